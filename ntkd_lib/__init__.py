@@ -1,0 +1,1 @@
+"""Library under the ntkd paper companion."""
