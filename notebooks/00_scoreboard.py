@@ -1,0 +1,117 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+#   ntkd:
+#     experiment: ntkd_lib.experiments.scoreboard
+# ---
+
+# %% [markdown]
+# # Scoreboard
+#
+# Every claim of the five papers, and our own controls beside them: the paper's number, our number with a 95 %
+# interval over seeds, and a verdict. A machine gives the verdict, by a rule that was written down before anything ran.
+# A claim that fails is shown as plainly as one that holds.
+
+# %% tags=["parameters", "hide-input"]
+tier = "cpu"
+
+# %% tags=["hide-input"]
+from ntkd_lib.experiments.notebook import open_run
+from ntkd_lib.experiments.scoreboard.summary import all_verdicts, built_chapters, verdict_counts
+from ntkd_lib.figures.claims import count_table
+from ntkd_lib.figures.publish import show
+from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
+from ntkd_lib.records.claims import load_claims
+
+run = open_run("00_scoreboard", globals())
+verdicts = all_verdicts(run.parameters.tier)
+chapters = built_chapters()
+
+# %% [markdown]
+# ## How many claims hold
+#
+# *Simulated* and *proxy* verdicts are counted apart: there a device, a data set or a network was replaced by a model
+# of it. Claims whose notebook is not built yet stand as "not assessed: not run".
+
+# %% tags=["hide-input"]
+count_table(verdicts)
+
+# %% tags=["hide-input"]
+counts = verdict_counts(verdicts)
+show(
+    run,
+    "verdicts-by-paper",
+    lambda: draw_counts(counts),
+    alt=counts_words(counts),
+    caption="Claims of each paper by verdict. Hatched: a verdict on a simulation or a proxy.",
+    data=counts,
+)
+
+# %% [markdown]
+# ## NTKD
+#
+# Neural tangent knowledge distillation for optical convolutional networks {cite:p}`ntkd`.
+
+# %% tags=["hide-input"]
+paper_table("ntkd", verdicts, chapters)
+
+# %% [markdown]
+# ## Koopman models
+#
+# Extraction of linearised models from pre-trained networks via knowledge distillation {cite:p}`koopman`.
+
+# %% tags=["hide-input"]
+paper_table("koopman", verdicts, chapters)
+
+# %% [markdown]
+# ## Spectral distillation
+#
+# Spectral knowledge distillation: from black box to certified white box {cite:p}`spectral`.
+
+# %% tags=["hide-input"]
+paper_table("spectral", verdicts, chapters)
+
+# %% [markdown]
+# ## DNTK
+#
+# Efficient analysis of the distilled neural tangent kernel {cite:p}`dntk`.
+
+# %% tags=["hide-input"]
+paper_table("dntk", verdicts, chapters)
+
+# %% [markdown]
+# ## NINT
+#
+# NTK-guided implicit neural teaching {cite:p}`nint`.
+
+# %% tags=["hide-input"]
+paper_table("nint", verdicts, chapters)
+
+# %% [markdown]
+# ## Our own controls
+#
+# Worded in the direction that each paper's story needs: *not reproduced* means that the control did as well as the
+# method, or better.
+
+# %% tags=["hide-input"]
+paper_table("ours", verdicts, chapters)
+
+# %% [markdown]
+# ## Check
+#
+# No claim may be lost between the contract, the verdicts and the counts, and no verdict may stand on a claim that
+# cannot be checked here.
+
+# %%
+contract = load_claims().claims
+assert [verdict.claim.id for verdict in verdicts] == [claim.id for claim in contract]
+assert counts["claims"].sum() == len(contract)
+assert all(v.status == "not assessed" for v in verdicts if v.claim.assessable == "not")
+assert all(v.value is not None for v in verdicts if v.status != "not assessed")

@@ -1,0 +1,1 @@
+"""Scoreboard: reads the evidence of all notebooks and judges every claim; computes nothing itself."""

@@ -1,0 +1,19 @@
+"""Plan of the scoreboard: no cells of work."""
+
+from __future__ import annotations
+
+from ntkd_lib.experiments.scoreboard.parameters import ScoreboardParameters
+from ntkd_lib.records.cells import Cell
+
+
+def plan(parameters: ScoreboardParameters) -> list[Cell]:
+    """Plan nothing: the scoreboard only reads what the other notebooks left.
+
+    Args:
+        parameters: of the scoreboard.
+
+    Returns:
+        No cells.
+    """
+    del parameters
+    return []

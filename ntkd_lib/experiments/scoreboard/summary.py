@@ -1,0 +1,53 @@
+"""Summary of the scoreboard: verdicts of all claims, and their counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ntkd_lib.records.claims import load_claims
+from ntkd_lib.records.evidence import collect_evidence
+from ntkd_lib.records.layout import project_root
+from ntkd_lib.records.verdicts import Verdict, judge
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def all_verdicts(tier: str) -> list[Verdict]:
+    """Judge every claim by the evidence at hand.
+
+    Args:
+        tier: whose live evidence is read; recorded evidence always counts.
+
+    Returns:
+        One verdict a claim, in the order of the contract.
+    """
+    evidences = collect_evidence(tier)
+    return [judge(claim, evidences) for claim in load_claims().claims]
+
+
+def built_chapters() -> list[str]:
+    """List the notebooks that have a page in the book.
+
+    Returns:
+        Full names, such as `01_ntkd_classification`, in order.
+    """
+    return sorted(path.stem for path in (project_root() / "notebooks").glob("[0-9][0-9]_*.py"))
+
+
+def verdict_counts(verdicts: Iterable[Verdict]) -> pd.DataFrame:
+    """Count verdicts by paper, status and qualifier.
+
+    Args:
+        verdicts: of any claims.
+
+    Returns:
+        Columns `paper`, `status`, `qualifier` (empty for a full assessment) and `claims`.
+    """
+    import pandas as pd
+
+    counts = Counter((verdict.claim.paper, verdict.status, verdict.qualifier) for verdict in verdicts)
+    rows = [(*key, number) for key, number in counts.items()]
+    return pd.DataFrame(rows, columns=["paper", "status", "qualifier", "claims"])

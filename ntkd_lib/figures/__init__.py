@@ -1,0 +1,1 @@
+"""Figures and claim tables: style, publishing, and one drawing module a notebook."""

@@ -1,0 +1,288 @@
+"""Claim tables: the paper's number, ours, and the verdict, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ntkd_lib.figures.html import Html, element, join, table
+from ntkd_lib.figures.style import STATUSES
+
+if TYPE_CHECKING:
+    from ntkd_lib.records.claims import Claim
+    from ntkd_lib.records.evidence import Evidence
+    from ntkd_lib.records.verdicts import Verdict
+
+PAPERS = {
+    "ntkd": "NTKD: neural tangent knowledge distillation",
+    "koopman": "Koopman models by distillation",
+    "spectral": "Spectral knowledge distillation",
+    "dntk": "DNTK: the distilled neural tangent kernel",
+    "nint": "NINT: NTK-guided implicit neural teaching",
+    "ours": "Our own controls",
+}
+HEADLINES = (
+    "ntkd-t3-mnist-ntkd",
+    "ntkd-t3-mnist-order",
+    "ntkd-t3-cifar10-ntkd",
+    "ntkd-t3-carvana-ntkd",
+    "ntkd-t4-mnist-ntkd",
+    "koopman-q2-accuracy",
+    "koopman-mnist-q2-order",
+    "spectral-improves-all",
+    "dntk-100x-accuracy",
+    "nint-time-saving",
+)
+SIGNS = {"exceeded": "▲", "reproduced": "●", "not reproduced": "✕", "not assessed": "○"}
+UNIT_WORDS = {"percent": "%", "points": "points", "ratio": "×"}
+MINUS = "\N{MINUS SIGN}"
+NONE = "\N{EN DASH}"
+
+
+def _number(value: float, unit: str | None, digits: int | None = None) -> str:
+    if digits is None:
+        digits = 2 if unit in ("percent", "points", "dB") else None
+    text = f"{value:,.4g}" if digits is None else f"{value:,.{digits}f}"
+    return text.replace("-", MINUS)
+
+
+def format_value(value: float, unit: str | None, digits: int | None = None) -> str:
+    """Write a number with its unit.
+
+    Args:
+        value: in `unit`.
+        unit: as in the claim contract, or None for a bare number.
+        digits: decimals; two for percentages, points and dB, else four significant figures.
+
+    Returns:
+        For example "97.31 %" or "+1.40 points".
+    """
+    sign = "+" if unit == "points" and value > 0 else ""
+    word = UNIT_WORDS.get(unit or "", unit or "")
+    return f"{sign}{_number(value, unit, digits)} {word}".strip()
+
+
+def _paper_digits(value: float) -> int | None:
+    shown = f"{value:g}"
+    return len(shown.partition(".")[2]) if "e" not in shown else None
+
+
+def paper_value(claim: Claim) -> str:
+    """Write the paper's number as the paper gives it, with its spread.
+
+    Args:
+        claim: from the claim contract.
+
+    Returns:
+        For example "97.3 ± 0.6 %", or a dash where the paper gives no number.
+    """
+    if claim.value is None:
+        return NONE
+    digits = _paper_digits(claim.value)
+    text = format_value(claim.value, claim.unit, digits)
+    if not claim.spread:
+        return text
+    number = _number(claim.value, claim.unit, digits)
+    return text.replace(number, f"{number} ± {_number(claim.spread, claim.unit, _paper_digits(claim.spread))}", 1)
+
+
+def our_value(verdict: Verdict) -> Html:
+    """Write our number with its 95 % interval and its seeds.
+
+    Args:
+        verdict: of one claim.
+
+    Returns:
+        Value and interval, or a dash where nothing was measured.
+    """
+    if verdict.value is None:
+        return Html(NONE)
+    unit = verdict.claim.unit
+    value = element("span", format_value(verdict.value, unit), class_="ntkd-number")
+    return join([value, *_interval_lines(verdict)])
+
+
+def _interval_lines(verdict: Verdict) -> list[Html]:
+    unit, lines = verdict.claim.unit, []
+    if verdict.interval is not None and verdict.interval[0] != verdict.interval[1]:
+        low, high = (_number(end, unit) for end in verdict.interval)
+        lines.append(element("span", f"[{low}, {high}]", class_="ntkd-interval"))
+    if verdict.seeds > 1:
+        lines.append(element("span", f"{verdict.seeds} seeds", class_="ntkd-small"))
+    return lines
+
+
+def badge(verdict: Verdict) -> Html:
+    """Show a verdict by sign, word and colour, with its qualifier and reason.
+
+    Args:
+        verdict: of one claim.
+
+    Returns:
+        A badge and, below it, the words "simulated" or "proxy", the side of a missed range and the reason.
+    """
+    name = verdict.status.replace(" ", "-")
+    sign = element("span", SIGNS[verdict.status], aria_hidden="true")
+    shown = element("span", sign, " ", verdict.status, class_=f"ntkd-badge ntkd-{name}")
+    words = [word for word in (verdict.qualifier, verdict.side, verdict.reason) if word]
+    return join([shown, *(element("span", word, class_="ntkd-small") for word in words)])
+
+
+def statement(claim: Claim) -> Html:
+    """Write a claim in words, with its place in the paper and its name.
+
+    Args:
+        claim: from the claim contract.
+
+    Returns:
+        The sentence, and below it the place and the name in small letters.
+    """
+    place = element("span", f"{claim.where} · ", element("code", claim.id), class_="ntkd-small")
+    return join([element("span", claim.claim.strip(), class_="ntkd-claim"), place])
+
+
+def _judged(evidences: Sequence[Evidence], notebook: str, ids: Sequence[str] | None) -> list[Verdict]:
+    from ntkd_lib.records.claims import load_claims
+    from ntkd_lib.records.verdicts import judge
+
+    claims = {claim.id: claim for claim in load_claims().claims if claim.notebook == notebook}
+    unknown = [name for name in ids or () if name not in claims]
+    if unknown:
+        raise ValueError(f"claim {unknown[0]!r} is not one of notebook {notebook}: {', '.join(claims)}")
+    return [judge(claims[name], evidences) for name in ids or claims]
+
+
+def claim_box(evidence: Evidence, ids: Sequence[str] | None = None) -> Html:
+    """Judge a notebook's claims by what it has just measured, and show them.
+
+    Recorded evidence of longer runs is considered too; each row says which was used.
+
+    Args:
+        evidence: what `Run.publish` returned.
+        ids: the claims to show, in order; all of the notebook's when left out.
+
+    Returns:
+        A table with one anchor `claim-<id>` a row.
+
+    Raises:
+        ValueError: a name in `ids` is not a claim of this notebook.
+    """
+    from ntkd_lib.records.evidence import collect_evidence
+
+    recorded = [e for e in collect_evidence(evidence.tier) if e.recorded and e.notebook == evidence.notebook]
+    verdicts = _judged([evidence, *recorded], evidence.notebook, ids)
+    return claim_table(verdicts, caption="The claims of this chapter")
+
+
+def claim_table(verdicts: Iterable[Verdict], *, caption: str, chapters: Sequence[str] | None = None) -> Html:
+    """Show verdicts as a table: claim, paper, ours, verdict; on request tier, links and provenance too.
+
+    Args:
+        verdicts: in the order of the rows.
+        caption: of the table.
+        chapters: notebooks with a page in the book, to link to; without it there are no links.
+
+    Returns:
+        The table, each row anchored as `claim-<id>`.
+    """
+    listed = list(verdicts)
+    rows = [_claim_row(verdict, chapters) for verdict in listed]
+    headers = ["Claim", "Paper", "Ours (95 % interval)", "Verdict"]
+    headers += [] if chapters is None else ["Where"]
+    ids = [f"claim-{verdict.claim.id}" for verdict in listed]
+    return table(headers, rows, caption=caption, row_ids=ids, class_="ntkd-claims")
+
+
+def _claim_row(verdict: Verdict, chapters: Sequence[str] | None) -> list[object]:
+    shown = join([badge(verdict), source_line(verdict)])
+    row: list[object] = [statement(verdict.claim), paper_value(verdict.claim), our_value(verdict), shown]
+    return row if chapters is None else [*row, where_links(verdict.claim, chapters)]
+
+
+def where_links(claim: Claim, chapters: Sequence[str]) -> Html:
+    """Link a claim to its row and to the provenance in its chapter.
+
+    Args:
+        claim: from the claim contract.
+        chapters: notebooks with a page in the book.
+
+    Returns:
+        The smallest tier that can decide the claim, and two links, or the notebook's name if it has no page yet.
+    """
+    tier = element("span", f"needs tier {claim.tier}", class_="ntkd-small")
+    if claim.notebook not in chapters:
+        return join([element("span", f"notebook {claim.notebook[:2]}, not built yet", class_="ntkd-small"), tier])
+    page = f"{claim.notebook}.html"
+    links = [
+        element("a", f"chapter {claim.notebook[:2]}", href=f"{page}#claim-{claim.id}"),
+        element("a", "provenance", href=f"{page}#provenance"),
+    ]
+    return join([join(links, ", "), tier])
+
+
+def source_line(verdict: Verdict) -> Html:
+    """Say which run a verdict rests on.
+
+    Args:
+        verdict: of one claim.
+
+    Returns:
+        For example "this run, tier cpu" or "recorded, tier paper, NVIDIA H100, 2026-01-02"; empty without a run.
+    """
+    source = verdict.source
+    if source is None:
+        return Html("")
+    words = [
+        "recorded" if source.recorded else "live",
+        f"tier {source.tier}",
+        *([source.device, source.date] if source.recorded else []),
+    ]
+    return element("span", ", ".join(word for word in words if word), class_="ntkd-small ntkd-source")
+
+
+def banner(evidence: Evidence) -> Html:
+    """Warn of stand-in data and of changed parameters.
+
+    Args:
+        evidence: of one notebook.
+
+    Returns:
+        One warning for each, or nothing.
+    """
+    standins = sorted(name for name, state in evidence.data.items() if state.kind == "standin")
+    notes = []
+    if standins:
+        text = f"Stand-in data: {', '.join(standins)}. Claims that need the real data are not assessed."
+        notes.append(text)
+    if evidence.changed:
+        names = ", ".join(sorted(evidence.changed))
+        notes.append(f"Changed parameters: {names}. Claims are not assessed unless the tier's own values are used.")
+    return join([element("div", note, class_="ntkd-banner", role="note") for note in notes])
+
+
+def count_table(verdicts: Iterable[Verdict]) -> Html:
+    """Count the verdicts for each paper; simulated and proxy ones are counted apart.
+
+    Args:
+        verdicts: of all claims.
+
+    Returns:
+        A table with one row a paper and a row of totals.
+    """
+    listed = list(verdicts)
+    groups = {title: [v for v in listed if v.claim.paper == paper] for paper, title in PAPERS.items()}
+    groups["All"] = listed
+    rows = [
+        (title, *(_count_cell(group, status) for status in STATUSES), str(len(group)))
+        for title, group in groups.items()
+    ]
+    headers = ("Paper", *(status.capitalize() for status in STATUSES), "Claims")
+    return table(headers, rows, caption="Verdicts for each paper", class_="ntkd-counts")
+
+
+def _count_cell(verdicts: Iterable[Verdict], status: str) -> Html:
+    qualifiers = [verdict.qualifier for verdict in verdicts if verdict.status == status]
+    plain = qualifiers.count("") if status != "not assessed" else len(qualifiers)
+    apart = [word for word in ("simulated", "proxy") if word in qualifiers and status != "not assessed"]
+    lines = [element("span", f"+ {qualifiers.count(word)} {word}", class_="ntkd-small") for word in apart]
+    return join([str(plain), *lines])

@@ -1,0 +1,163 @@
+"""Safe HTML: every text is escaped unless it was built here."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
+LINK_ATTRIBUTES = frozenset({"href", "src"})
+SCHEMES = frozenset({"", "https", "http", "mailto"})
+INLINE_IMAGE = "data:image/svg+xml;base64,"
+
+
+class Html(str):
+    """Text that is already HTML; Jupyter shows it as such."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
+def escape(value: object) -> Html:
+    """Escape a value for HTML text or a quoted attribute.
+
+    Back ticks are escaped too, so that a value can never close the Markdown fence around it.
+
+    Args:
+        value: anything; `Html` passes unchanged, all else goes through `str`.
+
+    Returns:
+        Text that a browser shows literally.
+    """
+    if isinstance(value, Html):
+        return value
+    return Html(html.escape(str(value), quote=True).replace("`", "&#96;"))
+
+
+def _checked_link(value: str) -> str:
+    if urlsplit(value.strip()).scheme.lower() not in SCHEMES and not value.startswith(INLINE_IMAGE):
+        raise ValueError(f"link {value[:40]!r} refused: only relative, http(s) and mailto links are allowed")
+    return value
+
+
+def _attribute(name: str, value: object) -> str:
+    name = name.rstrip("_").replace("_", "-")
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return f" {name}"
+    text = _checked_link(str(value)) if name in LINK_ATTRIBUTES else str(value)
+    return f' {name}="{escape(text)}"'
+
+
+def element(tag: str, *children: object, **attributes: object) -> Html:
+    """Build one element; children are escaped unless they are `Html`.
+
+    Args:
+        tag: the element's name.
+        *children: texts or `Html`.
+        **attributes: attributes; a trailing underscore is dropped, inner ones become hyphens, `None` and
+            `False` leave the attribute out, `True` gives a bare one.
+
+    Returns:
+        The element.
+    """
+    opening = f"<{tag}{''.join(_attribute(name, value) for name, value in attributes.items())}>"
+    if tag in VOID:
+        return Html(opening)
+    return Html(f"{opening}{''.join(escape(child) for child in children)}</{tag}>")
+
+
+def join(parts: Iterable[object], separator: str = "") -> Html:
+    """Join parts into one piece of HTML, escaping those that are not `Html`.
+
+    Args:
+        parts: texts or `Html`.
+        separator: plain text between them.
+
+    Returns:
+        The joined HTML.
+    """
+    return Html(escape(separator).join(escape(part) for part in parts))
+
+
+def scrolling(content: Html, label: str) -> Html:
+    """Wrap wide content so that it scrolls by itself, by mouse and by keyboard.
+
+    Args:
+        content: usually a table.
+        label: what a screen reader calls the region.
+
+    Returns:
+        The wrapped content.
+    """
+    return element("div", content, class_="ntkd-scroll", role="region", aria_label=label, tabindex="0")
+
+
+def table(
+    headers: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    *,
+    caption: str,
+    row_ids: Sequence[str] | None = None,
+    class_: str = "",
+) -> Html:
+    """Build a scrolling table with a caption, column headers, and row headers in the first column.
+
+    Args:
+        headers: one for each column.
+        rows: cells; the first of each row is its header.
+        caption: the table's caption, also its accessible name.
+        row_ids: anchors of the rows.
+        class_: extra class names.
+
+    Returns:
+        The table.
+    """
+    head = element("tr", *(element("th", header, scope="col") for header in headers))
+    body = [
+        element(
+            "tr",
+            element("th", row[0], scope="row"),
+            *(element("td", cell) for cell in row[1:]),
+            id=row_ids[index] if row_ids else None,
+        )
+        for index, row in enumerate(rows)
+    ]
+    built = element(
+        "table",
+        element("caption", caption),
+        element("thead", head),
+        element("tbody", *body),
+        class_=f"ntkd-table {class_}".strip(),
+    )
+    return scrolling(built, caption)
+
+
+def definitions(pairs: Mapping[str, object], class_: str = "ntkd-facts") -> Html:
+    """Build a list of names and values.
+
+    Args:
+        pairs: name to value; values may be `Html`.
+        class_: class name of the list.
+
+    Returns:
+        A `<dl>` element.
+    """
+    items = [join([element("dt", name), element("dd", value)]) for name, value in pairs.items()]
+    return element("dl", *items, class_=class_)
+
+
+def raw_block(content: Html) -> str:
+    """Wrap HTML for a MyST page.
+
+    Args:
+        content: HTML in which every text is escaped.
+
+    Returns:
+        Markdown with a raw directive.
+    """
+    return f"\n```{{raw}} html\n{content}\n```\n"

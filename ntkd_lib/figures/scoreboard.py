@@ -1,0 +1,99 @@
+"""Figures of the scoreboard: how many claims of each paper hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ntkd_lib.figures.claims import PAPERS, SIGNS, claim_table
+from ntkd_lib.figures.style import STATUS_COLOURS, STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ntkd_lib.figures.html import Html
+    from ntkd_lib.records.verdicts import Verdict
+
+SHORT = {"ntkd": "NTKD", "koopman": "Koopman", "spectral": "Spectral", "dntk": "DNTK", "nint": "NINT", "ours": "controls"}
+
+
+def draw_counts(counts: pd.DataFrame) -> Figure:
+    """Draw one bar a paper, cut by verdict; simulated and proxy verdicts are hatched.
+
+    Args:
+        counts: as `verdict_counts` returns them.
+
+    Returns:
+        A bar chart with the number of claims along the horizontal axis.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.2, 3.4))
+    papers = [paper for paper in PAPERS if paper in set(counts["paper"])]
+    for row, paper in enumerate(papers):
+        _draw_row(axes, row, counts[counts["paper"] == paper])
+    axes.set_yticks(range(len(papers)), [SHORT[paper] for paper in papers])
+    axes.invert_yaxis()
+    axes.set_xlabel("number of claims")
+    axes.grid(visible=False, axis="y")
+    _legend(axes)
+    return figure
+
+
+def _draw_row(axes: Axes, row: int, counts: pd.DataFrame) -> None:
+    left = 0
+    for status in STATUSES:
+        for apart in (False, True):
+            chosen = counts[(counts["status"] == status) & ((counts["qualifier"] != "") == apart)]
+            number = int(chosen["claims"].sum())
+            if number == 0:
+                continue
+            hatch = "///" if apart and status != "not assessed" else None
+            axes.barh(row, number, left=left, color=STATUS_COLOURS[status], hatch=hatch, edgecolor="none")
+            left += number
+    axes.text(left + 0.4, row, str(left), va="center")
+
+
+def _legend(axes: Axes) -> None:
+    from matplotlib.patches import Patch
+
+    handles = [Patch(facecolor=STATUS_COLOURS[status], label=f"{SIGNS[status]} {status}") for status in STATUSES]
+    handles.append(Patch(facecolor="none", edgecolor="grey", hatch="///", label="simulated or proxy"))
+    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=3)
+
+
+def counts_words(counts: pd.DataFrame) -> str:
+    """Say in words what `draw_counts` shows.
+
+    Args:
+        counts: as `verdict_counts` returns them.
+
+    Returns:
+        An alternative text with the number of claims of each verdict.
+    """
+    sums = counts.groupby("status")["claims"].sum()
+    parts = ", ".join(f"{int(sums.get(status, 0))} {status}" for status in STATUSES)
+    return f"Bar chart of claims by paper and verdict. Of {int(sums.sum())} claims: {parts}."
+
+
+def paper_table(paper: str, verdicts: Iterable[Verdict], chapters: Sequence[str]) -> Html:
+    """Show the verdicts on one paper's claims, each linked to its chapter.
+
+    Args:
+        paper: its short name in the claim contract, or "ours" for the controls.
+        verdicts: of all claims.
+        chapters: notebooks that have a page in the book.
+
+    Returns:
+        A table with the tier and links of each claim.
+
+    Raises:
+        ValueError: there is no claim of that paper.
+    """
+    chosen = [verdict for verdict in verdicts if verdict.claim.paper == paper]
+    if not chosen:
+        raise ValueError(f"no claim of paper {paper!r}; allowed: {', '.join(PAPERS)}")
+    return claim_table(chosen, caption=f"{PAPERS[paper]} ({len(chosen)} claims)", chapters=chapters)

@@ -1,0 +1,80 @@
+"""One look for all figures, in a light and a dark form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+ThemeName = Literal["light", "dark"]
+THEMES: tuple[ThemeName, ...] = ("light", "dark")
+INK = {"light": "#1f2328", "dark": "#e6e8eb"}
+GRID = {"light": "#c9ced6", "dark": "#4a5160"}
+STATUS_COLOURS = {
+    "exceeded": "#009e73",
+    "reproduced": "#0072b2",
+    "not reproduced": "#d55e00",
+    "not assessed": "#8a8f98",
+}
+STATUSES = tuple(STATUS_COLOURS)
+
+
+def _colours(name: ThemeName) -> dict[str, object]:
+    ink = INK[name]
+    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color")
+    clear = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
+    return {
+        **dict.fromkeys(inked, ink),
+        **dict.fromkeys(clear, "none"),
+        "grid.color": GRID[name],
+        "legend.labelcolor": ink,
+        "hatch.color": ink,
+    }
+
+
+SHAPES: dict[str, object] = {
+    "figure.figsize": (7.2, 4.0),
+    "figure.dpi": 100,
+    "savefig.dpi": 160,
+    "figure.constrained_layout.use": True,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 11,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "ntkd",
+}
+
+
+@contextmanager
+def theme(name: ThemeName) -> Iterator[None]:
+    """Set matplotlib's and seaborn's style for the light or the dark page, and restore it afterwards.
+
+    The background is transparent, the palette is seaborn's colour-blind one, and SVG identifiers are fixed,
+    so that the same figure has the same bytes.
+
+    Args:
+        name: "light" or "dark".
+
+    Yields:
+        Nothing; the settings hold inside the block.
+
+    Raises:
+        ValueError: `name` is another word.
+    """
+    if name not in THEMES:
+        raise ValueError(f"theme {name!r} is not known; allowed: light, dark")
+    import matplotlib as mpl
+    import seaborn as sns
+
+    with mpl.rc_context():
+        sns.set_theme(style="ticks", palette="colorblind", rc={**SHAPES, **_colours(name)})
+        yield

@@ -1,0 +1,267 @@
+"""The book: staged from prose and sealed notebooks, built aside, swapped in when it is right."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.pages import (
+    chapter_files,
+    chapters_only,
+    figure_names,
+    landing,
+    staged_chapter,
+    toc_pages,
+)
+from ntkd_lib.records.atomic import write_bytes, write_text
+from ntkd_lib.records.digest import digest_json, sha256_file
+from ntkd_lib.records.layout import Layout, project_root, results_root, tier_layout
+
+if TYPE_CHECKING:
+    from ntkd_lib.records.evidence import Evidence
+
+DIGEST = ".ntkd-digest"
+TOOLS = ("jupyter-book", "sphinx", "sphinx-book-theme", "pydata-sphinx-theme", "myst-nb", "sphinxcontrib-bibtex")
+SOURCES = (
+    "pipeline/book.py",
+    "pipeline/pages.py",
+    "figures/claims.py",
+    "figures/html.py",
+    "figures/style.py",
+    "records/claims.py",
+    "records/evidence.py",
+    "records/verdicts.py",
+)
+BUILD = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+
+
+class BookError(PipelineError):
+    """The book cannot be staged or built; the text is one line for the user."""
+
+
+def build_book(tier: str) -> Path:
+    """Build the book of a tier from its sealed notebooks, unless nothing changed.
+
+    The pages are made in a folder of their own and take the place of the earlier book only when there was no
+    warning; otherwise the earlier book stays.
+
+    Args:
+        tier: "smoke", "cpu" or "paper".
+
+    Returns:
+        Path of the landing page.
+
+    Raises:
+        BookError: a notebook has no valid seal, or the build gave a warning.
+    """
+    layout = tier_layout(tier)
+    with _only_one(layout):
+        return _build(layout, tier, _sealed_notebooks(layout, tier)) / "index.html"
+
+
+def build_page(layout: Layout, notebook: str, tier: str) -> Path:
+    """Build the small site of one rerun notebook, with the prose pages around it.
+
+    Args:
+        layout: the rerun's folder.
+        notebook: full name.
+        tier: whose evidence stands on the landing page.
+
+    Returns:
+        Path of the chapter's page.
+
+    Raises:
+        BookError: the notebook has no valid seal, or the build gave a warning.
+    """
+    with _only_one(layout):
+        _require_seal(layout, notebook, tier)
+        return _build(layout, tier, [notebook]) / f"{notebook}.html"
+
+
+def _sealed_notebooks(layout: Layout, tier: str) -> list[str]:
+    from ntkd_lib.pipeline.notebooks import all_notebooks
+
+    names = [source.name for source in all_notebooks()]
+    for name in names:
+        _require_seal(layout, name, tier)
+    return names
+
+
+def _require_seal(layout: Layout, notebook: str, tier: str) -> None:
+    from ntkd_lib.pipeline.seal import check_seal
+
+    problems = check_seal(layout, notebook)
+    if problems:
+        first = problems[0].removeprefix(f"{notebook}: ")
+        raise BookError(f"notebook {notebook} has no valid seal ({first}); run: ntkd run {notebook[:2]} --tier {tier}")
+
+
+@contextlib.contextmanager
+def _only_one(layout: Layout) -> Iterator[None]:
+    layout.base.mkdir(parents=True, exist_ok=True)
+    with (layout.base / ".book.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
+    _restore_swapped(layout.html)
+    digest = book_digest(layout, tier, notebooks)
+    mark = layout.html / DIGEST
+    if mark.is_file() and mark.read_text(encoding="utf-8") == digest:
+        return layout.html
+    stage(layout, tier, notebooks)
+    with tempfile.TemporaryDirectory(prefix=".book-", dir=layout.base) as folder:
+        made = _render(layout, Path(folder))
+        write_text(made / DIGEST, digest)
+        _swap(made, layout.html)
+    return layout.html
+
+
+def _inputs(layout: Layout, notebooks: Sequence[str]) -> Iterator[Path]:
+    root = project_root()
+    yield from (root / name for name in ("_config.yml", "_toc.yml", "claims.yml"))
+    yield from (Path(__file__).parents[1] / name for name in SOURCES)
+    for folder in (root / "book", results_root(), layout.evidence("any").parent):
+        yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
+    for name in notebooks:
+        yield layout.seal(name)
+        yield from chapter_files(layout, name)
+
+
+def book_digest(layout: Layout, tier: str, notebooks: Sequence[str]) -> str:
+    """Digest everything that a book is made of.
+
+    Args:
+        layout: where the notebooks' files lie.
+        tier: of the book.
+        notebooks: full names, in order.
+
+    Returns:
+        SHA-256 of pages, settings, notebooks, figures, evidence, claim rules, code and tool versions.
+    """
+    files = {str(path): sha256_file(path) for path in _inputs(layout, notebooks)}
+    versions = {tool: version(tool) for tool in TOOLS}
+    return digest_json({"files": files, "notebooks": list(notebooks), "tier": tier, "versions": versions})
+
+
+def stage(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
+    """Gather the book's sources: prose, chapters with provenance, figures, settings.
+
+    Args:
+        layout: where the notebooks' files lie, and where the staged site goes.
+        tier: of the book.
+        notebooks: full names of the sealed notebooks.
+
+    Returns:
+        The staged folder.
+    """
+    root, site = project_root(), layout.site
+    shutil.rmtree(site, ignore_errors=True)
+    shutil.copytree(root / "book", site, ignore=shutil.ignore_patterns("_static"))
+    shutil.copytree(root / "book" / "_static", site / "static")
+    shutil.copyfile(root / "_config.yml", site / "_config.yml")
+    _stage_toc(site, notebooks)
+    for name in notebooks:
+        _stage_chapter(layout, name)
+    _stage_landing(site, tier, notebooks, layout)
+    return site
+
+
+def _stage_toc(site: Path, notebooks: Sequence[str]) -> None:
+    import yaml
+
+    toc = yaml.safe_load((project_root() / "_toc.yml").read_text(encoding="utf-8"))
+    pages = toc_pages(toc)
+    homeless = [name for name in notebooks if name not in pages]
+    if homeless:
+        raise BookError(f"notebook {homeless[0]} is not in _toc.yml; add it there")
+    missing = [page for page in pages if page[:2].isdigit() and page not in notebooks]
+    write_text(site / "_toc.yml", yaml.safe_dump(chapters_only(toc, missing), sort_keys=False))
+
+
+def _evidence(layout: Layout, notebook: str) -> Evidence | None:
+    from ntkd_lib.records.evidence import load_evidence
+
+    path = layout.evidence(notebook)
+    return load_evidence(path) if path.is_file() else None
+
+
+def _stage_chapter(layout: Layout, name: str) -> None:
+    executed = layout.executed(name).read_bytes()
+    figures = figure_names(layout.figures(name))
+    chapter = staged_chapter(executed, name, _evidence(layout, name), figures)
+    write_bytes(layout.site / f"{name}.ipynb", chapter)
+    downloads = layout.site / "static" / "downloads" / name
+    downloads.mkdir(parents=True)
+    for path in chapter_files(layout, name):
+        shutil.copyfile(path, downloads / path.name)
+
+
+def _stage_landing(site: Path, tier: str, notebooks: Sequence[str], layout: Layout) -> None:
+    from ntkd_lib.records.claims import load_claims
+    from ntkd_lib.records.evidence import collect_evidence
+    from ntkd_lib.records.verdicts import judge
+
+    if layout == tier_layout(tier):
+        evidences = collect_evidence(tier)
+    else:
+        evidences = [found for found in (_evidence(layout, name) for name in notebooks) if found is not None]
+    verdicts = [judge(claim, evidences) for claim in load_claims().claims]
+    page = site / "index.md"
+    write_text(page, landing(page.read_text(encoding="utf-8"), verdicts, tier, notebooks))
+
+
+def _render(layout: Layout, folder: Path) -> Path:
+    site = layout.site.absolute()
+    settings = ["--config", str(site / "_config.yml"), "--toc", str(site / "_toc.yml")]
+    strict = ["-W", "-n", "--keep-going", "-q"]
+    command = [sys.executable, "-c", BUILD, "build", str(site), "--path-output", str(folder.absolute())]
+    done = subprocess.run(
+        [*command, *settings, *strict], capture_output=True, text=True, env=_environment(), check=False
+    )
+    log = layout.base / "book.log"
+    write_text(log, done.stdout + done.stderr)
+    made = folder / "_build" / "html"
+    warnings = [line for line in done.stderr.splitlines() if "WARNING:" in line or "ERROR:" in line]
+    if done.returncode or warnings or not (made / "index.html").is_file():
+        raise BookError(_complaint(warnings or done.stderr.splitlines(), layout, site, log))
+    return made
+
+
+def _environment() -> dict[str, Any]:
+    return {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+
+
+def _complaint(lines: Sequence[str], layout: Layout, site: Path, log: Path) -> str:
+    first = next((line.strip() for line in lines if line.strip()), "no message").replace(f"{site}{os.sep}", "")
+    kept = "; the earlier book is kept" if layout.html.is_dir() else ""
+    return f"the book was not built: {first} ({len(lines)} such lines in {log}){kept}"
+
+
+def _old(html: Path) -> Path:
+    return html.with_name(f".{html.name}-old")
+
+
+def _restore_swapped(html: Path) -> None:
+    if _old(html).is_dir() and not html.exists():
+        _old(html).rename(html)
+
+
+def _swap(made: Path, html: Path) -> None:
+    old = _old(html)
+    shutil.rmtree(old, ignore_errors=True)
+    if html.exists():
+        html.rename(old)
+    made.rename(html)
+    shutil.rmtree(old, ignore_errors=True)

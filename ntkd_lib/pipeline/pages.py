@@ -1,0 +1,285 @@
+"""Pages of the book: what staging writes into chapters and the landing page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ntkd_lib.figures.claims import HEADLINES, NONE, banner, claim_table, count_table
+from ntkd_lib.figures.html import Html, definitions, element, join, raw_block, table
+
+if TYPE_CHECKING:
+    from ntkd_lib.records.evidence import Evidence
+    from ntkd_lib.records.layout import Layout
+    from ntkd_lib.records.verdicts import Verdict
+
+DOWNLOADS = "_static/downloads"
+SCOREBOARD = "00_scoreboard"
+FACTS = {
+    "created": "Date",
+    "python": "Python",
+    "platform": "System",
+    "cpu": "Processor",
+    "device": "Device",
+    "threads": "Threads",
+}
+FIGURE_FORMS = {
+    "SVG, light": "light.svg",
+    "SVG, dark": "dark.svg",
+    "PNG, light": "light.png",
+    "PNG, dark": "dark.png",
+    "CSV, the data": "csv",
+}
+
+
+def download_link(path: str, words: str) -> Html:
+    """Build a link that saves a file instead of opening it.
+
+    Args:
+        path: relative to the page.
+        words: the link's text.
+
+    Returns:
+        An `<a>` element with the `download` attribute.
+    """
+    return element("a", words, href=path, download=True)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(inner) for inner in value)
+    return NONE if value is None else str(value)
+
+
+def _commit(provenance: Mapping[str, Any]) -> str:
+    commit = str(provenance.get("commit") or "not under version control")
+    return f"{commit}, with uncommitted changes" if provenance.get("dirty") else commit
+
+
+def _seeds(evidence: Evidence) -> str:
+    seeds = sorted({seed for metric in evidence.metrics.values() for seed in metric.seeds})
+    return _plain(seeds) if seeds else "none used"
+
+
+def _data(evidence: Evidence) -> Html:
+    lines = [
+        element("div", f"{name} ({'stand-in, ' if state.kind == 'standin' else ''}{state.source}): ", code(state.sha256))
+        for name, state in sorted(evidence.data.items())
+    ]
+    return join(lines) if lines else Html("none")
+
+
+def code(text: object) -> Html:
+    """Mark a value as code.
+
+    Args:
+        text: shown literally.
+
+    Returns:
+        A `<code>` element.
+    """
+    return element("code", text)
+
+
+def provenance_box(evidence: Evidence) -> Html:
+    """List where a chapter's numbers come from.
+
+    Args:
+        evidence: of one notebook.
+
+    Returns:
+        A list of commit, command, parameters, seeds, data, machine, versions, time and memory.
+    """
+    known = evidence.provenance
+    facts: dict[str, object] = {
+        "Commit": code(_commit(known)),
+        "Command": code(_plain(known.get("command"))),
+        "Tier": evidence.tier if evidence.standard else f"{evidence.tier}, with changed parameters",
+        "Parameters": code(json.dumps(evidence.parameters, sort_keys=True)),
+        "Seeds": _seeds(evidence),
+        "Data (SHA-256)": _data(evidence),
+    }
+    facts |= {title: _plain(known[name]) for name, title in FACTS.items() if known.get(name) is not None}
+    facts |= {"Versions": _plain(known.get("versions"))} if known.get("versions") else {}
+    facts |= _costs(known)
+    return definitions(facts)
+
+
+def _costs(known: Mapping[str, Any]) -> dict[str, object]:
+    costs: dict[str, object] = {}
+    if known.get("seconds") is not None:
+        costs["Time"] = f"{known['seconds']:,.1f} s"
+    if known.get("peak_memory_mib") is not None:
+        costs["Peak memory"] = f"{known['peak_memory_mib']:,.0f} MiB"
+    return costs
+
+
+def figure_names(folder: Path) -> list[str]:
+    """Name the published figures of a chapter.
+
+    Args:
+        folder: the notebook's figure folder.
+
+    Returns:
+        Names in alphabetical order.
+    """
+    return sorted(path.stem for path in folder.glob("*.json"))
+
+
+def downloads_box(notebook: str, figures: Sequence[str]) -> Html:
+    """Offer the executed notebook and the files of every figure.
+
+    Args:
+        notebook: full name.
+        figures: names of the published figures.
+
+    Returns:
+        A link to the notebook and a table with one row a figure.
+    """
+    folder = f"{DOWNLOADS}/{notebook}"
+    link = element("p", download_link(f"{folder}/{notebook}.ipynb", "The executed notebook (.ipynb)"))
+    if not figures:
+        return link
+    rows = [
+        (name, *(download_link(f"{folder}/{name}.{end}", words) for words, end in FIGURE_FORMS.items()))
+        for name in figures
+    ]
+    headers = ("Figure", "Vector", "Vector", "Bitmap", "Bitmap", "Numbers")
+    return join([link, table(headers, rows, caption="Files of the figures")])
+
+
+def chapter_end(evidence: Evidence | None, notebook: str, figures: Sequence[str]) -> str:
+    """Write the last section of a chapter.
+
+    Args:
+        evidence: what the notebook measured, or None if it published nothing.
+        notebook: full name.
+        figures: names of the published figures.
+
+    Returns:
+        Markdown with the provenance box and the downloads.
+    """
+    parts = ["## Provenance\n"] if evidence is not None else []
+    parts += [raw_block(provenance_box(evidence))] if evidence is not None else []
+    return "\n".join([*parts, "## Downloads\n", raw_block(downloads_box(notebook, figures))])
+
+
+def _with_banner(lines: Sequence[str], notice: Html) -> list[str]:
+    title = next(index for index, line in enumerate(lines) if line.startswith("# "))
+    return [*lines[: title + 1], "\n", *raw_block(notice).splitlines(keepends=True), "\n", *lines[title + 1 :]]
+
+
+def _lines(cell: Mapping[str, Any]) -> list[str]:
+    return "".join(cell["source"]).splitlines(keepends=True)
+
+
+def _title_cell(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown" and any(line.startswith("# ") for line in _lines(cell)):
+            return cell
+    raise ValueError(f"notebook {name} has no title; a Markdown cell must begin with '# '")
+
+
+def staged_chapter(executed: bytes, name: str, evidence: Evidence | None, figures: Sequence[str]) -> bytes:
+    """Add the banner below a chapter's title and the provenance and downloads at its end.
+
+    Args:
+        executed: bytes of the executed notebook.
+        name: full name of the notebook.
+        evidence: what the notebook measured, or None if it published nothing.
+        figures: names of the published figures.
+
+    Returns:
+        Bytes of the notebook for the book.
+    """
+    notebook = json.loads(executed)
+    title = _title_cell(notebook, name)
+    notice = banner(evidence) if evidence is not None else Html("")
+    title["source"] = _with_banner(_lines(title), notice) if notice else _lines(title)
+    end = chapter_end(evidence, name, figures)
+    notebook["cells"].append(
+        {"cell_type": "markdown", "id": "ntkd-chapter-end", "metadata": {}, "source": end.splitlines(keepends=True)}
+    )
+    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def _headline_verdicts(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    by_name = {verdict.claim.id: verdict for verdict in verdicts}
+    return [by_name[name] for name in HEADLINES if name in by_name]
+
+
+def landing(text: str, verdicts: Sequence[Verdict], tier: str, chapters: Sequence[str]) -> str:
+    """Fill the marks of the landing page.
+
+    Args:
+        text: the page as written, with marks such as `<!-- ntkd:counts -->`.
+        verdicts: of all claims.
+        tier: of this book.
+        chapters: notebooks that the book holds.
+
+    Returns:
+        The page with tables in place of the marks.
+    """
+    link = f"{{doc}}`{SCOREBOARD}` lists every claim." if SCOREBOARD in chapters else ""
+    headlines = claim_table(_headline_verdicts(verdicts), caption="Headline claims of the five papers")
+    fills = {
+        "tier": f"This copy was made at tier *{tier}* ({{ref}}`what the tiers are <tiers>`).",
+        "headlines": raw_block(headlines),
+        "scoreboard-link": link,
+        "counts": raw_block(count_table(verdicts)),
+    }
+    for name, fill in fills.items():
+        mark = f"<!-- ntkd:{name} -->"
+        if mark not in text:
+            raise ValueError(f"landing page lacks the mark {mark}")
+        text = text.replace(mark, fill)
+    return text
+
+
+def chapters_only(toc: Mapping[str, Any], missing: Iterable[str]) -> dict[str, Any]:
+    """Drop the notebooks that do not exist yet from a table of contents, and parts left empty.
+
+    Args:
+        toc: content of `_toc.yml`.
+        missing: page names to leave out.
+
+    Returns:
+        The staged table of contents.
+    """
+    gone = set(missing)
+    parts = [
+        {**part, "chapters": [page for page in part["chapters"] if page["file"] not in gone]}
+        for part in toc["parts"]
+    ]
+    return {**toc, "parts": [part for part in parts if part["chapters"]]}
+
+
+def toc_pages(toc: Mapping[str, Any]) -> list[str]:
+    """List the pages of a table of contents.
+
+    Args:
+        toc: content of `_toc.yml`.
+
+    Returns:
+        Page names, the landing page first.
+    """
+    return [toc["root"], *(page["file"] for part in toc["parts"] for page in part["chapters"])]
+
+
+def chapter_files(layout: Layout, notebook: str) -> list[Path]:
+    """List the files that a chapter offers for download.
+
+    Args:
+        layout: where the run left its files.
+        notebook: full name.
+
+    Returns:
+        The executed notebook and every figure file that exists.
+    """
+    folder = layout.figures(notebook)
+    figures = [folder / f"{name}.{end}" for name in figure_names(folder) for end in FIGURE_FORMS.values()]
+    return [layout.executed(notebook), *figures]
