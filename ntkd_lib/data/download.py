@@ -1,0 +1,189 @@
+"""Download official files: checked by size and hash, unpacked aside, moved into place at the end.
+
+Nothing is ever written under a final name but a whole, checked file; a killed download leaves only a
+folder `.partial-HOST-PID-…` that the next download removes.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ntkd_lib.data.catalogue import Download, OfficialDataset
+from ntkd_lib.data.files import check_folder
+from ntkd_lib.data.network import host_of, reachable_hosts
+from ntkd_lib.data.settings import DataError
+from ntkd_lib.data.unpack import unpack_gzip, unpack_tar
+from ntkd_lib.records.digest import sha256_file
+
+ATTEMPTS = 3
+PAUSE = 0.5
+TIMEOUT = (5.0, 30.0)
+_BLOCK = 1 << 16
+_UNPACKED_LIMIT = 1 << 30
+
+
+def install(dataset: OfficialDataset, cache_root: Path) -> Path:
+    """Download a data set into the cache.
+
+    Args:
+        dataset: which one.
+        cache_root: folder of all downloads.
+
+    Returns:
+        The folder with the checked files.
+
+    Raises:
+        DataError: in one line, why it cannot be had.
+    """
+    folder = cache_root / dataset.folder
+    try:
+        with _scratch_folder(cache_root) as scratch:
+            for download in dataset.downloads:
+                _unpack(dataset, fetch(download, scratch), scratch / "content")
+            _move_checked(dataset, scratch / "content", folder)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DataError(f"{dataset.name}: the cache cannot be written ({reason}); set NTKD_CACHE") from None
+    return folder
+
+
+def fetch(download: Download, folder: Path) -> Path:
+    """Download one file, trying its addresses in turn and each of them up to `ATTEMPTS` times.
+
+    Args:
+        download: which file.
+        folder: an existing folder for it.
+
+    Returns:
+        Path of the whole, checked file.
+
+    Raises:
+        DataError: the reason of the last failure.
+    """
+    reachable = reachable_hosts(download.urls)
+    reason = f"no network: {', '.join(sorted({host_of(url) for url in download.urls}))} did not answer"
+    for url in download.urls:
+        if host_of(url) in reachable:
+            path, reason = _try_address(download, url, folder)
+            if path:
+                return path
+    raise DataError(f"{download.name}: {reason}")
+
+
+def _try_address(download: Download, url: str, folder: Path) -> tuple[Path | None, str]:
+    import requests
+
+    reason = ""
+    for attempt in range(ATTEMPTS):
+        time.sleep(attempt * PAUSE)
+        try:
+            return _retrieve(download, url, folder), ""
+        except requests.HTTPError as error:
+            reason = f"{host_of(url)} answered {error.response.status_code}"
+            if error.response.status_code < 500:  # asking again would not help
+                break
+        except requests.RequestException as error:
+            reason = f"{host_of(url)} broke off ({type(error).__name__})"
+        except ValueError as error:
+            reason = f"{host_of(url)} sent {_one_line(error)}"
+    return None, reason
+
+
+def _one_line(error: ValueError) -> str:
+    text = str(error).splitlines()[0]
+    return "a file whose MD5 is wrong" if "hash" in text.lower() and "SHA" not in text else text
+
+
+def _retrieve(download: Download, url: str, folder: Path) -> Path:
+    import pooch
+
+    # pooch tells of each download on stderr, which the progress bar does already
+    pooch.get_logger().setLevel(logging.WARNING)
+    path = Path(
+        pooch.retrieve(
+            url, f"md5:{download.md5}", fname=download.name, path=folder, downloader=_Stream(download)
+        )
+    )
+    if sha256_file(path) != download.sha256:
+        path.unlink()
+        raise ValueError("a file whose SHA-256 is wrong")
+    return path
+
+
+class _Stream:
+    """Stream an address into a file, never more than the size that the file must have."""
+
+    def __init__(self, download: Download) -> None:
+        self.download = download
+
+    def __call__(self, url: str, output_file: str, _pooch: Any, check_only: bool = False) -> None:  # noqa: ARG002
+        import requests
+        from tqdm import tqdm
+
+        name, size, received = self.download.name, self.download.size, 0
+        headers = {"Accept-Encoding": "identity"}
+        with requests.get(url, stream=True, timeout=TIMEOUT, headers=headers) as response:
+            response.raise_for_status()
+            bar = tqdm(total=size, unit="B", unit_scale=True, desc=name, disable=None, leave=False)
+            with bar, Path(output_file).open("wb") as output:
+                for block in response.iter_content(_BLOCK):
+                    received += len(block)
+                    if received > size:
+                        break
+                    output.write(block)
+                    bar.update(len(block))
+        if received != size:
+            raise ValueError(f"{'more than ' if received > size else f'{received:,} of '}{size:,} bytes")
+
+
+def _unpack(dataset: OfficialDataset, packed: Path, into: Path) -> None:
+    into.mkdir(exist_ok=True)
+    if dataset.layout == "idx":
+        shutil.copyfile(packed, into / packed.name)
+        unpack_gzip(packed, into / packed.stem, _UNPACKED_LIMIT)
+    else:
+        unpack_tar(packed, into.parent / "tar", _UNPACKED_LIMIT)
+        for path in (into.parent / "tar" / Path(dataset.folder).name).iterdir():
+            path.replace(into / path.name)
+
+
+def _move_checked(dataset: OfficialDataset, source: Path, folder: Path) -> None:
+    state = check_folder(dataset, source)
+    if not state.complete:
+        bad = [*state.missing, *(path.name for path in state.damaged)]
+        raise DataError(f"{dataset.name}: the official archive lacks or has changed {', '.join(bad)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.iterdir()):
+        with path.open("rb") as handle:
+            os.fsync(handle.fileno())
+        path.replace(folder / path.name)
+
+
+@contextlib.contextmanager
+def _scratch_folder(cache_root: Path) -> Iterator[Path]:
+    cache_root.mkdir(parents=True, exist_ok=True)
+    _sweep(cache_root)
+    folder = cache_root / f".partial-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(cache_root: Path) -> None:
+    """Remove what dead processes of this host left; other hosts may share the cache."""
+    import psutil
+
+    start = f".partial-{socket.gethostname()}-"
+    for path in cache_root.glob(".partial-*"):
+        pid = path.name.removeprefix(start).split("-")[0]
+        if path.name.startswith(start) and pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,100 @@
+"""Check and read the files of a data set that lies in a folder."""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ntkd_lib.data.catalogue import Content, OfficialDataset
+from ntkd_lib.data.settings import DataError
+from ntkd_lib.records.digest import sha256_file
+
+_HASHES: dict[tuple[str, int, int], str] = {}
+
+
+@dataclass(frozen=True)
+class FolderState:
+    """Say which files of a data set are in order.
+
+    Attributes:
+        missing: names of files that are not there in any form.
+        damaged: paths of files whose hash is wrong, where no other form of the file is right.
+    """
+
+    missing: tuple[str, ...]
+    damaged: tuple[Path, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether everything is there and right."""
+        return not self.missing and not self.damaged
+
+
+def file_hash(path: Path) -> str:
+    """Hash a file once per size and time of change.
+
+    Args:
+        path: the file.
+
+    Returns:
+        SHA-256 in hexadecimal digits.
+    """
+    stat = path.stat()
+    key = (str(path), stat.st_size, stat.st_mtime_ns)
+    if key not in _HASHES:
+        _HASHES[key] = sha256_file(path)
+    return _HASHES[key]
+
+
+def _forms(folder: Path, content: Content) -> list[tuple[Path, str]]:
+    forms = [(folder / content.name, content.sha256)]
+    if content.packed:
+        forms.append((folder / content.packed.name, content.packed.sha256))
+    return [(path, sha256) for path, sha256 in forms if path.is_file()]
+
+
+def check_folder(dataset: OfficialDataset, folder: Path) -> FolderState:
+    """Compare the files of a folder with their pins.
+
+    Args:
+        dataset: what should be there.
+        folder: where.
+
+    Returns:
+        What is missing and what is damaged.
+    """
+    missing, damaged = [], []
+    for content in dataset.contents:
+        forms = _forms(folder, content)
+        if not forms:
+            missing.append(content.name)
+        elif not any(file_hash(path) == sha256 for path, sha256 in forms):
+            damaged.append(forms[0][0])
+    return FolderState(tuple(missing), tuple(damaged))
+
+
+def read_content(folder: Path, content: Content) -> UInt8[np.ndarray, " size"]:
+    """Read one file whose hash is right, unpacked or as gzip.
+
+    Args:
+        folder: where it lies.
+        content: which file.
+
+    Returns:
+        The unpacked bytes, writable.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    for path, sha256 in _forms(folder, content):
+        if file_hash(path) == sha256:
+            return _read(path)
+    raise DataError(f"{folder / content.name} is missing or damaged; delete it and run again")
+
+
+def _read(path: Path) -> UInt8[np.ndarray, " size"]:
+    if path.suffix == ".gz":
+        return np.frombuffer(bytearray(gzip.decompress(path.read_bytes())), np.uint8)
+    return np.fromfile(path, np.uint8)

@@ -1,0 +1,97 @@
+"""Load a data set as tensors."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from ntkd_lib.data.catalogue import Content, OfficialDataset, find_dataset
+from ntkd_lib.data.files import read_content
+from ntkd_lib.data.formats import parse_batch, parse_idx
+from ntkd_lib.data.registry import DataError, Located, locate
+from ntkd_lib.data.split import train_validation_split
+from ntkd_lib.data.standins import standin
+
+__all__ = ["LabelledImages", "Split", "load", "train_validation_split"]
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Hold images, labels and where they come from.
+
+    Attributes:
+        images: pixels from 0 to 255, `(n, c, h, w)`.
+        labels: class of each image, `(n,)`.
+        classes: names of the labels 0, 1, ….
+        located: the data set they belong to.
+    """
+
+    images: UInt8[Tensor, "n c h w"]
+    labels: Int64[Tensor, " n"]
+    classes: tuple[str, ...]
+    located: Located
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.labels)
+
+
+def load(name: str, split: Split, expect: str | None = None) -> LabelledImages:
+    """Load the training or the test part of a data set.
+
+    Args:
+        name: name of the data set.
+        split: `train` or `test`.
+        expect: digest that the data must have, as a cell of work recorded it.
+
+    Returns:
+        Tensors of the caller's own, free to change.
+
+    Raises:
+        DataError: unknown name or split, damaged files, or other data than expected.
+    """
+    if split not in get_args(Split):
+        raise DataError(f"unknown split {split!r}; allowed: {', '.join(get_args(Split))}")
+    dataset, located = find_dataset(name), locate(name)
+    if expect is not None and expect != located.sha256:
+        found = f"{located.sha256[:12]} ({located.kind}, {located.source})"
+        raise DataError(f"{name}: expected data {expect[:12]}, found {found}")
+    if located.kind == "standin" or not isinstance(dataset, OfficialDataset):
+        small = standin(name)
+        return _wrap(small.images[split].copy(), small.labels[split], small.classes, located)
+    images, labels = _read(dataset, located, split)
+    return _wrap(images, labels, dataset.classes, located)
+
+
+def _wrap(
+    images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], located: Located
+) -> LabelledImages:
+    if len(images) != len(labels):
+        raise DataError(f"{located.name}: {len(images)} images but {len(labels)} labels")
+    return LabelledImages(
+        torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)), classes, located
+    )
+
+
+def _read(dataset: OfficialDataset, located: Located, split: Split) -> tuple[np.ndarray, np.ndarray]:
+    folder = Path(located.path or "")
+    contents = [content for content in dataset.contents if content.split == split]
+    arrays = [(content, read_content(folder, content)) for content in contents]
+    return _decode_idx(arrays) if dataset.layout == "idx" else _decode_batches(arrays)
+
+
+def _decode_idx(arrays: list[tuple[Content, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = (parse_idx(array, content.name) for content, array in arrays)
+    return images[:, None], labels
+
+
+def _decode_batches(arrays: list[tuple[Content, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    batches = [parse_batch(array.tobytes(), content.name) for content, array in arrays]
+    images, labels = zip(*batches, strict=True)
+    return np.concatenate(images), np.concatenate(labels)

@@ -1,0 +1,97 @@
+"""Ask, within a fixed time, which hosts answer."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+DEADLINE = 3.0
+REMEMBER = 120.0
+
+_ANSWERED: dict[str, bool] = {}
+
+
+def host_of(url: str) -> str:
+    """Cut an address down to scheme and host.
+
+    >>> host_of("https://example.org/a/b.gz")
+    'https://example.org'
+
+    Args:
+        url: the address.
+
+    Returns:
+        Scheme and host, with the port where one is given.
+    """
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def reachable_hosts(urls: Iterable[str], deadline: float = DEADLINE) -> frozenset[str]:
+    """Ask all hosts at once and wait no longer than the deadline; any HTTP answer counts.
+
+    Threads are used because a name look-up cannot be given a time limit. A host is asked once a process.
+
+    Args:
+        urls: addresses, several of one host at will.
+        deadline: seconds for all of them together.
+
+    Returns:
+        The hosts that answered.
+    """
+    hosts = {host_of(url) for url in urls}
+    # A thread that is still stuck must not change the answer after the deadline.
+    answers: dict[str, bool] = {}
+    threads = [
+        threading.Thread(target=_ask, args=(host, deadline, answers), daemon=True)
+        for host in hosts - set(_ANSWERED)
+    ]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + deadline
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    _ANSWERED.update({host: answers.get(host, False) for host in hosts - set(_ANSWERED)})
+    return frozenset(host for host in hosts if _ANSWERED[host])
+
+
+def _ask(host: str, deadline: float, answers: dict[str, bool]) -> None:
+    import requests
+
+    with contextlib.suppress(requests.RequestException, OSError):
+        requests.head(host + "/", timeout=deadline, allow_redirects=False)
+        answers[host] = True
+
+
+def forget_hosts() -> None:
+    """Ask every host anew the next time."""
+    _ANSWERED.clear()
+
+
+def recently_absent(cache_root: Path) -> bool:
+    """Tell whether another process found no network a moment ago.
+
+    Args:
+        cache_root: the folder that holds the mark.
+
+    Returns:
+        Whether the mark is younger than `REMEMBER` seconds.
+    """
+    try:
+        age = time.time() - (cache_root / ".no-network").stat().st_mtime
+    except OSError:
+        return False
+    return 0 <= age < REMEMBER
+
+
+def mark_absent(cache_root: Path) -> None:
+    """Leave word for other processes that there is no network; does nothing in a read-only cache.
+
+    Args:
+        cache_root: the folder for the mark.
+    """
+    with contextlib.suppress(OSError):
+        cache_root.mkdir(parents=True, exist_ok=True)
+        (cache_root / ".no-network").touch()

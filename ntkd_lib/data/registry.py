@@ -1,0 +1,145 @@
+"""Locate a data set: the user's folder, the cache, an official download, else a labelled stand-in."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from ntkd_lib.data.catalogue import DATASETS, OfficialDataset, find_dataset
+from ntkd_lib.data.files import check_folder
+from ntkd_lib.data.network import mark_absent, reachable_hosts, recently_absent
+from ntkd_lib.data.settings import DataError, Settings, read_settings
+
+__all__ = ["DATASETS", "DataError", "Located", "forget", "locate"]
+
+
+@dataclass(frozen=True)
+class Located:
+    """Say where a data set was found and what it is.
+
+    Attributes:
+        name: name of the data set that was asked for.
+        kind: `real`, or `standin`: never evidence for a claim about the real data set.
+        source: how it was found.
+        path: folder or file; None for drawn data.
+        sha256: digest of the data, the same wherever the same data lie.
+        note: one line for the reader; for a stand-in, what it is and why.
+    """
+
+    name: str
+    kind: Literal["real", "standin"]
+    source: Literal["NTKD_DATA", "cache", "download", "package", "procedural"]
+    path: Path | None
+    sha256: str
+    note: str
+
+
+def locate(name: str, *, download: bool = True) -> Located:
+    """Find a data set; the answer stays the same for the life of the process.
+
+    A `DataError` tells of an unknown name, of damaged files in `$NTKD_DATA`, and under `DATA=require` of
+    real data that cannot be had.
+
+    Args:
+        name: `mnist`, `fashion-mnist`, `cifar-10`, `mnist-5k` or `digits`.
+        download: whether a missing real data set may be downloaded now.
+
+    Returns:
+        Where it lies.
+    """
+    return _locate(name, read_settings(), download)
+
+
+def forget() -> None:
+    """Look for every data set anew the next time."""
+    _locate.cache_clear()
+
+
+@cache
+def _locate(name: str, settings: Settings, download: bool) -> Located:
+    dataset = find_dataset(name)
+    if not isinstance(dataset, OfficialDataset):
+        return _standin(name, "")
+    reasons: list[str] = []
+    found = _in_user_folder(dataset, settings, reasons) or _in_cache(dataset, settings, reasons)
+    if found or (download and (found := _downloaded(dataset, settings, reasons))):
+        return found
+    if settings.required:
+        raise DataError(f"{name}: DATA=require, but the real data cannot be had: {'; '.join(reasons)}")
+    return _standin(name, f"; the real data were not found: {'; '.join(reasons)}")
+
+
+def _real(
+    dataset: OfficialDataset, source: Literal["NTKD_DATA", "cache", "download"], folder: Path
+) -> Located:
+    return Located(dataset.name, "real", source, folder, dataset.sha256, f"all hashes right, from {source}")
+
+
+def _in_user_folder(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> Located | None:
+    if settings.data_root is None:
+        reasons.append("NTKD_DATA is not set")
+        return None
+    folder = settings.data_root / dataset.folder
+    state = check_folder(dataset, folder)
+    if state.damaged:
+        # The user pointed at these files: going on without them would hide that they are broken.
+        raise DataError(
+            f"{dataset.name}: {state.damaged[0]} is damaged (wrong SHA-256); replace or delete it"
+        )
+    if state.missing:
+        lacks = f"{dataset.folder}/{state.missing[0]}" if folder.is_dir() else dataset.folder
+        reasons.append(f"NTKD_DATA has no {lacks}")
+        return None
+    return _real(dataset, "NTKD_DATA", folder)
+
+
+def _in_cache(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> Located | None:
+    folder = settings.cache_root / dataset.folder
+    state = check_folder(dataset, folder)
+    if state.complete:
+        return _real(dataset, "cache", folder)
+    # Reasons are printed in pages: no path of this machine in them.
+    reasons.append(
+        f"{state.damaged[0].name} in the cache is damaged" if state.damaged else "not in the cache"
+    )
+    return None
+
+
+def _downloaded(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> Located | None:
+    if reason := _no_network(settings):
+        reasons.append(reason)
+        return None
+    from ntkd_lib.data.download import install
+
+    try:
+        return _real(dataset, "download", install(dataset, settings.cache_root))
+    except DataError as error:
+        reasons.append(f"download failed: {error}")
+        return None
+
+
+def _no_network(settings: Settings) -> str:
+    if settings.offline:
+        return "no download, because NTKD_OFFLINE is set"
+    if settings.offline is None and recently_absent(settings.cache_root):
+        return "no network"
+    official = [dataset for dataset in DATASETS.values() if isinstance(dataset, OfficialDataset)]
+    if reachable_hosts(url for dataset in official for file in dataset.downloads for url in file.urls):
+        return ""
+    mark_absent(settings.cache_root)
+    return "no network"
+
+
+def _standin(name: str, why: str) -> Located:
+    from ntkd_lib.data.standins import standin
+
+    small = standin(name)
+    label = "stand-in: " if why else ""
+    return Located(
+        name,
+        "standin",
+        "package" if small.path else "procedural",
+        small.path,
+        small.sha256,
+        label + small.note + why,
+    )

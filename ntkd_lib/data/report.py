@@ -1,0 +1,120 @@
+"""Report for each data set where it is, whether its hashes are right, its terms, and what to do."""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from ntkd_lib.data.catalogue import DATASETS, EmbeddedDataset, OfficialDataset
+from ntkd_lib.data.registry import DataError, Located, locate
+from ntkd_lib.data.settings import Settings, read_settings
+
+
+@dataclass(frozen=True)
+class DataRow:
+    """Hold what is known of one data set, as text.
+
+    Attributes:
+        name: its name.
+        found: `real`, `embedded`, `stand-in`, `damaged` or `missing`.
+        source: where it was found.
+        size: of the files, or of the images if they are drawn.
+        hashes: `verified`, `wrong`, `no official hash`, or `not the copy we know` of embedded data.
+        licence: its terms.
+        action: what to do; empty if nothing.
+    """
+
+    name: str
+    found: str
+    source: str
+    size: str
+    hashes: str
+    licence: str
+    action: str
+
+
+def rows(*, download: bool = False) -> list[DataRow]:
+    """Look at every data set of the catalogue.
+
+    Args:
+        download: whether to download what is missing.
+
+    Returns:
+        One row a data set.
+    """
+    settings = read_settings()
+    return [_row(dataset, settings, download) for dataset in DATASETS.values()]
+
+
+def _row(dataset: OfficialDataset | EmbeddedDataset, settings: Settings, download: bool) -> DataRow:
+    try:
+        located = locate(dataset.name, download=download)
+    except DataError as error:
+        found, hashes = ("damaged", "wrong") if "damaged" in str(error) else ("missing", "-")
+        return DataRow(dataset.name, found, "-", "-", hashes, dataset.licence, _one_line(error))
+    return DataRow(
+        dataset.name,
+        _found(dataset, located),
+        _source(located),
+        _size(located),
+        _hashes(dataset, located),
+        dataset.licence,
+        _action(dataset, located, settings),
+    )
+
+
+def _one_line(error: DataError) -> str:
+    return str(error).splitlines()[0]
+
+
+def _found(dataset: OfficialDataset | EmbeddedDataset, located: Located) -> str:
+    if located.kind == "real":
+        return "real"
+    return "stand-in" if isinstance(dataset, OfficialDataset) else "embedded"
+
+
+def _hashes(dataset: OfficialDataset | EmbeddedDataset, located: Located) -> str:
+    if located.sha256 == dataset.sha256:
+        return "verified"
+    return "no official hash" if isinstance(dataset, OfficialDataset) else "not the copy we know"
+
+
+def _source(located: Located) -> str:
+    return f"{located.source}: {located.path}" if located.path else located.source
+
+
+def _size(located: Located) -> str:
+    if located.path is None:
+        return "-"
+    files = [located.path] if located.path.is_file() else _plain_files(located.path)
+    return f"{sum(path.stat().st_size for path in files) / 1e6:.1f} MB"
+
+
+def _plain_files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_file()]
+
+
+def _action(dataset: OfficialDataset | EmbeddedDataset, located: Located, settings: Settings) -> str:
+    if located.kind == "real" or not isinstance(dataset, OfficialDataset):
+        return ""
+    folder = f"set NTKD_DATA to a folder that holds {dataset.folder}"
+    if settings.offline:
+        return f"{folder}, or unset NTKD_OFFLINE to download {dataset.size / 1e6:.0f} MB"
+    return f"{folder}; or go on: the next run downloads {dataset.size / 1e6:.0f} MB if there is a network"
+
+
+def render(table: Sequence[DataRow]) -> str:
+    """Write rows as plain text: a table, then licences, then what to do.
+
+    Args:
+        table: rows of `rows()`.
+
+    Returns:
+        Lines without a final line feed.
+    """
+    columns = [field.name for field in fields(DataRow)][:5]
+    cells = [columns, *[list(astuple(row)[:5]) for row in table]]
+    widths = [max(len(line[column]) for line in cells) for column in range(5)]
+    lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
+    lines += ["", "licences", *[f"  {row.name}: {row.licence}" for row in table]]
+    actions = [f"  {row.name}: {row.action}" for row in table if row.action]
+    return "\n".join([*lines, *(["", "what to do", *actions] if actions else [])])

@@ -1,0 +1,75 @@
+"""Read the environment variables that say where data may come from."""
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class DataError(ValueError):
+    """Say in one line what is wrong with a data set and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hold where to look for data and whether a stand-in will do.
+
+    Attributes:
+        data_root: the user's own folder, `$NTKD_DATA`, or None.
+        cache_root: the folder that downloads go to, `$NTKD_CACHE` or the user cache.
+        offline: True forbids the network, False always tries it, None tries it unless it was
+            found missing a moment ago.
+        required: `DATA=require`: a stand-in is an error.
+    """
+
+    data_root: Path | None
+    cache_root: Path
+    offline: bool | None
+    required: bool
+
+
+def read_settings() -> Settings:
+    """Read `NTKD_DATA`, `NTKD_CACHE`, `NTKD_OFFLINE` and `DATA`.
+
+    Returns:
+        The settings of this moment.
+    """
+    return Settings(_data_root(), _cache_root(), _offline(), _required())
+
+
+def _data_root() -> Path | None:
+    text = os.environ.get("NTKD_DATA", "")
+    if not text:
+        return None
+    root = Path(text).expanduser().absolute()
+    if not root.is_dir():
+        raise DataError(f"NTKD_DATA={text} is not a folder; give one that holds MNIST/raw, or unset it")
+    return root
+
+
+def _cache_root() -> Path:
+    text = os.environ.get("NTKD_CACHE", "")
+    if text:
+        return Path(text).expanduser().absolute()
+    import pooch
+
+    return Path(pooch.os_cache("ntkd"))
+
+
+def _offline() -> bool | None:
+    text = os.environ.get("NTKD_OFFLINE", "").strip().lower()
+    if text and text not in _YES + _NO:
+        raise DataError(
+            f"NTKD_OFFLINE={text} is not known; allowed: 1 (no network), 0 (always try), or unset"
+        )
+    return text in _YES if text else None
+
+
+def _required() -> bool:
+    text = os.environ.get("DATA", "").strip().lower()
+    # DATA is a common name: a foreign value is left alone, a misspelt one is not.
+    if text != "require" and difflib.get_close_matches(text, ["require"]):
+        raise DataError(f"DATA={text} is not known; allowed: require, or unset; nearest: require")
+    return text == "require"

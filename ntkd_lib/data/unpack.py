@@ -1,0 +1,68 @@
+"""Unpack official files, archives with every member checked before anything is written."""
+
+import gzip
+import posixpath
+import tarfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from ntkd_lib.data.settings import DataError
+
+
+def unpack_gzip(packed: Path, target: Path, limit: int) -> None:
+    """Unpack one gzip file.
+
+    Args:
+        packed: the gzip file.
+        target: where its content goes.
+        limit: bytes that it may hold at most.
+
+    Raises:
+        DataError: it is broken or holds more.
+    """
+    try:
+        with gzip.open(packed) as source:
+            data = source.read(limit + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{packed.name} cannot be unpacked: {error}") from None
+    if len(data) > limit:
+        raise DataError(f"{packed.name} holds more than {limit:,} bytes")
+    target.write_bytes(data)
+
+
+def unpack_tar(archive: Path, into: Path, limit: int) -> None:
+    """Unpack a tar file, only if every member is a plain file or folder inside `into`.
+
+    Python's own `data` filter is applied too; it alone would quietly rewrite absolute names.
+
+    Args:
+        archive: the tar file, packed or not.
+        into: folder for its content.
+        limit: bytes that its files may hold together.
+
+    Raises:
+        DataError: it is broken, too large, or holds a member that could write elsewhere.
+    """
+    if not hasattr(tarfile, "data_filter"):
+        raise DataError("archives are unpacked by Python 3.11.4 or newer only: update Python")
+    try:
+        with tarfile.open(archive) as tar:
+            members = tar.getmembers()
+            _refuse_hostile(members, archive.name, limit)
+            tar.extractall(into, members, filter="data")
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{archive.name} cannot be unpacked: {error}") from None
+
+
+def _refuse_hostile(members: Iterable[tarfile.TarInfo], name: str, limit: int) -> None:
+    total = 0
+    for member in members:
+        path = member.name.replace("\\", "/")
+        if posixpath.isabs(path) or ":" in path or ".." in path.split("/"):
+            raise DataError(f"{name} is refused: member {member.name!r} points outside")
+        if not (member.isfile() or member.isdir()):
+            raise DataError(f"{name} is refused: member {member.name!r} is neither file nor folder")
+        total += member.size
+    if total > limit:
+        raise DataError(f"{name} is refused: it holds {total:,} bytes, {limit:,} are allowed")
