@@ -21,7 +21,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     scratch = target.parent / f".{secrets.token_hex(8)}.tmp"
     try:
         _write_synced(scratch, data)
-        os.replace(scratch, target)
+        scratch.replace(target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             scratch.unlink()
@@ -67,7 +67,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _write_synced(path: Path, data: bytes) -> None:
-    with open(path, "xb") as handle:
+    with path.open("xb") as handle:
         handle.write(data)
         handle.flush()
         os.fsync(handle.fileno())

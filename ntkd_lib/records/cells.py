@@ -4,7 +4,7 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ class Cell:
         """Refuse a work function that is not named as `module:function`."""
         module, _, function = self.work.partition(":")
         if not (function.isidentifier() and all(part.isidentifier() for part in module.split("."))):
-            raise CellError(f"cell {self.name}: work {self.work!r} is not of the form 'package.module:function'")
+            raise CellError(f"cell {self.name}: work {self.work!r} is not 'package.module:function'")
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def identity(
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _versions() -> tuple[tuple[str, str], ...]:
     libraries = [(name, importlib.metadata.version(name)) for name in ("numpy", "torch")]
     return (("python", ".".join(platform.python_version_tuple()[:2])), *libraries)

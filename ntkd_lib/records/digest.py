@@ -5,6 +5,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 _BLOCK = 1 << 20
 
@@ -31,7 +32,7 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
         64 hexadecimal digits.
     """
     state = hashlib.sha256()
-    with open(path, "rb") as handle:
+    with Path(path).open("rb") as handle:
         while block := handle.read(_BLOCK):
             state.update(block)
     return state.hexdigest()

@@ -30,11 +30,11 @@ def deterministic(seed: int, threads: int = 1) -> None:
     """
     # cuBLAS reads this when it starts, and gives other sums without it
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
-    import numpy
+    import numpy as np
     import torch
 
     random.seed(seed)
-    numpy.random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries draw from this state
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)

@@ -4,16 +4,17 @@ Modules are found by path and parsed, never imported. Comments, docstrings and f
 """
 
 import ast
+import importlib
 import importlib.util
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from ntkd_lib.records.digest import digest_json, sha256_bytes
 
 LIBRARY = "ntkd_lib"
+_NOT_FOUND = "module {!r} is not found; a work function lives in an importable module"
 
 
 class SourceError(ValueError):
@@ -62,7 +63,7 @@ def module_sources(modules: Iterable[str], *, fresh: bool = False) -> dict[str, 
     roots = frozenset({LIBRARY, *(name.partition(".")[0] for name in named)})
     found = {name: read(name) for name in named}
     if missing := [name for name, module in found.items() if module is None]:
-        raise SourceError(f"module {missing[0]!r} is not found; a work function lives in an importable module")
+        raise SourceError(_NOT_FOUND.format(missing[0]))
     pending = [*named]
     while pending:
         for name in _within(_uses(pending.pop(), found), roots):
@@ -83,7 +84,7 @@ def _within(names: Iterable[str], roots: frozenset[str]) -> Iterator[str]:
     return (name for name in names if name.partition(".")[0] in roots)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _remembered_digest(names: tuple[str, ...]) -> str:
     return digest_json(module_sources(names))
 
@@ -101,11 +102,11 @@ def _read(name: str) -> _Module | None:
     path = _find(name)
     if path is None:
         return None
-    state = os.stat(path)
-    return _parse(name, path, state.st_ino, state.st_mtime_ns, state.st_size)
+    state = path.stat()
+    return _parse(name, path, (state.st_ino, state.st_mtime_ns, state.st_size))
 
 
-def _find(name: str) -> str | None:
+def _find(name: str) -> Path | None:
     top, *rest = name.split(".")
     folders, path = _top(top)
     for part in rest:
@@ -113,40 +114,40 @@ def _find(name: str) -> str | None:
     return path
 
 
-def _inside(folders: tuple[str, ...], part: str) -> tuple[tuple[str, ...], str | None]:
+def _inside(folders: tuple[Path, ...], part: str) -> tuple[tuple[Path, ...], Path | None]:
     for folder in folders:
-        package = os.path.join(folder, part)
-        if os.path.isfile(init := os.path.join(package, "__init__.py")):
+        package, module = folder / part, folder / f"{part}.py"
+        if (init := package / "__init__.py").is_file():
             return (package,), init
-        if os.path.isfile(package + ".py"):
-            return (), package + ".py"
-    return tuple(f for folder in folders if os.path.isdir(f := os.path.join(folder, part))), None
+        if module.is_file():
+            return (), module
+    return tuple(folder / part for folder in folders if (folder / part).is_dir()), None
 
 
-@lru_cache(maxsize=None)
-def _top(name: str) -> tuple[tuple[str, ...], str | None]:
+@cache
+def _top(name: str) -> tuple[tuple[Path, ...], Path | None]:
     if name == LIBRARY:
         package = Path(__file__).resolve().parents[1]
-        return (str(package),), str(package / "__init__.py")
+        return (package,), package / "__init__.py"
+    importlib.invalidate_caches()
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):  # ValueError: a module without a spec, such as __main__
         spec = None
     if spec is None:
-        return (), None
-    path = spec.origin if spec.origin and spec.origin.endswith(".py") else None
-    return tuple(spec.submodule_search_locations or ()), path
+        raise SourceError(_NOT_FOUND.format(name))  # and so not cached: the path may grow
+    path = Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
+    return tuple(map(Path, spec.submodule_search_locations or ())), path
 
 
-@lru_cache(maxsize=None)
-def _parse(name: str, path: str, inode: int, modified: int, size: int) -> _Module:
-    """Parse one version of a file; inode, time and size only tell versions apart."""
+@cache
+def _parse(name: str, path: Path, version: tuple[int, ...]) -> _Module:  # noqa: ARG001 - part of the cache key
     try:
-        tree = ast.parse(Path(path).read_bytes())
+        tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None) or 0
-        raise SourceError(f"module {name!r} cannot be parsed: line {line}: {getattr(error, 'msg', error)}") from error
-    package = name if os.path.basename(path) == "__init__.py" else name.rpartition(".")[0]
+        place = f"line {getattr(error, 'lineno', None) or 1}: {getattr(error, 'msg', error)}"
+        raise SourceError(f"module {name!r} cannot be parsed: {place}") from error
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     candidates = sorted({dotted for node in ast.walk(tree) for dotted in _imported(node, package)})
     return _Module(sha256_bytes(_normalised(tree).encode()), tuple(candidates))
 
@@ -178,4 +179,5 @@ def _normalised(tree: ast.AST) -> str:
 
 def _is_text(node: ast.AST) -> bool:
     """Tell docstrings and other bare strings, which do nothing."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    constant = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(constant, ast.Constant) and isinstance(constant.value, str)

@@ -1,0 +1,243 @@
+"""Run cells on worker processes or a Dask cluster; what is in the store is not run again."""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ntkd_lib.records.cells import Cell, CellError, Record, cell_identity
+from ntkd_lib.records.cluster import connected
+from ntkd_lib.records.digest import digest_json
+from ntkd_lib.records.layout import project_root
+from ntkd_lib.records.progress import Mode, Progress
+from ntkd_lib.records.provenance import code_state
+from ntkd_lib.records.store import CellStore
+from ntkd_lib.records.worker import Job, Outcome, run_job, start_worker
+
+_TRIES = 3  # how often in a row a worker may die before any cell is finished
+
+
+def run_cells(
+    cells: Iterable[Cell],
+    store: CellStore,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: Mode = "auto",
+) -> dict[str, Record]:
+    """Bring every cell's record into the store, running those that are not there.
+
+    Cells run in waves, each as soon as all that it needs is there, the longest first; each on one thread of
+    a worker process. With `workers=1` they run in this process. A needed cell is only run where a cell that
+    needs it is.
+
+    Args:
+        cells: any two of one name must be equal in content.
+        store: where records are.
+        workers: number of processes; that of this machine's cores when left out.
+        scheduler: address of a Dask scheduler, such as `tcp://127.0.0.1:8786`, to use its workers instead.
+        progress: `auto` is a bar in a terminal, else plain lines.
+
+    Returns:
+        the record of each given cell by its name.
+
+    Raises:
+        CellError: where cells failed, after all that do not need them have run.
+        KeyboardInterrupt: as it came; finished cells are kept.
+    """
+    wanted = list(cells)
+    plan = _plan(wanted, store)
+    machines = _Machines(workers or _cpu_count(), scheduler)
+    costs = [job.cost for job in plan.missing.values()]
+    with Progress(plan.total, costs, machines.workers, progress) as shown:
+        run = _Run(store, shown, dict(plan.missing), set(plan.stored))
+        try:
+            _run_waves(run, machines)
+        except KeyboardInterrupt:
+            kept = len(plan.stored) + sum(store.folder(key).exists() for key in plan.missing)
+            shown.say(f"stopped; {kept} of {plan.total} cells kept, run again to go on")
+            raise
+    if run.failed:
+        raise CellError(_failure(run, plan.total))
+    return {cell.name: replace(plan.record(cell, store), name=cell.name) for cell in wanted}
+
+
+@dataclass(frozen=True)
+class _Plan:
+    keys: dict[str, str] = field(default_factory=dict)  # by name of the cell
+    stored: dict[str, Record] = field(default_factory=dict)  # by key
+    missing: dict[str, Job] = field(default_factory=dict)  # by key
+
+    @property
+    def total(self) -> int:
+        return len(self.stored) + len(self.missing)
+
+    def record(self, cell: Cell, store: CellStore) -> Record:
+        key = self.keys[cell.name]
+        return self.stored.get(key) or store.load(key)
+
+
+@dataclass
+class _Run:
+    store: CellStore
+    shown: Progress
+    pending: dict[str, Job]  # by key
+    done: set[str]  # keys
+    failed: dict[str, tuple[str, str]] = field(default_factory=dict)  # name and error by key
+
+    def ready(self) -> list[Job]:
+        able = [job for job in self.pending.values() if self.done.issuperset(job.needs.values())]
+        return sorted(able, key=lambda job: -job.cost)
+
+    def settle(self, outcome: Outcome) -> None:
+        job = self.pending.pop(outcome.key)
+        error = outcome.error
+        if not error and not self.store.folder(job.key).exists():
+            error = "the worker saved its record where this process cannot see it; share the folder"
+        if error:
+            self.failed[job.key] = (job.name, error)
+            self.shown.say(f"cell {job.name} failed: {error}")
+        else:
+            self.done.add(job.key)
+            self.shown.advance(job.cost)
+
+    def settle_saved(self) -> int:
+        saved = [key for key in self.pending if self.store.has(key)]
+        for key in saved:
+            self.settle(Outcome(key))
+        return len(saved)
+
+
+@dataclass(frozen=True)
+class _Machines:
+    workers: int
+    scheduler: str | None
+
+
+def _plan(cells: list[Cell], store: CellStore) -> _Plan:
+    plan = _Plan()
+    code: dict[str, Any] = {}
+    queue = [*cells]
+    for cell in queue:  # grows by what missing cells need
+        parts = cell_identity(cell)
+        key = digest_json(parts)
+        if plan.keys.setdefault(cell.name, key) != key:
+            raise CellError(f"cell {cell.name}: two cells with different content have this name")
+        if key in plan.stored or key in plan.missing:
+            continue
+        if record := store.find(key):
+            plan.stored[key] = record
+            continue
+        code = code or code_state()
+        plan.missing[key] = _job(cell, key, parts, store, code)
+        queue.extend(cell.needs.values())
+    return plan
+
+
+def _job(cell: Cell, key: str, parts: dict[str, Any], store: CellStore, code: dict[str, Any]) -> Job:
+    return Job(
+        name=cell.name,
+        key=key,
+        work=cell.work,
+        arguments=parts["arguments"],
+        uses=list(cell.uses),
+        data=parts["data"],
+        needs=parts["needs"],
+        store=str(store.root.absolute()),
+        code=code,
+        cost=cell.cost,
+    )
+
+
+def _run_waves(run: _Run, machines: _Machines) -> None:
+    if not run.pending:
+        return
+    with _client(machines, run.store) as client:
+        tries = _TRIES
+        while jobs := run.ready():
+            before = len(run.pending)
+            died = _run_wave(run, jobs, machines, client)
+            run.settle_saved()  # by a worker that died before it could say so, or by another run
+            tries = tries - 1 if died and len(run.pending) == before else _TRIES
+            if died and run.pending:
+                _after_death(run, jobs, tries)
+
+
+def _after_death(run: _Run, jobs: list[Job], tries: int) -> None:
+    left = [job for job in jobs if job.key in run.pending]
+    if tries > 0:
+        run.shown.say(f"a worker process died; cells started again: {len(left)}")
+        return
+    for job in left:
+        run.settle(Outcome(job.key, "its worker process died each time (killed, or out of memory?)"))
+
+
+def _run_wave(run: _Run, jobs: list[Job], machines: _Machines, client: Any) -> bool:
+    """Run jobs that do not need each other; tell whether a worker died."""
+    from joblib import delayed
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    deaths: tuple[type[Exception], ...] = (BrokenProcessPool,)
+    if client is not None:
+        from distributed import CancelledError, KilledWorker
+
+        deaths = (*deaths, KilledWorker, CancelledError)
+    outcomes = _parallel(machines, client)(delayed(run_job)(job.pack()) for job in jobs)
+    try:
+        for outcome in outcomes:
+            run.settle(outcome)
+    except deaths:
+        return True
+    finally:
+        with warnings.catch_warnings():  # closing an unfinished generator is what stops the workers
+            warnings.simplefilter("ignore")
+            outcomes.close()
+    return False
+
+
+def _parallel(machines: _Machines, client: Any) -> Any:
+    from joblib import Parallel, parallel_config
+
+    settings: dict[str, Any] = {
+        "return_as": "generator_unordered",
+        "batch_size": 1,
+        "pre_dispatch": "all",
+    }
+    if client is not None:
+        with parallel_config(backend="dask", client=client):
+            return Parallel(n_jobs=-1, **settings)
+    if machines.workers == 1:
+        return Parallel(n_jobs=1, **settings)
+    start = {"initializer": start_worker, "initargs": (os.getpid(),)}
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        return Parallel(n_jobs=machines.workers, **settings, **start)
+
+
+@contextlib.contextmanager
+def _client(machines: _Machines, store: CellStore) -> Iterator[Any]:
+    if machines.scheduler is None:
+        yield None
+        return
+    with connected(machines.scheduler, store.root) as client:
+        yield client
+
+
+def _failure(run: _Run, total: int) -> str:
+    key, (name, error) = next(iter(run.failed.items()))
+    path, root, others = run.store.error_file(key), project_root(), len(run.failed) - 1
+    parts = {
+        f"cell {name} failed: {error}": True,
+        f"traceback in {path.relative_to(root) if path.is_relative_to(root) else path}": path.exists(),
+        f"{others} more failed": others,
+        f"{len(run.pending)} not run for want of what failed": run.pending,
+        f"{len(run.done)} of {total} cells kept": True,
+    }
+    return "; ".join(part for part, applies in parts.items() if applies)
+
+
+def _cpu_count() -> int:
+    from joblib import cpu_count
+
+    return cpu_count()

@@ -1,0 +1,111 @@
+"""Say how far a run is: a bar in a terminal, plain lines in a log."""
+
+import sys
+import time
+from typing import Literal, Self, TextIO
+
+from tqdm import tqdm
+
+Mode = Literal["auto", "bar", "plain", "none"]
+_QUIET = 10.0  # seconds between plain lines
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people say it.
+
+    >>> duration(4.2), duration(200), duration(7500)
+    ('4 s', '3 min 20 s', '2 h 5 min')
+
+    Args:
+        seconds: not negative.
+
+    Returns:
+        at most two units.
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class Progress:
+    """Cells done, remaining and time left, on standard error.
+
+    The time left follows from what the finished cells took against what they were expected to.
+    """
+
+    def __init__(
+        self, total: int, costs: list[float], workers: int, mode: Mode = "auto", stream: TextIO | None = None
+    ) -> None:
+        self.total = total
+        self.done = total - len(costs)
+        self.stream = stream or sys.stderr
+        self.mode = mode if mode != "auto" else "bar" if self.stream.isatty() else "plain"
+        self._cost_left, self._cost_done, self._workers = sum(costs), 0.0, workers
+        self._start = self._said = time.monotonic()
+        self._bar: tqdm | None = None
+
+    def __enter__(self) -> Self:
+        """Say what is there and what is to do."""
+        left = self.total - self.done
+        self._line(f"{self.done} of {self.total} cells from the store{self._to_run(left)}")
+        if self.mode == "bar" and left:
+            shape = "{percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} cells{postfix}"
+            self._bar = tqdm(total=self.total, initial=self.done, file=self.stream, bar_format=shape)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the line of the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def advance(self, cost: float) -> None:
+        """Count a finished cell.
+
+        Args:
+            cost: its expected seconds.
+        """
+        self.done += 1
+        self._cost_done += cost
+        self._cost_left -= cost
+        if self._bar is not None:
+            self._bar.set_postfix_str(self._outlook(), refresh=False)
+            self._bar.update()
+        self._tell()
+
+    def say(self, line: str) -> None:
+        """Print a line of its own, whatever the mode but `none`.
+
+        Args:
+            line: without a line end.
+        """
+        if self._bar is not None:
+            self._bar.write(line, file=self.stream)
+        else:
+            self._line(line)
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if self.done == self.total:
+            self.say(f"{self.total} of {self.total} cells done in {duration(now - self._start)}")
+        elif self.mode == "plain" and now - self._said >= _QUIET:
+            self._said = now
+            self._line(f"{self.done} of {self.total} cells done, {self._outlook()}")
+
+    def _to_run(self, left: int) -> str:
+        return f", {left} to run, about {duration(self._seconds_left())}" if left else ""
+
+    def _outlook(self) -> str:
+        return f"{self.total - self.done} left, about {duration(self._seconds_left())}"
+
+    def _seconds_left(self) -> float:
+        if self._cost_done <= 0:
+            return max(self._cost_left, 0.0) / self._workers
+        elapsed = time.monotonic() - self._start
+        return max(self._cost_left, 0.0) * elapsed / self._cost_done
+
+    def _line(self, text: str) -> None:
+        if self.mode != "none":
+            print(text, file=self.stream, flush=True)
