@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,22 +27,14 @@ from ntkd_lib.pipeline.pages import (
 from ntkd_lib.records.atomic import write_bytes, write_text
 from ntkd_lib.records.digest import digest_json, sha256_file
 from ntkd_lib.records.layout import Layout, project_root, results_root, tier_layout
+from ntkd_lib.records.sources import source_digest
 
 if TYPE_CHECKING:
     from ntkd_lib.records.evidence import Evidence
 
 DIGEST = ".ntkd-digest"
 TOOLS = ("jupyter-book", "sphinx", "sphinx-book-theme", "pydata-sphinx-theme", "myst-nb", "sphinxcontrib-bibtex")
-SOURCES = (
-    "pipeline/book.py",
-    "pipeline/pages.py",
-    "figures/claims.py",
-    "figures/html.py",
-    "figures/style.py",
-    "records/claims.py",
-    "records/evidence.py",
-    "records/verdicts.py",
-)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 BUILD = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 
 
@@ -131,7 +124,6 @@ def _build(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
 def _inputs(layout: Layout, notebooks: Sequence[str]) -> Iterator[Path]:
     root = project_root()
     yield from (root / name for name in ("_config.yml", "_toc.yml", "claims.yml"))
-    yield from (Path(__file__).parents[1] / name for name in SOURCES)
     for folder in (root / "book", results_root(), layout.evidence("any").parent):
         yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
     for name in notebooks:
@@ -152,7 +144,9 @@ def book_digest(layout: Layout, tier: str, notebooks: Sequence[str]) -> str:
     """
     files = {str(path): sha256_file(path) for path in _inputs(layout, notebooks)}
     versions = {tool: version(tool) for tool in TOOLS}
-    return digest_json({"files": files, "notebooks": list(notebooks), "tier": tier, "versions": versions})
+    made_by = source_digest([__name__])
+    made_of = {"files": files, "notebooks": list(notebooks), "tier": tier}
+    return digest_json({**made_of, "source": made_by, "versions": versions})
 
 
 def stage(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
@@ -231,11 +225,12 @@ def _render(layout: Layout, folder: Path) -> Path:
         [*command, *settings, *strict], capture_output=True, text=True, env=_environment(), check=False
     )
     log = layout.base / "book.log"
-    write_text(log, done.stdout + done.stderr)
+    complaints = COLOUR.sub("", done.stderr)
+    write_text(log, COLOUR.sub("", done.stdout) + complaints)
     made = folder / "_build" / "html"
-    warnings = [line for line in done.stderr.splitlines() if "WARNING:" in line or "ERROR:" in line]
+    warnings = [line for line in complaints.splitlines() if "WARNING:" in line or "ERROR:" in line]
     if done.returncode or warnings or not (made / "index.html").is_file():
-        raise BookError(_complaint(warnings or done.stderr.splitlines(), layout, site, log))
+        raise BookError(_complaint(warnings or complaints.splitlines(), layout, site, log))
     return made
 
 
