@@ -1,0 +1,36 @@
+"""The files of the project, for tests that look at its own text."""
+
+import ast
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@cache
+def tracked():
+    """Return the files that git tracks or would track; every file of the folder where there is no git."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        found = [path.relative_to(ROOT) for path in ROOT.rglob("*")]
+        return [path for path in found if path.parts[0] not in {".venv", "build"} and (ROOT / path).is_file()]
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [Path(name) for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def python_files(*folders):
+    """Return the tracked Python files in some folders of the project."""
+    return [path for path in tracked() if path.suffix == ".py" and path.parts[0] in folders]
+
+
+@cache
+def tree(path):
+    """Return the syntax tree of a file of the project."""
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
