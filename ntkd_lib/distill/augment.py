@@ -1,0 +1,28 @@
+"""Augmentation of training images."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+
+def random_shift(images: Float[Tensor, "n c h w"], pixels: int) -> Float[Tensor, "n c h w"]:
+    """Shift each image by its own whole number of pixels, dark where nothing moves in.
+
+    Args:
+        images: Images.
+        pixels: Largest shift in either direction and axis; 0 leaves the images alone.
+
+    Returns:
+        Shifted images.
+    """
+    if pixels == 0:
+        return images
+    n, _, height, width = images.shape
+    padded = functional.pad(images, (pixels,) * 4)
+    down, right = torch.randint(0, 2 * pixels + 1, (2, n)).to(images.device)
+    rows = (down[:, None] + torch.arange(height, device=images.device))[:, None, :, None]
+    columns = (right[:, None] + torch.arange(width, device=images.device))[:, None, None, :]
+    sample = torch.arange(n, device=images.device)[:, None, None, None]
+    channel = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
+    return padded[sample, channel, rows, columns]

@@ -1,0 +1,33 @@
+"""NTK distillation, raw form: the kernels' entries themselves."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkd_lib.distill.objective import Objective, Settings, Teacher
+from ntkd_lib.distill.tangent import tangent_objective
+
+
+def kernel_loss(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) -> Tensor:
+    """Give ``|Theta_S - Theta_T|_F^2 / m^2``. Source: NTKD paper, Eq. 8.
+
+    Args:
+        student: The student's kernel.
+        teacher: The teacher's kernel.
+
+    Returns:
+        Mean squared difference of entries.
+    """
+    return (student - teacher).square().mean()
+
+
+def build(settings: Settings, teacher: Teacher) -> Objective:
+    """Build the objective with the raw kernel loss.
+
+    Args:
+        settings: ``weight``, ``kernel_batch`` and ``kernel_every``.
+        teacher: With ``features`` and ``diagonal``.
+
+    Returns:
+        The objective.
+    """
+    return tangent_objective(settings, teacher, kernel_loss)

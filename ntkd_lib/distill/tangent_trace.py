@@ -1,0 +1,33 @@
+"""Control of NTK distillation: the kernels' traces only, so that nothing but their size is transferred."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkd_lib.distill.objective import Objective, Settings, Teacher
+from ntkd_lib.distill.tangent import tangent_objective
+
+
+def kernel_loss(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) -> Tensor:
+    """Give ``(tr Theta_S - tr Theta_T)^2 / m^2``.
+
+    Args:
+        student: The student's kernel.
+        teacher: The teacher's kernel.
+
+    Returns:
+        Squared difference of mean diagonals.
+    """
+    return (student.diagonal().mean() - teacher.diagonal().mean()).square()
+
+
+def build(settings: Settings, teacher: Teacher) -> Objective:
+    """Build the objective with the trace loss.
+
+    Args:
+        settings: ``weight``, ``kernel_batch`` and ``kernel_every``.
+        teacher: With ``features`` and ``diagonal``.
+
+    Returns:
+        The objective.
+    """
+    return tangent_objective(settings, teacher, kernel_loss)

@@ -1,0 +1,158 @@
+"""The one training loop of all students and small teachers."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ntkd_lib.distill.augment import random_shift
+from ntkd_lib.distill.objective import Batch
+
+Loss = Callable[[nn.Module, Batch], Tensor]
+EVALUATIONS_AN_EPOCH = 2
+PLATEAU_POINTS = 0.3
+
+
+class DivergedError(ArithmeticError):
+    """Training produced a loss that is not a finite number."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train: AdamW, linear warm-up over a tenth, then a cosine to zero.
+
+    Attributes:
+        epochs: Passes over the training images; 0 leaves a network at its start.
+        batch: Images a step.
+        lr: Largest learning rate.
+        weight_decay: Decoupled weight decay.
+        shift: Largest random shift of images, pixels.
+    """
+
+    epochs: int
+    batch: int = 128
+    lr: float = 3e-3
+    weight_decay: float = 1e-4
+    shift: int = 0
+
+    def rate(self, step: int, steps: int) -> float:
+        """Give the share of the largest learning rate at a step, in (0, 1]."""
+        warm = max(1, steps // 10)
+        if step < warm:
+            return (step + 1) / warm
+        return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+@dataclass(frozen=True)
+class Images:
+    """Labelled images on the training device.
+
+    Attributes:
+        images: Intensities in [0, 1], ``(n, c, h, w)``.
+        labels: Class indices, ``(n,)``.
+    """
+
+    images: Float[Tensor, "n c h w"]
+    labels: Int[Tensor, " n"]
+
+
+def fit(model: nn.Module, data: Images, rows: Tensor, held_out: Tensor, loss: Loss, schedule: Schedule) -> list[float]:
+    """Train a model in place and follow its validation accuracy.
+
+    Args:
+        model: Network.
+        data: The whole training set.
+        rows: Positions of the images to train on.
+        held_out: Positions of the validation images.
+        loss: Objective of a model and a batch.
+        schedule: Length, speed and augmentation.
+
+    Returns:
+        Validation accuracy in percent, twice an epoch.
+
+    Raises:
+        DivergedError: A loss that is not finite; the message names the step.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    fused = data.images.device.type == "cuda"
+    optimiser = torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=fused)
+    steps = schedule.epochs * (len(rows) // schedule.batch)
+    marks = _evaluation_steps(steps, schedule.epochs)
+    curve: list[float] = []
+    for batch in _batches(data, rows, schedule):
+        step = batch.step
+        optimiser.param_groups[0]["lr"] = schedule.lr * schedule.rate(step, steps)
+        value = loss(model, batch)
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        optimiser.step()
+        if step + 1 in marks:
+            if not torch.isfinite(value):
+                raise DivergedError(f"loss is {value.item()} after step {step + 1} of {steps}")
+            curve.append(accuracy(model, data, held_out))
+    return curve
+
+
+def converged(curve: list[float]) -> bool:
+    """Say whether validation accuracy has reached a plateau.
+
+    The best value of the last quarter of training is at most ``PLATEAU_POINTS`` above the best of the half
+    before it.
+
+    Args:
+        curve: Validation accuracy in percent, evenly spaced over training.
+
+    Returns:
+        Whether it has; never for fewer than four values.
+    """
+    if len(curve) < 4:
+        return False
+    quarter = max(1, len(curve) // 4)
+    return max(curve[-quarter:]) - max(curve[-3 * quarter : -quarter]) <= PLATEAU_POINTS
+
+
+@torch.no_grad()
+def predict(model: nn.Module, images: Float[Tensor, "n c h w"], chunk: int = 1000) -> Float[Tensor, "n k"]:
+    """Give logits of images, some at a time.
+
+    Args:
+        model: Network.
+        images: Images.
+        chunk: Images at a time.
+
+    Returns:
+        Logits.
+    """
+    return torch.cat([model(part) for part in images.split(chunk)])
+
+
+def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:
+    """Give the accuracy on some of the images, percent.
+
+    Args:
+        model: Network.
+        data: Labelled images.
+        rows: Positions to look at.
+
+    Returns:
+        Percentage of images whose largest logit is that of their label.
+    """
+    hits = predict(model, data.images[rows]).argmax(1) == data.labels[rows]
+    return 100 * hits.double().mean().item()
+
+
+def _evaluation_steps(steps: int, epochs: int) -> set[int]:
+    count = epochs * EVALUATIONS_AN_EPOCH
+    return {round(steps * (i + 1) / count) for i in range(count)}
+
+
+def _batches(data: Images, rows: Tensor, schedule: Schedule) -> Iterator[Batch]:
+    steps = len(rows) // schedule.batch
+    for epoch in range(schedule.epochs):
+        order = rows[torch.randperm(len(rows)).to(rows.device)]
+        for i, part in enumerate(order.split(schedule.batch)[:steps]):
+            images = random_shift(data.images[part], schedule.shift)
+            yield Batch(images, data.labels[part], part, epoch * steps + i)

@@ -1,0 +1,132 @@
+"""The cells of notebook 01 and how each is made, for the plan of a run and for the search."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ntkd_lib.experiments.ntkd_classification.methods import METHODS, Method
+from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
+from ntkd_lib.records.cells import Cell
+
+PACKAGE = "ntkd_lib.experiments.ntkd_classification"
+
+
+class CellMaker:
+    """Make the cells of one data set, sharing teachers between the students that hear them.
+
+    Args:
+        parameters: What the notebook was asked for.
+        checksum: SHA-256 of the data set.
+    """
+
+    def __init__(self, parameters: ClassificationParameters, checksum: str) -> None:
+        """Start with no teacher."""
+        self.parameters = parameters
+        self.data = {parameters.data: checksum}
+        self.images = 60_000 if parameters.data == "mnist" else 4_000
+
+    def teacher(self, seed: int, *, trained: bool = True) -> Cell:
+        """Make the cell that trains a teacher, or leaves it at its start.
+
+        Args:
+            seed: Seed of split, start and batches.
+            trained: Whether it is trained.
+
+        Returns:
+            The cell.
+        """
+        epochs = self.parameters.teacher_epochs if trained else 0
+        arguments = {**self._common(seed), "epochs": epochs, "batch": self.parameters.batch}
+        name = f"teacher/{'trained' if trained else 'untrained'}/seed={seed}"
+        return self._cell(name, "teacher:train", arguments, cost=1 + 5e-5 * epochs * self.images)
+
+    def tangent(self, seed: int, *, trained: bool = True) -> Cell:
+        """Make the cell that compresses a teacher's tangent kernel.
+
+        Args:
+            seed: Seed of the landmarks.
+            trained: Which teacher.
+
+        Returns:
+            The cell.
+        """
+        arguments = {**self._common(seed), "landmarks": self.parameters.landmarks}
+        name = f"tangent/{'trained' if trained else 'untrained'}/seed={seed}"
+        needs = {"teacher": self.teacher(seed, trained=trained)}
+        return self._cell(name, "tangent:compress", arguments, needs=needs, cost=1 + 4e-4 * self.images)
+
+    def student(self, method: Method, seed: int, settings: Mapping[str, float], tag: str = "") -> Cell:
+        """Make the cell that trains one student.
+
+        Args:
+            method: Which student.
+            seed: Seed of split, start, draws and batches.
+            settings: Learning rate, weight decay and loss settings.
+            tag: Added to the name, where one method has several settings.
+
+        Returns:
+            The cell.
+        """
+        epochs = self.parameters.long_epochs if method.long else self.parameters.epochs
+        arguments = self._common(seed) | {
+            "epochs": epochs,
+            "batch": self.parameters.batch,
+            "objective": method.objective,
+            "optics": method.optics,
+            "rectified": method.rectified,
+            "hidden": list(method.hidden),
+            "settings": self._settings(method, settings),
+        }
+        return self._cell(
+            f"{method.name}{tag}/seed={seed}",
+            "student:train",
+            arguments,
+            uses=(f"ntkd_lib.distill.{method.objective}",),
+            needs=self._needs(method, seed),
+            cost=1 + (1.2e-4 if method.hears_kernel else 6e-5) * epochs * self.images,
+        )
+
+    def _settings(self, method: Method, settings: Mapping[str, float]) -> dict[str, Any]:
+        if not method.hears_kernel:
+            return dict(settings)
+        frequency = {"kernel_batch": self.parameters.kernel_batch, "kernel_every": self.parameters.kernel_every}
+        return {**settings, **frequency}
+
+    def _needs(self, method: Method, seed: int) -> dict[str, Cell]:
+        if method.teacher is None:
+            return {}
+        trained = method.teacher == "trained"
+        if method.hears_kernel:
+            return {"tangent": self.tangent(seed, trained=trained)}
+        return {"teacher": self.teacher(seed, trained=trained)}
+
+    def _common(self, seed: int) -> dict[str, Any]:
+        sha256 = self.data[self.parameters.data]
+        return {
+            "data": self.parameters.data,
+            "sha256": sha256,
+            "seed": seed,
+            "device": self.parameters.device,
+        }
+
+    def _cell(self, name: str, work: str, arguments: dict[str, Any], **rest: Any) -> Cell:
+        name = f"{self.parameters.data}/{name}"
+        return Cell(name=name, work=f"{PACKAGE}.{work}", arguments=arguments, data=self.data, **rest)
+
+
+def untrained_twin(form: str) -> Method:
+    """Give the control that hears an untrained teacher through the same kernel loss.
+
+    Args:
+        form: Method that stands for NTKD.
+
+    Returns:
+        The control.
+    """
+    method = METHODS[form]
+    return Method(
+        "ntkd_untrained_teacher",
+        "NTKD, untrained teacher (control)",
+        objective=method.objective,
+        teacher="untrained",
+        settings_of=form,
+    )

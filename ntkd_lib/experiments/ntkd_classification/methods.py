@@ -1,0 +1,94 @@
+"""The students that notebook 01 compares: optics, back end, objective, teacher, and the space tuned for each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Range = tuple[float, float, Literal["log", "linear"]]
+SPEED: Mapping[str, Range] = {"lr": (5e-4, 2e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}
+SOFT: Mapping[str, Range] = {"temperature": (1.0, 20.0, "log"), "weight": (0.1, 1.0, "linear")}
+SIZED: Mapping[str, Range] = {"weight": (1e-5, 1e0, "log")}  # losses that see the kernel's size
+UNSIZED: Mapping[str, Range] = {"weight": (1e-3, 1e1, "log")}
+SHIFT: Mapping[str, Range] = {"shift": (0.0, 2.99, "linear")}
+FORMS = ("ntkd_raw", "ntkd_normalised", "ntkd_cosine")
+PLACES = ("none", "none_capture", "none_hidden")
+
+
+@dataclass(frozen=True)
+class Method:
+    """One student.
+
+    Attributes:
+        name: Short name, used in metrics and cells.
+        label: What tables and figures call it.
+        objective: Module of ``ntkd_lib.distill`` whose ``build`` makes the loss.
+        optics: Front end, as ``mnist_student`` names it.
+        rectified: Where ReLUs stand, as ``mnist_student`` names it.
+        hidden: Widths of the hidden dense layers.
+        teacher: Which teacher it hears, if any.
+        space: What its search draws from; empty where it takes another method's settings.
+        settings_of: The method whose settings it takes; itself where it has a space.
+        long: Whether it trains as long as NTK distillation and its teacher together.
+    """
+
+    name: str
+    label: str
+    objective: str = "labels"
+    optics: str = "signed"
+    rectified: str = "both"
+    hidden: tuple[int, ...] = (32,)
+    teacher: Literal["trained", "untrained"] | None = None
+    space: Mapping[str, Range] | None = None
+    settings_of: str = ""
+    long: bool = False
+
+    @property
+    def hears_kernel(self) -> bool:
+        """Whether its objective uses the teacher's tangent kernel."""
+        return self.objective.startswith("tangent")
+
+
+def _tuned(name: str, label: str, extra: Mapping[str, Range] | None = None, **fields: object) -> Method:
+    return Method(name, label, space={**SPEED, **(extra or {})}, settings_of=name, **fields)
+
+
+def _tangent(name: str, label: str, objective: str, **fields: object) -> Method:
+    space = UNSIZED if objective in ("tangent_normalised", "tangent_cosine") else SIZED
+    return _tuned(name, label, space, objective=objective, teacher="trained", **fields)
+
+
+def _like(name: str, label: str, other: str, **fields: object) -> Method:
+    return Method(name, label, settings_of=other, **fields)
+
+
+METHODS: Mapping[str, Method] = {
+    method.name: method
+    for method in (
+        _tuned("none", "labels only"),
+        _tuned("kd", "soft-label KD", SOFT, objective="soft_labels", teacher="trained"),
+        _tangent("ntkd_raw", "NTKD, raw", "tangent_raw"),
+        _tangent("ntkd_normalised", "NTKD, trace-normalised", "tangent_normalised"),
+        _tangent("ntkd_cosine", "NTKD, centred cosine", "tangent_cosine"),
+        _tangent("ntkd_sap", "NTKD, NTK-SAP trace", "tangent_sap"),
+        _tangent("ntkd_trace_only", "trace only (control)", "tangent_trace"),
+        _like("random_frozen", "random signed filters", "none", optics="random"),
+        _tuned("none_tuned", "labels only, equal time, augmented", SHIFT, long=True),
+        _tuned("linear", "no ReLU", rectified="none"),
+        _tuned("lens", "ideal lens", optics="lens"),
+        _tuned("none_capture", "ReLU after capture only", rectified="capture"),
+        _tuned("none_hidden", "ReLU between dense layers only", rectified="hidden"),
+        _tuned(
+            "kd_hidden",
+            "soft-label KD, hidden ReLU only",
+            SOFT,
+            objective="soft_labels",
+            teacher="trained",
+            rectified="hidden",
+        ),
+        _tangent("ntkd_hidden", "NTKD, hidden ReLU only", "tangent_cosine", rectified="hidden"),
+        _tuned("f8", "8 random PSFs, one dense layer", optics="random-positive", hidden=()),
+        _tuned(
+            "f8_centred", "8 random PSFs, captures centred", optics="random-centred", rectified="capture", hidden=()
+        ),
+    )
+}

@@ -1,0 +1,49 @@
+"""The plan of notebook 01: every student for every seed, with the settings that the recorded search chose."""
+
+from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.ntkd_classification.cells import CellMaker, untrained_twin
+from ntkd_lib.experiments.ntkd_classification.methods import METHODS, Method
+from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
+from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form
+from ntkd_lib.records.cells import Cell
+from ntkd_lib.records.parameters import ParameterError
+
+
+def plan(parameters: ClassificationParameters) -> list[Cell]:
+    """List the cells of a run; teachers come with the students that hear them.
+
+    Args:
+        parameters: Validated parameters.
+
+    Returns:
+        One cell for each student and seed, and the teachers.
+
+    Raises:
+        ParameterError: A kernel batch that is larger than the batch.
+    """
+    if parameters.kernel_batch > parameters.batch:
+        raise ParameterError(
+            f"01_ntkd_classification: kernel_batch = {parameters.kernel_batch} is more than batch = "
+            f"{parameters.batch}; allowed: at most batch"
+        )
+    maker = CellMaker(parameters, locate(parameters.data).sha256)
+    teachers = [maker.teacher(seed) for seed in parameters.all_seeds]
+    students = [
+        maker.student(method, seed, best_trial(method.settings_of)["settings"])
+        for method in compared_methods()
+        for seed in parameters.all_seeds
+    ]
+    return _with_needs([*teachers, *students])
+
+
+def compared_methods() -> list[Method]:
+    """List the students of a run, the untrained-teacher control of the chosen form among them."""
+    return [*METHODS.values(), untrained_twin(chosen_form())]
+
+
+def _with_needs(cells: list[Cell]) -> list[Cell]:
+    found: dict[str, Cell] = {}
+    for cell in cells:
+        for part in (*_with_needs(list(cell.needs.values())), cell):
+            found.setdefault(part.name, part)
+    return list(found.values())

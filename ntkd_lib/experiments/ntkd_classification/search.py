@@ -1,0 +1,123 @@
+"""The search that gives every method its settings: the same number of trials for each, on validation data.
+
+Run as ``python -m ntkd_lib.experiments.ntkd_classification.search``; writes the recorded search.
+"""
+
+import math
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.ntkd_classification.cells import CellMaker
+from ntkd_lib.experiments.ntkd_classification.methods import METHODS, Method, Range
+from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
+from ntkd_lib.experiments.ntkd_classification.settings import SEARCH_FILE
+from ntkd_lib.records.atomic import write_json
+from ntkd_lib.records.cells import Cell
+from ntkd_lib.records.execute import run_cells
+from ntkd_lib.records.layout import cell_root, results_root
+from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.seeds import derive_seed
+from ntkd_lib.records.store import CellStore
+
+TRIALS = 12
+TUNING_SEEDS = (1000, 1001)
+
+
+def draw_settings(method: Method, trial: int) -> dict[str, float]:
+    """Draw the settings of a trial; trial 0 is the middle of the space, so that no method starts blind.
+
+    Args:
+        method: Method with a search space.
+        trial: Number of the trial.
+
+    Returns:
+        One value for each name of the space, rounded to three significant digits.
+    """
+    source = random.Random(derive_seed("search", method.name, trial))
+    return {name: _draw(bounds, source.random() if trial else 0.5) for name, bounds in method.space.items()}
+
+
+def _draw(bounds: Range, share: float) -> float:
+    low, high, scale = bounds
+    if scale == "log":
+        low, high = math.log(low), math.log(high)
+    value = low + share * (high - low)
+    return float(f"{math.exp(value) if scale == 'log' else value:.3g}")
+
+
+def tuned_methods() -> list[Method]:
+    """List the methods that have a search of their own."""
+    return [method for method in METHODS.values() if method.space is not None]
+
+
+def search_cells(maker: CellMaker) -> dict[tuple[str, int], list[Cell]]:
+    """Make the cells of all trials.
+
+    Args:
+        maker: Maker of the cells of one data set.
+
+    Returns:
+        For each method and trial, one cell a tuning seed.
+    """
+    return {
+        (method.name, trial): [
+            maker.student(method, seed, draw_settings(method, trial), f"/trial={trial}")
+            for seed in TUNING_SEEDS
+        ]
+        for method in tuned_methods()
+        for trial in range(TRIALS)
+    }
+
+
+def report(cells: Mapping[tuple[str, int], list[Cell]], records: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List the trials with their validation accuracies; nothing of the test set is read.
+
+    Args:
+        cells: Cells by method and trial.
+        records: Records by cell name.
+
+    Returns:
+        One row a trial: ``method``, ``settings``, ``validation`` in percent.
+    """
+    return [
+        {
+            "method": method,
+            "settings": draw_settings(METHODS[method], trial),
+            "validation": [records[cell.name].values["validation"] for cell in trials],
+            "seconds": [records[cell.name].provenance["seconds"] for cell in trials],
+        }
+        for (method, trial), trials in cells.items()
+    ]
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
+def main(workers: int | None, device: str) -> None:
+    """Run the search and record it."""
+    parameters = ClassificationParameters(tier="cpu", device=device)
+    located = locate(parameters.data)
+    if located.kind != "real":
+        raise click.ClickException(f"the search needs the real data set {parameters.data}, found a stand-in")
+    cells = search_cells(CellMaker(parameters, located.sha256))
+    everything = [cell for trials in cells.values() for cell in trials]
+    records = run_cells(everything, CellStore(cell_root()), workers=workers)
+    write_json(
+        results_root() / SEARCH_FILE,
+        {
+            "budget": {"trials": TRIALS, "seeds": list(TUNING_SEEDS)},
+            "data": {parameters.data: located.sha256},
+            "parameters": parameters.model_dump(),
+            "provenance": snapshot(["python", "-m", "ntkd_lib.experiments.ntkd_classification.search"]),
+            "space": {method.name: dict(method.space) for method in tuned_methods()},
+            "trials": report(cells, records),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Cells that train students."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from ntkd_lib.distill.objective import Objective, Teacher
+from ntkd_lib.distill.training import Schedule, accuracy, converged, fit, predict
+from ntkd_lib.experiments.ntkd_classification.setting import prepare
+from ntkd_lib.optics.student import mnist_student
+from ntkd_lib.records.cells import CellResult, Record
+
+
+def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+    """Train one student and test it once.
+
+    Args:
+        arguments: ``data``, ``seed``, ``device``, ``epochs``, ``batch``, ``objective``, ``optics``,
+            ``rectified``, ``hidden``, ``settings``.
+        needs: ``teacher`` for soft labels, ``tangent`` for NTK distillation, nothing for labels only.
+
+    Returns:
+        Accuracies in percent, the validation curve, whether it converged and parameter counts; weights by name
+        and the predicted class of every test image.
+    """
+    setting = prepare(arguments)
+    settings = arguments["settings"]
+    model = mnist_student(arguments["optics"], arguments["rectified"], tuple(arguments["hidden"]))
+    model = model.to(arguments["device"])
+    schedule = Schedule(
+        arguments["epochs"],
+        arguments["batch"],
+        lr=settings["lr"],
+        weight_decay=settings["weight_decay"],
+        shift=int(settings.get("shift", 0)),
+    )
+    objective = _objective(arguments, needs)
+    curve = fit(model, setting.train, setting.rows, setting.held_out, objective, schedule)
+    guesses = predict(model, setting.test.images).argmax(1)
+    values = {
+        "accuracy": 100 * (guesses == setting.test.labels).double().mean().item(),
+        "validation": accuracy(model, setting.train, setting.held_out),
+        "curve": curve,
+        "converged": converged(curve),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+    }
+    weights = {f"weights.{k}": v.detach().cpu().numpy() for k, v in model.state_dict().items()}
+    return CellResult(values, {**weights, "guesses": guesses.cpu().numpy().astype(np.uint8)})
+
+
+def _objective(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> Objective:
+    module = importlib.import_module(f"ntkd_lib.distill.{arguments['objective']}")
+    arrays = {
+        name: torch.tensor(record.arrays[name], device=arguments["device"]).float()
+        for record in needs.values()
+        for name in ("logits", "features", "diagonal")
+        if name in record.arrays
+    }
+    return module.build(arguments["settings"], Teacher(**arrays))

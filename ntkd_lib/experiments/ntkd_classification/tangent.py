@@ -1,0 +1,72 @@
+"""Cells that compress a teacher's tangent kernel into landmark features, with their error on an exact subset."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
+
+from ntkd_lib.experiments.ntkd_classification.setting import prepare
+from ntkd_lib.nets.lenet import lenet
+from ntkd_lib.ntk.empirical import empirical_ntk
+from ntkd_lib.ntk.landmarks import LandmarkKernel, landmark_gram
+from ntkd_lib.records.cells import CellResult, Record
+
+CHECKED = 256
+
+
+def compress(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+    """Give landmark features and the exact diagonal of the teacher's trace kernel for all training images.
+
+    Args:
+        arguments: ``data``, ``seed``, ``device``, ``landmarks``.
+        needs: ``teacher``.
+
+    Returns:
+        ``cosine`` and ``relative_error`` (Frobenius) of the rebuilt against the exact kernel of images that are
+        no landmarks; arrays ``features`` in float16 after division by the root mean diagonal, ``diagonal``.
+    """
+    setting = prepare(arguments)
+    model = restore_teacher(needs["teacher"], arguments["device"])
+    order = setting.rows[torch.randperm(len(setting.rows)).to(setting.rows.device)]
+    count = min(arguments["landmarks"], len(order) // 2)
+    kernel = LandmarkKernel(model, setting.train.images[order[:count]])
+    features, diagonal = kernel.features(setting.train.images)
+    values = _errors(model, setting.train.images, order[count : count + CHECKED], features, diagonal)
+    scale = diagonal.mean()
+    arrays = {
+        "features": (features / scale.sqrt()).cpu().numpy().astype(np.float16),
+        "diagonal": (diagonal / scale).cpu().numpy(),
+    }
+    return CellResult({**values, "mean_diagonal": scale.item(), "landmarks": count}, arrays)
+
+
+def restore_teacher(record: Record, device: str) -> nn.Module:
+    """Rebuild a teacher from its record.
+
+    Args:
+        record: Record of a teacher cell.
+        device: Where to put it.
+
+    Returns:
+        The network, on the device, in evaluation mode.
+    """
+    prefix = "weights."
+    state = {k.removeprefix(prefix): torch.tensor(v) for k, v in record.arrays.items() if k.startswith(prefix)}
+    model = lenet()
+    model.load_state_dict(state)
+    return model.to(device).eval()
+
+
+@torch.no_grad()
+def _errors(
+    model: nn.Module, images: Tensor, rows: Tensor, features: Tensor, diagonal: Tensor
+) -> dict[str, float]:
+    exact = empirical_ntk(model, images[rows], kind="trace", tile=64)
+    rebuilt = landmark_gram(features[rows], diagonal[rows])
+    return {
+        "cosine": cosine_similarity(exact.flatten(), rebuilt.flatten(), dim=0).item(),
+        "relative_error": ((rebuilt - exact).norm() / exact.norm()).item(),
+    }

@@ -1,0 +1,1 @@
+"""Networks: digital teachers and the digital back ends of hybrid students."""

@@ -1,0 +1,31 @@
+"""Digital back ends: what turns the read-out of the sensor into logits."""
+
+from itertools import pairwise
+
+from torch import nn
+
+
+def dense_back_end(widths: tuple[int, ...], *, rectify: bool = True) -> nn.Sequential:
+    """Stack dense layers, with ReLU between them where ``rectify`` is set.
+
+    ``f(h) = W_L r(... r(W_1 h + b_1) ...) + b_L`` with ``r`` the ReLU or the identity.
+
+    Args:
+        widths: Input width, hidden widths, number of classes.
+        rectify: Whether a ReLU stands between dense layers.
+
+    Returns:
+        A network from ``(n, widths[0])`` to logits ``(n, widths[-1])``.
+
+    Raises:
+        ValueError: Fewer than two widths.
+
+    >>> sum(p.numel() for p in dense_back_end((1568, 32, 10)).parameters())
+    50538
+    """
+    if len(widths) < 2:
+        raise ValueError(f"widths: got {widths}, needs an input width and a number of classes")
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in pairwise(widths):
+        layers += [nn.Linear(fan_in, fan_out), nn.ReLU() if rectify else nn.Identity()]
+    return nn.Sequential(*layers[:-1])

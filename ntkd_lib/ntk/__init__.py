@@ -1,0 +1,1 @@
+"""Empirical tangent kernels: exact kernels, closed forms and landmark features."""

@@ -1,0 +1,53 @@
+"""Refusals of inputs for which a tangent kernel is not defined or not supported."""
+
+from torch import Tensor, nn
+
+from ntkd_lib.ntk.kinds import KINDS
+
+METHODS = ("auto", "contraction", "structured")
+
+
+def check_request(x1: Tensor, x2: Tensor | None, kind: str, method: str, tile: int | None) -> None:
+    """Refuse a request that names no known kind or method, or whose shapes do not fit.
+
+    Args:
+        x1: First batch.
+        x2: Second batch, or None.
+        kind: Kind of kernel.
+        method: Method of computation.
+        tile: Rows at a time, or None.
+
+    Raises:
+        ValueError: What came and what is allowed, in one line.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind: got {kind!r}, allowed are {', '.join(KINDS)}")
+    if method not in METHODS:
+        raise ValueError(f"method: got {method!r}, allowed are {', '.join(METHODS)}")
+    if tile is not None and tile < 1:
+        raise ValueError(f"tile: got {tile}, needs at least 1 row")
+    if not len(x1) or (x2 is not None and not len(x2)):
+        raise ValueError("inputs: got an empty batch, needs at least one sample")
+    if x2 is not None and x1.shape[1:] != x2.shape[1:]:
+        raise ValueError(f"x2: got samples of shape {tuple(x2.shape[1:])}, x1 has {tuple(x1.shape[1:])}")
+
+
+def check_model(model: nn.Module) -> None:
+    """Refuse models whose output for one sample depends on the others, or that have nothing to train.
+
+    Args:
+        model: Network.
+
+    Raises:
+        ValueError: The layer by name, or the lack of trainable parameters.
+    """
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training:
+            raise ValueError(
+                f"layer {name!r}: {type(layer).__name__} in training mode mixes samples, so no per-sample "
+                "tangent kernel exists; call model.eval() first"
+            )
+        if isinstance(layer, nn.modules.dropout._DropoutNd) and layer.training and layer.p > 0:
+            raise ValueError(f"layer {name!r}: dropout in training mode is random; call model.eval() first")
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ValueError("model: got no trainable parameter, a tangent kernel needs at least one")

@@ -1,0 +1,46 @@
+"""Slow and obvious twins: one backward pass for each sample and class, in float64, for tests."""
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def reference_jacobian(model: nn.Module, inputs: Float[Tensor, "n ..."]) -> Float[Tensor, "n c p"]:
+    """Give the Jacobian in float64 by a loop over samples and classes.
+
+    Args:
+        model: Network with outputs ``(n, c)``.
+        inputs: Batch of samples.
+
+    Returns:
+        Jacobian over all trainable parameters.
+    """
+    twin = copy.deepcopy(model).double()
+    parameters = [p for p in twin.parameters() if p.requires_grad]
+    samples = []
+    for sample in inputs.double():
+        logits = twin(sample[None])[0]
+        rows = [torch.autograd.grad(logit, parameters, retain_graph=True) for logit in logits]
+        samples.append(torch.stack([torch.cat([g.flatten() for g in row]) for row in rows]))
+    return torch.stack(samples)
+
+
+def reference_ntk(
+    model: nn.Module, x1: Float[Tensor, "n ..."], x2: Float[Tensor, "m ..."] | None = None
+) -> Float[Tensor, "n m c c"]:
+    """Give the full tangent kernel in float64, entry by entry.
+
+    Args:
+        model: Network with outputs ``(n, c)``.
+        x1: First batch.
+        x2: Second batch; None for ``x1``.
+
+    Returns:
+        Kernel of kind ``full``.
+    """
+    left = reference_jacobian(model, x1)
+    right = left if x2 is None else reference_jacobian(model, x2)
+    entries = [[[[a @ b for b in y] for a in x] for y in right] for x in left]
+    return torch.tensor(entries, dtype=torch.float64)

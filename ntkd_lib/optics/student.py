@@ -1,0 +1,71 @@
+"""The hybrid student: an optical front end and a digital back end."""
+
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ntkd_lib.nets.back_ends import dense_back_end
+from ntkd_lib.optics.front_end import IdealLens, SignedFrontEnd
+
+Optics = Literal["signed", "random", "random-positive", "random-centred", "lens"]
+Rectified = Literal["both", "capture", "hidden", "none"]
+
+
+class HybridStudent(nn.Module):
+    """Optical front end followed by a dense back end: ``f(x) = back(front(x))``.
+
+    Source: NTKD paper, Eq. 5 and Table 2; the back end's widths and the place of its ReLU are not published.
+
+    Args:
+        front: Optical front end, images ``(n, 1, h, w)`` to read-out ``(n, d)``.
+        back: Digital back end, read-out to logits ``(n, c)``.
+    """
+
+    def __init__(self, front: SignedFrontEnd | IdealLens, back: nn.Sequential) -> None:
+        """Join the two ends."""
+        super().__init__()
+        self.front = front
+        self.back = back
+
+    def forward(self, images: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n c"]:
+        """Give the logits of images."""
+        return self.back(self.front(images))
+
+
+def mnist_student(
+    optics: Optics = "signed",
+    rectified: Rectified = "both",
+    hidden: tuple[int, ...] = (32,),
+    filters: int = 8,
+) -> HybridStudent:
+    """Build the student of the MNIST experiments: 8 filters of 7 x 7, back end 1568-32-10.
+
+    Args:
+        optics: Trained signed filters, random ones, random non-negative ones (as they are, or with the mean of
+            each capture subtracted), or an ideal lens.
+        rectified: Where ReLUs stand: after the subtraction of captures, between dense layers, both, nowhere.
+        hidden: Widths of the hidden dense layers; empty for a single dense layer.
+        filters: Number of filters.
+
+    Returns:
+        The student, 50,930 parameters in its default form.
+
+    >>> sum(p.numel() for p in mnist_student().parameters())
+    50930
+    """
+    front = _front_end(optics, rectified in ("both", "capture"), filters)
+    back = dense_back_end((front.read_out, *hidden, 10), rectify=rectified in ("both", "hidden"))
+    return HybridStudent(front, back)
+
+
+def _front_end(optics: Optics, rectify: bool, filters: int) -> SignedFrontEnd | IdealLens:
+    if optics == "lens":
+        return IdealLens()
+    return SignedFrontEnd(
+        filters,
+        rectify=rectify,
+        trainable=optics == "signed",
+        positive=optics in ("random-positive", "random-centred"),
+        centre=optics == "random-centred",
+    )
