@@ -1,0 +1,96 @@
+"""The claim table of README.md, written from the recorded evidence: ``python -m ntkd_lib.pipeline.readme``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.records.atomic import write_text
+from ntkd_lib.records.layout import project_root
+
+if TYPE_CHECKING:
+    from ntkd_lib.records.verdicts import Verdict
+
+MARK = "<!-- claims -->"
+HEAD = ("| claim | paper | ours [95 % interval] | verdict |", "|---|---|---|---|")
+
+
+def claims_block(verdicts: Iterable[Verdict]) -> str:
+    """Write verdicts as a Markdown table.
+
+    Args:
+        verdicts: one for each row.
+
+    Returns:
+        The table, without a line break at its end.
+    """
+    return "\n".join([*HEAD, *(_row(verdict) for verdict in verdicts)])
+
+
+def _row(verdict: Verdict) -> str:
+    from ntkd_lib.figures.claims import SIGNS, paper_value
+
+    status = f"{SIGNS[verdict.status]} {verdict.status}"
+    remarks = ", ".join(word for word in (verdict.qualifier, verdict.side, verdict.reason) if word)
+    shown = f"{status} ({remarks})" if remarks else status
+    cells = (verdict.claim.claim.strip(), paper_value(verdict.claim), _ours(verdict), shown)
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _ours(verdict: Verdict) -> str:
+    from ntkd_lib.figures.claims import NONE, format_value
+
+    if verdict.value is None:
+        return NONE
+    unit = verdict.claim.unit
+    value = format_value(verdict.value, unit)
+    if verdict.interval is None or verdict.interval[0] == verdict.interval[1]:
+        return value
+    low, high = (format_value(end, unit) for end in verdict.interval)
+    return f"{value} [{low}, {high}]"
+
+
+def recorded_headlines() -> list[Verdict]:
+    """Judge the headline claims by what is recorded in the project, live runs left out.
+
+    Returns:
+        One verdict a headline, in their order.
+    """
+    from ntkd_lib.figures.claims import HEADLINES
+    from ntkd_lib.records.claims import load_claims
+    from ntkd_lib.records.evidence import collect_evidence
+    from ntkd_lib.records.verdicts import judge
+
+    recorded = [evidence for evidence in collect_evidence("cpu") if evidence.recorded]
+    claims = {claim.id: claim for claim in load_claims().claims}
+    return [judge(claims[name], recorded) for name in HEADLINES]
+
+
+def with_claims(text: str, block: str) -> str:
+    """Put a table between the two marks of a page.
+
+    Args:
+        text: the page.
+        block: the table.
+
+    Returns:
+        The page with that table and no other.
+
+    Raises:
+        PipelineError: if the page does not hold the mark exactly twice.
+    """
+    parts = text.split(MARK)
+    if len(parts) != 3:
+        raise PipelineError(f"README.md holds the mark {MARK} {len(parts) - 1} times; it must stand twice")
+    return f"{parts[0]}{MARK}\n{block}\n{MARK}{parts[2]}"
+
+
+def main() -> None:
+    """Write the table into README.md."""
+    path = project_root() / "README.md"
+    write_text(path, with_claims(path.read_text(encoding="utf-8"), claims_block(recorded_headlines())))
+
+
+if __name__ == "__main__":
+    main()

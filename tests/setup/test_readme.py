@@ -1,0 +1,72 @@
+"""The README: its claim table is that of the recorded evidence, and what it tells people to type works."""
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from ntkd_lib.pipeline import readme
+from ntkd_lib.pipeline.cli import cli
+from ntkd_lib.pipeline.errors import PipelineError
+from tests.setup.project import ROOT
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    """Return the fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def test_the_claim_table_is_that_of_the_recorded_evidence():
+    block = readme.claims_block(readme.recorded_headlines())
+    assert readme.with_claims(TEXT, block) == TEXT, "run python -m ntkd_lib.pipeline.readme"
+
+
+def test_a_table_replaces_the_one_before():
+    page = f"before\n{readme.MARK}\nold\n{readme.MARK}\nafter\n"
+    new = readme.with_claims(page, "new")
+    assert new == f"before\n{readme.MARK}\nnew\n{readme.MARK}\nafter\n"
+    assert readme.with_claims(new, "new") == new
+
+
+@pytest.mark.parametrize("marks", [0, 1, 3])
+def test_a_page_without_its_two_marks_is_refused(marks):
+    with pytest.raises(
+        PipelineError, match=rf"^README.md holds the mark <!-- claims --> {marks} times; it must"
+    ):
+        readme.with_claims(readme.MARK * marks, "table")
+
+
+def test_the_table_has_a_row_for_each_headline_and_a_reason_where_there_is_no_verdict():
+    verdicts = readme.recorded_headlines()
+    rows = readme.claims_block(verdicts).splitlines()[2:]
+    assert len(rows) == len(verdicts)
+    for row, verdict in zip(rows, verdicts, strict=True):
+        assert len(re.findall(r"(?<!\\)\|", row)) == 5
+        assert verdict.status in row
+        if verdict.status == "not assessed":
+            assert verdict.reason in row
+
+
+def test_the_library_example_runs(capsys):
+    (example,) = blocks("python")
+    assert len(example.splitlines()) <= 10
+    exec(compile(example, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("tensor(")
+
+
+def test_every_make_target_named_exists():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = set(re.findall(r"\bmake ([a-z]+)\b(?=`|  | #)", TEXT))
+    assert {"reproduce", "test", "smoke", "help"} <= named <= set(targets)
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"\.venv/bin/ntkd (\w+)", TEXT))))
+def test_every_ntkd_command_named_exists(command):
+    assert CliRunner().invoke(cli, [command, "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)]+)\)", TEXT))
+def test_every_file_linked_exists(target):
+    assert (ROOT / target).exists()
