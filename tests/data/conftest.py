@@ -1,0 +1,191 @@
+"""Small official data sets, and a local server that misbehaves on request."""
+
+import gzip
+import hashlib
+import http.server
+import io
+import pickle
+import tarfile
+import threading
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ntkd_lib.data import download, network, registry
+from ntkd_lib.data.catalogue import DATASETS, Content, Download, OfficialDataset
+
+TRAIN, TEST = 20, 10
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known(monkeypatch, tmp_path):
+    """Start each test with an empty cache, no user folder, no memory of hosts, and a network."""
+    for name in ("NTKD_DATA", "DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NTKD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NTKD_OFFLINE", "0")
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    registry.forget()
+    network.forget_hosts()
+    yield
+    registry.forget()
+    network.forget_hosts()
+
+
+def _idx(array):
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return header + array.tobytes()
+
+
+def _download(name, data, url):
+    return Download(
+        name, len(data), hashlib.md5(data).hexdigest(), hashlib.sha256(data).hexdigest(), (f"{url}/{name}",)
+    )
+
+
+def _images_and_labels(seed):
+    generator = np.random.default_rng(seed)
+    for split, count in (("train", TRAIN), ("t10k", TEST)):
+        yield f"{split}-images-idx3-ubyte", generator.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        yield f"{split}-labels-idx1-ubyte", generator.integers(0, 10, count, dtype=np.uint8)
+
+
+@pytest.fixture
+def idx_dataset(server):
+    """A data set of 20 + 10 images in MNIST's form, named mnist."""
+    arrays = dict(_images_and_labels(seed=1))
+    raw = {name: _idx(array) for name, array in arrays.items()}
+    packed = {f"{name}.gz": gzip.compress(data, mtime=0) for name, data in raw.items()}
+    contents = tuple(
+        Content(
+            name,
+            hashlib.sha256(data).hexdigest(),
+            "train" if name.startswith("train") else "test",
+            _download(f"{name}.gz", packed[f"{name}.gz"], server.url),
+        )
+        for name, data in raw.items()
+    )
+    real = DATASETS["mnist"]
+    assert isinstance(real, OfficialDataset)
+    dataset = replace(real, contents=contents, downloads=tuple(content.packed for content in contents))
+    server.files.update(packed)
+    return SimpleNamespace(dataset=dataset, arrays=arrays, raw=raw, packed=packed)
+
+
+def _tar(files):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, data in files.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def cifar_dataset(server):
+    """A data set of five batches of 4 images and a test batch of 10, named cifar-10."""
+    generator = np.random.default_rng(2)
+    arrays, raw = {}, {"batches.meta": pickle.dumps({"label_names": []}, 3)}
+    for name in [*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]:
+        count = TEST if name == "test_batch" else TRAIN // 5
+        pixels = generator.integers(0, 256, (count, 3072), dtype=np.uint8)
+        labels = generator.integers(0, 10, count).tolist()
+        arrays[name] = (pixels, labels)
+        raw[name] = pickle.dumps({"data": pixels, "labels": labels}, 3)
+    archive = _tar(raw)
+    splits = {"batches.meta": "", "test_batch": "test"}
+    real = DATASETS["cifar-10"]
+    assert isinstance(real, OfficialDataset)
+    dataset = replace(
+        real,
+        contents=tuple(
+            Content(name, hashlib.sha256(data).hexdigest(), splits.get(name, "train"))
+            for name, data in raw.items()
+        ),
+        downloads=(_download("cifar-10-python.tar.gz", archive, server.url),),
+    )
+    server.files["cifar-10-python.tar.gz"] = archive
+    return SimpleNamespace(dataset=dataset, arrays=arrays, raw=raw, archive=archive)
+
+
+@pytest.fixture
+def catalogue(monkeypatch, idx_dataset, cifar_dataset):
+    """Let the names mnist and cifar-10 mean the small data sets; leave no address of another host."""
+    fashion = replace(idx_dataset.dataset, name="fashion-mnist", folder="FashionMNIST/raw")
+    for dataset in (idx_dataset.dataset, cifar_dataset.dataset, fashion):
+        monkeypatch.setitem(DATASETS, dataset.name, dataset)
+    return SimpleNamespace(idx=idx_dataset, cifar=cifar_dataset)
+
+
+@pytest.fixture
+def fill():
+    """Write files into a folder."""
+
+    def _fill(folder, files):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        return folder
+
+    return _fill
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """Serve files in the way that `server.faults` says, one fault a request."""
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self):
+        name = self.path.rsplit("/", 1)[-1]
+        state = self.server.state
+        state.requests.append(name)
+        faults = state.faults.get(name, [])
+        fault = faults.pop(0) if faults else "none"
+        data = state.files.get(name)
+        if data is None or fault.isdigit():
+            self.send_error(int(fault) if fault.isdigit() else 404)
+            return
+        self._send(data, fault, state)
+
+    def _send(self, data, fault, state):
+        half = data[: len(data) // 2]
+        body = {"half": half, "cut": half, "hang": half, "long": data + b"x", "wrong": data[::-1]}.get(
+            fault, data
+        )
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data) if fault in ("cut", "hang") else len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+        if fault == "hang":
+            state.hanging.set()
+            state.release.wait(30)
+
+
+@pytest.fixture
+def server():
+    """A server on this machine: `files`, `faults` per file name, `requests` so far, `url`."""
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    httpd.state = SimpleNamespace(
+        files={},
+        faults={},
+        requests=[],
+        hanging=threading.Event(),
+        release=threading.Event(),
+        url=f"http://127.0.0.1:{httpd.server_address[1]}",
+    )
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield httpd.state
+    httpd.state.release.set()
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
