@@ -4,11 +4,11 @@ Run as ``python -m ntkd_lib.experiments.ntkd_classification.search``; writes the
 """
 
 import math
-import random
 from collections.abc import Mapping
 from typing import Any
 
 import click
+from scipy.stats import qmc
 
 from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.ntkd_classification.cells import CellMaker
@@ -23,12 +23,12 @@ from ntkd_lib.records.provenance import snapshot
 from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
-TRIALS = 12
-TUNING_SEEDS = (1000, 1001)
+TRIALS = 8
+TUNING_SEEDS = (1000,)
 
 
 def draw_settings(method: Method, trial: int) -> dict[str, float]:
-    """Draw the settings of a trial; trial 0 is the middle of the space, so that no method starts blind.
+    """Give the settings of a trial: a point of a scrambled Sobol sequence, which covers a space evenly.
 
     Args:
         method: Method with a search space.
@@ -37,11 +37,14 @@ def draw_settings(method: Method, trial: int) -> dict[str, float]:
     Returns:
         One value for each name of the space, rounded to three significant digits.
     """
-    source = random.Random(derive_seed("search", method.name, trial))
-    return {name: _draw(bounds, source.random() if trial else 0.5) for name, bounds in method.space.items()}
+    sequence = qmc.Sobol(len(method.space), rng=derive_seed("search", method.name))
+    point = sequence.random(TRIALS)[trial]
+    return {
+        name: _place(bounds, share) for (name, bounds), share in zip(method.space.items(), point, strict=True)
+    }
 
 
-def _draw(bounds: Range, share: float) -> float:
+def _place(bounds: Range, share: float) -> float:
     low, high, scale = bounds
     if scale == "log":
         low, high = math.log(low), math.log(high)
