@@ -1,4 +1,4 @@
-"""The claim table of README.md, written from the recorded evidence: ``python -m ntkd_lib.pipeline.readme``."""
+"""The claim table of README.md, from the recorded evidence: ``python -m ntkd_lib.pipeline.readme``."""
 
 from __future__ import annotations
 

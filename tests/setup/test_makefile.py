@@ -26,8 +26,8 @@ WANTED = [
     "clean",
 ]
 
-# A Python that writes down what it is asked for. It "creates" .venv by copying itself there; its pip fails or is
-# killed where the test says so.
+# A Python that writes down what it is asked for. It "creates" .venv by copying itself there; its pip fails or
+# is killed where the test says so.
 FAKE_PYTHON = r"""#!/bin/sh
 case "$1 $2" in
   "-c "*) exit 0 ;;
