@@ -29,3 +29,6 @@ class ClassificationParameters(SeededParameters):
         128, "Images on which the teacher's kernel is exact.", unit="images", ge=8, le=4096
     )
     device: Literal["cpu", "cuda"] = parameter("cpu", "Where cells run.")
+
+
+PARAMETERS = ClassificationParameters

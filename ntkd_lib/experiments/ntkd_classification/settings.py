@@ -2,12 +2,16 @@
 
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ntkd_lib.experiments.ntkd_classification.methods import FORMS, METHODS
 from ntkd_lib.records.layout import results_root
 
-SEARCH_FILE = "01_ntkd_classification.search.json"
+
+def search_file() -> Path:
+    """Name the file of the recorded search."""
+    return results_root() / "searches" / "01_ntkd_classification.json"
 
 
 @cache
@@ -21,10 +25,10 @@ def search() -> dict[str, Any]:
     Raises:
         FileNotFoundError: The record is not there.
     """
-    path = results_root() / SEARCH_FILE
+    path = search_file()
     if not path.exists():
-        raise FileNotFoundError(f"results/{SEARCH_FILE} is missing; restore it from version control")
-    return json.loads(path.read_text())
+        raise FileNotFoundError(f"results/searches/{path.name} is missing; restore it from version control")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def best_trial(method: str) -> dict[str, Any]:

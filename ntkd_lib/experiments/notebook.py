@@ -1,0 +1,118 @@
+"""What a notebook opens with: validated parameters, its cells' records, and the place of its results."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ntkd_lib.data.registry import Located, locate
+from ntkd_lib.records.cells import Record
+from ntkd_lib.records.digest import digest_json
+from ntkd_lib.records.evidence import DataState, Evidence, Metric, save_evidence
+from ntkd_lib.records.execute import run_cells
+from ntkd_lib.records.layout import Layout, cell_root, project_root, run_layout, tier_layout
+from ntkd_lib.records.parameters import Parameters, changed_from_tier, from_namespace
+from ntkd_lib.records.provenance import measure, snapshot
+from ntkd_lib.records.store import CellStore
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a notebook.
+
+    Attributes:
+        notebook: Full name, such as ``01_ntkd_classification``.
+        parameters: Validated parameters.
+        records: Record of each cell of the plan, by cell name.
+        located: Data sets that the cells read, by name.
+        layout: Where its results go.
+        changed: (tier's value, value) of each parameter that differs from the tier's.
+    """
+
+    notebook: str
+    parameters: Parameters
+    records: Mapping[str, Record] = field(repr=False)
+    located: Mapping[str, Located]
+    layout: Layout
+    changed: Mapping[str, tuple[Any, Any]]
+
+    @property
+    def standard(self) -> bool:
+        """Whether every parameter is the tier's own."""
+        return not self.changed
+
+    def publish(self, metrics: Mapping[str, Metric]) -> Evidence:
+        """Write what was measured, for claims, the scoreboard and whoever checks it.
+
+        Args:
+            metrics: Measured metrics by the name that the claim contract gives them.
+
+        Returns:
+            The evidence, as it was written.
+        """
+        evidence = Evidence(
+            notebook=self.notebook,
+            tier=self.parameters.tier,
+            standard=self.standard,
+            changed={name: list(pair) for name, pair in self.changed.items()},
+            parameters=self.parameters.model_dump(mode="json"),
+            metrics=dict(metrics),
+            data={name: _state(place) for name, place in self.located.items()},
+            provenance=self._provenance(),
+        )
+        save_evidence(self.layout.evidence(self.notebook), evidence)
+        return evidence
+
+    def _provenance(self) -> dict[str, Any]:
+        """Describe the run; where cells came from the store, the machine is that of the cells."""
+        command = ["ntkd", "run", self.notebook, "--tier", self.parameters.tier]
+        command += [word for name, pair in self.changed.items() for word in ("-p", f"{name}={pair[1]}")]
+        costs = [record.provenance for record in self.records.values()]
+        return snapshot(command) | {
+            "cells": len(costs),
+            "seconds": round(sum(cost["seconds"] for cost in costs), 3),
+            "peak_memory_mib": max((cost["peak_memory_mib"] for cost in costs), default=0.0),
+            "seeds": list(getattr(self.parameters, "all_seeds", [])),
+        }
+
+
+def open_run(notebook: str, namespace: Mapping[str, Any]) -> Run:
+    """Validate a notebook's parameters and bring all its records into the store.
+
+    Args:
+        notebook: Full name of the notebook.
+        namespace: The notebook's ``globals()``; its plain data are the parameters.
+
+    Returns:
+        The run.
+    """
+    package = _package(notebook)
+    model = importlib.import_module(f"{package}.parameters").PARAMETERS
+    parameters = from_namespace(model, notebook, namespace)
+    cells = importlib.import_module(f"{package}.plan").plan(parameters)
+    records = run_cells(cells, CellStore(cell_root())) if cells else {}
+    changed = changed_from_tier(parameters, notebook)
+    located = {name: locate(name) for name in sorted({name for cell in cells for name in cell.data})}
+    return Run(notebook, parameters, records, located, _layout(notebook, parameters, changed), changed)
+
+
+def _package(notebook: str) -> str:
+    """Read from the notebook's header which experiment package it shows."""
+    header = (project_root() / "notebooks" / f"{notebook}.py").read_text(encoding="utf-8")
+    found = re.search(r"^#\s+experiment:\s*([\w.]+)\s*$", header, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"notebooks/{notebook}.py: its header names no experiment")
+    return found[1]
+
+
+def _layout(notebook: str, parameters: Parameters, changed: Mapping[str, Any]) -> Layout:
+    if not changed:
+        return tier_layout(parameters.tier)
+    return run_layout(notebook, digest_json(parameters.model_dump(mode="json")))
+
+
+def _state(located: Located) -> DataState:
+    return DataState(kind=located.kind, sha256=located.sha256, source=located.source)
