@@ -64,7 +64,19 @@ def check_folder(dataset: OfficialDataset, folder: Path) -> FolderState:
 
     Returns:
         What is missing and what is damaged.
+
+    Raises:
+        DataError: a file is there and cannot be read.
     """
+    try:
+        return _check_contents(dataset, folder)
+    except OSError as error:
+        raise DataError(
+            f"{dataset.name}: {error.filename or folder} cannot be read ({error.strerror})"
+        ) from None
+
+
+def _check_contents(dataset: OfficialDataset, folder: Path) -> FolderState:
     missing, damaged = [], []
     for content in dataset.contents:
         forms = _forms(folder, content)

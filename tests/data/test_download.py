@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,6 +157,14 @@ def test_partial_folders_of_other_hosts_and_living_processes_stay(tmp_path, idx_
         (tmp_path / name).mkdir()
     install(idx_dataset.dataset, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, "MNIST"])
+
+
+def test_several_at_once_do_not_hurt_each_other(tmp_path, cifar_dataset):
+    with ThreadPoolExecutor(4) as pool:
+        folders = list(pool.map(lambda _: install(cifar_dataset.dataset, tmp_path), range(4)))
+    assert set(folders) == {tmp_path / "cifar-10-batches-py"}
+    assert {path.name: path.read_bytes() for path in folders[0].iterdir()} == cifar_dataset.raw
+    assert [path.name for path in tmp_path.iterdir()] == ["cifar-10-batches-py"]
 
 
 def test_damaged_file_in_the_cache_is_replaced(tmp_path, idx_dataset):

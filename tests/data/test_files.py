@@ -55,6 +55,18 @@ def test_wrong_file_is_never_read(tmp_path, idx_dataset, fill, data):
         read_content(tmp_path, content)
 
 
+def test_file_that_cannot_be_read_is_one_line(tmp_path, idx_dataset, fill, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(files, "sha256_file", refuse)
+    fill(tmp_path, idx_dataset.raw)
+    with pytest.raises(
+        DataError, match=r"^mnist: .*/train-images-idx3-ubyte cannot be read \(Permission denied\)$"
+    ):
+        check_folder(idx_dataset.dataset, tmp_path)
+
+
 def test_a_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
     hashed = []
 

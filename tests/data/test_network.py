@@ -49,6 +49,14 @@ def test_an_answer_after_the_deadline_does_not_count(monkeypatch):
     assert not reachable_hosts(["http://one.invalid/x"], deadline=0.1)
 
 
+def test_whatever_goes_wrong_is_no_answer(monkeypatch):
+    def breaks(*_, **__):
+        raise UnicodeError("label empty or too long")
+
+    monkeypatch.setattr("requests.head", breaks)
+    assert not reachable_hosts(["http://one.invalid/x"])
+
+
 def test_the_mark_of_absence_grows_old(tmp_path):
     assert not recently_absent(tmp_path)
     mark_absent(tmp_path / "cache")
