@@ -1,0 +1,213 @@
+"""The command line, `ntkd`. It starts without torch; each command imports what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ntkd_lib.pipeline.cli_errors import OneLineGroup
+
+TIERS = ("smoke", "cpu", "paper")
+Command = Callable[..., Any]
+
+tier_option = click.option(
+    "--tier", type=click.Choice(TIERS), default="cpu", show_default=True, help="How much is computed."
+)
+
+
+def work_options(command: Command) -> Command:
+    """Add the options that say where cells of work run.
+
+    Args:
+        command: function of a command.
+
+    Returns:
+        the same function, with options.
+    """
+    workers = click.option(
+        "--workers", type=click.IntRange(1), help="Worker processes (default: one a core)."
+    )
+    scheduler = click.option(
+        "--scheduler", envvar="NTKD_SCHEDULER", help="Address of a Dask scheduler, tcp://host:port."
+    )
+    return workers(scheduler(command))
+
+
+def parameter_options(command: Command) -> Command:
+    """Add the options that give a notebook's parameters.
+
+    Args:
+        command: function of a command.
+
+    Returns:
+        the same function, with options.
+    """
+    single = click.option(
+        "-p", "assignments", multiple=True, metavar="NAME=VALUE", help="Set a parameter (repeat)."
+    )
+    file = click.option(
+        "-f",
+        "file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="YAML file of parameters; -p wins.",
+    )
+    return single(file(command))
+
+
+@click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ntkd", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show tracebacks; may stand anywhere.")
+def cli(debug: bool) -> None:
+    """Redo five papers on tangent kernels, distillation and optical networks, and judge their claims."""
+    del debug  # the group looks for it among all words, so that it may stand anywhere
+
+
+@cli.command()
+@click.argument("notebook")
+@tier_option
+@parameter_options
+@work_options
+@click.option("--force", is_flag=True, help="Execute again even where nothing changed.")
+def run(
+    notebook: str,
+    tier: str,
+    assignments: tuple[str, ...],
+    file: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    force: bool,
+) -> None:
+    """Run one NOTEBOOK (such as 01), if it is not up to date, and say where its page is."""
+    from ntkd_lib.pipeline.run import run_target
+    from ntkd_lib.pipeline.target import resolve
+
+    target = resolve(notebook, tier, gathered(assignments, file))
+    path = run_target(target, workers=workers, scheduler=scheduler, force=force, say=click.echo)
+    click.echo(f"executed notebook: {path}")
+    if target.standard:
+        click.echo(f"its page: {target.layout.html / target.name}.html (built by: ntkd book --tier {tier})")
+    else:
+        from ntkd_lib.pipeline.book import build_page
+
+        click.echo(f"its page: {build_page(target.layout, target.name, tier)}")
+
+
+def gathered(assignments: tuple[str, ...], file: Path | None) -> dict[str, Any]:
+    """Collect parameters from a file and from the command line, which wins.
+
+    Args:
+        assignments: `NAME=VALUE` each.
+        file: YAML file, or None.
+
+    Returns:
+        values by name, not validated yet.
+
+    Raises:
+        click.UsageError: if one name is assigned twice.
+    """
+    from ntkd_lib.records.parameters import parse_assignment, read_params_file
+
+    pairs = [parse_assignment(text) for text in assignments]
+    names = [name for name, _ in pairs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise click.UsageError(f"-p {twice} is given twice; give each parameter once")
+    return {**(read_params_file(file) if file else {}), **dict(pairs)}
+
+
+@cli.command()
+@click.argument("notebook")
+def params(notebook: str) -> None:
+    """Show the parameters of a NOTEBOOK: type, range, unit, default of each tier, help."""
+    from ntkd_lib.pipeline.listing import parameter_lines
+    from ntkd_lib.pipeline.notebooks import find_notebook, parameters_model
+    from ntkd_lib.records.parameters import describe
+
+    source = find_notebook(notebook)
+    click.echo("\n".join(parameter_lines(source.name, describe(parameters_model(source), source.name))))
+
+
+@cli.command()
+@tier_option
+@work_options
+def reproduce(tier: str, workers: int | None, scheduler: str | None) -> None:
+    """Run every notebook that is not up to date, build the book, and say where it is."""
+    from ntkd_lib.pipeline.reproduce import reproduce as bring_up_to_date
+
+    page = bring_up_to_date(tier, workers=workers, scheduler=scheduler, say=click.echo)
+    click.echo(f"the book is at {page}")
+
+
+@cli.command()
+@tier_option
+def book(tier: str) -> None:
+    """Build the book from the notebooks that have been run."""
+    from ntkd_lib.pipeline.book import build_book
+
+    click.echo(f"the book is at {build_book(tier)}")
+
+
+@cli.command()
+@tier_option
+@click.option(
+    "--contract",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Another claims file, whose rules must be the same.",
+)
+@click.pass_context
+def verify(context: click.Context, tier: str, contract: Path | None) -> None:
+    """Check seals, hashes, claims and recorded results without computing anything anew."""
+    from ntkd_lib.pipeline.verify import verdict_counts
+    from ntkd_lib.pipeline.verify import verify as check
+
+    problems = check(tier, contract)
+    for problem in problems:
+        click.echo(f"ntkd: {problem}", err=True)
+    if problems:
+        context.exit(1)
+    counts = ", ".join(f"{number} {status}" for status, number in sorted(verdict_counts(tier).items()))
+    click.echo(f"all in order; claims on tier {tier}: {counts}")
+
+
+@cli.command()
+@click.pass_context
+def doctor(context: click.Context) -> None:
+    """Say what is wrong with this installation, and what to do about it."""
+    from ntkd_lib.pipeline.doctor import examine
+
+    bad = 0
+    for finding in examine():
+        click.echo(str(finding))
+        bad += finding.status == "bad"
+    if bad:
+        click.echo(f"ntkd: {bad} to put right", err=True)
+        context.exit(1)
+
+
+@cli.command()
+def data() -> None:
+    """Say where each data set was found, and what to do where it was not."""
+    from ntkd_lib.data.report import render, rows
+
+    click.echo(render(rows()))
+
+
+@cli.command()
+@tier_option
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for any that is free."
+)
+def serve(tier: str, port: int) -> None:
+    """Show the book at an address of this machine."""
+    from ntkd_lib.pipeline.serve import serve as answer
+    from ntkd_lib.records.layout import tier_layout
+
+    answer(tier_layout(tier).html, port, say=click.echo)
+
+
+def main() -> None:
+    """Run the command line and end the process."""
+    cli.main()

@@ -1,0 +1,233 @@
+"""Say what is wrong with an installation, one line for each thing looked at, and what to do about it."""
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ntkd_lib.pipeline.errors import one_line
+from ntkd_lib.records.layout import build_root, project_root
+
+Status = Literal["ok", "note", "bad"]
+INSTALL = "python -m pip install -c constraints.txt -e '.[book,cluster,dev]'"
+NEEDED_GIB = 3.0
+SUPPORTED = ((3, 11), (3, 13))
+_PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)\s*(?:;\s*(.+))?")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found out about one part of the installation.
+
+    Attributes:
+        name: the part.
+        status: `ok`, `note` (works, but worth knowing) or `bad`.
+        found: what is there.
+        action: what to do; empty where nothing is to be done.
+    """
+
+    name: str
+    status: Status
+    found: str
+    action: str = ""
+
+    def __str__(self) -> str:
+        """Show the finding in one line."""
+        action = f" -> {self.action}" if self.action else ""
+        return f"{self.status:4}  {self.name}: {self.found}{action}"
+
+
+def examine() -> Iterator[Finding]:
+    """Look at every part, one after the other.
+
+    Yields:
+        a finding for each; a check that itself fails is a finding too.
+    """
+    for name, check in CHECKS.items():
+        try:
+            yield check()
+        except Exception as error:  # a doctor reports every failure and goes on
+            yield Finding(
+                name, "bad", one_line(f"{type(error).__name__}: {error}"), f"install again: {INSTALL}"
+            )
+
+
+def check_python() -> Finding:
+    """Compare the running Python with what the project supports.
+
+    Returns:
+        bad outside 3.11 to 3.13.
+    """
+    found = ".".join(map(str, sys.version_info[:3]))
+    if not SUPPORTED[0] <= tuple(sys.version_info[:2]) <= SUPPORTED[1]:
+        return Finding(
+            "python", "bad", found, "use Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.11"
+        )
+    return Finding("python", "ok", found)
+
+
+def check_packages() -> Finding:
+    """Compare installed packages with `constraints.txt`.
+
+    Returns:
+        bad where a pinned package has another version; a note where one is missing.
+    """
+    pins = read_pins(project_root() / "constraints.txt")
+    wrong = [
+        f"{name} {have} instead of {pins[name]}"
+        for name in pins
+        if (have := _other_version(name, pins[name]))
+    ]
+    if wrong:
+        return Finding(
+            "packages", "bad", f"{len(wrong)} differ ({', '.join(wrong[:3])})", f"install again: {INSTALL}"
+        )
+    return Finding("packages", "ok", f"{len(pins)} pins, none contradicted")
+
+
+def read_pins(path: Path) -> dict[str, str]:
+    """Read the pins that hold for this Python and this system.
+
+    Args:
+        path: a constraints file.
+
+    Returns:
+        version by package name.
+    """
+    from packaging.markers import Marker
+
+    matches = (_PIN.fullmatch(line.strip()) for line in path.read_text(encoding="utf-8").splitlines())
+    return {m[1]: m[2] for m in matches if m and (m[3] is None or Marker(m[3]).evaluate())}
+
+
+def _other_version(name: str, pinned: str) -> str | None:
+    """Give the installed version where it is another one; a local build (`+cpu`) is the same version."""
+    try:
+        have = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return None if have.partition("+")[0] == pinned else have
+
+
+def check_torch() -> Finding:
+    """Import torch and torchvision as the library does.
+
+    Returns:
+        ok with both versions and the device.
+    """
+    import torch
+
+    from ntkd_lib.data.torchvision import torchvision
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
+    return Finding(
+        "torch", "ok", f"torch {torch.__version__}, torchvision {torchvision.__version__}, {device}"
+    )
+
+
+def check_book_tool() -> Finding:
+    """Look for jupyter-book 1; its 2.x line reads neither `_config.yml` nor `_toc.yml`.
+
+    Returns:
+        bad where it is missing or of another line.
+    """
+    try:
+        version = importlib.metadata.version("jupyter-book")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding("jupyter-book", "bad", "not installed", f"install: {INSTALL}")
+    if version.split(".")[0] != "1":
+        return Finding(
+            "jupyter-book", "bad", f"{version}; only 1.x reads _config.yml", f"install again: {INSTALL}"
+        )
+    return Finding("jupyter-book", "ok", version)
+
+
+def check_kernel() -> Finding:
+    """Start the notebook kernel's module once; runs use this Python, whatever kernels the user has installed.
+
+    Returns:
+        bad where ipykernel cannot be imported.
+    """
+    command = [sys.executable, "-c", "import ipykernel, papermill; print(ipykernel.__version__)"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        problem = one_line(done.stderr.splitlines()[-1] if done.stderr else "it ends with an error")
+        return Finding("kernel", "bad", problem, f"install again: {INSTALL}")
+    return Finding("kernel", "ok", f"ipykernel {done.stdout.strip()} in this Python")
+
+
+def check_fonts() -> Finding:
+    """Look for the font that figures are drawn with.
+
+    Returns:
+        bad where matplotlib does not find its own DejaVu Sans.
+    """
+    from matplotlib import font_manager
+
+    path = Path(font_manager.findfont("DejaVu Sans", fallback_to_default=False))
+    return Finding("fonts", "ok", path.stem)
+
+
+def check_disk() -> Finding:
+    """Look for room, and for the right to write, where results go.
+
+    Returns:
+        bad where the build folder cannot be written; a note below 3 GiB.
+    """
+    place = build_root()
+    while not place.exists():
+        place = place.parent
+    if not os.access(place, os.W_OK):
+        return Finding("disk", "bad", f"{place} cannot be written", "set NTKD_BUILD to a folder of yours")
+    free = shutil.disk_usage(place).free / 2**30
+    if free < NEEDED_GIB:
+        return Finding(
+            "disk", "note", f"{free:.1f} GiB free", f"make room: {NEEDED_GIB:.0f} GiB are comfortable"
+        )
+    return Finding("disk", "ok", f"{free:.1f} GiB free")
+
+
+def check_data() -> Finding:
+    """Count the real data sets that are at hand.
+
+    Returns:
+        a note where stand-ins would be used.
+    """
+    from ntkd_lib.data.report import rows
+
+    lacking = [row.name for row in rows() if row.found not in ("real", "embedded")]
+    if lacking:
+        return Finding("data", "note", f"no real copy of {', '.join(lacking)}", "see what to do: ntkd data")
+    return Finding("data", "ok", "all data sets found")
+
+
+def check_browser() -> Finding:
+    """Look for Chromium, which only the page checks use.
+
+    Returns:
+        a note where there is none.
+    """
+    found = next((name for name in BROWSERS if shutil.which(name)), None)
+    if found is None:
+        return Finding("browser", "note", "no Chromium (optional: page checks and screenshots)", "")
+    return Finding("browser", "ok", found)
+
+
+CHECKS: dict[str, Callable[[], Finding]] = {
+    "python": check_python,
+    "packages": check_packages,
+    "torch": check_torch,
+    "jupyter-book": check_book_tool,
+    "kernel": check_kernel,
+    "fonts": check_fonts,
+    "disk": check_disk,
+    "data": check_data,
+    "browser": check_browser,
+}

@@ -1,0 +1,118 @@
+"""Run one notebook in a kernel of this very Python, cut off from the user's Jupyter settings."""
+
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ntkd_lib.pipeline.convert import KERNEL
+from ntkd_lib.pipeline.errors import PipelineError, one_line
+from ntkd_lib.records.layout import project_root
+
+_PROFILE = """\
+c = get_config()
+c.IPKernelApp.log_level = "CRITICAL"
+c.HistoryManager.enabled = False
+"""
+_START_SECONDS = 180
+
+
+@contextmanager
+def kernel_environment(home: Path, build: Path) -> Iterator[None]:
+    """Set the environment that the kernel inherits, and put the old one back.
+
+    The kernel spec `python3` is one of ours that starts `sys.executable`; start-up and shutdown are silent;
+    hashes of strings, hence the order of sets, are the same each time.
+
+    Args:
+        home: an existing folder for the settings.
+        build: the build folder that the notebook is to see.
+
+    Yields:
+        nothing, while the environment is set.
+    """
+    _write_settings(home)
+    changes = {
+        "JUPYTER_PATH": str(home / "jupyter"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "NTKD_ROOT": str(project_root()),
+        "NTKD_BUILD": str(build),
+        "MPLBACKEND": "agg",
+        "PYTHONHASHSEED": "0",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "TQDM_DISABLE": "1",
+    }
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            _restore(name, value)
+
+
+def _restore(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _write_settings(home: Path) -> None:
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": KERNEL["display_name"], "language": "python"}
+    files = {
+        home / "jupyter" / "kernels" / KERNEL["name"] / "kernel.json": json.dumps(spec),
+        home / "ipython" / "profile_default" / "ipython_kernel_config.py": _PROFILE,
+    }
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def execute(name: str, converted: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
+    """Execute a converted notebook with papermill, in the project's folder.
+
+    Args:
+        name: the notebook, for messages.
+        converted: the `.ipynb` to run.
+        executed: the `.ipynb` to write; half-run when this raises.
+        parameters: values to inject after the parameters cell.
+
+    Raises:
+        PipelineError: if a cell fails or the kernel dies.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from nbclient.exceptions import DeadKernelError
+        from papermill.exceptions import PapermillExecutionError
+
+        try:
+            _papermill(converted, executed, parameters)
+        except PapermillExecutionError as error:
+            what = one_line(f"{error.ename}: {error.evalue}")
+            raise PipelineError(f"{name}: cell {error.exec_count} failed: {what}") from error
+        except DeadKernelError as error:
+            raise PipelineError(f"{name}: the kernel died (killed from outside, or out of memory)") from error
+
+
+def _papermill(converted: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
+    import papermill
+
+    papermill.execute_notebook(
+        str(converted),
+        str(executed),
+        parameters=dict(parameters),
+        kernel_name=KERNEL["name"],
+        language=KERNEL["language"],
+        progress_bar=False,
+        request_save_on_cell_execute=False,
+        start_timeout=_START_SECONDS,
+        cwd=str(project_root()),
+    )

@@ -1,0 +1,200 @@
+"""Find the tracked notebooks and read their headers, without opening them with jupytext."""
+
+import ast
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ntkd_lib.pipeline.errors import PipelineError, nearest, one_line
+from ntkd_lib.records.cells import Cell
+from ntkd_lib.records.layout import project_root
+from ntkd_lib.records.parameters import Parameters
+from ntkd_lib.records.sources import source_digest
+
+PATTERN = "[0-9][0-9]_*.py"
+_FENCE = "# ---"
+
+
+@dataclass(frozen=True)
+class NotebookSource:
+    """A tracked notebook.
+
+    Attributes:
+        name: file name without ending, such as `01_ntkd_classification`.
+        path: the py:percent file.
+        experiment: dotted name of the package that holds its parameters and its plan.
+    """
+
+    name: str
+    path: Path
+    experiment: str
+
+    @property
+    def is_summary(self) -> bool:
+        """True for notebooks that only read the evidence of the others; they run last."""
+        return self.name.startswith("00_")
+
+    @property
+    def shown_path(self) -> str:
+        """The path from the project's root, as messages name it."""
+        return f"notebooks/{self.path.name}"
+
+
+def all_notebooks() -> list[NotebookSource]:
+    """List the project's notebooks in the order they run: by number, summaries last.
+
+    Returns:
+        one entry for each `notebooks/NN_name.py`.
+    """
+    found = [read_header(path) for path in sorted((project_root() / "notebooks").glob(PATTERN))]
+    return sorted(found, key=lambda notebook: (notebook.is_summary, notebook.name))
+
+
+def find_notebook(name: str) -> NotebookSource:
+    """Find a notebook by its number, its name or its file.
+
+    Args:
+        name: for instance `01`, `1`, `01_ntkd_classification` or `notebooks/01_ntkd_classification.py`.
+
+    Returns:
+        the notebook.
+
+    Raises:
+        PipelineError: if there is none, or no single one, of that name.
+    """
+    names = [path.stem for path in sorted((project_root() / "notebooks").glob(PATTERN))]
+    if not names:
+        raise PipelineError(f"there is no notebook in {project_root() / 'notebooks'} (expected NN_name.py)")
+    wanted = Path(name).stem
+    number = f"{int(wanted):02d}_" if wanted.isdecimal() and wanted.isascii() else None
+    matches = [known for known in names if known == wanted or (number and known.startswith(number))]
+    if len(matches) != 1:
+        problem = "unknown notebook" if not matches else "more than one notebook is called"
+        raise PipelineError(f"{problem} {name!r}: there are {', '.join(names)}{nearest(wanted, names)}")
+    return read_header(project_root() / "notebooks" / f"{matches[0]}.py")
+
+
+def read_header(path: Path) -> NotebookSource:
+    """Read which experiment a notebook shows from its jupytext header.
+
+    Args:
+        path: a py:percent file.
+
+    Returns:
+        the notebook.
+
+    Raises:
+        PipelineError: if the header is missing, is not YAML, or names no experiment.
+    """
+    metadata: Any = _header(path)
+    for key in ("jupyter", "ntkd", "experiment"):
+        metadata = metadata.get(key) if isinstance(metadata, dict) else None
+    if not isinstance(metadata, str) or not all(part.isidentifier() for part in metadata.split(".")):
+        raise PipelineError(
+            f"notebooks/{path.name} names no experiment; its header needs jupyter: ntkd: experiment: PACKAGE"
+        )
+    return NotebookSource(path.stem, path, metadata)
+
+
+def _header(path: Path) -> object:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if not lines or lines[0] != _FENCE or _FENCE not in lines[1:]:
+        raise PipelineError(f"notebooks/{path.name} has no jupytext header between '# ---' lines")
+    body = lines[1 : lines.index(_FENCE, 1)]
+    try:
+        return yaml.safe_load("\n".join(line.removeprefix("#").removeprefix(" ") for line in body))
+    except yaml.YAMLError as error:
+        raise PipelineError(
+            f"notebooks/{path.name} has a header that is not YAML: {one_line(error)}"
+        ) from error
+
+
+def parameters_model(notebook: NotebookSource) -> type[Parameters]:
+    """Import the notebook's parameter schema; needs no torch.
+
+    Args:
+        notebook: whose.
+
+    Returns:
+        the model class.
+
+    Raises:
+        PipelineError: if the experiment has none.
+    """
+    model = _attribute(notebook, "parameters", "PARAMETERS")
+    if not (isinstance(model, type) and issubclass(model, Parameters)):
+        raise PipelineError(f"{notebook.experiment}.parameters.PARAMETERS is not a Parameters class")
+    return model
+
+
+def plan_cells(notebook: NotebookSource, parameters: Parameters) -> list[Cell]:
+    """List the cells of work that the notebook's records come from; needs no torch.
+
+    Args:
+        notebook: whose.
+        parameters: validated.
+
+    Returns:
+        the cells; none for a notebook that only reads evidence.
+    """
+    plan: Callable[[Parameters], list[Cell]] = _attribute(notebook, "plan", "plan")
+    return list(plan(parameters))
+
+
+def _attribute(notebook: NotebookSource, module: str, name: str) -> Any:
+    dotted = f"{notebook.experiment}.{module}"
+    try:
+        return getattr(importlib.import_module(dotted), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not dotted.startswith(error.name):
+            raise
+        raise PipelineError(
+            f"{notebook.shown_path} names the experiment {notebook.experiment}, "
+            f"but there is no module {error.name}"
+        ) from error
+    except AttributeError as error:
+        raise PipelineError(f"{dotted} has no {name!r}") from error
+
+
+def code_digest(notebook: NotebookSource) -> str:
+    """Hash the library and experiment code that a notebook depends on, except for its cells' work.
+
+    Args:
+        notebook: whose imports, and whose schema, plan and summary, count with all that they import.
+
+    Returns:
+        64 hexadecimal digits, the same after an edit of comments or docstrings.
+    """
+    modules = (f"{notebook.experiment}.{part}" for part in ("parameters", "plan", "summary"))
+    return source_digest({name for name in {*_imported_names(notebook), *modules} if _is_module(name)})
+
+
+def _imported_names(notebook: NotebookSource) -> set[str]:
+    try:
+        tree = ast.parse(notebook.path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise PipelineError(f"{notebook.shown_path} line {error.lineno}: {error.msg}") from error
+    names = {name for node in ast.walk(tree) for name in _imports(node)}
+    tops = {"ntkd_lib", notebook.experiment.partition(".")[0]}
+    return {name for name in names if name.partition(".")[0] in tops}
+
+
+def _imports(node: ast.AST) -> list[str]:
+    """List what a statement imports; `from a import b` may mean the module `a.b`."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
+
+
+def _is_module(dotted: str) -> bool:
+    top, *rest = dotted.split(".")
+    spec = importlib.util.find_spec(top)
+    places = [Path(folder, *rest) for folder in (spec.submodule_search_locations or ())] if spec else []
+    return any(place.with_suffix(".py").is_file() or (place / "__init__.py").is_file() for place in places)

@@ -1,0 +1,61 @@
+"""Let papermill read tracked notebooks: `papermill jupytext://notebooks/01_….py out.ipynb -p seed 3`."""
+
+from pathlib import Path
+from typing import NoReturn
+
+from ntkd_lib.pipeline.convert import notebook_text, read_percent
+
+SCHEME = "jupytext://"
+
+
+class JupytextHandler:
+    """Reads py:percent files as notebooks; papermill finds it through its entry point `papermill.io`."""
+
+    @classmethod
+    def read(cls, path: str) -> str:
+        """Read a tracked notebook.
+
+        Args:
+            path: `jupytext://` and a path, relative to the working folder or absolute.
+
+        Returns:
+            the notebook as `.ipynb` text.
+        """
+        return notebook_text(read_percent(Path(path.removeprefix(SCHEME))))
+
+    @classmethod
+    def listdir(cls, path: str) -> list[str]:
+        """List the tracked notebooks of a folder.
+
+        Args:
+            path: `jupytext://` and a folder.
+
+        Returns:
+            addresses that `read` takes.
+        """
+        return [f"{SCHEME}{file}" for file in sorted(Path(path.removeprefix(SCHEME)).glob("*.py"))]
+
+    @classmethod
+    def write(cls, buf: str, path: str) -> NoReturn:
+        """Refuse to write: results never go back into a tracked notebook.
+
+        Args:
+            buf: the notebook.
+            path: where it should have gone.
+
+        Raises:
+            OSError: always.
+        """
+        raise OSError(f"cannot write {len(buf)} characters to {path}: name an .ipynb file for the output")
+
+    @classmethod
+    def pretty_path(cls, path: str) -> str:
+        """Show a path as it was given.
+
+        Args:
+            path: an address.
+
+        Returns:
+            the same address.
+        """
+        return path

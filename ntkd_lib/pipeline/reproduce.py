@@ -1,0 +1,50 @@
+"""Bring everything up to date: each notebook in order, summaries last, then the book."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ntkd_lib.pipeline.errors import PipelineError, one_line
+from ntkd_lib.pipeline.notebooks import all_notebooks
+from ntkd_lib.pipeline.run import run_target
+from ntkd_lib.pipeline.target import Target, target_of
+
+Say = Callable[[str], None]
+
+
+def reproduce(
+    tier: str, *, workers: int | None = None, scheduler: str | None = None, say: Say = print
+) -> Path:
+    """Run every notebook that is not up to date, then build the book.
+
+    All parameters are validated before anything runs. A notebook that fails does not stop the next ones.
+
+    Args:
+        tier: smoke, cpu or paper.
+        workers: worker processes for the cells; None for one a core.
+        scheduler: address of a Dask scheduler for the cells.
+        say: takes one line about each step.
+
+    Returns:
+        the landing page of the book.
+
+    Raises:
+        PipelineError: if a notebook failed; the book then stays as it was.
+    """
+    targets = [target_of(notebook, tier, {}) for notebook in all_notebooks()]
+    failed = [name for name in (_attempt(target, workers, scheduler, say) for target in targets) if name]
+    if failed:
+        raise PipelineError(
+            f"{len(failed)} of {len(targets)} notebooks failed ({', '.join(failed)}); no book was built"
+        )
+    from ntkd_lib.pipeline.book import build_book
+
+    return build_book(tier)
+
+
+def _attempt(target: Target, workers: int | None, scheduler: str | None, say: Say) -> str | None:
+    try:
+        run_target(target, workers=workers, scheduler=scheduler, say=say)
+    except (RuntimeError, ValueError, OSError) as error:
+        say(f"ntkd: {one_line(error)}")
+        return target.name
+    return None

@@ -1,0 +1,152 @@
+"""Run one notebook: validate, compute its cells, execute it aside, check it, seal it, move it into place."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ntkd_lib.pipeline.convert import convert, notebook_text
+from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.lock import exclusive
+from ntkd_lib.pipeline.notebooks import plan_cells
+from ntkd_lib.pipeline.seal import check_seal, make_seal
+from ntkd_lib.pipeline.target import Target, resolve
+from ntkd_lib.pipeline.workbench import Workbench, publish, stage_folder, workbench
+from ntkd_lib.records.atomic import write_json, write_text
+from ntkd_lib.records.layout import cell_root
+
+Say = Callable[[str], None]
+
+
+def run_notebook(
+    name: str,
+    tier: str,
+    overrides: Mapping[str, Any],
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    force: bool = False,
+    say: Say = print,
+) -> Path:
+    """Bring one notebook's result up to date; does nothing where its seal is valid.
+
+    Args:
+        name: number, name or file of the notebook.
+        tier: smoke, cpu or paper.
+        overrides: parameter values that replace those of the tier.
+        workers: worker processes for the cells; None for one a core.
+        scheduler: address of a Dask scheduler for the cells, such as `tcp://host:8786`.
+        force: execute the notebook again even where its seal is valid; cells still come from the store.
+        say: takes one line about each step.
+
+    Returns:
+        the executed notebook.
+    """
+    return run_target(
+        resolve(name, tier, overrides), workers=workers, scheduler=scheduler, force=force, say=say
+    )
+
+
+def run_target(
+    target: Target,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    force: bool = False,
+    say: Say = print,
+) -> Path:
+    """Do what `run_notebook` does, for parameters that are validated already.
+
+    Args:
+        target: what to run.
+        workers: worker processes for the cells; None for one a core.
+        scheduler: address of a Dask scheduler for the cells.
+        force: execute even where the seal is valid.
+        say: takes one line about each step.
+
+    Returns:
+        the executed notebook.
+    """
+    with exclusive(stage_folder(target).with_suffix(".lock"), f"{target.name} ({target.layout.base.name})"):
+        if not force and not check_seal(target.layout, target.name):
+            say(f"{target.name}: up to date")
+        else:
+            _run(target, workers, scheduler, say)
+    return target.layout.executed(target.name)
+
+
+def _run(target: Target, workers: int | None, scheduler: str | None, say: Say) -> None:
+    compute_cells(target, workers, scheduler)
+    say(f"{target.name}: executing the notebook")
+    with workbench(target) as bench:
+        _execute(target, bench)
+        _finish(target, bench)
+        publish(bench, target)
+    say(f"{target.name}: done and sealed")
+
+
+def compute_cells(target: Target, workers: int | None = None, scheduler: str | None = None) -> None:
+    """Compute the cells of a target that the store does not have.
+
+    Args:
+        target: whose plan.
+        workers: worker processes; None for one a core.
+        scheduler: address of a Dask scheduler.
+    """
+    cells = plan_cells(target.notebook, target.parameters)
+    if not cells:
+        return
+    from ntkd_lib.records.execute import run_cells
+    from ntkd_lib.records.store import CellStore
+
+    run_cells(cells, CellStore(cell_root()), workers=workers, scheduler=scheduler)
+
+
+def _execute(target: Target, bench: Workbench) -> None:
+    from ntkd_lib.pipeline.kernel import execute, kernel_environment
+
+    converted = bench.layout.converted(target.name)
+    convert(target.notebook, converted)
+    with kernel_environment(bench.folder / "home", bench.build):
+        execute(target.name, converted, _raw(target, bench), target.injected)
+
+
+def _raw(target: Target, bench: Workbench) -> Path:
+    return bench.folder / f"{target.name}.ipynb"
+
+
+def _finish(target: Target, bench: Workbench) -> None:
+    """Scrub, check and seal what the kernel left on the bench."""
+    import nbformat
+
+    from ntkd_lib.pipeline.executed import problems
+    from ntkd_lib.pipeline.scrub import machine_places, scrub
+
+    notebook = nbformat.read(_raw(target, bench), as_version=4)
+    scrub(notebook, machine_places(bench.build))
+    if found := problems(notebook, target.values):
+        raise PipelineError(f"{target.name}: {found[0]}{_more(found)} (see {_raw(target, bench)})")
+    _require_evidence(target, bench)
+    write_text(bench.layout.executed(target.name), notebook_text(notebook))
+    write_json(bench.layout.seal(target.name), make_seal(target, bench.layout))
+
+
+def _more(found: list[str]) -> str:
+    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+
+
+def _require_evidence(target: Target, bench: Workbench) -> None:
+    path = bench.layout.evidence(target.name)
+    if not path.is_file():
+        if target.notebook.is_summary:
+            return
+        raise PipelineError(f"{target.name}: it published no evidence (run.publish was not called)")
+    from ntkd_lib.records.evidence import load_evidence
+
+    ran_with = load_evidence(path).parameters
+    if ran_with != target.values:
+        name = next(
+            key for key in {**ran_with, **target.values} if ran_with.get(key) != target.values.get(key)
+        )
+        raise PipelineError(
+            f"{target.name}: it ran with {name} = {ran_with.get(name)!r}, not with the value asked for"
+        )

@@ -1,0 +1,101 @@
+"""Take out of an executed notebook what tells of the machine it ran on: paths, names, times, addresses."""
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ntkd_lib.pipeline.convert import KERNEL, give_stable_ids
+from ntkd_lib.records.layout import build_root, project_root
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+_KEPT_CELL_METADATA = ("tags", "slideshow")
+_KEPT_METADATA = ("language_info", "ntkd", "title", "authors")
+_TEXTS = ("text/plain", "text/html", "text/markdown", "text/latex")
+_PATTERNS = (
+    (re.compile(r"\S*/ipykernel_\d+/\d+\.py"), "cell"),
+    (re.compile(r"/(?:home|Users)/[^/\s\"'<>]+"), "~"),
+    (re.compile(r"\b0x[0-9a-fA-F]{6,16}\b"), "0x…"),
+)
+
+
+def scrub(notebook: "NotebookNode", places: dict[str, str]) -> "NotebookNode":
+    """Keep of a run only what the sources determine.
+
+    Drops papermill's and the kernel's times and paths, tags papermill's parameter cell `hide-input`, gives
+    cells stable ids, and replaces machine paths in outputs.
+
+    Args:
+        notebook: just executed; changed in place.
+        places: text to replace in outputs, and by what; see `machine_places`.
+
+    Returns:
+        the same notebook.
+    """
+    kept = {key: notebook.metadata[key] for key in _KEPT_METADATA if key in notebook.metadata}
+    notebook.metadata = type(notebook.metadata)(kept | {"kernelspec": dict(KERNEL)})
+    for cell in notebook.cells:
+        _scrub_cell(cell, places)
+    return give_stable_ids(notebook)
+
+
+def machine_places(*extra: Path) -> dict[str, str]:
+    """List the folders of this machine whose names must not get into a page.
+
+    Args:
+        extra: more folders that stand for the build folder.
+
+    Returns:
+        absolute path → what is written instead, longest path first.
+    """
+    folders = [(folder, "build") for folder in (*extra, build_root())]
+    folders += [(project_root(), "."), (Path(sys.prefix), "PYTHON"), (Path(sys.base_prefix), "PYTHON")]
+    folders += [(Path(tempfile.gettempdir()), "TMP"), (Path.home(), "~")]
+    found = {str(form): to for folder, to in reversed(folders) for form in (folder, folder.resolve())}
+    return {path: found[path] for path in sorted(found, key=len, reverse=True) if len(path) > 1}
+
+
+def _scrub_cell(cell: "NotebookNode", places: dict[str, str]) -> None:
+    tags = list(cell.metadata.get("tags", []))
+    if "injected-parameters" in tags and "hide-input" not in tags:
+        tags.append("hide-input")
+    kept = {key: cell.metadata[key] for key in _KEPT_CELL_METADATA if key in cell.metadata}
+    cell.metadata = type(cell.metadata)(kept | ({"tags": tags} if tags else {}))
+    for output in cell.get("outputs", []):
+        _scrub_output(output, places)
+
+
+def _scrub_output(output: "NotebookNode", places: dict[str, str]) -> None:
+    output.pop("transient", None)
+    if "text" in output:
+        output["text"] = without_machine(output["text"], places)
+    for kind in _TEXTS:
+        if kind in output.get("data", {}):
+            output["data"][kind] = without_machine(output["data"][kind], places)
+
+
+def without_machine(text: Any, places: dict[str, str]) -> str:
+    """Replace machine paths, user folders and memory addresses in a text.
+
+    >>> without_machine("<A at 0x7f00deadbeef> in /home/eve/x", {})
+    '<A at 0x…> in ~/x'
+
+    Args:
+        text: a string, or the list of lines that a notebook may hold instead.
+        places: see `machine_places`.
+
+    Returns:
+        the text with stand-ins; a path inside a folder becomes relative.
+    """
+    whole = "".join(text)
+    for path, stand_in in places.items():
+        prefix = "" if stand_in == "." else f"{stand_in}/"
+        start = r"(?<![\w.~-])" + re.escape(path)
+        whole = re.sub(start + "/", prefix, whole)
+        whole = re.sub(start + r"(?![\w.-])", stand_in, whole)
+    for pattern, stand_in in _PATTERNS:
+        whole = pattern.sub(stand_in, whole)
+    return whole

@@ -1,0 +1,253 @@
+"""Seals: what an executed notebook was made from and what it left, so that any later change shows."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+
+from ntkd_lib.pipeline.errors import PipelineError, one_line
+from ntkd_lib.pipeline.notebooks import NotebookSource, code_digest, find_notebook, plan_cells
+from ntkd_lib.pipeline.target import Target, target_of
+from ntkd_lib.pipeline.workbench import other_evidence
+from ntkd_lib.records.cells import Cell, cell_key
+from ntkd_lib.records.digest import digest_json, sha256_file
+from ntkd_lib.records.layout import Layout, cell_root, project_root, results_root
+
+SCHEMA = 1
+Hashes = dict[str, str]
+
+
+class Seal(pydantic.BaseModel):
+    """What a sealed notebook depends on and what belongs to it, as SHA-256 hashes by name.
+
+    Attributes:
+        schema_version: of this format.
+        notebook: full name.
+        tier: of the run.
+        parameters: all of them, as plain data.
+        source: hash of the tracked `.py`.
+        code: hash of the library code that the notebook, its plan and its summary import.
+        cells: content key of each cell of work, by cell name.
+        data: hash of each data set that the evidence or a cell names.
+        inputs: files of the project, by path from its root: lock, claims, recorded results; `evidence/…` for
+            the other notebooks' evidence that a summary reads.
+        records: hash of each record, by content key.
+        outputs: executed notebook, evidence and figure files, by path from the layout's folder.
+        digest: hash of all of the above.
+    """
+
+    model_config = pydantic.ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = SCHEMA
+    notebook: str
+    tier: str
+    parameters: dict[str, Any]
+    source: str
+    code: str
+    cells: Hashes
+    data: Hashes
+    inputs: Hashes
+    records: Hashes
+    outputs: Hashes
+    digest: str
+
+
+def make_seal(target: Target, made: Layout) -> dict[str, Any]:
+    """Describe a run that has just ended well.
+
+    Args:
+        target: what was run.
+        made: where its files lie now.
+
+    Returns:
+        the content of a seal file.
+    """
+    cells = plan_cells(target.notebook, target.parameters)
+    keys = cell_keys(cells)
+    body = {
+        "schema_version": SCHEMA,
+        "notebook": target.name,
+        "tier": target.parameters.tier,
+        "parameters": target.values,
+        "source": sha256_file(target.notebook.path),
+        "code": code_digest(target.notebook),
+        "cells": keys,
+        "data": {**_cell_data(cells), **_evidence_data(made.evidence(target.name))},
+        "inputs": _inputs(target),
+        "records": _record_hashes(keys.values()),
+        "outputs": _outputs(made, target.name),
+    }
+    return {**body, "digest": digest_json(body)}
+
+
+def read_seal(path: Path) -> Seal:
+    """Read a seal and check that it is whole.
+
+    Args:
+        path: a seal file.
+
+    Returns:
+        the seal.
+
+    Raises:
+        PipelineError: if it is missing, altered, or not a seal.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        seal = Seal.model_validate(content)
+    except FileNotFoundError as error:
+        raise PipelineError("it has no seal: it was not run to its end") from error
+    except (ValueError, pydantic.ValidationError) as error:
+        raise PipelineError(f"its seal cannot be read: {one_line(str(error).splitlines()[0])}") from error
+    if seal.digest != digest_json({name: value for name, value in content.items() if name != "digest"}):
+        raise PipelineError("its seal was altered")
+    return seal
+
+
+def check_seal(layout: Layout, name: str) -> list[str]:
+    """List why an executed notebook cannot be trusted or is out of date; reads files, computes nothing.
+
+    Args:
+        layout: where it lies.
+        name: full name.
+
+    Returns:
+        lines that start with the notebook's name; empty for a valid seal.
+    """
+    try:
+        seal = read_seal(layout.seal(name))
+        if seal.notebook != name:
+            return [f"{name}: its seal is that of {seal.notebook}"]
+        found = [*output_problems(seal, layout), *_input_problems(seal, layout, find_notebook(name))]
+    except (PipelineError, ValueError, RuntimeError) as error:
+        found = [one_line(error)]
+    return [f"{name}: {problem.removeprefix(f'{name}: ')}" for problem in found]
+
+
+def output_problems(seal: Seal, layout: Layout) -> list[str]:
+    """List what was done to the files that a run left.
+
+    Args:
+        seal: of the run.
+        layout: where its files lie.
+
+    Returns:
+        one line a problem, without the notebook's name.
+    """
+    return list(_differences(seal.outputs, _outputs(layout, seal.notebook), "after the run"))
+
+
+def _input_problems(seal: Seal, layout: Layout, notebook: NotebookSource) -> Iterator[str]:
+    target = _same_target(seal, notebook)
+    if target.layout != layout:
+        yield (
+            "its parameters are not those of the tier"
+            if target.standard
+            else "the tier's parameters have changed"
+        )
+        return
+    if seal.source != sha256_file(notebook.path):
+        yield f"{notebook.shown_path} has changed since it ran"
+    if seal.code != code_digest(notebook):
+        yield "library code that it imports has changed since it ran"
+    cells = plan_cells(notebook, target.parameters)
+    yield from _differences(seal.cells, cell_keys(cells), "since it ran", "cell ")
+    yield from _differences(seal.inputs, _inputs(target), "since it ran")
+    yield from _data_problems(seal.data, _cell_data(cells))
+
+
+def _same_target(seal: Seal, notebook: NotebookSource) -> Target:
+    """Validate the sealed parameters against today's schema and tiers."""
+    overrides = {name: value for name, value in seal.parameters.items() if name != "tier"}
+    standard = target_of(notebook, seal.tier, {})
+    return standard if standard.values == seal.parameters else target_of(notebook, seal.tier, overrides)
+
+
+def _differences(
+    sealed: Mapping[str, str], found: Mapping[str, str], when: str, what: str = ""
+) -> Iterator[str]:
+    for name in sorted({*sealed, *found}):
+        if name not in found:
+            yield f"{what}{name} is missing"
+        elif name not in sealed:
+            yield f"{what}{name} came {when}"
+        elif sealed[name] != found[name]:
+            yield f"{what}{name} has changed {when}"
+
+
+def _data_problems(sealed: Mapping[str, str], planned: Mapping[str, str]) -> Iterator[str]:
+    """Data sets that the plan names are known; the others are located."""
+    for name, digest in sorted(sealed.items()):
+        found = planned.get(name) or _located(name)
+        if found != digest:
+            yield f"data set {name} is not the one that it ran with"
+
+
+def _located(name: str) -> str:
+    from ntkd_lib.data.registry import locate
+
+    return locate(name, download=False).sha256
+
+
+def cell_keys(cells: list[Cell]) -> Hashes:
+    """Name cells by content, with the cells that they need.
+
+    Args:
+        cells: of a plan.
+
+    Returns:
+        content key by cell name.
+    """
+    keys: Hashes = {}
+    for cell in cells:
+        keys |= cell_keys(list(cell.needs.values()))
+        keys[cell.name] = cell_key(cell)
+    return keys
+
+
+def _cell_data(cells: list[Cell]) -> Hashes:
+    found: Hashes = {}
+    for cell in cells:
+        found |= {**_cell_data(list(cell.needs.values())), **cell.data}
+    return found
+
+
+def _evidence_data(path: Path) -> Hashes:
+    if not path.exists():
+        return {}
+    from ntkd_lib.records.evidence import load_evidence
+
+    return {name: state.sha256 for name, state in load_evidence(path).data.items()}
+
+
+def _inputs(target: Target) -> Hashes:
+    root = project_root()
+    files = {path: path.relative_to(root).as_posix() for path in sorted(results_root().glob("**/*.json"))}
+    files |= {root / name: name for name in ("constraints.txt", "claims.yml")}
+    if target.notebook.is_summary:
+        files |= {path: f"evidence/{path.name}" for path in other_evidence(target)}
+    return {name: sha256_file(path) for path, name in files.items() if path.is_file()}
+
+
+def _outputs(layout: Layout, name: str) -> Hashes:
+    files = [layout.executed(name), layout.evidence(name), *layout.figures(name).glob("*")]
+    return {path.relative_to(layout.base).as_posix(): sha256_file(path) for path in files if path.is_file()}
+
+
+def record_file(key: str) -> Path:
+    """Name the file of a record in the cell store.
+
+    Args:
+        key: content key.
+
+    Returns:
+        a path that may not exist.
+    """
+    return cell_root() / key[:2] / key / "record.json"
+
+
+def _record_hashes(keys: Iterable[str]) -> Hashes:
+    """Hash the records that are there: a needed cell was not run where all that need it were in the store."""
+    return {key: sha256_file(record_file(key)) for key in keys if record_file(key).exists()}

@@ -1,0 +1,126 @@
+"""Check everything that has been built or recorded, without computing anything anew."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ntkd_lib.pipeline.errors import PipelineError, one_line
+from ntkd_lib.pipeline.notebooks import all_notebooks
+from ntkd_lib.pipeline.seal import Seal, check_seal, read_seal, record_file
+from ntkd_lib.records.digest import sha256_file
+from ntkd_lib.records.layout import Layout, build_root, cell_root, results_root, tier_layout
+
+_REFUSALS = (PipelineError, RuntimeError, ValueError, OSError)
+
+
+def verify(tier: str, contract: Path | None = None) -> list[str]:
+    """List what is wrong with a tier's results, the recorded evidence and the claim rules.
+
+    Args:
+        tier: smoke, cpu or paper.
+        contract: another claims file whose rules must be the same; None for the committed hashes alone.
+
+    Returns:
+        one line a problem; empty when all is in order.
+    """
+    layout = tier_layout(tier)
+    problems = [*_claim_problems(contract), *_recorded_problems()]
+    for notebook in all_notebooks():
+        problems += _notebook_problems(layout, notebook.name)
+    for folder in sorted((build_root() / "runs").glob("*-*")):
+        problems += _notebook_problems(Layout(folder), folder.name.rpartition("-")[0])
+    return [*dict.fromkeys([*problems, *_verdict_problems(tier)])]
+
+
+def _claim_problems(contract: Path | None) -> Iterator[str]:
+    from ntkd_lib.records.claims import load_claims
+    from ntkd_lib.records.contract import check_contract
+
+    try:
+        yield from (f"claims: {problem}" for problem in check_contract(load_claims(), contract))
+    except _REFUSALS as error:
+        yield f"claims: {one_line(error)}"
+
+
+def _recorded_problems() -> Iterator[str]:
+    from ntkd_lib.records.evidence import load_evidence
+
+    for path in sorted(results_root().glob("*.json")):
+        try:
+            load_evidence(path)
+        except _REFUSALS as error:
+            yield f"results/{path.name}: {one_line(error)}"
+
+
+def _notebook_problems(layout: Layout, name: str) -> Iterator[str]:
+    left = [layout.executed(name), layout.seal(name), layout.evidence(name)]
+    if not any(path.exists() for path in left):
+        return
+    yield from check_seal(layout, name)
+    try:
+        seal = read_seal(layout.seal(name))
+        yield from (
+            f"{name}: {problem}" for problem in (*_record_problems(seal), *_content_problems(seal, layout))
+        )
+    except _REFUSALS as error:
+        yield f"{name}: {one_line(error).removeprefix(f'{name}: ')}"
+
+
+def _record_problems(seal: Seal) -> Iterator[str]:
+    from ntkd_lib.records.store import CellStore, RecordError
+
+    store = CellStore(cell_root())
+    names = {key: name for name, key in seal.cells.items()}
+    for key, digest in sorted(seal.records.items()):
+        try:
+            store.load(key)
+        except RecordError as error:
+            yield f"cell {names.get(key, key[:12])}: {one_line(error)}"
+            continue
+        if sha256_file(record_file(key)) != digest:
+            yield f"cell {names.get(key, key[:12])}: its record is not the one that was sealed"
+
+
+def _content_problems(seal: Seal, layout: Layout) -> Iterator[str]:
+    """Look at what the seal speaks of, for a seal can be written by anybody."""
+    import nbformat
+
+    from ntkd_lib.pipeline.executed import problems
+    from ntkd_lib.records.evidence import load_evidence
+
+    yield from problems(nbformat.read(layout.executed(seal.notebook), as_version=4), seal.parameters)
+    if layout.evidence(seal.notebook).exists():
+        evidence = load_evidence(layout.evidence(seal.notebook))
+        if (evidence.notebook, evidence.tier, evidence.parameters) != (
+            seal.notebook,
+            seal.tier,
+            seal.parameters,
+        ):
+            yield "its evidence is that of another run"
+
+
+def _verdict_problems(tier: str) -> Iterator[str]:
+    try:
+        verdict_counts(tier)
+    except _REFUSALS as error:
+        yield f"verdicts: {one_line(error)}"
+
+
+def verdict_counts(tier: str) -> dict[str, int]:
+    """Judge every claim again by the evidence at hand.
+
+    Args:
+        tier: whose live evidence counts beside the recorded one.
+
+    Returns:
+        number of claims by status, in the order of the contract.
+    """
+    from ntkd_lib.records.claims import load_claims
+    from ntkd_lib.records.evidence import collect_evidence
+    from ntkd_lib.records.verdicts import judge
+
+    evidences = collect_evidence(tier)
+    counts: dict[str, int] = {}
+    for claim in load_claims().claims:
+        status = judge(claim, evidences).status
+        counts[status] = counts.get(status, 0) + 1
+    return counts

@@ -1,0 +1,113 @@
+"""A folder to work in: nothing of an earlier result is touched until the new one is complete."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ntkd_lib.pipeline.target import Target
+from ntkd_lib.records.layout import Layout, build_root, cell_root
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """A private build folder for one run of one notebook.
+
+    Attributes:
+        folder: holds everything; on the same file system as the result.
+        build: what `NTKD_BUILD` is while the notebook runs.
+        layout: as `Target.layout`, but inside `build`.
+    """
+
+    folder: Path
+    build: Path
+    layout: Layout
+
+
+def stage_folder(target: Target) -> Path:
+    """Name the folder in which a target is worked on.
+
+    Args:
+        target: what is run.
+
+    Returns:
+        a path in the build folder.
+    """
+    return build_root() / "stage" / f"{target.layout.base.name}-{target.name}"
+
+
+@contextmanager
+def workbench(target: Target) -> Iterator[Workbench]:
+    """Make an empty private build folder, and remove it when the run went well.
+
+    The cell store is the real one, and a summary sees the evidence of the other notebooks. What an
+    interrupted or failed run leaves is kept for a look, and wiped by the next run.
+
+    Args:
+        target: what is run; its lock must be held.
+
+    Yields:
+        the folder.
+    """
+    folder = stage_folder(target)
+    shutil.rmtree(folder, ignore_errors=True)
+    build = folder / "build"
+    layout = Layout(build / target.layout.base.relative_to(build_root()))
+    layout.executed(target.name).parent.mkdir(parents=True)
+    cell_root().mkdir(parents=True, exist_ok=True)
+    (build / "cells").symlink_to(cell_root(), target_is_directory=True)
+    if target.notebook.is_summary:
+        _show_evidence(target, layout)
+    yield Workbench(folder, build, layout)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _show_evidence(target: Target, layout: Layout) -> None:
+    mine = layout.evidence(target.name)
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    for other in other_evidence(target):
+        (mine.parent / other.name).symlink_to(other)
+
+
+def other_evidence(target: Target) -> list[Path]:
+    """List the evidence files of the other notebooks on the same tier.
+
+    Args:
+        target: a summary.
+
+    Returns:
+        existing files, sorted.
+    """
+    mine = target.layout.evidence(target.name)
+    return sorted(path for path in mine.parent.glob("*.json") if path != mine)
+
+
+def publish(bench: Workbench, target: Target) -> None:
+    """Move a complete result into place; the seal comes last, so that it never speaks of what is not there.
+
+    Args:
+        bench: where the result was made; every file is there already, so a full disk cannot stop the moves.
+        target: where it goes.
+    """
+    name = target.name
+    _replace_folder(bench.layout.figures(name), target.layout.figures(name), bench.folder / "earlier-figures")
+    _replace_file(bench.layout.evidence(name), target.layout.evidence(name))
+    for place in (Layout.converted, Layout.executed, Layout.seal):
+        _replace_file(place(bench.layout, name), place(target.layout, name))
+
+
+def _replace_file(made: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if made.exists():
+        made.replace(place)
+    else:
+        place.unlink(missing_ok=True)
+
+
+def _replace_folder(made: Path, place: Path, earlier: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists():
+        place.replace(earlier)
+    if made.exists():
+        made.replace(place)
