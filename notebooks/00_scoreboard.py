@@ -16,8 +16,8 @@
 # # Scoreboard
 #
 # Every claim of the five papers, and our own controls beside them: the paper's number, our number with a 95 %
-# interval over seeds, and a verdict. A machine gives the verdict, by a rule that was written down before anything ran.
-# A claim that fails is shown as plainly as one that holds.
+# interval over seeds, and a verdict. A machine gives the verdict, by a rule that was written down before
+# anything ran. A claim that fails is shown as plainly as one that holds.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -37,8 +37,8 @@ chapters = built_chapters()
 # %% [markdown]
 # ## How many claims hold
 #
-# *Simulated* and *proxy* verdicts are counted apart: there a device, a data set or a network was replaced by a model
-# of it. Claims whose notebook is not built yet stand as "not assessed: not run".
+# *Simulated* and *proxy* verdicts are counted apart: there a device, a data set or a network was replaced by
+# a model of it. Claims whose notebook is not built yet stand as "not assessed: not run".
 
 # %% tags=["hide-input"]
 count_table(verdicts)
@@ -97,8 +97,8 @@ paper_table("nint", verdicts, chapters)
 # %% [markdown]
 # ## Our own controls
 #
-# Worded in the direction that each paper's story needs: *not reproduced* means that the control did as well as the
-# method, or better.
+# Worded in the direction that each paper's story needs: *not reproduced* means that the control did as well
+# as the method, or better.
 
 # %% tags=["hide-input"]
 paper_table("ours", verdicts, chapters)
@@ -106,8 +106,8 @@ paper_table("ours", verdicts, chapters)
 # %% [markdown]
 # ## Check
 #
-# No claim may be lost between the contract, the verdicts and the counts, and no verdict may stand on a claim that
-# cannot be checked here.
+# No claim may be lost between the contract, the verdicts and the counts, and no verdict may stand on a claim
+# that cannot be checked here.
 
 # %%
 contract = load_claims().claims

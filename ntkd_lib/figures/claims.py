@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from ntkd_lib.figures.html import Html, element, join, table
 from ntkd_lib.figures.style import STATUSES
-
-if TYPE_CHECKING:
-    from ntkd_lib.records.claims import Claim
-    from ntkd_lib.records.evidence import Evidence
-    from ntkd_lib.records.verdicts import Verdict
+from ntkd_lib.records.claims import Claim, load_claims
+from ntkd_lib.records.evidence import Evidence, collect_evidence
+from ntkd_lib.records.verdicts import Verdict, judge
 
 PAPERS = {
     "ntkd": "NTKD: neural tangent knowledge distillation",
@@ -37,6 +34,7 @@ SIGNS = {"exceeded": "▲", "reproduced": "●", "not reproduced": "✕", "not a
 UNIT_WORDS = {"percent": "%", "points": "points", "ratio": "×"}
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def _number(value: float, unit: str | None, digits: int | None = None) -> str:
@@ -55,11 +53,11 @@ def format_value(value: float, unit: str | None, digits: int | None = None) -> s
         digits: decimals; two for percentages, points and dB, else four significant figures.
 
     Returns:
-        For example "97.31 %" or "+1.40 points".
+        For example "97.31 %" or "+1.40 points", with a no-break space.
     """
     sign = "+" if unit == "points" and value > 0 else ""
     word = UNIT_WORDS.get(unit or "", unit or "")
-    return f"{sign}{_number(value, unit, digits)} {word}".strip()
+    return f"{sign}{_number(value, unit, digits)}{NO_BREAK}{word}".strip()
 
 
 def _paper_digits(value: float) -> int | None:
@@ -83,7 +81,11 @@ def paper_value(claim: Claim) -> str:
     if not claim.spread:
         return text
     number = _number(claim.value, claim.unit, digits)
-    return text.replace(number, f"{number} ± {_number(claim.spread, claim.unit, _paper_digits(claim.spread))}", 1)
+    return text.replace(
+        number,
+        f"{number}{NO_BREAK}±{NO_BREAK}{_number(claim.spread, claim.unit, _paper_digits(claim.spread))}",
+        1,
+    )
 
 
 def our_value(verdict: Verdict) -> Html:
@@ -124,7 +126,8 @@ def badge(verdict: Verdict) -> Html:
     name = verdict.status.replace(" ", "-")
     sign = element("span", SIGNS[verdict.status], aria_hidden="true")
     shown = element("span", sign, " ", verdict.status, class_=f"ntkd-badge ntkd-{name}")
-    words = [word for word in (verdict.qualifier, verdict.side, verdict.reason) if word]
+    side = f"our value lies {verdict.side}" if verdict.side else ""
+    words = [word for word in (verdict.qualifier, side, verdict.reason) if word]
     return join([shown, *(element("span", word, class_="ntkd-small") for word in words)])
 
 
@@ -142,9 +145,6 @@ def statement(claim: Claim) -> Html:
 
 
 def _judged(evidences: Sequence[Evidence], notebook: str, ids: Sequence[str] | None) -> list[Verdict]:
-    from ntkd_lib.records.claims import load_claims
-    from ntkd_lib.records.verdicts import judge
-
     claims = {claim.id: claim for claim in load_claims().claims if claim.notebook == notebook}
     unknown = [name for name in ids or () if name not in claims]
     if unknown:
@@ -167,8 +167,6 @@ def claim_box(evidence: Evidence, ids: Sequence[str] | None = None) -> Html:
     Raises:
         ValueError: a name in `ids` is not a claim of this notebook.
     """
-    from ntkd_lib.records.evidence import collect_evidence
-
     recorded = [e for e in collect_evidence(evidence.tier) if e.recorded and e.notebook == evidence.notebook]
     verdicts = _judged([evidence, *recorded], evidence.notebook, ids)
     return claim_table(verdicts, caption="The claims of this chapter")
@@ -207,11 +205,13 @@ def where_links(claim: Claim, chapters: Sequence[str]) -> Html:
         chapters: notebooks with a page in the book.
 
     Returns:
-        The smallest tier that can decide the claim, and two links, or the notebook's name if it has no page yet.
+        The smallest tier that can decide the claim, and two links; the notebook's name if it has no page yet.
     """
     tier = element("span", f"needs tier {claim.tier}", class_="ntkd-small")
     if claim.notebook not in chapters:
-        return join([element("span", f"notebook {claim.notebook[:2]}, not built yet", class_="ntkd-small"), tier])
+        return join(
+            [element("span", f"notebook {claim.notebook[:2]}, not built yet", class_="ntkd-small"), tier]
+        )
     page = f"{claim.notebook}.html"
     links = [
         element("a", f"chapter {claim.notebook[:2]}", href=f"{page}#claim-{claim.id}"),
@@ -227,7 +227,7 @@ def source_line(verdict: Verdict) -> Html:
         verdict: of one claim.
 
     Returns:
-        For example "this run, tier cpu" or "recorded, tier paper, NVIDIA H100, 2026-01-02"; empty without a run.
+        For example "live, tier cpu" or "recorded, tier paper, NVIDIA H100, 2026-01-02"; empty without a run.
     """
     source = verdict.source
     if source is None:
@@ -256,7 +256,9 @@ def banner(evidence: Evidence) -> Html:
         notes.append(text)
     if evidence.changed:
         names = ", ".join(sorted(evidence.changed))
-        notes.append(f"Changed parameters: {names}. Claims are not assessed unless the tier's own values are used.")
+        notes.append(
+            f"Changed parameters: {names}. Claims are not assessed unless the tier's own values are used."
+        )
     return join([element("div", note, class_="ntkd-banner", role="note") for note in notes])
 
 
@@ -276,8 +278,13 @@ def count_table(verdicts: Iterable[Verdict]) -> Html:
         (title, *(_count_cell(group, status) for status in STATUSES), str(len(group)))
         for title, group in groups.items()
     ]
-    headers = ("Paper", *(status.capitalize() for status in STATUSES), "Claims")
+    headers = ("Paper", *map(_status_header, STATUSES), "Claims")
     return table(headers, rows, caption="Verdicts for each paper", class_="ntkd-counts")
+
+
+def _status_header(status: str) -> Html:
+    sign = element("span", f"{SIGNS[status]} ", aria_hidden="true")
+    return join([sign, element("span", status.capitalize(), class_="ntkd-word")])
 
 
 def _count_cell(verdicts: Iterable[Verdict], status: str) -> Html:

@@ -99,13 +99,15 @@ def scrolling(content: Html, label: str) -> Html:
 
 def table(
     headers: Sequence[object],
-    rows: Iterable[Sequence[object]],
+    rows: Sequence[Sequence[object]],
     *,
     caption: str,
     row_ids: Sequence[str] | None = None,
     class_: str = "",
 ) -> Html:
     """Build a scrolling table with a caption, column headers, and row headers in the first column.
+
+    Roles are written out, for a narrow window shows some tables as blocks, which would lose them.
 
     Args:
         headers: one for each column.
@@ -117,24 +119,28 @@ def table(
     Returns:
         The table.
     """
-    head = element("tr", *(element("th", header, scope="col") for header in headers))
-    body = [
-        element(
-            "tr",
-            element("th", row[0], scope="row"),
-            *(element("td", cell) for cell in row[1:]),
-            id=row_ids[index] if row_ids else None,
-        )
-        for index, row in enumerate(rows)
-    ]
+    head = element(
+        "tr", *(element("th", header, scope="col", role="columnheader") for header in headers), role="row"
+    )
+    ids = row_ids or [None] * len(rows)
     built = element(
         "table",
         element("caption", caption),
-        element("thead", head),
-        element("tbody", *body),
+        element("thead", head, role="rowgroup"),
+        element("tbody", *map(_row, rows, ids, [headers] * len(rows)), role="rowgroup"),
         class_=f"ntkd-table {class_}".strip(),
+        role="table",
     )
     return scrolling(built, caption)
+
+
+def _row(cells: Sequence[object], anchor: str | None, headers: Sequence[object]) -> Html:
+    first = element("th", cells[0], scope="row", role="rowheader")
+    others = [
+        element("td", cell, role="cell", data_label=None if isinstance(header, Html) else header)
+        for cell, header in zip(cells[1:], headers[1:], strict=True)
+    ]
+    return element("tr", first, *others, id=anchor, role="row")
 
 
 def definitions(pairs: Mapping[str, object], class_: str = "ntkd-facts") -> Html:

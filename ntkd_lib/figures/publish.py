@@ -7,22 +7,22 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
 
 from ntkd_lib.figures.html import INLINE_IMAGE, Html, element
 from ntkd_lib.figures.style import THEMES, ThemeName, theme
 from ntkd_lib.records.atomic import write_bytes, write_json
 from ntkd_lib.records.digest import sha256_bytes
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
-    from ntkd_lib.records.layout import Layout
+from ntkd_lib.records.layout import Layout
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
+@runtime_checkable
 class Published(Protocol):
     """What a figure needs to know of its run: where its files go."""
 
@@ -46,8 +46,9 @@ class Shown:
 
     def _repr_html_(self) -> str:
         caption = element("figcaption", self.caption)
-        images = [self._image(name) for name in THEMES]
-        return element("figure", *images, caption, class_="ntkd-figure", id=f"figure-{self.name}")
+        # The theme hides a caption that directly follows an image of the other theme.
+        images = element("div", *(self._image(name) for name in THEMES), class_="ntkd-images")
+        return element("figure", images, caption, class_="ntkd-figure", id=f"figure-{self.name}")
 
 
 def _require(name: str, alt: str, caption: str) -> None:
@@ -66,8 +67,6 @@ def _saved(figure: Figure, format_: str) -> bytes:
 
 
 def _drawn(draw: Callable[[], Figure], name: ThemeName) -> dict[str, bytes]:
-    import matplotlib.pyplot as plt
-
     with theme(name):
         figure = draw()
         try:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from ntkd_lib.figures.claims import PAPERS, SIGNS, claim_table
+from ntkd_lib.figures.html import Html
 from ntkd_lib.figures.style import STATUS_COLOURS, STATUSES
+from ntkd_lib.records.verdicts import Verdict
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from ntkd_lib.figures.html import Html
-    from ntkd_lib.records.verdicts import Verdict
-
-SHORT = {"ntkd": "NTKD", "koopman": "Koopman", "spectral": "Spectral", "dntk": "DNTK", "nint": "NINT", "ours": "controls"}
+SHORT = {
+    "ntkd": "NTKD",
+    "koopman": "Koopman",
+    "spectral": "Spectral",
+    "dntk": "DNTK",
+    "nint": "NINT",
+    "ours": "controls",
+}
 
 
 def draw_counts(counts: pd.DataFrame) -> Figure:
@@ -29,8 +34,6 @@ def draw_counts(counts: pd.DataFrame) -> Figure:
     Returns:
         A bar chart with the number of claims along the horizontal axis.
     """
-    import matplotlib.pyplot as plt
-
     figure, axes = plt.subplots(figsize=(7.2, 3.4))
     papers = [paper for paper in PAPERS if paper in set(counts["paper"])]
     for row, paper in enumerate(papers):
@@ -58,9 +61,9 @@ def _draw_row(axes: Axes, row: int, counts: pd.DataFrame) -> None:
 
 
 def _legend(axes: Axes) -> None:
-    from matplotlib.patches import Patch
-
-    handles = [Patch(facecolor=STATUS_COLOURS[status], label=f"{SIGNS[status]} {status}") for status in STATUSES]
+    handles = [
+        Patch(facecolor=STATUS_COLOURS[status], label=f"{SIGNS[status]} {status}") for status in STATUSES
+    ]
     handles.append(Patch(facecolor="none", edgecolor="grey", hatch="///", label="simulated or proxy"))
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=3)
 

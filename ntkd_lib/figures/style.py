@@ -21,7 +21,14 @@ STATUSES = tuple(STATUS_COLOURS)
 
 def _colours(name: ThemeName) -> dict[str, object]:
     ink = INK[name]
-    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color")
+    inked = (
+        "text.color",
+        "axes.labelcolor",
+        "axes.edgecolor",
+        "axes.titlecolor",
+        "xtick.color",
+        "ytick.color",
+    )
     clear = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
     return {
         **dict.fromkeys(inked, ink),

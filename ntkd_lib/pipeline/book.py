@@ -13,9 +13,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import yaml
 
 from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.pages import (
     chapter_files,
     chapters_only,
@@ -24,16 +27,24 @@ from ntkd_lib.pipeline.pages import (
     staged_chapter,
     toc_pages,
 )
+from ntkd_lib.pipeline.seal import check_seal
 from ntkd_lib.records.atomic import write_bytes, write_text
+from ntkd_lib.records.claims import load_claims
 from ntkd_lib.records.digest import digest_json, sha256_file
+from ntkd_lib.records.evidence import Evidence, collect_evidence, load_evidence
 from ntkd_lib.records.layout import Layout, project_root, results_root, tier_layout
 from ntkd_lib.records.sources import source_digest
-
-if TYPE_CHECKING:
-    from ntkd_lib.records.evidence import Evidence
+from ntkd_lib.records.verdicts import judge
 
 DIGEST = ".ntkd-digest"
-TOOLS = ("jupyter-book", "sphinx", "sphinx-book-theme", "pydata-sphinx-theme", "myst-nb", "sphinxcontrib-bibtex")
+TOOLS = (
+    "jupyter-book",
+    "sphinx",
+    "sphinx-book-theme",
+    "pydata-sphinx-theme",
+    "myst-nb",
+    "sphinxcontrib-bibtex",
+)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 BUILD = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 
@@ -82,8 +93,6 @@ def build_page(layout: Layout, notebook: str, tier: str) -> Path:
 
 
 def _sealed_notebooks(layout: Layout, tier: str) -> list[str]:
-    from ntkd_lib.pipeline.notebooks import all_notebooks
-
     names = [source.name for source in all_notebooks()]
     for name in names:
         _require_seal(layout, name, tier)
@@ -91,12 +100,12 @@ def _sealed_notebooks(layout: Layout, tier: str) -> list[str]:
 
 
 def _require_seal(layout: Layout, notebook: str, tier: str) -> None:
-    from ntkd_lib.pipeline.seal import check_seal
-
     problems = check_seal(layout, notebook)
     if problems:
         first = problems[0].removeprefix(f"{notebook}: ")
-        raise BookError(f"notebook {notebook} has no valid seal ({first}); run: ntkd run {notebook[:2]} --tier {tier}")
+        raise BookError(
+            f"notebook {notebook} has no valid seal ({first}); run: ntkd run {notebook[:2]} --tier {tier}"
+        )
 
 
 @contextlib.contextmanager
@@ -108,6 +117,7 @@ def _only_one(layout: Layout) -> Iterator[None]:
 
 
 def _build(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
+    _contents(notebooks)
     _restore_swapped(layout.html)
     digest = book_digest(layout, tier, notebooks)
     mark = layout.html / DIGEST
@@ -131,6 +141,11 @@ def _inputs(layout: Layout, notebooks: Sequence[str]) -> Iterator[Path]:
         yield from chapter_files(layout, name)
 
 
+def _label(path: Path, layout: Layout) -> str:
+    """Name a file in a way that a moved project keeps."""
+    return str(path.relative_to(layout.base if path.is_relative_to(layout.base) else project_root()))
+
+
 def book_digest(layout: Layout, tier: str, notebooks: Sequence[str]) -> str:
     """Digest everything that a book is made of.
 
@@ -142,7 +157,7 @@ def book_digest(layout: Layout, tier: str, notebooks: Sequence[str]) -> str:
     Returns:
         SHA-256 of pages, settings, notebooks, figures, evidence, claim rules, code and tool versions.
     """
-    files = {str(path): sha256_file(path) for path in _inputs(layout, notebooks)}
+    files = {_label(path, layout): sha256_file(path) for path in _inputs(layout, notebooks)}
     versions = {tool: version(tool) for tool in TOOLS}
     made_by = source_digest([__name__])
     made_of = {"files": files, "notebooks": list(notebooks), "tier": tier}
@@ -165,28 +180,23 @@ def stage(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
     shutil.copytree(root / "book", site, ignore=shutil.ignore_patterns("_static"))
     shutil.copytree(root / "book" / "_static", site / "static")
     shutil.copyfile(root / "_config.yml", site / "_config.yml")
-    _stage_toc(site, notebooks)
+    write_text(site / "_toc.yml", yaml.safe_dump(_contents(notebooks), sort_keys=False))
     for name in notebooks:
         _stage_chapter(layout, name)
     _stage_landing(site, tier, notebooks, layout)
     return site
 
 
-def _stage_toc(site: Path, notebooks: Sequence[str]) -> None:
-    import yaml
-
+def _contents(notebooks: Sequence[str]) -> dict[str, Any]:
     toc = yaml.safe_load((project_root() / "_toc.yml").read_text(encoding="utf-8"))
     pages = toc_pages(toc)
     homeless = [name for name in notebooks if name not in pages]
     if homeless:
         raise BookError(f"notebook {homeless[0]} is not in _toc.yml; add it there")
-    missing = [page for page in pages if page[:2].isdigit() and page not in notebooks]
-    write_text(site / "_toc.yml", yaml.safe_dump(chapters_only(toc, missing), sort_keys=False))
+    return chapters_only(toc, [page for page in pages if page[:2].isdigit() and page not in notebooks])
 
 
 def _evidence(layout: Layout, notebook: str) -> Evidence | None:
-    from ntkd_lib.records.evidence import load_evidence
-
     path = layout.evidence(notebook)
     return load_evidence(path) if path.is_file() else None
 
@@ -203,10 +213,6 @@ def _stage_chapter(layout: Layout, name: str) -> None:
 
 
 def _stage_landing(site: Path, tier: str, notebooks: Sequence[str], layout: Layout) -> None:
-    from ntkd_lib.records.claims import load_claims
-    from ntkd_lib.records.evidence import collect_evidence
-    from ntkd_lib.records.verdicts import judge
-
     if layout == tier_layout(tier):
         evidences = collect_evidence(tier)
     else:
@@ -239,7 +245,9 @@ def _environment() -> dict[str, Any]:
 
 
 def _complaint(lines: Sequence[str], layout: Layout, site: Path, log: Path) -> str:
-    first = next((line.strip() for line in lines if line.strip()), "no message").replace(f"{site}{os.sep}", "")
+    first = next((line.strip() for line in lines if line.strip()), "no message").replace(
+        f"{site}{os.sep}", ""
+    )
     kept = "; the earlier book is kept" if layout.html.is_dir() else ""
     return f"the book was not built: {first} ({len(lines)} such lines in {log}){kept}"
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -62,7 +61,9 @@ def find_browser() -> str | None:
     Returns:
         Path of the program, or None where there is none. `$NTKD_BROWSER` comes first.
     """
-    return os.environ.get("NTKD_BROWSER") or next((path for name in NAMES if (path := shutil.which(name))), None)
+    return os.environ.get("NTKD_BROWSER") or next(
+        (path for name in NAMES if (path := shutil.which(name))), None
+    )
 
 
 class Browser:
@@ -121,7 +122,9 @@ class Browser:
             details = params["exceptionDetails"]
             self.seen.errors.append(details.get("exception", {}).get("description") or details["text"])
         elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "assert"):
-            self.seen.errors.append(" ".join(str(a.get("value", a.get("description"))) for a in params["args"]))
+            self.seen.errors.append(
+                " ".join(str(a.get("value", a.get("description"))) for a in params["args"])
+            )
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.seen.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}".strip())
 
@@ -217,7 +220,7 @@ def browsing(program: str) -> Iterator[Browser]:
         A browser with one tab.
     """
     to_browser, from_browser = os.pipe(), os.pipe()
-    pipes = f"exec 3<&{to_browser[0]} 4>&{from_browser[1]}; exec \"$@\""
+    pipes = f'exec 3<&{to_browser[0]} 4>&{from_browser[1]}; exec "$@"'
     with tempfile.TemporaryDirectory(prefix="ntkd-browser-", ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
             ["bash", "-c", pipes, "bash", program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],

@@ -75,7 +75,9 @@ class _Reader(HTMLParser):
     def _structure(self, tag: str, values: dict[str, str | None]) -> None:
         self._article += tag == "article"
         self.page.titles += tag == "h1" and self._article > 0
-        self.page.language = self.page.language or str(values.get("lang") or "") if tag == "html" else self.page.language
+        self.page.language = (
+            self.page.language or str(values.get("lang") or "") if tag == "html" else self.page.language
+        )
         if tag == "table":
             self.page.tables, self._headed = self.page.tables + 1, False
         if tag == "th" and not self._headed:
@@ -116,7 +118,11 @@ def check_site(html: Path) -> list[str]:
     """
     if not (html / "index.html").is_file():
         return [f"no book in {html}: index.html is missing"]
-    pages = {path.resolve(): read_page(path) for path in sorted(html.rglob("*.html")) if "_static" not in path.parts}
+    pages = {
+        path.resolve(): read_page(path)
+        for path in sorted(html.rglob("*.html"))
+        if "_static" not in path.parts
+    }
     problems = [problem for page in pages.values() for problem in _page_problems(page, pages)]
     problems += [problem for path in sorted(html.rglob("*.css")) for problem in _style_problems(path)]
     shown = f"{html.resolve()}/"
@@ -127,7 +133,9 @@ def _page_problems(page: Page, pages: dict[Path, Page]) -> Iterator[str]:
     name = page.path.name
     if page.path.stem not in GENERATED:
         yield from _content_problems(page)
-    yield from (f"{name}: an image has no alternative text: {src[:60]}" for src, alt in page.images if not alt)
+    yield from (
+        f"{name}: an image has no alternative text: {src[:60]}" for src, alt in page.images if not alt
+    )
     for source, alt in page.images:
         if alt and FILE_LIKE.search(alt):
             yield f"{name}: alternative text is a file name: {alt}"
@@ -184,8 +192,11 @@ def _style_problems(path: Path) -> Iterator[str]:
 
 
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
-FORMULAS = "[document.querySelectorAll('.bd-article .math').length, document.querySelectorAll('mjx-container').length]"
+FORMULAS = "['.bd-article .math', 'mjx-container'].map(what => document.querySelectorAll(what).length)"
 BROKEN = "document.querySelectorAll('mjx-merror, [data-mjx-error]').length"
+FIGURES = """[...document.querySelectorAll('figure.ntkd-figure')].filter(f =>
+  [...f.querySelectorAll('img')].filter(i => i.offsetParent && i.naturalWidth).length !== 1
+  || !f.querySelector('figcaption').offsetParent).map(f => f.id)"""
 HITS = """new Promise(done => { let left = 60; const look = () => {
   const hits = document.querySelectorAll('#search-results ul.search li').length;
   if (hits || !--left) done(hits); else setTimeout(look, 100); }; look(); })"""
@@ -194,7 +205,8 @@ THEMES = """(() => { const seen = []; for (let i = 0; i < 3; i++) {
   seen.push(document.documentElement.dataset.theme); } return [...new Set(seen)].sort().join(); })()"""
 CONTRAST = """(() => {
   const parse = c => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
-  const light = ([r, g, b]) => { const f = v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; };
+  const light = ([r, g, b]) => {
+    const f = v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
     return .2126 * f(r) + .7152 * f(g) + .0722 * f(b); };
   const behind = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
     if (c[3] > .5) return c; } return [255, 255, 255, 1]; };
@@ -217,8 +229,8 @@ def check_in_browser(html: Path, shots: Path, program: str) -> list[str]:
         program: path of Chromium.
 
     Returns:
-        One line for each problem: errors in the console, requests to other hosts, formulas that were not set, text
-        too pale, pages wider than a narrow window, a search without hits, a theme switch or print that fails.
+        One line for each problem: errors in the console, requests to other hosts, formulas that were not set,
+        text too pale, pages wider than the window, a search without hits, a theme switch or print that fails.
     """
     names = sorted(path.name for path in html.glob("*.html") if path.stem not in GENERATED)
     problems: list[str] = []
@@ -255,6 +267,7 @@ def _look_problems(browser: Browser) -> Iterator[str]:
     wider = browser.evaluate(OVERFLOW)
     if wider > 0:
         yield f"{wider} pixels wider than the window"
+    yield from (f"{name} shows not one image with its caption" for name in browser.evaluate(FIGURES))
     yield from (f"too little contrast: {words}" for words in browser.evaluate(CONTRAST))
 
 
@@ -286,7 +299,11 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
 def _browser_part(html: Path, wanted: str) -> Iterable[str]:
     program = find_browser() if wanted != "off" else None
     if program is None:
-        print("no Chromium: the pages were not opened in a browser" if wanted != "off" else "browser part left out")
+        print(
+            "no Chromium: the pages were not opened in a browser"
+            if wanted != "off"
+            else "browser part left out"
+        )
         return ["no Chromium found, and --browser require was given"] if wanted == "require" else []
     shots = build_root() / "screenshots"
     try:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ntkd_lib.figures.claims import HEADLINES, NONE, banner, claim_table, count_table
 from ntkd_lib.figures.html import Html, definitions, element, join, raw_block, table
-
-if TYPE_CHECKING:
-    from ntkd_lib.records.evidence import Evidence
-    from ntkd_lib.records.layout import Layout
-    from ntkd_lib.records.verdicts import Verdict
+from ntkd_lib.records.evidence import Evidence
+from ntkd_lib.records.layout import Layout
+from ntkd_lib.records.verdicts import Verdict
 
 DOWNLOADS = "_static/downloads"
 SCOREBOARD = "00_scoreboard"
 FACTS = {
-    "created": "Date",
+    "time": "Time (UTC)",
     "python": "Python",
     "platform": "System",
     "cpu": "Processor",
@@ -67,7 +65,11 @@ def _seeds(evidence: Evidence) -> str:
 
 def _data(evidence: Evidence) -> Html:
     lines = [
-        element("div", f"{name} ({'stand-in, ' if state.kind == 'standin' else ''}{state.source}): ", code(state.sha256))
+        element(
+            "div",
+            f"{name} ({'stand-in, ' if state.kind == 'standin' else ''}{state.source}): ",
+            code(state.sha256),
+        )
         for name, state in sorted(evidence.data.items())
     ]
     return join(lines) if lines else Html("none")
@@ -97,7 +99,7 @@ def provenance_box(evidence: Evidence) -> Html:
     known = evidence.provenance
     facts: dict[str, object] = {
         "Commit": code(_commit(known)),
-        "Command": code(_plain(known.get("command"))),
+        "Command": code(known.get("command") or "not known"),
         "Tier": evidence.tier if evidence.standard else f"{evidence.tier}, with changed parameters",
         "Parameters": code(json.dumps(evidence.parameters, sort_keys=True)),
         "Seeds": _seeds(evidence),
@@ -112,7 +114,7 @@ def provenance_box(evidence: Evidence) -> Html:
 def _costs(known: Mapping[str, Any]) -> dict[str, object]:
     costs: dict[str, object] = {}
     if known.get("seconds") is not None:
-        costs["Time"] = f"{known['seconds']:,.1f} s"
+        costs["Duration"] = f"{known['seconds']:,.1f} s"
     if known.get("peak_memory_mib") is not None:
         costs["Peak memory"] = f"{known['peak_memory_mib']:,.0f} MiB"
     return costs
@@ -170,7 +172,13 @@ def chapter_end(evidence: Evidence | None, notebook: str, figures: Sequence[str]
 
 def _with_banner(lines: Sequence[str], notice: Html) -> list[str]:
     title = next(index for index, line in enumerate(lines) if line.startswith("# "))
-    return [*lines[: title + 1], "\n", *raw_block(notice).splitlines(keepends=True), "\n", *lines[title + 1 :]]
+    return [
+        *lines[: title + 1],
+        "\n",
+        *raw_block(notice).splitlines(keepends=True),
+        "\n",
+        *lines[title + 1 :],
+    ]
 
 
 def _lines(cell: Mapping[str, Any]) -> list[str]:
@@ -202,7 +210,12 @@ def staged_chapter(executed: bytes, name: str, evidence: Evidence | None, figure
     title["source"] = _with_banner(_lines(title), notice) if notice else _lines(title)
     end = chapter_end(evidence, name, figures)
     notebook["cells"].append(
-        {"cell_type": "markdown", "id": "ntkd-chapter-end", "metadata": {}, "source": end.splitlines(keepends=True)}
+        {
+            "cell_type": "markdown",
+            "id": "ntkd-chapter-end",
+            "metadata": {},
+            "source": end.splitlines(keepends=True),
+        }
     )
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
 
@@ -223,6 +236,9 @@ def landing(text: str, verdicts: Sequence[Verdict], tier: str, chapters: Sequenc
 
     Returns:
         The page with tables in place of the marks.
+
+    Raises:
+        ValueError: the page lacks a mark.
     """
     link = f"{{doc}}`{SCOREBOARD}` lists every claim." if SCOREBOARD in chapters else ""
     headlines = claim_table(_headline_verdicts(verdicts), caption="Headline claims of the five papers")

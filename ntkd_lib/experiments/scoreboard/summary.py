@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from ntkd_lib.records.claims import load_claims
 from ntkd_lib.records.evidence import collect_evidence
 from ntkd_lib.records.layout import project_root
 from ntkd_lib.records.verdicts import Verdict, judge
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def all_verdicts(tier: str) -> list[Verdict]:
@@ -46,8 +44,6 @@ def verdict_counts(verdicts: Iterable[Verdict]) -> pd.DataFrame:
     Returns:
         Columns `paper`, `status`, `qualifier` (empty for a full assessment) and `claims`.
     """
-    import pandas as pd
-
     counts = Counter((verdict.claim.paper, verdict.status, verdict.qualifier) for verdict in verdicts)
     rows = [(*key, number) for key, number in counts.items()]
     return pd.DataFrame(rows, columns=["paper", "status", "qualifier", "claims"])

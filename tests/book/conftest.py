@@ -1,0 +1,41 @@
+"""One built book for all tests of this folder; a test that changes something gets a copy."""
+
+import shutil
+
+import pytest
+
+from ntkd_lib.pipeline import book
+from tests.book import fake
+
+
+def _enter(patch, folder):
+    patch.setenv("NTKD_ROOT", str(folder / "project"))
+    patch.setenv("NTKD_BUILD", str(folder / "build"))
+    patch.setattr(book, "check_seal", lambda layout, name: [])
+
+
+@pytest.fixture(scope="session")
+def _built(tmp_path_factory):
+    """Build the book of the small project with stand-in data, once."""
+    folder = tmp_path_factory.mktemp("book") / "a folder, für Größe"
+    with pytest.MonkeyPatch.context() as patch:
+        _enter(patch, folder)
+        fake.copy_project(folder / "project")
+        fake.write_runs("standin")
+        book.build_book(fake.TIER)
+    return folder
+
+
+@pytest.fixture
+def built(_built, monkeypatch):
+    """Give the built project to a test that only reads it."""
+    _enter(monkeypatch, _built)
+    return _built
+
+
+@pytest.fixture
+def own(_built, tmp_path, monkeypatch):
+    """Give a test a copy of the built project, at another place."""
+    shutil.copytree(_built, tmp_path / "own")
+    _enter(monkeypatch, tmp_path / "own")
+    return tmp_path / "own"
