@@ -143,7 +143,7 @@ def nearest_name(name: str, names: Iterable[str]) -> str | None:
     for candidate in candidates:
         if folded in (candidate.casefold(), "".join(word[:1] for word in candidate.split("_"))):
             return candidate
-    return next(iter(difflib.get_close_matches(folded, candidates, n=1, cutoff=0.5)), None)
+    return next(iter(difflib.get_close_matches(folded, candidates, n=1, cutoff=0.6)), None)
 
 
 def name_problem(name: object) -> str | None:
@@ -198,8 +198,8 @@ def _hint_for_text(text: str, wanted: set[type], choices: Sequence[str]) -> str:
     number = _number_in(text)
     if number is not None and (float in wanted or (int in wanted and isinstance(number, int))):
         return f"write {number}"
-    if list in wanted and _is_json_list(f"[{text}]"):
-        return f"write [{text}]"
+    if list in wanted:
+        return next((f"write {spelt}" for spelt in (text, f"[{text}]") if _is_json_list(spelt)), "")
     return ""
 
 
@@ -218,7 +218,7 @@ def _number_in(text: str) -> int | float | None:
 
 def _is_json_list(text: str) -> bool:
     try:
-        return len(text) <= _SHOWN_CHARACTERS and bool(json.loads(text))
+        return len(text) <= _SHOWN_CHARACTERS and isinstance(json.loads(text), list) and text != "[]"
     except ValueError:
         return False
 
@@ -276,12 +276,13 @@ def _range(metadata: Sequence[Any]) -> str:
         words = [f" from {bounds['ge']} to {bounds['le']}"]
     else:
         spelt = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
-        words = [" " + " and ".join(f"{word} {bounds[name]}" for name, word in spelt if name in bounds)]
+        limits = " and ".join(f"{word} {bounds[name]}" for name, word in spelt if name in bounds)
+        words = [f" {limits}" if limits else ""]
     if "multiple_of" in bounds:
         words.append(f" in steps of {bounds['multiple_of']}")
     if "pattern" in bounds:
         words.append(f" like {bounds['pattern']}")
-    return "".join(words).rstrip()
+    return "".join(words)
 
 
 def _length(metadata: Sequence[Any], noun: str) -> str:
