@@ -5,4 +5,4 @@ from typing import Self
 from beartype import BeartypeConf, FrozenDict, beartype
 
 # Functions are checked one by one, where "an instance of this class" has no class to mean.
-checked = beartype(conf=BeartypeConf(hint_overrides=FrozenDict({Self: object})))
+checked = beartype(conf=BeartypeConf(is_pep484_tower=True, hint_overrides=FrozenDict({Self: object})))

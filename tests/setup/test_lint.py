@@ -11,7 +11,7 @@ from tests.setup.project import ROOT
 SCRIPTS = Path(sys.executable).parent
 CHECKS = {
     "rules": [sys.executable, "-m", "ruff", "check", "--quiet", "--output-format=concise", "."],
-    "format": [sys.executable, "-m", "ruff", "format", "--check", "--quiet", "."],
+    "format": [sys.executable, "-m", "ruff", "format", "--check", "--output-format=concise", "."],
     "imports": [SCRIPTS / "lint-imports", "--no-cache"],
     "dead code": [sys.executable, "-m", "vulture"],
 }
