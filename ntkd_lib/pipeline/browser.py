@@ -91,7 +91,7 @@ class Browser:
         message = {"id": number, "method": method, "params": params}
         if self._session:
             message["sessionId"] = self._session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
+        self._send(json.dumps(message).encode() + b"\0")
         deadline = time.monotonic() + timeout
         while True:
             answer = self._receive(deadline)
@@ -99,6 +99,13 @@ class Browser:
                 if "error" in answer:
                     raise BrowserError(f"{method}: {answer['error'].get('message')}")
                 return answer["result"]
+
+    def _send(self, raw: bytes) -> None:
+        while raw:
+            try:
+                raw = raw[os.write(self._write, raw) :]
+            except BrokenPipeError as error:
+                raise BrowserError("Chromium does not answer") from error
 
     def _receive(self, deadline: float) -> dict[str, Any]:
         while b"\0" not in self._buffer:

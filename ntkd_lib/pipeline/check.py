@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from ntkd_lib.pipeline.browser import Browser, BrowserError, browsing, find_browser
@@ -30,7 +31,8 @@ LOADED_RELATIONS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch"
 GENERATED = {"genindex", "search"}
 FILE_LIKE = re.compile(r"\.(png|svg|jpe?g|gif|pdf)$|^[_/]")
 CSS_OUTSIDE = re.compile(r"(?:url\(|@import)\s*['\"]?\s*((?:https?:)?//[^'\")\s]+)")
-WIDE, NARROW = (1400, 1500), (390, 844)
+WINDOWS = {"wide": (1400, 1500), "narrow": (390, 844)}
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 
 @dataclass
@@ -232,14 +234,17 @@ def check_in_browser(html: Path, shots: Path, program: str) -> list[str]:
         One line for each problem: errors in the console, requests to other hosts, formulas that were not set,
         text too pale, pages wider than the window, a search without hits, a theme switch or print that fails.
     """
-    names = sorted(path.name for path in html.glob("*.html") if path.stem not in GENERATED)
     problems: list[str] = []
     with browsing(program) as browser:
-        for name in names:
-            problems += _open_problems(browser, html / name, shots)
+        for page in _own_pages(html):
+            problems += _open_problems(browser, page, shots)
         problems += _search_problems(browser, html)
         problems += _switch_problems(browser, html)
     return problems
+
+
+def _own_pages(html: Path) -> list[Path]:
+    return sorted(path for path in html.glob("*.html") if path.stem not in GENERATED)
 
 
 def _pictured(name: str) -> bool:
@@ -247,15 +252,15 @@ def _pictured(name: str) -> bool:
 
 
 def _open_problems(browser: Browser, page: Path, shots: Path) -> Iterator[str]:
-    for scheme in ("light", "dark"):
-        for words, size in (("wide", WIDE), ("narrow", NARROW)):
-            browser.prefer(scheme)
+    for scheme in SCHEMES:
+        browser.prefer(scheme)
+        browser.resize(*WINDOWS["wide"])
+        seen = browser.open(page.absolute().as_uri())
+        yield from (f"{page.name} ({scheme}): error in the console: {error}" for error in seen.errors)
+        yield from (f"{page.name} ({scheme}): asks another host for {address}" for address in seen.outside)
+        for words, size in WINDOWS.items():
             browser.resize(*size)
-            seen = browser.open(page.absolute().as_uri())
-            where = f"{page.name} ({words}, {scheme})"
-            yield from (f"{where}: error in the console: {error}" for error in seen.errors)
-            yield from (f"{where}: asks another host for {address}" for address in seen.outside)
-            yield from (f"{where}: {problem}" for problem in _look_problems(browser))
+            yield from (f"{page.name} ({words}, {scheme}): {problem}" for problem in _look_problems(browser))
             if _pictured(page.name):
                 write_bytes(shots / f"{page.stem}-{words}-{scheme}.png", browser.screenshot())
 
@@ -330,7 +335,7 @@ def main(words: Sequence[str] | None = None) -> int:
         problems = list(_browser_part(html, arguments.browser))
     for problem in problems:
         print(f"ntkd: {problem}", file=sys.stderr)
-    pages = len(list(html.glob("*.html")))
+    pages = len(_own_pages(html))
     print(f"{len(problems)} problems on {pages} pages" if problems else f"{pages} pages in order")
     return 1 if problems else 0
 

@@ -1,0 +1,91 @@
+"""What headless Chromium sees of a page: a good one passes, and each fault is named."""
+
+import pytest
+
+from ntkd_lib.pipeline.browser import BrowserError, browsing, find_browser
+from ntkd_lib.pipeline.check import _look_problems, check_in_browser
+from ntkd_lib.records.layout import tier_layout
+from tests.book import fake
+
+PROGRAM = find_browser()
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here")
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>x</title></head>
+<body><article class="bd-article"><h1>Title</h1>{}</article></body></html>"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with browsing(PROGRAM) as opened:
+        yield opened
+
+
+def look(browser, folder, body, width=390):
+    path = folder / "page.html"
+    path.write_text(PAGE.format(body), encoding="utf-8")
+    browser.resize(width, 800)
+    return browser.open(path.as_uri()), list(_look_problems(browser))
+
+
+def test_a_good_page_passes(browser, tmp_path):
+    seen, problems = look(browser, tmp_path, "<p>Dark on light.</p>")
+    assert (seen.errors, seen.outside, problems) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    "script, words",
+    [
+        ("console.error('bad', 1)", "bad 1"),
+        ("throw new Error('thrown')", "Error: thrown"),
+        ("Promise.reject(new Error('late'))", "Error: late"),
+    ],
+)
+def test_errors_in_the_console_are_seen(browser, tmp_path, script, words):
+    seen, _ = look(browser, tmp_path, f"<script>{script}</script>")
+    assert any(error.startswith(words) for error in seen.errors)
+
+
+def test_requests_to_other_hosts_are_seen(browser, tmp_path):
+    seen, _ = look(browser, tmp_path, '<img src="http://example.invalid/a.png" alt="x">')
+    assert seen.outside == ["http://example.invalid/a.png"]
+
+
+def test_pale_text_is_found(browser, tmp_path):
+    _, problems = look(browser, tmp_path, '<p class="pale" style="color:#aaa">Pale.</p>')
+    assert problems == ["too little contrast: p.pale 2.3:1"]
+
+
+def test_a_page_wider_than_the_window_is_found(browser, tmp_path):
+    _, problems = look(browser, tmp_path, '<div style="width:500px;margin:0">Wide.</div>')
+    assert len(problems) == 1
+    assert problems[0].endswith("pixels wider than the window")
+
+
+def test_formulas_that_were_not_set_are_found(browser, tmp_path):
+    _, problems = look(browser, tmp_path, r'<p class="math">\(x^2\)</p>')
+    assert problems == ["1 formulas, 0 set, 0 with errors"]
+
+
+def test_a_figure_without_its_caption_is_found(browser, tmp_path):
+    figure = '<figure class="ntkd-figure" id="figure-a"><figcaption hidden>No</figcaption></figure>'
+    _, problems = look(browser, tmp_path, figure)
+    assert problems == ["figure-a shows not one image with its caption"]
+
+
+def test_a_script_that_throws_is_an_error(browser):
+    with pytest.raises(BrowserError, match="nothing is not defined"):
+        browser.evaluate("nothing.at.all")
+
+
+def test_a_program_that_is_no_browser_is_an_error():
+    with pytest.raises(BrowserError, match="^Chromium does not answer$"), browsing("false"):
+        pass
+
+
+@pytest.mark.slow
+def test_the_built_book_is_in_order_in_a_browser(built, tmp_path):
+    assert check_in_browser(tier_layout(fake.TIER).html, tmp_path, PROGRAM) == []
+    names = ("index", fake.CHAPTER, fake.SCOREBOARD)
+    forms = ("wide-light", "wide-dark", "narrow-light", "narrow-dark")
+    expected = {f"{name}-{form}.png" for name in names for form in forms}
+    assert {path.name for path in tmp_path.iterdir()} == expected
+    assert all(path.stat().st_size > 20_000 for path in tmp_path.iterdir())
