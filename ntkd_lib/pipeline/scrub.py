@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _KEPT_CELL_METADATA = ("tags", "slideshow")
 _KEPT_METADATA = ("language_info", "ntkd", "title", "authors")
 _TEXTS = ("text/plain", "text/html", "text/markdown", "text/latex")
+_PROGRESS = re.compile(r"\d+ of \d+ cells .*\n?")
 _PATTERNS = (
     (re.compile(r"\S*/ipykernel_\d+/\d+\.py"), "cell"),
     (re.compile(r"/(?:home|Users)/[^/\s\"'<>]+"), "~"),
@@ -64,8 +65,16 @@ def _scrub_cell(cell: "NotebookNode", places: dict[str, str]) -> None:
         tags.append("hide-input")
     kept = {key: cell.metadata[key] for key in _KEPT_CELL_METADATA if key in cell.metadata}
     cell.metadata = type(cell.metadata)(kept | ({"tags": tags} if tags else {}))
+    if "outputs" in cell:
+        cell["outputs"] = [output for output in cell["outputs"] if not _is_progress(output)]
     for output in cell.get("outputs", []):
         _scrub_output(output, places)
+
+
+def _is_progress(output: "NotebookNode") -> bool:
+    """Tell lines about cells of work, which are for those who wait, not for those who read."""
+    lines = "".join(output.get("text", "")).splitlines()
+    return output.get("name") == "stderr" and all(_PROGRESS.fullmatch(line) for line in lines)
 
 
 def _scrub_output(output: "NotebookNode", places: dict[str, str]) -> None:
