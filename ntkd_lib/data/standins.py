@@ -246,7 +246,7 @@ def draw_textures(count: int = DRAWN, seed: int = 0) -> SmallDataset:
 
 
 _MAKERS: dict[str, Callable[[], SmallDataset]] = {
-    "mnist": lambda: _embedded("mnist-5k"),
+    "mnist": lambda: standin("mnist-5k"),
     "mnist-5k": lambda: _embedded("mnist-5k"),
     "digits": lambda: _embedded("digits"),
     "fashion-mnist": draw_garments,

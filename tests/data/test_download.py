@@ -1,5 +1,6 @@
 """Downloads from a local server that breaks off, lies, or is not there."""
 
+import io
 import os
 import pickle
 import signal
@@ -67,6 +68,20 @@ def test_lasting_failure_is_one_line_and_leaves_nothing(tmp_path, idx_dataset, s
         install(idx_dataset.dataset, tmp_path)
     assert server.requests == [NAME] * download.ATTEMPTS
     assert not list(tmp_path.iterdir())
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_drawn_on_a_terminal_only(tmp_path, idx_dataset, monkeypatch):
+    terminal, log = Terminal(), io.StringIO()
+    for stream, folder in ((terminal, tmp_path / "a"), (log, tmp_path / "b")):
+        monkeypatch.setattr(sys, "stderr", stream)
+        fetch(first(idx_dataset), folder)
+    assert NAME in terminal.getvalue()
+    assert not log.getvalue()
 
 
 def test_not_found_is_not_asked_again(tmp_path, idx_dataset, server):

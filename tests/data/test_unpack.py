@@ -14,7 +14,8 @@ def make_tar(path, *members):
     with tarfile.open(path, "w:gz") as tar:
         for name, kind, data in members:
             member = tarfile.TarInfo(name)
-            member.type, member.mode = kind, 0o4777
+            for field, value in {"type": kind, "mode": 0o4777}.items():
+                setattr(member, field, value)
             if kind == tarfile.REGTYPE:
                 member.size = len(data)
                 tar.addfile(member, io.BytesIO(data))
