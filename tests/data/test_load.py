@@ -1,14 +1,17 @@
 """Loading: the very pixels and labels of the files, as tensors of the caller's own."""
 
+import hashlib
 import inspect
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from ntkd_lib.data import registry
+from ntkd_lib.data.catalogue import DATASETS
 from ntkd_lib.data.load import load
 from ntkd_lib.data.registry import DataError, locate
 
@@ -73,6 +76,21 @@ def test_file_that_changed_after_it_was_found_is_not_read(catalogue):
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(DataError, match=r"data_batch_2 is missing or damaged; delete it and run again$"):
         load("cifar-10", "train")
+
+
+def test_images_without_labels_are_one_line(catalogue, tmp_path, monkeypatch, fill):
+    labels = bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 7])
+    dataset = catalogue.idx.dataset
+    contents = [
+        replace(content, sha256=hashlib.sha256(labels).hexdigest())
+        if "train-labels" in content.name
+        else content
+        for content in dataset.contents
+    ]
+    monkeypatch.setitem(DATASETS, "mnist", replace(dataset, contents=tuple(contents)))
+    fill(tmp_path / "cache/MNIST/raw", {**catalogue.idx.raw, "train-labels-idx1-ubyte": labels})
+    with pytest.raises(DataError, match=r"^mnist: 20 images but 2 labels$"):
+        load("mnist", "train")
 
 
 @pytest.mark.parametrize(

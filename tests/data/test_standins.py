@@ -142,3 +142,8 @@ def test_cells_of_the_wrong_width_are_refused(text):
 def test_missing_package_is_one_line(change):
     with pytest.raises(DataError, match=r"^digits: the package \w+ has no .*; install it again$"):
         package_file(replace(DATASETS["digits"], **change))
+
+
+def test_official_data_are_not_looked_for_in_packages():
+    with pytest.raises(DataError, match=r"^mnist is not shipped by a package$"):
+        standins._embedded("mnist")
