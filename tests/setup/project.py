@@ -33,4 +33,4 @@ def python_files(*folders):
 @cache
 def tree(path):
     """Return the syntax tree of a file of the project."""
-    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"), filename=str(path))
