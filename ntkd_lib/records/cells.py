@@ -14,7 +14,7 @@ from ntkd_lib.records.sources import source_digest
 
 
 class CellError(RuntimeError):
-    """A cell is ill-formed or its work failed; the text is one line."""
+    """A cell is ill-formed, its work failed, or its record cannot be had; the text is one line."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Cell:
     uses: tuple[str, ...] = ()
     needs: Mapping[str, "Cell"] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
-    cost: float = 1.0
+    cost: float | int = 1.0
 
     def __post_init__(self) -> None:
         """Refuse a work function that is not named as `module:function`."""
@@ -102,14 +102,14 @@ def cell_identity(cell: Cell) -> dict[str, Any]:
         plain data: arguments, data, needs (keys), sources (hash), versions and work.
 
     Raises:
-        CellError: where arguments or data are not plain.
+        CellError: where arguments or data are not plain, or a source is not found.
     """
     try:
         arguments, data = plain(dict(cell.arguments), "arguments"), plain(dict(cell.data), "data")
+        needs = {name: cell_key(need) for name, need in cell.needs.items()}
+        return identity(cell.work, arguments, cell.uses, data, needs)
     except ValueError as error:
         raise CellError(f"cell {cell.name}: {error}") from error
-    needs = {name: cell_key(need) for name, need in cell.needs.items()}
-    return identity(cell.work, arguments, cell.uses, data, needs)
 
 
 def identity(

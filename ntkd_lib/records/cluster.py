@@ -3,11 +3,13 @@
 import contextlib
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ntkd_lib.records.atomic import write_text
+from ntkd_lib.records.cells import CellError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s:/]+:\d{1,5}")
 
 
-class SchedulerError(RuntimeError):
+class SchedulerError(CellError):
     """A cluster cannot be used; the text is one line."""
 
 
@@ -49,6 +51,39 @@ def connected(address: str, store: Path, timeout: float = 10.0) -> Iterator["Cli
     with client:
         _check_workers(client, address, store, timeout)
         yield client
+
+
+def parallel_on(client: "Client", **settings: Any) -> Any:
+    """Make a `joblib.Parallel` whose calls run on a cluster.
+
+    Args:
+        client: a connected client.
+        **settings: passed on to `joblib.Parallel`.
+
+    Returns:
+        the `joblib.Parallel`; it raises what became of a task that was lost with its workers.
+    """
+    from joblib import Parallel, parallel_config, register_parallel_backend
+    from joblib._dask import DaskDistributedBackend
+
+    class Backend(DaskDistributedBackend):
+        """joblib's backend, told about lost tasks: alone it would wait for them for ever."""
+
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            try:  # joblib would run the calls here, not there, for a cluster with one core
+                return max(2, super().effective_n_jobs(n_jobs))
+            except OSError as error:
+                raise SchedulerError("scheduler: it, or its last worker, is gone; run again") from error
+
+        def submit(self, func: Callable[[], Any], callback: Callable[[Any], None] | None = None) -> Future:
+            future = super().submit(func, callback)
+            if callback is not None:
+                future.add_done_callback(lambda done: done.exception() and callback(done.exception()))
+            return future
+
+    register_parallel_backend("ntkd-dask", Backend)
+    with parallel_config(backend="ntkd-dask", client=client):
+        return Parallel(n_jobs=-1, **settings)
 
 
 def sees(marker: str, token: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ntkd_lib.records.cells import Cell, CellError, Record, cell_identity
-from ntkd_lib.records.cluster import connected
+from ntkd_lib.records.cluster import connected, parallel_on
 from ntkd_lib.records.digest import digest_json
 from ntkd_lib.records.layout import project_root
 from ntkd_lib.records.progress import Mode, Progress
@@ -147,7 +147,7 @@ def _job(cell: Cell, key: str, parts: dict[str, Any], store: CellStore, code: di
         needs=parts["needs"],
         store=str(store.root.absolute()),
         code=code,
-        cost=cell.cost,
+        cost=float(cell.cost),
     )
 
 
@@ -206,8 +206,7 @@ def _parallel(machines: _Machines, client: Any) -> Any:
         "pre_dispatch": "all",
     }
     if client is not None:
-        with parallel_config(backend="dask", client=client):
-            return Parallel(n_jobs=-1, **settings)
+        return parallel_on(client, **settings)
     if machines.workers == 1:
         return Parallel(n_jobs=1, **settings)
     start = {"initializer": start_worker, "initargs": (os.getpid(),)}

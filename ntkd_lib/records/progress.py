@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Literal, Self, TextIO
+from typing import Literal, Self
 
 from tqdm import tqdm
 
@@ -13,7 +13,7 @@ _QUIET = 10.0  # seconds between plain lines
 def duration(seconds: float) -> str:
     """Write a time as people say it.
 
-    >>> duration(4.2), duration(200), duration(7500)
+    >>> duration(4.2), duration(200.0), duration(7500.0)
     ('4 s', '3 min 20 s', '2 h 5 min')
 
     Args:
@@ -36,12 +36,10 @@ class Progress:
     The time left follows from what the finished cells took against what they were expected to.
     """
 
-    def __init__(
-        self, total: int, costs: list[float], workers: int, mode: Mode = "auto", stream: TextIO | None = None
-    ) -> None:
+    def __init__(self, total: int, costs: list[float], workers: int, mode: Mode = "auto") -> None:
         self.total = total
         self.done = total - len(costs)
-        self.stream = stream or sys.stderr
+        self.stream = sys.stderr
         self.mode = mode if mode != "auto" else "bar" if self.stream.isatty() else "plain"
         self._cost_left, self._cost_done, self._workers = sum(costs), 0.0, workers
         self._start = self._said = time.monotonic()

@@ -18,7 +18,7 @@ from typing import Any
 from ntkd_lib.records.layout import project_root
 
 LIBRARIES = ("ntkd", "numpy", "torch", "torchvision", "scipy", "scikit-learn", "joblib")
-_ABSOLUTE = re.compile(r"(?<![\w.~:/])(?:~|[A-Za-z]:)?[\\/][^\s=,;:'\"]+")
+_ABSOLUTE = re.compile(r"(?:(?<=://)|(?<![\w.~:/]))(?:~|[A-Za-z]:)?[\\/][^\s=,;:'\"]+")
 _ADDRESS = re.compile(r"\b(tcp|tls|ws|wss|ucx)://[^\s'\"]+")
 
 

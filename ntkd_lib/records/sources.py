@@ -131,8 +131,8 @@ def _top(name: str) -> tuple[tuple[Path, ...], Path | None]:
         return (package,), package / "__init__.py"
     importlib.invalidate_caches()
     try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):  # ValueError: a module without a spec, such as __main__
+        spec = importlib.util.find_spec(name) if name != "__main__" else None
+    except (ImportError, ValueError):  # ValueError: a module that was made without a spec
         spec = None
     if spec is None:
         raise SourceError(_NOT_FOUND.format(name))  # and so not cached: the path may grow

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ntkd_lib.records.atomic import sync_folder, write_bytes, write_json
-from ntkd_lib.records.cells import Cell, CellResult, Record, cell_identity
+from ntkd_lib.records.cells import Cell, CellError, CellResult, Record, cell_identity
 from ntkd_lib.records.digest import digest_json, plain, sha256_bytes
 
 SCHEMA = 1
@@ -24,7 +24,7 @@ _FIELDS = {*_IDENTITY, "schema", "key", "name", "values", "arrays", "digest"}
 _STALE = 3600.0  # seconds after which an unfinished save is that of a dead process
 
 
-class RecordError(RuntimeError):
+class RecordError(CellError):
     """A record cannot be trusted or made; the text is one line."""
 
 
