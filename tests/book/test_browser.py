@@ -77,7 +77,7 @@ def test_a_script_that_throws_is_an_error(browser):
 
 
 def test_a_program_that_is_no_browser_is_an_error():
-    with pytest.raises(BrowserError, match="^Chromium does not answer$"), browsing("false"):
+    with pytest.raises(BrowserError, match=r"^Chromium does not answer$"), browsing("false"):
         pass
 
 

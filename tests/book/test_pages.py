@@ -1,0 +1,111 @@
+"""What staging writes into pages."""
+
+import json
+
+import pytest
+
+from ntkd_lib.figures.html import Html
+from ntkd_lib.pipeline.pages import (
+    chapters_only,
+    downloads_box,
+    landing,
+    provenance_box,
+    staged_chapter,
+    toc_pages,
+)
+from tests.book import fake
+
+TOC = {
+    "format": "jb-book",
+    "root": "index",
+    "parts": [
+        {"caption": "A", "chapters": [{"file": "01_a"}]},
+        {"caption": "B", "chapters": [{"file": "02_b"}, {"file": "notation"}]},
+    ],
+}
+
+
+def notebook(*sources):
+    cells = [{"cell_type": "markdown", "metadata": {}, "source": source} for source in sources]
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+def text_of(staged):
+    return ["".join(cell["source"]) for cell in json.loads(staged)["cells"]]
+
+
+def test_missing_chapters_and_empty_parts_are_left_out():
+    staged = chapters_only(TOC, ["01_a", "02_b"])
+    assert staged["parts"] == [{"caption": "B", "chapters": [{"file": "notation"}]}]
+    assert toc_pages(TOC) == ["index", "01_a", "02_b", "notation"]
+    assert toc_pages(chapters_only(TOC, [])) == toc_pages(TOC)
+
+
+def test_the_banner_follows_the_title_and_the_end_comes_last():
+    cells = text_of(
+        staged_chapter(notebook("# Title\n\nText.", "More."), "01_a", fake.evidence("standin"), [])
+    )
+    assert cells[0].startswith('# Title\n\n\n```{raw} html\n<div class="ntkd-banner"')
+    assert cells[0].endswith("```\n\n\nText.")
+    assert cells[1] == "More."
+    assert cells[2].startswith("## Provenance\n")
+
+
+def test_real_data_need_no_banner():
+    assert (
+        text_of(staged_chapter(notebook("# Title\n\nText."), "01_a", fake.evidence(), []))[0]
+        == "# Title\n\nText."
+    )
+
+
+def test_a_notebook_that_published_nothing_has_downloads_only():
+    assert text_of(staged_chapter(notebook("# Title"), "01_a", None, []))[1].startswith("## Downloads\n")
+
+
+def test_a_chapter_without_title_is_refused():
+    with pytest.raises(
+        ValueError, match=r"^notebook 01_a has no title; a Markdown cell must begin with '# '$"
+    ):
+        staged_chapter(notebook("Text."), "01_a", None, [])
+
+
+def test_staging_gives_the_same_bytes_each_time():
+    made = [staged_chapter(notebook("# Title"), "01_a", fake.evidence(), ["accuracy"]) for _ in range(2)]
+    assert made[0] == made[1]
+
+
+def test_provenance_names_what_a_reader_needs():
+    box = provenance_box(fake.evidence())
+    for name in (
+        "Commit",
+        "Command",
+        "Tier",
+        "Parameters",
+        "Seeds",
+        "Device",
+        "Threads",
+        "Versions",
+        "Peak memory",
+    ):
+        assert f"<dt>{name}</dt>" in box
+    assert "torch 2.13.0, torchvision –" in box
+    assert "<dd>0, 1, 2, 3, 4</dd>" in box
+
+
+def test_provenance_does_without_what_is_not_known():
+    box = provenance_box(fake.evidence(provenance={}, metrics={}))
+    assert "not under version control" in box
+    assert "<dd>none used</dd>" in box
+    assert "Duration" not in box
+
+
+def test_every_form_of_a_figure_is_offered():
+    assert isinstance(downloads_box("01_a", []), Html)
+    assert downloads_box("01_a", ["x", "y"]).count(" download>") == 1 + 2 * 5
+
+
+def test_the_landing_page_needs_its_marks():
+    marks = "".join(f"<!-- ntkd:{name} -->" for name in ("tier", "headlines", "scoreboard-link", "counts"))
+    assert "<!--" not in landing(marks, [], "smoke", [])
+    with pytest.raises(ValueError, match=r"^landing page lacks the mark <!-- ntkd:counts -->$"):
+        landing(marks.replace("<!-- ntkd:counts -->", ""), [], "smoke", [])

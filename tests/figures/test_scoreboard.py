@@ -1,0 +1,75 @@
+"""The scoreboard's figure and tables hold every claim once."""
+
+import matplotlib.pyplot as plt
+import pytest
+
+from ntkd_lib.experiments.scoreboard.summary import all_verdicts, built_chapters, verdict_counts
+from ntkd_lib.figures.claims import PAPERS
+from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
+from ntkd_lib.records.claims import load_claims
+from ntkd_lib.records.evidence import save_evidence
+from ntkd_lib.records.layout import tier_layout
+from tests.book import fake
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NTKD_BUILD", str(tmp_path_factory.mktemp("build")))
+        save_evidence(tier_layout(fake.TIER).evidence(fake.CHAPTER), fake.evidence())
+        return all_verdicts(fake.TIER)
+
+
+def test_every_claim_is_judged_once(verdicts):
+    assert [verdict.claim.id for verdict in verdicts] == [claim.id for claim in load_claims().claims]
+    by_name = {verdict.claim.id: verdict for verdict in verdicts}
+    assert by_name["ntkd-t3-mnist-ntkd"].status == "reproduced"
+    assert (by_name["ntkd-t3-mnist-none"].status, by_name["ntkd-t3-mnist-none"].side) == (
+        "not reproduced",
+        "above",
+    )
+    assert by_name["nint-audio"].reason == "not run"
+
+
+def test_counts_add_up(verdicts):
+    counts = verdict_counts(verdicts)
+    assert list(counts.columns) == ["paper", "status", "qualifier", "claims"]
+    assert counts["claims"].sum() == len(verdicts)
+    assert not counts.duplicated(["paper", "status", "qualifier"]).any()
+
+
+def test_bars_are_as_long_as_the_counts(verdicts):
+    counts = verdict_counts(verdicts)
+    figure = draw_counts(counts)
+    axes = figure.axes[0]
+    total = sum(patch.get_width() for patch in axes.patches)
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    plt.close(figure)
+    assert total == len(verdicts)
+    assert names == ["NTKD", "Koopman", "Spectral", "DNTK", "NINT", "controls"]
+
+
+def test_the_alternative_text_says_the_counts(verdicts):
+    counts = verdict_counts(verdicts)
+    missing = int(counts[counts["status"] == "not assessed"]["claims"].sum())
+    assert f"Of {len(verdicts)} claims: " in counts_words(counts)
+    assert f"{missing} not assessed." in counts_words(counts)
+
+
+def test_paper_tables_hold_every_claim_once(verdicts):
+    tables = [paper_table(paper, verdicts, [fake.CHAPTER]) for paper in PAPERS]
+    for verdict in verdicts:
+        assert sum(table.count(f'<tr id="claim-{verdict.claim.id}"') for table in tables) == 1
+
+
+def test_an_unknown_paper_is_refused(verdicts):
+    with pytest.raises(ValueError, match=r"^no claim of paper 'abc'; allowed: ntkd, koopman, "):
+        paper_table("abc", verdicts, [])
+
+
+def test_chapters_are_the_notebooks_of_the_project(tmp_path, monkeypatch):
+    monkeypatch.setenv("NTKD_ROOT", str(tmp_path))
+    (tmp_path / "notebooks").mkdir()
+    for name in ("02_b.py", "01_a.py", "draft.py", "01_a.ipynb"):
+        (tmp_path / "notebooks" / name).touch()
+    assert built_chapters() == ["01_a", "02_b"]
