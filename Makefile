@@ -26,6 +26,7 @@ help: ## Show this list
 	@echo "  TIER=smoke|cpu|paper picks how much is computed (now: $(TIER)); PYTHON=/path/to/python3.11 picks the Python."
 
 setup: $(STAMP) ## Create .venv with the pinned packages (about 2 minutes, 1.5 GB)
+	@echo "the environment .venv is ready"
 
 reproduce: $(STAMP) ## Run every notebook that is not up to date and build the book
 	@$(NTKD) reproduce --tier $(TIER)
