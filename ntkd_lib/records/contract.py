@@ -48,7 +48,7 @@ def check_contract(book: ClaimBook, other: Path | None = None) -> list[str]:
     Returns:
         One line a problem: an entry removed, changed, or added without superseding one.
     """
-    problems = _differences(book, read_contract(), CONTRACT_FILE.name)
+    problems = _differences(book, read_contract(CONTRACT_FILE), CONTRACT_FILE.name)
     if other is None:
         return problems
     earlier = load_claims(other)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from statistics import mean
 from typing import Literal
@@ -279,7 +280,7 @@ def _estimate(claim: Claim, run: Evidence) -> _Estimate:
     if isinstance(claim.rule, RatioAtLeast):
         return _ratio(*_paired(claim, run), seeds=len(seeds))
     if isinstance(claim.rule, Ordering):
-        single = tuple(a - b for a, b in zip(*_paired(claim, run), strict=True))
+        single = tuple(_decimal_sum(a, -b) for a, b in zip(*_paired(claim, run), strict=True))
     else:
         single = _by_seed(run.metrics[claim.metric_names[0]], seeds)
     one_number = len(single) < len(seeds) or any(d.pooled for d in claim.definitions.values())
@@ -371,7 +372,12 @@ def _exceeds(claim: Claim, estimate: _Estimate) -> bool:
     low, high = estimate.interval
     spread = claim.spread or 0.0
     if isinstance(claim.rule, AtLeast):
-        return low > claim.value + spread
+        return low > _decimal_sum(claim.value, spread)
     if isinstance(claim.rule, AtMost):
-        return high < claim.value - spread
+        return high < _decimal_sum(claim.value, -spread)
     return isinstance(claim.rule, Ordering | RatioAtLeast) and low > claim.value
+
+
+def _decimal_sum(first: float, second: float) -> float:
+    """Add two numbers as they are written: 97.3 + 0.6 is 97.9, where floats give 97.89999999999999."""
+    return float(Decimal(repr(float(first))) + Decimal(repr(float(second))))

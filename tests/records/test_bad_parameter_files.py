@@ -49,8 +49,8 @@ YAML_SURPRISES = [
     (
         "label: 2026-01-02",
         (
-            "label = 2026-01-02 is not allowed: YAML 1.1 reads 2026-01-02 as a date: write '2026-01-02' for text;"
-            f" allowed: {LABEL}"
+            "label = 2026-01-02 is not allowed: YAML 1.1 reads 2026-01-02 as a date: write"
+            f" '2026-01-02' for text; allowed: {LABEL}"
         ),
     ),
     (

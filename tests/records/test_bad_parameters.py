@@ -57,16 +57,16 @@ BAD_VALUES = [
         f"{SMALL_IE}pochs",
         3,
         (
-            f"'{SMALL_IE}pochs' {NO_NAME} (it has CYRILLIC SMALL LETTER IE, U+0435) (value 3); nearest: epochs;"
-            f" allowed: {NAMES}"
+            f"'{SMALL_IE}pochs' {NO_NAME} (it has CYRILLIC SMALL LETTER IE, U+0435) (value 3);"
+            f" nearest: epochs; allowed: {NAMES}"
         ),
     ),
     (
         f"{WIDE_S}eed",
         3,
         (
-            f"'{WIDE_S}eed' {NO_NAME} (it has FULLWIDTH LATIN SMALL LETTER S, U+FF53) (value 3); nearest: seed;"
-            f" allowed: {NAMES}"
+            f"'{WIDE_S}eed' {NO_NAME} (it has FULLWIDTH LATIN SMALL LETTER S, U+FF53) (value 3);"
+            f" nearest: seed; allowed: {NAMES}"
         ),
     ),
     # wrong types
