@@ -217,7 +217,7 @@ def where_links(claim: Claim, chapters: Sequence[str]) -> Html:
         element("a", f"chapter {claim.notebook[:2]}", href=f"{page}#claim-{claim.id}"),
         element("a", "provenance", href=f"{page}#provenance"),
     ]
-    return join([join(links, ", "), tier])
+    return join([element("span", join(links, ", ")), tier])
 
 
 def source_line(verdict: Verdict) -> Html:

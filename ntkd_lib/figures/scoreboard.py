@@ -49,20 +49,19 @@ def draw_counts(counts: pd.DataFrame) -> Figure:
 def _draw_row(axes: Axes, row: int, counts: pd.DataFrame) -> None:
     left = 0
     for status in STATUSES:
-        for apart in (False, True):
-            chosen = counts[(counts["status"] == status) & ((counts["qualifier"] != "") == apart)]
+        own = counts[counts["status"] == status]
+        apart = (own["qualifier"] != "") & (status != "not assessed")
+        for hatch, chosen in ((None, own[~apart]), ("///", own[apart])):
             number = int(chosen["claims"].sum())
-            if number == 0:
-                continue
-            hatch = "///" if apart and status != "not assessed" else None
-            axes.barh(row, number, left=left, color=STATUS_COLOURS[status], hatch=hatch, edgecolor="none")
+            axes.barh(row, number, left=left, color=STATUS_COLOURS[status], hatch=hatch, linewidth=0)
             left += number
     axes.text(left + 0.4, row, str(left), va="center")
 
 
 def _legend(axes: Axes) -> None:
     handles = [
-        Patch(facecolor=STATUS_COLOURS[status], label=f"{SIGNS[status]} {status}") for status in STATUSES
+        Patch(facecolor=STATUS_COLOURS[status], linewidth=0, label=f"{SIGNS[status]} {status}")
+        for status in STATUSES
     ]
     handles.append(Patch(facecolor="none", edgecolor="grey", hatch="///", label="simulated or proxy"))
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=3)

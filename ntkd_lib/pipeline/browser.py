@@ -40,6 +40,10 @@ READY = """(async () => {
   await Promise.all([...document.images].map(i => i.decode().catch(() => 0)));
   return document.readyState;
 })()"""
+SETTLED = """(async () => {
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+  await Promise.all(document.getAnimations().map(a => a.finished.catch(() => 0)));
+})()"""
 
 
 class BrowserError(RuntimeError):
@@ -173,7 +177,7 @@ class Browser:
         return result["result"].get("value")
 
     def resize(self, width: int, height: int) -> None:
-        """Set the size of the window.
+        """Set the size of the window, and wait until what slides away has done so.
 
         Args:
             width: in CSS pixels.
@@ -181,6 +185,7 @@ class Browser:
         """
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
+        self.evaluate(SETTLED)
 
     def prefer(self, scheme: Literal["light", "dark"]) -> None:
         """Set the colour scheme that the reader's system asks for.

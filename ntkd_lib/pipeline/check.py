@@ -205,6 +205,10 @@ HITS = """new Promise(done => { let left = 60; const look = () => {
 THEMES = """(() => { const seen = []; for (let i = 0; i < 3; i++) {
   document.querySelector('.theme-switch-button').click();
   seen.push(document.documentElement.dataset.theme); } return [...new Set(seen)].sort().join(); })()"""
+PAPER = """['beforeprint', 'afterprint'].map(name => {
+  if (name === 'beforeprint') document.documentElement.dataset.theme = 'dark';
+  window.dispatchEvent(new Event(name));
+  return document.documentElement.dataset.theme; }).join()"""
 CONTRAST = """(() => {
   const parse = c => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
   const light = ([r, g, b]) => {
@@ -289,6 +293,8 @@ def _switch_problems(browser: Browser, html: Path) -> Iterator[str]:
     themes = browser.evaluate(THEMES)
     if "dark" not in themes or "light" not in themes:
         yield f"index.html: the theme switch gives only: {themes}"
+    if browser.evaluate(PAPER) != "light,dark":
+        yield "index.html: a dark page is not printed in the light theme"
     if not browser.printed().startswith(b"%PDF"):
         yield "index.html: printing gave no PDF"
     yield from (f"index.html: error in the console: {error}" for error in seen.errors)
