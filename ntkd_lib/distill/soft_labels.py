@@ -10,7 +10,8 @@ from ntkd_lib.optics.student import HybridStudent
 def build(settings: Settings, teacher: Teacher) -> Objective:
     """Build ``L = (1 - w) CE(f(x), y) + w T^2 KL(softmax(t / T) || softmax(f / T))``, in nats.
 
-    Source: Hinton, Vinyals and Dean (2015); the NTKD paper's "KD" baseline, whose temperature is not published.
+    Source: Hinton, Vinyals and Dean (2015); the NTKD paper's "KD" baseline, whose temperature is not
+        published.
 
     Args:
         settings: ``temperature`` T and ``weight`` w in [0, 1].

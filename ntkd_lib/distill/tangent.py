@@ -19,8 +19,8 @@ def tangent_objective(settings: Settings, teacher: Teacher, loss: KernelLoss) ->
 
     The kernels are those of the first ``kernel_batch`` images of a batch, contracted over classes and all
     trainable parameters. Both are divided by the teacher's mean ``Theta(x, x)`` over the training set, a
-    constant, so that ``weight`` has no unit. With ``kernel_every = e`` the kernel loss enters every e-th step,
-    e times as heavy, which leaves its mean as it is.
+    constant, so that ``weight`` has no unit. With ``kernel_every = e`` the kernel loss enters every e-th
+    step, e times as heavy, which leaves its mean as it is.
 
     Source: NTKD paper, Eq. 8-9 (weights not published; the paper takes the whole batch at every step).
 

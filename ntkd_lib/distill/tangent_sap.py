@@ -37,7 +37,8 @@ def perturbed_trace(
 def build(settings: Settings, teacher: Teacher) -> Objective:
     """Build ``L = CE(f(x), y) + weight (t_S / t_T - 1)^2``, ``t`` the mean of ``Theta(x, x)`` over the batch.
 
-    The paper cites this estimator beside its Eq. 8, which matches the whole kernel; this is the other reading.
+    The paper cites this estimator beside its Eq. 8, which matches the whole kernel; this is the other
+    reading.
 
     Args:
         settings: ``weight``.

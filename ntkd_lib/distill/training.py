@@ -59,7 +59,9 @@ class Images:
     labels: Int[Tensor, " n"]
 
 
-def fit(model: nn.Module, data: Images, rows: Tensor, held_out: Tensor, loss: Loss, schedule: Schedule) -> list[float]:
+def fit(
+    model: nn.Module, data: Images, rows: Tensor, held_out: Tensor, loss: Loss, schedule: Schedule
+) -> list[float]:
     """Train a model in place and follow its validation accuracy.
 
     Args:

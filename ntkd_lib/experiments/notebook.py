@@ -15,7 +15,7 @@ from ntkd_lib.records.evidence import DataState, Evidence, Metric, save_evidence
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import Layout, cell_root, project_root, run_layout, tier_layout
 from ntkd_lib.records.parameters import Parameters, changed_from_tier, from_namespace
-from ntkd_lib.records.provenance import measure, snapshot
+from ntkd_lib.records.provenance import snapshot
 from ntkd_lib.records.store import CellStore
 
 

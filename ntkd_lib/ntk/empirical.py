@@ -40,7 +40,8 @@ def empirical_ntk(
         x1: First batch.
         x2: Second batch; None for ``x1`` itself, and then the result is exactly symmetric.
         kind: Kind of kernel.
-        method: ``structured`` (layer by layer), ``contraction`` (whole Jacobians), or ``auto``: the first where
+        method: ``structured`` (layer by layer), ``contraction`` (whole Jacobians), or ``auto``: the first
+        where
             it knows every layer.
         tile: Samples at a time on each side; None for all at once.
         dtype: Computes in this type on a copy of the model; None keeps the model's own.

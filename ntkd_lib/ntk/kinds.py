@@ -10,14 +10,12 @@ Kind = Literal["full", "trace", "per_class", "pseudo"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def contract(
-    left: Float[Tensor, "n c d"], right: Float[Tensor, "m c d"], kind: Kind
-) -> Float[Tensor, "..."]:
+def contract(left: Float[Tensor, "n c d"], right: Float[Tensor, "m c d"], kind: Kind) -> Float[Tensor, "..."]:
     """Contract per-class features of two batches into a kernel of one kind.
 
     ``full``: ``<left[n, c], right[m, d]>``, shape ``(n, m, c, c)``; ``trace``: its sum over equal classes,
-    ``(n, m)``; ``per_class``: its entries of equal classes, ``(c, n, m)``; ``pseudo``: the kernel of the sum of
-    logits, ``(n, m)``.
+    ``(n, m)``; ``per_class``: its entries of equal classes, ``(c, n, m)``; ``pseudo``: the kernel of the sum
+    of logits, ``(n, m)``.
 
     Args:
         left: Features of the first batch.

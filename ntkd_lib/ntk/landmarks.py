@@ -10,9 +10,9 @@ from ntkd_lib.ntk.structured import Factors, kernel_from_factors, layer_factors
 class LandmarkKernel:
     """Nystrom features of the trace kernel of a fixed network.
 
-    ``phi(x) = Theta(x, Z) Theta(Z, Z)^(-1/2)``, so that ``phi(x) . phi(x')`` is the Nystrom approximation on the
-    landmarks ``Z``: exact on them, never above the kernel in the Loewner order. The exact diagonal is kept
-    beside the features.
+    ``phi(x) = Theta(x, Z) Theta(Z, Z)^(-1/2)``, so that ``phi(x) . phi(x')`` is the Nystrom approximation on
+    the landmarks ``Z``: exact on them, never above the kernel in the Loewner order. The exact diagonal is
+    kept beside the features.
 
     Source: Williams and Seeger (2001); kept diagonal as in Snelson and Ghahramani (2005).
 
@@ -54,9 +54,7 @@ class LandmarkKernel:
         return cross @ self.root, sum(_diagonal(factor) for factor in factors)
 
 
-def landmark_gram(
-    features: Float[Tensor, "n r"], diagonal: Float[Tensor, " n"]
-) -> Float[Tensor, "n n"]:
+def landmark_gram(features: Float[Tensor, "n r"], diagonal: Float[Tensor, " n"]) -> Float[Tensor, "n n"]:
     """Rebuild the kernel of a batch from its features and exact diagonal.
 
     Args:
@@ -75,5 +73,3 @@ def _diagonal(factor: Factors) -> Tensor:
     if factor.inputs is None:
         return norms
     return norms * (factor.inputs.square().sum(1) * factor.weight + float(factor.bias))
-
-

@@ -125,7 +125,10 @@ def _signals(logits: Tensor, outputs: list[Tensor], create_graph: bool) -> list[
     classes = logits.shape[1]
     rows = [
         torch.autograd.grad(
-            logits[:, c].sum(), outputs, retain_graph=create_graph or c < classes - 1, create_graph=create_graph
+            logits[:, c].sum(),
+            outputs,
+            retain_graph=create_graph or c < classes - 1,
+            create_graph=create_graph,
         )
         for c in range(classes)
     ]
@@ -144,7 +147,9 @@ def _convolution_gradients(layer: nn.Conv2d, inputs: Tensor, signals: Tensor, bi
     if layer.weight.requires_grad:
         geometry = {"dilation": layer.dilation, "padding": layer.padding, "stride": layer.stride}
         patches = functional.unfold(inputs, layer.kernel_size, **geometry)
-        parts.append((signals.flatten(1, 2) @ patches.transpose(1, 2)).unflatten(1, signals.shape[1:3]).flatten(2))
+        parts.append(
+            (signals.flatten(1, 2) @ patches.transpose(1, 2)).unflatten(1, signals.shape[1:3]).flatten(2)
+        )
     if bias:
         parts.append(signals.sum(3))
     return torch.cat(parts, dim=2)

@@ -42,8 +42,8 @@ def split_signed(
 def phase_filters(filters: Float[Tensor, "k 1 7 7"]) -> Float[Tensor, "p q 4 4"]:
     """Rewrite 7 x 7 filters for the four positions of a 2 x 2 pooling window.
 
-    The convolution on every pixel becomes one of stride 2 with four times the filters of 8 x 8, written on the
-    four interleaved half-size images (``pixel_unshuffle``); same numbers, in a shape that runs faster.
+    The convolution on every pixel becomes one of stride 2 with four times the filters of 8 x 8, written on
+    the four interleaved half-size images (``pixel_unshuffle``); same numbers, in a shape that runs faster.
 
     Args:
         filters: Filters of one colour.
@@ -58,9 +58,9 @@ def phase_filters(filters: Float[Tensor, "k 1 7 7"]) -> Float[Tensor, "p q 4 4"]
 class SignedFrontEnd(nn.Module):
     """Signed 7 x 7 PSF filters for grey images, 2 x 2 averaged on the sensor's read-out.
 
-    ``h = pool(r(x * k))``, ``x * k = g (x * k+ - x * k-)``: the two captures of a pair are subtracted and scaled
-    digitally; ``r`` is the ReLU or the identity. ``captures`` gives the two captures; the forward pass uses
-    their difference, which is the same number at half the work.
+    ``h = pool(r(x * k))``, ``x * k = g (x * k+ - x * k-)``: the two captures of a pair are subtracted and
+    scaled digitally; ``r`` is the ReLU or the identity. ``captures`` gives the two captures; the forward
+    pass uses their difference, which is the same number at half the work.
 
     Source: NTKD paper, Sec. 3.2 and Table 2 (compressed meta-optic, 8 filters of 7 x 7).
 
@@ -69,7 +69,8 @@ class SignedFrontEnd(nn.Module):
         size: Pixels a side of the images, even.
         rectify: Whether a ReLU follows the digital subtraction.
         trainable: Whether the filters are trained; otherwise they stay at their random start.
-        positive: Whether the filters are drawn non-negative (no second capture); only with ``trainable=False``.
+        positive: Whether the filters are drawn non-negative (no second capture); only with
+            ``trainable=False``.
         centre: Whether the mean of each capture is subtracted digitally before the ReLU.
 
     Raises:

@@ -42,8 +42,8 @@ def mnist_student(
     """Build the student of the MNIST experiments: 8 filters of 7 x 7, back end 1568-32-10.
 
     Args:
-        optics: Trained signed filters, random ones, random non-negative ones (as they are, or with the mean of
-            each capture subtracted), or an ideal lens.
+        optics: Trained signed filters, random ones, random non-negative ones (as they are, or with the mean
+            of each capture subtracted), or an ideal lens.
         rectified: Where ReLUs stand: after the subtraction of captures, between dense layers, both, nowhere.
         hidden: Widths of the hidden dense layers; empty for a single dense layer.
         filters: Number of filters.

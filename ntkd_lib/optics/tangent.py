@@ -1,13 +1,11 @@
 """The trace kernel of a hybrid student in closed form, cheap enough for every training step.
 
-For the dense back end, ``Theta = sum_l (A_l A_l' + 1) o (B_l B_l')``. The filters' share is contracted over the
-pooled positions ``q`` first: with ``R[k, q, s] = mean_f M[f, k, q] P[q, f, s]`` (patches under the ReLU mask,
-averaged over the pooling window ``f``) the gradient of class ``c`` is ``G_c[k, s] = sum_q U_c[k, q] R[k, q, s]``:
-a quarter of the work of a sum over all pixels. ``R`` is piecewise constant in the weights, so only ``U`` carries
-a derivative.
+For the dense back end, ``Theta = sum_l (A_l A_l' + 1) o (B_l B_l')``. The filters' share is contracted over
+the pooled positions ``q`` first: with ``R[k, q, s] = mean_f M[f, k, q] P[q, f, s]`` (patches under the ReLU
+mask, averaged over the pooling window ``f``) the gradient of class ``c`` is ``G_c[k, s] = sum_q U_c[k, q]
+R[k, q, s]``: a quarter of the work of a sum over all pixels. ``R`` is piecewise constant in the weights, so
+only ``U`` carries a derivative.
 """
-
-from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -42,7 +40,7 @@ def student_trace_ntk(student: HybridStudent, images: Float[Tensor, "n 1 h w"]) 
     return kernel + gradients @ gradients.T
 
 
-def _dense_part(back: Sequence[nn.Module], read_out: Tensor) -> tuple[Tensor, Tensor]:
+def _dense_part(back: nn.Sequential, read_out: Tensor) -> tuple[Tensor, Tensor]:
     """Kernel of the dense layers ``(n, n)`` and the class signals at the read-out ``(n, c, d)``."""
     layers = [layer for layer in back if isinstance(layer, nn.Linear)]
     rectified = any(isinstance(layer, nn.ReLU) for layer in back)

@@ -88,7 +88,10 @@ class CellMaker:
     def _settings(self, method: Method, settings: Mapping[str, float]) -> dict[str, Any]:
         if not method.hears_kernel:
             return dict(settings)
-        frequency = {"kernel_batch": self.parameters.kernel_batch, "kernel_every": self.parameters.kernel_every}
+        frequency = {
+            "kernel_batch": self.parameters.kernel_batch,
+            "kernel_every": self.parameters.kernel_every,
+        }
         return {**settings, **frequency}
 
     def _needs(self, method: Method, seed: int) -> dict[str, Cell]:

@@ -1,4 +1,4 @@
-"""The students that notebook 01 compares: optics, back end, objective, teacher, and the space tuned for each."""
+"""The students that notebook 01 compares: optics, back end, objective, teacher and tuned space."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,7 +88,11 @@ METHODS: Mapping[str, Method] = {
         _tangent("ntkd_hidden", "NTKD, hidden ReLU only", "tangent_cosine", rectified="hidden"),
         _tuned("f8", "8 random PSFs, one dense layer", optics="random-positive", hidden=()),
         _tuned(
-            "f8_centred", "8 random PSFs, captures centred", optics="random-centred", rectified="capture", hidden=()
+            "f8_centred",
+            "8 random PSFs, captures centred",
+            optics="random-centred",
+            rectified="capture",
+            hidden=(),
         ),
     )
 }

@@ -9,7 +9,9 @@ class ClassificationParameters(SeededParameters):
     """What notebook 01 can be asked for."""
 
     data: Literal["mnist", "mnist-5k"] = parameter("mnist", "Data set; mnist-5k ships with a dependency.")
-    epochs: int = parameter(4, "Passes over the training images for every student.", unit="epochs", ge=1, le=1000)
+    epochs: int = parameter(
+        4, "Passes over the training images for every student.", unit="epochs", ge=1, le=1000
+    )
     long_epochs: int = parameter(
         16,
         "Passes for the label-only control that gets NTKD's and its teacher's training time.",
@@ -20,7 +22,11 @@ class ClassificationParameters(SeededParameters):
     teacher_epochs: int = parameter(8, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
     batch: int = parameter(128, "Images a training step.", unit="images", ge=8, le=1024)
     kernel_batch: int = parameter(
-        32, "Images of a batch whose tangent kernel enters the loss; at most batch.", unit="images", ge=2, le=1024
+        32,
+        "Images of a batch whose tangent kernel enters the loss; at most batch.",
+        unit="images",
+        ge=2,
+        le=1024,
     )
     kernel_every: int = parameter(
         2, "The kernel loss enters every so many steps, as many times heavier.", unit="steps", ge=1, le=1000

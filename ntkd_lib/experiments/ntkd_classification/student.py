@@ -23,8 +23,8 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
         needs: ``teacher`` for soft labels, ``tangent`` for NTK distillation, nothing for labels only.
 
     Returns:
-        Accuracies in percent, the validation curve, whether it converged and parameter counts; weights by name
-        and the predicted class of every test image.
+        Accuracies in percent, the validation curve, whether it converged and parameter counts; weights by
+        name and the predicted class of every test image.
     """
     setting = prepare(arguments)
     settings = arguments["settings"]

@@ -1,4 +1,4 @@
-"""Cells that compress a teacher's tangent kernel into landmark features, with their error on an exact subset."""
+"""Cells that compress a teacher's tangent kernel into landmark features, and measure the error."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,8 +25,9 @@ def compress(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
         needs: ``teacher``.
 
     Returns:
-        ``cosine`` and ``relative_error`` (Frobenius) of the rebuilt against the exact kernel of images that are
-        no landmarks; arrays ``features`` in float16 after division by the root mean diagonal, ``diagonal``.
+        ``cosine`` and ``relative_error`` (Frobenius) of the rebuilt against the exact kernel of images that
+        are no landmarks; arrays ``features`` in float16 after division by the root mean diagonal,
+        ``diagonal``.
     """
     setting = prepare(arguments)
     model = restore_teacher(needs["teacher"], arguments["device"])
@@ -54,7 +55,9 @@ def restore_teacher(record: Record, device: str) -> nn.Module:
         The network, on the device, in evaluation mode.
     """
     prefix = "weights."
-    state = {k.removeprefix(prefix): torch.tensor(v) for k, v in record.arrays.items() if k.startswith(prefix)}
+    state = {
+        k.removeprefix(prefix): torch.tensor(v) for k, v in record.arrays.items() if k.startswith(prefix)
+    }
     model = lenet()
     model.load_state_dict(state)
     return model.to(device).eval()

@@ -24,10 +24,15 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     Returns:
         Accuracies in percent; weights by name and ``logits`` of all training images.
     """
+    del needs
     setting = prepare(arguments)
     model = lenet().to(arguments["device"])
     schedule = Schedule(
-        arguments["epochs"], arguments["batch"], lr=TEACHER_LR, weight_decay=TEACHER_DECAY, shift=TEACHER_SHIFT
+        arguments["epochs"],
+        arguments["batch"],
+        lr=TEACHER_LR,
+        weight_decay=TEACHER_DECAY,
+        shift=TEACHER_SHIFT,
     )
     curve = fit(
         model,
@@ -40,6 +45,10 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     everything = torch.arange(len(setting.test.labels), device=arguments["device"])
     weights = {f"weights.{k}": v.detach().cpu().numpy() for k, v in model.state_dict().items()}
     return CellResult(
-        {"accuracy": accuracy(model, setting.test, everything), "curve": curve, "converged": converged(curve)},
+        {
+            "accuracy": accuracy(model, setting.test, everything),
+            "curve": curve,
+            "converged": converged(curve),
+        },
         {**weights, "logits": predict(model, setting.train.images).cpu().numpy()},
     )

@@ -1,0 +1,260 @@
+"""Summary of notebook 01: scores by student and seed, their metrics, paired differences, and the search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import mean
+
+import numpy as np
+import pandas as pd
+
+from ntkd_lib.experiments.notebook import Run
+from ntkd_lib.experiments.ntkd_classification.methods import FORMS, METHODS
+from ntkd_lib.experiments.ntkd_classification.plan import compared_methods
+from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form, search
+from ntkd_lib.records.cells import Record
+from ntkd_lib.records.evidence import Metric
+from ntkd_lib.records.verdicts import bootstrap_interval
+
+PAPER = {"none": (91.4, 0.8), "kd": (95.9, 0.6), "ntkd": (97.3, 0.6), "f8": (96.12, None)}
+PAIRS = (
+    ("ntkd", "kd"),
+    ("ntkd", "none"),
+    ("kd", "none"),
+    ("ntkd", "none_tuned"),
+    ("ntkd", "ntkd_untrained_teacher"),
+    ("ntkd", "ntkd_trace_only"),
+    ("none", "random_frozen"),
+    ("ntkd_hidden", "kd_hidden"),
+    ("kd_hidden", "none_hidden"),
+)
+
+
+def student_records(run: Run, method: str) -> dict[int, Record]:
+    """Give the records of a student by seed.
+
+    Args:
+        run: The run.
+        method: Name of a method, or ``ntkd`` for the chosen form of the kernel loss.
+
+    Returns:
+        Record by seed.
+    """
+    name = chosen_form() if method == "ntkd" else method
+    prefix = f"{run.parameters.data}/{name}"
+    return {seed: run.records[f"{prefix}/seed={seed}"] for seed in run.parameters.all_seeds}
+
+
+def scores(run: Run) -> pd.DataFrame:
+    """List the scores of all students.
+
+    Args:
+        run: The run.
+
+    Returns:
+        One row a student and seed: method, label, seed, accuracy and validation (percent), converged,
+        parameters, seconds (one thread).
+    """
+    return pd.DataFrame(
+        {
+            "method": method.name,
+            "label": method.label,
+            "seed": seed,
+            **{name: record.values[name] for name in ("accuracy", "validation", "converged", "parameters")},
+            "seconds": record.provenance["seconds"],
+        }
+        for method in compared_methods()
+        for seed, record in student_records(run, method.name).items()
+    )
+
+
+def summary_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Average the scores over seeds.
+
+    Args:
+        table: As ``scores`` gives it.
+
+    Returns:
+        One row a student: mean, 95 % interval and standard deviation of test accuracy (percent), the paper's
+        mean, parameters and mean seconds.
+    """
+    rows = [_summary_row(name, part) for name, part in table.groupby("method", sort=False)]
+    return pd.DataFrame(rows)
+
+
+def _summary_row(name: str, part: pd.DataFrame) -> dict[str, object]:
+    low, high = bootstrap_interval(list(part["accuracy"]))
+    paper = PAPER.get("ntkd" if name == chosen_form() else name)
+    return {
+        "method": name,
+        "label": part["label"].iloc[0],
+        "mean": part["accuracy"].mean(),
+        "low": low,
+        "high": high,
+        "std": part["accuracy"].std(ddof=1) if len(part) > 1 else np.nan,
+        "paper": paper[0] if paper else np.nan,
+        "parameters": part["parameters"].iloc[0],
+        "seconds": part["seconds"].mean(),
+    }
+
+
+def differences(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare students seed by seed.
+
+    Args:
+        table: As ``scores`` gives it.
+
+    Returns:
+        One row a pair: greater, less, label, mean difference in points, 95 % interval, smallest difference.
+    """
+    by_method = {name: part.set_index("seed")["accuracy"] for name, part in table.groupby("method")}
+    by_method["ntkd"] = by_method[chosen_form()]
+    rows = []
+    for greater, less in PAIRS:
+        gaps = list(by_method[greater] - by_method[less])
+        low, high = bootstrap_interval(gaps)
+        rows.append(
+            {
+                "greater": greater,
+                "less": less,
+                "label": f"{_name(greater)} − {_name(less)}",
+                "mean": mean(gaps),
+                "low": low,
+                "high": high,
+                "smallest": min(gaps),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _name(method: str) -> str:
+    labels = {m.name: m.label for m in compared_methods()}
+    return {"ntkd": "NTKD", "kd": "KD", "none": "labels only"}.get(method, labels.get(method, method))
+
+
+def metrics(run: Run) -> dict[str, Metric]:
+    """Collect the metrics that the claim contract names, and the accuracy of every other student.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Metric by name.
+    """
+    found = {f"ntkd.mnist.{m.name}.accuracy": _metric(run, m.name) for m in compared_methods()}
+    found["ntkd.mnist.ntkd.accuracy"] = _metric(run, "ntkd")
+    found["ntkd.random.mnist.f8.accuracy"] = found.pop("ntkd.mnist.f8.accuracy")
+    return found
+
+
+def _metric(run: Run, method: str) -> Metric:
+    records = student_records(run, method)
+    return Metric(
+        seeds=list(records),
+        values=[record.values["accuracy"] for record in records.values()],
+        converged=[record.values["converged"] for record in records.values()],
+        data=[run.parameters.data],
+        cells=[record.key for record in records.values()],
+    )
+
+
+def teachers(run: Run) -> pd.DataFrame:
+    """List the teachers and how well their compressed tangent kernel stands for the exact one.
+
+    Args:
+        run: The run.
+
+    Returns:
+        One row a seed: test accuracy (percent), cosine and relative error of the kernel, and its mean
+        diagonal.
+    """
+    prefix = run.parameters.data
+    rows = []
+    for seed in run.parameters.all_seeds:
+        teacher = run.records[f"{prefix}/teacher/trained/seed={seed}"]
+        tangent = run.records[f"{prefix}/tangent/trained/seed={seed}"]
+        kernel = {k: tangent.values[k] for k in ("cosine", "relative_error", "mean_diagonal")}
+        seconds = teacher.provenance["seconds"] + tangent.provenance["seconds"]
+        rows.append({"seed": seed, "accuracy": teacher.values["accuracy"], **kernel, "seconds": seconds})
+    return pd.DataFrame(rows)
+
+
+def curves(run: Run, methods: tuple[str, ...]) -> pd.DataFrame:
+    """Average validation curves over seeds.
+
+    Args:
+        run: The run.
+        methods: Names of methods, ``ntkd`` among them.
+
+    Returns:
+        One row a method and evaluation: method, epoch, mean, low and high over seeds (percent).
+    """
+    rows = []
+    for method in methods:
+        values = np.array([record.values["curve"] for record in student_records(run, method).values()])
+        epochs = np.linspace(0, run.parameters.epochs, values.shape[1] + 1)[1:]
+        for epoch, column in zip(epochs, values.T, strict=True):
+            rows.append(
+                {
+                    "method": _name(method),
+                    "epoch": epoch,
+                    "mean": column.mean(),
+                    "low": column.min(),
+                    "high": column.max(),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def filters(run: Run, method: str = "ntkd") -> np.ndarray:
+    """Give the trained filters of the first seed, ``(k, 7, 7)``.
+
+    Args:
+        run: The run.
+        method: Name of a method.
+
+    Returns:
+        Signed filters.
+    """
+    record = next(iter(student_records(run, method).values()))
+    return record.arrays["weights.front.filters"][:, 0]
+
+
+def trials() -> pd.DataFrame:
+    """List the trials of the recorded search.
+
+    Returns:
+        One row a trial: label, settings in words, validation accuracy (percent), chosen.
+    """
+    rows = []
+    for trial in search()["trials"]:
+        settings = ", ".join(f"{name} {value:g}" for name, value in trial["settings"].items())
+        rows.append(
+            {
+                "method": trial["method"],
+                "label": METHODS[trial["method"]].label,
+                "settings": settings,
+                "validation": mean(trial["validation"]),
+                "chosen": trial["settings"] == best_trial(trial["method"])["settings"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def form_scores() -> Mapping[str, float]:
+    """Give the best validation accuracy of each form of the kernel loss, percent."""
+    return {form: mean(best_trial(form)["validation"]) for form in FORMS}
+
+
+def same_cells(run: Run, evidence_metrics: Mapping[str, Metric]) -> bool:
+    """Say whether every metric names records of this run.
+
+    Args:
+        run: The run.
+        evidence_metrics: Published metrics.
+
+    Returns:
+        Whether it does.
+    """
+    keys = {record.key for record in run.records.values()}
+    return all(keys.issuperset(metric.cells) for metric in evidence_metrics.values())

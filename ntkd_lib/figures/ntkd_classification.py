@@ -1,0 +1,248 @@
+"""Figures and tables of notebook 01."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ntkd_lib.figures.claims import MINUS, format_value
+from ntkd_lib.figures.html import Html, element, table
+
+BLUE, ORANGE, GREEN = sns.color_palette("colorblind")[:3]
+
+
+def draw_accuracy(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
+    """Draw test accuracy by student: a dot a seed, the mean with its interval, the paper's value.
+
+    Args:
+        scores: One row a student and seed.
+        summary: One row a student.
+
+    Returns:
+        A dot plot with students along the vertical axis.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 0.34 * len(summary) + 1.2))
+    for row, student in enumerate(summary.itertuples()):
+        dots = scores[scores["method"] == student.method]["accuracy"]
+        axes.scatter(dots, np.full(len(dots), row), s=14, color=BLUE, alpha=0.5, linewidth=0)
+        axes.plot([student.low, student.high], [row, row], color=BLUE, linewidth=2.5)
+        axes.plot(student.mean, row, "o", color=BLUE, markersize=6)
+        if not np.isnan(student.paper):
+            axes.plot(student.paper, row, "D", color=ORANGE, markersize=6, markerfacecolor="none")
+    axes.set_yticks(range(len(summary)), summary["label"])
+    axes.invert_yaxis()
+    axes.set_xlabel("test accuracy (%)")
+    _key(axes, {"ours: mean, 95 % interval, seeds": ("o", BLUE), "paper": ("D", ORANGE)})
+    return figure
+
+
+def _key(axes: Axes, entries: dict[str, tuple[str, object]]) -> None:
+    handles = [
+        plt.Line2D([], [], marker=marker, color=colour, linestyle="", markerfacecolor="none", label=label)
+        for label, (marker, colour) in entries.items()
+    ]
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))
+
+
+def draw_differences(gaps: pd.DataFrame) -> Figure:
+    """Draw paired differences of test accuracy with their intervals.
+
+    Args:
+        gaps: One row a pair.
+
+    Returns:
+        A dot plot with a line at zero.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 0.36 * len(gaps) + 1))
+    axes.axvline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
+    for row, gap in enumerate(gaps.itertuples()):
+        colour = GREEN if gap.low > 0 else BLUE if gap.high > 0 else ORANGE
+        axes.plot([gap.low, gap.high], [row, row], color=colour, linewidth=2.5)
+        axes.plot(gap.mean, row, "o", color=colour, markersize=6)
+    axes.set_yticks(range(len(gaps)), gaps["label"])
+    axes.invert_yaxis()
+    axes.set_xlabel("difference in test accuracy (points), same seeds")
+    return figure
+
+
+def draw_curves(curves: pd.DataFrame) -> Figure:
+    """Draw validation accuracy over training.
+
+    Args:
+        curves: One row a method and evaluation.
+
+    Returns:
+        Lines with bands from the lowest to the highest seed.
+    """
+    figure, axes = plt.subplots()
+    markers = iter("osD^v")
+    for name, part in curves.groupby("method", sort=False):
+        (line,) = axes.plot(part["epoch"], part["mean"], marker=next(markers), label=name)
+        axes.fill_between(
+            part["epoch"], part["low"], part["high"], color=line.get_color(), alpha=0.2, linewidth=0
+        )
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("validation accuracy (%)")
+    axes.legend()
+    return figure
+
+
+def draw_filters(filters: np.ndarray) -> Figure:
+    """Draw signed filters and the non-negative PSF pairs that realise them.
+
+    Args:
+        filters: Signed filters, ``(k, 7, 7)``.
+
+    Returns:
+        Three rows of panels: signed filter, positive PSF, negative PSF.
+    """
+    peak = np.abs(filters).max()
+    rows = {
+        "filter": (filters / peak, "RdBu_r", -1),
+        "PSF +": (np.maximum(filters, 0) / peak, "viridis", 0),
+        "PSF −": (np.maximum(-filters, 0) / peak, "viridis", 0),
+    }
+    figure, panels = plt.subplots(3, len(filters), figsize=(7.2, 3.2))
+    for line, (name, (images, colours, low)) in zip(panels, rows.items(), strict=True):
+        for axes, image in zip(line, images, strict=True):
+            drawn = axes.imshow(image, cmap=colours, vmin=low, vmax=1)
+            axes.set(xticks=[], yticks=[])
+            axes.grid(visible=False)
+        line[0].set_ylabel(name)
+        figure.colorbar(drawn, ax=list(line), shrink=0.8)
+    return figure
+
+
+def filter_data(filters: np.ndarray) -> pd.DataFrame:
+    """List the entries of filters, one a row.
+
+    Args:
+        filters: Signed filters, ``(k, 7, 7)``.
+
+    Returns:
+        Columns filter, row, column, value.
+    """
+    index = np.indices(filters.shape).reshape(3, -1)
+    return pd.DataFrame(
+        dict(zip(("filter", "row", "column"), index, strict=True)) | {"value": filters.ravel()}
+    )
+
+
+def draw_trials(trials: pd.DataFrame) -> Figure:
+    """Draw the validation accuracy of every trial of the search; the chosen ones are filled.
+
+    Args:
+        trials: One row a trial.
+
+    Returns:
+        A dot plot; trials below 80 % are drawn at the left edge.
+    """
+    labels = list(dict.fromkeys(trials["label"]))
+    figure, axes = plt.subplots(figsize=(7.2, 0.3 * len(labels) + 1.2))
+    shown = trials.assign(shown=trials["validation"].clip(lower=80), row=trials["label"].map(labels.index))
+    for chosen, part in shown.groupby("chosen"):
+        style = {"color": ORANGE, "s": 40} if chosen else {"facecolor": "none", "edgecolor": BLUE, "s": 22}
+        axes.scatter(part["shown"], part["row"], marker="D" if chosen else "o", zorder=2 + chosen, **style)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.set_xlabel("validation accuracy (%); below 80 % drawn at 80 %")
+    _key(axes, {"trial": ("o", BLUE), "chosen": ("D", ORANGE)})
+    return figure
+
+
+def score_table(summary: pd.DataFrame) -> Html:
+    """Show the students' scores as a table.
+
+    Args:
+        summary: One row a student.
+
+    Returns:
+        Label, our mean with interval and standard deviation, the paper's value, parameters, seconds.
+    """
+    rows = [
+        (
+            student.label,
+            format_value(student.mean, "percent"),
+            f"[{student.low:.2f}, {student.high:.2f}]",
+            "–" if np.isnan(student.std) else f"{student.std:.2f}",
+            "–" if np.isnan(student.paper) else f"{student.paper:g} %",
+            f"{student.parameters:,}",
+            f"{student.seconds:.1f}",
+        )
+        for student in summary.itertuples()
+    ]
+    headers = ("Student", "Test accuracy", "95 % interval", "Std", "Paper", "Parameters", "Seconds a seed")
+    return table(headers, rows, caption="All students, mean over seeds")
+
+
+def settings_table(trials: pd.DataFrame) -> Html:
+    """Show the chosen settings of each method.
+
+    Args:
+        trials: One row a trial.
+
+    Returns:
+        Label, settings, validation accuracy, number of trials.
+    """
+    counts = trials["method"].value_counts()
+    rows = [
+        (trial.label, trial.settings, f"{trial.validation:.2f} %", str(counts[trial.method]))
+        for trial in trials[trials["chosen"]].itertuples()
+    ]
+    headers = ("Student", "Chosen settings", "Validation accuracy", "Trials")
+    return table(headers, rows, caption="What the search chose")
+
+
+def teacher_table(teachers: pd.DataFrame) -> Html:
+    """Show teachers and the quality of their compressed kernels.
+
+    Args:
+        teachers: One row a seed.
+
+    Returns:
+        Seed, test accuracy, cosine, relative error, seconds.
+    """
+    rows = [
+        (
+            str(row.seed),
+            format_value(row.accuracy, "percent"),
+            f"{row.cosine:.5f}",
+            f"{row.relative_error:.4f}",
+            f"{row.mean_diagonal:,.0f}",
+            f"{row.seconds:.1f}",
+        )
+        for row in teachers.itertuples()
+    ]
+    headers = ("Seed", "Test accuracy", "Kernel cosine", "Kernel error", "Mean diagonal", "Seconds")
+    return table(headers, rows, caption="Teachers")
+
+
+def answer(gaps: pd.DataFrame) -> Html:
+    """Say whether NTKD > KD > labels only holds, in words and numbers.
+
+    Args:
+        gaps: One row a pair, as ``differences`` gives it.
+
+    Returns:
+        A paragraph.
+    """
+    by_pair = {(row.greater, row.less): row for row in gaps.itertuples()}
+    parts = [
+        f"{label}: {_gap(by_pair[pair])}"
+        for label, pair in (
+            ("NTKD minus soft-label KD", ("ntkd", "kd")),
+            ("soft-label KD minus labels only", ("kd", "none")),
+            ("NTKD minus labels only with the same training time", ("ntkd", "none_tuned")),
+        )
+    ]
+    return element("p", element("strong", "Measured here. "), "; ".join(parts) + ".")
+
+
+def _gap(row: object) -> str:
+    side = "above zero" if row.low > 0 else "below zero" if row.high < 0 else "around zero"
+    numbers = f"{row.mean:+.2f} points, interval [{row.low:+.2f}, {row.high:+.2f}] {side}"
+    return numbers.replace("-", MINUS)

@@ -1,0 +1,149 @@
+"""Losses against closed forms, limits and slow ways."""
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from ntkd_lib.distill import (
+    labels,
+    soft_labels,
+    tangent_cosine,
+    tangent_normalised,
+    tangent_raw,
+    tangent_sap,
+    tangent_trace,
+)
+from ntkd_lib.distill.objective import Batch, Teacher
+from ntkd_lib.optics.student import HybridStudent, mnist_student
+from ntkd_lib.optics.tangent import student_trace_ntk
+
+FORMS = (tangent_raw, tangent_normalised, tangent_cosine, tangent_trace)
+
+
+def kernel(seed: int, n: int = 6) -> torch.Tensor:
+    torch.manual_seed(seed)
+    features = torch.randn(n, 9).double()
+    return features @ features.T
+
+
+def setting(step: int = 0) -> tuple[HybridStudent, Batch]:
+    torch.manual_seed(0)
+    student = mnist_student("signed", "both", (6,), filters=2).double()
+    images = torch.rand(8, 1, 28, 28).double()
+    return student, Batch(images, torch.arange(8) % 10, torch.arange(8), step)
+
+
+def teacher(n: int = 8) -> Teacher:
+    torch.manual_seed(1)
+    features = torch.randn(n, 5).double()
+    return Teacher(torch.randn(n, 10).double(), features, features.square().sum(1))
+
+
+def test_labels_is_cross_entropy() -> None:
+    student, batch = setting()
+    loss = labels.build({}, Teacher())(student, batch)
+    probabilities = student(batch.images).softmax(1)[torch.arange(8), batch.labels]
+    assert loss.item() == pytest.approx(-probabilities.log().mean().item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0, 20.0])
+def test_soft_labels_by_hand(temperature: float) -> None:
+    student, batch = setting()
+    loss = soft_labels.build({"temperature": temperature, "weight": 0.3}, teacher())(student, batch)
+    p = (teacher().logits / temperature).softmax(1)
+    q = (student(batch.images) / temperature).softmax(1)
+    divergence = (p * (p.log() - q.log())).sum(1).mean()
+    hard = cross_entropy(student(batch.images), batch.labels)
+    assert loss.item() == pytest.approx((0.7 * hard + 0.3 * temperature**2 * divergence).item(), rel=1e-10)
+
+
+def test_soft_labels_vanish_for_a_perfect_student_and_follow_rows() -> None:
+    student, batch = setting()
+    rows = torch.tensor([5, 3, 1, 0, 2, 4, 6, 7])
+    logits = torch.empty(8, 10).double()
+    logits[rows] = student(batch.images).detach()
+    objective = soft_labels.build({"temperature": 2.0, "weight": 1.0}, Teacher(logits))
+    assert abs(objective(student, Batch(batch.images, batch.labels, rows)).item()) < 1e-12
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_kernel_losses_vanish_only_on_what_they_match(form: object) -> None:
+    theta = kernel(0)
+    assert form.kernel_loss(theta, theta).item() == pytest.approx(0, abs=1e-12)
+    assert form.kernel_loss(theta, kernel(1)).item() > 1e-3
+
+
+@pytest.mark.parametrize("form", [tangent_normalised, tangent_cosine])
+def test_scale_free_forms_ignore_size(form: object) -> None:
+    a, b = kernel(0), kernel(1)
+    assert form.kernel_loss(7 * a, b).item() == pytest.approx(form.kernel_loss(a, b).item(), rel=1e-12)
+
+
+def test_raw_form_is_the_mean_square() -> None:
+    a, b = kernel(0), kernel(1)
+    by_hand = sum((a[i, j] - b[i, j]) ** 2 for i in range(6) for j in range(6)) / 36
+    assert tangent_raw.kernel_loss(a, b).item() == pytest.approx(by_hand.item(), rel=1e-12)
+    assert tangent_raw.kernel_loss(3 * a, torch.zeros_like(a)).item() == pytest.approx(
+        9 * a.square().mean().item(), rel=1e-12
+    )
+
+
+def test_cosine_ignores_a_constant_and_is_bounded() -> None:
+    a, b = kernel(0), kernel(1)
+    shifted = tangent_cosine.kernel_loss(a + 5, b)
+    assert shifted.item() == pytest.approx(tangent_cosine.kernel_loss(a, b).item(), rel=1e-9)
+    assert tangent_cosine.kernel_loss(a, -a).item() == pytest.approx(2, rel=1e-9)
+    assert tangent_cosine.centred(a).sum().abs() < 1e-9
+
+
+def test_trace_form_sees_the_diagonal_only() -> None:
+    a, b = kernel(0), kernel(1)
+    other = torch.diag(a.diagonal())
+    assert tangent_trace.kernel_loss(other, b).item() == pytest.approx(
+        tangent_trace.kernel_loss(a, b).item(), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_objective_adds_the_kernel_loss_of_part_of_the_batch(form: object) -> None:
+    student, batch = setting(step=4)
+    settings = {"weight": 0.5, "kernel_batch": 5, "kernel_every": 2}
+    voice = teacher()
+    loss = form.build(settings, voice)(student, batch)
+    scale = voice.diagonal.mean()
+    theta = student_trace_ntk(student, batch.images[:5]) / scale
+    target = (voice.features[:5] @ voice.features[:5].T) / scale
+    hard = cross_entropy(student(batch.images), batch.labels)
+    assert loss.item() == pytest.approx((hard + form.kernel_loss(theta, target)).item(), rel=1e-10)
+
+
+def test_kernel_loss_enters_every_so_many_steps() -> None:
+    student, batch = setting(step=3)
+    settings = {"weight": 0.5, "kernel_batch": 5, "kernel_every": 2}
+    loss = tangent_raw.build(settings, teacher())(student, batch)
+    assert loss.item() == cross_entropy(student(batch.images), batch.labels).item()
+
+
+def test_perturbed_trace_is_unbiased() -> None:
+    student, batch = setting()
+    images = batch.images[:3]
+    exact = student_trace_ntk(student, images).diagonal().detach()
+    with torch.no_grad():
+        logits = student(images)
+        draws = torch.stack([tangent_sap.perturbed_trace(student, images, logits) for _ in range(400)])
+    error = draws.std(0) / math.sqrt(len(draws))
+    assert torch.all((draws.mean(0) - exact).abs() < 4 * error + 0.05 * exact)
+
+
+def test_sap_objective_moves_the_trace_towards_the_teacher() -> None:
+    student, batch = setting()
+    voice = teacher()
+    torch.manual_seed(3)
+    loss = tangent_sap.build({"weight": 2.0}, voice)(student, batch)
+    torch.manual_seed(3)
+    ratio = tangent_sap.perturbed_trace(student, batch.images, student(batch.images)).mean()
+    ratio = ratio / voice.diagonal[batch.rows].mean()
+    hard = cross_entropy(student(batch.images), batch.labels)
+    assert loss.item() == pytest.approx((hard + 2 * (ratio - 1) ** 2).item(), rel=1e-10)

@@ -1,0 +1,114 @@
+"""The training loop, its schedule, its plateau rule, and augmentation."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from ntkd_lib.distill.augment import random_shift
+from ntkd_lib.distill.objective import Batch
+from ntkd_lib.distill.training import DivergedError, Images, Schedule, accuracy, converged, fit, predict
+
+
+def two_blobs(n: int = 200) -> Images:
+    torch.manual_seed(0)
+    labels = torch.arange(n) % 2
+    images = torch.randn(n, 1, 2, 2) + 4 * labels[:, None, None, None]
+    return Images(images, labels)
+
+
+def net() -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+
+
+def loss(model: nn.Module, batch: Batch) -> torch.Tensor:
+    return cross_entropy(model(batch.images), batch.labels)
+
+
+def trained(**changes: object) -> tuple[nn.Module, list[float]]:
+    model, data = net(), two_blobs()
+    schedule = Schedule(**({"epochs": 6, "batch": 16, "lr": 0.05} | changes))
+    torch.manual_seed(2)
+    curve = fit(model, data, torch.arange(150), torch.arange(150, 200), loss, schedule)
+    return model, curve
+
+
+def test_learns_separable_data_and_reports_twice_an_epoch() -> None:
+    model, curve = trained()
+    assert len(curve) == 12
+    assert curve[-1] > 97
+    assert accuracy(model, two_blobs(), torch.arange(150, 200)) == curve[-1]
+
+
+def test_same_seed_gives_the_same_bits() -> None:
+    (first, _), (second, _) = trained(), trained()
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_no_epoch_changes_nothing() -> None:
+    model, curve = trained(epochs=0)
+    assert curve == []
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), net().parameters(), strict=True))
+
+
+def test_every_batch_is_whole_and_every_row_comes_once() -> None:
+    seen: list[Batch] = []
+
+    def watch(model: nn.Module, batch: Batch) -> torch.Tensor:
+        seen.append(batch)
+        return loss(model, batch)
+
+    fit(net(), two_blobs(), torch.arange(10, 60), torch.arange(10), watch, Schedule(epochs=2, batch=25))
+    assert [batch.step for batch in seen] == [0, 1, 2, 3]
+    for epoch in (seen[:2], seen[2:]):
+        assert sorted(torch.cat([batch.rows for batch in epoch]).tolist()) == list(range(10, 60))
+    assert not torch.equal(seen[0].rows, seen[2].rows)
+
+
+def test_loss_that_is_no_number_stops_with_its_step() -> None:
+    def broken(model: nn.Module, batch: Batch) -> torch.Tensor:
+        return loss(model, batch) * float("nan")
+
+    with pytest.raises(DivergedError, match="loss is nan after step 3 of 6"):
+        fit(net(), two_blobs(), torch.arange(100), torch.arange(9), broken, Schedule(epochs=1, batch=16))
+
+
+def test_rate_warms_up_and_falls_to_zero() -> None:
+    rates = [Schedule(1).rate(step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == 1
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert 0 < rates[-1] < 1e-3
+
+
+@pytest.mark.parametrize(
+    "curve, expected",
+    [
+        ([90, 95, 96, 97, 97.1, 97.0, 97.2, 97.3], True),
+        ([90, 91, 92, 93, 94, 95, 96, 97], False),
+        ([97.0, 97.0, 97.0], False),
+        ([50, 90, 91, 97, 97.0, 96.9, 97.4, 97.2], False),
+        ([97, 97, 97, 60], True),
+    ],
+)
+def test_plateau(curve: list[float], expected: bool) -> None:
+    assert converged(curve) is expected
+
+
+def test_prediction_in_parts_equals_the_whole() -> None:
+    model, images = net(), two_blobs().images
+    with torch.no_grad():
+        torch.testing.assert_close(predict(model, images, chunk=7), model(images))
+
+
+def test_shift_moves_whole_images_and_keeps_their_light() -> None:
+    torch.manual_seed(0)
+    images = torch.zeros(50, 1, 9, 9)
+    images[:, :, 4, 4] = 1
+    shifted = random_shift(images, 2)
+    assert torch.equal(shifted.sum((1, 2, 3)), torch.ones(50))
+    places = {divmod(int(image.argmax()), 9) for image in shifted}
+    assert all(2 <= row <= 6 and 2 <= column <= 6 for row, column in places)
+    assert len(places) > 10
+    assert torch.equal(random_shift(images, 0), images)

@@ -1,0 +1,151 @@
+"""Notebook 01's plan, search and cells: who depends on what, who gets which budget, and one run end to end."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.ntkd_classification import methods, plan, search, settings
+from ntkd_lib.experiments.ntkd_classification.cells import CellMaker
+from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
+from ntkd_lib.records.cells import Cell, cell_key
+from ntkd_lib.records.evidence import Metric
+from ntkd_lib.records.execute import run_cells
+from ntkd_lib.records.parameters import ParameterError, load_parameters
+from ntkd_lib.records.sources import module_sources
+from ntkd_lib.records.store import CellStore
+
+LOSSES = {method.objective for method in methods.METHODS.values()}
+SMOKE = {"data": "mnist-5k", "seeds": [0]}
+
+
+def smoke(**changes: object) -> ClassificationParameters:
+    return ClassificationParameters(tier="smoke", **(SMOKE | changes))
+
+
+def maker(**changes: object) -> CellMaker:
+    return CellMaker(smoke(**changes), locate("mnist-5k").sha256)
+
+
+def planned(**changes: object) -> dict[str, Cell]:
+    return {cell.name.removeprefix("mnist-5k/"): cell for cell in plan.plan(smoke(**changes))}
+
+
+def modules_of(cell: Cell) -> set[str]:
+    return set(module_sources((cell.work.partition(":")[0], *cell.uses)))
+
+
+@pytest.mark.parametrize("name", methods.METHODS)
+def test_a_student_depends_on_its_own_loss_only(name: str) -> None:
+    found = modules_of(planned()[f"{name}/seed=0"])
+    losses = {loss for loss in LOSSES if f"ntkd_lib.distill.{loss}" in found}
+    assert losses == {methods.METHODS[name].objective}
+
+
+def test_kernel_code_is_no_part_of_students_that_hear_no_kernel() -> None:
+    cells = planned()
+    for name in ("none", "kd", "none_tuned", "f8"):
+        assert not {"ntkd_lib.optics.tangent", "ntkd_lib.ntk.landmarks"} & modules_of(cells[f"{name}/seed=0"])
+    assert "ntkd_lib.optics.tangent" in modules_of(cells["ntkd_cosine/seed=0"])
+
+
+def test_teachers_do_not_depend_on_any_loss_of_students() -> None:
+    cells = planned()
+    for name in ("teacher/trained/seed=0", "tangent/trained/seed=0"):
+        assert not {f"ntkd_lib.distill.{loss}" for loss in LOSSES} & modules_of(cells[name])
+
+
+def test_every_student_runs_for_every_seed() -> None:
+    names = [cell.name for cell in plan.plan(smoke(seeds=[3, 5]))]
+    assert len(set(names)) == len(names)
+    for method in plan.compared_methods():
+        assert {f"mnist-5k/{method.name}/seed={seed}" for seed in (3, 5)} <= set(names)
+
+
+def test_one_seed_replaces_the_list() -> None:
+    assert all(cell.arguments["seed"] == 7 for cell in plan.plan(smoke(seed=7)))
+
+
+def test_compared_students_share_everything_but_loss_and_settings() -> None:
+    cells = planned()
+    kd, ntkd = (dict(cells[f"{name}/seed=0"].arguments) for name in ("kd", "ntkd_cosine"))
+    for arguments in (kd, ntkd):
+        del arguments["objective"], arguments["settings"]
+    assert kd == ntkd
+
+
+def test_kernel_batch_above_the_batch_is_refused() -> None:
+    with pytest.raises(ParameterError, match="kernel_batch = 64 is more than batch = 32; allowed: at most batch"):
+        plan.plan(smoke(batch=32, kernel_batch=64))
+
+
+def test_search_gives_every_method_the_same_number_of_trials_and_other_seeds() -> None:
+    record = settings.search()
+    counts = Counter(trial["method"] for trial in record["trials"])
+    assert set(counts) == {method.name for method in search.tuned_methods()}
+    assert set(counts.values()) == {record["budget"]["trials"]}
+    assert not set(record["budget"]["seeds"]) & set(ClassificationParameters().seeds)
+    assert "accuracy" not in json.dumps(record["trials"])
+
+
+def test_recorded_trials_are_those_that_the_sequence_draws() -> None:
+    for number, trial in enumerate(settings.search()["trials"]):
+        drawn = search.draw_settings(methods.METHODS[trial["method"]], number % search.TRIALS)
+        assert trial["settings"] == drawn
+
+
+@pytest.mark.parametrize("method", search.tuned_methods(), ids=lambda method: method.name)
+def test_drawn_settings_stay_in_their_space(method: methods.Method) -> None:
+    for trial in range(search.TRIALS):
+        drawn = search.draw_settings(method, trial)
+        assert drawn.keys() == method.space.keys()
+        for name, (low, high, _) in method.space.items():
+            assert low * 0.99 <= drawn[name] <= high * 1.01
+
+
+def test_best_trial_wins_on_validation() -> None:
+    for method in search.tuned_methods():
+        values = [np.mean(t["validation"]) for t in settings.search()["trials"] if t["method"] == method.name]
+        assert np.mean(settings.best_trial(method.name)["validation"]) == max(values)
+    best = {form: np.mean(settings.best_trial(form)["validation"]) for form in methods.FORMS}
+    assert best[settings.chosen_form()] == max(best.values())
+
+
+def test_untrained_teacher_control_differs_in_the_teacher_alone() -> None:
+    control, ntkd = (
+        planned()[f"{name}/seed=0"] for name in ("ntkd_untrained_teacher", settings.chosen_form())
+    )
+    assert control.arguments == ntkd.arguments
+    assert control.needs["tangent"].needs["teacher"].arguments["epochs"] == 0
+    assert cell_key(control) != cell_key(ntkd)
+
+
+def test_tiers_are_valid_and_cpu_is_the_default() -> None:
+    notebook = "01_ntkd_classification"
+    tiers = {t: load_parameters(ClassificationParameters, notebook, t, {}) for t in ("smoke", "cpu", "paper")}
+    assert tiers["cpu"] == ClassificationParameters()
+    assert len(tiers["cpu"].all_seeds) >= 5
+    assert tiers["smoke"].data == "mnist-5k"
+    assert tiers["paper"].epochs > tiers["cpu"].epochs
+
+
+def test_cells_run_end_to_end_and_repeat_bit_for_bit(tmp_path) -> None:
+    make = maker(epochs=1, teacher_epochs=1, landmarks=16, kernel_batch=8, kernel_every=8)
+    chosen = [methods.METHODS[name] for name in ("none", "kd", "ntkd_cosine", "ntkd_sap", "f8_centred")]
+    cells = [make.student(m, 0, settings.best_trial(m.settings_of)["settings"]) for m in chosen]
+    cells.append(make.tangent(0))
+    first, second = (
+        run_cells(cells, CellStore(tmp_path / name), workers=1, progress="none") for name in "ab"
+    )
+    for name, record in first.items():
+        assert record.values == second[name].values
+        assert all(np.array_equal(a, second[name].arrays[k]) for k, a in record.arrays.items())
+    tangent = first["mnist-5k/tangent/trained/seed=0"]
+    assert tangent.values["cosine"] > 0.9
+    assert tangent.arrays["features"].shape[0] == 4000
+    student = first["mnist-5k/none/seed=0"]
+    assert student.values["parameters"] == 50_930
+    assert student.arrays["guesses"].shape == (1000,)
+    assert Metric(seeds=[0], values=[student.values["accuracy"]]).values[0] > 30

@@ -1,0 +1,81 @@
+"""Front ends: PSF pairs, the fast form of the convolution, refusals."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from ntkd_lib.optics.front_end import IdealLens, SignedFrontEnd, split_signed
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(1, 5))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_pairs_are_physical_and_rebuild_the_filter(seed: int, colours: int) -> None:
+    torch.manual_seed(seed)
+    filters = torch.randn(4, colours, 7, 7).double()
+    plus, minus, gain = split_signed(filters)
+    assert plus.min() >= 0
+    assert minus.min() >= 0
+    assert max(plus.max(), minus.max()) <= 1 + 1e-12
+    assert torch.all(plus * minus == 0)
+    torch.testing.assert_close((plus - minus) * gain[None, :, None, None], filters)
+
+
+def test_zero_filters_stay_zero() -> None:
+    plus, minus, gain = split_signed(torch.zeros(2, 1, 7, 7))
+    assert torch.isfinite(gain).all()
+    assert not plus.any()
+    assert not minus.any()
+
+
+@pytest.mark.parametrize("rectify", [True, False])
+def test_fast_form_equals_the_difference_of_captures(rectify: bool) -> None:
+    torch.manual_seed(0)
+    front = SignedFrontEnd(5, rectify=rectify).double()
+    images = torch.rand(3, 1, 28, 28).double()
+    plus, minus, gain = front.captures(images)
+    assert plus.min() >= 0
+    assert minus.min() >= 0
+    signed = (plus - minus) * gain
+    pooled = functional.avg_pool2d(signed.relu() if rectify else signed, 2).flatten(1)
+    torch.testing.assert_close(front(images), pooled)
+
+
+def test_one_bright_pixel_shows_the_filter() -> None:
+    front = SignedFrontEnd(1, rectify=False)
+    image = torch.zeros(1, 1, 28, 28)
+    image[0, 0, 14, 14] = 1
+    plus, minus, gain = front.captures(image)
+    seen = ((plus - minus) * gain)[0, 0, 11:18, 11:18]
+    torch.testing.assert_close(seen.detach(), front.filters[0, 0].detach().flip(0, 1))
+
+
+def test_rectifying_non_negative_captures_changes_nothing() -> None:
+    torch.manual_seed(1)
+    front = SignedFrontEnd(4, trainable=False, positive=True)
+    images = torch.rand(2, 1, 28, 28)
+    rectified = front(images)
+    front.rectify = False
+    assert torch.equal(front(images), rectified)
+
+
+def test_centred_captures_have_no_mean() -> None:
+    torch.manual_seed(2)
+    front = SignedFrontEnd(4, trainable=False, positive=True, centre=True)
+    maps = front.maps(torch.rand(2, 1, 28, 28))
+    assert maps.mean(dim=(1, 3)).abs().max() < 1e-6
+
+
+def test_lens_keeps_flat_images_flat() -> None:
+    lens = IdealLens()
+    assert lens.read_out == 1568
+    read_out = lens(torch.full((2, 1, 28, 28), 0.25))
+    torch.testing.assert_close(read_out, torch.full((2, 1568), 0.25))
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="size: got 27, needs an even number of pixels"):
+        SignedFrontEnd(size=27)
+    with pytest.raises(ValueError, match="positive=True needs trainable=False"):
+        SignedFrontEnd(positive=True)
