@@ -72,6 +72,7 @@ def cli(debug: bool) -> None:
 @parameter_options
 @work_options
 @click.option("--force", is_flag=True, help="Execute again even where nothing changed.")
+@click.option("--page/--no-page", default=True, help="Build a page of its own for changed parameters.")
 def run(
     notebook: str,
     tier: str,
@@ -80,6 +81,7 @@ def run(
     workers: int | None,
     scheduler: str | None,
     force: bool,
+    page: bool,
 ) -> None:
     """Run one NOTEBOOK (such as 01), if it is not up to date, and say where its page is."""
     from ntkd_lib.pipeline.run import run_target
@@ -90,7 +92,7 @@ def run(
     click.echo(f"executed notebook: {path}")
     if target.standard:
         click.echo(f"its page: {target.layout.html / target.name}.html (built by: ntkd book --tier {tier})")
-    else:
+    elif page:
         from ntkd_lib.pipeline.book import build_page
 
         click.echo(f"its page: {build_page(target.layout, target.name, tier)}")

@@ -139,7 +139,9 @@ def _require_evidence(target: Target, bench: Workbench) -> None:
     if not path.is_file():
         if target.notebook.is_summary:
             return
-        raise PipelineError(f"{target.name}: it published no evidence (run.publish was not called)")
+        raise PipelineError(
+            f"{target.name}: it published no evidence for its parameters (no run.publish, or they changed)"
+        )
     from ntkd_lib.records.evidence import load_evidence
 
     ran_with = load_evidence(path).parameters

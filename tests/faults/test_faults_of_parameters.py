@@ -1,0 +1,105 @@
+"""Faults 5 to 10: parameters that are misspelt, mistyped or hostile."""
+
+import json
+import sys
+import time
+
+import nbformat
+import pytest
+
+from ntkd_lib.pipeline.executed import problems
+from ntkd_lib.pipeline.pages import provenance_box
+from tests.book.fake import evidence
+from tests.pipeline.toy import NAME
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+def refused(toy, *words):
+    """Run with parameters that must be refused, at once, and with nothing on disk changed."""
+    before, start = toy.files(), time.monotonic()
+    done = toy.run(*words)
+    assert time.monotonic() - start < 6  # 2 seconds on a quiet machine; a kernel alone takes longer
+    assert (done.returncode, done.stdout, toy.files()) == (1, "", before)
+    assert done.stderr.startswith("ntkd: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_05_a_misspelt_parameter_is_refused(fresh):
+    line = refused(fresh, "-p", "rat=0.5")
+    assert line == (
+        f"ntkd: {NAME}: unknown parameter rat = 0.5; nearest: rate; "
+        "allowed: tier, seeds, seed, rate, title, fault\n"
+    )
+
+
+def test_05_plain_papermill_refuses_it_too(fresh):
+    words = ["papermill", f"jupytext://notebooks/{NAME}.py", "out.ipynb", "-k", "python3", "-p", "rat", "0.5"]
+    done = fresh.process([sys.executable, "-m", *words])
+    assert done.returncode == 1
+    assert "unknown parameter rat = 0.5; nearest: rate" in done.stderr
+    assert not fresh.build.exists()
+
+
+def test_06_a_number_that_yaml_reads_as_text_is_refused(fresh):
+    (fresh.root / "mine.yaml").write_text("rate: 1e-3\n")
+    line = refused(fresh, "-f", "mine.yaml")
+    assert line.startswith(f"ntkd: {NAME}: rate = 1e-3 is not allowed: ")
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "1_000", "0.1,0.2", "-Infinity", "", "2.0"])
+def test_07_a_value_that_is_no_allowed_number_is_refused(fresh, value):
+    line = refused(fresh, "-p", f"rate={value}")
+    assert f"{NAME}: rate = " in line
+    assert "is not allowed; allowed: " in line
+
+
+def test_08_code_in_a_parameter_name_never_runs(fresh):
+    code = "rate = 1; open('ran', 'w').close(); x"
+    (fresh.root / "mine.yaml").write_text(json.dumps({code: 1}))
+    refused(fresh, "-f", "mine.yaml")
+    refused(fresh, "-p", f"{code}=1")
+    assert not (fresh.root / "ran").exists()
+
+
+def test_09_code_in_a_parameter_value_stays_text(own):
+    title = "\"); open('ran', 'w').close(); print(\"\\\n\\x00{rate}"
+    done = own.run("-p", f"title={title}", "-p", "seed=0", "--no-page")
+    assert done.returncode == 0, done.stderr
+    sealed = next((own.build / "runs").glob("*/executed/*.seal.json"))
+    assert json.loads(sealed.read_text())["parameters"]["title"] == title
+    assert not (own.root / "ran").exists()
+
+
+def test_10_a_script_in_a_value_never_gets_into_a_page(own):
+    before = own.files()
+    done = own.run("-p", f"title={SCRIPT}", "-p", "fault=live", "-p", "seed=0")
+    assert done.returncode == 1
+    assert f"ntkd: {NAME}: cell 4: shows live text/markdown (<script)" in done.stderr
+    assert own.files() == before
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/markdown", "image/svg+xml"])
+@pytest.mark.parametrize("shown", [SCRIPT, "<img src=x onerror=alert(1)>", "[x](javascript:alert(1))"])
+def test_10_live_output_of_any_kind_is_found(kind, shown):
+    output = nbformat.v4.new_output("display_data", {kind: shown})
+    cell = nbformat.v4.new_code_cell("x", execution_count=1, outputs=[output])
+    (problem,) = problems(nbformat.v4.new_notebook(cells=[cell]), {})
+    assert problem.startswith(f"cell 1: shows live {kind}")
+
+
+def test_10_a_marked_up_value_is_found_where_it_is_not_escaped():
+    def shown(text):
+        output = nbformat.v4.new_output("display_data", {"text/html": text})
+        cell = nbformat.v4.new_code_cell("x", execution_count=1, outputs=[output])
+        return problems(nbformat.v4.new_notebook(cells=[cell]), {"title": "<b>bold"})
+
+    assert shown("<p>&lt;b&gt;bold</p>") == []
+    assert shown("<p><b>bold</p>") == ["cell 1: shows the parameter value &lt;b&gt;bold unescaped"]
+
+
+def test_10_the_provenance_of_a_page_shows_it_as_text():
+    box = str(provenance_box(evidence(parameters={"title": SCRIPT})))
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in box
+    assert "<script>alert(1)" not in box

@@ -1,0 +1,35 @@
+"""One toy project that is run once; a test that changes something gets a copy."""
+
+import pytest
+
+from tests.pipeline.toy import make_toy
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory):
+    """Give a toy project that has been run on the smoke tier; only to be read."""
+    toy = make_toy(tmp_path_factory.mktemp("toy") / "a folder, für Größe")
+    done = toy.run()
+    assert done.returncode == 0, done.stderr
+    return toy
+
+
+@pytest.fixture
+def own(ran, tmp_path):
+    """Give a copy of the run project, at another place."""
+    return ran.copy(tmp_path / "own")
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """Give a toy project that has never been run."""
+    return make_toy(tmp_path / "fresh")
+
+
+@pytest.fixture
+def inside(ran, monkeypatch):
+    """Look at the run project from this process."""
+    monkeypatch.setenv("NTKD_ROOT", str(ran.root))
+    monkeypatch.setenv("NTKD_BUILD", str(ran.build))
+    monkeypatch.syspath_prepend(str(ran.root / "src"))
+    return ran

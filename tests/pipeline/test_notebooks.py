@@ -1,0 +1,156 @@
+"""Finding notebooks, reading headers, converting, scrubbing, locking."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ntkd_lib.pipeline.convert import notebook_text, read_percent
+from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.lock import exclusive
+from ntkd_lib.pipeline.notebooks import all_notebooks, find_notebook, parameters_model, read_header
+from ntkd_lib.pipeline.papermill_io import JupytextHandler
+from ntkd_lib.pipeline.scrub import machine_places, scrub, without_machine
+from ntkd_lib.pipeline.workbench import stage_folder
+from tests.pipeline.toy import NAME, NOTEBOOK
+
+HEADER = "# ---\n# jupyter: {ntkd: {experiment: toy_lab}}\n# ---\n"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Give a project with an empty folder of notebooks."""
+    monkeypatch.setenv("NTKD_ROOT", str(tmp_path))
+    (tmp_path / "notebooks").mkdir()
+    return tmp_path / "notebooks"
+
+
+def test_summaries_run_last(folder):
+    for name in ("00_scores", "02_b", "01_a"):
+        (folder / f"{name}.py").write_text(HEADER)
+    (folder / "helper.py").write_text("")
+    assert [notebook.name for notebook in all_notebooks()] == ["01_a", "02_b", "00_scores"]
+
+
+@pytest.mark.parametrize("name", ["90", NAME, f"{NAME}.py", f"notebooks/{NAME}.py"])
+def test_a_notebook_is_found_by_number_name_and_file(inside, name):
+    assert find_notebook(name).name == NAME
+
+
+def test_a_number_without_its_zero_is_enough(folder):
+    (folder / "01_a.py").write_text(HEADER)
+    assert find_notebook("1").name == "01_a"
+
+
+def test_two_notebooks_of_one_number_are_told_apart(folder):
+    for name in ("01_a", "01_b"):
+        (folder / f"{name}.py").write_text(HEADER)
+    with pytest.raises(PipelineError, match=r"^more than one notebook is called '01': there are 01_a, 01_b"):
+        find_notebook("01")
+
+
+def test_a_project_without_notebooks_says_so(folder):
+    with pytest.raises(PipelineError, match=r"^there is no notebook in "):
+        find_notebook("01")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "has no jupytext header"),
+        ("# ---\n# jupyter: {}\n", "has no jupytext header"),
+        ("# ---\n# jupyter: {}\n# ---\n", "names no experiment"),
+        ("# ---\n# jupyter: [\n# ---\n", "has a header that is not YAML"),
+        ("# ---\n# jupyter: {ntkd: {experiment: 'os; x'}}\n# ---\n", "names no experiment"),
+    ],
+)
+def test_a_bad_header_is_refused(folder, text, problem):
+    (folder / "01_a.py").write_text(text)
+    with pytest.raises(PipelineError, match=f"^notebooks/01_a.py {problem}"):
+        read_header(folder / "01_a.py")
+
+
+def test_a_missing_experiment_is_named(folder):
+    (folder / "01_a.py").write_text(HEADER.replace("toy_lab", "no_such_lab"))
+    with pytest.raises(
+        PipelineError, match=r"the experiment no_such_lab, but there is no module no_such_lab$"
+    ):
+        parameters_model(find_notebook("01"))
+
+
+def test_conversion_gives_the_same_bytes_each_time(ran):
+    first, second = (notebook_text(read_percent(ran.notebook)) for _ in range(2))
+    assert first == second
+    assert JupytextHandler.read(f"jupytext://{ran.notebook}") == first
+    nbformat.validate(nbformat.reads(first, as_version=4))
+
+
+@pytest.mark.parametrize("tags", ['["other"]', '["parameters"]\nx = 1\n\n# %% tags=["parameters"]'])
+def test_exactly_one_parameters_cell_is_needed(folder, tags):
+    (folder / "90_toy.py").write_text(NOTEBOOK.format(last="1").replace('["parameters"]', tags))
+    with pytest.raises(PipelineError, match=r"has [02] cells tagged 'parameters'; one is needed$"):
+        read_percent(folder / "90_toy.py")
+
+
+def test_papermill_cannot_write_into_a_tracked_notebook():
+    with pytest.raises(OSError, match=r"name an \.ipynb file for the output$"):
+        JupytextHandler.write("{}", "jupytext://notebooks/90_toy.py")
+
+
+def test_notebooks_of_a_folder_are_listed(ran):
+    assert JupytextHandler.listdir(f"jupytext://{ran.notebook.parent}") == [f"jupytext://{ran.notebook}"]
+
+
+def test_machine_texts_get_stand_ins(folder):
+    places = machine_places(Path("/bench/build"))
+    text = f"{folder}/a.py {folder.parent} /bench/build/cells {sys.prefix}/bin {Path.home()}/x /home/eve/y"
+    assert without_machine(text, places) == "notebooks/a.py . build/cells PYTHON/bin ~/x ~/y"
+
+
+@given(st.text(alphabet="abc /.0x", max_size=40))
+def test_texts_without_machine_are_left_alone(text):
+    places = {"/machine/home": "~"}
+    assert without_machine(text, places) == text or "0x" in text
+
+
+@given(st.text(alphabet="ab/ .", max_size=10), st.text(alphabet=" \n,:", max_size=3))
+def test_no_place_survives(before, after):
+    assert "/machine/root" not in without_machine(f"{before} /machine/root{after}", {"/machine/root": "."})
+
+
+def test_scrubbing_twice_changes_nothing_more(ran):
+    notebook = nbformat.read(ran.executed, as_version=4)
+    once = notebook_text(notebook)
+    assert notebook_text(scrub(notebook, machine_places())) == once == ran.executed.read_text()
+
+
+def test_a_lock_is_free_again_when_its_holder_is_killed(tmp_path):
+    lock = tmp_path / "a.lock"
+    holder = (
+        "import sys, time\nfrom pathlib import Path\nfrom ntkd_lib.pipeline.lock import exclusive\n"
+        "with exclusive(Path(sys.argv[1]), 'it'):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", holder, str(lock)], stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(PipelineError, match=f"^it is already running \\(process {process.pid}\\)"),
+            exclusive(lock, "it"),
+        ):
+            pass
+        process.kill()
+    with exclusive(lock, "it"):
+        assert lock.read_text().strip().isdecimal()
+
+
+def test_each_target_has_a_bench_of_its_own(inside):
+    from ntkd_lib.pipeline.target import resolve
+
+    targets = [resolve("90", tier, over) for tier in ("smoke", "cpu") for over in ({}, {"rate": 0.25})]
+    assert len({stage_folder(target) for target in targets}) == 4
+    assert [target.standard for target in targets] == [True, False, True, False]
+    assert targets[0].injected == {"tier": "smoke", "seeds": [0, 1]}

@@ -1,0 +1,155 @@
+"""Verification of a run project, and of one that somebody has changed."""
+
+import json
+import shutil
+
+import pytest
+
+from ntkd_lib.pipeline.verify import verdict_counts, verify
+from ntkd_lib.records.digest import digest_json
+from ntkd_lib.records.evidence import load_evidence, save_evidence
+from tests.pipeline.toy import NAME, REPOSITORY, Toy
+
+
+@pytest.fixture
+def changed(inside, tmp_path, monkeypatch):
+    """Give a copy that this process looks at."""
+    toy = inside.copy(tmp_path / "changed")
+    monkeypatch.setenv("NTKD_ROOT", str(toy.root))
+    monkeypatch.setenv("NTKD_BUILD", str(toy.build))
+    return toy
+
+
+def reseal(path, change):
+    """Change a seal as somebody would who knows how it is made."""
+    content = json.loads(path.read_text())
+    change(content)
+    content["digest"] = digest_json({name: value for name, value in content.items() if name != "digest"})
+    path.write_text(json.dumps(content))
+
+
+def test_a_run_project_is_in_order(inside):
+    assert verify("smoke") == []
+    assert verify("smoke", REPOSITORY / "claims.yml") == []
+    assert verdict_counts("smoke") == {"not assessed": 92}
+
+
+def test_a_project_that_was_never_run_is_in_order(changed):
+    shutil.rmtree(changed.build)
+    assert verify("smoke") == []
+
+
+def test_a_changed_record_is_found(changed):
+    changed.edit_json(changed.records[0], lambda record: record["values"].update(score=99.0))
+    (problem,) = verify("smoke")
+    assert problem.startswith(f"{NAME}: cell toy/seed=")
+    assert problem.endswith("record.json was altered")
+
+
+def test_a_changed_record_with_a_new_digest_is_found(changed):
+    def forge(record):
+        record["values"]["score"] = 99.0
+        record["digest"] = digest_json({name: value for name, value in record.items() if name != "digest"})
+
+    changed.edit_json(changed.records[0], forge)
+    (problem,) = verify("smoke")
+    assert problem.endswith("its record is not the one that was sealed")
+
+
+def test_changed_arrays_are_found(changed):
+    path = changed.records[0].with_name("arrays.npz")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    (problem,) = verify("smoke")
+    assert problem.endswith("arrays.npz was altered or cut off")
+
+
+def test_a_lost_record_is_found(changed):
+    shutil.rmtree(changed.records[0].parent)
+    (problem,) = verify("smoke")
+    assert problem.endswith("record.json is missing")
+
+
+def test_a_changed_seal_is_found(changed):
+    changed.edit_json(changed.seal, lambda seal: seal.update(tier="cpu"))
+    assert verify("smoke") == [f"{NAME}: its seal was altered"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("", "its seal cannot be read"), ("{}", "its seal cannot be read"), ("[", "its seal cannot be read")],
+)
+def test_something_else_than_a_seal_is_found(changed, text, problem):
+    changed.seal.write_text(text)
+    (found,) = verify("smoke")
+    assert found.startswith(f"{NAME}: {problem}")
+
+
+def test_a_lost_seal_is_found(changed):
+    changed.seal.unlink()
+    assert verify("smoke") == [f"{NAME}: it has no seal: it was not run to its end"]
+
+
+def test_a_changed_executed_notebook_is_found(changed):
+    changed.edit(changed.executed, "(['a', 'b'], 1.5)", "(['a', 'b'], 9.5)")
+    assert verify("smoke") == [f"{NAME}: executed/{NAME}.ipynb has changed after the run"]
+
+
+def test_a_half_run_notebook_is_found_even_under_a_fitting_seal(changed):
+    from ntkd_lib.records.digest import sha256_file
+
+    changed.edit_json(changed.executed, lambda notebook: notebook["cells"][3].update(execution_count=None))
+    own = {f"executed/{NAME}.ipynb": sha256_file(changed.executed)}
+    reseal(changed.seal, lambda seal: seal["outputs"].update(own))
+    assert verify("smoke") == [f"{NAME}: cell 3: did not run"]
+
+
+def test_changed_evidence_is_found(changed):
+    changed.edit(changed.evidence, '"toy_score"', '"toy_skore"')
+    problems = verify("smoke")
+    assert f"{NAME}: evidence/{NAME}.json has changed after the run" in problems
+    assert (
+        f"verdicts: evidence/{NAME}.json: changed since it was written (its SHA-256 does not match)"
+        in problems
+    )
+
+
+def test_evidence_without_a_run_is_found(changed):
+    shutil.rmtree(changed.executed.parent)
+    assert verify("smoke") == [f"{NAME}: it has no seal: it was not run to its end"]
+
+
+def test_changed_recorded_evidence_is_found(changed):
+    evidence = load_evidence(changed.evidence)
+    save_evidence(changed.root / "results/toy.json", evidence)
+    assert verify("smoke") == [f"{NAME}: results/toy.json came since it ran"]
+    changed.edit(changed.root / "results/toy.json", '"toy_score"', '"toy_skore"')
+    assert "results/toy.json: results/toy.json: changed since" in "\n".join(verify("smoke"))
+
+
+def test_a_changed_rule_is_found(changed):
+    rules = changed.root / "claims.yml"
+    changed.edit(rules, "threshold: 390.0", "threshold: 399.0")
+    problems = verify("smoke", REPOSITORY / "claims.yml")
+    assert [line for line in problems if "contract.json was written" in line]
+    assert [line for line in problems if "'threshold': 399.0" in line]
+    assert f"{NAME}: claims.yml has changed since it ran" in problems
+
+
+def test_claims_that_cannot_be_read_are_found(changed):
+    (changed.root / "claims.yml").write_text("claims: [")
+    problems = verify("smoke")
+    assert problems[0].startswith("claims: claims.yml")
+    assert len([line for line in problems if line.startswith("claims: ")]) == 1
+
+
+def test_the_command_says_every_problem_and_fails(own):
+    own.edit(own.executed, "(['a', 'b'], 1.5)", "(['a', 'b'], 9.5)")
+    done = own.ntkd("verify", "--tier", "smoke")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"ntkd: {NAME}: executed/{NAME}.ipynb has changed after the run\n"
+
+
+def test_nothing_is_written(inside):
+    before = inside.files()
+    verify("smoke")
+    assert Toy(inside.root).files() == before
