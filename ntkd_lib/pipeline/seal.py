@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pydantic
 
 from ntkd_lib.pipeline.errors import PipelineError, one_line
-from ntkd_lib.pipeline.notebooks import NotebookSource, code_digest, find_notebook, plan_cells
+from ntkd_lib.pipeline.notebooks import code_digest, find_notebook, plan_cells
 from ntkd_lib.pipeline.target import Target, target_of
 from ntkd_lib.pipeline.workbench import other_evidence
 from ntkd_lib.records.cells import Cell, cell_key
@@ -120,7 +120,7 @@ def check_seal(layout: Layout, name: str) -> list[str]:
         seal = read_seal(layout.seal(name))
         if seal.notebook != name:
             return [f"{name}: its seal is that of {seal.notebook}"]
-        found = [*output_problems(seal, layout), *_input_problems(seal, layout, find_notebook(name))]
+        found = [*output_problems(seal, layout), *_input_problems(seal, layout)]
     except (PipelineError, ValueError, RuntimeError) as error:
         found = [one_line(error)]
     return [f"{name}: {problem.removeprefix(f'{name}: ')}" for problem in found]
@@ -139,8 +139,9 @@ def output_problems(seal: Seal, layout: Layout) -> list[str]:
     return list(_differences(seal.outputs, _outputs(layout, seal.notebook), "after the run"))
 
 
-def _input_problems(seal: Seal, layout: Layout, notebook: NotebookSource) -> Iterator[str]:
-    target = _same_target(seal, notebook)
+def _input_problems(seal: Seal, layout: Layout) -> Iterator[str]:
+    target = same_target(seal)
+    notebook = target.notebook
     if target.layout != layout:
         yield (
             "its parameters are not those of the tier"
@@ -158,11 +159,21 @@ def _input_problems(seal: Seal, layout: Layout, notebook: NotebookSource) -> Ite
     yield from _data_problems(seal.data, _cell_data(cells))
 
 
-def _same_target(seal: Seal, notebook: NotebookSource) -> Target:
-    """Validate the sealed parameters against today's schema and tiers."""
-    overrides = {name: value for name, value in seal.parameters.items() if name != "tier"}
+def same_target(seal: Seal) -> Target:
+    """Find what a sealed run would be today; validates its parameters against today's schema and tiers.
+
+    Args:
+        seal: of the run.
+
+    Returns:
+        the target; its layout is another one where the tier's parameters have changed since.
+    """
+    notebook = find_notebook(seal.notebook)
     standard = target_of(notebook, seal.tier, {})
-    return standard if standard.values == seal.parameters else target_of(notebook, seal.tier, overrides)
+    if standard.values == seal.parameters:
+        return standard
+    overrides = {name: value for name, value in seal.parameters.items() if name != "tier"}
+    return target_of(notebook, seal.tier, overrides)
 
 
 def _differences(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.notebooks import all_notebooks
-from ntkd_lib.pipeline.seal import Seal, check_seal, read_seal, record_file
+from ntkd_lib.pipeline.recheck import metric_problems
+from ntkd_lib.pipeline.seal import Seal, check_seal, read_seal, record_file, same_target
 from ntkd_lib.records.digest import sha256_file
 from ntkd_lib.records.layout import Layout, build_root, cell_root, results_root, tier_layout
 
@@ -55,12 +56,14 @@ def _notebook_problems(layout: Layout, name: str) -> Iterator[str]:
     left = [layout.executed(name), layout.seal(name), layout.evidence(name)]
     if not any(path.exists() for path in left):
         return
-    yield from check_seal(layout, name)
+    found = check_seal(layout, name)
+    yield from found
     try:
         seal = read_seal(layout.seal(name))
-        yield from (
-            f"{name}: {problem}" for problem in (*_record_problems(seal), *_content_problems(seal, layout))
-        )
+        found += (deeper := [*_record_problems(seal), *_content_problems(seal, layout)])
+        yield from (f"{name}: {problem}" for problem in deeper)
+        if not found:
+            yield from (f"{name}: {problem}" for problem in metric_problems(seal, layout, same_target(seal)))
     except _REFUSALS as error:
         yield f"{name}: {one_line(error).removeprefix(f'{name}: ')}"
 

@@ -54,7 +54,6 @@ def test_18_a_figure_without_words_is_refused(tmp_path):
 
 
 def test_19_no_path_of_this_machine_stays_in_what_a_run_leaves(own):
-    own.edit(own.notebook, 'fault = ""', 'fault = ""')
     own.edit(
         own.notebook, "show(run)", "import os, sys; print(os.getcwd(), sys.executable, object()); show(run)"
     )

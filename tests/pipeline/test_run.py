@@ -1,19 +1,12 @@
-"""Runs of the toy notebook by the command line: what they leave, what they say, how they stop."""
+"""Runs of the toy notebook by the command line: what they leave and what they say."""
 
-import json
-import os
-import signal
-import subprocess
 import sys
 import time
 
 import nbformat
-import pytest
 
 from ntkd_lib.records.evidence import load_evidence
 from tests.pipeline.toy import NAME
-
-UNPUBLISHED = "it published no evidence for its parameters (no run.publish, or they changed)"
 
 
 def test_a_run_leaves_what_the_layout_names(ran):
@@ -58,100 +51,3 @@ def test_changed_parameters_get_a_place_of_their_own(own):
     assert (evidence.standard, evidence.changed) == (False, {"rate": [0.5, 0.25]})
     assert {path: data for path, data in own.files().items() if path.startswith("build/smoke")} == before
     assert own.run("-p", "rate=0.25", "--no-page").stdout.startswith(f"{NAME}: up to date\n")
-
-
-def test_two_runs_at_once_do_not_meet(own):
-    own.edit(
-        own.notebook,
-        "evidence.notebook",
-        "import time, pathlib; pathlib.Path('middle').touch(); time.sleep(9)",
-    )
-    first = own.start("run", "90", "--tier", "smoke", "--workers", "1")
-    while not (own.root / "middle").exists():
-        assert first.poll() is None
-        time.sleep(0.05)
-    second = own.run()
-    assert second.returncode == 1
-    assert (
-        second.stderr
-        == f"ntkd: {NAME} (smoke) is already running (process {first.pid}); wait for it to end\n"
-    )
-    first.communicate(timeout=60)
-    assert first.returncode == 0
-
-
-def test_ctrl_c_ends_cleanly(own):
-    own.edit(
-        own.notebook,
-        "evidence.notebook",
-        "import time, pathlib; pathlib.Path('middle').touch(); time.sleep(60)",
-    )
-    before = own.executed.read_bytes()
-    process = own.start("run", "90", "--tier", "smoke", "--workers", "1")
-    while not (own.root / "middle").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert said.splitlines()[-1] == "ntkd: stopped"
-    assert "Traceback" not in said
-    assert own.executed.read_bytes() == before
-
-
-def test_noise_on_standard_error_is_a_failure(own):
-    done = own.run("-p", "fault=stderr", "--no-page")
-    assert done.returncode == 1
-    assert f"ntkd: {NAME}: cell 4: wrote to stderr: a warning (see " in done.stderr
-    assert not (own.build / "runs").exists()
-
-
-def test_a_notebook_that_publishes_nothing_is_a_failure(own):
-    own.edit(
-        own.notebook, "evidence = run.publish(metrics(run.records, run.parameters))\nevidence.notebook", "1"
-    )
-    done = own.run()
-    assert done.returncode == 1
-    assert done.stderr.endswith(f"ntkd: {NAME}: {UNPUBLISHED}\n")
-
-
-def test_a_notebook_that_ignores_a_parameter_is_a_failure(own):
-    own.edit(
-        own.notebook,
-        'run = open_run("90_toy", globals())',
-        'rate = 0.75\nrun = open_run("90_toy", globals())',
-    )
-    done = own.run()
-    assert done.returncode == 1
-    assert done.stderr.endswith(f"ntkd: {NAME}: {UNPUBLISHED}\n")
-
-
-def test_papermill_runs_a_tracked_notebook(own):
-    words = ["papermill", f"jupytext://notebooks/{NAME}.py", "out.ipynb", "-k", "python3", "-p", "seed", "3"]
-    done = own.process([sys.executable, "-m", *words])
-    assert done.returncode == 0, done.stderr
-    assert "2.0)" in (own.root / "out.ipynb").read_text()
-    (folder,) = (own.build / "runs").iterdir()
-    assert json.loads((folder / "evidence" / f"{NAME}.json").read_text())["parameters"]["seed"] == 3
-
-
-@pytest.mark.parametrize("user", ["jupyter", "ipython"])
-def test_kernels_and_settings_of_the_user_are_left_alone(own, user, tmp_path):
-    spec = tmp_path / "jupyter/kernels/python3/kernel.json"
-    spec.parent.mkdir(parents=True)
-    spec.write_text(
-        json.dumps({"argv": ["/nowhere/python", "{connection_file}"], "display_name": "x", "language": "y"})
-    )
-    profile = tmp_path / "ipython/profile_default/ipython_kernel_config.py"
-    profile.parent.mkdir(parents=True)
-    profile.write_text("raise RuntimeError('settings of the user')")
-    name = {"jupyter": "JUPYTER_PATH", "ipython": "IPYTHONDIR"}[user]
-    done = subprocess.run(
-        own.command("run", "90", "--tier", "smoke", "--force"),
-        cwd=own.root,
-        env=own.environment | {name: str(tmp_path / user)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr

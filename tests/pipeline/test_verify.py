@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from ntkd_lib.pipeline.verify import verdict_counts, verify
-from ntkd_lib.records.digest import digest_json
+from ntkd_lib.records.digest import digest_json, sha256_file
 from ntkd_lib.records.evidence import load_evidence, save_evidence
 from tests.pipeline.toy import NAME, REPOSITORY, Toy
 
@@ -95,8 +95,6 @@ def test_a_changed_executed_notebook_is_found(changed):
 
 
 def test_a_half_run_notebook_is_found_even_under_a_fitting_seal(changed):
-    from ntkd_lib.records.digest import sha256_file
-
     changed.edit_json(changed.executed, lambda notebook: notebook["cells"][3].update(execution_count=None))
     own = {f"executed/{NAME}.ipynb": sha256_file(changed.executed)}
     reseal(changed.seal, lambda seal: seal["outputs"].update(own))
@@ -111,6 +109,15 @@ def test_changed_evidence_is_found(changed):
         f"verdicts: evidence/{NAME}.json: changed since it was written (its SHA-256 does not match)"
         in problems
     )
+
+
+def test_evidence_that_its_records_do_not_give_is_found_even_under_a_fitting_seal(changed):
+    evidence = load_evidence(changed.evidence)
+    better = evidence.metrics["toy_score"].model_copy(update={"values": [0.5, 99.0]})
+    save_evidence(changed.evidence, evidence.model_copy(update={"metrics": {"toy_score": better}}))
+    own = {f"evidence/{NAME}.json": sha256_file(changed.evidence)}
+    reseal(changed.seal, lambda seal: seal["outputs"].update(own))
+    assert verify("smoke") == [f"{NAME}: metric toy_score is not what its records give"]
 
 
 def test_evidence_without_a_run_is_found(changed):

@@ -44,7 +44,7 @@ run = open_run("90_toy", globals())
 show(run)
 
 # %%
-evidence = run.publish(metrics(run.records, run.parameters))
+evidence = run.publish(metrics(run))
 {last}
 """
 
@@ -94,10 +94,11 @@ FILES = {
         from ntkd_lib.records.evidence import Metric
 
 
-        def metrics(records, parameters):
-            values = [records[f"toy/seed={seed}"].values["score"] for seed in parameters.all_seeds]
-            cells = [record.key for record in records.values()]
-            return {"toy_score": Metric(seeds=parameters.all_seeds, values=values, cells=cells)}
+        def metrics(run):
+            seeds = run.parameters.all_seeds
+            values = [run.records[f"toy/seed={seed}"].values["score"] for seed in seeds]
+            cells = [record.key for record in run.records.values()]
+            return {"toy_score": Metric(seeds=seeds, values=values, cells=cells)}
 
 
         def show(run):

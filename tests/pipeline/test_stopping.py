@@ -1,0 +1,43 @@
+"""Two runs at once, and Ctrl-C."""
+
+import os
+import signal
+import time
+
+from tests.pipeline.toy import NAME
+
+WAIT = """import time, pathlib
+pathlib.Path("middle").touch()
+while not pathlib.Path("end").exists(): time.sleep(0.05)"""
+
+
+def test_two_runs_at_once_do_not_meet(own):
+    own.edit(own.notebook, "evidence.notebook", WAIT)
+    first = own.start("run", "90", "--tier", "smoke", "--workers", "1")
+    while not (own.root / "middle").exists():
+        assert first.poll() is None
+        time.sleep(0.05)
+    second = own.run()
+    assert second.returncode == 1
+    assert (
+        second.stderr
+        == f"ntkd: {NAME} (smoke) is already running (process {first.pid}); wait for it to end\n"
+    )
+    (own.root / "end").touch()
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+
+
+def test_ctrl_c_ends_cleanly(own):
+    own.edit(own.notebook, "evidence.notebook", WAIT)
+    before = own.executed.read_bytes()
+    process = own.start("run", "90", "--tier", "smoke", "--workers", "1")
+    while not (own.root / "middle").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "ntkd: stopped"
+    assert "Traceback" not in said
+    assert own.executed.read_bytes() == before
