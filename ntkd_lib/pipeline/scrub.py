@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 _KEPT_CELL_METADATA = ("tags", "slideshow")
 _KEPT_METADATA = ("language_info", "ntkd", "title", "authors")
 _TEXTS = ("text/plain", "text/html", "text/markdown", "text/latex")
+_EMBEDDED = re.compile(r"(;base64,[A-Za-z0-9+/=]+)")
 _PROGRESS = re.compile(r"\d+ of \d+ cells .*\n?")
 _PATTERNS = (
-    (re.compile(r"\S*/ipykernel_\d+/\d+\.py"), "cell"),
+    (re.compile(r"/ipykernel_\d+/\d+\.py"), "/cell"),
     (re.compile(r"/(?:home|Users)/[^/\s\"'<>]+"), "~"),
     (re.compile(r"\b0x[0-9a-fA-F]{6,16}\b"), "0x…"),
 )
@@ -97,14 +98,19 @@ def without_machine(text: Any, places: dict[str, str]) -> str:
         places: see `machine_places`.
 
     Returns:
-        the text with stand-ins; a path inside a folder becomes relative.
+        the text with stand-ins; a path inside a folder becomes relative, and embedded images stay as they are.
     """
-    whole = "".join(text)
+    pieces = _EMBEDDED.split("".join(text))
+    pieces[::2] = [_replaced(piece, places) for piece in pieces[::2]]
+    return "".join(pieces)
+
+
+def _replaced(piece: str, places: dict[str, str]) -> str:
     for path, stand_in in places.items():
         prefix = "" if stand_in == "." else f"{stand_in}/"
         start = r"(?<![\w.~-])" + re.escape(path)
-        whole = re.sub(start + "/", prefix, whole)
-        whole = re.sub(start + r"(?![\w.-])", stand_in, whole)
+        piece = re.sub(start + "/", prefix, piece)
+        piece = re.sub(start + r"(?![\w.-])", stand_in, piece)
     for pattern, stand_in in _PATTERNS:
-        whole = pattern.sub(stand_in, whole)
-    return whole
+        piece = pattern.sub(stand_in, piece)
+    return piece
