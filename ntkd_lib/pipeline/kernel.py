@@ -47,6 +47,7 @@ def kernel_environment(home: Path, build: Path) -> Iterator[None]:
         "PYTHONHASHSEED": "0",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "TQDM_DISABLE": "1",
+        "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm.auto, in a kernel without ipywidgets
     }
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)

@@ -98,7 +98,7 @@ def without_machine(text: Any, places: dict[str, str]) -> str:
         places: see `machine_places`.
 
     Returns:
-        the text with stand-ins; a path inside a folder becomes relative, and embedded images stay as they are.
+        the text with stand-ins; paths become relative, embedded images stay as they are.
     """
     pieces = _EMBEDDED.split("".join(text))
     pieces[::2] = [_replaced(piece, places) for piece in pieces[::2]]
