@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s:/]+:\d{1,5}")
 
+_PATIENCE = 30.0  # seconds to wait for a worker to come back
+
 
 class SchedulerError(CellError):
     """A cluster cannot be used; the text is one line."""
@@ -69,11 +71,13 @@ def parallel_on(client: "Client", **settings: Any) -> Any:
     class Backend(DaskDistributedBackend):
         """joblib's backend, told about lost tasks: alone it would wait for them for ever."""
 
-        def effective_n_jobs(self, n_jobs: int) -> int:
-            try:  # joblib would run the calls here, not there, for a cluster with one core
-                return max(2, super().effective_n_jobs(n_jobs))
+        def effective_n_jobs(self, n_jobs: int) -> int:  # noqa: ARG002 - the cluster's size counts
+            try:
+                self.client.wait_for_workers(1, timeout=_PATIENCE)
+                cores = sum(self.client.ncores().values())
             except OSError as error:
                 raise SchedulerError("scheduler: it, or its last worker, is gone; run again") from error
+            return max(2, cores)  # joblib would run calls for a single core here instead of there
 
         def submit(self, func: Callable[[], Any], callback: Callable[[Any], None] | None = None) -> Future:
             future = super().submit(func, callback)

@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import signal
+import sys
+import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +19,7 @@ from ntkd_lib.records.provenance import code_state
 from ntkd_lib.records.store import CellStore
 from ntkd_lib.records.worker import Job, Outcome, run_job, start_worker
 
-_TRIES = 3  # how often in a row a worker may die before any cell is finished
+_TRIES = 2  # how often in a row workers may die before any cell is finished
 
 
 def run_cells(
@@ -161,17 +164,23 @@ def _run_waves(run: _Run, machines: _Machines) -> None:
             died = _run_wave(run, jobs, machines, client)
             run.settle_saved()  # by a worker that died before it could say so, or by another run
             tries = tries - 1 if died and len(run.pending) == before else _TRIES
-            if died and run.pending:
-                _after_death(run, jobs, tries)
+            if died:
+                left = sum(job.key in run.pending for job in jobs)
+                run.shown.say(f"a worker process died; cells started again: {left}")
+            if not tries:
+                _run_alone(run, jobs[: machines.workers], machines, client)
+                tries = _TRIES
 
 
-def _after_death(run: _Run, jobs: list[Job], tries: int) -> None:
-    left = [job for job in jobs if job.key in run.pending]
-    if tries > 0:
-        run.shown.say(f"a worker process died; cells started again: {len(left)}")
-        return
-    for job in left:
-        run.settle(Outcome(job.key, "its worker process died each time (killed, or out of memory?)"))
+def _run_alone(run: _Run, suspects: list[Job], machines: _Machines, client: Any) -> None:
+    """Run one at a time the cells that were under way when workers died, to blame the right one."""
+    for job in suspects:
+        if job.key not in run.pending:
+            continue
+        died = _run_wave(run, [job], machines, client)
+        run.settle_saved()
+        if died and job.key in run.pending:
+            run.settle(Outcome(job.key, "its worker process died each time (killed, or out of memory?)"))
 
 
 def _run_wave(run: _Run, jobs: list[Job], machines: _Machines, client: Any) -> bool:
@@ -184,16 +193,14 @@ def _run_wave(run: _Run, jobs: list[Job], machines: _Machines, client: Any) -> b
         from distributed import CancelledError, KilledWorker
 
         deaths = (*deaths, KilledWorker, CancelledError)
-    outcomes = _parallel(machines, client)(delayed(run_job)(job.pack()) for job in jobs)
-    try:
-        for outcome in outcomes:
-            run.settle(outcome)
-    except deaths:
-        return True
-    finally:
-        with warnings.catch_warnings():  # closing an unfinished generator is what stops the workers
-            warnings.simplefilter("ignore")
-            outcomes.close()
+    with _deaf_to_ctrl_c():
+        outcomes = _parallel(machines, client)(delayed(run_job)(job.pack()) for job in jobs)
+    with _quiet_stop(), _closed(outcomes):
+        try:
+            for outcome in outcomes:
+                run.settle(outcome)
+        except deaths:
+            return True
     return False
 
 
@@ -209,9 +216,50 @@ def _parallel(machines: _Machines, client: Any) -> Any:
         return parallel_on(client, **settings)
     if machines.workers == 1:
         return Parallel(n_jobs=1, **settings)
-    start = {"initializer": start_worker, "initargs": (os.getpid(),)}
+    start = {"initializer": start_worker, "initargs": (os.getpid(), tuple(sys.path))}
     with parallel_config(backend="loky", inner_max_num_threads=1):
         return Parallel(n_jobs=machines.workers, **settings, **start)
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    # A terminal sends Ctrl-C to all processes of a command. A worker that is started while it is ignored
+    # ignores it from its first moment, and so does not fill the terminal with tracebacks.
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set, and only there does Ctrl-C arrive
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _closed(outcomes: Generator[Outcome, None, None]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():  # joblib warns of what is meant here: unfinished calls are stopped
+            warnings.simplefilter("ignore")
+            outcomes.close()
+
+
+@contextlib.contextmanager
+def _quiet_stop() -> Iterator[None]:
+    # loky's own thread may look up a call that stopping has just dropped, and print a traceback of that
+    before = threading.excepthook
+
+    def hook(error: threading.ExceptHookArgs) -> None:
+        of_loky = error.thread is not None and error.thread.name == "ExecutorManagerThread"
+        if not (of_loky and error.exc_type is KeyError):
+            before(error)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 @contextlib.contextmanager

@@ -76,12 +76,14 @@ class Outcome:
     error: str = ""
 
 
-def start_worker(parent: int) -> None:
+def start_worker(parent: int, path: tuple[str, ...]) -> None:
     """Make a worker process leave Ctrl-C to its parent, and end when its parent is gone.
 
     Args:
         parent: process id of the parent.
+        path: where the parent finds modules; where that changes, joblib starts new workers.
     """
+    sys.path[:] = path
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
