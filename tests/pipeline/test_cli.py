@@ -12,6 +12,7 @@ from ntkd_lib.pipeline.cli import cli, gathered
 from ntkd_lib.pipeline.cli_errors import OneLineGroup
 from ntkd_lib.pipeline.doctor import Finding, examine, read_pins
 from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.run import run_notebook
 from ntkd_lib.pipeline.serve import book_server
 from tests.pipeline.toy import NAME
 
@@ -106,6 +107,12 @@ def test_parameters_are_listed_with_range_unit_and_tiers(inside):
     assert "    default: 0.5 1/s" in lines
     assert "    default: [0, 1] (smoke), [0, 1, 2, 3, 4] (cpu), [0, 1, 2, 3, 4] (paper)" in lines
     assert "    How fast." in lines
+
+
+def test_a_run_can_be_asked_for_in_python(inside):
+    said = []
+    assert run_notebook("90", "smoke", {}, say=said.append) == inside.executed
+    assert said == [f"{NAME}: up to date"]
 
 
 def test_serving_needs_a_book(inside):
