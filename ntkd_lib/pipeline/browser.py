@@ -40,10 +40,11 @@ READY = """(async () => {
   await Promise.all([...document.images].map(i => i.decode().catch(() => 0)));
   return document.readyState;
 })()"""
-SETTLED = """(async () => {
-  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
-  await Promise.all(document.getAnimations().map(a => a.finished.catch(() => 0)));
-})()"""
+# Nothing slides or fades, so that a picture never catches a page half way.
+STILL = """document.addEventListener('DOMContentLoaded', () => {
+  const style = document.createElement('style');
+  style.textContent = '*, *::before, *::after { transition: none !important; animation: none !important; }';
+  document.head.append(style); })"""
 
 
 class BrowserError(RuntimeError):
@@ -88,6 +89,7 @@ class Browser:
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self._call(f"{domain}.enable")
+        self._call("Page.addScriptToEvaluateOnNewDocument", source=STILL)
 
     def _call(self, method: str, timeout: float = 30.0, **params: Any) -> dict[str, Any]:
         self._next += 1
@@ -177,7 +179,7 @@ class Browser:
         return result["result"].get("value")
 
     def resize(self, width: int, height: int) -> None:
-        """Set the size of the window, and wait until what slides away has done so.
+        """Set the size of the window; pages opened from now on have it.
 
         Args:
             width: in CSS pixels.
@@ -185,7 +187,6 @@ class Browser:
         """
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
-        self.evaluate(SETTLED)
 
     def prefer(self, scheme: Literal["light", "dark"]) -> None:
         """Set the colour scheme that the reader's system asks for.

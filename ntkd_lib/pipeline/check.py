@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -256,17 +257,16 @@ def _pictured(name: str) -> bool:
 
 
 def _open_problems(browser: Browser, page: Path, shots: Path) -> Iterator[str]:
-    for scheme in SCHEMES:
+    for scheme, words in product(SCHEMES, WINDOWS):
         browser.prefer(scheme)
-        browser.resize(*WINDOWS["wide"])
+        browser.resize(*WINDOWS[words])
         seen = browser.open(page.absolute().as_uri())
-        yield from (f"{page.name} ({scheme}): error in the console: {error}" for error in seen.errors)
-        yield from (f"{page.name} ({scheme}): asks another host for {address}" for address in seen.outside)
-        for words, size in WINDOWS.items():
-            browser.resize(*size)
-            yield from (f"{page.name} ({words}, {scheme}): {problem}" for problem in _look_problems(browser))
-            if _pictured(page.name):
-                write_bytes(shots / f"{page.stem}-{words}-{scheme}.png", browser.screenshot())
+        where = f"{page.name} ({words}, {scheme})"
+        yield from (f"{where}: error in the console: {error}" for error in seen.errors)
+        yield from (f"{where}: asks another host for {address}" for address in seen.outside)
+        yield from (f"{where}: {problem}" for problem in _look_problems(browser))
+        if _pictured(page.name):
+            write_bytes(shots / f"{page.stem}-{words}-{scheme}.png", browser.screenshot())
 
 
 def _look_problems(browser: Browser) -> Iterator[str]:
