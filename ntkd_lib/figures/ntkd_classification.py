@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from matplotlib.figure import Figure
 
 from ntkd_lib.figures.claims import MINUS, format_value
 from ntkd_lib.figures.html import Html, element, table
+from ntkd_lib.records.evidence import Metric
 
 BLUE, ORANGE, GREEN = sns.color_palette("colorblind")[:3]
 
@@ -37,6 +40,38 @@ def draw_accuracy(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     axes.invert_yaxis()
     axes.set_xlabel("test accuracy (%)")
     _key(axes, {"ours: mean, 95 % interval, seeds": ("o", BLUE), "paper": ("D", ORANGE)})
+    return figure
+
+
+HEADLINE = {
+    "ntkd.mnist.linear.accuracy": ("no ReLU, labels only", None),
+    "ntkd.mnist.none.accuracy": ("labels only", 91.4),
+    "ntkd.mnist.kd.accuracy": ("soft-label KD", 95.9),
+    "ntkd.mnist.ntkd.accuracy": ("NTKD", 97.3),
+    "ntkd.mnist.none_tuned.accuracy": ("labels only, equal time, augmented", None),
+}
+
+
+def draw_headline(metrics: Mapping[str, Metric]) -> Figure:
+    """Draw the README's figure: a few students' test accuracy beside what the paper reports.
+
+    Args:
+        metrics: Published metrics of notebook 01.
+
+    Returns:
+        A dot plot.
+    """
+    figure, axes = plt.subplots(figsize=(7.2, 2.6))
+    for row, (name, (_, paper)) in enumerate(HEADLINE.items()):
+        values = metrics[name].values
+        axes.scatter(values, np.full(len(values), row), s=16, color=BLUE, alpha=0.5, linewidth=0)
+        axes.plot(np.mean(values), row, "o", color=BLUE, markersize=7)
+        if paper is not None:
+            axes.plot(paper, row, "D", color=ORANGE, markersize=7, markerfacecolor="none")
+    axes.set_yticks(range(len(HEADLINE)), [label for label, _ in HEADLINE.values()])
+    axes.invert_yaxis()
+    axes.set_xlabel("MNIST test accuracy (%), hybrid optical student, 50,930 parameters")
+    _key(axes, {"ours: mean and seeds": ("o", BLUE), "NTKD paper": ("D", ORANGE)})
     return figure
 
 

@@ -75,6 +75,25 @@ def _drawn(draw: Callable[[], Figure], name: ThemeName) -> dict[str, bytes]:
             plt.close(figure)
 
 
+def svg_bytes(draw: Callable[[], Figure]) -> bytes:
+    """Draw a figure for use outside of the book, on white.
+
+    Args:
+        draw: makes the figure.
+
+    Returns:
+        An SVG.
+    """
+    with theme("light"):
+        figure = draw()
+        buffer = io.BytesIO()
+        try:
+            figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None})
+        finally:
+            plt.close(figure)
+    return buffer.getvalue()
+
+
 def show(
     run: Published,
     name: str,

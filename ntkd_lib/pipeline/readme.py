@@ -1,4 +1,4 @@
-"""The claim table of README.md, from the recorded evidence: ``python -m ntkd_lib.pipeline.readme``."""
+"""README.md's claim table and figure, from recorded evidence: ``python -m ntkd_lib.pipeline.readme``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.records.atomic import write_text
+from ntkd_lib.records.atomic import write_bytes, write_text
 from ntkd_lib.records.layout import project_root
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def recorded_headlines() -> list[Verdict]:
     """
     from ntkd_lib.figures.claims import HEADLINES
     from ntkd_lib.records.claims import load_claims
-    from ntkd_lib.records.evidence import collect_evidence
+    from ntkd_lib.records.evidence import collect_evidence, reference_evidence
     from ntkd_lib.records.verdicts import judge
 
-    recorded = [evidence for evidence in collect_evidence("cpu") if evidence.recorded]
+    recorded = [evidence for evidence in collect_evidence("cpu") if evidence.recorded] + reference_evidence()
     claims = {claim.id: claim for claim in load_claims().claims}
     return [judge(claims[name], recorded) for name in HEADLINES]
 
@@ -86,10 +86,30 @@ def with_claims(text: str, block: str) -> str:
     return f"{parts[0]}{MARK}\n{block}\n{MARK}{parts[2]}"
 
 
+def figure_bytes() -> bytes:
+    """Draw the README's figure from the reference run.
+
+    Returns:
+        An SVG with the same bytes for the same evidence.
+
+    Raises:
+        PipelineError: if there is no reference run of notebook 01.
+    """
+    from ntkd_lib.figures.ntkd_classification import draw_headline
+    from ntkd_lib.figures.publish import svg_bytes
+    from ntkd_lib.records.evidence import reference_evidence
+
+    runs = [evidence for evidence in reference_evidence() if evidence.notebook == "01_ntkd_classification"]
+    if not runs:
+        raise PipelineError("results/cpu holds no evidence of notebook 01: copy that of a run of tier cpu")
+    return svg_bytes(lambda: draw_headline(runs[0].metrics))
+
+
 def main() -> None:
-    """Write the table into README.md."""
+    """Write the table into README.md, and the figure beside the book's styles."""
     path = project_root() / "README.md"
     write_text(path, with_claims(path.read_text(encoding="utf-8"), claims_block(recorded_headlines())))
+    write_bytes(project_root() / "book" / "_static" / "readme.svg", figure_bytes())
 
 
 if __name__ == "__main__":

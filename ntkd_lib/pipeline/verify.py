@@ -45,7 +45,7 @@ def _claim_problems(contract: Path | None) -> Iterator[str]:
 def _recorded_problems() -> Iterator[str]:
     from ntkd_lib.records.evidence import load_evidence
 
-    for path in sorted(results_root().glob("*.json")):
+    for path in sorted([*results_root().glob("*.json"), *results_root().glob("cpu/*.json")]):
         try:
             load_evidence(path)
         except _REFUSALS as error:

@@ -164,6 +164,15 @@ def collect_evidence(tier: str) -> list[Evidence]:
     return live + [load_evidence(path, recorded=True) for path in sorted(results_root().glob("*.json"))]
 
 
+def reference_evidence() -> list[Evidence]:
+    """Gather the evidence of the reference run of tier cpu, which the README shows and the book does not.
+
+    Returns:
+        Evidence by file name, marked as recorded.
+    """
+    return [load_evidence(path, recorded=True) for path in sorted((results_root() / "cpu").glob("*.json"))]
+
+
 def _load_live(path: Path, tier: str) -> Evidence:
     evidence = load_evidence(path)
     if (evidence.notebook, evidence.tier) != (path.stem, tier):

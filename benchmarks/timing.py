@@ -1,0 +1,43 @@
+"""Timing: the median of interleaved runs, so that a busy machine troubles both sides alike."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+
+def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:
+    """Time several ways in turn.
+
+    Args:
+        ways: What to time, by name.
+        rounds: How often each runs after one run for warming up.
+
+    Returns:
+        Median seconds by name, on one thread.
+    """
+    torch.set_num_threads(1)
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for way in ways.values():
+        way()
+    for _ in range(rounds):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def report(title: str, seconds: Mapping[str, float], ours: str) -> None:
+    """Print times, and how many times faster ours is.
+
+    Args:
+        title: What was timed.
+        seconds: Median seconds by name.
+        ours: Name of our way.
+    """
+    print(title)
+    for name, value in seconds.items():
+        ratio = "" if name == ours else f"  {value / seconds[ours]:8.2f} x of {ours}"
+        print(f"  {name:<44}{1e3 * value:10.2f} ms{ratio}")
