@@ -6,6 +6,7 @@ from typing import Literal
 
 Range = tuple[float, float, Literal["log", "linear"]]
 SPEED: Mapping[str, Range] = {"lr": (5e-4, 2e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}
+SINGLE: Mapping[str, Range] = {"lr": (2e-3, 2e-1, "log")}  # one dense layer takes longer steps
 SOFT: Mapping[str, Range] = {"temperature": (1.0, 20.0, "log"), "weight": (0.1, 1.0, "linear")}
 SIZED: Mapping[str, Range] = {"weight": (1e-5, 1e0, "log")}  # losses that see the kernel's size
 UNSIZED: Mapping[str, Range] = {"weight": (1e-3, 1e1, "log")}
@@ -86,10 +87,11 @@ METHODS: Mapping[str, Method] = {
             rectified="hidden",
         ),
         _tangent("ntkd_hidden", "NTKD, hidden ReLU only", "tangent_cosine", rectified="hidden"),
-        _tuned("f8", "8 random PSFs, one dense layer", optics="random-positive", hidden=()),
+        _tuned("f8", "8 random PSFs, one dense layer", SINGLE, optics="random-positive", hidden=()),
         _tuned(
             "f8_centred",
             "8 random PSFs, captures centred",
+            SINGLE,
             optics="random-centred",
             rectified="capture",
             hidden=(),
