@@ -100,7 +100,7 @@ def draw_differences(gaps: pd.DataFrame) -> Figure:
         axes.plot(gap.mean, row, "o", color=colour, markersize=6)
     axes.set_yticks(range(len(gaps)), gaps["label"])
     axes.invert_yaxis()
-    axes.set_xlabel("difference in test accuracy (points), same seeds")
+    axes.set_xlabel("difference in test accuracy (points)")
     return figure
 
 
