@@ -3,8 +3,7 @@
 import contextlib
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s:/]+:\d{1,5}")
-
-_PATIENCE = 30.0  # seconds to wait for a worker to come back
 
 
 class SchedulerError(CellError):
@@ -56,34 +53,18 @@ def connected(address: str, store: Path, timeout: float = 10.0) -> Iterator["Cli
 
 
 def parallel_on(client: "Client", **settings: Any) -> Any:
-    """Make a `joblib.Parallel` whose calls run on a cluster.
+    """Make a `joblib.Parallel` whose calls of `run_job` run on a cluster.
 
     Args:
         client: a connected client.
         **settings: passed on to `joblib.Parallel`.
 
     Returns:
-        the `joblib.Parallel`; it raises what became of a task that was lost with its workers.
+        the `joblib.Parallel`.
     """
     from joblib import Parallel, parallel_config, register_parallel_backend
-    from joblib._dask import DaskDistributedBackend
 
-    class Backend(DaskDistributedBackend):
-        """joblib's backend, told about lost tasks: alone it would wait for them for ever."""
-
-        def effective_n_jobs(self, n_jobs: int) -> int:  # noqa: ARG002 - the cluster's size counts
-            try:
-                self.client.wait_for_workers(1, timeout=_PATIENCE)
-                cores = sum(self.client.ncores().values())
-            except OSError as error:
-                raise SchedulerError("scheduler: it, or its last worker, is gone; run again") from error
-            return max(2, cores)  # joblib would run calls for a single core here instead of there
-
-        def submit(self, func: Callable[[], Any], callback: Callable[[Any], None] | None = None) -> Future:
-            future = super().submit(func, callback)
-            if callback is not None:
-                future.add_done_callback(lambda done: done.exception() and callback(done.exception()))
-            return future
+    from ntkd_lib.records.dask_backend import Backend
 
     register_parallel_backend("ntkd-dask", Backend)
     with parallel_config(backend="ntkd-dask", client=client):

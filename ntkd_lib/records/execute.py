@@ -17,7 +17,7 @@ from ntkd_lib.records.layout import project_root
 from ntkd_lib.records.progress import Mode, Progress
 from ntkd_lib.records.provenance import code_state
 from ntkd_lib.records.store import CellStore
-from ntkd_lib.records.worker import Job, Outcome, run_job, start_worker
+from ntkd_lib.records.worker import DIED, Job, Outcome, run_job, start_worker
 
 _TRIES = 2  # how often in a row workers may die before any cell is finished
 
@@ -89,6 +89,7 @@ class _Run:
     pending: dict[str, Job]  # by key
     done: set[str]  # keys
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)  # name and error by key
+    suspects: list[Job] = field(default_factory=list)  # under way when workers died, guilty or not
 
     def ready(self) -> list[Job]:
         able = [job for job in self.pending.values() if self.done.issuperset(job.needs.values())]
@@ -168,19 +169,21 @@ def _run_waves(run: _Run, machines: _Machines) -> None:
                 left = sum(job.key in run.pending for job in jobs)
                 run.shown.say(f"a worker process died; cells started again: {left}")
             if not tries:
-                _run_alone(run, jobs[: machines.workers], machines, client)
+                run.suspects += jobs[: machines.workers]
                 tries = _TRIES
+            _run_suspects(run, machines, client)
 
 
-def _run_alone(run: _Run, suspects: list[Job], machines: _Machines, client: Any) -> None:
+def _run_suspects(run: _Run, machines: _Machines, client: Any) -> None:
     """Run one at a time the cells that were under way when workers died, to blame the right one."""
+    suspects, run.suspects = run.suspects, []
     for job in suspects:
         if job.key not in run.pending:
             continue
         died = _run_wave(run, [job], machines, client)
         run.settle_saved()
         if died and job.key in run.pending:
-            run.settle(Outcome(job.key, "its worker process died each time (killed, or out of memory?)"))
+            run.settle(Outcome(job.key, DIED))
 
 
 def _run_wave(run: _Run, jobs: list[Job], machines: _Machines, client: Any) -> bool:
@@ -190,15 +193,18 @@ def _run_wave(run: _Run, jobs: list[Job], machines: _Machines, client: Any) -> b
 
     deaths: tuple[type[Exception], ...] = (BrokenProcessPool,)
     if client is not None:
-        from distributed import CancelledError, KilledWorker
+        from distributed import CancelledError
 
-        deaths = (*deaths, KilledWorker, CancelledError)
+        deaths = (*deaths, CancelledError)
     with _deaf_to_ctrl_c():
         outcomes = _parallel(machines, client)(delayed(run_job)(job.pack()) for job in jobs)
     with _quiet_stop(), _closed(outcomes):
         try:
             for outcome in outcomes:
-                run.settle(outcome)
+                if outcome.error == DIED and len(jobs) > 1:
+                    run.suspects.append(run.pending[outcome.key])
+                else:
+                    run.settle(outcome)
         except deaths:
             return True
     return False

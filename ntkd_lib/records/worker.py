@@ -21,6 +21,7 @@ from ntkd_lib.records.store import CellStore
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _LONGEST_LINE = 300
+DIED = "its worker process died each time (killed, or out of memory?)"
 _one_at_a_time = threading.Lock()  # seeds and thread counts belong to a process, not to its threads
 
 
