@@ -63,7 +63,7 @@ def test_keys_are_the_same_in_another_process():
 def test_editing_code_changes_the_keys_of_the_cells_that_use_it_and_no_others(toy):
     def keys():
         trainer, viewer = toy.cell("t", "trainer:train", x=1), toy.cell("v", "viewer:view", x=1)
-        student = toy.cell("s", "viewer:view", needs={"teacher": trainer}, x=1)
+        student = toy.cell("s", "viewer:view", {"teacher": trainer}, x=1)
         return {"trainer": cell_key(trainer), "viewer": cell_key(viewer), "student": cell_key(student)}
 
     before = keys()
