@@ -29,13 +29,13 @@ class Batch:
     """One training batch.
 
     Attributes:
-        images: Scene intensities in [0, 1], ``(b, 1, h, w)``.
+        images: Scene intensities in [0, 1] ``(b, 1, h, w)``, or read-outs of fixed optics ``(b, d)``.
         labels: Class indices, ``(b,)``.
         rows: Positions of the images in the training set, ``(b,)``.
         step: Number of the training step, from 0.
     """
 
-    images: Float[Tensor, "b 1 h w"]
+    images: Float[Tensor, "b ..."]
     labels: Int[Tensor, " b"]
     rows: Int[Tensor, " b"]
     step: int = 0

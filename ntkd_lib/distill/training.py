@@ -51,11 +51,11 @@ class Images:
     """Labelled images on the training device.
 
     Attributes:
-        images: Intensities in [0, 1], ``(n, c, h, w)``.
+        images: Intensities in [0, 1] ``(n, c, h, w)``, or read-outs of fixed optics ``(n, d)``.
         labels: Class indices, ``(n,)``.
     """
 
-    images: Float[Tensor, "n c h w"]
+    images: Float[Tensor, "n ..."]
     labels: Int[Tensor, " n"]
 
 
@@ -117,7 +117,7 @@ def converged(curve: list[float]) -> bool:
 
 
 @torch.no_grad()
-def predict(model: nn.Module, images: Float[Tensor, "n c h w"], chunk: int = 1000) -> Float[Tensor, "n k"]:
+def predict(model: nn.Module, images: Float[Tensor, "n ..."], chunk: int = 1000) -> Float[Tensor, "n k"]:
     """Give logits of images, some at a time.
 
     Args:
@@ -156,5 +156,6 @@ def _batches(data: Images, rows: Tensor, schedule: Schedule) -> Iterator[Batch]:
     for epoch in range(schedule.epochs):
         order = rows[torch.randperm(len(rows)).to(rows.device)]
         for i, part in enumerate(order.split(schedule.batch)[:steps]):
-            images = random_shift(data.images[part], schedule.shift)
+            images = data.images[part]
+            images = random_shift(images, schedule.shift) if schedule.shift else images
             yield Batch(images, data.labels[part], part, epoch * steps + i)

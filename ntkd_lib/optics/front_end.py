@@ -1,21 +1,9 @@
 """Optical front ends for incoherent light: signed PSF pairs, fixed random PSFs and an ideal lens."""
 
-from typing import Protocol
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
-
-
-class FrontEnd(Protocol):
-    """What a hybrid student needs of its optics: images in, read-out maps out, before any nonlinearity."""
-
-    read_out: int
-
-    def __call__(self, images: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n read_out"]:
-        """Read out images through the optics."""
-        ...
 
 
 def split_signed(

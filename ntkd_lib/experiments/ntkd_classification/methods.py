@@ -8,11 +8,9 @@ Range = tuple[float, float, Literal["log", "linear"]]
 SPEED: Mapping[str, Range] = {"lr": (5e-4, 2e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}
 SINGLE: Mapping[str, Range] = {"lr": (2e-3, 2e-1, "log")}  # one dense layer takes longer steps
 SOFT: Mapping[str, Range] = {"temperature": (1.0, 20.0, "log"), "weight": (0.1, 1.0, "linear")}
-SIZED: Mapping[str, Range] = {"weight": (1e-5, 1e0, "log")}  # losses that see the kernel's size
-UNSIZED: Mapping[str, Range] = {"weight": (1e-3, 1e1, "log")}
+TANGENT: Mapping[str, Range] = {"weight": (1e-3, 1e1, "log")}
 SHIFT: Mapping[str, Range] = {"shift": (0.0, 2.99, "linear")}
 FORMS = ("ntkd_raw", "ntkd_normalised", "ntkd_cosine")
-PLACES = ("none", "none_capture", "none_hidden")
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,8 @@ class Method:
         teacher: Which teacher it hears, if any.
         space: What its search draws from; empty where it takes another method's settings.
         settings_of: The method whose settings it takes; itself where it has a space.
-        long: Whether it trains as long as NTK distillation and its teacher together.
+        long: Whether it trains for ``long_epochs``: the equal-time control, and students that are slow to
+            reach a plateau.
     """
 
     name: str
@@ -54,8 +53,7 @@ def _tuned(name: str, label: str, extra: Mapping[str, Range] | None = None, **fi
 
 
 def _tangent(name: str, label: str, objective: str, **fields: object) -> Method:
-    space = UNSIZED if objective in ("tangent_normalised", "tangent_cosine") else SIZED
-    return _tuned(name, label, space, objective=objective, teacher="trained", **fields)
+    return _tuned(name, label, TANGENT, objective=objective, teacher="trained", **fields)
 
 
 def _like(name: str, label: str, other: str, **fields: object) -> Method:
@@ -87,7 +85,9 @@ METHODS: Mapping[str, Method] = {
             rectified="hidden",
         ),
         _tangent("ntkd_hidden", "NTKD, hidden ReLU only", "tangent_cosine", rectified="hidden"),
-        _tuned("f8", "8 random PSFs, one dense layer", SINGLE, optics="random-positive", hidden=()),
+        _tuned(
+            "f8", "8 random PSFs, one dense layer", SINGLE, optics="random-positive", hidden=(), long=True
+        ),
         _tuned(
             "f8_centred",
             "8 random PSFs, captures centred",
@@ -95,6 +95,7 @@ METHODS: Mapping[str, Method] = {
             optics="random-centred",
             rectified="capture",
             hidden=(),
+            long=True,
         ),
     )
 }

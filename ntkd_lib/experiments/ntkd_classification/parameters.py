@@ -14,7 +14,7 @@ class ClassificationParameters(SeededParameters):
     )
     long_epochs: int = parameter(
         16,
-        "Passes for the label-only control that gets NTKD's and its teacher's training time.",
+        "Passes for the equal-time control (NTKD's and its teacher's time) and for single-layer students.",
         unit="epochs",
         ge=1,
         le=4000,

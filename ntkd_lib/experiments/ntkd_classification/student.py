@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from ntkd_lib.distill.objective import Objective, Teacher
-from ntkd_lib.distill.training import Schedule, accuracy, converged, fit, predict
+from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
 from ntkd_lib.experiments.ntkd_classification.setting import prepare
-from ntkd_lib.optics.student import mnist_student
+from ntkd_lib.optics.student import HybridStudent, mnist_student
 from ntkd_lib.records.cells import CellResult, Record
 
 
@@ -37,8 +38,8 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
         weight_decay=settings["weight_decay"],
         shift=int(settings.get("shift", 0)),
     )
-    objective = _objective(arguments, needs)
-    curve = fit(model, setting.train, setting.rows, setting.held_out, objective, schedule)
+    net, seen = _trained_part(model, setting.train, schedule)
+    curve = fit(net, seen, setting.rows, setting.held_out, _objective(arguments, needs), schedule)
     guesses = predict(model, setting.test.images).argmax(1)
     values = {
         "accuracy": 100 * (guesses == setting.test.labels).double().mean().item(),
@@ -50,6 +51,13 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     }
     weights = {f"weights.{k}": v.detach().cpu().numpy() for k, v in model.state_dict().items()}
     return CellResult(values, {**weights, "guesses": guesses.cpu().numpy().astype(np.uint8)})
+
+
+def _trained_part(model: HybridStudent, data: Images, schedule: Schedule) -> tuple[nn.Module, Images]:
+    """Read images out once where the front end is fixed: only the back end is trained then."""
+    if schedule.shift or any(p.requires_grad for p in model.front.parameters()):
+        return model, data
+    return model.back, Images(predict(model.front, data.images), data.labels)
 
 
 def _objective(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> Objective:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.experiments.notebook import Run
-from ntkd_lib.experiments.ntkd_classification.methods import FORMS, METHODS
+from ntkd_lib.experiments.ntkd_classification.methods import METHODS
 from ntkd_lib.experiments.ntkd_classification.plan import compared_methods
 from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form, search
 from ntkd_lib.records.cells import Record
@@ -239,11 +239,6 @@ def trials() -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def form_scores() -> Mapping[str, float]:
-    """Give the best validation accuracy of each form of the kernel loss, percent."""
-    return {form: mean(best_trial(form)["validation"]) for form in FORMS}
 
 
 def same_cells(run: Run, evidence_metrics: Mapping[str, Metric]) -> bool:

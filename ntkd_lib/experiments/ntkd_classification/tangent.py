@@ -26,8 +26,7 @@ def compress(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
 
     Returns:
         ``cosine`` and ``relative_error`` (Frobenius) of the rebuilt against the exact kernel of images that
-        are no landmarks; arrays ``features`` in float16 after division by the root mean diagonal,
-        ``diagonal``.
+        are no landmarks; arrays ``features`` in float16 and ``diagonal``, in the kernel's own units.
     """
     setting = prepare(arguments)
     model = restore_teacher(needs["teacher"], arguments["device"])
@@ -36,12 +35,8 @@ def compress(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
     kernel = LandmarkKernel(model, setting.train.images[order[:count]])
     features, diagonal = kernel.features(setting.train.images)
     values = _errors(model, setting.train.images, order[count : count + CHECKED], features, diagonal)
-    scale = diagonal.mean()
-    arrays = {
-        "features": (features / scale.sqrt()).cpu().numpy().astype(np.float16),
-        "diagonal": (diagonal / scale).cpu().numpy(),
-    }
-    return CellResult({**values, "mean_diagonal": scale.item(), "landmarks": count}, arrays)
+    arrays = {"features": features.cpu().numpy().astype(np.float16), "diagonal": diagonal.cpu().numpy()}
+    return CellResult({**values, "mean_diagonal": diagonal.mean().item(), "landmarks": count}, arrays)
 
 
 def restore_teacher(record: Record, device: str) -> nn.Module:
