@@ -29,7 +29,8 @@ def main() -> None:
     """Print milliseconds a step, and the ratio to cross-entropy."""
     torch.manual_seed(1)
     features = torch.randn(IMAGES, 128)
-    teacher = Teacher(torch.randn(IMAGES, 10), features, features.square().sum(1))
+    images = torch.rand(IMAGES, 1, 28, 28)
+    teacher = Teacher(torch.randn(IMAGES, 10), images, features, features.square().sum(1))
     every_second = {"weight": 0.1, "kernel_batch": 32, "kernel_every": 2}
     objectives = {
         "cross-entropy": labels.build({}, teacher),

@@ -27,12 +27,13 @@ tier = "cpu"
 seeds = [0, 1, 2, 3, 4]
 seed = None
 data = "mnist"
-epochs = 4
+epochs = 3
 long_epochs = 16
-teacher_epochs = 8
+teacher_epochs = 6
 batch = 128
 kernel_batch = 32
 kernel_every = 2
+kernel_images = 10_000
 landmarks = 128
 device = "cpu"
 

@@ -11,17 +11,19 @@ from ntkd_lib.optics.student import HybridStudent
 
 @dataclass(frozen=True)
 class Teacher:
-    """What a fixed teacher says of every training image, in the order of the training set.
+    """What a fixed teacher says; None where an objective does not use it.
 
     Attributes:
-        logits: Logits, ``(n, c)``; None where an objective does not use them.
-        features: Landmark features of the trace kernel, ``(n, r)``; None likewise.
-        diagonal: Exact diagonal of the trace kernel, ``(n,)``; None likewise.
+        logits: Logits of the training set, ``(n, c)``.
+        images: Images whose tangent kernel is known, ``(a, 1, h, w)``.
+        features: Landmark features of their trace kernel, ``(a, r)``.
+        diagonal: Exact diagonal of their trace kernel, ``(a,)``.
     """
 
     logits: Float[Tensor, "n c"] | None = None
-    features: Float[Tensor, "n r"] | None = None
-    diagonal: Float[Tensor, " n"] | None = None
+    images: Float[Tensor, "a 1 h w"] | None = None
+    features: Float[Tensor, "a r"] | None = None
+    diagonal: Float[Tensor, " a"] | None = None
 
 
 @dataclass(frozen=True)

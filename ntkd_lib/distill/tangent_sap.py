@@ -35,7 +35,7 @@ def perturbed_trace(
 
 
 def build(settings: Settings, teacher: Teacher) -> Objective:
-    """Build ``L = CE(f(x), y) + weight (t_S / t_T - 1)^2``, ``t`` the mean of ``Theta(x, x)`` over the batch.
+    """Build ``L = CE(f(x), y) + weight (t_S / t_T - 1)^2``, ``t`` the mean of ``Theta(x, x)``.
 
     The paper cites this estimator beside its Eq. 8, which matches the whole kernel; this is the other
     reading.
@@ -47,11 +47,11 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     Returns:
         The objective.
     """
-    weight, diagonal = settings["weight"], teacher.diagonal
+    weight, target = settings["weight"], teacher.diagonal.mean()
 
     def objective(student: HybridStudent, batch: Batch) -> Tensor:
         logits = student(batch.images)
-        ratio = perturbed_trace(student, batch.images, logits).mean() / diagonal[batch.rows].mean()
+        ratio = perturbed_trace(student, batch.images, logits).mean() / target
         return cross_entropy(logits, batch.labels) + weight * (ratio - 1).square()
 
     return objective

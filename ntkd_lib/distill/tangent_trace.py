@@ -25,7 +25,7 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
 
     Args:
         settings: ``weight``, ``kernel_batch`` and ``kernel_every``.
-        teacher: With ``features`` and ``diagonal``.
+        teacher: With ``images``, ``features`` and ``diagonal``.
 
     Returns:
         The objective.

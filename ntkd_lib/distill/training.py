@@ -79,8 +79,7 @@ def fit(
         DivergedError: A loss that is not finite; the message names the step.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    fused = data.images.device.type == "cuda"
-    optimiser = torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=fused)
+    optimiser = torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
     steps = schedule.epochs * (len(rows) // schedule.batch)
     marks = _evaluation_steps(steps, schedule.epochs)
     curve: list[float] = []

@@ -190,11 +190,14 @@ def doctor(context: click.Context) -> None:
 
 
 @cli.command()
-def data() -> None:
+@click.option(
+    "--download", is_flag=True, help="Fetch what is missing from its official place, checked by hash."
+)
+def data(download: bool) -> None:
     """Say where each data set was found, and what to do where it was not."""
     from ntkd_lib.data.report import render, rows
 
-    click.echo(render(rows()))
+    click.echo(render(rows(download=download)))
 
 
 @cli.command()

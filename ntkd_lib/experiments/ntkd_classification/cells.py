@@ -49,10 +49,11 @@ class CellMaker:
         Returns:
             The cell.
         """
-        arguments = {**self._common(seed), "landmarks": self.parameters.landmarks}
+        images = min(self.parameters.kernel_images, self.images)
+        arguments = {**self._common(seed), "landmarks": self.parameters.landmarks, "images": images}
         name = f"tangent/{'trained' if trained else 'untrained'}/seed={seed}"
         needs = {"teacher": self.teacher(seed, trained=trained)}
-        return self._cell(name, "tangent:compress", arguments, needs=needs, cost=1 + 4e-4 * self.images)
+        return self._cell(name, "tangent:compress", arguments, needs=needs, cost=1 + 5e-4 * images)
 
     def student(self, method: Method, seed: int, settings: Mapping[str, float], tag: str = "") -> Cell:
         """Make the cell that trains one student.

@@ -19,12 +19,12 @@ def plan(parameters: ClassificationParameters) -> list[Cell]:
         One cell for each student and seed, and the teachers.
 
     Raises:
-        ParameterError: A kernel batch that is larger than the batch.
+        ParameterError: A kernel batch that is larger than the images it is drawn from.
     """
-    if parameters.kernel_batch > parameters.batch:
+    if parameters.kernel_batch > parameters.kernel_images:
         raise ParameterError(
-            f"01_ntkd_classification: kernel_batch = {parameters.kernel_batch} is more than batch = "
-            f"{parameters.batch}; allowed: at most batch"
+            f"01_ntkd_classification: kernel_batch = {parameters.kernel_batch} is more than "
+            f"kernel_images = {parameters.kernel_images}; allowed: at most kernel_images"
         )
     maker = CellMaker(parameters, locate(parameters.data).sha256)
     teachers = [maker.teacher(seed) for seed in parameters.all_seeds]

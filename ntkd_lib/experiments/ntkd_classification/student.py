@@ -10,7 +10,7 @@ from torch import nn
 
 from ntkd_lib.distill.objective import Objective, Teacher
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
-from ntkd_lib.experiments.ntkd_classification.setting import prepare
+from ntkd_lib.experiments.ntkd_classification.setting import Setting, prepare
 from ntkd_lib.optics.student import HybridStudent, mnist_student
 from ntkd_lib.records.cells import CellResult, Record
 
@@ -39,7 +39,7 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
         shift=int(settings.get("shift", 0)),
     )
     net, seen = _trained_part(model, setting.train, schedule)
-    curve = fit(net, seen, setting.rows, setting.held_out, _objective(arguments, needs), schedule)
+    curve = fit(net, seen, setting.rows, setting.held_out, _objective(arguments, needs, setting), schedule)
     guesses = predict(model, setting.test.images).argmax(1)
     values = {
         "accuracy": 100 * (guesses == setting.test.labels).double().mean().item(),
@@ -60,7 +60,7 @@ def _trained_part(model: HybridStudent, data: Images, schedule: Schedule) -> tup
     return model.back, Images(predict(model.front, data.images), data.labels)
 
 
-def _objective(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> Objective:
+def _objective(arguments: Mapping[str, Any], needs: Mapping[str, Record], setting: Setting) -> Objective:
     module = importlib.import_module(f"ntkd_lib.distill.{arguments['objective']}")
     arrays = {
         name: torch.tensor(record.arrays[name], device=arguments["device"]).float()
@@ -68,4 +68,8 @@ def _objective(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> Obj
         for name in ("logits", "features", "diagonal")
         if name in record.arrays
     }
+    for record in needs.values():
+        if "rows" in record.arrays:
+            rows = torch.tensor(record.arrays["rows"], device=arguments["device"])
+            arrays["images"] = setting.train.images[rows]
     return module.build(arguments["settings"], Teacher(**arrays))

@@ -18,24 +18,31 @@ CHECKED = 256
 
 
 def compress(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
-    """Give landmark features and the exact diagonal of the teacher's trace kernel for all training images.
+    """Give landmark features and the exact diagonal of the teacher's trace kernel for training images.
 
     Args:
-        arguments: ``data``, ``seed``, ``device``, ``landmarks``.
+        arguments: ``data``, ``seed``, ``device``, ``landmarks``, ``images``: how many, landmarks not counted.
         needs: ``teacher``.
 
     Returns:
         ``cosine`` and ``relative_error`` (Frobenius) of the rebuilt against the exact kernel of images that
-        are no landmarks; arrays ``features`` in float16 and ``diagonal``, in the kernel's own units.
+        are no landmarks; arrays ``rows`` (positions of the images), ``features`` in float16 and
+        ``diagonal``, in the kernel's own units.
     """
     setting = prepare(arguments)
     model = restore_teacher(needs["teacher"], arguments["device"])
     order = setting.rows[torch.randperm(len(setting.rows)).to(setting.rows.device)]
     count = min(arguments["landmarks"], len(order) // 2)
     kernel = LandmarkKernel(model, setting.train.images[order[:count]])
-    features, diagonal = kernel.features(setting.train.images)
-    values = _errors(model, setting.train.images, order[count : count + CHECKED], features, diagonal)
-    arrays = {"features": features.cpu().numpy().astype(np.float16), "diagonal": diagonal.cpu().numpy()}
+    rows = order[count : count + arguments["images"]]
+    images = setting.train.images[rows]
+    features, diagonal = kernel.features(images, chunk=100)
+    values = _errors(model, images[:CHECKED], features[:CHECKED], diagonal[:CHECKED])
+    arrays = {
+        "rows": rows.cpu().numpy(),
+        "features": features.cpu().numpy().astype(np.float16),
+        "diagonal": diagonal.cpu().numpy(),
+    }
     return CellResult({**values, "mean_diagonal": diagonal.mean().item(), "landmarks": count}, arrays)
 
 
@@ -59,11 +66,9 @@ def restore_teacher(record: Record, device: str) -> nn.Module:
 
 
 @torch.no_grad()
-def _errors(
-    model: nn.Module, images: Tensor, rows: Tensor, features: Tensor, diagonal: Tensor
-) -> dict[str, float]:
-    exact = empirical_ntk(model, images[rows], kind="trace", tile=64)
-    rebuilt = landmark_gram(features[rows], diagonal[rows])
+def _errors(model: nn.Module, images: Tensor, features: Tensor, diagonal: Tensor) -> dict[str, float]:
+    exact = empirical_ntk(model, images, kind="trace", tile=64)
+    rebuilt = landmark_gram(features, diagonal)
     return {
         "cosine": cosine_similarity(exact.flatten(), rebuilt.flatten(), dim=0).item(),
         "relative_error": ((rebuilt - exact).norm() / exact.norm()).item(),
