@@ -126,6 +126,30 @@ def draw_curves(curves: pd.DataFrame) -> Figure:
     return figure
 
 
+def draw_alignment(alignment: pd.DataFrame) -> Figure:
+    """Draw how near the students' kernels are to the teacher's in direction and in size.
+
+    Args:
+        alignment: One row a student and seed.
+
+    Returns:
+        Two dot plots that share their students.
+    """
+    figure, (direction, size) = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
+    labels = list(dict.fromkeys(alignment["label"]))
+    rows = alignment["label"].map(labels.index)
+    for axes, name in ((direction, "alignment"), (size, "size")):
+        axes.scatter(alignment[name], rows, s=18, color=BLUE, alpha=0.6, linewidth=0)
+        means = alignment.groupby("label", sort=False)[name].mean()
+        axes.plot(means, range(len(labels)), "|", color=ORANGE, markersize=14, markeredgewidth=2)
+    direction.set_yticks(range(len(labels)), labels)
+    direction.invert_yaxis()
+    direction.set_xlabel("centred cosine")
+    size.set_xlabel("size, student / teacher")
+    size.set_xscale("log")
+    return figure
+
+
 def draw_filters(filters: np.ndarray) -> Figure:
     """Draw signed filters and the non-negative PSF pairs that realise them.
 

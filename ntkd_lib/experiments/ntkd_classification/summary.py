@@ -117,7 +117,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
             {
                 "greater": greater,
                 "less": less,
-                "label": f"{_name(greater)} − {_name(less)}",
+                "label": f"{student_label(greater)} − {student_label(less)}",
                 "mean": mean(gaps),
                 "low": low,
                 "high": high,
@@ -127,7 +127,15 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _name(method: str) -> str:
+def student_label(method: str) -> str:
+    """Give what figures call a student; ``ntkd`` is the chosen form.
+
+    Args:
+        method: Name of a method, or ``ntkd``.
+
+    Returns:
+        Its label.
+    """
     labels = {m.name: m.label for m in compared_methods()}
     return {"ntkd": "NTKD", "kd": "KD", "none": "labels only"}.get(method, labels.get(method, method))
 
@@ -196,7 +204,7 @@ def curves(run: Run, methods: tuple[str, ...]) -> pd.DataFrame:
         for epoch, column in zip(epochs, values.T, strict=True):
             rows.append(
                 {
-                    "method": _name(method),
+                    "method": student_label(method),
                     "epoch": epoch,
                     "mean": column.mean(),
                     "low": column.min(),
