@@ -199,7 +199,7 @@ show(
 figures.settings_table(trials)
 
 # %% [markdown]
-# **Training length.** A verdict needs a plateau: the best validation accuracy of the last quarter of training
+# **Training length.** A verdict needs a plateau: the best validation accuracy of the last eighth of training
 # is at most 0.3 points above the best before it. The control "equal time" trains on shifted images about as
 # long as the NTKD student, its teacher and the compression of its kernel take together (seconds in the
 # tables).

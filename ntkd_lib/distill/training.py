@@ -100,8 +100,8 @@ def fit(
 def converged(curve: list[float]) -> bool:
     """Say whether validation accuracy has reached a plateau.
 
-    The best value of the last quarter of training is at most ``PLATEAU_POINTS`` above the best of the half
-    before it.
+    The best value of the last eighth of training is at most ``PLATEAU_POINTS`` above the best before it. (The
+    learning rate is near zero by then; what is gained earlier, while it falls, is no sign of a short run.)
 
     Args:
         curve: Validation accuracy in percent, evenly spaced over training.
@@ -111,8 +111,8 @@ def converged(curve: list[float]) -> bool:
     """
     if len(curve) < 4:
         return False
-    quarter = max(1, len(curve) // 4)
-    return max(curve[-quarter:]) - max(curve[-3 * quarter : -quarter]) <= PLATEAU_POINTS
+    last = max(1, len(curve) // 8)
+    return max(curve[-last:]) - max(curve[:-last]) <= PLATEAU_POINTS
 
 
 @torch.no_grad()
