@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from ntkd_lib.records.memory import keep_freed_memory
+
 
 def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:
     """Time several ways in turn.
@@ -18,6 +20,7 @@ def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 7) -> di
         Median seconds by name, on one thread.
     """
     torch.set_num_threads(1)
+    keep_freed_memory()
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for way in ways.values():
         way()

@@ -10,9 +10,8 @@ only ``U`` carries a derivative.
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ntkd_lib.optics.front_end import SignedFrontEnd
+from ntkd_lib.optics.front_end import WINDOW, SignedFrontEnd, pooling_windows
 from ntkd_lib.optics.student import HybridStudent
 
 
@@ -31,11 +30,11 @@ def student_trace_ntk(student: HybridStudent, images: Float[Tensor, "n 1 h w"]) 
     front = student.front
     if not (isinstance(front, SignedFrontEnd) and front.filters.requires_grad):
         return _dense_part(student.back, front(images))[0]
-    maps = front.maps(images)
+    windows = pooling_windows(images)
+    maps = front.maps(windows)
     lit = maps.detach() > 0 if front.rectify else None
-    read_out = (maps.relu() if front.rectify else maps).mean(dim=1).flatten(1)
-    kernel, signals = _dense_part(student.back, read_out)
-    patches = _masked_patches(images, lit, len(front.filters))
+    kernel, signals = _dense_part(student.back, front.pool(maps))
+    patches = _masked_patches(windows, lit, len(front.filters))
     gradients = _filter_gradients(signals, patches)
     return kernel + gradients @ gradients.T
 
@@ -64,15 +63,13 @@ def _layer_kernel(inputs: Tensor, signals: Tensor) -> Tensor:
 
 
 def _masked_patches(
-    images: Float[Tensor, "n 1 h w"], lit: Bool[Tensor, "n 4 k q"] | None, filters: int
+    windows: Float[Tensor, "n q 64"], lit: Bool[Tensor, "n q 4 k"] | None, filters: int
 ) -> Float[Tensor, "n k q s"]:
-    rows, columns = images.shape[2] // 2, images.shape[3] // 2
-    patches = functional.unfold(images, 7, padding=3).view(len(images), 49, rows, 2, columns, 2)
-    patches = patches.permute(0, 2, 4, 3, 5, 1).reshape(len(images), rows * columns, 4, 49)
+    square = windows.unflatten(2, (8, 8))
+    patches = torch.stack([square[..., i : i + 7, j : j + 7].flatten(2) for i, j in WINDOW], dim=2)
     if lit is None:
         return patches.mean(2)[:, None].expand(-1, filters, -1, -1)
-    mask = lit.permute(0, 3, 2, 1).to(patches) / 4
-    return (mask @ patches).transpose(1, 2)
+    return (lit.transpose(2, 3).to(patches) / 4 @ patches).transpose(1, 2)
 
 
 def _filter_gradients(

@@ -16,6 +16,7 @@ from typing import Any
 from ntkd_lib.records.atomic import write_text
 from ntkd_lib.records.cells import CellError, CellResult, identity
 from ntkd_lib.records.digest import digest_json
+from ntkd_lib.records.memory import keep_freed_memory
 from ntkd_lib.records.provenance import machine_state, measure
 from ntkd_lib.records.store import CellStore
 
@@ -78,13 +79,14 @@ class Outcome:
 
 
 def start_worker(parent: int, path: tuple[str, ...]) -> None:
-    """Make a worker process leave Ctrl-C to its parent, and end when its parent is gone.
+    """Make a worker process keep its memory, leave Ctrl-C to its parent, and end when its parent is gone.
 
     Args:
         parent: process id of the parent.
         path: where the parent finds modules; where that changes, joblib starts new workers.
     """
     sys.path[:] = path
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
