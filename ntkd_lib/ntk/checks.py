@@ -4,10 +4,12 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.kinds import KINDS
 
-METHODS = ("auto", "contraction", "structured")
+METHODS = ("auto", "contraction", "products", "structured")
 
 
-def check_request(x1: Tensor, x2: Tensor | None, kind: str, method: str, tile: int | None) -> None:
+def check_request(
+    x1: Tensor, x2: Tensor | None, kind: str, method: str, tile: int | str | None, memory: int
+) -> None:
     """Refuse a request that names no known kind or method, or whose shapes do not fit.
 
     Args:
@@ -15,7 +17,8 @@ def check_request(x1: Tensor, x2: Tensor | None, kind: str, method: str, tile: i
         x2: Second batch, or None.
         kind: Kind of kernel.
         method: Method of computation.
-        tile: Rows at a time, or None.
+        tile: Samples at a time, ``"auto"`` or None.
+        memory: Bytes for a tile.
 
     Raises:
         ValueError: What came and what is allowed, in one line.
@@ -24,8 +27,12 @@ def check_request(x1: Tensor, x2: Tensor | None, kind: str, method: str, tile: i
         raise ValueError(f"kind: got {kind!r}, allowed are {', '.join(KINDS)}")
     if method not in METHODS:
         raise ValueError(f"method: got {method!r}, allowed are {', '.join(METHODS)}")
-    if tile is not None and tile < 1:
-        raise ValueError(f"tile: got {tile}, needs at least 1 row")
+    if isinstance(tile, str) and tile != "auto":
+        raise ValueError(f"tile: got {tile!r}, allowed are a number of samples, 'auto' and None")
+    if isinstance(tile, int) and tile < 1:
+        raise ValueError(f"tile: got {tile}, needs at least 1 sample")
+    if memory < 1:
+        raise ValueError(f"memory: got {memory}, needs at least 1 byte")
     if not len(x1) or (x2 is not None and not len(x2)):
         raise ValueError("inputs: got an empty batch, needs at least one sample")
     if x2 is not None and x1.shape[1:] != x2.shape[1:]:

@@ -3,47 +3,46 @@
 import copy
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from ntkd_lib.ntk.assembly import rectangular_kernel, symmetric_kernel
 from ntkd_lib.ntk.checks import check_model, check_request
-from ntkd_lib.ntk.contraction import jacobian
-from ntkd_lib.ntk.kinds import Kind, contract
-from ntkd_lib.ntk.structured import (
-    Factors,
-    UnsupportedLayerError,
-    kernel_from_factors,
-    layer_factors,
-)
+from ntkd_lib.ntk.kinds import Kind, finish
+from ntkd_lib.ntk.plan import MEMORY, choose_method, choose_tile
+from ntkd_lib.ntk.tiles import METHODS
 
 
 def empirical_ntk(
     model: nn.Module,
-    x1: Float[Tensor, "n ..."],
-    x2: Float[Tensor, "m ..."] | None = None,
+    x1: Shaped[Tensor, "n ..."],
+    x2: Shaped[Tensor, "m ..."] | None = None,
     *,
     kind: Kind = "full",
     method: str = "auto",
-    tile: int | None = None,
+    tile: int | str | None = None,
+    memory: int = MEMORY,
     dtype: torch.dtype | None = None,
 ) -> Float[Tensor, "..."]:
     """Compute the tangent kernel ``Theta(x, x') = J(x) J(x')'`` over all trainable parameters.
 
     Kinds: ``full`` ``(n, m, c, c)``; ``trace`` ``(n, m)``, summed over classes (the NTKD loss's object);
-    ``per_class`` ``(c, n, m)``; ``pseudo`` ``(n, m)``, the kernel of the sum of logits. Differentiable with
-    respect to the parameters where gradients are enabled and ``dtype`` is None.
+    ``per_class`` ``(c, n, m)`` (the distilled kernel's object); ``pseudo`` ``(n, m)``, the kernel of the sum
+    of logits. Differentiable with respect to the parameters where gradients are enabled and ``dtype`` is
+    None.
 
-    Source: NTKD paper, Eq. 2 and 6-7.
+    Source: NTKD paper, Eq. 2 and 6-7; methods as in Novak, Sohl-Dickstein, Schoenholz (2022).
 
     Args:
         model: Network with outputs ``(n, c)``.
         x1: First batch.
         x2: Second batch; None for ``x1`` itself, and then the result is exactly symmetric.
         kind: Kind of kernel.
-        method: ``structured`` (layer by layer), ``contraction`` (whole Jacobians), or ``auto``: the first
-        where
-            it knows every layer.
-        tile: Samples at a time on each side; None for all at once.
+        method: ``structured`` (parameter by parameter), ``contraction`` (whole Jacobians), ``products``
+            (NTK-vector products), or ``auto``: the one that takes the fewest operations.
+        tile: Samples at a time on each side: peak memory is that of a tile and the output. None for all
+            at once, ``"auto"`` for as many as fit into ``memory``.
+        memory: Bytes that a tile may take where ``tile`` is ``"auto"``.
         dtype: Computes in this type on a copy of the model; None keeps the model's own.
 
     Returns:
@@ -58,38 +57,20 @@ def empirical_ntk(
     tensor([[5., 2.],
             [2., 2.]])
     """
-    check_request(x1, x2, kind, method, tile)
+    check_request(x1, x2, kind, method, tile, memory)
     check_model(model)
     if dtype is not None:
         model = copy.deepcopy(model).to(dtype)
-        x1, x2 = x1.to(dtype), None if x2 is None else x2.to(dtype)
-    rows = [_features(model, part, method) for part in x1.split(tile or len(x1))]
-    columns = rows if x2 is None else [_features(model, part, method) for part in x2.split(tile or len(x2))]
-    kernel = _join([[_pair(a, b, kind) for b in columns] for a in rows], kind)
-    return _symmetric(kernel, kind) if x2 is None else kernel
+        x1, x2 = _cast(x1, dtype), None if x2 is None else _cast(x2, dtype)
+    if method == "auto":
+        method = choose_method(model, x1, len(x1 if x2 is None else x2), kind)
+    if tile == "auto":
+        tile = choose_tile(model, x1, kind, method, memory)
+    tiles = METHODS[method](model, kind)
+    if x2 is None:
+        return finish(symmetric_kernel(tiles, kind, x1, tile), kind)
+    return finish(rectangular_kernel(tiles, kind, x1, x2, tile), kind)
 
 
-def _features(model: nn.Module, inputs: Tensor, method: str) -> list[Factors] | Tensor:
-    if method == "contraction":
-        return jacobian(model, inputs)
-    try:
-        return layer_factors(model, inputs)
-    except UnsupportedLayerError:
-        if method == "structured":
-            raise
-        return jacobian(model, inputs)
-
-
-def _pair(left: list[Factors] | Tensor, right: list[Factors] | Tensor, kind: Kind) -> Tensor:
-    return contract(left, right, kind) if isinstance(left, Tensor) else kernel_from_factors(left, right, kind)
-
-
-def _join(blocks: list[list[Tensor]], kind: Kind) -> Tensor:
-    rows, columns = (1, 2) if kind == "per_class" else (0, 1)
-    return torch.cat([torch.cat(line, dim=columns) for line in blocks], dim=rows)
-
-
-def _symmetric(kernel: Tensor, kind: Kind) -> Tensor:
-    if kind == "full":
-        return (kernel + kernel.permute(1, 0, 3, 2)) / 2
-    return (kernel + kernel.mT) / 2
+def _cast(inputs: Tensor, dtype: torch.dtype) -> Tensor:
+    return inputs.to(dtype) if inputs.is_floating_point() else inputs

@@ -1,10 +1,10 @@
 """Landmark features: a tangent kernel compressed once, so that any batch's Gram matrix is a small product."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.structured import Factors, kernel_from_factors, layer_factors
+from ntkd_lib.ntk.structured import structured_factors, structured_kernel
 
 
 class LandmarkKernel:
@@ -22,19 +22,19 @@ class LandmarkKernel:
         floor: Eigenvalues below this share of the largest one are left out.
     """
 
-    def __init__(self, model: nn.Module, landmarks: Float[Tensor, "r ..."], floor: float = 1e-6) -> None:
+    def __init__(self, model: nn.Module, landmarks: Shaped[Tensor, "r ..."], floor: float = 1e-6) -> None:
         """Factorise the kernel of the landmarks in float64."""
         self.model = model
         with torch.no_grad():
-            self.factors = layer_factors(model, landmarks)
-            gram = kernel_from_factors(self.factors, self.factors, "trace").double()
+            self.factors = structured_factors(model, landmarks, "trace")
+            gram = structured_kernel(self.factors, self.factors, "trace").double()
         values, vectors = torch.linalg.eigh((gram + gram.T) / 2)
         kept = values > floor * values[-1]
         self.root = (vectors[:, kept] / values[kept].sqrt()).to(landmarks.dtype)
 
     @torch.no_grad()
     def features(
-        self, inputs: Float[Tensor, "n ..."], chunk: int = 500
+        self, inputs: Shaped[Tensor, "n ..."], chunk: int = 500
     ) -> tuple[Float[Tensor, "n r"], Float[Tensor, " n"]]:
         """Give features and the exact diagonal of a batch, some samples at a time.
 
@@ -49,9 +49,9 @@ class LandmarkKernel:
         return torch.cat([f for f, _ in parts]), torch.cat([d for _, d in parts])
 
     def _features(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        factors = layer_factors(self.model, inputs)
-        cross = kernel_from_factors(factors, self.factors, "trace")
-        return cross @ self.root, sum(_diagonal(factor) for factor in factors)
+        factors = structured_factors(self.model, inputs, "trace")
+        cross = structured_kernel(factors, self.factors, "trace")
+        return cross @ self.root, sum(factor.squares() for factor in factors)
 
 
 def landmark_gram(features: Float[Tensor, "n r"], diagonal: Float[Tensor, " n"]) -> Float[Tensor, "n n"]:
@@ -66,10 +66,3 @@ def landmark_gram(features: Float[Tensor, "n r"], diagonal: Float[Tensor, " n"])
     """
     gram = features @ features.T
     return gram + torch.diag(diagonal - gram.diagonal())
-
-
-def _diagonal(factor: Factors) -> Tensor:
-    norms = factor.features.square().sum(dim=(1, 2))
-    if factor.inputs is None:
-        return norms
-    return norms * (factor.inputs.square().sum(1) * factor.weight + float(factor.bias))

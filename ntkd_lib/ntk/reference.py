@@ -3,11 +3,11 @@
 import copy
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 
-def reference_jacobian(model: nn.Module, inputs: Float[Tensor, "n ..."]) -> Float[Tensor, "n c p"]:
+def reference_jacobian(model: nn.Module, inputs: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n c p"]:
     """Give the Jacobian in float64 by a loop over samples and classes.
 
     Args:
@@ -20,15 +20,18 @@ def reference_jacobian(model: nn.Module, inputs: Float[Tensor, "n ..."]) -> Floa
     twin = copy.deepcopy(model).double()
     parameters = [p for p in twin.parameters() if p.requires_grad]
     samples = []
-    for sample in inputs.double():
+    for sample in inputs.double() if inputs.is_floating_point() else inputs:
         logits = twin(sample[None])[0]
-        rows = [torch.autograd.grad(logit, parameters, retain_graph=True) for logit in logits]
+        rows = [
+            torch.autograd.grad(logit, parameters, retain_graph=True, materialize_grads=True)
+            for logit in logits
+        ]
         samples.append(torch.stack([torch.cat([g.flatten() for g in row]) for row in rows]))
     return torch.stack(samples)
 
 
 def reference_ntk(
-    model: nn.Module, x1: Float[Tensor, "n ..."], x2: Float[Tensor, "m ..."] | None = None
+    model: nn.Module, x1: Shaped[Tensor, "n ..."], x2: Shaped[Tensor, "m ..."] | None = None
 ) -> Float[Tensor, "n m c c"]:
     """Give the full tangent kernel in float64, entry by entry.
 

@@ -1,73 +1,108 @@
-"""Structured tangent kernels: layer by layer, without the whole Jacobian.
+"""Structured tangent kernels: parameter by parameter in the cheapest form, without the whole Jacobian.
 
-A dense layer contributes ``(A A' + 1) o (B B')``: the Gram matrix of its inputs times that of the signals
-back-propagated to its outputs. A convolution contributes the Gram matrix of its per-sample gradients.
-Source: Novak, Sohl-Dickstein, Schoenholz (2022), structured derivatives; the NTKD sheet's exact form.
+One forward pass records what each layer was given, one batched backward pass what each logit sends back
+to its output; from these two every known layer's per-sample gradients follow. Source: Novak,
+Sohl-Dickstein, Schoenholz (2022), structured derivatives. Parameters that reach the logits by other ways
+get whole Jacobians.
 """
 
-from collections.abc import Callable
+import warnings
+from collections import defaultdict
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ntkd_lib.ntk.kinds import Kind, contract, scale
+from ntkd_lib.ntk.contraction import jacobian
+from ntkd_lib.ntk.factors import Factor, Gradients, OnePosition, Positions
+from ntkd_lib.ntk.kinds import Kind
+from ntkd_lib.ntk.layers.outer import (
+    CONVOLUTIONS,
+    DENSE,
+    TRANSPOSED,
+    Outer,
+    bias_gradients,
+    joined,
+    parts_of,
+    weight_gradients,
+)
+from ntkd_lib.ntk.layers.rows import EMBEDDINGS, NORMS, lookup_signals, norm_gradients, table_gradients
+from ntkd_lib.ntk.recording import Recording, Use, record
+from ntkd_lib.ntk.work import Shape, cheapest
+
+OUTER = (*DENSE, *CONVOLUTIONS, *TRANSPOSED)
 
 
-class UnsupportedLayerError(ValueError):
-    """A layer with trainable parameters that the structured method does not know."""
+def is_known(layer: nn.Module) -> bool:
+    """Say whether the gradients of a layer's parameters follow from its input and the signal at its output.
+
+    Exactly the listed types count and not their subclasses, whose forward pass may differ; and any layer
+    with a method ``per_sample_gradients(inputs, signal)`` that gives the gradients ``(n, c, *p)`` of all its
+    own parameters by name.
+
+    Args:
+        layer: Layer of a network.
+
+    Returns:
+        Whether it is known.
+    """
+    if isinstance(layer, nn.Embedding) and (layer.max_norm is not None or layer.scale_grad_by_freq):
+        return False
+    return type(layer) in (*OUTER, *NORMS, *EMBEDDINGS) or hasattr(layer, "per_sample_gradients")
+
+
+class WholeJacobianWarning(UserWarning):
+    """Some parameters are not known to the structured method and were given whole Jacobians."""
 
 
 @dataclass(frozen=True)
-class Factors:
-    """What one layer contributes: ``(inputs . inputs' + bias) o contract(features, features')``.
+class Group:
+    """A parameter and its uses.
 
     Attributes:
-        features: Back-propagated signals of a dense layer or gradients of a convolution, ``(n, c, d)``.
-        inputs: Inputs of a dense layer ``(n, i)``; None where the features are whole gradients.
-        weight: Whether the weight of a dense layer is trained.
-        bias: Whether the bias of a dense layer is trained.
+        attribute: Its name in the layer.
+        parameter: The parameter.
+        uses: Uses of it.
+        bias: Whether the bias of the same layers is counted with it.
     """
 
-    features: Tensor
-    inputs: Tensor | None = None
-    weight: bool = True
+    attribute: str
+    parameter: nn.Parameter
+    uses: tuple[Use, ...]
     bias: bool = False
 
 
-def layer_factors(model: nn.Module, inputs: Float[Tensor, "n ..."]) -> list[Factors]:
-    """Collect the factors of every trainable layer of a network for a batch.
+def structured_factors(model: nn.Module, inputs: Tensor, kind: Kind) -> list[Factor]:
+    """Collect what every trainable parameter contributes to the kernel of a batch.
 
     Args:
-        model: Network of dense and convolutional layers, each used once, and parameter-free layers.
+        model: Network with outputs ``(n, c)``.
         inputs: Batch of samples.
+        kind: Kind of kernel, which decides the cheapest form.
 
     Returns:
-        One entry for each layer with trainable parameters; differentiable where gradients are enabled.
+        Factors in an order that depends on the network alone; differentiable where gradients are enabled.
 
     Raises:
-        UnsupportedLayerError: A trainable layer of another type, or one that is used twice.
+        ValueError: A network whose samples mix, or that changes a layer's input in place.
+
+    Warns:
+        WholeJacobianWarning: Parameters that the method does not know, by name.
     """
-    layers = _trainable_layers(model)
-    create_graph = torch.is_grad_enabled()
-    seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-    handles = [layer.register_forward_hook(_recorder(name, seen)) for layer, name in layers.items()]
-    try:
-        with torch.enable_grad():
-            logits = model(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    with torch.enable_grad():
-        signals = _signals(logits, [seen[layer][1] for layer in layers], create_graph)
-    factors = [_factors(layer, seen[layer][0], b) for layer, b in zip(layers, signals, strict=True)]
-    return factors if create_graph else [_detached(factor) for factor in factors]
+    recording = record(model, inputs, is_known)
+    check_samples_apart(model, inputs, recording)
+    unseen = recording.unseen(model)
+    groups = group_uses(recording, {id(p) for p in unseen.values()})
+    signals = _signals(recording, groups, kind)
+    factors = [_factor(group, signals, kind) for group in groups]
+    if unseen:
+        factors.append(_whole(model, inputs, list(unseen), kind))
+    return factors
 
 
-def kernel_from_factors(left: list[Factors], right: list[Factors], kind: Kind) -> Float[Tensor, "..."]:
-    """Sum the contributions of all layers to the kernel between two batches.
+def structured_kernel(left: list[Factor], right: list[Factor], kind: Kind) -> Float[Tensor, "..."]:
+    """Sum the contributions of all parameters to the kernel between two batches.
 
     Args:
         left: Factors of the first batch.
@@ -75,86 +110,168 @@ def kernel_from_factors(left: list[Factors], right: list[Factors], kind: Kind) -
         kind: Kind of kernel.
 
     Returns:
-        Kernel of the given kind.
+        Kernel, ``full`` as ``(n, c, m, c)``.
     """
-    return sum(_contribution(a, b, kind) for a, b in zip(left, right, strict=True))
+    total = left[0].pair(right[0], kind)
+    for a, b in zip(left[1:], right[1:], strict=True):
+        part = a.pair(b, kind)
+        total = total + part if total.requires_grad or part.requires_grad else total.add_(part)
+    return total
 
 
-def _contribution(a: Factors, b: Factors, kind: Kind) -> Tensor:
-    kernel = contract(a.features, b.features, kind)
-    if a.inputs is None:
-        return kernel
-    gram = a.inputs @ b.inputs.T if a.weight else torch.zeros(len(a.inputs), len(b.inputs)).to(a.inputs)
-    return scale(kernel, gram + float(a.bias), kind)
+def group_uses(recording: Recording, left_out: set[int]) -> list[Group]:
+    """Sort the recorded uses by parameter, and count a bias with its weight where both are used alike.
+
+    Args:
+        recording: Watched forward pass.
+        left_out: Identities of parameters that are not to be grouped.
+
+    Returns:
+        One group a parameter, or a weight with its bias.
+    """
+    members: dict[int, list[tuple[str, nn.Parameter, Use]]] = defaultdict(list)
+    for use in recording.uses:
+        for attribute, parameter in use.parameters():
+            if id(parameter) not in left_out:
+                members[id(parameter)].append((attribute, parameter, use))
+    groups, folded = [], set()
+    for found in members.values():
+        attribute, parameter, _ = found[0]
+        uses = tuple(use for *_, use in found)
+        bias = _shared_bias(attribute, uses, members)
+        folded |= {id(bias)} if bias is not None else set()
+        groups.append(Group(attribute, parameter, uses, bias is not None))
+    return [group for group in groups if id(group.parameter) not in folded]
 
 
-def _trainable_layers(model: nn.Module) -> dict[nn.Module, str]:
-    layers: dict[nn.Module, str] = {}
-    owners: dict[int, str] = {}
-    for name, layer in model.named_modules(remove_duplicate=False):
-        own = [p for p in layer.parameters(recurse=False) if p.requires_grad]
-        if not own:
-            continue
-        if not _known(layer):
-            raise UnsupportedLayerError(f"layer {name!r}: {type(layer).__name__} is not known to this method")
-        if any(id(p) in owners for p in own):
-            raise UnsupportedLayerError(f"layer {name!r}: shares weights with {owners[id(own[0])]!r}")
-        owners |= {id(p): name for p in own}
-        layers[layer] = name
-    return layers
+def _shared_bias(attribute: str, uses: tuple[Use, ...], members: dict) -> nn.Parameter | None:
+    if attribute != "weight" or any(type(use.layer) not in (*DENSE, *CONVOLUTIONS) for use in uses):
+        return None
+    biases = {id(use.layer.bias): use.layer.bias for use in uses}
+    (bias,) = biases.values() if len(biases) == 1 else (None,)
+    if bias is None or [use for *_, use in members.get(id(bias), [])] != list(uses):
+        return None
+    return bias
 
 
-def _known(layer: nn.Module) -> bool:
-    if type(layer) is nn.Conv2d:
-        return layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
-    return type(layer) is nn.Linear
+def _signals(recording: Recording, groups: list[Group], kind: Kind) -> dict[Use, Tensor]:
+    uses = list(dict.fromkeys(use for group in groups for use in group.uses))
+    logits = recording.logits.sum(1, keepdim=True) if kind == "pseudo" else recording.logits
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        try:
+            rows = _backward(logits, uses, create_graph)
+        except RuntimeError:  # some backward passes, such as that of circular padding, cannot be batched
+            rows = _backward_one_by_one(logits, uses, create_graph)
+    found = {use: row.transpose(0, 1) for use, row in zip(uses, rows, strict=True) if row is not None}
+    return found if create_graph else {use: row.detach() for use, row in found.items()}
 
 
-def _recorder(name: str, seen: dict[nn.Module, tuple[Tensor, Tensor]]) -> Callable[..., None]:
-    def record(layer: nn.Module, args: tuple[Tensor], output: Tensor) -> None:
-        if layer in seen:
-            raise UnsupportedLayerError(f"layer {name!r}: is used twice in one forward pass")
-        if isinstance(layer, nn.Linear) and args[0].ndim != 2:
-            raise UnsupportedLayerError(f"layer {name!r}: dense layer on {args[0].ndim - 1}-axis samples")
-        seen[layer] = (args[0], output)
+def _backward(logits: Tensor, uses: list[Use], create_graph: bool) -> tuple[Tensor | None, ...]:
+    return torch.autograd.grad(
+        logits,
+        [use.edge for use in uses],
+        torch.eye(logits.shape[1]).to(logits)[:, None].expand(-1, *logits.shape),
+        retain_graph=True,
+        create_graph=create_graph,
+        allow_unused=True,
+        is_grads_batched=True,
+    )
 
-    return record
 
-
-def _signals(logits: Tensor, outputs: list[Tensor], create_graph: bool) -> list[Tensor]:
-    classes = logits.shape[1]
+def _backward_one_by_one(logits: Tensor, uses: list[Use], create_graph: bool) -> list[Tensor | None]:
+    edges = [use.edge for use in uses]
     rows = [
         torch.autograd.grad(
-            logits[:, c].sum(),
-            outputs,
-            retain_graph=create_graph or c < classes - 1,
-            create_graph=create_graph,
+            logit.sum(), edges, retain_graph=True, create_graph=create_graph, allow_unused=True
         )
-        for c in range(classes)
+        for logit in logits.unbind(1)
     ]
-    return [torch.stack(signal, dim=1) for signal in zip(*rows, strict=True)]
+    return [None if row[0] is None else torch.stack(row) for row in zip(*rows, strict=True)]
 
 
-def _factors(layer: nn.Module, inputs: Tensor, signals: Tensor) -> Factors:
-    bias = layer.bias is not None and layer.bias.requires_grad
-    if isinstance(layer, nn.Linear):
-        return Factors(signals, inputs, layer.weight.requires_grad, bias)
-    return Factors(_convolution_gradients(layer, inputs, signals.flatten(3), bias))
+def _factor(group: Group, signals: dict[Use, Tensor], kind: Kind) -> Factor:
+    uses = [(use, _inputs(use), signals[use]) for use in group.uses if use in signals]
+    types = {type(use.layer) in TRANSPOSED for use, *_ in uses}
+    if group.attribute == "weight" and all(type(use.layer) in OUTER for use, *_ in uses) and len(types) == 1:
+        return _outer_factor(joined([parts_of(u.layer, a, b) for u, a, b in uses]), group.bias, kind)
+    if len(uses) == 1 and isinstance(uses[0][0].layer, nn.Embedding):
+        return _embedding_factor(*uses[0], kind)
+    total = sum(_gradients(use.layer, group.attribute, a, b) for use, a, b in uses)
+    return Gradients(total.flatten(2))
 
 
-def _convolution_gradients(layer: nn.Conv2d, inputs: Tensor, signals: Tensor, bias: bool) -> Tensor:
-    parts = []
-    if layer.weight.requires_grad:
-        geometry = {"dilation": layer.dilation, "padding": layer.padding, "stride": layer.stride}
-        patches = functional.unfold(inputs, layer.kernel_size, **geometry)
-        parts.append(
-            (signals.flatten(1, 2) @ patches.transpose(1, 2)).unflatten(1, signals.shape[1:3]).flatten(2)
-        )
-    if bias:
-        parts.append(signals.sum(3))
-    return torch.cat(parts, dim=2)
+def _inputs(use: Use) -> Tensor:
+    return use.inputs if torch.is_grad_enabled() else use.inputs.detach()
 
 
-def _detached(factor: Factors) -> Factors:
-    inputs = None if factor.inputs is None else factor.inputs.detach()
-    return Factors(factor.features.detach(), inputs, factor.weight, factor.bias)
+def _outer_factor(parts: Outer, bias: bool, kind: Kind) -> Factor:
+    _, c, g, o, d = parts.signals.shape
+    way = cheapest(Shape(c, g, o, parts.inputs.shape[2], d), kind)
+    if way == "one position":
+        return OnePosition(parts.inputs.flatten(1), parts.signals.flatten(2), bias)
+    if way == "positions":
+        b = parts.signals[:, :, 0].permute(0, 3, 1, 2).contiguous()
+        return Positions(parts.inputs[:, 0].mT.contiguous(), b, bias)
+    weights = parts.gradients().flatten(2)
+    if not bias:
+        return Gradients(weights)
+    return Gradients(torch.cat([weights, parts.signals.sum(4).flatten(2)], dim=2))
+
+
+def _embedding_factor(use: Use, inputs: Tensor, signal: Tensor, kind: Kind) -> Factor:
+    places, b = lookup_signals(use.layer, inputs, signal)
+    _, c, o, d = b.shape
+    if cheapest(Shape(c, 1, o, use.layer.num_embeddings, d), kind) == "gradients":
+        return Gradients(table_gradients(use.layer, places, b).flatten(2))
+    return Positions(places, b.permute(0, 3, 1, 2).contiguous(), bias=False)
+
+
+def _gradients(layer: nn.Module, attribute: str, inputs: Tensor, signal: Tensor) -> Tensor:
+    if hasattr(layer, "per_sample_gradients"):
+        return layer.per_sample_gradients(inputs, signal)[attribute]
+    if type(layer) in NORMS:
+        return norm_gradients(layer, attribute, inputs, signal)
+    if type(layer) in EMBEDDINGS:
+        return table_gradients(layer, *lookup_signals(layer, inputs, signal))
+    if attribute == "bias":
+        return bias_gradients(layer, signal)
+    return weight_gradients(layer, parts_of(layer, inputs, signal))
+
+
+def _whole(model: nn.Module, inputs: Tensor, names: list[str], kind: Kind) -> Gradients:
+    warnings.warn(
+        f"{', '.join(names)}: not known to the structured method, whole Jacobians are formed for "
+        f"{'this parameter' if len(names) == 1 else 'these parameters'}",
+        WholeJacobianWarning,
+        stacklevel=4,
+    )
+    features = jacobian(model, inputs, names)
+    return Gradients(features.sum(1, keepdim=True) if kind == "pseudo" else features)
+
+
+def check_samples_apart(model: nn.Module, inputs: Tensor, recording: Recording) -> None:
+    """Refuse a network whose output for one sample changes with the rest of its batch.
+
+    Args:
+        model: Network.
+        inputs: Batch.
+        recording: Its watched forward pass.
+
+    Raises:
+        ValueError: With the name of the first layer at which the sample's values differ.
+    """
+    if len(inputs) == 1:
+        return
+    alone = record(model, inputs[:1], is_known)
+    if _close(alone.logits[0], recording.logits[0]):
+        return
+    pairs = zip(alone.uses, recording.uses, strict=False)
+    names = [a.name for a, b in pairs if a.name != b.name or not _close(a.inputs[0], b.inputs[0])]
+    place = f"at or before layer {names[0]!r}" if names else "after the last layer that is trained"
+    raise ValueError(f"model: the output for a sample changes with the rest of its batch, {place}")
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    tolerance = 1e-3 if a.dtype == torch.float32 else 1e-6
+    return bool((a - b).double().norm() <= tolerance * b.double().norm() + 1e-30)

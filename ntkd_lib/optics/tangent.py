@@ -1,17 +1,16 @@
 """The trace kernel of a hybrid student in closed form, cheap enough for every training step.
 
-For the dense back end, ``Theta = sum_l (A_l A_l' + 1) o (B_l B_l')``. The filters' share is contracted over
-the pooled positions ``q`` first: with ``R[k, q, s] = mean_f M[f, k, q] P[q, f, s]`` (patches under the ReLU
-mask, averaged over the pooling window ``f``) the gradient of class ``c`` is ``G_c[k, s] = sum_q U_c[k, q]
-R[k, q, s]``: a quarter of the work of a sum over all pixels. ``R`` is piecewise constant in the weights, so
-only ``U`` carries a derivative.
+For the dense back end, ``Theta = sum_l (A_l A_l' + 1) o (B_l B_l')``; the filters' share is the Gram matrix
+of their gradients, see `SignedFrontEnd.filter_gradients`. The general structured kernel gives the same
+numbers; here the signals are written down in place of a backward pass, so that their derivative is one
+backward pass and not two.
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkd_lib.optics.front_end import WINDOW, SignedFrontEnd, pooling_windows
+from ntkd_lib.optics.front_end import SignedFrontEnd, pooling_windows
 from ntkd_lib.optics.student import HybridStudent
 
 
@@ -32,10 +31,8 @@ def student_trace_ntk(student: HybridStudent, images: Float[Tensor, "n 1 h w"]) 
         return _dense_part(student.back, front(images))[0]
     windows = pooling_windows(images)
     maps = front.maps(windows)
-    lit = maps.detach() > 0 if front.rectify else None
     kernel, signals = _dense_part(student.back, front.pool(maps))
-    patches = _masked_patches(windows, lit, len(front.filters))
-    gradients = _filter_gradients(signals, patches)
+    gradients = front.filter_gradients(windows, maps, signals).flatten(1)
     return kernel + gradients @ gradients.T
 
 
@@ -60,21 +57,3 @@ def _dense_part(back: nn.Sequential, read_out: Tensor) -> tuple[Tensor, Tensor]:
 def _layer_kernel(inputs: Tensor, signals: Tensor) -> Tensor:
     flat = signals.flatten(1)
     return (inputs @ inputs.T + 1) * (flat @ flat.T)
-
-
-def _masked_patches(
-    windows: Float[Tensor, "n q 64"], lit: Bool[Tensor, "n q 4 k"] | None, filters: int
-) -> Float[Tensor, "n k q s"]:
-    square = windows.unflatten(2, (8, 8))
-    patches = torch.stack([square[..., i : i + 7, j : j + 7].flatten(2) for i, j in WINDOW], dim=2)
-    if lit is None:
-        return patches.mean(2)[:, None].expand(-1, filters, -1, -1)
-    return (lit.transpose(2, 3).to(patches) / 4 @ patches).transpose(1, 2)
-
-
-def _filter_gradients(
-    signals: Float[Tensor, "n c d"], patches: Float[Tensor, "n k q s"]
-) -> Float[Tensor, "n p"]:
-    n, filters, positions, _ = patches.shape
-    by_filter = signals.view(n, -1, filters, positions).transpose(1, 2)
-    return (by_filter @ patches).flatten(1)

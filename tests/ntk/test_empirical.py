@@ -1,5 +1,9 @@
 """The empirical kernel against its slow twin, closed forms and invariants."""
 
+import warnings
+from collections.abc import Callable
+from itertools import product
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,48 +15,23 @@ from ntkd_lib.ntk.checks import check_request
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.kinds import KINDS
 from ntkd_lib.ntk.reference import reference_ntk
-from ntkd_lib.ntk.structured import UnsupportedLayerError
+from ntkd_lib.ntk.structured import WholeJacobianWarning
+from tests.ntk.nets import CASES, LARGE, WHOLE, TiedEmbedding, build, convolutions, dense_net
 
-METHODS = ("structured", "contraction")
-
-
-class Tied(nn.Module):
-    """One dense layer used twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.dense = nn.Linear(4, 4)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.dense(self.dense(x).relu())
+METHODS = ("structured", "contraction", "products")
 
 
-def dense_net() -> nn.Sequential:
-    return nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3, bias=False), nn.Tanh(), nn.Linear(3, 4))
-
-
-def conv_net() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(2, 3, 3, stride=2, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(3, 4, (2, 1), dilation=(2, 1), bias=False),
-        nn.Flatten(),
-        nn.Linear(32, 3),
-    )
-
-
-CASES = {
-    "dense": (dense_net, (6,)),
-    "convolutions": (conv_net, (2, 8, 8)),
-    "lenet": (lenet, (1, 28, 28)),
-}
-
-
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=["dense", "lenet", "convolutions"])
 def case(request: pytest.FixtureRequest) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
-    torch.manual_seed(0)
-    build, shape = CASES[request.param]
-    return build(), torch.randn(3, *shape), torch.randn(2, *shape)
+    return build(request.param)
+
+
+def kernel_of(name: str, *args: object, **settings: object) -> torch.Tensor:
+    """Compute a kernel where only networks in WHOLE may need whole Jacobians."""
+    with warnings.catch_warnings():
+        if name in WHOLE:
+            warnings.simplefilter("ignore", WholeJacobianWarning)
+        return empirical_ntk(*args, **settings).detach()
 
 
 def expected(full: torch.Tensor, kind: str) -> torch.Tensor:
@@ -64,15 +43,18 @@ def expected(full: torch.Tensor, kind: str) -> torch.Tensor:
     return diagonal.sum(2) if kind == "trace" else diagonal.permute(2, 0, 1)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_agrees_with_slow_twin(case: tuple, kind: str, method: str) -> None:
-    model, x1, x2 = case
-    for other in (None, x2):
-        exact = expected(reference_ntk(model, x1, other), kind)
-        for dtype, tolerance in ((torch.float64, 1e-12), (None, 1e-5)):
-            found = empirical_ntk(model, x1, other, kind=kind, method=method, dtype=dtype).detach().double()
-            assert (found - exact).norm() <= tolerance * exact.norm()
+@pytest.mark.parametrize("name", CASES)
+def test_agrees_with_slow_twin(name: str) -> None:
+    model, x1, x2 = build(name, n=2 if name in LARGE else 3)
+    for other in (None,) if name in LARGE else (None, x2):
+        full = reference_ntk(model, x1, other)
+        for kind, method in product(KINDS, METHODS):
+            if name in LARGE and kind != "full" and method != "structured":
+                continue
+            exact = expected(full, kind)
+            for dtype, tolerance in ((torch.float64, 1e-12), (None, 1e-5)):
+                found = kernel_of(name, model, x1, other, kind=kind, method=method, dtype=dtype)
+                assert (found.double() - exact).norm() <= tolerance * exact.norm(), (kind, method, dtype)
 
 
 @pytest.mark.parametrize("tile", [1, 2, 5])
@@ -171,19 +153,13 @@ def test_linear_model_gives_the_gram_matrix() -> None:
     torch.testing.assert_close(empirical_ntk(model, x, kind="trace").detach(), x @ x.T)
 
 
-def test_auto_falls_back_for_tied_weights() -> None:
-    torch.manual_seed(6)
-    model, x = Tied(), torch.randn(3, 4)
-    torch.testing.assert_close(empirical_ntk(model, x, dtype=torch.float64).detach(), reference_ntk(model, x))
-    with pytest.raises(UnsupportedLayerError, match="layer 'dense': is used twice in one forward pass"):
-        empirical_ntk(model, x, method="structured")
-
-
 @pytest.mark.parametrize(
     "change, text",
     [
-        ({"method": "fast"}, "method: got 'fast', allowed are auto, contraction, structured"),
-        ({"tile": 0}, "tile: got 0, needs at least 1 row"),
+        ({"method": "fast"}, "method: got 'fast', allowed are auto, contraction, products, structured"),
+        ({"tile": "all"}, "tile: got 'all', allowed are a number of samples, 'auto' and None"),
+        ({"memory": 0}, "memory: got 0, needs at least 1 byte"),
+        ({"tile": 0}, "tile: got 0, needs at least 1 sample"),
         ({"x1": torch.zeros(0, 6)}, "inputs: got an empty batch, needs at least one sample"),
         ({"x2": torch.zeros(2, 5)}, r"x2: got samples of shape \(5,\), x1 has \(6,\)"),
     ],
@@ -196,7 +172,7 @@ def test_refusals_name_what_came(change: dict, text: str) -> None:
 
 def test_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="kind: got 'fulll', allowed are full, trace, per_class, pseudo"):
-        check_request(torch.zeros(2, 6), None, "fulll", "auto", None)
+        check_request(torch.zeros(2, 6), None, "fulll", "auto", None, 1)
 
 
 def test_layers_that_mix_samples_are_refused_by_name() -> None:
@@ -207,6 +183,134 @@ def test_layers_that_mix_samples_are_refused_by_name() -> None:
         empirical_ntk(nn.Sequential(nn.Linear(6, 4), nn.Dropout()), torch.zeros(2, 6))
     with pytest.raises(ValueError, match="model: got no trainable parameter"):
         empirical_ntk(nn.Flatten(), torch.zeros(2, 6))
+
+
+def test_padding_of_a_shared_table() -> None:
+    torch.manual_seed(8)
+    model, words = TiedEmbedding(padding=0), torch.randint(7, (3, 4))
+    for method in ("structured", "contraction"):
+        found = empirical_ntk(model, words, method=method, dtype=torch.float64).detach()
+        torch.testing.assert_close(found, reference_ntk(model, words))
+    with pytest.raises(ValueError, match="layer 'table': an embedding with padding whose table is shared"):
+        empirical_ntk(model, words, method="products")
+
+
+class Hidden(nn.Module):
+    """Reads the weight of one of its layers behind that layer's back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(nn.functional.linear(self.first(x).tanh(), self.first.weight))
+
+
+def test_weights_used_behind_their_layers_back_are_noticed() -> None:
+    torch.manual_seed(9)
+    model, x = Hidden(), torch.randn(3, 4)
+    with pytest.warns(
+        WholeJacobianWarning, match=r"first.weight: not known .* whole Jacobians .* this parameter"
+    ):
+        found = empirical_ntk(model, x, method="structured", dtype=torch.float64).detach()
+    torch.testing.assert_close(found, reference_ntk(model, x))
+
+
+class Ended(nn.Module):
+    """Changes a layer's input in place after the layer has used it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.first(x).exp()
+        logits = self.second(hidden)
+        hidden.mul_(2)
+        return logits + hidden[:, :3]
+
+
+class Centred(nn.Module):
+    """Subtracts the batch's mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.first(x)
+        return self.second(hidden - hidden.mean(0))
+
+
+class Branching(nn.Module):
+    """Takes another way where a sum is positive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(4, 4), Switch())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x)
+
+
+class Switch(nn.Module):
+    """Branches on a value."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.sum() > 0 else 2 * x
+
+
+@pytest.mark.parametrize(
+    "model, method, text",
+    [
+        (Ended, "structured", "layer 'second': its input is changed in place after it was used"),
+        (Centred, "structured", "a sample changes with the rest of its batch, at or before layer 'second'"),
+        (Branching, "contraction", "layer 'inner.1': Switch cannot run on single samples"),
+        (Centred, "products", "a sample changes with the rest of its batch, at or before layer 'second'"),
+        (lambda: nn.Flatten(0), "structured", "no trainable parameter"),
+        (lambda: nn.Conv2d(1, 2, 1), "structured", r"got an output of shape \(5, 2, 4, 4\) for 5 samples"),
+    ],
+)
+def test_networks_without_a_per_sample_kernel_are_refused(model: Callable, method: str, text: str) -> None:
+    torch.manual_seed(10)
+    shape = (5, 1, 4, 4) if "shape" in text else (5, 4)
+    with pytest.raises(ValueError, match=text):
+        empirical_ntk(model(), torch.randn(shape), method=method)
+
+
+def test_in_place_activations_change_nothing() -> None:
+    torch.manual_seed(11)
+    model, x = convolutions().double(), torch.randn(2, 4, 8, 8).double()
+    found = empirical_ntk(model, x, method="structured").detach()
+    torch.testing.assert_close(found, reference_ntk(model, x))
+
+
+@pytest.mark.parametrize(
+    "name", ["dense", "lenet", "convolutions", "unet", "attention of dense layers", "tied"]
+)
+def test_all_methods_have_the_same_gradient(name: str) -> None:
+    model, x, _ = build(name)
+    model = model.double()
+    x = x.double()
+    parameters = list(model.parameters())
+    slopes = []
+    for method in METHODS:
+        loss = empirical_ntk(model, x, kind="trace", method=method).square().mean()
+        slopes.append(torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True))
+    for found in slopes[1:]:
+        for a, b in zip(slopes[0], found, strict=True):
+            torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("tile", [3, "auto"])
+def test_no_gradients_are_kept_where_none_are_wanted(tile: int | str) -> None:
+    model, x, y = build("lenet", 7, 4)
+    with torch.no_grad():
+        own, cross = empirical_ntk(model, x, tile=tile), empirical_ntk(model, x, y, tile=tile, memory=2**24)
+    assert not own.requires_grad
+    assert torch.equal(own, own.permute(1, 0, 3, 2))
+    torch.testing.assert_close(own, empirical_ntk(model, x).detach())
+    torch.testing.assert_close(cross, empirical_ntk(model, x, y).detach())
 
 
 def test_same_call_twice_gives_the_same_bits() -> None:

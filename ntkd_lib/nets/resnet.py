@@ -1,0 +1,27 @@
+"""A ResNet-18 for small images."""
+
+from torch import nn
+
+from ntkd_lib.data.torchvision import torchvision
+
+
+def resnet18_cifar(classes: int = 10) -> nn.Module:
+    """Build torchvision's ResNet-18 with the stem that is usual for 32 x 32 images.
+
+    A 3 x 3 convolution of stride 1 stands in place of the 7 x 7 one of stride 2, and no pooling follows it.
+
+    Source: He, Zhang, Ren, Sun (2016), Sec. 4.2 for the stem.
+
+    Args:
+        classes: Number of classes.
+
+    Returns:
+        A network from ``(n, 3, h, w)`` to logits ``(n, classes)``.
+
+    >>> sum(p.numel() for p in resnet18_cifar().parameters())
+    11173962
+    """
+    net = torchvision.models.resnet18(num_classes=classes)
+    net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    net.maxpool = nn.Identity()
+    return net

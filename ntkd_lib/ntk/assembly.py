@@ -1,0 +1,113 @@
+"""A kernel put together from blocks: written into place, or joined where gradients flow through it."""
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from ntkd_lib.ntk.kinds import Kind, data_axes, join, mirrored
+from ntkd_lib.ntk.tiles import Kept, Tiles
+
+# Blocks a side into which a symmetric kernel is cut, so that nearly half of its products are saved.
+SYMMETRIC_BLOCKS = 8
+SMALLEST_BLOCK = 32
+
+
+def symmetric_kernel(tiles: Tiles, kind: Kind, x: Shaped[Tensor, "n ..."], tile: int | None) -> Tensor:
+    """Compute the kernel of a batch with itself: blocks above the diagonal, and their mirror images.
+
+    Args:
+        tiles: Method.
+        kind: Kind of kernel.
+        x: Batch.
+        tile: Samples at a time, or None.
+
+    Returns:
+        Exactly symmetric kernel.
+    """
+    size = tile or max(SMALLEST_BLOCK, -(-len(x) // SYMMETRIC_BLOCKS))
+    parts, take = _slices(len(x), size), _taker(tiles, x, tile)
+    sink = _sink(kind, len(x), len(x))
+    for i, a in enumerate(parts):
+        left = take(a)
+        own = tiles.pair(left, left)
+        sink.put(a, a, (own + mirrored(own, kind)) / 2)
+        for b in parts[i + 1 :]:
+            block = tiles.pair(left, take(b))
+            sink.put(a, b, block)
+            sink.put(b, a, mirrored(block, kind))
+    return sink.kernel()
+
+
+def rectangular_kernel(
+    tiles: Tiles, kind: Kind, x1: Shaped[Tensor, "n ..."], x2: Shaped[Tensor, "m ..."], tile: int | None
+) -> Tensor:
+    """Compute the kernel between two batches.
+
+    Args:
+        tiles: Method.
+        kind: Kind of kernel.
+        x1: First batch.
+        x2: Second batch.
+        tile: Samples at a time on each side, or None.
+
+    Returns:
+        Kernel.
+    """
+    take1, take2 = _taker(tiles, x1, tile), _taker(tiles, x2, tile)
+    sink = _sink(kind, len(x1), len(x2))
+    for a in _slices(len(x1), tile or len(x1)):
+        left = take1(a)
+        for b in _slices(len(x2), tile or len(x2)):
+            sink.put(a, b, tiles.pair(left, take2(b)))
+    return sink.kernel()
+
+
+def _slices(count: int, size: int) -> list[slice]:
+    return [slice(i, min(i + size, count)) for i in range(0, count, size)]
+
+
+class _taker:
+    def __init__(self, tiles: Tiles, x: Tensor, tile: int | None) -> None:
+        self.tiles, self.x = tiles, x
+        self.whole: Kept | None = tiles.keep(x) if tile is None else None
+
+    def __call__(self, part: slice) -> Kept:
+        return self.tiles.keep(self.x[part]) if self.whole is None else self.tiles.rows(self.whole, part)
+
+
+class _Written:
+    """Blocks written into one kernel that is allocated once."""
+
+    def __init__(self, kind: Kind, n: int, m: int) -> None:
+        self.kind, self.sides, self.whole = kind, (n, m), None
+
+    def put(self, a: slice, b: slice, block: Tensor) -> None:
+        axes = data_axes(self.kind)
+        if self.whole is None:
+            shape = list(block.shape)
+            shape[axes[0]], shape[axes[1]] = self.sides
+            self.whole = block.new_empty(shape)
+        self.whole.narrow(axes[0], a.start, a.stop - a.start).narrow(
+            axes[1], b.start, b.stop - b.start
+        ).copy_(block)
+
+    def kernel(self) -> Tensor:
+        return self.whole
+
+
+class _Joined:
+    """Blocks joined at the end, so that gradients flow."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind, self.blocks = kind, {}
+
+    def put(self, a: slice, b: slice, block: Tensor) -> None:
+        self.blocks.setdefault(a.start, {})[b.start] = block
+
+    def kernel(self) -> Tensor:
+        lines = [[line[b] for b in sorted(line)] for _, line in sorted(self.blocks.items())]
+        return join(lines, self.kind)
+
+
+def _sink(kind: Kind, n: int, m: int) -> _Written | _Joined:
+    return _Joined(kind) if torch.is_grad_enabled() else _Written(kind, n, m)

@@ -1,0 +1,204 @@
+"""What one parameter contributes to a kernel, kept in the form from which the kernel is cheapest.
+
+For per-sample gradients ``G[n, c] = B[n, c] A[n]'`` (signals times inputs over ``d`` positions) the inner
+product ``<G[n, c], G[m, k]>`` has three ways, and their work a pair of samples is
+
+- one position: ``(A A') o (B B')``, ``k + c^2 o``, no gradient is formed;
+- gradients first: ``c^2 k o``;
+- Gram matrices of positions: ``sum_de (A'A)[d, e] (B'B)[d, e]``, ``d^2 (k + c o)`` and more for kind
+``full``.
+
+Source: Novak, Sohl-Dickstein, Schoenholz (2022), structured derivatives; the third way contracts ``A'A``
+    with the
+signals of one side first, so that ``c`` enters once with ``d^2``.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ntkd_lib.ntk.kinds import Kind, contract, scaling
+
+# Values that one step of the position way may hold, so that it works in the cache and in little memory.
+STEP = 2**22
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Gradients of some parameters, whole.
+
+    Attributes:
+        features: ``G``, ``(n, c, p)``.
+    """
+
+    features: Float[Tensor, "n c p"]
+
+    def pair(self, other: "Gradients", kind: Kind) -> Float[Tensor, "..."]:
+        """Contribute to the kernel between two batches.
+
+        Args:
+            other: The same parameter's factor of the second batch.
+            kind: Kind of kernel.
+
+        Returns:
+            Contribution.
+        """
+        return contract(self.features, other.features, kind)
+
+    def rows(self, part: slice) -> "Gradients":
+        """Select samples.
+
+        Args:
+            part: Which.
+
+        Returns:
+            Factor of these samples.
+        """
+        return Gradients(self.features[part])
+
+    def squares(self) -> Float[Tensor, " n"]:
+        """Give the diagonal of the trace kernel.
+
+        Returns:
+            Contribution to ``Theta(x, x)``.
+        """
+        return self.features.square().sum((1, 2))
+
+
+@dataclass(frozen=True)
+class OnePosition:
+    """A dense layer used at one position.
+
+    Attributes:
+        inputs: ``A``, ``(n, k)``.
+        signals: ``B``, ``(n, c, o)``.
+        bias: Whether a bias is trained with the weight.
+    """
+
+    inputs: Float[Tensor, "n k"]
+    signals: Float[Tensor, "n c o"]
+    bias: bool
+
+    def pair(self, other: "OnePosition", kind: Kind) -> Float[Tensor, "..."]:
+        """Contribute to the kernel between two batches.
+
+        Args:
+            other: The same parameter's factor of the second batch.
+            kind: Kind of kernel.
+
+        Returns:
+            Contribution.
+        """
+        gram = self.inputs @ other.inputs.T
+        if self.bias:
+            gram = gram + 1
+        kernel = contract(self.signals, other.signals, kind)
+        differentiable = kernel.requires_grad or gram.requires_grad
+        return kernel * scaling(gram, kind) if differentiable else kernel.mul_(scaling(gram, kind))
+
+    def rows(self, part: slice) -> "OnePosition":
+        """Select samples.
+
+        Args:
+            part: Which.
+
+        Returns:
+            Factor of these samples.
+        """
+        return OnePosition(self.inputs[part], self.signals[part], self.bias)
+
+    def squares(self) -> Float[Tensor, " n"]:
+        """Give the diagonal of the trace kernel.
+
+        Returns:
+            Contribution to ``Theta(x, x)``.
+        """
+        return self.signals.square().sum((1, 2)) * (self.inputs.square().sum(1) + float(self.bias))
+
+
+@dataclass(frozen=True)
+class Positions:
+    """A weight used at several positions, by Gram matrices of positions.
+
+    Attributes:
+        inputs: ``A``, ``(n, d, k)``; or the looked up rows of an embedding, ``(n, d)``.
+        signals: ``B``, ``(n, d, c, o)``.
+        bias: Whether a bias is trained with the weight.
+    """
+
+    inputs: Float[Tensor, "n d k"] | Int[Tensor, "n d"]
+    signals: Float[Tensor, "n d c o"]
+    bias: bool
+
+    def pair(self, other: "Positions", kind: Kind) -> Float[Tensor, "..."]:
+        """Contribute to the kernel between two batches.
+
+        Args:
+            other: The same parameter's factor of the second batch.
+            kind: Kind of kernel.
+
+        Returns:
+            Contribution.
+        """
+        n, d, c, o = self.signals.shape
+        held = d * (d + c * o) if kind == "full" else d * d * (c if kind == "per_class" else 1)
+        rows = max(1, STEP // (held * len(other.signals)))
+        way = self._full if kind == "full" else self._per_class if kind == "per_class" else self._summed
+        blocks = [way(self.rows(slice(i, i + rows)), other) for i in range(0, n, rows)]
+        return torch.cat(blocks, dim=1 if kind == "per_class" else 0)
+
+    def rows(self, part: slice) -> "Positions":
+        """Select samples.
+
+        Args:
+            part: Which.
+
+        Returns:
+            Factor of these samples.
+        """
+        return Positions(self.inputs[part], self.signals[part], self.bias)
+
+    def squares(self) -> Float[Tensor, " n"]:
+        """Give the diagonal of the trace kernel.
+
+        Returns:
+            Contribution to ``Theta(x, x)``.
+        """
+        parts = [self.rows(slice(i, i + 1)) for i in range(len(self.signals))]
+        return torch.cat([part.pair(part, "trace").diagonal() for part in parts])
+
+    @staticmethod
+    def _gram(left: "Positions", right: "Positions") -> Float[Tensor, "n d m e"]:
+        if left.inputs.is_floating_point():
+            gram = left.inputs.flatten(0, 1) @ right.inputs.flatten(0, 1).T
+            gram = gram.view(*left.inputs.shape[:2], *right.inputs.shape[:2])
+        else:
+            gram = (left.inputs[:, :, None, None] == right.inputs).to(left.signals)
+        return gram + 1 if left.bias else gram
+
+    @staticmethod
+    def _summed(left: "Positions", right: "Positions") -> Float[Tensor, "n m"]:
+        product = left.signals.flatten(2).flatten(0, 1) @ right.signals.flatten(2).flatten(0, 1).T
+        gram = Positions._gram(left, right)
+        return (product.view_as(gram) * gram).sum((1, 3))
+
+    @staticmethod
+    def _per_class(left: "Positions", right: "Positions") -> Float[Tensor, "c n m"]:
+        a, b = (side.signals.permute(2, 0, 1, 3).flatten(1, 2) for side in (left, right))
+        gram = Positions._gram(left, right)
+        return ((a @ b.mT).view(len(a), *gram.shape) * gram).sum((2, 4))
+
+    @staticmethod
+    def _full(left: "Positions", right: "Positions") -> Float[Tensor, "n c m c"]:
+        n, d, c, o = left.signals.shape
+        m, e = right.signals.shape[:2]
+        gram = Positions._gram(left, right).permute(2, 0, 1, 3).reshape(m, n * d, e)
+        pulled = (gram @ right.signals.flatten(2)).view(m, n, d, c, o)
+        pulled = pulled.permute(1, 0, 3, 2, 4).reshape(n, m * c, d * o)
+        own = left.signals.transpose(1, 2).reshape(n, c, d * o)
+        return (own @ pulled.mT).view(n, c, m, c)
+
+
+Factor = Gradients | OnePosition | Positions

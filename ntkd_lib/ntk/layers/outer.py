@@ -1,0 +1,154 @@
+"""Layers whose weight gradient is a sum of outer products over positions.
+
+The gradient of class ``c`` for sample ``n`` is ``G[n, c] = sum_d B[n, c, :, d] A[n, :, d]'`` in each group of
+channels, with ``A`` what the weight multiplies at position ``d`` and ``B`` the signal at what comes of it. A
+dense layer has one position, a convolution one for each output pixel. In a transposed
+convolution the positions are those of its input, and ``B`` are the patches of the signal.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ntkd_lib.ntk.layers.patches import convolution_patches, transposed_patches
+
+DENSE = (nn.Linear,)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+@dataclass(frozen=True)
+class Outer:
+    """The two parts of a sum of outer products.
+
+    Attributes:
+        inputs: ``A``, ``(n, g, k, d)``.
+        signals: ``B``, ``(n, c, g, o, d)``.
+    """
+
+    inputs: Tensor
+    signals: Tensor
+
+    def gradients(self) -> Float[Tensor, "n c g o k"]:
+        """Form the gradients.
+
+        Returns:
+            ``G``.
+        """
+        n, c, g, o, d = self.signals.shape
+        rows = self.signals.transpose(1, 2).reshape(n * g, c * o, d)
+        product = rows @ self.inputs.reshape(n * g, -1, d).mT
+        return product.view(n, g, c, o, -1).transpose(1, 2)
+
+
+def dense(inputs: Float[Tensor, "n *d k"], signal: Float[Tensor, "n c *d o"]) -> Outer:
+    """Give the parts of a dense layer, used at one or several positions.
+
+    Args:
+        inputs: What the layer was given.
+        signal: Gradients of the logits with respect to its output.
+
+    Returns:
+        The parts.
+    """
+    n, c = signal.shape[:2]
+    a = inputs.reshape(n, 1, -1, inputs.shape[-1]).mT
+    return Outer(a, signal.reshape(n, c, 1, -1, signal.shape[-1]).mT)
+
+
+def convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> Outer:
+    """Give the parts of a convolution of one to three dimensions.
+
+    Args:
+        layer: The convolution.
+        inputs: What it was given, ``(n, k, ...)``.
+        signal: Gradients of the logits with respect to its output, ``(n, c, o, ...)``.
+
+    Returns:
+        The parts.
+    """
+    a = convolution_patches(layer, inputs).unflatten(1, (layer.groups, -1))
+    return Outer(a, signal.flatten(3).unflatten(2, (layer.groups, -1)))
+
+
+def transposed_convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> Outer:
+    """Give the parts of a transposed convolution of one to three dimensions.
+
+    Each class has its own patches here, so they take the place of ``B``, and the input that of ``A``.
+
+    Args:
+        layer: The transposed convolution.
+        inputs: What it was given, ``(n, k, ...)``.
+        signal: Gradients of the logits with respect to its output, ``(n, c, o, ...)``.
+
+    Returns:
+        The parts; the weight holds ``G'``.
+    """
+    patches = transposed_patches(layer, signal.flatten(0, 1), inputs.shape[2:])
+    b = patches.unflatten(1, (layer.groups, -1)).unflatten(0, signal.shape[:2])
+    return Outer(inputs.flatten(2).unflatten(1, (layer.groups, -1)), b)
+
+
+def weight_gradients(layer: nn.Module, parts: Outer) -> Float[Tensor, "n c *p"]:
+    """Form the gradients of a layer's weight, in the weight's shape.
+
+    Args:
+        layer: The layer.
+        parts: Its parts.
+
+    Returns:
+        Gradients of each class and sample.
+    """
+    gradients = parts.gradients()
+    if type(layer) in TRANSPOSED:
+        gradients = gradients.mT
+    return gradients.reshape(*gradients.shape[:2], *layer.weight.shape)
+
+
+def bias_gradients(layer: nn.Module, signal: Tensor) -> Float[Tensor, "n c o"]:
+    """Form the gradients of a layer's bias.
+
+    Args:
+        layer: The layer.
+        signal: Gradients of the logits with respect to its output.
+
+    Returns:
+        Sums of the signal over positions.
+    """
+    if type(layer) in DENSE:
+        return signal.flatten(2, -2).sum(2) if signal.ndim > 3 else signal
+    return signal.flatten(3).sum(3)
+
+
+def parts_of(layer: nn.Module, inputs: Tensor, signal: Tensor) -> Outer:
+    """Give the parts of any layer of this room.
+
+    Args:
+        layer: Dense layer or convolution.
+        inputs: What it was given.
+        signal: Gradients of the logits with respect to its output.
+
+    Returns:
+        The parts.
+    """
+    if type(layer) in DENSE:
+        return dense(inputs, signal)
+    if type(layer) in CONVOLUTIONS:
+        return convolution(layer, inputs, signal)
+    return transposed_convolution(layer, inputs, signal)
+
+
+def joined(parts: list[Outer]) -> Outer:
+    """Join several uses of one weight: their positions add up.
+
+    Args:
+        parts: Parts of each use.
+
+    Returns:
+        One pair of parts.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    return Outer(torch.cat([p.inputs for p in parts], dim=3), torch.cat([p.signals for p in parts], dim=4))

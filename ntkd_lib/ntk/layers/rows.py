@@ -1,0 +1,81 @@
+"""Layers other than dense ones and convolutions: normalisation scales and shifts, embeddings."""
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+NORMS = (*BATCH_NORMS, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+EMBEDDINGS = (nn.Embedding,)
+
+
+def norm_gradients(
+    layer: nn.Module, attribute: str, inputs: Tensor, signal: Tensor
+) -> Float[Tensor, "n c *p"]:
+    """Form the gradients of the scale or the shift of a normalisation in evaluation mode.
+
+    ``y = scale x^ + shift``, so they are the sums of ``B x^`` and of ``B`` over positions.
+
+    Args:
+        layer: The normalisation.
+        attribute: ``weight`` or ``bias``.
+        inputs: What it was given, ``(n, ...)``.
+        signal: Gradients of the logits with respect to its output, ``(n, c, ...)``.
+
+    Returns:
+        Gradients in the parameter's shape.
+    """
+    values = signal if attribute == "bias" else signal * _normalised(layer, inputs)[:, None]
+    if isinstance(layer, nn.LayerNorm | nn.RMSNorm):
+        between = values.ndim - 2 - len(layer.normalized_shape)
+        return values.flatten(2, 1 + between).sum(2) if between else values
+    return values.flatten(3).sum(3) if values.ndim > 3 else values
+
+
+def _normalised(layer: nn.Module, inputs: Tensor) -> Tensor:
+    if isinstance(layer, nn.LayerNorm):
+        return functional.layer_norm(inputs, layer.normalized_shape, eps=layer.eps)
+    if isinstance(layer, nn.RMSNorm):
+        return functional.rms_norm(inputs, layer.normalized_shape, eps=layer.eps)
+    if isinstance(layer, nn.GroupNorm):
+        return functional.group_norm(inputs, layer.num_groups, eps=layer.eps)
+    return functional.batch_norm(inputs, layer.running_mean, layer.running_var, eps=layer.eps)
+
+
+def lookup_signals(
+    layer: nn.Embedding, inputs: Int[Tensor, "n ..."], signal: Float[Tensor, "n c ..."]
+) -> tuple[Int[Tensor, "n d"], Float[Tensor, "n c e d"]]:
+    """Give the rows of an embedding that were looked up, and the signal at each; none at padding.
+
+    Args:
+        layer: The embedding.
+        inputs: Indices.
+        signal: Gradients of the logits with respect to its output.
+
+    Returns:
+        Indices and signals by position.
+    """
+    n, c = signal.shape[:2]
+    places = inputs.reshape(n, -1)
+    signals = signal.reshape(n, c, -1, layer.embedding_dim).mT
+    if layer.padding_idx is not None:
+        signals = signals * (places != layer.padding_idx)[:, None, None].to(signals)
+    return places, signals
+
+
+def table_gradients(
+    layer: nn.Embedding, places: Int[Tensor, "n d"], signals: Float[Tensor, "n c e d"]
+) -> Float[Tensor, "n c v e"]:
+    """Form the gradients of a whole embedding table: signals added up in the rows that were looked up.
+
+    Args:
+        layer: The embedding.
+        places: Indices.
+        signals: Signals at each.
+
+    Returns:
+        Gradients.
+    """
+    n, c, e, _ = signals.shape
+    table = signals.new_zeros(n, c, e, layer.num_embeddings)
+    return table.scatter_add(3, places[:, None, None].expand_as(signals), signals).mT

@@ -1,0 +1,192 @@
+"""Which method takes the fewest operations, and how many samples fit into memory, told from one sample."""
+
+from dataclasses import dataclass
+from math import isqrt, prod
+
+from jaxtyping import Shaped
+from torch import Tensor, nn
+
+from ntkd_lib.ntk.factors import STEP
+from ntkd_lib.ntk.kinds import Kind, class_pairs
+from ntkd_lib.ntk.layers.outer import DENSE, TRANSPOSED
+from ntkd_lib.ntk.recording import Use, record
+from ntkd_lib.ntk.structured import OUTER, group_uses, is_known
+from ntkd_lib.ntk.work import (
+    Shape,
+    cheapest,
+    gradient_pair_work,
+    gradient_work,
+    one_position_pair_work,
+    position_pair_work,
+)
+
+MEMORY = 2**30
+
+# NTK-vector products work on many small passes; only a clear gain in operations pays for them.
+PRODUCTS_PENALTY = 2.0
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Sizes of a network.
+
+    Attributes:
+        classes: Logits, 1 for kind ``pseudo``.
+        shapes: One for each weight of a dense layer or convolution.
+        others: Number of all other parameters.
+        width: Bytes of a value.
+    """
+
+    classes: int
+    shapes: tuple[Shape, ...]
+    others: int
+    width: int
+
+    def forward_work(self) -> int:
+        """Count the operations of one sample's forward pass.
+
+        Returns:
+            Operations.
+        """
+        return sum(gradient_work(s) // s.classes for s in self.shapes)
+
+    def parameters(self) -> int:
+        """Count the parameters.
+
+        Returns:
+            Their number, biases of dense layers and convolutions left out.
+        """
+        return self.others + sum(s.groups * s.outputs * s.inputs for s in self.shapes)
+
+
+def survey(model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind) -> Survey:
+    """Take the sizes of a network from one sample's forward pass.
+
+    Args:
+        model: Network.
+        sample: One sample.
+        kind: Kind of kernel.
+
+    Returns:
+        Its sizes.
+    """
+    recording = record(model, sample, is_known)
+    classes = 1 if kind == "pseudo" else recording.logits.shape[1]
+    groups = group_uses(recording, {id(p) for p in recording.unseen(model).values()})
+    outer = [g for g in groups if g.attribute == "weight" and all(type(u.layer) in OUTER for u in g.uses)]
+    shapes = tuple(_shape(g.uses, classes) for g in outer)
+    total = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    others = total - sum(g.parameter.numel() for g in outer)
+    return Survey(classes, shapes, others, recording.logits.element_size())
+
+
+def choose_method(model: nn.Module, x1: Shaped[Tensor, "n ..."], columns: int, kind: Kind) -> str:
+    """Choose the method that takes the fewest operations.
+
+    Args:
+        model: Network.
+        x1: First batch.
+        columns: Samples in the second batch.
+        kind: Kind of kernel.
+
+    Returns:
+        Name of the method.
+    """
+    work = predicted_work(survey(model, x1[:1], kind), len(x1), columns, kind)
+    work["products"] *= PRODUCTS_PENALTY
+    return min(("structured", "contraction", "products"), key=work.__getitem__)
+
+
+def predicted_work(sizes: Survey, rows: int, columns: int, kind: Kind) -> dict[str, float]:
+    """Predict the floating-point operations of every method.
+
+    Args:
+        sizes: Sizes of the network.
+        rows: Samples in the first batch.
+        columns: Samples in the second batch.
+        kind: Kind of kernel.
+
+    Returns:
+        Operations by method.
+    """
+    c, pairs, samples = sizes.classes, rows * columns, rows + columns
+    signals = samples * (1 + 2 * c) * sizes.forward_work()
+    others = 2 * pairs * class_pairs(c, kind) * sizes.others
+    whole = 2 * pairs * class_pairs(c, kind) * sizes.parameters()
+    return {
+        "contraction": signals + whole,
+        "products": float(columns * c * (rows * 3 + 3) * sizes.forward_work()),
+        "structured": signals
+        + others
+        + sum(samples * _sample_work(s, kind) + pairs * _pair_work(s, kind) for s in sizes.shapes),
+    }
+
+
+def choose_tile(model: nn.Module, x1: Shaped[Tensor, "n ..."], kind: Kind, method: str, memory: int) -> int:
+    """Choose the number of samples of which two tiles and their block fit into a budget.
+
+    Args:
+        model: Network.
+        x1: First batch.
+        kind: Kind of kernel.
+        method: Method.
+        memory: Budget in bytes.
+
+    Returns:
+        Samples, at least 1.
+    """
+    sizes = survey(model, x1[:1], kind)
+    kept, passing = _bytes_a_sample(sizes, kind, method)
+    block = 3 * class_pairs(sizes.classes, kind) * sizes.width
+    room = max(0, memory - (STEP * sizes.width if method == "structured" else 0))
+    each = 2 * kept + passing
+    return max(1, min(len(x1), (isqrt(each * each + 4 * block * room) - each) // (2 * block)))
+
+
+def _bytes_a_sample(sizes: Survey, kind: Kind, method: str) -> tuple[int, int]:
+    c, width = sizes.classes, sizes.width
+    signals = sum((c * s.outputs + s.inputs) * s.groups * s.positions for s in sizes.shapes)
+    if method == "structured":
+        kept = c * sizes.others + sum(_kept(s, kind) for s in sizes.shapes)
+        return width * kept, 2 * width * signals
+    whole = c * sizes.parameters()
+    if method == "contraction":
+        return width * whole, width * (whole + 2 * signals)
+    return 0, width * c * 4 * signals
+
+
+def _kept(s: Shape, kind: Kind) -> int:
+    if cheapest(s, kind) == "gradients":
+        return s.classes * s.groups * s.outputs * s.inputs
+    return s.positions * (s.inputs + s.classes * s.outputs)
+
+
+def _sample_work(s: Shape, kind: Kind) -> int:
+    return gradient_work(s) if cheapest(s, kind) == "gradients" else 0
+
+
+def _pair_work(s: Shape, kind: Kind) -> int:
+    counts = {
+        "gradients": gradient_pair_work,
+        "one position": one_position_pair_work,
+        "positions": position_pair_work,
+    }
+    return counts[cheapest(s, kind)](s, kind)
+
+
+def _shape(uses: tuple[Use, ...], classes: int) -> Shape:
+    layer, use = uses[0].layer, uses[0]
+    if type(layer) in DENSE:
+        return Shape(
+            classes, 1, layer.out_features, layer.in_features, sum(_dense_positions(u) for u in uses)
+        )
+    if type(layer) in TRANSPOSED:
+        positions = sum(prod(u.inputs.shape[2:]) for u in uses)
+        inner, outer = layer.in_channels // layer.groups, layer.weight[0].numel()
+        return Shape(classes, layer.groups, outer, inner, positions)
+    positions = sum(prod(u.shape[2:]) for u in uses)
+    return Shape(classes, layer.groups, use.shape[1] // layer.groups, layer.weight[0].numel(), positions)
+
+
+def _dense_positions(use: Use) -> int:
+    return prod(use.shape[1:-1])

@@ -1,0 +1,70 @@
+"""Kernels by NTK-vector products: a reverse pass on one side, a forward-mode pass on the other.
+
+No Jacobian and no gradient is kept, so that memory grows with the network and the tile alone; worthwhile
+where there are many logits and large weights. Source: Novak, Sohl-Dickstein, Schoenholz (2022).
+"""
+
+from collections import Counter
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+from torch.func import functional_call, vjp, vmap
+
+from ntkd_lib.ntk.functional import Parameters, located, split_parameters, tangent
+from ntkd_lib.ntk.kinds import Kind
+
+
+def products_kernel(
+    model: nn.Module, x1: Shaped[Tensor, "n ..."], x2: Shaped[Tensor, "m ..."], kind: Kind
+) -> Float[Tensor, "..."]:
+    """Compute a kernel column by column, ``Theta(x1, x) e_c = J(x1) J(x)' e_c``.
+
+    Args:
+        model: Network with outputs ``(n, c)`` in which samples do not mix.
+        x1: First batch.
+        x2: Second batch.
+        kind: Kind of kernel.
+
+    Returns:
+        Kernel, ``full`` as ``(n, c, m, c)``.
+
+    Raises:
+        ValueError: An embedding with padding whose table is used elsewhere; a layer without forward mode.
+    """
+    _refuse_shared_padding(model)
+    moving, rest = split_parameters(model)
+
+    def output(parameters: Parameters, samples: Tensor) -> Tensor:
+        return functional_call(model, (parameters, rest), (samples,))
+
+    def columns(sample: Tensor) -> Tensor:
+        logits, pull = vjp(lambda p: output(p, sample[None]), moving)
+        ones = torch.ones_like(logits)
+        cotangents = ones[None] if kind == "pseudo" else torch.eye(logits.shape[1]).to(logits)[:, None]
+
+        def column(cotangent: Tensor) -> Tensor:
+            return tangent(lambda p: output(p, x1), moving, pull(cotangent)[0])
+
+        return vmap(column)(cotangents)
+
+    with located(model):
+        found = torch.stack([columns(sample) for sample in x2])
+    if kind == "full":
+        return found.permute(2, 3, 0, 1)
+    if kind == "pseudo":
+        return found[:, 0].sum(2).T
+    diagonal = found.diagonal(dim1=1, dim2=3)
+    return diagonal.sum(2).T if kind == "trace" else diagonal.permute(2, 1, 0)
+
+
+def _refuse_shared_padding(model: nn.Module) -> None:
+    # forward mode moves the row at padding, which reverse mode holds still
+    owners = Counter(id(p) for layer in model.modules() for p in layer.parameters(recurse=False))
+    for name, layer in model.named_modules():
+        padded = isinstance(layer, nn.Embedding) and layer.padding_idx is not None
+        if padded and owners[id(layer.weight)] > 1:
+            raise ValueError(
+                f"layer {name!r}: an embedding with padding whose table is shared has no NTK-vector "
+                "products; use method 'structured' or 'contraction'"
+            )

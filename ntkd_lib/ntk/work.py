@@ -1,0 +1,103 @@
+"""How much arithmetic each way to a kernel takes, so that the cheapest one can be chosen beforehand."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ntkd_lib.ntk.kinds import Kind, class_pairs
+
+Way = Literal["one position", "gradients", "positions"]
+
+# Small batched products and element-wise passes run at a fraction of the rate of one large product.
+POSITION_PENALTY = 2.0
+# Partners that share the cost of one sample's gradients; a constant, so that all tiles choose alike.
+PARTNERS = 64
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of one weight's use.
+
+    Attributes:
+        classes: Logits.
+        groups: Groups of channels.
+        outputs: Output channels in a group.
+        inputs: Values that meet one output channel in a group.
+        positions: Positions at which the weight is used.
+    """
+
+    classes: int
+    groups: int
+    outputs: int
+    inputs: int
+    positions: int
+
+
+def cheapest(shape: Shape, kind: Kind) -> Way:
+    """Choose the cheapest way for one weight.
+
+    Args:
+        shape: Its sizes.
+        kind: Kind of kernel.
+
+    Returns:
+        The way of `ntkd_lib.ntk.factors`.
+    """
+    if shape.positions == 1 and shape.groups == 1:
+        return "one position"
+    if shape.groups > 1:
+        return "gradients"
+    first = gradient_work(shape) / PARTNERS + gradient_pair_work(shape, kind)
+    return "positions" if POSITION_PENALTY * position_pair_work(shape, kind) < first else "gradients"
+
+
+def gradient_work(shape: Shape) -> int:
+    """Count the floating-point operations that form one sample's gradients.
+
+    Args:
+        shape: Sizes.
+
+    Returns:
+        Operations a sample.
+    """
+    return 2 * shape.classes * shape.groups * shape.outputs * shape.inputs * shape.positions
+
+
+def gradient_pair_work(shape: Shape, kind: Kind) -> int:
+    """Count the operations of inner products of gradients.
+
+    Args:
+        shape: Sizes.
+        kind: Kind of kernel.
+
+    Returns:
+        Operations a pair of samples.
+    """
+    return 2 * class_pairs(shape.classes, kind) * shape.groups * shape.outputs * shape.inputs
+
+
+def position_pair_work(shape: Shape, kind: Kind) -> int:
+    """Count the operations of the Gram matrices of positions.
+
+    Args:
+        shape: Sizes.
+        kind: Kind of kernel.
+
+    Returns:
+        Operations a pair of samples.
+    """
+    c, o, k, d = shape.classes, shape.outputs, shape.inputs, shape.positions
+    work = 2 * d * d * (k + c * o)
+    return work + 2 * class_pairs(c, kind) * d * o if kind == "full" else work
+
+
+def one_position_pair_work(shape: Shape, kind: Kind) -> int:
+    """Count the operations of a dense layer's two Gram matrices.
+
+    Args:
+        shape: Sizes.
+        kind: Kind of kernel.
+
+    Returns:
+        Operations a pair of samples.
+    """
+    return 2 * (shape.inputs + class_pairs(shape.classes, kind) * shape.outputs)
