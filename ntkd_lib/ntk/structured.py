@@ -156,9 +156,9 @@ def _shared_bias(attribute: str, uses: tuple[Use, ...], members: dict) -> nn.Par
 
 def _signals(recording: Recording, groups: list[Group], kind: Kind) -> dict[Use, Tensor]:
     uses = list(dict.fromkeys(use for group in groups for use in group.uses))
-    logits = recording.logits.sum(1, keepdim=True) if kind == "pseudo" else recording.logits
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
+        logits = recording.logits.sum(1, keepdim=True) if kind == "pseudo" else recording.logits
         try:
             rows = _backward(logits, uses, create_graph)
         except RuntimeError:  # some backward passes, such as that of circular padding, cannot be batched

@@ -31,37 +31,33 @@ def split_signed(
 WINDOW = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
-def pooling_windows(images: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n q 64"]:
+def pooling_windows(images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n q l 8 8"]:
     """Cut images into the 8 x 8 pixels that 7 x 7 filters see from the four pixels of a pooling window.
 
-    Windows stand two pixels apart, so this is a quarter of the patches of every pixel, and one matrix
-    product with the filters at all four places gives what a convolution would: faster, same numbers.
-
     Args:
-        images: Scene intensities.
+        images: Scene intensities of ``l`` colours.
 
     Returns:
         Windows, ``q = (h / 2)(w / 2)``.
     """
-    padded = functional.pad(images[:, 0], (3, 3, 3, 3))
-    return padded.unfold(1, 8, 2).unfold(2, 8, 2).reshape(len(images), -1, 64)
+    padded = functional.pad(images, (3, 3, 3, 3))
+    return padded.unfold(2, 8, 2).unfold(3, 8, 2).permute(0, 2, 3, 1, 4, 5).flatten(1, 2)
 
 
-def placed_filters(filters: Float[Tensor, "k 1 7 7"]) -> Float[Tensor, "p 64"]:
+def placed_filters(filters: Float[Tensor, "k l 7 7"]) -> Float[Tensor, "p l 8 8"]:
     """Place filters at the four positions of a pooling window.
 
     Args:
-        filters: Filters of one colour.
+        filters: Filters.
 
     Returns:
         Filters within the 8 x 8 window, ``p = 4 k``, position-major.
     """
-    placed = [functional.pad(filters, (j, 1 - j, i, 1 - i)) for i, j in WINDOW]
-    return torch.cat(placed).flatten(1)
+    return torch.cat([functional.pad(filters, (j, 1 - j, i, 1 - i)) for i, j in WINDOW])
 
 
 class SignedFrontEnd(nn.Module):
-    """Signed 7 x 7 PSF filters for grey images, 2 x 2 averaged on the sensor's read-out.
+    """Signed 7 x 7 PSF filters for grey or colour images, 2 x 2 averaged on the sensor's read-out.
 
     ``h = pool(r(x * k))``, ``x * k = g (x * k+ - x * k-)``: the two captures of a pair are subtracted and
     scaled digitally; ``r`` is the ReLU or the identity. ``captures`` gives the two captures; the forward
@@ -72,6 +68,7 @@ class SignedFrontEnd(nn.Module):
     Args:
         filters: Number of filters.
         size: Pixels a side of the images, even.
+        colours: Colours of the images; each has its own PSFs and its own digital gain.
         rectify: Whether a ReLU follows the digital subtraction.
         trainable: Whether the filters are trained; otherwise they stay at their random start.
         positive: Whether the filters are drawn non-negative (no second capture); only with
@@ -87,6 +84,7 @@ class SignedFrontEnd(nn.Module):
         filters: int = 8,
         size: int = 28,
         *,
+        colours: int = 1,
         rectify: bool = True,
         trainable: bool = True,
         positive: bool = False,
@@ -98,15 +96,15 @@ class SignedFrontEnd(nn.Module):
             raise ValueError(f"size: got {size}, needs an even number of pixels for 2 x 2 pooling")
         if positive and trainable:
             raise ValueError("positive=True needs trainable=False: training would make the filters signed")
-        weight = (torch.rand(filters, 1, 7, 7) * 2 - 1) / 7
+        weight = (torch.rand(filters, colours, 7, 7) * 2 - 1) / (7 * colours**0.5)
         self.filters = nn.Parameter(weight.abs() if positive else weight, requires_grad=trainable)
         self.size, self.rectify, self.centre = size, rectify, centre
         self.read_out = filters * (size // 2) ** 2
 
     def captures(
-        self, images: Float[Tensor, "n 1 h w"]
-    ) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"], Float[Tensor, " 1"]]:
-        """Give what the sensor sees through both PSFs of each pair, and the digital gain.
+        self, images: Float[Tensor, "n l h w"]
+    ) -> tuple[Float[Tensor, "n k l h w"], Float[Tensor, "n k l h w"], Float[Tensor, " l"]]:
+        """Give what the sensor sees through both PSFs of each pair, and the digital gain, for each colour.
 
         Args:
             images: Scene intensities in [0, 1].
@@ -115,27 +113,34 @@ class SignedFrontEnd(nn.Module):
             Positive and negative captures, both non-negative, and the gain.
         """
         positive, negative, gain = split_signed(self.filters)
-        return (
-            functional.conv2d(images, positive, padding=3),
-            functional.conv2d(images, negative, padding=3),
-            gain,
-        )
+        return self._captured(images, positive), self._captured(images, negative), gain
 
-    def maps(self, windows: Float[Tensor, "n q 64"]) -> Float[Tensor, "n q 4 k"]:
+    def _captured(self, images: Tensor, psfs: Float[Tensor, "k l 7 7"]) -> Float[Tensor, "n k l h w"]:
+        colours = images.shape[1]
+        by_colour = psfs.transpose(0, 1).flatten(0, 1)[:, None]
+        seen = functional.conv2d(images, by_colour, padding=3, groups=colours)
+        return seen.unflatten(1, (colours, -1)).transpose(1, 2)
+
+    def maps(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n 4 k q"]:
         """Give the subtracted maps before the ReLU, by position in the pooling window.
 
+        The convolution on every pixel becomes one of stride 2 with the filters at all four places of the
+        window, written on the four interleaved half-size images: same numbers, in a shape that runs faster.
+
         Args:
-            windows: Pooling windows of images.
+            images: Scene intensities in [0, 1].
 
         Returns:
-            Maps of ``k`` filters.
+            Maps of ``k`` filters, ``q = (h / 2)(w / 2)``.
         """
-        maps = windows @ placed_filters(self.filters).T
-        maps = maps.view(*windows.shape[:2], 4, -1)
-        return maps - maps.mean(dim=(1, 2), keepdim=True) if self.centre else maps
+        interleaved = functional.pixel_unshuffle(functional.pad(images, (3, 3, 3, 3)), 2)
+        filters = functional.pixel_unshuffle(placed_filters(self.filters), 2)
+        maps = functional.conv2d(interleaved, filters)
+        maps = maps.reshape(len(images), 4, len(self.filters), -1)
+        return maps - maps.mean(dim=(1, 3), keepdim=True) if self.centre else maps
 
-    def pool(self, maps: Float[Tensor, "n q 4 k"]) -> Float[Tensor, "n read_out"]:
-        """Rectify maps, average them over pooling windows and flatten, filter-major.
+    def pool(self, maps: Float[Tensor, "n 4 k q"]) -> Float[Tensor, "n read_out"]:
+        """Rectify maps, average them over pooling windows and flatten.
 
         Args:
             maps: Maps before the ReLU.
@@ -143,11 +148,15 @@ class SignedFrontEnd(nn.Module):
         Returns:
             Read-out, ``k q`` values.
         """
-        return (maps.relu() if self.rectify else maps).mean(dim=2).transpose(1, 2).flatten(1)
+        return (maps.relu() if self.rectify else maps).mean(dim=1).flatten(1)
+
+    def forward(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n read_out"]:
+        """Read out images: subtract, rectify, average over 2 x 2 pixels, flatten."""
+        return self.pool(self.maps(images))
 
     def per_sample_gradients(
-        self, images: Float[Tensor, "n 1 h w"], signal: Float[Tensor, "n c read_out"]
-    ) -> dict[str, Float[Tensor, "n c k 1 7 7"]]:
+        self, images: Float[Tensor, "n l h w"], signal: Float[Tensor, "n c read_out"]
+    ) -> dict[str, Float[Tensor, "n c k l 7 7"]]:
         """Give the gradients of every sample and class with respect to the filters.
 
         Args:
@@ -156,18 +165,14 @@ class SignedFrontEnd(nn.Module):
 
         Returns:
             Gradients, by the name of the parameter.
-
-        Raises:
-            NotImplementedError: Captures whose mean is subtracted; their filters are not trained.
         """
-        windows = pooling_windows(images)
-        gradients = self.filter_gradients(windows, self.maps(windows), signal)
-        return {"filters": gradients.transpose(1, 2).unflatten(3, (1, 7, 7))}
+        gradients = self.filter_gradients(images, self.maps(images), signal)
+        return {"filters": gradients.transpose(1, 2).unflatten(3, self.filters.shape[1:])}
 
     def filter_gradients(
         self,
-        windows: Float[Tensor, "n q 64"],
-        maps: Float[Tensor, "n q 4 k"],
+        images: Float[Tensor, "n l h w"],
+        maps: Float[Tensor, "n 4 k q"],
         signal: Float[Tensor, "n c read_out"],
     ) -> Float[Tensor, "n k c s"]:
         """Contract the signal at the read-out with what each filter saw through its ReLU.
@@ -178,30 +183,27 @@ class SignedFrontEnd(nn.Module):
         ``U`` has a derivative.
 
         Args:
-            windows: Pooling windows of images.
+            images: Scene intensities.
             maps: Their maps before the ReLU.
             signal: Gradients of the logits with respect to the read-out.
 
         Returns:
-            Gradients, ``s = 49``.
+            Gradients, ``s = 49 l``.
 
         Raises:
             NotImplementedError: Captures whose mean is subtracted; their filters are not trained.
         """
         if self.centre:
             raise NotImplementedError("centre: filters of centred captures have no gradients here")
-        square = windows.unflatten(2, (8, 8))
-        patches = torch.stack([square[..., i : i + 7, j : j + 7].flatten(2) for i, j in WINDOW], dim=2)
+        windows = pooling_windows(images)
+        patches = torch.stack([windows[..., i : i + 7, j : j + 7].flatten(2) for i, j in WINDOW], dim=2)
         if self.rectify:
-            seen = ((maps.detach() > 0).transpose(2, 3).to(patches) / 4 @ patches).transpose(1, 2)
+            lit = (maps.detach() > 0).permute(0, 3, 2, 1).to(patches) / 4
+            seen = (lit @ patches).transpose(1, 2)
         else:
             seen = patches.mean(2)[:, None].expand(-1, len(self.filters), -1, -1)
         by_filter = signal.unflatten(2, (len(self.filters), -1)).transpose(1, 2)
         return by_filter @ seen
-
-    def forward(self, images: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n read_out"]:
-        """Read out images: subtract, rectify, average over 2 x 2 pixels, flatten."""
-        return self.pool(self.maps(pooling_windows(images)))
 
 
 class IdealLens(nn.Module):

@@ -28,7 +28,7 @@ class HybridStudent(nn.Module):
         self.front = front
         self.back = back
 
-    def forward(self, images: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n c"]:
+    def forward(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n c"]:
         """Give the logits of images."""
         return self.back(self.front(images))
 
@@ -55,6 +55,29 @@ def mnist_student(
     50930
     """
     front = _front_end(optics, rectified in ("both", "capture"), filters)
+    back = dense_back_end((front.read_out, *hidden, 10), rectify=rectified in ("both", "hidden"))
+    return HybridStudent(front, back)
+
+
+def cifar_student(
+    rectified: Rectified = "both", hidden: tuple[int, ...] = (360, 200), filters: int = 16
+) -> HybridStudent:
+    """Build the student of the CIFAR-10 experiments: 16 colour filters of 7 x 7, back end 4096-360-200-10.
+
+    Source: NTKD paper, Table 2 (16 filters, three dense layers, "1.62M"; their widths are not published).
+
+    Args:
+        rectified: Where ReLUs stand, as in `mnist_student`.
+        hidden: Widths of the hidden dense layers.
+        filters: Number of filters.
+
+    Returns:
+        The student, 1,551,482 parameters in its default form.
+
+    >>> sum(p.numel() for p in cifar_student().parameters())
+    1551482
+    """
+    front = SignedFrontEnd(filters, 32, colours=3, rectify=rectified in ("both", "capture"))
     back = dense_back_end((front.read_out, *hidden, 10), rectify=rectified in ("both", "hidden"))
     return HybridStudent(front, back)
 

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkd_lib.optics.front_end import SignedFrontEnd, pooling_windows
+from ntkd_lib.optics.front_end import SignedFrontEnd
 from ntkd_lib.optics.student import HybridStudent
 
 
-def student_trace_ntk(student: HybridStudent, images: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n n"]:
+def student_trace_ntk(student: HybridStudent, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n n"]:
     """Compute the trace kernel of a hybrid student, differentiable with respect to its weights.
 
     Source: NTKD paper, Eq. 6-8; equal to ``empirical_ntk(student, images, kind="trace")``.
@@ -29,10 +29,9 @@ def student_trace_ntk(student: HybridStudent, images: Float[Tensor, "n 1 h w"]) 
     front = student.front
     if not (isinstance(front, SignedFrontEnd) and front.filters.requires_grad):
         return _dense_part(student.back, front(images))[0]
-    windows = pooling_windows(images)
-    maps = front.maps(windows)
+    maps = front.maps(images)
     kernel, signals = _dense_part(student.back, front.pool(maps))
-    gradients = front.filter_gradients(windows, maps, signals).flatten(1)
+    gradients = front.filter_gradients(images, maps, signals).flatten(1)
     return kernel + gradients @ gradients.T
 
 

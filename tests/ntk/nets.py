@@ -8,7 +8,7 @@ from ntkd_lib.nets.lenet import lenet
 from ntkd_lib.nets.resnet import resnet18_cifar
 from ntkd_lib.nets.siren import siren
 from ntkd_lib.nets.unet import UNet
-from ntkd_lib.optics.student import mnist_student
+from ntkd_lib.optics.student import cifar_student, mnist_student
 
 
 def dense_net() -> nn.Sequential:
@@ -156,6 +156,7 @@ CASES = {
     "unet": (Pooled, images(3, 8, 8)),
     "siren": (lambda: siren(width=32), images(2)),
     "optical student": (mnist_student, images(1, 28, 28)),
+    "colour optical student": (lambda: cifar_student(hidden=(8, 6), filters=4), images(3, 32, 32)),
     "tied": (Tied, images(4)),
     "tied embedding": (TiedEmbedding, words(7)),
     "embedding": (Words, words(5000)),

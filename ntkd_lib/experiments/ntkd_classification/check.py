@@ -58,7 +58,8 @@ def _read_out(student: HybridStudent, images: torch.Tensor) -> torch.Tensor:
     plus, minus, gain = student.front.captures(images.float() / 255)
     assert plus.min() >= 0
     assert minus.min() >= 0
-    signed = np.maximum((plus - minus).numpy() * gain.item(), 0)
+    difference = (plus - minus).numpy() * gain.numpy()[:, None, None]
+    signed = np.maximum(difference.sum(axis=2), 0)
     n, k, h, w = signed.shape
     return torch.tensor(signed.reshape(n, k, h // 2, 2, w // 2, 2).mean(axis=(3, 5)).reshape(n, -1))
 
