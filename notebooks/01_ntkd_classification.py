@@ -129,7 +129,7 @@ show(
     "alignment",
     lambda: figures.draw_alignment(kernels),
     alt="Two dot plots by student, one dot a seed: the centred cosine between the student's and the "
-    "teacher's tangent kernel, and the ratio of their sizes on a logarithmic axis.",
+    "teacher's tangent kernel, and the ratio of their sizes.",
     caption="Trained students' tangent kernels against their teacher's. Bars: means over seeds.",
     data=kernels,
 )

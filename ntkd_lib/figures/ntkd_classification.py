@@ -146,7 +146,7 @@ def draw_alignment(alignment: pd.DataFrame) -> Figure:
     direction.invert_yaxis()
     direction.set_xlabel("centred cosine")
     size.set_xlabel("size, student / teacher")
-    size.set_xscale("log")
+    size.set_xlim(left=0)
     return figure
 
 
