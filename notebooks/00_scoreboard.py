@@ -24,11 +24,12 @@ tier = "cpu"
 
 # %% tags=["hide-input"]
 from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.experiments.scoreboard.summary import all_verdicts, built_chapters, verdict_counts
+from ntkd_lib.experiments.scoreboard.summary import built_chapters, verdict_counts
 from ntkd_lib.figures.claims import count_table
 from ntkd_lib.figures.publish import show
 from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
 from ntkd_lib.records.claims import load_claims
+from ntkd_lib.records.verdicts import all_verdicts
 
 run = open_run("00_scoreboard", globals())
 verdicts = all_verdicts(run.parameters.tier)

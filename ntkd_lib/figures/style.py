@@ -53,7 +53,7 @@ SHAPES: dict[str, object] = {
     "axes.spines.right": False,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
-    "xaxis.labellocation": "right",  # long names on the left leave narrow axes; a label then grows to the left
+    "xaxis.labellocation": "right",  # beside long names axes are narrow; a label then grows to the left
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "lines.linewidth": 1.8,

@@ -137,10 +137,11 @@ def params(notebook: str) -> None:
 @work_options
 def reproduce(tier: str, workers: int | None, scheduler: str | None) -> None:
     """Run every notebook that is not up to date, build the book, and say where it is."""
+    from ntkd_lib.pipeline.outcome import outcome_lines
     from ntkd_lib.pipeline.reproduce import reproduce as bring_up_to_date
 
     page = bring_up_to_date(tier, workers=workers, scheduler=scheduler, say=click.echo)
-    click.echo(f"the book is at {page}")
+    click.echo("\n".join([*outcome_lines(tier), f"the book is at {page}"]))
 
 
 @cli.command()
@@ -162,7 +163,7 @@ def book(tier: str) -> None:
 @click.pass_context
 def verify(context: click.Context, tier: str, contract: Path | None) -> None:
     """Check seals, hashes, claims and recorded results without computing anything anew."""
-    from ntkd_lib.pipeline.verify import verdict_counts
+    from ntkd_lib.pipeline.outcome import outcome_lines
     from ntkd_lib.pipeline.verify import verify as check
 
     problems = check(tier, contract)
@@ -170,8 +171,8 @@ def verify(context: click.Context, tier: str, contract: Path | None) -> None:
         click.echo(f"ntkd: {problem}", err=True)
     if problems:
         context.exit(1)
-    counts = ", ".join(f"{number} {status}" for status, number in sorted(verdict_counts(tier).items()))
-    click.echo(f"all in order; claims on tier {tier}: {counts}")
+    first, *rest = outcome_lines(tier)
+    click.echo("\n".join([f"all in order; {first}", *rest]))
 
 
 @cli.command()

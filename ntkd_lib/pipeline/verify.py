@@ -9,6 +9,7 @@ from ntkd_lib.pipeline.recheck import metric_problems
 from ntkd_lib.pipeline.seal import Seal, check_seal, read_seal, record_file, same_target
 from ntkd_lib.records.digest import sha256_file
 from ntkd_lib.records.layout import Layout, build_root, cell_root, results_root, tier_layout
+from ntkd_lib.records.verdicts import all_verdicts
 
 _REFUSALS = (PipelineError, RuntimeError, ValueError, OSError)
 
@@ -103,27 +104,6 @@ def _content_problems(seal: Seal, layout: Layout) -> Iterator[str]:
 
 def _verdict_problems(tier: str) -> Iterator[str]:
     try:
-        verdict_counts(tier)
+        all_verdicts(tier)
     except _REFUSALS as error:
         yield f"verdicts: {one_line(error)}"
-
-
-def verdict_counts(tier: str) -> dict[str, int]:
-    """Judge every claim again by the evidence at hand.
-
-    Args:
-        tier: whose live evidence counts beside the recorded one.
-
-    Returns:
-        number of claims by status, in the order of the contract.
-    """
-    from ntkd_lib.records.claims import load_claims
-    from ntkd_lib.records.evidence import collect_evidence
-    from ntkd_lib.records.verdicts import judge
-
-    evidences = collect_evidence(tier)
-    counts: dict[str, int] = {}
-    for claim in load_claims().claims:
-        status = judge(claim, evidences).status
-        counts[status] = counts.get(status, 0) + 1
-    return counts

