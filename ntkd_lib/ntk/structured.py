@@ -154,10 +154,13 @@ def feed(model: nn.Module, inputs: Tensor, kind: Kind) -> tuple[list[Fed], list[
         All parameters that are known and reach the logits, and the names of those that are not known.
 
     Raises:
-        ValueError: A network whose samples mix, or that changes a layer's input in place.
+        ValueError: A network whose samples mix, that changes a layer's input in place, or whose logits depend
+            on no trainable parameter.
     """
     recording = record(model, inputs, is_known)
     check_samples_apart(model, inputs, recording)
+    if recording.logits.grad_fn is None:
+        raise ValueError("model: its logits depend on no trainable parameter")
     unseen = recording.unseen(model)
     groups = group_uses(recording, {id(p) for p in unseen.values()})
     signals = _signals(recording, groups, kind)

@@ -299,6 +299,14 @@ def test_layers_that_do_not_reach_the_logits_do_not_count() -> None:
         torch.testing.assert_close(found, reference_ntk(model, x))
 
 
+def test_logits_without_a_trained_layer_are_refused() -> None:
+    model = Discarding()
+    for layer in (model.first, model.second):
+        layer.requires_grad_(False)
+    with pytest.raises(ValueError, match="model: its logits depend on no trainable parameter"):
+        empirical_ntk(model, torch.randn(3, 4), method="structured")
+
+
 def test_in_place_activations_change_nothing() -> None:
     torch.manual_seed(11)
     model, x = convolutions().double(), torch.randn(2, 4, 8, 8).double()
