@@ -32,7 +32,7 @@ def products_kernel(
     Raises:
         ValueError: An embedding with padding whose table is used elsewhere; a layer without forward mode.
     """
-    _refuse_shared_padding(model)
+    refuse_shared_padding(model)
     moving, rest = split_parameters(model)
 
     def output(parameters: Parameters, samples: Tensor) -> Tensor:
@@ -58,8 +58,15 @@ def products_kernel(
     return diagonal.sum(2).T if kind == "trace" else diagonal.permute(2, 1, 0)
 
 
-def _refuse_shared_padding(model: nn.Module) -> None:
-    # forward mode moves the row at padding, which reverse mode holds still
+def refuse_shared_padding(model: nn.Module) -> None:
+    """Refuse tables of which forward mode moves the row at padding, while reverse mode holds it still.
+
+    Args:
+        model: Network.
+
+    Raises:
+        ValueError: The embedding by name.
+    """
     owners = Counter(id(p) for layer in model.modules() for p in layer.parameters(recurse=False))
     for name, layer in model.named_modules():
         padded = isinstance(layer, nn.Embedding) and layer.padding_idx is not None

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ntkd_lib.ntk.contraction import jacobian
@@ -73,6 +73,50 @@ class Group:
     bias: bool = False
 
 
+@dataclass(frozen=True)
+class Fed:
+    """A parameter and all from which its per-sample gradients follow.
+
+    Attributes:
+        group: The parameter and its uses.
+        uses: Each use that reaches the logits, what its layer was given, and the signal ``(n, c, ...)``:
+            gradients of the logits with respect to its output.
+    """
+
+    group: Group
+    uses: tuple[tuple[Use, Tensor, Tensor], ...]
+
+    def outer(self) -> Outer | None:
+        """Give the gradients as a sum of outer products.
+
+        Returns:
+            The parts, or None where the gradients are no such sum.
+        """
+        types = {type(use.layer) in TRANSPOSED for use, *_ in self.uses}
+        weight = self.group.attribute == "weight" and all(type(use.layer) in OUTER for use, *_ in self.uses)
+        if not weight or len(types) != 1:
+            return None
+        return joined([parts_of(use.layer, inputs, signal) for use, inputs, signal in self.uses])
+
+    def lookup(self) -> tuple[Int[Tensor, "n d"], Float[Tensor, "n c e d"]] | None:
+        """Give the gradients as signals at the rows of a table that were looked up.
+
+        Returns:
+            Indices and signals by position, or None where this is not the table of one embedding.
+        """
+        use, inputs, signal = self.uses[0]
+        alone = len(self.uses) == 1 and isinstance(use.layer, nn.Embedding)
+        return lookup_signals(use.layer, inputs, signal) if alone else None
+
+    def gradients(self) -> Float[Tensor, "n c p"]:
+        """Form the gradients of the parameter, without a bias that is counted with it.
+
+        Returns:
+            Gradients of each class and sample.
+        """
+        return sum(_gradients(use.layer, self.group.attribute, a, b) for use, a, b in self.uses).flatten(2)
+
+
 def structured_factors(model: nn.Module, inputs: Tensor, kind: Kind) -> list[Factor]:
     """Collect what every trainable parameter contributes to the kernel of a batch.
 
@@ -90,15 +134,38 @@ def structured_factors(model: nn.Module, inputs: Tensor, kind: Kind) -> list[Fac
     Warns:
         WholeJacobianWarning: Parameters that the method does not know, by name.
     """
+    fed, unseen = feed(model, inputs, kind)
+    factors = [_factor(each, kind) for each in fed]
+    if unseen:
+        features = whole_jacobian(model, inputs, unseen)
+        factors.append(Gradients(features.sum(1, keepdim=True) if kind == "pseudo" else features))
+    return factors
+
+
+def feed(model: nn.Module, inputs: Tensor, kind: Kind) -> tuple[list[Fed], list[str]]:
+    """Run a network forwards and backwards once, and sort what came to every layer by parameter.
+
+    Args:
+        model: Network with outputs ``(n, c)``.
+        inputs: Batch of samples.
+        kind: Kind of kernel; ``pseudo`` sends back the sum of logits in place of each.
+
+    Returns:
+        All parameters that are known and reach the logits, and the names of those that are not known.
+
+    Raises:
+        ValueError: A network whose samples mix, that changes a layer's input in place, or whose logits depend
+            on no trainable parameter.
+    """
     recording = record(model, inputs, is_known)
     check_samples_apart(model, inputs, recording)
+    if recording.logits.grad_fn is None:
+        raise ValueError("model: its logits depend on no trainable parameter")
     unseen = recording.unseen(model)
     groups = group_uses(recording, {id(p) for p in unseen.values()})
     signals = _signals(recording, groups, kind)
-    factors = [_factor(group, signals, kind) for group in groups]
-    if unseen:
-        factors.append(_whole(model, inputs, list(unseen), kind))
-    return factors
+    fed = [Fed(g, tuple((u, _inputs(u), signals[u]) for u in g.uses if u in signals)) for g in groups]
+    return [each for each in fed if each.uses], list(unseen)
 
 
 def structured_kernel(left: list[Factor], right: list[Factor], kind: Kind) -> Float[Tensor, "..."]:
@@ -190,15 +257,14 @@ def _backward_one_by_one(logits: Tensor, uses: list[Use], create_graph: bool) ->
     return [None if row[0] is None else torch.stack(row) for row in zip(*rows, strict=True)]
 
 
-def _factor(group: Group, signals: dict[Use, Tensor], kind: Kind) -> Factor:
-    uses = [(use, _inputs(use), signals[use]) for use in group.uses if use in signals]
-    types = {type(use.layer) in TRANSPOSED for use, *_ in uses}
-    if group.attribute == "weight" and all(type(use.layer) in OUTER for use, *_ in uses) and len(types) == 1:
-        return _outer_factor(joined([parts_of(u.layer, a, b) for u, a, b in uses]), group.bias, kind)
-    if len(uses) == 1 and isinstance(uses[0][0].layer, nn.Embedding):
-        return _embedding_factor(*uses[0], kind)
-    total = sum(_gradients(use.layer, group.attribute, a, b) for use, a, b in uses)
-    return Gradients(total.flatten(2))
+def _factor(fed: Fed, kind: Kind) -> Factor:
+    parts = fed.outer()
+    if parts is not None:
+        return _outer_factor(parts, fed.group.bias, kind)
+    found = fed.lookup()
+    if found is not None:
+        return _embedding_factor(fed.uses[0][0].layer, *found, kind)
+    return Gradients(fed.gradients())
 
 
 def _inputs(use: Use) -> Tensor:
@@ -219,11 +285,10 @@ def _outer_factor(parts: Outer, bias: bool, kind: Kind) -> Factor:
     return Gradients(torch.cat([weights, parts.signals.sum(4).flatten(2)], dim=2))
 
 
-def _embedding_factor(use: Use, inputs: Tensor, signal: Tensor, kind: Kind) -> Factor:
-    places, b = lookup_signals(use.layer, inputs, signal)
+def _embedding_factor(layer: nn.Embedding, places: Tensor, b: Tensor, kind: Kind) -> Factor:
     _, c, o, d = b.shape
-    if cheapest(Shape(c, 1, o, use.layer.num_embeddings, d), kind) == "gradients":
-        return Gradients(table_gradients(use.layer, places, b).flatten(2))
+    if cheapest(Shape(c, 1, o, layer.num_embeddings, d), kind) == "gradients":
+        return Gradients(table_gradients(layer, places, b).flatten(2))
     return Positions(places, b.permute(0, 3, 1, 2).contiguous(), bias=False)
 
 
@@ -239,15 +304,27 @@ def _gradients(layer: nn.Module, attribute: str, inputs: Tensor, signal: Tensor)
     return weight_gradients(layer, parts_of(layer, inputs, signal))
 
 
-def _whole(model: nn.Module, inputs: Tensor, names: list[str], kind: Kind) -> Gradients:
+def whole_jacobian(model: nn.Module, inputs: Tensor, names: list[str]) -> Float[Tensor, "n c p"]:
+    """Form the whole Jacobian of parameters that are not known, with a note.
+
+    Args:
+        model: Network.
+        inputs: Batch.
+        names: Parameters by name.
+
+    Returns:
+        Jacobian.
+
+    Warns:
+        WholeJacobianWarning: Always, by name.
+    """
     warnings.warn(
         f"{', '.join(names)}: not known to the structured method, whole Jacobians are formed for "
         f"{'this parameter' if len(names) == 1 else 'these parameters'}",
         WholeJacobianWarning,
         stacklevel=4,
     )
-    features = jacobian(model, inputs, names)
-    return Gradients(features.sum(1, keepdim=True) if kind == "pseudo" else features)
+    return jacobian(model, inputs, names)
 
 
 def check_samples_apart(model: nn.Module, inputs: Tensor, recording: Recording) -> None:

@@ -278,6 +278,35 @@ def test_networks_without_a_per_sample_kernel_are_refused(model: Callable, metho
         empirical_ntk(model(), torch.randn(shape), method=method)
 
 
+class Discarding(nn.Module):
+    """Computes an auxiliary head and does not use it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head, self.second = nn.Linear(4, 4), nn.Linear(4, 2), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.first(x).tanh()
+        self.head(hidden)
+        return self.second(hidden)
+
+
+def test_layers_that_do_not_reach_the_logits_do_not_count() -> None:
+    torch.manual_seed(12)
+    model, x = Discarding(), torch.randn(3, 4)
+    for method in METHODS:
+        found = empirical_ntk(model, x, method=method, dtype=torch.float64).detach()
+        torch.testing.assert_close(found, reference_ntk(model, x))
+
+
+def test_logits_without_a_trained_layer_are_refused() -> None:
+    model = Discarding()
+    for layer in (model.first, model.second):
+        layer.requires_grad_(False)
+    with pytest.raises(ValueError, match="model: its logits depend on no trainable parameter"):
+        empirical_ntk(model, torch.randn(3, 4), method="structured")
+
+
 def test_in_place_activations_change_nothing() -> None:
     torch.manual_seed(11)
     model, x = convolutions().double(), torch.randn(2, 4, 8, 8).double()

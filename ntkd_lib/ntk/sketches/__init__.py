@@ -1,0 +1,1 @@
+"""Random features of few numbers whose inner products give the tangent kernel on average."""

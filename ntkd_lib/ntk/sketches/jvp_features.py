@@ -1,0 +1,75 @@
+"""Random features by forward mode: derivatives of the logits along random directions of all weights."""
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from ntkd_lib.ntk.checks import check_model
+from ntkd_lib.ntk.functional import Parameters, located, split_parameters, tangent
+from ntkd_lib.ntk.products import refuse_shared_padding
+from ntkd_lib.ntk.recording import record
+from ntkd_lib.ntk.sketches.hashing import key_of, signs
+from ntkd_lib.ntk.structured import check_samples_apart, is_known
+
+
+def jvp_features(
+    model: nn.Module, x: Shaped[Tensor, "n ..."], count: int, seed: int = 0, *, chunk: int = 8
+) -> Float[Tensor, "n c k"]:
+    """Give ``phi[n, c, i] = J(x_n)[c] z_i / sqrt(k)`` for random signs ``z_i``, so ``E phi phi' = Theta``.
+
+    One forward-mode pass a feature, for any network and any number of logits. Signs have less variance than
+    normal numbers: ``(|g|^2 |h|^2 + (g . h)^2 - 2 sum_i g_i^2 h_i^2) / k`` for an entry ``g . h``.
+    Differentiable with respect to the weights where gradients are enabled, and then the graph of all features
+    is kept. The same seed gives the same directions for every batch.
+
+    Source: Johnson and Lindenstrauss (1984); Achlioptas (2003), random signs.
+
+    Args:
+        model: Network with outputs ``(n, c)``.
+        x: Batch.
+        count: Features ``k``.
+        seed: Seed of the directions.
+        chunk: Directions at a time, each as large as the network.
+
+    Returns:
+        Features.
+
+    Raises:
+        ValueError: A count or chunk below 1, a layer that mixes samples or has no forward mode.
+    """
+    if count < 1:
+        raise ValueError(f"count: got {count}, needs at least 1")
+    if chunk < 1:
+        raise ValueError(f"chunk: got {chunk}, needs at least 1 direction")
+    check_model(model)
+    refuse_shared_padding(model)
+    check_samples_apart(model, x, record(model, x, is_known))
+    moving, rest = split_parameters(model)
+    still = _still_rows(model)
+
+    def derivative(direction: Parameters) -> Tensor:
+        return tangent(lambda p: functional_call(model, (p, rest), (x,)), moving, direction)
+
+    parts = []
+    for start in range(0, count, chunk):
+        drawn = _directions(moving, still, seed, range(start, min(start + chunk, count)))
+        with located(model):
+            parts.append(vmap(derivative)(drawn))
+    return torch.cat(parts).permute(1, 2, 0) / count**0.5
+
+
+def _directions(moving: Parameters, still: dict[str, int], seed: int, which: range) -> Parameters:
+    sizes = [p.numel() for p in moving.values()]
+    parts = torch.stack([signs(key_of(seed, i), (sum(sizes),)) for i in which]).split(sizes, dim=1)
+    drawn = {name: z.view(-1, *p.shape).to(p) for (name, p), z in zip(moving.items(), parts, strict=True)}
+    for name in still.keys() & drawn.keys():
+        drawn[name][:, still[name]] = 0
+    return drawn
+
+
+def _still_rows(model: nn.Module) -> dict[str, int]:
+    """Give the rows of embeddings that reverse mode holds still, by the name of the table."""
+    layers = {n: m for n, m in model.named_modules() if isinstance(m, nn.Embedding)}
+    padded = {n: m.padding_idx for n, m in layers.items() if m.padding_idx is not None}
+    return {f"{name}.weight" if name else "weight": row for name, row in padded.items()}

@@ -1,0 +1,114 @@
+"""Sketched features of a stream of samples: one pass, memory of one chunk."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ntkd_lib.ntk.checks import check_model
+from ntkd_lib.ntk.layers.outer import Outer
+from ntkd_lib.ntk.structured import Fed, feed, whole_jacobian
+
+
+@runtime_checkable
+class Sketch(Protocol):
+    """A linear map of per-sample gradients to a few numbers, applied parameter by parameter and summed."""
+
+    size: int
+
+    def whole(self, name: str, gradients: Float[Tensor, "n c p"]) -> Float[Tensor, "n c k"]:
+        """Sketch gradients that are given whole."""
+
+    def lookup(
+        self, name: str, places: Int[Tensor, "n d"], signals: Float[Tensor, "n c e d"]
+    ) -> Float[Tensor, "n c k"]:
+        """Sketch gradients of a table, given as signals at some rows."""
+
+    def outer(self, name: str, parts: Outer, bias: bool) -> Float[Tensor, "n c k"]:
+        """Sketch gradients that are sums of outer products."""
+
+
+def sketched_features(
+    model: nn.Module, x: Tensor | Iterable[Tensor], sketch: Sketch, chunk: int = 64
+) -> Float[Tensor, "n c k"]:
+    """Give features whose inner products are the tangent kernel on average, ``E phi phi' = Theta``.
+
+    `ntkd_lib.ntk.kinds.contract` makes a kernel of any kind of them. No Jacobian is kept, and the features
+    carry no gradients.
+
+    Args:
+        model: Network with outputs ``(n, c)``.
+        x: Samples, or batches of samples.
+        sketch: Sketch.
+        chunk: Samples at a time.
+
+    Returns:
+        Features of all samples, in their order.
+
+    Raises:
+        ValueError: An empty chunk, no samples, a batch that is no tensor, a layer that mixes samples.
+    """
+    parts = sketched_batches(model, x, sketch, chunk)
+    if not isinstance(x, Tensor):
+        found = list(parts)
+        if not found:
+            raise ValueError("x: got no batch, needs at least one sample")
+        return torch.cat(found)
+    features, end = None, 0
+    for part in parts:
+        features = part.new_empty(len(x), *part.shape[1:]) if features is None else features
+        features[end : end + len(part)] = part
+        end += len(part)
+    return features
+
+
+def sketched_batches(
+    model: nn.Module, x: Tensor | Iterable[Tensor], sketch: Sketch, chunk: int = 64
+) -> Iterator[Float[Tensor, "b c k"]]:
+    """Give the features of one chunk after the other, for those who keep them elsewhere.
+
+    Args:
+        model: Network with outputs ``(n, c)``.
+        x: Samples, or batches of samples.
+        sketch: Sketch.
+        chunk: Samples at a time.
+
+    Returns:
+        Iterator over features.
+
+    Raises:
+        ValueError: An empty chunk, no samples, a batch that is no tensor, a layer that mixes samples.
+    """
+    if chunk < 1:
+        raise ValueError(f"chunk: got {chunk}, needs at least 1 sample")
+    if isinstance(x, Tensor) and not len(x):
+        raise ValueError("x: got an empty batch, needs at least one sample")
+    check_model(model)
+    return (_features(model, part, sketch) for part in _chunks(x, chunk))
+
+
+def _chunks(x: Tensor | Iterable[Tensor], chunk: int) -> Iterator[Tensor]:
+    for batch in (x,) if isinstance(x, Tensor) else x:
+        if not isinstance(batch, Tensor):
+            raise ValueError(f"x: got a batch of type {type(batch).__name__}, allowed are tensors of samples")
+        yield from (part for part in batch.split(chunk) if len(part))
+
+
+@torch.no_grad()
+def _features(model: nn.Module, inputs: Tensor, sketch: Sketch) -> Tensor:
+    fed, unseen = feed(model, inputs, "full")
+    total = sum(_share(each, sketch) for each in fed)
+    if not unseen:
+        return total
+    return total + sketch.whole(", ".join(unseen), whole_jacobian(model, inputs, unseen))
+
+
+def _share(fed: Fed, sketch: Sketch) -> Tensor:
+    name = f"{fed.uses[0][0].name}.{fed.group.attribute}"
+    parts = fed.outer()
+    if parts is not None:
+        return sketch.outer(name, parts, fed.group.bias)
+    found = fed.lookup()
+    return sketch.whole(name, fed.gradients()) if found is None else sketch.lookup(name, *found)
