@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from ntkd_lib.records.verdicts import Verdict, all_verdicts
+from ntkd_lib.records.outcome import all_verdicts
+from ntkd_lib.records.verdicts import Verdict
 
 STANDIN = "stand-in data"
 

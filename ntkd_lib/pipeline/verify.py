@@ -9,7 +9,7 @@ from ntkd_lib.pipeline.recheck import metric_problems
 from ntkd_lib.pipeline.seal import Seal, check_seal, read_seal, record_file, same_target
 from ntkd_lib.records.digest import sha256_file
 from ntkd_lib.records.layout import Layout, build_root, cell_root, results_root, tier_layout
-from ntkd_lib.records.verdicts import all_verdicts
+from ntkd_lib.records.outcome import all_verdicts
 
 _REFUSALS = (PipelineError, RuntimeError, ValueError, OSError)
 

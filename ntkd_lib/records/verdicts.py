@@ -10,17 +10,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from ntkd_lib.records.claims import (
-    AtLeast,
-    AtMost,
-    Claim,
-    Ordering,
-    RatioAtLeast,
-    SlopeWithin,
-    Within,
-    load_claims,
-)
-from ntkd_lib.records.evidence import Evidence, Metric, collect_evidence
+from ntkd_lib.records.claims import AtLeast, AtMost, Claim, Ordering, RatioAtLeast, SlopeWithin, Within
+from ntkd_lib.records.evidence import Evidence, Metric
 from ntkd_lib.records.parameters import TIERS
 
 Status = Literal["exceeded", "reproduced", "not reproduced", "not assessed"]
@@ -127,19 +118,6 @@ def _percentiles(draws: Float[np.ndarray, " draws"]) -> Interval:
     tail = (100 - LEVEL) / 2
     low, high = np.percentile(draws, [tail, 100 - tail])
     return float(low), float(high)
-
-
-def all_verdicts(tier: str) -> list[Verdict]:
-    """Judge every claim by the evidence at hand.
-
-    Args:
-        tier: whose live evidence is read; recorded evidence always counts.
-
-    Returns:
-        one verdict a claim, in the order of the contract.
-    """
-    evidences = collect_evidence(tier)
-    return [judge(claim, evidences) for claim in load_claims().claims]
 
 
 def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:

@@ -13,7 +13,7 @@ from ntkd_lib.figures.publish import show
 from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
 from ntkd_lib.records.evidence import DataState, Evidence, Metric, save_evidence
 from ntkd_lib.records.layout import tier_layout
-from ntkd_lib.records.verdicts import all_verdicts
+from ntkd_lib.records.outcome import all_verdicts
 from tests.setup.project import ROOT
 
 CHAPTER, SCOREBOARD = "01_ntkd_classification", "00_scoreboard"

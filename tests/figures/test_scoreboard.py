@@ -9,7 +9,7 @@ from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
 from ntkd_lib.records.claims import load_claims
 from ntkd_lib.records.evidence import save_evidence
 from ntkd_lib.records.layout import tier_layout
-from ntkd_lib.records.verdicts import all_verdicts
+from ntkd_lib.records.outcome import all_verdicts
 from tests.book import fake
 
 
