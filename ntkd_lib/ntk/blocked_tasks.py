@@ -1,0 +1,197 @@
+"""One block of a kernel as a task: on one thread, with the same bits on whatever worker it runs."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, fields, replace
+
+import cloudpickle
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+
+from ntkd_lib.ntk.assembly import rectangular_kernel, symmetric_kernel
+from ntkd_lib.ntk.factors import Factor
+from ntkd_lib.ntk.functional import plain_attention
+from ntkd_lib.ntk.kinds import Kind, finish
+from ntkd_lib.ntk.tiles import METHODS, Kept, Tiles
+from ntkd_lib.records.memory import keep_freed_memory
+
+# Samples that pass through the network at a time: a backward pass for every class holds far more than is
+# kept of a sample. With the colour student 8 take 3.0 ms a sample and 64 take 7.1, most of it to fetch fresh
+# memory; LeNet pays 0.3 ms for it.
+PIECE = 8
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a block is computed.
+
+    Attributes:
+        kind: Kind of kernel.
+        method: Method, resolved.
+        tile: Samples whose factors fit into memory beside those of as many others.
+    """
+
+    kind: Kind
+    method: str
+    tile: int
+
+
+class PassingTiles:
+    """A method that lets few samples at a time through the network, and keeps what follows of all of them.
+
+    Args:
+        tiles: Method.
+    """
+
+    def __init__(self, tiles: Tiles) -> None:
+        """Keep the method, whose ways to select and to pair stay as they are."""
+        self.tiles, self.rows, self.pair = tiles, tiles.rows, tiles.pair
+
+    def keep(self, inputs: Shaped[Tensor, "n ..."]) -> Kept:
+        """Compute what the kernel needs of some samples, written into place piece by piece.
+
+        Args:
+            inputs: Samples.
+
+        Returns:
+            What the method keeps of them.
+        """
+        whole = None
+        for start in range(0, len(inputs), PIECE):
+            part = self.tiles.keep(inputs[start : start + PIECE])
+            whole = _room(part, len(inputs)) if whole is None else whole
+            _write(part, whole, start)
+        return whole
+
+
+def compute_block(
+    packed: bytes,
+    settings: Settings,
+    left: Shaped[np.ndarray, "n ..."],
+    right: Shaped[np.ndarray, "m ..."] | None = None,
+) -> Shaped[np.ndarray, "..."]:
+    """Compute the kernel between two chunks of samples on one thread.
+
+    Args:
+        packed: Network, pickled; unpacked anew, so that tasks on several threads do not disturb each other.
+        settings: How.
+        left: First chunk.
+        right: Second chunk; None for the first itself, and then the block is exactly symmetric.
+
+    Returns:
+        Block in the shape in which `blocked_ntk` lays kernels out.
+    """
+    keep_freed_memory()
+    with _alone(settings.method), _ATTENTION.held(), _one_thread(), torch.no_grad():
+        model = cloudpickle.loads(packed)
+        tiles = PassingTiles(METHODS[settings.method](model, settings.kind))
+        x1 = _tensor(left, model)
+        tile = (
+            settings.tile if settings.tile < max(len(left), len(left if right is None else right)) else None
+        )
+        if right is None:
+            kernel = symmetric_kernel(tiles, settings.kind, x1, tile)
+        else:
+            kernel = rectangular_kernel(tiles, settings.kind, x1, _tensor(right, model), tile)
+    return laid_out(finish(kernel, settings.kind), settings.kind)
+
+
+def laid_out(kernel: Shaped[Tensor, "..."], kind: Kind) -> Shaped[np.ndarray, "..."]:
+    """Lay a kernel out with its data axes last; ``full`` as ``(n c, m c)``, the classes of a sample together.
+
+    Args:
+        kernel: Kernel as `empirical_ntk` gives it.
+        kind: Its kind.
+
+    Returns:
+        The kernel.
+    """
+    if kind == "full":
+        n, m, c, _ = kernel.shape
+        kernel = kernel.permute(0, 2, 1, 3).reshape(n * c, m * c)
+    return kernel.cpu().numpy()
+
+
+def mirror(block: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
+    """Give the block on the other side of the diagonal.
+
+    Args:
+        block: Block.
+
+    Returns:
+        Its transpose, as a view.
+    """
+    return np.swapaxes(block, -1, -2)
+
+
+def _tensor(chunk: np.ndarray, model: nn.Module) -> Tensor:
+    # torch.tensor copies into memory aligned by torch, on which the order of sums may depend
+    return torch.tensor(chunk, device=next(model.parameters()).device)
+
+
+def _room(part: Kept, count: int) -> Kept:
+    if isinstance(part, Tensor):
+        return part.new_empty((count, *part.shape[1:]))
+    return [
+        replace(factor, **{name: _room(value, count) for name, value in _tensors(factor)}) for factor in part
+    ]
+
+
+def _write(part: Kept, whole: Kept, start: int) -> None:
+    if isinstance(part, Tensor):
+        whole[start : start + len(part)] = part
+        return
+    for factor, room in zip(part, whole, strict=True):
+        for name, value in _tensors(factor):
+            _write(value, getattr(room, name), start)
+
+
+def _tensors(factor: Factor) -> list[tuple[str, Tensor]]:
+    values = [(field.name, getattr(factor, field.name)) for field in fields(factor)]
+    return [(name, value) for name, value in values if isinstance(value, Tensor)]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _alone(method: str) -> AbstractContextManager:
+    """Let one thread at a time use torch's forward mode, whose level belongs to the whole process."""
+    return _FORWARD_MODE if method == "products" else nullcontext()
+
+
+class _SharedAttention:
+    """Plain attention for a whole process, from its first running task to its last.
+
+    The switch is global: were each thread to switch back alone, it would do so under the others.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.tasks, self.stack = threading.Lock(), 0, ExitStack()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        with self.lock:
+            if not self.tasks:
+                self.stack.enter_context(plain_attention())
+            self.tasks += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.tasks -= 1
+                if not self.tasks:
+                    self.stack.close()
+
+
+_FORWARD_MODE = threading.Lock()
+_ATTENTION = _SharedAttention()
