@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.entk_checks import checks, print_checks
-from benchmarks.entk_ways import POWERS, TILES, WAYS, installed, task
+from benchmarks.entk_ways import TILES, WAYS, growth_of, installed, task
 from benchmarks.entk_worker import Worker
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.provenance import snapshot
@@ -107,7 +107,8 @@ def _refused(way: str, row: tuple[str, int, str], limit: float) -> dict[str, Any
         return {}
     net, n, kind = row
     small = min(PROBE[net], n)
-    predicted = _probe(way, net, small, kind) * (n / small) ** POWERS[way]
+    larger = growth_of(way, task(net, small, kind), task(*row))
+    predicted = _probe(way, net, small, kind) * larger
     return {"predicted": predicted} if predicted > limit else {}
 
 

@@ -235,8 +235,25 @@ WAYS: dict[str, Callable[[Task], Tensor]] = {
 }
 TILES = {"torch.func contraction": Task.tile, "torch.func vector products": products_tile}
 LIBRARIES = ("nngeometry", "asdfghjkl")
-# Growth of a peer's time with n, at least; only used to predict that a row would take too long.
-POWERS = {"torch.func contraction": 1, "torch.func vector products": 2, "nngeometry": 1, "asdfghjkl": 2}
+
+
+def growth_of(way: str, small: Task, large: Task) -> float:
+    """Tell how many times as long a peer takes on a larger batch, at least.
+
+    Args:
+        way: Name of a peer.
+        small: Task of known time.
+        large: The same with more samples.
+
+    Returns:
+        Linear growth for nngeometry and for Jacobians that fit into memory at once; in tiles they are formed
+        again for each pair of tiles; the other ways pass through the network for each pair of samples.
+    """
+    samples = len(large.x) / len(small.x)
+    if way == "torch.func contraction":
+        return samples * (len(large.x) / large.tile())
+    by_class = way == "asdfghjkl" and large.kind == "trace"
+    return samples if way == "nngeometry" or by_class else samples**2
 
 
 def installed(way: str) -> str | None:

@@ -51,8 +51,7 @@ class Worker:
 
     def end(self) -> None:
         """End the process."""
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()
 
 
 def main(order: dict[str, Any]) -> None:
