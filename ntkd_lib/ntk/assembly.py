@@ -9,7 +9,7 @@ from ntkd_lib.ntk.tiles import Kept, Tiles
 
 # Blocks a side into which a symmetric kernel is cut, so that nearly half of its products are saved.
 SYMMETRIC_BLOCKS = 8
-SMALLEST_BLOCK = 32
+SMALLEST_BLOCK = 16
 
 
 def symmetric_kernel(tiles: Tiles, kind: Kind, x: Shaped[Tensor, "n ..."], tile: int | None) -> Tensor:

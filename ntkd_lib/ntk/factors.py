@@ -23,6 +23,7 @@ from ntkd_lib.ntk.kinds import Kind, contract, scaling
 
 # Values that one step of the position way may hold, so that it works in the cache and in little memory.
 STEP = 2**22
+FULL_STEP = 2**20  # kind full reads what it holds in strides, and stays in a smaller cache
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,8 @@ class Positions:
             Contribution.
         """
         n, d, c, o = self.signals.shape
-        held = d * (d + c * o) if kind == "full" else d * d * (c if kind == "per_class" else 1)
-        rows = max(1, STEP // (held * len(other.signals)))
+        held = d * (2 * d + o) if kind == "full" else d * d * (c if kind == "per_class" else 1)
+        rows = max(1, (FULL_STEP if kind == "full" else STEP) // (held * len(other.signals)))
         way = self._full if kind == "full" else self._per_class if kind == "per_class" else self._summed
         blocks = [way(self.rows(slice(i, i + rows)), other) for i in range(0, n, rows)]
         return torch.cat(blocks, dim=1 if kind == "per_class" else 0)
@@ -195,10 +196,12 @@ class Positions:
         n, d, c, o = left.signals.shape
         m, e = right.signals.shape[:2]
         gram = Positions._gram(left, right).permute(2, 0, 1, 3).reshape(m, n * d, e)
-        pulled = (gram @ right.signals.flatten(2)).view(m, n, d, c, o)
-        pulled = pulled.permute(1, 0, 3, 2, 4).reshape(n, m * c, d * o)
         own = left.signals.transpose(1, 2).reshape(n, c, d * o)
-        return (own @ pulled.mT).view(n, c, m, c)
+        columns = []
+        for signal in right.signals.unbind(2):  # one class at a time, so that no product needs a copy
+            pulled = (gram @ signal).view(m, n, d * o)
+            columns.append(own @ pulled.permute(1, 2, 0))
+        return torch.stack(columns, dim=3)
 
 
 Factor = Gradients | OnePosition | Positions

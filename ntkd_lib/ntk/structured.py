@@ -275,14 +275,11 @@ def _outer_factor(parts: Outer, bias: bool, kind: Kind) -> Factor:
     _, c, g, o, d = parts.signals.shape
     way = cheapest(Shape(c, g, o, parts.inputs.shape[2], d), kind)
     if way == "one position":
-        return OnePosition(parts.inputs.flatten(1), parts.signals.flatten(2), bias)
+        return OnePosition(parts.inputs.flatten(1), parts.signals.flatten(2).contiguous(), bias)
     if way == "positions":
         b = parts.signals[:, :, 0].permute(0, 3, 1, 2).contiguous()
         return Positions(parts.inputs[:, 0].mT.contiguous(), b, bias)
-    weights = parts.gradients().flatten(2)
-    if not bias:
-        return Gradients(weights)
-    return Gradients(torch.cat([weights, parts.signals.sum(4).flatten(2)], dim=2))
+    return Gradients((parts.with_bias() if bias else parts).gradients().flatten(2))
 
 
 def _embedding_factor(layer: nn.Embedding, places: Tensor, b: Tensor, kind: Kind) -> Factor:

@@ -184,6 +184,7 @@ def stage(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
     for name in notebooks:
         _stage_chapter(layout, name)
     _stage_landing(site, tier, notebooks, layout)
+    _stage_tangent_page(site, layout)
     return site
 
 
@@ -220,6 +221,12 @@ def _stage_landing(site: Path, tier: str, notebooks: Sequence[str], layout: Layo
     verdicts = [judge(claim, evidences) for claim in load_claims().claims]
     page = site / "index.md"
     write_text(page, landing(page.read_text(encoding="utf-8"), verdicts, tier, notebooks))
+
+
+def _stage_tangent_page(site: Path, layout: Layout) -> None:
+    from ntkd_lib.pipeline.tangent_page import stage_tangent_page  # draws: the command line starts without
+
+    stage_tangent_page(site, layout)
 
 
 def _render(layout: Layout, folder: Path) -> Path:

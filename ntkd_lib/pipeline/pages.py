@@ -142,16 +142,28 @@ def downloads_box(notebook: str, figures: Sequence[str]) -> Html:
     Returns:
         A link to the notebook and a table with one row a figure.
     """
-    folder = f"{DOWNLOADS}/{notebook}"
-    link = element("p", download_link(f"{folder}/{notebook}.ipynb", "The executed notebook (.ipynb)"))
-    if not figures:
-        return link
+    address = f"{DOWNLOADS}/{notebook}/{notebook}.ipynb"
+    link = element("p", download_link(address, "The executed notebook (.ipynb)"))
+    return join([link, figure_table(notebook, figures)]) if figures else link
+
+
+def figure_table(page: str, figures: Sequence[str]) -> Html:
+    """Offer the files of every figure of a page.
+
+    Args:
+        page: its name.
+        figures: names of the published figures.
+
+    Returns:
+        A table with one row a figure.
+    """
+    folder = f"{DOWNLOADS}/{page}"
     rows = [
         (name, *(download_link(f"{folder}/{name}.{end}", words) for words, end in FIGURE_FORMS.items()))
         for name in figures
     ]
     headers = ("Figure", "Vector", "Vector", "Bitmap", "Bitmap", "Numbers")
-    return join([link, table(headers, rows, caption="Files of the figures")])
+    return table(headers, rows, caption="Files of the figures")
 
 
 def chapter_end(evidence: Evidence | None, notebook: str, figures: Sequence[str]) -> str:

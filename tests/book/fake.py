@@ -28,6 +28,7 @@ def copy_project(root):
     for name in SOURCES:
         shutil.copyfile(ROOT / name, root / name)
     shutil.copytree(ROOT / "book", root / "book")
+    shutil.copytree(ROOT / "results/benchmarks", root / "results/benchmarks")
     (root / "notebooks").mkdir()
     for name in (CHAPTER, SCOREBOARD):
         package = "scoreboard" if name == SCOREBOARD else "ntkd_classification"

@@ -31,6 +31,7 @@ def test_every_page_of_the_contents_is_there(built):
         fake.SCOREBOARD,
         fake.CHAPTER,
         "notation",
+        "tangent_kernel",
         "reproduce",
         "deviations",
         "bibliography",

@@ -16,6 +16,7 @@ from tests.pipeline.toy import NAME, REPOSITORY
 def with_book(own):
     """Give the run project the book's sources, and its notebook a place in the contents."""
     shutil.copytree(REPOSITORY / "book", own.root / "book")
+    shutil.copytree(REPOSITORY / "results/benchmarks", own.root / "results/benchmarks")
     shutil.copyfile(REPOSITORY / "_config.yml", own.root / "_config.yml")
     contents = (REPOSITORY / "_toc.yml").read_text(encoding="utf-8")
     (own.root / "_toc.yml").write_text(contents.replace("01_ntkd_classification", NAME), encoding="utf-8")

@@ -31,6 +31,15 @@ class Outer:
     inputs: Tensor
     signals: Tensor
 
+    def with_bias(self) -> "Outer":
+        """Count a bias as one more input that is always 1.
+
+        Returns:
+            Parts with ``k + 1`` inputs.
+        """
+        ones = self.inputs.new_ones(*self.inputs.shape[:2], 1, self.inputs.shape[3])
+        return Outer(torch.cat([self.inputs, ones], dim=2), self.signals)
+
     def gradients(self) -> Float[Tensor, "n c g o k"]:
         """Form the gradients.
 

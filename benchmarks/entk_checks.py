@@ -1,0 +1,179 @@
+"""Checks of our way alone: share of the matrix-product rate, growth of cost, memory of tiles."""
+
+import statistics
+import time
+from math import log
+from typing import Any
+
+import torch
+
+from benchmarks.entk_ways import NETS, ours, task
+from benchmarks.entk_worker import Worker
+from ntkd_lib.ntk.plan import predicted_work, survey
+from ntkd_lib.records.memory import keep_freed_memory
+
+SIZES = {"n": (64, 128, 256, 512), "c": (4, 8, 16, 32)}
+TILE = 64
+
+
+def checks(*, quick: bool) -> dict[str, Any]:
+    """Run all checks.
+
+    Args:
+        quick: With smaller sizes.
+
+    Returns:
+        Results by check.
+    """
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    divisor = 4 if quick else 1
+    return {
+        "rate": rate_share(512 // divisor),
+        "growth": {axis: growth(axis, divisor) for axis in SIZES},
+        "tiles": tile_memory(divisor),
+    }
+
+
+def timed(function: Any, rounds: int = 3) -> float:
+    """Give the median processor time of a function after one run for warming up.
+
+    Args:
+        function: What to time.
+        rounds: Timed runs.
+
+    Returns:
+        Seconds.
+    """
+    function()
+    taken = []
+    for _ in range(rounds):
+        start = time.process_time()
+        function()
+        taken.append(time.process_time() - start)
+    return statistics.median(taken)
+
+
+def minimum_work(n: int, classes: int = 10) -> int:
+    """Count the operations that the MLP's full kernel takes at least, one half of the symmetric one.
+
+    One forward pass, the signals of all classes, and two Gram matrices a layer.
+
+    Args:
+        n: Samples.
+        classes: Logits.
+
+    Returns:
+        Floating-point operations.
+    """
+    layers = [(m.in_features, m.out_features) for m in NETS["MLP"][0]() if isinstance(m, torch.nn.Linear)]
+    forward = sum(2 * n * k * o for k, o in layers)
+    signals = sum(2 * n * classes * k * o for k, o in layers[1:])
+    grams = sum(n * (n + 1) * (k + classes**2 * o) for k, o in layers)
+    return forward + signals + grams
+
+
+def rate_share(n: int) -> dict[str, float]:
+    """Compare the rate at which the MLP's full kernel is computed with that of one large product.
+
+    Args:
+        n: Samples.
+
+    Returns:
+        ``n``, both rates in GFLOP/s and the share.
+    """
+    a, b = torch.rand(4096, 4096), torch.rand(4096, 4096)
+    todo, compute = task("MLP", n, "full"), ours("structured")
+    pairs = [(timed(lambda: a @ b, 1), timed(lambda: compute(todo), 1)) for _ in range(3)]
+    product = statistics.median(2e-9 * 4096**3 / seconds for seconds, _ in pairs)
+    kernel = statistics.median(1e-9 * minimum_work(n) / seconds for _, seconds in pairs)
+    return {"n": n, "product": product, "kernel": kernel, "share": kernel / product}
+
+
+def growth(axis: str, divisor: int) -> dict[str, Any]:
+    """Fit the exponent of time in the number of samples or classes, and of the predicted operations.
+
+    Args:
+        axis: ``n`` or ``c``.
+        divisor: Of the numbers of samples.
+
+    Returns:
+        ``sizes``, ``seconds``, and the exponents ``measured`` and ``theory``.
+    """
+    scale = divisor if axis == "n" else 1
+    sizes = [size // scale for size in SIZES[axis]]
+    tasks = [task("MLP", s, "full") if axis == "n" else task("MLP", 128 // divisor, "full", s) for s in sizes]
+    seconds = [timed(lambda t=t: ours("structured")(t)) for t in tasks]
+    works = []
+    for todo in tasks:
+        taken = survey(todo.model, todo.x[:1], "full")
+        works.append(predicted_work(taken, len(todo.x), len(todo.x), "full")["structured"])
+    fits = {"measured": slope(sizes, seconds), "theory": slope(sizes, works)}
+    return {"sizes": sizes, "seconds": seconds, **fits}
+
+
+def slope(sizes: list[int], values: list[float]) -> float:
+    """Fit an exponent by least squares of logarithms.
+
+    Args:
+        sizes: Where.
+        values: What.
+
+    Returns:
+        Exponent.
+    """
+    fit = statistics.linear_regression([log(s) for s in sizes], [log(v) for v in values])
+    return fit.slope
+
+
+def tile_memory(divisor: int) -> dict[str, Any]:
+    """Measure the peak of a tiled full kernel while the batch grows four times.
+
+    Args:
+        divisor: Of the numbers of samples and the tile.
+
+    Returns:
+        ``tile``, MiB of two tiles and their block, and by number of samples the peak, the output and their
+        ratio ``peak / (tile + output)``.
+    """
+    tile = TILE // divisor
+    one = _peak(2 * tile, tile) - _output(2 * tile)
+    rows = []
+    for n in (256 // divisor, 512 // divisor, 1024 // divisor):
+        peak = _peak(n, tile)
+        row = {"n": n, "mebibytes": peak, "output": _output(n), "ratio": peak / (one + _output(n))}
+        rows.append(row)
+    return {"tile": tile, "one": one, "rows": rows}
+
+
+def _output(n: int, classes: int = 10) -> float:
+    return 4 * n * n * classes**2 / 2**20
+
+
+def _peak(n: int, tile: int) -> float:
+    worker = Worker({"way": "ours, structured", "net": "MLP", "n": n, "kind": "full", "tile": tile})
+    peak = worker.ask("run")["mebibytes"]
+    worker.end()
+    return peak
+
+
+def print_checks(found: dict[str, Any]) -> None:
+    """Print what `checks` gives.
+
+    Args:
+        found: Results by check.
+    """
+    rate, tiles = found["rate"], found["tiles"]
+    print(f"\nrate of the MLP's full kernel, n = {rate['n']}, on the fewest operations:")
+    print(f"  {rate['kernel']:.1f} of {rate['product']:.1f} GFLOP/s, {100 * rate['share']:.0f} %")
+    print("growth of time, MLP, full kernel (exponent measured, theory):")
+    for axis, fit in found["growth"].items():
+        print(f"  in {axis} over {fit['sizes']}: {fit['measured']:.2f}, {fit['theory']:.2f}")
+    print(
+        f"peak memory in tiles of {tiles['tile']} samples, two tiles and their block {tiles['one']:.0f} MiB:"
+    )
+    for row in tiles["rows"]:
+        print(
+            f"  n = {row['n']:<6}{row['mebibytes']:8.0f} MiB, output {row['output']:.0f} MiB, "
+            f"{row['ratio']:.2f} x (tile + output)"
+        )

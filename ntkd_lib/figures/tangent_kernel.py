@@ -1,0 +1,146 @@
+"""Figures and tables of the page on the tangent kernel, drawn from the recorded benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ntkd_lib.figures.html import Html, join, table
+
+OURS = "ours, auto"
+STRUCTURED = "ours, structured"
+MARKERS = "osD^vP"
+MEASURES = {"seconds": "seconds, one thread", "mebibytes": "peak memory (MiB)"}
+
+
+def benchmark_frame(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFrame:
+    """List the measurements of a recorded benchmark.
+
+    Args:
+        rows: By row name, such as ``MLP-16-full``, and way: what was measured or predicted.
+
+    Returns:
+        Columns net, n, kind, way, seconds, mebibytes, difference, predicted.
+    """
+    lines = []
+    for name, ways in rows.items():
+        net, n, kind = name.rsplit("-", 2)
+        for way, values in ways.items():
+            seconds = values.get("seconds", values.get("predicted"))
+            found = {"mebibytes": values.get("mebibytes"), "difference": values.get("error")}
+            known = {"net": net, "n": int(n), "kind": kind, "way": way, "seconds": seconds}
+            lines.append({**known, **found, "predicted": "predicted" in values})
+    return pd.DataFrame(lines)
+
+
+def draw_growth(frame: pd.DataFrame, measure: str) -> Figure:
+    """Draw a cost of the full kernel against the number of samples, a panel a network.
+
+    Args:
+        frame: As `benchmark_frame` gives it.
+        measure: ``seconds`` or ``mebibytes``.
+
+    Returns:
+        Lines on logarithmic axes; hollow marks are predicted, not measured.
+    """
+    full = frame[(frame["kind"] == "full") & (frame["way"] != STRUCTURED)].dropna(subset=[measure])
+    nets = list(dict.fromkeys(full["net"]))
+    figure, panels = plt.subplots(2, -(-len(nets) // 2), figsize=(7.2, 5.4), squeeze=False)
+    marks = dict(zip(dict.fromkeys(full["way"]), MARKERS, strict=False))
+    for axes, net in zip(panels.flat, nets, strict=False):
+        _draw_net(axes, full[full["net"] == net], measure, marks)
+        axes.set_title(net)
+    for axes in panels[:, 0]:
+        axes.set_ylabel(MEASURES[measure])
+    handles = [
+        plt.Line2D([], [], marker=mark, color=f"C{i}", label=way)
+        for i, (way, mark) in enumerate(marks.items())
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _draw_net(axes: Axes, part: pd.DataFrame, measure: str, marks: Mapping[str, str]) -> None:
+    for index, (way, mark) in enumerate(marks.items()):
+        line = part[part["way"] == way].sort_values("n")
+        axes.plot(line["n"], line[measure], color=f"C{index}", linewidth=1.2)
+        for predicted, dots in line.groupby("predicted"):
+            face = "none" if predicted else f"C{index}"
+            axes.plot(dots["n"], dots[measure], mark, color=f"C{index}", markerfacecolor=face)
+    axes.set(xscale="log", yscale="log", xlabel="samples")
+    sizes = sorted(set(part["n"]))
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.minorticks_off()
+
+
+def growth_words(frame: pd.DataFrame, measure: str) -> str:
+    """Say in words what `draw_growth` shows.
+
+    Args:
+        frame: As `benchmark_frame` gives it.
+        measure: ``seconds`` or ``mebibytes``.
+
+    Returns:
+        An alternative text with our value at the largest batch of each network.
+    """
+    own = frame[(frame["kind"] == "full") & (frame["way"] == OURS)]
+    last = own.sort_values("n").groupby("net", sort=False).tail(1)
+    unit = "s" if measure == "seconds" else "MiB"
+    parts = [
+        f"{row.net} with {row.n} samples {getattr(row, measure):.3g} {unit}" for row in last.itertuples()
+    ]
+    return f"Lines of {MEASURES[measure]} against samples, a panel a network. Ours: {', '.join(parts)}."
+
+
+def peer_table(frame: pd.DataFrame) -> Html:
+    """Show the time of every way on every row, and how many times ours it is.
+
+    Args:
+        frame: As `benchmark_frame` gives it.
+
+    Returns:
+        A table with one row a network, kind and number of samples.
+    """
+    ways = [way for way in dict.fromkeys(frame["way"]) if way != STRUCTURED]
+    rows = []
+    for (net, n, kind), part in frame.groupby(["net", "n", "kind"], sort=False):
+        taken = part.set_index("way")
+        own = taken.loc[OURS, "seconds"]
+        cells = [_cell(taken.loc[way], own) for way in ways[1:] if way in taken.index]
+        rows.append((f"{net}, {kind}, n = {n}", f"{own:.3g} s", *cells))
+    return table(("Kernel", *ways), rows, caption="Processor seconds, and multiples of ours")
+
+
+def _cell(found: pd.Series, own: float) -> str:
+    if pd.isna(found["seconds"]):
+        return "fails"
+    ratio = f"{found['seconds'] / own:,.3g} ×"
+    return f"> {ratio}, predicted" if found["predicted"] else f"{found['seconds']:.3g} s, {ratio}"
+
+
+def checks_table(checks: Mapping[str, Any]) -> Html:
+    """Show the rate, the growth and the memory of our way.
+
+    Args:
+        checks: Recorded checks.
+
+    Returns:
+        Two tables.
+    """
+    rate, tiles = checks["rate"], checks["tiles"]
+    share = f"{100 * rate['share']:.0f} % ({rate['kernel']:.0f} of {rate['product']:.0f} GFLOP/s)"
+    rows = [(f"share of the matrix-product rate, MLP, n = {rate['n']}", share, "60 % or more")]
+    for axis, fit in checks["growth"].items():
+        rows.append(
+            (f"exponent of time in {axis}", f"{fit['measured']:.2f}", f"{fit['theory']:.2f} in theory")
+        )
+    for row in tiles["rows"]:
+        name = f"peak memory in tiles of {tiles['tile']}, n = {row['n']}"
+        limit = "1.2 × (tile + output) or less"
+        rows.append((name, f"{row['mebibytes']:.0f} MiB, {row['ratio']:.2f} × (tile + output)", limit))
+    return join([table(("Check", "Measured", "To be compared with"), rows, caption="Our way alone")])

@@ -1,0 +1,99 @@
+"""The page on the tangent kernel: its figures and tables come from the recorded benchmark."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ntkd_lib.figures.html import raw_block
+from ntkd_lib.figures.publish import show
+from ntkd_lib.figures.tangent_kernel import (
+    benchmark_frame,
+    checks_table,
+    draw_growth,
+    growth_words,
+    peer_table,
+)
+from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.pages import FIGURE_FORMS, figure_table
+from ntkd_lib.records.layout import Layout, results_root
+
+PAGE = "tangent_kernel"
+FIGURES = {"time": "seconds", "memory": "mebibytes"}
+CAPTIONS = {
+    "time": "Time of the full kernel. Hollow marks: predicted, because the run would have taken too long.",
+    "memory": "Peak memory of the full kernel, above the network and its inputs.",
+}
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where the page's figures go.
+
+    Attributes:
+        layout: Of the book's tier.
+        notebook: Name of the page.
+    """
+
+    layout: Layout
+    notebook: str = PAGE
+
+
+def stage_tangent_page(site: Path, layout: Layout) -> None:
+    """Fill the marks of the staged page, and lay its figures' files beside it.
+
+    Args:
+        site: The staged book, in which the page lies.
+        layout: Where the figures are saved.
+
+    Raises:
+        PipelineError: The recorded benchmark is missing, or the page lacks a mark.
+    """
+    page, record = site / f"{PAGE}.md", results_root() / "benchmarks" / "entk_cpu.json"
+    if not record.is_file():
+        raise PipelineError("results/benchmarks/entk_cpu.json is missing; restore it from version control")
+    known = json.loads(record.read_text(encoding="utf-8"))
+    text = page.read_text(encoding="utf-8")
+    for name, fill in _fills(known, layout).items():
+        mark = f"<!-- ntkd:{name} -->"
+        if mark not in text:
+            raise PipelineError(f"book/{PAGE}.md lacks the mark {mark}")
+        text = text.replace(mark, fill)
+    page.write_text(text, encoding="utf-8")
+    downloads = site / "static" / "downloads" / PAGE
+    downloads.mkdir(parents=True)
+    for name in FIGURES:
+        for end in FIGURE_FORMS.values():
+            shutil.copyfile(layout.figures(PAGE) / f"{name}.{end}", downloads / f"{name}.{end}")
+
+
+def _fills(known: dict, layout: Layout) -> dict[str, str]:
+    frame = benchmark_frame(known["rows"])
+    shown = {
+        name: show(
+            Shelf(layout),
+            name,
+            lambda measure=measure: draw_growth(frame, measure),
+            alt=growth_words(frame, measure),
+            caption=CAPTIONS[name],
+            data=frame,
+        )
+        for name, measure in FIGURES.items()
+    }
+    figures = {name: raw_block(figure._repr_html_()) for name, figure in shown.items()}
+    state = known["provenance"]
+    peers = ", ".join(f"{name} {version}" for name, version in state["peers"].items() if "ours" not in name)
+    machine = (
+        f"Recorded on {state['time'][:10]} on {state['cpu']}, {state['threads']} thread, {peers}, "
+        f"commit `{state['commit'][:10]}`; the whole run took {state['seconds'] / 60:.0f} minutes, and a way "
+        f"predicted to take more than {state['limit']:.0f} s on a row was not run."
+    )
+    return {
+        **figures,
+        "machine": machine,
+        "peers": raw_block(peer_table(frame)),
+        "checks": raw_block(checks_table(known["checks"])),
+        "figures": raw_block(figure_table(PAGE, list(FIGURES))),
+    }

@@ -1,0 +1,63 @@
+"""The page on the tangent kernel is filled from the recorded benchmark, and its example runs."""
+
+import re
+import shutil
+
+import pytest
+
+from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.tangent_page import stage_tangent_page
+from ntkd_lib.records.layout import Layout
+from tests.setup.project import ROOT
+
+PAGE = ROOT / "book/tangent_kernel.md"
+
+
+@pytest.fixture
+def site(tmp_path):
+    (tmp_path / "site").mkdir()
+    shutil.copyfile(PAGE, tmp_path / "site/tangent_kernel.md")
+    return tmp_path / "site"
+
+
+def test_figures_tables_and_machine_are_filled_in(site, tmp_path):
+    stage_tangent_page(site, Layout(tmp_path))
+    text = (site / "tangent_kernel.md").read_text(encoding="utf-8")
+    assert "<!-- ntkd:" not in text
+    assert text.count('class="only-light"') == text.count('class="only-dark"') == 2
+    assert 'alt="Lines of peak memory' in text
+    assert "torch.func contraction" in text
+    assert re.search(r"Recorded on \d{4}-\d\d-\d\d on .+, 1 thread", text)
+    downloads = site / "static/downloads/tangent_kernel"
+    assert {path.suffix for path in downloads.iterdir()} == {".csv", ".png", ".svg"}
+    for address in re.findall(r'<a href="_static/([^"]+)" download>', text):
+        assert (site / "static" / address).is_file()
+
+
+def test_a_missing_record_is_named(site, tmp_path, monkeypatch):
+    monkeypatch.setenv("NTKD_ROOT", str(tmp_path))
+    with pytest.raises(PipelineError, match=r"^results/benchmarks/entk_cpu.json is missing; restore it"):
+        stage_tangent_page(site, Layout(tmp_path))
+
+
+def test_a_missing_mark_is_named(site, tmp_path):
+    page = site / "tangent_kernel.md"
+    page.write_text(page.read_text().replace("<!-- ntkd:peers -->", ""))
+    with pytest.raises(PipelineError, match=r"lacks the mark <!-- ntkd:peers -->$"):
+        stage_tangent_page(site, Layout(tmp_path))
+
+
+def test_the_page_is_in_the_book_after_the_notation():
+    contents = (ROOT / "_toc.yml").read_text()
+    assert re.search(r"- file: notation\n\s+- file: tangent_kernel\n", contents)
+
+
+def test_the_example_runs_in_ten_lines():
+    (example,) = re.findall(r"```python\n(.+?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line for line in example.splitlines() if line]
+    assert len(lines) <= 11
+    values = {}
+    exec(compile(example, PAGE.name, "exec"), values)
+    assert values["theta"].shape == (32, 32)
+    assert values["cross"].shape == (5, 32)
+    assert values["model"][0].weight.grad is not None
