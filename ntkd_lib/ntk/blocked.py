@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from ntkd_lib.ntk.blocked_identity import kernel_digest, model_digest, samples_digest
 from ntkd_lib.ntk.blocked_tasks import Settings, compute_block, mirror
 from ntkd_lib.ntk.checks import check_model, check_request
+from ntkd_lib.ntk.choice import choose_method, choose_tile, survey
 from ntkd_lib.ntk.kinds import Kind, class_pairs
-from ntkd_lib.ntk.plan import choose_method, choose_tile, survey
 
 Samples = Tensor | np.ndarray
 

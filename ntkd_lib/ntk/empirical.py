@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.assembly import rectangular_kernel, symmetric_kernel
 from ntkd_lib.ntk.checks import check_model, check_request
+from ntkd_lib.ntk.choice import MEMORY, choose_method, choose_tile
 from ntkd_lib.ntk.kinds import Kind, finish
-from ntkd_lib.ntk.plan import MEMORY, choose_method, choose_tile
 from ntkd_lib.ntk.tiles import METHODS
 
 

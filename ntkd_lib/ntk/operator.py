@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 
 from ntkd_lib.ntk.checks import check_model, check_request
+from ntkd_lib.ntk.choice import MEMORY, survey
 from ntkd_lib.ntk.functional import Parameters, located, split_parameters, tangent
 from ntkd_lib.ntk.kinds import Kind
-from ntkd_lib.ntk.plan import MEMORY, survey
 from ntkd_lib.ntk.products import refuse_shared_padding
 from ntkd_lib.ntk.recording import record
 from ntkd_lib.ntk.structured import check_samples_apart, is_known
