@@ -35,12 +35,14 @@ class Survey:
         shapes: One for each weight of a dense layer or convolution.
         others: Number of all other parameters.
         width: Bytes of a value.
+        passing: Values a sample that layers with their own ``per_sample_gradients`` hold meanwhile.
     """
 
     classes: int
     shapes: tuple[Shape, ...]
     others: int
     width: int
+    passing: int = 0
 
     def forward_work(self) -> int:
         """Count the operations of one sample's forward pass.
@@ -77,7 +79,8 @@ def survey(model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind) -> Sur
     shapes = tuple(_shape(g.uses, classes) for g in outer)
     total = sum(p.numel() for p in model.parameters() if p.requires_grad)
     others = total - sum(g.parameter.numel() for g in outer)
-    return Survey(classes, shapes, others, recording.logits.element_size())
+    passing = sum(_passing(u, classes) for u in recording.uses if hasattr(u.layer, "per_sample_gradients"))
+    return Survey(classes, shapes, others, recording.logits.element_size(), passing)
 
 
 def choose_method(model: nn.Module, x1: Shaped[Tensor, "n ..."], columns: int, kind: Kind) -> str:
@@ -146,6 +149,7 @@ def choose_tile(model: nn.Module, x1: Shaped[Tensor, "n ..."], kind: Kind, metho
 def _bytes_a_sample(sizes: Survey, kind: Kind, method: str) -> tuple[int, int]:
     c, width = sizes.classes, sizes.width
     signals = sum((c * s.outputs + s.inputs) * s.groups * s.positions for s in sizes.shapes)
+    signals += sizes.passing
     if method == "structured":
         kept = c * sizes.others + sum(_kept(s, kind) for s in sizes.shapes)
         return width * kept, 2 * width * signals
@@ -153,6 +157,10 @@ def _bytes_a_sample(sizes: Survey, kind: Kind, method: str) -> tuple[int, int]:
     if method == "contraction":
         return width * whole, width * (whole + 2 * signals)
     return 0, width * c * 4 * signals
+
+
+def _passing(use: Use, classes: int) -> int:
+    return getattr(use.layer, "passing_values", 0) + use.inputs[0].numel() + classes * prod(use.shape[1:])
 
 
 def _kept(s: Shape, kind: Kind) -> int:

@@ -39,7 +39,8 @@ def is_known(layer: nn.Module) -> bool:
 
     Exactly the listed types count and not their subclasses, whose forward pass may differ; and any layer
     with a method ``per_sample_gradients(inputs, signal)`` that gives the gradients ``(n, c, *p)`` of all its
-    own parameters by name.
+    own parameters by name. Where that method holds much else, the layer's ``passing_values`` says how many
+    values a sample, for ``tile="auto"``.
 
     Args:
         layer: Layer of a network.
@@ -333,8 +334,12 @@ def check_samples_apart(model: nn.Module, inputs: Tensor, recording: Recording) 
         recording: Its watched forward pass.
 
     Raises:
-        ValueError: With the name of the first layer at which the sample's values differ.
+        ValueError: With the name of the first layer at which the sample's values differ; or logits that are
+            not finite.
     """
+    if not recording.logits.isfinite().all():
+        kind = "the inputs are" if not inputs.isfinite().all() else "the inputs are finite, the logits are"
+        raise ValueError(f"model: {kind} not finite, so no tangent kernel exists")
     if len(inputs) == 1:
         return
     alone = record(model, inputs[:1], is_known)

@@ -169,6 +169,12 @@ class SignedFrontEnd(nn.Module):
         gradients = self.filter_gradients(images, self.maps(images), signal)
         return {"filters": gradients.transpose(1, 2).unflatten(3, self.filters.shape[1:])}
 
+    @property
+    def passing_values(self) -> int:
+        """Values a sample that `per_sample_gradients` holds: patches, and what each filter saw."""
+        seen = self.read_out * self.filters[0].numel()
+        return seen + 4 * seen // len(self.filters)
+
     def filter_gradients(
         self,
         images: Float[Tensor, "n l h w"],

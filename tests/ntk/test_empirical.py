@@ -12,10 +12,12 @@ from torch import nn
 
 from ntkd_lib.nets.lenet import lenet
 from ntkd_lib.ntk.checks import check_request
+from ntkd_lib.ntk.choice import choose_tile
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.kinds import KINDS
 from ntkd_lib.ntk.reference import reference_ntk
 from ntkd_lib.ntk.structured import WholeJacobianWarning
+from ntkd_lib.optics.student import cifar_student
 from tests.ntk.nets import CASES, LARGE, WHOLE, TiedEmbedding, build, convolutions, dense_net
 
 METHODS = ("structured", "contraction", "products")
@@ -183,6 +185,25 @@ def test_layers_that_mix_samples_are_refused_by_name() -> None:
         empirical_ntk(nn.Sequential(nn.Linear(6, 4), nn.Dropout()), torch.zeros(2, 6))
     with pytest.raises(ValueError, match="model: got no trainable parameter"):
         empirical_ntk(nn.Flatten(), torch.zeros(2, 6))
+
+
+def test_values_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(ValueError, match="model: the inputs are not finite, so no tangent kernel exists"):
+        empirical_ntk(dense_net(), torch.full((2, 6), torch.nan), method="structured")
+    broken = dense_net()
+    with torch.no_grad():
+        next(broken.parameters()).fill_(torch.inf)
+    with pytest.raises(ValueError, match="model: the inputs are finite, the logits are not finite"):
+        empirical_ntk(broken, torch.ones(2, 6), method="structured")
+
+
+@pytest.mark.parametrize("memory", [2**26, 2**28])
+def test_tiles_leave_room_for_what_own_layers_hold(memory: int) -> None:
+    model, x = cifar_student(), torch.rand(400, 3, 32, 32)
+    tile = choose_tile(model, x, "trace", "structured", memory)
+    patches, seen = 4 * 256 * 147, 16 * 256 * 147
+    assert 4 * tile * (patches + seen) < memory
+    assert 4 * tile * (patches + seen) > memory / 4
 
 
 def test_padding_of_a_shared_table() -> None:
