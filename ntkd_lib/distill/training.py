@@ -127,7 +127,12 @@ def predict(model: nn.Module, images: Float[Tensor, "n ..."], chunk: int = 1000)
     Returns:
         Logits.
     """
-    return torch.cat([model(part) for part in images.split(chunk)])
+    parts = images.split(chunk)
+    first = model(parts[0])
+    logits = first.new_empty(len(images), *first.shape[1:])  # filled in place: read-outs can be large
+    for part, rows in zip(parts, logits.split(chunk), strict=True):
+        rows.copy_(first if part is parts[0] else model(part))
+    return logits
 
 
 def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:

@@ -56,6 +56,10 @@ def placed_filters(filters: Float[Tensor, "k l 7 7"]) -> Float[Tensor, "p l 8 8"
     return torch.cat([functional.pad(filters, (j, 1 - j, i, 1 - i)) for i, j in WINDOW])
 
 
+def _strided(images: Tensor, filters: Float[Tensor, "p l 8 8"]) -> Float[Tensor, "n p u v"]:
+    return functional.conv2d(functional.pad(images, (3, 3, 3, 3)), filters, stride=2)
+
+
 class SignedFrontEnd(nn.Module):
     """Signed 7 x 7 PSF filters for grey or colour images, 2 x 2 averaged on the sensor's read-out.
 
@@ -125,7 +129,7 @@ class SignedFrontEnd(nn.Module):
         """Give the subtracted maps before the ReLU, by position in the pooling window.
 
         The convolution on every pixel becomes one of stride 2 with the filters at all four places of the
-        window, written on the four interleaved half-size images: same numbers, in a shape that runs faster.
+        window: same numbers, in a shape that runs faster and in the order that pooling wants.
 
         Args:
             images: Scene intensities in [0, 1].
@@ -133,9 +137,7 @@ class SignedFrontEnd(nn.Module):
         Returns:
             Maps of ``k`` filters, ``q = (h / 2)(w / 2)``.
         """
-        interleaved = functional.pixel_unshuffle(functional.pad(images, (3, 3, 3, 3)), 2)
-        filters = functional.pixel_unshuffle(placed_filters(self.filters), 2)
-        maps = functional.conv2d(interleaved, filters)
+        maps = _strided(images, placed_filters(self.filters))
         maps = maps.reshape(len(images), 4, len(self.filters), -1)
         return maps - maps.mean(dim=(1, 3), keepdim=True) if self.centre else maps
 
@@ -152,7 +154,11 @@ class SignedFrontEnd(nn.Module):
 
     def forward(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n read_out"]:
         """Read out images: subtract, rectify, average over 2 x 2 pixels, flatten."""
-        return self.pool(self.maps(images))
+        if self.rectify or self.centre:
+            return self.pool(self.maps(images))
+        # nothing stands between filters and average, so the filters are averaged in place of their maps
+        averaged = placed_filters(self.filters).unflatten(0, (4, -1)).mean(0)
+        return _strided(images, averaged).flatten(1)
 
     def per_sample_gradients(
         self, images: Float[Tensor, "n l h w"], signal: Float[Tensor, "n c read_out"]

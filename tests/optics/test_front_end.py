@@ -58,7 +58,15 @@ def test_rectifying_non_negative_captures_changes_nothing() -> None:
     images = torch.rand(2, 1, 28, 28)
     rectified = front(images)
     front.rectify = False
-    assert torch.equal(front(images), rectified)
+    torch.testing.assert_close(front(images), rectified)
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_averaging_filters_equals_averaging_maps(colours: int) -> None:
+    torch.manual_seed(3)
+    front = SignedFrontEnd(4, colours=colours, rectify=False).double()
+    images = torch.rand(2, colours, 28, 28).double()
+    torch.testing.assert_close(front(images), front.pool(front.maps(images)))
 
 
 def test_centred_captures_have_no_mean() -> None:

@@ -13,13 +13,13 @@ class ClassificationParameters(SeededParameters):
         3, "Passes over the training images for every student.", unit="epochs", ge=1, le=1000
     )
     long_epochs: int = parameter(
-        12,
+        16,
         "Passes for the equal-time control (NTKD's and its teacher's time) and for single-layer students.",
         unit="epochs",
         ge=1,
         le=4000,
     )
-    teacher_epochs: int = parameter(6, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
+    teacher_epochs: int = parameter(4, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
     batch: int = parameter(128, "Images a training step.", unit="images", ge=8, le=1024)
     kernel_batch: int = parameter(
         32,
@@ -29,7 +29,7 @@ class ClassificationParameters(SeededParameters):
         le=1024,
     )
     kernel_every: int = parameter(
-        2, "The kernel loss enters every so many steps, as many times heavier.", unit="steps", ge=1, le=1000
+        4, "The kernel loss enters every so many steps, as many times heavier.", unit="steps", ge=1, le=1000
     )
     kernel_images: int = parameter(
         10_000,
