@@ -164,7 +164,7 @@ show(
 #
 # **Tangent kernel.** With the Jacobian $J(x)$ of the logits over all trainable parameters,
 # $\Theta(x, x') = \langle J(x), J(x') \rangle$, summed over classes: an $n \times n$ matrix for teacher and
-# student alike, whatever their sizes. The student's is computed exactly and in closed form at every second
+# student alike, whatever their sizes. The student's is computed exactly and in closed form at every fourth
 # step, for 32 images drawn from 10,000 training images. The teacher's never changes, so it is compressed once
 # into features of 128 numbers for each of these images (Nyström landmarks with the exact diagonal); its error
 # on images that are no landmarks is in the table.
