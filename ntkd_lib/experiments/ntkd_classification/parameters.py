@@ -13,7 +13,7 @@ class ClassificationParameters(SeededParameters):
         3, "Passes over the training images for every student.", unit="epochs", ge=1, le=1000
     )
     long_epochs: int = parameter(
-        16,
+        13,
         "Passes for the equal-time control (NTKD's and its teacher's time) and for single-layer students.",
         unit="epochs",
         ge=1,
