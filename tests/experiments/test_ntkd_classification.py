@@ -151,7 +151,7 @@ def assert_in_the_units_of_the_kernel(make: CellMaker, tangent: Record, store: P
 
 
 def test_read_outs_of_fixed_optics_train_the_same_student(tmp_path, monkeypatch) -> None:
-    make = maker(epochs=1, long_epochs=1)
+    make = maker(epochs=1)
     chosen = {"lr": 0.01, "weight_decay": 1e-4}
     cell = make.student(methods.METHODS["random_frozen"], 0, chosen)
     fast = run_cells([cell], CellStore(tmp_path / "fast"), workers=1, progress="none")[cell.name]
@@ -162,7 +162,15 @@ def test_read_outs_of_fixed_optics_train_the_same_student(tmp_path, monkeypatch)
 
 
 def test_cells_run_end_to_end_and_repeat_bit_for_bit(tmp_path) -> None:
-    make = maker(epochs=1, teacher_epochs=1, landmarks=16, kernel_batch=8, kernel_every=8, kernel_images=500)
+    make = maker(
+        epochs=1,
+        single_epochs=2,
+        teacher_epochs=1,
+        landmarks=16,
+        kernel_batch=8,
+        kernel_every=8,
+        kernel_images=500,
+    )
     chosen = [methods.METHODS[name] for name in ("none", "kd", "ntkd_cosine", "ntkd_sap", "f8_centred")]
     cells = [make.student(m, 0, settings.best_trial(m.settings_of)["settings"]) for m in chosen]
     cells.append(make.tangent(0))

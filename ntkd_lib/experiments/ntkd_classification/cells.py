@@ -67,7 +67,7 @@ class CellMaker:
         Returns:
             The cell.
         """
-        epochs = self.parameters.long_epochs if method.long else self.parameters.epochs
+        epochs = getattr(self.parameters, method.length)
         arguments = self._common(seed) | {
             "epochs": epochs,
             "batch": self.parameters.batch,

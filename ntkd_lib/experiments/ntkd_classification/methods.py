@@ -27,8 +27,8 @@ class Method:
         teacher: Which teacher it hears, if any.
         space: What its search draws from; empty where it takes another method's settings.
         settings_of: The method whose settings it takes; itself where it has a space.
-        long: Whether it trains for ``long_epochs``: the equal-time control, and students that are slow to
-            reach a plateau.
+        length: Parameter that says how long it trains: longer for the equal-time control, and for students
+            of one dense layer, which are quick to train and slow to reach a plateau.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Method:
     teacher: Literal["trained", "untrained"] | None = None
     space: Mapping[str, Range] | None = None
     settings_of: str = ""
-    long: bool = False
+    length: Literal["epochs", "long_epochs", "single_epochs"] = "epochs"
 
     @property
     def hears_kernel(self) -> bool:
@@ -71,7 +71,7 @@ METHODS: Mapping[str, Method] = {
         _tangent("ntkd_sap", "NTKD, NTK-SAP trace", "tangent_sap"),
         _tangent("ntkd_trace_only", "trace only (control)", "tangent_trace"),
         _like("random_frozen", "random signed filters", "none", optics="random"),
-        _tuned("none_tuned", "labels only, equal time, augmented", SHIFT, long=True),
+        _tuned("none_tuned", "labels only, equal time, augmented", SHIFT, length="long_epochs"),
         _tuned("linear", "no ReLU", rectified="none"),
         _tuned("lens", "ideal lens", optics="lens"),
         _tuned("none_capture", "ReLU after capture only", rectified="capture"),
@@ -86,7 +86,12 @@ METHODS: Mapping[str, Method] = {
         ),
         _tangent("ntkd_hidden", "NTKD, hidden ReLU only", "tangent_cosine", rectified="hidden"),
         _tuned(
-            "f8", "8 random PSFs, one dense layer", SINGLE, optics="random-positive", hidden=(), long=True
+            "f8",
+            "8 random PSFs, one dense layer",
+            SINGLE,
+            optics="random-positive",
+            hidden=(),
+            length="single_epochs",
         ),
         _tuned(
             "f8_centred",
@@ -95,7 +100,7 @@ METHODS: Mapping[str, Method] = {
             optics="random-centred",
             rectified="capture",
             hidden=(),
-            long=True,
+            length="single_epochs",
         ),
     )
 }

@@ -13,13 +13,16 @@ class ClassificationParameters(SeededParameters):
         3, "Passes over the training images for every student.", unit="epochs", ge=1, le=1000
     )
     long_epochs: int = parameter(
-        13,
-        "Passes for the equal-time control (NTKD's and its teacher's time) and for single-layer students.",
+        16,
+        "Passes for the equal-time control: as long as NTKD, its teacher and its kernel take.",
         unit="epochs",
         ge=1,
         le=4000,
     )
-    teacher_epochs: int = parameter(4, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
+    single_epochs: int = parameter(
+        30, "Passes for students of one dense layer.", unit="epochs", ge=1, le=4000
+    )
+    teacher_epochs: int = parameter(6, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
     batch: int = parameter(128, "Images a training step.", unit="images", ge=8, le=1024)
     kernel_batch: int = parameter(
         32,
