@@ -67,7 +67,7 @@ class CellMaker:
         Returns:
             The cell.
         """
-        epochs = getattr(self.parameters, method.length)
+        epochs = self._epochs(method)
         arguments = self._common(seed) | {
             "epochs": epochs,
             "batch": self.parameters.batch,
@@ -85,6 +85,11 @@ class CellMaker:
             needs=self._needs(method, seed),
             cost=1 + _speed(method) * epochs * self.images,
         )
+
+    def _epochs(self, method: Method) -> int:
+        asked = self.parameters
+        lengths = {"usual": asked.epochs, "long": asked.long_epochs, "single": asked.single_epochs}
+        return lengths[method.length]
 
     def _settings(self, method: Method, settings: Mapping[str, float]) -> dict[str, Any]:
         if not method.hears_kernel:

@@ -27,7 +27,7 @@ class Method:
         teacher: Which teacher it hears, if any.
         space: What its search draws from; empty where it takes another method's settings.
         settings_of: The method whose settings it takes; itself where it has a space.
-        length: Parameter that says how long it trains: longer for the equal-time control, and for students
+        length: How long it trains: longer for the equal-time control, and for students
             of one dense layer, which are quick to train and slow to reach a plateau.
     """
 
@@ -40,7 +40,7 @@ class Method:
     teacher: Literal["trained", "untrained"] | None = None
     space: Mapping[str, Range] | None = None
     settings_of: str = ""
-    length: Literal["epochs", "long_epochs", "single_epochs"] = "epochs"
+    length: Literal["usual", "long", "single"] = "usual"
 
     @property
     def hears_kernel(self) -> bool:
@@ -71,7 +71,7 @@ METHODS: Mapping[str, Method] = {
         _tangent("ntkd_sap", "NTKD, NTK-SAP trace", "tangent_sap"),
         _tangent("ntkd_trace_only", "trace only (control)", "tangent_trace"),
         _like("random_frozen", "random signed filters", "none", optics="random"),
-        _tuned("none_tuned", "labels only, equal time, augmented", SHIFT, length="long_epochs"),
+        _tuned("none_tuned", "labels only, equal time, augmented", SHIFT, length="long"),
         _tuned("linear", "no ReLU", rectified="none"),
         _tuned("lens", "ideal lens", optics="lens"),
         _tuned("none_capture", "ReLU after capture only", rectified="capture"),
@@ -91,7 +91,7 @@ METHODS: Mapping[str, Method] = {
             SINGLE,
             optics="random-positive",
             hidden=(),
-            length="single_epochs",
+            length="single",
         ),
         _tuned(
             "f8_centred",
@@ -100,7 +100,7 @@ METHODS: Mapping[str, Method] = {
             optics="random-centred",
             rectified="capture",
             hidden=(),
-            length="single_epochs",
+            length="single",
         ),
     )
 }
