@@ -13,6 +13,7 @@ import sys
 from types import ModuleType
 
 import torch
+from torch import library as operators
 
 __all__ = ["torchvision"]
 
@@ -20,7 +21,7 @@ _SCHEMAS = {
     name: f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor" for name in ("nms", "qnms")
 }
 # A library that is collected takes its operators with it.
-_LIBRARIES: list[torch.library.Library] = []
+_LIBRARIES: list[operators.Library] = []
 
 
 def import_torchvision() -> ModuleType:
@@ -44,7 +45,7 @@ def import_torchvision() -> ModuleType:
 
 
 def _name_operators() -> None:
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = operators.Library("torchvision", "FRAGMENT")
     for name, schema in _SCHEMAS.items():
         if not hasattr(torch.ops.torchvision, name):
             library.define(schema)

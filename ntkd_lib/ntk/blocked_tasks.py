@@ -17,6 +17,7 @@ from ntkd_lib.ntk.functional import plain_attention
 from ntkd_lib.ntk.kinds import Kind, finish
 from ntkd_lib.ntk.tiles import METHODS, Kept, Tiles
 from ntkd_lib.records.memory import keep_freed_memory
+from ntkd_lib.records.worker import torch_on_one_thread
 
 # Samples that pass through the network at a time: a backward pass for every class holds far more than is
 # kept of a sample. With the colour student 8 take 3.0 ms a sample and 64 take 7.1, most of it to fetch fresh
@@ -85,7 +86,7 @@ def compute_block(
         Block in the shape in which `blocked_ntk` lays kernels out.
     """
     keep_freed_memory()
-    with _alone(settings.method), _ATTENTION.held(), _one_thread(), torch.no_grad():
+    with _alone(settings.method), _ATTENTION.held(), torch_on_one_thread(), torch.no_grad():
         model = cloudpickle.loads(packed)
         tiles = PassingTiles(METHODS[settings.method](model, settings.kind))
         x1 = _tensor(left, model)
@@ -152,16 +153,6 @@ def _write(part: Kept, whole: Kept, start: int) -> None:
 def _tensors(factor: Factor) -> list[tuple[str, Tensor]]:
     values = [(field.name, getattr(factor, field.name)) for field in fields(factor)]
     return [(name, value) for name, value in values if isinstance(value, Tensor)]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _alone(method: str) -> AbstractContextManager:

@@ -137,7 +137,7 @@ def _run(job: Job, store: CellStore) -> None:
     needs = {name: store.load(key) for name, key in job.needs.items()}
     with _one_thread(), measure() as measured:
         work = _find_work(job.work)
-        with _torch_on_one_thread():
+        with torch_on_one_thread():
             result = work(json.loads(json.dumps(job.arguments)), needs)
             machine = machine_state()
     if not isinstance(result, CellResult):
@@ -181,7 +181,12 @@ def _one_thread() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _torch_on_one_thread() -> Iterator[None]:
+def torch_on_one_thread() -> Iterator[None]:
+    """Let torch, where it is loaded, compute on one thread, and as before afterwards.
+
+    Yields:
+        Nothing.
+    """
     torch = sys.modules.get("torch")
     if torch is None:
         yield

@@ -176,7 +176,7 @@ def test_code_edited_while_a_cell_runs_leaves_no_record(toy, store, monkeypatch)
         _edit_on_disk(toy)
         yield
 
-    monkeypatch.setattr("ntkd_lib.records.worker._torch_on_one_thread", edit)
+    monkeypatch.setattr("ntkd_lib.records.worker.torch_on_one_thread", edit)
     with pytest.raises(CellError, match=f"^cell t failed: {DIFFERS}; "):
         run_cells([cell], store, workers=1, progress="none")
     assert store.contents() == {}
