@@ -102,8 +102,9 @@ figures.score_table(table)
 #
 # - **Labels are nearly enough.** A few epochs of plain training, with its learning rate searched for, bring
 #   the very student of the paper to 98.6 %, seven points above the paper's value for it and one above its
-#   NTKD. What a teacher adds to that is a tenth of a point by its kernel and a little more by its soft labels.
-#   The time that the teacher took, spent on longer training with shifted images, gives as much (98.8 %).
+#   NTKD. What a teacher adds to that is a tenth of a point by its kernel and a little more by its soft
+#   labels. The time that the teacher took, spent on longer training with shifted images, gives as much
+#   (98.8 %).
 # - **Where the ReLU stands matters more than the loss.** The paper does not say where its nonlinearity is.
 #   With no ReLU at all the student is a linear classifier, at 92.6 % close to the paper's number for labels
 #   alone; with one between the dense layers only it reaches 97.1 % with labels alone, and both kinds of
@@ -112,8 +113,8 @@ figures.score_table(table)
 #   nearest to this one rectify after the subtraction {cite:p}`optical_kd`.
 # - **Eight random PSFs and one dense layer** make a linear classifier when the PSFs are non-negative: the
 #   captures are never negative, so the ReLU does nothing (92.5 %). The paper's 96.12 % needs another
-#   nonlinearity; with the mean of each capture subtracted first, the ReLU acts, and 96.0 % come out ("captures
-#   centred").
+#   nonlinearity; with the mean of each capture subtracted first, the ReLU acts, and 96.0 % come out
+#   ("captures centred").
 # - **The form of the kernel loss matters.** The raw form (the paper's Eq. 8) and the centred cosine came out
 #   best at nearly the smallest weight that was tried, and then do what labels alone do or less. The
 #   trace-normalised form, which leaves the kernel's size alone, gains at a real weight.
