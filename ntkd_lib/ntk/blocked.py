@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkd_lib.ntk.blocked_identity import kernel_digest, model_digest, samples_digest
-from ntkd_lib.ntk.blocked_tasks import Settings, compute_block, mirror
+from ntkd_lib.ntk.blocked_tasks import PIECE, Settings, compute_block, mirror
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import choose_method, choose_tile, survey
 from ntkd_lib.ntk.kinds import Kind, class_pairs
@@ -99,7 +99,7 @@ def _plan(
     many = sample.expand(side, *sample.shape[1:])
     if method == "auto":
         method = choose_method(model, many, side, kind)
-    fit = choose_tile(model, many, kind, method, memory)
+    fit = choose_tile(model, many, kind, method, memory, PIECE)
     if block == "auto":
         sizes = survey(model, sample, kind)
         room = isqrt(memory // (3 * class_pairs(sizes.classes, kind) * sizes.width))

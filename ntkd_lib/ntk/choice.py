@@ -125,7 +125,14 @@ def predicted_work(sizes: Survey, rows: int, columns: int, kind: Kind) -> dict[s
     }
 
 
-def choose_tile(model: nn.Module, x1: Shaped[Tensor, "n ..."], kind: Kind, method: str, memory: int) -> int:
+def choose_tile(
+    model: nn.Module,
+    x1: Shaped[Tensor, "n ..."],
+    kind: Kind,
+    method: str,
+    memory: int,
+    piece: int | None = None,
+) -> int:
     """Choose the number of samples of which two tiles and their block fit into a budget.
 
     Args:
@@ -134,6 +141,7 @@ def choose_tile(model: nn.Module, x1: Shaped[Tensor, "n ..."], kind: Kind, metho
         kind: Kind of kernel.
         method: Method.
         memory: Budget in bytes.
+        piece: Samples that pass through the network at a time; None for a whole tile.
 
     Returns:
         Samples, at least 1.
@@ -141,8 +149,9 @@ def choose_tile(model: nn.Module, x1: Shaped[Tensor, "n ..."], kind: Kind, metho
     sizes = survey(model, x1[:1], kind)
     kept, passing = _bytes_a_sample(sizes, kind, method)
     block = 3 * class_pairs(sizes.classes, kind) * sizes.width
-    room = max(0, memory - (STEP * sizes.width if method == "structured" else 0))
-    each = 2 * kept + passing
+    fixed = (STEP * sizes.width if method == "structured" else 0) + passing * (piece or 0)
+    room = max(0, memory - fixed)
+    each = 2 * kept + (0 if piece else passing)
     return max(1, min(len(x1), (isqrt(each * each + 4 * block * room) - each) // (2 * block)))
 
 
