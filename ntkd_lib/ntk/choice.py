@@ -22,8 +22,9 @@ from ntkd_lib.ntk.work import (
 
 MEMORY = 2**30
 
-# NTK-vector products work on many small passes; only a clear gain in operations pays for them.
-PRODUCTS_PENALTY = 2.0
+# NTK-vector products work on many small passes, and whole Jacobians come from convolutions of single samples:
+# only a clear gain in operations pays for either.
+PENALTY = 2.0
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ def choose_method(model: nn.Module, x1: Shaped[Tensor, "n ..."], columns: int, k
         Name of the method.
     """
     work = predicted_work(survey(model, x1[:1], kind), len(x1), columns, kind)
-    work["products"] *= PRODUCTS_PENALTY
-    return min(("structured", "contraction", "products"), key=work.__getitem__)
+    penalties = {"structured": 1.0, "contraction": PENALTY, "products": PENALTY}
+    return min(penalties, key=lambda method: penalties[method] * work[method])
 
 
 def predicted_work(sizes: Survey, rows: int, columns: int, kind: Kind) -> dict[str, float]:
@@ -113,11 +114,12 @@ def predicted_work(sizes: Survey, rows: int, columns: int, kind: Kind) -> dict[s
         Operations by method.
     """
     c, pairs, samples = sizes.classes, rows * columns, rows + columns
-    signals = samples * (1 + 2 * c) * sizes.forward_work()
+    signals = samples * (1 + c) * sizes.forward_work()
+    gradients = samples * c * sizes.forward_work()
     others = 2 * pairs * class_pairs(c, kind) * sizes.others
     whole = 2 * pairs * class_pairs(c, kind) * sizes.parameters()
     return {
-        "contraction": signals + whole,
+        "contraction": signals + gradients + whole,
         "products": float(columns * c * (rows * 3 + 3) * sizes.forward_work()),
         "structured": signals
         + others
