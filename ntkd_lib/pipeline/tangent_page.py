@@ -90,9 +90,13 @@ def _fills(known: dict, layout: Layout) -> dict[str, str]:
         f"commit `{state['commit'][:10]}`; the whole run took {state['seconds'] / 60:.0f} minutes, and a way "
         f"predicted to take more than {state['limit']:.0f} s on a row was not run."
     )
+    later = state.get("measured_later", {})
+    again = "".join(
+        f" The row {row} was measured again at commit `{its['commit'][:10]}`." for row, its in later.items()
+    )
     return {
         **figures,
-        "machine": machine,
+        "machine": machine + again,
         "peers": raw_block(peer_table(frame)),
         "checks": raw_block(checks_table(known["checks"])),
         "figures": raw_block(figure_table(PAGE, list(FIGURES))),
