@@ -9,12 +9,17 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from ntkd_lib.figures.html import Html, join, table
 
 OURS = "ours, auto"
 STRUCTURED = "ours, structured"
 MARKERS = "osD^vP"
+# rows and ways in the order of the page; what is not named here comes last
+NETS = ("MLP", "LeNet", "AlexNet", "ResNet-18")
+WAYS = (OURS, STRUCTURED, "nngeometry", "asdfghjkl", "torch.func contraction", "torch.func vector products")
+DECADES_OF_PLAIN_TICKS = 2
 MEASURES = {"seconds": "seconds, one thread", "mebibytes": "peak memory (MiB)"}
 
 
@@ -25,7 +30,7 @@ def benchmark_frame(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.D
         rows: By row name, such as ``MLP-16-full``, and way: what was measured or predicted.
 
     Returns:
-        Columns net, n, kind, way, seconds, mebibytes, difference, predicted.
+        Columns net, n, kind, way, seconds, mebibytes, difference, predicted; in the order of the page.
     """
     lines = []
     for name, ways in rows.items():
@@ -35,7 +40,15 @@ def benchmark_frame(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.D
             found = {"mebibytes": values.get("mebibytes"), "difference": values.get("error")}
             known = {"net": net, "n": int(n), "kind": kind, "way": way, "seconds": seconds}
             lines.append({**known, **found, "predicted": "predicted" in values})
-    return pd.DataFrame(lines)
+    return pd.DataFrame(sorted(lines, key=_place))
+
+
+def _place(line: Mapping[str, Any]) -> tuple[int, str, int, int]:
+    places = [
+        names.index(line[key]) if line[key] in names else len(names)
+        for key, names in (("net", NETS), ("way", WAYS))
+    ]
+    return places[0], line["kind"], line["n"], places[1]
 
 
 def draw_growth(frame: pd.DataFrame, measure: str) -> Figure:
@@ -48,10 +61,11 @@ def draw_growth(frame: pd.DataFrame, measure: str) -> Figure:
     Returns:
         Lines on logarithmic axes; hollow marks are predicted, not measured.
     """
-    full = frame[(frame["kind"] == "full") & (frame["way"] != STRUCTURED)].dropna(subset=[measure])
+    full = frame[(frame["kind"] == "full") & (frame["way"] != STRUCTURED)]
+    marks = dict(zip(dict.fromkeys(full["way"]), MARKERS, strict=False))
+    full = full.dropna(subset=[measure])
     nets = list(dict.fromkeys(full["net"]))
     figure, panels = plt.subplots(2, -(-len(nets) // 2), figsize=(7.2, 5.4), squeeze=False)
-    marks = dict(zip(dict.fromkeys(full["way"]), MARKERS, strict=False))
     for axes, net in zip(panels.flat, nets, strict=False):
         _draw_net(axes, full[full["net"] == net], measure, marks)
         axes.set_title(net)
@@ -76,6 +90,9 @@ def _draw_net(axes: Axes, part: pd.DataFrame, measure: str, marks: Mapping[str, 
     sizes = sorted(set(part["n"]))
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()
+    if part[measure].max() < 10**DECADES_OF_PLAIN_TICKS * part[measure].min():
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
 def growth_words(frame: pd.DataFrame, measure: str) -> str:
@@ -106,14 +123,14 @@ def peer_table(frame: pd.DataFrame) -> Html:
     Returns:
         A table with one row a network, kind and number of samples.
     """
-    ways = [way for way in dict.fromkeys(frame["way"]) if way != STRUCTURED]
+    ways = [way for way in dict.fromkeys(frame["way"]) if way not in (OURS, STRUCTURED)]
     rows = []
     for (net, n, kind), part in frame.groupby(["net", "n", "kind"], sort=False):
         taken = part.set_index("way")
         own = taken.loc[OURS, "seconds"]
-        cells = [_cell(taken.loc[way], own) for way in ways[1:] if way in taken.index]
+        cells = [_cell(taken.loc[way], own) if way in taken.index else "not run" for way in ways]
         rows.append((f"{net}, {kind}, n = {n}", f"{own:.3g} s", *cells))
-    return table(("Kernel", *ways), rows, caption="Processor seconds, and multiples of ours")
+    return table(("Kernel", OURS, *ways), rows, caption="Processor seconds, and multiples of ours")
 
 
 def _cell(found: pd.Series, own: float) -> str:
