@@ -89,7 +89,7 @@ def run(images: int, block: int | str, folder: Path, disturb: Callable[..., None
 
     torch.manual_seed(0)
     student, samples = cifar_student(), load("cifar-10", "train").images[:images].float() / 255
-    workers = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": "4GiB", "dashboard_address": None}
+    workers = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": "4GiB", "dashboard_address": ":0"}
     with LocalCluster(**workers) as cluster, Client(cluster) as client:
         start = time.perf_counter()
         kernel = blocked_ntk(student, samples, block=block)

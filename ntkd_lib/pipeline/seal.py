@@ -235,7 +235,12 @@ def _evidence_data(path: Path) -> Hashes:
 
 def _inputs(target: Target) -> Hashes:
     root = project_root()
-    files = {path: path.relative_to(root).as_posix() for path in sorted(results_root().glob("**/*.json"))}
+    recorded = sorted(results_root().glob("**/*.json"))
+    files = {
+        path: path.relative_to(root).as_posix()
+        for path in recorded
+        if path.parent.name != "benchmarks"  # they enter a page of prose, and no notebook
+    }
     files |= {root / name: name for name in ("constraints.txt", "claims.yml")}
     if target.notebook.is_summary:
         files |= {path: f"evidence/{path.name}" for path in other_evidence(target)}

@@ -62,7 +62,7 @@ def calls(monkeypatch) -> list[tuple[int, int]]:
 def cluster() -> Iterator:
     from distributed import LocalCluster
 
-    made = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    made = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     with LocalCluster(**made) as cluster:
         yield cluster
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings(
 def cluster(toy):
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as made:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as made:
         yield made
 
 
@@ -53,7 +53,7 @@ def single(toy):
     # a local cluster gives up on a worker that happens to be starting again after this time
     with (
         dask.config.set({"distributed.deploy.lost-worker-timeout": "300s"}),
-        LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as made,
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as made,
     ):
         yield made
 
@@ -104,7 +104,7 @@ def test_a_cluster_without_workers_is_one_line(store):
     from distributed import LocalCluster
 
     with (
-        LocalCluster(n_workers=0, dashboard_address=None) as made,
+        LocalCluster(n_workers=0, dashboard_address=":0") as made,
         pytest.raises(SchedulerError) as caught,
         connected(made.scheduler_address, store.root, timeout=0.5),
     ):
