@@ -129,15 +129,16 @@ def peer_table(frame: pd.DataFrame) -> Html:
         taken = part.set_index("way")
         own = taken.loc[OURS, "seconds"]
         cells = [_cell(taken.loc[way], own) if way in taken.index else "not run" for way in ways]
-        rows.append((f"{net}, {kind}, n = {n}", f"{own:.3g} s", *cells))
+        rows.append((f"{net}, {kind}, n\u00a0=\u00a0{n}", f"{own:.3g} s", *cells))
     return table(("Kernel", OURS, *ways), rows, caption="Processor seconds, and multiples of ours")
 
 
 def _cell(found: pd.Series, own: float) -> str:
     if pd.isna(found["seconds"]):
         return "fails"
-    ratio = f"{found['seconds'] / own:,.3g} ×"
-    return f"> {ratio}, predicted" if found["predicted"] else f"{found['seconds']:.3g} s, {ratio}"
+    times = found["seconds"] / own
+    ratio = f"{times:,.0f}\u00a0×" if times >= 100 else f"{times:.3g}\u00a0×"
+    return f"> {ratio}, predicted" if found["predicted"] else f"{found['seconds']:.3g}\u00a0s, {ratio}"
 
 
 def checks_table(checks: Mapping[str, Any]) -> Html:
