@@ -95,8 +95,8 @@ class SpectralReport:
             )
         return (
             f"{found} The mean-square error on new inputs is estimated at "
-            f"{self.training_error + self.optimism:.3g}. Whether other settings would do better was not tested: "
-            "that takes held-out data."
+            f"{self.training_error + self.optimism:.3g}. Whether other settings would do better was not "
+            "tested: that takes held-out data."
         )
 
     def __str__(self) -> str:
