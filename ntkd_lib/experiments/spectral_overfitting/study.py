@@ -100,8 +100,9 @@ def distil(fitted: np.ndarray, new: np.ndarray, sample: Sample, bases: list[Basi
 
     Returns:
         Test RMSE of ``teacher``, ``student`` and ``oracle`` (the best ridge by test data); ``r2`` between
-        student and teacher on test and ``r2_train`` on training inputs, percent; ``effective`` parameters;
-        ``certificate`` in sample, and the ``difference`` that it would have to bound on test inputs.
+        student and teacher on test and ``r2_train`` on training inputs, percent; ``effective`` parameters and
+        ``stored`` numbers; ``certificate`` in sample, and the ``difference`` on test inputs, which a reader
+        may take it to bound.
     """
     fit = fit_outputs(bases, fitted[:, None])
     guess = fit.predict(sample.x_test)[:, 0]
@@ -112,6 +113,7 @@ def distil(fitted: np.ndarray, new: np.ndarray, sample: Sample, bases: list[Basi
         "r2": 100 * (1 - float(((guess - new) ** 2).mean() / new.var())),
         "r2_train": 100 * (1 - float(fit.certificate[0] ** 2 / fitted.var())),
         "effective": fit.effective_parameters,
+        "stored": fit.stored_size,
         "certificate": float(fit.certificate[0]),
         "difference": _rmse(guess, new),
     }
