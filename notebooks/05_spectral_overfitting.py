@@ -45,6 +45,7 @@ from ntkd_lib.experiments.notebook import open_run
 from ntkd_lib.experiments.spectral_overfitting import check, detection, summary, tables
 from ntkd_lib.experiments.spectral_overfitting.counterexamples import counterexamples
 from ntkd_lib.figures import spectral_overfitting as figures
+from ntkd_lib.figures import spectral_tables as shown
 from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
 
@@ -84,16 +85,16 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.six_table(six)
+shown.six_table(six)
 
 # %% tags=["hide-input"]
-figures.figures_table(summary.paper_figures(scores))
+shown.figures_table(summary.paper_figures(scores))
 
 # %% [markdown]
 # FINDINGS-SIX
 
 # %% tags=["hide-input"]
-figures.controls_table(summary.controls(run))
+shown.controls_table(summary.controls(run))
 
 # %% [markdown]
 # ## What the network has fitted
@@ -153,13 +154,13 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.area_table(areas, caption="Area under the ROC curve, the whole grid")
+shown.area_table(areas, caption="Area under the ROC curve, the whole grid")
 
 # %% tags=["hide-input"]
-figures.area_table(detection.areas(refitted), caption="The same where every rival was run")
+shown.area_table(detection.areas(refitted), caption="The same where every rival was run")
 
 # %% tags=["hide-input"]
-figures.rate_table(detection.rates(points), summary.null_rates(run))
+shown.rate_table(detection.rates(points), summary.null_rates(run))
 
 # %% [markdown]
 # FINDINGS-DETECT
@@ -184,7 +185,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.calibration_table(detection.calibration(points))
+shown.calibration_table(detection.calibration(points))
 
 # %% [markdown]
 # FINDINGS-OPTIMISM
@@ -200,11 +201,11 @@ figures.calibration_table(detection.calibration(points))
 # | noise-floor rule | the error of the coefficients by a low-rank kernel | the noise variance; may refuse |
 
 # %% tags=["hide-input"]
-figures.coverage_table(tables.single(run, "coverage"))
+shown.coverage_table(tables.single(run, "coverage"))
 
 # %% tags=["hide-input"]
 examples = counterexamples()
-figures.example_table(examples)
+shown.example_table(examples)
 
 # %% [markdown]
 # ## The report that a reader would ask for
@@ -235,7 +236,7 @@ show(
 # on validation data.
 
 # %% tags=["hide-input"]
-figures.real_table(tables.real_scores(run))
+shown.real_table(tables.real_scores(run))
 
 # %% [markdown]
 # FINDINGS-REAL
@@ -248,7 +249,7 @@ figures.real_table(tables.real_scores(run))
 # kernel and of every eigenvalue; the noise-floor rule turns it into a bound on the coefficients, or refuses.
 
 # %% tags=["hide-input"]
-figures.scaling_table(tables.single(run, "scaling"))
+shown.scaling_table(tables.single(run, "scaling"))
 
 # %% [markdown]
 # ## How it was made
@@ -270,7 +271,7 @@ figures.scaling_table(tables.single(run, "scaling"))
 
 # %% tags=["hide-input"]
 count, seconds = summary.fits_counted(run)
-figures.speed_table(tables.single(run, "speed"))
+shown.speed_table(tables.single(run, "speed"))
 
 # %%
 f"{count:,} fits of the validation grid took {seconds:,.0f} seconds on one thread."
