@@ -16,12 +16,12 @@
 # # Can a formula replace a network, and tell without new data that it overfits?
 #
 # Spectral distillation {cite:p}`spectral` expands what a trained network says on its training inputs in the
-# eigenvectors of a kernel, shrinks the coefficients, and keeps the result as the student: a formula. The paper
-# says that this student predicts better than every network it was tried on, that it is 359 times smaller,
-# that its error is certified, and that counting modes proves overfitting without held-out data. Only its
-# abstract is public and its data are not. This chapter rebuilds the method on a stand-in whose parameter
-# counts fit the paper's, so every verdict on the paper's numbers is marked *proxy*, and adds the controls that
-# decide what the numbers mean.
+# eigenvectors of a kernel, shrinks the coefficients, and keeps the result as the student: a formula. The
+# paper says that this student predicts better than every network it was tried on, that it is 359 times
+# smaller, that its error is certified, and that counting modes proves overfitting without held-out data. Only
+# its abstract is public and its data are not. This chapter rebuilds the method on a stand-in whose parameter
+# counts fit the paper's, so every verdict on the paper's numbers is marked *proxy*, and adds the controls
+# that decide what the numbers mean.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -134,9 +134,9 @@ show(
 #
 # $$z = \frac{\sum_{k > K^*} a_k b_k}{\hat\sigma \sqrt{\sum_{k > K^*} a_k^2}},$$
 #
-# with $a$ the coefficients of the fitted values and $b$ those of the labels. It is standard normal if the tail
-# holds nothing but noise and the fit did not see that noise. The grid crosses six targets, four noise levels,
-# uneven noise, shuffled labels, weight decay, six networks and eight checkpoints from underfitting to
+# with $a$ the coefficients of the fitted values and $b$ those of the labels. It is standard normal if the
+# tail holds nothing but noise and the fit did not see that noise. The grid crosses six targets, four noise
+# levels, uneven noise, shuffled labels, weight decay, six networks and eight checkpoints from underfitting to
 # interpolation. *Harmful* means that the true risk is 25 % above the best of the same training run; a *large
 # gap* means that test minus training error is more than half of the test error.
 
@@ -210,8 +210,8 @@ shown.example_table(examples)
 # %% [markdown]
 # ## The report that a reader would ask for
 #
-# `spectral_report(model, x, y)` takes anything with `predict`. Here scikit-learn's own network with one hidden
-# layer of 64 is fitted to the diabetes data, in units of the labels' standard deviation.
+# `spectral_report(model, x, y)` takes anything with `predict`. Here scikit-learn's own network with one
+# hidden layer of 64 is fitted to the diabetes data, in units of the labels' standard deviation.
 
 # %%
 report, true_optimism = tables.example_report(run)
@@ -231,9 +231,9 @@ show(
 # %% [markdown]
 # ## Real tables
 #
-# Diabetes and digits ship with scikit-learn. For digits the student of a network's logits, shrunk by GCV, stands
-# against what it is said to replace: soft-label distillation {cite:p}`hinton_kd` with the temperature chosen
-# on validation data.
+# Diabetes and digits ship with scikit-learn. For digits the student of a network's logits, shrunk by GCV,
+# stands against what it is said to replace: soft-label distillation {cite:p}`hinton_kd` with the temperature
+# chosen on validation data.
 
 # %% tags=["hide-input"]
 shown.real_table(tables.real_scores(run))
@@ -244,9 +244,10 @@ shown.real_table(tables.real_scores(run))
 # %% [markdown]
 # ## Large samples
 #
-# An exact decomposition takes time $n^3$. Above a few thousand samples the kernel is replaced by its Nyström form
-# on landmarks {cite:p}`nystrom`. The trace that this loses is known exactly, and it bounds the error of the
-# kernel and of every eigenvalue; the noise-floor rule turns it into a bound on the coefficients, or refuses.
+# An exact decomposition takes time $n^3$. Above a few thousand samples the kernel is replaced by its Nyström
+# form on landmarks {cite:p}`nystrom`. The trace that this loses is known exactly, and it bounds the error of
+# the kernel and of every eigenvalue; the noise-floor rule turns it into a bound on the coefficients, or
+# refuses.
 
 # %% tags=["hide-input"]
 shown.scaling_table(tables.single(run, "scaling"))
@@ -254,10 +255,10 @@ shown.scaling_table(tables.single(run, "scaling"))
 # %% [markdown]
 # ## How it was made
 #
-# **Student.** With $K$ the centred Gaussian Gram matrix of the training inputs, $K = U \Lambda U^\top$, and $t$
-# the teacher's outputs there, the student is $f(x) = \bar t + k(x)^\top (K + \alpha I)^{-1} (t - \bar t)$: mode
-# $k$ is kept to the share $h_k = \lambda_k / (\lambda_k + \alpha)$. Width (half to four times the median
-# distance) and $\alpha$ (200 values) minimise
+# **Student.** With $K$ the centred Gaussian Gram matrix of the training inputs, $K = U \Lambda U^\top$, and
+# $t$ the teacher's outputs there, the student is $f(x) = \bar t + k(x)^\top (K + \alpha I)^{-1} (t - \bar
+# t)$: mode $k$ is kept to the share $h_k = \lambda_k / (\lambda_k + \alpha)$. Width (half to four times the
+# median distance) and $\alpha$ (200 values) minimise
 #
 # $$\mathrm{GCV} = \frac{\tfrac1n \lVert (I - H) t \rVert^2}{(1 - \operatorname{tr} H / (n-1))^2} .$$
 #
@@ -278,13 +279,13 @@ f"{count:,} fits of the validation grid took {seconds:,.0f} seconds on one threa
 
 # %% [markdown]
 # **Rivals.** Cross-validation refits five times, the holdout once on 80 % of the samples, generalised degrees
-# of freedom {cite:p}`generalised_df` once on perturbed labels; all start from the same weights. Each gives
-# an estimate of the risk at every checkpoint, and is scored by how far that lies above the lowest of its run.
+# of freedom {cite:p}`generalised_df` once on perturbed labels; all start from the same weights. Each gives an
+# estimate of the risk at every checkpoint, and is scored by how far that lies above the lowest of its run.
 #
 # ## Check
 #
-# Students are compared with scikit-learn's kernel ridge regression, effective parameters with a trace by solving,
-# and the area under the ROC curve with a count of pairs.
+# Students are compared with scikit-learn's kernel ridge regression, effective parameters with a trace by
+# solving, and the area under the ROC curve with a count of pairs.
 
 # %%
 by_pairs, by_curve = check.rank_area(run)

@@ -27,7 +27,7 @@ def parseval_tail(
         One number an output.
     """
     lost = (1 - kept) ** 2 @ coefficients**2 + rest
-    return np.sqrt(lost / (samples or len(kept) + 1))
+    return np.asarray(np.sqrt(lost / (samples or len(kept) + 1)))
 
 
 def hoeffding(values: Float[np.ndarray, " m"], span: float, confidence: float = 0.95) -> float:

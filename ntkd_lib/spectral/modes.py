@@ -61,7 +61,7 @@ def count_above(coefficients: Float[np.ndarray, "k ..."], noise: float) -> np.nd
     Returns:
         One number a column.
     """
-    return (np.abs(coefficients) > LIMIT * noise).sum(axis=0)
+    return np.asarray((np.abs(coefficients) > LIMIT * noise).sum(axis=0))
 
 
 def kept_share(coefficients: Float[np.ndarray, " k"], kept: Bool[np.ndarray, " k"]) -> float:

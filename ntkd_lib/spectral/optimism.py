@@ -50,7 +50,7 @@ def estimated_optimism(
     """
     n = len(labels) + 1
     covariance = np.tensordot(labels[kstar:], fitted[kstar:], axes=1)
-    return 2 * (covariance + noise**2 * kstar) / n
+    return np.asarray(2 * (covariance + noise**2 * kstar) / n)
 
 
 def generalised_degrees(
@@ -74,4 +74,4 @@ def generalised_degrees(
         Degrees of freedom, the fitted constant included.
     """
     moved = (change * (refitted - fitted)).sum(axis=-1)
-    return moved / (change**2).mean(axis=-1)
+    return np.asarray(moved / (change**2).mean(axis=-1))

@@ -1,6 +1,5 @@
 """Spectral students as scikit-learn estimators."""
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ntkd_lib.spectral.basis import eigenbasis
 from ntkd_lib.spectral.fit import SpectralFit, fit_outputs
-from ntkd_lib.spectral.kernels import BANDWIDTHS, Kernel, gaussian_kernels
+from ntkd_lib.spectral.kernels import BANDWIDTHS, gaussian_kernels
 from ntkd_lib.spectral.low_rank import low_rank_basis
 from ntkd_lib.spectral.modes import mode_table
 
@@ -28,12 +27,13 @@ class _Spectral(BaseEstimator):
         self,
         teacher: Any = None,
         *,
-        kernel: Kernel | None = None,
-        bandwidths: Sequence[float] = BANDWIDTHS,
-        ridge: float | None = None,
-        modes: int | None = None,
-        landmarks: int | None = None,
+        kernel: Any = None,
+        bandwidths: Any = BANDWIDTHS,
+        ridge: Any = None,
+        modes: Any = None,
+        landmarks: Any = None,
     ) -> None:
+        # scikit-learn sets anything here and expects refusals from `fit` alone
         self.teacher = teacher
         self.kernel = kernel
         self.bandwidths = bandwidths

@@ -177,7 +177,7 @@ def test_report_draws_its_figure(noisy):
         (lambda: clipped_squares(np.ones(1), np.ones(1), 1.0, 1.0), "range: got 1.0 to 1.0"),
         (lambda: noise_floor(-1.0, 1.0), "needs an error of at least 0"),
         (lambda: relevant_dimension(np.ones(3)), "labels: got 3 coefficients, needs at least 4"),
-        (lambda: spectral_report(Repeats(np.ones(3)), np.eye(3), np.arange(3)), "n at least 10"),
+        (lambda: spectral_report(Repeats(np.ones(3)), np.eye(3), np.arange(3.0)), "n at least 10"),
         (lambda: spectral_report(Repeats(np.ones(12)), np.eye(12), np.ones(12)), "needs labels that differ"),
         (lambda: spectral_report(Repeats(np.ones(12)), np.full((12, 2), np.nan), np.arange(12.0)), "finite"),
     ],

@@ -27,7 +27,7 @@ def test_a_student_imitates_its_teacher_not_the_labels():
     x, y = make_friedman1(100, 5, noise=1, random_state=0)
     student = SpectralStudent(Formula()).fit(x, y)
     assert student.fit_.certificate[0] == pytest.approx(
-        np.sqrt(((student.predict(x) - Formula().predict(x)) ** 2).mean()), rel=1e-8
+        np.sqrt(((student.predict(x) - Formula().predict(x)) ** 2).mean()), rel=1e-4
     )
     assert np.corrcoef(student.predict(x), Formula().predict(x))[0, 1] > 0.99
     assert student.effective_parameters_ < 99

@@ -1,6 +1,6 @@
 """Cells that count how often each certificate holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,12 +47,13 @@ def cover(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     return CellResult({"rows": [*rows, *_floor(rng, trials)]})
 
 
-def _row(name: str, held: list[bool], ratios: list[float], remark: str) -> dict[str, Any]:
+def _row(name: str, held: Iterable[Any], ratios: Iterable[float], remark: str) -> dict[str, Any]:
+    outcomes = np.array(list(held), dtype=bool)
     return {
         "certificate": name,
-        "held": float(np.mean(held)),
-        "trials": len(held),
-        "ratio": float(np.median(ratios)),
+        "held": float(outcomes.mean()),
+        "trials": len(outcomes),
+        "ratio": float(np.median(list(ratios))),
         "remark": remark,
     }
 
