@@ -116,7 +116,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-small, small_kstar, small_noise = summary.largest_modes(run, "16-16")
+small, _, small_noise = summary.largest_modes(run, "16-16")
 show(
     run,
     "mode-map",
@@ -137,8 +137,10 @@ show(
 # with $a$ the coefficients of the fitted values and $b$ those of the labels. It is standard normal if the
 # tail holds nothing but noise and the fit did not see that noise. The grid crosses six targets, four noise
 # levels, uneven noise, shuffled labels, weight decay, six networks and eight checkpoints from underfitting to
-# interpolation. *Harmful* means that the true risk is 25 % above the best of the same training run; a *large
-# gap* means that test minus training error is more than half of the test error.
+# interpolation. *Harmful* means that the true risk is 25 % above the best of the training run so far, which
+# ends at the checkpoint; a *large gap* means that test minus training error is more than half of the test
+# error. (Read so that later checkpoints count too, networks that have hardly begun to learn would be
+# "overfitted"; the tables show that reading in their last column.)
 
 # %% tags=["hide-input"]
 refitted = detection.compared(points)
@@ -148,7 +150,7 @@ show(
     "roc",
     lambda: figures.draw_roc(whole, part),
     alt="ROC curves for harmful overfitting: on the left the tail statistic, training error and the spectral "
-    "risk estimate over the whole grid; on the right also cross-validation, a holdout and degrees of freedom.",
+    "risk estimate over the whole grid; on the right also cross-validation, a holdout, degrees of freedom.",
     caption="ROC curves for harmful overfitting. Right: the two settings in which every rival was run.",
     data=part.assign(panel="refits") if whole.empty else whole,
 )
@@ -180,7 +182,7 @@ show(
     lambda: figures.draw_optimism(points),
     alt="Two scatter plots of estimated against true difference of test and training error, with the line of "
     "equality: smooth targets with plain noise, and all other settings.",
-    caption="Estimated and true optimism, one dot a network and checkpoint (mean square; below 0.01 at 0.01).",
+    caption="Estimated and true optimism, a dot a network and checkpoint (mean square; below 0.01: at 0.01).",
     data=points[["seed", "rows", "label", "name", "epoch", "train", "risk", "gap", "optimism", "z"]],
 )
 
@@ -193,11 +195,13 @@ shown.calibration_table(detection.calibration(points))
 # %% [markdown]
 # ## Certificates that hold, and what they are about
 #
+# Fresh inputs need no labels. The empirical Bernstein bound {cite:p}`empirical_bernstein` uses their spread.
+#
 # | certificate | bounds | needs |
 # |---|---|---|
 # | Parseval tail | the difference of student and teacher on the training inputs, exactly | nothing |
-# | Hoeffding, empirical Bernstein {cite:p}`empirical_bernstein` | their mean-square difference on new inputs | fresh inputs without labels, outputs clipped to a stated range |
-# | Clopper–Pearson | how often they name different classes | fresh inputs without labels |
+# | Hoeffding, empirical Bernstein | their squared difference on new inputs | fresh inputs, a stated range |
+# | Clopper–Pearson | how often they name different classes | fresh inputs |
 # | noise-floor rule | the error of the coefficients by a low-rank kernel | the noise variance; may refuse |
 
 # %% tags=["hide-input"]

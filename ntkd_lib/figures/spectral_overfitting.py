@@ -114,11 +114,13 @@ def draw_roc(everywhere: pd.DataFrame, compared: pd.DataFrame) -> Figure:
     """
     labels = list(dict.fromkeys([*everywhere["label"], *compared["label"]]))
     colours = dict(zip(labels, (ORANGE, RED, BLUE, GREEN, PURPLE, BROWN), strict=False))
+    styles = dict(zip(labels, ("-", "--", "-", "-", ":", "-."), strict=False))
     figure, panels = plt.subplots(1, 2, figsize=(7.2, 4.6), sharey=True)
     titles = ("the whole grid", "where refits were run")
     for axes, curves, title in zip(panels, (everywhere, compared), titles, strict=True):
         for label, curve in curves.groupby("label", sort=False):
-            axes.plot(curve["false_positive"], curve["true_positive"], color=colours[label], label=label)
+            x, y = curve["false_positive"], curve["true_positive"]
+            axes.plot(x, y, styles[label], color=colours[label], label=label)
         axes.plot([0, 1], [0, 1], color="0.5", linewidth=1, linestyle="--")
         axes.set(title=title, xlabel="false-positive rate", aspect="equal")
     panels[0].set_ylabel("true-positive rate")

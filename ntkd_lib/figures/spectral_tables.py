@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ntkd_lib.experiments.spectral_overfitting.detection import TRUTHS
 from ntkd_lib.figures.claims import MINUS
 from ntkd_lib.figures.html import Html, table
 
@@ -94,10 +95,10 @@ def area_table(areas: pd.DataFrame, *, caption: str) -> Html:
         One row a method, one column a truth.
     """
     rows = [
-        (label, *(_area(part[part["truth"] == truth]) for truth in ("harmful", "large")))
+        (label, *(_area(part[part["truth"] == truth]) for truth in TRUTHS))
         for label, part in areas.groupby("label", sort=False)
     ]
-    headers = ("Method", "Harmful: risk 25 % above the run's best", "Large gap: over half of the risk")
+    headers = ("Method", *TRUTHS.values())
     return table(headers, rows, caption=caption)
 
 

@@ -7,12 +7,24 @@ import pytest
 
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.data.tables import load_table
-from ntkd_lib.experiments.spectral_overfitting import bundled, detection, fits, grid, null, plan, summary
+from ntkd_lib.experiments.spectral_overfitting import (
+    bundled,
+    coverage,
+    detection,
+    diagnosis,
+    fits,
+    grid,
+    null,
+    plan,
+    scaling,
+    speed,
+    study,
+    summary,
+)
 from ntkd_lib.experiments.spectral_overfitting.counterexamples import counterexamples
 from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS, checkpoints
 from ntkd_lib.experiments.spectral_overfitting.parameters import SpectralParameters
 from ntkd_lib.experiments.spectral_overfitting.problems import TARGETS, Problem, draw
-from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.claims import load_claims
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.parameters import ParameterError, load_parameters
@@ -41,10 +53,6 @@ def tiny(**changes):
     return SpectralParameters(tier="smoke", **(TINY | changes))
 
 
-def planned() -> dict[str, Cell]:
-    return {cell.name: cell for cell in plan.plan(tiny())}
-
-
 def test_tiers_are_valid_and_cpu_is_the_default():
     tiers = {t: load_parameters(SpectralParameters, NOTEBOOK, t, {}) for t in ("smoke", "cpu", "paper")}
     assert tiers["cpu"] == SpectralParameters()
@@ -62,6 +70,13 @@ def test_the_grid_has_at_least_two_thousand_fits():
 def test_training_does_not_depend_on_what_is_made_of_it():
     names = set(module_sources((f"{plan.PACKAGE}.fits",)))
     assert not {f"ntkd_lib.spectral.{name}" for name in ("basis", "fit", "optimism", "student")} & names
+
+
+def test_every_kind_of_work_is_planned():
+    works = (fits.train, study.study, diagnosis.diagnose, null.matched_null, coverage.cover)
+    works += (bundled.diabetes, bundled.digits, scaling.scale, speed.compare)
+    named = {f"{work.__module__}:{work.__name__}" for work in works}
+    assert {cell.work for cell in plan.plan(tiny())} == named
 
 
 def test_names_are_unique_and_seeds_apart():
@@ -183,7 +198,10 @@ def test_points_of_the_grid_are_complete(run):
     assert not points[["z", "optimism", "risk", "train"]].isna().any().any()
     assert (points["gap"] == points["risk"] - points["train"]).all()
     lowest = points.loc[points.groupby(["seed", "rows", "setting", "network"])["risk"].idxmin()]
-    assert not lowest["harmful"].any()
+    assert not lowest[["harmful", "off_best"]].any(axis=None)
+    first = points.groupby(["seed", "rows", "setting", "network"]).head(1)
+    assert not first["harmful"].any()
+    assert (points["off_best"] | ~points["harmful"]).all()
     assert detection.compared(points)["label"].nunique() == 2
 
 

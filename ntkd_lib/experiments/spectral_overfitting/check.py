@@ -59,7 +59,7 @@ def rank_area(run: Run) -> tuple[float, float]:
     """
     points = grid_points(run)
     points = points[points["seed"] == run.parameters.all_seeds[0]]
-    harmful = points["risk"] > HARM * points.groupby(["rows", "setting", "network"])["risk"].transform("min")
+    harmful = points["risk"] > HARM * points.groupby(["rows", "setting", "network"])["risk"].cummin()
     bad, good = (points.loc[kind, "z"].to_numpy() for kind in (harmful, ~harmful))
     if not (len(bad) and len(good)):
         return 0.5, 0.5

@@ -17,7 +17,11 @@ from ntkd_lib.records.verdicts import bootstrap_interval
 from ntkd_lib.spectral.optimism import LIMIT
 
 HARM = 1.25  # test risk over the best of its run from which on overfitting counts as harmful
-TRUTHS = {"harmful": "harmful: risk 25 % above the run's best", "large": "large gap: over half of the risk"}
+TRUTHS = {
+    "harmful": "Harmful: risk 25 % above the run's best so far",
+    "large": "Large gap: over half of the risk",
+    "off_best": "Risk 25 % above the best checkpoint, earlier or later",
+}
 METHODS = {
     "z": "tail statistic z",
     "low_training_error": "training error alone",
@@ -26,22 +30,24 @@ METHODS = {
     "holdout_rise": "20 % holdout",
     "gdf_rise": "generalised degrees of freedom",
 }
-REFITTED = ("cv_rise", "holdout_rise", "gdf_rise")
 _RUN = ["seed", "rows", "setting", "network"]
 
 
 def grid_points(run: Run) -> pd.DataFrame:
     """List every network and checkpoint of the grid.
 
-    A risk estimate is used as a detector by its rise: its value over the lowest of the same training run.
+    A training run ends at its checkpoint: what comes later is no part of it. Else a network that has hardly
+    begun to learn would count as overfitted, since its risk is far above what it reaches later; that reading
+    is kept as ``off_best``. A risk estimate is used as a detector by its rise: its value over the lowest of
+    the same training run.
 
     Args:
         run: The run.
 
     Returns:
         One row a point: seed, rows, label of the setting, kind, target, network and its name, the columns of
-        `diagnosis.COLUMNS`, ``gap`` (risk less training error), the truths ``harmful`` and ``large``, and
-        one score for each of `METHODS`, larger where it speaks for overfitting.
+        `diagnosis.COLUMNS`, ``gap`` (risk less training error), the truths of `TRUTHS`, and one score for
+        each of `METHODS`, larger where it speaks for overfitting.
     """
     parts = []
     for seed in run.parameters.all_seeds:
@@ -65,13 +71,14 @@ def _scored(points: pd.DataFrame) -> pd.DataFrame:
     risk = {"spectral_rise": points["train"] + points["optimism"], "gdf_rise": points["gdf_risk"]}
     risk |= {"cv_rise": points["cv"], "holdout_rise": points["holdout"]}
     groups = [points[name] for name in _RUN]
-    rises = {name: values / values.groupby(groups).transform("min") for name, values in risk.items()}
+    rises = {name: values / values.groupby(groups).cummin() for name, values in risk.items()}
     gap = points["risk"] - points["train"]
-    best = points["risk"].groupby(groups).transform("min")
+    by_run = points["risk"].groupby(groups)
     return points.assign(
         gap=gap,
-        harmful=points["risk"] > HARM * best,
+        harmful=points["risk"] > HARM * by_run.cummin(),
         large=gap > points["risk"] / 2,
+        off_best=points["risk"] > HARM * by_run.transform("min"),
         low_training_error=-points["train"],
         **rises,
     )

@@ -118,7 +118,11 @@ def _null(parameters: SpectralParameters, seed: int) -> Cell:
 def _single(parameters: SpectralParameters, cells: dict[str, Cell]) -> list[Cell]:
     seed = parameters.all_seeds[0]
     needs = {"study": cells[f"six/seed={seed}"], "digits": cells[f"digits/seed={seed}"]}
-    sizes = {name: getattr(parameters, name) for name in ("exact_rows", "low_rank_rows", "landmarks")}
+    sizes = {
+        "exact_rows": parameters.exact_rows,
+        "low_rank_rows": parameters.low_rank_rows,
+        "landmarks": parameters.landmarks,
+    }
     return [
         _cell("coverage", "coverage:cover", {"trials": parameters.trials}, needs=needs, cost=10.0),
         _cell("scaling", "scaling:scale", {"seed": seed, **sizes}, cost=20.0),

@@ -62,24 +62,6 @@ def real_scores(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def digits_numbers(run: Run) -> dict[str, float]:
-    """Average what the digits' students need and how often they agree with the teacher.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Agreement of the spectral and the KD student with the teacher (percent), effective parameters and
-        stored numbers of the spectral one.
-    """
-    records = [run.records[f"digits/seed={seed}"].values for seed in run.parameters.all_seeds]
-    agreement = {
-        name: float(np.mean([values["agreement"][name] for values in records])) for name in ("spectral", "kd")
-    }
-    sizes = {name: float(np.mean([values[name] for values in records])) for name in ("effective", "stored")}
-    return agreement | sizes
-
-
 def example_report(run: Run, hidden: int = 64) -> tuple[SpectralReport, float]:
     """Train scikit-learn's network on diabetes, as a reader would, and report on it.
 
