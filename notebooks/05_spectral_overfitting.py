@@ -91,7 +91,18 @@ shown.six_table(six)
 shown.figures_table(summary.paper_figures(scores))
 
 # %% [markdown]
-# FINDINGS-SIX
+# How to read these tables:
+#
+# - **Three comparisons, not one.** "Student gains" compares the student with a network that was trained until
+#   it holds the noise of its labels; anything that smooths helps such a network. "Gains, stopped network"
+#   compares with what a practitioner would use. "Gains on kernel ridge" leaves the teacher out: the same
+#   kernel, the same GCV, fitted straight to the labels. Only where this last interval lies above zero has the
+#   teacher added something.
+# - **Effective is not stored.** The paper divides the number of weights by $\operatorname{tr} H$. To predict,
+#   the formula needs all training inputs as well. By that count the smallest network is not compressed but
+#   blown up.
+# - **Two of the paper's own numbers pull apart.** If 76 modes hold signal, a student of 250 to 390 effective
+#   parameters keeps noise by the paper's own measure.
 
 # %% tags=["hide-input"]
 shown.controls_table(summary.controls(run))
@@ -165,7 +176,17 @@ shown.area_table(detection.areas(refitted), caption="The same where every rival 
 shown.rate_table(detection.rates(points), summary.null_rates(run))
 
 # %% [markdown]
-# FINDINGS-DETECT
+# How to read these tables:
+#
+# - **The level is right where the assumptions are.** In the first row target and kernel match, cut and noise
+#   level are known, and the network saw other noise: the test should flag 5 % there. The second row estimates
+#   cut and noise level from the labels, as any user has to.
+# - **A flag is not harm.** A network fits some noise long before its risk begins to rise, so a test for
+#   fitted noise flags healthy networks too; the column "flagged, not harmful" counts them. Where the target
+#   is rougher than the kernel, the tail holds signal, and a network that learns it is flagged for that.
+# - **What z lacks is a scale.** It grows with the share of the tail that was fitted, not with what the fit
+#   costs. The rivals estimate the risk itself and look for its rise; so does the spectral estimate when it is
+#   used that way, at no cost in refits.
 
 # %% [markdown]
 # ## What it is good for: an estimate of the gap
@@ -190,7 +211,9 @@ show(
 shown.calibration_table(detection.calibration(points))
 
 # %% [markdown]
-# FINDINGS-OPTIMISM
+# The estimate charges one degree of freedom for each mode before the cut, whether the network has learned it
+# or not; this weighs on early checkpoints. It takes everything beyond the cut for noise; with a rough target
+# that is wrong, and the noise level comes out too high. A slope of 1 would mean that it is calibrated.
 
 # %% [markdown]
 # ## Certificates that hold, and what they are about
@@ -243,7 +266,9 @@ show(
 shown.real_table(tables.real_scores(run))
 
 # %% [markdown]
-# FINDINGS-REAL
+# On neither table is the spectral student judged against a straw man: the stopped network, the ridge
+# regressions and the KD student were chosen on the same validation part, and the test part was read once.
+# Ridge regressions use no validation data at all.
 
 # %% [markdown]
 # ## Large samples
