@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 LIMIT = 1.959964  # two-sided 5 % of the standard normal distribution
+_ROUNDING = 1e-12
 
 
 def tail_statistic(
@@ -21,12 +22,13 @@ def tail_statistic(
         noise: Noise level ``sigma``, above 0.
 
     Returns:
-        One number a fit; 0 where nothing is fitted beyond the cut.
+        One number a fit; 0 where nothing but rounding is fitted beyond the cut.
     """
     tail, rest = fitted[kstar:], labels[kstar:]
-    size = np.sqrt((tail**2).sum(axis=0))
+    size, whole = (np.sqrt((part**2).sum(axis=0)) for part in (tail, fitted))
+    real = size > _ROUNDING * whole
     product = np.tensordot(rest, tail, axes=1)
-    return np.where(size > 0, product / (noise * np.where(size > 0, size, 1)), 0.0)
+    return np.where(real, product / (noise * np.where(real, size, 1)), 0.0)
 
 
 def estimated_optimism(

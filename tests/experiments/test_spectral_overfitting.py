@@ -33,12 +33,12 @@ from ntkd_lib.records.store import CellStore
 
 NOTEBOOK = "05_spectral_overfitting"
 TINY = {
-    "seeds": [0, 1],
+    "seeds": [0],
     "rows": 40,
     "grid_rows": 40,
     "large_rows": [41],
     "large_seeds": 1,
-    "epochs": 16,
+    "epochs": 8,
     "test_points": 100,
     "grid_test_points": 100,
     "null_replicates": 3,
@@ -82,8 +82,8 @@ def test_every_kind_of_work_is_planned():
 def test_names_are_unique_and_seeds_apart():
     cells = plan.plan(tiny())
     assert len({cell.name for cell in cells}) == len(cells)
-    assert plan.grid_sizes(tiny(), 0).keys() == {40, 41}
-    assert plan.grid_sizes(tiny(), 1).keys() == {40}
+    assert plan.grid_sizes(tiny(seeds=[0, 1]), 0).keys() == {40, 41}
+    assert plan.grid_sizes(tiny(seeds=[0, 1]), 1).keys() == {40}
 
 
 def test_large_problems_must_be_larger():
@@ -187,14 +187,14 @@ def test_every_metric_of_the_contract_is_measured(run):
         for name in claim.metric_names:
             if name in metrics and claim.definitions[name].pooled:
                 assert len(metrics[name].values) == 1
-    assert all(metric.seeds == [0, 1] for metric in metrics.values())
+    assert all(metric.seeds == [0] for metric in metrics.values())
 
 
 def test_points_of_the_grid_are_complete(run):
     points = detection.grid_points(run)
     settings = len(grid.small_settings())
     assert len(points) % len(NETWORKS) == 0
-    assert points.groupby(["seed", "rows"])["setting"].nunique().to_list() == [settings, 1, settings]
+    assert points.groupby(["seed", "rows"])["setting"].nunique().to_list() == [settings, 1]
     assert not points[["z", "optimism", "risk", "train"]].isna().any().any()
     assert (points["gap"] == points["risk"] - points["train"]).all()
     lowest = points.loc[points.groupby(["seed", "rows", "setting", "network"])["risk"].idxmin()]
