@@ -1,12 +1,11 @@
 """Notebook 05's plan, problems and cells: who depends on what, known truths, and one run end to end."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.data.tables import load_table
+from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.spectral_overfitting import (
     bundled,
     coverage,
@@ -27,6 +26,7 @@ from ntkd_lib.experiments.spectral_overfitting.parameters import SpectralParamet
 from ntkd_lib.experiments.spectral_overfitting.problems import TARGETS, Problem, draw
 from ntkd_lib.records.claims import load_claims
 from ntkd_lib.records.execute import run_cells
+from ntkd_lib.records.layout import tier_layout
 from ntkd_lib.records.parameters import ParameterError, load_parameters
 from ntkd_lib.records.sources import module_sources
 from ntkd_lib.records.store import CellStore
@@ -38,7 +38,7 @@ TINY = {
     "grid_rows": 40,
     "large_rows": [41],
     "large_seeds": 1,
-    "epochs": 8,
+    "epochs": 16,
     "test_points": 100,
     "grid_test_points": 100,
     "null_replicates": 3,
@@ -175,7 +175,7 @@ def run(tmp_path_factory):
     parameters = tiny()
     store = CellStore(tmp_path_factory.mktemp("cells"))
     records = run_cells(plan.plan(parameters), store, workers=1, progress="none")
-    return SimpleNamespace(parameters=parameters, records=records)
+    return Run(NOTEBOOK, parameters, records, {}, tier_layout("smoke"), {})
 
 
 def test_every_metric_of_the_contract_is_measured(run):
