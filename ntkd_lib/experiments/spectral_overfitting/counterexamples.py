@@ -1,0 +1,91 @@
+"""One small worked example against each claim that is disputed, each by a formula or a fixed draw."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ntkd_lib.spectral.basis import Basis, eigenbasis
+from ntkd_lib.spectral.fit import fit_outputs
+from ntkd_lib.spectral.kernels import GaussianKernel
+from ntkd_lib.spectral.modes import kept_share, largest, relevant_dimension
+from ntkd_lib.spectral.optimism import tail_statistic
+
+POINTS = 200
+KEPT = 10
+
+
+def counterexamples() -> pd.DataFrame:
+    """Work out all examples.
+
+    Returns:
+        One row an example: claim, example, found.
+    """
+    return pd.DataFrame([_best_modes(), _certificate(), _flagged_without_noise(), _not_flagged()])
+
+
+def _line(width: float = 0.05) -> Basis:
+    x = (np.arange(POINTS) / POINTS)[:, None]
+    return eigenbasis(GaussianKernel(width), x)
+
+
+def _best_modes() -> dict[str, str]:
+    """Take a fast cosine: no leading mode holds it."""
+    basis = _line()
+    wave = np.cos(40 * np.pi * basis.x[:, 0])
+    modes = basis.coefficients(wave - wave.mean())
+    top = kept_share(modes, np.arange(len(modes)) < KEPT)
+    greedy = kept_share(modes, largest(modes, KEPT))
+    return {
+        "claim": "The modes with the largest eigenvalues capture the most (Eckart-Young)",
+        "example": f"f(x) = cos 40πx on {POINTS} points of a line, {KEPT} modes",
+        "found": f"R² {top:.2f} with the largest eigenvalues, {greedy:.2f} with the largest coefficients",
+    }
+
+
+def _certificate() -> dict[str, str]:
+    """Take a teacher whose ripple is 0 at every training input."""
+    basis = _line()
+
+    def teacher(x: np.ndarray) -> np.ndarray:
+        return np.sin(2 * np.pi * x) + np.sin(np.pi * POINTS * x)
+
+    fit = fit_outputs([basis], teacher(basis.x), 1e-6)
+    new = basis.x + 0.5 / POINTS
+    error = np.sqrt(((fit.predict(new[:-1]) - teacher(new[:-1])) ** 2).mean())
+    return {
+        "claim": "The certified bound is a bound on the student's error",
+        "example": "a teacher with a ripple that vanishes at every training input",
+        "found": f"certificate {fit.certificate[0]:.1e}, error half a step further {error:.2f}",
+    }
+
+
+def _flagged_without_noise() -> dict[str, str]:
+    """Take labels without any noise and a perfect predictor: the target is rougher than the kernel."""
+    basis = _line(0.3)
+    target = np.sign(np.sin(2 * np.pi * 7.3 * basis.x[:, 0]))
+    labels = basis.coefficients(target - target.mean())
+    z = float(tail_statistic(labels, labels, *relevant_dimension(labels)))
+    return {
+        "claim": "Modes beyond K* prove overfitting",
+        "example": "labels without noise, a predictor that is right everywhere, a target with jumps",
+        "found": f"z = {z:.1f}: flagged, with nothing to overfit to",
+    }
+
+
+def _not_flagged() -> dict[str, str]:
+    """Take a fit that triples the noise of the first modes and leaves the others out."""
+    basis = _line()
+    rng = np.random.default_rng(0)
+    target = np.sum([np.sin(2 * np.pi * k * basis.x[:, 0] + k) for k in range(1, 13)], axis=0)
+    clean = basis.coefficients(target - target.mean())
+    noise = basis.coefficients(rng.standard_normal(POINTS))
+    kstar, level = relevant_dimension(clean + noise)
+    fitted = np.where(np.arange(len(clean)) < kstar, clean + 3 * noise, 0)
+    excess = float(((fitted - clean) ** 2).sum() / POINTS)
+    z = float(tail_statistic(fitted, clean + noise, kstar, level))
+    return {
+        "claim": "Without a flag there is no overfitting",
+        "example": f"a fit that holds the noise of the first K* = {kstar} modes three times over",
+        "found": f"z = {z:.1f}: not flagged; mean-square excess risk {excess:.2f}, noise variance 1",
+    }

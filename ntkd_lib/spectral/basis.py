@@ -1,0 +1,117 @@
+"""Eigenbasis of a centred Gram matrix on the training inputs, and its extension to new inputs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from ntkd_lib.spectral.kernels import Kernel
+
+ASYMMETRY = 1e-5  # of the largest entry: what 32-bit rounding leaves
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Eigenpairs of ``H K H``, ``H = I - 11'/n``, without the constant vector, on which it is 0.
+
+    Attributes:
+        x: Training inputs.
+        kernel: Kernel that gave the Gram matrix ``K``.
+        values: Eigenvalues, falling, none below 0, ``(n - 1,)``.
+        vectors: Orthonormal eigenvectors as columns, each orthogonal to the constant, ``(n, n - 1)``.
+        row_means: Means of the rows of ``K``.
+    """
+
+    x: Float[np.ndarray, "n d"]
+    kernel: Kernel
+    values: Float[np.ndarray, " k"]
+    vectors: Float[np.ndarray, "n k"]
+    row_means: Float[np.ndarray, " n"]
+
+    def coefficients(self, outputs: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "k ..."]:
+        """Expand outputs on the training inputs, less their mean: ``a = U'f``.
+
+        Args:
+            outputs: One or more outputs for each input.
+
+        Returns:
+            Coefficients; their squares add up to those of the centred outputs (Parseval).
+        """
+        return self.vectors.T @ outputs
+
+    def centred_cross(self, x: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "m n"]:
+        """Give the Gram matrix of new and training inputs, centred on the training inputs.
+
+        ``k_c(x) = H (k(x) - K1/n)``; the mean over new inputs plays no part.
+
+        Args:
+            x: New inputs.
+
+        Returns:
+            One row a new input.
+        """
+        cross = self.kernel(x, self.x) - self.row_means
+        return cross - cross.mean(axis=1, keepdims=True)
+
+    def expand(
+        self, x: Float[np.ndarray, "m d"], weights: Float[np.ndarray, "k ..."]
+    ) -> Float[np.ndarray, "m ..."]:
+        """Evaluate ``sum_k w_k u_k(x)`` times the eigenvalues: the Nystrom extension ``k_c(x) U w``.
+
+        The k-th eigenfunction off the sample is ``k_c(x) u_k / lambda_k``.
+
+        Args:
+            x: New inputs.
+            weights: Weights ``w`` by mode, those of the eigenfunctions divided by their eigenvalues.
+
+        Returns:
+            One row a new input.
+        """
+        return self.centred_cross(x) @ (self.vectors @ weights)
+
+
+def eigenbasis(kernel: Kernel, x: Float[np.ndarray, "n d"]) -> Basis:
+    """Decompose the centred Gram matrix of training inputs, exactly, in 64-bit numbers.
+
+    A reflection takes the constant vector out first: otherwise it mixes with modes whose eigenvalues round
+    to 0.
+
+    Args:
+        kernel: Kernel.
+        x: Training inputs, at least two.
+
+    Returns:
+        The basis.
+
+    Raises:
+        ValueError: Fewer than two inputs, or a Gram matrix that is not finite, square and symmetric.
+    """
+    if len(x) < 2:
+        raise ValueError(f"x: got {len(x)} sample, needs at least 2")
+    gram = _checked(np.asarray(kernel(x, x), dtype=np.float64), len(x))
+    mirror = _mirror(len(x))
+    values, vectors = np.linalg.eigh(_reflect(_reflect(gram, mirror).T, mirror)[1:, 1:])
+    full = np.vstack([np.zeros(len(x) - 1), vectors[:, ::-1]])
+    return Basis(x, kernel, np.maximum(values[::-1], 0), _reflect(full, mirror), gram.mean(axis=1))
+
+
+def _checked(gram: np.ndarray, n: int) -> np.ndarray:
+    if gram.shape != (n, n):
+        raise ValueError(f"kernel: gave shape {gram.shape} for {n} samples, needs {(n, n)}")
+    if not np.isfinite(gram).all():
+        raise ValueError("kernel: gave values that are not finite")
+    difference = np.abs(gram - gram.T).max()
+    if difference > ASYMMETRY * np.abs(gram).max():
+        raise ValueError(f"kernel: differs from its transpose by up to {difference:g}, needs to be symmetric")
+    return (gram + gram.T) / 2
+
+
+def _mirror(n: int) -> np.ndarray:
+    """Give the unit vector whose reflection takes the constant to the first axis."""
+    mirror = np.full(n, n**-0.5)
+    mirror[0] += 1
+    return mirror / np.linalg.norm(mirror)
+
+
+def _reflect(matrix: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    return matrix - 2 * np.outer(mirror, mirror @ matrix)

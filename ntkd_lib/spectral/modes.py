@@ -1,0 +1,125 @@
+"""Which modes hold signal: relevant dimension, noise level, counts, and the table of modes."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+LIMIT = 2.0  # a coefficient above so many noise levels counts
+
+
+class RelevantDimension(NamedTuple):
+    """Where signal ends.
+
+    Attributes:
+        kstar: Number of leading modes that hold signal, ``K*``.
+        noise: Root mean square of the coefficients after it, ``sigma-hat``, in units of the targets.
+    """
+
+    kstar: int
+    noise: float
+
+
+def relevant_dimension(labels: Float[np.ndarray, " k"]) -> RelevantDimension:
+    """Cut the labels' coefficients where two Gaussians of different variance fit them best.
+
+    ``K* = argmin_d (d/k) log s1^2 + ((k - d)/k) log s2^2``, with ``s1^2`` and ``s2^2`` the mean squares of
+    the coefficients before and after ``d``. ``d`` goes up to half of the modes, so that at least half are
+    left to measure the noise.
+
+    Source: Braun, Buhmann, Mueller (2008), Sec. 4.
+
+    Args:
+        labels: Coefficients of the centred labels, in the order of falling eigenvalues, at least 4.
+
+    Returns:
+        Cut and noise level.
+
+    Raises:
+        ValueError: Fewer than 4 coefficients.
+    """
+    k = len(labels)
+    if k < 4:
+        raise ValueError(f"labels: got {k} coefficients, needs at least 4")
+    sums = np.cumsum(labels**2)
+    d = np.arange(1, k // 2 + 1)
+    floor = max(sums[-1] * np.finfo(float).eps, np.finfo(float).tiny)
+    before, after = sums[d - 1], np.maximum(sums[-1] - sums[d - 1], floor)
+    score = d * np.log(np.maximum(before, floor) / d) + (k - d) * np.log(after / (k - d))
+    best = int(score.argmin())
+    return RelevantDimension(int(d[best]), float(np.sqrt(after[best] / (k - d[best]))))
+
+
+def count_above(coefficients: Float[np.ndarray, "k ..."], noise: float) -> np.ndarray:
+    """Count coefficients beyond twice the noise level, ``#{k: |a_k| > 2 sigma-hat}``.
+
+    Args:
+        coefficients: Coefficients by mode.
+        noise: Noise level.
+
+    Returns:
+        One number a column.
+    """
+    return np.asarray((np.abs(coefficients) > LIMIT * noise).sum(axis=0))
+
+
+def kept_share(coefficients: Float[np.ndarray, " k"], kept: Bool[np.ndarray, " k"]) -> float:
+    """Give the in-sample R^2 of the best fit to a function by some of its modes.
+
+    Args:
+        coefficients: Coefficients of the function, centred.
+        kept: Which modes are kept.
+
+    Returns:
+        Share of the squared coefficients, from 0 to 1.
+    """
+    return float((coefficients[kept] ** 2).sum() / (coefficients**2).sum())
+
+
+def largest(coefficients: Float[np.ndarray, " k"], count: int) -> Bool[np.ndarray, " k"]:
+    """Mark the modes with the largest absolute coefficients.
+
+    >>> largest(np.array([1.0, -3.0, 2.0]), 2)
+    array([False,  True,  True])
+
+    Args:
+        coefficients: Coefficients.
+        count: How many.
+
+    Returns:
+        A mask.
+    """
+    kept = np.zeros(len(coefficients), dtype=bool)
+    kept[np.argsort(-np.abs(coefficients), kind="stable")[:count]] = True
+    return kept
+
+
+def mode_table(
+    values: Float[np.ndarray, " k"],
+    fitted: Float[np.ndarray, " k"],
+    labels: Float[np.ndarray, " k"],
+    kept: Float[np.ndarray, " k"],
+) -> pd.DataFrame:
+    """Describe every mode: what the labels hold of it, what was fitted, and what that makes it.
+
+    A mode is *signal* where it lies before the cut, its t-statistic is beyond 2 and at least half of it was
+    fitted; *under-learned* where less was; else *noise*.
+
+    Args:
+        values: Eigenvalues.
+        fitted: Coefficients of the fitted values.
+        labels: Coefficients of the labels.
+        kept: Shrinkage of each mode.
+
+    Returns:
+        Columns mode (from 1), eigenvalue, fitted, labels, t, shrinkage, kind.
+    """
+    kstar, noise = relevant_dimension(labels)
+    t = labels / noise if noise > 0 else np.full(len(labels), np.inf)
+    mode = np.arange(1, len(values) + 1)
+    holds = (mode <= kstar) & (np.abs(t) > LIMIT)
+    learned = fitted * np.sign(labels) >= np.abs(labels) / 2
+    kind = np.where(holds, np.where(learned, "signal", "under-learned"), "noise")
+    columns = {"mode": mode, "eigenvalue": values, "fitted": fitted, "labels": labels, "t": t}
+    return pd.DataFrame({**columns, "shrinkage": kept, "kind": kind})

@@ -1,0 +1,204 @@
+"""A report on any predictor: its fit in an eigenbasis, and what that does and does not say."""
+
+import html
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from scipy.stats import norm
+
+from ntkd_lib.spectral.basis import eigenbasis
+from ntkd_lib.spectral.drawing import draw_report
+from ntkd_lib.spectral.fit import SpectralFit, fit_outputs
+from ntkd_lib.spectral.kernels import BANDWIDTHS, Kernel, gaussian_kernels
+from ntkd_lib.spectral.modes import count_above, mode_table, relevant_dimension
+from ntkd_lib.spectral.optimism import LIMIT, estimated_optimism, generalised_degrees, tail_statistic
+
+Refit = Callable[[np.ndarray], np.ndarray]
+CHANGE = 0.1  # of the labels' standard deviation, for the refit
+
+
+@dataclass(frozen=True)
+class SpectralReport:
+    """What a predictor's fitted values look like in the eigenbasis of a kernel on the training inputs.
+
+    Attributes:
+        samples: Number of training inputs ``n``.
+        inputs: Number of inputs ``d``.
+        r2: Share of the predictor's variance on the training inputs that a spectral student captures.
+        effective_parameters: Trace of that student's hat matrix: effective modes, second definition.
+        net_modes: Coefficients of the fitted values beyond twice the noise level: first definition.
+        degrees: Generalised degrees of freedom by one refit: third definition; None without a refit.
+        kstar: Number of leading modes in which the labels hold signal.
+        noise: Noise level by the labels' other modes, in units of the labels.
+        z: Tail statistic.
+        p: Its two-sided level under the null hypothesis.
+        optimism: Estimated test minus training mean-square error, in squared units of the labels.
+        training_error: Mean-square error on the training inputs.
+        table: One row a mode, as `modes.mode_table` gives it.
+    """
+
+    samples: int
+    inputs: int
+    r2: float
+    effective_parameters: float
+    net_modes: int
+    degrees: float | None
+    kstar: int
+    noise: float
+    z: float
+    p: float
+    optimism: float
+    training_error: float
+    table: pd.DataFrame = field(repr=False)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Every number of the report, in words."""
+        degrees = "not computed (needs a refit)" if self.degrees is None else f"{self.degrees:.0f}"
+        stored = self.samples * self.inputs + self.samples
+        return {
+            "training inputs": f"{self.samples}",
+            "R² of a spectral student against the model, training inputs": f"{self.r2:.3f}",
+            "its effective parameters (tr H)": f"{self.effective_parameters:.0f}",
+            "numbers that it stores": f"{stored:,}",
+            "modes in which the labels hold signal (K*)": f"{self.kstar}",
+            "noise level by the other modes": f"{self.noise:.3g}",
+            "effective modes: fitted beyond twice the noise level": f"{self.net_modes}",
+            "effective modes: generalised degrees of freedom": degrees,
+            "tail statistic z, two-sided p": f"{self.z:.2f}, {self.p:.2g}",
+            "training mean-square error": f"{self.training_error:.3g}",
+            "estimated optimism (test less training)": f"{self.optimism:.3g}",
+        }
+
+    @property
+    def verdict(self) -> str:
+        """What follows, and no more than was tested."""
+        if self.z > LIMIT:
+            found = (
+                f"The fitted values follow the labels beyond mode {self.kstar} more than chance would. If "
+                "those modes hold only noise, which was not tested, noise has been fitted."
+            )
+        elif self.z < -LIMIT:
+            found = (
+                f"The fitted values run against the labels beyond mode {self.kstar} more than chance would: "
+                "the assumptions of the test fail here."
+            )
+        else:
+            found = (
+                f"No sign that the fitted values follow the labels beyond mode {self.kstar}. Noise fitted in "
+                "the modes before it would not show."
+            )
+        return (
+            f"{found} The mean-square error on new inputs is estimated at "
+            f"{self.training_error + self.optimism:.3g}. Whether other settings would do better was not "
+            "tested: that takes held-out data."
+        )
+
+    def __str__(self) -> str:
+        """Write the report as text."""
+        width = max(map(len, self.facts))
+        lines = [f"{name:<{width}}  {value}" for name, value in self.facts.items()]
+        return "\n".join(["Spectral report", *lines, self.verdict])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>'
+            for name, value in self.facts.items()
+        )
+        caption = "<caption>Spectral report</caption>"
+        table = f'<table class="ntkd-table">{caption}<tbody>{rows}</tbody></table>'
+        return f"{table}<p>{html.escape(self.verdict)}</p>"
+
+    def figure(self) -> Figure:
+        """Draw spectrum and mode map.
+
+        Returns:
+            The figure.
+        """
+        return draw_report(self.table, self.kstar, self.noise)
+
+
+def spectral_report(
+    model: Any,
+    x: Float[np.ndarray, "n d"],
+    y: Float[np.ndarray, " n"],
+    *,
+    refit: Refit | None = None,
+    kernel: Kernel | None = None,
+    bandwidths: Sequence[float] = BANDWIDTHS,
+    seed: int = 0,
+) -> SpectralReport:
+    """Report on a predictor's fit to its training data, without held-out data.
+
+    The kernel is the one, of those offered, whose ridge regression on the labels has the lowest GCV score.
+
+    Args:
+        model: Anything with ``predict``.
+        x: Training inputs.
+        y: Training labels.
+        refit: Takes labels, trains the same model anew and gives its fitted values; one call for the
+            generalised degrees of freedom. It should start from the same random state each time.
+        kernel: Kernel; None for Gaussian kernels.
+        bandwidths: Widths of the Gaussian kernels, as multiples of the median distance.
+        seed: Seed of the changes of the labels.
+
+    Returns:
+        The report.
+    """
+    x, y = _checked(x, y)
+    fitted = np.asarray(model.predict(x), dtype=np.float64).reshape(len(x))
+    kernels = gaussian_kernels(x, bandwidths) if kernel is None else [kernel]
+    bases = [eigenbasis(each, x) for each in kernels]
+    by_labels, student = (fit_outputs(bases, values[:, None]) for values in (y, fitted))
+    return _report(x, y, fitted, by_labels, student, None if refit is None else _degrees(refit, y, seed))
+
+
+def _report(
+    x: np.ndarray,
+    y: np.ndarray,
+    fitted: np.ndarray,
+    by_labels: SpectralFit,
+    student: SpectralFit,
+    degrees: float | None,
+) -> SpectralReport:
+    basis, labels = by_labels.basis, by_labels.coefficients[:, 0]
+    outputs = basis.coefficients(fitted - fitted.mean())
+    kstar, noise = relevant_dimension(labels)
+    z = float(tail_statistic(outputs, labels, kstar, noise))
+    variance = float(fitted.var())
+    return SpectralReport(
+        samples=len(x),
+        inputs=x.shape[1],
+        r2=1 - float(student.certificate[0] ** 2) / variance if variance > 0 else 1.0,
+        effective_parameters=student.effective_parameters,
+        net_modes=int(count_above(outputs, noise)),
+        degrees=degrees,
+        kstar=kstar,
+        noise=noise,
+        z=z,
+        p=float(2 * norm.sf(abs(z))),
+        optimism=float(estimated_optimism(outputs, labels, kstar, noise)),
+        training_error=float(((fitted - y) ** 2).mean()),
+        table=mode_table(basis.values, outputs, labels, by_labels.kept),
+    )
+
+
+def _degrees(refit: Refit, y: np.ndarray, seed: int) -> float:
+    change = CHANGE * y.std() * np.random.default_rng(seed).choice([-1.0, 1.0], len(y))
+    return float(generalised_degrees(np.asarray(refit(y)), np.asarray(refit(y + change)), change))
+
+
+def _checked(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if x.ndim != 2 or y.shape != (len(x),) or len(x) < 10:
+        raise ValueError(f"x, y: got shapes {x.shape} and {y.shape}, needs (n, d) and (n,), n at least 10")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("x, y: got values that are not finite")
+    if y.std() == 0:
+        raise ValueError("y: got one value throughout, needs labels that differ")
+    return x, y

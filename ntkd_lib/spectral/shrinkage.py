@@ -1,0 +1,120 @@
+"""Shrinkage of modes by a ridge, and the ridge by generalised cross-validation."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+RIDGES = 200
+_SPAN = (1e-10, 1e1)  # ridges that are tried, as shares of the largest eigenvalue
+
+
+class GcvChoice(NamedTuple):
+    """The ridge with the lowest GCV score.
+
+    Attributes:
+        ridge: The ridge.
+        score: Its score, in squared units of the targets.
+        ridges: All ridges that were tried, rising.
+        scores: Their scores.
+    """
+
+    ridge: float
+    score: float
+    ridges: Float[np.ndarray, " l"]
+    scores: Float[np.ndarray, " l"]
+
+
+def shrinkage(values: Float[np.ndarray, " k"], ridge: float) -> Float[np.ndarray, " k"]:
+    """Give the share of each mode that ridge regression keeps: ``h_k = lambda_k / (lambda_k + alpha)``.
+
+    >>> shrinkage(np.array([3.0, 1.0, 0.0]), 1.0)
+    array([0.75, 0.5 , 0.  ])
+
+    Args:
+        values: Eigenvalues.
+        ridge: Ridge ``alpha``, above 0.
+
+    Returns:
+        Shares from 0 to 1.
+    """
+    return values / (values + ridge)
+
+
+def ridge_grid(values: Float[np.ndarray, " k"], count: int = RIDGES) -> Float[np.ndarray, " l"]:
+    """List ridges to try, evenly spaced on a logarithmic scale.
+
+    Args:
+        values: Eigenvalues, falling.
+        count: How many.
+
+    Returns:
+        Rising ridges, from 1e-10 to 10 times the largest eigenvalue.
+    """
+    top = values[0] if values[0] > 0 else 1.0
+    return np.geomspace(_SPAN[0] * top, _SPAN[1] * top, count)
+
+
+class Rest(NamedTuple):
+    """What lies outside the modes of a low-rank kernel, which shrinks it to nothing.
+
+    Attributes:
+        modes: Number of modes that are missing from ``n - 1``.
+        energy: Squared length of the targets there, added over outputs.
+    """
+
+    modes: int = 0
+    energy: float = 0.0
+
+
+def gcv_scores(
+    values: Float[np.ndarray, " k"],
+    coefficients: Float[np.ndarray, "k c"],
+    ridges: Float[np.ndarray, " l"],
+    rest: Rest = Rest(),  # noqa: B008 - a tuple cannot change
+) -> Float[np.ndarray, " l"]:
+    """Score ridges by generalised cross-validation with the degrees of freedom of a centred Gram matrix.
+
+    ``GCV = (|(I - H) t|^2 / n) / (1 - tr(H) / (n - 1))^2``, added over outputs. With ``n`` in place of
+    ``n - 1`` the denominator stays above 0 when every mode is kept, and the score runs to interpolation.
+
+    Source: Golub, Heath, Wahba (1979), Eq. 1.4, for the ``n - 1`` modes of a centred Gram matrix.
+
+    Args:
+        values: Eigenvalues.
+        coefficients: Coefficients of the centred targets.
+        ridges: Ridges.
+        rest: Modes of a low-rank kernel that are not among them.
+
+    Returns:
+        One score a ridge.
+    """
+    left = ridges[:, None] / (values + ridges[:, None])
+    energy = (coefficients**2).sum(axis=1)
+    freedom = len(values) + rest.modes
+    residual = (left**2 @ energy + rest.energy) / (freedom + 1)
+    return residual / ((left.sum(axis=1) + rest.modes) / freedom) ** 2
+
+
+def choose_ridge(
+    values: Float[np.ndarray, " k"],
+    coefficients: Float[np.ndarray, "k c"],
+    ridges: Sequence[float] | None = None,
+    rest: Rest = Rest(),  # noqa: B008 - a tuple cannot change
+) -> GcvChoice:
+    """Choose the ridge of the lowest GCV score.
+
+    Args:
+        values: Eigenvalues, falling.
+        coefficients: Coefficients of the centred targets.
+        ridges: Ridges to choose from; None for 200 of `ridge_grid`.
+        rest: Modes of a low-rank kernel that are not among them.
+
+    Returns:
+        The choice; of equal scores the first.
+    """
+    ridges = ridge_grid(values) if ridges is None else np.asarray(ridges, dtype=float)
+    scores = gcv_scores(values, coefficients, ridges, rest)
+    best = int(scores.argmin())
+    return GcvChoice(float(ridges[best]), float(scores[best]), ridges, scores)

@@ -1,0 +1,214 @@
+"""Spectral students as scikit-learn estimators."""
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ntkd_lib.spectral.basis import eigenbasis
+from ntkd_lib.spectral.fit import SpectralFit, fit_outputs
+from ntkd_lib.spectral.kernels import BANDWIDTHS, gaussian_kernels
+from ntkd_lib.spectral.low_rank import low_rank_basis
+from ntkd_lib.spectral.modes import mode_table
+
+_LEAST = 1e-6  # smallest probability of a teacher whose logarithm is imitated
+
+
+class _Spectral(BaseEstimator):
+    """What regressor and classifier share: parameters, and the fit of outputs."""
+
+    fit_: SpectralFit
+
+    def __init__(
+        self,
+        teacher: Any = None,
+        *,
+        kernel: Any = None,
+        bandwidths: Any = BANDWIDTHS,
+        ridge: Any = None,
+        modes: Any = None,
+        landmarks: Any = None,
+    ) -> None:
+        # scikit-learn sets anything here and expects refusals from `fit` alone
+        self.teacher = teacher
+        self.kernel = kernel
+        self.bandwidths = bandwidths
+        self.ridge = ridge
+        self.modes = modes
+        self.landmarks = landmarks
+
+    def _imitate(self, x: np.ndarray, outputs: np.ndarray) -> Self:
+        if self.ridge is not None and not 0 < self.ridge < float("inf"):
+            raise ValueError(f"ridge: got {self.ridge}, needs a finite number above 0, or None for GCV")
+        if self.modes is not None and not 1 <= self.modes < len(x):
+            raise ValueError(f"modes: got {self.modes}, needs 1 to {len(x) - 1}, or None for all")
+        kernels = gaussian_kernels(x, self.bandwidths) if self.kernel is None else [self.kernel]
+        if self.landmarks is None:
+            bases = [eigenbasis(kernel, x) for kernel in kernels]
+        else:
+            bases = [low_rank_basis(kernel, x, self.landmarks) for kernel in kernels]
+        self.fit_ = fit_outputs(bases, outputs, self.ridge, self.modes)
+        return self
+
+    @property
+    def effective_parameters_(self) -> float:
+        """Trace of the hat matrix, the constant left out."""
+        return self.fit_.effective_parameters
+
+    @property
+    def stored_size_(self) -> int:
+        """Numbers that a prediction needs, ``n d + n c``."""
+        return self.fit_.stored_size
+
+    def _outputs(self, x: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return self.fit_.predict(validate_data(self, x, dtype=np.float64, reset=False))
+
+
+class SpectralStudent(RegressorMixin, _Spectral):
+    """A formula in place of a network: kernel ridge regression on the teacher's outputs.
+
+    ``f(x) = k(x, X) (K + alpha I)^-1 t`` on the centred Gram matrix ``K`` of the training inputs, with
+    ``t`` the teacher's outputs there. ``alpha`` and the bandwidth are chosen by generalised
+    cross-validation. Without a teacher it is kernel ridge regression on the labels: the control.
+
+    scikit-learn's ``clone`` makes a teacher forget what it learned, unless ``FrozenEstimator`` wraps it.
+
+    Source: spectral distillation paper, abstract; rebuilt as `book/deviations.md` says.
+
+    Attributes:
+        fit_: Basis, coefficients and shrinkage.
+
+    Args:
+        teacher: Fitted predictor with ``predict``, or None.
+        kernel: Function of two sets of inputs that gives their Gram matrix; None for Gaussian kernels.
+        bandwidths: Widths of the Gaussian kernels to choose from, as multiples of the median distance.
+        ridge: Ridge ``alpha``; None for the choice of GCV.
+        modes: Number of leading modes to keep; None for all, shrunk.
+        landmarks: Number of training inputs on which the kernel is kept exact (Nystrom); None for an exact
+            decomposition, which takes time ``n^3``.
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit to the teacher's outputs, or to labels where there is no teacher.
+
+        Args:
+            X: Training inputs, ``(n, d)``, at least 2.
+            y: Labels, ``(n,)``; needed without a teacher.
+
+        Returns:
+            The student.
+        """
+        if self.teacher is not None:
+            X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+            y = np.asarray(self.teacher.predict(X), dtype=np.float64).reshape(len(X))
+        else:
+            X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        return self._imitate(X, np.asarray(y, dtype=np.float64)[:, None])
+
+    def predict(self, X: Any) -> Float[np.ndarray, " m"]:
+        """Predict.
+
+        Args:
+            X: Inputs, ``(m, d)``.
+
+        Returns:
+            One number an input.
+        """
+        return self._outputs(X)[:, 0]
+
+    def mode_table(self, y: Float[np.ndarray, " n"]) -> pd.DataFrame:
+        """Describe every mode of the fit against labels of the training inputs.
+
+        Args:
+            y: Labels.
+
+        Returns:
+            As `modes.mode_table`; ``fitted`` are the coefficients of what was imitated.
+        """
+        check_is_fitted(self)
+        basis = self.fit_.basis
+        labels = basis.coefficients(np.asarray(y, dtype=np.float64) - np.mean(y))
+        return mode_table(basis.values, self.fit_.coefficients[:, 0], labels, self.fit_.kept)
+
+
+class SpectralStudentClassifier(ClassifierMixin, _Spectral):
+    """The same for classes: one output a class, fitted together with one ridge.
+
+    With a teacher its ``decision_function``, or the logarithm of its ``predict_proba``, is imitated, less
+    its mean over classes; without one, the classes as 0 and 1.
+
+    Attributes:
+        fit_: Basis, coefficients and shrinkage.
+        classes_: Names of the classes.
+
+    Args:
+        teacher: Fitted classifier, or None.
+        kernel: As in `SpectralStudent`, as the other arguments.
+        bandwidths: Widths.
+        ridge: Ridge.
+        modes: Modes.
+        landmarks: Landmarks.
+    """
+
+    classes_: np.ndarray
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit to the teacher's outputs, or to classes where there is no teacher.
+
+        Args:
+            X: Training inputs, ``(n, d)``, at least 2.
+            y: Classes, ``(n,)``; they name the classes even where a teacher gives the outputs.
+
+        Returns:
+            The student.
+
+        Raises:
+            ValueError: Fewer than two classes.
+        """
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        check_classification_targets(y)
+        self.classes_, places = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y: got one class, {self.classes_[0]!r}, needs at least 2")
+        if self.teacher is None:
+            return self._imitate(X, np.eye(len(self.classes_))[places])
+        self.classes_ = np.asarray(getattr(self.teacher, "classes_", self.classes_))
+        return self._imitate(X, _logits(self.teacher, X))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Give an output a class, or for two classes the difference of the second and the first.
+
+        Args:
+            X: Inputs, ``(m, d)``.
+
+        Returns:
+            ``(m, c)``, or ``(m,)`` for two classes.
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Name the class with the largest output.
+
+        Args:
+            X: Inputs, ``(m, d)``.
+
+        Returns:
+            One class an input.
+        """
+        places = self._outputs(X).argmax(axis=1)
+        return self.classes_[places]
+
+
+def _logits(teacher: Any, x: np.ndarray) -> np.ndarray:
+    if hasattr(teacher, "decision_function"):
+        outputs = np.asarray(teacher.decision_function(x), dtype=np.float64)
+        outputs = np.stack([-outputs, outputs], axis=1) / 2 if outputs.ndim == 1 else outputs
+    else:
+        outputs = np.log(np.maximum(teacher.predict_proba(x), _LEAST))
+    return outputs - outputs.mean(axis=1, keepdims=True)
