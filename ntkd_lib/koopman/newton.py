@@ -13,6 +13,7 @@ from ntkd_lib.koopman.problem import Curvature, Evaluation, Problem
 TOLERANCE = 1e-6
 STEPS, PRODUCTS = 40, 120  # most Newton steps, and most curvature products in each
 SLACK = 1e-6  # of the loss: what rounding may hide in float32
+WARM_SHARE, WARM_LEAST, WARM_TOLERANCE = 8, 4096, 1e-2  # first steps on an eighth of the inputs, loosely
 
 
 @dataclass(frozen=True)
@@ -60,20 +61,31 @@ def minimise(
         The optimum, with its certificate.
     """
     zero = torch.zeros(problem.shape, dtype=torch.float64)
-    first = here = problem.evaluate(zero)
-    weights, taken = zero, 0
-    if start is not None:
-        weights, here = start, problem.evaluate(start)
-    scale = first.gradient.norm().item()
-    while taken < steps and (size := here.gradient.norm().item()) > 0.9 * tolerance * scale:
-        relative = size / scale
+    scale = problem.evaluate(zero).gradient.norm().item()
+    weights, taken = (zero if start is None else start), 0
+    count = len(problem.lifted) // WARM_SHARE
+    if start is None and count >= WARM_LEAST:
+        part = problem.part(count)
+        weights, taken = _descend(part, zero, WARM_TOLERANCE, scale, steps)
+        problem.passes += part.passes / WARM_SHARE
+    weights, more = _descend(problem, weights, tolerance, scale, steps)
+    return certify(problem, weights, taken + more)
+
+
+def _descend(
+    problem: Problem, weights: Float[Tensor, "c m"], tolerance: float, scale: float, steps: int
+) -> tuple[Float[Tensor, "c m"], int]:
+    here = problem.evaluate(weights)
+    for taken in range(steps):
+        relative = here.gradient.norm().item() / scale if scale else 0.0
+        if relative <= 0.9 * tolerance:
+            return weights, taken
         accuracy = max(min(0.1, relative**0.5), 0.4 * tolerance / relative)
         direction = _newton_direction(problem.curvature(here.logits), here.gradient, accuracy)
         weights, here, moved = _line_search(problem, weights, here, direction)
-        taken += 1
         if not moved:
-            break
-    return certify(problem, weights, taken)
+            return weights, taken + 1
+    return weights, steps
 
 
 def certify(problem: Problem, weights: Float[Tensor, "c m"], steps: int = 0) -> Optimum:

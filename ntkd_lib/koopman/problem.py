@@ -98,6 +98,19 @@ class Problem:
         value = total / start + 0.5 * (weights * term).sum().item()
         return Evaluation(value, slope_sum / start + term, torch.cat(logits, 1))
 
+    def part(self, count: int) -> Problem:
+        """Give the same problem on the first so many inputs.
+
+        Args:
+            count: How many.
+
+        Returns:
+            A problem of the same shape.
+        """
+        lifted = self.lifted.subset(torch.arange(count))
+        labels, soft = self.labels[:, :count], self.soft[:, :count]
+        return Problem(lifted, self.loss, labels, soft, self.ridge, self.penalty)
+
     def double(self) -> Problem:
         """Give the same problem in float64."""
         return Problem(self.lifted.double(), self.loss, self.labels, self.soft, self.ridge, self.penalty)
