@@ -1,4 +1,4 @@
-"""Mini-batch training of the same convex problem, as a network would be trained: the comparison for Newton."""
+"""Mini-batch training of the same convex problem, as networks are trained: what Newton is set against."""
 
 from __future__ import annotations
 

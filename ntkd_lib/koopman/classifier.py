@@ -25,15 +25,15 @@ EXACT = 64 * 2**20  # bytes of the lifted matrix up to which everything is done 
 
 
 class KoopmanClassifier(ClassifierMixin, BaseEstimator):
-    """PCA, a fixed dictionary, and one linear map W to the logits.
+    r"""PCA, a fixed dictionary, and one linear map W to the logits.
 
-    $$z = W \\psi(\\mathrm{PCA}_d(x))$$
+    $$z = W \psi(\mathrm{PCA}_d(x))$$
 
-    Losses: ``kd`` mixes a teacher's softened outputs and the labels, ``ce`` hears the labels only, ``kd_only``
-    the teacher only, ``least_squares`` regresses on the teacher's logits where they are given, else on
-    one-hot labels. Dictionaries: ``monomials``; ``orthogonal``, the same span with the ridge on coefficients
-    of the orthonormal polynomials (solved there, stored as monomial coefficients); ``rbf``, as many Gaussians
-    as there would be monomials.
+    Losses: ``kd`` mixes a teacher's softened outputs and the labels, ``ce`` hears the labels only,
+    ``kd_only`` the teacher only, ``least_squares`` regresses on the teacher's logits where they are given,
+    else on one-hot labels. Dictionaries: ``monomials``; ``orthogonal``, the same span with the ridge on
+    coefficients of the orthonormal polynomials (solved there, stored as monomial coefficients); ``rbf``, as
+    many Gaussians as there would be monomials.
 
     Source: Kimura and Ohkubo (2026), abstract; all settings are ours, for theirs are not known.
 

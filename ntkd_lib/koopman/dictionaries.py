@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from math import comb
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
+@runtime_checkable
 class Dictionary(Protocol):
     """What every dictionary offers: how many functions it has, and their values."""
 
@@ -28,9 +29,9 @@ class Dictionary(Protocol):
 
 @dataclass(frozen=True)
 class Monomials:
-    """All monomials of total degree at most q in d scores.
+    r"""All monomials of total degree at most q in d scores.
 
-    $$\\psi_e(p) = \\prod_i p_i^{e_i}, \\quad \\sum_i e_i \\le q, \\qquad M = \\binom{d + q}{q}$$
+    $$\psi_e(p) = \prod_i p_i^{e_i}, \quad \sum_i e_i \le q, \qquad M = \binom{d + q}{q}$$
 
     Source: Kimura and Ohkubo (2026), abstract, for the dictionary; the order is ours: by degree, then
     lexicographic, as scikit-learn's ``PolynomialFeatures`` has it.
@@ -93,9 +94,9 @@ class Monomials:
 
 @dataclass(frozen=True)
 class RadialFunctions:
-    """A constant and Gaussians around fixed centres.
+    r"""A constant and Gaussians around fixed centres.
 
-    $$\\psi_j(p) = \\exp\\!\\left(-\\lVert p - c_j \\rVert^2 / 2 w^2\\right)$$
+    $$\psi_j(p) = \exp\!\left(-\lVert p - c_j \rVert^2 / 2 w^2\right)$$
 
     Source: named as future work by Kimura and Ohkubo (2026).
 

@@ -1,4 +1,4 @@
-"""The naive method: least squares from lifted inputs to the lifted activations of the teacher's last layer."""
+"""The naive method: least squares from lifted inputs to the activations that enter a last layer."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ntkd_lib.koopman.settings import check_at_least
 
 
 class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Predict a layer of a network from its input by extended dynamic mode decomposition.
+    r"""Predict a layer of a network from its input by extended dynamic mode decomposition.
 
-    $$K = \\Psi_h \\Psi_x^{+}, \\qquad \\hat h(x) = \\mathrm{PCA}_{d'}^{-1}(\\text{degree-1 block of } K \\psi(p))$$
+    $$K = \Psi_h \Psi_x^{+}, \qquad \hat h(x) = \mathrm{PCA}_{d'}^{-1}(\text{degree-1 block of } K \psi(p))$$
 
     Rows of K are independent least-squares problems, and only those of the degree-1 block are read when the
     teacher's own last layer is applied. So only these are computed unless ``full`` asks for all. Two facts
@@ -125,9 +125,9 @@ def read_out(
     ridge: float,
     last_layer: tuple[Float[np.ndarray, "c w"], Float[np.ndarray, " c"]],
 ) -> Float[np.ndarray, "c m"]:
-    """Fold EDMD and the teacher's last layer into one linear map of the lifted input.
+    r"""Fold EDMD and the teacher's last layer into one linear map of the lifted input.
 
-    $$W = B\\, U\\, K_1, \\qquad \\text{first column} \\mathrel{+}= B \\mu + b$$
+    $$W = B\, U\, K_1, \qquad \text{first column} \mathrel{+}= B \mu + b$$
 
     Args:
         equations: Sums whose targets are the scores of the layer.

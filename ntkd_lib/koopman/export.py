@@ -74,8 +74,8 @@ def npz_logits(
 def to_onnx(model: KoopmanClassifier) -> bytes:
     """Write a fitted classifier with monomials as an ONNX model, inputs ``x`` to ``logits``.
 
-    Two matrix products around one lift: ``d`` scores, padded by a constant 1, are gathered q at a time, and the q
-    factors of each monomial multiplied. No operator beyond MatMul, Sub, Pad, Gather and ReduceProd.
+    Two matrix products around one lift: ``d`` scores, padded by a constant 1, are gathered q at a time, and
+    the q factors of each monomial multiplied. No operator beyond MatMul, Sub, Pad, Gather and ReduceProd.
 
     Args:
         model: A fitted classifier with monomials.

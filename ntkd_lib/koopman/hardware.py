@@ -23,9 +23,9 @@ def function_scale(lifted: Lifted) -> Float[Tensor, " m"]:
 
 
 def quantise(weights: Float[Tensor, "c m"], bits: int) -> Float[Tensor, "c m"]:
-    """Round weights to evenly spaced levels, symmetric around zero, one scale a class.
+    r"""Round weights to evenly spaced levels, symmetric around zero, one scale a class.
 
-    $$\\hat w = s\\,\\mathrm{round}(w / s), \\qquad s = \\max |w| / (2^{b-1} - 1)$$
+    $$\hat w = s\,\mathrm{round}(w / s), \qquad s = \max |w| / (2^{b-1} - 1)$$
 
     Args:
         weights: Weights of functions that have been scaled to unit root mean square.

@@ -16,9 +16,9 @@ DROPPED = 1e-13  # eigenvalues below this share of the largest are rounding, in 
 
 @dataclass(frozen=True)
 class NormalEquations:
-    """Second moments of a lift and its products with targets: all that least squares needs of the data.
+    r"""Second moments of a lift and its products with targets: all that least squares needs of the data.
 
-    $$G = \\frac1n \\sum_i \\psi_i \\psi_i^\\top, \\qquad C = \\frac1n \\sum_i \\psi_i t_i^\\top$$
+    $$G = \frac1n \sum_i \psi_i \psi_i^\top, \qquad C = \frac1n \sum_i \psi_i t_i^\top$$
 
     Attributes:
         gram: G, float64.

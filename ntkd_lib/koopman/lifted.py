@@ -25,9 +25,7 @@ class Lifted:
         memory: Bytes that may be held.
     """
 
-    def __init__(
-        self, dictionary: Dictionary, scores: Float[Tensor, "n d"], *, memory: int = MEMORY
-    ) -> None:
+    def __init__(self, dictionary: Dictionary, scores: Float[Tensor, "n d"], *, memory: int = MEMORY) -> None:
         self.dictionary = dictionary
         self.scores = scores
         self.memory = memory

@@ -13,10 +13,10 @@ Pair = tuple[Float[Tensor, "c b"], Float[Tensor, "c b"]]
 
 @dataclass(frozen=True)
 class DistillationLoss:
-    """Softened Kullback-Leibler divergence to a teacher plus cross-entropy to the labels.
+    r"""Softened Kullback-Leibler divergence to a teacher plus cross-entropy to the labels.
 
-    $$\\ell(z) = \\alpha T^2\\,\\mathrm{KL}(q \\,\\Vert\\, \\mathrm{softmax}(z / T))
-        + (1 - \\alpha)\\,\\mathrm{CE}(y, z), \\qquad q = \\mathrm{softmax}(z_\\mathrm{teacher} / T)$$
+    $$\ell(z) = \alpha T^2\,\mathrm{KL}(q \,\Vert\, \mathrm{softmax}(z / T))
+        + (1 - \alpha)\,\mathrm{CE}(y, z), \qquad q = \mathrm{softmax}(z_\mathrm{teacher} / T)$$
 
     With ``alpha = 0`` it is multinomial logistic regression. Classes lie along rows, inputs along columns.
 

@@ -91,8 +91,9 @@ def _descend(
 def certify(problem: Problem, weights: Float[Tensor, "c m"], steps: int = 0) -> Optimum:
     """Measure in float64 how near weights are to the optimum.
 
-    With a ridge the Fenchel dual of F at the student's own probabilities is a lower bound on min F, and F minus
-    that bound is ``tr(G R^-1 G') / (2 ridge)`` with the gradient G: the duality gap needs no second solver.
+    With a ridge the Fenchel dual of F at the student's own probabilities is a lower bound on min F, and F
+    minus that bound is ``tr(G R^-1 G') / (2 ridge)`` with the gradient G: the duality gap needs no
+    second solver.
 
     Args:
         problem: Problem.

@@ -11,9 +11,9 @@ from jaxtyping import Float
 
 @dataclass(frozen=True)
 class Principal:
-    """An affine map onto the leading principal components.
+    r"""An affine map onto the leading principal components.
 
-    $$p = U^\\top (x - \\mu) / s$$
+    $$p = U^\top (x - \mu) / s$$
 
     One scale s for all components, the largest standard deviation: scores are of order one and keep their
     proportions, so that a ridge on coefficients weighs functions of small components down.
@@ -55,9 +55,7 @@ class Principal:
         return self.mean + self.scale * scores @ self.directions.T
 
 
-def fit_principal(
-    inputs: Float[np.ndarray, "n p"], components: int, *, scaled: bool = True
-) -> Principal:
+def fit_principal(inputs: Float[np.ndarray, "n p"], components: int, *, scaled: bool = True) -> Principal:
     """Find the leading principal components from the covariance matrix.
 
     Signs are fixed, as those of eigenvectors are free: the largest entry of each direction is positive.

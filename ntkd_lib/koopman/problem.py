@@ -30,9 +30,9 @@ class Evaluation:
 
 
 class Problem:
-    """Fit the linear map W of a student.
+    r"""Fit the linear map W of a student.
 
-    $$F(W) = \\frac1n \\sum_i \\ell(W \\psi(p_i)) + \\frac{\\lambda}{2} \\operatorname{tr}(W R W^\\top)$$
+    $$F(W) = \frac1n \sum_i \ell(W \psi(p_i)) + \frac{\lambda}{2} \operatorname{tr}(W R W^\top)$$
 
     Convex in W, since the loss is convex in the logits. Products are formed in the precision of the scores;
     sums over blocks are kept in float64. With R the identity, the ridge acts on the coefficients; with R the

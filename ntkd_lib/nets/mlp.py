@@ -1,6 +1,7 @@
 """Multilayer perceptrons."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -25,6 +26,6 @@ def mlp(widths: Sequence[int]) -> nn.Sequential:
     if len(widths) < 2:
         raise ValueError(f"mlp: widths = {tuple(widths)}; allowed: an input width and a number of classes")
     layers: list[nn.Module] = [nn.Flatten()]
-    for before, after in zip(widths[:-1], widths[1:], strict=True):
+    for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers[:-1])

@@ -1,9 +1,8 @@
 """Cells that train a student by Adam, as a network would be, next to its certified optimum."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
-
-import time
 
 from ntkd_lib.experiments.koopman_vs_least_squares.inputs import read_inputs
 from ntkd_lib.experiments.koopman_vs_least_squares.student import guess, make_problem

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ntkd_lib.records.parameter_text import Distinct
-from ntkd_lib.records.parameters import Seeds, SeededParameters, parameter
+from ntkd_lib.records.parameters import SeededParameters, Seeds, parameter
 
 Components = Annotated[list[Annotated[int, Field(ge=1, le=100)]], Distinct(), Field(min_length=1)]
 

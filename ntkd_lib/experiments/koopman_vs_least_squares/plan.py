@@ -96,9 +96,7 @@ def _students(maker: CellMaker) -> list[Cell]:
         for (method, d), seeds in solved(maker.parameters, maker.data, degree).items():
             settings = best_trial(maker.data, degree, method, [d])["settings"]
             hardware = degree == 2 and d == main
-            cells += [
-                maker.student(method, seed, degree, d, settings, hardware=hardware) for seed in seeds
-            ]
+            cells += [maker.student(method, seed, degree, d, settings, hardware=hardware) for seed in seeds]
     return cells
 
 
@@ -142,9 +140,7 @@ def _extras(maker: CellMaker) -> list[Cell]:
     radial = best_trial(data, 2, "kd_rbf")["settings"]
     return [
         maker.stability({**common, "repeats": REPEATS, "students": students, "naive": naive}),
-        maker.course(
-            {**common, "settings": students["kd"], "epochs": ADAM_EPOCHS, "repeats": ADAM_ORDERS}
-        ),
+        maker.course({**common, "settings": students["kd"], "epochs": ADAM_EPOCHS, "repeats": ADAM_ORDERS}),
         *(
             maker.student("kd_rbf", each, 2, d, radial, dictionary="rbf")
             for each in parameters.all_seeds[: parameters.grid_seeds]

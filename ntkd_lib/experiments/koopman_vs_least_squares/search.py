@@ -106,7 +106,10 @@ class Search:
         ]
 
     def _students(
-        self, asked: Mapping[str, list[tuple[int, dict[str, float]]]], degree: int, dictionary: str = "monomials"
+        self,
+        asked: Mapping[str, list[tuple[int, dict[str, float]]]],
+        degree: int,
+        dictionary: str = "monomials",
     ) -> list[dict[str, Any]]:
         cells = {}
         for method, points in asked.items():

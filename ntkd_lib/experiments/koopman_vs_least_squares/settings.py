@@ -20,8 +20,8 @@ def search() -> dict[str, Any]:
     """Read the recorded search.
 
     Returns:
-        ``trials`` (data, degree, method, components, settings, validation accuracy), ``space``, ``budget`` and
-        ``provenance``.
+        ``trials`` (data, degree, method, components, settings, validation accuracy), ``space``,
+        ``budget`` and ``provenance``.
 
     Raises:
         FileNotFoundError: The record is not there.
@@ -32,7 +32,9 @@ def search() -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def best_trial(data: str, degree: int, method: str, components: Iterable[int] | None = None) -> dict[str, Any]:
+def best_trial(
+    data: str, degree: int, method: str, components: Iterable[int] | None = None
+) -> dict[str, Any]:
     """Give the trial with the highest validation accuracy (the first of equals).
 
     A number of components that was never tried takes the trial of the nearest one that was.
@@ -54,7 +56,8 @@ def best_trial(data: str, degree: int, method: str, components: Iterable[int] | 
     asked = list(components)
     tried = {d: min({t["components"] for t in trials}, key=lambda c: (abs(c - d), c)) for d in asked}
     best = {
-        d: max((t for t in trials if t["components"] == tried[d]), key=lambda t: t["validation"]) for d in asked
+        d: max((t for t in trials if t["components"] == tried[d]), key=lambda t: t["validation"])
+        for d in asked
     }
     chosen = max(asked, key=lambda d: (best[d]["validation"], d))
     return {**best[chosen], "components": chosen}

@@ -55,9 +55,7 @@ def _part(inputs: Inputs, seed: int) -> Inputs:
     return Inputs(train, inputs.held_out, inputs.test, inputs.rows[kept])
 
 
-def _naive(
-    monomials: Monomials, part: Inputs, teacher: Record, settings: Mapping[str, Any]
-) -> torch.Tensor:
+def _naive(monomials: Monomials, part: Inputs, teacher: Record, settings: Mapping[str, Any]) -> torch.Tensor:
     hidden = teacher.arrays["hidden"][part.rows.numpy()].astype(np.float64)
     fitted = fit_principal(hidden, settings["rank"], scaled=False)
     equations = normal_equations(Lifted(monomials, part.train.scores), fitted.scores(hidden))

@@ -16,7 +16,7 @@ from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.newton import Optimum, minimise
 from ntkd_lib.koopman.problem import Problem
 from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import deterministic, derive_seed
+from ntkd_lib.records.seeds import derive_seed, deterministic
 
 BITS, NOISE, MISSING = (8, 6, 4, 3), (0.01, 0.03, 0.1, 0.3), (0.01, 0.03, 0.1)
 
