@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -17,7 +16,7 @@ from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.newton import TOLERANCE, minimise
 from ntkd_lib.koopman.principal import fit_principal
 from ntkd_lib.koopman.problem import Problem
-from ntkd_lib.koopman.settings import check_at_least, check_choice
+from ntkd_lib.koopman.settings import Setting, Table, check_at_least, check_choice
 
 DICTIONARIES = ("monomials", "orthogonal", "rbf")
 LOSSES = ("kd", "ce", "kd_only", "least_squares")
@@ -53,17 +52,17 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        degree: int = 2,
-        n_components: int = 20,
-        dictionary: str = "monomials",
-        loss: str = "ce",
-        alpha: float = 0.5,
-        temperature: float = 2.0,
-        ridge: float = 1e-4,
-        width: float = 1.0,
-        tolerance: float = TOLERANCE,
-        max_iter: int = 40,
-        random_state: int = 0,
+        degree: Setting = 2,
+        n_components: Setting = 20,
+        dictionary: Setting = "monomials",
+        loss: Setting = "ce",
+        alpha: Setting = 0.5,
+        temperature: Setting = 2.0,
+        ridge: Setting = 1e-4,
+        width: Setting = 1.0,
+        tolerance: Setting = TOLERANCE,
+        max_iter: Setting = 40,
+        random_state: Setting = 0,
     ) -> None:
         self.degree = degree
         self.n_components = n_components
@@ -77,9 +76,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(
-        self, X: np.ndarray, y: np.ndarray, teacher_logits: Float[np.ndarray, "n c"] | None = None
-    ) -> KoopmanClassifier:
+    def fit(self, X: Table, y: Table, teacher_logits: Table | None = None) -> KoopmanClassifier:
         """Fit W.
 
         Args:
@@ -104,7 +101,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         self._solve(Lifted(self.dictionary_, scores, memory=MEMORY), one_hot, teacher)
         return self
 
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
+    def decision_function(self, X: Table) -> np.ndarray:
         """Give logits; for two classes the second minus the first, as scikit-learn has it.
 
         Args:
@@ -116,7 +113,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         z = self._logits(X)
         return z[:, 1] - z[:, 0] if len(self.classes_) == 2 else z
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+    def predict_proba(self, X: Table) -> np.ndarray:
         """Give class probabilities, ``softmax(z)``.
 
         Args:
@@ -128,7 +125,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         z = self._logits(X)
         return torch.from_numpy(z).softmax(1).numpy()
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
+    def predict(self, X: Table) -> np.ndarray:
         """Give the label with the largest logit.
 
         Args:
@@ -137,9 +134,10 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         Returns:
             Labels, ``(n,)``.
         """
-        return self.classes_[self._logits(X).argmax(1)]
+        z = self._logits(X)
+        return self.classes_[z.argmax(1)]
 
-    def _logits(self, inputs: np.ndarray) -> np.ndarray:
+    def _logits(self, inputs: Table) -> np.ndarray:
         check_is_fitted(self)
         inputs = validate_data(self, inputs, dtype=np.float64, reset=False)
         lifted = Lifted(self.dictionary_, torch.from_numpy(self.input_map_.scores(inputs)))
@@ -173,7 +171,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         generator = torch.Generator().manual_seed(self.random_state)
         return radial_functions(scores, monomials.count, self.width, generator)
 
-    def _teacher(self, logits: np.ndarray | None, n: int) -> Tensor | None:
+    def _teacher(self, logits: Table | None, n: int) -> Tensor | None:
         name, classes = type(self).__name__, len(self.classes_)
         if logits is None:
             if self.loss in ("kd", "kd_only"):

@@ -12,7 +12,7 @@ from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.least_squares import NormalEquations, normal_equations
 from ntkd_lib.koopman.lifted import MEMORY, Lifted
 from ntkd_lib.koopman.principal import Principal, fit_principal
-from ntkd_lib.koopman.settings import check_at_least
+from ntkd_lib.koopman.settings import Setting, Table, check_at_least
 
 
 class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -38,11 +38,11 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        degree: int = 2,
-        n_components: int = 20,
-        hidden_components: int | None = None,
-        ridge: float = 0.0,
-        full: bool = False,
+        degree: Setting = 2,
+        n_components: Setting = 20,
+        hidden_components: Setting = None,
+        ridge: Setting = 0.0,
+        full: Setting = False,
     ) -> None:
         self.degree = degree
         self.n_components = n_components
@@ -50,7 +50,7 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.ridge = ridge
         self.full = full
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> EDMDSurrogate:
+    def fit(self, X: Table, y: Table) -> EDMDSurrogate:
         """Fit K to pairs of inputs and layer activations.
 
         Args:
@@ -72,7 +72,7 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.flat_ = np.ndim(y) == 1
         return self
 
-    def predict(self, X: np.ndarray) -> np.ndarray:
+    def predict(self, X: Table) -> np.ndarray:
         """Predict the layer.
 
         Args:
@@ -89,7 +89,7 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return restored.ravel() if self.flat_ else restored
 
     def logits(
-        self, X: np.ndarray, weight: Float[np.ndarray, "c w"], bias: Float[np.ndarray, " c"]
+        self, X: Table, weight: Float[np.ndarray, "c w"], bias: Float[np.ndarray, " c"]
     ) -> Float[np.ndarray, "n c"]:
         """Apply the teacher's own last layer to the predicted activations.
 

@@ -1,6 +1,10 @@
 """Refusal of settings that an estimator cannot work with."""
 
 from numbers import Real
+from typing import Any
+
+Setting = Any  # of an estimator: checked when it is fitted and not before, as scikit-learn asks
+Table = Any  # arrays, lists, memory maps, data frames: what scikit-learn's own validation takes
 
 
 def check_at_least(owner: str, name: str, value: object, least: float) -> None:

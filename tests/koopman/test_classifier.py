@@ -24,7 +24,7 @@ TEACHER = 3 * np.eye(10)[LABELS] + np.random.default_rng(0).normal(size=(len(LAB
         KoopmanClassifier(n_components=3, loss="least_squares"),
         KoopmanClassifier(n_components=2, dictionary="orthogonal"),
         KoopmanClassifier(n_components=2, dictionary="rbf"),
-        EDMDSurrogate(n_components=3, ridge=1e-6),
+        EDMDSurrogate(ridge=1e-6),
     ]
 )
 def test_scikit_learn_accepts_it(estimator, check) -> None:

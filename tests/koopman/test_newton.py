@@ -126,12 +126,12 @@ def test_without_a_ridge_there_is_no_gap() -> None:
 
 
 def test_adam_stays_above_the_certified_minimum_and_comes_near() -> None:
-    posed = problem(n=2000)
+    posed = problem(n=1000)
     best = minimise(posed)
-    run = train_adam(posed, epochs=30, lr=0.05, batch=100, seed=0)
+    run = train_adam(posed, epochs=15, lr=0.1, batch=50, seed=0)
     assert min(run.values) >= best.value - best.gap
     assert run.values[-1] - best.value < 0.05 * (run.values[0] - best.value) + 1e-3
-    assert len(run.seconds) == 30
-    early = train_adam(posed, epochs=30, lr=0.05, batch=100, seed=0, target=run.values[3])
+    assert len(run.seconds) == 15
+    early = train_adam(posed, epochs=15, lr=0.1, batch=50, seed=0, target=run.values[3])
     assert len(early.values) <= 4
     assert len(train_adam(posed, epochs=5, lr=0.05, batch=100, seed=0, seconds=0).values) == 1
