@@ -96,12 +96,23 @@ def draw_teacher_share(share: pd.DataFrame) -> Figure:
             axes.errorbar(
                 part["functions"], middle, reach, color=colour, marker=marker, capsize=3, label=words
             )
-        axes.set_xscale("log")
+        _log_ticks(axes, share[share["data"] == data]["functions"])
         axes.set_title(title)
     panels[0].set_ylabel("distilled − no teacher (points)")
     panels[0].legend()
     panels[1].set_xlabel("functions in the dictionary")
     return figure
+
+
+def _log_ticks(axes: Axes, values: pd.Series) -> None:
+    """Scale logarithmically, with ticks at some of the values themselves: too few decades for powers of ten."""
+    axes.set_xscale("log")
+    ticks: list[float] = []
+    for value in sorted(set(values)):
+        if not ticks or value > 1.9 * ticks[-1]:
+            ticks.append(value)
+    axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+    axes.minorticks_off()
 
 
 def draw_degrees(sizes: pd.DataFrame) -> Figure:
@@ -145,7 +156,7 @@ def _against(sizes: pd.DataFrame, column: str, label: str) -> Figure:
                     color=COLOURS[method],
                     label=f"{SHORT[method]}, {DEGREES[degree]}",
                 )
-        axes.set_xscale("log")
+        _log_ticks(axes, sizes[sizes["data"] == data][column])
         axes.set_title(title)
     panels[0].set_ylabel("test accuracy (%)")
     panels[1].set_xlabel(label)
@@ -198,7 +209,7 @@ def draw_course(course: pd.DataFrame, newton: float) -> Figure:
     axes.set_yscale("log")
     axes.set_xlabel("CPU seconds, one thread")
     axes.set_ylabel("loss − minimum")
-    axes.legend()
+    figure.legend(loc="outside upper left", ncols=2)
     return figure
 
 

@@ -72,6 +72,7 @@ def test_search_gives_every_student_the_same_trials_and_another_seed() -> None:
     students = frame[frame["method"].isin(methods.STUDENTS)]
     for _, part in students.groupby(["data", "degree"]):
         assert part["method"].value_counts().nunique() == 1
+        assert part["method"].value_counts().min() >= record["budget"]["trials"]
     assert record["budget"]["seed"] not in KoopmanParameters().seeds
     assert set(frame.columns) == {"data", "degree", "method", "components", "settings", "validation"}
 
