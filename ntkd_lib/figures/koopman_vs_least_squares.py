@@ -43,14 +43,16 @@ def draw_accuracy(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         axes.set_title(f"{TITLES[data]}, {DEGREES[degree]}")
         if (data, degree) in PAPER:
             axes.axvline(PAPER[data, degree], color=ORANGE, linestyle="--", linewidth=1.4)
+            axes.axvline(ANCHOR_1998, color=GREEN, linestyle=":", linewidth=1.4)
         if degree == 3:
             axes.set_yticklabels([])
     panels[1, 1].set_xlabel("test accuracy (%)")
     handles = [
         plt.Line2D([], [], marker="o", color=BLUE, label="ours: mean, 95 % interval, seeds"),
         plt.Line2D([], [], color=ORANGE, linestyle="--", label="paper, distilled"),
+        plt.Line2D([], [], color=GREEN, linestyle=":", label="quadratic, 1998"),
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=2)
+    figure.legend(handles=handles, loc="outside upper left", ncols=3)
     return figure
 
 
@@ -105,7 +107,7 @@ def draw_teacher_share(share: pd.DataFrame) -> Figure:
 
 
 def _log_ticks(axes: Axes, values: pd.Series) -> None:
-    """Scale logarithmically, with ticks at some of the values themselves: too few decades for powers of ten."""
+    """Scale logarithmically, with ticks at some of the values themselves: too few decades else."""
     axes.set_xscale("log")
     ticks: list[float] = []
     for value in sorted(set(values)):

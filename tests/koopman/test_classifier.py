@@ -45,6 +45,7 @@ def test_every_loss_learns_digits(loss: str) -> None:
 def test_solutions_carry_their_certificate() -> None:
     optimum = fitted(loss="kd").optimum_
     assert optimum.gradient <= 1e-6
+    assert fitted(loss="ce", max_iter=1).n_iter_ == 1
     assert 0 <= optimum.gap < 1e-6
 
 

@@ -115,23 +115,23 @@ class CellMaker:
         """Make the cell that refits on parts of the training images.
 
         Args:
-            arguments: As ``stability.refit`` reads them.
+            arguments: As ``stability.solve`` reads them.
 
         Returns:
             The cell.
         """
-        return self._both("stability", "stability:refit", {**arguments, "tolerance": TOLERANCE}, cost=40)
+        return self._both("stability", "stability:solve", {**arguments, "tolerance": TOLERANCE}, cost=40)
 
     def course(self, arguments: dict[str, Any]) -> Cell:
         """Make the cell that sets Adam against Newton.
 
         Args:
-            arguments: As ``course.compare`` reads them.
+            arguments: As ``course.solve`` reads them.
 
         Returns:
             The cell.
         """
-        return self._both("course", "course:compare", {**arguments, "tolerance": TOLERANCE}, cost=30)
+        return self._both("course", "course:solve", {**arguments, "tolerance": TOLERANCE}, cost=30)
 
     def _both(self, name: str, work: str, arguments: dict[str, Any], cost: float) -> Cell:
         seed = arguments["seed"]

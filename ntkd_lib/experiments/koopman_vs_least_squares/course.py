@@ -16,7 +16,7 @@ from ntkd_lib.records.seeds import deterministic
 ADAM_LR, ADAM_BATCH = 1e-3, 256
 
 
-def compare(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+def solve(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
     """Train one problem by Adam from several orders of its images, and solve it.
 
     Args:

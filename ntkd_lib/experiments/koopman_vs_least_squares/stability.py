@@ -20,7 +20,7 @@ from ntkd_lib.records.seeds import derive_seed, deterministic
 SHARE = 0.9
 
 
-def refit(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+def solve(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
     """Fit students and EDMD to random parts of the training images.
 
     Args:

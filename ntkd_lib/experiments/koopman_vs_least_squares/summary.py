@@ -23,8 +23,6 @@ from ntkd_lib.records.cells import Record
 from ntkd_lib.records.evidence import Metric
 from ntkd_lib.records.verdicts import bootstrap_interval
 
-PAPER = {2: (95.98, 0.07), 3: (96.77, None)}
-ANCHOR_1998 = 96.7
 NAMES = ("mnist", "fashion")
 PAIRS = (("kd", "naive"), ("kd", "naive_published"), ("kd", "ls_logits"), ("kd", "ce"), ("ce", "ls_onehot"))
 
