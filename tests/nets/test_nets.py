@@ -6,6 +6,7 @@ from torch import nn
 
 from ntkd_lib.nets.back_ends import dense_back_end
 from ntkd_lib.nets.lenet import lenet
+from ntkd_lib.nets.mlp import mlp
 
 
 def test_lenet_has_the_size_that_the_paper_names() -> None:
@@ -33,3 +34,11 @@ def test_back_end_ends_with_its_last_dense_layer() -> None:
 def test_too_few_widths_are_refused() -> None:
     with pytest.raises(ValueError, match=r"widths: got \(5,\), needs an input width and a number of classes"):
         dense_back_end((5,))
+
+
+def test_mlp_ends_with_its_last_dense_layer() -> None:
+    net = mlp((784, 256, 64, 10))
+    assert [type(layer) for layer in net] == [nn.Flatten, nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]
+    assert net[:-1](torch.zeros(2, 1, 28, 28)).shape == (2, 64)
+    with pytest.raises(ValueError, match=r"mlp: widths = \(5,\); allowed: an input width and a number"):
+        mlp((5,))

@@ -1,0 +1,194 @@
+"""A classifier that is linear in lifted PCA scores, fitted to a certified optimum."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions
+from ntkd_lib.koopman.least_squares import normal_equations
+from ntkd_lib.koopman.lifted import MEMORY, Lifted
+from ntkd_lib.koopman.loss import DistillationLoss
+from ntkd_lib.koopman.newton import TOLERANCE, minimise
+from ntkd_lib.koopman.principal import fit_principal
+from ntkd_lib.koopman.problem import Problem
+from ntkd_lib.koopman.settings import Setting, Table, check_at_least, check_choice
+
+DICTIONARIES = ("monomials", "orthogonal", "rbf")
+LOSSES = ("kd", "ce", "kd_only", "least_squares")
+EXACT = 64 * 2**20  # bytes of the lifted matrix up to which everything is done in float64
+
+
+class KoopmanClassifier(ClassifierMixin, BaseEstimator):
+    r"""PCA, a fixed dictionary, and one linear map W to the logits.
+
+    $$z = W \psi(\mathrm{PCA}_d(x))$$
+
+    Losses: ``kd`` mixes a teacher's softened outputs and the labels, ``ce`` hears the labels only,
+    ``kd_only`` the teacher only, ``least_squares`` regresses on the teacher's logits where they are given,
+    else on one-hot labels. Dictionaries: ``monomials``; ``orthogonal``, the same span with the ridge on
+    coefficients of the orthonormal polynomials (solved there, stored as monomial coefficients); ``rbf``, as
+    many Gaussians as there would be monomials.
+
+    Source: Kimura and Ohkubo (2026), abstract; all settings are ours, for theirs are not known.
+
+    Args:
+        degree: Largest degree q; sets the number of functions.
+        n_components: Principal components d; fewer where the input has fewer.
+        dictionary: One of ``monomials``, ``orthogonal``, ``rbf``.
+        loss: One of ``ce``, ``kd``, ``kd_only``, ``least_squares``.
+        alpha: Share of the teacher under ``kd``, in [0, 1].
+        temperature: Temperature of the teacher's term.
+        ridge: Weight of the ridge term.
+        width: Width of Gaussians, in median distances between centres.
+        tolerance: Gradient norm to stop at, relative to that at W = 0.
+        max_iter: Most Newton steps.
+        random_state: Seed of the choice of centres.
+    """
+
+    def __init__(
+        self,
+        degree: Setting = 2,
+        n_components: Setting = 20,
+        dictionary: Setting = "monomials",
+        loss: Setting = "ce",
+        alpha: Setting = 0.5,
+        temperature: Setting = 2.0,
+        ridge: Setting = 1e-4,
+        width: Setting = 1.0,
+        tolerance: Setting = TOLERANCE,
+        max_iter: Setting = 40,
+        random_state: Setting = 0,
+    ) -> None:
+        self.degree = degree
+        self.n_components = n_components
+        self.dictionary = dictionary
+        self.loss = loss
+        self.alpha = alpha
+        self.temperature = temperature
+        self.ridge = ridge
+        self.width = width
+        self.tolerance = tolerance
+        self.max_iter = max_iter
+        self.random_state = random_state
+
+    def fit(self, X: Table, y: Table, teacher_logits: Table | None = None) -> KoopmanClassifier:
+        """Fit W.
+
+        Args:
+            X: Inputs, ``(n, p)``.
+            y: Labels, ``(n,)``.
+            teacher_logits: A teacher's logits; columns in the order of the sorted labels.
+
+        Returns:
+            The fitted classifier.
+        """
+        self._check()
+        X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        teacher = self._teacher(teacher_logits, len(codes))
+        self.input_map_ = fit_principal(X, self.n_components)
+        scores = torch.from_numpy(self.input_map_.scores(X))
+        self.dictionary_ = self._dictionary(scores)
+        if self.dictionary_.count * len(X) * 8 <= EXACT:
+            scores = scores.double()
+        one_hot = torch.eye(len(self.classes_), dtype=scores.dtype)[torch.from_numpy(codes)].T.contiguous()
+        self._solve(Lifted(self.dictionary_, scores, memory=MEMORY), one_hot, teacher)
+        return self
+
+    def decision_function(self, X: Table) -> np.ndarray:
+        """Give logits; for two classes the second minus the first, as scikit-learn has it.
+
+        Args:
+            X: Inputs.
+
+        Returns:
+            Logits, ``(n, c)`` or ``(n,)``.
+        """
+        z = self._logits(X)
+        return z[:, 1] - z[:, 0] if len(self.classes_) == 2 else z
+
+    def predict_proba(self, X: Table) -> np.ndarray:
+        """Give class probabilities, ``softmax(z)``.
+
+        Args:
+            X: Inputs.
+
+        Returns:
+            Probabilities, ``(n, c)``.
+        """
+        z = self._logits(X)
+        return torch.from_numpy(z).softmax(1).numpy()
+
+    def predict(self, X: Table) -> np.ndarray:
+        """Give the label with the largest logit.
+
+        Args:
+            X: Inputs.
+
+        Returns:
+            Labels, ``(n,)``.
+        """
+        z = self._logits(X)
+        return self.classes_[z.argmax(1)]
+
+    def _logits(self, inputs: Table) -> np.ndarray:
+        check_is_fitted(self)
+        inputs = validate_data(self, inputs, dtype=np.float64, reset=False)
+        lifted = Lifted(self.dictionary_, torch.from_numpy(self.input_map_.scores(inputs)))
+        weights = torch.from_numpy(self.coef_)
+        return torch.cat([(weights @ block).T for block in lifted]).numpy()
+
+    def _solve(self, lifted: Lifted, one_hot: Tensor, teacher: Tensor | None) -> None:
+        if self.loss == "least_squares":
+            targets = one_hot if teacher is None else teacher
+            equations = normal_equations(lifted, targets.double().T.numpy())
+            self.coef_, self.n_iter_ = equations.solve(self.ridge), 1
+            return
+        alpha = {"ce": 0.0, "kd": self.alpha, "kd_only": 1.0}[self.loss]
+        loss = DistillationLoss(alpha, self.temperature)
+        soft = one_hot if teacher is None else loss.soften(teacher)
+        problem = Problem(lifted, loss, one_hot, soft, self.ridge, self._penalty(lifted))
+        self.optimum_ = minimise(problem, tolerance=self.tolerance, steps=self.max_iter)
+        self.coef_, self.n_iter_ = self.optimum_.weights.numpy(), max(1, self.optimum_.steps)
+
+    def _penalty(self, lifted: Lifted) -> Tensor | None:
+        if self.dictionary != "orthogonal":
+            return None
+        gram = normal_equations(lifted, np.zeros((len(lifted), 0))).gram
+        # functions that the data cannot tell apart would make the Gram matrix singular
+        return torch.from_numpy(gram + 1e-12 * np.trace(gram) / len(gram) * np.eye(len(gram)))
+
+    def _dictionary(self, scores: Tensor) -> Dictionary:
+        monomials = Monomials(scores.shape[1], self.degree)
+        if self.dictionary != "rbf":
+            return monomials
+        generator = torch.Generator().manual_seed(self.random_state)
+        return radial_functions(scores, monomials.count, self.width, generator)
+
+    def _teacher(self, logits: Table | None, n: int) -> Tensor | None:
+        name, classes = type(self).__name__, len(self.classes_)
+        if logits is None:
+            if self.loss in ("kd", "kd_only"):
+                raise ValueError(f"{name}: loss = {self.loss!r} needs teacher_logits; give them to fit")
+            return None
+        logits = np.asarray(logits)
+        if logits.shape != (n, classes):
+            raise ValueError(f"{name}: teacher_logits of shape {logits.shape}; allowed: {(n, classes)}")
+        return torch.from_numpy(logits).T.contiguous()
+
+    def _check(self) -> None:
+        name = type(self).__name__
+        check_choice(name, "dictionary", self.dictionary, DICTIONARIES)
+        check_choice(name, "loss", self.loss, LOSSES)
+        for setting, least in (("degree", 1), ("n_components", 1), ("ridge", 0), ("alpha", 0)):
+            check_at_least(name, setting, getattr(self, setting), least)
+        for setting in ("temperature", "width", "tolerance"):
+            check_at_least(name, setting, getattr(self, setting), 1e-12)
+        if self.alpha > 1:
+            raise ValueError(f"{name}: alpha = {self.alpha!r}; allowed: a number of at most 1")

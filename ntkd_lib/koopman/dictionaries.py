@@ -1,0 +1,152 @@
+"""Dictionaries: the fixed nonlinear functions of PCA scores that a linear map combines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from math import comb
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@runtime_checkable
+class Dictionary(Protocol):
+    """What every dictionary offers: how many functions it has, and their values."""
+
+    @property
+    def count(self) -> int:
+        """Number M of functions, the constant included."""
+        ...
+
+    def lift(self, scores: Float[Tensor, "n d"]) -> Float[Tensor, "m n"]:
+        """Give the value of each function at each row of scores."""
+        ...
+
+
+@dataclass(frozen=True)
+class Monomials:
+    r"""All monomials of total degree at most q in d scores.
+
+    $$\psi_e(p) = \prod_i p_i^{e_i}, \quad \sum_i e_i \le q, \qquad M = \binom{d + q}{q}$$
+
+    Source: Kimura and Ohkubo (2026), abstract, for the dictionary; the order is ours: by degree, then
+    lexicographic, as scikit-learn's ``PolynomialFeatures`` has it.
+
+    Attributes:
+        components: Number d of scores.
+        degree: Largest total degree q.
+
+    >>> Monomials(40, 3).count
+    12341
+    """
+
+    components: int
+    degree: int
+
+    @property
+    def count(self) -> int:
+        """Number M of functions."""
+        return comb(self.components + self.degree, self.degree)
+
+    @property
+    def products(self) -> int:
+        """Nonlinear multiplications an input: each monomial of degree 2 or more is one more product."""
+        return self.count - self.components - 1
+
+    def exponents(self) -> Int[np.ndarray, "m d"]:
+        """List the exponent of each score in each monomial.
+
+        Returns:
+            Rows in the order of the functions.
+        """
+        rows = [
+            np.bincount(chosen, minlength=self.components) if chosen else np.zeros(self.components, int)
+            for degree in range(self.degree + 1)
+            for chosen in combinations_with_replacement(range(self.components), degree)
+        ]
+        return np.array(rows).reshape(self.count, self.components)
+
+    def lift(self, scores: Float[Tensor, "n d"]) -> Float[Tensor, "m n"]:
+        """Give the monomials of some inputs, one product each.
+
+        Those of degree k that begin with score i are score i times those of degree k - 1 that begin with
+        score i or a later one, which lie in one piece.
+
+        Args:
+            scores: PCA scores.
+
+        Returns:
+            Values, one row a function, so that all products and writes are of neighbours.
+        """
+        rows = scores.T.contiguous()
+        parts, last, starts = [torch.ones_like(rows[:1]), rows], rows, list(range(self.components))
+        for _ in range(2, self.degree + 1):
+            pieces = [rows[i] * last[start:] for i, start in enumerate(starts)]
+            starts = [0, *np.cumsum([len(piece) for piece in pieces[:-1]]).tolist()]
+            last = torch.cat(pieces)
+            parts.append(last)
+        return torch.cat(parts[: self.degree + 1])
+
+
+@dataclass(frozen=True)
+class RadialFunctions:
+    r"""A constant and Gaussians around fixed centres.
+
+    $$\psi_j(p) = \exp\!\left(-\lVert p - c_j \rVert^2 / 2 w^2\right)$$
+
+    Source: named as future work by Kimura and Ohkubo (2026).
+
+    Attributes:
+        centres: Centres, ``(m - 1, d)``.
+        width: Common width w, in units of the scores.
+    """
+
+    centres: Float[Tensor, "k d"]
+    width: float
+
+    @property
+    def count(self) -> int:
+        """Number M of functions."""
+        return len(self.centres) + 1
+
+    @property
+    def products(self) -> int:
+        """Nonlinear operations an input: one exponential a centre."""
+        return len(self.centres)
+
+    def lift(self, scores: Float[Tensor, "n d"]) -> Float[Tensor, "m n"]:
+        """Give the functions' values at some inputs.
+
+        Args:
+            scores: PCA scores.
+
+        Returns:
+            Values, one row a function.
+        """
+        centres = self.centres.to(scores.dtype)
+        squares = centres.square().sum(1)[:, None] + scores.square().sum(1) - 2 * centres @ scores.T
+        bumps = torch.exp(squares.clamp(min=0) / (-2 * self.width**2))
+        return torch.cat([torch.ones_like(bumps[:1]), bumps])
+
+
+def radial_functions(
+    scores: Float[Tensor, "n d"], count: int, scale: float, generator: torch.Generator
+) -> RadialFunctions:
+    """Place Gaussians on randomly drawn inputs.
+
+    Args:
+        scores: Scores to draw centres from.
+        count: Number of functions, the constant included.
+        scale: Width in units of the median distance between centres.
+        generator: Source of the draw.
+
+    Returns:
+        The dictionary.
+    """
+    centres = scores[torch.randperm(len(scores), generator=generator)[: count - 1]]
+    distances = torch.pdist(centres[:1000])
+    return RadialFunctions(centres, scale * max(distances.median().item(), 1e-12) if len(distances) else 1.0)

@@ -1,0 +1,74 @@
+"""What analogue hardware does to a linear model: few weight levels, noisy and missing functions."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkd_lib.koopman.lifted import Lifted
+
+
+def function_scale(lifted: Lifted) -> Float[Tensor, " m"]:
+    """Give the root mean square of each function.
+
+    Args:
+        lifted: Inputs to average over.
+
+    Returns:
+        Root mean squares, positive.
+    """
+    total = torch.stack([block.double().square().sum(1) for block in lifted]).sum(0)
+    return (total / len(lifted)).sqrt().clamp(min=1e-12)
+
+
+def quantise(weights: Float[Tensor, "c m"], bits: int) -> Float[Tensor, "c m"]:
+    r"""Round weights to evenly spaced levels, symmetric around zero, one scale a class.
+
+    $$\hat w = s\,\mathrm{round}(w / s), \qquad s = \max |w| / (2^{b-1} - 1)$$
+
+    Args:
+        weights: Weights of functions that have been scaled to unit root mean square.
+        bits: Number b of bits, at least 2.
+
+    Returns:
+        Rounded weights.
+
+    Raises:
+        ValueError: Fewer than two bits.
+    """
+    if bits < 2:
+        raise ValueError(f"quantise: bits = {bits}; allowed: at least 2")
+    step = weights.abs().amax(1, keepdim=True).clamp(min=1e-30) / (2 ** (bits - 1) - 1)
+    return (weights / step).round() * step
+
+
+def noisy(block: Float[Tensor, "m b"], level: float, generator: torch.Generator) -> Float[Tensor, "m b"]:
+    """Add Gaussian noise to functions of unit root mean square.
+
+    Args:
+        block: Functions.
+        level: Standard deviation of the noise.
+        generator: Source of the draws.
+
+    Returns:
+        Functions with noise; the constant, in the first row, has none.
+    """
+    noise = level * torch.randn(block.shape, generator=generator, dtype=block.dtype)
+    noise[0] = 0
+    return block + noise
+
+
+def missing(block: Float[Tensor, "m b"], share: float, generator: torch.Generator) -> Float[Tensor, "m b"]:
+    """Set a share of the functions to zero, the same ones for all inputs: dead channels.
+
+    Args:
+        block: Functions.
+        share: Share of functions that fail; the constant never does.
+        generator: Source of the draw.
+
+    Returns:
+        Functions with dead rows.
+    """
+    dead = torch.randperm(len(block) - 1, generator=generator)[: round(share * (len(block) - 1))] + 1
+    return block.index_fill(0, dead, 0)

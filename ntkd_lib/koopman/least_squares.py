@@ -1,0 +1,96 @@
+"""Least squares on lifted inputs, from sums that are streamed in float64."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float, Int
+from scipy.linalg.blas import dsyrk
+
+from ntkd_lib.koopman.lifted import Lifted
+
+DROPPED = 1e-13  # eigenvalues below this share of the largest are rounding, in float64 sums
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    r"""Second moments of a lift and its products with targets: all that least squares needs of the data.
+
+    $$G = \frac1n \sum_i \psi_i \psi_i^\top, \qquad C = \frac1n \sum_i \psi_i t_i^\top$$
+
+    Attributes:
+        gram: G, float64.
+        cross: C, float64.
+    """
+
+    gram: Float[np.ndarray, "m m"]
+    cross: Float[np.ndarray, "m k"]
+
+    def solve(self, ridge: float = 0.0) -> Float[np.ndarray, "k m"]:
+        """Give the weights W that minimise ``mean |W psi - t|^2 + ridge |W|^2``.
+
+        Without a ridge it is the solution of least norm, as the pseudo-inverse gives it.
+
+        Args:
+            ridge: Weight of the squared norm.
+
+        Returns:
+            Weights.
+        """
+        if ridge > 0:
+            matrix = self.gram + ridge * np.eye(len(self.gram))
+            return scipy.linalg.solve(matrix, self.cross, assume_a="pos").T
+        values, vectors = scipy.linalg.eigh(self.gram)
+        kept = values > DROPPED * len(values) * values[-1]
+        basis = vectors[:, kept]
+        return (basis @ ((basis.T @ self.cross) / values[kept, None])).T
+
+    def restrict(self, functions: Int[np.ndarray, " f"]) -> NormalEquations:
+        """Keep some of the functions only.
+
+        Args:
+            functions: Positions.
+
+        Returns:
+            Their sums.
+        """
+        return NormalEquations(self.gram[np.ix_(functions, functions)], self.cross[functions])
+
+    def condition(self, scale: Float[np.ndarray, " m"] | None = None) -> float:
+        """Give the condition number of the lifted design matrix (not of G, which is its square).
+
+        Args:
+            scale: Factor of each function; all 1 when left out.
+
+        Returns:
+            Largest over smallest singular value.
+        """
+        factor = np.ones(len(self.gram)) if scale is None else scale
+        values = scipy.linalg.eigvalsh(self.gram * factor[:, None] * factor)
+        return float(np.sqrt(values[-1] / max(values[0], np.finfo(float).tiny)))
+
+
+def normal_equations(lifted: Lifted, targets: Float[np.ndarray, "n k"]) -> NormalEquations:
+    """Sum second moments over all inputs, block by block.
+
+    Args:
+        lifted: Functions.
+        targets: What is to be predicted.
+
+    Returns:
+        The sums, divided by n.
+    """
+    exact, m = lifted.double(), lifted.dictionary.count
+    gram = np.zeros((m, m), order="F")
+    cross, start = np.zeros((m, targets.shape[1])), 0
+    for block in exact:
+        functions = block.numpy()
+        end = start + functions.shape[1]
+        # the transpose of a row-major block is column-major: no copy
+        gram = dsyrk(1.0, functions.T, beta=1.0, c=gram, trans=1, overwrite_c=1)
+        cross += functions @ targets[start:end]
+        start = end
+    full = np.triu(gram) + np.triu(gram, 1).T
+    return NormalEquations(full / start, cross / start)

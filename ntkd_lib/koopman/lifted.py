@@ -1,0 +1,74 @@
+"""Lifted inputs, block by block: held in memory where they fit, made anew in each pass where not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ntkd_lib.koopman.dictionaries import Dictionary
+
+BLOCK = 2048  # images; a block of 12,341 float32 functions is 100 MB
+MEMORY = 512 * 2**20  # bytes
+
+
+class Lifted:
+    """The lifted design matrix of some inputs, one block of columns after another.
+
+    60,000 inputs and 12,341 functions are 3 GB in float32; such a matrix is never held. A smaller one is kept
+    after its first pass.
+
+    Args:
+        dictionary: Functions.
+        scores: PCA scores of the inputs.
+        memory: Bytes that may be held.
+    """
+
+    def __init__(self, dictionary: Dictionary, scores: Float[Tensor, "n d"], *, memory: int = MEMORY) -> None:
+        self.dictionary = dictionary
+        self.scores = scores
+        self.memory = memory
+        self._held: list[Tensor] = []
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole matrix."""
+        return self.dictionary.count * len(self.scores) * self.scores.element_size()
+
+    @property
+    def streamed(self) -> bool:
+        """Whether each pass makes the functions anew."""
+        return self.size > self.memory
+
+    def __len__(self) -> int:
+        """Count the inputs."""
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[Float[Tensor, "m b"]]:
+        """Give the blocks, functions along rows."""
+        if self._held:
+            yield from self._held
+            return
+        made = []
+        for part in self.scores.split(BLOCK):
+            block = self.dictionary.lift(part)
+            if not self.streamed:
+                made.append(block)
+            yield block
+        self._held = made  # only after a whole pass: whoever stops early has not seen all blocks
+
+    def subset(self, rows: Int[Tensor, " k"]) -> Lifted:
+        """Give the same of some of the inputs.
+
+        Args:
+            rows: Positions.
+
+        Returns:
+            Blocks of those inputs.
+        """
+        return Lifted(self.dictionary, self.scores[rows], memory=self.memory)
+
+    def double(self) -> Lifted:
+        """Give the same in float64, made anew in each pass."""
+        return Lifted(self.dictionary, self.scores.double(), memory=0)

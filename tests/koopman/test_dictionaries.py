@@ -1,0 +1,64 @@
+"""Monomials and radial functions: counts, order, values."""
+
+from math import comb
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.preprocessing import PolynomialFeatures
+
+from ntkd_lib.koopman.dictionaries import Monomials, radial_functions
+from ntkd_lib.koopman.lifted import BLOCK, Lifted
+
+GRID = [(d, q) for d in (10, 15, 20, 30, 40) for q in (2, 3)]
+
+
+@pytest.mark.parametrize("d, q", GRID)
+def test_counts_are_binomial(d: int, q: int) -> None:
+    monomials = Monomials(d, q)
+    assert monomials.count == comb(d + q, q)
+    assert monomials.products == monomials.count - d - 1
+
+
+@pytest.mark.parametrize("d, q", [(10, 2), (15, 2), (10, 3), (5, 4)])
+def test_exponents_are_those_of_scikit_learn(d: int, q: int) -> None:
+    expected = PolynomialFeatures(q).fit(np.zeros((1, d))).powers_
+    np.testing.assert_array_equal(Monomials(d, q).exponents(), expected)
+
+
+@given(d=st.integers(1, 6), q=st.integers(1, 4), seed=st.integers(0, 99))
+def test_values_are_the_products_that_exponents_name(d: int, q: int, seed: int) -> None:
+    scores = torch.randn(3, d, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    monomials = Monomials(d, q)
+    expected = np.prod(scores.numpy()[:, None, :] ** monomials.exponents(), axis=2).T
+    np.testing.assert_allclose(monomials.lift(scores).numpy(), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_radial_functions_are_one_at_their_centres() -> None:
+    scores = torch.randn(50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    radial = radial_functions(scores, 11, 1.0, torch.Generator().manual_seed(1))
+    values = radial.lift(radial.centres)
+    assert values.shape == (radial.count, 10) == (11, 10)
+    torch.testing.assert_close(values[1:].diagonal(), torch.ones(10).double())
+    assert (values > 0).all()
+    assert (values <= 1 + 1e-12).all()
+
+
+@pytest.mark.parametrize("memory", [0, 2**30])
+def test_blocks_are_the_matrix_held_or_not(memory: int) -> None:
+    scores = torch.randn(BLOCK + 7, 3)
+    monomials = Monomials(3, 2)
+    lifted = Lifted(monomials, scores, memory=memory)
+    assert lifted.streamed == (memory == 0)
+    for _ in range(2):
+        next(iter(lifted))  # who stops early must not leave half a matrix behind
+        torch.testing.assert_close(torch.cat(list(lifted), 1), monomials.lift(scores))
+
+
+def test_subset_lifts_the_chosen_inputs() -> None:
+    scores = torch.randn(9, 2)
+    rows = torch.tensor([1, 4, 8])
+    (block,) = Lifted(Monomials(2, 3), scores).subset(rows)
+    torch.testing.assert_close(block, Monomials(2, 3).lift(scores[rows]))

@@ -1,0 +1,137 @@
+"""The convex problem and its solver: derivatives, an oracle, certificates, and the optimum's uniqueness."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from ntkd_lib.koopman.adam import train_adam
+from ntkd_lib.koopman.dictionaries import Monomials
+from ntkd_lib.koopman.least_squares import normal_equations
+from ntkd_lib.koopman.lifted import Lifted
+from ntkd_lib.koopman.loss import DistillationLoss
+from ntkd_lib.koopman.newton import certify, duality_gap, minimise
+from ntkd_lib.koopman.problem import Problem
+
+N, D, C = 300, 3, 4
+
+
+def problem(alpha: float = 0.5, ridge: float = 1e-3, seed: int = 0, n: int = N, penalty=None) -> Problem:
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randn(n, D, dtype=torch.float64, generator=generator)
+    labels = torch.randint(C, (n,), generator=generator)
+    logits = 2 * torch.randn(C, n, dtype=torch.float64, generator=generator)
+    loss = DistillationLoss(alpha, 3.0)
+    one_hot = torch.eye(C, dtype=torch.float64)[labels].T.contiguous()
+    return Problem(Lifted(Monomials(D, 2), scores), loss, one_hot, loss.soften(logits), ridge, penalty)
+
+
+def weights_like(posed: Problem, seed: int = 1) -> torch.Tensor:
+    return torch.randn(posed.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_gradient_and_curvature_are_finite_differences(alpha: float) -> None:
+    posed = problem(alpha)
+    here, way, step = weights_like(posed), weights_like(posed, 2), 1e-5
+    up, down = (posed.evaluate(here + s * step * way) for s in (1, -1))
+    middle = posed.evaluate(here)
+    assert (up.value - down.value) / (2 * step) == pytest.approx(
+        (middle.gradient * way).sum().item(), rel=1e-6
+    )
+    bent = posed.curvature(middle.logits, share=1).apply(way)
+    torch.testing.assert_close(bent, (up.gradient - down.gradient) / (2 * step), rtol=1e-5, atol=1e-8)
+
+
+def test_loss_is_divergence_and_cross_entropy() -> None:
+    posed = problem(0.25, ridge=0.0)
+    z = posed.evaluate(weights_like(posed)).logits
+    logs = (z / 3).log_softmax(0)
+    divergence = torch.nn.functional.kl_div(logs.T, posed.soft.T, reduction="batchmean") * 9
+    entropy = torch.nn.functional.cross_entropy(z.T, posed.labels.T)
+    value = posed.evaluate(weights_like(posed)).value
+    assert value == pytest.approx((0.25 * divergence + 0.75 * entropy).item(), rel=1e-12)
+
+
+def test_curvature_on_part_of_the_inputs_is_near_the_whole() -> None:
+    posed = problem(0.0, n=5000)
+    logits = posed.evaluate(8 * weights_like(posed)).logits
+    part, whole = posed.curvature(logits, share=0.99), posed.curvature(logits, share=1)
+    assert len(part.lifted) < 0.7 * len(whole.lifted)
+    way = weights_like(posed, 3)
+    both = [(way * operator.apply(way)).sum() for operator in (part, whole)]
+    assert both[0] <= both[1]
+    assert both[0] > 0.9 * both[1]
+
+
+def test_without_a_teacher_it_is_logistic_regression() -> None:
+    posed = problem(0.0, ridge=1e-2)
+    optimum = minimise(posed, tolerance=1e-10)
+    functions = posed.lifted.dictionary.lift(posed.lifted.scores).T.numpy()
+    oracle = LogisticRegression(C=1 / (1e-2 * N), fit_intercept=False, tol=1e-10, max_iter=2000)
+    oracle.fit(functions, posed.labels.argmax(0).numpy())
+    np.testing.assert_allclose(optimum.weights.numpy(), oracle.coef_, atol=1e-5)
+
+
+def test_a_certain_teacher_at_temperature_one_is_cross_entropy() -> None:
+    posed = problem(0.0)
+    taught = Problem(
+        posed.lifted, DistillationLoss(0.7, 1.0), posed.labels, posed.labels, posed.ridge, posed.penalty
+    )
+    first, second = minimise(posed, tolerance=1e-9), minimise(taught, tolerance=1e-9)
+    torch.testing.assert_close(first.weights, second.weights, rtol=1e-6, atol=1e-7)
+
+
+def test_the_optimum_does_not_depend_on_the_start() -> None:
+    posed = problem()
+    found = [minimise(posed, weights_like(posed, seed), tolerance=1e-9) for seed in (5, 6)]
+    assert found[0].value == pytest.approx(found[1].value, rel=1e-12)
+    torch.testing.assert_close(found[0].weights, found[1].weights, rtol=1e-5, atol=1e-6)
+
+
+def test_a_small_part_is_a_start_and_no_more() -> None:
+    posed = problem(n=40_000)
+    warm, cold = minimise(posed), minimise(posed, torch.zeros(posed.shape, dtype=torch.float64))
+    assert warm.gradient <= 1e-6 >= cold.gradient
+    assert warm.value == pytest.approx(cold.value, rel=1e-9)
+
+
+def test_single_precision_reaches_the_same_optimum() -> None:
+    posed = problem(n=5000)
+    lifted = Lifted(posed.lifted.dictionary, posed.lifted.scores.float())
+    single = Problem(lifted, posed.loss, posed.labels, posed.soft, posed.ridge)
+    found, exact = minimise(single), minimise(posed, tolerance=1e-9)
+    assert found.gradient <= 1e-6
+    assert found.value == pytest.approx(exact.value, rel=1e-6)
+
+
+@pytest.mark.parametrize("orthogonal", [False, True])
+def test_the_gap_bounds_what_the_loss_can_still_fall(orthogonal: bool) -> None:
+    plain = problem()
+    penalty = None
+    if orthogonal:
+        penalty = torch.from_numpy(normal_equations(plain.lifted, np.zeros((N, 0))).gram)
+    posed = problem(penalty=penalty)
+    best = minimise(posed, tolerance=1e-10)
+    for size in (1e-3, 1e-1, 1.0):
+        near = certify(posed, best.weights + size * weights_like(posed))
+        assert near.value - best.value <= near.gap
+    assert best.gap < 1e-12
+
+
+def test_without_a_ridge_there_is_no_gap() -> None:
+    posed = problem(ridge=0.0)
+    assert duality_gap(posed, torch.ones(posed.shape).double()) == float("inf")
+    assert minimise(posed).gradient <= 1e-6
+
+
+def test_adam_stays_above_the_certified_minimum_and_comes_near() -> None:
+    posed = problem(n=1000)
+    best = minimise(posed)
+    run = train_adam(posed, epochs=15, lr=0.1, batch=50, seed=0)
+    assert min(run.values) >= best.value - best.gap
+    assert run.values[-1] - best.value < 0.05 * (run.values[0] - best.value) + 1e-3
+    assert len(run.seconds) == 15
+    early = train_adam(posed, epochs=15, lr=0.1, batch=50, seed=0, target=run.values[3])
+    assert len(early.values) <= 4
+    assert len(train_adam(posed, epochs=5, lr=0.05, batch=100, seed=0, seconds=0).values) == 1
