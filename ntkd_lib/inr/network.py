@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from torch import Tensor, nn
 
 from ntkd_lib.inr import scores
 from ntkd_lib.inr.scores import Moved
 from ntkd_lib.inr.stack import DenseStack, add
-
-
-class Network(Protocol):
-    """A network that a signal is fitted with."""
-
-    net: nn.Module
-
-    def predict(self, x: Tensor) -> Tensor:
-        """Give the values at coordinates."""
-        ...
-
-    def gradient(self, x: Tensor, y: Tensor, weights: Tensor | None) -> Tensor:
-        """Set the gradients of the mean squared error and give the residuals."""
-        ...
-
-    def moved(self, x: Tensor, y: Tensor) -> Moved:
-        """Give ``theta g``."""
-        ...
 
 
 class StackNetwork(DenseStack):
@@ -130,8 +110,11 @@ class AnyNetwork:
 
 def _factors(y: Tensor, weights: Tensor | None) -> Tensor:
     """Give ``2 w_i / (b c)``: what multiplies a residual in the gradient of the loss."""
-    even = torch.full((len(y), 1), 2 / y.numel(), device=y.device)
+    even = torch.full((len(y), 1), 2 / y.numel(), device=y.device, dtype=y.dtype)
     return even if weights is None else even * weights[:, None]
+
+
+Network = StackNetwork | AnyNetwork
 
 
 def wrap(net: nn.Module, chunk: int = 2048) -> Network:

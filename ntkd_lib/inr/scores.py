@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkd_lib.inr.stack import DenseStack, Pass, add
+from ntkd_lib.ntk.functional import tangent
 
 KEEP = 2**30  # bytes of activations that a refresh keeps between its two passes
 
@@ -94,7 +95,7 @@ def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> Moved:
         for name, part in pull(g)[0].items():
             total[name] += part
     change = [
-        torch.func.jvp(lambda p, points=points: _call(net, p, points), (parameters,), (total,))[1].detach()
+        tangent(lambda p, points=points: _call(net, p, points), parameters, total).detach()
         for points, _ in pairs
     ]
     return Moved(torch.cat(change), torch.cat(residuals))

@@ -63,7 +63,7 @@ class DenseStack:
             kinds = ", ".join(type(module).__name__ for module in modules)
             raise TypeError(f"not a stack of dense layers: {kinds}; allowed: encoding, Linear, activation, …")
 
-    def encode(self, x: Points) -> Points:
+    def encode(self, x: Points) -> Float[Tensor, "n features"]:
         """Apply the encoding.
 
         Args:

@@ -7,7 +7,7 @@ It works in any training loop that offers a ``State``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,6 +19,7 @@ Indices = Int[Tensor, " b"]
 PerPoint = Float[Tensor, " n"]
 
 
+@runtime_checkable
 class State(Protocol):
     """What a sampler may ask the training loop for; each answer costs what its name says."""
 
