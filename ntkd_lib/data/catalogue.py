@@ -312,7 +312,7 @@ _SIGNALS = OfficialDataset(
         ),
     ),
     (),
-    "DIV2K: academic research only; Kodak: unrestricted; Bach: MIT; LibriSpeech: CC BY 4.0; Stanford bunny: research",
+    "DIV2K academic research only, Kodak free, Bach MIT, LibriSpeech CC BY 4.0, Stanford bunny research",
 )
 
 _MNIST_5K = EmbeddedDataset(

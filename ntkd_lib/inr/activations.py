@@ -72,18 +72,16 @@ class Gabor(nn.Module):
 
 @singledispatch
 def value_and_slope(module: nn.Module, z: Values) -> tuple[Values, Values]:
-    """Apply an activation and give its derivative too; ``z`` may be overwritten.
+    """Give the values and slopes of an activation, ``(n, d)`` each; ``z`` may be overwritten.
 
     Args:
         module: The activation.
         z: Arguments, ``(n, d)``.
 
-    Returns:
-        Values and slopes, ``(n, d)`` each.
-
     Raises:
         TypeError: An activation whose slope is not known.
     """
+    del z
     raise TypeError(f"the slope of {type(module).__name__} is not known; allowed: {_known()}")
 
 

@@ -115,4 +115,3 @@ def value_at(quality: Sequence[float], axis: Sequence[float], place: float) -> f
         The quality there.
     """
     return float(np.interp(place, axis, quality))
-

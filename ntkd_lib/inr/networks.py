@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import pi
 
 import torch
@@ -39,10 +40,12 @@ def _octaves(inputs: int, count: int) -> Tensor:
     return torch.cat([2.0**k * torch.eye(inputs) for k in range(count)])
 
 
-def _stack(inputs: int, outputs: int, width: int, hidden: int, activation: Callable[[], nn.Module]) -> nn.Sequential:
+def _stack(
+    inputs: int, outputs: int, width: int, hidden: int, activation: Callable[[], nn.Module]
+) -> nn.Sequential:
     widths = [inputs, *[width] * (hidden + 1)]
     layers: list[nn.Module] = []
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in pairwise(widths):
         layers += [nn.Linear(a, b), activation()]
     return nn.Sequential(*layers, nn.Linear(width, outputs))
 

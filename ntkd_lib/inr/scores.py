@@ -1,7 +1,7 @@
 """Scores of points by the tangent kernel: what a step on all points would do at each of them.
 
-With the Jacobian ``J`` of shape ``(N c, p)`` the tangent kernel is ``theta = J J^T``, and its action on a vector
-``g`` is ``J (J^T g)``: one backward and one tangent pass. No row of the kernel is ever formed.
+With the Jacobian ``J`` of shape ``(N c, p)`` the tangent kernel is ``theta = J J^T``, and its action on a
+vector ``g`` is ``J (J^T g)``: one backward and one tangent pass. No row of the kernel is ever formed.
 """
 
 from __future__ import annotations

@@ -110,7 +110,9 @@ class DenseStack:
             value, slope = value_and_slope(activation, z)
             inputs.append(value)
             slopes.append(slope)
-        return Pass(inputs, slopes, nn.functional.linear(inputs[-1], self.layers[-1].weight, self.layers[-1].bias))
+        return Pass(
+            inputs, slopes, nn.functional.linear(inputs[-1], self.layers[-1].weight, self.layers[-1].bias)
+        )
 
     @torch.no_grad()
     def backward(self, kept: Pass, g: Outputs) -> list[Layer]:

@@ -186,7 +186,9 @@ class Fit:
                 residuals = self._train(indices)
             if not isfinite(residuals.sum().item()):
                 self._restore()
-                raise Diverged(f"the loss of step {self.step} is no number; weights of step {self._good_step} kept")
+                raise Diverged(
+                    f"the loss of step {self.step} is no number; weights of step {self._good_step} kept"
+                )
             self.step += 1
 
     def _train(self, indices: Tensor) -> Tensor:
@@ -204,7 +206,9 @@ class Fit:
     def evaluate(self) -> None:
         """Add the quality of the present weights to the curve, outside of the clock."""
         known = self.view.known
-        residuals = self.network.predict(self.signal.coordinates) - self.signal.values if known is None else known
+        residuals = (
+            self.network.predict(self.signal.coordinates) - self.signal.values if known is None else known
+        )
         quality = self.quality(residuals)
         if isfinite(quality):
             self._good = self._weights()

@@ -31,9 +31,7 @@ METHODS: Mapping[str, Method] = {
         Method("uniform", "uniform", "uniform"),
         Method("nint", "NINT, as written", "nint", forwards=1.6),
         Method("released", "NINT, released score", "nint", {"score": "prediction"}, 1.6),
-        Method(
-            "code", "NINT, released code", "nint", {"score": "prediction", "staircase": True}, 1.6
-        ),
+        Method("code", "NINT, released code", "nint", {"score": "prediction", "staircase": True}, 1.6),
         Method("error_mix", "30 % error, no NTK", "error_mix", forwards=1.6),
         Method("ntk_kept", "30 % NTK, no decay", "nint", {"lam": 0.0}, 2.0),
         Method("alignment", "30 % alignment", "nint", {"lam": 0.0, "score": "alignment"}, 2.0),

@@ -95,9 +95,7 @@ def metrics(sha256: str, store: CellStore) -> dict[str, Metric]:
 def _xi_range(fixed: Mapping[int, list[Record]], xi: Mapping[int, list[Record]]) -> Metric:
     values = {}
     for seed in xi:
-        levels = [
-            mean(_last(r, name) for r in (fixed if name == "nint" else xi)[seed]) for name in XI
-        ]
+        levels = [mean(_last(r, name) for r in (fixed if name == "nint" else xi)[seed]) for name in XI]
         values[seed] = max(levels) - min(levels)
     return _metric(values, {seed: [*fixed[seed], *xi[seed]] for seed in xi})
 

@@ -57,7 +57,7 @@ def quality_of(signal: Signal, kind: str) -> Callable[[Tensor], float]:
     return psnr
 
 
-def restored(values: Any, shape: list[int]) -> Signal:
+def restored(values: Any, shape: Any) -> Signal:
     """Make a signal of a record's array.
 
     Args:

@@ -50,7 +50,9 @@ class Sampler:
         """Set up the generator."""
         self.count, self.device = len(signal.values), signal.values.device
         if not 1 <= batch <= self.count:
-            raise ValueError(f"batch = {batch} is not allowed; allowed: 1 to {self.count}, the points there are")
+            raise ValueError(
+                f"batch = {batch} is not allowed; allowed: 1 to {self.count}, the points there are"
+            )
         self.batch = batch
         self.generator = torch.Generator(device=self.device).manual_seed(seed)
 

@@ -24,7 +24,7 @@ class Expansive(Sampler):
         super().__init__(signal, batch, seed)
         number = batch // 2
         edges = largest(signal.edges, min(self.count, round(reach * number)))
-        self.fixed = edges[self.uniform(self.count) [: len(edges)].argsort()[:number]]
+        self.fixed = edges[self.uniform(self.count)[: len(edges)].argsort()[:number]]
 
     def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
         """Choose the fixed half, then evenly."""

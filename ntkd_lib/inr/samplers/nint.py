@@ -11,8 +11,8 @@ from ntkd_lib.inr.signals import Signal
 class Nint(Sampler):
     r"""NTK-guided choice.
 
-    At step ``t`` the share ``(1 - xi) exp(-lam t / alpha)`` of the batch has the largest scores, so much of the
-    rest that both together make ``1 - xi`` has the largest errors, and ``xi`` is drawn evenly. The score is
+    At step ``t`` the share ``(1 - xi) exp(-lam t / alpha)`` of the batch has the largest scores, so much of
+    the rest that both together make ``1 - xi`` has the largest errors, and ``xi`` is drawn evenly. The score is
     refreshed every ``alpha`` steps and its ranking kept in between; errors are those of the present weights,
     at the price of a forward pass over all points a step.
 

@@ -11,8 +11,8 @@ from ntkd_lib.inr.signals import Signal
 class SoftMining(Sampler):
     r"""Walkers on the grid move by Langevin steps towards errors; the loss is divided by their density.
 
-    A walker at ``x`` goes to ``x + drift grad log q(x) + noise xi`` with the density ``q`` in proportion to the
-    last seen error, rounded to the grid. Walkers that meet are replaced by even draws, as is a share
+    A walker at ``x`` goes to ``x + drift sign(grad q(x)) + noise xi`` with the density ``q`` in proportion to
+    the last seen error, rounded to the grid. Walkers that meet are replaced by even draws, as is a share
     ``restart`` at every step. The loss of a point is weighted by ``q^{-softness}``.
 
     Source: Kheradmand et al. (2024), soft mining; on the grid of the signal in place of continuous
