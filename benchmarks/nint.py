@@ -22,7 +22,9 @@ def refresh_report(points: int, width: int, rounds: int) -> None:
     print(f"score of {points:,} points, SIREN 5 x {width}, CPU seconds of one thread")
     for name, value in seconds.items():
         ratio = value / seconds["forward"]
-        print(f"  {name:<12}{value:10.3f} s  {ratio:6.2f} forwards  {value / seconds['fused']:6.2f} x of fused")
+        print(
+            f"  {name:<12}{value:10.3f} s  {ratio:6.2f} forwards  {value / seconds['fused']:6.2f} x of fused"
+        )
 
 
 def overhead_report(side: int, width: int, rounds: int) -> None:

@@ -35,7 +35,7 @@ device = "cpu"
 
 # %% tags=["hide-input"]
 from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.experiments.nint_speedup import check, studies, summary
+from ntkd_lib.experiments.nint_speedup import check, contract, studies, summary
 from ntkd_lib.experiments.nint_speedup.methods import METHODS
 from ntkd_lib.figures import nint_maps
 from ntkd_lib.figures import nint_speedup as figures
@@ -43,7 +43,7 @@ from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
 
 run = open_run("07_nint_speedup", globals())
-evidence = run.publish(summary.metrics(run))
+evidence = run.publish(summary.metrics(run) | contract.metrics(run))
 curves = summary.curves(run)
 targets = summary.reached(run)
 savings = summary.savings(targets)

@@ -9,6 +9,7 @@ from ntkd_lib.data.registry import forget, locate
 from ntkd_lib.experiments.nint_speedup import (
     cells,
     check,
+    contract,
     costs,
     plan,
     race,
@@ -25,6 +26,7 @@ from ntkd_lib.experiments.nint_speedup.parameters import NintParameters
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.figures import nint_maps
 from ntkd_lib.figures import nint_speedup as figures
+from ntkd_lib.figures.style import theme
 from ntkd_lib.records.claims import load_claims
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import tier_layout
@@ -132,6 +134,19 @@ def test_recorded_metrics_are_those_of_the_contract(monkeypatch):
     assert found["nint.small.leverage_ratio"].values == [12.0] * 5
 
 
+def test_savings_are_the_larger_of_two_targets():
+    steps = [0, 100, 200, 300, 400, 500, 600, 700]
+    full = {"quality": [10, 20, 30, 31, 35, 36, 37, 38], "step": steps}
+    nint = {"quality": [10, 30, 31, 32, 35, 36, 37, 38], "step": steps}
+    assert contract.saving([{"full": full, "nint": nint}], "step") == pytest.approx(50)
+    low = {"quality": [10] * 8, "step": steps}
+    assert contract.saving([{"full": full, "nint": low}], "step") is None
+
+
+def test_small_runs_give_no_metrics_of_the_papers_size(run):
+    assert contract.metrics(run) == {}
+
+
 def test_unknown_subjects_are_refused():
     with pytest.raises(ValueError, match=r"unknown kind 'video'; allowed: image, crop, sound, torus, waves"):
         subject.make_signal({"kind": "video"}, "")
@@ -224,9 +239,10 @@ def draw_all(run):
 
 
 def test_all_figures_are_drawn(run):
-    for figure in draw_all(run):
-        figure.canvas.draw()
-        plt.close(figure)
+    with theme("light"):
+        for figure in draw_all(run):
+            figure.canvas.draw()
+            plt.close(figure)
 
 
 def test_all_tables_are_written(run):

@@ -182,7 +182,7 @@ def test_error_memory_prefers_what_it_has_seen_fail():
 def test_walkers_climb_and_their_weights_undo_it():
     side = 20
     signal = Signal(torch.rand(side * side, 1), (side, side))
-    sampler, state = SoftMining(signal, 60, 0, restart=0.0, noise=0.7), view_of_one(signal)
+    sampler, state = SoftMining(signal, 60, 0, restart=0.0, drift=1.0), view_of_one(signal)
     hill = -(torch.arange(side * side) % side - 15.0).abs()[:, None] + 16
     for step in range(30):
         indices = sampler.indices(step, state)

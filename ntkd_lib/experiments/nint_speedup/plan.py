@@ -162,7 +162,7 @@ class Maker:
         subjects: list[tuple[Mapping[str, Any], Mapping[str, Cell]]] = [
             ({"kind": "sound", "name": name, "length": 2 * p.side**2}, {}) for name in SOUNDS
         ]
-        side = max(12, 3 * p.side // 8)
+        side = min(128, max(12, 3 * p.side // 8))
         subjects += [
             ({"kind": "torus", "side": side}, {}),
             ({"kind": "mesh", "name": "bunny-small", "side": side}, {"signal": self.mesh(side)}),

@@ -17,7 +17,7 @@ from ntkd_lib.records.evidence import Metric
 from ntkd_lib.records.verdicts import bootstrap_interval
 
 TARGETS = (0.25, 0.5, 0.75)
-PAPER_TIME, PAPER_STEPS = 48.99, 26.58
+PAPER_TIME = 48.99
 AXES = ("cpu", "step", "forwards")
 
 
@@ -246,7 +246,7 @@ def metrics(run: Run) -> dict[str, Metric]:
     timed_records = race_records(run, "timed")
     table = equal_time(run).set_index(["method", "image", "seed"])["quality"]
     timed = {
-        f"nint.live.{method}.psnr_equal_time": _metric(
+        f"nint.live.{method}.psnr_equal_time": metric(
             {s: mean(table[method, image, s] for image in IMAGES) for s in run.parameters.all_seeds},
             timed_records,
         )
@@ -264,10 +264,19 @@ def metrics(run: Run) -> dict[str, Metric]:
 def _by_seed(records: Mapping[tuple[str, int], Record], read: object) -> Metric:
     seeds = dict.fromkeys(seed for _, seed in records)
     values = {s: mean(read(r) for (_, seed), r in records.items() if seed == s) for s in seeds}
-    return _metric(values, records)
+    return metric(values, records)
 
 
-def _metric(values: Mapping[int, float], records: Mapping[tuple[str, int], Record]) -> Metric:
+def metric(values: Mapping[int, float], records: Mapping[tuple[str, int], Record]) -> Metric:
+    """Make a metric.
+
+    Args:
+        values: One number a seed.
+        records: Records that they rest on, by signal and seed.
+
+    Returns:
+        The metric.
+    """
     return Metric(
         seeds=list(values),
         values=list(values.values()),

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ntkd_lib.inr.signals import Signal
 
-Indices = Int[Tensor, " b"]
-PerPoint = Float[Tensor, " n"]
+Indices = Int[Tensor, " _"]
+PerPoint = Float[Tensor, " _"]
 
 
 @runtime_checkable

@@ -1,6 +1,7 @@
 """Error memory, our own: last seen errors from the training pass itself, half proportional, half even."""
 
 import torch
+from torch import Tensor
 
 from ntkd_lib.inr.samplers.base import Indices, PerPoint, Sampler, State, magnitude
 from ntkd_lib.inr.signals import Signal
@@ -43,7 +44,7 @@ class ErrorMemory(Sampler):
         mean = known.mean() if len(known) else torch.ones((), device=self.device)
         return torch.where(unseen, mean, self.memory)
 
-    def observe(self, indices: Indices, residuals: PerPoint) -> None:
+    def observe(self, indices: Indices, residuals: Tensor) -> None:
         """Remember the errors of the step."""
         self.memory[indices] = magnitude(residuals) ** self.power
 

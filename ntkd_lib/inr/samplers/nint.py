@@ -11,10 +11,10 @@ from ntkd_lib.inr.signals import Signal
 class Nint(Sampler):
     r"""NTK-guided choice.
 
-    At step ``t`` the share ``(1 - xi) exp(-lam t / alpha)`` of the batch has the largest scores, so much of
-    the rest that both together make ``1 - xi`` has the largest errors, and ``xi`` is drawn evenly. The score is
-    refreshed every ``alpha`` steps and its ranking kept in between; errors are those of the present weights,
-    at the price of a forward pass over all points a step.
+    At step ``t`` the share ``(1 - xi) exp(-lam t / alpha)`` of the batch has the largest scores. So much of
+    the rest that both together make ``1 - xi`` has the largest errors, and ``xi`` is drawn evenly. The score
+    is refreshed every ``alpha`` steps and its ranking kept in between; errors are those of the present
+    weights, at the price of a forward pass over all points a step.
 
     ``score`` names what ranks the points: ``tangent`` is ``||(theta g)_i||``, the paper's; ``prediction`` is
     ``||f(x_i)||``, what the released code computes in its place. ``staircase`` turns the decay into that of
