@@ -37,7 +37,7 @@ device = "cpu"
 from ntkd_lib.experiments.notebook import open_run
 from ntkd_lib.experiments.nint_speedup import check, contract, studies, summary
 from ntkd_lib.experiments.nint_speedup.methods import METHODS
-from ntkd_lib.figures import nint_maps
+from ntkd_lib.figures import nint_maps, nint_tables
 from ntkd_lib.figures import nint_speedup as figures
 from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
@@ -55,7 +55,7 @@ labels = {name: method.label for name, method in METHODS.items()}
 # ## The answer
 
 # %% tags=["hide-input"]
-figures.answer(savings, timed, qualities)
+nint_tables.answer(savings, timed, qualities)
 
 # %% tags=["hide-input"]
 claim_box(evidence)
@@ -108,7 +108,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.savings_table(savings)
+nint_tables.savings_table(savings)
 
 # %% [markdown]
 # ## What does the work?
@@ -129,10 +129,10 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.quality_table(qualities)
+nint_tables.quality_table(qualities)
 
 # %% tags=["hide-input"]
-figures.paper_table()
+nint_tables.paper_table()
 
 # %% [markdown]
 # ## Equal time, equally tuned
@@ -155,7 +155,7 @@ show(
 
 # %% tags=["hide-input"]
 trials = studies.trials()
-figures.search_table(trials)
+nint_tables.search_table(trials)
 
 # %% [markdown]
 # ## Where samplers look
@@ -189,7 +189,7 @@ show(
 
 # %% tags=["hide-input"]
 similar = studies.similarity(run, tuple(fitted))
-figures.plain_table(similar, ("Sampler", "SSIM"), "Structural similarity of the same fits")
+nint_tables.plain_table(similar, ("Sampler", "SSIM"), "Structural similarity of the same fits")
 
 # %% [markdown]
 # Does choosing follow high frequencies early? An image of four vertical bands, each one wave of known
@@ -208,7 +208,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.looks_table(studies.looks(run))
+nint_tables.looks_table(studies.looks(run))
 
 # %% [markdown]
 # ## Other settings, networks, signals
@@ -245,7 +245,7 @@ show(
 
 # %% tags=["hide-input"]
 others = studies.others(run)
-figures.others_table(others)
+nint_tables.others_table(others)
 
 # %% tags=["hide-input"]
 wave = studies.waveform(run)
@@ -272,7 +272,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.plain_table(
+nint_tables.plain_table(
     surfaces, ("Sampler", "Chamfer distance"), "Distance to the true surface, half a cube = 1"
 )
 
@@ -296,7 +296,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.cost_table(studies.cost_values(run, "overhead"), studies.cost_values(run, "million"))
+nint_tables.cost_table(studies.cost_values(run, "overhead"), studies.cost_values(run, "million"))
 
 # %% [markdown]
 # **What each sampler costs a step**, in forward-equivalents at a share of a fifth: full batch 3, uniform

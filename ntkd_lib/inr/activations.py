@@ -1,6 +1,6 @@
 """Activations of coordinate networks, each with its slope in closed form."""
 
-from functools import singledispatch
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -70,25 +70,6 @@ class Gabor(nn.Module):
         return torch.cos(self.omega * x) * torch.exp(-(self.scale * x).square())
 
 
-@singledispatch
-def value_and_slope(module: nn.Module, z: Values) -> tuple[Values, Values]:
-    """Give the values and slopes of an activation, ``(n, d)`` each; ``z`` may be overwritten.
-
-    Args:
-        module: The activation.
-        z: Arguments, ``(n, d)``.
-
-    Raises:
-        TypeError: An activation whose slope is not known.
-    """
-    del z
-    raise TypeError(f"the slope of {type(module).__name__} is not known; allowed: {_known()}")
-
-
-def _known() -> str:
-    return ", ".join(kind.__name__ for kind in value_and_slope.registry if kind is not object)
-
-
 def sine_(z: Values) -> Values:
     """Replace numbers by their sines.
 
@@ -118,33 +99,56 @@ def cosine(z: Values) -> Values:
     return z.cos() if z.device.type != "cpu" else torch.from_numpy(np.cos(z.numpy()))
 
 
-@value_and_slope.register
-def _(module: Sine, z: Values) -> tuple[Values, Values]:
+def _sine(module: Sine, z: Values) -> tuple[Values, Values]:
     z = z.mul_(module.omega)
     slope = cosine(z).mul_(module.omega)
     return sine_(z), slope
 
 
-@value_and_slope.register
-def _(module: nn.ReLU, z: Values) -> tuple[Values, Values]:  # noqa: ARG001
+def _relu(module: nn.ReLU, z: Values) -> tuple[Values, Values]:  # noqa: ARG001
     return z.relu(), (z > 0).to(z.dtype)
 
 
-@value_and_slope.register
-def _(module: Gauss, z: Values) -> tuple[Values, Values]:
+def _gauss(module: Gauss, z: Values) -> tuple[Values, Values]:
     value = module(z)
     return value, value * z * -(module.scale**2)
 
 
-@value_and_slope.register
-def _(module: Finer, z: Values) -> tuple[Values, Values]:
+def _finer(module: Finer, z: Values) -> tuple[Values, Values]:
     inner = module.omega * (z.abs() + 1) * z
     return inner.sin(), inner.cos() * (module.omega * (2 * z.abs() + 1))
 
 
-@value_and_slope.register
-def _(module: Gabor, z: Values) -> tuple[Values, Values]:
+def _gabor(module: Gabor, z: Values) -> tuple[Values, Values]:
     envelope = torch.exp(-(module.scale * z).square())
     value = torch.cos(module.omega * z) * envelope
     slope = torch.sin(module.omega * z) * envelope * -module.omega
     return value, slope.addcmul_(value, z, value=-2 * module.scale**2)
+
+
+_SLOPES: dict[type[nn.Module], Callable[..., tuple[Tensor, Tensor]]] = {
+    Sine: _sine,
+    nn.ReLU: _relu,
+    Gauss: _gauss,
+    Finer: _finer,
+    Gabor: _gabor,
+}
+
+
+def value_and_slope(module: nn.Module, z: Values) -> tuple[Values, Values]:
+    """Apply an activation and give its derivative too; the arguments may be overwritten.
+
+    Args:
+        module: The activation.
+        z: Arguments, ``(n, d)``.
+
+    Returns:
+        Values and slopes, ``(n, d)`` each.
+
+    Raises:
+        TypeError: An activation whose slope is not known.
+    """
+    if type(module) not in _SLOPES:
+        known = ", ".join(kind.__name__ for kind in _SLOPES)
+        raise TypeError(f"the slope of {type(module).__name__} is not known; allowed: {known}")
+    return _SLOPES[type(module)](module, z)

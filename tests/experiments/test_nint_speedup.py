@@ -24,7 +24,7 @@ from ntkd_lib.experiments.nint_speedup import (
 from ntkd_lib.experiments.nint_speedup.methods import METHODS
 from ntkd_lib.experiments.nint_speedup.parameters import NintParameters
 from ntkd_lib.experiments.notebook import Run
-from ntkd_lib.figures import nint_maps
+from ntkd_lib.figures import nint_maps, nint_tables
 from ntkd_lib.figures import nint_speedup as figures
 from ntkd_lib.figures.style import theme
 from ntkd_lib.records.claims import load_claims
@@ -248,17 +248,17 @@ def test_all_figures_are_drawn(run):
 def test_all_tables_are_written(run):
     curves = summary.curves(run)
     savings, qualities = summary.savings(summary.reached(run)), summary.qualities(curves)
-    assert "uniform" in figures.savings_table(savings)
-    assert "error memory" in figures.quality_table(qualities)
-    assert "Measured here." in figures.answer(savings, summary.equal_time(run), qualities)
-    assert "39.09" in figures.paper_table()
-    assert "bach" in figures.others_table(studies.others(run))
-    assert "percentile" in figures.looks_table(studies.looks(run))
-    assert "uniform" in figures.search_table(studies.trials())
-    assert "MiB" in figures.cost_table(
+    assert "uniform" in nint_tables.savings_table(savings)
+    assert "error memory" in nint_tables.quality_table(qualities)
+    assert "Measured here." in nint_tables.answer(savings, summary.equal_time(run), qualities)
+    assert "39.09" in nint_tables.paper_table()
+    assert "bach" in nint_tables.others_table(studies.others(run))
+    assert "percentile" in nint_tables.looks_table(studies.looks(run))
+    assert "uniform" in nint_tables.search_table(studies.trials())
+    assert "MiB" in nint_tables.cost_table(
         studies.cost_values(run, "overhead"), studies.cost_values(run, "million")
     )
-    assert "SSIM" in figures.plain_table(studies.similarity(run, ("full",)), ("Sampler", "SSIM"), "SSIM")
+    assert "SSIM" in nint_tables.plain_table(studies.similarity(run, ("full",)), ("Sampler", "SSIM"), "SSIM")
 
 
 def test_a_surface_that_is_not_there_is_left_out(run):
