@@ -36,7 +36,6 @@ device = "cpu"
 # %% tags=["hide-input"]
 from ntkd_lib.experiments.notebook import open_run
 from ntkd_lib.experiments.nint_speedup import check, contract, studies, summary
-from ntkd_lib.experiments.nint_speedup.methods import METHODS
 from ntkd_lib.figures import nint_maps, nint_tables
 from ntkd_lib.figures import nint_speedup as figures
 from ntkd_lib.figures.claims import claim_box
@@ -49,7 +48,7 @@ targets = summary.reached(run)
 savings = summary.savings(targets)
 qualities = summary.qualities(curves)
 timed = summary.equal_time(run)
-labels = {name: method.label for name, method in METHODS.items()}
+labels = summary.labels()
 
 # %% [markdown]
 # ## The answer
@@ -63,12 +62,12 @@ claim_box(evidence)
 # %% [markdown]
 # ## The evidence
 #
-# The live runs are small so that two cores suffice: four photographs reduced to 64 × 64 (three DIV2K crops
-# and one Kodak image), a SIREN of five sine layers of 32, 1,000 steps, three seeds. The contract's own
-# protocol, 128 × 128 and layers of 64 with five seeds, takes an hour on one core and is recorded evidence;
-# the paper's size, 512 × 512 and layers of 256, needs a GPU. The claim box says which run a verdict rests
-# on. Samplers of one seed and image start from the same weights and train in turn, 25 steps each, so that a
-# busy machine slows all of them alike.
+# The live runs are small so that two cores suffice: four photographs reduced to 64 × 64 (three DIV2K crops and
+# one Kodak image), a SIREN of five sine layers of 32, 1,000 steps, three seeds. The contract's own protocol, 128
+# × 128 and layers of 64 with five seeds, takes about an hour of one core; `python -m
+# ntkd_lib.experiments.nint_speedup.record` runs it and keeps its evidence, and until that is there its claims are
+# not assessed. The paper's size, 512 × 512 and layers of 256, needs a GPU. Samplers of one seed and image start
+# from the same weights and train in turn, 25 steps each, so that a busy machine slows all of them alike.
 #
 # **The clock** counts training and choosing, not evaluation. Verdicts rest on CPU seconds of the training
 # thread and on forward-equivalents (one is a forward pass over all points), not on wall time. A target
@@ -89,9 +88,9 @@ show(
 )
 
 # %% [markdown]
-# Against steps, NINT leads; against time, what it pays for a forward pass over all points at every step
-# moves it behind samplers that pay nothing. Targets below are what full batch has after a quarter, half and
-# three quarters of its steps.
+# The right panel does not see what choosing costs: NINT pays a forward pass over all points at every step, which
+# only the left panel shows. Targets below are what full batch has after a quarter, half and three quarters of its
+# steps.
 
 # %% tags=["hide-input"]
 images = summary.by_image(targets)
@@ -138,7 +137,7 @@ nint_tables.paper_table()
 # ## Equal time, equally tuned
 #
 # A sampler may like another learning rate or share than the paper's $10^{-4}$ and 20 %. Here each got the
-# same eight trials on two other images, judged after equal CPU time, and then as much time as NINT takes for
+# same eight trials on another image, judged after equal CPU time, and then as much time as NINT takes for
 # its steps.
 
 # %% tags=["hide-input"]

@@ -223,7 +223,7 @@ def draw_all(run):
     curves = summary.curves(run)
     targets = summary.reached(run)
     savings, image = summary.savings(targets), studies.image_of(run)
-    labels = {name: method.label for name, method in METHODS.items()} | {"true": "mesh"}
+    labels = summary.labels() | {"true": "mesh"}
     yield figures.draw_curves(summary.mean_curves(curves, tuple(figures.LINES)))
     yield figures.draw_times(summary.by_image(targets), list(savings["method"]))
     yield figures.draw_gains(summary.qualities(curves))

@@ -163,24 +163,28 @@ class Maker:
             ({"kind": "sound", "name": name, "length": 2 * p.side**2}, {}) for name in SOUNDS
         ]
         side = min(128, max(12, 3 * p.side // 8))
+        mesh = self.mesh(side)
         subjects += [
             ({"kind": "torus", "side": side}, {}),
-            ({"kind": "mesh", "name": "bunny-small", "side": side}, {"signal": self.mesh(side)}),
+            ({"kind": "mesh", "name": "bunny-small", "side": side}, {"signal": mesh}),
         ]
         entrants = [entrant(m, 5e-4) for m in FEW]
         windows = [steps]
         return [
-            setup.race(
-                subject,
-                seed,
-                entrants,
-                tag="equal-time",
-                leader="full",
-                needs=needs,
-                windows=windows if seed == p.all_seeds[0] else (),
-            )
-            for subject, needs in subjects
-            for seed in p.all_seeds
+            mesh,
+            *(
+                setup.race(
+                    subject,
+                    seed,
+                    entrants,
+                    tag="equal-time",
+                    leader="full",
+                    needs=needs,
+                    windows=windows if seed == p.all_seeds[0] else (),
+                )
+                for subject, needs in subjects
+                for seed in p.all_seeds
+            ),
         ]
 
     def mesh(self, side: int) -> Cell:

@@ -21,6 +21,11 @@ PAPER_TIME = 48.99
 AXES = ("cpu", "step", "forwards")
 
 
+def labels() -> dict[str, str]:
+    """Give what tables and figures call each sampler, by its name."""
+    return {name: method.label for name, method in METHODS.items()}
+
+
 def race_records(run: Run, study: str = "race") -> dict[tuple[str, int], Record]:
     """Give the records of the races on images.
 
