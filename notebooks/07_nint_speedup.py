@@ -62,12 +62,13 @@ claim_box(evidence)
 # %% [markdown]
 # ## The evidence
 #
-# The live runs are small so that two cores suffice: four photographs reduced to 64 × 64 (three DIV2K crops and
-# one Kodak image), a SIREN of five sine layers of 32, 1,000 steps, three seeds. The contract's own protocol, 128
-# × 128 and layers of 64 with five seeds, takes about an hour of one core; `python -m
-# ntkd_lib.experiments.nint_speedup.record` runs it and keeps its evidence, and until that is there its claims are
-# not assessed. The paper's size, 512 × 512 and layers of 256, needs a GPU. Samplers of one seed and image start
-# from the same weights and train in turn, 25 steps each, so that a busy machine slows all of them alike.
+# The live runs are small so that two cores suffice: four photographs reduced to 64 × 64 (three DIV2K crops
+# and one Kodak image), a SIREN of five sine layers of 32, 1,000 steps, three seeds. The contract's own
+# protocol, 128 × 128 and layers of 64 with five seeds, takes about an hour of one core; `python -m
+# ntkd_lib.experiments.nint_speedup.record` runs it and keeps its evidence, and until that is there its
+# claims are not assessed. The paper's size, 512 × 512 and layers of 256, needs a GPU. Samplers of one seed
+# and image start from the same weights and train in turn, 25 steps each, so that a busy machine slows all of
+# them alike.
 #
 # **The clock** counts training and choosing, not evaluation. Verdicts rest on CPU seconds of the training
 # thread and on forward-equivalents (one is a forward pass over all points), not on wall time. A target
@@ -88,9 +89,9 @@ show(
 )
 
 # %% [markdown]
-# The right panel does not see what choosing costs: NINT pays a forward pass over all points at every step, which
-# only the left panel shows. Targets below are what full batch has after a quarter, half and three quarters of its
-# steps.
+# The right panel does not see what choosing costs: NINT pays a forward pass over all points at every step,
+# which only the left panel shows. Targets below are what full batch has after a quarter, half and three
+# quarters of its steps.
 
 # %% tags=["hide-input"]
 images = summary.by_image(targets)
