@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -67,7 +68,7 @@ def _picture(axes: Axes, image: np.ndarray, title: str) -> None:
 def _bare(axes: Axes, title: str) -> None:
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
-    axes.set_title(title, fontsize=8)
+    axes.set_title(fill(title, 13), fontsize=8)
 
 
 def draw_waveform(wave: pd.DataFrame) -> Figure:

@@ -77,7 +77,7 @@ def _key(axes: Axes, entries: dict[str, tuple[str, object]], lines: dict[str, ob
         for name, (marker, colour) in entries.items()
     ]
     handles += [plt.Line2D([], [], color=c, linestyle="--", label=name) for name, c in (lines or {}).items()]
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))
+    axes.figure.legend(handles=handles, loc="outside upper left", ncols=2)
 
 
 def draw_gains(qualities: pd.DataFrame) -> Figure:
