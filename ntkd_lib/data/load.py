@@ -58,15 +58,34 @@ def load(name: str, split: Split, expect: str | None = None) -> LabelledImages:
     """
     if split not in get_args(Split):
         raise DataError(f"unknown split {split!r}; allowed: {', '.join(get_args(Split))}")
-    dataset, located = find_dataset(name), locate(name)
-    if expect is not None and expect != located.sha256:
-        found = f"{located.sha256[:12]} ({located.kind}, {located.source})"
-        raise DataError(f"{name}: expected data {expect[:12]}, found {found}")
+    dataset, located = find_dataset(name), locate_expected(name, expect)
+    if isinstance(dataset, OfficialDataset) and dataset.layout == "files":
+        raise DataError(f"{name} has no labelled images; read its files through ntkd_lib.data.signals")
     if located.kind == "standin" or not isinstance(dataset, OfficialDataset):
         small = standin(name)
         return _wrap(small.images[split].copy(), small.labels[split], small.classes, located)
     images, labels = _read(dataset, located, split)
     return _wrap(images, labels, dataset.classes, located)
+
+
+def locate_expected(name: str, expect: str | None) -> Located:
+    """Find a data set and hold it to a digest.
+
+    Args:
+        name: name of the data set.
+        expect: digest that the data must have, as a cell of work recorded it; None for any.
+
+    Returns:
+        Where it lies.
+
+    Raises:
+        DataError: other data than expected.
+    """
+    located = locate(name)
+    if expect is not None and expect != located.sha256:
+        found = f"{located.sha256[:12]} ({located.kind}, {located.source})"
+        raise DataError(f"{name}: expected data {expect[:12]}, found {found}")
+    return located
 
 
 def _wrap(

@@ -41,7 +41,7 @@ def locate(name: str, *, download: bool = True) -> Located:
     real data that cannot be had.
 
     Args:
-        name: `mnist`, `fashion-mnist`, `cifar-10`, `mnist-5k` or `digits`.
+        name: `mnist`, `fashion-mnist`, `cifar-10`, `mnist-5k`, `digits` or `signals`.
         download: whether a missing real data set may be downloaded now.
 
     Returns:
@@ -106,6 +106,9 @@ def _in_cache(dataset: OfficialDataset, settings: Settings, reasons: list[str]) 
 
 
 def _downloaded(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> Located | None:
+    if not dataset.downloads:
+        reasons.append("there is no official download of the whole")
+        return None
     if reason := _no_network(settings):
         reasons.append(reason)
         return None

@@ -90,13 +90,15 @@ def _size(located: Located) -> str:
 
 
 def _plain_files(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_file()]
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def _action(dataset: OfficialDataset | EmbeddedDataset, located: Located, settings: Settings) -> str:
     if located.kind == "real" or not isinstance(dataset, OfficialDataset):
         return ""
     folder = f"set NTKD_DATA to a folder that holds {dataset.folder}"
+    if not dataset.downloads:
+        return folder
     if settings.offline:
         return f"{folder}, or unset NTKD_OFFLINE to download {dataset.size / 1e6:.0f} MB"
     return f"{folder}; or go on: the next run downloads {dataset.size / 1e6:.0f} MB if there is a network"

@@ -19,6 +19,7 @@ from ntkd_lib.data.settings import DataError
 from ntkd_lib.records.digest import digest_json, sha256_bytes
 
 TEST_SHARE = 0.2
+PHOTOGRAPHS = ("astronaut", "camera", "brick", "gravel")
 DRAWN = 5_000
 
 # Parts of a garment: centre x, centre y, half width, half height, slant (width lost towards the top).
@@ -245,12 +246,32 @@ def draw_textures(count: int = DRAWN, seed: int = 0) -> SmallDataset:
     return _small(np.round(255 * pixels).astype(np.uint8), labels, TEXTURES, None, note)
 
 
+def packaged_photographs() -> SmallDataset:
+    """Read four 512 × 512 images that scikit-image ships, without labels; grey ones get three equal channels.
+
+    Returns:
+        The stand-in of the single signals; sound and shape have stand-ins drawn from formulas.
+    """
+    from PIL import Image
+
+    spec = importlib.util.find_spec("skimage")
+    folder = Path((spec.submodule_search_locations or [""])[0] if spec else "") / "data"
+    images = [np.asarray(Image.open(folder / f"{name}.png").convert("RGB")) for name in PHOTOGRAPHS]
+    pixels = np.stack(images).transpose(0, 3, 1, 2).copy()
+    pixels.setflags(write=False)
+    labels = np.zeros(len(pixels), np.int64)
+    sha256 = digest_json({"images": sha256_bytes(pixels.tobytes()), "shape": list(pixels.shape)})
+    note = f"{len(pixels)} images that scikit-image ships, a chirp and a torus"
+    return SmallDataset({"train": pixels}, {"train": labels}, (), folder, sha256, note)
+
+
 _MAKERS: dict[str, Callable[[], SmallDataset]] = {
     "mnist": lambda: standin("mnist-5k"),
     "mnist-5k": lambda: _embedded("mnist-5k"),
     "digits": lambda: _embedded("digits"),
     "fashion-mnist": draw_garments,
     "cifar-10": draw_textures,
+    "signals": packaged_photographs,
 }
 
 

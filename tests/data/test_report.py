@@ -96,4 +96,9 @@ def test_table_is_aligned_and_complete(catalogue, monkeypatch):
 
 
 def test_nothing_to_do_is_not_announced(catalogue):
-    assert "what to do" not in render(rows(download=True))
+    assert "what to do" not in render([row for row in rows(download=True) if row.name != "signals"])
+
+
+def test_signals_are_brought_by_the_user(catalogue):
+    row = by_name(rows(download=True))["signals"]
+    assert (row.found, row.action) == ("stand-in", "set NTKD_DATA to a folder that holds signals")

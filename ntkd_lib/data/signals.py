@@ -1,0 +1,119 @@
+"""Single signals for coordinate networks: images, sound, a triangle mesh."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
+
+from ntkd_lib.data.catalogue import DATASETS, OfficialDataset
+from ntkd_lib.data.files import read_content
+from ntkd_lib.data.load import locate_expected
+from ntkd_lib.data.settings import DataError
+from ntkd_lib.data.standins import standin
+
+IMAGES = ("div2k-512-01", "div2k-512-02", "div2k-512-03", "kodim03", "kodim05", "kodim08")
+SOUNDS = {
+    "bach": "gt_bach.wav",
+    "speech-0000": "librispeech-test-clean-121-121726-0000.flac",
+    "speech-0006": "librispeech-test-clean-121-121726-0006.flac",
+}
+MESHES = {"bunny": "bun_zipper.ply", "bunny-small": "bun_zipper_res2.ply"}
+CHIRP_RATE = 16_000
+
+
+def load_image(name: str, expect: str | None = None) -> UInt8[Tensor, "h w 3"]:
+    """Load one image.
+
+    Args:
+        name: One of ``IMAGES``.
+        expect: Digest that the data set must have.
+
+    Returns:
+        Pixels from 0 to 255. Of the stand-in, one of four images that scikit-image ships.
+    """
+    _known(name, IMAGES)
+    raw = _read(f"images/{name}.png", expect)
+    if raw is None:
+        photographs = standin("signals").images["train"]
+        pixels = photographs[IMAGES.index(name) % len(photographs)].transpose(1, 2, 0)
+        return torch.from_numpy(pixels.copy())
+    from PIL import Image
+
+    return torch.from_numpy(np.array(Image.open(io.BytesIO(raw)).convert("RGB")))
+
+
+def load_sound(name: str, expect: str | None = None) -> tuple[Float32[Tensor, " n"], int]:
+    """Load one recording.
+
+    Args:
+        name: One of ``SOUNDS``.
+        expect: Digest that the data set must have.
+
+    Returns:
+        Samples of the first channel, and samples a second. Of the stand-in, a chirp.
+    """
+    _known(name, SOUNDS)
+    raw = _read(f"audio/{SOUNDS[name]}", expect)
+    if raw is None:
+        return chirp(CHIRP_RATE), CHIRP_RATE
+    import soundfile
+
+    samples, rate = soundfile.read(io.BytesIO(raw), dtype="float32", always_2d=True)
+    return torch.from_numpy(samples[:, 0].copy()), rate
+
+
+def chirp(count: int) -> Float32[Tensor, " n"]:
+    """Draw a tone that rises from 40 to 400 cycles over the whole.
+
+    Args:
+        count: Samples.
+
+    Returns:
+        Samples from -1 to 1.
+    """
+    place = torch.linspace(0, 1, count, dtype=torch.float64)
+    return torch.sin(2 * torch.pi * (40 * place + 180 * place**2)).float()
+
+
+def load_mesh(
+    name: str, expect: str | None = None
+) -> tuple[Float32[np.ndarray, "v 3"], Int64[np.ndarray, "f 3"]]:
+    """Load one triangle mesh.
+
+    Args:
+        name: One of ``MESHES``.
+        expect: Digest that the data set must have.
+
+    Returns:
+        Corners and triangles. Of the stand-in, a torus.
+    """
+    import trimesh
+
+    _known(name, MESHES)
+    raw = _read(f"meshes/{MESHES[name]}", expect)
+    if raw is None:
+        mesh = trimesh.creation.torus(0.55, 0.25, major_sections=48, minor_sections=24)
+    else:
+        mesh = trimesh.load(io.BytesIO(raw), file_type="ply", process=False)
+    return np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces, np.int64)
+
+
+def _known(name: str, allowed: object) -> None:
+    if name not in allowed:
+        raise DataError(f"unknown signal {name!r}; allowed: {', '.join(allowed)}")
+
+
+def _read(name: str, expect: str | None) -> bytes | None:
+    """Read one file of the data set; None where only the stand-in is there."""
+    located = locate_expected("signals", expect)
+    if located.kind == "standin":
+        return None
+    dataset = DATASETS["signals"]
+    assert isinstance(dataset, OfficialDataset)
+    content = next(content for content in dataset.contents if content.name == name)
+    return read_content(Path(located.path or ""), content).tobytes()

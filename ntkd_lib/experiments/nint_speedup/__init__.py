@@ -1,0 +1,3 @@
+"""NTK-guided sampling of coordinate networks (notebook 07)."""
+
+NOTEBOOK = "07_nint_speedup"

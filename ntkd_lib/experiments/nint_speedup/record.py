@@ -1,0 +1,148 @@
+"""Run the contract's `small` protocol and record its evidence.
+
+Run as ``python -m ntkd_lib.experiments.nint_speedup.record [PART …]``. Cells that are in the store are not
+run again, so that a run that was stopped goes on; evidence is written for the parts that are complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+import click
+
+from ntkd_lib.data.registry import Located, locate
+from ntkd_lib.experiments.nint_speedup import NOTEBOOK, small
+from ntkd_lib.experiments.nint_speedup.methods import XI
+from ntkd_lib.experiments.nint_speedup.parameters import PARAMETERS
+from ntkd_lib.inr.metrics import value_at
+from ntkd_lib.records.cells import Record, cell_key
+from ntkd_lib.records.evidence import DataState, Evidence, Metric, save_evidence
+from ntkd_lib.records.execute import run_cells
+from ntkd_lib.records.layout import cell_root, results_root
+from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.store import CellStore, RecordError
+
+PARTS = ("fixed", "timed", "leverage", "xi")
+
+
+def by_seed(part: str, sha256: str, store: CellStore) -> dict[int, list[Record]]:
+    """Read the records of one part.
+
+    Args:
+        part: One of ``PARTS``.
+        sha256: Digest of the signals.
+        store: Where records are.
+
+    Returns:
+        Records of all images by seed; empty where one is missing.
+    """
+    found: dict[int, list[Record]] = {}
+    try:
+        for cell in small.cells(part, sha256):
+            found.setdefault(cell.arguments["seed"], []).append(store.load(cell_key(cell)))
+    except (RecordError, FileNotFoundError):
+        return {}
+    return found
+
+
+def _metric(values: Mapping[int, float], records: Mapping[int, Sequence[Record]]) -> Metric:
+    return Metric(
+        seeds=list(values),
+        values=list(values.values()),
+        data=["signals"],
+        cells=sorted(record.key for group in records.values() for record in group),
+    )
+
+
+def _last(record: Record, name: str) -> float:
+    return record.values["curves"][name]["quality"][-1]
+
+
+def _equal_time(record: Record, name: str) -> float:
+    """Read a curve at the CPU seconds that NINT took for all its steps."""
+    curve, leader = (record.values["curves"][which] for which in (name, "nint"))
+    return value_at(curve["quality"], curve["cpu"], leader["cpu"][-1])
+
+
+def metrics(sha256: str, store: CellStore) -> dict[str, Metric]:
+    """Compute the contract's metrics of all parts that are complete.
+
+    Args:
+        sha256: Digest of the signals.
+        store: Where records are.
+
+    Returns:
+        Metric by name; each value is the mean over the three images.
+    """
+    found: dict[str, Metric] = {}
+    fixed, timed, looks, xi = (by_seed(part, sha256, store) for part in PARTS)
+    for name in small.FIXED if fixed else ():
+        values = {seed: mean(_last(r, name) for r in group) for seed, group in fixed.items()}
+        found[f"nint.small.{name}.psnr_1000"] = _metric(values, fixed)
+    for name in small.TIMED if timed else ():
+        values = {seed: mean(_equal_time(r, name) for r in group) for seed, group in timed.items()}
+        found[f"nint.small.{name}.psnr_equal_time"] = _metric(values, timed)
+    if looks:
+        values = {seed: mean(r.values["looks"][-1]["ratio"] for r in group) for seed, group in looks.items()}
+        found["nint.small.leverage_ratio"] = _metric(values, looks)
+    if fixed and xi:
+        found["nint.small.xi_range"] = _xi_range(fixed, xi)
+    return found
+
+
+def _xi_range(fixed: Mapping[int, list[Record]], xi: Mapping[int, list[Record]]) -> Metric:
+    values = {}
+    for seed in xi:
+        levels = [mean(_last(r, name) for r in (fixed if name == "nint" else xi)[seed]) for name in XI]
+        values[seed] = max(levels) - min(levels)
+    return _metric(values, {seed: [*fixed[seed], *xi[seed]] for seed in xi})
+
+
+def evidence(located: Located, found: Mapping[str, Metric], seconds: float) -> Evidence:
+    """Put the metrics into evidence of tier cpu.
+
+    Args:
+        located: The data set.
+        found: Metrics by name.
+        seconds: What their cells took.
+
+    Returns:
+        The evidence.
+    """
+    provenance: dict[str, Any] = snapshot(["python", "-m", "ntkd_lib.experiments.nint_speedup.record"])
+    return Evidence(
+        notebook=NOTEBOOK,
+        tier="cpu",
+        standard=True,
+        changed={},
+        parameters=PARAMETERS().model_dump(mode="json"),
+        metrics=dict(found),
+        data={"signals": DataState(kind=located.kind, sha256=located.sha256, source=located.source)},
+        provenance=provenance | {"protocol": "small", "seconds": round(seconds), "seeds": list(small.SEEDS)},
+    )
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@click.option("--workers", type=click.IntRange(1), default=1, help="Processes; default 1, for clean timing.")
+def main(parts: tuple[str, ...], workers: int) -> None:
+    """Run parts of the protocol, all by default, and write what is complete.
+
+    Raises:
+        ClickException: The real signals are not there.
+    """
+    located, store = locate("signals"), CellStore(cell_root())
+    if located.kind != "real":
+        raise click.ClickException("recording needs the real data set signals, found a stand-in")
+    for part in parts or PARTS:
+        run_cells(small.cells(part, located.sha256), store, workers=workers)
+    found = metrics(located.sha256, store)
+    keys = sorted({key for metric in found.values() for key in metric.cells})
+    seconds = sum(store.load(key).provenance["seconds"] for key in keys)
+    save_evidence(results_root() / f"{NOTEBOOK}.json", evidence(located, found, seconds))
+
+
+if __name__ == "__main__":
+    main()

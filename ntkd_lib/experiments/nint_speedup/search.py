@@ -1,0 +1,111 @@
+"""The search that gives each sampler its learning rate and share for equal-time comparisons.
+
+Every sampler gets the same trials and the same seconds, on images that no other run reads. Run as
+``python -m ntkd_lib.experiments.nint_speedup.search``; writes the recorded search.
+"""
+
+from __future__ import annotations
+
+import click
+from scipy.stats import qmc
+
+from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.nint_speedup.cells import Setup, entrant
+from ntkd_lib.experiments.nint_speedup.settings import search_file
+from ntkd_lib.records.atomic import write_json
+from ntkd_lib.records.cells import Cell, Record
+from ntkd_lib.records.execute import run_cells
+from ntkd_lib.records.layout import cell_root
+from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.seeds import derive_seed
+from ntkd_lib.records.store import CellStore
+
+TUNED = ("full", "uniform", "nint", "expansive", "error_memory")
+IMAGES = ("kodim05",)
+TRIALS = 8
+SEED = 1000
+STEPS = 1000
+RATES, SHARES = (1e-4, 3e-3), (0.05, 0.4)
+
+
+def draw(trial: int) -> dict[str, float]:
+    """Give the settings of a trial, the same for every sampler: a point of a scrambled Sobol sequence.
+
+    Args:
+        trial: Number of the trial.
+
+    Returns:
+        ``lr`` and ``share``, evenly spread on logarithmic axes.
+    """
+    point = qmc.Sobol(2, rng=derive_seed("search", "nint")).random_base2(3)[trial]
+    values = [low * (high / low) ** place for place, (low, high) in zip(point, (RATES, SHARES), strict=True)]
+    return dict(zip(("lr", "share"), (float(f"{value:.3g}") for value in values), strict=True))
+
+
+def cells(sha256: str) -> list[Cell]:
+    """Make one race an image, in which all trials get the time of NINT with the paper's settings.
+
+    Args:
+        sha256: Digest of the signals.
+
+    Returns:
+        The cells.
+    """
+    setup = Setup("search", {"name": "siren", "width": 32, "hidden": 4}, STEPS, STEPS, sha256)
+    trials = [entrant(method, **draw(t), name=f"{method}/{t}") for method in TUNED for t in range(TRIALS)]
+    entrants = [entrant("nint", name="nint/paper"), *trials]
+    return [
+        setup.race(
+            {"kind": "image", "name": name, "side": 64}, SEED, entrants, tag="trials", leader="nint/paper"
+        )
+        for name in IMAGES
+    ]
+
+
+def report(records: list[Record]) -> list[dict[str, object]]:
+    """List the trials with the quality that each reached in the given time.
+
+    Args:
+        records: Of the races, one an image.
+
+    Returns:
+        One row a sampler and trial.
+    """
+    return [
+        {
+            "method": method,
+            **draw(trial),
+            "quality": [record.values["curves"][f"{method}/{trial}"]["quality"][-1] for record in records],
+            "steps": [record.values["curves"][f"{method}/{trial}"]["step"][-1] for record in records],
+        }
+        for method in TUNED
+        for trial in range(TRIALS)
+    ]
+
+
+@click.command()
+def main() -> None:
+    """Run the search and record it.
+
+    Raises:
+        ClickException: The real signals are not there.
+    """
+    located = locate("signals")
+    if located.kind != "real":
+        raise click.ClickException("the search needs the real data set signals, found a stand-in")
+    planned = cells(located.sha256)
+    records = run_cells(planned, CellStore(cell_root()), workers=1)
+    write_json(
+        search_file(),
+        {
+            "budget": {"trials": TRIALS, "seed": SEED, "images": list(IMAGES), "steps": STEPS},
+            "data": {"signals": located.sha256},
+            "space": {"lr": list(RATES), "share": list(SHARES)},
+            "provenance": snapshot(["python", "-m", "ntkd_lib.experiments.nint_speedup.search"]),
+            "trials": report([records[cell.name] for cell in planned]),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The contract's `small` protocol: 128 × 128 images, SIREN 5 × 64, 1,000 steps, five seeds.
+
+It takes about 50 minutes of one CPU core, more than a live run may; its evidence is recorded by
+``python -m ntkd_lib.experiments.nint_speedup.record``.
+"""
+
+from __future__ import annotations
+
+from ntkd_lib.experiments.nint_speedup.cells import Setup, entrant
+from ntkd_lib.experiments.nint_speedup.methods import XI
+from ntkd_lib.experiments.nint_speedup.settings import tuned
+from ntkd_lib.records.cells import Cell
+
+IMAGES = ("div2k-512-01", "div2k-512-02", "div2k-512-03")
+SEEDS = (0, 1, 2, 3, 4)
+FIXED = ("nint", "error_mix", "released")
+TIMED = ("nint", "uniform", "error_memory")
+LOOK = 400
+
+
+def small(sha256: str) -> Setup:
+    """Give what all cells of the protocol share.
+
+    Args:
+        sha256: Digest of the signals.
+
+    Returns:
+        The set-up.
+    """
+    network = {"name": "siren", "width": 64, "hidden": 4}
+    return Setup("small", network, 1000, 50, sha256, second=1.4e-2)
+
+
+def cells(part: str, sha256: str) -> list[Cell]:
+    """List the cells of one part.
+
+    Args:
+        part: ``fixed``: NINT, its released score and the mix without NTK; ``timed``: NINT, uniform and error
+            memory for equal time, each with its tuned learning rate and share; ``leverage``; ``xi``.
+        sha256: Digest of the signals.
+
+    Returns:
+        One cell an image and seed.
+    """
+    setup = small(sha256)
+    pairs = [({"kind": "image", "name": name, "side": 128}, seed) for seed in SEEDS for name in IMAGES]
+    if part == "leverage":
+        return [setup.leverage(subject, seed, (0, 50, LOOK)) for subject, seed in pairs]
+    names = {"fixed": FIXED, "xi": tuple(name for name in XI if name != "nint"), "timed": TIMED}[part]
+    entrants = [entrant(name, **(tuned(name) if part == "timed" else {})) for name in names]
+    leader = "nint" if part == "timed" else None
+    return [setup.race(subject, seed, entrants, tag=part, leader=leader) for subject, seed in pairs]

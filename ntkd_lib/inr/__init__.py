@@ -1,0 +1,1 @@
+"""Coordinate networks trained on chosen points: scores, samplers, clock, metrics."""

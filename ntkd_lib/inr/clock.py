@@ -1,0 +1,55 @@
+"""The clock of the protocol: CPU seconds of the thread, wall seconds, and forward-equivalents."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+
+
+@dataclass
+class Clock:
+    """Time spent on training and choosing points, evaluation left out.
+
+    CPU seconds are those of the calling thread: on a machine that others use they tell more than wall
+    seconds. Forward-equivalents count work without any clock: one is a forward pass over all points.
+
+    Attributes:
+        device: Device to be waited for before the clock is read.
+        cpu: CPU seconds.
+        wall: Wall seconds.
+        forwards: Forward-equivalents.
+    """
+
+    device: str = "cpu"
+    cpu: float = field(default=0.0, init=False)
+    wall: float = field(default=0.0, init=False)
+    forwards: float = field(default=0.0, init=False)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let the clock run inside the block.
+
+        Yields:
+            Nothing.
+        """
+        wall, cpu = self._now()
+        try:
+            yield
+        finally:
+            end_wall, end_cpu = self._now()
+            self.wall += end_wall - wall
+            self.cpu += end_cpu - cpu
+
+    def _now(self) -> tuple[float, float]:
+        if self.device != "cpu":
+            torch.cuda.synchronize()
+        return time.perf_counter(), time.thread_time()
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that verdicts rest on: CPU seconds, on a GPU wall seconds."""
+        return self.cpu if self.device == "cpu" else self.wall

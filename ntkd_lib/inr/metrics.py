@@ -1,0 +1,117 @@
+"""Quality of a fitted signal, and when a target is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ntkd_lib.inr.training import psnr
+
+__all__ = ["crossing", "intersection_over_union", "psnr", "si_snr", "ssim", "value_at"]
+SUSTAINED = 3
+
+
+def si_snr(found: Float[Tensor, "n 1"], target: Float[Tensor, "n 1"]) -> float:
+    r"""Scale-invariant signal-to-noise ratio of sound.
+
+    With means removed and ``s`` the projection of the found signal on the target:
+    ``10 log10(|s|^2 / |found - s|^2)``.
+
+    Source: Le Roux et al. (2019), Eq. 3.
+
+    Args:
+        found: The fitted samples.
+        target: The true samples.
+
+    Returns:
+        dB, from -120 to 120.
+    """
+    a, b = (t.double().flatten() - t.double().mean() for t in (found, target))
+    part = (a @ b) / (b @ b).clamp_min(1e-30) * b
+    ratio = part.square().sum() / (a - part).square().sum().clamp_min(1e-30)
+    return float(torch.clamp(10 * torch.log10(ratio.clamp_min(1e-30)), -120, 120))
+
+
+def intersection_over_union(found: Bool[Tensor, "*n"], target: Bool[Tensor, "*n"]) -> float:
+    """Share of points inside both shapes among those inside either.
+
+    Args:
+        found: Points inside the fitted shape.
+        target: Points inside the true shape.
+
+    Returns:
+        Percent; 100 where both are empty.
+    """
+    either = (found | target).sum().item()
+    return 100.0 if either == 0 else 100 * (found & target).sum().item() / either
+
+
+def ssim(found: Float[np.ndarray, "h w c"], target: Float[np.ndarray, "h w c"]) -> float:
+    """Structural similarity of two images with values from 0 to 1, by scikit-image.
+
+    Source: Wang et al. (2004), with their Gaussian window.
+
+    Args:
+        found: The fitted image; clipped.
+        target: The true image.
+
+    Returns:
+        At most 1.
+    """
+    from skimage.metrics import structural_similarity
+
+    return float(
+        structural_similarity(
+            np.clip(found, 0, 1),
+            target,
+            data_range=1.0,
+            channel_axis=2,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+    )
+
+
+def crossing(
+    quality: Sequence[float], axis: Sequence[float], target: float, sustained: int = SUSTAINED
+) -> float | None:
+    """Find where a curve reaches a target for good: the first of several evaluations in a row above it.
+
+    The place is interpolated between that evaluation and the one before.
+
+    Args:
+        quality: Quality at each evaluation.
+        axis: Steps, seconds or forward-equivalents at each.
+        target: In the unit of the quality.
+        sustained: Evaluations in a row that must be above.
+
+    Returns:
+        A place on the axis; None where the target is not reached.
+    """
+    above = np.asarray(quality) >= target
+    for i in range(len(above) - sustained + 1):
+        if above[i : i + sustained].all():
+            if i == 0:
+                return float(axis[0])
+            share = (target - quality[i - 1]) / (quality[i] - quality[i - 1])
+            return float(axis[i - 1] + min(max(share, 0), 1) * (axis[i] - axis[i - 1]))
+    return None
+
+
+def value_at(quality: Sequence[float], axis: Sequence[float], place: float) -> float:
+    """Read a curve at a place, by straight lines; its last value beyond its end.
+
+    Args:
+        quality: Quality at each evaluation.
+        axis: Steps, seconds or forward-equivalents at each, rising.
+        place: Where to read.
+
+    Returns:
+        The quality there.
+    """
+    return float(np.interp(place, axis, quality))

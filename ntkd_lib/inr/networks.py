@@ -1,0 +1,99 @@
+"""Coordinate networks by name: the architectures that the paper compares, and a hash grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from math import pi
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ntkd_lib.inr.activations import Finer, Gabor, Gauss
+from ntkd_lib.inr.hash_grid import HashGrid
+from ntkd_lib.nets.siren import siren
+
+
+class FourierFeatures(nn.Module):
+    """``(sin(pi B x), cos(pi B x))`` with fixed frequencies ``B``.
+
+    Source: Tancik et al. (2020), Eq. 5.
+
+    Args:
+        frequencies: ``(m, d)``.
+    """
+
+    def __init__(self, frequencies: Float[Tensor, "m d"]) -> None:
+        """Keep the frequencies, which are not trained."""
+        super().__init__()
+        self.register_buffer("frequencies", frequencies)
+
+    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n features"]:
+        """Encode coordinates."""
+        phase = pi * x @ self.frequencies.T
+        return torch.cat([phase.sin(), phase.cos()], dim=1)
+
+
+def _octaves(inputs: int, count: int) -> Tensor:
+    """List the frequencies 1, 2, 4, … along each axis."""
+    return torch.cat([2.0**k * torch.eye(inputs) for k in range(count)])
+
+
+def _stack(
+    inputs: int, outputs: int, width: int, hidden: int, activation: Callable[[], nn.Module]
+) -> nn.Sequential:
+    widths = [inputs, *[width] * (hidden + 1)]
+    layers: list[nn.Module] = []
+    for a, b in pairwise(widths):
+        layers += [nn.Linear(a, b), activation()]
+    return nn.Sequential(*layers, nn.Linear(width, outputs))
+
+
+def _encoded(encoding: nn.Module, features: int, outputs: int, width: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(encoding, *_stack(features, outputs, width, hidden, nn.ReLU))
+
+
+def _finer(inputs: int, outputs: int, width: int, hidden: int) -> nn.Sequential:
+    """Start as a SIREN does, with a wide first bias that spreads the frequencies."""
+    dense = [m for m in siren(inputs, outputs, width, hidden) if isinstance(m, nn.Linear)]
+    nn.init.uniform_(dense[0].bias, -1, 1)
+    layers: list[nn.Module] = []
+    for layer in dense:
+        layers += [layer, Finer()]
+    return nn.Sequential(*layers[:-1])
+
+
+NETWORKS: dict[str, Callable[[int, int, int, int], nn.Sequential]] = {
+    "siren": siren,
+    "mlp": lambda i, o, w, h: _stack(i, o, w, h, nn.ReLU),
+    "pemlp": lambda i, o, w, h: _encoded(FourierFeatures(_octaves(i, 8)), 16 * i, o, w, h),
+    "ffn": lambda i, o, w, h: _encoded(FourierFeatures(10 * torch.randn(w, i)), 2 * w, o, w, h),
+    "gauss": lambda i, o, w, h: _stack(i, o, w, h, lambda: Gauss(10.0)),
+    "finer": _finer,
+    "wire": lambda i, o, w, h: _stack(i, o, w, h, lambda: Gabor(10.0, 5.0)),
+    "hashgrid": lambda i, o, w, h: nn.Sequential(  # noqa: ARG005 - one hidden layer, as is usual
+        grid := HashGrid(i), nn.Linear(grid.features, w), nn.ReLU(), nn.Linear(w, o)
+    ),
+}
+
+
+def build(name: str, inputs: int, outputs: int, width: int, hidden: int) -> nn.Sequential:
+    """Build a coordinate network.
+
+    Args:
+        name: A key of ``NETWORKS``.
+        inputs: Coordinates.
+        outputs: Values.
+        width: Width of the hidden layers.
+        hidden: Hidden layers after the first.
+
+    Returns:
+        A network from ``(n, inputs)`` to ``(n, outputs)``.
+
+    Raises:
+        ValueError: Another name.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"unknown network {name!r}; allowed: {', '.join(NETWORKS)}")
+    return NETWORKS[name](inputs, outputs, width, hidden)

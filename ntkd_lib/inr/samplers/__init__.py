@@ -1,0 +1,1 @@
+"""Samplers: which points a training step sees. One file each, one interface."""

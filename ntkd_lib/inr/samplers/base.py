@@ -1,0 +1,166 @@
+"""The interface of all samplers, and the draws that they share.
+
+A sampler is asked for indices before each training step, and told afterwards what errors the step has seen.
+It works in any training loop that offers a ``State``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ntkd_lib.inr.signals import Signal
+
+Indices = Int[Tensor, " _"]
+PerPoint = Float[Tensor, " _"]
+
+
+@runtime_checkable
+class State(Protocol):
+    """What a sampler may ask the training loop for; each answer costs what its name says."""
+
+    def residuals(self) -> Float[Tensor, "n c"]:
+        """Prediction minus target at all points: one forward pass."""
+        ...
+
+    def score(self, name: str) -> PerPoint:
+        """A score of all points by the tangent kernel, by its name: one refresh."""
+        ...
+
+
+class Sampler:
+    """Choose the points of each step.
+
+    Args:
+        signal: The signal that is fitted.
+        batch: Points a step, from 1 to n.
+        seed: Seed of all draws.
+
+    Raises:
+        ValueError: A batch that is empty or larger than the signal.
+    """
+
+    weights: Tensor | None = None
+
+    def __init__(self, signal: Signal, batch: int, seed: int) -> None:
+        """Set up the generator."""
+        self.count, self.device = len(signal.values), signal.values.device
+        if not 1 <= batch <= self.count:
+            raise ValueError(
+                f"batch = {batch} is not allowed; allowed: 1 to {self.count}, the points there are"
+            )
+        self.batch = batch
+        self.generator = torch.Generator(device=self.device).manual_seed(seed)
+
+    def indices(self, step: int, state: State) -> Indices:
+        """Choose the points of a step, each at most once.
+
+        Args:
+            step: Number of the step, from 0.
+            state: What the sampler may ask for.
+
+        Returns:
+            ``batch`` distinct positions.
+        """
+        raise NotImplementedError
+
+    def observe(self, indices: Indices, residuals: Float[Tensor, "b c"]) -> None:
+        """Hear of the residuals that the step's own forward pass has given; most samplers need none.
+
+        Args:
+            indices: The step's points.
+            residuals: Prediction minus target at them.
+        """
+
+    def uniform(self, number: int) -> Indices:
+        """Draw points evenly, without replacement.
+
+        Args:
+            number: How many.
+
+        Returns:
+            Distinct positions.
+        """
+        return torch.randperm(self.count, generator=self.generator, device=self.device)[:number]
+
+    def fill(self, chosen: Sequence[Indices]) -> Indices:
+        """Add evenly drawn points to disjoint choices until the batch is full.
+
+        Args:
+            chosen: Disjoint choices.
+
+        Returns:
+            ``batch`` distinct positions.
+        """
+        taken = self.mask(chosen)
+        order = self.uniform(self.count)
+        rest = order[~taken[order]]
+        number = self.batch - sum(len(part) for part in chosen)
+        return torch.cat([*chosen, rest[:number]])
+
+    def mask(self, chosen: Sequence[Indices]) -> Bool[Tensor, " n"]:
+        """Mark points that are taken.
+
+        Args:
+            chosen: Choices.
+
+        Returns:
+            One truth value a point.
+        """
+        taken = torch.zeros(self.count, dtype=torch.bool, device=self.device)
+        for part in chosen:
+            taken[part] = True
+        return taken
+
+    def proportional(self, weights: PerPoint, number: int) -> Indices:
+        """Draw points with chances in proportion to weights, by one pass of systematic sampling.
+
+        Points whose share is above ``1 / number`` are met more than once and kept once, so that fewer
+        than ``number`` may come back.
+
+        Args:
+            weights: Not negative, ``(n,)``.
+            number: How many draws.
+
+        Returns:
+            Distinct positions, sorted, at most ``number``.
+        """
+        edges = weights.double().cumsum(0)
+        if number == 0 or not edges[-1] > 0:
+            return torch.empty(0, dtype=torch.long, device=self.device)
+        start = torch.rand((), generator=self.generator, device=self.device, dtype=torch.float64)
+        marks = (torch.arange(number, device=self.device, dtype=torch.float64) + start) * (edges[-1] / number)
+        found = torch.searchsorted(edges, marks, right=True).clamp_(max=self.count - 1)
+        return torch.unique_consecutive(found)
+
+
+def largest(score: PerPoint, number: int, taken: Bool[Tensor, " n"] | None = None) -> Indices:
+    """Find the points with the largest scores.
+
+    Args:
+        score: One number a point.
+        number: How many.
+        taken: Points that are left out.
+
+    Returns:
+        Positions, largest score first.
+    """
+    if taken is not None:
+        score = score.masked_fill(taken, -torch.inf)
+    return torch.topk(score, number).indices
+
+
+def magnitude(residuals: Float[Tensor, "n c"]) -> PerPoint:
+    """Sum absolute residuals over channels.
+
+    Args:
+        residuals: ``(n, c)``.
+
+    Returns:
+        One number a point.
+    """
+    return residuals.abs().sum(1)

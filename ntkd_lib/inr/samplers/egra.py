@@ -1,0 +1,29 @@
+"""EGRA: a draw with chances in proportion to the edges of the signal."""
+
+from ntkd_lib.inr.samplers.base import Indices, Sampler, State
+from ntkd_lib.inr.signals import Signal
+
+
+class Egra(Sampler):
+    """Chances are the gradient of the signal plus a floor; nothing is asked of the training loop.
+
+    Source: Gai et al. (2024), edge-guided sampling; the floor is ours.
+
+    Args:
+        signal: The signal that is fitted.
+        batch: Points a step.
+        seed: Seed of all draws.
+        floor: Chance where there is no edge, in units of the mean gradient.
+    """
+
+    def __init__(self, signal: Signal, batch: int, seed: int, *, floor: float = 0.5) -> None:
+        """Compute the chances once."""
+        super().__init__(signal, batch, seed)
+        self.chances = signal.edges + floor * signal.edges.mean()
+
+    def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
+        """Draw the points of a step."""
+        return self.fill([self.proportional(self.chances, self.batch)])
+
+
+build = Egra

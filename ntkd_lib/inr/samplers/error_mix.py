@@ -1,0 +1,27 @@
+"""NINT without its kernel: the largest errors and an even draw."""
+
+from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest, magnitude
+from ntkd_lib.inr.signals import Signal
+
+
+class ErrorMix(Sampler):
+    """The share ``1 - xi`` has the largest errors of the present weights, the rest is drawn evenly.
+
+    Args:
+        signal: The signal that is fitted.
+        batch: Points a step.
+        seed: Seed of all draws.
+        xi: Share that is drawn evenly.
+    """
+
+    def __init__(self, signal: Signal, batch: int, seed: int, *, xi: float = 0.7) -> None:
+        """Keep the share."""
+        super().__init__(signal, batch, seed)
+        self.hard = round((1 - xi) * batch)
+
+    def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
+        """Choose by error, then evenly."""
+        return self.fill([largest(magnitude(state.residuals()), self.hard)])
+
+
+build = ErrorMix

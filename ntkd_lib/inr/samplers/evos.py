@@ -1,0 +1,76 @@
+"""EVOS-like: errors and their Laplacian, looked at rarely; half of the batch at random."""
+
+import torch
+from torch import Tensor
+
+from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest
+from ntkd_lib.inr.signals import Signal
+
+
+class Evos(Sampler):
+    """Half of the batch is the fittest of the last look, half is drawn evenly.
+
+    Fitness is the squared error plus ``detail`` times the squared Laplacian of the residuals. The looks are
+    ``first`` steps apart at the start of ``steps`` and ``last`` steps at their end.
+
+    Source: Zhang et al. (2025), EVOS; reduced to its main parts, hence "-like".
+
+    Args:
+        signal: The signal that is fitted.
+        batch: Points a step.
+        seed: Seed of all draws.
+        first: Steps between looks at the start.
+        last: Steps between looks at the end.
+        steps: Length of training.
+        detail: Weight of the Laplacian.
+    """
+
+    def __init__(
+        self,
+        signal: Signal,
+        batch: int,
+        seed: int,
+        *,
+        first: int = 100,
+        last: int = 50,
+        steps: int = 1000,
+        detail: float = 1.0,
+    ) -> None:
+        """Keep the schedule."""
+        super().__init__(signal, batch, seed)
+        self.shape, self.detail = signal.shape, detail
+        self.first, self.last, self.steps = first, last, steps
+        self.fittest: Tensor | None = None
+        self.next = 0
+
+    def indices(self, step: int, state: State) -> Indices:
+        """Choose by fitness, then evenly."""
+        if self.fittest is None or step >= self.next:
+            self.fittest = largest(self._fitness(state.residuals()), self.batch // 2)
+            done = min(step / self.steps, 1)
+            self.next = step + round(self.first + done * (self.last - self.first))
+        return self.fill([self.fittest])
+
+    def _fitness(self, residuals: Tensor) -> Tensor:
+        rough = laplacian(residuals.T.reshape(-1, *self.shape))
+        return residuals.square().sum(1) + self.detail * rough.square().sum(0).reshape(-1)
+
+
+def laplacian(grid: Tensor) -> Tensor:
+    """Take second differences along every axis but the first; the grid goes on as a constant at its borders.
+
+    Args:
+        grid: ``(c, ...)``.
+
+    Returns:
+        The sum of the second differences.
+    """
+    total = torch.zeros_like(grid)
+    for axis in range(1, grid.ndim):
+        last = grid.shape[axis] - 1
+        padded = torch.cat([grid.narrow(axis, 0, 1), grid, grid.narrow(axis, last, 1)], axis)
+        total += padded.diff(n=2, dim=axis)
+    return total
+
+
+build = Evos

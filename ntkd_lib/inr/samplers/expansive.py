@@ -1,0 +1,34 @@
+"""Expansive supervision: points on edges in half of the batch, the rest at random."""
+
+from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest
+from ntkd_lib.inr.signals import Signal
+
+
+class Expansive(Sampler):
+    """Half of the batch is fixed: the points with the strongest edges, thinned evenly; half is drawn evenly.
+
+    Edges are those of Canny's detector in the published code. Here they are the strongest ``reach`` times
+    as many gradients as are needed, of which a fixed even draw is kept, so that any signal has them.
+
+    Source: Zhang et al. (2024), expansive supervision.
+
+    Args:
+        signal: The signal that is fitted.
+        batch: Points a step.
+        seed: Seed of all draws.
+        reach: How many times more edge points there are than places for them.
+    """
+
+    def __init__(self, signal: Signal, batch: int, seed: int, *, reach: float = 1.0) -> None:
+        """Choose the fixed half once."""
+        super().__init__(signal, batch, seed)
+        number = batch // 2
+        edges = largest(signal.edges, min(self.count, round(reach * number)))
+        self.fixed = edges[self.uniform(self.count)[: len(edges)].argsort()[:number]]
+
+    def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
+        """Choose the fixed half, then evenly."""
+        return self.fill([self.fixed])
+
+
+build = Expansive

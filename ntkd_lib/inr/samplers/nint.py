@@ -1,0 +1,80 @@
+"""NINT: a shrinking share by a score, then the largest errors, the rest at random."""
+
+from math import exp, floor
+
+from torch import Tensor
+
+from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest, magnitude
+from ntkd_lib.inr.signals import Signal
+
+
+class Nint(Sampler):
+    r"""NTK-guided choice.
+
+    At step ``t`` the share ``(1 - xi) exp(-lam t / alpha)`` of the batch has the largest scores. So much of
+    the rest that both together make ``1 - xi`` has the largest errors, and ``xi`` is drawn evenly. The score
+    is refreshed every ``alpha`` steps and its ranking kept in between; errors are those of the present
+    weights, at the price of a forward pass over all points a step.
+
+    ``score`` names what ranks the points: ``tangent`` is ``||(theta g)_i||``, the paper's; ``prediction`` is
+    ``||f(x_i)||``, what the released code computes in its place. ``staircase`` turns the decay into that of
+    the released code, whose operator precedence takes the floor of the exponent.
+
+    Source: NINT, Algorithm 1 and the schedule of its experiments.
+
+    Args:
+        signal: The signal that is fitted.
+        batch: Points a step.
+        seed: Seed of all draws.
+        xi: Share that is drawn evenly.
+        lam: Speed of the decay; 0 keeps the score's share for ever.
+        alpha: Time constant of the decay and steps between refreshes.
+        score: What ranks the points, as ``State.score`` names it.
+        staircase: Whether the decay is that of the released code.
+    """
+
+    def __init__(
+        self,
+        signal: Signal,
+        batch: int,
+        seed: int,
+        *,
+        xi: float = 0.7,
+        lam: float = 1.0,
+        alpha: int = 10,
+        score: str = "tangent",
+        staircase: bool = False,
+    ) -> None:
+        """Keep the schedule."""
+        super().__init__(signal, batch, seed)
+        self.xi, self.lam, self.alpha = xi, lam, alpha
+        self.score, self.staircase = score, staircase
+        self.ranking: Tensor | None = None
+
+    def share(self, step: int) -> float:
+        """Give the share of the batch that the score chooses.
+
+        Args:
+            step: Number of the step, from 0.
+
+        Returns:
+            From 0 to ``1 - xi``.
+        """
+        exponent = -self.lam * (step + self.staircase) / self.alpha
+        return (1 - self.xi) * exp(floor(exponent) if self.staircase else exponent)
+
+    def indices(self, step: int, state: State) -> Indices:
+        """Choose by score, then by error, then evenly."""
+        guided = self._guided(step, state)
+        rest = round((1 - self.xi) * self.batch) - len(guided)
+        hardest = largest(magnitude(state.residuals()), rest, self.mask([guided]))
+        return self.fill([guided, hardest])
+
+    def _guided(self, step: int, state: State) -> Indices:
+        number = int(self.share(step) * self.batch)
+        if number and (self.ranking is None or (step + self.staircase) % self.alpha == 0):
+            self.ranking = largest(state.score(self.score), max(number, round((1 - self.xi) * self.batch)))
+        return self.uniform(0) if self.ranking is None else self.ranking[:number]
+
+
+build = Nint

@@ -1,0 +1,14 @@
+"""Uniform: a new even draw at every step."""
+
+from ntkd_lib.inr.samplers.base import Indices, Sampler, State
+
+
+class Uniform(Sampler):
+    """Every point has the same chance; nothing is asked of the training loop."""
+
+    def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
+        """Draw the points of a step."""
+        return self.uniform(self.batch)
+
+
+build = Uniform

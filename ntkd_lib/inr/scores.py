@@ -1,0 +1,161 @@
+"""Scores of points by the tangent kernel: what a step on all points would do at each of them.
+
+With the Jacobian ``J`` of shape ``(N c, p)`` the tangent kernel is ``theta = J J^T``, and its action on a
+vector ``g`` is ``J (J^T g)``: one backward and one tangent pass. No row of the kernel is ever formed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ntkd_lib.inr.stack import DenseStack, Pass, add
+from ntkd_lib.ntk.functional import tangent
+
+KEEP = 2**30  # bytes of activations that a refresh keeps between its two passes
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A refresh.
+
+    Attributes:
+        change: ``theta g``, how far each value is moved by a step along ``-J^T g``, ``(n, c)``.
+        residuals: ``g``: prediction minus target, ``(n, c)``.
+    """
+
+    change: Float[Tensor, "n c"]
+    residuals: Float[Tensor, "n c"]
+
+    @property
+    def norms(self) -> Float[Tensor, " n"]:
+        """``||(theta g)_i||``, the score of NINT."""
+        return self.change.square().sum(1).sqrt()
+
+    @property
+    def alignment(self) -> Float[Tensor, " n"]:
+        """``g_i . (theta g)_i``: each point's part in the first-order fall of the loss."""
+        return (self.change * self.residuals).sum(1)
+
+
+@torch.no_grad()
+def fused(stack: DenseStack, x: Tensor, y: Tensor, keep: int = KEEP) -> Moved:
+    """Compute ``theta g`` for all points in one fused pass over chunks.
+
+    Each chunk goes forward once, its activations are kept, and both the backward and the tangent pass use
+    them: 1 + 2 + 2 forward-equivalents. Chunks beyond ``keep`` bytes are run forward a second time, which
+    costs one more. Memory is bounded by ``keep`` and one chunk.
+
+    Source: NINT, the score of Algorithm 1, by the identity ``theta g = J (J^T g)``.
+
+    Args:
+        stack: The network.
+        x: Coordinates, ``(n, d)``.
+        y: Targets, ``(n, c)``.
+        keep: Bytes of activations that may be kept.
+
+    Returns:
+        Changes and residuals.
+    """
+    total, room, residuals = stack.zeros(), keep, []
+    chunks: list[Pass | None] = []
+    for points, targets in zip(x.split(stack.chunk), y.split(stack.chunk), strict=True):
+        kept = stack.record(points)
+        residuals.append(kept.outputs - targets)
+        add(total, stack.backward(kept, residuals[-1]))
+        room -= kept.bytes
+        chunks.append(kept if room >= 0 else None)
+    parts = zip(x.split(stack.chunk), chunks, strict=True)
+    change = [stack.tangent(kept or stack.record(points), total) for points, kept in parts]
+    return Moved(torch.cat(change), torch.cat(residuals))
+
+
+def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> Moved:
+    """Compute ``theta g`` for any network with ``torch.func``: forward, then vjp, then jvp.
+
+    Args:
+        net: A network from ``(n, d)`` to ``(n, c)``.
+        x: Coordinates, ``(n, d)``.
+        y: Targets, ``(n, c)``.
+        chunk: Points at a time.
+
+    Returns:
+        Changes and residuals.
+    """
+    parameters = {name: p.detach() for name, p in net.named_parameters()}
+    pairs = list(zip(x.split(chunk), y.split(chunk), strict=True))
+    with torch.no_grad():
+        residuals = [net(points) - targets for points, targets in pairs]
+    total = {name: torch.zeros_like(p) for name, p in parameters.items()}
+    for (points, _), g in zip(pairs, residuals, strict=True):
+        _, pull = torch.func.vjp(lambda p, points=points: _call(net, p, points), parameters)
+        for name, part in pull(g)[0].items():
+            total[name] += part
+    change = [
+        tangent(lambda p, points=points: _call(net, p, points), parameters, total).detach()
+        for points, _ in pairs
+    ]
+    return Moved(torch.cat(change), torch.cat(residuals))
+
+
+def _call(net: nn.Module, parameters: dict[str, Tensor], points: Tensor) -> Tensor:
+    return torch.func.functional_call(net, parameters, (points,))
+
+
+@torch.no_grad()
+def leverage(stack: DenseStack, x: Tensor) -> Float[Tensor, " n"]:
+    r"""Compute the diagonal of the trace kernel, ``theta(x, x) = ||df(x)/dtheta||^2``, exactly.
+
+    A dense layer's gradient at one point is an outer product, so that its norm is a product of norms:
+    ``sum_k sum_l |delta_kl|^2 (|a_l|^2 + 1)`` over outputs ``k`` and layers ``l``.
+
+    Args:
+        stack: The network.
+        x: Coordinates, ``(n, d)``.
+
+    Returns:
+        One number a point.
+    """
+    return torch.cat([_chunk_leverage(stack, stack.record(points)) for points in x.split(stack.chunk)])
+
+
+def _chunk_leverage(stack: DenseStack, kept: Pass) -> Tensor:
+    outputs = kept.outputs.shape[1]
+    sizes = [a.square().sum(1).add_(1) for a in kept.inputs][::-1]
+    total = torch.zeros_like(sizes[0])
+    for k in range(outputs):
+        g = torch.zeros_like(kept.outputs)
+        g[:, k] = 1
+        for (_, delta), size in zip(stack.deltas(kept, g), sizes, strict=True):
+            total.addcmul_(delta.square().sum(1), size)
+    return total
+
+
+@torch.no_grad()
+def last_layer(stack: DenseStack, x: Tensor, y: Tensor) -> Moved:
+    """Compute ``theta g`` with the kernel of the last layer alone, ``theta = A A^T + 1``.
+
+    One forward pass and two thin products: what is left of the score when backward passes are saved.
+
+    Args:
+        stack: The network.
+        x: Coordinates, ``(n, d)``.
+        y: Targets, ``(n, c)``.
+
+    Returns:
+        Changes and residuals.
+    """
+    weight = torch.zeros_like(stack.layers[-1].weight)
+    bias = torch.zeros_like(stack.layers[-1].bias)
+    features, residuals = [], []
+    for points, targets in zip(x.split(stack.chunk), y.split(stack.chunk), strict=True):
+        kept = stack.record(points)
+        features.append(kept.inputs[-1])
+        residuals.append(kept.outputs - targets)
+        weight += residuals[-1].T @ features[-1]
+        bias += residuals[-1].sum(0)
+    change = torch.cat([torch.addmm(bias, a, weight.T) for a in features])
+    return Moved(change, torch.cat(residuals))

@@ -1,0 +1,158 @@
+"""Signals to be fitted: a grid of coordinates, and the value at each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import pi, prod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+EPS = 1e-12
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Values on a regular grid.
+
+    Attributes:
+        values: One row a point in the order of the grid's flattened indices, ``(n, c)``.
+        shape: Points along each axis of the grid; their product is ``n``.
+        stretch: Coordinates run from ``-stretch`` to ``stretch``; long signals need more than 1.
+    """
+
+    values: Float[Tensor, "n c"]
+    shape: tuple[int, ...]
+    stretch: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that do not fill the grid."""
+        if prod(self.shape) != len(self.values):
+            raise ValueError(f"{len(self.values)} values for a grid of {self.shape}; allowed: one a point")
+
+    @cached_property
+    def coordinates(self) -> Float[Tensor, "n d"]:
+        """Coordinates of the points, each axis from ``-stretch`` to ``stretch``."""
+        axes = [torch.linspace(-self.stretch, self.stretch, size) for size in self.shape]
+        grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+        return grid.reshape(-1, len(self.shape)).to(self.values.device)
+
+    def to(self, device: str) -> Signal:
+        """Move the values.
+
+        Args:
+            device: Where to.
+
+        Returns:
+            The signal there.
+        """
+        return Signal(self.values.to(device), self.shape, self.stretch)
+
+    @cached_property
+    def edges(self) -> Float[Tensor, " n"]:
+        """Norm of the gradient along the grid, summed over channels; one number a point."""
+        return _gradient(self.values.T.reshape(-1, *self.shape)).reshape(-1)
+
+
+def _gradient(grid: Tensor) -> Tensor:
+    """Take central differences along every axis that has more than one point."""
+    axes = [axis for axis in range(1, grid.ndim) if grid.shape[axis] > 1]
+    if not axes:
+        return torch.zeros_like(grid[0])
+    parts = torch.gradient(grid, dim=axes)
+    return torch.stack(parts).square().sum((0, 1)).sqrt()
+
+
+def from_pixels(pixels: Tensor, side: int | None = None) -> Signal:
+    """Make a signal of an image, reduced by averaging whole blocks.
+
+    Args:
+        pixels: Unsigned bytes, ``(h, w, 3)``.
+        side: Height and width after the central square has been reduced; None keeps the image.
+
+    Returns:
+        Values from 0 to 1.
+
+    Raises:
+        ValueError: A side that does not divide that of the central square.
+    """
+    image = pixels.float() / 255
+    if side is None:
+        return Signal(image.reshape(-1, image.shape[2]), tuple(image.shape[:2]))
+    square = min(image.shape[:2])
+    if square % side:
+        raise ValueError(f"side = {side} does not divide {square}; allowed: its divisors")
+    top, left = ((size - square) // 2 for size in image.shape[:2])
+    image = image[top : top + square, left : left + square]
+    block = square // side
+    image = image.reshape(side, block, side, block, -1).mean((1, 3))
+    return Signal(image.reshape(side * side, -1), (side, side))
+
+
+def crop(pixels: Tensor, side: int) -> Tensor:
+    """Cut the central square out of an image.
+
+    Args:
+        pixels: ``(h, w, c)``.
+        side: Height and width of the square.
+
+    Returns:
+        ``(side, side, c)``.
+    """
+    top, left = ((size - side) // 2 for size in pixels.shape[:2])
+    return pixels[top : top + side, left : left + side]
+
+
+def from_samples(samples: Tensor, length: int) -> Signal:
+    """Make a signal of sound: samples from the middle, scaled to a peak of 1.
+
+    A SIREN's first layer reaches some tens of cycles over [-1, 1]; coordinates are stretched so that as many
+    fall on 400 samples, as Sitzmann et al. (2020) raise the first frequency for sound.
+
+    Args:
+        samples: ``(n,)``.
+        length: How many to keep at most.
+
+    Returns:
+        Values from -1 to 1, one channel.
+    """
+    length = min(length, len(samples))
+    start = (len(samples) - length) // 2
+    part = samples[start : start + length].float()
+    peak = part.abs().max().clamp_min(EPS)
+    return Signal((part / peak)[:, None], (length,), stretch=length / 400)
+
+
+def waves(side: int, frequencies: tuple[int, ...], amplitude: float = 0.5) -> Signal:
+    """Draw an image whose spectrum is known: each vertical band holds one wave of the given frequency.
+
+    Args:
+        side: Height and width; a multiple of the number of bands.
+        frequencies: Cycles over the whole height, one a band, from left to right.
+        amplitude: Half the range of the values.
+
+    Returns:
+        Values around 0.5, three equal channels.
+    """
+    row = torch.linspace(-1, 1, side)
+    bands = [0.5 + amplitude * torch.sin(pi * f * row) for f in frequencies]
+    columns = torch.stack(bands, 1).repeat_interleave(side // len(frequencies), dim=1)
+    return Signal(columns.reshape(-1, 1).repeat(1, 3), tuple(columns.shape))
+
+
+def torus_distance(side: int, ring: float = 0.55, tube: float = 0.25) -> Signal:
+    """Sample the exact signed distance of a torus, negative inside.
+
+    Args:
+        side: Points along each axis.
+        ring: Radius of the circle in the middle of the tube.
+        tube: Radius of the tube.
+
+    Returns:
+        Distances in units of half the cube's side, one channel.
+    """
+    x, y, z = torch.meshgrid(*3 * [torch.linspace(-1, 1, side)], indexing="ij")
+    distance = ((x**2 + y**2).sqrt() - ring).hypot(z) - tube
+    return Signal(distance.reshape(-1, 1), (side, side, side))

@@ -1,0 +1,197 @@
+"""A dense network as a list of layers: forward, backward and tangent by hand, in chunks of points.
+
+Automatic differentiation runs the network anew for each of the three. Here they share what the forward pass
+has kept, which is what makes the score of a refresh cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ntkd_lib.inr.activations import sine_, value_and_slope
+from ntkd_lib.nets.siren import Sine
+
+Points = Float[Tensor, "n d"]
+Outputs = Float[Tensor, "n c"]
+Layer = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a forward pass has kept.
+
+    Attributes:
+        inputs: What enters each layer, ``(n, w_l)``.
+        slopes: Derivative of each activation at its argument, ``(n, w_l)``.
+        outputs: ``(n, c)``.
+    """
+
+    inputs: list[Tensor]
+    slopes: list[Tensor]
+    outputs: Tensor
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it holds."""
+        return sum(t.numel() * t.element_size() for t in (*self.inputs, *self.slopes, self.outputs))
+
+
+class DenseStack:
+    """Linear layers with elementwise activations between them, behind an encoding without parameters.
+
+    Args:
+        net: Parameter-free modules, then ``Linear, activation, …, Linear``.
+        chunk: Points that are worked on at a time.
+
+    Raises:
+        TypeError: Another kind of network.
+    """
+
+    def __init__(self, net: nn.Sequential, chunk: int = 2048) -> None:
+        """Sort the modules into encoding, layers and activations."""
+        modules = list(net)
+        first = next((i for i, m in enumerate(modules) if isinstance(m, nn.Linear)), len(modules))
+        self.net, self.chunk = net, chunk
+        self.encoding, dense = modules[:first], modules[first:]
+        self.layers, self.activations = dense[::2], dense[1::2]
+        if not _is_stack(self.encoding, self.layers, self.activations):
+            kinds = ", ".join(type(module).__name__ for module in modules)
+            raise TypeError(f"not a stack of dense layers: {kinds}; allowed: encoding, Linear, activation, …")
+
+    def encode(self, x: Points) -> Float[Tensor, "n features"]:
+        """Apply the encoding.
+
+        Args:
+            x: Coordinates, ``(n, d)``.
+
+        Returns:
+            What enters the first layer.
+        """
+        for module in self.encoding:
+            x = module(x)
+        return x
+
+    @torch.no_grad()
+    def predict(self, x: Points) -> Outputs:
+        """Apply the network in chunks, keeping nothing.
+
+        Args:
+            x: Coordinates, ``(n, d)``.
+
+        Returns:
+            Values, ``(n, c)``.
+        """
+        return torch.cat([self._outputs(part) for part in x.split(self.chunk)])
+
+    def _outputs(self, x: Points) -> Outputs:
+        a = self.encode(x)
+        for layer, activation in zip(self.layers, self.activations, strict=False):
+            a = _activated(activation, nn.functional.linear(a, layer.weight, layer.bias))
+        return nn.functional.linear(a, self.layers[-1].weight, self.layers[-1].bias)
+
+    @torch.no_grad()
+    def record(self, x: Points) -> Pass:
+        """Apply the network to all points at once and keep what backward and tangent need.
+
+        Args:
+            x: Coordinates, ``(n, d)``.
+
+        Returns:
+            The pass.
+        """
+        inputs, slopes = [self.encode(x)], []
+        for layer, activation in zip(self.layers, self.activations, strict=False):
+            z = nn.functional.linear(inputs[-1], layer.weight, layer.bias)
+            value, slope = value_and_slope(activation, z)
+            inputs.append(value)
+            slopes.append(slope)
+        return Pass(
+            inputs, slopes, nn.functional.linear(inputs[-1], self.layers[-1].weight, self.layers[-1].bias)
+        )
+
+    @torch.no_grad()
+    def backward(self, kept: Pass, g: Outputs) -> list[Layer]:
+        r"""Pull a vector back to the parameters, ``J^T g``.
+
+        Args:
+            kept: A forward pass.
+            g: One vector a point, ``(n, c)``.
+
+        Returns:
+            Gradients of weight and bias, layer by layer.
+        """
+        return [(delta.T @ a, delta.sum(0)) for a, delta in self.deltas(kept, g)][::-1]
+
+    def deltas(self, kept: Pass, g: Outputs) -> Iterator[tuple[Tensor, Tensor]]:
+        """Carry a vector backwards through the layers, the last layer first.
+
+        Args:
+            kept: A forward pass.
+            g: One vector a point, ``(n, c)``.
+
+        Yields:
+            What enters a layer, and the derivative with respect to what leaves it.
+        """
+        delta = g
+        for i in reversed(range(len(self.layers))):
+            yield kept.inputs[i], delta
+            if i:
+                delta = (delta @ self.layers[i].weight).mul_(kept.slopes[i - 1])
+
+    @torch.no_grad()
+    def tangent(self, kept: Pass, direction: Sequence[Layer]) -> Outputs:
+        """Push a change of the parameters forward to the values, ``J v``.
+
+        Args:
+            kept: A forward pass.
+            direction: Change of weight and bias, layer by layer.
+
+        Returns:
+            Change of the values, ``(n, c)``.
+        """
+        change: Tensor | None = None
+        for i, (weight, bias) in enumerate(direction):
+            dz = torch.addmm(bias, kept.inputs[i], weight.T)
+            if change is not None:
+                dz.addmm_(change, self.layers[i].weight.T)
+            change = dz.mul_(kept.slopes[i]) if i < len(kept.slopes) else dz
+        return change
+
+    def zeros(self) -> list[Layer]:
+        """Give a direction of zeros, to be added to.
+
+        Returns:
+            Zeros like weight and bias of each layer.
+        """
+        return [(torch.zeros_like(layer.weight), torch.zeros_like(layer.bias)) for layer in self.layers]
+
+
+def _activated(activation: nn.Module, z: Tensor) -> Tensor:
+    """Apply an activation; the sine, which most networks here have, without a copy."""
+    return sine_(z.mul_(activation.omega)) if isinstance(activation, Sine) else activation(z)
+
+
+def _is_stack(encoding: list[nn.Module], layers: list[nn.Module], activations: list[nn.Module]) -> bool:
+    plain = (*encoding, *activations)
+    return (
+        len(layers) == len(activations) + 1
+        and all(isinstance(layer, nn.Linear) and layer.bias is not None for layer in layers)
+        and not any(list(module.parameters()) for module in plain)
+    )
+
+
+def add(total: list[Layer], part: Sequence[Layer]) -> None:
+    """Add a direction to another in place.
+
+    Args:
+        total: What is added to.
+        part: What is added.
+    """
+    for (weight, bias), (more_weight, more_bias) in zip(total, part, strict=True):
+        weight.add_(more_weight)
+        bias.add_(more_bias)

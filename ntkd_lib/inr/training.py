@@ -1,0 +1,262 @@
+"""Training of a coordinate network on the points that a sampler chooses, with a fair clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import isfinite, log10
+
+import torch
+from torch import Tensor
+
+from ntkd_lib.inr import scores
+from ntkd_lib.inr.clock import Clock
+from ntkd_lib.inr.network import Network
+from ntkd_lib.inr.samplers.base import Sampler
+from ntkd_lib.inr.signals import Signal
+from ntkd_lib.inr.stack import DenseStack
+
+REFRESH = 5  # forward-equivalents of a fused refresh: 1 forward, 2 backward, 2 tangent
+
+
+class Diverged(ArithmeticError):
+    """Training came to a loss that is no number; the network holds the last good weights."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One evaluation.
+
+    Attributes:
+        step: Steps done.
+        quality: In dB or percent, of the present weights.
+        cpu: CPU seconds so far.
+        wall: Wall seconds so far.
+        forwards: Forward-equivalents so far.
+    """
+
+    step: int
+    quality: float
+    cpu: float
+    wall: float
+    forwards: float
+
+
+def psnr(residuals: Tensor, peak: float = 1.0) -> float:
+    """Peak signal-to-noise ratio, ``10 log10(peak^2 / mean squared residual)``.
+
+    Args:
+        residuals: Prediction minus target.
+        peak: Largest possible value.
+
+    Returns:
+        dB; 120 at most.
+    """
+    error = residuals.double().square().mean().item()
+    return 10 * log10(peak**2 / max(error, 1e-12 * peak**2))
+
+
+class View:
+    """What a sampler sees of the training loop; answers are kept for the step and charged once."""
+
+    def __init__(self, network: Network, signal: Signal, clock: Clock) -> None:
+        """Start with nothing known."""
+        self.network, self.signal, self.clock = network, signal, clock
+        self.known: Tensor | None = None
+
+    def forget(self) -> None:
+        """Drop what was computed for the present weights."""
+        self.known = None
+
+    def residuals(self) -> Tensor:
+        """Give prediction minus target at all points, ``(n, c)``.
+
+        Returns:
+            Residuals of the present weights.
+        """
+        if self.known is None:
+            self.known = self.network.predict(self.signal.coordinates) - self.signal.values
+            self.clock.forwards += 1
+        return self.known
+
+    def score(self, name: str) -> Tensor:
+        """Give a score of all points.
+
+        Args:
+            name: ``tangent``, ``alignment``, ``leverage``, ``last_layer`` or ``prediction``.
+
+        Returns:
+            One number a point.
+
+        Raises:
+            ValueError: Another name.
+        """
+        if name not in SCORES:
+            raise ValueError(f"unknown score {name!r}; allowed: {', '.join(SCORES)}")
+        return SCORES[name](self)
+
+    def moved(self) -> scores.Moved:
+        """Give ``theta g``; the residuals come with it.
+
+        Returns:
+            Changes and residuals.
+        """
+        found = self.network.moved(self.signal.coordinates, self.signal.values)
+        self.known = found.residuals
+        self.clock.forwards += REFRESH
+        return found
+
+
+def _stack(view: View) -> DenseStack:
+    if not isinstance(view.network, DenseStack):
+        raise TypeError("this score needs a stack of dense layers")
+    return view.network
+
+
+def _leverage(view: View) -> Tensor:
+    view.clock.forwards += 1 + view.signal.values.shape[1]
+    return scores.leverage(_stack(view), view.signal.coordinates)
+
+
+def _last_layer(view: View) -> Tensor:
+    found = scores.last_layer(_stack(view), view.signal.coordinates, view.signal.values)
+    view.known = found.residuals
+    view.clock.forwards += 1
+    return found.norms
+
+
+SCORES: dict[str, Callable[[View], Tensor]] = {
+    "tangent": lambda view: view.moved().norms,
+    "alignment": lambda view: view.moved().alignment,
+    "leverage": _leverage,
+    "last_layer": _last_layer,
+    "prediction": lambda view: (view.residuals() + view.signal.values).square().sum(1),
+}
+
+
+@dataclass
+class Fit:
+    """One training, step by step.
+
+    Attributes:
+        network: What is trained, in place.
+        signal: What it is fitted to.
+        sampler: Which points each step sees.
+        lr: Learning rate of Adam.
+        every: Steps between evaluations.
+        quality: Quality of residuals of all points.
+        curve: Evaluations so far.
+        watch: Called with the step and the indices of each step, outside of the clock.
+    """
+
+    network: Network
+    signal: Signal
+    sampler: Sampler
+    lr: float = 1e-4
+    every: int = 25
+    quality: Callable[[Tensor], float] = psnr
+    watch: Callable[[int, Tensor], None] | None = None
+    curve: list[Point] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        """Set up optimiser and clock."""
+        self.clock = Clock(self.signal.values.device.type)
+        self.view = View(self.network, self.signal, self.clock)
+        self.optimiser = torch.optim.Adam(self.network.net.parameters(), lr=self.lr, fused=True)
+        self.step = 0
+        self._good = self._weights()
+
+    def advance(self, steps: int) -> None:
+        """Train for some steps; an evaluation falls on every multiple of ``every``.
+
+        Args:
+            steps: How many.
+
+        Raises:
+            Diverged: A loss that is no number; the last good weights are back.
+        """
+        for _ in range(steps):
+            with self.clock.running():
+                indices = self.sampler.indices(self.step, self.view)
+            if self.step % self.every == 0:
+                self.evaluate()
+            if self.watch:
+                self.watch(self.step, indices)
+            with self.clock.running():
+                residuals = self._train(indices)
+            if not isfinite(residuals.sum().item()):
+                self._restore()
+                raise Diverged(
+                    f"the loss of step {self.step} is no number; weights of step {self._good_step} kept"
+                )
+            self.step += 1
+
+    def _train(self, indices: Tensor) -> Tensor:
+        whole = len(indices) == len(self.signal.values)
+        x, y = self.signal.coordinates, self.signal.values
+        if not whole:
+            x, y = x[indices], y[indices]
+        residuals = self.network.gradient(x, y, self.sampler.weights)
+        self.optimiser.step()
+        self.sampler.observe(indices, residuals)
+        self.view.forget()
+        self.clock.forwards += 3 * len(indices) / len(self.signal.values)
+        return residuals
+
+    def evaluate(self) -> None:
+        """Add the quality of the present weights to the curve, outside of the clock."""
+        known = self.view.known
+        residuals = (
+            self.network.predict(self.signal.coordinates) - self.signal.values if known is None else known
+        )
+        quality = self.quality(residuals)
+        if isfinite(quality):
+            self._good = self._weights()
+            clock = self.clock
+            self.curve.append(Point(self.step, quality, clock.cpu, clock.wall, clock.forwards))
+
+    def _weights(self) -> list[Tensor]:
+        self._good_step = getattr(self, "step", 0)
+        return [p.detach().clone() for p in self.network.net.parameters()]
+
+    @torch.no_grad()
+    def _restore(self) -> None:
+        for p, good in zip(self.network.net.parameters(), self._good, strict=True):
+            p.copy_(good)
+
+
+def race(fits: Sequence[Fit], steps: int, block: int = 25) -> None:
+    """Train several in turn, a block of steps each, so that a busy machine slows all of them alike.
+
+    Each is evaluated once more at its end.
+
+    Args:
+        fits: Trainings that have not started.
+        steps: Steps of each.
+        block: Steps of a turn.
+    """
+    for start in range(0, steps, block):
+        for fit in fits:
+            fit.advance(min(block, steps - start))
+    for fit in fits:
+        fit.evaluate()
+
+
+def race_for_time(fits: Sequence[Fit], leader: int, steps: int, block: int = 25) -> None:
+    """Train several in turn, each for as many seconds as the leader takes for its steps.
+
+    Args:
+        fits: Trainings that have not started.
+        leader: Position of the one whose steps are counted.
+        steps: Steps of the leader.
+        block: Steps of a turn of the leader.
+    """
+    first = fits[leader]
+    others = [fit for fit in fits if fit is not first]
+    for start in range(0, steps, block):
+        first.advance(min(block, steps - start))
+        for fit in others:
+            while fit.clock.seconds < first.clock.seconds:
+                fit.advance(1)
+    for fit in fits:
+        fit.evaluate()

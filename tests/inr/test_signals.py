@@ -1,0 +1,156 @@
+"""Signals, networks, metrics and shapes: closed forms and errors in words."""
+
+import numpy as np
+import pytest
+import torch
+
+from ntkd_lib.inr.hash_grid import HashGrid
+from ntkd_lib.inr.metrics import crossing, intersection_over_union, si_snr, ssim, value_at
+from ntkd_lib.inr.networks import NETWORKS, build
+from ntkd_lib.inr.shapes import chamfer, signed_distance, surface, surface_samples, winding_number
+from ntkd_lib.inr.signals import Signal, crop, from_pixels, from_samples, torus_distance, waves
+
+
+def cube():
+    """The cube from -0.5 to 0.5 as 12 triangles that face outwards."""
+    import trimesh
+
+    mesh = trimesh.creation.box((1, 1, 1))
+    return np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces)
+
+
+def test_images_are_reduced_by_averages():
+    pixels = torch.arange(4 * 6 * 3, dtype=torch.uint8).reshape(4, 6, 3)
+    signal = from_pixels(pixels, 2)
+    assert signal.shape == (2, 2)
+    expected = pixels[:2, 1:3].float().mean((0, 1)) / 255
+    torch.testing.assert_close(signal.values[0], expected)
+    assert from_pixels(pixels).shape == (4, 6)
+    assert torch.equal(crop(pixels, 2), pixels[1:3, 2:4])
+
+
+def test_sides_that_do_not_divide_are_refused():
+    with pytest.raises(ValueError, match=r"side = 3 does not divide 4; allowed: its divisors"):
+        from_pixels(torch.zeros(4, 4, 3, dtype=torch.uint8), 3)
+    with pytest.raises(ValueError, match=r"5 values for a grid of \(2, 2\); allowed: one a point"):
+        Signal(torch.zeros(5, 1), (2, 2))
+
+
+def test_coordinates_span_the_grid():
+    x = Signal(torch.zeros(6, 1), (2, 3)).coordinates
+    assert x.tolist() == [[-1, -1], [-1, 0], [-1, 1], [1, -1], [1, 0], [1, 1]]
+    assert from_samples(torch.ones(800), 800).coordinates.abs().max() == 2
+
+
+def test_edges_of_a_ramp_are_its_slope():
+    ramp = torch.arange(5.0)[:, None].expand(5, 4).reshape(-1, 1)
+    torch.testing.assert_close(Signal(ramp, (5, 4)).edges, torch.ones(20))
+
+
+def test_sound_is_scaled_to_its_peak():
+    signal = from_samples(torch.tensor([0.0, 0.5, -0.25, 0.1]), 2)
+    torch.testing.assert_close(signal.values[:, 0], torch.tensor([1.0, -0.5]))
+
+
+def test_bands_have_their_frequency():
+    image = waves(64, (2, 8)).values.reshape(64, 64, 3)
+    for column, frequency in ((0, 2), (40, 8)):
+        power = torch.fft.rfft(image[:, column, 0] - 0.5).abs()
+        assert abs(power.argmax().item() - frequency) <= 1
+
+
+def test_a_torus_has_its_distance():
+    signal = torus_distance(21)
+    centre = signal.values.reshape(21, 21, 21)[10, 10, 10].item()
+    assert centre == pytest.approx(0.55 - 0.25)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("inputs", [1, 2, 3])
+def test_networks_map_coordinates_to_values(name, inputs):
+    model = build(name, inputs, 2, 8, 2)
+    x = 2 * torch.rand(5, inputs) - 1
+    assert model(x).shape == (5, 2)
+    assert torch.isfinite(model(x)).all()
+
+
+def test_unknown_networks_are_refused():
+    with pytest.raises(ValueError, match=r"unknown network 'cnn'; allowed: siren, mlp, pemlp"):
+        build("cnn", 2, 3, 8, 1)
+
+
+def test_a_hash_grid_interpolates_linearly():
+    torch.manual_seed(0)
+    grid = HashGrid(1, levels=1, entries=64, coarsest=4)
+    x = torch.tensor([[-1.0], [-0.75], [-0.5]])
+    left, middle, right = grid(x)
+    torch.testing.assert_close(middle, (left + right) / 2)
+    assert grid(torch.tensor([[1.0]])).shape == (1, 2)
+
+
+def test_si_snr_ignores_scale_and_offset():
+    torch.manual_seed(0)
+    target, noise = torch.randn(2000, 1), torch.randn(2000, 1)
+    noise = noise - (noise * target).sum() / target.square().sum() * target
+    found = target + 0.1 * noise
+    expected = 10 * np.log10((target.var() / (0.01 * noise.var())).item())
+    assert si_snr(found, target) == pytest.approx(expected, abs=0.05)
+    assert si_snr(3 * found + 1, target) == pytest.approx(si_snr(found, target), abs=1e-3)
+    assert si_snr(target, target) == 120
+    assert si_snr(torch.zeros(5, 1), torch.ones(5, 1)) <= 0
+
+
+def test_intersection_over_union():
+    a, b = torch.tensor([True, True, False]), torch.tensor([True, False, False])
+    assert intersection_over_union(a, b) == 50
+    assert intersection_over_union(~(a | ~a), ~(b | ~b)) == 100
+
+
+def test_ssim_of_equal_images_is_one():
+    image = np.random.default_rng(0).random((16, 16, 3))
+    assert ssim(image, image) == pytest.approx(1)
+    assert ssim(image[::-1], image) < 0.5
+
+
+def test_a_target_must_be_kept_for_three_evaluations():
+    quality, axis = [10, 21, 19, 20, 22, 23, 24], [0, 1, 2, 3, 4, 5, 6]
+    assert crossing(quality, axis, 20) == 3
+    assert crossing(quality, axis, 21) == pytest.approx(3.5)
+    assert crossing(quality, axis, 23) is None
+    assert crossing([30, 30, 30], [5, 6, 7], 20) == 5
+    assert value_at([1, 3], [0, 2], 1) == 2
+    assert value_at([1, 3], [0, 2], 9) == 3
+
+
+def test_winding_number_is_one_inside_and_zero_outside():
+    vertices, faces = cube()
+    points = torch.tensor([[0.0, 0, 0], [0.4, -0.4, 0.3], [0.8, 0, 0], [2, 2, 2]])
+    found = winding_number(points, torch.tensor(vertices[faces]), chunk=24)
+    torch.testing.assert_close(found, torch.tensor([1.0, 1, 0, 0]), atol=1e-5, rtol=0)
+
+
+def test_signed_distance_of_a_cube():
+    vertices, faces = cube()
+    points = np.array([[0, 0, 0], [0.3, 0, 0], [1.5, 0, 0]], np.float32)
+    found = signed_distance(points, vertices, faces, samples=50_000)
+    np.testing.assert_allclose(found, [-0.5, -0.2, 1.0], atol=0.01)
+
+
+def test_surface_samples_lie_on_the_surface():
+    vertices, faces = cube()
+    found = surface_samples(vertices[faces], 1000)
+    np.testing.assert_allclose(np.abs(found).max(1), 0.5, atol=1e-6)
+
+
+def test_marching_cubes_find_a_sphere():
+    grid = Signal(torch.zeros(21**3, 1), (21, 21, 21)).coordinates
+    vertices, triangles = surface((grid.norm(dim=1) - 0.6).reshape(21, 21, 21).numpy())
+    np.testing.assert_allclose(np.linalg.norm(vertices, axis=1), 0.6, atol=0.01)
+    assert triangles.shape[1:] == (3, 3)
+    assert surface(np.ones((4, 4, 4))) is None
+
+
+def test_chamfer_distance_of_a_shift():
+    line = np.stack([np.linspace(0, 1, 50), np.zeros(50), np.zeros(50)], 1)
+    assert chamfer(line, line) == 0
+    assert chamfer(line, line + np.array([0, 0.2, 0])) == pytest.approx(0.2)

@@ -1,0 +1,135 @@
+"""Training: the clock, evaluations, races, and what happens when a loss is no number."""
+
+import time
+
+import pytest
+import torch
+
+from ntkd_lib.inr.clock import Clock
+from ntkd_lib.inr.network import wrap
+from ntkd_lib.inr.samplers.base import Sampler
+from ntkd_lib.inr.samplers.full import Full
+from ntkd_lib.inr.samplers.nint import Nint
+from ntkd_lib.inr.samplers.uniform import Uniform
+from ntkd_lib.inr.signals import Signal
+from ntkd_lib.inr.training import Diverged, Fit, psnr, race, race_for_time
+from tests.inr.nets import image, net
+
+
+def fit(kind=Uniform, batch=30, every=5, lr=1e-3, **settings):
+    signal = image()
+    return Fit(wrap(net().float(), chunk=32), signal, kind(signal, batch, 0, **settings), lr, every)
+
+
+def test_psnr_of_known_errors():
+    assert psnr(torch.full((10, 3), 0.1)) == pytest.approx(20)
+    assert psnr(torch.zeros(10, 3)) == pytest.approx(120)
+    assert psnr(torch.full((10, 1), 0.1), peak=2.0) == pytest.approx(20 + 6.0206, abs=1e-4)
+
+
+def test_training_is_that_of_a_plain_loop():
+    made = fit(Full, 144)
+    model = net().float()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(5):
+        optimiser.zero_grad()
+        (model(made.signal.coordinates) - made.signal.values).square().mean().backward()
+        optimiser.step()
+    made.advance(5)
+    for ours, plain in zip(made.network.net.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
+
+
+def test_evaluations_fall_on_multiples_and_on_the_end():
+    made = fit(every=4)
+    race([made], 10, block=3)
+    assert [point.step for point in made.curve] == [0, 4, 8, 10]
+    assert all(a.cpu <= b.cpu for a, b in zip(made.curve, made.curve[1:], strict=False))
+
+
+def test_forward_equivalents_are_counted():
+    uniform, nint, full = fit(), fit(Nint), fit(Full, 144)
+    race([uniform, nint, full], 15)
+    assert uniform.clock.forwards == pytest.approx(15 * 3 * 30 / 144)
+    assert full.clock.forwards == pytest.approx(15 * 3)
+    # two refreshes of 5 give the errors of their steps too
+    assert nint.clock.forwards == pytest.approx(15 * 3 * 30 / 144 + 13 + 2 * 5)
+
+
+def test_evaluation_is_not_on_the_clock():
+    made = fit(every=1)
+    slow = made.quality
+
+    def waiting(residuals):
+        end = time.thread_time() + 0.05
+        while time.thread_time() < end:
+            pass
+        return slow(residuals)
+
+    made.quality = waiting
+    made.advance(4)
+    assert made.clock.cpu < 0.1
+
+
+def test_the_clock_counts_work_and_not_sleep():
+    clock = Clock()
+    with clock.running():
+        time.sleep(0.05)
+    assert clock.wall >= 0.05
+    assert clock.seconds == clock.cpu < 0.04
+
+
+def test_equal_seeds_give_equal_curves():
+    curves = []
+    for _ in range(2):
+        made = fit(Nint)
+        race([made], 12)
+        curves.append([point.quality for point in made.curve])
+    assert curves[0] == curves[1]
+
+
+def test_racing_changes_no_result():
+    alone, first, second = fit(), fit(), fit(Nint)
+    race([alone], 12, block=12)
+    race([first, second], 12, block=5)
+    assert [p.quality for p in alone.curve] == [p.quality for p in first.curve]
+
+
+def test_a_race_for_time_gives_all_the_leaders_time():
+    leader, other = fit(Nint), fit()
+    race_for_time([other, leader], 1, 40)
+    assert leader.step == 40
+    assert other.step > 40
+    assert other.clock.seconds >= leader.clock.seconds
+
+
+class Poisoned(Sampler):
+    """Weights that are no number from the given step on."""
+
+    def indices(self, step, state):
+        self.weights = torch.full((self.batch,), torch.nan if step >= 7 else 1.0)
+        return self.uniform(self.batch)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_last_good_weights():
+    good, bad = fit(every=5), fit(Poisoned, every=5)
+    good.advance(5)
+    good.evaluate()
+    with pytest.raises(Diverged, match=r"^the loss of step 8 is no number; weights of step 5 kept$"):
+        bad.advance(20)
+    assert all(torch.isfinite(p).all() for p in bad.network.net.parameters())
+    assert bad.curve[-1].step == 5
+
+
+def test_a_signal_that_is_no_number_stops_at_once():
+    signal = Signal(torch.full((144, 3), torch.nan), (12, 12))
+    made = Fit(wrap(net().float()), signal, Uniform(signal, 10, 0))
+    with pytest.raises(Diverged, match="step 0"):
+        made.advance(1)
+
+
+def test_a_constant_signal_is_fitted():
+    signal = Signal(torch.full((144, 3), 0.5), (12, 12))
+    made = Fit(wrap(net().float()), signal, Nint(signal, 30, 0), 1e-3, 10)
+    race([made], 60)
+    assert made.curve[-1].quality > made.curve[0].quality + 5
