@@ -245,12 +245,22 @@ def draw_textures(count: int = DRAWN, seed: int = 0) -> SmallDataset:
     return _small(np.round(255 * pixels).astype(np.uint8), labels, TEXTURES, None, note)
 
 
+def _enlarged(small: SmallDataset, times: int) -> SmallDataset:
+    """Repeat each pixel, for networks that look at larger images."""
+    images = {split: part.repeat(times, 2).repeat(times, 3) for split, part in small.images.items()}
+    for part in images.values():
+        part.setflags(write=False)
+    note = f"{small.note}, enlarged {times} times"
+    return SmallDataset(images, small.labels, small.classes, None, small.sha256, note)
+
+
 _MAKERS: dict[str, Callable[[], SmallDataset]] = {
     "mnist": lambda: standin("mnist-5k"),
     "mnist-5k": lambda: _embedded("mnist-5k"),
     "digits": lambda: _embedded("digits"),
     "fashion-mnist": draw_garments,
     "cifar-10": draw_textures,
+    "imagenette": lambda: _enlarged(draw_textures(1_000), 4),
 }
 
 
