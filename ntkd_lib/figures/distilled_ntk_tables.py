@@ -211,3 +211,57 @@ def memory_table(rows: Sequence[Mapping[str, float]]) -> Html:
     ]
     headers = ("Images", "Peak of the process (MiB)", "All features (MiB)", "Exact kernel (MiB)")
     return table(headers, cells, caption="Memory of the streamed pass")
+
+
+def noise_table(noise: Mapping[str, Mapping[str, float]]) -> Html:
+    """Show how far exact regression agrees with itself under another ridge.
+
+    Args:
+        noise: Percent by data set and target.
+
+    Returns:
+        One row a data set.
+    """
+    rows = [
+        (NAMES[data], f"{found['logits']:.1f}", f"{found['labels']:.1f}") for data, found in noise.items()
+    ]
+    headers = ("Data", "Fitted to logits (%)", "Fitted to labels (%)")
+    return table(headers, rows, caption="Agreement of exact regression with itself, ridge ten times larger")
+
+
+def certificate_table(certificates: pd.DataFrame) -> Html:
+    """Show sketched kernels against the ridge, and Frequent Directions against their bound.
+
+    Args:
+        certificates: One row a data set and seed.
+
+    Returns:
+        Relative error, largest eigenvalue error over the ridge, and the subspace's error and bound.
+    """
+    rows = [
+        (
+            f"{NAMES[row.data]}, seed {row.seed}",
+            f"{row.frobenius:.3f}",
+            f"{row.logits:,.0f}",
+            f"{row.labels:,.0f}",
+            f"{100 * row.error:.2f} %",
+            f"{100 * row.bound:.2f} %",
+        )
+        for row in certificates.itertuples()
+    ]
+    headers = ("Data", "Relative error", "Error / ridge, logits", "Error / ridge, labels")
+    headers += ("Subspace error, of the trace", "Its bound")
+    return table(headers, rows, caption="Is the sketched kernel certified? A ratio of 1 would be needed")
+
+
+def even_table(even: Mapping[str, float]) -> Html:
+    """Show from how many images on the distilled kernel is cheaper to build than the exact one.
+
+    Args:
+        even: Number of images by how distillation is counted.
+
+    Returns:
+        One row a way to count.
+    """
+    rows = [(name, f"{count:,.0f}") for name, count in even.items()]
+    return table(("Distillation counted with", "Images"), rows, caption="Builds cost the same at")

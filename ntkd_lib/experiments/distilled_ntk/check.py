@@ -120,15 +120,14 @@ def certificates(run: Run) -> pd.DataFrame:
         run: The run.
 
     Returns:
-        One row a data set and seed: relative error (Frobenius), largest eigenvalue error over the ridge of
-        each target, and the error of Frequent Directions beside its bound, as shares of the trace.
+        One row a data set and seed: ``frobenius``, the relative error; ``logits`` and ``labels``, the largest
+        eigenvalue error over the ridge of each; ``error`` of Frequent Directions and its ``bound``, as shares
+        of the trace.
     """
     rows = []
     for data in (run.parameters.data, run.parameters.colour):
         for seed in seeds_of(run, data):
             values = record_of(run, data, "streamed", seed).values
-            errors = {f"error / ridge, {name}": round(v) for name, v in values["certificate"].items()}
-            directions = {f"directions, {k}": round(v, 4) for k, v in values["directions"].items()}
-            relative = {"relative error": round(values["frobenius"], 3)}
-            rows.append({"data": data, "seed": seed, **relative, **errors, **directions})
+            known = {"data": data, "seed": seed, "frobenius": values["frobenius"]}
+            rows.append({**known, **values["certificate"], **values["directions"]})
     return pd.DataFrame(rows)

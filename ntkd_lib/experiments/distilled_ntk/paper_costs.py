@@ -75,6 +75,18 @@ def contract_costs() -> dict[str, float]:
     }
 
 
+def even_counts() -> dict[str, float]:
+    """Give `even_images` for both ways to count the distillation.
+
+    Returns:
+        Number of images by words.
+    """
+    return {
+        "gradients of weights too, as the claim counts": even_images(backward=2.0),
+        "weights held still": even_images(backward=1.0),
+    }
+
+
 def even_images(backward: float = 2.0) -> float:
     """Give the number of images from which on building the DNTK is cheaper than the exact kernel.
 
