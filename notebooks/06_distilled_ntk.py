@@ -228,8 +228,8 @@ tables.cost_table(ledgers)
 # whole exact kernel. Builds are even at the numbers of images below: first as the contract counts,
 # with a backward pass of two forward passes; then with the network's weights held still, which halves it.
 #
-# A dense projection to $k$ numbers takes more than exact inner products with fewer than $k$ points: here it
-# makes queries eight times dearer than 500 real images would.
+# A dense projection to $k$ numbers takes more than exact inner products with fewer than $k$ points: here, for
+# each query, eight times what the inner products with 500 real images would.
 
 # %% tags=["hide-input"]
 tables.even_table(paper_costs.even_counts())
