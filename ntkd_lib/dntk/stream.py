@@ -110,7 +110,7 @@ class FrequentDirections:
 
     def _shrink(self) -> None:
         _, values, right = torch.linalg.svd(self.buffer[: self.filled], full_matrices=False)
-        if self.filled > self.rows:
+        if len(values) > self.rows:
             values = (values.square() - values[self.rows].square()).clamp(min=0).sqrt()
         kept = min(self.rows, len(values))
         self.buffer.zero_()

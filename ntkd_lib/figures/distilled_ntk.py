@@ -10,6 +10,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from ntkd_lib.dntk.ledger import Ledger
 
@@ -99,6 +100,7 @@ def _frontier(axes: Axes, part: pd.DataFrame, along: str, column: str) -> None:
         last[column], color=COLOURS["pink"], linestyle="--", linewidth=1.4, label=LABELS["last layer"]
     )
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def draw_synthetic(scores: pd.DataFrame) -> Figure:

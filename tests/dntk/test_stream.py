@@ -39,7 +39,7 @@ def test_nothing_streamed_gives_no_weights() -> None:
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)
-@given(SEEDS, st.integers(2, 8), st.integers(1, 40))
+@given(SEEDS, st.integers(2, 12), st.integers(1, 40))
 def test_frequent_directions_keep_their_bound(seed: int, rows: int, count: int) -> None:
     stream = drawn(seed, count, 10) * torch.logspace(0, -2, 10, dtype=torch.float64)
     kept = FrequentDirections(rows, 10)
@@ -77,13 +77,13 @@ def test_gaussian_projection_has_the_stated_mean_and_variance() -> None:
     images = torch.rand(3, 1, 5, 5, dtype=torch.float64)
     gradients = jacobian(model, images).detach().transpose(0, 1)
     exact = gradients @ gradients.mT
-    features = (sketched_features(model, images, GaussianProjection(8, seed)) for seed in range(600))
+    features = (sketched_features(model, images, GaussianProjection(8, seed)) for seed in range(250))
     errors = torch.stack([contract(f, f, "per_class") - exact for f in features])
     squares = exact.diagonal(dim1=1, dim2=2)
     variance = (squares[:, :, None] * squares[:, None] + exact.square()) / 8
-    assert (errors.mean(0).abs() <= 5 * (variance / 600).sqrt()).all()
+    assert (errors.mean(0).abs() <= 5 * (variance / 250).sqrt()).all()
     torch.testing.assert_close(
-        errors.square().mean(0) / variance, torch.ones_like(variance), rtol=0.35, atol=0
+        errors.square().mean(0) / variance, torch.ones_like(variance), rtol=0.5, atol=0
     )
 
 

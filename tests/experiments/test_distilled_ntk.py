@@ -148,9 +148,9 @@ def test_fewest_rows_find_the_cheapest_size_and_say_where_there_is_none() -> Non
 def test_stated_variances_are_those_of_their_formulas() -> None:
     gradients = torch.tensor([[[1.0, 2.0]], [[0.0, 1.0]]], dtype=torch.float64)
     dense = sketches.stated_variance(gradients, "Gaussian")[0]
-    assert dense[0, 1].item() == pytest.approx((5 * 1 + 2**2) / 64)
+    assert dense[0, 1].item() == pytest.approx((5 * 1 + 2**2) / sketches.SIZE)
     assert sketches.stated_variance(gradients, "sparse")[0, 0, 1].item() == pytest.approx(
-        (5 + 4 - 2 * 4) / 64
+        (5 + 4 - 2 * 4) / sketches.SIZE
     )
     assert torch.equal(sketches.stated_variance(gradients, "Kronecker")[0], 4 * dense)
 
@@ -169,7 +169,7 @@ def test_cells_run_end_to_end_and_agree_with_each_other(tmp_path) -> None:
     rows = {(r["method"], r["size"], r["target"]): r for r in points.values["rows"]}
     assert rows["last layer", 400, "logits"]["fidelity"] > 97
     assert sum(w["rows"] for w in rows["last layer", 100, "logits"]["ledger"]["build"].values()) == 0
-    assert rows["pseudo", 200, "logits"]["ledger"]["build"]["tangent kernel"]["rows"] == 200
+    assert rows["pseudo", 100, "logits"]["ledger"]["build"]["tangent kernel"]["rows"] == 100
     assert 0 <= found["synthetic"].values["uncovered"] <= 5
     directions = found["streamed"].values["directions"]
     assert directions["error"] <= directions["bound"] + 1e-9

@@ -18,7 +18,7 @@ from ntkd_lib.ntk.sketches.stream import sketched_batches
 from ntkd_lib.records.cells import CellResult, Record
 
 CHUNK, SIZE = 50, 256
-COUNTS = (200, 1600)
+COUNTS = (200, 1000)
 UNIT = 2**20 if sys.platform == "darwin" else 2**10  # the system counts in bytes, or in KiB
 
 

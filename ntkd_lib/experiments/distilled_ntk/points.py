@@ -20,8 +20,8 @@ from ntkd_lib.records.cells import CellResult, Record
 from ntkd_lib.records.seeds import derive_seed
 
 RANDOM = (25, 50, 100, 200, 500, 1000)
-LANDMARKS = (25, 50, 100, 200)
-PSEUDO = (100, 200, 500, 1000, 2000)
+LANDMARKS = (50, 100, 200)
+PSEUDO = (100, 500, 1000, 2000)
 LAST = (50, 100, 200, 2000)
 STRUCTURE = 300  # test images whose kernel is rebuilt from the support
 

@@ -13,7 +13,7 @@ from ntkd_lib.experiments.distilled_ntk.setting import prepare
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.records.cells import CellResult, Record
 
-SIZES = (10, 20, 50, 100, 200, 400)
+SIZES = (10, 20, 50, 100, 200)
 POOL = 12  # times the largest size: so many images hold enough of each of ten classes
 
 

@@ -26,9 +26,7 @@ def exact(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     theta, cross = bench.regress("exact", bench.setting.images, bench.targets)
     noise = {}
     for name, values in bench.targets.items():
-        first, second = (
-            predict_per_class(cross, fit_per_class(theta, values, factor * RIDGES[name])).argmax(1)
-            for factor in (1.0, OTHER_RIDGE)
-        )
-        noise[name] = 100 * (first == second).double().mean().item()
+        guess = predict_per_class(cross, fit_per_class(theta, values, OTHER_RIDGE * RIDGES[name])).argmax(1)
+        known = bench.scores.guesses[f"exact/{len(values)}/{name}"]
+        noise[name] = 100 * float((guess.cpu().numpy() == known).mean())
     return bench.scores.result(noise=noise)
