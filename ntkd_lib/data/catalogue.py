@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from ntkd_lib.data.pictures import PictureDataset
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.records.digest import digest_json
 
@@ -337,12 +338,35 @@ _DIGITS = EmbeddedDataset(
     "E. Alpaydin and C. Kaynak, UCI, CC BY 4.0; shipped with scikit-learn (BSD 3-clause)",
 )
 
-DATASETS: dict[str, OfficialDataset | EmbeddedDataset] = {
-    dataset.name: dataset for dataset in (_MNIST, _FASHION, _CIFAR, _MNIST_5K, _DIGITS, _SIGNALS)
+_IMAGENETTE = PictureDataset(
+    "imagenette",
+    "imagenette-128",
+    128,
+    "a2325d852f198f8a8e257374a607933607154ace535928de8f64e513047e68d2",
+    "06df7501f8fa4b7509dfdcb213d26cdb1810ae74475698a3339f8137ad0a2ead",
+    (
+        "tench",
+        "English springer",
+        "cassette player",
+        "chain saw",
+        "church",
+        "French horn",
+        "garbage truck",
+        "gas pump",
+        "golf ball",
+        "parachute",
+    ),
+    "subset of Imagenette (J. Howard, fast.ai) at 128 x 128; ImageNet's terms: non-commercial research",
+)
+
+Dataset = OfficialDataset | EmbeddedDataset | PictureDataset
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset for dataset in (_MNIST, _FASHION, _CIFAR, _IMAGENETTE, _MNIST_5K, _DIGITS, _SIGNALS)
 }
 
 
-def find_dataset(name: str) -> OfficialDataset | EmbeddedDataset:
+def find_dataset(name: str) -> Dataset:
     """Find the entry of a data set.
 
     Args:

@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ntkd_lib.data.catalogue import Content, OfficialDataset, find_dataset
+from ntkd_lib.data.catalogue import Content, EmbeddedDataset, OfficialDataset, find_dataset
 from ntkd_lib.data.files import read_content
 from ntkd_lib.data.formats import parse_batch, parse_idx
+from ntkd_lib.data.pictures import PictureDataset, read_pictures
 from ntkd_lib.data.registry import DataError, Located, locate
 from ntkd_lib.data.split import train_validation_split
 from ntkd_lib.data.standins import standin
@@ -61,7 +62,7 @@ def load(name: str, split: Split, expect: str | None = None) -> LabelledImages:
     dataset, located = find_dataset(name), locate_expected(name, expect)
     if isinstance(dataset, OfficialDataset) and dataset.layout == "files":
         raise DataError(f"{name} has no labelled images; read its files through ntkd_lib.data.signals")
-    if located.kind == "standin" or not isinstance(dataset, OfficialDataset):
+    if located.kind == "standin" or isinstance(dataset, EmbeddedDataset):
         small = standin(name)
         return _wrap(small.images[split].copy(), small.labels[split], small.classes, located)
     images, labels = _read(dataset, located, split)
@@ -98,8 +99,12 @@ def _wrap(
     )
 
 
-def _read(dataset: OfficialDataset, located: Located, split: Split) -> tuple[np.ndarray, np.ndarray]:
+def _read(
+    dataset: OfficialDataset | PictureDataset, located: Located, split: Split
+) -> tuple[np.ndarray, np.ndarray]:
     folder = Path(located.path or "")
+    if isinstance(dataset, PictureDataset):
+        return read_pictures(dataset, folder, split)
     contents = [content for content in dataset.contents if content.split == split]
     arrays = [(content, read_content(folder, content)) for content in contents]
     return _decode_idx(arrays) if dataset.layout == "idx" else _decode_batches(arrays)

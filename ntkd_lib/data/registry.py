@@ -5,9 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from ntkd_lib.data.catalogue import DATASETS, OfficialDataset, find_dataset
+from ntkd_lib.data.catalogue import DATASETS, EmbeddedDataset, OfficialDataset, find_dataset
 from ntkd_lib.data.files import check_folder
 from ntkd_lib.data.network import mark_absent, reachable_hosts, recently_absent
+from ntkd_lib.data.pictures import PictureDataset, check_pictures
 from ntkd_lib.data.settings import DataError, Settings, read_settings
 
 __all__ = ["DATASETS", "DataError", "Located", "forget", "locate"]
@@ -41,7 +42,7 @@ def locate(name: str, *, download: bool = True) -> Located:
     real data that cannot be had.
 
     Args:
-        name: `mnist`, `fashion-mnist`, `cifar-10`, `mnist-5k`, `digits` or `signals`.
+        name: `mnist`, `fashion-mnist`, `cifar-10`, `imagenette`, `mnist-5k`, `digits` or `signals`.
         download: whether a missing real data set may be downloaded now.
 
     Returns:
@@ -58,19 +59,38 @@ def forget() -> None:
 @cache
 def _locate(name: str, settings: Settings, download: bool) -> Located:
     dataset = find_dataset(name)
-    if not isinstance(dataset, OfficialDataset):
+    if isinstance(dataset, EmbeddedDataset):
         return _standin(name, "")
     reasons: list[str] = []
-    found = _in_user_folder(dataset, settings, reasons) or _in_cache(dataset, settings, reasons)
-    if found or (download and (found := _downloaded(dataset, settings, reasons))):
+    if found := _found(dataset, settings, reasons, download):
         return found
     if settings.required:
         raise DataError(f"{name}: DATA=require, but the real data cannot be had: {'; '.join(reasons)}")
     return _standin(name, f"; the real data were not found: {'; '.join(reasons)}")
 
 
+def _found(
+    dataset: OfficialDataset | PictureDataset, settings: Settings, reasons: list[str], download: bool
+) -> Located | None:
+    if isinstance(dataset, PictureDataset):
+        return _own_copy(dataset, settings, reasons)
+    found = _in_user_folder(dataset, settings, reasons) or _in_cache(dataset, settings, reasons)
+    return found or (_downloaded(dataset, settings, reasons) if download else None)
+
+
+def _own_copy(dataset: PictureDataset, settings: Settings, reasons: list[str]) -> Located | None:
+    """Find pictures that the user has; they are published nowhere in this form."""
+    roots = (("NTKD_DATA", settings.data_root), ("cache", settings.cache_root))
+    for source, root in roots:
+        missing = check_pictures(dataset, root / dataset.folder) if root else dataset.folder
+        if root and not missing:
+            return _real(dataset, source, root / dataset.folder)
+        reasons.append(f"{source} has no {missing}" if root else f"{source} is not set")
+    return None
+
+
 def _real(
-    dataset: OfficialDataset, source: Literal["NTKD_DATA", "cache", "download"], folder: Path
+    dataset: OfficialDataset | PictureDataset, source: Literal["NTKD_DATA", "cache", "download"], folder: Path
 ) -> Located:
     return Located(dataset.name, "real", source, folder, dataset.sha256, f"all hashes right, from {source}")
 

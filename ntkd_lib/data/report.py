@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from ntkd_lib.data.catalogue import DATASETS, EmbeddedDataset, OfficialDataset
+from ntkd_lib.data.catalogue import DATASETS, Dataset, EmbeddedDataset
+from ntkd_lib.data.pictures import PictureDataset
 from ntkd_lib.data.registry import DataError, Located, locate
 from ntkd_lib.data.settings import Settings, read_settings
 
@@ -45,7 +46,7 @@ def rows(*, download: bool = False) -> list[DataRow]:
     return [_row(dataset, settings, download) for dataset in DATASETS.values()]
 
 
-def _row(dataset: OfficialDataset | EmbeddedDataset, settings: Settings, download: bool) -> DataRow:
+def _row(dataset: Dataset, settings: Settings, download: bool) -> DataRow:
     try:
         located = locate(dataset.name, download=download)
     except DataError as error:
@@ -66,16 +67,16 @@ def _one_line(error: DataError) -> str:
     return str(error).splitlines()[0]
 
 
-def _found(dataset: OfficialDataset | EmbeddedDataset, located: Located) -> str:
+def _found(dataset: Dataset, located: Located) -> str:
     if located.kind == "real":
         return "real"
-    return "stand-in" if isinstance(dataset, OfficialDataset) else "embedded"
+    return "embedded" if isinstance(dataset, EmbeddedDataset) else "stand-in"
 
 
-def _hashes(dataset: OfficialDataset | EmbeddedDataset, located: Located) -> str:
+def _hashes(dataset: Dataset, located: Located) -> str:
     if located.sha256 == dataset.sha256:
         return "verified"
-    return "no official hash" if isinstance(dataset, OfficialDataset) else "not the copy we know"
+    return "not the copy we know" if isinstance(dataset, EmbeddedDataset) else "no official hash"
 
 
 def _source(located: Located) -> str:
@@ -93,11 +94,11 @@ def _plain_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def _action(dataset: OfficialDataset | EmbeddedDataset, located: Located, settings: Settings) -> str:
-    if located.kind == "real" or not isinstance(dataset, OfficialDataset):
+def _action(dataset: Dataset, located: Located, settings: Settings) -> str:
+    if located.kind == "real" or isinstance(dataset, EmbeddedDataset):
         return ""
     folder = f"set NTKD_DATA to a folder that holds {dataset.folder}"
-    if not dataset.downloads:
+    if isinstance(dataset, PictureDataset) or not dataset.downloads:
         return folder
     if settings.offline:
         return f"{folder}, or unset NTKD_OFFLINE to download {dataset.size / 1e6:.0f} MB"

@@ -265,6 +265,15 @@ def packaged_photographs() -> SmallDataset:
     return SmallDataset({"train": pixels}, {"train": labels}, (), folder, sha256, note)
 
 
+def _enlarged(small: SmallDataset, times: int) -> SmallDataset:
+    """Repeat each pixel, for networks that look at larger images."""
+    images = {split: part.repeat(times, 2).repeat(times, 3) for split, part in small.images.items()}
+    for part in images.values():
+        part.setflags(write=False)
+    note = f"{small.note}, enlarged {times} times"
+    return SmallDataset(images, small.labels, small.classes, None, small.sha256, note)
+
+
 _MAKERS: dict[str, Callable[[], SmallDataset]] = {
     "mnist": lambda: standin("mnist-5k"),
     "mnist-5k": lambda: _embedded("mnist-5k"),
@@ -272,6 +281,7 @@ _MAKERS: dict[str, Callable[[], SmallDataset]] = {
     "fashion-mnist": draw_garments,
     "cifar-10": draw_textures,
     "signals": packaged_photographs,
+    "imagenette": lambda: _enlarged(draw_textures(1_000), 4),
 }
 
 

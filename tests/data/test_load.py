@@ -99,6 +99,7 @@ def test_images_without_labels_are_one_line(catalogue, tmp_path, monkeypatch, fi
         ("mnist", (1, 28, 28), (4000, 1000)),
         ("fashion-mnist", (1, 28, 28), (4000, 1000)),
         ("cifar-10", (3, 32, 32), (4000, 1000)),
+        ("imagenette", (3, 128, 128), (800, 200)),
         ("mnist-5k", (1, 28, 28), (4000, 1000)),
         ("digits", (1, 8, 8), (1438, 359)),
     ],

@@ -1,0 +1,136 @@
+"""Find and read a data set that is a folder of JPEG files with an index: the user's own copy."""
+
+import csv
+import io
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from ntkd_lib.data.settings import DataError
+from ntkd_lib.records.digest import digest_json, sha256_bytes, sha256_file
+
+SPLITS = {"train": "train", "test": "val"}
+
+
+@dataclass(frozen=True)
+class PictureDataset:
+    """Describe a data set of pictures that nobody publishes for download in this form.
+
+    Attributes:
+        name: our name for it.
+        folder: where it lies below a data root, with ``index.csv`` (columns image, split, label) inside.
+        side: height and width in pixels.
+        index_sha256: pin of the index.
+        sha256: digest of the index's and of every picture's hash.
+        classes: names of the labels 0, 1, ….
+        licence: its terms in one line.
+        size: bytes to download: none.
+    """
+
+    name: str
+    folder: str
+    side: int
+    index_sha256: str
+    sha256: str
+    classes: tuple[str, ...]
+    licence: str
+    size: int = 0
+
+
+def check_pictures(dataset: PictureDataset, folder: Path) -> str:
+    """Compare a folder with its pins.
+
+    Args:
+        dataset: what should be there.
+        folder: where.
+
+    Returns:
+        What is missing; empty where all is there and right.
+
+    Raises:
+        DataError: something is there and is not what it should be.
+    """
+    index = folder / "index.csv"
+    if not index.is_file():
+        return f"{dataset.folder}/index.csv"
+    missing = next((name for name, *_ in _entries(index) if not (folder / name).is_file()), None)
+    if missing:
+        return f"{dataset.folder}/{missing}"
+    if sha256_file(index) != dataset.index_sha256 or pictures_digest(folder) != dataset.sha256:
+        raise DataError(f"{dataset.name}: {folder} holds other pictures than we know; replace or delete it")
+    return ""
+
+
+@cache
+def pictures_digest(folder: Path) -> str:
+    """Digest the index and all pictures of a folder, once a process.
+
+    Args:
+        folder: where they lie.
+
+    Returns:
+        SHA-256 of the hashes by name.
+    """
+    index = folder / "index.csv"
+    hashes = {name: sha256_file(folder / name) for name, *_ in _entries(index)}
+    return digest_json({"index.csv": sha256_file(index), **hashes})
+
+
+def read_pictures(
+    dataset: PictureDataset, folder: Path, split: str
+) -> tuple[UInt8[np.ndarray, "n 3 h w"], Int64[np.ndarray, " n"]]:
+    """Decode the pictures of one part.
+
+    Args:
+        dataset: which data set.
+        folder: where it lies.
+        split: ``train`` or ``test``.
+
+    Returns:
+        Pixels and labels, in the order of the index.
+
+    Raises:
+        DataError: a picture that cannot be decoded or has another size.
+    """
+    wanted = [(name, label) for name, part, label in _entries(folder / "index.csv") if part == SPLITS[split]]
+    pixels = [_decoded(folder / name, dataset.side) for name, _ in wanted]
+    return np.stack(pixels).transpose(0, 3, 1, 2).copy(), np.array([label for _, label in wanted], np.int64)
+
+
+def _decoded(path: Path, side: int) -> UInt8[np.ndarray, "h w 3"]:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(path.read_bytes())) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be decoded: {error}") from None
+    if pixels.shape[:2] != (side, side):
+        raise DataError(
+            f"{path.name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, needs {side} x {side}"
+        )
+    return pixels
+
+
+def _entries(index: Path) -> tuple[tuple[str, str, int], ...]:
+    """Read the index: name, part and label of each picture."""
+    text = index.read_bytes()
+    return _parsed(text, sha256_bytes(text))
+
+
+@cache
+def _parsed(text: bytes, _: str) -> tuple[tuple[str, str, int], ...]:
+    try:
+        rows = [
+            (row["image"], row["split"], int(row["label"]))
+            for row in csv.DictReader(io.StringIO(text.decode()))
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"index.csv is no index of pictures: {error}") from None
+    strange = next((name for name, *_ in rows if name.startswith("/") or ".." in Path(name).parts), None)
+    if strange:
+        raise DataError(f"index.csv is refused: {strange!r} points outside")
+    return tuple(rows)

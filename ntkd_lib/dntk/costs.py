@@ -1,0 +1,174 @@
+"""Operations of the steps that kernel methods are made of, counted from a network's sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Shaped
+from torch import Tensor, nn
+
+from ntkd_lib.dntk.ledger import Work
+from ntkd_lib.ntk.choice import predicted_work, survey
+from ntkd_lib.ntk.kinds import Kind
+
+FLOAT = 4
+# A symmetric eigenproblem with all vectors takes about 9 n^3 operations (Golub and Van Loan, Sec. 8.3).
+EIGH = 9
+TILE = 2**30  # bytes that whatever is not a result may take: kernels are computed tile by tile
+
+
+@dataclass(frozen=True)
+class NetworkCosts:
+    """Sizes of a network, and the counts that follow from them.
+
+    A multiplication and an addition are two operations. A backward pass that forms the weights' gradients
+    takes twice a forward pass.
+
+    Attributes:
+        forward: Operations of one image's forward pass.
+        parameters: Trainable parameters.
+        classes: Logits.
+        pair: Operations of one entry of all per-class kernels, by the way that computes them; whole
+            Jacobians take ``2 classes parameters``.
+        held: Bytes of one image's Jacobian.
+    """
+
+    forward: float
+    parameters: float
+    classes: int
+    pair: float
+    held: float
+
+    def passes(self, images: float) -> Work:
+        """Count forward passes.
+
+        Args:
+            images: Number of images.
+
+        Returns:
+            The work.
+        """
+        return Work(forward=images, flop=images * self.forward)
+
+    def jacobian(self, images: float, rows: int | None = None) -> Work:
+        """Count the passes that give Jacobian rows.
+
+        Args:
+            images: Number of images.
+            rows: Rows an image; one for each class where it is left out.
+
+        Returns:
+            The work: one pass forward and one backward for each row.
+        """
+        rows = self.classes if rows is None else rows
+        count = images * rows
+        flop = images * (1 + 2 * rows) * self.forward
+        return Work(forward=images, backward=count, rows=count, flop=flop)
+
+    def distillation(self, images: float, backward: float = 1.0) -> Work:
+        """Count passes forward and backward that change images.
+
+        Args:
+            images: Number of images, counted once for each step that they take part in.
+            backward: Work of a backward pass, in forward passes: 1 where weights are held still and only
+                signals are sent back, 2 where the gradients of the weights are formed too.
+
+        Returns:
+            The work.
+        """
+        return Work(forward=images, backward=images, flop=(1 + backward) * images * self.forward)
+
+    def kernel(self, images: float, others: float | None = None) -> Work:
+        """Count inner products of the per-class kernels.
+
+        Args:
+            images: Rows of the kernel.
+            others: Columns; the kernel of the images themselves, of which half is computed, without them.
+
+        Returns:
+            The work; the Jacobians that it needs are not in it.
+        """
+        pairs = images * (images + 1) / 2 if others is None else images * others
+        entries = images * (images if others is None else others)
+        factors = min(TILE, (images + (others or 0)) * self.held)
+        return Work(flop=pairs * self.pair, bytes=FLOAT * self.classes * entries + factors)
+
+    def gram(self, images: float, others: float | None, size: float, kernels: int | None = None) -> Work:
+        """Count inner products of features.
+
+        Args:
+            images: Rows of the kernel.
+            others: Columns; the symmetric kernel of the images without them.
+            size: Features.
+            kernels: Number of kernels; one a class where it is left out.
+
+        Returns:
+            The work.
+        """
+        kernels = self.classes if kernels is None else kernels
+        pairs = images * (images + 1) / 2 if others is None else images * others
+        return Work(flop=2 * pairs * kernels * size, bytes=FLOAT * kernels * pairs)
+
+    def projection(self, images: float, size: float) -> Work:
+        """Count the product of all per-class gradients with a dense random matrix.
+
+        Args:
+            images: Number of images.
+            size: Columns of the matrix.
+
+        Returns:
+            The work; the Jacobians that it needs are not in it.
+        """
+        rows = images * self.classes
+        return Work(flop=2 * rows * self.parameters * size, bytes=FLOAT * rows * size)
+
+
+def eigenproblem(size: float, count: float = 1) -> Work:
+    """Count symmetric eigenproblems with vectors.
+
+    Args:
+        size: Rows of the matrix.
+        count: How many.
+
+    Returns:
+        The work.
+    """
+    return Work(flop=count * EIGH * size**3, bytes=16 * size**2)
+
+
+def solution(size: float, count: float = 1) -> Work:
+    """Count Cholesky solutions of linear systems.
+
+    Args:
+        size: Unknowns.
+        count: How many systems.
+
+    Returns:
+        The work.
+    """
+    return Work(flop=count * size**3 / 3, bytes=8 * count * size**2)
+
+
+def network_costs(
+    model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind = "per_class"
+) -> NetworkCosts:
+    """Take a network's sizes from one sample's forward pass.
+
+    Args:
+        model: Network with outputs ``(n, c)``.
+        sample: One sample.
+        kind: ``per_class``; or ``pseudo``, for which the sum of logits is the one and only class.
+
+    Returns:
+        Its sizes, with the inner products counted by the structured way, parameter by parameter.
+    """
+    sizes = survey(model, sample, kind)
+    one, two = (predicted_work(sizes, n, n, kind)["structured"] for n in (1, 2))
+    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return NetworkCosts(
+        forward=float(sizes.forward_work()),
+        parameters=float(parameters),
+        classes=sizes.classes,
+        pair=(two - 2 * one) / 2,  # work(n, n) is 2 n samples and n^2 pairs
+        held=float(sizes.width * sizes.classes * parameters),
+    )

@@ -1,0 +1,158 @@
+"""Stage 3, local-global gradient distillation: a few synthetic gradients for all points.
+
+A synthetic gradient is a weighted sum of the gradients of points, ``phi_c = Phi_c' u``, with the same ``u``
+for all classes. Source: DNTK paper, Algorithm 1, from public descriptions of it; no code is published.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from sklearn.cluster import SpectralClustering
+from torch import Tensor
+
+from ntkd_lib.dntk.rank import truncation_rank
+
+CLUSTERS = (5, 10, 20)
+SMALLEST_AFFINITY = 1e-6  # keeps the graph of points connected
+DUPLICATE = 0.1  # share of a vector's length that must be new
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Vectors from which synthetic gradients are made, in descending order of captured energy.
+
+    Attributes:
+        vectors: Unit vectors in the columns, ``(m, q)``.
+        energy: ``u' theta u`` of each.
+        local: Whether a vector belongs to a cluster, or is global.
+        uncovered: Share of the trace outside of the span of the clusters' vectors.
+        gap: Share of the trace in the global eigenvectors that were added because clusters miss them.
+    """
+
+    vectors: Float[Tensor, "m q"]
+    energy: Float[Tensor, " q"]
+    local: Bool[Tensor, " q"]
+    uncovered: float
+    gap: float
+
+
+def leading_eigenvectors(theta: Float[Tensor, "m m"]) -> tuple[Float[Tensor, " m"], Float[Tensor, "m m"]]:
+    """Give eigenvalues in descending order and their vectors, in float64.
+
+    Args:
+        theta: Symmetric kernel.
+
+    Returns:
+        Eigenvalues, and eigenvectors in columns.
+    """
+    values, vectors = torch.linalg.eigh(theta.double())
+    return values.flip(0), vectors.flip(1)
+
+
+def cluster_points(
+    theta: Float[Tensor, "m m"], choices: tuple[int, ...] = CLUSTERS, seed: int = 0
+) -> Int[Tensor, " m"]:
+    """Cut points into groups by spectral clustering of their kernel's cosines.
+
+    The number of groups is the one of the choices after which the eigenvalues of the normalised affinities
+    fall most.
+
+    Args:
+        theta: Mean kernel of the points.
+        choices: Numbers of groups to choose from; those that leave fewer than two points a group are left
+            out.
+        seed: Seed of the clustering.
+
+    Returns:
+        Group of each point.
+
+    Raises:
+        ValueError: Too few points for any of the choices.
+    """
+    fitting = [h for h in choices if 2 * h <= len(theta)]
+    if not fitting:
+        raise ValueError(f"theta: got {len(theta)} points, needs two for each of {min(choices)} groups")
+    affinity = _cosines(theta)
+    scale = affinity.sum(1).rsqrt()
+    values = torch.linalg.eigvalsh(scale[:, None] * affinity * scale).flip(0)
+    count = max(fitting, key=lambda h: (values[h - 1] - values[h]).item())
+    clustering = SpectralClustering(count, affinity="precomputed", random_state=seed)
+    return torch.tensor(clustering.fit_predict(affinity.cpu().numpy()), device=theta.device).long()
+
+
+def local_global(
+    theta: Float[Tensor, "m m"], groups: Int[Tensor, " m"], *, energy: float = 0.95, coverage: float = 0.9
+) -> Candidates:
+    """Collect the leading eigenvectors of each group's block, and the global ones that no group covers.
+
+    A global eigenvector ``u_j`` is covered by ``c_j = max_h |P_h u_j|_h|^2 / |u_j|_h|^2``, where ``P_h``
+    projects on the kept eigenvectors of group ``h`` and ``u_j|_h`` are the entries in it.
+
+    Args:
+        theta: Mean kernel of the points.
+        groups: Group of each point.
+        energy: Share of the trace of each block, and of the whole, that eigenvectors are kept for.
+        coverage: Least coverage at which a global eigenvector is left out.
+
+    Returns:
+        Candidates; dependent ones are still among them.
+    """
+    values, vectors = leading_eigenvectors(theta)
+    kept = vectors[:, : truncation_rank(values, energy)]
+    covered = torch.zeros(kept.shape[1]).to(kept)
+    columns = []
+    for group in groups.unique():
+        members = (groups == group).nonzero()[:, 0]
+        local = _embedded(theta, members, energy)
+        share = (local.T @ kept).square().sum(0) / kept[members].square().sum(0).clamp(min=1e-300)
+        covered = covered.maximum(share)
+        columns.append(local)
+    inside, missed = torch.cat(columns, 1), covered < coverage
+    found = torch.cat([inside, kept[:, missed]], 1)
+    energies = _energies(theta, found)
+    order = energies.argsort(descending=True, stable=True)
+    local = torch.arange(len(order), device=order.device) < inside.shape[1]
+    outside = 1 - _energies(theta, inside).sum() / values.sum()
+    gap = values[: len(missed)][missed].sum() / values.sum()
+    return Candidates(found[:, order], energies[order], local[order], outside.item(), gap.item())
+
+
+def distinct(vectors: Float[Tensor, "m q"], count: int) -> Float[Tensor, "m s"]:
+    """Take the first vectors, leaving out those that earlier ones nearly hold.
+
+    Args:
+        vectors: Unit vectors in columns, best first.
+        count: How many to take; all distinct ones where there are fewer.
+
+    Returns:
+        Some of the columns, unchanged.
+    """
+    kept: list[int] = []
+    basis = vectors.new_zeros(len(vectors), 0)
+    for i, vector in enumerate(vectors.T):
+        if len(kept) == count:
+            break
+        rest = vector - basis @ (basis.T @ vector)
+        if rest.norm() > DUPLICATE:
+            kept.append(i)
+            basis = torch.cat([basis, (rest / rest.norm())[:, None]], 1)
+    return vectors[:, kept]
+
+
+def _cosines(theta: Tensor) -> Float[Tensor, "m m"]:
+    root = theta.double().diagonal().clamp(min=1e-300).rsqrt()
+    return (root[:, None] * theta.double() * root).clamp(min=SMALLEST_AFFINITY)
+
+
+def _embedded(theta: Tensor, members: Tensor, energy: float) -> Float[Tensor, "m r"]:
+    """Give a block's leading eigenvectors, zero outside of it."""
+    values, vectors = leading_eigenvectors(theta[members][:, members])
+    rank = truncation_rank(values, energy)
+    embedded = vectors.new_zeros(len(theta), rank)
+    embedded[members] = vectors[:, :rank]
+    return embedded
+
+
+def _energies(theta: Tensor, vectors: Tensor) -> Float[Tensor, " q"]:
+    return (vectors * (theta.double() @ vectors)).sum(0)

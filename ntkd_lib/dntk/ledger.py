@@ -1,0 +1,165 @@
+"""What a kernel method costs: passes, Jacobian rows, operations, seconds and memory, built and queried."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from math import inf
+from typing import Literal
+
+import torch
+
+Measure = Literal["forward", "backward", "rows", "flop", "seconds"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """An amount of work.
+
+    Attributes:
+        forward: Passes of one image through the network.
+        backward: Passes of one image's signal back through it.
+        rows: Jacobian rows: gradients of one logit of one image.
+        flop: Floating-point operations.
+        seconds: Seconds of one thread, where they were measured.
+        bytes: Largest amount of memory for arrays that are held at once.
+    """
+
+    forward: float = 0.0
+    backward: float = 0.0
+    rows: float = 0.0
+    flop: float = 0.0
+    seconds: float = 0.0
+    bytes: float = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        """Do one after the other: all adds up, but memory, of which the larger counts.
+
+        Args:
+            other: What is done afterwards.
+
+        Returns:
+            Both.
+
+        >>> Work(rows=2, bytes=8) + Work(rows=3, bytes=5)
+        Work(forward=0.0, backward=0.0, rows=5, flop=0.0, seconds=0.0, bytes=8)
+        """
+        sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        return Work(**{**sums, "bytes": max(self.bytes, other.bytes)})
+
+    def times(self, count: float) -> Work:
+        """Do it several times, one after the other.
+
+        Args:
+            count: How often.
+
+        Returns:
+            The work; memory stays.
+        """
+        scaled = {f.name: count * getattr(self, f.name) for f in fields(self)}
+        return Work(**{**scaled, "bytes": self.bytes})
+
+    def timed(self, seconds: float) -> Work:
+        """Add what was measured to what was counted.
+
+        Args:
+            seconds: Seconds of one thread.
+
+        Returns:
+            The work with these seconds.
+        """
+        return replace(self, seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The work of one method.
+
+    Attributes:
+        build: Work before the first prediction, by stage.
+        query: Work of predicting one image.
+    """
+
+    build: Mapping[str, Work]
+    query: Work
+
+    def built(self) -> Work:
+        """Add up the stages of the build.
+
+        Returns:
+            Their work.
+        """
+        return sum(self.build.values(), Work())
+
+    def total(self, queries: float) -> Work:
+        """Add up the build and some queries.
+
+        Args:
+            queries: Number of images that are predicted.
+
+        Returns:
+            All work.
+        """
+        return self.built() + self.query.times(queries)
+
+
+def break_even(method: Ledger, other: Ledger, measure: Measure = "flop") -> float:
+    """Count the queries from which on a method is cheaper than another.
+
+    ``(build - build') / (query' - query)``; 0 where it is cheaper from the start, infinite where it never
+    gets cheaper.
+
+    Args:
+        method: The method.
+        other: What it is compared with.
+        measure: What is counted.
+
+    Returns:
+        Number of queries, not rounded.
+
+    >>> exact = Ledger({"all": Work(flop=10)}, Work(flop=5))
+    >>> reduced = Ledger({"all": Work(flop=40)}, Work(flop=2))
+    >>> break_even(reduced, exact)
+    10.0
+    """
+    more = getattr(method.built(), measure) - getattr(other.built(), measure)
+    saved = getattr(other.query, measure) - getattr(method.query, measure)
+    if more <= 0 and saved >= 0:
+        return 0.0
+    return more / saved if more > 0 and saved > 0 else inf
+
+
+class Clock:
+    """Seconds of work: processor time of this process, or elapsed time where a GPU does the work.
+
+    Attributes:
+        seconds: What the last measurement took.
+
+    Args:
+        device: Where the work is done.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        """Start at nothing."""
+        self.device, self.seconds = device, 0.0
+
+    @contextmanager
+    def measure(self) -> Iterator[None]:
+        """Measure a block.
+
+        Yields:
+            Nothing; afterwards ``seconds`` holds the result.
+        """
+        start = self._now()
+        try:
+            yield
+        finally:
+            self.seconds = self._now() - start
+
+    def _now(self) -> float:
+        if self.device == "cpu":
+            return time.process_time()
+        torch.cuda.synchronize()
+        return time.perf_counter()

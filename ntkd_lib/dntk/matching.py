@@ -1,0 +1,210 @@
+"""Stage 1, distillation of images: match features to barycentres, and channel statistics class by class.
+
+Source: WMDD (arXiv 2311.18531), which the DNTK paper takes over; rebuilt, not copied. There the statistics
+are those of batch normalisation; here they are taken at the outputs of all convolutions, so that networks
+without normalisation have them too. No tangent kernel enters the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
+
+RATE, STATISTICS = 0.05, 10.0  # learning rate of Adam for intensities in [0, 1], weight of the statistics
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """Synthetic images.
+
+    Attributes:
+        images: Intensities in [0, 1], ``(m, channels, h, w)``, sorted by class.
+        labels: Their classes.
+        losses: Matching loss before each step.
+    """
+
+    images: Float[Tensor, "m _ _ _"]
+    labels: Int[Tensor, " m"]
+    losses: list[float]
+
+
+def distil_images(
+    model: nn.Module,
+    images: Float[Tensor, "n _ _ _"],
+    labels: Int[Tensor, " n"],
+    *,
+    per_class: int,
+    steps: int,
+    seed: int = 0,
+) -> Distilled:
+    """Change some images of each class until a trained network sees the whole class in them.
+
+    ``loss = sum_j |h(x_j) - b_j|^2 / (m v) + 10 mean_c sum_l [ |mu_cl - mu*_cl|^2 / |s*_cl| +
+    |s_cl - s*_cl|^2 / |s*_cl|^2 ]``: ``h`` is what the last dense layer is given and ``b_j`` the atoms of its
+    class's Wasserstein barycentre with variance ``v``; ``mu`` and ``s`` are means and variances of layer
+    ``l``'s channels over a class, starred ones of all its images. Starts at random images of the class.
+
+    Args:
+        model: Trained network with a dense last layer, in evaluation mode.
+        images: Images to be distilled.
+        labels: Their classes.
+        per_class: Synthetic images a class.
+        steps: Steps of Adam on all images at once; 0 gives random images.
+        seed: Seed of start and barycentres.
+
+    Returns:
+        The images.
+
+    Raises:
+        ValueError: A class with fewer images than are to be made.
+    """
+    counts = labels.bincount()
+    if counts.min() < per_class:
+        raise ValueError(
+            f"per_class: got {per_class}, needs at most {counts.min()}, the images of the rarest class"
+        )
+    targets = [_target(model, images[labels == c], per_class, seed) for c in range(len(counts))]
+    generator = torch.Generator().manual_seed(seed)
+    starts = [_start(images[labels == c], per_class, generator) for c in range(len(counts))]
+    made = torch.cat(starts).clone().requires_grad_(True)
+    aims = _Aims.of(targets)
+    optimiser = torch.optim.Adam([made], lr=RATE)
+    losses = []
+    with _frozen(model):
+        for _ in range(steps):
+            loss = aims.loss(_watch(model, made))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            made.data.clamp_(0, 1)
+            losses.append(loss.item())
+    return Distilled(made.detach(), torch.arange(len(counts)).repeat_interleave(per_class).to(labels), losses)
+
+
+def barycentre(features: Float[Tensor, "n d"], count: int, seed: int = 0) -> Float[Tensor, "m d"]:
+    """Give the atoms of the Wasserstein barycentre of one sample of points.
+
+    With free places and free weights, the best ``m`` atoms in 2-Wasserstein distance are the centres of
+    k-means.
+
+    Source: Pollard (1982); Cuturi and Doucet (2014), Sec. 4.
+
+    Args:
+        features: Points.
+        count: Atoms.
+        seed: Seed of k-means.
+
+    Returns:
+        Places of the atoms.
+    """
+    found = KMeans(count, n_init=1, random_state=seed).fit(features.cpu().numpy())
+    return torch.tensor(found.cluster_centers_).to(features)
+
+
+@torch.no_grad()
+def last_inputs(model: nn.Module, images: Float[Tensor, "n _ _ _"]) -> Float[Tensor, "n d"]:
+    """Give what the last dense layer is given, and a one for its bias: the features of its tangent kernel.
+
+    The gradient of logit ``c`` over the last layer's weights is this vector in row ``c``, so that the
+    last layer's kernel is the same for all classes and takes no backward pass.
+
+    Args:
+        model: Network with a dense last layer, in evaluation mode.
+        images: Images.
+
+    Returns:
+        Features.
+    """
+    features = torch.cat([_watch(model, part).features[0] for part in images.split(250)])
+    return torch.cat([features, torch.ones_like(features[:, :1])], 1)
+
+
+@dataclass
+class _Seen:
+    features: list[Tensor] = field(default_factory=list)
+    maps: list[Tensor] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What a class's synthetic images are to match: atoms, and mean and variance of each channel."""
+
+    atoms: Tensor
+    statistics: list[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class _Aims:
+    atoms: Float[Tensor, "m d"]
+    statistics: list[tuple[Tensor, Tensor]]
+
+    @classmethod
+    def of(cls, targets: list[_Target]) -> _Aims:
+        layers = zip(*(target.statistics for target in targets), strict=True)
+        stacked = [
+            (torch.stack([m for m, _ in layer]), torch.stack([v for _, v in layer])) for layer in layers
+        ]
+        return cls(torch.cat([target.atoms for target in targets]), stacked)
+
+    def loss(self, seen: _Seen) -> Tensor:
+        spread = self.atoms.var(0).sum()
+        total = (seen.features[0] - self.atoms).square().sum(1).mean() / spread
+        for maps, (mean, variance) in zip(seen.maps, self.statistics, strict=True):
+            own_mean, own_variance = _moments(maps.unflatten(0, (len(mean), -1)))
+            shift = (own_mean - mean).square().sum(1) / variance.sum(1)
+            scale = (own_variance - variance).square().sum(1) / variance.square().sum(1)
+            total = total + STATISTICS * (shift + scale).mean()
+        return total
+
+
+@torch.no_grad()
+def _target(model: nn.Module, images: Tensor, count: int, seed: int) -> _Target:
+    parts = [_watch(model, part) for part in images.split(250)]
+    features = torch.cat([part.features[0] for part in parts])
+    layers = zip(*(part.maps for part in parts), strict=True)
+    moments = [_moments(torch.cat(layer)[None]) for layer in layers]
+    return _Target(barycentre(features, count, seed), [(mean[0], var[0]) for mean, var in moments])
+
+
+def _moments(maps: Float[Tensor, "c n k h w"]) -> tuple[Float[Tensor, "c k"], Float[Tensor, "c k"]]:
+    return maps.mean((1, 3, 4)), maps.var((1, 3, 4))
+
+
+def _start(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    return images[torch.randperm(len(images), generator=generator)[:count].to(images.device)]
+
+
+def _watch(model: nn.Module, images: Tensor) -> _Seen:
+    """Run images through, and keep what convolutions give and the last dense layer takes."""
+    seen = _Seen()
+    last = [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1]
+    maps = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    hooks = [
+        last.register_forward_pre_hook(lambda _, inputs: seen.features.append(inputs[0])),
+        *(layer.register_forward_hook(lambda _, __, output: seen.maps.append(output)) for layer in maps),
+    ]
+    try:
+        model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """Hold the network still: only the images are given gradients."""
+    moving = [p for p in model.parameters() if p.requires_grad]
+    for parameter in moving:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in moving:
+            parameter.requires_grad_(True)

@@ -1,0 +1,99 @@
+"""Kernel ridge regression with one kernel a class, on real points or on synthetic gradients."""
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from ntkd_lib.ntk.regression import fit_ridge
+
+JITTER = 1e-9  # share of the mean diagonal that makes a Gram matrix of near duplicates invertible
+
+
+def fit_per_class(
+    theta: Float[Tensor, "c m m"], targets: Shaped[Tensor, "..."], ridge: float
+) -> Float[Tensor, "c m"]:
+    """Fit one kernel ridge regression a class, in float64.
+
+    ``(theta_c + ridge t_c I) alpha_c = y_c`` with the mean diagonal ``t_c`` of the class's kernel.
+
+    Source: DNTK paper, prediction on synthetic gradients; ridge and scale as an independent reproduction has
+    them.
+
+    Args:
+        theta: Per-class kernels of the support.
+        targets: Targets ``(m, c)``, one column a class.
+        ridge: Ridge as a share of the mean diagonal.
+
+    Returns:
+        Coefficients.
+
+    Raises:
+        ValueError: Lengths that do not fit, or a ridge that leaves a kernel singular.
+    """
+    if targets.shape != (theta.shape[1], theta.shape[0]):
+        raise ValueError(
+            f"targets: got shape {tuple(targets.shape)}, needs {(theta.shape[1], theta.shape[0])}: "
+            "one row a point, one column a kernel"
+        )
+    columns = [
+        fit_ridge(kernel, column[:, None], ridge * kernel.diagonal().double().mean().item())[:, 0]
+        for kernel, column in zip(theta, targets.T, strict=True)
+    ]
+    return torch.stack(columns)
+
+
+def predict_per_class(
+    cross: Float[Tensor, "c t m"], coefficients: Float[Tensor, "c m"]
+) -> Float[Tensor, "t c"]:
+    """Predict: ``f_c(x) = theta_c(x, X) alpha_c``.
+
+    Args:
+        cross: Per-class kernels between new points and the support.
+        coefficients: Coefficients.
+
+    Returns:
+        Predictions, one column a class.
+    """
+    return torch.einsum("ctm,cm->tc", cross.to(coefficients.dtype), coefficients)
+
+
+def fit_nystrom(
+    cross: Float[Tensor, "c n m"], gram: Float[Tensor, "c m m"], targets: Float[Tensor, "n c"], ridge: float
+) -> Float[Tensor, "c m"]:
+    """Fit all points with functions of some landmarks, one kernel a class.
+
+    Minimises ``|B alpha - y|^2 + ridge t alpha' G alpha`` with the kernel ``B`` between points and landmarks
+    and the landmarks' own ``G``: ridge regression on the features ``F = B L^-T``, where ``G = L L'``.
+
+    Source: Williams and Seeger (2001); Rudi, Camoriano, Rosasco (2015), Eq. 5.
+
+    Args:
+        cross: Kernels ``B``.
+        gram: Kernels ``G``, of mean diagonal ``t``.
+        targets: Targets of all points.
+        ridge: Ridge as a share of the mean diagonal.
+
+    Returns:
+        Coefficients of the landmarks.
+    """
+    scale = gram.diagonal(dim1=1, dim2=2).double().mean(1)
+    eye = torch.eye(gram.shape[1]).to(scale)
+    lower = torch.linalg.cholesky(gram.double() + (JITTER * scale)[:, None, None] * eye)
+    features = torch.linalg.solve_triangular(lower, cross.double().mT, upper=False)
+    normal = features @ features.mT + (ridge * scale)[:, None, None] * eye
+    weights = torch.linalg.solve(normal, features @ targets.double().T[:, :, None])
+    return torch.linalg.solve_triangular(lower.mT, weights, upper=True)[:, :, 0]
+
+
+def reduce_kernel(theta: Float[Tensor, "c m m"], weights: Float[Tensor, "m s"]) -> Float[Tensor, "c s s"]:
+    """Give the kernels of synthetic gradients ``Phi_c' u``: ``U' theta_c U``.
+
+    Args:
+        theta: Per-class kernels of the points.
+        weights: Vectors ``u`` in the columns of ``U``.
+
+    Returns:
+        Their kernels, exactly symmetric.
+    """
+    reduced = weights.T @ theta.to(weights.dtype) @ weights
+    return (reduced + reduced.mT) / 2

@@ -1,0 +1,155 @@
+"""The streamed tangent kernel: regression and subspaces from one pass of sketched gradients.
+
+Nothing here grows with the number of samples: no kernel, no Jacobian and no list of features is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkd_lib.ntk.sketches.hashing import key_of, signs
+
+
+class StreamedRegression:
+    """Ridge regression on sketched per-class features, from their second moments alone.
+
+    ``w_c = (G_c + ridge t_c I)^-1 b_c`` with ``G_c = sum_x phi_c(x) phi_c(x)'``, ``b_c = sum_x phi_c(x) y_c``
+    and the mean diagonal ``t_c = tr(G_c) / n``: what regression with the kernels ``phi_c phi_c'`` gives,
+    in ``O(n k^2)`` operations and ``O(c k^2)`` memory.
+
+    Args:
+        classes: Classes ``c``.
+        size: Features ``k``.
+    """
+
+    def __init__(self, classes: int, size: int, device: torch.device | str = "cpu") -> None:
+        """Start with no sample."""
+        self.moments = torch.zeros(classes, size, size, dtype=torch.float64, device=device)
+        self.products: Tensor | None = None
+        self.count = 0
+
+    def add(self, features: Float[Tensor, "n c k"], targets: Float[Tensor, "n c q"]) -> None:
+        """Take in some samples.
+
+        Args:
+            features: Their sketched gradients.
+            targets: Targets of each class; ``q`` regressions are fitted at once.
+        """
+        columns = features.transpose(0, 1)
+        self.moments += (columns.mT @ columns).double()
+        products = columns.mT.double() @ targets.transpose(0, 1).double()
+        self.products = products if self.products is None else self.products + products
+        self.count += len(features)
+
+    def solve(self, ridges: Iterable[float]) -> Float[Tensor, "c k q"]:
+        """Solve for the weights.
+
+        Args:
+            ridges: Ridge of each of the regressions, as a share of the mean diagonal.
+
+        Returns:
+            Weights ``w``.
+
+        Raises:
+            ValueError: Before any sample came.
+        """
+        if self.products is None:
+            raise ValueError("solve: got no sample yet, needs at least one batch")
+        scale = self.moments.diagonal(dim1=1, dim2=2).sum(1) / self.count
+        eye = torch.eye(self.moments.shape[1]).to(self.moments)
+        columns = [
+            torch.linalg.solve(self.moments + (ridge * scale)[:, None, None] * eye, self.products[:, :, i])
+            for i, ridge in enumerate(ridges)
+        ]
+        return torch.stack(columns, 2)
+
+
+class FrequentDirections:
+    """The leading subspace of a stream of rows, in memory of ``2 l`` rows, with a bound that always holds.
+
+    ``0 <= A'A - B'B <= |A - A_r|_F^2 / (l - r)`` for every rank ``r < l``, in the Loewner order, where ``A``
+    holds all rows, ``A_r`` is its best approximation of rank ``r`` and ``B`` the ``l`` rows that are kept.
+
+    Source: Liberty (2013); Ghashami, Liberty, Phillips, Woodruff (2016), Theorem 1.1.
+
+    Args:
+        rows: Rows that are kept, ``l``.
+        size: Length of a row, ``k``.
+    """
+
+    def __init__(self, rows: int, size: int, device: torch.device | str = "cpu") -> None:
+        """Start with no row."""
+        self.rows = rows
+        self.buffer = torch.zeros(2 * rows, size, dtype=torch.float64, device=device)
+        self.filled = 0
+
+    def add(self, rows: Float[Tensor, "n k"]) -> None:
+        """Take in some rows.
+
+        Args:
+            rows: Rows of the stream.
+        """
+        for part in rows.double().split(self.rows):
+            if self.filled + len(part) > len(self.buffer):
+                self._shrink()
+            self.buffer[self.filled : self.filled + len(part)] = part
+            self.filled += len(part)
+
+    def sketch(self) -> Float[Tensor, "l k"]:
+        """Give the kept rows.
+
+        Returns:
+            ``B``, by descending norm.
+        """
+        self._shrink()
+        return self.buffer[: self.rows].clone()
+
+    def _shrink(self) -> None:
+        _, values, right = torch.linalg.svd(self.buffer[: self.filled], full_matrices=False)
+        if len(values) > self.rows:
+            values = (values.square() - values[self.rows].square()).clamp(min=0).sqrt()
+        kept = min(self.rows, len(values))
+        self.buffer.zero_()
+        self.buffer[:kept] = values[:kept, None] * right[:kept]
+        self.filled = kept
+
+
+def trace_features(features: Float[Tensor, "n c k"], seed: int = 0) -> Float[Tensor, "n k"]:
+    """Merge the classes' features into one, whose inner products are the trace kernel on average.
+
+    ``psi(x) = sum_c s_c o phi_c(x)`` with independent random signs ``s_c``: products of different classes
+    vanish on average.
+
+    Args:
+        features: Features of each class.
+        seed: Seed of the signs.
+
+    Returns:
+        Features.
+    """
+    _, c, k = features.shape
+    drawn = signs(key_of(seed, "classes"), (c, k)).to(features)
+    return torch.einsum("nck,ck->nk", features, drawn)
+
+
+def spectral_error(exact: Float[Tensor, "c m m"], approximate: Float[Tensor, "c m m"], ridge: float) -> float:
+    """Measure an approximation by what regression can bear: its largest eigenvalue error over the ridge.
+
+    ``max_c |theta_c - theta'_c|_2 / (ridge t_c)`` with the mean diagonal ``t_c``. Below 1 the errors drown
+    in the ridge, whatever the targets are; above it the approximation is not certified, though it may work.
+
+    Args:
+        exact: Per-class kernels of some points.
+        approximate: What stands for them.
+        ridge: Ridge as a share of the mean diagonal.
+
+    Returns:
+        The ratio of the worst class.
+    """
+    errors = torch.linalg.matrix_norm((exact - approximate).double(), ord=2)
+    floors = ridge * exact.diagonal(dim1=1, dim2=2).double().mean(1)
+    return (errors / floors).max().item()

@@ -1,0 +1,129 @@
+"""One network with its data, counts, targets and clock: what every compared method is run on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ntkd_lib.dntk.costs import NetworkCosts, network_costs, solution
+from ntkd_lib.dntk.ledger import Clock, Ledger, Work
+from ntkd_lib.dntk.regression import fit_per_class, predict_per_class
+from ntkd_lib.experiments.distilled_ntk.network import logits_of, restore_network
+from ntkd_lib.experiments.distilled_ntk.scoring import Scores, fitted, targets_of
+from ntkd_lib.experiments.distilled_ntk.setting import Setting, prepare
+from ntkd_lib.ntk.empirical import empirical_ntk
+from ntkd_lib.ntk.kinds import Kind
+from ntkd_lib.records.cells import Record
+
+MEMORY = {"cpu": 2**30, "cuda": 2**34}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What methods are run on.
+
+    Attributes:
+        model: The trained network.
+        setting: Images.
+        costs: Counts of its per-class kernels.
+        targets: What regression on all training images is fitted to, by name.
+        scores: Where results go.
+        clock: Measures seconds.
+        device: Where work is done.
+    """
+
+    model: nn.Module
+    setting: Setting
+    costs: NetworkCosts
+    targets: Mapping[str, Float[Tensor, "n c"]]
+    scores: Scores
+    clock: Clock
+    device: str
+
+    @classmethod
+    def open(cls, arguments: Mapping[str, Any], network: Record) -> Bench:
+        """Restore the network and load the data.
+
+        Args:
+            arguments: What `prepare` takes.
+            network: Record of the network.
+
+        Returns:
+            The bench.
+        """
+        setting = prepare(arguments)
+        model = restore_network(network, arguments)
+        return cls(
+            model,
+            setting,
+            network_costs(model, setting.images[:1]),
+            targets_of(logits_of(model, setting.images), setting.labels),
+            Scores(setting.test_labels, logits_of(model, setting.test_images).double()),
+            Clock(arguments["device"]),
+            arguments["device"],
+        )
+
+    @torch.no_grad()
+    def kernel(self, images: Tensor, others: Tensor | None = None, kind: Kind = "per_class") -> Tensor:
+        """Compute the network's tangent kernel, tile by tile.
+
+        Args:
+            images: First batch.
+            others: Second batch; the first itself without it.
+            kind: Kind of kernel.
+
+        Returns:
+            The kernel.
+        """
+        memory = MEMORY[self.device]
+        return empirical_ntk(self.model, images, others, kind=kind, tile="auto", memory=memory)
+
+    def some(self, rows: Int[Tensor, " m"]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Take some of the training images and their targets.
+
+        Args:
+            rows: Positions.
+
+        Returns:
+            Images, and targets by name.
+        """
+        rows = rows.to(self.setting.labels.device)
+        return self.setting.images[rows], {name: values[rows] for name, values in self.targets.items()}
+
+    def regress(
+        self,
+        method: str,
+        images: Tensor,
+        targets: Mapping[str, Tensor],
+        before: Mapping[str, Work] | None = None,
+    ) -> tuple[Float[Tensor, "c m m"], Float[Tensor, "c t m"]]:
+        """Run per-class kernel regression on a support, and score it.
+
+        Args:
+            method: Name of the method.
+            images: The support.
+            targets: Its targets.
+            before: Work that led to the support, by stage.
+
+        Returns:
+            Kernels of the support, and between test images and support.
+        """
+        count = len(images)
+        with self.clock.measure():
+            theta = self.kernel(images)
+        built = (self.costs.jacobian(count) + self.costs.kernel(count)).timed(self.clock.seconds)
+        with self.clock.measure():
+            cross = self.kernel(self.setting.test_images, images)
+        tests = len(self.setting.test_labels)
+        query = (self.costs.jacobian(1) + self.costs.kernel(1, count)).timed(self.clock.seconds / tests)
+        with self.clock.measure():
+            found = fitted(targets, lambda y, ridge: predict_per_class(cross, fit_per_class(theta, y, ridge)))
+        solved = solution(count, len(theta)).timed(self.clock.seconds / len(targets))
+        stages = {**(before or {}), "tangent kernel": built, "regression": solved}
+        self.scores.add(method, count, found, Ledger(stages, query))
+        return theta, cross

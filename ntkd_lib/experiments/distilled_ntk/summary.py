@@ -1,0 +1,404 @@
+"""Summary of notebook 06: scores of all methods with what they took, and the metrics of the claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import mean
+
+import numpy as np
+import pandas as pd
+
+from ntkd_lib.experiments.distilled_ntk.paper_costs import contract_costs
+from ntkd_lib.experiments.distilled_ntk.plan import colour_seeds, thorough_seeds
+from ntkd_lib.experiments.distilled_ntk.synthetic import COUNTS, SELECTIONS
+from ntkd_lib.experiments.notebook import Run
+from ntkd_lib.records.cells import Record
+from ntkd_lib.records.evidence import Metric
+
+SCORED = ("exact", "points", "streamed", "synthetic", "base")
+PREFIXES = {"mnist": "small", "mnist-5k": "small", "cifar-10": "cifar10", "imagenette": "imagenette"}
+QUERIES = 1000
+LEVEL, FEWER = 99.0, 20.0
+SHOWN = (
+    ("exact", 2000),
+    ("random", 100),
+    ("random", 500),
+    ("pivoted", 100),
+    ("distilled", 100),
+    ("distilled", 500),
+    ("local-global", 5),
+    ("local-global", 40),
+    ("global top", 40),
+    ("nystrom", 100),
+    ("streamed", 2000),
+    ("pseudo", 1000),
+    ("last layer", 2000),
+)
+
+
+def seeds_of(run: Run, data: str) -> list[int]:
+    """List the seeds of a data set that have the exact kernel.
+
+    Args:
+        run: The run.
+        data: Name of a data set.
+
+    Returns:
+        Seeds.
+    """
+    return thorough_seeds(run.parameters) if data == run.parameters.data else colour_seeds(run.parameters)
+
+
+def record_of(run: Run, data: str, cell: str, seed: int) -> Record:
+    """Give the record of a cell.
+
+    Args:
+        run: The run.
+        data: Name of a data set.
+        cell: Name of the cell.
+        seed: Seed.
+
+    Returns:
+        Its record.
+    """
+    return run.records[f"{data}/{cell}/seed={seed}"]
+
+
+def scores(run: Run) -> pd.DataFrame:
+    """List the scores of all methods where the exact kernel is known.
+
+    Args:
+        run: The run.
+
+    Returns:
+        One row a data set, seed, method, size and target: accuracy, fidelity to the network and agreement
+        with exact kernel regression (percent), squared error to the logits, and from the ledger Jacobian
+        rows, operations and seconds of the build (``rows``, ``flop``, ``seconds``), operations and seconds
+        of a query, peak MiB; ``fewer``: exact Jacobian rows over the method's.
+    """
+    datasets = (run.parameters.data, run.parameters.colour)
+    parts = [_seed_scores(run, data, seed) for data in datasets for seed in seeds_of(run, data)]
+    return pd.DataFrame([row for part in parts for row in part])
+
+
+def _seed_scores(run: Run, data: str, seed: int) -> list[dict[str, object]]:
+    exact = record_of(run, data, "exact", seed)
+    size, most = exact.values["rows"][0]["size"], _built(exact.values["rows"][0])["rows"]
+    found = []
+    for cell in SCORED:
+        record = record_of(run, data, cell, seed)
+        for row in record.values["rows"]:
+            truth = exact.arrays[f"exact/{size}/{row['target']}"]
+            guess = record.arrays[f"{row['method']}/{row['size']}/{row['target']}"]
+            built, query = _built(row), row["ledger"]["query"]
+            found.append(
+                {
+                    **{
+                        k: row[k]
+                        for k in ("method", "size", "target", "accuracy", "fidelity", "squared_error")
+                    },
+                    "data": data,
+                    "seed": seed,
+                    "agreement": 100 * float((guess == truth).mean()),
+                    **{name: built[name] for name in ("rows", "flop", "seconds")},
+                    "mebibytes": built["bytes"] / 2**20,
+                    "query_flop": query["flop"],
+                    "query_seconds": query["seconds"],
+                    "fewer": most / built["rows"] if built["rows"] else np.inf,
+                }
+            )
+    return found
+
+
+def _built(row: Mapping[str, dict]) -> dict[str, float]:
+    stages = list(row["ledger"]["build"].values())
+    sums = {name: sum(stage[name] for stage in stages) for name in ("rows", "flop", "seconds")}
+    return {**sums, "bytes": max(stage["bytes"] for stage in stages)}
+
+
+def averages(table: pd.DataFrame) -> pd.DataFrame:
+    """Average scores over seeds.
+
+    Args:
+        table: As `scores` gives it.
+
+    Returns:
+        One row a data set, method, size and target, with ``total_seconds``: build and a thousand queries.
+    """
+    keys = ["data", "method", "size", "target"]
+    found = table.drop(columns="seed").groupby(keys, sort=False, as_index=False).mean()
+    return found.assign(total_seconds=found["seconds"] + QUERIES * found["query_seconds"])
+
+
+def noise(run: Run) -> dict[str, dict[str, float]]:
+    """Say how much exact kernel regression agrees with itself under a ridge ten times larger.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Percent of test images by data set and target, mean over seeds.
+    """
+    found = {}
+    for data in (run.parameters.data, run.parameters.colour):
+        records = [record_of(run, data, "exact", seed) for seed in seeds_of(run, data)]
+        found[data] = {t: mean(r.values["noise"][t] for r in records) for t in records[0].values["noise"]}
+    return found
+
+
+def fewest_rows(means: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
+    """Find the cheapest size of each method that agrees with exact kernel regression well enough.
+
+    Args:
+        means: As `averages` gives it.
+        level: Agreement that is asked for, percent.
+
+    Returns:
+        One row a data set, target and method: the fewest Jacobian rows of the build at which the level is
+        reached and how many times fewer than exact that is, both empty where it is reached nowhere; and the
+        best agreement with at least 20 times fewer rows.
+    """
+    rows = []
+    for (data, target, method), part in means.groupby(["data", "target", "method"], sort=False):
+        reached = part[part["agreement"] >= level].sort_values("rows")
+        cheap = part[part["fewer"] >= FEWER]
+        rows.append(
+            {
+                "data": data,
+                "target": target,
+                "method": method,
+                "rows": reached["rows"].iloc[0] if len(reached) else np.nan,
+                "fewer": reached["fewer"].iloc[0] if len(reached) else np.nan,
+                "cheap_agreement": cheap["agreement"].max() if len(cheap) else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def best_cheap(means: pd.DataFrame, data: str, target: str = "logits") -> pd.Series:
+    """Find the method that agrees best with exact kernel regression for a twentieth of its Jacobian rows.
+
+    Args:
+        means: As `averages` gives it.
+        data: Name of a data set.
+        target: What is fitted.
+
+    Returns:
+        Its row, of those that compute tangent-kernel rows at all.
+    """
+    part = means[(means["data"] == data) & (means["target"] == target)]
+    part = part[(part["fewer"] >= FEWER) & (part["rows"] > 0)]
+    return part.loc[part["agreement"].idxmax()]
+
+
+def synthetic_scores(run: Run) -> pd.DataFrame:
+    """List the scores on synthetic gradients for all seeds, those without an exact kernel too.
+
+    Args:
+        run: The run.
+
+    Returns:
+        One row a data set, seed, method and count, fitted to logits.
+    """
+    rows = [
+        {"data": data, "seed": seed, **{k: row[k] for k in ("method", "size", "accuracy", "fidelity")}}
+        for data, seeds in _all_seeds(run).items()
+        for seed in seeds
+        for row in record_of(run, data, "synthetic", seed).values["rows"]
+        if row["target"] == "logits"
+    ]
+    return pd.DataFrame(rows)
+
+
+def _all_seeds(run: Run) -> dict[str, list[int]]:
+    return {
+        run.parameters.data: run.parameters.all_seeds,
+        run.parameters.colour: colour_seeds(run.parameters),
+    }
+
+
+def ranks(run: Run) -> pd.DataFrame:
+    """List ranks of per-class kernels against points a class.
+
+    Args:
+        run: The run.
+
+    Returns:
+        One row a data set, seed, state and size.
+    """
+    return pd.DataFrame(
+        {"data": data, "seed": seed, **row}
+        for data in (run.parameters.data, run.parameters.colour)
+        for seed in seeds_of(run, data)
+        for row in record_of(run, data, "ranks", seed).values["rows"]
+    )
+
+
+def spectra(run: Run) -> pd.DataFrame:
+    """List eigenvalues of the mean kernel of the distilled images, and of the synthetic gradients'.
+
+    Args:
+        run: The run.
+
+    Returns:
+        One row a data set, curve and index: share of the trace, first seed.
+    """
+    rows = []
+    for data, seeds in _all_seeds(run).items():
+        arrays = record_of(run, data, "synthetic", seeds[0]).arrays
+        curves = {"before: all distilled images": "eigenvalues", f"after: {COUNTS[-1]} synthetic": "reduced"}
+        for label, name in curves.items():
+            shares = enumerate(arrays[name], start=1)
+            rows += [{"data": data, "curve": label, "index": i, "share": float(v)} for i, v in shares]
+    return pd.DataFrame(rows)
+
+
+def stage_seconds(run: Run) -> pd.DataFrame:
+    """List the measured seconds of each stage of the main methods on the digits.
+
+    Args:
+        run: The run.
+
+    Returns:
+        One row a method and stage, mean over seeds: seconds and operations.
+    """
+    data = run.parameters.data
+    shown = (
+        ("exact", "exact", None),
+        ("synthetic", "local-global", COUNTS[-1]),
+        ("streamed", "streamed", None),
+    )
+    shown += (("points", "nystrom", 100), ("points", "random", 100), ("points", "pseudo", 1000))
+    rows = []
+    for seed in seeds_of(run, data):
+        for cell, method, size in shown:
+            entries = [r for r in record_of(run, data, cell, seed).values["rows"] if _is(r, method, size)]
+            for row in entries[:1]:
+                rows += [
+                    {"method": method, "stage": stage, "seconds": work["seconds"], "flop": work["flop"]}
+                    for stage, work in row["ledger"]["build"].items()
+                ]
+    return pd.DataFrame(rows).groupby(["method", "stage"], sort=False, as_index=False).mean()
+
+
+def _is(row: Mapping[str, object], method: str, size: int | None) -> bool:
+    return row["method"] == method and row["target"] == "logits" and size in (None, row["size"])
+
+
+def metrics(run: Run) -> dict[str, Metric]:
+    """Collect the metrics that the claim contract names, and their likes on the other data sets.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Metric by name.
+    """
+    found = {name: Metric(seeds=[0], values=[value]) for name, value in contract_costs().items()}
+    for data, seeds in _all_seeds(run).items():
+        table = synthetic_scores(run).query("data == @data")
+        for name, method in (("local_global", "local-global"), ("global_top", "global top")):
+            values = _over_counts(table, method)
+            found[f"dntk.{PREFIXES[data]}.{name}.fidelity"] = _metric(run, data, "synthetic", seeds, values)
+        best = max(SELECTIONS, key=lambda method, table=table: mean(_over_counts(table, method)))
+        values = _over_counts(table, best)
+        found[f"dntk.{PREFIXES[data]}.best_selection.fidelity"] = _metric(
+            run, data, "synthetic", seeds, values
+        )
+        found |= _thorough_metrics(run, data)
+    return found
+
+
+def _over_counts(table: pd.DataFrame, method: str) -> list[float]:
+    return table[table["method"] == method].groupby("seed", sort=False)["fidelity"].mean().tolist()
+
+
+def _thorough_metrics(run: Run, data: str) -> dict[str, Metric]:
+    seeds, table = seeds_of(run, data), scores(run).query("data == @data and target == 'logits'")
+    few, many = 10 * 10, 10 * run.parameters.per_class
+
+    def score(method: str, size: int, column: str) -> np.ndarray:
+        part = table[(table["method"] == method) & (table["size"] == size)]
+        return part.set_index("seed")[column].loc[seeds].to_numpy()
+
+    most = table[table["method"] == "exact"]["size"].max()
+    drop = score("exact", most, "accuracy") - score("distilled", few, "accuracy")
+    base = score("distilled", many, "accuracy") - score("distilled base", many, "accuracy")
+    records = {
+        name: [record_of(run, data, name, s) for s in seeds] for name in ("points", "synthetic", "ranks")
+    }
+    values = {
+        "jac20.accuracy_drop": ("points", drop),
+        "jac20.kernel_cosine": (
+            "points",
+            [r.values["structure"][f"distilled/{few}"] for r in records["points"]],
+        ),
+        "s5.accuracy": ("synthetic", score("local-global", 5, "accuracy")),
+        "s5.fidelity": ("synthetic", score("local-global", 5, "fidelity")),
+        "distilled_points.fidelity": ("points", score("distilled", few, "fidelity")),
+        "random_points.fidelity": ("points", score("balanced", few, "fidelity")),
+        "distilled_base.accuracy_drop": ("base", base),
+        "uncovered_variance": ("synthetic", [r.values["uncovered"] for r in records["synthetic"]]),
+        "trunc_rank_50": ("ranks", [_rank(r, "distilled")["truncation"] for r in records["ranks"]]),
+        "rank_shift": ("ranks", [_shift(r) for r in records["ranks"]]),
+    }
+    prefix = f"dntk.{PREFIXES[data]}"
+    return {f"{prefix}.{k}": _metric(run, data, cell, seeds, list(v)) for k, (cell, v) in values.items()}
+
+
+def _rank(record: Record, state: str) -> dict:
+    return next(row for row in record.values["rows"] if row["state"] == state)
+
+
+def _shift(record: Record) -> float:
+    pairs = zip(_rank(record, "distilled")["by_class"], _rank(record, "real")["by_class"], strict=True)
+    return mean(abs(a - b) for a, b in pairs)
+
+
+def _metric(run: Run, data: str, cell: str, seeds: list[int], values: list[float]) -> Metric:
+    return Metric(
+        seeds=seeds,
+        values=[float(value) for value in values],
+        converged=[record_of(run, data, "network", seed).values["converged"] for seed in seeds],
+        data=[data],
+        cells=[record_of(run, data, cell, seed).key for seed in seeds],
+    )
+
+
+def prefixes(run: Run) -> dict[str, str]:
+    """Say how metrics of a data set are named.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Part of the name by data set.
+    """
+    return {data: PREFIXES[data] for data in (run.parameters.data, run.parameters.colour)}
+
+
+def best_by_data(run: Run, means: pd.DataFrame) -> dict[str, pd.Series]:
+    """Find the best method for a twentieth of the Jacobian rows on each data set.
+
+    Args:
+        run: The run.
+        means: As `averages` gives it.
+
+    Returns:
+        Its row by data set.
+    """
+    return {data: best_cheap(means, data) for data in prefixes(run)}
+
+
+def same_cells(run: Run, evidence_metrics: Mapping[str, Metric]) -> bool:
+    """Say whether every metric names records of this run.
+
+    Args:
+        run: The run.
+        evidence_metrics: Published metrics.
+
+    Returns:
+        Whether it does.
+    """
+    keys = {record.key for record in run.records.values()}
+    return all(keys.issuperset(metric.cells) for metric in evidence_metrics.values())

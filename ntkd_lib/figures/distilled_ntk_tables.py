@@ -1,0 +1,267 @@
+"""Tables and sentences of notebook 06."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ntkd_lib.dntk.ledger import Ledger, break_even
+from ntkd_lib.figures.distilled_ntk import LABELS, NAMES
+from ntkd_lib.figures.html import Html, element, table
+from ntkd_lib.records.evidence import Metric
+
+PAPER = {
+    "jac20.accuracy_drop": ("accuracy lost with 20 times fewer images (points)", "none"),
+    "s5.accuracy": ("accuracy with five synthetic gradients (%)", "76"),
+    "s5.fidelity": ("fidelity with five synthetic gradients (%)", "78"),
+    "local_global.fidelity": ("fidelity of synthetic gradients, mean over 5 to 40 (%)", "above selection"),
+    "best_selection.fidelity": ("fidelity of the best selection, mean over 5 to 40 (%)", "–"),
+    "trunc_rank_50": ("truncation rank at 50 points a class", "31 to 41"),
+    "rank_shift": ("shift of that rank by distillation", "none"),
+    "uncovered_variance": ("variance that clusters leave uncovered (%)", "12 to 15"),
+    "jac20.kernel_cosine": ("cosine of the kernel rebuilt from 100 distilled images", "kept"),
+    "distilled_base.accuracy_drop": ("accuracy lost by training on distilled images (points)", "about 10"),
+    "distilled_points.fidelity": ("fidelity of 100 distilled images (%)", "–"),
+    "random_points.fidelity": ("fidelity of 100 random images (%)", "–"),
+}
+
+
+def answer(cheap: Mapping[str, pd.Series], costs: Mapping[str, float]) -> Html:
+    """Say how far kernels can be compressed, and what that costs.
+
+    Args:
+        cheap: By data set, the method that agrees best with exact regression for a twentieth of its rows.
+        costs: The contract's costs by metric name.
+
+    Returns:
+        A paragraph.
+    """
+    parts = [
+        f"{NAMES[data]}: {LABELS[row['method']]} ({int(row['size']):,} images) keeps "
+        f"{row['agreement']:.1f} % of exact "
+        f"regression's decisions with {row['fewer']:.0f} times fewer Jacobian rows"
+        for data, row in cheap.items()
+    ]
+    gram = costs["dntk.cost.exact_gram"] / costs["dntk.cost.reduced_gram"]
+    whole = costs["dntk.cost.exact_kernel"] / costs["dntk.cost.dntk_total"]
+    counted = f"At the paper's sizes inner products fall {gram:,.0f} times"
+    counted += f"; with everything counted, the exact kernel costs {whole:.2f} times the distilled one"
+    return element("p", element("strong", "Measured here. "), "; ".join(parts) + f". {counted}.")
+
+
+def paper_table(metrics: Mapping[str, Metric], prefixes: Mapping[str, str]) -> Html:
+    """Show the paper's numbers beside those of the small set-ups.
+
+    Args:
+        metrics: Published metrics.
+        prefixes: Part of a metric's name by data set.
+
+    Returns:
+        One row a number of the paper, one column a data set, with its standard deviation over seeds.
+    """
+    rows = [
+        (label, paper, *(_spread(metrics[f"dntk.{prefix}.{name}"].values) for prefix in prefixes.values()))
+        for name, (label, paper) in PAPER.items()
+    ]
+    headers = ("What", "Paper", *(NAMES[data] for data in prefixes))
+    return table(headers, rows, caption="The paper's numbers and those of the small set-ups")
+
+
+def _spread(values: Sequence[float]) -> str:
+    mean = f"{np.mean(values):.3f}" if max(values) <= 1 else f"{np.mean(values):.1f}"
+    return f"{mean} ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else mean
+
+
+def method_table(means: pd.DataFrame, shown: Sequence[tuple[str, int]], data: str) -> Html:
+    """Show main methods with scores and costs.
+
+    Args:
+        means: One row a data set, method, size and target.
+        shown: Methods and sizes, in order; those that are missing are left out.
+        data: Name of a data set.
+
+    Returns:
+        Scores for both targets, Jacobian rows, operations, seconds and memory of the build, work of a query.
+    """
+    own = means[means["data"] == data].set_index(["method", "size", "target"])
+    rows = []
+    for method, size in shown:
+        if (method, size, "logits") not in own.index:
+            continue
+        logits, labels = own.loc[(method, size, "logits")], own.loc[(method, size, "labels")]
+        rows.append(
+            (
+                f"{LABELS.get(method, method)}, {size:,}",
+                f"{logits['accuracy']:.1f}",
+                f"{logits['fidelity']:.1f}",
+                f"{logits['agreement']:.1f}",
+                f"{labels['accuracy']:.1f}",
+                f"{labels['agreement']:.1f}",
+                f"{logits['rows']:,.0f}",
+                f"{logits['flop'] / 1e9:,.0f}",
+                f"{logits['seconds']:.1f}",
+                f"{logits['mebibytes']:,.0f}",
+                f"{logits['query_flop'] / 1e6:,.0f}",
+            )
+        )
+    headers = ("Method, size", "Accuracy", "Fidelity", "Agreement", "Accuracy, labels", "Agreement, labels")
+    headers += ("Jacobian rows", "GFLOP", "Seconds", "Peak MiB", "MFLOP a query")
+    return table(headers, rows, caption=f"{NAMES[data]}: scores (%) and what the build takes")
+
+
+def fewest_table(fewest: pd.DataFrame) -> Html:
+    """Show where each method reaches 99 % agreement with exact kernel regression.
+
+    Args:
+        fewest: One row a data set, target and method.
+
+    Returns:
+        Rows needed, how many times fewer than exact, and the best agreement for a twentieth of exact's rows.
+    """
+    kept = fewest[
+        fewest["method"].isin(
+            ("random", "pivoted", "distilled", "nystrom", "pseudo", "last layer", "streamed")
+        )
+    ]
+    rows = [
+        (
+            f"{NAMES[row.data]}, {row.target}: {LABELS[row.method]}",
+            "not reached" if np.isnan(row.rows) else f"{row.rows:,.0f}",
+            _times(row.fewer),
+            "–" if np.isnan(row.cheap_agreement) else f"{row.cheap_agreement:.1f}",
+        )
+        for row in kept.itertuples()
+    ]
+    headers = ("Data, target: method", "Rows for 99 %", "Times fewer", "Agreement at 20 times fewer (%)")
+    return table(headers, rows, caption="Jacobian rows, build included, at which 99 % agreement is reached")
+
+
+def _times(value: float) -> str:
+    if np.isnan(value):
+        return "–"
+    return "no row needed" if np.isinf(value) else f"{value:.1f}"
+
+
+def cost_table(ledgers: Mapping[str, Ledger]) -> Html:
+    """Show builds and queries at the paper's sizes, and when each pays against exact.
+
+    Args:
+        ledgers: Ledger by method.
+
+    Returns:
+        One row a method.
+    """
+    rows = [
+        (
+            name,
+            f"{ledger.built().rows:,.0f}",
+            f"{ledger.built().flop:.2e}",
+            f"{ledger.query.flop:.2e}",
+            "–" if name == "exact" else _queries(break_even(ledger, ledgers["exact"])),
+        )
+        for name, ledger in ledgers.items()
+    ]
+    headers = ("Method", "Jacobian rows", "FLOP of the build", "FLOP a query", "Cheaper than exact from")
+    return table(headers, rows, caption="The paper's sizes, by arithmetic")
+
+
+def _queries(count: float) -> str:
+    if np.isinf(count):
+        return "never"
+    return "the start" if count == 0 else f"{count:,.0f} queries"
+
+
+def sketch_table(rows: Sequence[Mapping[str, float]]) -> Html:
+    """Show errors of sketches against their stated bounds.
+
+    Args:
+        rows: One entry a sketch.
+
+    Returns:
+        Ratios of squared error to stated variance, share of errors beyond the Chebyshev bound, draws.
+    """
+    cells = [
+        (
+            str(row["sketch"]),
+            f"{row['mean_ratio']:.2f}",
+            f"{row['worst_ratio']:.2f}",
+            f"{row['beyond']:.2f} %",
+            str(row["draws"]),
+        )
+        for row in rows
+    ]
+    headers = ("Sketch", "Squared error / stated, mean", "Worst entry", "Beyond the 5 % bound", "Draws")
+    return table(headers, cells, caption="Sketch errors against what is stated for them")
+
+
+def memory_table(rows: Sequence[Mapping[str, float]]) -> Html:
+    """Show the peak memory of the streamed pass at several sizes.
+
+    Args:
+        rows: One entry a size.
+
+    Returns:
+        Peak of the process, and what features and an exact kernel would take.
+    """
+    cells = [
+        (f"{row['images']:,}", f"{row['peak']:.0f}", f"{row['features']:.0f}", f"{row['kernel']:.0f}")
+        for row in rows
+    ]
+    headers = ("Images", "Peak of the process (MiB)", "All features (MiB)", "Exact kernel (MiB)")
+    return table(headers, cells, caption="Memory of the streamed pass")
+
+
+def noise_table(noise: Mapping[str, Mapping[str, float]]) -> Html:
+    """Show how far exact regression agrees with itself under another ridge.
+
+    Args:
+        noise: Percent by data set and target.
+
+    Returns:
+        One row a data set.
+    """
+    rows = [
+        (NAMES[data], f"{found['logits']:.1f}", f"{found['labels']:.1f}") for data, found in noise.items()
+    ]
+    headers = ("Data", "Fitted to logits (%)", "Fitted to labels (%)")
+    return table(headers, rows, caption="Agreement of exact regression with itself, ridge ten times larger")
+
+
+def certificate_table(certificates: pd.DataFrame) -> Html:
+    """Show sketched kernels against the ridge, and Frequent Directions against their bound.
+
+    Args:
+        certificates: One row a data set and seed.
+
+    Returns:
+        Relative error, largest eigenvalue error over the ridge, and the subspace's error and bound.
+    """
+    rows = [
+        (
+            f"{NAMES[row.data]}, seed {row.seed}",
+            f"{row.frobenius:.3f}",
+            f"{row.logits:,.0f}",
+            f"{row.labels:,.0f}",
+            f"{100 * row.error:.2f} %",
+            f"{100 * row.bound:.2f} %",
+        )
+        for row in certificates.itertuples()
+    ]
+    headers = ("Data", "Relative error", "Error / ridge, logits", "Error / ridge, labels")
+    headers += ("Subspace error, of the trace", "Its bound")
+    return table(headers, rows, caption="Is the sketched kernel certified? A ratio of 1 would be needed")
+
+
+def even_table(even: Mapping[str, float]) -> Html:
+    """Show from how many images on the distilled kernel is cheaper to build than the exact one.
+
+    Args:
+        even: Number of images by how distillation is counted.
+
+    Returns:
+        One row a way to count.
+    """
+    rows = [(name, f"{count:,.0f}") for name, count in even.items()]
+    return table(("Distillation counted with", "Images"), rows, caption="Builds cost the same at")
