@@ -9,6 +9,7 @@ from ntkd_lib.experiments.spectral_overfitting.grid import Setting, jobs, large_
 from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
 from ntkd_lib.experiments.spectral_overfitting.parameters import SpectralParameters
 from ntkd_lib.experiments.spectral_overfitting.problems import Problem
+from ntkd_lib.experiments.spectral_overfitting.settings import chosen_rate
 from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.parameters import ParameterError
 
@@ -53,6 +54,26 @@ def grid_sizes(parameters: SpectralParameters, seed: int) -> dict[int, list[Sett
     return sizes | (dict.fromkeys(parameters.large_rows, large_settings()) if large else {})
 
 
+def search_cell(parameters: SpectralParameters, network: str, rate: float, seed: int) -> Cell:
+    """Make the cell of a trial: one network on the problem of the six, with samples for validation only.
+
+    Args:
+        parameters: Of the tier whose networks are tuned.
+        network: Name of one of the six shapes.
+        rate: Learning rate.
+        seed: Tuning seed.
+
+    Returns:
+        The cell.
+    """
+    sizes = {"rows": parameters.rows, "test": 1, "validation": 4 * VALIDATION, "checkpoints": SIX}
+    arguments = {"seed": seed, "jobs": jobs([Setting(Problem())]), **sizes, "rate": rate}
+    arguments |= {"widths": list(NETWORKS[network].widths), "epochs": parameters.epochs}
+    return _cell(
+        f"search/{network}/rate={rate:g}/seed={seed}", "fits:train", arguments, cost=_cost(arguments)
+    )
+
+
 def _check(parameters: SpectralParameters) -> None:
     if min([parameters.grid_rows + 1, *parameters.large_rows]) <= parameters.grid_rows:
         raise ParameterError(
@@ -91,6 +112,7 @@ def _measured(
     for name, share in shares.items():
         epochs = max(8, round(share * parameters.epochs))
         arguments = {**common, "widths": list(NETWORKS[name].widths), "epochs": epochs}
+        arguments["rate"] = chosen_rate(name)
         needs[name] = _cell(f"fits/{what}/{name}/{where}", "fits:train", arguments, cost=_cost(arguments))
     yield from needs.values()
     yield _cell(f"{what}/{where}", work, common, needs=needs, cost=3.0)
@@ -106,7 +128,7 @@ def _cost(arguments: dict[str, Any]) -> float:
 def _tables(parameters: SpectralParameters, seed: int) -> Iterator[Cell]:
     for name, divisor in (("diabetes", 1), ("digits", 8)):
         epochs = max(8, parameters.epochs // divisor)
-        arguments = {"seed": seed, "epochs": epochs, "sha256": TABLES[name]}
+        arguments = {"seed": seed, "epochs": epochs, "rate": chosen_rate("64-32"), "sha256": TABLES[name]}
         yield _cell(f"{name}/seed={seed}", f"bundled:{name}", arguments, cost=3.0)
 
 
