@@ -298,11 +298,12 @@ shown.scaling_table(tables.single(run, "scaling"))
 # parameters are $\operatorname{tr} H = \sum_k h_k$. To predict, the student also needs every training input:
 # $nd + n$ stored numbers, 7,500 here.
 #
-# **Networks.** ReLU, He initialisation, standardised inputs and labels, Adam on full batches. Each of the six
-# got the learning rate, out of four from 0.001 to 0.03, with the lowest validation error at the end of
-# training on three seeds that nothing else uses: the best case for the networks in the paper's comparison. In
-# the grid and on the two small tables all networks, rivals included, use 0.003, untuned. In the grid wide
-# networks train for fewer epochs, since they interpolate sooner.
+# **Networks.** ReLU, He initialisation, standardised inputs and labels, Adam on full batches. For each of the
+# six the learning rate falls to zero along a cosine, so that training ends on a plateau. It starts from that
+# of four values between 0.001 and 0.03 which had the lowest validation error at the end of training, on three
+# seeds that nothing else uses: the best case for the networks in the paper's comparison. In the grid and on
+# the two small tables all networks, rivals included, keep a rate of 0.003, untuned. In the grid wide networks
+# train for fewer epochs, since they interpolate sooner.
 # Replicates are stacked and trained at once; one batched product a layer replaces a loop over networks:
 
 # %% tags=["hide-input"]

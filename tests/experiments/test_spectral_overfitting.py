@@ -168,7 +168,16 @@ def test_checkpoints_rise_to_the_end():
 
 def test_a_fit_does_not_depend_on_its_company(monkeypatch):
     jobs = grid.jobs(grid.small_settings())[:5]
-    sizes = {"seed": 0, "rows": 40, "test": 100, "validation": 0, "epochs": 6, "rate": 3e-3, "checkpoints": 2}
+    sizes = {
+        "seed": 0,
+        "rows": 40,
+        "test": 100,
+        "validation": 0,
+        "epochs": 6,
+        "rate": 3e-3,
+        "falling": False,
+        "checkpoints": 2,
+    }
     together = fits.train({**sizes, "widths": [8, 4], "jobs": jobs}, {})
     monkeypatch.setattr(fits, "_GROUP", 1)
     alone = fits.train({**sizes, "widths": [8, 4], "jobs": jobs}, {})

@@ -24,7 +24,8 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: ``seed``, ``widths``, ``rows``, ``test``, ``validation``, ``epochs``, ``rate``,
-            ``checkpoints`` (how many), ``jobs`` as `grid.jobs` lists them.
+            ``falling`` (whether the rate falls to zero), ``checkpoints`` (how many), ``jobs`` as `grid.jobs`
+            lists them.
         needs: Nothing.
 
     Returns:
@@ -77,15 +78,8 @@ def _train_group(arguments: Mapping[str, Any], jobs: list[dict[str, Any]]) -> di
     loss = squared_error((_stack(labels) - mean) / spread, mask)
     decay = torch.tensor([job["decay"] for job in jobs])
     decay = decay if decay.any() else None
-    train_stacked(
-        nets,
-        loss,
-        inputs["train"],
-        arguments["epochs"],
-        lr=arguments["rate"],
-        decay=decay,
-        checkpoint=checkpoint,
-    )
+    speed = {"lr": arguments["rate"], "falling": arguments["falling"], "decay": decay}
+    train_stacked(nets, loss, inputs["train"], arguments["epochs"], **speed, checkpoint=checkpoint)
     return {split: torch.stack(outputs, dim=1).numpy() for split, outputs in kept.items()}
 
 

@@ -68,7 +68,7 @@ def search_cell(parameters: SpectralParameters, network: str, rate: float, seed:
         The cell.
     """
     sizes = {"rows": parameters.rows, "test": 1, "validation": 4 * VALIDATION, "checkpoints": SIX}
-    arguments = {"seed": seed, "jobs": jobs([Setting(Problem())]), **sizes, "rate": rate}
+    arguments = {"seed": seed, "jobs": jobs([Setting(Problem())]), **sizes, "rate": rate, "falling": True}
     arguments |= {"widths": list(NETWORKS[network].widths), "epochs": parameters.epochs}
     return _cell(
         f"search/{network}/rate={rate:g}/seed={seed}", "fits:train", arguments, cost=_cost(arguments)
@@ -85,7 +85,7 @@ def _check(parameters: SpectralParameters) -> None:
 
 def _six(parameters: SpectralParameters, seed: int) -> Iterator[Cell]:
     sizes = {"rows": parameters.rows, "test": parameters.test_points, "validation": VALIDATION}
-    common = {"seed": seed, "jobs": jobs([Setting(Problem())]), "checkpoints": SIX, **sizes}
+    common = {"seed": seed, "jobs": jobs([Setting(Problem())]), "checkpoints": SIX, "falling": True, **sizes}
     epochs = dict.fromkeys(NETWORKS, parameters.epochs)
     rates = {name: chosen_rate(name) for name in NETWORKS}
     yield from _measured("six", f"seed={seed}", common, epochs, rates, "study:study")
@@ -94,7 +94,7 @@ def _six(parameters: SpectralParameters, seed: int) -> Iterator[Cell]:
 def _grid(parameters: SpectralParameters, seed: int) -> Iterator[Cell]:
     for rows, settings in grid_sizes(parameters, seed).items():
         sizes = {"rows": rows, "test": parameters.grid_test_points, "validation": 0}
-        common = {"seed": seed, "jobs": jobs(settings), "checkpoints": CHECKPOINTS, **sizes}
+        common = {"seed": seed, "jobs": jobs(settings), "checkpoints": CHECKPOINTS, "falling": False, **sizes}
         epochs = {name: max(8, round(net.share * parameters.epochs)) for name, net in NETWORKS.items()}
         rates = dict.fromkeys(NETWORKS, RATE)
         yield from _measured("grid", f"n={rows}/seed={seed}", common, epochs, rates, "diagnosis:diagnose")
