@@ -42,7 +42,7 @@ draws = 60
 device = "cpu"
 
 # %% tags=["hide-input"]
-from ntkd_lib.experiments.distilled_ntk import check, paper_costs, summary
+from ntkd_lib.experiments.distilled_ntk import check, metrics, paper_costs, summary
 from ntkd_lib.experiments.notebook import open_run
 from ntkd_lib.figures import distilled_ntk as figures
 from ntkd_lib.figures import distilled_ntk_tables as tables
@@ -50,7 +50,7 @@ from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
 
 run = open_run("06_distilled_ntk", globals())
-evidence = run.publish(summary.metrics(run))
+evidence = run.publish(metrics.metrics(run))
 means = summary.averages(summary.scores(run))
 ledgers = paper_costs.paper_ledgers()
 
@@ -286,5 +286,5 @@ tables.certificate_table(check.certificates(run))
 assert check.folded_error(run) < 1e-9
 assert check.within_bounds(run)
 assert check.memory_growth(run) < 0.05
-assert summary.same_cells(run, evidence.metrics)
+assert metrics.same_cells(run, evidence.metrics)
 assert all(len(part) == 1 for _, part in means[means.method == "exact"].groupby(["data", "target"]))
