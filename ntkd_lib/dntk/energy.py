@@ -17,7 +17,7 @@ from ntkd_lib.ntk.sketches.sparse import SparseSketch
 
 RATE = 0.01  # of Adam, for intensities in [0, 1]; five times larger steps lower the energy at first
 JITTER = 1e-6  # share of the mean squared length that keeps near duplicates apart
-CHUNK = 20  # images whose Jacobians are held at once
+ENTRIES = 2**24  # of Jacobians that are held at once
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def gradient_features(
     Returns:
         Features.
     """
-    return torch.cat([sketch.whole("all", jacobian(model, part)) for part in images.split(CHUNK)])
+    parts = images.split(_chunk(model, images))
+    return torch.cat([sketch.whole("all", jacobian(model, part)) for part in parts])
 
 
 def second_moments(features: Float[Tensor, "n c k"]) -> Float[Tensor, "c k k"]:
@@ -124,6 +125,14 @@ def maximise_energy(
 
 
 @torch.no_grad()
+def _chunk(model: nn.Module, images: Tensor) -> int:
+    """Give the number of images whose Jacobians fit."""
+    logits = model(images[:1].detach()).shape[1]
+    weights = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return max(1, ENTRIES // (logits * weights))
+
+
+@torch.no_grad()
 def _features(model: nn.Module, images: Tensor, sketch: SparseSketch) -> Float[Tensor, "m c k"]:
     return gradient_features(model, images.detach(), sketch)
 
@@ -132,8 +141,8 @@ def _pulled_back(
     model: nn.Module, images: Tensor, sketch: SparseSketch, slope: Float[Tensor, "m c k"]
 ) -> Float[Tensor, "m _ _ _"]:
     """Give the derivative with respect to images from that with respect to their features."""
-    found = []
-    for part, wanted in zip(images.detach().split(CHUNK), slope.split(CHUNK), strict=True):
+    found, chunk = [], _chunk(model, images)
+    for part, wanted in zip(images.detach().split(chunk), slope.split(chunk), strict=True):
         moved = part.clone().requires_grad_(True)
         found += torch.autograd.grad(gradient_features(model, moved, sketch), moved, wanted)
     return torch.cat(found)

@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 import torch
 
+from ntkd_lib.data import registry, standins
 from ntkd_lib.data.registry import locate
 from ntkd_lib.dntk.ledger import Ledger, Work
 from ntkd_lib.experiments.distilled_ntk import (
     base,
+    cells,
+    energy,
     images,
     memory,
     network,
@@ -31,12 +34,24 @@ from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.parameters import load_parameters
 from ntkd_lib.records.store import CellStore
 
-SMALL = {"data": "mnist-5k", "seeds": [0, 1], "thorough": 1, "colour_seeds": [4], "images": 400, "tests": 60}
-SHORT = {"epochs": 2, "colour_epochs": 2, "distil_steps": 2, "sketch": 64, "per_class": 11}
+SMALL = {"data": "mnist-5k", "seeds": [0, 1], "thorough": 1, "colour_seeds": [4], "images": 240, "tests": 60}
+SHORT = {"epochs": 4, "colour_epochs": 2, "distil_steps": 2, "energy_steps": 1, "sketch": 64, "per_class": 11}
 
+
+DEFAULTS = DistilledParameters(tier="smoke").model_dump()
+RESNET = {"images": 40, "tests": 8, "per_class": 1, "distil_steps": 1, "energy_steps": 1, "sketch": 16}
+FEWER = [
+    (cells, "FEW", 1),
+    (synthetic, "COUNTS", (2,)),
+    *((points, name, sizes) for name, sizes in (("RANDOM", (5,)), ("LANDMARKS", (4,)), ("PSEUDO", (5,)))),
+    (points, "LAST", (40,)),
+    (streamed, "LANDMARKS", 4),
+    (streamed, "CERTIFIED", 5),
+]
 
 WORK = (
     base.train_on_distilled,
+    energy.tune,
     images.distil,
     memory.measure,
     network.train,
@@ -54,7 +69,7 @@ def small(**changes: object) -> DistilledParameters:
 
 
 def maker(**changes: object) -> CellMaker:
-    return CellMaker(small(**changes), "mnist-5k", locate("mnist-5k").sha256, 2)
+    return CellMaker(small(**changes), "mnist-5k", locate("mnist-5k").sha256, 4)
 
 
 def arguments(**changes: object) -> dict[str, object]:
@@ -164,10 +179,10 @@ def test_cells_run_end_to_end_and_agree_with_each_other(tmp_path) -> None:
     exact, points = found["exact"], found["points"]
     whole = next(r for r in exact.values["rows"] if r["target"] == "logits")
     assert whole["fidelity"] > 90
-    assert whole["ledger"]["build"]["tangent kernel"]["rows"] == 4000
-    assert np.array_equal(points.arrays["random/400/logits"], exact.arrays["exact/400/logits"])
+    assert whole["ledger"]["build"]["tangent kernel"]["rows"] == 2400
+    assert np.array_equal(points.arrays["random/240/logits"], exact.arrays["exact/240/logits"])
     rows = {(r["method"], r["size"], r["target"]): r for r in points.values["rows"]}
-    assert rows["last layer", 400, "logits"]["fidelity"] > 97
+    assert rows["last layer", 240, "logits"]["fidelity"] > 97
     assert sum(w["rows"] for w in rows["last layer", 100, "logits"]["ledger"]["build"].values()) == 0
     assert rows["pseudo", 100, "logits"]["ledger"]["build"]["tangent kernel"]["rows"] == 100
     assert 0 <= found["synthetic"].values["uncovered"] <= 5
@@ -175,3 +190,27 @@ def test_cells_run_end_to_end_and_agree_with_each_other(tmp_path) -> None:
     assert directions["error"] <= directions["bound"] + 1e-9
     states = {row["state"] for row in found["ranks"].values["rows"]}
     assert states == {"initial", "trained", "distilled", "real"}
+    captured = found["energy"].values["captured"]
+    assert all(0 < share <= 1 for share in captured.values())
+    assert rows["random", 25, "logits"]["ledger"]["build"]["tangent kernel"]["rows"] == 250
+
+
+@pytest.mark.slow
+def test_the_path_of_imagenette_runs_with_a_resnet_on_a_few_small_pictures(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(standins._MAKERS, "imagenette", lambda: standins.draw_textures(1000))
+    for name in ("NTKD_DATA", "DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NTKD_CACHE", str(tmp_path / "cache"))
+    registry.forget()
+    for module, name, value in FEWER:
+        monkeypatch.setattr(module, name, value)
+    parameters = DistilledParameters.model_construct(**{**DEFAULTS, **RESNET})
+    make = CellMaker(parameters, "imagenette", locate("imagenette").sha256, 2)
+    planned = [make.network(0), make.synthetic(0), *make.thorough(0)]
+    found = run_cells(planned, CellStore(tmp_path / "cells"), workers=1, progress="none")
+    registry.forget()
+    assert found["imagenette/network/seed=0"].values["parameters"] == 11_181_642
+    scored = [found[f"imagenette/{cell}/seed=0"] for cell in summary.SCORED]
+    assert all(0 <= row["fidelity"] <= 100 for record in scored for row in record.values["rows"])
+    last = next(r for r in scored[1].values["rows"] if r["method"] == "last layer" and r["size"] == 40)
+    assert last["fidelity"] >= 90

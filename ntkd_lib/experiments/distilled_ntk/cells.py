@@ -85,7 +85,9 @@ class CellMaker:
                 10,
             ),
             self._cell("ranks", seed, "ranks:measure", {}, many, 10),
-            self._cell("energy", seed, "energy:tune", self._tuning(), network, 20),
+            self._cell(
+                "energy", seed, "energy:tune", {"steps": self.parameters.energy_steps} | _ridge(), network, 20
+            ),
             self._cell("base", seed, "base:train_on_distilled", {"epochs": self.epochs} | _ridge(), many, 12),
         ]
 
@@ -104,9 +106,6 @@ class CellMaker:
     def _needs(self, seed: int, *names: str) -> dict[str, Cell]:
         sizes = {"few": FEW, "many": self.parameters.per_class}
         return {"network": self.network(seed)} | {name: self.images(seed, sizes[name]) for name in names}
-
-    def _tuning(self) -> dict[str, float]:
-        return {"per_class": FEW, "steps": self.parameters.energy_steps} | _ridge()
 
     def _steps(self) -> dict[str, float]:
         return {"distil_steps": self.parameters.distil_steps} | _ridge()

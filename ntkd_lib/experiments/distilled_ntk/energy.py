@@ -18,27 +18,28 @@ from ntkd_lib.ntk.sketches.sparse import SparseSketch
 from ntkd_lib.records.cells import CellResult, Record
 from ntkd_lib.records.seeds import derive_seed
 
-SEEN, SIZE = 500, 512  # images whose energy is captured, features a class
+SIZE = 512  # features a class
+SEEN, MADE = 4, 20  # of so many training images one is captured, and one made
 
 
 def tune(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
     """Tune landmarks to capture energy, and match features with the same number of operations.
 
     Args:
-        arguments: What `prepare` takes, ``per_class``: a tenth of the images made, and ``steps``.
+        arguments: What `prepare` takes, ``label_ridge`` and ``steps``.
         needs: ``network``.
 
     Returns:
-        Rows of `Scores`; ``captured``: share of the energy of the first training images by method;
+        Rows of `Scores`; ``captured``: share of the energy of a quarter of the training images by method;
         ``shares``: the same along the tuning; ``matching_steps``: steps of feature matching of equal work.
     """
     bench = Bench.open(arguments, needs["network"])
-    seed, count = derive_seed("energy", arguments["seed"]), bench.costs.classes * arguments["per_class"]
+    seed, n = derive_seed("energy", arguments["seed"]), len(bench.setting.labels)
     sketch = SparseSketch(SIZE, seed=seed)
-    seen = bench.setting.images[:SEEN]
+    seen = bench.setting.images[: n // SEEN]
     with bench.clock.measure():
         features = _sketched(bench, seen, sketch)
-        rows = pivoted_cholesky(trace_features(features), count, seed).to(seen.device)
+        rows = pivoted_cholesky(trace_features(features), n // MADE, seed).to(seen.device)
     before = {"sketch": bench.costs.jacobian(len(seen)).timed(bench.clock.seconds)}
     moments = second_moments(features)
     with bench.clock.measure():
@@ -90,7 +91,7 @@ def _matched(bench: Bench, arguments: Mapping[str, Any], steps: int) -> Tensor:
             bench.model,
             setting.images,
             setting.labels,
-            per_class=arguments["per_class"],
+            per_class=max(1, len(setting.labels) // (MADE * bench.costs.classes)),
             steps=steps,
             seed=arguments["seed"],
         )

@@ -13,7 +13,7 @@ from ntkd_lib.experiments.distilled_ntk.synthetic import COUNTS
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.records.cells import Record
 
-SCORED = ("exact", "points", "streamed", "synthetic", "base")
+SCORED = ("exact", "points", "streamed", "synthetic", "energy", "base")
 PREFIXES = {"mnist": "small", "mnist-5k": "small", "cifar-10": "cifar10", "imagenette": "imagenette"}
 QUERIES = 1000
 LEVEL, FEWER = 99.0, 20.0
@@ -314,3 +314,24 @@ def best_by_data(run: Run, means: pd.DataFrame) -> dict[str, pd.Series]:
         Its row by data set.
     """
     return {data: best_cheap(means, data) for data in prefixes(run)}
+
+
+def energy(run: Run, means: pd.DataFrame) -> pd.DataFrame:
+    """List images tuned to the tangent kernel, what they start from, and feature matching of equal work.
+
+    Args:
+        run: The run.
+        means: As `averages` gives it.
+
+    Returns:
+        Their rows of the averages, fitted to logits, with ``captured``: percent of the gradients' energy.
+    """
+    logits = means[means["target"] == "logits"]
+    parts = []
+    for data in prefixes(run):
+        records = [record_of(run, data, "energy", seed) for seed in seeds_of(run, data)]
+        for method in records[0].values["captured"]:
+            part = logits[(logits["data"] == data) & (logits["method"] == method)]
+            share = mean(record.values["captured"][method] for record in records)
+            parts.append(part.assign(captured=100 * share))
+    return pd.concat(parts, ignore_index=True)
