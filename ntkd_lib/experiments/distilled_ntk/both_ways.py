@@ -70,9 +70,9 @@ def _fewer(data: str, own: pd.DataFrame, known: Mapping[str, float]) -> Counted:
         "1. prediction is kept with 20 times fewer Jacobians",
         data,
         f"{made['fewer']:.0f} times fewer, {drop:.1f} points of accuracy lost",
-        drop <= LOST and made["fewer"] >= FEWER,
+        bool(drop <= LOST and made["fewer"] >= FEWER),
         f"{cheaper:.1f} times fewer operations, distillation included",
-        drop <= LOST and cheaper >= FEWER,
+        bool(drop <= LOST and cheaper >= FEWER),
     )
 
 
@@ -86,7 +86,7 @@ def _rank(data: str, growth: pd.Series, known: Mapping[str, float]) -> Counted:
         f"rank {rank:.1f} of the distilled points, {shift:.1f} away from real ones",
         RANK[0] <= rank <= RANK[1] and shift <= SHIFT,
         f"real points: {last:.1f} of {most}, and {growth['initial'][most]:.1f} before training",
-        last <= RANK[1],
+        bool(last <= RANK[1]),
     )
 
 
@@ -100,7 +100,7 @@ def _five(data: str, own: pd.DataFrame, known: Mapping[str, float]) -> Counted:
         scores,
         kept,
         f"{made['fewer']:.1f} times fewer rows, {exact['flop'] / made['flop']:.1f} times fewer operations",
-        kept and made["fewer"] >= 100,
+        bool(kept and made["fewer"] >= 100),
     )
 
 
