@@ -95,7 +95,8 @@ def test_table_is_aligned_and_complete(catalogue, monkeypatch):
     assert not any(line != line.rstrip() for line in lines)
 
 
-def test_nothing_to_do_is_not_announced(catalogue, brought):
+@pytest.mark.usefixtures("catalogue", "brought")
+def test_nothing_to_do_is_not_announced():
     table = rows(download=True)
     assert {row.found for row in table} == {"real", "embedded"}
     assert "what to do" not in render(table)
