@@ -1,4 +1,4 @@
-"""Cells that measure the memory of the streamed pass, each stream in a process of its own."""
+"""Cells that measure the memory of the streamed pass, in a process of its own."""
 
 import json
 import os
@@ -18,12 +18,13 @@ from ntkd_lib.ntk.sketches.stream import sketched_batches
 from ntkd_lib.records.cells import CellResult, Record
 
 CHUNK, SIZE = 50, 256
-COUNTS = (200, 1000)
-UNIT = 2**20 if sys.platform == "darwin" else 2**10  # the system counts in bytes, or in KiB
+UNIT = 1 if sys.platform == "darwin" else 2**10  # the system counts in bytes, or in KiB
 
 
 def measure(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
-    """Stream two numbers of images through a network and compare the peaks of memory.
+    """Stream several numbers of images through a network and compare the peaks of memory.
+
+    One process does all, the fewest first: its peak never falls, and rises where more images need more.
 
     Args:
         arguments: ``counts``: numbers of images.
@@ -34,32 +35,40 @@ def measure(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRe
         images would take, by arithmetic.
     """
     del needs
-    rows = []
-    for count in arguments["counts"]:
-        command = [sys.executable, "-c", f"from {__name__} import report; report({int(count)})"]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-        features, kernel = 4 * 10 * count * SIZE / 2**20, 4 * 10 * count**2 / 2**20
-        peak = json.loads(done.stdout.splitlines()[-1])["peak"]
-        rows.append({"images": count, "peak": peak, "features": features, "kernel": kernel})
-    return CellResult({"rows": rows})
+    counts = sorted(int(count) for count in arguments["counts"])
+    command = [sys.executable, "-c", f"from {__name__} import report; report({counts})"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    peaks = json.loads(done.stdout.splitlines()[-1])
+    return CellResult({"rows": [_row(count, peak) for count, peak in zip(counts, peaks, strict=True)]})
 
 
-def report(count: int) -> None:
-    """Stream images that are drawn on the way, and print the peak of this process in MiB.
+def _row(count: int, peak: float) -> dict[str, float]:
+    features, kernel = 4 * 10 * count * SIZE / 2**20, 4 * 10 * count**2 / 2**20
+    return {"images": count, "peak": peak, "features": features, "kernel": kernel}
+
+
+def report(counts: list[int]) -> None:
+    """Stream images that are drawn on the way, and print the peaks of this process so far in MiB.
 
     Args:
-        count: Number of images.
+        counts: Numbers of images.
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    peaks = []
+    for count in counts:
+        _stream(count)
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT / 2**20)
+    print(json.dumps(peaks))
+
+
+def _stream(count: int) -> None:
     model, sketch = compact_cnn().eval(), KroneckerSketch(SIZE)
     regression = StreamedRegression(10, SIZE)
     for features in sketched_batches(model, _drawn(count), sketch, CHUNK):
         regression.add(features, torch.ones(len(features), 10, 1))
     regression.solve([1e-3])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10 / UNIT
-    print(json.dumps({"peak": peak / 2**10}))
 
 
 def _drawn(count: int) -> Iterator[Tensor]:
