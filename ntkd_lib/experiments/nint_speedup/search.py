@@ -21,7 +21,7 @@ from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
 TUNED = ("full", "uniform", "nint", "expansive", "error_memory")
-IMAGES = ("kodim05",)
+IMAGES = ("kodim05", "kodim08")
 TRIALS = 8
 SEED = 1000
 STEPS = 1000
