@@ -94,7 +94,7 @@ def main() -> None:
     if located.kind != "real":
         raise click.ClickException("the search needs the real data set signals, found a stand-in")
     planned = cells(located.sha256)
-    records = run_cells(planned, CellStore(cell_root()), workers=1)
+    records = run_cells(planned, CellStore(cell_root()), workers=2)
     write_json(
         search_file(),
         {
