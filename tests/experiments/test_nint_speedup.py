@@ -27,6 +27,7 @@ from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.figures import nint_maps, nint_tables
 from ntkd_lib.figures import nint_speedup as figures
 from ntkd_lib.figures.style import theme
+from ntkd_lib.records.cells import Record
 from ntkd_lib.records.claims import load_claims
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import tier_layout
@@ -34,7 +35,7 @@ from ntkd_lib.records.parameters import ParameterError, load_parameters
 from ntkd_lib.records.sources import module_sources
 from ntkd_lib.records.store import CellStore
 
-TINY = {"seeds": [0, 1], "side": 32, "width": 8, "steps": 40, "every": 5, "side_steps": 20, "points": 1024}
+TINY = {"seeds": [0, 1], "side": 32, "width": 8, "steps": 20, "every": 5, "side_steps": 20, "points": 1024}
 
 
 @pytest.fixture(scope="module")
@@ -115,18 +116,12 @@ def test_the_contracts_protocol_is_the_contracts():
     assert shares | {0.7} == {0.5, 0.6, 0.7, 0.8}
 
 
-def test_recorded_metrics_are_those_of_the_contract(monkeypatch):
+def test_recorded_metrics_are_those_of_the_contract(monkeypatch, tmp_path):
     curve = {"quality": [20.0, 30.0], "cpu": [0.0, 2.0]}
-
-    class Made:
-        key = "a" * 64
-        values = {  # noqa: RUF012
-            "curves": {name: curve for name in METHODS},  # noqa: C420
-            "looks": [{"ratio": 12.0}],
-        }
-
-    monkeypatch.setattr(record, "by_seed", lambda part, sha256, store: {s: [Made()] * 3 for s in range(5)})
-    found = record.metrics("0" * 64, None)
+    values = {"curves": dict.fromkeys(METHODS, curve), "looks": [{"ratio": 12.0}]}
+    made = Record("a" * 64, "made", values, {}, {"seconds": 1.0})
+    monkeypatch.setattr(record, "by_seed", lambda part, sha256, store: {s: [made] * 3 for s in range(5)})
+    found = record.metrics("0" * 64, CellStore(tmp_path))
     named = {n for c in load_claims().claims for n in c.metric_names if n.startswith("nint.small.")}
     assert set(found) == named
     assert found["nint.small.nint.psnr_equal_time"].values == [30.0] * 5
