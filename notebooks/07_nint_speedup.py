@@ -29,7 +29,7 @@ side = 64
 width = 32
 steps = 1000
 every = 25
-side_steps = 300
+side_steps = 200
 points = 65536
 device = "cpu"
 

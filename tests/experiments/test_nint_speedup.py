@@ -35,7 +35,7 @@ from ntkd_lib.records.parameters import ParameterError, load_parameters
 from ntkd_lib.records.sources import module_sources
 from ntkd_lib.records.store import CellStore
 
-TINY = {"seeds": [0, 1], "side": 32, "width": 8, "steps": 20, "every": 5, "side_steps": 20, "points": 1024}
+TINY = {"seeds": [0, 1], "side": 32, "width": 8, "steps": 20, "every": 2, "side_steps": 20, "points": 1024}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_entrants_of_a_race_share_everything_but_the_sampler():
 
 
 def test_rare_evaluations_are_refused():
-    expected = r"every = 100 is too much for side_steps = 300; allowed: at most a quarter of it"
+    expected = r"every = 100 is too much for side_steps = 200; allowed: at most a quarter of it"
     with pytest.raises(ParameterError, match=expected):
         plan.plan(NintParameters(every=100))
 
@@ -114,6 +114,16 @@ def test_the_contracts_protocol_is_the_contracts():
         assert {e["lr"] for e in cell.arguments["entrants"]} == {1e-4}
     shares = {e["settings"]["xi"] for c in small.cells("xi", "0" * 64) for e in c.arguments["entrants"]}
     assert shares | {0.7} == {0.5, 0.6, 0.7, 0.8}
+
+
+def test_recorded_evidence_names_the_protocol_that_was_run():
+    made = record.evidence(locate("signals"), {}, 1.0)
+    assert made.standard
+    assert (made.parameters["side"], made.parameters["seeds"]) == (128, [0, 1, 2, 3, 4])
+    for cell in small.cells("fixed", "0" * 64):
+        assert cell.arguments["subject"]["side"] == made.parameters["side"]
+        assert cell.arguments["steps"] == made.parameters["steps"]
+        assert cell.arguments["seed"] in made.parameters["seeds"]
 
 
 def test_recorded_metrics_are_those_of_the_contract(monkeypatch, tmp_path):

@@ -18,7 +18,7 @@ class NintParameters(SeededParameters):
     steps: int = parameter(1000, "Training steps of each sampler.", unit="steps", ge=20, le=100_000)
     every: int = parameter(25, "Steps between evaluations.", unit="steps", ge=1, le=1000)
     side_steps: int = parameter(
-        300,
+        200,
         "Steps of the smaller studies: settings, networks, sound, shape.",
         unit="steps",
         ge=20,
