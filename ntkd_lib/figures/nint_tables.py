@@ -93,6 +93,28 @@ def paper_table() -> Html:
     return table(headers, rows, caption="The paper's PSNR (dB), 512 × 512; which images is not known")
 
 
+def beside_table(rows: pd.DataFrame) -> Html:
+    """Show the paper's numbers beside ours.
+
+    Args:
+        rows: One row a number; ``here`` is missing where the run is too short or a target is not reached.
+
+    Returns:
+        What, the paper's number, ours.
+    """
+    cells = [
+        (
+            row.what,
+            f"{_signed(row.paper)} {row.unit}",
+            "–" if pd.isna(row.here) else f"{_signed(row.here)} {row.unit}",
+        )
+        for row in rows.itertuples()
+    ]
+    return table(
+        ("Number", "The paper, 512 × 512", "Here, live size"), cells, caption="Beside the paper's tables"
+    )
+
+
 def search_table(trials: pd.DataFrame) -> Html:
     """Show the settings that the search chose.
 
