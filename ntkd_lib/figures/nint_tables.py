@@ -198,8 +198,8 @@ def cost_table(overhead: Mapping[str, Any], million: Mapping[str, Any]) -> Html:
             "choosing and remembering, error memory",
             f"{100 * step['error_memory'] / step['step']:.2f} % of the step",
         ),
-        ("refresh of very many points, forward-equivalents", f"{_forwards(million):.2f}"),
-        ("rise of memory during it", f"{million['rise']:.0f} MiB"),
+        ("refresh of very many points, narrow network, forward-equivalents", f"{_forwards(million):.2f}"),
+        ("rise of memory during it, results and start-up included", f"{million['rise']:.0f} MiB"),
         ("all its activations would take", f"{million['everything']:,.0f} MiB"),
     ]
     return table(("Quantity", "Measured"), rows, caption="What choosing costs")
@@ -248,7 +248,7 @@ def answer(savings: pd.DataFrame, timed: pd.DataFrame, qualities: pd.DataFrame) 
         f"{by.cpu_saving['uniform']:.0f} %, error memory {by.cpu_saving['error_memory']:.0f} %. "
         f"After equal steps NINT is {_signed(end['nint'])} dB to uniform; without its kernel, "
         f"{_signed(end['error_mix'])} dB, so that the kernel's part is {_signed(ntk)} dB. "
-        f"After equal CPU time, all tuned alike, uniform is {_signed(gaps['uniform'])} dB and error memory "
-        f"{_signed(gaps['error_memory'])} dB to NINT."
+        f"After equal CPU time, all tuned alike, full batch is {_signed(gaps['full'])} dB to NINT, uniform "
+        f"{_signed(gaps['uniform'])} dB and error memory {_signed(gaps['error_memory'])} dB."
     )
     return element("p", element("strong", "Measured here. "), text)
