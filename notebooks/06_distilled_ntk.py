@@ -120,9 +120,9 @@ tables.fewest_table(summary.fewest_rows(means))
 #   images; 99 % is reached with 200 and 40 times fewer rows.
 # - **A hundred random images are enough for the digits,** at 99 %. On colour images they keep 91 %, and it
 #   takes a thousand of them, half of all rows, to reach 99 %.
-# - **Distilled images do not beat random ones where logits are fitted:** 99 % against 99 % on the digits, 86 %
-#   against 91 % on colour images. Where labels are fitted they help, 54 % against 41 % on colour images; 500
-#   random images, which take a third more operations, keep 63 %.
+# - **Distilled images do not beat random ones where logits are fitted:** 99 % against 99 % on the digits,
+#   86 % against 91 % on colour images. Where labels are fitted they help, 54 % against 41 % on colour images;
+#   500 random images, which take a third more operations, keep 63 %.
 # - **With labels as targets it stops.** No method with fewer rows keeps 99 %. For a twentieth of the rows the
 #   best keep 98 % on the digits and 70 % on colour images; there exact regression keeps 81 % of its own
 #   decisions when its ridge is ten times larger.
