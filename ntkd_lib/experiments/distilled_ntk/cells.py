@@ -8,7 +8,7 @@ from ntkd_lib.records.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.distilled_ntk"
 FEW = 10  # distilled images a class: a twentieth of 2,000 images
-STREAMED = (200, 1000)  # images of the two streams whose memory is compared
+STREAMED = (400, 1600)  # images of the two streams whose memory is compared
 
 
 class CellMaker:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,15 +15,16 @@ from ntkd_lib.nets.compact_cnn import compact_cnn
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.stream import sketched_batches
 from ntkd_lib.records.cells import CellResult, Record
+from ntkd_lib.records.provenance import measure as measured_peak
 
 CHUNK, SIZE = 50, 256
-UNIT = 1 if sys.platform == "darwin" else 2**10  # the system counts in bytes, or in KiB
 
 
 def measure(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
     """Stream several numbers of images through a network and compare the peaks of memory.
 
-    One process does all, the fewest first: its peak never falls, and rises where more images need more.
+    A process of its own does all. A first stream is not counted, as the next one finds the memory that it
+    left in pieces.
 
     Args:
         arguments: ``counts``: numbers of images.
@@ -49,17 +49,19 @@ def _row(count: int, peak: float) -> dict[str, float]:
 
 
 def report(counts: list[int]) -> None:
-    """Stream images that are drawn on the way, and print the peaks of this process so far in MiB.
+    """Stream images that are drawn on the way, and print the peak of this process in each stream in MiB.
 
     Args:
         counts: Numbers of images.
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    _stream(counts[0])
     peaks = []
     for count in counts:
-        _stream(count)
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT / 2**20)
+        with measured_peak() as found:
+            _stream(count)
+        peaks.append(found.peak_memory_mib)
     print(json.dumps(peaks))
 
 

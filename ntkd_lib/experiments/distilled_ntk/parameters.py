@@ -12,7 +12,7 @@ class DistilledParameters(SeededParameters):
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "Seeds of the digits: every one trains, distils and clusters."
     )
     thorough: int = parameter(
-        3, "Of these seeds, how many also get the exact kernel and all other methods.", unit="seeds", ge=1
+        2, "Of these seeds, how many also get the exact kernel and all other methods.", unit="seeds", ge=1
     )
     colour_seeds: Seeds = parameter([0, 1], "Seeds of the colour images; all are thorough.")
     data: Literal["mnist", "mnist-5k"] = parameter("mnist", "Digits; mnist-5k ships with a dependency.")
