@@ -37,8 +37,8 @@ from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.parameters import load_parameters
 from ntkd_lib.records.store import CellStore
 
-SMALL = {"data": "mnist-5k", "seeds": [0, 1], "thorough": 1, "colour_seeds": [4], "images": 200, "tests": 60}
-SHORT = {"epochs": 4, "colour_epochs": 2, "distil_steps": 2, "energy_steps": 1, "sketch": 64, "per_class": 10}
+SMALL = {"data": "mnist-5k", "seeds": [0, 1], "thorough": 1, "colour_seeds": [4], "images": 240, "tests": 60}
+SHORT = {"epochs": 4, "colour_epochs": 2, "distil_steps": 2, "energy_steps": 1, "sketch": 64, "per_class": 11}
 
 
 RESNET = DistilledParameters().model_dump()
@@ -206,10 +206,10 @@ def test_cells_run_end_to_end_and_agree_with_each_other(tmp_path) -> None:
     exact, points = found["exact"], found["points"]
     whole = next(r for r in exact.values["rows"] if r["target"] == "logits")
     assert whole["fidelity"] > 90
-    assert whole["ledger"]["build"]["tangent kernel"]["rows"] == 2000
-    assert np.array_equal(points.arrays["random/200/logits"], exact.arrays["exact/200/logits"])
+    assert whole["ledger"]["build"]["tangent kernel"]["rows"] == 2400
+    assert np.array_equal(points.arrays["random/240/logits"], exact.arrays["exact/240/logits"])
     rows = {(r["method"], r["size"], r["target"]): r for r in points.values["rows"]}
-    assert rows["last layer", 200, "logits"]["fidelity"] > 97
+    assert rows["last layer", 240, "logits"]["fidelity"] > 97
     assert sum(w["rows"] for w in rows["last layer", 100, "logits"]["ledger"]["build"].values()) == 0
     assert rows["pseudo", 100, "logits"]["ledger"]["build"]["tangent kernel"]["rows"] == 100
     assert 0 <= found["synthetic"].values["uncovered"] <= 5
