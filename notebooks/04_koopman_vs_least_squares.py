@@ -42,7 +42,7 @@ from ntkd_lib.figures.publish import show
 
 run = open_run("04_koopman_vs_least_squares", globals())
 scores = summary.scores(run)
-evidence = run.publish(summary.metrics(run, scores))
+evidence = run.publish(summary.metrics(run))
 table = summary.summary_table(scores)
 gaps = summary.differences(scores)
 

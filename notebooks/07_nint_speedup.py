@@ -35,14 +35,14 @@ device = "cpu"
 
 # %% tags=["hide-input"]
 from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.experiments.nint_speedup import check, contract, paper, studies, summary
+from ntkd_lib.experiments.nint_speedup import check, metrics, paper, studies, summary
 from ntkd_lib.figures import nint_maps, nint_tables
 from ntkd_lib.figures import nint_speedup as figures
 from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
 
 run = open_run("07_nint_speedup", globals())
-evidence = run.publish(summary.metrics(run) | contract.metrics(run))
+evidence = run.publish(metrics.metrics(run))
 curves = summary.curves(run)
 targets = summary.reached(run)
 savings = summary.savings(targets)

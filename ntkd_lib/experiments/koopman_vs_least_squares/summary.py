@@ -201,17 +201,16 @@ def by_size(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def metrics(run: Run, table: pd.DataFrame) -> dict[str, Metric]:
+def metrics(run: Run) -> dict[str, Metric]:
     """Collect the metrics that the claim contract names, and the accuracy of every other method.
 
     Args:
         run: The run.
-        table: As ``scores`` gives it.
 
     Returns:
         Metric by name.
     """
-    found = {}
+    found, table = {}, scores(run)
     sets = dict(zip(NAMES, data_sets(run.parameters), strict=True))
     for (data, degree, method), part in table[table["chosen"]].groupby(["data", "degree", "method"]):
         name = f"koopman.{data}.q{degree}.{method}.accuracy"
