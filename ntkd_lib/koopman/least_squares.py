@@ -65,11 +65,11 @@ class NormalEquations:
             scale: Factor of each function; all 1 when left out.
 
         Returns:
-            Largest over smallest singular value.
+            Largest over smallest singular value; at most 6.7e7, what sums in float64 can tell from infinity.
         """
         factor = np.ones(len(self.gram)) if scale is None else scale
         values = scipy.linalg.eigvalsh(self.gram * factor[:, None] * factor)
-        return float(np.sqrt(values[-1] / max(values[0], np.finfo(float).tiny)))
+        return float(np.sqrt(values[-1] / max(values[0], np.finfo(float).eps * values[-1])))
 
 
 def normal_equations(lifted: Lifted, targets: Float[np.ndarray, "n k"]) -> NormalEquations:
