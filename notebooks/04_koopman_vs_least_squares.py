@@ -29,13 +29,16 @@ seed = None
 digits = "mnist"
 images = 60_000
 quadratic = [10, 20, 30, 40]
-cubic = [10, 15]
+cubic = [10, 20]
 grid_seeds = 5
 teacher_epochs = 6
+resnet_seeds = 0
+resnet_epochs = 2
 
 # %% tags=["hide-input"]
-from ntkd_lib.experiments.koopman_vs_least_squares import check, summary
+from ntkd_lib.experiments.koopman_vs_least_squares import check, studies, summary
 from ntkd_lib.experiments.notebook import open_run
+from ntkd_lib.figures import koopman_tables as tables
 from ntkd_lib.figures import koopman_vs_least_squares as figures
 from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
@@ -50,7 +53,7 @@ gaps = summary.differences(scores)
 # ## The answer
 
 # %% tags=["hide-input"]
-figures.answer(gaps)
+tables.answer(gaps)
 
 # %% tags=["hide-input"]
 claim_box(evidence)
@@ -75,10 +78,10 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.score_table(table, "mnist")
+tables.score_table(table, "mnist")
 
 # %% tags=["hide-input"]
-figures.score_table(table, "fashion")
+tables.score_table(table, "fashion")
 
 # %% [markdown]
 # ## Does the teacher add anything?
@@ -101,7 +104,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.share_table(share)
+tables.share_table(share)
 
 # %% [markdown]
 # ## What each degree adds, and what it costs
@@ -142,7 +145,7 @@ show(
 # span.
 
 # %% tags=["hide-input"]
-deviations = summary.stability(run, scores)
+deviations = studies.stability(run, scores)
 show(
     run,
     "stability",
@@ -154,7 +157,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.condition_table(summary.conditioning(run))
+tables.condition_table(studies.conditioning(run))
 
 # %% [markdown]
 # ## How it was made
@@ -178,7 +181,7 @@ figures.condition_table(summary.conditioning(run))
 # **Teacher.** An MLP 784–256–64–10.
 
 # %% tags=["hide-input"]
-figures.teacher_words(summary.teachers(run))
+tables.teacher_words(summary.teachers(run))
 
 # %% [markdown]
 # **Certificates.** Newton's method with preconditioned conjugate gradients streams the functions block by
@@ -187,14 +190,14 @@ figures.teacher_words(summary.teachers(run))
 # far the loss can still fall.
 
 # %% tags=["hide-input"]
-figures.certificate_table(scores)
+tables.certificate_table(scores)
 
 # %% [markdown]
 # Training the same problem by Adam, as a network would be trained, leaves noise from the order of the
 # images and a loss above the minimum.
 
 # %% tags=["hide-input"]
-course = summary.course(run)
+course = studies.course(run)
 newton = run.records[f"{digits}/course"].values["optimum_seconds"]
 show(
     run,
@@ -212,7 +215,7 @@ show(
 # student is $10^{-5}$. A data set that the recorded search has no trials for takes the settings of MNIST.
 
 # %% tags=["hide-input"]
-figures.settings_table(summary.settings(run))
+tables.settings_table(studies.settings(run))
 
 # %% [markdown]
 # ## On imperfect hardware
@@ -222,7 +225,7 @@ figures.settings_table(summary.settings(run))
 # it.
 
 # %% tags=["hide-input"]
-faults = summary.hardware(run)
+faults = studies.hardware(run)
 show(
     run,
     "hardware",
@@ -233,7 +236,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.radial_words(summary.radial(run, scores))
+tables.radial_words(studies.radial(run, scores))
 
 # %% [markdown]
 # ## Check

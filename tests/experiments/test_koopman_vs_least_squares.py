@@ -131,7 +131,7 @@ def ran(tmp_path_factory):
         maker.student("kd", 0, 2, 8, kd, hardware=True),
         maker.student("ce", 0, 2, 8, ce),
         maker.student("kd_rbf", 0, 2, 4, {**kd, "width": 1.0}, dictionary="rbf"),
-        maker.linear(0, 2, fits, 8),
+        maker.linear(0, 2, fits, hardware=8, condition=True),
         maker.stability(
             {**common, "repeats": 2, "students": {"kd": kd}, "naive": {"ridge": 0.0, "rank": 64}}
         ),
