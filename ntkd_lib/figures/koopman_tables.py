@@ -164,6 +164,25 @@ def teacher_words(teachers: pd.DataFrame) -> Html:
     )
 
 
+def residual_words(residual: pd.DataFrame) -> Html:
+    """Say how distillation and EDMD compare with a ResNet-18 as teacher.
+
+    Args:
+        residual: One row a method and seed; empty where the run has none.
+
+    Returns:
+        A paragraph.
+    """
+    title = element("strong", "ResNet-18 as teacher. ")
+    if residual.empty:
+        return element("p", title, "Not part of this run; tier paper has it.")
+    means = residual.groupby("method")["accuracy"].mean()
+    numbers = (residual["teacher"].mean(), means["kd"], means["naive_pca"])
+    teacher, distilled, naive = (format_value(number, "percent") for number in numbers)
+    text = f"Teacher {teacher}; distilled, degree 2, {distilled}; EDMD with PCA {naive}; "
+    return element("p", title, text, f"{residual['seed'].nunique()} seeds.")
+
+
 def radial_words(radial: Mapping[str, float]) -> Html:
     """Say how radial functions compare with as many monomials.
 
