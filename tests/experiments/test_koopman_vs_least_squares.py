@@ -43,6 +43,8 @@ def test_methods_of_one_seed_share_teacher_and_scores() -> None:
     assert kd.needs["inputs"] == ce.needs["inputs"] == linear.needs["inputs"]
     assert kd.needs["teacher"] == linear.needs["teacher"]
     assert "teacher" not in ce.needs
+    assert kd.needs["start"] == ce  # never the other way: what has no teacher must not lean on one
+    assert "start" not in ce.needs
 
 
 def test_teachers_do_not_depend_on_any_solver() -> None:
@@ -60,6 +62,16 @@ def test_claims_get_all_seeds_and_other_sizes_the_first() -> None:
             own = plan.chosen_size(parameters, data, 2, method)
             assert found[method, own] == [3, 4, 5]
             assert all(len(seeds) >= 2 for (name, _), seeds in found.items() if name == method)
+
+
+def test_controls_are_planned_and_a_residual_teacher_where_asked_for() -> None:
+    assert planned()["mnist-5k/pixels/seed=0"].needs == {}
+    assert planned()["mnist-5k/ce/q=1/d=8/seed=0"].arguments["degree"] == 1
+    assert not [name for name in planned() if "resnet18" in name]
+    cells = planned(resnet_seeds=1)
+    found = sorted(name for name in cells if "resnet18" in name)
+    assert [name.split("/")[2] for name in found] == ["kd", "linear", "teacher"]
+    assert all(cells[name].needs["teacher"] == cells[found[2]] for name in found[:2])
 
 
 def test_one_seed_replaces_the_list() -> None:
@@ -112,6 +124,7 @@ def test_tiers_are_valid_and_cpu_is_the_default() -> None:
     assert len(tiers["cpu"].all_seeds) == 10
     assert tiers["smoke"].digits == "mnist-5k"
     assert max(tiers["paper"].cubic) == 40
+    assert tiers["paper"].resnet_seeds == 10
 
 
 def test_a_size_that_is_given_twice_is_refused() -> None:
@@ -131,12 +144,13 @@ def ran(tmp_path_factory):
         maker.student("kd", 0, 2, 8, kd, hardware=True),
         maker.student("ce", 0, 2, 8, ce),
         maker.student("kd_rbf", 0, 2, 4, {**kd, "width": 1.0}, dictionary="rbf"),
-        maker.linear(0, 2, fits, 8),
+        maker.linear(0, 2, fits, hardware=8, condition=True),
         maker.stability(
             {**common, "repeats": 2, "students": {"kd": kd}, "naive": {"ridge": 0.0, "rank": 64}}
         ),
         maker.course({**common, "settings": kd, "epochs": 2, "repeats": 2}),
         maker.inputs(0),
+        maker.pixels(0, ce),
     ]
     stores = (CellStore(tmp_path_factory.mktemp(name)) for name in "ab")
     return [run_cells(cells, store, workers=1, progress="none") for store in stores]
@@ -151,12 +165,34 @@ def test_cells_repeat_bit_for_bit(ran) -> None:
 
 
 def test_students_are_certified_and_better_than_guessing(ran) -> None:
-    for name in ("kd", "ce"):
-        values = ran[0][f"mnist-5k/{name}/q=2/d=8/seed=0"].values
+    for name, functions in (("kd/q=2/d=8", 45), ("ce/q=2/d=8", 45), ("pixels", 785)):
+        values = ran[0][f"mnist-5k/{name}/seed=0"].values
         assert values["gradient"] <= 1e-6
         assert values["converged"]
-        assert values["functions"] == 45
+        assert values["functions"] == functions
         assert values["accuracy"] > 60
+
+
+def test_a_start_changes_the_path_and_not_the_optimum(ran, tmp_path) -> None:
+    maker = CellMaker(smoke(), "mnist-5k", locate("mnist-5k").sha256)
+    kd, ce = ({"alpha": alpha, "temperature": 2.0, "ridge": 1e-3} for alpha in (0.5, 0.0))
+    cell = maker.student("kd", 0, 2, 8, kd, start=maker.student("ce", 0, 2, 8, ce))
+    led = run_cells([cell], CellStore(tmp_path), workers=1, progress="none")[cell.name]
+    alone = ran[0][cell.name]
+    assert led.values["loss"] == pytest.approx(alone.values["loss"], rel=1e-6)
+    assert np.abs(led.arrays["weights"] - alone.arrays["weights"]).max() < 1e-2
+
+
+def test_a_residual_teacher_keeps_what_enters_its_last_layer(tmp_path) -> None:
+    maker = CellMaker(smoke(images=500, resnet_epochs=1), "mnist-5k", locate("mnist-5k").sha256)
+    fit = {"method": "naive", "components": 4, "ridge": 1e-3, "rank": 20}
+    cell = maker.linear(0, 2, [fit], network="resnet18")
+    records = run_cells([cell, *cell.needs.values()], CellStore(tmp_path), workers=1, progress="none")
+    arrays = records["mnist-5k/resnet18/teacher/seed=0"].arrays
+    assert arrays["hidden"].shape == (500, 512)
+    logits = arrays["hidden"] @ arrays["weight"].T + arrays["bias"]
+    np.testing.assert_allclose(logits, arrays["logits"], atol=1e-3 * np.abs(logits).max())
+    assert records[cell.name].values["fits"][0]["rank"] == 20
 
 
 def test_edmd_with_all_components_is_least_squares_to_the_logits(ran) -> None:

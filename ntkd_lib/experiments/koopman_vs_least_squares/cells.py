@@ -9,6 +9,7 @@ from ntkd_lib.records.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.koopman_vs_least_squares"
 TOLERANCE, SEARCH_TOLERANCE = 1e-6, 1e-3
+COST = {"mlp": 1.2, "resnet18": 200.0}  # seconds an epoch
 
 
 class CellMaker:
@@ -25,18 +26,20 @@ class CellMaker:
         self.data = data
         self.checksum = checksum
 
-    def teacher(self, seed: int) -> Cell:
+    def teacher(self, seed: int, network: str = "mlp") -> Cell:
         """Make the cell that trains a teacher.
 
         Args:
             seed: Seed of split, start and batches.
+            network: ``mlp`` or ``resnet18``.
 
         Returns:
             The cell.
         """
-        epochs = self.parameters.teacher_epochs
-        arguments = {**self._source(seed), "epochs": epochs}
-        return self._cell(f"teacher/seed={seed}", "teacher:train", arguments, cost=2 + 1.2 * epochs)
+        epochs = self.parameters.teacher_epochs if network == "mlp" else self.parameters.resnet_epochs
+        arguments = {**self._source(seed), "epochs": epochs, "network": network}
+        name = f"{_prefix(network)}teacher/seed={seed}"
+        return self._cell(name, "teacher:train", arguments, cost=2 + epochs * COST[network])
 
     def inputs(self, seed: int) -> Cell:
         """Make the cell that reduces images to scores.
@@ -63,6 +66,8 @@ class CellMaker:
         dictionary: str = "monomials",
         hardware: bool = False,
         tolerance: float = TOLERANCE,
+        start: Cell | None = None,
+        network: str = "mlp",
     ) -> Cell:
         """Make the cell that solves one student's problem.
 
@@ -76,6 +81,8 @@ class CellMaker:
             dictionary: ``monomials`` or ``rbf``.
             hardware: Whether imperfect hardware is tried.
             tolerance: Relative gradient norm to stop at.
+            start: Cell of another student on the same functions, whose solution is a good first guess.
+            network: The teacher's architecture.
 
         Returns:
             The cell.
@@ -91,12 +98,47 @@ class CellMaker:
         }
         needs = {"inputs": self.inputs(seed)}
         if settings["alpha"] > 0:
-            needs["teacher"] = self.teacher(seed)
-        name = f"{method}{tag}/q={degree}/d={components}/seed={seed}"
-        cost = 1 + 0.015 * comb(components + degree, degree)
+            needs["teacher"] = self.teacher(seed, network)
+        if start is not None:
+            needs["start"] = start
+        name = f"{_prefix(network)}{method}{tag}/q={degree}/d={components}/seed={seed}"
+        cost = 1 + (0.008 if start is None else 0.004) * comb(components + degree, degree)
         return self._cell(name, "student:solve", arguments, needs=needs, cost=cost)
 
-    def linear(self, seed: int, degree: int, fits: list[dict[str, Any]], hardware: int = 0) -> Cell:
+    def pixels(
+        self, seed: int, settings: Mapping[str, float], tag: str = "", tolerance: float = TOLERANCE
+    ) -> Cell:
+        """Make the cell of cross-entropy on raw pixels.
+
+        Args:
+            seed: Seed of the split.
+            settings: Settings of the loss.
+            tag: Added to the name, where there are several settings.
+            tolerance: Relative gradient norm to stop at.
+
+        Returns:
+            The cell.
+        """
+        arguments = {
+            **self._source(seed),
+            "degree": 1,
+            "dictionary": "monomials",
+            "settings": dict(settings),
+            "hardware": False,
+            "tolerance": tolerance,
+        }
+        return self._cell(f"pixels{tag}/seed={seed}", "student:solve", arguments, cost=6)
+
+    def linear(
+        self,
+        seed: int,
+        degree: int,
+        fits: list[dict[str, Any]],
+        *,
+        hardware: int = 0,
+        condition: bool = False,
+        network: str = "mlp",
+    ) -> Cell:
         """Make the cell that solves all least-squares problems of a degree.
 
         Args:
@@ -104,12 +146,17 @@ class CellMaker:
             degree: Degree of the dictionary.
             fits: Each a ``method``, ``components``, ``ridge`` and ``rank``.
             hardware: Components whose weights meet imperfect hardware; 0 for none.
+            condition: Whether condition numbers are wanted.
+            network: The teacher's architecture.
 
         Returns:
             The cell.
         """
-        arguments = {"seed": seed, "degree": degree, "fits": fits, "hardware": hardware}
-        return self._both(f"linear/q={degree}/seed={seed}", "linear:solve", arguments, cost=4)
+        asked = {"fits": fits, "hardware": hardware, "condition": condition}
+        arguments = {"seed": seed, "degree": degree, **asked}
+        name = f"{_prefix(network)}linear/q={degree}/seed={seed}"
+        cost = 1 + 0.004 * comb(max(fit["components"] for fit in fits) + degree, degree)
+        return self._both(name, "linear:solve", arguments, cost, network)
 
     def stability(self, arguments: dict[str, Any]) -> Cell:
         """Make the cell that refits on parts of the training images.
@@ -133,9 +180,11 @@ class CellMaker:
         """
         return self._both("course", "course:solve", {**arguments, "tolerance": TOLERANCE}, cost=30)
 
-    def _both(self, name: str, work: str, arguments: dict[str, Any], cost: float) -> Cell:
+    def _both(
+        self, name: str, work: str, arguments: dict[str, Any], cost: float, network: str = "mlp"
+    ) -> Cell:
         seed = arguments["seed"]
-        needs = {"inputs": self.inputs(seed), "teacher": self.teacher(seed)}
+        needs = {"inputs": self.inputs(seed), "teacher": self.teacher(seed, network)}
         return self._cell(name, work, arguments, needs=needs, cost=cost)
 
     def _source(self, seed: int) -> dict[str, Any]:
@@ -154,3 +203,7 @@ class CellMaker:
             data={self.data: self.checksum},
             **rest,
         )
+
+
+def _prefix(network: str) -> str:
+    return "" if network == "mlp" else f"{network}/"

@@ -100,3 +100,18 @@ def read_inputs(record: Record, components: int) -> Inputs:
     train, held_out = (Part(scores[arrays[k]], labels[arrays[k]]) for k in ("rows", "held_out"))
     test = Part(arrays["test_scores"][:, :components], arrays["test_labels"])
     return Inputs(train, held_out, test, arrays["rows"])
+
+
+def read_pixels(arguments: Mapping[str, Any]) -> Inputs:
+    """Read the parts with the pixels themselves in place of scores.
+
+    Args:
+        arguments: ``data``, ``sha256``, ``seed``, ``images``.
+
+    Returns:
+        The parts.
+    """
+    train, test = (images_of(arguments, split) for split in ("train", "test"))
+    rows, held_out = split_of(arguments, len(train.labels))
+    fitted, chosen_on = (Part(train.images[k].flatten(1), train.labels[k]) for k in (rows, held_out))
+    return Inputs(fitted, chosen_on, Part(test.images.flatten(1), test.labels), rows)

@@ -26,7 +26,8 @@ def solve(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: ``seed``, ``degree``, ``fits`` (each a ``method``, ``components``, ``ridge``, ``rank``),
-            ``hardware`` (components whose weights are tested on imperfect hardware, or 0).
+            ``hardware`` (components whose weights are tested on imperfect hardware, or 0), ``condition``
+            (whether condition numbers are wanted).
         needs: ``inputs`` and ``teacher``.
 
     Returns:
@@ -50,7 +51,8 @@ def solve(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
             test = read_inputs(needs["inputs"], fit["components"]).test
             scores["hardware"] = imperfect(weights, lifts["train"], test, arguments["seed"])
         fits.append({**fit, **scores})
-    return CellResult({"fits": fits, "condition": solver.conditions(arguments["fits"])}, arrays)
+    condition = solver.conditions(arguments["fits"]) if arguments["condition"] else []
+    return CellResult({"fits": fits, "condition": condition}, arrays)
 
 
 class _Solver:

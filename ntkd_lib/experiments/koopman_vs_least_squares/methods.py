@@ -35,12 +35,16 @@ STUDENTS: Mapping[str, Method] = {
         Method("kd_only", "KL to the teacher alone", {**RIDGE, **TEMPERATURE}, {"alpha": 1.0}),
     )
 }
+PIXELS = Method("pixels", "cross-entropy on raw pixels", RIDGE, {"alpha": 0.0, "temperature": 1.0})
 LEAST_SQUARES: Mapping[str, str] = {
     "naive": "EDMD, best ridge and rank",
     "naive_published": "EDMD, pseudo-inverse, d' = d",
     "ls_logits": "least squares to teacher logits",
     "ls_onehot": "least squares to labels",
 }
-LABELS = {name: method.label for name, method in STUDENTS.items()} | dict(LEAST_SQUARES)
+LABELS = {
+    **{method.name: method.label for method in (*STUDENTS.values(), PIXELS)},
+    **LEAST_SQUARES,
+}
 RIDGES = (0.0, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 RANKS = (10, 20, 40, 64)

@@ -17,6 +17,7 @@ from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.koopman_vs_least_squares.cells import SEARCH_TOLERANCE, CellMaker
 from ntkd_lib.experiments.koopman_vs_least_squares.methods import (
     LEAST_SQUARES,
+    PIXELS,
     RANKS,
     RIDGES,
     STUDENTS,
@@ -24,7 +25,7 @@ from ntkd_lib.experiments.koopman_vs_least_squares.methods import (
     Range,
 )
 from ntkd_lib.experiments.koopman_vs_least_squares.parameters import KoopmanParameters
-from ntkd_lib.experiments.koopman_vs_least_squares.plan import data_sets, sizes
+from ntkd_lib.experiments.koopman_vs_least_squares.plan import DEGREES, data_sets, sizes
 from ntkd_lib.experiments.koopman_vs_least_squares.settings import search_file
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell, Record
@@ -35,8 +36,12 @@ from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
 TRIALS, TUNING_SEED = 6, 1000
-SMALL = {2: 20, 3: 10}  # components of the first trials
-SECOND_RIDGES = (3e-5, 3e-4)
+SMALL = {1: 40, 2: 20, 3: 10}  # components of the first trials
+SECOND_RIDGES = {
+    1: (3e-5, 3e-4),
+    2: (3e-5, 3e-4),
+    3: (1e-4, 3e-4),
+}  # smaller ones at degree 3: twice the time
 WIDTHS = (0.5, 1.0, 2.0)
 
 
@@ -85,12 +90,12 @@ class Search:
             One row a trial, without anything of the test set.
         """
         found = []
-        for degree in (2, 3):
+        for degree in DEGREES:
             names = STUDENTS if degree == 2 else ("kd", "ce")
             first = self._students({m: self._first(STUDENTS[m], degree) for m in names}, degree)
             second = self._students({m: self._second(first, m, degree) for m in names}, degree)
             found += [*first, *second, *self._linear(degree)]
-        return found + self._radial(found)
+        return found + self._pixels() + self._radial(found)
 
     def _first(self, method: Method, degree: int) -> list[tuple[int, dict[str, float]]]:
         return [(SMALL[degree], draw_settings(method, trial)) for trial in range(TRIALS)]
@@ -102,7 +107,7 @@ class Search:
         return [
             (d, {**best, "ridge": ridge})
             for d in sizes(self.maker.parameters, degree)
-            for ridge in SECOND_RIDGES
+            for ridge in SECOND_RIDGES[degree]
         ]
 
     def _students(
@@ -152,13 +157,25 @@ class Search:
             for fit in record.values["fits"]
         ]
 
+    def _pixels(self) -> list[dict[str, Any]]:
+        points = [draw_settings(PIXELS, trial) for trial in range(TRIALS)]
+        cells = [
+            self.maker.pixels(TUNING_SEED, settings, f"/trial={number}", SEARCH_TOLERANCE)
+            for number, settings in enumerate(points)
+        ]
+        records = self._run(cells)
+        return [
+            self._row(1, PIXELS.name, 784, settings, records[cell.name].values["validation"])
+            for cell, settings in zip(cells, points, strict=True)
+        ]
+
     def _radial(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         of_kd = [t for t in found if t["method"] == "kd" and t["degree"] == 2]
         best = max((t for t in of_kd if t["components"] == SMALL[2]), key=lambda t: t["validation"])
         points = [
             (SMALL[2], {**best["settings"], "ridge": ridge, "width": width})
             for width in WIDTHS
-            for ridge in SECOND_RIDGES
+            for ridge in SECOND_RIDGES[2]
         ]
         return self._students({"kd_rbf": points}, 2, "rbf")
 
@@ -199,11 +216,15 @@ def main(workers: int | None) -> None:
     write_json(
         search_file(),
         {
-            "budget": {"trials": TRIALS, "ridges": list(SECOND_RIDGES), "seed": TUNING_SEED},
+            "budget": {
+                "trials": TRIALS,
+                "ridges": {str(degree): list(ridges) for degree, ridges in SECOND_RIDGES.items()},
+                "seed": TUNING_SEED,
+            },
             "data": {name: place.sha256 for name, place in located.items()},
             "parameters": parameters.model_dump(),
             "provenance": snapshot(["python", "-m", "ntkd_lib.experiments.koopman_vs_least_squares.search"]),
-            "space": {method.name: dict(method.space) for method in STUDENTS.values()},
+            "space": {method.name: dict(method.space) for method in (*STUDENTS.values(), PIXELS)},
             "trials": trials,
         },
     )

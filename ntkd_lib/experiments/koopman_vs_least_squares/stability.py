@@ -38,9 +38,10 @@ def solve(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     found: dict[str, list[float]] = {name: [] for name in (*arguments["students"], "naive")}
     for repeat in range(arguments["repeats"]):
         part = _part(inputs, derive_seed("part", arguments["seed"], repeat))
+        start = None
         for name, settings in arguments["students"].items():
             problem = make_problem(monomials, part, needs, settings)
-            weights = minimise(problem, tolerance=arguments["tolerance"]).weights
+            start = weights = minimise(problem, start, tolerance=arguments["tolerance"]).weights
             found[name].append(inputs.test.accuracy(guess(weights, test)))
         weights = _naive(monomials, part, needs["teacher"], arguments["naive"])
         found["naive"].append(inputs.test.accuracy(guess(weights, test)))

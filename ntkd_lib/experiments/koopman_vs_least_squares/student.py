@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkd_lib.experiments.koopman_vs_least_squares.inputs import Inputs, Part, read_inputs
+from ntkd_lib.experiments.koopman_vs_least_squares.inputs import Inputs, Part, read_inputs, read_pixels
 from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions
 from ntkd_lib.koopman.hardware import function_scale, missing, noisy, quantise
 from ntkd_lib.koopman.lifted import Lifted
@@ -26,17 +26,20 @@ def solve(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: ``seed``, ``components``, ``degree``, ``dictionary``, ``settings`` (alpha, temperature,
-            ridge), ``tolerance``, ``hardware``.
-        needs: ``inputs``, and ``teacher`` where alpha is above 0.
+            ridge), ``tolerance``, ``hardware``; without ``inputs`` also where to find the images.
+        needs: ``inputs``, else the pixels are used; ``teacher`` where alpha is above 0; ``start``, a solution
+            nearby to start from, where there is one.
 
     Returns:
         Accuracies in percent, the certificate, costs; weights and the guess for every test image.
     """
     deterministic(arguments["seed"])
-    inputs = read_inputs(needs["inputs"], arguments["components"])
+    found = needs.get("inputs")
+    inputs = read_inputs(found, arguments["components"]) if found else read_pixels(arguments)
     dictionary = make_dictionary(arguments, inputs)
     problem = make_problem(dictionary, inputs, needs, arguments["settings"])
-    optimum = minimise(problem, tolerance=arguments["tolerance"])
+    start = torch.tensor(needs["start"].arrays["weights"]) if "start" in needs else None
+    optimum = minimise(problem, start, tolerance=arguments["tolerance"])
     test = Lifted(dictionary, inputs.test.scores, memory=0)
     guesses = guess(optimum.weights, test)
     values = {

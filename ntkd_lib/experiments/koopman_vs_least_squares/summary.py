@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,13 @@ import pandas as pd
 
 from ntkd_lib.experiments.koopman_vs_least_squares.methods import LABELS, LEAST_SQUARES
 from ntkd_lib.experiments.koopman_vs_least_squares.plan import (
+    RESNET,
     chosen_size,
     data_sets,
-    extra_size,
-    sizes,
+    first_seeds,
+    residual_seeds,
     solved,
 )
-from ntkd_lib.experiments.koopman_vs_least_squares.settings import best_trial
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.records.cells import Record
@@ -39,9 +39,10 @@ def scores(run: Run) -> pd.DataFrame:
     """
     rows = []
     for name, data in zip(NAMES, data_sets(run.parameters), strict=True):
-        for degree in (2, 3):
+        for degree in (2, 3, 1):  # the control last
             rows += [{"data": name, "degree": degree, **row} for row in _students(run, data, degree)]
             rows += [{"data": name, "degree": degree, **row} for row in _least_squares(run, data, degree)]
+        rows += [{"data": name, "degree": 1, **row} for row in _pixels(run, data)]
     table = pd.DataFrame(rows)
     table["label"] = table["method"].map(LABELS)
     return table
@@ -52,16 +53,23 @@ def _students(run: Run, data: str, degree: int) -> Iterator[dict[str, Any]]:
         chosen = d == chosen_size(run.parameters, data, degree, method)
         for seed in seeds:
             record = student_record(run, data, degree, method, d, seed)
-            wanted = ("accuracy", "validation", "converged", "gradient", "gap", "steps", "passes")
-            yield {
-                "method": method,
-                "components": d,
-                "seed": seed,
-                "chosen": chosen,
-                **{name: record.values[name] for name in wanted},
-                "seconds": record.provenance["seconds"],
-                "cell": record.key,
-            }
+            yield _solution(record, method=method, components=d, seed=seed, chosen=chosen)
+
+
+def _pixels(run: Run, data: str) -> Iterator[dict[str, Any]]:
+    for seed in first_seeds(run.parameters):
+        record = run.records[f"{data}/pixels/seed={seed}"]
+        yield _solution(record, method="pixels", components=784, seed=seed, chosen=True)
+
+
+def _solution(record: Record, **known: Any) -> dict[str, Any]:
+    wanted = ("accuracy", "validation", "converged", "gradient", "gap", "steps", "passes")
+    return {
+        **known,
+        **{name: record.values[name] for name in wanted},
+        "seconds": record.provenance["seconds"],
+        "cell": record.key,
+    }
 
 
 def student_record(run: Run, data: str, degree: int, method: str, d: int, seed: int) -> Record:
@@ -83,7 +91,7 @@ def student_record(run: Run, data: str, degree: int, method: str, d: int, seed: 
 
 def _least_squares(run: Run, data: str, degree: int) -> Iterator[dict[str, Any]]:
     own = {m: chosen_size(run.parameters, data, degree, m) for m in LEAST_SQUARES}
-    for seed in run.parameters.all_seeds:
+    for seed in run.parameters.all_seeds if degree > 1 else first_seeds(run.parameters):
         record = run.records[f"{data}/linear/q={degree}/seed={seed}"]
         for fit in record.values["fits"]:
             yield {
@@ -139,8 +147,8 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
         One row a data set, degree and pair: mean difference in points, 95 % interval, smallest difference,
         seeds.
     """
-    rows = []
-    for (data, degree), part in table[table["chosen"]].groupby(["data", "degree"], sort=False):
+    rows, compared = [], table[table["chosen"] & (table["degree"] > 1)]
+    for (data, degree), part in compared.groupby(["data", "degree"], sort=False):
         by_method = {name: group.set_index("seed")["accuracy"] for name, group in part.groupby("method")}
         for greater, less in PAIRS:
             gaps = (by_method[greater] - by_method[less]).dropna()
@@ -186,7 +194,8 @@ def by_size(table: pd.DataFrame) -> pd.DataFrame:
     """
     pixels = 784
     rows = []
-    for keys, part in table.groupby(["data", "degree", "method", "components"], sort=False):
+    lifted = table[table["method"] != "pixels"]
+    for keys, part in lifted.groupby(["data", "degree", "method", "components"], sort=False):
         monomials = Monomials(keys[3], keys[1])
         rows.append(
             {
@@ -218,6 +227,11 @@ def metrics(run: Run) -> dict[str, Metric]:
         if data == "mnist" and degree == 2 and method in ("kd", "naive") and len(part) > 1:
             deviation = float(np.std(part["accuracy"], ddof=1))
             found[f"{name}_std"] = _metric(part, [deviation], sets[data])
+    if run.parameters.resnet_seeds:
+        for name, part in residual(run).groupby("method"):
+            found[f"koopman.mnist.{RESNET}.q2_{name}.accuracy"] = _metric(
+                part, list(part["accuracy"]), sets["mnist"]
+            )
     return found
 
 
@@ -229,6 +243,35 @@ def _metric(part: pd.DataFrame, values: list[float], data: str) -> Metric:
         data=[data],
         cells=list(part["cell"]),
     )
+
+
+def residual(run: Run) -> pd.DataFrame:
+    """List the scores with a ResNet-18 as teacher, digits at degree 2.
+
+    Args:
+        run: The run.
+
+    Returns:
+        One row a method (``kd``; ``naive_pca``, each seed at the ridge and rank of best validation) and seed.
+    """
+    data, rows = run.parameters.digits, []
+    d = chosen_size(run.parameters, data, 2, "kd")
+    for seed in residual_seeds(run.parameters):
+        student = run.records[f"{data}/{RESNET}/kd/q=2/d={d}/seed={seed}"]
+        naive = run.records[f"{data}/{RESNET}/linear/q=2/seed={seed}"]
+        best = max(naive.values["fits"], key=lambda fit: fit["validation"])
+        done = run.records[f"{data}/{RESNET}/teacher/seed={seed}"].values
+        common = {"seed": seed, "teacher": done["accuracy"]}
+        rows += [
+            {**common, "method": "kd", **_outcome(student, student.values)},
+            {**common, "method": "naive_pca", **_outcome(naive, best)},
+        ]
+    return pd.DataFrame(rows)
+
+
+def _outcome(record: Record, values: Mapping[str, Any]) -> dict[str, Any]:
+    converged = bool(values.get("converged", True))
+    return {"accuracy": values["accuracy"], "converged": converged, "cell": record.key}
 
 
 def teachers(run: Run) -> pd.DataFrame:
@@ -252,156 +295,3 @@ def teachers(run: Run) -> pd.DataFrame:
         for name, data in zip(NAMES, data_sets(run.parameters), strict=True)
         for seed in run.parameters.all_seeds
     )
-
-
-def hardware(run: Run) -> pd.DataFrame:
-    """List accuracies on imperfect hardware, digits at degree 2.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a method, fault, level and seed: accuracy in percent.
-    """
-    data, d = run.parameters.digits, chosen_size(run.parameters, run.parameters.digits, 2, "kd")
-    rows = []
-    for seed in run.parameters.all_seeds:
-        for method, values in _hardware_values(run, data, d, seed).items():
-            for fault, levels in values.items():
-                for level, accuracy in levels.items():
-                    rows.append(
-                        {
-                            "method": method,
-                            "label": LABELS[method],
-                            "fault": fault,
-                            "level": float(level),
-                            "seed": seed,
-                            "accuracy": accuracy,
-                        }
-                    )
-    return pd.DataFrame(rows)
-
-
-def _hardware_values(run: Run, data: str, d: int, seed: int) -> dict[str, Any]:
-    found = {}
-    for method in ("kd", "ce"):
-        record = run.records.get(f"{data}/{method}/q=2/d={d}/seed={seed}")
-        if record is not None:
-            found[method] = record.values["hardware"]
-    for fit in run.records[f"{data}/linear/q=2/seed={seed}"].values["fits"]:
-        if "hardware" in fit:
-            found[fit["method"]] = fit["hardware"]
-    return found
-
-
-def conditioning(run: Run) -> pd.DataFrame:
-    """Average condition numbers of the lifted training data over seeds.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a data set, degree and size: condition number with one common scale of the scores, and with
-        standardised scores.
-    """
-    rows = [
-        {"data": name, "degree": degree, **row}
-        for name, data in zip(NAMES, data_sets(run.parameters), strict=True)
-        for degree in (2, 3)
-        for seed in run.parameters.all_seeds
-        for row in run.records[f"{data}/linear/q={degree}/seed={seed}"].values["condition"]
-    ]
-    return pd.DataFrame(rows).groupby(["data", "degree", "components"], as_index=False).mean()
-
-
-def stability(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """Compare the spread over seeds with that over parts of the training images, digits at degree 2.
-
-    Args:
-        run: The run.
-        table: As ``scores`` gives it.
-
-    Returns:
-        One row a method and source of variation: deviations from the mean in points, one a repetition.
-    """
-    d, rows = extra_size(run.parameters), []
-    parts = run.records[f"{run.parameters.digits}/stability"].values["accuracy"]
-    for method in ("kd", "ce", "naive"):
-        mine = _at(table, method, d)
-        for what, values in (("seeds", list(mine["accuracy"])), ("90 % of the images", parts[method])):
-            centre = float(np.mean(values))
-            rows += [
-                {"method": method, "label": LABELS[method], "what": what, "deviation": v - centre}
-                for v in values
-            ]
-    return pd.DataFrame(rows)
-
-
-def _at(table: pd.DataFrame, method: str, d: int) -> pd.DataFrame:
-    digits = table[(table["data"] == "mnist") & (table["degree"] == 2)]
-    return digits[(digits["method"] == method) & (digits["components"] == d)]
-
-
-def course(run: Run) -> pd.DataFrame:
-    """Follow Adam's excess loss over the certified optimum.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row an order of images and epoch: CPU seconds and loss minus optimum.
-    """
-    values = run.records[f"{run.parameters.digits}/course"].values
-    return pd.DataFrame(
-        {"order": order, "epoch": epoch + 1, "seconds": seconds, "excess": loss - values["optimum"]}
-        for order, (losses, times) in enumerate(zip(values["losses"], values["seconds"], strict=True))
-        for epoch, (loss, seconds) in enumerate(zip(losses, times, strict=True))
-    )
-
-
-def radial(run: Run, table: pd.DataFrame) -> dict[str, float]:
-    """Compare radial functions with as many monomials, digits, the same seeds.
-
-    Args:
-        run: The run.
-        table: As ``scores`` gives it.
-
-    Returns:
-        Mean accuracies in percent by dictionary, and the number of functions.
-    """
-    d, data = extra_size(run.parameters), run.parameters.digits
-    seeds = run.parameters.all_seeds[: run.parameters.grid_seeds]
-    found = [student_record(run, data, 2, "kd_rbf", d, seed).values["accuracy"] for seed in seeds]
-    mine = _at(table, "kd", d)
-    alike = mine[mine["seed"].isin(seeds)]["accuracy"]
-    count = Monomials(d, 2).count
-    return {"rbf": float(np.mean(found)), "monomials": float(alike.mean()), "functions": count}
-
-
-def settings(run: Run) -> pd.DataFrame:
-    """List the settings that the search chose, each method at its own size.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a data set, degree and method: components and settings in words.
-    """
-    rows = []
-    for name, data in zip(NAMES, data_sets(run.parameters), strict=True):
-        for degree in (2, 3):
-            for method in ("kd", "ce", *(("kd_only",) if degree == 2 else ()), *LEAST_SQUARES):
-                trial = best_trial(data, degree, method, sizes(run.parameters, degree))
-                words = ", ".join(f"{key} {value:g}" for key, value in trial["settings"].items())
-                rows.append(
-                    {
-                        "data": name,
-                        "degree": degree,
-                        "method": method,
-                        "label": LABELS[method],
-                        "components": trial["components"],
-                        "settings": words,
-                        "validation": trial["validation"],
-                    }
-                )
-    return pd.DataFrame(rows)

@@ -8,8 +8,10 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from ntkd_lib.data.load import load, train_validation_split
+from ntkd_lib.distill.objective import Batch
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
 from ntkd_lib.nets.mlp import mlp
+from ntkd_lib.nets.resnet import resnet18_grey
 from ntkd_lib.records.cells import CellResult, Record
 from ntkd_lib.records.seeds import deterministic
 
@@ -19,10 +21,10 @@ VALIDATION_SHARE = 1 / 6
 
 
 def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
-    """Train an MLP 784-256-64-10.
+    """Train an MLP 784-256-64-10, or a ResNet-18.
 
     Args:
-        arguments: ``data``, ``sha256``, ``seed``, ``images``, ``epochs``.
+        arguments: ``data``, ``sha256``, ``seed``, ``images``, ``epochs``, ``network``.
         needs: Nothing.
 
     Returns:
@@ -33,14 +35,14 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     train_images, test = (images_of(arguments, split) for split in ("train", "test"))
     rows, held_out = split_of(arguments, len(train_images.labels))
     deterministic(arguments["seed"])
-    model = mlp(WIDTHS)
+    model = build(arguments["network"])
     schedule = Schedule(arguments["epochs"], TEACHER_BATCH, lr=TEACHER_LR, weight_decay=TEACHER_DECAY)
     curve = fit(
         model,
         train_images,
         rows,
         held_out,
-        lambda net, batch: cross_entropy(net(batch.images), batch.labels),
+        _loss,
         schedule,
     )
     hidden = predict(model[:-1], train_images.images)
@@ -50,6 +52,31 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
         "converged": converged(curve),
     }
     return CellResult(values, _arrays(hidden, model[-1]))
+
+
+def build(network: str) -> nn.Sequential:
+    """Build a teacher; its last module is its last dense layer.
+
+    Args:
+        network: ``mlp`` or ``resnet18``.
+
+    Returns:
+        An untrained network from images ``(n, 1, 28, 28)`` to logits ``(n, 10)``.
+    """
+    if network == "mlp":
+        return mlp(WIDTHS)
+    whole = resnet18_grey()
+    last, whole.fc = whole.fc, nn.Identity()
+    return nn.Sequential(whole, last)
+
+
+def _loss(model: nn.Module, batch: Batch) -> torch.Tensor:
+    # normalisation by batches while training, by running means whenever accuracy is asked for
+    model.train()
+    with torch.autocast("cpu", torch.bfloat16, enabled=not isinstance(model[0], nn.Flatten)):
+        logits = model(batch.images)
+    model.eval()
+    return cross_entropy(logits.float(), batch.labels)
 
 
 @torch.no_grad()
