@@ -53,7 +53,7 @@ def savings_table(savings: pd.DataFrame) -> Html:
 
 
 def quality_table(qualities: pd.DataFrame) -> Html:
-    """Show quality after equal steps.
+    """Show quality after equal steps, the best at the end first.
 
     Args:
         qualities: One row a method.
@@ -61,6 +61,7 @@ def quality_table(qualities: pd.DataFrame) -> Html:
     Returns:
         Label, PSNR at a quarter, half and the end, differences to uniform and to full batch.
     """
+    ordered = qualities.rename(columns=lambda c: c.replace(".", "")).sort_values("at_1", ascending=False)
     rows = [
         (
             row.label,
@@ -68,7 +69,7 @@ def quality_table(qualities: pd.DataFrame) -> Html:
             f"{_signed(row.to_uniform)} [{_signed(row.uniform_low)}, {_signed(row.uniform_high)}]",
             f"{_signed(row.to_full)} [{_signed(row.full_low)}, {_signed(row.full_high)}]",
         )
-        for row in qualities.rename(columns=lambda c: c.replace(".", "")).itertuples()
+        for row in ordered.itertuples()
     ]
     headers = ("Sampler", "At 25 %", "At 50 %", "At the end", "Minus uniform", "Minus full batch")
     return table(headers, rows, caption="PSNR (dB) after equal steps, mean over images and seeds")

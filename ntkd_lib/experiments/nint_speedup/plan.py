@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.nint_speedup import full
 from ntkd_lib.experiments.nint_speedup.cells import PACKAGE, Setup, entrant
 from ntkd_lib.experiments.nint_speedup.parameters import NintParameters
 from ntkd_lib.experiments.nint_speedup.settings import tuned
@@ -49,7 +50,8 @@ def plan(parameters: NintParameters) -> list[Cell]:
                 f"07_nint_speedup: every = {parameters.every} is too much for {name} = "
                 f"{getattr(parameters, name)}; allowed: at most a quarter of it"
             )
-    maker = Maker(parameters, locate("signals").sha256)
+    sha256 = locate("signals").sha256
+    maker = Maker(parameters, sha256)
     return [
         *maker.races(),
         *maker.timed(),
@@ -57,6 +59,7 @@ def plan(parameters: NintParameters) -> list[Cell]:
         *maker.studies(),
         *maker.others(),
         *maker.costs(),
+        *full.cells(parameters, sha256),
     ]
 
 
