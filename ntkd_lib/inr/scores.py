@@ -6,6 +6,7 @@ vector ``g`` is ``J (J^T g)``: one backward and one tangent pass. No row of the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -60,17 +61,24 @@ def fused(stack: DenseStack, x: Tensor, y: Tensor, keep: int = KEEP) -> Moved:
     Returns:
         Changes and residuals.
     """
-    total, room, residuals = stack.zeros(), keep, []
+    total, room = stack.zeros(), keep
+    change, residuals = torch.empty_like(y), torch.empty_like(y)
     chunks: list[Pass | None] = []
-    for points, targets in zip(x.split(stack.chunk), y.split(stack.chunk), strict=True):
+    for points, targets, g in _split(stack.chunk, x, y, residuals):
         kept = stack.record(points)
-        residuals.append(kept.outputs - targets)
-        add(total, stack.backward(kept, residuals[-1]))
+        torch.sub(kept.outputs, targets, out=g)
+        add(total, stack.backward(kept, g))
         room -= kept.bytes
         chunks.append(kept if room >= 0 else None)
-    parts = zip(x.split(stack.chunk), chunks, strict=True)
-    change = [stack.tangent(kept or stack.record(points), total) for points, kept in parts]
-    return Moved(torch.cat(change), torch.cat(residuals))
+        del kept  # or it would stay while the next chunk is made
+    for (points, moved), kept in zip(_split(stack.chunk, x, change), chunks, strict=True):
+        moved.copy_(stack.tangent(kept or stack.record(points), total))
+    return Moved(change, residuals)
+
+
+def _split(chunk: int, *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Cut tensors into views of as many points."""
+    return zip(*(part.split(chunk) for part in parts), strict=True)
 
 
 def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> Moved:

@@ -1,5 +1,8 @@
 """Scores: every fast pass against an explicit kernel, automatic differentiation, or its definition."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -140,3 +143,26 @@ def test_other_networks_are_refused_by_name():
         DenseStack(model)
     with pytest.raises(TypeError, match=r"the slope of Tanh is not known; allowed: Sine, ReLU, Gauss"):
         value_and_slope(torch.nn.Tanh(), torch.zeros(1, 1))
+
+
+RISE = """
+import resource
+import torch
+from ntkd_lib.inr.networks import build
+from ntkd_lib.inr.scores import fused
+from ntkd_lib.inr.stack import DenseStack
+
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+stack = DenseStack(build("siren", 2, 3, 32, 4))
+x, y = torch.rand(2**19, 2), torch.rand(2**19, 3)
+fused(stack, x[:4096], y[:4096])
+before = peak()
+fused(stack, x, y, keep=32 * 2**20)
+print(peak() - before)
+"""
+
+
+def test_memory_of_a_refresh_is_what_it_keeps_and_what_it_returns():
+    done = subprocess.run([sys.executable, "-c", RISE], capture_output=True, text=True, check=True)
+    results = 2 * 2**19 * 3 * 4 / 2**20  # MiB; all activations would take 640
+    assert float(done.stdout) < 32 + results + 16
