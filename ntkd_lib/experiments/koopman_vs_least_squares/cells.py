@@ -50,7 +50,8 @@ class CellMaker:
         Returns:
             The cell.
         """
-        count = max([*self.parameters.quadratic, *self.parameters.cubic])
+        parameters = self.parameters
+        count = max([*parameters.quadratic, *parameters.cubic, *parameters.cubic_garments])
         arguments = {**self._source(seed), "components": count}
         return self._cell(f"inputs/seed={seed}", "inputs:project", arguments, cost=3)
 

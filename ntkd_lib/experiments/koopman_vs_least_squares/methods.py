@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Range = tuple[float, float, Literal["log", "linear"]]
-RIDGE: Mapping[str, Range] = {"ridge": (1e-5, 1e-3, "log")}
+RIDGE: Mapping[str, Range] = {"ridge": (1e-6, 1e-3, "log")}
 TEMPERATURE: Mapping[str, Range] = {"temperature": (1.0, 8.0, "log")}
 SHARE: Mapping[str, Range] = {"alpha": (0.1, 0.9, "linear")}
 

@@ -38,11 +38,12 @@ def data_sets(parameters: KoopmanParameters) -> list[str]:
     return [parameters.digits, GARMENTS]
 
 
-def sizes(parameters: KoopmanParameters, degree: int) -> list[int]:
+def sizes(parameters: KoopmanParameters, data: str, degree: int) -> list[int]:
     """List the numbers of components of a degree; degree 1 is a control, with the most components alone.
 
     Args:
         parameters: Validated parameters.
+        data: Data set.
         degree: 1, 2 or 3.
 
     Returns:
@@ -50,7 +51,9 @@ def sizes(parameters: KoopmanParameters, degree: int) -> list[int]:
     """
     if degree == 1:
         return [max(parameters.quadratic)]
-    return sorted(parameters.quadratic if degree == 2 else parameters.cubic)
+    if degree == 2:
+        return sorted(parameters.quadratic)
+    return sorted(parameters.cubic_garments if data == GARMENTS else parameters.cubic)
 
 
 def chosen_size(parameters: KoopmanParameters, data: str, degree: int, method: str) -> int:
@@ -65,7 +68,7 @@ def chosen_size(parameters: KoopmanParameters, data: str, degree: int, method: s
     Returns:
         Number of components.
     """
-    return best_trial(data, degree, method, sizes(parameters, degree))["components"]
+    return best_trial(data, degree, method, sizes(parameters, data, degree))["components"]
 
 
 def solved(parameters: KoopmanParameters, data: str, degree: int) -> dict[tuple[str, int], list[int]]:
@@ -84,7 +87,7 @@ def solved(parameters: KoopmanParameters, data: str, degree: int) -> dict[tuple[
     """
     every = parameters.all_seeds
     first = first_seeds(parameters)
-    found = {(name, d): first for name in ("ce", "kd") for d in sizes(parameters, degree)}
+    found = {(name, d): first for name in ("ce", "kd") for d in sizes(parameters, data, degree)}
     if degree > 1:
         found["kd", chosen_size(parameters, data, degree, "kd")] = every
     if degree == 2:
@@ -135,7 +138,7 @@ def fits(parameters: KoopmanParameters, data: str, degree: int) -> list[dict[str
     """
     found = []
     for method in LEAST_SQUARES:
-        for d in sizes(parameters, degree):
+        for d in sizes(parameters, data, degree):
             settings = best_trial(data, degree, method, [d])["settings"]
             rank = d if method == "naive_published" else settings["rank"]
             found.append({"method": method, "components": d, "ridge": settings["ridge"], "rank": rank})

@@ -37,11 +37,8 @@ from ntkd_lib.records.store import CellStore
 
 TRIALS, TUNING_SEED = 6, 1000
 SMALL = {1: 40, 2: 20, 3: 10}  # components of the first trials
-SECOND_RIDGES = {
-    1: (3e-5, 3e-4),
-    2: (3e-5, 3e-4),
-    3: (1e-4, 3e-4),
-}  # smaller ones at degree 3: twice the time
+# of the degree; at degree 3 less would take several times as long
+SECOND_RIDGES = {1: (1e-6, 1e-5), 2: (3e-6, 3e-5), 3: (3e-5, 1e-4)}
 WIDTHS = (0.5, 1.0, 2.0)
 
 
@@ -106,7 +103,7 @@ class Search:
         best = max((t for t in first if t["method"] == method), key=lambda t: t["validation"])["settings"]
         return [
             (d, {**best, "ridge": ridge})
-            for d in sizes(self.maker.parameters, degree)
+            for d in sizes(self.maker.parameters, self.maker.data, degree)
             for ridge in SECOND_RIDGES[degree]
         ]
 
@@ -140,7 +137,7 @@ class Search:
         fits = [
             {"method": method, "components": d, "ridge": ridge, "rank": rank}
             for method in LEAST_SQUARES
-            for d in sizes(self.maker.parameters, degree)
+            for d in sizes(self.maker.parameters, self.maker.data, degree)
             for ridge in (RIDGES if method != "naive_published" else (0.0,))
             for rank in _ranks(method, d)
         ]
