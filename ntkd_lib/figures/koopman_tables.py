@@ -116,7 +116,7 @@ def condition_table(conditions: pd.DataFrame) -> Html:
         for row in conditions.itertuples()
     ]
     headers = ("Data", "q", "d", "One scale", "Standardised scores")
-    return table(headers, rows, caption="Condition number of the lifted matrix, mean over seeds")
+    return table(headers, rows, caption="Condition number of the lifted matrix, first seed")
 
 
 def certificate_table(scores: pd.DataFrame) -> Html:

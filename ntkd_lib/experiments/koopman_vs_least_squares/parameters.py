@@ -22,7 +22,7 @@ class KoopmanParameters(SeededParameters):
     images: int = parameter(
         60_000, "Training images of each data set, validation included.", unit="images", ge=500, le=60_000
     )
-    quadratic: Components = parameter([10, 20, 30, 40], "Principal components at degree 2.")
+    quadratic: Components = parameter([10, 20, 40], "Principal components at degree 2.")
     cubic: Components = parameter([10, 20], "Principal components at degree 3, digits.")
     cubic_garments: Components = parameter([10, 15], "Principal components at degree 3, garments.")
     grid_seeds: int = parameter(

@@ -151,7 +151,7 @@ def _least_squares(maker: CellMaker) -> list[Cell]:
     for degree in DEGREES:
         asked, hardware = fits(parameters, maker.data, degree), main if degree == 2 else 0
         for seed in parameters.all_seeds if degree > 1 else first:
-            wanted = degree > 1 and seed in first
+            wanted = degree > 1 and seed == first[0]
             cells.append(maker.linear(seed, degree, asked, hardware=hardware, condition=wanted))
     return cells
 

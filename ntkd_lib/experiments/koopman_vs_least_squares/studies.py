@@ -65,7 +65,7 @@ def _hardware_values(run: Run, data: str, d: int, seed: int) -> dict[str, Any]:
 
 
 def conditioning(run: Run) -> pd.DataFrame:
-    """Average condition numbers of the lifted training data over seeds.
+    """List condition numbers of the lifted training data of the first seed.
 
     Args:
         run: The run.
@@ -74,14 +74,13 @@ def conditioning(run: Run) -> pd.DataFrame:
         One row a data set, degree and size: condition number with one common scale of the scores, and with
         standardised scores.
     """
-    rows = [
+    seed = run.parameters.all_seeds[0]
+    return pd.DataFrame(
         {"data": name, "degree": degree, **row}
         for name, data in zip(NAMES, data_sets(run.parameters), strict=True)
         for degree in (2, 3)
-        for seed in first_seeds(run.parameters)
         for row in run.records[f"{data}/linear/q={degree}/seed={seed}"].values["condition"]
-    ]
-    return pd.DataFrame(rows).groupby(["data", "degree", "components"], as_index=False).mean()
+    )
 
 
 def stability(run: Run, table: pd.DataFrame) -> pd.DataFrame:
