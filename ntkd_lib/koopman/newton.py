@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
+from scipy.optimize import brentq
 from torch import Tensor
 
 from ntkd_lib.koopman.preconditioner import Preconditioner, price
@@ -13,7 +15,7 @@ from ntkd_lib.koopman.problem import Curvature, Evaluation, Problem
 
 TOLERANCE = 1e-6
 STEPS, PRODUCTS = 40, 120  # most Newton steps, and most curvature products in each
-SLACK = 1e-6  # of the loss: what rounding may hide in float32
+NEAR, LONGEST = 0.1, 16.0  # a slope that has fallen to this share is near enough; longest step
 WARM_SHARE, WARM_LEAST, WARM_TOLERANCE = 8, 4096, 2e-2  # first steps on an eighth of the inputs, loosely
 WARM_ROWS = 8  # at least so many inputs a function: fewer would be fitted far better than the rest
 
@@ -48,11 +50,12 @@ def minimise(
 ) -> Optimum:
     """Find the minimum of a convex problem.
 
-    Each step solves ``H D = -g`` by conjugate gradients, to an accuracy that grows as the gradient falls;
-    then the step is halved until the loss falls enough. The preconditioner has a block for every class, and
+    Each step solves ``H D = -g`` by conjugate gradients, to an accuracy that grows as the gradient falls,
+    and goes to the minimum along D. The preconditioner has a block for every class, and
     is renewed whenever as much work as it costs has gone into products since the last.
 
-    Source: Nocedal and Wright (2006), Algorithm 7.1 (line-search Newton-CG) and Eq. 7.3 (accuracy).
+    Source: Nocedal and Wright (2006), Algorithm 7.1 (line-search Newton-CG) and Eq. 7.3 (accuracy); the exact
+    search along D is ours.
 
     Args:
         problem: Problem.
@@ -90,10 +93,8 @@ def _descend(
             # at W = 0 all classes have the same curvature
             blocks, spent = curvature.preconditioner(by_class=weights.any().item()), 0
         direction, products = newton_direction(curvature, blocks, here.gradient, accuracy)
-        weights, here, moved = _line_search(problem, weights, here, direction)
+        weights, here = _line_search(problem, weights, here, direction)
         spent += products
-        if not moved:
-            return weights, taken + 1
     return weights, steps
 
 
@@ -170,12 +171,26 @@ def newton_direction(
 
 def _line_search(
     problem: Problem, weights: Float[Tensor, "c m"], here: Evaluation, direction: Float[Tensor, "c m"]
-) -> tuple[Float[Tensor, "c m"], Evaluation, bool]:
-    slope = (here.gradient * direction).sum().item()
-    slack, length = SLACK * abs(here.value), 1.0
-    while length > 1e-4:
-        there = problem.evaluate(weights + length * direction)
-        if there.value <= here.value + 1e-4 * length * slope + slack:
-            return weights + length * direction, there, True
-        length /= 2
-    return weights, here, False
+) -> tuple[Float[Tensor, "c m"], Evaluation]:
+    """Go to the minimum along D; logits are linear in W, so the search needs no pass over the data."""
+    change, term = problem.logits(direction), problem.penalise(direction)
+    fixed, growing = (weights * term).sum().item(), (direction * term).sum().item()
+
+    def slope(length: float) -> float:
+        if length == 0:
+            return (here.gradient * direction).sum().item()
+        return problem.slope(here.logits + length * change, change) + fixed + length * growing
+
+    length = _length(slope)
+    there = weights + length * direction
+    return there, problem.evaluate(there, here.logits + length * change)
+
+
+def _length(slope: Callable[[float], float]) -> float:
+    """Find where a slope that rises from below zero is near zero; 1 where that is near enough."""
+    high, first = 1.0, slope(0.0)
+    while (at_high := slope(high)) < NEAR * first and high < LONGEST:
+        high *= 2
+    if at_high <= -NEAR * first or first >= 0:
+        return high
+    return brentq(slope, 0.0, high, xtol=0.02)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkd_lib.koopman.lifted import Lifted
+from ntkd_lib.koopman.lifted import BLOCK, Lifted
 from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.preconditioner import Preconditioner, class_blocks
 
@@ -73,11 +73,20 @@ class Problem:
         """Give the derivative of the ridge term, ``ridge W R``."""
         return self.ridge * (weights if self.penalty is None else weights @ self.penalty)
 
-    def evaluate(self, weights: Float[Tensor, "c m"]) -> Evaluation:
+    def logits(self, weights: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
+        """Give the student's logits of all inputs, in the precision of the functions."""
+        used = weights.to(self.lifted.scores.dtype)
+        self.passes += 0.5
+        return torch.cat([used @ block for block in self.lifted], 1)
+
+    def evaluate(
+        self, weights: Float[Tensor, "c m"], known: Float[Tensor, "c n"] | None = None
+    ) -> Evaluation:
         """Compute loss and gradient over all inputs.
 
         Args:
             weights: W, float64.
+            known: Their logits; computed when left out.
 
         Returns:
             Value, gradient and logits.
@@ -86,16 +95,32 @@ class Problem:
         used = weights.to(self.lifted.scores.dtype)
         for block in self.lifted:
             end = start + block.shape[1]
-            z = used @ block
+            z = used @ block if known is None else known[:, start:end]
             value, slope = self.loss.value_and_slope(z, self.labels[:, start:end], self.soft[:, start:end])
             total += value.item()
             slope_sum += slope @ block.T
             logits.append(z)
             start = end
-        self.passes += 1
+        self.passes += 1 if known is None else 0.5
         term = self.penalise(weights)
         value = total / start + 0.5 * (weights * term).sum().item()
         return Evaluation(value, slope_sum / start + term, torch.cat(logits, 1))
+
+    def slope(self, logits: Float[Tensor, "c n"], change: Float[Tensor, "c n"]) -> float:
+        """Give the derivative of the mean loss where logits move, the ridge term left out.
+
+        Args:
+            logits: Logits of all inputs.
+            change: Their change per unit of the way.
+
+        Returns:
+            The derivative.
+        """
+        parts = (logits, change, self.labels, self.soft)
+        total = 0.0
+        for z, way, labels, soft in zip(*(part.split(BLOCK, 1) for part in parts), strict=True):
+            total += (self.loss.value_and_slope(z, labels, soft)[1] * way).sum(dtype=torch.float64).item()
+        return total / logits.shape[1]
 
     def part(self, count: int) -> Problem:
         """Give the same problem on the first so many inputs.

@@ -1,4 +1,4 @@
-"""A ResNet-18 for small images."""
+"""ResNet-18 for small images."""
 
 from torch import nn
 
@@ -24,4 +24,21 @@ def resnet18_cifar(classes: int = 10) -> nn.Module:
     net = torchvision.models.resnet18(num_classes=classes)
     net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     net.maxpool = nn.Identity()
+    return net
+
+
+def resnet18_grey(classes: int = 10) -> nn.Module:
+    """Build torchvision's ResNet-18 for grey images, its stem otherwise as it is.
+
+    Args:
+        classes: Number of classes.
+
+    Returns:
+        A network from ``(n, 1, h, w)`` to logits ``(n, classes)``.
+
+    >>> sum(p.numel() for p in resnet18_grey().parameters())
+    11175370
+    """
+    net = torchvision.models.resnet18(num_classes=classes)
+    net.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
     return net

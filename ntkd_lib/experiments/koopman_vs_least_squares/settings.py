@@ -1,0 +1,63 @@
+"""The settings that the recorded search chose for each method, read from its trials and never typed in."""
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ntkd_lib.experiments.koopman_vs_least_squares import NOTEBOOK
+from ntkd_lib.records.layout import results_root
+
+
+def search_file() -> Path:
+    """Name the file of the recorded search."""
+    return results_root() / "searches" / f"{NOTEBOOK}.json"
+
+
+@cache
+def search() -> dict[str, Any]:
+    """Read the recorded search.
+
+    Returns:
+        ``trials`` (data, degree, method, components, settings, validation accuracy), ``space``,
+        ``budget`` and ``provenance``.
+
+    Raises:
+        FileNotFoundError: The record is not there.
+    """
+    path = search_file()
+    if not path.exists():
+        raise FileNotFoundError(f"results/searches/{path.name} is missing; restore it from version control")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def best_trial(
+    data: str, degree: int, method: str, components: Iterable[int] | None = None
+) -> dict[str, Any]:
+    """Give the trial with the highest validation accuracy (the first of equals).
+
+    A number of components that was never tried takes the trial of the nearest one that was.
+
+    Args:
+        data: Data set; one that was not searched on takes the settings of the digits.
+        degree: Degree of the dictionary.
+        method: Method.
+        components: Which numbers of components to choose among; all that were tried when left out.
+
+    Returns:
+        The trial, with ``components``, ``settings`` and ``validation`` (percent).
+    """
+    trials = [t for t in search()["trials"] if t["method"] == method and t["degree"] == degree]
+    known = {t["data"] for t in trials}
+    trials = [t for t in trials if t["data"] == (data if data in known else "mnist")]
+    if components is None:
+        return max(trials, key=lambda t: t["validation"])
+    asked = list(components)
+    tried = {d: min({t["components"] for t in trials}, key=lambda c: (abs(c - d), c)) for d in asked}
+    best = {
+        d: max((t for t in trials if t["components"] == tried[d]), key=lambda t: t["validation"])
+        for d in asked
+    }
+    chosen = max(asked, key=lambda d: (best[d]["validation"], d))
+    return {**best[chosen], "components": chosen}

@@ -1,0 +1,225 @@
+"""Tables and sentences of notebook 04."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ntkd_lib.figures.claims import MINUS, NONE, format_value
+from ntkd_lib.figures.html import Html, element, table
+from ntkd_lib.figures.koopman_vs_least_squares import DEGREES, PAPER, TITLES
+
+
+def score_table(summary: pd.DataFrame, data: str) -> Html:
+    """Show the scores of a data set as a table.
+
+    Args:
+        summary: One row a data set, degree and method.
+        data: ``mnist`` or ``fashion``.
+
+    Returns:
+        Degree, method, components, our mean with interval and standard deviation, seeds, the paper's value.
+    """
+    rows = [
+        (
+            f"{row.label}",
+            str(row.degree),
+            str(row.components),
+            format_value(row.mean, "percent"),
+            f"[{row.low:.2f}, {row.high:.2f}]",
+            NONE if np.isnan(row.std) else f"{row.std:.2f}",
+            str(row.seeds),
+            f"{PAPER[data, row.degree]:g} %" if row.method == "kd" and (data, row.degree) in PAPER else NONE,
+        )
+        for row in summary[summary["data"] == data].itertuples()
+    ]
+    headers = ("Method", "q", "d", "Test accuracy", "95 % interval", "Std", "Seeds", "Paper")
+    return table(headers, rows, caption=f"{TITLES[data]}: every method at its own size")
+
+
+def share_table(share: pd.DataFrame) -> Html:
+    """Show what the teacher adds at each size.
+
+    Args:
+        share: One row a data set, degree and size.
+
+    Returns:
+        Mean difference with interval and verdict in words.
+    """
+    rows = [
+        (
+            TITLES[row.data],
+            str(row.degree),
+            str(row.components),
+            f"{row.functions:,}",
+            format_value(row.mean, "points"),
+            f"[{row.low:+.2f}, {row.high:+.2f}]".replace("-", MINUS),
+            str(row.seeds),
+            _adds(row),
+        )
+        for row in share.itertuples()
+    ]
+    headers = ("Data", "q", "d", "Functions", "Distilled − no teacher", "95 % interval", "Seeds", "Adds?")
+    return table(headers, rows, caption="Does the teacher add anything over plain cross-entropy?")
+
+
+def _adds(row: object) -> str:
+    sure = row.seeds >= 8 or row.smallest > 0
+    if row.low > 0 and sure:
+        return "yes"
+    return "it costs" if row.high < 0 else "not shown"
+
+
+def settings_table(settings: pd.DataFrame) -> Html:
+    """Show the settings that the search chose.
+
+    Args:
+        settings: One row a data set, degree and method.
+
+    Returns:
+        Label, size, settings, validation accuracy.
+    """
+    rows = [
+        (
+            row.label,
+            TITLES[row.data],
+            str(row.degree),
+            str(row.components),
+            row.settings,
+            f"{row.validation:.2f} %",
+        )
+        for row in settings.itertuples()
+    ]
+    headers = ("Method", "Data", "q", "d", "Settings", "Validation")
+    return table(headers, rows, caption="What the search chose")
+
+
+def condition_table(conditions: pd.DataFrame) -> Html:
+    """Show condition numbers of the lifted training data.
+
+    Args:
+        conditions: One row a data set, degree and size.
+
+    Returns:
+        Condition number with one scale, and with standardised scores.
+    """
+    rows = [
+        (
+            TITLES[row.data],
+            str(row.degree),
+            str(row.components),
+            f"{row.common:,.0f}",
+            f"{row.standardised:,.0f}",
+        )
+        for row in conditions.itertuples()
+    ]
+    headers = ("Data", "q", "d", "One scale", "Standardised scores")
+    return table(headers, rows, caption="Condition number of the lifted matrix, first seed")
+
+
+def certificate_table(scores: pd.DataFrame) -> Html:
+    """Show how surely the students' solutions are optimal.
+
+    Args:
+        scores: One row a method, size and seed.
+
+    Returns:
+        Largest gradient norm and gap, mean steps, passes and seconds by data set, degree and method.
+    """
+    solved = scores[scores["gradient"].notna() & scores["chosen"]]
+    rows = [
+        (
+            part["label"].iloc[0],
+            TITLES[keys[0]],
+            str(keys[1]),
+            f"{part['gradient'].max():.1e}",
+            f"{part['gap'].max():.1e}",
+            f"{part['steps'].mean():.0f}",
+            f"{part['passes'].mean():.0f}",
+            f"{part['seconds'].mean():.1f}",
+        )
+        for keys, part in solved.groupby(["data", "degree", "method"], sort=False)
+    ]
+    headers = ("Method", "Data", "q", "Largest gradient", "Largest gap", "Steps", "Passes", "Seconds")
+    return table(headers, rows, caption="Certificates: gradient relative to that at W = 0, in float64")
+
+
+def teacher_words(teachers: pd.DataFrame) -> Html:
+    """Say how good the teachers are.
+
+    Args:
+        teachers: One row a data set and seed.
+
+    Returns:
+        A paragraph.
+    """
+    parts = [
+        f"{TITLES[data]} {format_value(part['accuracy'].mean(), 'percent')}"
+        for data, part in teachers.groupby("data", sort=False)
+    ]
+    return element(
+        "p", element("strong", "Teachers' test accuracy, mean over seeds: "), "; ".join(parts), "."
+    )
+
+
+def residual_words(residual: pd.DataFrame) -> Html:
+    """Say how distillation and EDMD compare with a ResNet-18 as teacher.
+
+    Args:
+        residual: One row a method and seed; empty where the run has none.
+
+    Returns:
+        A paragraph.
+    """
+    title = element("strong", "ResNet-18 as teacher. ")
+    if residual.empty:
+        return element("p", title, "Not part of this run; tier paper has it.")
+    means = residual.groupby("method")["accuracy"].mean()
+    numbers = (residual["teacher"].mean(), means["kd"], means["naive_pca"])
+    teacher, distilled, naive = (format_value(number, "percent") for number in numbers)
+    text = f"Teacher {teacher}; distilled, degree 2, {distilled}; EDMD with PCA {naive}; "
+    return element("p", title, text, f"{residual['seed'].nunique()} seeds.")
+
+
+def radial_words(radial: Mapping[str, float]) -> Html:
+    """Say how radial functions compare with as many monomials.
+
+    Args:
+        radial: Mean accuracies and the number of functions.
+
+    Returns:
+        A paragraph.
+    """
+    text = (
+        f"{radial['functions']:,} Gaussians: {format_value(radial['rbf'], 'percent')}; as many monomials: "
+        f"{format_value(radial['monomials'], 'percent')}."
+    )
+    return element("p", element("strong", "Radial functions. "), text)
+
+
+def answer(gaps: pd.DataFrame) -> Html:
+    """Say in words and numbers whether distillation beats least squares, and whether the teacher is why.
+
+    Args:
+        gaps: One row a data set, degree and pair.
+
+    Returns:
+        A list, one item a data set and degree.
+    """
+    items = []
+    for (data, degree), part in gaps.groupby(["data", "degree"], sort=False):
+        by_less = {row.less: row for row in part.itertuples() if row.greater == "kd"}
+        words = "; ".join(
+            f"{name} {_gap(by_less[less])}"
+            for name, less in (("minus EDMD", "naive"), ("minus cross-entropy without a teacher", "ce"))
+        )
+        items.append(element("li", f"{TITLES[data]}, {DEGREES[degree]}: distilled {words}"))
+    return element("div", element("strong", "Measured here."), element("ul", *items))
+
+
+def _gap(row: object) -> str:
+    side = "above zero" if row.low > 0 else "below zero" if row.high < 0 else "around zero"
+    text = f"{row.mean:+.2f} points, interval [{row.low:+.2f}, {row.high:+.2f}] {side}, {row.seeds} seeds"
+    return text.replace("-", MINUS)
