@@ -16,16 +16,17 @@ from torch import Tensor
 from ntkd_lib.data.registry import locate
 from ntkd_lib.dntk.matching import last_inputs
 from ntkd_lib.dntk.regression import fit_nystrom, fit_per_class, predict_per_class
+from ntkd_lib.experiments.distilled_ntk import NOTEBOOK
 from ntkd_lib.experiments.distilled_ntk.bench import Bench
 from ntkd_lib.experiments.distilled_ntk.cells import CellMaker
 from ntkd_lib.experiments.distilled_ntk.parameters import DistilledParameters
 from ntkd_lib.experiments.distilled_ntk.scoring import Predict, shared
-from ntkd_lib.experiments.distilled_ntk.settings import search_file
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Record
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import cell_root
 from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.searches import search_file
 from ntkd_lib.records.store import CellStore
 
 SEED = 1000
@@ -96,7 +97,7 @@ def main() -> None:
         record = run_cells([cell], CellStore(cell_root()), workers=1)[cell.name]
         trials += judge(cell.arguments, record)
     write_json(
-        search_file(),
+        search_file(NOTEBOOK),
         {
             "budget": {"ridges": list(RIDGES), "seed": SEED, "images": IMAGES, "points": FEW},
             "data": {name: found.sha256 for name, found in located.items()},

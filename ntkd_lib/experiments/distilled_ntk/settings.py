@@ -1,22 +1,11 @@
 """The ridge that the recorded search chose for regression on labels, read from its trials."""
 
-import json
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from ntkd_lib.records.layout import results_root
-
-
-def search_file() -> Path:
-    """Name the file of the recorded search.
-
-    Returns:
-        Its path.
-    """
-    return results_root() / "searches" / "06_distilled_ntk.json"
+from ntkd_lib.experiments.distilled_ntk import NOTEBOOK
+from ntkd_lib.records.searches import read_search
 
 
 def best_ridge(trials: Sequence[Mapping[str, Any]]) -> float:
@@ -32,20 +21,13 @@ def best_ridge(trials: Sequence[Mapping[str, Any]]) -> float:
     return max(ridges, key=lambda r: mean(t["validation"] for t in trials if t["ridge"] == r))
 
 
-@cache
 def search() -> dict[str, Any]:
     """Read the recorded search.
 
     Returns:
         ``trials`` (data, method, ridge, validation accuracy in percent), ``budget`` and ``provenance``.
-
-    Raises:
-        FileNotFoundError: The record is not there.
     """
-    path = search_file()
-    if not path.exists():
-        raise FileNotFoundError(f"results/searches/{path.name} is missing; restore it from version control")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_search(NOTEBOOK)
 
 
 def label_ridge() -> float:

@@ -14,6 +14,7 @@ import click
 from scipy.stats import qmc
 
 from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.koopman_vs_least_squares import NOTEBOOK
 from ntkd_lib.experiments.koopman_vs_least_squares.cells import SEARCH_TOLERANCE, CellMaker
 from ntkd_lib.experiments.koopman_vs_least_squares.methods import (
     LEAST_SQUARES,
@@ -26,12 +27,12 @@ from ntkd_lib.experiments.koopman_vs_least_squares.methods import (
 )
 from ntkd_lib.experiments.koopman_vs_least_squares.parameters import KoopmanParameters
 from ntkd_lib.experiments.koopman_vs_least_squares.plan import DEGREES, data_sets, sizes
-from ntkd_lib.experiments.koopman_vs_least_squares.settings import search_file
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell, Record
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import cell_root
 from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.searches import search_file
 from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
@@ -211,7 +212,7 @@ def main(workers: int | None) -> None:
     for name, place in located.items():
         trials += Search(CellMaker(parameters, name, place.sha256), workers).trials()
     write_json(
-        search_file(),
+        search_file(NOTEBOOK),
         {
             "budget": {
                 "trials": TRIALS,

@@ -10,13 +10,14 @@ import click
 from scipy.stats import qmc
 
 from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.nint_speedup import NOTEBOOK
 from ntkd_lib.experiments.nint_speedup.cells import Setup, entrant
-from ntkd_lib.experiments.nint_speedup.settings import search_file
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell, Record
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import cell_root
 from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.searches import search_file
 from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
@@ -96,7 +97,7 @@ def main() -> None:
     planned = cells(located.sha256)
     records = run_cells(planned, CellStore(cell_root()), workers=2)
     write_json(
-        search_file(),
+        search_file(NOTEBOOK),
         {
             "budget": {"trials": TRIALS, "seed": SEED, "images": list(IMAGES), "steps": STEPS},
             "data": {"signals": located.sha256},

@@ -1,33 +1,18 @@
 """The learning rates and shares that the recorded search chose, read from its trials and never typed in."""
 
-import json
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from ntkd_lib.experiments.nint_speedup import NOTEBOOK
-from ntkd_lib.records.layout import results_root
+from ntkd_lib.records.searches import read_search
 
 
-def search_file() -> Path:
-    """Name the file of the recorded search."""
-    return results_root() / "searches" / f"{NOTEBOOK}.json"
-
-
-@cache
 def search() -> dict[str, Any]:
     """Read the recorded search.
 
     Returns:
         ``trials`` (method, lr, share, quality on each tuning image), ``budget`` and ``provenance``.
-
-    Raises:
-        FileNotFoundError: The record is not there.
     """
-    path = search_file()
-    if not path.exists():
-        raise FileNotFoundError(f"results/searches/{path.name} is missing; restore it from version control")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_search(NOTEBOOK)
 
 
 def tuned(method: str) -> dict[str, float]:

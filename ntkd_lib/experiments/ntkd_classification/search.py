@@ -11,15 +11,16 @@ import click
 from scipy.stats import qmc
 
 from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.ntkd_classification import NOTEBOOK
 from ntkd_lib.experiments.ntkd_classification.cells import CellMaker
 from ntkd_lib.experiments.ntkd_classification.methods import METHODS, Method, Range
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
-from ntkd_lib.experiments.ntkd_classification.settings import search_file
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import cell_root
 from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.searches import search_file
 from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
@@ -110,7 +111,7 @@ def main(workers: int | None, device: str) -> None:
     everything = [cell for trials in cells.values() for cell in trials]
     records = run_cells(everything, CellStore(cell_root()), workers=workers)
     write_json(
-        search_file(),
+        search_file(NOTEBOOK),
         {
             "budget": {"trials": TRIALS, "seeds": list(TUNING_SEEDS)},
             "data": {parameters.data: located.sha256},

@@ -1,34 +1,20 @@
 """The settings that the recorded search chose for each method, read from its trials and never typed in."""
 
-import json
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from ntkd_lib.experiments.ntkd_classification import NOTEBOOK
 from ntkd_lib.experiments.ntkd_classification.methods import FORMS, METHODS
-from ntkd_lib.records.layout import results_root
+from ntkd_lib.records.searches import read_search
 
 
-def search_file() -> Path:
-    """Name the file of the recorded search."""
-    return results_root() / "searches" / "01_ntkd_classification.json"
-
-
-@cache
 def search() -> dict[str, Any]:
     """Read the recorded search.
 
     Returns:
         ``trials`` (method, settings, validation accuracy for each tuning seed), ``space``, ``budget`` and
         ``provenance``.
-
-    Raises:
-        FileNotFoundError: The record is not there.
     """
-    path = search_file()
-    if not path.exists():
-        raise FileNotFoundError(f"results/searches/{path.name} is missing; restore it from version control")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_search(NOTEBOOK)
 
 
 def best_trial(method: str) -> dict[str, Any]:

@@ -9,16 +9,17 @@ from typing import Any
 import click
 import numpy as np
 
+from ntkd_lib.experiments.spectral_overfitting import NOTEBOOK
 from ntkd_lib.experiments.spectral_overfitting.fits import job_sample
 from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
 from ntkd_lib.experiments.spectral_overfitting.parameters import SpectralParameters
 from ntkd_lib.experiments.spectral_overfitting.plan import search_cell
-from ntkd_lib.experiments.spectral_overfitting.settings import search_file
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell, Record
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import cell_root
 from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.searches import search_file
 from ntkd_lib.records.store import CellStore
 
 RATES = (1e-3, 3e-3, 1e-2, 3e-2)
@@ -80,7 +81,7 @@ def main(workers: int | None) -> None:
     everything = [cell for trials in cells.values() for cell in trials]
     records = run_cells(everything, CellStore(cell_root()), workers=workers)
     write_json(
-        search_file(),
+        search_file(NOTEBOOK),
         {
             "budget": {"trials": len(RATES), "seeds": list(TUNING_SEEDS)},
             "parameters": parameters.model_dump(),

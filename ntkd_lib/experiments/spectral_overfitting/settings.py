@@ -1,33 +1,19 @@
 """The learning rates that the recorded search chose, read from its trials and never typed in."""
 
-import json
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from ntkd_lib.records.layout import results_root
+from ntkd_lib.experiments.spectral_overfitting import NOTEBOOK
+from ntkd_lib.records.searches import read_search
 
 
-def search_file() -> Path:
-    """Name the file of the recorded search."""
-    return results_root() / "searches" / "05_spectral_overfitting.json"
-
-
-@cache
 def search() -> dict[str, Any]:
     """Read the recorded search.
 
     Returns:
         ``trials`` (network, rate, validation RMSE for each tuning seed), ``space``, ``budget`` and
         ``provenance``.
-
-    Raises:
-        FileNotFoundError: The record is not there.
     """
-    path = search_file()
-    if not path.exists():
-        raise FileNotFoundError(f"results/searches/{path.name} is missing; restore it from version control")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_search(NOTEBOOK)
 
 
 def chosen_rate(network: str) -> float:

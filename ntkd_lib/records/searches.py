@@ -1,0 +1,41 @@
+"""Recorded searches: the trials that gave each notebook's methods their settings."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ntkd_lib.records.layout import results_root
+
+
+def search_file(notebook: str) -> Path:
+    """Name the file of a notebook's recorded search.
+
+    Args:
+        notebook: full name, such as `01_ntkd_classification`.
+
+    Returns:
+        a path below `results/searches`.
+    """
+    return results_root() / "searches" / f"{notebook}.json"
+
+
+@cache
+def read_search(notebook: str) -> dict[str, Any]:
+    """Read a notebook's recorded search.
+
+    Args:
+        notebook: its full name.
+
+    Returns:
+        `trials` with what each was judged by, `budget`, `provenance` and what else the search wrote.
+
+    Raises:
+        FileNotFoundError: the record is not there.
+    """
+    path = search_file(notebook)
+    if not path.exists():
+        raise FileNotFoundError(f"results/searches/{path.name} is missing; restore it from version control")
+    return json.loads(path.read_text(encoding="utf-8"))
