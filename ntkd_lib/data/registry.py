@@ -62,16 +62,27 @@ def _locate(name: str, settings: Settings, download: bool) -> Located:
     if isinstance(dataset, EmbeddedDataset):
         return _standin(name, "")
     reasons: list[str] = []
-    if found := _found(dataset, settings, reasons, download):
+    if found := find_real(dataset, settings, reasons, download=download):
         return found
     if settings.required:
         raise DataError(f"{name}: DATA=require, but the real data cannot be had: {'; '.join(reasons)}")
     return _standin(name, f"; the real data were not found: {'; '.join(reasons)}")
 
 
-def _found(
-    dataset: OfficialDataset | PictureDataset, settings: Settings, reasons: list[str], download: bool
+def find_real(
+    dataset: OfficialDataset | PictureDataset, settings: Settings, reasons: list[str], *, download: bool
 ) -> Located | None:
+    """Look for real files where they may be, and download them last.
+
+    Args:
+        dataset: which ones.
+        settings: where to look.
+        reasons: is given why each place failed.
+        download: whether they may be downloaded now.
+
+    Returns:
+        Where they lie; None where they cannot be had.
+    """
     if isinstance(dataset, PictureDataset):
         return _own_copy(dataset, settings, reasons)
     found = _in_user_folder(dataset, settings, reasons) or _in_cache(dataset, settings, reasons)

@@ -229,6 +229,25 @@ def plain_table(rows: pd.DataFrame, headers: Sequence[str], caption: str, digits
     return table(headers, cells, caption=caption)
 
 
+def similarity_table(rows: pd.DataFrame, why_not: str) -> Html:
+    """Show how alike fits of one image look.
+
+    Args:
+        rows: One row a method: ``label``, ``ssim``, ``standard``, ``stretched``.
+        why_not: Why LPIPS is not available; empty where it is.
+
+    Returns:
+        A table; without LPIPS, its reason is below.
+    """
+    measures = ("ssim",) if why_not else ("ssim", "standard", "stretched")
+    titles = {"ssim": "SSIM", "standard": "LPIPS", "stretched": "LPIPS, inputs stretched"}
+    cells = [[row["label"], *(f"{row[name]:.3f}" for name in measures)] for _, row in rows.iterrows()]
+    headers = ("Sampler", *(titles[name] for name in measures))
+    found = table(headers, cells, caption="How alike the same fits look: SSIM 1 and LPIPS 0 are equal images")
+    note = f"LPIPS is not available, since its weights were not found: {why_not}."
+    return element("div", found, element("p", note)) if why_not else found
+
+
 def answer(savings: pd.DataFrame, timed: pd.DataFrame, qualities: pd.DataFrame) -> Html:
     """Say in words and numbers what came out.
 

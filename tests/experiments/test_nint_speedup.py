@@ -17,6 +17,7 @@ from ntkd_lib.experiments.nint_speedup import (
     record,
     search,
     settings,
+    similarity,
     small,
     studies,
     subject,
@@ -287,7 +288,9 @@ def test_all_tables_are_written(run):
     assert "MiB" in nint_tables.cost_table(
         studies.cost_values(run, "overhead"), studies.cost_values(run, "million")
     )
-    assert "SSIM" in nint_tables.plain_table(studies.similarity(run, ("full",)), ("Sampler", "SSIM"), "SSIM")
+    rows = similarity.similarity(run, ("full",))
+    assert "no network" in nint_tables.similarity_table(rows, "no network")
+    assert "LPIPS, inputs stretched" in nint_tables.similarity_table(rows.fillna(0.5), "")
 
 
 def test_a_surface_that_is_not_there_is_left_out(run):

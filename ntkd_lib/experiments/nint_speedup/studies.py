@@ -11,7 +11,7 @@ from ntkd_lib.experiments.nint_speedup.plan import FEW, FREQUENCIES, IMAGES, RAT
 from ntkd_lib.experiments.nint_speedup.settings import search, tuned
 from ntkd_lib.experiments.nint_speedup.subject import make_signal
 from ntkd_lib.experiments.notebook import Run
-from ntkd_lib.inr.metrics import crossing, ssim, value_at
+from ntkd_lib.inr.metrics import crossing, value_at
 from ntkd_lib.inr.shapes import chamfer, surface, surface_samples
 from ntkd_lib.records.cells import Record
 
@@ -236,21 +236,6 @@ def fitted(run: Run, methods: tuple[str, ...]) -> dict[str, np.ndarray]:
     """
     side, record = run.parameters.side, race_record(run)
     return {m: record.arrays[f"found.{m}"].reshape(side, side, -1) for m in methods}
-
-
-def similarity(run: Run, methods: tuple[str, ...]) -> pd.DataFrame:
-    """Measure structural similarity on the first image.
-
-    Args:
-        run: The run.
-        methods: Which samplers.
-
-    Returns:
-        One row a method: label, ssim.
-    """
-    true = image_of(run)
-    found = fitted(run, methods)
-    return pd.DataFrame({"label": METHODS[m].label, "ssim": ssim(found[m], true)} for m in methods)
 
 
 def waveform(run: Run, sound: str = SOUNDS[0]) -> pd.DataFrame:
