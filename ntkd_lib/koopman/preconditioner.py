@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ntkd_lib.koopman.lifted import BLOCK, Lifted
 
-ROWS = 4096  # inputs a Gram matrix is formed from, those that carry most of the curvature
+# a Gram matrix is formed from the inputs that carry most of the curvature: few functions can afford more
+ROWS, ENTRIES = 4096, 7_000_000
 MEMORY = 512 * 2**20  # bytes that the factors of all classes may take; beyond, one serves them all
 
 
@@ -76,8 +77,8 @@ def class_blocks(
 def price(lifted: Lifted) -> float:
     """Give the cost of blocks for all classes, in products with the curvature.
 
-    A block takes about ``ROWS m^2 + m^3`` operations, a product ``4 n m`` a class, and those of a block run
-    about two and a half times as fast.
+    A block of r inputs takes about ``r m^2 + m^3`` operations, a product ``4 n m`` a class, and those of a
+    block run about two and a half times as fast.
 
     Args:
         lifted: Functions of all inputs.
@@ -86,7 +87,11 @@ def price(lifted: Lifted) -> float:
         Number of products.
     """
     m, n = lifted.dictionary.count, len(lifted)
-    return (min(ROWS, n) * m + m * m) / (10 * n)
+    return (_rows(m, n) * m + m * m) / (10 * n)
+
+
+def _rows(m: int, n: int) -> int:
+    return min(max(ROWS, ENTRIES // m), n)
 
 
 def _gram(lifted: Lifted, weights: Float[Tensor, " n"]) -> Float[np.ndarray, "m m"]:
@@ -99,9 +104,9 @@ def _gram(lifted: Lifted, weights: Float[Tensor, " n"]) -> Float[np.ndarray, "m 
     Returns:
         The upper triangle; zero below.
     """
-    heaviest = weights.topk(min(ROWS, len(weights)))
-    scores, roots = lifted.scores[heaviest.indices], heaviest.values.sqrt()
     m = lifted.dictionary.count
+    heaviest = weights.topk(_rows(m, len(weights)))
+    scores, roots = lifted.scores[heaviest.indices], heaviest.values.sqrt()
     gram = np.zeros((m, m), scores.numpy().dtype, order="F")
     (add,) = get_blas_funcs(("syrk",), (gram,))
     for part, root in zip(scores.split(BLOCK), roots.split(BLOCK), strict=True):

@@ -22,7 +22,6 @@ SMALL = {
     "seeds": [0],
     "quadratic": [8],
     "cubic": [4],
-    "cubic_garments": [4],
     "grid_seeds": 1,
     "teacher_epochs": 2,
 }

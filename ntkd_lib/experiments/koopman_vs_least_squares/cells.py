@@ -50,8 +50,7 @@ class CellMaker:
         Returns:
             The cell.
         """
-        parameters = self.parameters
-        count = max([*parameters.quadratic, *parameters.cubic, *parameters.cubic_garments])
+        count = max([*self.parameters.quadratic, *self.parameters.cubic])
         arguments = {**self._source(seed), "components": count}
         return self._cell(f"inputs/seed={seed}", "inputs:project", arguments, cost=3)
 

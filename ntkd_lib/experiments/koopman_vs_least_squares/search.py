@@ -104,7 +104,7 @@ class Search:
         best = max((t for t in first if t["method"] == method), key=lambda t: t["validation"])["settings"]
         return [
             (d, {**best, "ridge": ridge})
-            for d in sizes(self.maker.parameters, self.maker.data, degree)
+            for d in sizes(self.maker.parameters, degree)
             for ridge in SECOND_RIDGES[degree]
         ]
 
@@ -138,7 +138,7 @@ class Search:
         fits = [
             {"method": method, "components": d, "ridge": ridge, "rank": rank}
             for method in LEAST_SQUARES
-            for d in sizes(self.maker.parameters, self.maker.data, degree)
+            for d in sizes(self.maker.parameters, degree)
             for ridge in (RIDGES if method != "naive_published" else (0.0,))
             for rank in _ranks(method, d)
         ]

@@ -160,7 +160,7 @@ def settings(run: Run) -> pd.DataFrame:
     for name, data in zip(NAMES, data_sets(run.parameters), strict=True):
         for degree in DEGREES:
             for method in (*MORE[degree], "kd", "ce", *LEAST_SQUARES):
-                asked = None if method == "pixels" else sizes(run.parameters, data, degree)
+                asked = None if method == "pixels" else sizes(run.parameters, degree)
                 trial = best_trial(data, degree, method, asked)
                 words = ", ".join(f"{key} {value:g}" for key, value in trial["settings"].items())
                 rows.append(

@@ -15,6 +15,7 @@ from ntkd_lib.experiments.koopman_vs_least_squares.plan import (
     data_sets,
     first_seeds,
     residual_seeds,
+    side_seeds,
     solved,
 )
 from ntkd_lib.experiments.notebook import Run
@@ -57,7 +58,7 @@ def _students(run: Run, data: str, degree: int) -> Iterator[dict[str, Any]]:
 
 
 def _pixels(run: Run, data: str) -> Iterator[dict[str, Any]]:
-    for seed in first_seeds(run.parameters):
+    for seed in side_seeds(run.parameters):
         record = run.records[f"{data}/pixels/seed={seed}"]
         yield _solution(record, method="pixels", components=784, seed=seed, chosen=True)
 
