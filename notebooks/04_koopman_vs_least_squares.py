@@ -55,6 +55,17 @@ gaps = summary.differences(scores)
 # %% tags=["hide-input"]
 tables.answer(gaps)
 
+# %% [markdown]
+# The paper's accuracies are reached and passed, and distillation does beat least squares: by 1.1 points on
+# MNIST and by 2.5 on Fashion-MNIST, at degree 2. But the teacher is not the reason. The same matrix on the
+# same functions, trained on the labels alone, is as good on MNIST and 0.3 points better on Fashion-MNIST,
+# where the teacher itself has 87.9 %. What makes the difference is the loss: least squares to the labels is
+# as far behind cross-entropy as least squares to the network is behind distillation.
+#
+# Nor is the distilled model much more stable. Over ten seeds its accuracy varies by 0.06 points (the paper
+# has 0.07), that of EDMD by 0.09: a ratio of 1.6, where the paper's claim needs 1.78. With the teacher kept
+# and the images varied, EDMD varies least.
+
 # %% tags=["hide-input"]
 claim_box(evidence)
 
