@@ -8,7 +8,6 @@ from torch import Tensor
 
 NARROWEST, WIDEST = 0.065, 0.237  # um, what the published process builds; a width of 0 is no pillar
 PILLAR_PITCH = 0.293  # um
-HEIGHT = 0.750  # um
 
 
 class Curve(NamedTuple):

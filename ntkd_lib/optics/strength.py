@@ -1,7 +1,6 @@
 """How strong errors are: what 100 % means, the errors of a drawn device, and each error by itself."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -11,37 +10,21 @@ from ntkd_lib.optics.sensor_errors import Gain, SensorNoise
 from ntkd_lib.optics.surface_errors import HeightScale, Levels, PhaseNoise, WidthBias, WidthSpread
 
 
-@dataclass(frozen=True)
-class Extent:
-    """What an error strength of 100 % means; at 20 % these are the ranges that fabrication reports.
-
-    Attributes:
-        width_bias: Largest bias of widths, nm.
-        width_spread: Standard deviation of widths, nm.
-        height: Largest relative error of height.
-        phase: Standard deviation of correlated phase noise, rad.
-        misalignment: Standard deviation of a capture's own shift, filter pixels.
-        rotation: Largest angle, degrees.
-        scale: Largest relative change of size.
-        defocus: Largest relative change of distance.
-        gain: Standard deviation of a capture's log gain.
-        noise: Shot noise over that of full exposure.
-    """
-
-    width_bias: float = 100.0
-    width_spread: float = 50.0
-    height: float = 0.5
-    phase: float = 1.5
-    misalignment: float = 1.75
-    rotation: float = 15.0
-    scale: float = 0.25
-    defocus: float = 0.15
-    gain: float = 1.0
-    noise: float = 10.0
-
-
-EXTENT = Extent()
-NAMES = tuple(Extent.__dataclass_fields__)
+# What an error strength of 100 % means. At 20 % these are the ranges that fabrication reports: see the sources
+# of each error's magnitude.
+EXTENT: Mapping[str, float] = {
+    "width_bias": 100.0,  # nm, largest
+    "width_spread": 50.0,  # nm, standard deviation
+    "height": 0.5,  # of the height, largest
+    "phase": 1.5,  # rad, standard deviation
+    "misalignment": 1.75,  # filter pixels, standard deviation
+    "rotation": 15.0,  # degrees, largest
+    "scale": 0.25,  # of the size, largest
+    "defocus": 0.15,  # of the distance, largest
+    "gain": 1.0,  # standard deviation of the logarithm
+    "noise": 10.0,  # shot noise over that of full exposure
+}
+NAMES = tuple(EXTENT)
 
 
 def drawn_errors(strength: float, seed: int, only: Sequence[str] = NAMES) -> tuple[Error, ...]:
@@ -66,7 +49,7 @@ def drawn_errors(strength: float, seed: int, only: Sequence[str] = NAMES) -> tup
     unknown = sorted(set(only) - set(NAMES))
     if unknown:
         raise ValueError(f"error {unknown[0]!r} is not known; allowed: {', '.join(NAMES)}")
-    size = {name: strength * getattr(EXTENT, name) if name in only else 0.0 for name in NAMES}
+    size = {name: strength * EXTENT[name] if name in only else 0.0 for name in NAMES}
     draw = {name: 2 * torch.rand(1, generator=Draws(seed, name).generator).item() - 1 for name in NAMES}
     return _errors(size, {name: size[name] * draw[name] for name in NAMES})
 

@@ -29,8 +29,8 @@ def shaken_filters(filters: Float[Tensor, "k c s s"], strength: float) -> Float[
         return filters
     positive, negative, gain = split_signed(filters)
     parts = torch.cat([positive, negative])
-    shifted = moved(parts, shift=EXTENT.misalignment * strength * torch.randn(*parts.shape[:2], 2))
-    dimmed = shifted * (EXTENT.gain * strength * torch.randn(*parts.shape[:2], 1, 1)).exp().to(parts)
+    shifted = moved(parts, shift=EXTENT["misalignment"] * strength * torch.randn(*parts.shape[:2], 2))
+    dimmed = shifted * (EXTENT["gain"] * strength * torch.randn(*parts.shape[:2], 1, 1)).exp().to(parts)
     stained = dimmed + 0.2 * strength * torch.randn(parts.shape).to(parts)
     plus, minus = stained.chunk(2)
     return gain[None, :, None, None] * (plus - minus)

@@ -19,6 +19,26 @@ VACCINATED = Method("vaccinated", "vaccinated", objective="vaccinated", settings
 COLOURS = 3
 
 
+def device_name(student: str, strength: float, captures: int, seed: int, number: int, tag: str = "") -> str:
+    """Name the cell of a device, without its data set.
+
+    >>> device_name("ntkd", 0.25, 5500, 0, 1)
+    'device/ntkd/strength=0.25/captures=5500/seed=0/device=1'
+
+    Args:
+        student: Which student.
+        strength: Error strength.
+        captures: Training images captured.
+        seed: Seed.
+        number: Which device of the seed.
+        tag: Where one device is tried with several settings.
+
+    Returns:
+        The name.
+    """
+    return f"device/{student}/strength={strength:g}/captures={captures}{tag}/seed={seed}/device={number}"
+
+
 class RecoveryMaker:
     """Make the cells of one data set: students from notebook 01, their designs, and devices made of them.
 
@@ -66,7 +86,7 @@ class RecoveryMaker:
         """
         arguments = {**self._common(seed), "steps": self.parameters.design_steps}
         needs = {"student": self.student(student, seed, strength)}
-        return self._cell(f"design/{student}/seed={seed}", "design:mono", arguments, needs, cost=10)
+        return self._cell(f"design/{student}/seed={seed}", "design:fit", arguments, needs, cost=10)
 
     def device(
         self,
@@ -112,7 +132,7 @@ class RecoveryMaker:
         }
         if recoveries:
             needs |= {"tangent": self.students.tangent(seed), "teacher": self.students.teacher(seed)}
-        name = f"device/{student}/strength={strength:g}/captures={count}{tag}/seed={seed}/device={number}"
+        name = device_name(student, strength, count, seed, number, tag)
         uses = tuple(sorted({f"ntkd_lib.distill.{METHODS[name].objective}" for name in recoveries}))
         cost = 4 + 3 * len(recoveries)
         return self._cell(name, "recover:run", arguments, needs, uses=uses, cost=cost)

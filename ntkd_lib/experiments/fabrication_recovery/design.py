@@ -20,7 +20,7 @@ from ntkd_lib.records.cells import CellResult, Record
 from ntkd_lib.records.seeds import deterministic
 
 
-def mono(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+def fit(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
     """Design the pairs of a student's filters for green light, and test the student through them.
 
     Args:
@@ -54,7 +54,7 @@ def colour(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRes
         needs: Students, whose filters are taken.
 
     Returns:
-        As `mono`, without accuracies; targets and cell-by-cell functions of the first filter too.
+        As `fit`, without accuracies; targets and cell-by-cell functions of the first filter too.
     """
     deterministic(0)
     grey = torch.cat([restore_student(record).front.filters.detach()[:, 0] for record in needs.values()])

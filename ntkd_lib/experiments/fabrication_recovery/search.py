@@ -75,22 +75,29 @@ def trials_at(maker: RecoveryMaker, strength: float, workers: int | None) -> lis
     Returns:
         One row a trial: ``method``, ``settings``, ``validation`` in percent.
     """
-    drawn = [(method.name, draw_settings(method, t)) for method in tuned_methods() for t in range(TRIALS)]
+    methods = tuned_methods()
     cells = {
-        (i, number): maker.device(
-            "ntkd", TUNING_SEED, number, strength, {name: settings}, test=False, tag=f"/{name}/trial={i}"
+        (trial, number): maker.device(
+            "ntkd",
+            TUNING_SEED,
+            number,
+            strength,
+            {method.name: draw_settings(method, trial) for method in methods},
+            test=False,
+            tag=f"/trial={trial}",
         )
-        for i, (name, settings) in enumerate(drawn)
+        for trial in range(TRIALS)
         for number in TUNING_DEVICES
     }
     records = _records(list(cells.values()), workers)
     return [
         {
-            "method": name,
-            "settings": settings,
-            "validation": [_found(records, cells[i, d], name) for d in TUNING_DEVICES],
+            "method": method.name,
+            "settings": draw_settings(method, trial),
+            "validation": [_found(records, cells[trial, d], method.name) for d in TUNING_DEVICES],
         }
-        for i, (name, settings) in enumerate(drawn)
+        for method in methods
+        for trial in range(TRIALS)
     ]
 
 

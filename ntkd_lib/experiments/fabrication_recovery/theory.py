@@ -11,7 +11,7 @@ from torch import Tensor
 from ntkd_lib.data.load import load
 from ntkd_lib.optics.front_end import SignedFrontEnd
 from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import deterministic
+from ntkd_lib.records.seeds import derive_seed, deterministic
 
 IMAGES, CLASSES, TAPS, SIDE, NARROWEST, CHUNK = 64, 10, 49, 28, 8, 32
 READINGS = ("total", "weight", "linear")
@@ -37,17 +37,19 @@ def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
     everything = load(arguments["data"], "train", expect=arguments["sha256"]).images
     images = everything[torch.randperm(len(everything))[:IMAGES]].float() / 255
     widths = [2**power for power in range(3, int(math.log2(arguments["widest"])) + 1)]
-    changes = {name: [_change(images, width, name) for width in widths] for name in READINGS}
+    seed = arguments["seed"]
+    changes = {name: [_change(images, width, name, seed) for width in widths] for name in READINGS}
     return CellResult({"filters": widths, **changes})
 
 
 @torch.no_grad()
-def _change(images: Float[Tensor, "n 1 28 28"], filters: int, reading: str) -> float:
+def _change(images: Float[Tensor, "n 1 28 28"], filters: int, reading: str, seed: int) -> float:
+    torch.manual_seed(derive_seed("theory", seed, filters))  # every reading of a width has the same draws
     weights = torch.randn(filters, 1, 7, 7)
     error = torch.randn_like(weights)
+    heads = torch.randn(CLASSES, filters, (SIDE // 2) ** 2)
     total = 1.0 if reading != "weight" else (filters / NARROWEST) ** 0.5
     moved = weights + total * error / error.norm()
-    heads = torch.randn(CLASSES, filters, (SIDE // 2) ** 2)
     rectify = reading != "linear"
     before, after = (network_kernel(images, w, heads, rectify=rectify) for w in (weights, moved))
     return ((after - before).norm() / before.norm()).item()
