@@ -9,9 +9,8 @@ from ntkd_lib.optics.errors import Draws, Error
 from ntkd_lib.optics.sensor_errors import Gain, SensorNoise
 from ntkd_lib.optics.surface_errors import HeightScale, Levels, PhaseNoise, WidthBias, WidthSpread
 
-
-# What an error strength of 100 % means. At 20 % these are the ranges that fabrication reports: see the sources
-# of each error's magnitude.
+# What an error strength of 100 % means. At 20 % these are the ranges that fabrication reports; sources stand
+# with the magnitude of each error.
 EXTENT: Mapping[str, float] = {
     "width_bias": 100.0,  # nm, largest
     "width_spread": 50.0,  # nm, standard deviation

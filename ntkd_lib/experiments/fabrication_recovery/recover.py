@@ -28,7 +28,7 @@ from ntkd_lib.optics.device import Device
 from ntkd_lib.optics.errors import Captures
 from ntkd_lib.records.cells import CellResult, Record
 
-HELD_OUT, BATCH = 1000, 128
+HELD_OUT, BATCH = 2000, 128
 NONE = "uncompensated"
 
 
