@@ -80,9 +80,9 @@ class Device:
             Captures, one for each scene, metasurface and colour.
         """
         white = psfs.sum(dim=(-2, -1))
-        draws = {i: self._draws(error, f"captures/{name}") for i, error in enumerate(self.errors)}
+        draws = [self._draws(error, f"frames/{name}") for error in self.errors]
         for part in scenes.split(chunk):
             seen = seen_through(part, psfs)
-            for i, error in enumerate(self.errors):
-                seen = error.on_captures(seen, white, draws[i])
+            for error, frame in zip(self.errors, draws, strict=True):
+                seen = error.on_captures(seen, white, self._draws(error, "device"), frame)
             yield seen

@@ -52,7 +52,8 @@ class Draws:
 
     def normal(self, like: Tensor, *shape: int) -> Tensor:
         """Draw standard normal numbers of a shape, of the type and on the device of a tensor."""
-        return torch.randn(shape or like.shape, generator=self.generator, dtype=torch.float64).to(like)
+        drawn = torch.randn(shape or like.shape, generator=self.generator, dtype=like.dtype)
+        return drawn.to(like.device)
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,11 @@ class Error:
         del geometry, draws
         return light
 
-    def on_captures(self, captures: Captures, white: Float[Tensor, "m c"], draws: Draws) -> Captures:
-        """Change captures; ``white`` is what a white scene gives."""
-        del white, draws
+    def on_captures(
+        self, captures: Captures, white: Float[Tensor, "m c"], device: Draws, frame: Draws
+    ) -> Captures:
+        """Change captures; ``white`` is what a white scene gives, ``device`` draws the same for every frame."""
+        del white, device, frame
         return captures
 
 

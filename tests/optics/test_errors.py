@@ -183,19 +183,20 @@ def test_defocus_moves_the_sensor() -> None:
 
 def test_gain_is_of_the_device_and_not_of_the_image() -> None:
     captures = torch.rand(5, 2, 3, 4, 4)
-    out = Gain(0.2).on_captures(captures, torch.ones(2, 3), draws())
+    out = Gain(0.2).on_captures(captures, torch.ones(2, 3), draws(), draws())
     factors = (out / captures).flatten(3)
     torch.testing.assert_close(factors, factors[:1, ..., :1].expand_as(factors))
     assert len(factors[0, ..., 0].unique()) == 6
 
 
-def test_noise_has_the_variance_that_the_standard_gives() -> None:
-    error = SensorNoise(2.0, saturation=10_000, dark=20, dsnu=0, prnu=0, bits=16)
+@pytest.mark.parametrize("dark", [0, 4, 20])
+def test_noise_has_the_variance_that_the_standard_gives(dark: float) -> None:
+    error = SensorNoise(2.0, saturation=10_000, dark=dark, dsnu=0, prnu=0, bits=16)
     captures = torch.full((400, 1, 1, 20, 20), 0.5)
-    seen = error.on_captures(captures, torch.ones(1, 1), draws())
+    seen = error.on_captures(captures, torch.ones(1, 1), draws(), draws())
     electrons = seen * 2500
     assert electrons.mean().item() == pytest.approx(1250, rel=2e-3)
-    assert electrons.var().item() == pytest.approx(1250 + 20**2, rel=0.02)
+    assert electrons.var().item() == pytest.approx(1250 + dark**2, rel=0.02)
 
 
 def test_fixed_pattern_is_the_same_in_every_frame_and_values_are_quantised() -> None:
@@ -216,3 +217,21 @@ def test_vaccines_shake_filters_more_and_more() -> None:
         changes.append((shaken_filters(filters, strength) - filters).norm().item())
     assert changes == sorted(changes)
     assert changes[0] > 0
+
+
+def test_what_belongs_to_a_device_is_the_same_in_every_frame() -> None:
+    device = Device([Gain(0.3), SensorNoise(0.01, dark=0, dsnu=0, prnu=0.1, bits=16)], 2)
+    psfs, scenes = torch.rand(2, 3, 5, 5), torch.rand(1, 3, 16, 16).expand(4, -1, -1, -1)
+    frames = [frame for name in ("train", "test") for frame in device.frames(scenes, psfs, name, chunk=2)]
+    assert len(frames) == 4
+    for frame in frames:
+        torch.testing.assert_close(frame[0], frames[0][0], rtol=2e-3, atol=2e-3)
+
+
+def test_frames_have_noise_of_their_own() -> None:
+    device = Device([SensorNoise(3.0)], 2)
+    psfs, scenes = torch.rand(1, 1, 5, 5), torch.rand(1, 1, 8, 8).expand(4, -1, -1, -1)
+    one, two = device.frames(scenes, psfs, chunk=2)
+    (other,) = device.frames(scenes, psfs, "test")
+    for seen in (one[1], two[0], other[0]):
+        assert not torch.equal(seen, one[0])
