@@ -201,7 +201,8 @@ def test_noise_has_the_variance_that_the_standard_gives(dark: float) -> None:
 
 def test_fixed_pattern_is_the_same_in_every_frame_and_values_are_quantised() -> None:
     error = SensorNoise(0.01, dark=0, dsnu=0, prnu=0.1, bits=12)
-    seen = error.on_captures(torch.full((50, 1, 1, 30, 30), 0.4), torch.ones(1, 1), draws())
+    frames = torch.full((50, 1, 1, 30, 30), 0.4)
+    seen = error.on_captures(frames, torch.ones(1, 1), draws(), draws())
     pattern = seen.mean(0)
     assert pattern.std().item() == pytest.approx(0.04, rel=0.1)
     assert (seen - pattern).abs().max() < 1e-3
