@@ -23,7 +23,7 @@ from ntkd_lib.records.layout import cell_root
 from ntkd_lib.records.provenance import snapshot
 from ntkd_lib.records.store import CellStore
 
-TRIALS = 6  # of the 8 points that a method's sequence gives
+TRIALS = 4  # of the 8 points that a method's sequence gives
 TUNING_SEED, TUNING_DEVICES = 1000, (0,)
 PAPER_DROP, CALIBRATION_DEVICES, HALVINGS = 8.1, 6, 6
 
