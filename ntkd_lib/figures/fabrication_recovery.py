@@ -9,6 +9,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ntkd_lib.figures.claims import MINUS
+
 BLUE, ORANGE, GREEN, RED, PURPLE = sns.color_palette("colorblind")[:5]
 STYLE = {
     "uncompensated": (BLUE, "o"),
@@ -48,7 +50,7 @@ def _key(axes: Axes, entries: dict[str, tuple[str, object]]) -> None:
         plt.Line2D([], [], marker=marker, color=colour, linestyle="", markerfacecolor="none", label=label)
         for label, (marker, colour) in entries.items()
     ]
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))
+    axes.figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
 
 
 def draw_differences(gaps: pd.DataFrame) -> Figure:
@@ -91,7 +93,7 @@ def draw_sweep(rows: pd.DataFrame, severity: float) -> Figure:
         axes.axvline(severity, color=plt.rcParams["axes.edgecolor"], linewidth=1, linestyle=":")
     below.axhline(50, color=plt.rcParams["axes.edgecolor"], linewidth=1)
     above.set_ylabel("test accuracy (%)")
-    below.set_ylabel("won back (%)")
+    below.set(ylabel="won back (%)", ylim=(-20, 120))  # where little is lost, shares are mostly noise
     below.set_xlabel("error strength (%); dotted: where the paper's drop is met")
     above.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return figure
@@ -162,7 +164,10 @@ def draw_theory(table: pd.DataFrame, slopes: pd.DataFrame) -> Figure:
         logs = part.assign(change=np.log10(part["change"])).groupby("filters")["change"]
         mean, low, high = (10**values for values in (logs.mean(), logs.min(), logs.max()))
         (line,) = axes.plot(
-            mean.index, mean, marker=next(markers), label=f"{label}: slope {fitted[label]:.2f}"
+            mean.index,
+            mean,
+            marker=next(markers),
+            label=f"{label}: slope {fitted[label]:.2f}".replace("-", MINUS),
         )
         axes.fill_between(mean.index, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
     ends = np.array([table["filters"].min(), table["filters"].max()])
@@ -171,7 +176,7 @@ def draw_theory(table: pd.DataFrame, slopes: pd.DataFrame) -> Figure:
         ends, start * ends[0] / ends, color=plt.rcParams["axes.edgecolor"], linestyle=":", label="slope −1"
     )
     axes.set(xscale="log", yscale="log", xlabel="filters", ylabel="relative change of the kernel")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    figure.legend(loc="outside upper left", ncols=2)
     return figure
 
 

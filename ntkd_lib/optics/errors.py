@@ -91,7 +91,7 @@ class Error:
     def on_captures(
         self, captures: Captures, white: Float[Tensor, "m c"], device: Draws, frame: Draws
     ) -> Captures:
-        """Change captures; ``white`` is what a white scene gives, ``device`` draws the same for every frame."""
+        """Change captures; ``white`` is a white scene's, ``device`` draws the same for every frame."""
         del white, device, frame
         return captures
 

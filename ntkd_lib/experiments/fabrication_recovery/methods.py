@@ -24,6 +24,6 @@ METHODS: Mapping[str, Method] = {
         _back_end("ntkd_normalised_ft", "NTKD, trace-normalised", "tangent_normalised", TANGENT),
         _back_end("ntkd_cosine_ft", "NTKD, centred cosine", "tangent_cosine", TANGENT),
         Method(CALIBRATION, "gain a capture only", space=GAINS, settings_of=CALIBRATION),
-        Method(CLEAN, "labels, images without errors (control)", settings_of="e2e_ft"),
+        Method(CLEAN, "labels, no errors (control)", settings_of="e2e_ft"),
     )
 }
