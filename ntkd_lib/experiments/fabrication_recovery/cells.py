@@ -160,7 +160,7 @@ class RecoveryMaker:
     def theory(self, seed: int) -> Cell:
         """Make the cell that measures how the tangent kernel of wider and wider networks changes."""
         arguments = {"seed": seed, "widest": self.parameters.widest, **self._source()}
-        return self._cell(f"theory/seed={seed}", "theory:run", arguments, {}, cost=6)
+        return self._cell(f"theory/seed={seed}", "theory:run", arguments, {}, cost=15)
 
     def _recovery(self, name: str, settings: Mapping[str, float]) -> dict[str, Any]:
         method = METHODS[name]

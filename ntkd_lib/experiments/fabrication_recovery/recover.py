@@ -1,6 +1,7 @@
 """Cells that make a device, capture training images through it, and recover in several ways."""
 
 import importlib
+import math
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from ntkd_lib.optics.errors import Captures
 from ntkd_lib.records.cells import CellResult, Record
 
 HELD_OUT, BATCH = 2000, 128
+EPOCHS = 16  # at most about so many: validation images are tested twice in each
 NONE = "uncompensated"
 
 
@@ -139,15 +141,18 @@ def _recovered(
     model = _Gains(back, bench.design.gains) if name == CALIBRATION else CapturedStudent(back)
     data = bench.captures if name == CALIBRATION else bench.clean if name == CLEAN else bench.read_outs
     batch = min(BATCH, count)
+    repeats = math.ceil(steps * batch / (EPOCHS * count))
     schedule = Schedule(
-        max(2, round(steps * batch / count)),
+        max(2, round(steps * batch / (repeats * count))),
         batch,
         lr=settings["lr"],
         weight_decay=settings.get("weight_decay", 0.0),
     )
     build = importlib.import_module(f"ntkd_lib.distill.{recovery['objective']}").build
     places = torch.arange(len(data.labels))
-    curve = fit(model, data, places[:count], places[count:], build(settings, teacher), schedule)
+    curve = fit(
+        model, data, places[:count].repeat(repeats), places[count:], build(settings, teacher), schedule
+    )
     return (model.calibrated if name == CALIBRATION else model), curve
 
 
