@@ -41,7 +41,14 @@ widest = 2048
 device = "cpu"
 
 # %% tags=["hide-input"]
-from ntkd_lib.experiments.fabrication_recovery import check, optics_summary, settings, summary, theory_summary
+from ntkd_lib.experiments.fabrication_recovery import (
+    check,
+    metrics,
+    optics_summary,
+    settings,
+    summary,
+    theory_summary,
+)
 from ntkd_lib.experiments.notebook import open_run
 from ntkd_lib.figures import fabrication_optics as optics
 from ntkd_lib.figures import fabrication_recovery as figures
@@ -49,7 +56,7 @@ from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
 
 run = open_run("03_fabrication_recovery", globals())
-evidence = run.publish(summary.metrics(run))
+evidence = run.publish(metrics.metrics(run))
 scores = summary.scores(run)
 table = summary.summary_table(scores)
 gaps = summary.differences(scores)

@@ -94,6 +94,7 @@ def draw_sweep(rows: pd.DataFrame, severity: float) -> Figure:
     below.axhline(50, color=plt.rcParams["axes.edgecolor"], linewidth=1)
     above.set_ylabel("test accuracy (%)")
     below.set(ylabel="won back (%)", ylim=(-20, 120))  # where little is lost, shares are mostly noise
+    above.set_xlim(left=0)
     below.set_xlabel("error strength (%); dotted: where the paper's drop is met")
     above.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return figure

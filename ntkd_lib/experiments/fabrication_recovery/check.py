@@ -11,6 +11,7 @@ from scipy.signal import convolve2d
 
 from ntkd_lib.data.load import load
 from ntkd_lib.experiments.fabrication_recovery.made import TAPS, restore_design
+from ntkd_lib.experiments.fabrication_recovery.summary import design_record
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.optics.captured import read_out
 from ntkd_lib.optics.device import Device
@@ -86,7 +87,7 @@ def gds_round_trip(run: Run) -> tuple[int, int]:
 
 
 def _design(run: Run) -> Record:
-    return run.records[f"{run.parameters.data}/design/ntkd/seed={run.parameters.all_seeds[0]}"]
+    return design_record(run, "ntkd", run.parameters.all_seeds[0])
 
 
 def same_cells(run: Run, metrics: dict[str, Metric]) -> bool:

@@ -11,7 +11,7 @@ import torch
 from ntkd_lib.data.load import load
 from ntkd_lib.experiments.fabrication_recovery.made import TAPS, make_device, restore_design
 from ntkd_lib.experiments.fabrication_recovery.settings import severity
-from ntkd_lib.experiments.fabrication_recovery.summary import student_record
+from ntkd_lib.experiments.fabrication_recovery.summary import design_record, student_record
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.optics.captured import read_out
 from ntkd_lib.optics.device import ALL_ERRORS, Device
@@ -117,7 +117,7 @@ def designs(run: Run) -> pd.DataFrame:
     rows = []
     for student in ("ntkd", "kd", "vaccinated"):
         for seed in run.parameters.all_seeds:
-            values = run.records[f"{run.parameters.data}/design/{student}/seed={seed}"].values
+            values = design_record(run, student, seed).values
             row = {"student": student, "seed": seed, "cosine": np.min(values["cosines"])}
             row |= {"efficiency": 100 * np.mean(values["efficiency"])}
             row |= {"ideal": student_record(run, student, seed).values["accuracy"]}
@@ -144,7 +144,7 @@ def captured_maps(run: Run, image: int = 0) -> Maps:
         The scene and both read-outs.
     """
     seed = run.parameters.all_seeds[0]
-    design = restore_design(run.records[f"{run.parameters.data}/design/ntkd/seed={seed}"])
+    design = restore_design(design_record(run, "ntkd", seed))
     scene = load(run.parameters.data, "train").images[image : image + 1].float() / 255
     made = make_device({"seed": seed, "number": 0, "strength": severity()})
     maps = []

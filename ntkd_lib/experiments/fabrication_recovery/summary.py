@@ -1,4 +1,4 @@
-"""Summary of notebook 03: Table 4 by simulation, the sweeps, one error at a time, designs and theory."""
+"""Summary of notebook 03: Table 4 by simulation, the sweeps, and one error at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from ntkd_lib.experiments.fabrication_recovery.settings import chosen_form, sear
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification.settings import chosen_form as student_form
 from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric, Point
 from ntkd_lib.records.verdicts import bootstrap_interval
 
 NONE = "uncompensated"
@@ -108,8 +107,7 @@ def by_seed(table: pd.DataFrame, name: str) -> pd.Series:
     Returns:
         Percent, by seed.
     """
-    wanted = chosen_form() if name == "ntkd_ft" else name
-    return table[table["name"] == wanted].groupby("seed")["accuracy"].mean()
+    return table[table["name"] == form_of(name)].groupby("seed")["accuracy"].mean()
 
 
 def summary_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -205,13 +203,40 @@ def sweep(run: Run) -> pd.DataFrame:
                 device_record(run, name, seed, strength=strength).values for name in ("ntkd", VACCINATED.name)
             )
             rows += _ways(run, seed, 100 * strength, plain, vaccinated)
-    return pd.DataFrame(rows)
+    return pd.DataFrame([*_perfect(run), *rows])
+
+
+def _perfect(run: Run) -> list[dict[str, object]]:
+    """List what students reach through their designs, made without any error: nothing is lost."""
+    rows = []
+    for way, student in ((NONE, "ntkd"), (VACCINATED.name, VACCINATED.name)):
+        for seed in run.parameters.all_seeds:
+            reached = design_record(run, student, seed).values["accuracy"]
+            same = dict.fromkeys(("accuracy", "lost", "ideal"), reached)
+            rows.append(
+                {"way": way, "label": label_of(way), "x": 0.0, "seed": seed, "psf_error": 0.0, **same}
+            )
+    return rows
+
+
+def design_record(run: Run, student: str, seed: int) -> Record:
+    """Give the record of a student's design.
+
+    Args:
+        run: The run.
+        student: Which student.
+        seed: Its seed.
+
+    Returns:
+        Record of the cell.
+    """
+    return run.records[f"{run.parameters.data}/design/{student}/seed={seed}"]
 
 
 def _ways(
     run: Run, seed: int, x: float, plain: dict, vaccinated: dict | None = None
 ) -> list[dict[str, object]]:
-    found = {name: plain["recoveries"][_form(name)]["accuracy"] for name in MAIN}
+    found = {name: plain["recoveries"][form_of(name)]["accuracy"] for name in MAIN}
     if vaccinated is not None:
         found[VACCINATED.name] = vaccinated["recoveries"][NONE]["accuracy"]
     common = {
@@ -224,7 +249,15 @@ def _ways(
     return [{"way": n, "label": label_of(n), "accuracy": value, **common} for n, value in found.items()]
 
 
-def _form(name: str) -> str:
+def form_of(name: str) -> str:
+    """Give the way that a name stands for: ``ntkd_ft`` is the chosen form of the kernel loss.
+
+    Args:
+        name: Name of a way, or ``ntkd_ft``.
+
+    Returns:
+        Name of a way.
+    """
     return chosen_form() if name == "ntkd_ft" else name
 
 
@@ -324,65 +357,6 @@ def calibration() -> pd.DataFrame:
     return pd.DataFrame({"strength": 100 * t["strength"], "drop": t["drop"]} for t in trials).sort_values(
         "strength"
     )
-
-
-def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics that the claim contract names, and those of every other way to recover.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name.
-    """
-    found = {f"ntkd.fab.mnist.{name}.accuracy": _recovery_metric(run, name) for name in (*WAYS, "ntkd_ft")}
-    found |= {f"ntkd.fab.mnist.{name}.drop": _drop_metric(run, name) for name in ("kd", "ntkd", "vaccinated")}
-    return found | {f"ntkd.theory.ntk_change_{new}": _series(run, old) for new, old in READINGS.items()}
-
-
-READINGS = {"fixed_total": "total", "fixed_weight": "weight", "fixed_total_linear": "linear"}
-
-
-def _metric(run: Run, records: dict[int, list[Record]], values: list[float], **rest: object) -> Metric:
-    cells = [record.key for part in records.values() for record in part]
-    return Metric(seeds=list(records), values=values, data=[run.parameters.data], cells=cells, **rest)
-
-
-def _devices(run: Run, student: str) -> dict[int, list[Record]]:
-    numbers = range(run.parameters.devices)
-    return {s: [device_record(run, student, s, n) for n in numbers] for s in run.parameters.all_seeds}
-
-
-def _recovery_metric(run: Run, name: str) -> Metric:
-    records, key = _devices(run, "ntkd"), _form(name)
-    found = {s: [r.values["recoveries"][key] for r in part] for s, part in records.items()}
-    values = [float(np.mean([f["accuracy"] for f in part])) for part in found.values()]
-    if name == NONE:
-        return _metric(run, records, values)
-    return _metric(run, records, values, converged=[all(f["converged"] for f in p) for p in found.values()])
-
-
-def _drop_metric(run: Run, student: str) -> Metric:
-    records = _devices(run, student)
-    ideal = {seed: student_record(run, student, seed).values for seed in records}
-    values = [
-        float(ideal[s]["accuracy"] - np.mean([r.values["recoveries"][NONE]["accuracy"] for r in part]))
-        for s, part in records.items()
-    ]
-    return _metric(run, records, values, converged=[ideal[seed]["converged"] for seed in records])
-
-
-def _series(run: Run, reading: str) -> Metric:
-    records = theory_records(run)
-    series = [
-        [
-            Point(x=float(np.log10(m)), y=float(np.log10(change)))
-            for m, change in zip(r.values["filters"], r.values[reading], strict=True)
-        ]
-        for r in records.values()
-    ]
-    keys = [record.key for record in records.values()]
-    return Metric(seeds=list(records), series=series, data=[run.parameters.data], cells=keys)
 
 
 def theory_records(run: Run) -> dict[int, Record]:
