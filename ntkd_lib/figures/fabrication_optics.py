@@ -195,32 +195,40 @@ def slope_table(slopes: pd.DataFrame) -> Html:
     return table(headers, rows, caption="Change of the tangent kernel: slope on logarithmic axes")
 
 
-def answer(summary: pd.DataFrame, gaps: pd.DataFrame, stops: float | None, strongest: float) -> Html:
+def answer(summary: pd.DataFrame, gaps: pd.DataFrame, stops: float | None, sweep: pd.DataFrame) -> Html:
     """Say in words and numbers how much is won back, and where that ends.
 
     Args:
         summary: One row a way.
         gaps: One row a pair.
         stops: Strength from which on less than half is won back, percent; None where there is none.
-        strongest: Strongest errors of the sweep, percent.
+        sweep: One row a way and strength, averaged.
 
     Returns:
         A paragraph.
     """
-    ways = summary.set_index("name")
-    gap = gaps.iloc[0]
-    end = (
-        f"at every strength up to {strongest:.0f} % it wins back at least half"
-        if stops is None
-        else f"from a strength of {stops:.0f} % on it wins back less than half"
-    )
+    ways, gap = summary.set_index("name"), gaps.iloc[0]
     text = (
-        f"No compensation {ways.loc['uncompensated', 'mean']:.2f} %; fine-tuning on labels wins back "
+        f"Errors take the students from {ways['ideal'].iloc[0]:.2f} to "
+        f"{ways.loc['uncompensated', 'mean']:.2f} %; fine-tuning on labels wins back "
         f"{ways.loc['e2e_ft', 'share']:.0f} % of the loss; NTKD minus labels {gap['mean']:+.2f} points, "
-        f"interval [{gap['low']:+.2f}, {gap['high']:+.2f}]; as for NTKD, {end}."
+        f"interval [{gap['low']:+.2f}, {gap['high']:+.2f}]. {_end(stops, sweep)}"
     )
     return element(
         "p",
         element("strong", "Measured here, by simulation. "),
         text.replace(" -", f" {MINUS}").replace("[-", f"[{MINUS}"),
+    )
+
+
+def _end(stops: float | None, sweep: pd.DataFrame) -> str:
+    strongest = sweep[sweep["x"] == sweep["x"].max()].set_index("way")
+    where = (
+        "At every strength that was tried NTKD wins back at least half"
+        if stops is None
+        else f"From a strength of {stops:.0f} % on NTKD wins back less than half"
+    )
+    return (
+        f"{where}; at {strongest['x'].iloc[0]:.0f} % it goes from "
+        f"{strongest.loc['uncompensated', 'mean']:.1f} to {strongest.loc['ntkd_ft', 'mean']:.1f} %."
     )

@@ -118,7 +118,7 @@ def summary_table(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a way: mean and 95 % interval over seeds (percent), the share of the lost accuracy that it
-        wins back (percent), the paper's value, and the paper's share.
+        wins back (percent), mean without errors, the paper's value, and the paper's share.
     """
     ideal, none = table.groupby("seed")["ideal"].mean(), by_seed(table, NONE)
     rows = []
@@ -134,6 +134,7 @@ def summary_table(table: pd.DataFrame) -> pd.DataFrame:
                 "low": low,
                 "high": high,
                 "share": share_of(values.mean(), none.mean(), ideal.mean()),
+                "ideal": ideal.mean(),
                 "paper": paper,
                 "paper_share": share_of(paper, PAPER[NONE], PAPER_IDEAL),
             }
