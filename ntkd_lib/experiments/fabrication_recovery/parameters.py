@@ -22,8 +22,8 @@ class RecoveryParameters(SeededParameters):
     captures: int = parameter(
         5500, "Training images that are captured: a tenth of MNIST's 55,000.", unit="images", ge=20, le=60_000
     )
-    capture_counts: Counts = parameter([100, 300, 1000], "Other numbers of captures.", unit="images")
-    strengths: Strengths = parameter([0.3, 0.45, 0.6, 1.0], "Error strengths of the sweep.")
+    capture_counts: Counts = parameter([100, 1000], "Other numbers of captures.", unit="images")
+    strengths: Strengths = parameter([0.3, 0.6, 1.0], "Error strengths of the sweep.")
     steps: int = parameter(600, "Training steps of each recovery.", unit="steps", ge=8, le=100_000)
     shown_captures: int = parameter(
         1000, "Validation images for one error at a time.", unit="images", ge=50, le=5000
