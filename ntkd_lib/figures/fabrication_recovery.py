@@ -136,10 +136,11 @@ def draw_tornado(rows: pd.DataFrame) -> Figure:
         Two bars an error, one for each magnitude, with the range over seeds.
     """
     figure, axes = plt.subplots(figsize=(7.2, 0.42 * len(rows) + 1.1))
-    places = np.arange(len(rows))
+    places, lines = np.arange(len(rows)), plt.rcParams["axes.edgecolor"]
     for end, offset, colour in (("first", -0.19, BLUE), ("second", 0.19, ORANGE)):
         spread = [rows[end] - rows[f"{end}_low"], rows[f"{end}_high"] - rows[end]]
-        axes.barh(places + offset, rows[end], 0.36, color=colour, label=f"{end} magnitude", xerr=spread)
+        axes.barh(places + offset, rows[end], 0.36, color=colour, edgecolor="none", label=f"{end} magnitude")
+        axes.errorbar(rows[end], places + offset, xerr=spread, fmt="none", ecolor=lines, elinewidth=1.2)
     axes.axvline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
     axes.set_yticks(places, rows["error"])
     axes.invert_yaxis()

@@ -42,6 +42,13 @@ def test_the_sweep_has_shares_only_where_something_was_recovered() -> None:
     assert above.get_xlim()[0] == 0
 
 
+def test_a_tornado_has_two_bars_an_error() -> None:
+    ends = {f"{end}{part}": -1.0 for end in ("first", "second") for part in ("", "_low", "_high")}
+    axes = figures.draw_tornado(pd.DataFrame({"error": name, **ends} for name in ("shift", "gain"))).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["shift", "gain"]
+    assert len(axes.patches) == 4
+
+
 def test_theory_shows_every_reading_with_its_slope() -> None:
     table = pd.DataFrame(
         {"reading": r, "label": r, "filters": m, "seed": s, "change": (1 + s) / m}
