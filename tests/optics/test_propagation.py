@@ -8,7 +8,14 @@ from scipy.special import j1
 from torchoptics import Field
 
 from ntkd_lib.optics.geometry import SCALED, Geometry
-from ntkd_lib.optics.propagation import Step, band_limit, propagate, sensor_intensity, transfer_function
+from ntkd_lib.optics.propagation import (
+    Step,
+    band_limit,
+    propagate,
+    sensor_intensity,
+    transfer_function,
+    window_transfer,
+)
 
 
 def radius(cells: int, pitch: float) -> torch.Tensor:
@@ -80,6 +87,21 @@ def test_agrees_with_direct_integration(wavelength: float, smooth: bool) -> None
     ours = propagate(field, transfer_function(Step(wavelength, pitch, distance, 3 * cells), torch.complex128))
     error = (ours - reference.data).norm() / reference.data.norm()
     assert error < (1e-3 if smooth else 0.05)
+
+
+@pytest.mark.parametrize(("window", "reach"), [(40, 100), (31, 91), (10, 72), (60, 120)])
+def test_a_window_on_the_smaller_grid_is_that_of_the_padded_grid(window: int, reach: int) -> None:
+    torch.manual_seed(6)
+    field = torch.polar(torch.ones(60, 60).double(), 6 * torch.rand(60, 60).double())
+    step = Step(0.532, 0.586, 90.0, 180)
+    padded = propagate(field, transfer_function(step, torch.complex128), window)
+    small = propagate(field, window_transfer(step, reach, torch.complex128), window)
+    torch.testing.assert_close(small, padded, atol=1e-12, rtol=0)
+
+
+def test_a_window_transfer_never_grows() -> None:
+    step = Step(0.532, 0.586, 90.0, 100)
+    assert torch.equal(window_transfer(step, 128), transfer_function(step))
 
 
 def test_single_precision_is_good_enough() -> None:
