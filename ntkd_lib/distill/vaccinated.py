@@ -1,0 +1,32 @@
+"""Labels only, under filters that are shaken afresh at every step: error-aware ("vaccinated") training."""
+
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
+from ntkd_lib.optics.student import HybridStudent
+from ntkd_lib.optics.vaccine import shaken_filters
+
+
+def build(settings: Settings, teacher: Teacher) -> Objective:
+    """Build ``L = CE(f(x; k + delta), y)`` with a new draw of ``delta`` for each batch.
+
+    Source: V-D2NN, arXiv 2005.11464; the draws are those of `shaken_filters`.
+
+    Args:
+        settings: ``strength``, share of the full extent of errors.
+        teacher: Not used.
+
+    Returns:
+        The objective.
+    """
+    del teacher
+    strength = settings["strength"]
+
+    def objective(student: HybridStudent, batch: Batch) -> Tensor:
+        filters = shaken_filters(student.front.filters, strength)
+        logits = functional_call(student, {"front.filters": filters}, (batch.images,))
+        return cross_entropy(logits, batch.labels)
+
+    return objective

@@ -1,0 +1,209 @@
+"""Design of metasurfaces: pillar widths whose point spread functions apply given filters in every colour."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from ntkd_lib.optics.geometry import Geometry
+from ntkd_lib.optics.pillars import WIDEST, buildable, pillar_phase
+from ntkd_lib.optics.propagation import sensor_intensity
+from ntkd_lib.optics.psf import binned, psf_cosine
+
+Masks = Float[Tensor, "m n n"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How widths are fitted: projected Adam with a cosine schedule, from random widths.
+
+    Attributes:
+        steps: Number of steps.
+        rate: Largest step, um.
+        compared: What is compared with the target: light a filter pixel, which is what the network uses, or
+            light a cell, as in the published code, which uses 500 steps at a constant 0.005.
+        light: Weight of ``-log`` of the share of light on the filter; 0 leaves efficiency to itself.
+        seed: Seed of the random start.
+        chunk: Masks fitted side by side; no result depends on it.
+    """
+
+    steps: int = 60
+    rate: float = 0.02
+    compared: Literal["pixels", "cells"] = "pixels"
+    light: float = 0.0
+    seed: int = 0
+    chunk: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse settings that fit nothing."""
+        if self.steps < 0 or self.chunk < 1 or not 0 < self.rate < 1 or not 0 <= self.light < 10:
+            raise ValueError(
+                f"fit: got steps {self.steps}, rate {self.rate}, light {self.light}, chunk {self.chunk}; "
+                "allowed: steps >= 0, 0 < rate < 1 um, 0 <= light < 10, chunk >= 1"
+            )
+
+
+def design_widths(targets: Float[Tensor, "m c s s"], geometry: Geometry, fit: Fit) -> Masks:
+    """Fit the widths of one metasurface for each target, all colours at once.
+
+    Minimises ``sum_c 1 - cos(PSF_c, target_c)`` over the sensor plane of the metasurface's size, dark around
+    the target; a target that is dark in every colour gets no pillars.
+
+    Source: NTKD paper, Sec. 3.2; kernelmino/psf-meta-design-v2, which minimises the distance between
+        normalised functions, a function of the same cosine.
+
+    Args:
+        targets: Non-negative point spread functions, a filter pixel.
+        geometry: Lengths and wavelengths.
+        fit: How to fit.
+
+    Returns:
+        Widths that can be built, um.
+
+    Raises:
+        ValueError: Negative targets, or another number of colours or pixels than the geometry has.
+    """
+    expected = (len(geometry.wavelengths), geometry.taps, geometry.taps)
+    if tuple(targets.shape[1:]) != expected or targets.min() < 0:
+        raise ValueError(
+            f"targets: got shape {tuple(targets.shape[1:])} with minimum {targets.min():g}; "
+            f"allowed: {expected}, no negative entries"
+        )
+    starts = _starts(len(targets), geometry, fit).to(targets)
+    parts = zip(starts.split(fit.chunk), targets.split(fit.chunk), strict=True)
+    return torch.cat([_fitted(start, target, geometry, fit) for start, target in parts])
+
+
+def _starts(masks: int, geometry: Geometry, fit: Fit) -> Masks:
+    """Draw a start for each mask from a generator of its own, so that no mask depends on the others."""
+    shape = (geometry.cells, geometry.cells)
+    generators = [torch.Generator().manual_seed(1_000_003 * fit.seed + i) for i in range(masks)]
+    return WIDEST * torch.stack([torch.rand(shape, generator=generator) for generator in generators])
+
+
+def _fitted(start: Masks, target: Float[Tensor, "m c s s"], geometry: Geometry, fit: Fit) -> Masks:
+    widths = start.clone().requires_grad_()
+    optimiser = torch.optim.Adam([widths], lr=fit.rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, fit.steps))
+    wanted = _plane(target, geometry, fit)
+    for _ in range(fit.steps):
+        optimiser.zero_grad(set_to_none=True)
+        _loss(widths, wanted, geometry, fit).backward()
+        optimiser.step()
+        schedule.step()
+        with torch.no_grad():
+            widths.clamp_(0, WIDEST)
+    lit = target.amax(dim=(1, 2, 3)) > 0
+    return buildable(widths.detach()) * lit[:, None, None]
+
+
+def _plane(target: Float[Tensor, "m c s s"], geometry: Geometry, fit: Fit) -> Float[Tensor, "m c t t"]:
+    """Surround targets by dark filter pixels, or cells, up to the size of the plane that is compared."""
+    margin = (whole_pixels(geometry) - geometry.taps) // 2
+    wanted = functional.pad(target, (margin,) * 4)
+    if fit.compared == "pixels":
+        return wanted
+    return wanted.repeat_interleave(geometry.pixel, -1).repeat_interleave(geometry.pixel, -2)
+
+
+def whole_pixels(geometry: Geometry) -> int:
+    """Count the filter pixels a side, odd or even as the filter's, that lie within the metasurface's size.
+
+    >>> whole_pixels(Geometry(cells=200, pixel=6))
+    33
+
+    Args:
+        geometry: Lengths.
+
+    Returns:
+        Filter pixels a side.
+    """
+    count = geometry.cells // geometry.pixel
+    return count - (count - geometry.taps) % 2
+
+
+def _loss(widths: Masks, wanted: Float[Tensor, "m c t t"], geometry: Geometry, fit: Fit) -> Tensor:
+    window = whole_pixels(geometry) * geometry.pixel
+    light = sensor_intensity(pillar_phase(widths, geometry.wavelengths), geometry, window, padding=0)
+    pixels = fit.compared == "pixels"
+    seen = binned(light, geometry, whole_pixels(geometry)) if pixels else light
+    lit = wanted.amax(dim=(-2, -1)) > 0
+    loss = torch.where(lit, 1 - psf_cosine(seen, torch.where(lit[..., None, None], wanted, 1.0)), 0.0).sum()
+    if fit.light:
+        share = binned(light, geometry, geometry.taps).sum(dim=(-2, -1)) / geometry.cells**2
+        loss = loss - fit.light * (share.log() * lit).sum()
+    return loss
+
+
+def plane_psfs(widths: Masks, geometry: Geometry, height_scale: float = 1.0) -> Float[Tensor, "m c w w"]:
+    """Give the point spread functions of metasurfaces without errors, cell by cell.
+
+    Args:
+        widths: Pillar widths, um.
+        geometry: Lengths and wavelengths.
+        height_scale: Pillar height over its nominal value.
+
+    Returns:
+        Intensity relative to the incident wave, over as many whole filter pixels as fit.
+    """
+    window = whole_pixels(geometry) * geometry.pixel
+    return torch.cat(
+        [
+            sensor_intensity(pillar_phase(part, geometry.wavelengths, height_scale), geometry, window)
+            for part in widths.split(4)
+        ]
+    )
+
+
+def efficiency(psfs: Float[Tensor, "m c t t"], geometry: Geometry) -> Float[Tensor, "m c"]:
+    """Give the share of the light on the metasurface that lands where the point spread functions are given.
+
+    Args:
+        psfs: Light a filter pixel.
+        geometry: Gives the light on the metasurface.
+
+    Returns:
+        Shares in [0, 1].
+    """
+    return psfs.sum(dim=(-2, -1)) / geometry.cells**2
+
+
+def capture_gains(
+    psfs: Float[Tensor, "m c t t"], targets: Float[Tensor, "m c s s"], gains: Float[Tensor, "m c"]
+) -> Float[Tensor, "m c"]:
+    """Give the digital gain a capture with which a designed function comes nearest to its target.
+
+    ``g <p, t> / <p, p>`` over the filter's pixels: how bright a design came out is known before it is made.
+
+    Args:
+        psfs: Designed functions, the filter in the middle.
+        targets: Targets.
+        gains: Signed gains of the targets.
+
+    Returns:
+        Signed gains, 0 for a dark target.
+    """
+    margin = (psfs.shape[-1] - targets.shape[-1]) // 2
+    inner = functional.pad(psfs, (-margin,) * 4)
+    power = inner.square().sum(dim=(-2, -1)).clamp_min(torch.finfo(psfs.dtype).tiny)
+    return gains * (inner * targets).sum(dim=(-2, -1)) / power
+
+
+def effective_filters(
+    psfs: Float[Tensor, "m c t t"], gains: Float[Tensor, "m c"]
+) -> Float[Tensor, "k c t t"]:
+    """Give the signed filters that pairs of captures apply after their digital subtraction.
+
+    Args:
+        psfs: Point spread functions, those of the positive captures first.
+        gains: Signed digital gains of the captures.
+
+    Returns:
+        Filters as networks correlate with them.
+    """
+    scaled = gains[..., None, None] * psfs
+    positive, negative = scaled.flip(-2, -1).chunk(2)
+    return positive + negative

@@ -1,0 +1,88 @@
+"""A made device: a design, the errors that its fabrication and its camera brought, and what it captures."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkd_lib.optics.alignment_errors import ALIGNMENT_ERRORS
+from ntkd_lib.optics.design import whole_pixels
+from ntkd_lib.optics.errors import Captures, Draws, Error, Masks
+from ntkd_lib.optics.geometry import Geometry
+from ntkd_lib.optics.pillars import pillar_phase
+from ntkd_lib.optics.propagation import sensor_intensity
+from ntkd_lib.optics.psf import binned, seen_through
+from ntkd_lib.optics.sensor_errors import SENSOR_ERRORS
+from ntkd_lib.optics.surface_errors import SURFACE_ERRORS
+
+ALL_ERRORS = SURFACE_ERRORS + ALIGNMENT_ERRORS + SENSOR_ERRORS
+CHUNK = 4  # masks propagated side by side
+
+
+@dataclass(frozen=True)
+class Device:
+    """A design as it was made.
+
+    Errors act in the order given, each with random numbers of its own, named by the device's seed and the
+    error: leaving one out changes no other, and a stronger error has the same draws.
+
+    Attributes:
+        errors: What went wrong.
+        seed: Which device.
+    """
+
+    errors: Sequence[Error] = ()
+    seed: int = 0
+
+    def _draws(self, error: Error, stage: str) -> Draws:
+        same = [e for e in self.errors if type(e) is type(error)]
+        return Draws(self.seed, type(error).__name__, same.index(error), stage)
+
+    def psfs(self, widths: Masks, geometry: Geometry, taps: int) -> Float[Tensor, "m c t t"]:
+        """Give the point spread functions of the made metasurfaces, in filter pixels.
+
+        Args:
+            widths: Designed pillar widths, um.
+            geometry: Designed lengths and wavelengths.
+            taps: Filter pixels a side to look at, odd or even as the filter's.
+
+        Returns:
+            Light a filter pixel, relative to the incident wave a grid cell.
+        """
+        made = reduce(lambda w, e: e.on_widths(w, self._draws(e, "widths")), self.errors, widths)
+        phase = pillar_phase(made, geometry.wavelengths)
+        phase = reduce(lambda p, e: e.on_phase(p, geometry, self._draws(e, "phase")), self.errors, phase)
+        placed = reduce(lambda g, e: e.on_geometry(g), self.errors, geometry)
+        window = whole_pixels(geometry) * geometry.pixel
+        light = torch.cat([sensor_intensity(part, placed, window) for part in phase.split(CHUNK)])
+        light = reduce(lambda x, e: e.on_light(x, geometry, self._draws(e, "light")), self.errors, light)
+        return binned(light, geometry, taps)
+
+    def frames(
+        self,
+        scenes: Float[Tensor, "n c h w"],
+        psfs: Float[Tensor, "m c t t"],
+        name: str = "",
+        chunk: int = 500,
+    ) -> Iterator[Captures]:
+        """Photograph scenes through all metasurfaces, some at a time.
+
+        Args:
+            scenes: Intensities in [0, 1].
+            psfs: From `psfs`.
+            name: Names the frames, so that training and test scenes get noise of their own.
+            chunk: Scenes at a time; part of the draws' order.
+
+        Yields:
+            Captures, one for each scene, metasurface and colour.
+        """
+        white = psfs.sum(dim=(-2, -1))
+        draws = [self._draws(error, f"frames/{name}") for error in self.errors]
+        for part in scenes.split(chunk):
+            seen = seen_through(part, psfs)
+            for error, frame in zip(self.errors, draws, strict=True):
+                seen = error.on_captures(seen, white, self._draws(error, "device"), frame)
+            yield seen

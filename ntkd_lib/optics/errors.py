@@ -1,0 +1,118 @@
+"""What every fabrication or sensor error shares: checked magnitudes with units, and seeded draws.
+
+An error acts at one or more of four places: on pillar widths, on phases, on the light behind the
+metasurface, and on captures. At strength zero it hands on what it got, bit for bit.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkd_lib.optics.geometry import Geometry
+from ntkd_lib.records.seeds import derive_seed
+
+Masks = Float[Tensor, "m n n"]
+Planes = Float[Tensor, "m c w w"]
+Captures = Float[Tensor, "n m c h w"]
+
+
+def magnitude(default: float, meaning: str, *, unit: str, low: float, high: float, source: str) -> Any:
+    """Declare a magnitude of an error.
+
+    Args:
+        default: Its default.
+        meaning: One phrase for the table of errors.
+        unit: Its unit.
+        low: Smallest value allowed.
+        high: Largest value allowed.
+        source: Where its range comes from.
+
+    Returns:
+        The field for the body of an error's class.
+    """
+    facts = {"meaning": meaning, "unit": unit, "low": low, "high": high, "source": source}
+    return field(default=default, metadata=facts)
+
+
+class Draws:
+    """Random numbers that depend on nothing but the names given: no error changes another one's draws.
+
+    Args:
+        *names: Plain data, such as a device's seed and the error's name.
+    """
+
+    def __init__(self, *names: object) -> None:
+        """Seed an own generator."""
+        self.generator = torch.Generator().manual_seed(derive_seed(*names))
+
+    def normal(self, like: Tensor, *shape: int) -> Tensor:
+        """Draw standard normal numbers of a shape, of the type and on the device of a tensor."""
+        drawn = torch.randn(shape or like.shape, generator=self.generator, dtype=like.dtype)
+        return drawn.to(like.device)
+
+
+@dataclass(frozen=True)
+class Error:
+    """One cause of error; the base class changes nothing.
+
+    Raises:
+        ValueError: A magnitude outside of its range; the text names it, what came and what is allowed.
+    """
+
+    def __post_init__(self) -> None:
+        """Refuse magnitudes outside of their range."""
+        for entry in fields(self):
+            _check(entry, getattr(self, entry.name), type(self).__name__)
+
+    def on_geometry(self, geometry: Geometry) -> Geometry:
+        """Change where things lie."""
+        return geometry
+
+    def on_widths(self, widths: Masks, draws: Draws) -> Masks:
+        """Change pillar widths, um."""
+        del draws
+        return widths
+
+    def on_phase(self, phase: Planes, geometry: Geometry, draws: Draws) -> Planes:
+        """Change phase delays, rad."""
+        del geometry, draws
+        return phase
+
+    def on_light(self, light: Planes, geometry: Geometry, draws: Draws) -> Planes:
+        """Change the light of the point spread functions, cell by cell."""
+        del geometry, draws
+        return light
+
+    def on_captures(
+        self, captures: Captures, white: Float[Tensor, "m c"], device: Draws, frame: Draws
+    ) -> Captures:
+        """Change captures; ``white`` is a white scene's, ``device`` draws the same for every frame."""
+        del white, device, frame
+        return captures
+
+
+def _check(entry: Field[Any], value: float, owner: str) -> None:
+    low, high, unit = (entry.metadata[name] for name in ("low", "high", "unit"))
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ValueError(f"{owner}.{entry.name}: got {value:g} {unit}, allowed: {low:g} to {high:g} {unit}")
+
+
+def error_rows(errors: Sequence[type[Error]]) -> list[dict[str, object]]:
+    """List the magnitudes of errors for a table.
+
+    Args:
+        errors: Classes of errors.
+
+    Returns:
+        One row a magnitude: error, magnitude, meaning, unit, low, high, source.
+    """
+    return [
+        {"error": kind.__name__, "magnitude": entry.name, **entry.metadata}
+        for kind in errors
+        for entry in fields(kind)
+    ]

@@ -1,0 +1,64 @@
+"""Where things lie in a metasurface camera: grid, filter pixels, distance to the sensor, wavelengths."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Self
+
+WAVELENGTHS = (0.635, 0.532, 0.450)
+COLOURS = ("red", "green", "blue")
+PILLARS = 2  # a side of a grid cell, all of one width
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """One metasurface and the sensor behind it; all lengths in micrometres.
+
+    Source: kernelmino/psf-meta-design-v2, the published design of a co-author of the NTKD paper.
+
+    Attributes:
+        cells: Grid cells a side of the square metasurface.
+        pitch: Side of a grid cell, 2 x 2 pillars of one width.
+        distance: From the metasurface to the sensor.
+        pixel: Grid cells a side of a filter pixel.
+        taps: Filter pixels a side of a filter.
+        wavelengths: Of the colours, red first.
+
+    Raises:
+        ValueError: A length that is not positive and finite, or a filter larger than the metasurface.
+    """
+
+    cells: int = 1600
+    pitch: float = 0.586
+    distance: float = 2400.0
+    pixel: int = 20
+    taps: int = 7
+    wavelengths: tuple[float, ...] = WAVELENGTHS
+
+    def __post_init__(self) -> None:
+        """Refuse lengths that make no camera."""
+        lengths = {name: getattr(self, name) for name in ("cells", "pitch", "distance", "pixel", "taps")}
+        lengths |= {f"wavelengths[{i}]": value for i, value in enumerate(self.wavelengths)}
+        for name, value in lengths.items():
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name}: got {value}, allowed: positive and finite")
+        if not self.wavelengths:
+            raise ValueError("wavelengths: got none, allowed: one or more")
+        if self.taps * self.pixel > self.cells:
+            raise ValueError(
+                f"a filter of {self.taps} x {self.pixel} = {self.taps * self.pixel} cells is larger than the "
+                f"metasurface; allowed: at most cells = {self.cells}"
+            )
+
+    @property
+    def side(self) -> float:
+        """Side of the metasurface, um."""
+        return self.cells * self.pitch
+
+    def of_colours(self, *wavelengths: float) -> Self:
+        """Give the same geometry for other wavelengths, um."""
+        return replace(self, wavelengths=wavelengths)
+
+
+PUBLISHED = Geometry()
+# An eighth of the size; the numerical aperture is kept, since the distance is scaled too.
+SCALED = Geometry(cells=200, distance=300.0, pixel=6)

@@ -1,0 +1,94 @@
+"""Point spread functions on the sensor: from fine cells to filter pixels, and images seen through them."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from ntkd_lib.optics.front_end import split_signed
+from ntkd_lib.optics.geometry import Geometry
+
+
+def binned(intensity: Float[Tensor, "*b w w"], geometry: Geometry, taps: int) -> Float[Tensor, "*b t t"]:
+    """Add the light of a centred square of ``taps`` filter pixels, pixel by pixel.
+
+    Args:
+        intensity: Light a cell of the sensor plane, centred.
+        geometry: Gives the cells a side of a filter pixel.
+        taps: Filter pixels a side.
+
+    Returns:
+        Light a filter pixel.
+
+    Raises:
+        ValueError: A square that is larger than the plane, or that cannot be centred on it.
+    """
+    side = taps * geometry.pixel
+    spare = intensity.shape[-1] - side
+    if spare < 0 or spare % 2:
+        raise ValueError(
+            f"taps: {taps} pixels of {geometry.pixel} cells do not lie centred in {intensity.shape[-1]} cells"
+        )
+    inner = intensity[..., spare // 2 : spare // 2 + side, spare // 2 : spare // 2 + side]
+    blocks = inner.unflatten(-1, (taps, geometry.pixel)).unflatten(-3, (taps, geometry.pixel))
+    return blocks.sum(dim=(-3, -1))
+
+
+def target_psfs(
+    filters: Float[Tensor, "k c s s"],
+) -> tuple[Float[Tensor, "m c s s"], Float[Tensor, "m c"]]:
+    """Give the point spread functions that apply signed filters, positive ones first, and their gains.
+
+    A lens forms ``image * PSF``, a convolution, and networks correlate, so each PSF is its filter's part
+    turned by half a turn. ``k = g (k+ - k-)`` with the gains ``+g`` and ``-g``.
+
+    Source: NTKD paper, Sec. 3.2.
+
+    Args:
+        filters: Signed filters.
+
+    Returns:
+        Non-negative targets in [0, 1], ``m = 2 k``, and the signed digital gain of each capture and colour.
+    """
+    positive, negative, gain = split_signed(filters)
+    gains = gain.expand(len(filters), -1)
+    return torch.cat([positive, negative]).flip(-2, -1), torch.cat([gains, -gains])
+
+
+def seen_through(
+    scenes: Float[Tensor, "n c h w"], psfs: Float[Tensor, "m c t t"]
+) -> Float[Tensor, "n m c h w"]:
+    """Form the images of scenes behind point spread functions: incoherent light adds up intensities.
+
+    ``captured = scene * PSF``, a convolution for each colour, dark around the scene.
+
+    Args:
+        scenes: Intensities.
+        psfs: Point spread functions, an odd number of filter pixels a side.
+
+    Returns:
+        One capture for each PSF and colour, of the scene's size.
+
+    Raises:
+        ValueError: Point spread functions with no centre.
+    """
+    taps, colours = psfs.shape[-1], scenes.shape[1]
+    if taps % 2 == 0:
+        raise ValueError(f"psfs: got {taps} pixels a side, allowed: an odd number")
+    kernels = psfs.flip(-2, -1).transpose(0, 1).flatten(0, 1)[:, None]
+    seen = functional.conv2d(scenes, kernels, padding=taps // 2, groups=colours)
+    return seen.unflatten(1, (colours, -1)).transpose(1, 2)
+
+
+def psf_cosine(first: Float[Tensor, "*b s s"], second: Float[Tensor, "*b s s"]) -> Float[Tensor, "*b"]:
+    """Compare point spread functions by the cosine between them; NaN where one is dark everywhere.
+
+    Args:
+        first: Point spread functions.
+        second: Point spread functions.
+
+    Returns:
+        Cosines, at most 1.
+    """
+    dot = (first * second).sum(dim=(-2, -1))
+    return dot / (first.square().sum(dim=(-2, -1)) * second.square().sum(dim=(-2, -1))).sqrt()

@@ -1,0 +1,84 @@
+"""How strong errors are: what 100 % means, the errors of a drawn device, and each error by itself."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from ntkd_lib.optics.alignment_errors import Defocus, Misalignment, Rotation, Scale, Shift
+from ntkd_lib.optics.errors import Draws, Error
+from ntkd_lib.optics.sensor_errors import Gain, SensorNoise
+from ntkd_lib.optics.surface_errors import HeightScale, Levels, PhaseNoise, WidthBias, WidthSpread
+
+# What an error strength of 100 % means. At 20 % these are the ranges that fabrication reports; sources stand
+# with the magnitude of each error.
+EXTENT: Mapping[str, float] = {
+    "width_bias": 100.0,  # nm, largest
+    "width_spread": 50.0,  # nm, standard deviation
+    "height": 0.5,  # of the height, largest
+    "phase": 1.5,  # rad, standard deviation
+    "misalignment": 1.75,  # filter pixels, standard deviation
+    "rotation": 15.0,  # degrees, largest
+    "scale": 0.25,  # of the size, largest
+    "defocus": 0.15,  # of the distance, largest
+    "gain": 1.0,  # standard deviation of the logarithm
+    "noise": 10.0,  # shot noise over that of full exposure
+}
+NAMES = tuple(EXTENT)
+
+
+def drawn_errors(strength: float, seed: int, only: Sequence[str] = NAMES) -> tuple[Error, ...]:
+    """Draw the errors of a device: magnitudes in proportion to ``strength``, signs and sizes by ``seed``.
+
+    Global errors (bias, height, angle, size, distance) are uniform between plus and minus their extent; those
+    of pillars and captures are normal. A device of another strength has the same draws, scaled.
+
+    Args:
+        strength: Share of the full extent, in [0, 1].
+        seed: Which device.
+        only: Which errors to make; the others stay at zero.
+
+    Returns:
+        Errors for `Device`, in the order in which they act.
+
+    Raises:
+        ValueError: A strength outside of [0, 1], or an unknown error.
+    """
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength: got {strength}, allowed: 0 to 1")
+    unknown = sorted(set(only) - set(NAMES))
+    if unknown:
+        raise ValueError(f"error {unknown[0]!r} is not known; allowed: {', '.join(NAMES)}")
+    size = {name: strength * EXTENT[name] if name in only else 0.0 for name in NAMES}
+    draw = {name: 2 * torch.rand(1, generator=Draws(seed, name).generator).item() - 1 for name in NAMES}
+    return _errors(size, {name: size[name] * draw[name] for name in NAMES})
+
+
+def _errors(size: dict[str, float], drawn: dict[str, float]) -> tuple[Error, ...]:
+    return (
+        WidthBias(drawn["width_bias"]),
+        WidthSpread(size["width_spread"]),
+        HeightScale(drawn["height"]),
+        PhaseNoise(size["phase"]),
+        Misalignment(size["misalignment"]),
+        Rotation(drawn["rotation"]),
+        Scale(drawn["scale"]),
+        Defocus(drawn["defocus"]),
+        Gain(size["gain"]),
+        SensorNoise(size["noise"]),
+    )
+
+
+SINGLE_ERRORS: dict[str, tuple[Error, Error]] = {
+    "width bias ∓20 nm": (WidthBias(-20), WidthBias(20)),
+    "width spread 10 nm": (WidthSpread(10), WidthSpread(10)),
+    "height ∓10 %": (HeightScale(-0.1), HeightScale(0.1)),
+    "8, 4 widths": (Levels(8), Levels(4)),
+    "phase noise 0.3, 0.6 rad": (PhaseNoise(0.3), PhaseNoise(0.6)),
+    "common shift ∓0.5 pixel": (Shift(right=-0.5), Shift(right=0.5)),
+    "misalignment 0.17, 0.5 pixel": (Misalignment(0.17), Misalignment(0.5)),
+    "rotation ∓5°": (Rotation(-5), Rotation(5)),
+    "size ∓5 %": (Scale(-0.05), Scale(0.05)),
+    "distance ∓3 %": (Defocus(-0.03), Defocus(0.03)),
+    "gain 10, 20 %": (Gain(0.1), Gain(0.2)),
+    "noise at 1/4, 1/16 exposure": (SensorNoise(2), SensorNoise(4)),
+}
