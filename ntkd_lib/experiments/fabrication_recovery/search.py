@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.fabrication_recovery import NOTEBOOK
 from ntkd_lib.experiments.fabrication_recovery.cells import RecoveryMaker
 from ntkd_lib.experiments.fabrication_recovery.methods import METHODS
 from ntkd_lib.experiments.fabrication_recovery.parameters import RecoveryParameters
 from ntkd_lib.experiments.fabrication_recovery.recover import NONE
-from ntkd_lib.experiments.fabrication_recovery.settings import search_file
 from ntkd_lib.experiments.ntkd_classification.methods import Method
 from ntkd_lib.experiments.ntkd_classification.search import draw_settings
 from ntkd_lib.records.atomic import write_json
@@ -21,6 +21,7 @@ from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import cell_root
 from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.searches import search_file
 from ntkd_lib.records.store import CellStore
 
 TRIALS = 4  # of the 8 points that a method's sequence gives
@@ -116,7 +117,7 @@ def main(workers: int | None) -> None:
     maker = RecoveryMaker(parameters, located.sha256)
     severity = calibrate(maker, workers)
     write_json(
-        search_file(),
+        search_file(NOTEBOOK),
         {
             "budget": {"trials": TRIALS, "seed": TUNING_SEED, "devices": list(TUNING_DEVICES)},
             "data": {parameters.data: located.sha256},

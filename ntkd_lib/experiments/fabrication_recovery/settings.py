@@ -1,34 +1,20 @@
 """What the recorded search chose: the error strength, and the settings of each way to recover."""
 
-import json
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from ntkd_lib.experiments.fabrication_recovery import NOTEBOOK
 from ntkd_lib.experiments.fabrication_recovery.methods import FORMS, METHODS
-from ntkd_lib.records.layout import results_root
+from ntkd_lib.records.searches import read_search
 
 
-def search_file() -> Path:
-    """Name the file of the recorded search."""
-    return results_root() / "searches" / "03_fabrication_recovery.json"
-
-
-@cache
 def search() -> dict[str, Any]:
     """Read the recorded search.
 
     Returns:
         ``severity`` (strength, drop reached, its trials), ``trials`` (method, settings, validation accuracy
         for each tuning device), ``space``, ``budget`` and ``provenance``.
-
-    Raises:
-        FileNotFoundError: The record is not there.
     """
-    path = search_file()
-    if not path.exists():
-        raise FileNotFoundError(f"results/searches/{path.name} is missing; restore it from version control")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_search(NOTEBOOK)
 
 
 def severity() -> float:
