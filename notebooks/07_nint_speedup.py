@@ -79,7 +79,7 @@ claim_box(evidence)
 # That protocol has four times the points and twice the width of the live runs, and there the look at every
 # point is worth its price: after equal CPU time, each sampler at its tuned rate and share, NINT ends 0.33 dB
 # ahead of uniform sampling and 0.52 dB ahead of error memory, in each of five seeds. At the live size the
-# order is the other way round. Where it turns at the paper's size we cannot say without a GPU.
+# order is the other way round. What holds at the paper's size, a run on a GPU has to say.
 
 # %% [markdown]
 # ## The evidence
