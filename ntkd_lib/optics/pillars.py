@@ -46,8 +46,8 @@ def pillar_phase(
     Raises:
         ValueError: A wavelength without a curve.
 
-    >>> [f"{x:.2f}" for x in pillar_phase(torch.tensor([[0.237]]), (0.635, 0.532, 0.45)).flatten() / 6.2832]
-    ['0.83', '1.11', '1.41']
+    >>> [f"{x:.1f}" for x in pillar_phase(torch.tensor([[0.237]]), (0.635, 0.532, 0.45)).flatten() / 6.2832]
+    ['0.8', '1.1', '1.4']
     """
     unknown = [wavelength for wavelength in wavelengths if wavelength not in CURVES]
     if unknown:
