@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from ntkd_lib.data.mask_pairs import CARVANA, MaskDataset
+from ntkd_lib.data.mask_pairs import CARVANA, DRAWN_CARS, MaskDataset
 from ntkd_lib.data.pictures import PictureDataset
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.records.digest import digest_json
@@ -364,7 +364,7 @@ Dataset = OfficialDataset | EmbeddedDataset | PictureDataset | MaskDataset
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
-    for dataset in (_MNIST, _FASHION, _CIFAR, CARVANA, _IMAGENETTE, _MNIST_5K, _DIGITS, _SIGNALS)
+    for dataset in (_MNIST, _FASHION, _CIFAR, CARVANA, _IMAGENETTE, _MNIST_5K, _DIGITS, DRAWN_CARS, _SIGNALS)
 }
 
 

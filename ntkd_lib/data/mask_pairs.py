@@ -5,7 +5,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,7 @@ class MaskDataset:
 
     Attributes:
         name: our name for it.
-        folder: its reduced form below a data root: ``index.csv``, ``images/``, ``masks/``.
+        folder: its reduced form below a data root: ``index.csv``, ``images/``, ``masks/``; empty for drawings.
         original: its published form below a data root: ``train/``, ``train_masks/``.
         height: rows of the images that are computed with.
         width: columns of the images that are computed with.
@@ -61,6 +61,9 @@ CARVANA = MaskDataset(
     "886c421ef39137f1f557626f936f49a0931e016408393f4bba3225b5c69cae42",
     ("background", "car"),
     "Kaggle's Carvana Image Masking Challenge, 2017: for the competition's participants, not to be passed on",
+)
+DRAWN_CARS = replace(
+    CARVANA, name="drawn-cars", folder="", original="", sha256="", licence="drawn by this project, MIT"
 )
 
 

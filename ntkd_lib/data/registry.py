@@ -43,8 +43,8 @@ def locate(name: str, *, download: bool = True) -> Located:
     real data that cannot be had.
 
     Args:
-        name: `mnist`, `fashion-mnist`, `cifar-10`, `carvana`, `imagenette`, `mnist-5k`, `digits` or
-            `signals`.
+        name: `mnist`, `fashion-mnist`, `cifar-10`, `carvana`, `imagenette`, `mnist-5k`, `digits`,
+            `drawn-cars` or `signals`.
         download: whether a missing real data set may be downloaded now.
 
     Returns:
@@ -61,7 +61,7 @@ def forget() -> None:
 @cache
 def _locate(name: str, settings: Settings, download: bool) -> Located:
     dataset = find_dataset(name)
-    if isinstance(dataset, EmbeddedDataset):
+    if isinstance(dataset, EmbeddedDataset) or not dataset.folder:
         return _standin(name, "")
     reasons: list[str] = []
     if found := _found(dataset, settings, reasons, download):

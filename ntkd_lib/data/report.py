@@ -96,7 +96,7 @@ def _plain_files(folder: Path) -> list[Path]:
 
 
 def _action(dataset: Dataset, located: Located, settings: Settings) -> str:
-    if located.kind == "real" or isinstance(dataset, EmbeddedDataset):
+    if located.kind == "real" or isinstance(dataset, EmbeddedDataset) or not dataset.folder:
         return ""
     folder = f"set NTKD_DATA to a folder that holds {dataset.folder}"
     if isinstance(dataset, MaskDataset):

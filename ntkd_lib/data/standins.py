@@ -282,7 +282,8 @@ _MAKERS: dict[str, Callable[[], SmallDataset | DrawnMasks]] = {
     "fashion-mnist": draw_garments,
     "cifar-10": draw_textures,
     "signals": packaged_photographs,
-    "carvana": draw_cars,
+    "carvana": lambda: standin("drawn-cars"),
+    "drawn-cars": draw_cars,
     "imagenette": lambda: _enlarged(draw_textures(1_000), 4),
 }
 

@@ -1,0 +1,67 @@
+"""A digital back end for dense outputs: down by strided convolutions, up by transposed ones."""
+
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class UpConvolutionBackEnd(nn.Module):
+    """From a coarse read-out to one logit a pixel of the scene, without normalisation.
+
+    ``y_0 = r(h)``, ``y_i = r(C_i y_{i-1})`` at half the resolution each, then back up by transposed
+    convolutions, with the ``y_i`` added at equal resolution, and twice more to four times the read-out's.
+
+    Source: NTKD paper, Table 2 ("1.06M"; up-convolutions, whose widths are not published).
+
+    Args:
+        channels: Channels of the read-out.
+        widths: Channels at each coarser resolution.
+        fine: Channels at the two finer resolutions.
+
+    >>> sum(p.numel() for p in UpConvolutionBackEnd().parameters())
+    228897
+    """
+
+    def __init__(self, channels: int = 32, widths: tuple[int, ...] = (48, 64, 96), fine: int = 16) -> None:
+        """Build the layers."""
+        super().__init__()
+        steps = list(pairwise((channels, *widths)))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in steps)
+        self.middle = nn.Conv2d(widths[-1], widths[-1], 3, padding=1)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in steps[::-1])
+        self.blend = nn.Conv2d(channels, fine, 3, padding=1)
+        self.rise = nn.ConvTranspose2d(fine, fine, 2, stride=2)
+        self.head = nn.ConvTranspose2d(fine, 1, 2, stride=2)
+
+    def forward(self, read_out: Float[Tensor, "n k u v"]) -> Float[Tensor, "n 1 h w"]:
+        """Give logits, four times as many a side as the read-out has positions."""
+        levels = [read_out.relu()]
+        for layer in self.down:
+            levels.append(layer(levels[-1]).relu())
+        y = self.middle(levels.pop()).relu()
+        for layer in self.up:
+            level = levels.pop()
+            rows, columns = level.shape[2:]
+            y = (layer(y)[:, :, :rows, :columns] + level).relu()
+        return self.head(self.rise(self.blend(y).relu()).relu())
+
+
+class UpSampling(nn.Module):
+    """One up-sampling layer: a transposed convolution from the read-out to the pixels of the scene.
+
+    Source: NTKD paper, Table 5 (random PSFs and one up-sampling layer).
+
+    Args:
+        channels: Channels of the read-out.
+        pixels: Pixels of the scene a side of a read-out position; each sees its neighbours too.
+    """
+
+    def __init__(self, channels: int, pixels: int = 4) -> None:
+        """Build the layer."""
+        super().__init__()
+        self.layer = nn.ConvTranspose2d(channels, 1, 2 * pixels, stride=pixels, padding=pixels // 2)
+
+    def forward(self, read_out: Float[Tensor, "n k u v"]) -> Float[Tensor, "n 1 h w"]:
+        """Give logits."""
+        return self.layer(read_out.relu())
