@@ -25,7 +25,7 @@ class MaskDataset:
 
     Attributes:
         name: our name for it.
-        folder: its reduced form below a data root: ``index.csv``, ``images/``, ``masks/``; empty for drawings.
+        folder: its reduced form below a data root: ``index.csv``, ``images/``, ``masks/``; empty if drawn.
         original: its published form below a data root: ``train/``, ``train_masks/``.
         height: rows of the images that are computed with.
         width: columns of the images that are computed with.
