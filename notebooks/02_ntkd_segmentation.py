@@ -27,9 +27,9 @@ tier = "cpu"
 seeds = [0, 1, 2]
 seed = None
 data = "carvana"
-steps = 200
-long_steps = 400
-teacher_steps = 400
+steps = 160
+long_steps = 240
+teacher_steps = 280
 batch = 16
 kernel_batch = 8
 kernel_every = 8
@@ -147,15 +147,15 @@ tables.energy_table(energy.table())
 #
 # **Controls.** *Ideal lens*: the plain image, resampled to a little less than the same number of values, into
 # the same back end. *Random signed filters*: left at their random start. *Random PSFs, one up-sampling
-# layer*: the setting of the paper's Table 5, non-negative filters and one transposed convolution; all of it is
-# linear, and each logit sees a patch of ten pixels a side. *Equal time*: masks only, trained longer.
+# layer*: the setting of the paper's Table 5, non-negative filters and one transposed convolution; all of it
+# is linear, and each logit sees a patch of ten pixels a side. *Equal time*: masks only, trained longer.
 #
 # **Tangent kernel of a mask.** A mask has 38,400 logits, and the paper does not say whose kernel its students
 # match. Two summaries $g$ of the logits $f$ are compared here, the same for teacher and student:
 #
 # | summary | formula | its kernel |
 # |---|---|---|
-# | pooled | $g_c = \operatorname{mean}_{i \in \text{cell } c} f_i$ | sees the amount of car in the cells of a grid |
+# | pooled | $g_c = \operatorname{mean}_{i \in \text{cell } c} f_i$ | sees the car in cells of a grid |
 # | projected | $g = S f / \sqrt{c\,h\,w}$, random signs $S$ | estimates the mean kernel of a pixel |
 #
 # With the Jacobian $J$ of $g$ over all trainable parameters, $\Theta(x, x') = \langle J(x), J(x') \rangle$,

@@ -12,11 +12,11 @@ class SegmentationParameters(SeededParameters):
     data: Literal["carvana", "drawn-cars"] = parameter(
         "carvana", "Data set; drawn-cars is made by this project."
     )
-    steps: int = parameter(200, "Training steps of every student.", unit="steps", ge=8, le=1_000_000)
+    steps: int = parameter(160, "Training steps of every student.", unit="steps", ge=8, le=1_000_000)
     long_steps: int = parameter(
-        400, "Steps of the control that trains as long as NTKD takes.", unit="steps", ge=8, le=1_000_000
+        240, "Steps of the control that trains as long as NTKD takes.", unit="steps", ge=8, le=1_000_000
     )
-    teacher_steps: int = parameter(400, "Training steps of the teacher.", unit="steps", ge=8, le=1_000_000)
+    teacher_steps: int = parameter(280, "Training steps of the teacher.", unit="steps", ge=8, le=1_000_000)
     batch: int = parameter(16, "Images a training step.", unit="images", ge=2, le=256)
     kernel_batch: int = parameter(
         8,

@@ -25,7 +25,7 @@ from ntkd_lib.records.store import CellStore
 
 TRIALS = 4
 TUNING_SEEDS = (1000,)
-STEPS = 96  # half of a student's training on tier cpu
+STEPS = 80  # half of a student's training on tier cpu
 
 
 def draw_settings(method: Method, trial: int) -> dict[str, float]:
