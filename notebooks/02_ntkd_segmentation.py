@@ -170,8 +170,8 @@ tables.energy_table(energy.table())
 tables.teacher_table(summary.teacher_row(run))
 
 # %% [markdown]
-# **Settings.** Every student with a search of its own got the same number of trials, with half of the
-# training steps, and was judged on validation cars with a seed that is not among those reported.
+# **Settings.** Every student with a search of its own got the same number of trials, all of them with the
+# same short training, and was judged on validation cars with a seed that is not among those reported.
 
 # %% tags=["hide-input"]
 trials = summary.trials()

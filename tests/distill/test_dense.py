@@ -213,7 +213,7 @@ def trained(half=False):
 def test_training_learns_repeats_and_is_followed_eight_times():
     model, curve = trained()
     assert len(curve) == 8
-    assert curve[-1] > 90
+    assert curve[-1] > max(80, curve[0] + 30)
     again, same = trained()
     assert same == curve
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
@@ -221,7 +221,7 @@ def test_training_learns_repeats_and_is_followed_eight_times():
 
 def test_half_precision_learns_too_and_keeps_its_weights_whole():
     model, curve = trained(half=True)
-    assert curve[-1] > 85
+    assert curve[-1] > max(80, curve[0] + 30)
     assert all(p.dtype == torch.float32 for p in model.parameters())
 
 

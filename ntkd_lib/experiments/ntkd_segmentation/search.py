@@ -25,7 +25,8 @@ from ntkd_lib.records.store import CellStore
 
 TRIALS = 4
 TUNING_SEEDS = (1000,)
-STEPS = 80  # half of a student's training on tier cpu
+STEPS = 64  # much shorter than what is compared: the search must fit two cores
+TEACHER_STEPS = 120
 
 
 def draw_settings(method: Method, trial: int) -> dict[str, float]:
@@ -98,12 +99,24 @@ def report(cells: Mapping[tuple[str, int], list[Cell]], records: Mapping[str, An
     ]
 
 
+def search_parameters(device: str) -> SegmentationParameters:
+    """Give the budget of a trial: short training, and a teacher to match.
+
+    Args:
+        device: Where cells run.
+
+    Returns:
+        Parameters of the search.
+    """
+    return SegmentationParameters(tier="cpu", device=device, steps=STEPS, teacher_steps=TEACHER_STEPS)
+
+
 @click.command()
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
 def main(workers: int | None, device: str) -> None:
     """Run the search and record it."""
-    parameters = SegmentationParameters(tier="cpu", device=device, steps=STEPS)
+    parameters = search_parameters(device)
     located = locate(parameters.data)
     if located.kind != "real":
         raise click.ClickException(f"the search needs the real data set {parameters.data}, found a stand-in")
@@ -113,7 +126,12 @@ def main(workers: int | None, device: str) -> None:
     write_json(
         search_file(),
         {
-            "budget": {"trials": TRIALS, "seeds": list(TUNING_SEEDS), "steps": STEPS},
+            "budget": {
+                "trials": TRIALS,
+                "seeds": list(TUNING_SEEDS),
+                "steps": STEPS,
+                "teacher_steps": TEACHER_STEPS,
+            },
             "data": {parameters.data: located.sha256},
             "parameters": parameters.model_dump(),
             "provenance": snapshot(["python", "-m", "ntkd_lib.experiments.ntkd_segmentation.search"]),
