@@ -23,9 +23,9 @@ from ntkd_lib.records.provenance import snapshot
 from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
-TRIALS = 4
+TRIALS = 2
 TUNING_SEEDS = (1000,)
-STEPS = 64  # much shorter than what is compared: the search must fit two cores
+STEPS = 48  # much shorter than what is compared: the search must fit two cores
 TEACHER_STEPS = 120
 
 
