@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -111,4 +112,13 @@ def read_arrays(folder: Path, part: Part) -> Decoded:
 
 
 def _hash(path: Path) -> str:
-    return file_hash(path) if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    stamp = path.stat()
+    return _hash_once(path, stamp.st_size, stamp.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _hash_once(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - a file that changed is read again
+    """Digest a file once a process, for all parts and cells."""
+    return file_hash(path)

@@ -46,7 +46,10 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
             return labels
         drawn = torch.randperm(len(teacher.images))[:size].to(scale.device)
         summarised = nn.Sequential(student, teacher.summary)
-        theta_student = empirical_ntk(summarised, teacher.images[drawn], kind="trace", method="structured")
+        with torch.autocast(scale.device.type, enabled=False):  # kernels always in float32
+            theta_student = empirical_ntk(
+                summarised, teacher.images[drawn], kind="trace", method="structured"
+            )
         theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn])
         return labels + weight * loss(theta_student / scale, theta_teacher / scale)
 

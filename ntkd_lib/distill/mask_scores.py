@@ -3,7 +3,7 @@
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import max_pool2d, pad
 
 from ntkd_lib.data.torchvision import torchvision  # noqa: F401 - torchmetrics imports it, and needs the shim
 
@@ -65,5 +65,9 @@ def boundary_scores(
 
 
 def _near(marked: Bool[Tensor, "n h w"], tolerance: int) -> Bool[Tensor, "n h w"]:
-    side = 2 * tolerance + 1
-    return max_pool2d(marked.float()[:, None], side, stride=1, padding=tolerance)[:, 0] > 0
+    """Shift and join, rows and then columns: bits, and several times faster than a maximum of floats."""
+    for edges in ((0, 0, tolerance, tolerance), (tolerance, tolerance, 0, 0)):
+        wide, axis = pad(marked, edges), 1 if edges[2] else 2
+        side = marked.shape[axis]
+        marked = torch.stack([wide.narrow(axis, i, side) for i in range(2 * tolerance + 1)]).any(0)
+    return marked

@@ -1,5 +1,6 @@
 """A digital back end for dense outputs: down by strided convolutions, up by transposed ones."""
 
+import math
 from itertools import pairwise
 
 from jaxtyping import Float
@@ -11,8 +12,11 @@ class UpConvolutionBackEnd(nn.Module):
 
     ``y_0 = r(h)``, ``y_i = r(C_i y_{i-1})`` at half the resolution each, then back up by transposed
     convolutions, with the ``y_i`` added at equal resolution, and twice more to four times the read-out's.
+    Weights start with ``std^2 = 2 / fan`` and biases within ``1 / sqrt(fan)``: without normalisation
+    PyTorch's usual start lets signals fade from layer to layer.
 
-    Source: NTKD paper, Table 2 ("1.06M"; up-convolutions, whose widths are not published).
+    Source: NTKD paper, Table 2 ("1.06M"; up-convolutions, whose widths are not published); start: He et al.
+        (2015).
 
     Args:
         channels: Channels of the read-out.
@@ -33,6 +37,7 @@ class UpConvolutionBackEnd(nn.Module):
         self.blend = nn.Conv2d(channels, fine, 3, padding=1)
         self.rise = nn.ConvTranspose2d(fine, fine, 2, stride=2)
         self.head = nn.ConvTranspose2d(fine, 1, 2, stride=2)
+        self.apply(_start)
 
     def forward(self, read_out: Float[Tensor, "n k u v"]) -> Float[Tensor, "n 1 h w"]:
         """Give logits, four times as many a side as the read-out has positions."""
@@ -45,6 +50,18 @@ class UpConvolutionBackEnd(nn.Module):
             rows, columns = level.shape[2:]
             y = (layer(y)[:, :, :rows, :columns] + level).relu()
         return self.head(self.rise(self.blend(y).relu()).relu())
+
+
+def _start(layer: nn.Module) -> None:
+    """Draw weights that keep the size of signals through a ReLU; in a transposed one few inputs meet."""
+    if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        return
+    taps = math.prod(layer.kernel_size)
+    if isinstance(layer, nn.ConvTranspose2d):
+        taps /= math.prod(layer.stride)
+    fan = layer.in_channels * taps
+    nn.init.normal_(layer.weight, std=math.sqrt(2 / fan))
+    nn.init.uniform_(layer.bias, -1 / math.sqrt(fan), 1 / math.sqrt(fan))
 
 
 class UpSampling(nn.Module):

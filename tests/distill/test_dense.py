@@ -203,8 +203,8 @@ def bars(n=24):
 
 
 def trained(half=False):
-    torch.manual_seed(0)
-    model = MaskStudent(CascadeFrontEnd((4, 4, 8)), UpConvolutionBackEnd(8, (8, 8), 4))
+    torch.manual_seed(1)
+    model = MaskStudent(CascadeFrontEnd((4, 4, 8)), UpConvolutionBackEnd(8, (12, 16), 16))
     data = bars()
     objective = dense_labels.build({}, DenseTeacher())
     return model, fit_masks(model, data, data, objective, MaskSchedule(48, 8, 1e-2, half=half))

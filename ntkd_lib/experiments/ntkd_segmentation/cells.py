@@ -9,6 +9,7 @@ from ntkd_lib.records.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.ntkd_segmentation"
 TEACHER_SEED = 0
+TEACHER_BATCH = 8
 STANDIN_STEPS = 96  # drawings are few; more steps would only learn them by heart
 STANDIN_IMAGES = 192
 
@@ -40,10 +41,8 @@ class CellMaker:
             The cell.
         """
         steps = min(self.parameters.teacher_steps, self.most)
-        arguments = {**self._common(TEACHER_SEED), "steps": steps, "batch": self.parameters.batch}
-        return self._cell(
-            "teacher", "teacher:train", arguments, cost=5 + 0.015 * steps * self.parameters.batch
-        )
+        arguments = {**self._common(TEACHER_SEED), "steps": steps, "batch": TEACHER_BATCH}
+        return self._cell("teacher", "teacher:train", arguments, cost=10 + 0.02 * steps * TEACHER_BATCH)
 
     def voice(self) -> Cell:
         """Make the cell that keeps the teacher's logits of all training images.
@@ -53,7 +52,7 @@ class CellMaker:
         """
         arguments = self._common(TEACHER_SEED)
         needs = {"teacher": self.teacher()}
-        return self._cell("voice", "teacher:speak", arguments, needs=needs, cost=5 + 0.005 * self.images)
+        return self._cell("voice", "teacher:speak", arguments, needs=needs, cost=5 + 0.007 * self.images)
 
     def tangent(self, summary: str) -> Cell:
         """Make the cell that compresses the teacher's tangent kernel.
@@ -73,16 +72,18 @@ class CellMaker:
             "images": images,
         }
         needs = {"teacher": self.teacher()}
-        return self._cell(f"tangent/{summary}", "tangent:compress", arguments, needs=needs, cost=images / 4)
+        return self._cell(f"tangent/{summary}", "tangent:compress", arguments, needs=needs, cost=images / 3)
 
-    def student(self, method: Method, seed: int, settings: Mapping[str, float], tag: str = "") -> Cell:
+    def student(
+        self, method: Method, seed: int, settings: Mapping[str, float], trial: int | None = None
+    ) -> Cell:
         """Make the cell that trains one student.
 
         Args:
             method: Which student.
             seed: Seed of start, draws and batches.
             settings: Learning rate, weight decay and loss settings.
-            tag: Added to the name, where one method has several settings.
+            trial: Number of the trial of a search, which never reads the test cars.
 
         Returns:
             The cell.
@@ -96,15 +97,22 @@ class CellMaker:
             "optics": method.optics,
             "filters": asked.many if method.name == "many" else 8,
             "settings": self._settings(method, settings),
+            "tested": trial is None,
         }
+        tag = "" if trial is None else f"/trial={trial}"
         return self._cell(
             f"{method.name}{tag}/seed={seed}",
             "student:train",
             arguments,
             uses=(f"ntkd_lib.distill.{method.objective}",),
             needs=self._needs(method),
-            cost=8 + (0.014 if method.hears_kernel else 0.008) * steps * asked.batch,
+            cost=8 + steps * self._step_cost(method),
         )
+
+    def _step_cost(self, method: Method) -> float:
+        asked = self.parameters
+        kernel = 0.3 * asked.kernel_batch / asked.kernel_every if method.hears_kernel else 0.0
+        return 0.009 * asked.batch + kernel
 
     def _settings(self, method: Method, settings: Mapping[str, float]) -> dict[str, Any]:
         if not method.hears_kernel:

@@ -8,7 +8,7 @@ Range = tuple[float, float, Literal["log", "linear"]]
 SPEED: Mapping[str, Range] = {"lr": (1.5e-3, 1e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}
 SINGLE: Mapping[str, Range] = {"lr": (2e-3, 2e-1, "log")}  # one layer takes longer steps
 SOFT: Mapping[str, Range] = {"temperature": (1.0, 8.0, "log"), "weight": (0.1, 1.0, "linear")}
-TANGENT: Mapping[str, Range] = {"weight": (1e-3, 1e0, "log")}
+TANGENT: Mapping[str, Range] = {"weight": (1e-4, 1e0, "log")}
 FORMS = ("ntkd_raw", "ntkd_normalised", "ntkd_cosine", "ntkd_projected")
 ALWAYS = ("ntkd_raw", "ntkd_normalised", "ntkd_projected")
 

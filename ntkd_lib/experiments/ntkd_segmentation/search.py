@@ -23,10 +23,9 @@ from ntkd_lib.records.provenance import snapshot
 from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
-TRIALS = 2
+TRIALS = 4
 TUNING_SEEDS = (1000,)
-STEPS = 48  # much shorter than what is compared: the search must fit two cores
-TEACHER_STEPS = 120
+STEPS = 200  # half of what is compared: the search must fit two cores
 
 
 def draw_settings(method: Method, trial: int) -> dict[str, float]:
@@ -70,8 +69,7 @@ def search_cells(maker: CellMaker) -> dict[tuple[str, int], list[Cell]]:
     """
     return {
         (method.name, trial): [
-            maker.student(method, seed, draw_settings(method, trial), f"/trial={trial}")
-            for seed in TUNING_SEEDS
+            maker.student(method, seed, draw_settings(method, trial), trial) for seed in TUNING_SEEDS
         ]
         for method in tuned_methods()
         for trial in range(TRIALS)
@@ -100,7 +98,7 @@ def report(cells: Mapping[tuple[str, int], list[Cell]], records: Mapping[str, An
 
 
 def search_parameters(device: str) -> SegmentationParameters:
-    """Give the budget of a trial: short training, and a teacher to match.
+    """Give the budget of a trial: short training, with the teacher of tier cpu.
 
     Args:
         device: Where cells run.
@@ -108,7 +106,7 @@ def search_parameters(device: str) -> SegmentationParameters:
     Returns:
         Parameters of the search.
     """
-    return SegmentationParameters(tier="cpu", device=device, steps=STEPS, teacher_steps=TEACHER_STEPS)
+    return SegmentationParameters(tier="cpu", device=device, steps=STEPS)
 
 
 @click.command()
@@ -126,12 +124,7 @@ def main(workers: int | None, device: str) -> None:
     write_json(
         search_file(),
         {
-            "budget": {
-                "trials": TRIALS,
-                "seeds": list(TUNING_SEEDS),
-                "steps": STEPS,
-                "teacher_steps": TEACHER_STEPS,
-            },
+            "budget": {"trials": TRIALS, "seeds": list(TUNING_SEEDS), "steps": STEPS},
             "data": {parameters.data: located.sha256},
             "parameters": parameters.model_dump(),
             "provenance": snapshot(["python", "-m", "ntkd_lib.experiments.ntkd_segmentation.search"]),

@@ -9,7 +9,7 @@ from ntkd_lib.data.masks import load_masks
 from ntkd_lib.distill.mask_training import Masks
 from ntkd_lib.records.seeds import deterministic
 
-FOLLOWED = 4  # every so many validation images are looked at during training
+FOLLOWED = 8  # every so many validation images are looked at during training
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Setting:
 
     @property
     def followed(self) -> Masks:
-        """Every fourth image of the validation cars."""
+        """Every eighth image of the validation cars."""
         return Masks(self.held_out.images[::FOLLOWED], self.held_out.masks[::FOLLOWED])
 
 

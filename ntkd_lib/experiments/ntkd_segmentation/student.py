@@ -16,11 +16,11 @@ from ntkd_lib.records.cells import CellResult, Record
 
 
 def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
-    """Train one student and test it once.
+    """Train one student, convolutions in bfloat16, and test it once.
 
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``device``, ``steps``, ``batch``, ``objective``,
-            ``optics``, ``filters``, ``settings``.
+            ``optics``, ``filters``, ``settings``, ``tested``.
         needs: ``voice`` for soft labels, ``tangent`` for NTK distillation, nothing for masks only.
 
     Returns:
@@ -30,11 +30,11 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     settings = arguments["settings"]
     model = carvana_student(arguments["optics"], arguments["filters"]).to(arguments["device"])
     decay = settings.get("weight_decay", 0.0)
-    schedule = MaskSchedule(arguments["steps"], arguments["batch"], settings["lr"], decay)
+    schedule = MaskSchedule(arguments["steps"], arguments["batch"], settings["lr"], decay, half=True)
     objective = _objective(arguments, needs, setting)
     curve = fit_masks(model, setting.train, setting.followed, objective, schedule)
     values = {
-        **held_out_scores(model, setting),
+        **held_out_scores(model, setting, tested=arguments["tested"]),
         "curve": curve,
         "converged": converged(curve),
         "parameters": sum(p.numel() for p in model.parameters()),
