@@ -24,17 +24,17 @@
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
-seeds = [0, 1, 2]
+seeds = [0, 1, 2, 3, 4]
 seed = None
 data = "carvana"
 steps = 400
-long_steps = 1100
+long_steps = 750
 teacher_steps = 560
 batch = 4
 kernel_batch = 4
-kernel_every = 20
+kernel_every = 25
 kernel_images = 128
-kernel_outputs = 6
+kernel_outputs = 4
 landmarks = 32
 many = 500
 show_images = False

@@ -26,6 +26,24 @@ def mean_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) -> fl
     return 100 * index(guesses.cpu().long(), masks.cpu().long()).item()
 
 
+def counted_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) -> float:
+    """Give what `mean_iou` gives by counting bits: quick enough to follow a training.
+
+    A class that neither guesses nor masks have counts as 0, as there.
+
+    Args:
+        guesses: Guessed masks.
+        masks: True masks.
+
+    Returns:
+        Percent.
+    """
+    both, either = (guesses & masks).sum(), (guesses | masks).sum()
+    overlaps = torch.stack([both, masks.numel() - either])  # object, background
+    unions = torch.stack([either, masks.numel() - both])
+    return 100 * (overlaps / unions.clamp(min=1)).mean().item()
+
+
 def boundary(masks: Bool[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:
     """Mark the pixels of a mask that touch its outside, the border of the image aside.
 

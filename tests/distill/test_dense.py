@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ntkd_lib.distill import dense_labels, dense_soft_labels, dense_tangent
 from ntkd_lib.distill.dense import DenseTeacher, MaskBatch, PooledLogits, ProjectedLogits, summary_of
-from ntkd_lib.distill.mask_scores import boundary, boundary_scores, mean_iou
+from ntkd_lib.distill.mask_scores import boundary, boundary_scores, counted_iou, mean_iou
 from ntkd_lib.distill.mask_training import (
     Masks,
     MaskSchedule,
@@ -144,13 +144,18 @@ def test_mean_iou_is_a_hand_count():
         shares.append(both / any_)
     measured = mean_iou(torch.from_numpy(guesses), torch.from_numpy(masks))
     assert measured == pytest.approx(100 * np.mean(shares), rel=1e-6)
+    assert counted_iou(torch.from_numpy(guesses), torch.from_numpy(masks)) == pytest.approx(
+        measured, rel=1e-6
+    )
     assert mean_iou(torch.from_numpy(masks), torch.from_numpy(masks)) == 100
 
 
 def test_nothing_guessed_is_a_score_of_half_the_background():
     masks = torch.zeros(1, 10, 10, dtype=torch.bool)
     masks[0, :, :4] = True
-    assert mean_iou(torch.zeros_like(masks), masks) == pytest.approx(100 * (0 + 0.6) / 2)
+    for score in (mean_iou, counted_iou):
+        assert score(torch.zeros_like(masks), masks) == pytest.approx(100 * (0 + 0.6) / 2)
+        assert score(torch.zeros_like(masks), torch.zeros_like(masks)) == pytest.approx(50)
 
 
 def square(top, left, side=6):

@@ -8,23 +8,21 @@ from ntkd_lib.experiments.ntkd_segmentation.setting import Setting
 
 
 def held_out_scores(model: nn.Module, setting: Setting, *, tested: bool = True) -> dict[str, float]:
-    """Score a network on cars that it was not trained on; the test cars are read here, once.
+    """Score a network on cars that it was not trained on: a trial on validation cars, else on the test cars.
 
     Args:
         model: Trained network.
         setting: Data of the cell.
-        tested: Whether the test cars are read at all; not for trials of a search.
+        tested: Whether the test cars are read, once; not for trials of a search.
 
     Returns:
-        ``validation`` and ``miou`` (test): mean IoU over car and background; ``boundary``: mean boundary
-        F-score of the test images, within two pixels. All in percent.
+        ``validation``, or ``miou`` (test): mean IoU over car and background; with the latter ``boundary``,
+        the mean boundary F-score of the test images within two pixels. All in percent.
     """
-    validation = mean_iou(predict_masks(model, setting.held_out.images), setting.held_out.masks)
     if not tested:
-        return {"validation": validation}
+        return {"validation": mean_iou(predict_masks(model, setting.held_out.images), setting.held_out.masks)}
     guesses = predict_masks(model, setting.test.images)
     return {
-        "validation": validation,
         "miou": mean_iou(guesses, setting.test.masks),
         "boundary": 100 * boundary_scores(guesses, setting.test.masks).mean().item(),
     }

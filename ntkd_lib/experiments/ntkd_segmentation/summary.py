@@ -50,10 +50,10 @@ def scores(run: Run) -> pd.DataFrame:
         run: The run.
 
     Returns:
-        One row a student and seed: method, label, seed, miou, boundary and validation (percent), converged,
+        One row a student and seed: method, label, seed, miou and boundary (percent), converged,
         parameters, seconds (one thread).
     """
-    names = ("miou", "boundary", "validation", "converged", "parameters")
+    names = ("miou", "boundary", "converged", "parameters")
     return pd.DataFrame(
         {
             "method": method.name,
