@@ -29,7 +29,7 @@ def mean_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) -> fl
 def counted_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) -> float:
     """Give what `mean_iou` gives by counting bits: quick enough to follow a training.
 
-    A class that neither guesses nor masks have counts as 0, as there.
+    A class that neither guesses nor masks have is left out, as there.
 
     Args:
         guesses: Guessed masks.
@@ -41,7 +41,7 @@ def counted_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) ->
     both, either = (guesses & masks).sum(), (guesses | masks).sum()
     overlaps = torch.stack([both, masks.numel() - either])  # object, background
     unions = torch.stack([either, masks.numel() - both])
-    return 100 * (overlaps / unions.clamp(min=1)).mean().item()
+    return 100 * (overlaps / unions)[unions > 0].mean().item()
 
 
 def boundary(masks: Bool[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:

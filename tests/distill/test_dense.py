@@ -155,7 +155,7 @@ def test_nothing_guessed_is_a_score_of_half_the_background():
     masks[0, :, :4] = True
     for score in (mean_iou, counted_iou):
         assert score(torch.zeros_like(masks), masks) == pytest.approx(100 * (0 + 0.6) / 2)
-        assert score(torch.zeros_like(masks), torch.zeros_like(masks)) == pytest.approx(50)
+        assert score(torch.zeros_like(masks), torch.zeros_like(masks)) == pytest.approx(100)
 
 
 def square(top, left, side=6):
