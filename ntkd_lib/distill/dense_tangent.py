@@ -12,6 +12,7 @@ from ntkd_lib.distill.dense import DenseTeacher, MaskBatch, MaskObjective, Setti
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.landmarks import landmark_gram
 
+LIMIT = 1.0
 FORMS = {
     "raw": tangent_raw.kernel_loss,
     "normalised": tangent_normalised.kernel_loss,
@@ -25,7 +26,7 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
     The kernels are those of ``g(f(x))``, with ``g`` the teacher's ``summary``, for ``kernel_batch`` images,
     drawn afresh from the images whose teacher kernel is known, contracted over the outputs of ``g`` and all
     trainable parameters. Both are divided by the teacher's mean ``Theta(x, x)``. With ``kernel_every = e``
-    the kernel loss enters every e-th step, e times as heavy.
+    the kernel loss enters every e-th step, e times as heavy, with a gradient of at most norm `LIMIT`.
 
     Source: NTKD paper, Eq. 8-9.
 
@@ -51,6 +52,15 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
                 summarised, teacher.images[drawn], kind="trace", method="structured"
             )
         theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn])
-        return labels + weight * loss(theta_student / scale, theta_teacher / scale)
+        return labels + _bounded(student, weight * loss(theta_student / scale, theta_teacher / scale))
 
     return objective
+
+
+def _bounded(student: nn.Module, value: Tensor) -> Tensor:
+    """Shorten the gradient of a value to `LIMIT`: one heavy step stays in AdamW's averages for hundreds."""
+    trained = [p for p in student.parameters() if p.requires_grad]
+    slopes = torch.autograd.grad(value, trained)
+    share = (LIMIT / torch.stack([g.norm() for g in slopes]).norm()).clamp(max=1)
+    line = sum(((share * g) * p).sum() for g, p in zip(slopes, trained, strict=True))
+    return line - line.detach() + value.detach()
