@@ -60,7 +60,7 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
 def _bounded(student: nn.Module, value: Tensor) -> Tensor:
     """Shorten the gradient of a value to `LIMIT`: one heavy step stays in AdamW's averages for hundreds."""
     trained = [p for p in student.parameters() if p.requires_grad]
-    slopes = torch.autograd.grad(value, trained)
+    slopes = torch.autograd.grad(value, trained, allow_unused=True, materialize_grads=True)  # the last bias
     share = (LIMIT / torch.stack([g.norm() for g in slopes]).norm()).clamp(max=1)
     line = sum(((share * g) * p).sum() for g, p in zip(slopes, trained, strict=True))
     return line - line.detach() + value.detach()

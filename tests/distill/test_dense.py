@@ -104,6 +104,24 @@ def test_the_kernel_enters_every_so_many_steps():
     assert value.item() == dense_labels.build({}, teacher)(model, part).item()
 
 
+def kernel_slope(weight):
+    """Give the gradient of the kernel part of the loss alone."""
+    model, part, teacher = student(), batch(), voice(PooledLogits(4))
+    settings = {"weight": weight, "form": "raw", "kernel_batch": 3, "kernel_every": 1}
+    torch.manual_seed(5)
+    value = dense_tangent.build(settings, teacher)(model, part)
+    value = value - dense_labels.build({}, teacher)(model, part)
+    value.backward()
+    return torch.cat([p.grad.flatten() for p in model.parameters()])
+
+
+def test_the_gradient_of_the_kernel_loss_keeps_its_direction_and_is_bounded():
+    small, twice, huge = (kernel_slope(weight) for weight in (1e-6, 2e-6, 1e6))
+    torch.testing.assert_close(twice, 2 * small)
+    assert huge.norm().item() == pytest.approx(dense_tangent.LIMIT)
+    torch.testing.assert_close(huge / huge.norm(), small / small.norm(), rtol=1e-4, atol=1e-6)
+
+
 def test_pooling_averages_cells():
     logits = torch.arange(24.0).reshape(1, 1, 4, 6)
     assert PooledLogits(6).grid == (2, 3)
