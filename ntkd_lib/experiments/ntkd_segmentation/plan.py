@@ -27,7 +27,7 @@ PANELS: dict[str, Any] = {
     "batch": 4,
     "kernel_batch": 4,
     "kernel_every": 48,
-    "kernel_images": 16,
+    "kernel_images": 8,
     "kernel_outputs": 2,
     "landmarks": 4,
     "device": "cpu",
