@@ -8,7 +8,7 @@ from ntkd_lib.records.parameters import SeededParameters, Seeds, parameter
 class SegmentationParameters(SeededParameters):
     """What notebook 02 can be asked for."""
 
-    seeds: Seeds = parameter([0, 1, 2, 3, 4], "Seeds of the students; methods that are compared share them.")
+    seeds: Seeds = parameter([0, 1, 2], "Seeds of the students; methods that are compared share them.")
     data: Literal["carvana", "drawn-cars"] = parameter(
         "carvana", "Data set; drawn-cars is made by this project."
     )
