@@ -45,7 +45,7 @@ def _key(axes: Axes, entries: dict[str, tuple[str, object]]) -> None:
         plt.Line2D([], [], marker=marker, color=colour, linestyle="", markerfacecolor="none", label=label)
         for label, (marker, colour) in entries.items()
     ]
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))
+    axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles))
 
 
 def draw_differences(gaps: pd.DataFrame) -> Figure:

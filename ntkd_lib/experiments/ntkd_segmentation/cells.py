@@ -10,7 +10,7 @@ from ntkd_lib.records.cells import Cell
 PACKAGE = "ntkd_lib.experiments.ntkd_segmentation"
 TEACHER_SEED = 0
 TEACHER_BATCH = 8
-STANDIN_STEPS = 96  # drawings are few; more steps would only learn them by heart
+STANDIN_STEPS = 240  # drawings are few; more steps would only learn them by heart
 STANDIN_IMAGES = 192
 
 

@@ -17,13 +17,13 @@ from ntkd_lib.records.parameters import ParameterError
 
 DRAWN = "drawn-cars"
 SHOWN = ("none", "kd", "ntkd")
-# What the networks of the panels are trained with: the budget of tier smoke.
+# What the networks of the panels are trained with: enough to draw a car.
 PANELS: dict[str, Any] = {
     "data": DRAWN,
     "seeds": [0],
     "seed": None,
-    "steps": 96,
-    "teacher_steps": 40,
+    "steps": 240,
+    "teacher_steps": 96,
     "batch": 4,
     "kernel_batch": 4,
     "kernel_every": 48,
