@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from ntkd_lib.data.mask_pairs import CARVANA, DRAWN_CARS, MaskDataset
 from ntkd_lib.data.pictures import PictureDataset
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.records.digest import digest_json
@@ -359,10 +360,11 @@ _IMAGENETTE = PictureDataset(
     "subset of Imagenette (J. Howard, fast.ai) at 128 x 128; ImageNet's terms: non-commercial research",
 )
 
-Dataset = OfficialDataset | EmbeddedDataset | PictureDataset
+Dataset = OfficialDataset | EmbeddedDataset | PictureDataset | MaskDataset
 
 DATASETS: dict[str, Dataset] = {
-    dataset.name: dataset for dataset in (_MNIST, _FASHION, _CIFAR, _IMAGENETTE, _MNIST_5K, _DIGITS, _SIGNALS)
+    dataset.name: dataset
+    for dataset in (_MNIST, _FASHION, _CIFAR, CARVANA, _IMAGENETTE, _MNIST_5K, _DIGITS, DRAWN_CARS, _SIGNALS)
 }
 
 

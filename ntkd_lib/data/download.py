@@ -44,7 +44,7 @@ def install(dataset: OfficialDataset, cache_root: Path) -> Path:
     """
     folder = cache_root / dataset.folder
     try:
-        with _scratch_folder(cache_root) as scratch:
+        with scratch_folder(cache_root) as scratch:
             for download in dataset.downloads:
                 _unpack(dataset, fetch(download, scratch), scratch / "content")
             _move_checked(dataset, scratch / "content", folder)
@@ -167,7 +167,15 @@ def _move_checked(dataset: OfficialDataset, source: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _scratch_folder(cache_root: Path) -> Iterator[Path]:
+def scratch_folder(cache_root: Path) -> Iterator[Path]:
+    """Give a folder in the cache that is gone afterwards, whatever happens.
+
+    Args:
+        cache_root: folder of the cache.
+
+    Yields:
+        The folder, empty.
+    """
     cache_root.mkdir(parents=True, exist_ok=True)
     _sweep(cache_root)
     folder = cache_root / f".partial-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -12,6 +12,7 @@ from torch import Tensor
 from ntkd_lib.data.catalogue import Content, EmbeddedDataset, OfficialDataset, find_dataset
 from ntkd_lib.data.files import read_content
 from ntkd_lib.data.formats import parse_batch, parse_idx
+from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.pictures import PictureDataset, read_pictures
 from ntkd_lib.data.registry import DataError, Located, locate
 from ntkd_lib.data.split import train_validation_split
@@ -62,6 +63,8 @@ def load(name: str, split: Split, expect: str | None = None) -> LabelledImages:
     dataset, located = find_dataset(name), locate_expected(name, expect)
     if isinstance(dataset, OfficialDataset) and dataset.layout == "files":
         raise DataError(f"{name} has no labelled images; read its files through ntkd_lib.data.signals")
+    if isinstance(dataset, MaskDataset):
+        raise DataError(f"{name} has masks and no labels; read it through ntkd_lib.data.masks")
     if located.kind == "standin" or isinstance(dataset, EmbeddedDataset):
         small = standin(name)
         return _wrap(small.images[split].copy(), small.labels[split], small.classes, located)

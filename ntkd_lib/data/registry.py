@@ -7,6 +7,7 @@ from typing import Literal
 
 from ntkd_lib.data.catalogue import DATASETS, EmbeddedDataset, OfficialDataset, find_dataset
 from ntkd_lib.data.files import check_folder
+from ntkd_lib.data.mask_pairs import MaskDataset, check_masks
 from ntkd_lib.data.network import mark_absent, reachable_hosts, recently_absent
 from ntkd_lib.data.pictures import PictureDataset, check_pictures
 from ntkd_lib.data.settings import DataError, Settings, read_settings
@@ -42,7 +43,8 @@ def locate(name: str, *, download: bool = True) -> Located:
     real data that cannot be had.
 
     Args:
-        name: `mnist`, `fashion-mnist`, `cifar-10`, `imagenette`, `mnist-5k`, `digits` or `signals`.
+        name: `mnist`, `fashion-mnist`, `cifar-10`, `carvana`, `imagenette`, `mnist-5k`, `digits`,
+            `drawn-cars` or `signals`.
         download: whether a missing real data set may be downloaded now.
 
     Returns:
@@ -59,7 +61,7 @@ def forget() -> None:
 @cache
 def _locate(name: str, settings: Settings, download: bool) -> Located:
     dataset = find_dataset(name)
-    if isinstance(dataset, EmbeddedDataset):
+    if isinstance(dataset, EmbeddedDataset) or not dataset.folder:
         return _standin(name, "")
     reasons: list[str] = []
     if found := find_real(dataset, settings, reasons, download=download):
@@ -70,7 +72,11 @@ def _locate(name: str, settings: Settings, download: bool) -> Located:
 
 
 def find_real(
-    dataset: OfficialDataset | PictureDataset, settings: Settings, reasons: list[str], *, download: bool
+    dataset: OfficialDataset | PictureDataset | MaskDataset,
+    settings: Settings,
+    reasons: list[str],
+    *,
+    download: bool,
 ) -> Located | None:
     """Look for real files where they may be, and download them last.
 
@@ -83,6 +89,8 @@ def find_real(
     Returns:
         Where they lie; None where they cannot be had.
     """
+    if isinstance(dataset, MaskDataset):
+        return _own_masks(dataset, settings, reasons)
     if isinstance(dataset, PictureDataset):
         return _own_copy(dataset, settings, reasons)
     found = _in_user_folder(dataset, settings, reasons) or _in_cache(dataset, settings, reasons)
@@ -97,6 +105,20 @@ def _own_copy(dataset: PictureDataset, settings: Settings, reasons: list[str]) -
         if root and not missing:
             return _real(dataset, source, root / dataset.folder)
         reasons.append(f"{source} has no {missing}" if root else f"{source} is not set")
+    return None
+
+
+def _own_masks(dataset: MaskDataset, settings: Settings, reasons: list[str]) -> Located | None:
+    """Find the user's copy, reduced or as published; one that is there and broken is an error."""
+    for source, root in (("NTKD_DATA", settings.data_root), ("cache", settings.cache_root)):
+        found = [
+            root / name for name in (dataset.folder, dataset.original) if root and (root / name).is_dir()
+        ]
+        if found:
+            sha256 = check_masks(dataset, found[0])
+            form = "all hashes right" if sha256 == dataset.sha256 else "as published, reduced here"
+            return Located(dataset.name, "real", source, found[0], sha256, f"{form}, from {source}")
+        reasons.append(f"{source} has no {dataset.folder}" if root else f"{source} is not set")
     return None
 
 

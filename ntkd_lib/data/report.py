@@ -5,6 +5,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from ntkd_lib.data.catalogue import DATASETS, Dataset, EmbeddedDataset
+from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.pictures import PictureDataset
 from ntkd_lib.data.registry import DataError, Located, locate
 from ntkd_lib.data.settings import Settings, read_settings
@@ -95,9 +96,11 @@ def _plain_files(folder: Path) -> list[Path]:
 
 
 def _action(dataset: Dataset, located: Located, settings: Settings) -> str:
-    if located.kind == "real" or isinstance(dataset, EmbeddedDataset):
+    if located.kind == "real" or isinstance(dataset, EmbeddedDataset) or not dataset.folder:
         return ""
     folder = f"set NTKD_DATA to a folder that holds {dataset.folder}"
+    if isinstance(dataset, MaskDataset):
+        return f"{folder}, or {dataset.original} with Kaggle's train and train_masks"
     if isinstance(dataset, PictureDataset) or not dataset.downloads:
         return folder
     if settings.offline:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
+from ntkd_lib.data.cars import DrawnMasks, draw_cars
 from ntkd_lib.data.catalogue import DATASETS, GARMENTS, EmbeddedDataset
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.records.digest import digest_json, sha256_bytes
@@ -274,19 +275,21 @@ def _enlarged(small: SmallDataset, times: int) -> SmallDataset:
     return SmallDataset(images, small.labels, small.classes, None, small.sha256, note)
 
 
-_MAKERS: dict[str, Callable[[], SmallDataset]] = {
+_MAKERS: dict[str, Callable[[], SmallDataset | DrawnMasks]] = {
     "mnist": lambda: standin("mnist-5k"),
     "mnist-5k": lambda: _embedded("mnist-5k"),
     "digits": lambda: _embedded("digits"),
     "fashion-mnist": draw_garments,
     "cifar-10": draw_textures,
     "signals": packaged_photographs,
+    "carvana": lambda: standin("drawn-cars"),
+    "drawn-cars": draw_cars,
     "imagenette": lambda: _enlarged(draw_textures(1_000), 4),
 }
 
 
 @cache
-def standin(name: str) -> SmallDataset:
+def standin(name: str) -> SmallDataset | DrawnMasks:
     """Make, once a process, the small data set that stands in for a real one.
 
     Args:
@@ -296,3 +299,21 @@ def standin(name: str) -> SmallDataset:
         The stand-in; for embedded data sets the data themselves.
     """
     return _MAKERS[name]()
+
+
+def drawn_masks(name: str) -> DrawnMasks:
+    """Give the stand-in of a data set with masks.
+
+    Args:
+        name: name of such a data set.
+
+    Returns:
+        The drawings.
+
+    Raises:
+        DataError: a data set without masks.
+    """
+    drawn = standin(name)
+    if not isinstance(drawn, DrawnMasks):
+        raise DataError(f"{name} has no masks")
+    return drawn

@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class UNet(nn.Module):
@@ -39,6 +40,29 @@ class UNet(nn.Module):
         for rise, block in zip(self.rise, self.up, strict=True):
             images = block(torch.cat([skipped.pop(), rise(images)], dim=1))
         return self.head(images)
+
+
+class ShuffledNetwork(nn.Module):
+    """A network that sees an image at a fraction of its resolution, with all its pixels as channels.
+
+    ``f(x) = shuffle(net(unshuffle(x)))``: no pixel is lost, and the work shrinks with the square of the
+    factor.
+
+    Args:
+        network: From ``colours factor^2`` channels to ``factor^2``.
+        factor: Pixels a side that become channels.
+    """
+
+    def __init__(self, network: nn.Module, factor: int = 2) -> None:
+        """Wrap the network."""
+        super().__init__()
+        self.network = network
+        self.factor = factor
+
+    def forward(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n 1 h w"]:
+        """Give one logit a pixel."""
+        coarse = functional.pixel_unshuffle(images - 0.5, self.factor)
+        return functional.pixel_shuffle(self.network(coarse), self.factor)
 
 
 def _block(a: int, b: int) -> nn.Sequential:

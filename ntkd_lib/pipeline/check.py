@@ -14,6 +14,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from ntkd_lib.pipeline.browser import Browser, BrowserError, browsing, find_browser
+from ntkd_lib.pipeline.photographs import check_photographs
 from ntkd_lib.records.atomic import write_bytes
 from ntkd_lib.records.layout import build_root, tier_layout
 
@@ -336,7 +337,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     arguments = _arguments(words)
     html = tier_layout(arguments.tier).html
-    problems = check_site(html)
+    problems = check_site(html) + check_photographs(html)
     if not problems:
         problems = list(_browser_part(html, arguments.browser))
     for problem in problems:

@@ -180,7 +180,8 @@ def _changed(claim: Claim, run: Evidence) -> str:  # noqa: ARG001
 
 
 def _standin(claim: Claim, run: Evidence) -> str:
-    read = {name for metric in _metrics(claim, run) for name in metric.data}
+    recorded = (run.metrics[name] for name in claim.metric_names if name in run.metrics)
+    read = {name for metric in recorded for name in metric.data}
     standins = sorted(name for name in read if run.data[name].kind == "standin")
     return f"stand-in data ({', '.join(standins)})" if standins else ""
 
@@ -230,10 +231,10 @@ def _unconverged(claim: Claim, run: Evidence) -> str:
 
 
 _CHECKS: tuple[Callable[[Claim, Evidence], str], ...] = (
+    _standin,
     _tier_short,
     _not_recorded,
     _changed,
-    _standin,
     _misshapen,
     _few_seeds,
     _unconverged,

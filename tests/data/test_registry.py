@@ -216,7 +216,7 @@ def test_the_answer_stays_the_same_for_the_process(catalogue, offline, tmp_path,
 def test_unknown_name_is_one_line_with_the_nearest(name, nearest):
     with pytest.raises(DataError) as caught:
         find_dataset(name)
-    allowed = "mnist, fashion-mnist, cifar-10, imagenette, mnist-5k, digits, signals"
+    allowed = "mnist, fashion-mnist, cifar-10, carvana, imagenette, mnist-5k, digits, drawn-cars, signals"
     assert str(caught.value) == f"unknown data set {name!r}; allowed: {allowed}; nearest: {nearest}"
 
 

@@ -1,0 +1,124 @@
+"""Keep a decoded segmentation data set in the cache: read once, then mapped into memory by every process."""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from ntkd_lib.data.download import scratch_folder
+from ntkd_lib.data.files import file_hash
+from ntkd_lib.data.mask_pairs import PARTS, MaskDataset, Pair, Part, find_pairs
+from ntkd_lib.data.mask_pixels import read_pair
+from ntkd_lib.data.settings import DataError
+from ntkd_lib.records.atomic import write_json
+from ntkd_lib.records.digest import sha256_file
+
+ARRAYS = ("images.npy", "masks.npy")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Hold one part of a decoded data set.
+
+    Attributes:
+        images: pixels from 0 to 255.
+        masks: whether a pixel belongs to the object.
+        cars: name of the object of each image.
+    """
+
+    images: UInt8[np.ndarray, "n 3 h w"]
+    masks: Bool[np.ndarray, "n h w"]
+    cars: tuple[str, ...]
+
+
+def prepare_arrays(dataset: MaskDataset, folder: Path, sha256: str, cache_root: Path) -> Path:
+    """Decode all pairs into the cache, with a progress bar, unless that was done before.
+
+    Nothing is left in the cache unless every pair was read.
+
+    Args:
+        dataset: which data set.
+        folder: its files.
+        sha256: their digest, which names the cached form.
+        cache_root: folder of the cache.
+
+    Returns:
+        The folder of the arrays.
+
+    Raises:
+        DataError: a pair that is refused, or a cache that cannot be written.
+    """
+    target = cache_root / f"{dataset.name}-{dataset.width}x{dataset.height}-{sha256[:16]}"
+    if (target / "pairs.json").is_file():
+        return target
+    pairs = find_pairs(dataset, folder)
+    try:
+        with scratch_folder(cache_root) as scratch:
+            _write(dataset, pairs, scratch / "arrays")
+            if not target.exists():  # another process may have been faster
+                (scratch / "arrays").rename(target)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DataError(f"{dataset.name}: the cache cannot be written ({reason}); set NTKD_CACHE") from None
+    return target
+
+
+def _write(dataset: MaskDataset, pairs: list[Pair], into: Path) -> None:
+    from tqdm import tqdm
+
+    into.mkdir()
+    shape = (len(pairs), 3, dataset.height, dataset.width)
+    images = np.lib.format.open_memmap(into / ARRAYS[0], "w+", np.uint8, shape)
+    masks = np.lib.format.open_memmap(into / ARRAYS[1], "w+", np.bool_, (len(pairs), *shape[2:]))
+    for i, pair in enumerate(tqdm(pairs, desc=dataset.name, unit="pair", disable=None, leave=False)):
+        images[i], masks[i] = read_pair(dataset, pair)
+    images.flush()
+    masks.flush()
+    write_json(
+        into / "pairs.json",
+        {
+            "parts": {part: sum(pair.part == part for pair in pairs) for part in PARTS},
+            "cars": [pair.car for pair in pairs],
+            "sha256": {name: sha256_file(into / name) for name in ARRAYS},
+        },
+    )
+
+
+def read_arrays(folder: Path, part: Part) -> Decoded:
+    """Map one part of a decoded data set into memory.
+
+    Args:
+        folder: as `prepare_arrays` gave it.
+        part: train, val or test.
+
+    Returns:
+        Arrays that may be changed; the files stay as they are.
+
+    Raises:
+        DataError: arrays that are not the ones that were written.
+    """
+    known = json.loads((folder / "pairs.json").read_text("utf-8"))
+    changed = next((name for name in ARRAYS if _hash(folder / name) != known["sha256"][name]), None)
+    if changed:
+        raise DataError(f"{folder.name}/{changed} in the cache is damaged; delete {folder}")
+    counts = [known["parts"][name] for name in PARTS]
+    first = sum(counts[: PARTS.index(part)])
+    rows = slice(first, first + counts[PARTS.index(part)])
+    images, masks = (np.load(folder / name, mmap_mode="c")[rows] for name in ARRAYS)
+    return Decoded(images, masks, tuple(known["cars"][rows]))
+
+
+def _hash(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    stamp = path.stat()
+    return _hash_once(path, stamp.st_size, stamp.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _hash_once(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - a file that changed is read again
+    """Digest a file once a process, for all parts and cells."""
+    return file_hash(path)

@@ -1,0 +1,228 @@
+"""Pair the photographs of a data set with their masks, and check the pairs before any is read."""
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from ntkd_lib.data.settings import DataError
+from ntkd_lib.records.digest import digest_json, sha256_file
+
+Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+HELD_OUT = 0.1
+_PHOTOGRAPH = re.compile(r"(?P<car>[0-9a-z]+)_(?P<view>\d\d)\.jpg")
+
+
+@dataclass(frozen=True)
+class MaskDataset:
+    """Describe a data set of photographs with masks that nobody may pass on: the user brings a copy.
+
+    Attributes:
+        name: our name for it.
+        folder: its reduced form below a data root: ``index.csv``, ``images/``, ``masks/``; empty if drawn.
+        original: its published form below a data root: ``train/``, ``train_masks/``.
+        height: rows of the images that are computed with.
+        width: columns of the images that are computed with.
+        cars: objects that were photographed.
+        views: photographs of each.
+        sha256: digest of the hashes of all files of the reduced form.
+        classes: names of the pixel classes 0, 1.
+        licence: its terms in one line.
+        size: bytes to download: none.
+    """
+
+    name: str
+    folder: str
+    original: str
+    height: int
+    width: int
+    cars: int
+    views: int
+    sha256: str
+    classes: tuple[str, ...]
+    licence: str
+    size: int = 0
+
+
+CARVANA = MaskDataset(
+    "carvana",
+    "carvana-240x160",
+    "carvana-image-masking-challenge",
+    160,
+    240,
+    318,
+    16,
+    "886c421ef39137f1f557626f936f49a0931e016408393f4bba3225b5c69cae42",
+    ("background", "car"),
+    "Kaggle's Carvana Image Masking Challenge, 2017: for the competition's participants, not to be passed on",
+)
+DRAWN_CARS = replace(
+    CARVANA, name="drawn-cars", folder="", original="", sha256="", licence="drawn by this project, MIT"
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One photograph and its mask.
+
+    Attributes:
+        image: path of the photograph.
+        mask: path of the mask.
+        car: which object it shows.
+        view: from which direction, from 1.
+        part: train, val or test.
+    """
+
+    image: Path
+    mask: Path
+    car: str
+    view: int
+    part: Part
+
+
+def split_cars(cars: Iterable[str], share: float = HELD_OUT) -> dict[str, Part]:
+    """Part objects, never single photographs, into training, validation and test.
+
+    They are ordered by the SHA-256 of their names; the last shares are test and validation.
+
+    Args:
+        cars: names.
+        share: part that validation and test each get; at least one object.
+
+    Returns:
+        Part of each.
+
+    Raises:
+        DataError: fewer than three objects.
+
+    >>> split_cars(["a", "b", "c"])
+    {'b': 'train', 'c': 'val', 'a': 'test'}
+    """
+    ordered = sorted(set(cars), key=lambda car: hashlib.sha256(car.encode()).hexdigest())
+    held = max(1, round(len(ordered) * share))
+    if len(ordered) < 3:
+        raise DataError(f"{len(ordered)} cars cannot be split into train, val and test; needs 3 or more")
+    first = len(ordered) - 2 * held
+    parts: list[Part] = ["train"] * first + ["val"] * held + ["test"] * held
+    return dict(zip(ordered, parts, strict=True))
+
+
+def find_pairs(dataset: MaskDataset, folder: Path) -> list[Pair]:
+    """List the pairs of a folder in the reduced or the published form, in the order of parts and names.
+
+    Args:
+        dataset: what should be there.
+        folder: where.
+
+    Returns:
+        All pairs, training first.
+
+    Raises:
+        DataError: an empty folder, a missing file, a car in two parts, or pairs that are not the whole set.
+    """
+    reduced = folder.name == dataset.folder
+    pairs = _reduced_pairs(dataset, folder) if reduced else _original_pairs(dataset, folder)
+    missing = next((path for pair in pairs for path in (pair.image, pair.mask) if not path.is_file()), None)
+    if missing:
+        what = "mask" if missing.parent.name.endswith("masks") else "image"
+        raise DataError(f"{dataset.name}: {what} {missing.parent.name}/{missing.name} is missing; restore it")
+    _refuse_shared_cars(dataset, pairs)
+    _refuse_part_of_set(dataset, pairs)
+    return sorted(pairs, key=lambda pair: (PARTS.index(pair.part), pair.car, pair.view))
+
+
+def _reduced_pairs(dataset: MaskDataset, folder: Path) -> list[Pair]:
+    index = folder / "index.csv"
+    if not index.is_file():
+        raise DataError(f"{dataset.name}: {folder} holds no index.csv; restore it or delete the folder")
+    try:
+        rows = [_row(row) for row in csv.DictReader(io.StringIO(index.read_text("utf-8")))]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{dataset.name}: index.csv is no index of masks: {error}") from None
+    strange = next((n for row in rows for n in row[:2] if n.startswith("/") or ".." in Path(n).parts), None)
+    if strange:
+        raise DataError(f"{dataset.name}: index.csv is refused: {strange!r} points outside")
+    return [Pair(folder / image, folder / mask, car, view, part) for image, mask, car, view, part in rows]
+
+
+def _row(row: dict[str, str]) -> tuple[str, str, str, int, Part]:
+    part = next((name for name in PARTS if name == row["split"]), None)
+    if part is None:
+        raise ValueError(f"split {row['split']!r} is not one of {', '.join(PARTS)}")
+    return row["image"], row["mask"], row["car"], int(row["view"]), part
+
+
+def _original_pairs(dataset: MaskDataset, folder: Path) -> list[Pair]:
+    photographs = sorted((folder / "train").glob("*.jpg"))
+    if not photographs:
+        raise DataError(f"{dataset.name}: {folder / 'train'} holds no .jpg; unpack train.zip there")
+    named = {path: _PHOTOGRAPH.fullmatch(path.name) for path in photographs}
+    strange = next((path.name for path, match in named.items() if match is None), None)
+    if strange:
+        raise DataError(f"{dataset.name}: train/{strange} is not named CAR_VIEW.jpg; remove it")
+    known = {path: (match["car"], int(match["view"])) for path, match in named.items() if match}
+    part = split_cars(car for car, _ in known.values())
+    masks = folder / "train_masks"
+    return [Pair(p, masks / f"{p.stem}_mask.gif", car, view, part[car]) for p, (car, view) in known.items()]
+
+
+def _refuse_shared_cars(dataset: MaskDataset, pairs: list[Pair]) -> None:
+    parts: dict[str, Part] = {}
+    for pair in pairs:
+        if parts.setdefault(pair.car, pair.part) != pair.part:
+            raise DataError(
+                f"{dataset.name}: car {pair.car} is in {parts[pair.car]} and in {pair.part}; "
+                "each car belongs to one split"
+            )
+
+
+def _refuse_part_of_set(dataset: MaskDataset, pairs: list[Pair]) -> None:
+    cars = {pair.car for pair in pairs}
+    distinct = {(pair.car, pair.view) for pair in pairs}
+    if (len(cars), len(pairs), len(distinct)) != (dataset.cars, *2 * [dataset.cars * dataset.views]):
+        raise DataError(
+            f"{dataset.name}: found {len(pairs):,} pairs of {len(cars)} cars, the whole set has "
+            f"{dataset.cars * dataset.views:,} of {dataset.cars}; unpack it again"
+        )
+
+
+@cache
+def files_digest(pairs: tuple[Pair, ...], folder: Path) -> str:
+    """Digest the files of all pairs, and the index where there is one, once a process.
+
+    Args:
+        pairs: the pairs.
+        folder: what they lie in.
+
+    Returns:
+        SHA-256 of the files' hashes by name.
+    """
+    files = [path for pair in pairs for path in (pair.image, pair.mask)]
+    index = folder / "index.csv"
+    files += [index] if index.is_file() else []
+    return digest_json({path.relative_to(folder).as_posix(): sha256_file(path) for path in files})
+
+
+def check_masks(dataset: MaskDataset, folder: Path) -> str:
+    """Check that a folder holds the whole data set, and digest it.
+
+    Args:
+        dataset: what should be there.
+        folder: where, in the reduced or the published form.
+
+    Returns:
+        Digest of the files. No hashes of the published form are known to compare it with.
+
+    Raises:
+        DataError: something is missing, or the reduced form is not the one we know.
+    """
+    digest = files_digest(tuple(find_pairs(dataset, folder)), folder)
+    if folder.name == dataset.folder and digest != dataset.sha256:
+        raise DataError(f"{dataset.name}: {folder} holds other files than we know; replace or delete it")
+    return digest

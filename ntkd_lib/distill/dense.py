@@ -1,0 +1,132 @@
+"""What objectives for dense outputs share: a batch, the teacher's voice, few numbers for many pixels."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MaskBatch:
+    """One training batch.
+
+    Attributes:
+        images: Scene intensities in [0, 1].
+        masks: 1 where a pixel belongs to the object, else 0.
+        rows: Positions of the images in the training set.
+        mirrored: Whether the batch is mirrored, left to right.
+        step: Number of the training step, from 0.
+    """
+
+    images: Float[Tensor, "b l h w"]
+    masks: Float[Tensor, "b h w"]
+    rows: Int[Tensor, " b"]
+    mirrored: bool = False
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class DenseTeacher:
+    """What a fixed teacher says; None where an objective does not use it.
+
+    Attributes:
+        logits: Logits of the training set, of any floating type.
+        images: Images whose tangent kernel is known.
+        features: Landmark features of their trace kernel.
+        diagonal: Exact diagonal of their trace kernel.
+        summary: The few outputs that the kernel belongs to.
+    """
+
+    logits: Float[Tensor, "n h w"] | None = None
+    images: Float[Tensor, "a l h w"] | None = None
+    features: Float[Tensor, "a r"] | None = None
+    diagonal: Float[Tensor, " a"] | None = None
+    summary: nn.Module | None = None
+
+
+MaskObjective = Callable[[nn.Module, MaskBatch], Tensor]
+
+
+def pixel_loss(logits: Float[Tensor, "b 1 h w"], masks: Float[Tensor, "b h w"]) -> Float[Tensor, ""]:
+    """Give the mean binary cross-entropy of all pixels, in nats.
+
+    Args:
+        logits: Logits of the object.
+        masks: Targets in [0, 1].
+
+    Returns:
+        A number.
+    """
+    return functional.binary_cross_entropy_with_logits(logits[:, 0], masks)
+
+
+class PooledLogits(nn.Module):
+    """Mean logits of the cells of a grid: ``g_c(x) = mean_{i in cell c} f_i(x)``.
+
+    The kernel of ``g`` sees how an image moves the amount of object in each cell, and nothing finer.
+
+    Args:
+        cells: Number of cells: 6 (2 x 3), 24 (4 x 6) or any product of two nearly equal numbers.
+    """
+
+    def __init__(self, cells: int = 6) -> None:
+        """Choose the grid."""
+        super().__init__()
+        rows = max(r for r in range(1, int(cells**0.5) + 1) if cells % r == 0)
+        self.grid = (rows, cells // rows)
+
+    def forward(self, logits: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n c"]:
+        """Average logits over cells."""
+        return functional.adaptive_avg_pool2d(logits, self.grid).flatten(1)
+
+
+class ProjectedLogits(nn.Module):
+    """Random projections of all logits: ``g(x) = S f(x) / sqrt(c hw)`` with independent signs ``S``.
+
+    ``S`` is ``(c, hw)``. Since ``E S'S / c = 1``, the kernel of ``g`` is an unbiased estimate of the mean
+    kernel of a pixel: ``E Theta_g = Theta_f / hw``.
+
+    Args:
+        count: Number of projections.
+        pixels: Number of logits.
+        seed: Seed of the signs; teacher and student need the same.
+    """
+
+    def __init__(self, count: int = 6, pixels: int = 38_400, seed: int = 0) -> None:
+        """Draw the signs."""
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        signs = torch.randint(0, 2, (count, pixels), generator=generator) * 2.0 - 1
+        self.register_buffer("signs", signs / (count * pixels) ** 0.5, persistent=False)
+
+    def forward(self, logits: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n c"]:
+        """Project logits."""
+        return logits.flatten(1) @ self.signs.to(logits.dtype).T
+
+
+def summary_of(kind: str, outputs: int, pixels: int, seed: int) -> nn.Module:
+    """Make the summary of dense logits that kernels are taken of.
+
+    Args:
+        kind: ``pooled`` or ``projected``.
+        outputs: Number of outputs.
+        pixels: Number of logits.
+        seed: Seed of the projections.
+
+    Returns:
+        A module from ``(n, 1, h, w)`` to ``(n, outputs)`` without parameters.
+
+    Raises:
+        ValueError: Another kind.
+    """
+    if kind == "pooled":
+        return PooledLogits(outputs)
+    if kind == "projected":
+        return ProjectedLogits(outputs, pixels, seed)
+    raise ValueError(f"summary: got {kind!r}, needs 'pooled' or 'projected'")

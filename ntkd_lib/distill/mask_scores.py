@@ -1,0 +1,91 @@
+"""How well masks are hit: intersection over union of both classes, and the boundary F-score."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import max_pool2d, pad
+
+from ntkd_lib.data.torchvision import torchvision  # noqa: F401 - torchmetrics imports it, and needs the shim
+
+TOLERANCE = 2
+
+
+def mean_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) -> float:
+    """Give the mean over object and background of intersection over union, all images counted together.
+
+    Args:
+        guesses: Guessed masks.
+        masks: True masks.
+
+    Returns:
+        Percent.
+    """
+    from torchmetrics.classification import MulticlassJaccardIndex
+
+    index = MulticlassJaccardIndex(num_classes=2, average="macro", validate_args=False)
+    return 100 * index(guesses.cpu().long(), masks.cpu().long()).item()
+
+
+def counted_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) -> float:
+    """Give what `mean_iou` gives by counting bits: quick enough to follow a training.
+
+    A class that neither guesses nor masks have is left out, as there.
+
+    Args:
+        guesses: Guessed masks.
+        masks: True masks.
+
+    Returns:
+        Percent.
+    """
+    both, either = (guesses & masks).sum(), (guesses | masks).sum()
+    overlaps = torch.stack([both, masks.numel() - either])  # object, background
+    unions = torch.stack([either, masks.numel() - both])
+    return 100 * (overlaps / unions)[unions > 0].mean().item()
+
+
+def boundary(masks: Bool[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:
+    """Mark the pixels of a mask that touch its outside, the border of the image aside.
+
+    Args:
+        masks: Masks.
+
+    Returns:
+        Inner boundary, one pixel thick.
+    """
+    outside = (~masks).float()[:, None]
+    return masks & (max_pool2d(outside, 3, stride=1, padding=1)[:, 0] > 0)
+
+
+def boundary_scores(
+    guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"], tolerance: int = TOLERANCE
+) -> Float[Tensor, " n"]:
+    """Give the boundary F-score of each image: the harmonic mean of precision and recall of boundary pixels.
+
+    A boundary pixel is a hit where the other mask's boundary lies within ``tolerance`` pixels, rows and
+    columns counted apart. Source: Martin, Fowlkes and Malik (2004), with a square neighbourhood.
+
+    Args:
+        guesses: Guessed masks.
+        masks: True masks.
+        tolerance: Pixels.
+
+    Returns:
+        Scores in [0, 1]; 0 where one of the masks has no boundary and the other has, 1 where neither has.
+    """
+    found, true = boundary(guesses), boundary(masks)
+    hits = (found & _near(true, tolerance)).sum((1, 2)) + 0.0
+    met = (true & _near(found, tolerance)).sum((1, 2)) + 0.0
+    precision, recall = hits / found.sum((1, 2)), met / true.sum((1, 2))
+    score = 2 * precision * recall / (precision + recall)
+    neither = ~found.any(dim=2).any(dim=1) & ~true.any(dim=2).any(dim=1)
+    return torch.where(neither, 1.0, score.nan_to_num(0.0))
+
+
+def _near(marked: Bool[Tensor, "n h w"], tolerance: int) -> Bool[Tensor, "n h w"]:
+    """Shift and join, rows and then columns: bits, and several times faster than a maximum of floats."""
+    for edges in ((0, 0, tolerance, tolerance), (tolerance, tolerance, 0, 0)):
+        wide, axis = pad(marked, edges), 1 if edges[2] else 2
+        side = marked.shape[axis]
+        marked = torch.stack([wide.narrow(axis, i, side) for i in range(2 * tolerance + 1)]).any(0)
+    return marked

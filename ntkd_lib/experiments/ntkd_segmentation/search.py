@@ -1,0 +1,138 @@
+"""The search that gives every method its settings: the same number of trials for each, on validation cars.
+
+Run as ``python -m ntkd_lib.experiments.ntkd_segmentation.search``; writes the recorded search.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from scipy.stats import qmc
+
+from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.ntkd_segmentation.cells import CellMaker
+from ntkd_lib.experiments.ntkd_segmentation.methods import METHODS, Method, Range
+from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
+from ntkd_lib.experiments.ntkd_segmentation.settings import search_file
+from ntkd_lib.records.atomic import write_json
+from ntkd_lib.records.cells import Cell
+from ntkd_lib.records.execute import run_cells
+from ntkd_lib.records.layout import cell_root
+from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.seeds import derive_seed
+from ntkd_lib.records.store import CellStore
+
+TRIALS = 4
+TUNING_SEEDS = (1000,)
+STEPS = 200  # half of what is compared: the search must fit two cores
+
+
+def draw_settings(method: Method, trial: int) -> dict[str, float]:
+    """Give the settings of a trial: a point of a scrambled Sobol sequence, which covers a space evenly.
+
+    Args:
+        method: Method with a search space.
+        trial: Number of the trial.
+
+    Returns:
+        One value for each name of the space, rounded to three significant digits.
+    """
+    sequence = qmc.Sobol(len(method.space), rng=derive_seed("masks", method.name))
+    point = sequence.random_base2(int(math.log2(TRIALS)))[trial]
+    return {
+        name: _place(bounds, share) for (name, bounds), share in zip(method.space.items(), point, strict=True)
+    }
+
+
+def _place(bounds: Range, share: float) -> float:
+    low, high, scale = bounds
+    if scale == "log":
+        low, high = math.log(low), math.log(high)
+    value = low + share * (high - low)
+    return float(f"{math.exp(value) if scale == 'log' else value:.3g}")
+
+
+def tuned_methods() -> list[Method]:
+    """List the methods that have a search of their own."""
+    return [method for method in METHODS.values() if method.space is not None]
+
+
+def search_cells(maker: CellMaker) -> dict[tuple[str, int], list[Cell]]:
+    """Make the cells of all trials.
+
+    Args:
+        maker: Maker of the cells of one data set.
+
+    Returns:
+        For each method and trial, one cell a tuning seed.
+    """
+    return {
+        (method.name, trial): [
+            maker.student(method, seed, draw_settings(method, trial), trial) for seed in TUNING_SEEDS
+        ]
+        for method in tuned_methods()
+        for trial in range(TRIALS)
+    }
+
+
+def report(cells: Mapping[tuple[str, int], list[Cell]], records: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List the trials with their validation scores; nothing of the test cars is read.
+
+    Args:
+        cells: Cells by method and trial.
+        records: Records by cell name.
+
+    Returns:
+        One row a trial: ``method``, ``settings``, ``validation`` mIoU in percent.
+    """
+    return [
+        {
+            "method": method,
+            "settings": draw_settings(METHODS[method], trial),
+            "validation": [records[cell.name].values["validation"] for cell in trials],
+            "seconds": [records[cell.name].provenance["seconds"] for cell in trials],
+        }
+        for (method, trial), trials in cells.items()
+    ]
+
+
+def search_parameters(device: str) -> SegmentationParameters:
+    """Give the budget of a trial: short training, with the teacher of tier cpu.
+
+    Args:
+        device: Where cells run.
+
+    Returns:
+        Parameters of the search.
+    """
+    return SegmentationParameters(tier="cpu", device=device, steps=STEPS)
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
+def main(workers: int | None, device: str) -> None:
+    """Run the search and record it."""
+    parameters = search_parameters(device)
+    located = locate(parameters.data)
+    if located.kind != "real":
+        raise click.ClickException(f"the search needs the real data set {parameters.data}, found a stand-in")
+    cells = search_cells(CellMaker(parameters, located.sha256))
+    everything = [cell for trials in cells.values() for cell in trials]
+    records = run_cells(everything, CellStore(cell_root()), workers=workers)
+    write_json(
+        search_file(),
+        {
+            "budget": {"trials": TRIALS, "seeds": list(TUNING_SEEDS), "steps": STEPS},
+            "data": {parameters.data: located.sha256},
+            "parameters": parameters.model_dump(),
+            "provenance": snapshot(["python", "-m", "ntkd_lib.experiments.ntkd_segmentation.search"]),
+            "space": {method.name: dict(method.space) for method in tuned_methods()},
+            "trials": report(cells, records),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

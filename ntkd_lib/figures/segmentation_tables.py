@@ -1,0 +1,164 @@
+"""Tables and sentences of notebook 02."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ntkd_lib.data.mask_pairs import CARVANA
+from ntkd_lib.figures.claims import MINUS, format_value
+from ntkd_lib.figures.html import Html, element, table
+
+
+def answer(gaps: pd.DataFrame) -> Html:
+    """Say whether NTKD > KD > masks only holds, in words and numbers.
+
+    Args:
+        gaps: One row a pair, as ``differences`` gives it.
+
+    Returns:
+        A paragraph.
+    """
+    by_pair = {(row.greater, row.less): row for row in gaps.itertuples()}
+    parts = [
+        f"{label}: {_gap(by_pair[pair])}"
+        for label, pair in (
+            ("NTKD minus soft-label KD", ("ntkd", "kd")),
+            ("soft-label KD minus masks only", ("kd", "none")),
+            ("NTKD minus masks only with the same training time", ("ntkd", "none_long")),
+        )
+    ]
+    return element("p", element("strong", "Measured here. "), "; ".join(parts) + ".")
+
+
+def _gap(row: object) -> str:
+    side = "above zero" if row.low > 0 else "below zero" if row.high < 0 else "around zero"
+    numbers = f"{row.mean:+.2f} points, interval [{row.low:+.2f}, {row.high:+.2f}] {side}"
+    return numbers.replace("-", MINUS)
+
+
+def terms() -> Html:
+    """Say under which terms the photographs may be used.
+
+    Returns:
+        A paragraph.
+    """
+    return element(
+        "p",
+        element("strong", "Terms of the data. "),
+        f"{CARVANA.licence}. Pages show drawings in their place; parameter show_images draws photographs, "
+        "for a page that stays with whoever made it.",
+    )
+
+
+def score_table(summary: pd.DataFrame) -> Html:
+    """Show the students' scores as a table.
+
+    Args:
+        summary: One row a student.
+
+    Returns:
+        Label, our mean with interval and standard deviation, boundary F-score, the paper's value, parameters,
+        seconds.
+    """
+    rows = [
+        (
+            student.label,
+            format_value(student.mean, "percent"),
+            f"[{student.low:.2f}, {student.high:.2f}]",
+            "–" if np.isnan(student.std) else f"{student.std:.2f}",
+            f"{student.boundary:.1f} %",
+            "–" if np.isnan(student.paper) else f"{student.paper:g} %",
+            f"{student.parameters:,}",
+            f"{student.seconds:.0f}",
+        )
+        for student in summary.itertuples()
+    ]
+    headers = (
+        "Student",
+        "Test mIoU",
+        "95 % interval",
+        "Std",
+        "Boundary F",
+        "Paper",
+        "Parameters",
+        "Seconds a seed",
+    )
+    return table(headers, rows, caption="All students, mean over seeds")
+
+
+def settings_table(trials: pd.DataFrame) -> Html:
+    """Show the chosen settings of each method.
+
+    Args:
+        trials: One row a trial.
+
+    Returns:
+        Label, settings, validation mIoU, number of trials.
+    """
+    counts = trials["method"].value_counts()
+    rows = [
+        (trial.label, trial.settings, f"{trial.validation:.2f} %", str(counts[trial.method]))
+        for trial in trials[trials["chosen"]].itertuples()
+    ]
+    headers = ("Student", "Chosen settings", "Validation mIoU", "Trials")
+    return table(headers, rows, caption="What the search chose")
+
+
+def teacher_table(teacher: pd.DataFrame) -> Html:
+    """Show the teacher and the quality of its compressed kernels.
+
+    Args:
+        teacher: One row a kernel.
+
+    Returns:
+        Kernel, test mIoU, boundary F-score, parameters, cosine, relative error, seconds.
+    """
+    rows = [
+        (
+            f"{row.summary} logits",
+            format_value(row.miou, "percent"),
+            f"{row.boundary:.1f} %",
+            f"{row.parameters:,}",
+            f"{row.cosine:.4f}",
+            f"{row.relative_error:.3f}",
+            f"{row.seconds:.0f}",
+        )
+        for row in teacher.itertuples()
+    ]
+    scored = ("Test mIoU", "Boundary F", "Parameters")
+    headers = ("Kernel of", *scored, "Kernel cosine", "Kernel error", "Seconds")
+    return table(headers, rows, caption="The teacher and its two compressed kernels")
+
+
+def energy_table(energy: pd.DataFrame) -> Html:
+    """Show multiply-adds and energies, ours and the paper's.
+
+    Args:
+        energy: One row a system.
+
+    Returns:
+        System, millions of multiply-adds, energies in mJ, the hybrid's saving, ratio of compute energies.
+    """
+    rows = [
+        (
+            row.system,
+            f"{row.macs:,.0f}",
+            f"{row.compute:,.2f}",
+            f"{row.capture:.2f}",
+            f"{row.total:,.2f}",
+            f"{row.saving:.1f} %".replace("-", MINUS),
+            f"{row.ratio:,.1f}",
+        )
+        for row in energy.itertuples()
+    ]
+    headers = (
+        "System",
+        "Multiply-adds (M)",
+        "Compute (mJ)",
+        "Capture (mJ)",
+        "Both (mJ)",
+        "Hybrid saves",
+        "Compute, ratio to hybrid",
+    )
+    return table(headers, rows, caption="Multiply-adds and energy, one image")
