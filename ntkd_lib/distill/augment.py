@@ -1,7 +1,7 @@
 """Augmentation of training images."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -26,3 +26,18 @@ def random_shift(images: Float[Tensor, "n c h w"], pixels: int) -> Float[Tensor,
     sample = torch.arange(n, device=images.device)[:, None, None, None]
     channel = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
     return padded[sample, channel, rows, columns]
+
+
+def random_mirror(
+    images: Float[Tensor, "n c h w"],
+) -> tuple[Float[Tensor, "n c h w"], Bool[Tensor, " n"]]:
+    """Mirror half of the images, drawn at random, left to right.
+
+    Args:
+        images: Images.
+
+    Returns:
+        The images, and which of them are mirrored.
+    """
+    mirrored = (torch.rand(len(images)) < 0.5).to(images.device)
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images), mirrored

@@ -5,6 +5,8 @@ from ntkd_lib.experiments.ntkd_classification.cells import CellMaker, untrained_
 from ntkd_lib.experiments.ntkd_classification.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
 from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form
+from ntkd_lib.experiments.ntkd_colour.plan import colour_plan
+from ntkd_lib.experiments.ntkd_controls.plan import controls_plan
 from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.parameters import ParameterError
 
@@ -16,7 +18,7 @@ def plan(parameters: ClassificationParameters) -> list[Cell]:
         parameters: Validated parameters.
 
     Returns:
-        One cell for each student and seed, and the teachers.
+        One cell for each student and seed, and the teachers; the controls; the colour images.
 
     Raises:
         ParameterError: A kernel batch that is larger than the images it is drawn from.
@@ -33,7 +35,7 @@ def plan(parameters: ClassificationParameters) -> list[Cell]:
         for method in compared_methods()
         for seed in parameters.all_seeds
     ]
-    return _with_needs([*teachers, *students])
+    return _with_needs([*teachers, *students, *controls_plan(parameters), *colour_plan(parameters)])
 
 
 def compared_methods() -> list[Method]:
