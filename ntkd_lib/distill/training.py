@@ -32,7 +32,7 @@ class Schedule:
         shift: Largest random shift of images, pixels.
         mirror: Whether half of the images are mirrored; a mirrored image of row ``i`` of ``n`` counts as row
             ``n + i``.
-        mixed: Whether losses are computed in bfloat16 where autocast thinks it safe; weights stay as they are.
+        mixed: Whether losses are computed in bfloat16 where autocast thinks it safe; weights stay float32.
     """
 
     epochs: int

@@ -38,9 +38,10 @@ class DeepFrontEnd(nn.Module):
     """One or two optical layers with an absorber between them, before the sensor, or nowhere.
 
     The first layer makes ``j`` images with non-negative PSFs, ``u_j = a(x * |p_j|)``; nothing can be
-    subtracted before light is captured. The second applies signed pairs to all of them and sums on the sensor,
-    ``h = pool(r(sum_j b(u_j * k_j+) - b(u_j * k_j-)))``, with ``a`` the absorber between the layers, ``b`` the
-    one before the sensor, and ``r`` a ReLU. PSFs are normalised to sum 1, so that intensities stay in [0, 1].
+    subtracted before light is captured. The second applies signed pairs to all of them and sums on the
+    sensor, ``h = pool(r(sum_j b(u_j * k_j+) - b(u_j * k_j-)))``, with ``a`` the absorber between the layers,
+    ``b`` the one before the sensor, and ``r`` a ReLU. PSFs are normalised to sum 1, so that intensities stay
+    in [0, 1].
 
     Source: control of ours; the NTKD paper names depth and strong nonlinearity as its limitations.
 

@@ -21,8 +21,8 @@ def random_filter_kernel(
 ) -> tuple[Float[Tensor, "n n"], Float[Tensor, "m n"]]:
     """Sum products of read-outs over random filters, some filters at a time.
 
-    ``K(x, x') = 1 / count sum_k h_k(x) . h_k(x')``: ridge regression with it is that of one dense layer on all
-    read-outs, whose number, 196,000 for 1,000 filters on digits, never enters memory.
+    ``K(x, x') = 1 / count sum_k h_k(x) . h_k(x')``: ridge regression with it is that of one dense layer on
+    all read-outs, whose number, 196,000 for 1,000 filters on digits, never enters memory.
 
     Source: NTKD paper, Table 5 (random PSFs).
 

@@ -56,6 +56,9 @@ class ClassificationParameters(SeededParameters):
     control_seeds: Seeds = parameter(
         [0], "Seeds of the digit controls that no claim rests on: sizes, few labels, read-out, depth."
     )
+    optical_depth: bool = parameter(
+        False, "Whether two optical layers and saturable absorbers are tried too; they are slow."
+    )
     estimate_images: int = parameter(
         5000, "Training images of an accuracy estimate of stage 1.", unit="images", ge=50, le=50_000
     )
@@ -75,7 +78,7 @@ class ClassificationParameters(SeededParameters):
     surface_width: float = parameter(360.0, "Its width.", unit="um", gt=0, le=1e5)
     filter_size: int = parameter(7, "Pixels a side of its filters, odd.", unit="pixels", ge=1, le=15)
     gap: float = parameter(8.0, "Gap between neighbouring filters.", unit="um", ge=0, le=1e4)
-    colour: Literal["cifar-10", "none"] = parameter("cifar-10", "Colour images; none leaves them out.")
+    colour: Literal["cifar-10"] = parameter("cifar-10", "Colour images.")
     colour_students: Literal["core", "all"] = parameter(
         "core", "Students on colour images: those of the main comparison, or the controls too."
     )

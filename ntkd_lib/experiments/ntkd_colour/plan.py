@@ -24,10 +24,8 @@ def colour_plan(parameters: ClassificationParameters) -> list[Cell]:
         parameters: Validated parameters.
 
     Returns:
-        Teachers, students and embeddings; nothing where no colour images are asked for.
+        Teachers, students and embeddings.
     """
-    if parameters.colour == "none":
-        return []
     maker = ColourMaker(parameters, locate(parameters.colour).sha256)
     cells = [
         maker.teacher(name, seed) for name in teacher_names(parameters) for seed in colour_seeds(parameters)

@@ -20,8 +20,8 @@ def prepare(arguments: Mapping[str, Any]) -> Setting:
     """Fix all seeds and load the data of a cell; the split depends on the seed alone.
 
     Args:
-        arguments: ``data``, ``sha256`` (which the data must have), ``images`` (of the training set; a fifth as
-            many of the test set), ``seed`` and ``device``.
+        arguments: ``data``, ``sha256`` (which the data must have), ``images`` (of the training set; a fifth
+            as many of the test set), ``seed`` and ``device``.
 
     Returns:
         The data on the device.

@@ -1,4 +1,4 @@
-"""The settings of the students on colour images: those of the recorded search, or the middle of its spaces."""
+"""Settings of the students on colour images: from the recorded search, or the middle of its spaces."""
 
 import json
 import math

@@ -1,1 +1,1 @@
-"""What notebook 01 adds to the tables: estimates of stage 1, random filters, sizes, few labels, read-out, depth."""
+"""What notebook 01 adds: estimates of stage 1, random filters, sizes, few labels, read-out, depth."""

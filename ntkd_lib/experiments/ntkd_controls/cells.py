@@ -1,4 +1,4 @@
-"""The cells of the controls: variants of the students of digits, estimates, and regressions on random filters."""
+"""The cells of the controls: variants of students, estimates, and regressions on random filters."""
 
 from typing import Any
 

@@ -21,8 +21,8 @@ def estimate(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
     """Estimate by NTK regression: as many random filters as fit, and a back end of infinite width.
 
     The back end's tangent kernel is a closed form of inner products of read-outs, so the number of filters,
-    their size, the depth and both places of a ReLU count. Filters are held at their random draw: what training
-    them adds is not seen. No test image is read.
+    their size, the depth and both places of a ReLU count. Filters are held at their random draw: what
+    training them adds is not seen. No test image is read.
 
     Source: NTKD paper, Sec. 3.1 and Eq. 1-4; how a finite number of filters enters an estimate at infinite
         width is not published, this is our reading.

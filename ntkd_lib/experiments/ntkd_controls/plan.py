@@ -29,12 +29,26 @@ def controls_plan(parameters: ClassificationParameters) -> list[Cell]:
     """
     checksum = locate(parameters.data).sha256
     maker = CellMaker(parameters, checksum)
-    cells = [variant_cell(maker, v, s) for v in VARIANTS.values() for s in variant_seeds(parameters, v)]
+    cells = [
+        variant_cell(maker, v, seed) for v in variants_of(parameters) for seed in variant_seeds(parameters, v)
+    ]
     cells += [estimate_cell(parameters, checksum, a, a.filters) for a in ARCHITECTURES]
     cells.append(estimate_cell(parameters, checksum, *asked_architecture(parameters)))
-    for data in random_data(parameters):
+    for data in (parameters.data, parameters.colour):
         cells += _random(parameters, data)
     return cells
+
+
+def variants_of(parameters: ClassificationParameters) -> list[Variant]:
+    """List the variants of a run.
+
+    Args:
+        parameters: Validated parameters.
+
+    Returns:
+        All, or all but those of optical depth.
+    """
+    return [v for v in VARIANTS.values() if v.family != "depth" or parameters.optical_depth]
 
 
 def variant_seeds(parameters: ClassificationParameters, variant: Variant) -> list[int]:
@@ -64,18 +78,6 @@ def control_seeds(parameters: ClassificationParameters) -> list[int]:
     return list(parameters.control_seeds) if parameters.seed is None else [parameters.seed]
 
 
-def random_data(parameters: ClassificationParameters) -> list[str]:
-    """List the images on which random filters are regressed.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        Names of data sets.
-    """
-    return [parameters.data, *([parameters.colour] if parameters.colour != "none" else [])]
-
-
 def asked_architecture(parameters: ClassificationParameters) -> tuple[Architecture, int]:
     """Turn the surface that the parameters give into an architecture.
 
@@ -94,8 +96,8 @@ def asked_architecture(parameters: ClassificationParameters) -> tuple[Architectu
     count = signed_filters(height, width, size, parameters.gap)
     if count < 1:
         raise ParameterError(
-            f"01_ntkd_classification: surface_height = {height} and surface_width = {width} have no room for a "
-            f"pair of filters of {size} pixels with gap = {parameters.gap}; allowed: larger surfaces"
+            f"01_ntkd_classification: surface_height = {height} and surface_width = {width} have no room for "
+            f"a pair of filters of {size} pixels with gap = {parameters.gap}; allowed: larger surfaces"
         )
     return Architecture(ASKED, "as asked for", height, width, size), count
 
