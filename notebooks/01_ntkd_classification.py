@@ -288,8 +288,9 @@ show(
 # by regression with a tangent kernel at infinite width. At infinite width the number of filters would drop
 # out, and with it the surface. Here, therefore, only the back end is infinitely wide: as many random filters
 # as fit, and the closed-form kernel of the dense layers on their read-out. A signed filter needs two PSFs, so
-# half of $n$ are signed filters. The estimate reads 5,000 training images, takes its ridge from 2,000 validation images and never
-# sees a test image; beside it stands what students trained on labels alone then reached.
+# half of $n$ are signed filters. The estimate reads 5,000 training images, takes its
+# ridge from 2,000 validation images and never sees a test image; beside it stands what students trained on
+# labels alone then reached.
 
 # %% tags=["hide-input"]
 estimates = controls.estimates(run)
@@ -362,7 +363,7 @@ ntkd_controls.few_label_table(controls.few_labels(run))
 # %% [markdown]
 # ## Fewer pixels, more layers
 #
-# A plain lens cannot be beaten by any incoherent mask when every pixel is read out, it has been argued;
+# Theory (arXiv 2606.09792) says that no incoherent mask beats a plain lens when every pixel is read out;
 # masks should gain where detectors are few. So the read-out is averaged over larger and larger detectors, and
 # a lens with as many values stands beside it. The paper names depth and strong nonlinearity as its limits:
 # light cannot be subtracted before it is captured, so a second optical layer adds little by itself, and a

@@ -33,8 +33,8 @@ TINY = {
 @pytest.fixture(autouse=True)
 def _stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     """Use drawn textures, whatever this machine has."""
-    monkeypatch.setenv("NTKD_DATA", str(tmp_path / "none"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("NTKD_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     forget()
     yield
     forget()

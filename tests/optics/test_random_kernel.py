@@ -5,7 +5,7 @@ import torch
 
 from ntkd_lib.ntk.infinite.convolutional import convolutional_kernels
 from ntkd_lib.optics.front_end import SignedFrontEnd
-from ntkd_lib.optics.layout import filter_count
+from ntkd_lib.optics.layout import filters_that_fit
 from ntkd_lib.optics.random_kernel import random_filter_kernel
 
 
@@ -34,8 +34,10 @@ def test_many_signed_filters_come_near_the_closed_form() -> None:
 
 
 def test_layout_rule() -> None:
-    assert filter_count(10, 10, 3, 1) == 4  # 2 x 2 filters of 3 with a gap of 1 take 7; a third would need 11
-    assert filter_count(11, 7, 3, 1) == 3 * 2
-    assert filter_count(2, 100, 3, 1) == 0
-    with pytest.raises(ValueError, match="layout: got a surface of 0 x 1"):
-        filter_count(0, 1, 1, 1)
+    assert (
+        filters_that_fit(10, 10, 3, 1) == 4
+    )  # 2 x 2 filters of 3 with a gap of 1 take 7; a third would need 11
+    assert filters_that_fit(11, 7, 3, 1) == 3 * 2
+    assert filters_that_fit(2, 100, 3, 1) == 0
+    with pytest.raises(ValueError, match="height: got 0 um, allowed: above 0"):
+        filters_that_fit(0, 1, 1, 1)

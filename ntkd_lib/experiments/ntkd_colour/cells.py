@@ -108,7 +108,7 @@ class ColourMaker:
             The cell.
         """
         return self._cell(
-            f"embedding/seed={seed}", "embedding:lay_out", self._common(seed), needs=students, cost=20
+            f"embedding/seed={seed}", "embedding:draw", self._common(seed), needs=students, cost=20
         )
 
     def _needs(self, method: Method, seed: int) -> dict[str, Cell]:

@@ -15,7 +15,7 @@ IMAGES = 500
 PERPLEXITY = 30
 
 
-def lay_out(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+def draw(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
     """Lay out the values that enter the last dense layer.
 
     Args:

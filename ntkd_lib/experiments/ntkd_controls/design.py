@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ntkd_lib.optics.layout import filter_count
+from ntkd_lib.optics.layout import filters_that_fit
 
 PIXEL_UM = 11.72  # side of a filter's pixel; NTKD paper's code, kernelmino/psf-meta-design-v2
 GAP_UM = 8.0
@@ -78,7 +78,7 @@ def signed_filters(height: float, width: float, filter_size: int, gap: float) ->
     Returns:
         Half of the number of PSFs, rounded down.
     """
-    return filter_count(height, width, filter_size * PIXEL_UM, gap) // 2
+    return filters_that_fit(height, width, filter_size * PIXEL_UM, gap) // 2
 
 
 ARCHITECTURES = (

@@ -12,8 +12,8 @@ def join_classes(features: Float[Tensor, "n c k"], seed: int = 0) -> Float[Tenso
     """Join the features of all classes: ``psi = sum_c s_c o phi_c``.
 
     ``E psi . psi' = sum_c phi_c . phi_c'``. The signs ``s_c`` are independent, so products of different
-    classes have mean zero. The joined features take a ``c``-th of the room, and an entry's variance is that of
-    one sketch of the gradients of all classes put end to end: about ``theta(x, x) theta(x', x') / k``.
+    classes have mean zero. The joined features take a ``c``-th of the room, and an entry's variance is that
+    of one sketch of the gradients of all classes put end to end: about ``theta(x, x) theta(x', x') / k``.
 
     Args:
         features: Features of each class.
