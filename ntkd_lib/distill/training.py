@@ -12,7 +12,6 @@ from ntkd_lib.distill.augment import random_mirror, random_shift
 from ntkd_lib.distill.objective import Batch
 
 Loss = Callable[[nn.Module, Batch], Tensor]
-EVALUATIONS_AN_EPOCH = 2
 PLATEAU_POINTS = 0.3
 
 
@@ -33,6 +32,7 @@ class Schedule:
         mirror: Whether half of the images are mirrored; a mirrored image of row ``i`` of ``n`` counts as row
             ``n + i``.
         mixed: Whether losses are computed in bfloat16 where autocast thinks it safe; weights stay float32.
+        evaluations: How often an epoch the validation accuracy is taken.
     """
 
     epochs: int
@@ -42,6 +42,7 @@ class Schedule:
     shift: int = 0
     mirror: bool = False
     mixed: bool = False
+    evaluations: int = 2
 
     def rate(self, step: int, steps: int) -> float:
         """Give the share of the largest learning rate at a step, in (0, 1]."""
@@ -85,7 +86,7 @@ def fit(
         watch: Looks at the model whenever the validation accuracy is taken.
 
     Returns:
-        Validation accuracy in percent, twice an epoch.
+        Validation accuracy in percent, as often as the schedule says.
 
     Raises:
         DivergedError: A loss that is not finite; the message names the step.
@@ -93,7 +94,7 @@ def fit(
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
     steps = schedule.epochs * (len(rows) // schedule.batch)
-    marks = _evaluation_steps(steps, schedule.epochs)
+    marks = _evaluation_steps(steps, schedule.epochs * schedule.evaluations)
     curve: list[float] = []
     for batch in _batches(data, rows, schedule):
         step = batch.step
@@ -177,8 +178,7 @@ def _standing(model: nn.Module, data: Images, held_out: Tensor, *, mixed: bool) 
     return found
 
 
-def _evaluation_steps(steps: int, epochs: int) -> set[int]:
-    count = epochs * EVALUATIONS_AN_EPOCH
+def _evaluation_steps(steps: int, count: int) -> set[int]:
     return {round(steps * (i + 1) / count) for i in range(count)}
 
 

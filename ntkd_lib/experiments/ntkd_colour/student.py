@@ -108,6 +108,7 @@ def _schedule(arguments: Mapping[str, Any]) -> Schedule:
         shift=SHIFT if augmented else 0,
         mirror=augmented,
         mixed=augmented,
+        evaluations=1,
     )
 
 

@@ -111,6 +111,7 @@ def _schedule(arguments: Mapping[str, Any]) -> Schedule:
         shift=SHIFT,
         mirror=True,
         mixed=True,
+        evaluations=1,
     )
 
 
