@@ -19,7 +19,7 @@ MOVED := $(shell [ "`cat $(STAMP) 2>/dev/null`" = "`pwd -P`" ] || echo moved)
 .DEFAULT_GOAL = help
 # -j has nothing to gain here: ntkd and pytest start their own workers, and goals often need each other's files.
 .NOTPARALLEL:
-.PHONY: help setup reproduce smoke test lint book serve verify data bench clean moved
+.PHONY: help setup reproduce smoke test coverage lint book serve verify data bench clean moved
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,8 +34,12 @@ reproduce: $(STAMP) ## Run every notebook that is not up to date and build the b
 smoke: $(STAMP) ## The same on small embedded data, in minutes
 	@$(NTKD) reproduce --tier smoke
 
-test: $(STAMP) ## Run all tests, with coverage
-	@$(RUN) pytest -n 2 --cov --cov-report=term $(PYTEST)
+# worksteal: each worker starts on a run of neighbouring tests, so that costly fixtures of a file are made once
+test: $(STAMP) ## Run all tests
+	@$(RUN) pytest -n 2 --dist worksteal $(PYTEST)
+
+coverage: $(STAMP) ## The same with coverage (half as long again)
+	@$(RUN) pytest -n 2 --dist worksteal --cov --cov-report=term $(PYTEST)
 
 lint: $(STAMP) ## Check style, types of imports and dead code
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && .venv/bin/lint-imports && $(RUN) vulture

@@ -66,6 +66,21 @@ figures.answer(six, areas)
 claim_box(evidence)
 
 # %% [markdown]
+# What stands: a network that holds noise predicts better after it has been projected on a smooth kernel. This
+# is so for all six, at the end of training and stopped in time. What does not:
+#
+# - **The teacher adds nothing.** The same kernel with the same GCV, fitted straight to the labels, is as good
+#   as the student of every network or better; over all six the student is 0.02 RMSE behind.
+# - **Counting modes does not show overfitting.** The largest network fits its labels to a third of the noise,
+#   and yet exceeds twice the noise level in 78 modes only, where the data hold 118.
+# - **The certificate is about the training inputs.** There it is exact; as a bound on new inputs it held for
+#   none of sixty students.
+# - **The test flags fitted noise, not harm.** Networks that are past their best it tells from others little
+#   better than their training error does. Used as an estimate of the risk, the same sum does as well as a
+#   holdout of a fifth of the samples, with none held out; five-fold cross-validation does better, for five
+#   more trainings.
+
+# %% [markdown]
 # ## The evidence
 #
 # Friedman-1 with 14 inputs, of which five matter, 500 training samples and noise of standard deviation 1.
@@ -148,10 +163,12 @@ show(
 # with $a$ the coefficients of the fitted values and $b$ those of the labels. It is standard normal if the
 # tail holds nothing but noise and the fit did not see that noise. The grid crosses six targets, four noise
 # levels, uneven noise, shuffled labels, weight decay, six networks and eight checkpoints from underfitting to
-# interpolation. *Harmful* means that the true risk is 25 % above the best of the training run so far, which
-# ends at the checkpoint; a *large gap* means that test minus training error is more than half of the test
-# error. (Read so that later checkpoints count too, networks that have hardly begun to learn would be
-# "overfitted"; the tables show that reading in their last column.)
+# interpolation. The contract fixed in advance what counts as harmful: a true risk 25 % above the best of that
+# training run. Read to the letter this includes networks that have hardly begun to learn, whose tail is empty
+# because they have fitted nothing; no test of fitted noise can find those. So a second truth is kept beside
+# it, *past its best*: 25 % above the best of the checkpoints so far. We adopted it after a first small run,
+# and no verdict rests on it. A *large gap* means that test minus training error is more than half of the test
+# error.
 
 # %% tags=["hide-input"]
 refitted = detection.compared(points)
@@ -160,9 +177,10 @@ show(
     run,
     "roc",
     lambda: figures.draw_roc(whole, part),
-    alt="ROC curves for harmful overfitting: on the left the tail statistic, training error and the spectral "
-    "risk estimate over the whole grid; on the right also cross-validation, a holdout, degrees of freedom.",
-    caption="ROC curves for harmful overfitting. Right: the two settings in which every rival was run.",
+    alt="ROC curves for networks past their best: on the left the tail statistic, training error and the "
+    "spectral risk estimate over the whole grid; on the right also cross-validation, a holdout, degrees of "
+    "freedom.",
+    caption="ROC curves for networks past their best. Right: the two settings in which every rival was run.",
     data=part.assign(panel="refits") if whole.empty else whole,
 )
 
@@ -182,8 +200,8 @@ shown.rate_table(detection.rates(points), summary.null_rates(run))
 #   level are known, and the network saw other noise: the test should flag 5 % there. The second row estimates
 #   cut and noise level from the labels, as any user has to.
 # - **A flag is not harm.** A network fits some noise long before its risk begins to rise, so a test for
-#   fitted noise flags healthy networks too; the column "flagged, not harmful" counts them. Where the target
-#   is rougher than the kernel, the tail holds signal, and a network that learns it is flagged for that.
+#   fitted noise flags healthy networks too; the column "flagged, not past its best" counts them. Where the
+#   target is rougher than the kernel, the tail holds signal, and a network that learns it is flagged for it.
 # - **What z lacks is a scale.** It grows with the share of the tail that was fitted, not with what the fit
 #   costs. The rivals estimate the risk itself and look for its rise; so does the spectral estimate when it is
 #   used that way, at no cost in refits.
@@ -295,8 +313,12 @@ shown.scaling_table(tables.single(run, "scaling"))
 # parameters are $\operatorname{tr} H = \sum_k h_k$. To predict, the student also needs every training input:
 # $nd + n$ stored numbers, 7,500 here.
 #
-# **Networks.** ReLU, He initialisation, standardised inputs and labels, Adam with learning rate 0.003 on full
-# batches. Nothing was tuned. In the grid wide networks train for fewer epochs, since they interpolate sooner.
+# **Networks.** ReLU, He initialisation, standardised inputs and labels, Adam on full batches. For each of the
+# six the learning rate falls to zero along a cosine, so that training ends on a plateau. It starts from that
+# of four values between 0.001 and 0.03 which had the lowest validation error at the end of training, on three
+# seeds that nothing else uses: the best case for the networks in the paper's comparison. In the grid and on
+# the two small tables all networks, rivals included, keep a rate of 0.003, untuned. In the grid wide networks
+# train for fewer epochs, since they interpolate sooner.
 # Replicates are stacked and trained at once; one batched product a layer replaces a loop over networks:
 
 # %% tags=["hide-input"]

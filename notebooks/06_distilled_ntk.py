@@ -27,7 +27,7 @@
 tier = "cpu"
 seeds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 seed = None
-thorough = 3
+thorough = 2
 colour_seeds = [0, 1]
 data = "mnist"
 colour = "cifar-10"
@@ -38,11 +38,12 @@ epochs = 12
 colour_epochs = 14
 distil_steps = 40
 sketch = 1024
+energy_steps = 4
 draws = 60
 device = "cpu"
 
 # %% tags=["hide-input"]
-from ntkd_lib.experiments.distilled_ntk import check, paper_costs, summary
+from ntkd_lib.experiments.distilled_ntk import both_ways, check, metrics, paper_costs, summary
 from ntkd_lib.experiments.notebook import open_run
 from ntkd_lib.figures import distilled_ntk as figures
 from ntkd_lib.figures import distilled_ntk_tables as tables
@@ -50,7 +51,7 @@ from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
 
 run = open_run("06_distilled_ntk", globals())
-evidence = run.publish(summary.metrics(run))
+evidence = run.publish(metrics.metrics(run))
 means = summary.averages(summary.scores(run))
 ledgers = paper_costs.paper_ledgers()
 
@@ -64,9 +65,23 @@ tables.answer(summary.best_by_data(run, means), paper_costs.contract_costs())
 claim_box(evidence)
 
 # %% [markdown]
-# The claims on Imagenette need a ResNet-18 and a GPU, tier *paper*. The same quantities, measured live in
-# two small set-ups where the exact kernel is affordable, stand beside the paper's numbers here. They show
-# what the method does, and decide no claim that is not marked as theirs.
+# With logits as targets, a kernel of one Jacobian row an image keeps more than 99 % of the exact kernel's
+# decisions at a twentieth of its rows, its whole build included; so does the last layer alone, which needs
+# no row. With labels as targets nothing does. Distilling the images does not help on the digits, and takes
+# more work than it saves at the paper's own sizes.
+#
+# The paper's four main claims, each counted in two ways. Thresholds are those of the claim contract, applied
+# to the small set-ups; a rank is low up to the paper's 41.
+
+# %% tags=["hide-input"]
+tables.both_table(both_ways.both_ways(run, means, evidence.metrics))
+
+# %% [markdown]
+# The claims on Imagenette need a ResNet-18 and a GPU, tier *paper*. That tier was not run; a test takes a
+# ResNet-18 with 40 pictures of 16 × 16 pixels through training, distillation, exact kernel, stage 3 and
+# streamed pass. The same quantities, measured live in two small set-ups where the exact kernel is
+# affordable, stand beside the paper's numbers here. They show what the method does, and decide no claim that
+# is not marked as theirs.
 
 # %% tags=["hide-input"]
 tables.paper_table(evidence.metrics, summary.prefixes(run))
@@ -99,10 +114,18 @@ tables.fewest_table(summary.fewest_rows(means))
 #
 # - **A streamed or Nyström kernel saves no Jacobian rows.** Both see every image once. What they save is
 #   memory and inner products. Only methods that look at fewer images, or at fewer logits, need fewer rows.
-# - **The kernel of the sum of logits needs one row an image** instead of ten. For a twentieth of the exact
-#   rows it sees half of the training images, where the per-class kernel sees a twentieth of them.
-# - **Distilled images do not beat random ones by much, if at all,** and each of them costs one pass of the
-#   network for every step of its distillation.
+# - **The kernel of the sum of logits is the best compression here.** It needs one row an image instead of
+#   ten. For a twentieth of the exact rows it sees half of the training images, where the per-class kernel
+#   sees a twentieth of them. It agrees with exact regression on 99.9 % of the digits and 99.4 % of the colour
+#   images; 99 % is reached with 200 and 40 times fewer rows.
+# - **A hundred random images are enough for the digits,** at 99 %. On colour images they keep 91 %, and it
+#   takes a thousand of them, half of all rows, to reach 99 %.
+# - **Distilled images do not beat random ones where logits are fitted:** 99 % against 99 % on the digits,
+#   86 % against 91 % on colour images. Where labels are fitted they help, 54 % against 41 % on colour images;
+#   500 random images, which take a third more operations, keep 63 %.
+# - **With labels as targets it stops.** No method with fewer rows keeps 99 %. For a twentieth of the rows the
+#   best keep 98 % on the digits and 70 % on colour images; there exact regression keeps 81 % of its own
+#   decisions when its ridge is ten times larger.
 # - **The dashed line needs no Jacobian row at all.** A network's logit is linear in the last layer's
 #   features: $f_c(x) = \langle J_c(x), w \rangle$ with $w$ the last layer's own weights and zeros
 #   elsewhere. One synthetic gradient, known before anything is computed, has a fidelity of 100 %. High
@@ -145,6 +168,22 @@ tables.method_table(means, summary.SHOWN, run.parameters.colour)
 # The columns *labels* fit one-hot labels in place of logits. They ask what the kernel itself has learned,
 # without the help of a network that already knows the answer. Compression costs far more there.
 #
+# ## Images tuned to the kernel itself
+#
+# Stage 1 of the paper has no tangent kernel in its loss. This control does: starting from landmarks, it
+# changes their pixels so that the span of their gradients captures more of the energy of all gradients,
+# $\sum_c \lVert \Pi_c \Phi_c \rVert^2 / \sum_c \lVert \Phi_c \rVert^2$, which is what the paper's theory
+# asks for. Each step takes the Jacobians of all its images, and the way back through them. Feature
+# matching is given the same number of operations.
+#
+# There is little to win: landmarks already hold 96 and 99 % of the energy. Four steps add a tenth of a point,
+# and take eight times the Jacobian rows of the images themselves. Feature matching holds less energy, and on
+# colour images agrees less.
+
+# %% tags=["hide-input"]
+tables.energy_table(summary.energy(run, means))
+
+# %% [markdown]
 # ## Synthetic gradients
 #
 # Stage 3 reduces the 500 distilled images to $s$ synthetic gradients, sums $\hat\phi = \Phi^\top u$ of
@@ -246,7 +285,9 @@ tables.even_table(paper_costs.even_counts())
 # stage 3 is run on exact kernels here, which favours it. Algorithm 1 keeps 95 % of the energy, counts a
 # global eigenvector as covered at 0.9, takes its number of clusters from 5, 10 and 20 by the eigengap, and
 # orders candidates by energy. The paper's settings are not known. Ridges are $10^{-4}$ of the mean diagonal
-# for logits, as a reproduction of the paper has it, and $10^{-2}$ for labels, for all methods alike.
+# for logits, as a reproduction of the paper has it, and $10^{-2}$ for labels, for all methods alike; the
+# latter is the best of six on validation images of a seed of its own, mean over five methods and two data
+# sets.
 #
 # **Streamed variant.** One pass over all images sketches each class's gradient to 1,024 numbers with random
 # signs on both sides of each layer, and keeps second moments alone: $O(nk^2)$ operations, and memory that
@@ -286,5 +327,5 @@ tables.certificate_table(check.certificates(run))
 assert check.folded_error(run) < 1e-9
 assert check.within_bounds(run)
 assert check.memory_growth(run) < 0.05
-assert summary.same_cells(run, evidence.metrics)
+assert metrics.same_cells(run, evidence.metrics)
 assert all(len(part) == 1 for _, part in means[means.method == "exact"].groupby(["data", "target"]))

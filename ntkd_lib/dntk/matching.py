@@ -173,7 +173,7 @@ def _target(model: nn.Module, images: Tensor, count: int, seed: int) -> _Target:
 
 
 def _moments(maps: Float[Tensor, "c n k h w"]) -> tuple[Float[Tensor, "c k"], Float[Tensor, "c k"]]:
-    return maps.mean((1, 3, 4)), maps.var((1, 3, 4))
+    return maps.mean((1, 3, 4)), maps.var((1, 3, 4), correction=0)
 
 
 def _start(images: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -33,6 +33,9 @@ LABELS = {
     "local-global": "DNTK, local-global",
     "global top": "top eigenvectors",
     "last layer": "last layer only",
+    "energy start": "landmarks",
+    "energy tuned": "tuned to the kernel",
+    "matched": "matched features, equal work",
 }
 STYLES = {
     "random": ("o", "blue"),

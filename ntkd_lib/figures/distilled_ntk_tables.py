@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.dntk.ledger import Ledger, break_even
+from ntkd_lib.experiments.distilled_ntk.both_ways import Counted
 from ntkd_lib.figures.distilled_ntk import LABELS, NAMES
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.records.evidence import Metric
@@ -265,3 +266,59 @@ def even_table(even: Mapping[str, float]) -> Html:
     """
     rows = [(name, f"{count:,.0f}") for name, count in even.items()]
     return table(("Distillation counted with", "Images"), rows, caption="Builds cost the same at")
+
+
+def both_table(counted: Sequence[Counted]) -> Html:
+    """Show claims as the paper counts and with everything counted.
+
+    Args:
+        counted: One entry a claim and data set.
+
+    Returns:
+        What is found in both ways, and whether the contract's threshold is kept.
+    """
+    rows = [
+        (
+            f"{each.claim} ({NAMES.get(each.data, 'the paper’s sizes')})",
+            f"{_held(each.paper_holds)}: {each.paper}",
+            f"{_held(each.whole_holds)}: {each.whole}",
+        )
+        for each in counted
+    ]
+    headers = ("Claim", "As the paper counts", "Everything counted")
+    return table(headers, rows, caption="Four claims, each counted in two ways")
+
+
+def _held(holds: bool) -> str:
+    return "holds" if holds else "fails"
+
+
+def energy_table(energy: pd.DataFrame) -> Html:
+    """Show images tuned to the tangent kernel beside feature matching of equal work.
+
+    Args:
+        energy: One row a data set and method.
+
+    Returns:
+        Energy captured, agreement with exact regression, Jacobian rows and operations of the build.
+    """
+    rows = [
+        (
+            f"{NAMES[row.data]}: {LABELS[row.method]}",
+            f"{row.captured:.2f}",
+            f"{row.agreement:.1f}",
+            f"{row.accuracy:.1f}",
+            f"{row.rows:,.0f}",
+            f"{row.flop / 1e9:,.0f}",
+        )
+        for row in energy.itertuples()
+    ]
+    headers = (
+        "Data: images",
+        "Energy captured (%)",
+        "Agreement (%)",
+        "Accuracy (%)",
+        "Jacobian rows",
+        "GFLOP",
+    )
+    return table(headers, rows, caption="100 images tuned to the kernel, and to features with equal work")

@@ -93,6 +93,28 @@ def paper_table() -> Html:
     return table(headers, rows, caption="The paper's PSNR (dB), 512 × 512; which images is not known")
 
 
+def beside_table(rows: pd.DataFrame) -> Html:
+    """Show the paper's numbers beside ours.
+
+    Args:
+        rows: One row a number; ``here`` is missing where the run is too short or a target is not reached.
+
+    Returns:
+        What, the paper's number, ours.
+    """
+    cells = [
+        (
+            row.what,
+            f"{_signed(row.paper)} {row.unit}",
+            "–" if pd.isna(row.here) else f"{_signed(row.here)} {row.unit}",
+        )
+        for row in rows.itertuples()
+    ]
+    return table(
+        ("Number", "The paper, 512 × 512", "Here, live size"), cells, caption="Beside the paper's tables"
+    )
+
+
 def search_table(trials: pd.DataFrame) -> Html:
     """Show the settings that the search chose.
 
@@ -176,8 +198,8 @@ def cost_table(overhead: Mapping[str, Any], million: Mapping[str, Any]) -> Html:
             "choosing and remembering, error memory",
             f"{100 * step['error_memory'] / step['step']:.2f} % of the step",
         ),
-        ("refresh of very many points, forward-equivalents", f"{_forwards(million):.2f}"),
-        ("rise of memory during it", f"{million['rise']:.0f} MiB"),
+        ("refresh of very many points, narrow network, forward-equivalents", f"{_forwards(million):.2f}"),
+        ("rise of memory during it, results and start-up included", f"{million['rise']:.0f} MiB"),
         ("all its activations would take", f"{million['everything']:,.0f} MiB"),
     ]
     return table(("Quantity", "Measured"), rows, caption="What choosing costs")
@@ -226,7 +248,7 @@ def answer(savings: pd.DataFrame, timed: pd.DataFrame, qualities: pd.DataFrame) 
         f"{by.cpu_saving['uniform']:.0f} %, error memory {by.cpu_saving['error_memory']:.0f} %. "
         f"After equal steps NINT is {_signed(end['nint'])} dB to uniform; without its kernel, "
         f"{_signed(end['error_mix'])} dB, so that the kernel's part is {_signed(ntk)} dB. "
-        f"After equal CPU time, all tuned alike, uniform is {_signed(gaps['uniform'])} dB and error memory "
-        f"{_signed(gaps['error_memory'])} dB to NINT."
+        f"After equal CPU time, all tuned alike, full batch is {_signed(gaps['full'])} dB to NINT, uniform "
+        f"{_signed(gaps['uniform'])} dB and error memory {_signed(gaps['error_memory'])} dB."
     )
     return element("p", element("strong", "Measured here. "), text)

@@ -129,7 +129,7 @@ def rate_table(rates: pd.DataFrame, null: pd.DataFrame) -> Html:
         (row.label, _rate(row, "false_positive"), _rate(row, "true_positive"), _counted(row))
         for row in rates.itertuples()
     ]
-    headers = ("Setting", "Flagged, not harmful", "Flagged, harmful", "Points")
+    headers = ("Setting", "Flagged, not past its best", "Flagged, past its best", "Points")
     return table(headers, rows, caption="How often |z| exceeds 1.96 (Wilson intervals over points)")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -57,7 +57,7 @@ def fit_to_cube(vertices: Float[np.ndarray, "v 3"], margin: float = 0.1) -> Floa
 def signed_distance(
     points: Float[np.ndarray, "n 3"],
     vertices: Float[np.ndarray, "v 3"],
-    faces: Float[np.ndarray, "f 3"],
+    faces: Int64[np.ndarray, "f 3"],
     samples: int = 100_000,
 ) -> Float[np.ndarray, " n"]:
     """Measure how far points are from a mesh, negative inside.

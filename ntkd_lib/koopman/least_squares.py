@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,7 @@ class NormalEquations:
     def solve(self, ridge: float = 0.0) -> Float[np.ndarray, "k m"]:
         """Give the weights W that minimise ``mean |W psi - t|^2 + ridge |W|^2``.
 
-        Without a ridge it is the solution of least norm, as the pseudo-inverse gives it.
+        Where G is singular to rounding it is the solution of least norm, as the pseudo-inverse gives it.
 
         Args:
             ridge: Weight of the squared norm.
@@ -39,9 +40,15 @@ class NormalEquations:
         Returns:
             Weights.
         """
-        if ridge > 0:
-            matrix = self.gram + ridge * np.eye(len(self.gram))
-            return scipy.linalg.solve(matrix, self.cross, assume_a="pos").T
+        matrix = self.gram + ridge * np.eye(len(self.gram))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", scipy.linalg.LinAlgWarning)
+            try:
+                return scipy.linalg.solve(matrix, self.cross, assume_a="pos").T
+            except (scipy.linalg.LinAlgError, scipy.linalg.LinAlgWarning):
+                return self._least_norm()
+
+    def _least_norm(self) -> Float[np.ndarray, "k m"]:
         values, vectors = scipy.linalg.eigh(self.gram)
         kept = values > DROPPED * len(values) * values[-1]
         basis = vectors[:, kept]
@@ -65,11 +72,11 @@ class NormalEquations:
             scale: Factor of each function; all 1 when left out.
 
         Returns:
-            Largest over smallest singular value.
+            Largest over smallest singular value; at most 6.7e7, what sums in float64 can tell from infinity.
         """
         factor = np.ones(len(self.gram)) if scale is None else scale
         values = scipy.linalg.eigvalsh(self.gram * factor[:, None] * factor)
-        return float(np.sqrt(values[-1] / max(values[0], np.finfo(float).tiny)))
+        return float(np.sqrt(values[-1] / max(values[0], np.finfo(float).eps * values[-1])))
 
 
 def normal_equations(lifted: Lifted, targets: Float[np.ndarray, "n k"]) -> NormalEquations:

@@ -8,12 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkd_lib.koopman.preconditioner import Preconditioner, price
 from ntkd_lib.koopman.problem import Curvature, Evaluation, Problem
 
 TOLERANCE = 1e-6
 STEPS, PRODUCTS = 40, 120  # most Newton steps, and most curvature products in each
 SLACK = 1e-6  # of the loss: what rounding may hide in float32
-WARM_SHARE, WARM_LEAST, WARM_TOLERANCE = 8, 4096, 1e-2  # first steps on an eighth of the inputs, loosely
+WARM_SHARE, WARM_LEAST, WARM_TOLERANCE = 8, 4096, 2e-2  # first steps on an eighth of the inputs, loosely
+WARM_ROWS = 8  # at least so many inputs a function: fewer would be fitted far better than the rest
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,10 @@ class Optimum:
     Attributes:
         weights: W, float64.
         value: F(W).
-        gradient: Norm of the gradient relative to that at W = 0, both in float64.
+        gradient: Norm of the gradient, in float64, relative to that at W = 0.
         gap: Upper bound on F(W) - min F; infinite without a ridge.
         steps: Newton steps.
-        passes: Passes over the data, products with the curvature counted by the inputs they looked at.
+        passes: Passes over the data: evaluations and products with the curvature.
     """
 
     weights: Float[Tensor, "c m"]
@@ -46,8 +48,9 @@ def minimise(
 ) -> Optimum:
     """Find the minimum of a convex problem.
 
-    Each step solves ``H D = -g`` by conjugate gradients, preconditioned by one matrix for all classes, to an
-    accuracy that grows as the gradient falls; then the step is halved until the loss falls enough.
+    Each step solves ``H D = -g`` by conjugate gradients, to an accuracy that grows as the gradient falls;
+    then the step is halved until the loss falls enough. The preconditioner has a block for every class, and
+    is renewed whenever as much work as it costs has gone into products since the last.
 
     Source: Nocedal and Wright (2006), Algorithm 7.1 (line-search Newton-CG) and Eq. 7.3 (accuracy).
 
@@ -62,33 +65,41 @@ def minimise(
     """
     zero = torch.zeros(problem.shape, dtype=torch.float64)
     scale = problem.evaluate(zero).gradient.norm().item()
-    weights, taken = (zero if start is None else start), 0
-    count = len(problem.lifted) // WARM_SHARE
-    if start is None and count >= WARM_LEAST:
+    # the mean over classes changes no probability, and the ridge wants it to be zero
+    weights, taken = (zero if start is None else start - start.mean(0)), 0
+    count = max(len(problem.lifted) // WARM_SHARE, WARM_ROWS * problem.shape[1])
+    if start is None and WARM_LEAST <= count <= len(problem.lifted) // 2:
         part = problem.part(count)
         weights, taken = _descend(part, zero, WARM_TOLERANCE, scale, steps)
-        problem.passes += part.passes / WARM_SHARE
+        problem.passes += part.passes * count / len(problem.lifted)
     weights, more = _descend(problem, weights, tolerance, scale, steps)
-    return certify(problem, weights, taken + more)
+    return certify(problem, weights, taken + more, scale)
 
 
 def _descend(
     problem: Problem, weights: Float[Tensor, "c m"], tolerance: float, scale: float, steps: int
 ) -> tuple[Float[Tensor, "c m"], int]:
-    here = problem.evaluate(weights)
+    here, spent, blocks = problem.evaluate(weights), 0, None
     for taken in range(steps):
         relative = here.gradient.norm().item() / scale if scale else 0.0
         if relative <= 0.9 * tolerance:
             return weights, taken
         accuracy = max(min(0.1, relative**0.5), 0.4 * tolerance / relative)
-        direction = _newton_direction(problem.curvature(here.logits), here.gradient, accuracy)
+        curvature = problem.curvature(here.logits)
+        if blocks is None or spent > price(problem.lifted):
+            # at W = 0 all classes have the same curvature
+            blocks, spent = curvature.preconditioner(by_class=weights.any().item()), 0
+        direction, products = newton_direction(curvature, blocks, here.gradient, accuracy)
         weights, here, moved = _line_search(problem, weights, here, direction)
+        spent += products
         if not moved:
             return weights, taken + 1
     return weights, steps
 
 
-def certify(problem: Problem, weights: Float[Tensor, "c m"], steps: int = 0) -> Optimum:
+def certify(
+    problem: Problem, weights: Float[Tensor, "c m"], steps: int = 0, scale: float | None = None
+) -> Optimum:
     """Measure in float64 how near weights are to the optimum.
 
     With a ridge the Fenchel dual of F at the student's own probabilities is a lower bound on min F, and F
@@ -99,13 +110,15 @@ def certify(problem: Problem, weights: Float[Tensor, "c m"], steps: int = 0) -> 
         problem: Problem.
         weights: W, float64.
         steps: Newton steps that led there.
+        scale: Gradient norm at W = 0; computed when left out.
 
     Returns:
         The weights with their certificate.
     """
-    passes, exact = problem.passes, problem.double()
-    scale = exact.evaluate(torch.zeros_like(weights)).gradient.norm().item()
-    here = exact.evaluate(weights)
+    passes = problem.passes
+    if scale is None:
+        scale = problem.evaluate(torch.zeros_like(weights)).gradient.norm().item()
+    here = problem.double().evaluate(weights)
     relative = here.gradient.norm().item() / scale if scale else 0.0
     return Optimum(weights, here.value, relative, duality_gap(problem, here.gradient), steps, passes)
 
@@ -126,23 +139,33 @@ def duality_gap(problem: Problem, gradient: Float[Tensor, "c m"]) -> float:
     return (gradient * solved).sum().item() / (2 * problem.ridge)
 
 
-def _newton_direction(
-    curvature: Curvature, gradient: Float[Tensor, "c m"], accuracy: float
-) -> Float[Tensor, "c m"]:
-    factor = curvature.preconditioner()
-    found, rest = torch.zeros_like(gradient), -gradient
-    ready = torch.cholesky_solve(rest.T, factor).T
-    path, agreement = ready, (rest * ready).sum()
-    for _ in range(PRODUCTS):
+def newton_direction(
+    curvature: Curvature, blocks: Preconditioner, gradient: Float[Tensor, "c m"], accuracy: float
+) -> tuple[Float[Tensor, "c m"], int]:
+    """Solve ``H D = -g`` by preconditioned conjugate gradients.
+
+    Args:
+        curvature: H.
+        blocks: Its approximate inverse.
+        gradient: g.
+        accuracy: Norm of the residual to stop at, relative to g.
+
+    Returns:
+        D, and the number of products with H.
+    """
+    found, rest, products = torch.zeros_like(gradient), -gradient, 0
+    path = ready = blocks.solve(rest)
+    agreement = (rest * ready).sum()
+    while products < PRODUCTS:
         bent = curvature.apply(path)
-        length = agreement / (path * bent).sum()
+        length, products = agreement / (path * bent).sum(), products + 1
         found, rest = found + length * path, rest - length * bent
         if not rest.norm() > accuracy * gradient.norm():
             break
-        ready = torch.cholesky_solve(rest.T, factor).T
+        ready = blocks.solve(rest)
         agreement, before = (rest * ready).sum(), agreement
         path = ready + agreement / before * path
-    return found
+    return found, products
 
 
 def _line_search(

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from ntkd_lib.koopman.lifted import Lifted
 from ntkd_lib.koopman.loss import DistillationLoss
-
-PRECONDITIONED_ON = 16_384  # inputs; more made it slower and no better
+from ntkd_lib.koopman.preconditioner import Preconditioner, class_blocks
 
 
 @dataclass(frozen=True)
@@ -115,27 +114,9 @@ class Problem:
         """Give the same problem in float64."""
         return Problem(self.lifted.double(), self.loss, self.labels, self.soft, self.ridge, self.penalty)
 
-    def curvature(self, logits: Float[Tensor, "c n"], share: float = 0.999) -> Curvature:
-        """Give the second derivative at logits, on the inputs that carry it.
-
-        Most inputs of a trained classifier are far from every decision; all but the last thousandth of the
-        curvature is then in a part of them.
-
-        Args:
-            logits: Logits of all inputs.
-            share: Share of the summed curvature to keep; 1 keeps every input.
-
-        Returns:
-            The operator.
-        """
-        weight = self.loss.diagonal(self.loss.probabilities(logits)).sum(0).double()
-        order = weight.argsort(descending=True)
-        needed = int((weight[order].cumsum(0) < share * weight.sum()).sum()) + 1
-        everything = needed > 0.7 * len(order) or share >= 1
-        if everything:
-            return Curvature(self, self.lifted, logits)
-        rows = order[:needed].sort().values
-        return Curvature(self, self.lifted.subset(rows), logits[:, rows])
+    def curvature(self, logits: Float[Tensor, "c n"]) -> Curvature:
+        """Give the second derivative at logits of all inputs."""
+        return Curvature(self, logits)
 
 
 class Curvature:
@@ -143,13 +124,11 @@ class Curvature:
 
     Args:
         problem: Problem.
-        lifted: Functions of the inputs that are looked at.
-        logits: Their logits.
+        logits: Logits of all inputs at the point.
     """
 
-    def __init__(self, problem: Problem, lifted: Lifted, logits: Float[Tensor, "c k"]) -> None:
+    def __init__(self, problem: Problem, logits: Float[Tensor, "c n"]) -> None:
         self.problem = problem
-        self.lifted = lifted
         self.probabilities = problem.loss.probabilities(logits)
 
     def apply(self, direction: Float[Tensor, "c m"]) -> Float[Tensor, "c m"]:
@@ -162,46 +141,25 @@ class Curvature:
             Change of the gradient.
         """
         problem, result, start = self.problem, torch.zeros_like(direction), 0
-        used = direction.to(self.lifted.scores.dtype)
-        for block in self.lifted:
+        used = direction.to(problem.lifted.scores.dtype)
+        for block in problem.lifted:
             end = start + block.shape[1]
             hard, soft = (p[:, start:end] for p in self.probabilities)
             result += problem.loss.curve((hard, soft), used @ block) @ block.T
             start = end
-        problem.passes += start / len(problem.lifted)
-        return result / len(problem.lifted) + problem.penalise(direction)
+        problem.passes += 1
+        return result / start + problem.penalise(direction)
 
-    def preconditioner(self) -> Float[Tensor, "m m"]:
-        """Factorise one matrix that stands for the second derivative of every class.
+    def preconditioner(self, *, by_class: bool) -> Preconditioner:
+        """Factorise the diagonal blocks of the operator.
 
-        The mean over classes of the diagonal blocks ``sum_i p_ik (1 - p_ik) psi_i psi_i'``, from part of the
-        inputs, plus the ridge term.
+        Args:
+            by_class: Whether each class gets a block of its own.
 
         Returns:
-            Lower Cholesky factor, float64.
+            An approximate inverse.
         """
-        problem, start = self.problem, 0
-        m = self.lifted.dictionary.count
-        total = self.lifted.scores.new_zeros(m, m)
-        weights = problem.loss.diagonal(self.probabilities).mean(0).sqrt()
-        for block in self.lifted:
-            if start >= PRECONDITIONED_ON:
-                break
-            end = start + block.shape[1]
-            scaled = block * weights[start:end]
-            total.addmm_(scaled, scaled.T)
-            start = end
-        total = total.double() * (len(self.lifted) / start / len(problem.lifted))
+        problem, m = self.problem, self.problem.lifted.dictionary.count
         ridge = torch.eye(m, dtype=torch.float64) if problem.penalty is None else problem.penalty
-        return _cholesky(total + problem.ridge * ridge)
-
-
-def _cholesky(matrix: Float[Tensor, "m m"]) -> Float[Tensor, "m m"]:
-    """Factorise, adding to the diagonal what rounding has taken away."""
-    shift = 1e-7 * matrix.diagonal().mean().clamp(min=1e-30)
-    for _ in range(8):
-        factor, failed = torch.linalg.cholesky_ex(matrix + shift * torch.eye(len(matrix), dtype=matrix.dtype))
-        if not failed:
-            return factor
-        shift *= 10
-    return matrix.diagonal().clamp(min=1e-30).sqrt().diag()
+        weights = problem.loss.diagonal(self.probabilities)
+        return class_blocks(problem.lifted, weights, problem.ridge * ridge, by_class=by_class)

@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from ntkd_lib.pipeline.notebooks import plan_cells
 from ntkd_lib.pipeline.seal import Seal, cell_keys
@@ -21,22 +21,37 @@ def metric_problems(seal: Seal, layout: Layout, target: Target) -> Iterator[str]
         target: what was run.
 
     Yields:
-        one line for each metric that differs; nothing where the experiment's summary has no `metrics(run)`.
+        one line for each metric that differs, or one where published metrics cannot be derived.
     """
     path = layout.evidence(seal.notebook)
     published = load_evidence(path).metrics if path.exists() else {}
-    derived = _derived(target, layout)
-    for name in sorted({*published, *derived} if derived is not None else ()):
+    derive = metrics_of(target.notebook.experiment)
+    if derive is None:
+        if published:
+            yield f"metrics cannot be derived again: {target.notebook.experiment} has no metrics(run)"
+        return
+    derived = derive(_stored_run(target, layout))
+    for name in sorted({*published, *derived}):
         if published.get(name) != derived.get(name):
             yield f"metric {name} is not what its records give"
 
 
-def _derived(target: Target, layout: Layout) -> Mapping[str, Metric] | None:
-    module = f"{target.notebook.experiment}.summary"
-    if importlib.util.find_spec(module) is None:
-        return None
-    metrics = getattr(importlib.import_module(module), "metrics", None)
-    return None if metrics is None else metrics(_stored_run(target, layout))
+def metrics_of(experiment: str) -> Callable[[object], Mapping[str, Metric]] | None:
+    """Find the function that makes an experiment's metrics of a run.
+
+    Args:
+        experiment: package of the experiment.
+
+    Returns:
+        ``metrics`` of its module ``metrics``, else of ``summary``; None where neither has one.
+    """
+    for name in ("metrics", "summary"):
+        module = f"{experiment}.{name}"
+        if importlib.util.find_spec(module) is not None:
+            found = getattr(importlib.import_module(module), "metrics", None)
+            if found is not None:
+                return found
+    return None
 
 
 def _stored_run(target: Target, layout: Layout) -> object:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import cos, pi
 
 import torch
 from jaxtyping import Float
@@ -84,6 +85,7 @@ def train_stacked(
     epochs: int,
     *,
     lr: float,
+    falling: bool = False,
     decay: Float[Tensor, " r"] | None = None,
     checkpoint: Callable[[int], None] | None = None,
 ) -> None:
@@ -98,15 +100,18 @@ def train_stacked(
         x: Inputs of each replicate.
         epochs: Number of steps.
         lr: Learning rate.
+        falling: Whether it falls from there to zero along a cosine.
         decay: Weight decay of each replicate, taken off the weights (not the biases) before each step.
         checkpoint: Called after each epoch with its number, from 1; None for nothing.
     """
     optimiser = torch.optim.Adam(nets.parameters(), lr=lr, fused=True)
     for epoch in range(1, epochs + 1):
+        rate = lr * (1 + cos(pi * (epoch - 1) / epochs)) / 2 if falling else lr
+        optimiser.param_groups[0]["lr"] = rate
         optimiser.zero_grad(set_to_none=False)
         loss(nets(x)).sum().backward()
         if decay is not None:
-            _shrink(nets, lr * decay)
+            _shrink(nets, rate * decay)
         optimiser.step()
         if checkpoint is not None:
             checkpoint(epoch)

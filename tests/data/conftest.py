@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from ntkd_lib.data import download, network, registry
-from ntkd_lib.data.catalogue import DATASETS, Content, Download, OfficialDataset
+from ntkd_lib.data.catalogue import DATASETS, Content, Download, EmbeddedDataset, OfficialDataset
+from ntkd_lib.data.pictures import PictureDataset, pictures_digest
 
 TRAIN, TEST = 20, 10
 
@@ -118,6 +119,27 @@ def catalogue(monkeypatch, idx_dataset, cifar_dataset):
     for dataset in (idx_dataset.dataset, cifar_dataset.dataset, fashion):
         monkeypatch.setitem(DATASETS, dataset.name, dataset)
     return SimpleNamespace(idx=idx_dataset, cifar=cifar_dataset)
+
+
+@pytest.fixture
+def brought(monkeypatch, tmp_path):
+    """Let every data set that only its user can bring be one small file, there in the cache."""
+    for name, dataset in list(DATASETS.items()):
+        if not isinstance(dataset, EmbeddedDataset) and not dataset.size:
+            monkeypatch.setitem(DATASETS, name, _brought(dataset, tmp_path / "cache" / dataset.folder))
+    pictures_digest.cache_clear()
+    yield
+    pictures_digest.cache_clear()
+
+
+def _brought(dataset, folder):
+    folder.mkdir(parents=True)
+    (folder / "one").write_bytes(b"one")
+    if not isinstance(dataset, PictureDataset):
+        return replace(dataset, contents=(Content("one", hashlib.sha256(b"one").hexdigest(), ""),))
+    index = b"image,split,label\none,train,0\n"
+    (folder / "index.csv").write_bytes(index)
+    return replace(dataset, index_sha256=hashlib.sha256(index).hexdigest(), sha256=pictures_digest(folder))
 
 
 @pytest.fixture

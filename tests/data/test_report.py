@@ -95,10 +95,14 @@ def test_table_is_aligned_and_complete(catalogue, monkeypatch):
     assert not any(line != line.rstrip() for line in lines)
 
 
-def test_nothing_to_do_is_not_announced(catalogue):
-    assert "what to do" not in render([row for row in rows(download=True) if row.name != "signals"])
+@pytest.mark.usefixtures("catalogue", "brought")
+def test_nothing_to_do_is_not_announced():
+    table = rows(download=True)
+    assert {row.found for row in table} == {"real", "embedded"}
+    assert "what to do" not in render(table)
 
 
-def test_signals_are_brought_by_the_user(catalogue):
-    row = by_name(rows(download=True))["signals"]
-    assert (row.found, row.action) == ("stand-in", "set NTKD_DATA to a folder that holds signals")
+@pytest.mark.parametrize(("name", "folder"), [("imagenette", "imagenette-128"), ("signals", "signals")])
+def test_what_nobody_offers_for_download_is_brought_by_the_user(catalogue, name, folder):
+    row = by_name(rows(download=True))[name]
+    assert (row.found, row.action) == ("stand-in", f"set NTKD_DATA to a folder that holds {folder}")

@@ -11,6 +11,7 @@ from ntkd_lib.experiments.nint_speedup import (
     check,
     contract,
     costs,
+    paper,
     plan,
     race,
     record,
@@ -27,6 +28,7 @@ from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.figures import nint_maps, nint_tables
 from ntkd_lib.figures import nint_speedup as figures
 from ntkd_lib.figures.style import theme
+from ntkd_lib.records.cells import Record
 from ntkd_lib.records.claims import load_claims
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import tier_layout
@@ -34,13 +36,33 @@ from ntkd_lib.records.parameters import ParameterError, load_parameters
 from ntkd_lib.records.sources import module_sources
 from ntkd_lib.records.store import CellStore
 
-TINY = {"seeds": [0, 1], "side": 32, "width": 8, "steps": 40, "every": 5, "side_steps": 20, "points": 1024}
+TINY = {"seeds": [0, 1], "side": 32, "width": 8, "steps": 20, "every": 2, "side_steps": 20, "points": 1024}
+
+PARTS = {
+    "IMAGES": ("div2k-512-01", "kodim03"),
+    "RACE": (
+        "full",
+        "uniform",
+        "nint",
+        "released",
+        "error_mix",
+        "int_dense",
+        "evos",
+        "expansive",
+        "error_memory",
+    ),
+    "SETTINGS": ("nint", "xi5", "alpha40"),
+    "RATES": {"siren": 5e-4, "ffn": 2e-3, "wire": 2e-3, "hashgrid": 1e-2},
+}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run of the whole plan, very small, on the stand-in."""
+    """A run of the plan on the stand-in, very small, with a part of its images, samplers and networks."""
     with pytest.MonkeyPatch.context() as patch:
+        for name, part in PARTS.items():
+            for module in (plan, studies, summary):
+                patch.setattr(module, name, part, raising=False)
         patch.delenv("NTKD_DATA", raising=False)
         patch.setenv("NTKD_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("NTKD_OFFLINE", "1")
@@ -79,7 +101,7 @@ def test_entrants_of_a_race_share_everything_but_the_sampler():
 
 
 def test_rare_evaluations_are_refused():
-    expected = r"every = 100 is too much for side_steps = 300; allowed: at most a quarter of it"
+    expected = r"every = 100 is too much for side_steps = 200; allowed: at most a quarter of it"
     with pytest.raises(ParameterError, match=expected):
         plan.plan(NintParameters(every=100))
 
@@ -115,18 +137,22 @@ def test_the_contracts_protocol_is_the_contracts():
     assert shares | {0.7} == {0.5, 0.6, 0.7, 0.8}
 
 
-def test_recorded_metrics_are_those_of_the_contract(monkeypatch):
+def test_recorded_evidence_names_the_protocol_that_was_run():
+    made = record.evidence(locate("signals"), {}, 1.0)
+    assert made.standard
+    assert (made.parameters["side"], made.parameters["seeds"]) == (128, [0, 1, 2, 3, 4])
+    for cell in small.cells("fixed", "0" * 64):
+        assert cell.arguments["subject"]["side"] == made.parameters["side"]
+        assert cell.arguments["steps"] == made.parameters["steps"]
+        assert cell.arguments["seed"] in made.parameters["seeds"]
+
+
+def test_recorded_metrics_are_those_of_the_contract(monkeypatch, tmp_path):
     curve = {"quality": [20.0, 30.0], "cpu": [0.0, 2.0]}
-
-    class Made:
-        key = "a" * 64
-        values = {  # noqa: RUF012
-            "curves": {name: curve for name in METHODS},  # noqa: C420
-            "looks": [{"ratio": 12.0}],
-        }
-
-    monkeypatch.setattr(record, "by_seed", lambda part, sha256, store: {s: [Made()] * 3 for s in range(5)})
-    found = record.metrics("0" * 64, None)
+    values = {"curves": dict.fromkeys(METHODS, curve), "looks": [{"ratio": 12.0}]}
+    made = Record("a" * 64, "made", values, {}, {"seconds": 1.0})
+    monkeypatch.setattr(record, "by_seed", lambda part, sha256, store: {s: [made] * 3 for s in range(5)})
+    found = record.metrics("0" * 64, CellStore(tmp_path))
     named = {n for c in load_claims().claims for n in c.metric_names if n.startswith("nint.small.")}
     assert set(found) == named
     assert found["nint.small.nint.psnr_equal_time"].values == [30.0] * 5
@@ -161,17 +187,18 @@ def test_a_diverged_entrant_is_named():
 
 
 def test_races_repeat_bit_for_bit():
-    setup = cells.Setup("test", {"name": "siren", "width": 8, "hidden": 1}, 20, 5, "")
-    entrants = [cells.entrant(name) for name in METHODS]
+    setup = cells.Setup("test", {"name": "siren", "width": 8, "hidden": 1}, 10, 5, "")
+    names = list(METHODS)[:17]  # one of each sampler, not its settings
+    entrants = [cells.entrant(name) for name in names]
     made = setup.race(
-        {"kind": "waves", "side": 8, "frequencies": [1, 2]}, 0, entrants, tag="x", windows=[10, 20]
+        {"kind": "waves", "side": 8, "frequencies": [1, 2]}, 0, entrants, tag="x", windows=[5, 10]
     )
     first, second = (race.run(made.arguments, {}) for _ in range(2))
-    for name in METHODS:
+    for name in names:
         assert first.values["curves"][name]["quality"] == second.values["curves"][name]["quality"]
         assert np.array_equal(first.arrays[f"visits.{name}"], second.arrays[f"visits.{name}"])
     batch = int(0.2 * 64)
-    assert (first.arrays["visits.uniform"].sum(1) == 10 * batch).all()
+    assert (first.arrays["visits.uniform"].sum(1) == 5 * batch).all()
 
 
 def test_costs_are_measured():
@@ -252,6 +279,8 @@ def test_all_tables_are_written(run):
     assert "error memory" in nint_tables.quality_table(qualities)
     assert "Measured here." in nint_tables.answer(savings, summary.equal_time(run), qualities)
     assert "39.09" in nint_tables.paper_table()
+    rows = paper.beside(savings, qualities, studies.networks(run))
+    assert "+0.97 dB" in nint_tables.beside_table(rows)
     assert "bach" in nint_tables.others_table(studies.others(run))
     assert "percentile" in nint_tables.looks_table(studies.looks(run))
     assert "uniform" in nint_tables.search_table(studies.trials())

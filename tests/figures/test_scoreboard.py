@@ -6,6 +6,7 @@ import pytest
 from ntkd_lib.experiments.scoreboard.summary import built_chapters, verdict_counts
 from ntkd_lib.figures.claims import PAPERS
 from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
+from ntkd_lib.records import evidence
 from ntkd_lib.records.claims import load_claims
 from ntkd_lib.records.evidence import save_evidence
 from ntkd_lib.records.layout import tier_layout
@@ -17,6 +18,7 @@ from tests.book import fake
 def verdicts(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NTKD_BUILD", str(tmp_path_factory.mktemp("build")))
+        patch.setattr(evidence, "results_root", lambda: tmp_path_factory.mktemp("results"))
         save_evidence(tier_layout(fake.TIER).evidence(fake.CHAPTER), fake.evidence())
         return all_verdicts(fake.TIER)
 

@@ -184,11 +184,13 @@ def test_walkers_climb_and_their_weights_undo_it():
     signal = Signal(torch.rand(side * side, 1), (side, side))
     sampler, state = SoftMining(signal, 60, 0, restart=0.0, drift=1.0), view_of_one(signal)
     hill = -(torch.arange(side * side) % side - 15.0).abs()[:, None] + 16
-    for step in range(30):
+    columns = []
+    for step in range(40):
         indices = sampler.indices(step, state)
         sampler.observe(torch.arange(side * side), hill)
-    columns = (indices % side).float()
-    assert columns.mean() > 11
+        columns.append((indices % side).float().mean().item())
+    # an even draw gives 9.5 ± 0.2; walkers that meet start anew, which keeps the crowd from the top at 15
+    assert sum(columns[20:]) / 20 > 11
     assert sampler.weights.mean().item() == pytest.approx(1)
     assert torch.corrcoef(torch.stack([sampler.weights, hill[indices, 0]]))[0, 1] < -0.8
 

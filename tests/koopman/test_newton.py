@@ -5,12 +5,13 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from ntkd_lib.koopman import preconditioner
 from ntkd_lib.koopman.adam import train_adam
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.least_squares import normal_equations
 from ntkd_lib.koopman.lifted import Lifted
 from ntkd_lib.koopman.loss import DistillationLoss
-from ntkd_lib.koopman.newton import certify, duality_gap, minimise
+from ntkd_lib.koopman.newton import certify, duality_gap, minimise, newton_direction
 from ntkd_lib.koopman.problem import Problem
 
 N, D, C = 300, 3, 4
@@ -39,7 +40,7 @@ def test_gradient_and_curvature_are_finite_differences(alpha: float) -> None:
     assert (up.value - down.value) / (2 * step) == pytest.approx(
         (middle.gradient * way).sum().item(), rel=1e-6
     )
-    bent = posed.curvature(middle.logits, share=1).apply(way)
+    bent = posed.curvature(middle.logits).apply(way)
     torch.testing.assert_close(bent, (up.gradient - down.gradient) / (2 * step), rtol=1e-5, atol=1e-8)
 
 
@@ -53,15 +54,56 @@ def test_loss_is_divergence_and_cross_entropy() -> None:
     assert value == pytest.approx((0.25 * divergence + 0.75 * entropy).item(), rel=1e-12)
 
 
-def test_curvature_on_part_of_the_inputs_is_near_the_whole() -> None:
-    posed = problem(0.0, n=5000)
-    logits = posed.evaluate(8 * weights_like(posed)).logits
-    part, whole = posed.curvature(logits, share=0.99), posed.curvature(logits, share=1)
-    assert len(part.lifted) < 0.7 * len(whole.lifted)
-    way = weights_like(posed, 3)
-    both = [(way * operator.apply(way)).sum() for operator in (part, whole)]
-    assert both[0] <= both[1]
-    assert both[0] > 0.9 * both[1]
+def dense_curvature(posed: Problem, logits: torch.Tensor) -> torch.Tensor:
+    operator, size = posed.curvature(logits), posed.shape[0] * posed.shape[1]
+    units = torch.eye(size, dtype=torch.float64).reshape(size, *posed.shape)
+    return torch.stack([operator.apply(unit).flatten() for unit in units])
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.6])
+def test_blocks_are_those_of_the_curvature(alpha: float) -> None:
+    posed = problem(alpha)
+    logits = posed.evaluate(weights_like(posed)).logits
+    dense = dense_curvature(posed, logits).reshape(*posed.shape, *posed.shape)
+    blocks = posed.curvature(logits).preconditioner(by_class=True)
+    assert blocks.by_class
+    side = weights_like(posed, 3)
+    side -= side.mean(0)
+    expected = torch.stack([torch.linalg.solve(dense[k, :, k], side[k]) for k in range(C)])
+    torch.testing.assert_close(blocks.solve(side), expected - expected.mean(0), rtol=1e-3, atol=1e-4)
+
+
+def test_preconditioner_is_symmetric_and_leaves_out_what_changes_nothing() -> None:
+    posed = problem()
+    blocks = posed.curvature(posed.evaluate(weights_like(posed)).logits).preconditioner(by_class=True)
+    one, two = weights_like(posed, 3), weights_like(posed, 4)
+    assert (one * blocks.solve(two)).sum().item() == pytest.approx((two * blocks.solve(one)).sum().item())
+    assert (one * blocks.solve(one)).sum() > 0
+    assert blocks.solve(one[:1].expand(posed.shape)).abs().max() < 1e-9
+
+
+def test_one_block_serves_all_classes_where_memory_is_short(monkeypatch) -> None:
+    posed = problem(0.0)
+    logits = posed.evaluate(torch.zeros(posed.shape, dtype=torch.float64)).logits
+    operator = posed.curvature(logits)
+    several = operator.preconditioner(by_class=True)
+    monkeypatch.setattr(preconditioner, "MEMORY", 0)
+    single = operator.preconditioner(by_class=True)
+    assert not single.by_class
+    # at W = 0 every class has the same curvature
+    torch.testing.assert_close(single.solve(weights_like(posed)), several.solve(weights_like(posed)))
+    assert minimise(posed).gradient <= 1e-6
+
+
+def test_blocks_shorten_the_path() -> None:
+    posed = problem(0.0, n=3000)
+    here = posed.evaluate(minimise(posed, tolerance=0.02).weights)
+    operator = posed.curvature(here.logits)
+    counts = [
+        newton_direction(operator, operator.preconditioner(by_class=by_class), here.gradient, 1e-3)[1]
+        for by_class in (True, False)
+    ]
+    assert counts[0] < counts[1]
 
 
 def test_without_a_teacher_it_is_logistic_regression() -> None:
@@ -90,7 +132,7 @@ def test_the_optimum_does_not_depend_on_the_start() -> None:
 
 
 def test_a_small_part_is_a_start_and_no_more() -> None:
-    posed = problem(n=40_000)
+    posed = problem(n=33_000)
     warm, cold = minimise(posed), minimise(posed, torch.zeros(posed.shape, dtype=torch.float64))
     assert warm.gradient <= 1e-6 >= cold.gradient
     assert warm.value == pytest.approx(cold.value, rel=1e-9)

@@ -119,7 +119,7 @@ def test_ctrl_c_stops_the_workers_keeps_what_is_done_and_the_next_run_goes_on(st
     kept = len(other.contents()) // 2
     assert 4 <= kept < 13
     assert f"stopped; {kept} of 13 cells kept, run again to go on\n" in said
-    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert "KeyboardInterrupt" in said.splitlines()
     assert said.count("Traceback") == 1  # that of the driver: workers are silent
     assert psutil.wait_procs(children, timeout=10)[1] == []
     assert start(other).wait(60) == 0

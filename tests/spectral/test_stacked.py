@@ -17,7 +17,8 @@ def ordinary(nets, replicate):
     return torch.nn.Sequential(*layers[:-1]).double()
 
 
-def test_stacked_training_is_training_one_by_one():
+@pytest.mark.parametrize("falling", [False, True])
+def test_stacked_training_is_training_one_by_one(falling):
     torch.manual_seed(0)
     x, y = torch.randn(3, 30, 4).double(), torch.randn(3, 30).double()
     mask = torch.ones(3, 30).double()
@@ -28,9 +29,10 @@ def test_stacked_training_is_training_one_by_one():
         for tensor in pair:
             tensor.data = tensor.data.double()
     decay = torch.tensor([0.0, 0.0, 0.5]).double()
-    train_stacked(nets, squared_error(y, mask), x, 25, lr=0.01, decay=decay)
+    train_stacked(nets, squared_error(y, mask), x, 25, lr=0.01, falling=falling, decay=decay)
     for replicate, twin in enumerate(twins):
         optimiser = torch.optim.Adam(twin.parameters(), lr=0.01)
+        fall = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 25 if falling else 10**9)
         kept = mask[replicate] > 0
         for _ in range(25):
             optimiser.zero_grad()
@@ -38,8 +40,9 @@ def test_stacked_training_is_training_one_by_one():
             with torch.no_grad():
                 for name, weight in twin.named_parameters():
                     if "weight" in name:
-                        weight.mul_(1 - 0.01 * decay[replicate])
+                        weight.mul_(1 - fall.get_last_lr()[0] * decay[replicate])
             optimiser.step()
+            fall.step()
         torch.testing.assert_close(nets(x)[replicate], twin(x[replicate]), rtol=1e-7, atol=1e-9)
 
 

@@ -14,7 +14,7 @@ from ntkd_lib.dntk.costs import NetworkCosts, network_costs, solution
 from ntkd_lib.dntk.ledger import Clock, Ledger, Work
 from ntkd_lib.dntk.regression import fit_per_class, predict_per_class
 from ntkd_lib.experiments.distilled_ntk.network import logits_of, restore_network
-from ntkd_lib.experiments.distilled_ntk.scoring import Scores, fitted, targets_of
+from ntkd_lib.experiments.distilled_ntk.scoring import LOGIT_RIDGE, Predict, Scores, targets_of
 from ntkd_lib.experiments.distilled_ntk.setting import Setting, prepare
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.kinds import Kind
@@ -33,6 +33,7 @@ class Bench:
         costs: Counts of its per-class kernels.
         targets: What regression on all training images is fitted to, by name.
         scores: Where results go.
+        ridges: Ridge of each target, as a share of the mean diagonal.
         clock: Measures seconds.
         device: Where work is done.
     """
@@ -42,6 +43,7 @@ class Bench:
     costs: NetworkCosts
     targets: Mapping[str, Float[Tensor, "n c"]]
     scores: Scores
+    ridges: Mapping[str, float]
     clock: Clock
     device: str
 
@@ -50,7 +52,7 @@ class Bench:
         """Restore the network and load the data.
 
         Args:
-            arguments: What `prepare` takes.
+            arguments: What `prepare` takes, and ``label_ridge``.
             network: Record of the network.
 
         Returns:
@@ -64,6 +66,7 @@ class Bench:
             network_costs(model, setting.images[:1]),
             targets_of(logits_of(model, setting.images), setting.labels),
             Scores(setting.test_labels, logits_of(model, setting.test_images).double()),
+            {"logits": LOGIT_RIDGE, "labels": arguments["label_ridge"]},
             Clock(arguments["device"]),
             arguments["device"],
         )
@@ -95,6 +98,18 @@ class Bench:
         rows = rows.to(self.setting.labels.device)
         return self.setting.images[rows], {name: values[rows] for name, values in self.targets.items()}
 
+    def fitted(self, targets: Mapping[str, Tensor], method: Predict) -> dict[str, Float[Tensor, "t c"]]:
+        """Fit every target with its ridge and predict.
+
+        Args:
+            targets: Targets by name.
+            method: Gives predictions from targets and a ridge.
+
+        Returns:
+            Predictions by name.
+        """
+        return {name: method(values, self.ridges[name]) for name, values in targets.items()}
+
     def regress(
         self,
         method: str,
@@ -122,7 +137,9 @@ class Bench:
         tests = len(self.setting.test_labels)
         query = (self.costs.jacobian(1) + self.costs.kernel(1, count)).timed(self.clock.seconds / tests)
         with self.clock.measure():
-            found = fitted(targets, lambda y, ridge: predict_per_class(cross, fit_per_class(theta, y, ridge)))
+            found = self.fitted(
+                targets, lambda y, ridge: predict_per_class(cross, fit_per_class(theta, y, ridge))
+            )
         solved = solution(count, len(theta)).timed(self.clock.seconds / len(targets))
         stages = {**(before or {}), "tangent kernel": built, "regression": solved}
         self.scores.add(method, count, found, Ledger(stages, query))

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from ntkd_lib.experiments.distilled_ntk.memory import COUNTS
 from ntkd_lib.experiments.distilled_ntk.parameters import DistilledParameters
+from ntkd_lib.experiments.distilled_ntk.settings import label_ridge
 from ntkd_lib.records.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.distilled_ntk"
 FEW = 10  # distilled images a class: a twentieth of 2,000 images
+STREAMED = (400, 1600)  # images of the two streams whose memory is compared
 
 
 class CellMaker:
@@ -73,11 +74,21 @@ class CellMaker:
         network = {"network": self.network(seed)}
         both, many = self._needs(seed, "few", "many"), self._needs(seed, "many")
         return [
-            self._cell("exact", seed, "reference:exact", {}, network, 25),
+            self._cell("exact", seed, "reference:exact", _ridge(), network, 25),
             self._cell("points", seed, "points:compare", self._steps(), both, 30),
-            self._cell("streamed", seed, "streamed:stream", {"sketch": self.parameters.sketch}, network, 10),
+            self._cell(
+                "streamed",
+                seed,
+                "streamed:stream",
+                {"sketch": self.parameters.sketch} | _ridge(),
+                network,
+                10,
+            ),
             self._cell("ranks", seed, "ranks:measure", {}, many, 10),
-            self._cell("base", seed, "base:train_on_distilled", {"epochs": self.epochs}, many, 12),
+            self._cell(
+                "energy", seed, "energy:tune", {"steps": self.parameters.energy_steps} | _ridge(), network, 20
+            ),
+            self._cell("base", seed, "base:train_on_distilled", {"epochs": self.epochs} | _ridge(), many, 12),
         ]
 
     def sketches(self, seed: int) -> Cell:
@@ -96,8 +107,8 @@ class CellMaker:
         sizes = {"few": FEW, "many": self.parameters.per_class}
         return {"network": self.network(seed)} | {name: self.images(seed, sizes[name]) for name in names}
 
-    def _steps(self) -> dict[str, int]:
-        return {"distil_steps": self.parameters.distil_steps}
+    def _steps(self) -> dict[str, float]:
+        return {"distil_steps": self.parameters.distil_steps} | _ridge()
 
     def _cell(
         self, name: str, seed: int, work: str, arguments: dict[str, Any], needs: dict[str, Cell], cost: float
@@ -120,10 +131,16 @@ class CellMaker:
         )
 
 
+def _ridge() -> dict[str, float]:
+    return {"label_ridge": label_ridge()}
+
+
 def memory_cell() -> Cell:
     """Make the cell that measures the memory of the streamed pass.
 
     Returns:
         The cell.
     """
-    return Cell(name="memory", work=f"{PACKAGE}.memory:measure", arguments={"counts": list(COUNTS)}, cost=10)
+    return Cell(
+        name="memory", work=f"{PACKAGE}.memory:measure", arguments={"counts": list(STREAMED)}, cost=10
+    )

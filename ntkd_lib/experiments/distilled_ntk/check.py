@@ -9,7 +9,7 @@ import torch
 
 from ntkd_lib.dntk.regression import fit_per_class, predict_per_class
 from ntkd_lib.experiments.distilled_ntk.network import logits_of, restore_network
-from ntkd_lib.experiments.distilled_ntk.scoring import RIDGES
+from ntkd_lib.experiments.distilled_ntk.scoring import LOGIT_RIDGE
 from ntkd_lib.experiments.distilled_ntk.setting import prepare
 from ntkd_lib.experiments.distilled_ntk.summary import record_of, seeds_of
 from ntkd_lib.experiments.notebook import Run
@@ -49,7 +49,7 @@ def folded_error(run: Run) -> float:
         theta, cross = (
             empirical_ntk(model, *pair, kind="per_class") for pair in ((images,), (tests, images))
         )
-    coefficients = fit_per_class(theta, logits_of(model, images), RIDGES["logits"])
+    coefficients = fit_per_class(theta, logits_of(model, images), LOGIT_RIDGE)
     by_kernel = predict_per_class(cross, coefficients)
     columns = torch.diag_embed(coefficients.T).flatten(0, 1)  # (n c, c): class c's column holds its own alone
     moved = NTKOperator(model, tests, images, kind="full").matmul(columns)

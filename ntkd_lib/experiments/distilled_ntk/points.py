@@ -14,8 +14,7 @@ from ntkd_lib.dntk.selection import pivoted_cholesky
 from ntkd_lib.experiments.distilled_ntk.bench import Bench
 from ntkd_lib.experiments.distilled_ntk.images import restore_images
 from ntkd_lib.experiments.distilled_ntk.network import logits_of
-from ntkd_lib.experiments.distilled_ntk.scoring import fitted, targets_of
-from ntkd_lib.ntk.regression import fit_ridge, predict
+from ntkd_lib.experiments.distilled_ntk.scoring import shared, targets_of
 from ntkd_lib.records.cells import CellResult, Record
 from ntkd_lib.records.seeds import derive_seed
 
@@ -106,7 +105,7 @@ def _nystrom(bench: Bench, order: Tensor) -> None:
     for size in sizes:
         part, rows = whole[:, :, :size], order[:size].to(whole.device)
         with bench.clock.measure():
-            found = fitted(
+            found = bench.fitted(
                 bench.targets,
                 lambda y, ridge, part=part, rows=rows, size=size: predict_per_class(
                     cross[:, :, :size], fit_nystrom(part, part[:, rows], y, ridge)
@@ -134,7 +133,7 @@ def _pseudo(bench: Bench, order: Tensor) -> None:
             cross = bench.kernel(tests, images, kind="pseudo")
         query = (costs.jacobian(1) + costs.kernel(1, size)).timed(bench.clock.seconds / len(tests))
         with bench.clock.measure():
-            found = fitted(targets, lambda y, r, theta=theta, cross=cross: _shared(theta, cross, y, r))
+            found = bench.fitted(targets, lambda y, r, theta=theta, cross=cross: shared(theta, cross, y, r))
         solved = solution(size).timed(bench.clock.seconds / len(targets))
         ledger = Ledger({"tangent kernel": built, "regression": solved}, query)
         bench.scores.add("pseudo", size, found, ledger)
@@ -152,18 +151,12 @@ def _last_layer(bench: Bench, order: Tensor, seed: int) -> Tensor:
         _, targets = bench.some(rows)
         with bench.clock.measure():
             theta, cross = features[rows] @ features[rows].T, tests @ features[rows].T
-            found = fitted(targets, lambda y, r, theta=theta, cross=cross: _shared(theta, cross, y, r))
+            found = bench.fitted(targets, lambda y, r, theta=theta, cross=cross: shared(theta, cross, y, r))
         solved = (solution(size) + bench.costs.gram(size, None, width, 1)).timed(bench.clock.seconds / 2)
         stages = {"forward passes": bench.costs.passes(size).timed(forward * size), "regression": solved}
         query = (bench.costs.passes(1) + bench.costs.gram(1, size, width, 1)).timed(forward)
         bench.scores.add("last layer", size, found, Ledger(stages, query))
     return pivoted_cholesky(features, max(LANDMARKS), seed)
-
-
-def _shared(theta: Tensor, cross: Tensor, targets: Tensor, ridge: float) -> Tensor:
-    """Predict with one kernel for all classes."""
-    scale = theta.diagonal().double().mean().item()
-    return predict(cross, fit_ridge((theta + theta.T) / 2, targets, ridge * scale))
 
 
 def _cosine(theta: Tensor, cross: Tensor, exact: Tensor) -> float:

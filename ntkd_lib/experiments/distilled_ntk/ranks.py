@@ -54,12 +54,13 @@ def measure(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRe
         effective rank and logarithm of the condition number on average. States: ``initial`` and ``trained``
         on real images, ``distilled``, and ``real``: as many real images as distilled ones.
     """
-    setting = prepare({**arguments, "images": POOL * SIZES[-1]})
+    most = min(SIZES[-1], arguments["images"] // 10)
+    setting = prepare({**arguments, "images": POOL * most})
     trained = restore_network(needs["network"], arguments)
     made, labels = restore_images(needs["many"], arguments["device"])
     rows = []
     for state, model in (("initial", initial_network(arguments)), ("trained", trained)):
-        values = _by_class(model, setting.images, setting.labels, SIZES[-1])
+        values = _by_class(model, setting.images, setting.labels, most)
         smallest = min(len(kernel) for kernel in values)
         rows += [_row(state, size, [k[:size, :size] for k in values]) for size in SIZES if size <= smallest]
     count = len(made) // len(labels.unique())

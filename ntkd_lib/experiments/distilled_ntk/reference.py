@@ -5,7 +5,6 @@ from typing import Any
 
 from ntkd_lib.dntk.regression import fit_per_class, predict_per_class
 from ntkd_lib.experiments.distilled_ntk.bench import Bench
-from ntkd_lib.experiments.distilled_ntk.scoring import RIDGES
 from ntkd_lib.records.cells import CellResult, Record
 
 OTHER_RIDGE = 10.0
@@ -26,7 +25,9 @@ def exact(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     theta, cross = bench.regress("exact", bench.setting.images, bench.targets)
     noise = {}
     for name, values in bench.targets.items():
-        guess = predict_per_class(cross, fit_per_class(theta, values, OTHER_RIDGE * RIDGES[name])).argmax(1)
+        guess = predict_per_class(
+            cross, fit_per_class(theta, values, OTHER_RIDGE * bench.ridges[name])
+        ).argmax(1)
         known = bench.scores.guesses[f"exact/{len(values)}/{name}"]
         noise[name] = 100 * float((guess.cpu().numpy() == known).mean())
     return bench.scores.result(noise=noise)

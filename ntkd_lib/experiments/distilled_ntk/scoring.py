@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ntkd_lib.dntk.ledger import Ledger
+from ntkd_lib.ntk.regression import fit_ridge, predict
 from ntkd_lib.records.cells import CellResult
 
-# Regression on the network's logits, which have no noise, as in the paper; and on labels, which nobody has to
-# train a network for. Ridges are shares of the mean diagonal, the same for every method.
-RIDGES = {"logits": 1e-4, "labels": 1e-2}
+# Regression on the network's logits, which have no noise, takes the ridge that a reproduction of the paper
+# reports. Ridges are shares of the mean diagonal, the same for every method.
+LOGIT_RIDGE = 1e-4
 
 Predict = Callable[[Tensor, float], Tensor]
 
@@ -94,17 +95,22 @@ class Scores:
         return CellResult({"rows": self.rows, **values}, {**self.guesses, **arrays})
 
 
-def fitted(targets: Mapping[str, Tensor], predict: Predict) -> dict[str, Float[Tensor, "t c"]]:
-    """Fit every target with its ridge and predict.
+def shared(
+    theta: Float[Tensor, "m m"], cross: Float[Tensor, "t m"], targets: Float[Tensor, "m c"], ridge: float
+) -> Float[Tensor, "t c"]:
+    """Predict with one kernel for all classes.
 
     Args:
-        targets: Targets by name.
-        predict: Gives predictions from targets and a ridge.
+        theta: Kernel of the support.
+        cross: Kernel between new points and the support.
+        targets: Targets of the support.
+        ridge: Ridge as a share of the mean diagonal.
 
     Returns:
-        Predictions by name.
+        Predictions, one column a class.
     """
-    return {name: predict(values, RIDGES[name]) for name, values in targets.items()}
+    scale = theta.diagonal().double().mean().item()
+    return predict(cross, fit_ridge((theta + theta.T) / 2, targets, ridge * scale))
 
 
 def _percent(guess: Tensor, truth: Tensor) -> float:

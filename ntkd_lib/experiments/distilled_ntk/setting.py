@@ -40,7 +40,8 @@ def prepare(arguments: Mapping[str, Any]) -> Setting:
 
     Args:
         arguments: ``data``, ``sha256`` (which the data must have), ``seed``, ``device``, ``images`` and
-            ``tests``.
+            ``tests``; with ``validation`` the validation images stand in for the test images, which are
+            then not read.
 
     Returns:
         The data on the device.
@@ -59,4 +60,4 @@ def prepare(arguments: Mapping[str, Any]) -> Setting:
         for data, rows in parts
         for tensor in (data.images[rows].to(device).float() / 255, data.labels[rows].to(device))
     ]
-    return Setting(*tensors)
+    return Setting(*tensors[:4], *(tensors[2:4] if arguments.get("validation") else tensors[4:]))

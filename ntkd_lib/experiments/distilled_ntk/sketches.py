@@ -17,7 +17,7 @@ from ntkd_lib.ntk.sketches.sparse import SparseSketch
 from ntkd_lib.ntk.sketches.stream import Sketch, sketched_features
 from ntkd_lib.records.cells import CellResult, Record
 
-IMAGES, SIZE = 6, 32
+IMAGES, SIZE = 4, 16
 SKETCHES: Mapping[str, Callable[[int], Sketch]] = {
     "Gaussian": lambda seed: GaussianProjection(SIZE, seed),
     "sparse": lambda seed: SparseSketch(SIZE, seed=seed),

@@ -12,7 +12,6 @@ from ntkd_lib.dntk.ledger import Ledger, Work
 from ntkd_lib.dntk.selection import pivoted_cholesky, sample_by
 from ntkd_lib.dntk.stream import FrequentDirections, StreamedRegression, spectral_error, trace_features
 from ntkd_lib.experiments.distilled_ntk.bench import Bench
-from ntkd_lib.experiments.distilled_ntk.scoring import RIDGES
 from ntkd_lib.ntk.kinds import contract
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.stream import sketched_batches
@@ -66,7 +65,7 @@ def _score_regression(
     bench: Bench, regression: StreamedRegression, sketch: KroneckerSketch, passed: Work
 ) -> None:
     with bench.clock.measure():
-        weights = regression.solve(RIDGES[name] for name in bench.targets)
+        weights = regression.solve(bench.ridges[name] for name in bench.targets)
     c, size = bench.costs.classes, sketch.size
     solved = solution(size, c).timed(bench.clock.seconds / len(bench.targets))
     tests = bench.setting.test_images
@@ -115,7 +114,7 @@ def _certificate(bench: Bench, features: Float[Tensor, "m c k"]) -> dict[str, An
     """Hold the sketched kernel of some images against the exact one."""
     exact = bench.kernel(bench.setting.images[: len(features)])
     sketched = contract(features, features, "per_class")
-    errors = {name: spectral_error(exact, sketched, ridge) for name, ridge in RIDGES.items()}
+    errors = {name: spectral_error(exact, sketched, ridge) for name, ridge in bench.ridges.items()}
     return {"certificate": errors, "frobenius": ((sketched - exact).norm() / exact.norm()).item()}
 
 

@@ -1,4 +1,4 @@
-"""Summary of notebook 06: scores of all methods with what they took, and the metrics of the claims."""
+"""Summary of notebook 06: scores of all methods with what they took."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from statistics import mean
 import numpy as np
 import pandas as pd
 
-from ntkd_lib.experiments.distilled_ntk.paper_costs import contract_costs
 from ntkd_lib.experiments.distilled_ntk.plan import colour_seeds, thorough_seeds
-from ntkd_lib.experiments.distilled_ntk.synthetic import COUNTS, SELECTIONS
+from ntkd_lib.experiments.distilled_ntk.synthetic import COUNTS
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric
 
-SCORED = ("exact", "points", "streamed", "synthetic", "base")
+SCORED = ("exact", "points", "streamed", "synthetic", "energy", "base")
 PREFIXES = {"mnist": "small", "mnist-5k": "small", "cifar-10": "cifar10", "imagenette": "imagenette"}
 QUERIES = 1000
 LEVEL, FEWER = 99.0, 20.0
@@ -124,8 +122,11 @@ def averages(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a data set, method, size and target, with ``total_seconds``: build and a thousand queries.
+        Sizes that not every seed reached are left out, such as more pivots than a kernel's rank.
     """
     keys = ["data", "method", "size", "target"]
+    seeds = table.groupby("data")["seed"].nunique()
+    table = table[table.groupby(keys)["seed"].transform("nunique") == table["data"].map(seeds)]
     found = table.drop(columns="seed").groupby(keys, sort=False, as_index=False).mean()
     return found.assign(total_seconds=found["seconds"] + QUERIES * found["query_seconds"])
 
@@ -202,7 +203,7 @@ def synthetic_scores(run: Run) -> pd.DataFrame:
     """
     rows = [
         {"data": data, "seed": seed, **{k: row[k] for k in ("method", "size", "accuracy", "fidelity")}}
-        for data, seeds in _all_seeds(run).items()
+        for data, seeds in all_seeds(run).items()
         for seed in seeds
         for row in record_of(run, data, "synthetic", seed).values["rows"]
         if row["target"] == "logits"
@@ -210,7 +211,15 @@ def synthetic_scores(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _all_seeds(run: Run) -> dict[str, list[int]]:
+def all_seeds(run: Run) -> dict[str, list[int]]:
+    """List the seeds of each data set, those without an exact kernel too.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Seeds by data set.
+    """
     return {
         run.parameters.data: run.parameters.all_seeds,
         run.parameters.colour: colour_seeds(run.parameters),
@@ -244,7 +253,7 @@ def spectra(run: Run) -> pd.DataFrame:
         One row a data set, curve and index: share of the trace, first seed.
     """
     rows = []
-    for data, seeds in _all_seeds(run).items():
+    for data, seeds in all_seeds(run).items():
         arrays = record_of(run, data, "synthetic", seeds[0]).arrays
         curves = {"before: all distilled images": "eigenvalues", f"after: {COUNTS[-1]} synthetic": "reduced"}
         for label, name in curves.items():
@@ -285,86 +294,6 @@ def _is(row: Mapping[str, object], method: str, size: int | None) -> bool:
     return row["method"] == method and row["target"] == "logits" and size in (None, row["size"])
 
 
-def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics that the claim contract names, and their likes on the other data sets.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name.
-    """
-    found = {name: Metric(seeds=[0], values=[value]) for name, value in contract_costs().items()}
-    for data, seeds in _all_seeds(run).items():
-        table = synthetic_scores(run).query("data == @data")
-        for name, method in (("local_global", "local-global"), ("global_top", "global top")):
-            values = _over_counts(table, method)
-            found[f"dntk.{PREFIXES[data]}.{name}.fidelity"] = _metric(run, data, "synthetic", seeds, values)
-        best = max(SELECTIONS, key=lambda method, table=table: mean(_over_counts(table, method)))
-        values = _over_counts(table, best)
-        found[f"dntk.{PREFIXES[data]}.best_selection.fidelity"] = _metric(
-            run, data, "synthetic", seeds, values
-        )
-        found |= _thorough_metrics(run, data)
-    return found
-
-
-def _over_counts(table: pd.DataFrame, method: str) -> list[float]:
-    return table[table["method"] == method].groupby("seed", sort=False)["fidelity"].mean().tolist()
-
-
-def _thorough_metrics(run: Run, data: str) -> dict[str, Metric]:
-    seeds, table = seeds_of(run, data), scores(run).query("data == @data and target == 'logits'")
-    few, many = 10 * 10, 10 * run.parameters.per_class
-
-    def score(method: str, size: int, column: str) -> np.ndarray:
-        part = table[(table["method"] == method) & (table["size"] == size)]
-        return part.set_index("seed")[column].loc[seeds].to_numpy()
-
-    most = table[table["method"] == "exact"]["size"].max()
-    drop = score("exact", most, "accuracy") - score("distilled", few, "accuracy")
-    base = score("distilled", many, "accuracy") - score("distilled base", many, "accuracy")
-    records = {
-        name: [record_of(run, data, name, s) for s in seeds] for name in ("points", "synthetic", "ranks")
-    }
-    values = {
-        "jac20.accuracy_drop": ("points", drop),
-        "jac20.kernel_cosine": (
-            "points",
-            [r.values["structure"][f"distilled/{few}"] for r in records["points"]],
-        ),
-        "s5.accuracy": ("synthetic", score("local-global", 5, "accuracy")),
-        "s5.fidelity": ("synthetic", score("local-global", 5, "fidelity")),
-        "distilled_points.fidelity": ("points", score("distilled", few, "fidelity")),
-        "random_points.fidelity": ("points", score("balanced", few, "fidelity")),
-        "distilled_base.accuracy_drop": ("base", base),
-        "uncovered_variance": ("synthetic", [r.values["uncovered"] for r in records["synthetic"]]),
-        "trunc_rank_50": ("ranks", [_rank(r, "distilled")["truncation"] for r in records["ranks"]]),
-        "rank_shift": ("ranks", [_shift(r) for r in records["ranks"]]),
-    }
-    prefix = f"dntk.{PREFIXES[data]}"
-    return {f"{prefix}.{k}": _metric(run, data, cell, seeds, list(v)) for k, (cell, v) in values.items()}
-
-
-def _rank(record: Record, state: str) -> dict:
-    return next(row for row in record.values["rows"] if row["state"] == state)
-
-
-def _shift(record: Record) -> float:
-    pairs = zip(_rank(record, "distilled")["by_class"], _rank(record, "real")["by_class"], strict=True)
-    return mean(abs(a - b) for a, b in pairs)
-
-
-def _metric(run: Run, data: str, cell: str, seeds: list[int], values: list[float]) -> Metric:
-    return Metric(
-        seeds=seeds,
-        values=[float(value) for value in values],
-        converged=[record_of(run, data, "network", seed).values["converged"] for seed in seeds],
-        data=[data],
-        cells=[record_of(run, data, cell, seed).key for seed in seeds],
-    )
-
-
 def prefixes(run: Run) -> dict[str, str]:
     """Say how metrics of a data set are named.
 
@@ -390,15 +319,22 @@ def best_by_data(run: Run, means: pd.DataFrame) -> dict[str, pd.Series]:
     return {data: best_cheap(means, data) for data in prefixes(run)}
 
 
-def same_cells(run: Run, evidence_metrics: Mapping[str, Metric]) -> bool:
-    """Say whether every metric names records of this run.
+def energy(run: Run, means: pd.DataFrame) -> pd.DataFrame:
+    """List images tuned to the tangent kernel, what they start from, and feature matching of equal work.
 
     Args:
         run: The run.
-        evidence_metrics: Published metrics.
+        means: As `averages` gives it.
 
     Returns:
-        Whether it does.
+        Their rows of the averages, fitted to logits, with ``captured``: percent of the gradients' energy.
     """
-    keys = {record.key for record in run.records.values()}
-    return all(keys.issuperset(metric.cells) for metric in evidence_metrics.values())
+    logits = means[means["target"] == "logits"]
+    parts = []
+    for data in prefixes(run):
+        records = [record_of(run, data, "energy", seed) for seed in seeds_of(run, data)]
+        for method in records[0].values["captured"]:
+            part = logits[(logits["data"] == data) & (logits["method"] == method)]
+            share = mean(record.values["captured"][method] for record in records)
+            parts.append(part.assign(captured=100 * share))
+    return pd.concat(parts, ignore_index=True)

@@ -16,7 +16,7 @@ from ntkd_lib.experiments.distilled_ntk.bench import Bench
 from ntkd_lib.experiments.distilled_ntk.images import restore_images
 from ntkd_lib.experiments.distilled_ntk.network import logits_of
 from ntkd_lib.experiments.distilled_ntk.points import distillation_work
-from ntkd_lib.experiments.distilled_ntk.scoring import fitted, targets_of, to_numpy
+from ntkd_lib.experiments.distilled_ntk.scoring import targets_of, to_numpy
 from ntkd_lib.records.cells import CellResult, Record
 from ntkd_lib.records.seeds import derive_seed
 
@@ -103,7 +103,7 @@ def _score(
     weights, count = weights.double(), weights.shape[1]
     with bench.clock.measure():
         small, seen = reduce_kernel(theta, weights), cross.double() @ weights
-        found = fitted(
+        found = bench.fitted(
             {name: weights.T @ values for name, values in targets.items()},
             lambda y, ridge: predict_per_class(seen, fit_per_class(small, y, ridge)),
         )

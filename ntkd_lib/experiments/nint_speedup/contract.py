@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
-from ntkd_lib.experiments.nint_speedup.plan import SOUNDS
+from ntkd_lib.experiments.nint_speedup.plan import SOUNDS, other_seeds
 from ntkd_lib.experiments.nint_speedup.small import IMAGES
 from ntkd_lib.experiments.nint_speedup.summary import metric, race_records
 from ntkd_lib.experiments.notebook import Run
@@ -92,12 +92,12 @@ def _others(run: Run) -> dict[str, Metric]:
         records = {
             (name, seed): run.records[f"other/{name}/equal-time/seed={seed}"]
             for name in names
-            for seed in run.parameters.all_seeds
+            for seed in other_seeds(run.parameters)
         }
         for method in ("nint", "full"):
             values = {
                 seed: mean(_at_full(records[name, seed], method) for name in names)
-                for seed in run.parameters.all_seeds
+                for seed in other_seeds(run.parameters)
             }
             found[f"nint.{kind}.{method}.{unit}_equal_time"] = metric(values, records)
     return found

@@ -15,10 +15,10 @@ class NintParameters(SeededParameters):
         64, "Height and width that images are reduced to.", unit="pixels"
     )
     width: int = parameter(32, "Width of the networks' hidden layers.", ge=8, le=1024)
-    steps: int = parameter(1000, "Training steps of each sampler.", unit="steps", ge=50, le=100_000)
+    steps: int = parameter(1000, "Training steps of each sampler.", unit="steps", ge=20, le=100_000)
     every: int = parameter(25, "Steps between evaluations.", unit="steps", ge=1, le=1000)
     side_steps: int = parameter(
-        300,
+        200,
         "Steps of the smaller studies: settings, networks, sound, shape.",
         unit="steps",
         ge=20,

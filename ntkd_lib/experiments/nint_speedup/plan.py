@@ -60,6 +60,18 @@ def plan(parameters: NintParameters) -> list[Cell]:
     ]
 
 
+def other_seeds(parameters: NintParameters) -> list[int]:
+    """List the seeds of sound and shape: all on tier paper, which their claims need, else the first.
+
+    Args:
+        parameters: Validated parameters.
+
+    Returns:
+        Seeds.
+    """
+    return parameters.all_seeds if parameters.tier == "paper" else parameters.all_seeds[:1]
+
+
 class Maker:
     """Make the cells of one run.
 
@@ -183,7 +195,7 @@ class Maker:
                     windows=windows if seed == p.all_seeds[0] else (),
                 )
                 for subject, needs in subjects
-                for seed in p.all_seeds
+                for seed in other_seeds(p)
             ),
         ]
 

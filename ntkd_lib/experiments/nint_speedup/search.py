@@ -21,7 +21,7 @@ from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
 TUNED = ("full", "uniform", "nint", "expansive", "error_memory")
-IMAGES = ("kodim05",)
+IMAGES = ("kodim05", "kodim08")
 TRIALS = 8
 SEED = 1000
 STEPS = 1000
@@ -94,7 +94,7 @@ def main() -> None:
     if located.kind != "real":
         raise click.ClickException("the search needs the real data set signals, found a stand-in")
     planned = cells(located.sha256)
-    records = run_cells(planned, CellStore(cell_root()), workers=1)
+    records = run_cells(planned, CellStore(cell_root()), workers=2)
     write_json(
         search_file(),
         {

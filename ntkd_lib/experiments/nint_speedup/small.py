@@ -6,6 +6,8 @@ It takes about 50 minutes of one CPU core, more than a live run may; its evidenc
 
 from __future__ import annotations
 
+from typing import Any
+
 from ntkd_lib.experiments.nint_speedup.cells import Setup, entrant
 from ntkd_lib.experiments.nint_speedup.methods import XI
 from ntkd_lib.experiments.nint_speedup.settings import tuned
@@ -13,6 +15,7 @@ from ntkd_lib.records.cells import Cell
 
 IMAGES = ("div2k-512-01", "div2k-512-02", "div2k-512-03")
 SEEDS = (0, 1, 2, 3, 4)
+SIDE, WIDTH, HIDDEN, STEPS, EVERY = 128, 64, 4, 1000, 50
 FIXED = ("nint", "error_mix", "released")
 TIMED = ("nint", "uniform", "error_memory")
 LOOK = 400
@@ -27,8 +30,27 @@ def small(sha256: str) -> Setup:
     Returns:
         The set-up.
     """
-    network = {"name": "siren", "width": 64, "hidden": 4}
-    return Setup("small", network, 1000, 50, sha256, second=1.4e-2)
+    network = {"name": "siren", "width": WIDTH, "hidden": HIDDEN}
+    return Setup("small", network, STEPS, EVERY, sha256, second=1.4e-2)
+
+
+def protocol() -> dict[str, Any]:
+    """Say what the protocol fixes, as its evidence reports it.
+
+    Returns:
+        Plain data; seeds and images are its own, none of a tier.
+    """
+    return {
+        "protocol": "small",
+        "images": list(IMAGES),
+        "seeds": list(SEEDS),
+        "side": SIDE,
+        "network": f"siren, {HIDDEN + 1} layers of {WIDTH}",
+        "steps": STEPS,
+        "every": EVERY,
+        "look": LOOK,
+        "device": "cpu",
+    }
 
 
 def cells(part: str, sha256: str) -> list[Cell]:
@@ -43,7 +65,7 @@ def cells(part: str, sha256: str) -> list[Cell]:
         One cell an image and seed.
     """
     setup = small(sha256)
-    pairs = [({"kind": "image", "name": name, "side": 128}, seed) for seed in SEEDS for name in IMAGES]
+    pairs = [({"kind": "image", "name": name, "side": SIDE}, seed) for seed in SEEDS for name in IMAGES]
     if part == "leverage":
         return [setup.leverage(subject, seed, (0, 50, LOOK)) for subject, seed in pairs]
     names = {"fixed": FIXED, "xi": tuple(name for name in XI if name != "nint"), "timed": TIMED}[part]

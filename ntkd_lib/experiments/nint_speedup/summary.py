@@ -275,6 +275,9 @@ def _by_seed(records: Mapping[tuple[str, int], Record], read: object) -> Metric:
 def metric(values: Mapping[int, float], records: Mapping[tuple[str, int], Record]) -> Metric:
     """Make a metric.
 
+    ``converged`` stays empty: these numbers are read at a fixed step or second of training, where a plateau
+    is neither asked for nor claimed.
+
     Args:
         values: One number a seed.
         records: Records that they rest on, by signal and seed.

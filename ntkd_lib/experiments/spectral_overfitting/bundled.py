@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax, softmax
 
 from ntkd_lib.data.tables import load_table
-from ntkd_lib.experiments.spectral_overfitting.networks import LEARNING_RATE, checkpoints
+from ntkd_lib.experiments.spectral_overfitting.networks import checkpoints
 from ntkd_lib.records.cells import CellResult, Record
 from ntkd_lib.records.seeds import derive_seed, deterministic
 from ntkd_lib.spectral.basis import Basis, eigenbasis
@@ -23,6 +23,19 @@ WIDTHS = (64, 32)
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0, 16.0)
 SOFT = 0.9  # weight of the teacher's soft labels
 _SHARES = (0.55, 0.15)  # of all samples: training, validation
+
+
+@dataclass(frozen=True)
+class Training:
+    """How networks are trained.
+
+    Attributes:
+        epochs: Full-batch steps of Adam.
+        rate: Learning rate.
+    """
+
+    epochs: int
+    rate: float
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,7 @@ def diabetes(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
     """Distil a network that predicts the course of diabetes, at the end and at its best validation epoch.
 
     Args:
-        arguments: ``seed``, ``epochs``, ``sha256`` of the table.
+        arguments: ``seed``, ``epochs``, ``rate``, ``sha256`` of the table.
         needs: Nothing.
 
     Returns:
@@ -73,7 +86,7 @@ def diabetes(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
     del needs
     parts = split("diabetes", arguments["seed"])
     deterministic(arguments["seed"])
-    epochs, outputs = _regression(parts, arguments["epochs"], arguments["seed"])
+    epochs, outputs = _regression(parts, _training(arguments), arguments["seed"])
     errors = [_rmse(held, parts.y[1]) for _, held, _ in outputs]
     best, bases = int(np.argmin(errors)), _bases(parts)
     rows = {"network": _rmse(outputs[-1][2], parts.y[2]), "stopped": _rmse(outputs[best][2], parts.y[2])}
@@ -94,7 +107,7 @@ def digits(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRes
     Temperature is chosen on validation data, as is the epoch of every network.
 
     Args:
-        arguments: ``seed``, ``epochs``, ``sha256`` of the table.
+        arguments: ``seed``, ``epochs``, ``rate``, ``sha256`` of the table.
         needs: Nothing.
 
     Returns:
@@ -105,15 +118,14 @@ def digits(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRes
     del needs
     parts = split("digits", arguments["seed"])
     deterministic(arguments["seed"])
-    seed, epochs = arguments["seed"], arguments["epochs"]
+    seed, training = arguments["seed"], _training(arguments)
     labels = torch.tensor(parts.y[0]).long()
-    teacher = _best(_classify(parts, _hard(labels), epochs, [derive_seed("digits", "teacher", seed)]), parts)[
-        0
-    ]
+    start = [derive_seed("digits", "teacher", seed)]
+    teacher = _best(_classify(parts, _hard(labels), training, start), parts)[0]
     logits = torch.tensor(teacher[0])
     temperatures = torch.tensor(TEMPERATURES)
     starts = [derive_seed("digits", "student", seed)] * (len(TEMPERATURES) + 1)
-    students = _best(_classify(parts, _soft(labels, logits, temperatures), epochs, starts), parts)
+    students = _best(_classify(parts, _soft(labels, logits, temperatures), training, starts), parts)
     scores = [_accuracy(outputs[1], parts.y[1]) for outputs in students[1:]]
     chosen = 1 + int(np.argmax(scores))
     bases = _bases(parts)
@@ -138,23 +150,29 @@ def digits(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRes
 
 
 def _regression(
-    parts: Parts, epochs: int, seed: int
+    parts: Parts, training: Training, seed: int
 ) -> tuple[list[int], list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
     """Train one network and give its outputs on the three parts at each checkpoint."""
     mean, spread = parts.y[0].mean(), parts.y[0].std()
     targets = torch.tensor((parts.y[0] - mean) / spread, dtype=torch.float32)[None]
     loss = squared_error(targets, torch.ones_like(targets))
-    times = checkpoints(epochs, 16)
-    found = _trained(parts, 1, loss, epochs, times, [derive_seed("diabetes", seed)])
+    times = checkpoints(training.epochs, 16)
+    found = _trained(parts, 1, loss, training, times, [derive_seed("diabetes", seed)])
     return times, [tuple(mean + spread * part[0, :, 0] for part in outputs) for outputs in found]
 
 
-def _classify(parts: Parts, loss: Loss, epochs: int, seeds: Sequence[int]) -> list[tuple[np.ndarray, ...]]:
-    return _trained(parts, 10, loss, epochs, checkpoints(epochs, 12), seeds)
+def _training(arguments: Mapping[str, Any]) -> Training:
+    return Training(arguments["epochs"], arguments["rate"])
+
+
+def _classify(
+    parts: Parts, loss: Loss, training: Training, seeds: Sequence[int]
+) -> list[tuple[np.ndarray, ...]]:
+    return _trained(parts, 10, loss, training, checkpoints(training.epochs, 12), seeds)
 
 
 def _trained(
-    parts: Parts, outputs: int, loss: Loss, epochs: int, times: Sequence[int], seeds: Sequence[int]
+    parts: Parts, outputs: int, loss: Loss, training: Training, times: Sequence[int], seeds: Sequence[int]
 ) -> list[tuple[np.ndarray, ...]]:
     """Train networks on the training part and give their outputs on the three parts at each checkpoint."""
     x = [torch.tensor(part, dtype=torch.float32).expand(len(seeds), *part.shape) for part in parts.x]
@@ -165,7 +183,7 @@ def _trained(
         if epoch in times:
             kept.append(tuple(_outputs(nets, part) for part in x))
 
-    train_stacked(nets, loss, x[0], epochs, lr=LEARNING_RATE, checkpoint=checkpoint)
+    train_stacked(nets, loss, x[0], training.epochs, lr=training.rate, checkpoint=checkpoint)
     return kept
 
 

@@ -18,9 +18,9 @@ from ntkd_lib.spectral.optimism import LIMIT
 
 HARM = 1.25  # test risk over the best of its run from which on overfitting counts as harmful
 TRUTHS = {
-    "harmful": "Harmful: risk 25 % above the run's best so far",
+    "off_best": "Contract: risk 25 % above the run's best checkpoint",
+    "harmful": "Past its best: risk 25 % above the best so far",
     "large": "Large gap: over half of the risk",
-    "off_best": "Risk 25 % above the best checkpoint, earlier or later",
 }
 METHODS = {
     "z": "tail statistic z",
@@ -36,10 +36,10 @@ _RUN = ["seed", "rows", "setting", "network"]
 def grid_points(run: Run) -> pd.DataFrame:
     """List every network and checkpoint of the grid.
 
-    A training run ends at its checkpoint: what comes later is no part of it. Else a network that has hardly
-    begun to learn would count as overfitted, since its risk is far above what it reaches later; that reading
-    is kept as ``off_best``. A risk estimate is used as a detector by its rise: its value over the lowest of
-    the same training run.
+    ``off_best`` is the contract's truth. It also holds for a network that has hardly begun to learn, whose
+    risk is far above what it reaches later; ``harmful`` looks at earlier checkpoints only, so that a network
+    counts once it is past its best. A risk estimate is used as a detector by its rise: its value over the
+    lowest of the same training run.
 
     Args:
         run: The run.

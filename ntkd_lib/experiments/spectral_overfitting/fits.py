@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ntkd_lib.experiments.spectral_overfitting.grid import label_change, trained_on
-from ntkd_lib.experiments.spectral_overfitting.networks import LEARNING_RATE, checkpoints
+from ntkd_lib.experiments.spectral_overfitting.networks import checkpoints
 from ntkd_lib.experiments.spectral_overfitting.problems import INPUTS, Problem, Sample, draw
 from ntkd_lib.records.cells import CellResult, Record
 from ntkd_lib.records.memory import keep_freed_memory
@@ -23,8 +23,9 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     """Train a network for each job and keep its outputs at the checkpoints.
 
     Args:
-        arguments: ``seed``, ``widths``, ``rows``, ``test``, ``validation``, ``epochs``, ``checkpoints`` (how
-            many), ``jobs`` as `grid.jobs` lists them.
+        arguments: ``seed``, ``widths``, ``rows``, ``test``, ``validation``, ``epochs``, ``rate``,
+            ``falling`` (whether the rate falls to zero), ``checkpoints`` (how many), ``jobs`` as `grid.jobs`
+            lists them.
         needs: Nothing.
 
     Returns:
@@ -77,9 +78,8 @@ def _train_group(arguments: Mapping[str, Any], jobs: list[dict[str, Any]]) -> di
     loss = squared_error((_stack(labels) - mean) / spread, mask)
     decay = torch.tensor([job["decay"] for job in jobs])
     decay = decay if decay.any() else None
-    train_stacked(
-        nets, loss, inputs["train"], arguments["epochs"], lr=LEARNING_RATE, decay=decay, checkpoint=checkpoint
-    )
+    speed = {"lr": arguments["rate"], "falling": arguments["falling"], "decay": decay}
+    train_stacked(nets, loss, inputs["train"], arguments["epochs"], **speed, checkpoint=checkpoint)
     return {split: torch.stack(outputs, dim=1).numpy() for split, outputs in kept.items()}
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEARNING_RATE = 3e-3
-
 
 @dataclass(frozen=True)
 class Network:

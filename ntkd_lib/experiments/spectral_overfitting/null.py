@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ntkd_lib.experiments.spectral_overfitting.networks import LEARNING_RATE
 from ntkd_lib.experiments.spectral_overfitting.problems import INPUTS, SCALE
 from ntkd_lib.records.cells import CellResult, Record
 from ntkd_lib.records.seeds import derive_seed, deterministic
@@ -16,7 +15,7 @@ from ntkd_lib.spectral.modes import relevant_dimension
 from ntkd_lib.spectral.optimism import tail_statistic
 from ntkd_lib.spectral.stacked import squared_error, stacked_nets, train_stacked
 
-KSTAR, NOISE, WIDTHS, EPOCHS = 30, 1.0, (64, 32), 150
+KSTAR, NOISE, WIDTHS, EPOCHS, RATE = 30, 1.0, (64, 32), 150, 3e-3
 
 
 def matched_null(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -63,7 +62,7 @@ def _fitted(basis: Basis, x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray
     nets = stacked_nets(INPUTS, WIDTHS, 1, [derive_seed("null-net", seed, i) for i in range(count)])
     inputs = torch.tensor(x, dtype=torch.float32).expand(count, *x.shape)
     labels = torch.tensor(y.T / SCALE, dtype=torch.float32)
-    train_stacked(nets, squared_error(labels, torch.ones_like(labels)), inputs, EPOCHS, lr=LEARNING_RATE)
+    train_stacked(nets, squared_error(labels, torch.ones_like(labels)), inputs, EPOCHS, lr=RATE)
     with torch.no_grad():
         fitted = SCALE * nets(inputs)[:, :, 0].double().numpy().T
     return basis.coefficients(fitted - fitted.mean(axis=0))

@@ -9,11 +9,13 @@ from ntkd_lib.experiments.spectral_overfitting.grid import Setting, jobs, large_
 from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
 from ntkd_lib.experiments.spectral_overfitting.parameters import SpectralParameters
 from ntkd_lib.experiments.spectral_overfitting.problems import Problem
+from ntkd_lib.experiments.spectral_overfitting.settings import chosen_rate
 from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.parameters import ParameterError
 
 PACKAGE = "ntkd_lib.experiments.spectral_overfitting"
 SIX, CHECKPOINTS, VALIDATION = 16, 8, 500
+RATE = 3e-3  # of the grid and the small tables, for all networks: their epochs are to mean the same
 SPEED = {"rows": 200, "replicates": 16, "epochs": 8}
 
 
@@ -53,6 +55,26 @@ def grid_sizes(parameters: SpectralParameters, seed: int) -> dict[int, list[Sett
     return sizes | (dict.fromkeys(parameters.large_rows, large_settings()) if large else {})
 
 
+def search_cell(parameters: SpectralParameters, network: str, rate: float, seed: int) -> Cell:
+    """Make the cell of a trial: one network on the problem of the six, with samples for validation only.
+
+    Args:
+        parameters: Of the tier whose networks are tuned.
+        network: Name of one of the six shapes.
+        rate: Learning rate.
+        seed: Tuning seed.
+
+    Returns:
+        The cell.
+    """
+    sizes = {"rows": parameters.rows, "test": 1, "validation": 4 * VALIDATION, "checkpoints": SIX}
+    arguments = {"seed": seed, "jobs": jobs([Setting(Problem())]), **sizes, "rate": rate, "falling": True}
+    arguments |= {"widths": list(NETWORKS[network].widths), "epochs": parameters.epochs}
+    return _cell(
+        f"search/{network}/rate={rate:g}/seed={seed}", "fits:train", arguments, cost=_cost(arguments)
+    )
+
+
 def _check(parameters: SpectralParameters) -> None:
     if min([parameters.grid_rows + 1, *parameters.large_rows]) <= parameters.grid_rows:
         raise ParameterError(
@@ -63,34 +85,33 @@ def _check(parameters: SpectralParameters) -> None:
 
 def _six(parameters: SpectralParameters, seed: int) -> Iterator[Cell]:
     sizes = {"rows": parameters.rows, "test": parameters.test_points, "validation": VALIDATION}
-    common = {"seed": seed, "jobs": jobs([Setting(Problem())]), "checkpoints": SIX, **sizes}
-    shares = dict.fromkeys(NETWORKS, 1.0)
-    yield from _measured("six", f"seed={seed}", common, shares, parameters, "study:study")
+    common = {"seed": seed, "jobs": jobs([Setting(Problem())]), "checkpoints": SIX, "falling": True, **sizes}
+    epochs = dict.fromkeys(NETWORKS, parameters.epochs)
+    rates = {name: chosen_rate(name) for name in NETWORKS}
+    yield from _measured("six", f"seed={seed}", common, epochs, rates, "study:study")
 
 
 def _grid(parameters: SpectralParameters, seed: int) -> Iterator[Cell]:
     for rows, settings in grid_sizes(parameters, seed).items():
         sizes = {"rows": rows, "test": parameters.grid_test_points, "validation": 0}
-        common = {"seed": seed, "jobs": jobs(settings), "checkpoints": CHECKPOINTS, **sizes}
-        shares = {network.name: network.share for network in NETWORKS.values()}
-        yield from _measured(
-            "grid", f"n={rows}/seed={seed}", common, shares, parameters, "diagnosis:diagnose"
-        )
+        common = {"seed": seed, "jobs": jobs(settings), "checkpoints": CHECKPOINTS, "falling": False, **sizes}
+        epochs = {name: max(8, round(net.share * parameters.epochs)) for name, net in NETWORKS.items()}
+        rates = dict.fromkeys(NETWORKS, RATE)
+        yield from _measured("grid", f"n={rows}/seed={seed}", common, epochs, rates, "diagnosis:diagnose")
 
 
 def _measured(
     what: str,
     where: str,
     common: dict[str, Any],
-    shares: dict[str, float],
-    parameters: SpectralParameters,
+    epochs: dict[str, int],
+    rates: dict[str, float],
     work: str,
 ) -> Iterator[Cell]:
     """Give the fits of the six networks and the cell that measures them."""
     needs = {}
-    for name, share in shares.items():
-        epochs = max(8, round(share * parameters.epochs))
-        arguments = {**common, "widths": list(NETWORKS[name].widths), "epochs": epochs}
+    for name, network in NETWORKS.items():
+        arguments = {**common, "widths": list(network.widths), "epochs": epochs[name], "rate": rates[name]}
         needs[name] = _cell(f"fits/{what}/{name}/{where}", "fits:train", arguments, cost=_cost(arguments))
     yield from needs.values()
     yield _cell(f"{what}/{where}", work, common, needs=needs, cost=3.0)
@@ -106,7 +127,7 @@ def _cost(arguments: dict[str, Any]) -> float:
 def _tables(parameters: SpectralParameters, seed: int) -> Iterator[Cell]:
     for name, divisor in (("diabetes", 1), ("digits", 8)):
         epochs = max(8, parameters.epochs // divisor)
-        arguments = {"seed": seed, "epochs": epochs, "sha256": TABLES[name]}
+        arguments = {"seed": seed, "epochs": epochs, "rate": RATE, "sha256": TABLES[name]}
         yield _cell(f"{name}/seed={seed}", f"bundled:{name}", arguments, cost=3.0)
 
 

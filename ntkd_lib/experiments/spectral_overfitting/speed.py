@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ntkd_lib.experiments.spectral_overfitting.networks import LEARNING_RATE, NETWORKS
+from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
 from ntkd_lib.experiments.spectral_overfitting.problems import INPUTS
 from ntkd_lib.records.cells import CellResult, Record
 from ntkd_lib.records.memory import keep_freed_memory
 from ntkd_lib.records.seeds import deterministic
 from ntkd_lib.spectral.stacked import squared_error, stacked_nets, train_stacked
 
-ROUNDS = 3
+ROUNDS, RATE = 3, 3e-3
 
 
 def compare(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -53,14 +53,14 @@ def _timed(way: Any, widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int)
 
 def _stacked(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None:
     nets = stacked_nets(INPUTS, widths, 1, range(len(x)))
-    train_stacked(nets, squared_error(y, torch.ones_like(y)), x, epochs, lr=LEARNING_RATE)
+    train_stacked(nets, squared_error(y, torch.ones_like(y)), x, epochs, lr=RATE)
 
 
 def _loop(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None:
     """Train ordinary modules with the ordinary optimiser, in its fastest form."""
     for inputs, targets in zip(x, y, strict=True):
         net = ordinary(widths)
-        optimiser = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, fused=True)
+        optimiser = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
         for _ in range(epochs):
             optimiser.zero_grad()
             (net(inputs)[:, 0] - targets).square().mean().backward()

@@ -251,7 +251,7 @@ def _grid_metrics(run: Run) -> dict[str, Metric]:
     by_seed = dict(list(points.groupby("seed")))
     seeds = run.parameters.all_seeds
     cells = [record.key for name, record in run.records.items() if name.startswith("grid/")]
-    areas = [detection.area(by_seed[seed], "z", "harmful") for seed in seeds]
+    areas = [detection.area(by_seed[seed], "z", "off_best") for seed in seeds]
     series = [
         [Point(x=float(f"{p.gap:.4g}"), y=float(f"{p.optimism:.4g}")) for p in by_seed[seed].itertuples()]
         for seed in seeds

@@ -1,0 +1,148 @@
+"""Distillation tuned to the tangent kernel itself: images that capture the most energy of all gradients.
+
+Feature matching (`ntkd_lib.dntk.matching`) has no tangent kernel in its loss. Here the loss is the quantity
+that the theory of the DNTK paper is about: how much of the gradients lies in the span of the images' own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ntkd_lib.ntk.contraction import jacobian
+from ntkd_lib.ntk.sketches.sparse import SparseSketch
+
+RATE = 0.01  # of Adam, for intensities in [0, 1]; five times larger steps lower the energy at first
+JITTER = 1e-6  # share of the mean squared length that keeps near duplicates apart
+ENTRIES = 2**24  # of Jacobians that are held at once
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Images tuned to the tangent kernel.
+
+    Attributes:
+        images: Intensities in [0, 1].
+        shares: Share of the energy captured before each step, and after the last.
+    """
+
+    images: Float[Tensor, "m _ _ _"]
+    shares: list[float]
+
+
+def gradient_features(
+    model: nn.Module, images: Float[Tensor, "m _ _ _"], sketch: SparseSketch
+) -> Float[Tensor, "m c k"]:
+    """Sketch per-class gradients in a way that can be differentiated with respect to the images.
+
+    Args:
+        model: Network in evaluation mode.
+        images: Images.
+        sketch: Sketch of the whole gradient.
+
+    Returns:
+        Features.
+    """
+    parts = images.split(_chunk(model, images))
+    return torch.cat([sketch.whole("all", jacobian(model, part)) for part in parts])
+
+
+def second_moments(features: Float[Tensor, "n c k"]) -> Float[Tensor, "c k k"]:
+    """Give ``M_c = sum_x phi_c(x) phi_c(x)'``.
+
+    Args:
+        features: Features of the images that are to be captured.
+
+    Returns:
+        Their second moments.
+    """
+    columns = features.double().transpose(0, 1)
+    return columns.mT @ columns
+
+
+def captured_energy(features: Float[Tensor, "m c k"], moments: Float[Tensor, "c k k"]) -> Float[Tensor, ""]:
+    """Give the share of the gradients' energy in the span of some images' gradients.
+
+    ``sum_c tr(P_c M_c) / sum_c tr(M_c)`` with the projection ``P_c`` on the span of the features of class
+    ``c``: ``|Pi Phi|_F^2`` over ``|Phi|_F^2``. The best ``m`` images can do no better than the ``m`` leading
+    eigenvalues of each ``M_c``.
+
+    Source: DNTK paper, Corollary 3.5 and Proposition 3.6, from public descriptions.
+
+    Args:
+        features: Features of the images.
+        moments: Second moments of what is to be captured.
+
+    Returns:
+        A number from 0 to 1.
+    """
+    rows = features.double().transpose(0, 1)
+    gram = rows @ rows.mT
+    shift = JITTER * gram.diagonal(dim1=1, dim2=2).mean(1)
+    held = gram + shift[:, None, None] * torch.eye(gram.shape[1]).to(gram)
+    solved = torch.linalg.solve(held, rows @ moments @ rows.mT)
+    return solved.diagonal(dim1=1, dim2=2).sum() / moments.diagonal(dim1=1, dim2=2).sum()
+
+
+def maximise_energy(
+    model: nn.Module,
+    starts: Float[Tensor, "m _ _ _"],
+    moments: Float[Tensor, "c k k"],
+    sketch: SparseSketch,
+    steps: int,
+) -> Tuned:
+    """Change images until their gradients capture more of the energy, by Adam on the pixels.
+
+    Each step takes the Jacobians of all images twice, once for the energy and once for its derivative, so
+    that never more than a few of them are held.
+
+    Args:
+        model: Network in evaluation mode.
+        starts: Images to start from, such as landmarks.
+        moments: Second moments of the features that are to be captured.
+        sketch: Sketch that these were taken with.
+        steps: Steps; 0 gives the images back.
+
+    Returns:
+        The images.
+    """
+    images = starts.clone().requires_grad_(True)
+    optimiser = torch.optim.Adam([images], lr=RATE)
+    shares = []
+    for _ in range(steps):
+        features = _features(model, images, sketch).requires_grad_(True)
+        share = captured_energy(features, moments)
+        (slope,) = torch.autograd.grad(share, features)
+        images.grad = -_pulled_back(model, images, sketch, slope)
+        optimiser.step()
+        images.data.clamp_(0, 1)
+        shares.append(share.item())
+    shares.append(captured_energy(_features(model, images, sketch), moments).item())
+    return Tuned(images.detach(), shares)
+
+
+@torch.no_grad()
+def _chunk(model: nn.Module, images: Tensor) -> int:
+    """Give the number of images whose Jacobians fit."""
+    logits = model(images[:1].detach()).shape[1]
+    weights = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return max(1, ENTRIES // (logits * weights))
+
+
+@torch.no_grad()
+def _features(model: nn.Module, images: Tensor, sketch: SparseSketch) -> Float[Tensor, "m c k"]:
+    return gradient_features(model, images.detach(), sketch)
+
+
+def _pulled_back(
+    model: nn.Module, images: Tensor, sketch: SparseSketch, slope: Float[Tensor, "m c k"]
+) -> Float[Tensor, "m _ _ _"]:
+    """Give the derivative with respect to images from that with respect to their features."""
+    found, chunk = [], _chunk(model, images)
+    for part, wanted in zip(images.detach().split(chunk), slope.split(chunk), strict=True):
+        moved = part.clone().requires_grad_(True)
+        found += torch.autograd.grad(gradient_features(model, moved, sketch), moved, wanted)
+    return torch.cat(found)

@@ -1,0 +1,17 @@
+"""All metrics of notebook 07: those of the live size and, for runs that are large enough, the contract's."""
+
+from ntkd_lib.experiments.nint_speedup import contract, summary
+from ntkd_lib.experiments.notebook import Run
+from ntkd_lib.records.evidence import Metric
+
+
+def metrics(run: Run) -> dict[str, Metric]:
+    """Collect what a run publishes.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Metric by name.
+    """
+    return summary.metrics(run) | contract.metrics(run)

@@ -1,0 +1,95 @@
+"""The search that gives every network its learning rate, on validation samples of seeds of its own.
+
+Run as ``python -m ntkd_lib.experiments.spectral_overfitting.search``; writes the recorded search.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import numpy as np
+
+from ntkd_lib.experiments.spectral_overfitting.fits import job_sample
+from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
+from ntkd_lib.experiments.spectral_overfitting.parameters import SpectralParameters
+from ntkd_lib.experiments.spectral_overfitting.plan import search_cell
+from ntkd_lib.experiments.spectral_overfitting.settings import search_file
+from ntkd_lib.records.atomic import write_json
+from ntkd_lib.records.cells import Cell, Record
+from ntkd_lib.records.execute import run_cells
+from ntkd_lib.records.layout import cell_root
+from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.store import CellStore
+
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
+TUNING_SEEDS = (1000, 1001, 1002)
+
+
+def search_cells(parameters: SpectralParameters) -> dict[tuple[str, float], list[Cell]]:
+    """Make the cells of all trials.
+
+    Args:
+        parameters: Of the tier whose networks are tuned.
+
+    Returns:
+        For each network and learning rate, one cell a tuning seed.
+    """
+    return {
+        (name, rate): [search_cell(parameters, name, rate, seed) for seed in TUNING_SEEDS]
+        for name in NETWORKS
+        for rate in RATES
+    }
+
+
+def report(
+    cells: Mapping[tuple[str, float], list[Cell]], records: Mapping[str, Record]
+) -> list[dict[str, Any]]:
+    """List the trials with their validation errors; no test sample is read.
+
+    Args:
+        cells: Cells by network and learning rate.
+        records: Records by cell name.
+
+    Returns:
+        One row a trial: ``network``, ``rate``, ``validation`` (RMSE at the end of training, one a tuning
+        seed) and ``stopped`` (the lowest of any checkpoint).
+    """
+    rows = []
+    for (name, rate), trials in cells.items():
+        errors = [_errors(cell, records[cell.name]) for cell in trials]
+        row = {"network": name, "rate": rate}
+        row["validation"] = [float(error[-1]) for error in errors]
+        row["stopped"] = [float(error.min()) for error in errors]
+        row["seconds"] = [records[cell.name].provenance["seconds"] for cell in trials]
+        rows.append(row)
+    return rows
+
+
+def _errors(cell: Cell, record: Record) -> np.ndarray:
+    """Validation RMSE at each checkpoint."""
+    sample = job_sample(cell.arguments, cell.arguments["jobs"][0])
+    return np.sqrt(np.square(record.arrays["validation"][0] - sample.y_validation).mean(axis=1))
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
+def main(workers: int | None) -> None:
+    """Run the search and record it."""
+    parameters = SpectralParameters(tier="cpu")
+    cells = search_cells(parameters)
+    everything = [cell for trials in cells.values() for cell in trials]
+    records = run_cells(everything, CellStore(cell_root()), workers=workers)
+    write_json(
+        search_file(),
+        {
+            "budget": {"trials": len(RATES), "seeds": list(TUNING_SEEDS)},
+            "parameters": parameters.model_dump(),
+            "provenance": snapshot(["python", "-m", "ntkd_lib.experiments.spectral_overfitting.search"]),
+            "space": {"rate": list(RATES)},
+            "trials": report(cells, records),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
