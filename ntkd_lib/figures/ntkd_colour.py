@@ -103,15 +103,14 @@ def teacher_table(teachers: pd.DataFrame) -> Html:
     """Show the teachers on colour images and the quality of their sketched kernels.
 
     Args:
-        teachers: One row a teacher and seed.
+        teachers: One row a teacher.
 
     Returns:
-        Network, seed, accuracy, weights, cosines, relative error, seconds.
+        Network, accuracy, weights, cosines, relative error, seconds.
     """
     rows = [
         (
             row.network,
-            str(row.seed),
             format_value(row.accuracy, "percent"),
             f"{row.parameters:,}",
             f"{row.cosine:.4f}",
@@ -123,7 +122,6 @@ def teacher_table(teachers: pd.DataFrame) -> Html:
     ]
     headers = (
         "Teacher",
-        "Seed",
         "Test accuracy",
         "Weights",
         "Kernel cosine",

@@ -9,7 +9,6 @@ import torch
 from ntkd_lib.data.registry import forget
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
 from ntkd_lib.experiments.ntkd_classification.plan import plan
-from ntkd_lib.experiments.ntkd_classification.search import TRIALS, draw_settings
 from ntkd_lib.experiments.ntkd_colour import methods, search, settings
 from ntkd_lib.experiments.ntkd_colour.plan import colour_plan, students_of
 from ntkd_lib.experiments.ntkd_colour.teacher import restore_teacher
@@ -52,7 +51,7 @@ def test_all_students_train_alike() -> None:
     cells = planned()
     kept = [
         {k: v for k, v in cells[f"{name}/seed=0"].arguments.items() if k not in ("objective", "settings")}
-        for name in ("none", "kd", settings.chosen_form(), "ntkd_kd")
+        for name in ("none", "kd", "ntkd", "ntkd_kd")
     ]
     assert all(arguments == kept[0] for arguments in kept)
 
@@ -92,14 +91,23 @@ def test_without_a_search_settings_are_the_middle_of_the_space(method, monkeypat
         assert chosen[name] == pytest.approx(middle, rel=0.01)
 
 
-def test_best_trial_wins_and_gives_the_form(monkeypatch) -> None:
+def test_best_trial_wins(monkeypatch) -> None:
     def trial(method: str, lr: float, value: float) -> dict[str, object]:
         return {"method": method, "settings": {"lr": lr}, "validation": [value]}
 
-    found = [trial("ntkd_raw", 1.0, 70.0), trial("ntkd_cosine", 2.0, 72.0), trial("ntkd_cosine", 3.0, 71.0)]
+    found = [trial("none", 1.0, 73.0), trial("ntkd", 2.0, 72.0), trial("ntkd", 3.0, 71.0)]
     monkeypatch.setattr(settings, "trials", lambda: found)
-    assert settings.chosen_form() == "ntkd_cosine"
-    assert settings.chosen_settings("ntkd_cosine") == {"lr": 2.0}
+    assert settings.chosen_settings("ntkd") == {"lr": 2.0}
+
+
+def test_trials_of_one_number_share_learning_rate_and_weight_decay() -> None:
+    for trial in range(search.TRIALS):
+        pairs = {
+            (drawn["lr"], drawn["weight_decay"])
+            for name in ("none", "kd", "ntkd", "ntkd_kd", "ideal_lens")
+            for drawn in [search.draw_settings(methods.METHODS[name], trial)]
+        }
+        assert len(pairs) == 1
 
 
 def test_every_tuned_student_gets_the_same_number_of_trials() -> None:
@@ -107,10 +115,10 @@ def test_every_tuned_student_gets_the_same_number_of_trials() -> None:
 
     cells = search.search_cells(ColourMaker(asked(), "0" * 64))
     assert {m: sum(name == m for name, _ in cells) for m in {n for n, _ in cells}} == dict.fromkeys(
-        (method.name for method in search.tuned_methods()), TRIALS
+        (method.name for method in search.tuned_methods()), search.TRIALS
     )
     drawn = cells["kd", 2][0].arguments["settings"]
-    assert drawn == draw_settings(methods.METHODS["kd"], 2)
+    assert drawn == search.draw_settings(methods.METHODS["kd"], 2)
     assert "accuracy" not in json.dumps(drawn)
 
 
@@ -118,7 +126,7 @@ def test_cells_run_end_to_end(tmp_path) -> None:
     cells = [c for c in colour_plan(asked()) if "ntkd_kd/" not in c.name]
     store = CellStore(tmp_path / "cells")
     records = run_cells(cells, store, workers=1, progress="none")
-    teacher = records["cifar-10/teacher/compact/seed=0"]
+    teacher = records["cifar-10/teacher/compact"]
     assert teacher.arrays["logits"].shape == (600, 10)  # of the images, then of their mirror images
     kd = records["cifar-10/kd/seed=0"]
     assert kd.values["parameters"] == 1_551_482

@@ -54,7 +54,7 @@ class ClassificationParameters(SeededParameters):
         128, "Images on which the teacher's kernel is exact.", unit="images", ge=8, le=4096
     )
     control_seeds: Seeds = parameter(
-        [0], "Seeds of the digit controls that no claim rests on: sizes, few labels, read-out, depth."
+        [0], "Seeds of what no claim on digits rests on: sizes, few labels, read-out, depth and the like."
     )
     optical_depth: bool = parameter(
         False, "Whether two optical layers and saturable absorbers are tried too; they are slow."
@@ -112,6 +112,11 @@ class ClassificationParameters(SeededParameters):
         2048, "Features of the colour teacher's sketched kernel.", unit="features", ge=64, le=16_384
     )
     device: Literal["cpu", "cuda"] = parameter("cpu", "Where cells run.")
+
+    @property
+    def some_seeds(self) -> list[int]:
+        """List the seeds of the controls: the one `seed` where it is given, else `control_seeds`."""
+        return list(self.control_seeds) if self.seed is None else [self.seed]
 
 
 PARAMETERS = ClassificationParameters

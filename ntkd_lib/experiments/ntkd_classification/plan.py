@@ -33,7 +33,7 @@ def plan(parameters: ClassificationParameters) -> list[Cell]:
     students = [
         maker.student(method, seed, best_trial(method.settings_of)["settings"])
         for method in compared_methods()
-        for seed in parameters.all_seeds
+        for seed in seeds_of(parameters, method)
     ]
     return _with_needs([*teachers, *students, *controls_plan(parameters), *colour_plan(parameters)])
 
@@ -41,6 +41,19 @@ def plan(parameters: ClassificationParameters) -> list[Cell]:
 def compared_methods() -> list[Method]:
     """List the students of a run, the untrained-teacher control of the chosen form among them."""
     return [*METHODS.values(), untrained_twin(chosen_form())]
+
+
+def seeds_of(parameters: ClassificationParameters, method: Method) -> list[int]:
+    """List the seeds of a student.
+
+    Args:
+        parameters: Validated parameters.
+        method: Which student.
+
+    Returns:
+        All seeds, or those of the controls.
+    """
+    return parameters.all_seeds if method.every_seed else parameters.some_seeds
 
 
 def _with_needs(cells: list[Cell]) -> list[Cell]:

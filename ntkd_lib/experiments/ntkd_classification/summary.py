@@ -10,7 +10,7 @@ import pandas as pd
 
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification.methods import METHODS
-from ntkd_lib.experiments.ntkd_classification.plan import compared_methods
+from ntkd_lib.experiments.ntkd_classification.plan import compared_methods, seeds_of
 from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form, search
 from ntkd_lib.records.cells import Record
 from ntkd_lib.records.evidence import Metric
@@ -42,7 +42,8 @@ def student_records(run: Run, method: str) -> dict[int, Record]:
     """
     name = chosen_form() if method == "ntkd" else method
     prefix = f"{run.parameters.data}/{name}"
-    return {seed: run.records[f"{prefix}/seed={seed}"] for seed in run.parameters.all_seeds}
+    seeds = seeds_of(run.parameters, next(m for m in compared_methods() if m.name == name))
+    return {seed: run.records[f"{prefix}/seed={seed}"] for seed in seeds}
 
 
 def scores(run: Run) -> pd.DataFrame:
@@ -134,7 +135,7 @@ def gap_row(by_method: Mapping[str, pd.Series], pair: tuple[str, str], label: st
         A row: greater, less, label, mean difference in points, 95 % interval, smallest difference, seeds.
     """
     greater, less = pair
-    gaps = list(by_method[greater] - by_method[less])
+    gaps = list((by_method[greater] - by_method[less]).dropna())  # of the seeds that both have
     low, high = bootstrap_interval(gaps)
     found = {"mean": mean(gaps), "low": low, "high": high, "smallest": min(gaps), "seeds": len(gaps)}
     return {"greater": greater, "less": less, "label": label, **found}

@@ -8,6 +8,7 @@ from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationPa
 from ntkd_lib.records.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.ntkd_colour"
+TEACHER_SEED = 0
 SECONDS = {"compact": 1.0e-3, "alexnet": 1.5e-3, "resnet18": 2e-2}  # an image and epoch, roughly
 
 
@@ -24,41 +25,39 @@ class ColourMaker:
         self.parameters = parameters
         self.data = {parameters.colour: checksum}
 
-    def teacher(self, name: str, seed: int) -> Cell:
-        """Make the cell that trains a teacher.
+    def teacher(self, name: str) -> Cell:
+        """Make the cell that trains a teacher; all seeds of the students hear the same one.
 
         Args:
             name: Which network.
-            seed: Seed of split, start and batches.
 
         Returns:
             The cell.
         """
         epochs = self.parameters.colour_teacher_epochs
-        arguments = {**self._common(seed), "network": name, "epochs": epochs}
+        arguments = {**self._common(TEACHER_SEED), "network": name, "epochs": epochs}
         cost = 5 + SECONDS[name] * epochs * self.parameters.colour_images
-        return self._cell(f"teacher/{name}/seed={seed}", "teacher:train", arguments, cost=cost)
+        return self._cell(f"teacher/{name}", "teacher:train", arguments, cost=cost)
 
-    def tangent(self, name: str, seed: int) -> Cell:
+    def tangent(self, name: str) -> Cell:
         """Make the cell that sketches a teacher's tangent kernel.
 
         Args:
             name: Which network.
-            seed: Seed of the sketch.
 
         Returns:
             The cell.
         """
         count = self.parameters.colour_kernel_images
         arguments = {
-            **self._common(seed),
+            **self._common(TEACHER_SEED),
             "network": name,
             "sketch": self.parameters.sketch,
             "kernel_images": count,
         }
-        needs = {"teacher": self.teacher(name, seed)}
+        needs = {"teacher": self.teacher(name)}
         cost = 5 + 3e-2 * count
-        return self._cell(f"tangent/{name}/seed={seed}", "tangent:sketch", arguments, needs=needs, cost=cost)
+        return self._cell(f"tangent/{name}", "tangent:sketch", arguments, needs=needs, cost=cost)
 
     def student(
         self, method: Method, seed: int, settings: Mapping[str, float], tag: str = "", **changes: Any
@@ -67,7 +66,7 @@ class ColourMaker:
 
         Args:
             method: Which student.
-            seed: Seed of split, start, draws and batches.
+            seed: Seed of start, draws and batches.
             settings: Learning rate, weight decay and loss settings.
             tag: Added to the name, where one method has several cells.
             changes: Arguments that differ from the method's: ``label_share``, ``hidden``.
@@ -93,7 +92,7 @@ class ColourMaker:
             "student:train",
             arguments | changes,
             uses=(f"ntkd_lib.distill.{method.objective}",),
-            needs=self._needs(method, seed),
+            needs=self._needs(method),
             cost=1 + (2e-5 if single else 4e-4) * epochs * asked.colour_images,
         )
 
@@ -111,15 +110,15 @@ class ColourMaker:
             f"embedding/seed={seed}", "embedding:draw", self._common(seed), needs=students, cost=20
         )
 
-    def _needs(self, method: Method, seed: int) -> dict[str, Cell]:
+    def _needs(self, method: Method) -> dict[str, Cell]:
         """Name what a student hears, and the kernel that it is watched against."""
         if method.length == "single":
             return {}
         main, strong = self.parameters.colour_teacher, self.parameters.strong_teacher
         name = strong if method.teacher == "strong" else main
-        watched = {"tangent": self.tangent(name, seed)}
+        watched = {"tangent": self.tangent(name)}
         hears_logits = method.objective in ("soft_labels", "tangent_soft")
-        return watched | ({"teacher": self.teacher(name, seed)} if hears_logits else {})
+        return watched | ({"teacher": self.teacher(name)} if hears_logits else {})
 
     def _common(self, seed: int) -> dict[str, Any]:
         return {

@@ -9,9 +9,9 @@ from ntkd_lib.experiments.ntkd_colour.methods import (
     FEW_LABEL_STUDENTS,
     FEW_LABELS,
     METHODS,
-    strong_twin,
+    STRONG_TWIN,
 )
-from ntkd_lib.experiments.ntkd_colour.settings import chosen_form, chosen_settings
+from ntkd_lib.experiments.ntkd_colour.settings import chosen_settings
 from ntkd_lib.records.cells import Cell
 
 EMBEDDED = ("none", "kd", "ntkd")
@@ -27,13 +27,12 @@ def colour_plan(parameters: ClassificationParameters) -> list[Cell]:
         Teachers, students and embeddings.
     """
     maker = ColourMaker(parameters, locate(parameters.colour).sha256)
-    cells = [
-        maker.teacher(name, seed) for name in teacher_names(parameters) for seed in colour_seeds(parameters)
-    ]
+    cells = [maker.teacher(name) for name in teacher_names(parameters)]
     for seed in colour_seeds(parameters):
         students = {method.name: _student(maker, method, seed) for method in students_of(parameters)}
-        heard = {name: students[chosen_form() if name == "ntkd" else name] for name in EMBEDDED}
-        cells += [*students.values(), maker.embedding(heard, seed), *_few_labels(maker, parameters, seed)]
+        cells += [*students.values(), *_few_labels(maker, parameters, seed)]
+        if seed == colour_seeds(parameters)[0]:
+            cells.append(maker.embedding({name: students[name] for name in EMBEDDED}, seed))
     return cells
 
 
@@ -71,9 +70,9 @@ def students_of(parameters: ClassificationParameters) -> list[Method]:
     Returns:
         The main comparison, or all; with the one of the stronger teacher where there is one.
     """
-    wanted = METHODS if parameters.colour_students == "all" else {*CORE, chosen_form()}
+    wanted = METHODS if parameters.colour_students == "all" else CORE
     students = [method for method in METHODS.values() if method.name in wanted]
-    return students + ([strong_twin(chosen_form())] if parameters.strong_teacher != "none" else [])
+    return students + ([STRONG_TWIN] if parameters.strong_teacher != "none" else [])
 
 
 def shares_of(parameters: ClassificationParameters) -> tuple[float, ...]:
@@ -96,7 +95,6 @@ def _few_labels(maker: ColourMaker, parameters: ClassificationParameters, seed: 
     found = []
     for share in shares_of(parameters):
         for name in FEW_LABEL_STUDENTS:
-            method = METHODS[chosen_form() if name == "ntkd" else name]
-            settings = chosen_settings(method.name)
-            found.append(maker.student(method, seed, settings, f"/labels={share}", label_share=share))
+            settings = chosen_settings(name)
+            found.append(maker.student(METHODS[name], seed, settings, f"/labels={share}", label_share=share))
     return found

@@ -1,4 +1,4 @@
-"""What every cell on colour images starts from: seeds, images on the device, and the split."""
+"""What every cell on colour images starts from: seeds, images on the device, and one split for all."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -14,10 +14,11 @@ from ntkd_lib.experiments.ntkd_classification.setting import Setting
 from ntkd_lib.records.seeds import deterministic
 
 VALIDATION_SHARE = 1 / 10
+SPLIT_SEED = 0  # one teacher serves all seeds, so none may validate on what it was trained on
 
 
 def prepare(arguments: Mapping[str, Any]) -> Setting:
-    """Fix all seeds and load the data of a cell; the split depends on the seed alone.
+    """Fix all seeds and load the data of a cell; the split is the same for all.
 
     Args:
         arguments: ``data``, ``sha256`` (which the data must have), ``images`` (of the training set; a fifth
@@ -28,7 +29,7 @@ def prepare(arguments: Mapping[str, Any]) -> Setting:
     """
     count = arguments["images"]
     train, test = _images(arguments, "train", count), _images(arguments, "test", count // 5)
-    rows, held_out = train_validation_split(len(train.labels), arguments["seed"], VALIDATION_SHARE)
+    rows, held_out = train_validation_split(len(train.labels), SPLIT_SEED, VALIDATION_SHARE)
     deterministic(arguments["seed"])
     return Setting(train, rows.to(arguments["device"]), held_out.to(arguments["device"]), test)
 

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ntkd_lib.experiments.ntkd_classification.methods import Range
-from ntkd_lib.experiments.ntkd_colour.methods import FORMS, METHODS
+from ntkd_lib.experiments.ntkd_colour.methods import METHODS
 from ntkd_lib.records.layout import results_root
-
-UNTUNED_FORM = "ntkd_normalised"  # what won on the digits
 
 
 def search_file() -> Path:
@@ -44,12 +42,6 @@ def chosen_settings(method: str) -> dict[str, float]:
     owner = METHODS[method].settings_of
     own = [trial for trial in trials() if trial["method"] == owner]
     return max(own, key=_mean)["settings"] if own else _middle(owner)
-
-
-def chosen_form() -> str:
-    """Give the form of the kernel loss that wins on validation data: the method that stands for "NTKD"."""
-    best = {form: max((_mean(t) for t in trials() if t["method"] == form), default=0.0) for form in FORMS}
-    return max(FORMS, key=best.__getitem__) if any(best.values()) else UNTUNED_FORM
 
 
 def _middle(method: str) -> dict[str, float]:

@@ -20,7 +20,7 @@ from ntkd_lib.experiments.ntkd_colour.plan import (
     students_of,
     teacher_names,
 )
-from ntkd_lib.experiments.ntkd_colour.settings import chosen_form, chosen_settings, trials
+from ntkd_lib.experiments.ntkd_colour.settings import chosen_settings, trials
 from ntkd_lib.records.cells import Record
 from ntkd_lib.records.evidence import Metric
 
@@ -34,15 +34,14 @@ def records_of(run: Run, method: str, share: float = 1) -> dict[int, Record]:
 
     Args:
         run: The run.
-        method: Name of a method, or ``ntkd`` for the chosen form of the kernel loss.
+        method: Name of a method.
         share: Share of the labels that it knew.
 
     Returns:
         Record by seed.
     """
-    name = chosen_form() if method == "ntkd" else method
     tag = "" if share == 1 else f"/labels={share}"
-    prefix = f"{run.parameters.colour}/{name}{tag}"
+    prefix = f"{run.parameters.colour}/{method}{tag}"
     return {seed: run.records[f"{prefix}/seed={seed}"] for seed in colour_seeds(run.parameters)}
 
 
@@ -78,7 +77,7 @@ def averaged(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row a student.
     """
-    return summary_table(table, {chosen_form() if k == "ntkd" else k: v for k, v in PAPER.items()})
+    return summary_table(table, PAPER)
 
 
 def differences(run: Run) -> pd.DataFrame:
@@ -110,26 +109,24 @@ def teachers(run: Run) -> pd.DataFrame:
         run: The run.
 
     Returns:
-        One row a teacher and seed: network, seed, accuracy (percent), weights, cosine of all entries and of
+        One row a teacher: network, accuracy (percent), weights, cosine of all entries and of
         those off the diagonal, relative error, seconds of training and of sketching.
     """
     rows = []
     for name in teacher_names(run.parameters):
-        for seed in colour_seeds(run.parameters):
-            teacher = run.records[f"{run.parameters.colour}/teacher/{name}/seed={seed}"]
-            tangent = run.records[f"{run.parameters.colour}/tangent/{name}/seed={seed}"]
-            kernel = {k: tangent.values[k] for k in ("cosine", "cosine_off_diagonal", "relative_error")}
-            rows.append(
-                {
-                    "network": name,
-                    "seed": seed,
-                    "accuracy": teacher.values["accuracy"],
-                    "parameters": teacher.values["parameters"],
-                    **kernel,
-                    "training": teacher.provenance["seconds"],
-                    "sketching": tangent.provenance["seconds"],
-                }
-            )
+        teacher = run.records[f"{run.parameters.colour}/teacher/{name}"]
+        tangent = run.records[f"{run.parameters.colour}/tangent/{name}"]
+        kernel = {k: tangent.values[k] for k in ("cosine", "cosine_off_diagonal", "relative_error")}
+        rows.append(
+            {
+                "network": name,
+                "accuracy": teacher.values["accuracy"],
+                "parameters": teacher.values["parameters"],
+                **kernel,
+                "training": teacher.provenance["seconds"],
+                "sketching": tangent.provenance["seconds"],
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -244,7 +241,6 @@ def metrics(run: Run) -> dict[str, Metric]:
     for method in students_of(run.parameters):
         name = RENAMED.get(method.name, f"ntkd.cifar10.{method.name}.accuracy")
         found[name] = _metric(run, records_of(run, method.name))
-    found["ntkd.cifar10.ntkd.accuracy"] = _metric(run, records_of(run, "ntkd"))
     if run.parameters.strong_teacher != "resnet18":
         found.pop("ntkd.cifar10.ntkd_strong_teacher.accuracy", None)
     for share in shares_of(run.parameters):

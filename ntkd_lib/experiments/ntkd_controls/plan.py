@@ -61,21 +61,7 @@ def variant_seeds(parameters: ClassificationParameters, variant: Variant) -> lis
     Returns:
         All seeds where a claim rests on it, else those of the controls; the one that replaces all.
     """
-    if variant.every_seed or parameters.seed is not None:
-        return parameters.all_seeds
-    return list(parameters.control_seeds)
-
-
-def control_seeds(parameters: ClassificationParameters) -> list[int]:
-    """List the seeds of the controls.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        The seeds; the one that replaces all, where it is given.
-    """
-    return list(parameters.control_seeds) if parameters.seed is None else [parameters.seed]
+    return parameters.all_seeds if variant.every_seed else parameters.some_seeds
 
 
 def asked_architecture(parameters: ClassificationParameters) -> tuple[Architecture, int]:
@@ -104,7 +90,7 @@ def asked_architecture(parameters: ClassificationParameters) -> tuple[Architectu
 
 def _random(parameters: ClassificationParameters, data: str) -> list[Cell]:
     checksum = locate(data).sha256
-    seeds = control_seeds(parameters)
+    seeds = parameters.some_seeds
     cells = [
         random_cell(parameters, data, checksum, seed, kind, count)
         for kind in RANDOM_KINDS

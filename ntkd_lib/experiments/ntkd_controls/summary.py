@@ -20,7 +20,6 @@ from ntkd_lib.experiments.ntkd_controls.design import (
 from ntkd_lib.experiments.ntkd_controls.plan import (
     ASKED,
     asked_architecture,
-    control_seeds,
     variant_seeds,
     variants_of,
 )
@@ -228,7 +227,7 @@ def depths(run: Run) -> pd.DataFrame:
         One row a front end and seed: label, seed, accuracy in percent; nothing where depth is not asked for.
     """
     deep = [v for v in variants_of(run.parameters) if v.family == "depth"]
-    one = {s: r for s, r in student_records(run, "none").items() if s in control_seeds(run.parameters)}
+    one = {s: r for s, r in student_records(run, "none").items() if s in run.parameters.some_seeds}
     found = [("one optical layer", one)] if deep else []
     found += [(variant.label, variant_records(run, variant.name)) for variant in deep]
     return pd.DataFrame(
@@ -271,7 +270,7 @@ def _achieved(run: Run, name: str) -> dict[int, Record]:
 
 
 def _regressions(run: Run) -> list[tuple[str, int, int]]:
-    seeds = control_seeds(run.parameters)
+    seeds = run.parameters.some_seeds
     found = [(k, count, s) for k in RANDOM_KINDS for count in run.parameters.random_filters for s in seeds]
     return [*found, ("infinite", 0, seeds[0])]
 
@@ -292,7 +291,7 @@ def _rank_metric(run: Run) -> Metric:
 
 
 def _limit_metric(run: Run) -> dict[str, Metric]:
-    seed, colour = control_seeds(run.parameters)[0], run.parameters.colour
+    seed, colour = run.parameters.some_seeds[0], run.parameters.colour
     record = run.records.get(f"{colour}/random/infinite/seed={seed}")
     if record is None or record.values["images"] < ALL_TRAINING_IMAGES:
         return {}
