@@ -68,3 +68,16 @@ FEW_LABEL_STUDENTS = ("none", "kd", "ntkd")
 
 
 STRONG_TWIN = _like("ntkd_strong_teacher", "NTKD, stronger teacher", "ntkd", objective=FORM, teacher="strong")
+RENAMED = {"f8": "ntkd.random.cifar10.f8.accuracy", "f8_centred": "ntkd.random.cifar10.f8_centred.accuracy"}
+
+
+def metric_name(method: str) -> str:
+    """Name the metric of a student's test accuracy.
+
+    Args:
+        method: Name of a student.
+
+    Returns:
+        The name that the claim contract gives it, or one like it.
+    """
+    return RENAMED.get(method, f"ntkd.cifar10.{method}.accuracy")

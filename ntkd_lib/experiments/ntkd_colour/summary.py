@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix
 from ntkd_lib.data.load import load
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row, summary_table
-from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABEL_STUDENTS
+from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABEL_STUDENTS, metric_name
 from ntkd_lib.experiments.ntkd_colour.plan import (
     EMBEDDED,
     colour_seeds,
@@ -26,7 +26,6 @@ from ntkd_lib.records.evidence import Metric
 
 PAPER = {"none": 56.4, "kd": 72.5, "ntkd": 75.6, "f8": 36.73}
 SHORT = {"none": "labels only", "kd": "KD", "ntkd": "NTKD", "ntkd_kd": "NTKD + KD"}
-RENAMED = {"f8": "ntkd.random.cifar10.f8.accuracy", "f8_centred": "ntkd.random.cifar10.f8_centred.accuracy"}
 
 
 def records_of(run: Run, method: str, share: float = 1) -> dict[int, Record]:
@@ -239,8 +238,7 @@ def metrics(run: Run) -> dict[str, Metric]:
     """
     found = {}
     for method in students_of(run.parameters):
-        name = RENAMED.get(method.name, f"ntkd.cifar10.{method.name}.accuracy")
-        found[name] = _metric(run, records_of(run, method.name))
+        found[metric_name(method.name)] = _metric(run, records_of(run, method.name))
     if run.parameters.strong_teacher != "resnet18":
         found.pop("ntkd.cifar10.ntkd_strong_teacher.accuracy", None)
     for share in shares_of(run.parameters):
