@@ -29,7 +29,8 @@ class Method:
         settings_of: The method whose settings it takes; itself where it has a space.
         length: How long it trains: longer for the equal-time control, and for students
             of one dense layer, which are quick to train and slow to reach a plateau.
-        every_seed: Whether it runs for all seeds; otherwise for those of the controls.
+        every_seed: Whether it runs for all seeds; otherwise for those of the controls. The form that stands
+            for NTKD always does.
     """
 
     name: str
@@ -67,9 +68,9 @@ METHODS: Mapping[str, Method] = {
     for method in (
         _tuned("none", "labels only"),
         _tuned("kd", "soft-label KD", SOFT, objective="soft_labels", teacher="trained"),
-        _tangent("ntkd_raw", "NTKD, raw", "tangent_raw"),
-        _tangent("ntkd_normalised", "NTKD, trace-normalised", "tangent_normalised"),
-        _tangent("ntkd_cosine", "NTKD, centred cosine", "tangent_cosine"),
+        _tangent("ntkd_raw", "NTKD, raw", "tangent_raw", every_seed=False),
+        _tangent("ntkd_normalised", "NTKD, trace-normalised", "tangent_normalised", every_seed=False),
+        _tangent("ntkd_cosine", "NTKD, centred cosine", "tangent_cosine", every_seed=False),
         _tangent("ntkd_sap", "NTKD, NTK-SAP trace", "tangent_sap", every_seed=False),
         _tangent("ntkd_trace_only", "trace only (control)", "tangent_trace"),
         _like("random_frozen", "random signed filters", "none", optics="random"),

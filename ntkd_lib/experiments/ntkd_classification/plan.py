@@ -53,7 +53,8 @@ def seeds_of(parameters: ClassificationParameters, method: Method) -> list[int]:
     Returns:
         All seeds, or those of the controls.
     """
-    return parameters.all_seeds if method.every_seed else parameters.some_seeds
+    every = method.every_seed or method.name == chosen_form()
+    return parameters.all_seeds if every else parameters.some_seeds
 
 
 def _with_needs(cells: list[Cell]) -> list[Cell]:

@@ -29,7 +29,7 @@ from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
 TRIALS = 4
-EPOCHS = 5
+LENGTHS = {"colour_epochs": 3, "colour_single_epochs": 6}
 DIMENSIONS = 5  # of the largest space
 
 
@@ -83,7 +83,7 @@ def main(names: tuple[str, ...], workers: int | None, device: str) -> None:
     Raises:
         ClickException: The real images are not there.
     """
-    asked = {"device": device, "colour_epochs": EPOCHS}
+    asked = {"device": device, **LENGTHS}
     parameters = load_parameters(ClassificationParameters, "01_ntkd_classification", "cpu", asked)
     located = locate(parameters.colour)
     if located.kind != "real":
