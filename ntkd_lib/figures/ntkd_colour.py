@@ -172,5 +172,46 @@ def colour_answer(gaps: pd.DataFrame, best: pd.Series) -> Html:
     return element("p", element("strong", "Measured here. "), lead, "; ".join(parts) + ".")
 
 
+def recorded_tables(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
+    """Show the recorded comparison: accuracies, and differences seed by seed.
+
+    Args:
+        scores: One row a student; nothing where no run is recorded.
+        gaps: One row a pair.
+
+    Returns:
+        Two tables, or a line that says how to record a run.
+    """
+    if scores.empty:
+        words = "No longer run is recorded yet; this makes one: "
+        return element("p", words, element("code", "python -m ntkd_lib.experiments.ntkd_colour.record"))
+    return element("div", _recorded_scores(scores), _recorded_gaps(gaps))
+
+
+def _recorded_scores(scores: pd.DataFrame) -> Html:
+    rows = [
+        (
+            row.label,
+            format_value(row.mean, "percent"),
+            f"[{row.low:.2f}, {row.high:.2f}]",
+            f"{row.std:.2f}",
+            "–" if np.isnan(row.paper) else f"{row.paper:g} %",
+            str(row.seeds),
+        )
+        for row in scores.itertuples()
+    ]
+    headers = ("Student", "Test accuracy", "95 % interval", "Std", "Paper", "Seeds")
+    return table(headers, rows, caption="The recorded run on colour images")
+
+
+def _recorded_gaps(gaps: pd.DataFrame) -> Html:
+    rows = [
+        (row.label, *(_signed(value) for value in (row.mean, row.low, row.high, row.smallest)))
+        for row in gaps.itertuples()
+    ]
+    headers = ("Pair", "Difference", "Lower end", "Upper end", "Smallest")
+    return table(headers, rows, caption="The recorded run: differences in points, seed by seed")
+
+
 def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", MINUS)

@@ -93,3 +93,13 @@ def test_answer_names_seeds() -> None:
     words = str(ntkd_colour.colour_answer(pd.DataFrame([row]), best))
     assert "1 seed, so no interval" in words
     assert "−1.50 points" in words
+
+
+def test_recorded_run_is_shown_or_said_to_be_missing() -> None:
+    empty = str(ntkd_colour.recorded_tables(pd.DataFrame(), pd.DataFrame()))
+    assert "ntkd_colour.record" in empty
+    ours = {"label": "KD", "mean": 75.0, "low": 74.0, "high": 76.0, "std": 0.5, "paper": np.nan, "seeds": 5}
+    gap = {"label": "NTKD − KD", "mean": -1.0, "low": -2.0, "high": -0.5, "smallest": -2.25}
+    html = str(ntkd_colour.recorded_tables(pd.DataFrame([ours]), pd.DataFrame([gap])))
+    assert "[74.00, 76.00]" in html
+    assert "−2.25" in html
