@@ -185,9 +185,9 @@ class SignedFrontEnd(nn.Module):
 
     @property
     def passing_values(self) -> int:
-        """Values a sample that `per_sample_gradients` holds: patches, and what each filter saw."""
-        seen = self.read_out * self.filters[0].numel()
-        return seen + 4 * seen // len(self.filters)
+        """Values a sample that `per_sample_gradients` holds: patches of one position, and a masked signal."""
+        patches = self.read_out // len(self.filters) * self.filters[0].numel()
+        return patches + self.read_out
 
     def filter_gradients(
         self,
@@ -197,10 +197,10 @@ class SignedFrontEnd(nn.Module):
     ) -> Float[Tensor, "n k c s"]:
         """Contract the signal at the read-out with what each filter saw through its ReLU.
 
-        With ``R[k, q, s] = mean_f M[f, k, q] P[q, f, s]`` (patches under the ReLU mask, averaged over the
-        pooling window ``f``) the gradient of class ``c`` is ``G_c[k, s] = sum_q U_c[k, q] R[k, q, s]``: a
-        quarter of the work of a sum over all pixels. ``R`` is piecewise constant in the weights, so only
-        ``U`` has a derivative.
+        With patches ``P``, ReLU masks ``M`` and signals ``U``, ``f`` the position in the pooling window, the
+        gradient of class ``c`` is ``G_c[k, s] = sum_f sum_q U_c[k, q] M[f, k, q] P[f, q, s] / 4``: for each
+        sample and position one product of all filters' and classes' signals with the patches. The masks are
+        piecewise constant in the weights, so only ``U`` has a derivative.
 
         Args:
             images: Scene intensities.
@@ -217,14 +217,13 @@ class SignedFrontEnd(nn.Module):
             raise NotImplementedError("centre: filters of centred captures have no gradients here")
         side = self.filters.shape[-1]
         windows = pooling_windows(images, side)
-        patches = torch.stack([windows[..., i : i + side, j : j + side].flatten(2) for i, j in WINDOW], dim=2)
-        if self.rectify:
-            lit = (maps.detach() > 0).permute(0, 3, 2, 1).to(patches) / 4
-            seen = (lit @ patches).transpose(1, 2)
-        else:
-            seen = patches.mean(2)[:, None].expand(-1, len(self.filters), -1, -1)
+        patches = [windows[..., i : i + side, j : j + side].flatten(2) for i, j in WINDOW]
         by_filter = signal.unflatten(2, (len(self.filters), -1)).transpose(1, 2)
-        return by_filter @ seen
+        if not self.rectify:
+            return by_filter @ torch.stack(patches).mean(0)[:, None]
+        lit = (maps.detach() > 0).to(signal)[:, :, :, None] / 4
+        parts = [(by_filter * lit[:, i]).flatten(1, 2) @ seen for i, seen in enumerate(patches)]
+        return sum(parts).unflatten(1, by_filter.shape[1:3])
 
 
 class IdealLens(nn.Module):

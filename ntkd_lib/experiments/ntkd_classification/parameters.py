@@ -108,6 +108,9 @@ class ClassificationParameters(SeededParameters):
         ge=32,
         le=50_000,
     )
+    colour_kernel_every: int = parameter(
+        8, "As kernel_every, for colour images, whose kernels are dearer.", unit="steps", ge=1, le=1000
+    )
     sketch: int = parameter(
         2048, "Features of the colour teacher's sketched kernel.", unit="features", ge=64, le=16_384
     )

@@ -76,7 +76,7 @@ class ColourMaker:
         """
         asked, single = self.parameters, method.length == "single"
         epochs = asked.colour_single_epochs if single else asked.colour_epochs
-        frequency = {"kernel_batch": asked.kernel_batch, "kernel_every": asked.kernel_every}
+        frequency = {"kernel_batch": asked.kernel_batch, "kernel_every": asked.colour_kernel_every}
         arguments = self._common(seed) | {
             "epochs": epochs,
             "batch": asked.batch,

@@ -32,7 +32,7 @@ SEEDS = (0, 1, 2, 3, 4)
 STUDENTS = ("none", "kd", "ntkd", "ntkd_kd", "f8", "ideal_lens")
 EPOCHS = 20
 ASKED = ("colour_images", "colour_teacher", "colour_teacher_epochs", "colour_single_epochs", "batch")
-KERNEL = ("kernel_batch", "kernel_every", "colour_kernel_images", "sketch")
+KERNEL = ("kernel_batch", "colour_kernel_every", "colour_kernel_images", "sketch")
 
 
 def parameters() -> ClassificationParameters:
