@@ -99,7 +99,7 @@ class ClassificationParameters(SeededParameters):
         "none", "A second, stronger teacher on colour images."
     )
     colour_teacher_epochs: int = parameter(
-        6, "Passes for the teachers on colour images.", unit="epochs", ge=1, le=1000
+        5, "Passes for the teachers on colour images.", unit="epochs", ge=1, le=1000
     )
     colour_kernel_images: int = parameter(
         2000,
