@@ -104,7 +104,7 @@ def test_trials_of_one_number_share_learning_rate_and_weight_decay() -> None:
     for trial in range(search.TRIALS):
         pairs = {
             (drawn["lr"], drawn["weight_decay"])
-            for name in ("none", "kd", "ntkd", "ntkd_kd", "ideal_lens")
+            for name in ("none", "kd", "ntkd", "ntkd_kd")
             for drawn in [search.draw_settings(methods.METHODS[name], trial)]
         }
         assert len(pairs) == 1

@@ -41,7 +41,7 @@ METHODS: Mapping[str, Method] = {
         _student("kd", "soft-label KD", SOFT, objective="soft_labels", teacher="trained"),
         _kernel("ntkd", "NTKD"),
         _student("ntkd_kd", "NTKD + KD", BOTH, objective="tangent_soft", teacher="trained"),
-        _kernel("ideal_lens", "ideal lens, NTKD", optics="lens"),
+        _like("ideal_lens", "ideal lens, NTKD", "ntkd", objective=FORM, teacher="trained", optics="lens"),
         _like("random_frozen", "random signed filters, trained back end", "none", optics="random"),
         _like("linear", "no ReLU", "none", rectified="none"),
         _student(
