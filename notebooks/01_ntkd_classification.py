@@ -186,7 +186,7 @@ show(
 # %% [markdown]
 # ## Colour images
 #
-# CIFAR-10 is harder, and there a teacher has something to teach. The student has 16 colour filters of 7 × 7
+# CIFAR-10 is harder, and a teacher may have more to teach there. The student has 16 colour filters of 7 × 7
 # pixels, each a pair of captures with a digital gain for each colour, and the dense layers 4096–360–200–10:
 # 1.55 million parameters, the "1.62M" of the paper's Table 2. The live run has one seed, and one teacher, a
 # small residual network. A verdict needs five seeds, and they come from a longer run that is recorded with
