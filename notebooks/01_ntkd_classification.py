@@ -18,9 +18,9 @@
 # A hybrid network lets the camera's optics do its one convolution and leaves only two dense layers to a
 # computer. It is less accurate than a digital network. The NTKD paper {cite:p}`ntkd` trains it to imitate the
 # *tangent kernel* of a digital teacher, and reports for MNIST 91.4 % with labels alone, 95.9 % with
-# soft-label distillation (KD) and 97.3 % with its own loss (NTKD). This chapter trains the same students on
-# the same data, gives each the same number of trials to choose its settings, and adds the controls that the
-# paper lacks.
+# soft-label distillation (KD) and 97.3 % with its own loss (NTKD); for CIFAR-10 56.4, 72.5 and 75.6 %. This
+# chapter trains the same students on the same data, gives each the same number of trials to choose its
+# settings, and adds the controls that the paper lacks.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -36,19 +36,44 @@ kernel_batch = 32
 kernel_every = 4
 kernel_images = 10_000
 landmarks = 128
+control_seeds = [0]
+optical_depth = False
+estimate_images = 5000
+random_images = 300
+random_filters = [8, 500, 1000]
+surface_height = 360.0
+surface_width = 360.0
+filter_size = 7
+gap = 8.0
+colour = "cifar-10"
+colour_students = "core"
+colour_seeds = [0]
+colour_images = 50_000
+colour_epochs = 16
+colour_single_epochs = 20
+colour_teacher = "compact"
+strong_teacher = "none"
+colour_teacher_epochs = 5
+colour_kernel_images = 2000
+colour_kernel_every = 8
+sketch = 2048
 device = "cpu"
 
 # %% tags=["hide-input"]
 from ntkd_lib.experiments.notebook import open_run
 from ntkd_lib.experiments.ntkd_classification import alignment, check, summary
+from ntkd_lib.experiments.ntkd_colour import recorded
+from ntkd_lib.experiments.ntkd_colour import summary as colours
+from ntkd_lib.experiments.ntkd_controls import summary as controls
 from ntkd_lib.figures import ntkd_classification as figures
+from ntkd_lib.figures import ntkd_colour, ntkd_controls
 from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
 
 run = open_run("01_ntkd_classification", globals())
-evidence = run.publish(summary.metrics(run))
+evidence = run.publish(summary.metrics(run) | controls.metrics(run) | colours.metrics(run))
 scores = summary.scores(run)
-table = summary.summary_table(scores)
+table = summary.summary_table(scores, summary.paper_values())
 gaps = summary.differences(scores)
 
 # %% [markdown]
@@ -159,6 +184,210 @@ show(
 )
 
 # %% [markdown]
+# ## Colour images
+#
+# CIFAR-10 is harder, and a teacher may have more to teach there. The student has 16 colour filters of 7 × 7
+# pixels, each a pair of captures with a digital gain for each colour, and the dense layers 4096–360–200–10:
+# 1.55 million parameters, the "1.62M" of the paper's Table 2. The live run has one seed, and one teacher, a
+# small residual network. A verdict needs five seeds, and they come from a longer run that is recorded with
+# the project; what is recorded stands below the live numbers.
+
+# %% tags=["hide-input"]
+colour_scores, colour_gaps = colours.scores(run), colours.differences(run)
+colour_table = colours.averaged(colour_scores)
+ntkd_colour.colour_answer(colour_gaps, colour_table.nlargest(1, "mean").iloc[0])
+
+# %% tags=["hide-input"]
+show(
+    run,
+    "colour-accuracy",
+    lambda: figures.draw_accuracy(colour_scores, colour_table),
+    alt="Dot plot of CIFAR-10 test accuracy for every student, one dot a seed, and the paper's values for "
+    "labels only, soft-label KD, NTKD and eight random PSFs.",
+    caption="CIFAR-10: test accuracy by student. Diamonds: what the paper reports.",
+    data=colour_scores,
+)
+
+# %% tags=["hide-input"]
+figures.score_table(colour_table)
+
+# %% tags=["hide-input"]
+ntkd_colour.recorded_tables(recorded.recorded_scores(), recorded.recorded_gaps())
+
+# %% [markdown]
+# Differences between students of one seed, which share the split, the start and the order of batches. With a
+# single seed they have no spread and decide nothing; they show the size of what is at stake.
+
+# %% tags=["hide-input"]
+show(
+    run,
+    "colour-differences",
+    lambda: figures.draw_differences(colour_gaps),
+    alt="Dot plot of paired differences in CIFAR-10 test accuracy between students, with a line at zero.",
+    caption="CIFAR-10: differences seed by seed.",
+    data=colour_gaps,
+)
+
+# %% [markdown]
+# **Does the kernel come nearer?** While students train, their tangent kernel on 64 fixed images is compared
+# with the teacher's. All are watched, also those that never hear a kernel; what labels and soft labels alone
+# do to the kernel is the line to beat.
+
+# %% tags=["hide-input"]
+colour_alignment = colours.curves(run, "alignment")
+show(
+    run,
+    "colour-alignment",
+    lambda: figures.draw_curves(colour_alignment, "centred cosine of kernels"),
+    alt="Centred cosine between the student's and the teacher's tangent kernel against epoch, a line each "
+    "for labels only, KD, NTKD and both together.",
+    caption="CIFAR-10: kernel alignment during training.",
+    data=colour_alignment,
+)
+
+# %% [markdown]
+# **What the students see.** The values that enter the last dense layer, for 500 test images, laid out in the
+# plane by t-SNE: classes that a student tells apart form islands. Below, what each class is taken for; cats
+# and dogs are where a single optical layer has least to say.
+
+# %% tags=["hide-input"]
+plane = colours.embedding(run)
+show(
+    run,
+    "colour-features",
+    lambda: ntkd_colour.draw_embedding(plane),
+    alt="Three t-SNE scatter plots of test images' features, for labels only, KD and NTKD.",
+    caption="CIFAR-10: t-SNE of the last hidden layer, first seed.",
+    data=plane,
+)
+
+# %% tags=["hide-input"]
+confusions = colours.confusions(run)
+show(
+    run,
+    "colour-confusions",
+    lambda: ntkd_colour.draw_confusions(confusions),
+    alt="Three confusion matrices of ten classes, for labels only, KD and NTKD, in percent.",
+    caption="CIFAR-10: what each class is taken for, first seed.",
+    data=confusions,
+)
+
+# %% tags=["hide-input"]
+colour_filters = colours.filters(run)
+show(
+    run,
+    "colour-filters",
+    lambda: ntkd_colour.draw_colour_filters(colour_filters),
+    alt="Eight of the trained colour filters of 7 by 7 pixels, and below each the positive and the negative "
+    "PSF that realise it.",
+    caption="CIFAR-10: eight of the NTKD student's filters; grey is zero.",
+    data=ntkd_colour.filter_data(colour_filters),
+)
+
+# %% [markdown]
+# ## Stage 1: can accuracy be told beforehand?
+#
+# The paper's first stage takes the size of the optical surface, works out how many filters of side $k$ fit
+# with gaps of $d$, $n = \lfloor (h+d)/(k+d) \rfloor \lfloor (w+d)/(k+d) \rfloor$, and judges the architecture
+# by regression with a tangent kernel at infinite width. At infinite width the number of filters would drop
+# out, and with it the surface. Here, therefore, only the back end is infinitely wide: as many random filters
+# as fit, and the closed-form kernel of the dense layers on their read-out. A signed filter needs two PSFs, so
+# half of $n$ are signed filters. The estimate reads 5,000 training images, takes its
+# ridge from 2,000 validation images and never sees a test image; beside it stands what students trained on
+# labels alone then reached.
+
+# %% tags=["hide-input"]
+estimates = controls.estimates(run)
+show(
+    run,
+    "estimates",
+    lambda: ntkd_controls.draw_estimates(estimates),
+    alt="Scatter plot of nine optical architectures: accuracy reached on MNIST after training against the "
+    "estimate made without training.",
+    caption="MNIST: estimate and accuracy of nine architectures; small dots are seeds.",
+    data=estimates,
+)
+
+# %% tags=["hide-input"]
+ntkd_controls.estimate_words(controls.rank_correlations(estimates), controls.asked_estimate(run))
+
+# %% tags=["hide-input"]
+ntkd_controls.estimate_table(estimates)
+
+# %% [markdown]
+# ## Random filters
+#
+# Table 5 of the paper leaves the filters random and trains one dense layer. Its last row is the limit of
+# infinitely many. Here labels are regressed on the read-out, whose kernel is summed over filters, so that
+# 1,000 filters fit into memory; the limit is a closed form. Regression makes rows of one column comparable,
+# but the live run sees only a few hundred training images, so its numbers lie below the paper's. Non-negative
+# PSFs never let the ReLU act: beyond eight of them nothing is gained, as the student stays a linear
+# classifier. The rise that the paper reports needs captures whose mean is subtracted, or signed filters.
+
+# %% tags=["hide-input"]
+random_table = controls.random_filters(run)
+show(
+    run,
+    "random-filters",
+    lambda: ntkd_controls.draw_random(random_table),
+    alt="Two panels, MNIST and CIFAR-10: accuracy against the number of random filters, for non-negative "
+    "PSFs as they are and with centred captures, with the limit as a dashed line and the paper's values.",
+    caption="Regression on random filters. Diamonds: Table 5 of the paper, all training images.",
+    data=random_table,
+)
+
+# %% [markdown]
+# ## How small can the back end be?
+#
+# The public summary of the paper promises high accuracy with fewer parameters. The hidden layer shrinks from
+# 64 values to 2, and with it the back end, with the settings of the usual size. The claim in the box asks
+# what NTKD loses at a quarter of the parameters.
+
+# %% tags=["hide-input"]
+sizes = controls.sizes(run)
+show(
+    run,
+    "sizes",
+    lambda: ntkd_controls.draw_sizes(sizes),
+    alt="Test accuracy on MNIST against the number of back-end parameters, for labels only and NTKD.",
+    caption="MNIST: accuracy by size of the back end.",
+    data=sizes,
+)
+
+# %% [markdown]
+# ## Where a teacher should matter most
+#
+# With 1 % or 10 % of the labels, students train as many steps as before; half of each batch are images whose
+# label is known, the other half any image. What the teacher says enters for all of them: its soft labels in
+# KD, its kernel in NTKD. The teacher itself has seen every label.
+
+# %% tags=["hide-input"]
+ntkd_controls.few_label_table(controls.few_labels(run))
+
+# %% [markdown]
+# ## Fewer pixels, more layers
+#
+# Theory (arXiv 2606.09792) says that no incoherent mask beats a plain lens when every pixel is read out;
+# masks should gain where detectors are few. So the read-out is averaged over larger and larger detectors, and
+# a lens with as many values stands beside it. The paper names depth and strong nonlinearity as its limits:
+# light cannot be subtracted before it is captured, so a second optical layer adds little by itself, and a
+# saturable absorber is the nonlinearity that optics has. These last students train on the paper's budget.
+
+# %% tags=["hide-input"]
+read_outs = controls.read_outs(run)
+show(
+    run,
+    "read-outs",
+    lambda: ntkd_controls.draw_read_outs(read_outs),
+    alt="Test accuracy on MNIST against the number of values read out, through filters and through a lens.",
+    caption="MNIST: accuracy by number of values read out, labels only.",
+    data=read_outs,
+)
+
+# %% tags=["hide-input"]
+ntkd_controls.depth_table(controls.depths(run))
+
+# %% [markdown]
 # ## How it was made
 #
 # **Student.** 8 signed filters of 7 × 7 pixels, ReLU, 2 × 2 averaging, dense layers 1568–32–10 with a ReLU
@@ -177,6 +406,19 @@ show(
 figures.teacher_table(summary.teachers(run))
 
 # %% [markdown]
+# **Colour images.** Teachers and students train on images that are shifted by up to two pixels and mirrored
+# half of the time, in bfloat16 where autocast allows it; kernels stay in float32. Soft labels are those of
+# the image and of its mirror image, computed once; shifts are not passed on. The teacher's tangent
+# features are sketched once for each of 2,000 training images, by random signs that also join the classes, so
+# that its kernel of any batch is a product of small matrices. "NTKD + KD" adds both losses.
+
+# %% tags=["hide-input"]
+ntkd_colour.teacher_table(colours.teachers(run))
+
+# %% tags=["hide-input"]
+ntkd_colour.settings_table(colours.settings_rows(run))
+
+# %% [markdown]
 # **Losses.** All add to the cross-entropy of the labels, weighted by $\beta$; $\Theta_S$ and $\Theta_T$ are
 # divided by the teacher's mean diagonal.
 #
@@ -190,7 +432,10 @@ figures.teacher_table(summary.teachers(run))
 #
 # **Settings.** Every student with a search of its own got the same number of trials, drawn from a fixed even
 # sequence, and was judged on validation images with a seed that is not among those reported. "NTKD" is the
-# one of the first three forms that won there.
+# one of the first three forms that won there. On colour images trials last three epochs, and trial *i* of
+# every student has the same learning rate and weight decay. Four trials are few: the first, whose learning
+# rate is the largest and serves labels and KD best, has a kernel weight of 7.9, at which NTKD does not learn
+# (10.8 % on validation images). NTKD's settings rest on the other three, and it may be under-tuned.
 
 # %% tags=["hide-input"]
 trials = summary.trials()

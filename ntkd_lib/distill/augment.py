@@ -1,7 +1,7 @@
 """Augmentation of training images."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,8 +21,20 @@ def random_shift(images: Float[Tensor, "n c h w"], pixels: int) -> Float[Tensor,
     n, _, height, width = images.shape
     padded = functional.pad(images, (pixels,) * 4)
     down, right = torch.randint(0, 2 * pixels + 1, (2, n)).to(images.device)
-    rows = (down[:, None] + torch.arange(height, device=images.device))[:, None, :, None]
-    columns = (right[:, None] + torch.arange(width, device=images.device))[:, None, None, :]
-    sample = torch.arange(n, device=images.device)[:, None, None, None]
-    channel = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
-    return padded[sample, channel, rows, columns]
+    places = padded.unfold(2, height, 1).unfold(3, width, 1).permute(0, 2, 3, 1, 4, 5)  # a view, not a copy
+    return places[torch.arange(n, device=images.device), down, right]
+
+
+def random_mirror(
+    images: Float[Tensor, "n c h w"],
+) -> tuple[Float[Tensor, "n c h w"], Bool[Tensor, " n"]]:
+    """Mirror half of the images, drawn at random, left to right.
+
+    Args:
+        images: Images.
+
+    Returns:
+        The images, and which of them are mirrored.
+    """
+    mirrored = (torch.rand(len(images)) < 0.5).to(images.device)
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images), mirrored

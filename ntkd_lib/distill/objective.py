@@ -14,14 +14,14 @@ class Teacher:
     """What a fixed teacher says; None where an objective does not use it.
 
     Attributes:
-        logits: Logits of the training set, ``(n, c)``.
-        images: Images whose tangent kernel is known, ``(a, 1, h, w)``.
-        features: Landmark features of their trace kernel, ``(a, r)``.
-        diagonal: Exact diagonal of their trace kernel, ``(a,)``.
+        logits: Logits of the training set, ``(n, c)``; those of the mirrored images may follow.
+        images: Images whose tangent kernel is known, ``(a, l, h, w)``.
+        features: Features of their trace kernel, from landmarks or a sketch, ``(a, r)``.
+        diagonal: Diagonal of their trace kernel, ``(a,)``.
     """
 
     logits: Float[Tensor, "n c"] | None = None
-    images: Float[Tensor, "a 1 h w"] | None = None
+    images: Float[Tensor, "a l h w"] | None = None
     features: Float[Tensor, "a r"] | None = None
     diagonal: Float[Tensor, " a"] | None = None
 
@@ -31,8 +31,8 @@ class Batch:
     """One training batch.
 
     Attributes:
-        images: Scene intensities in [0, 1] ``(b, 1, h, w)``, or read-outs of fixed optics ``(b, d)``.
-        labels: Class indices, ``(b,)``.
+        images: Scene intensities in [0, 1] ``(b, l, h, w)``, or read-outs of fixed optics ``(b, d)``.
+        labels: Class indices, ``(b,)``; -100 where a label is withheld.
         rows: Positions of the images in the training set, ``(b,)``.
         step: Number of the training step, from 0.
     """

@@ -12,16 +12,18 @@ from ntkd_lib.ntk.landmarks import landmark_gram
 from ntkd_lib.optics.student import HybridStudent
 from ntkd_lib.optics.tangent import student_trace_ntk
 
+KernelTerm = Callable[[HybridStudent, int], Tensor | float]
 KernelLoss = Callable[[Float[Tensor, "m m"], Float[Tensor, "m m"]], Tensor]
 
 
-def tangent_objective(settings: Settings, teacher: Teacher, loss: KernelLoss) -> Objective:
-    """Build ``L = CE(f(x), y) + weight * loss(Theta_student, Theta_teacher)``.
+def kernel_term(settings: Settings, teacher: Teacher, loss: KernelLoss) -> KernelTerm:
+    """Build ``weight * loss(Theta_student, Theta_teacher)``, a function of the student and the step's number.
 
     The kernels are those of ``kernel_batch`` images, drawn afresh from the images whose teacher kernel is
     known, contracted over classes and all trainable parameters. Both are divided by the teacher's mean
     ``Theta(x, x)``, a constant, so that ``weight`` has no unit. With ``kernel_every = e`` the kernel loss
-    enters every e-th step, e times as heavy, which leaves its mean as it is.
+    enters every e-th step, e times as heavy, which leaves its mean as it is. Kernels are float32 inside of
+    autocast too.
 
     Source: NTKD paper, Eq. 8-9 (weights not published; the paper takes the images of the batch).
 
@@ -31,19 +33,38 @@ def tangent_objective(settings: Settings, teacher: Teacher, loss: KernelLoss) ->
         loss: Loss of the student's and the teacher's kernel.
 
     Returns:
-        The objective.
+        The term; zero between the steps at which it enters.
     """
     size, every = int(settings["kernel_batch"]), int(settings["kernel_every"])
     weight = settings["weight"] * every
     scale = teacher.diagonal.mean()
 
-    def objective(student: HybridStudent, batch: Batch) -> Tensor:
-        labels = cross_entropy(student(batch.images), batch.labels)
-        if batch.step % every:
-            return labels
+    def term(student: HybridStudent, step: int) -> Tensor | float:
+        if step % every:
+            return 0.0
         drawn = torch.randperm(len(teacher.images))[:size].to(scale.device)
-        theta_student = student_trace_ntk(student, teacher.images[drawn]) / scale
-        theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn]) / scale
-        return labels + weight * loss(theta_student, theta_teacher)
+        with torch.autocast(scale.device.type, enabled=False):
+            theta_student = student_trace_ntk(student, teacher.images[drawn]) / scale
+            theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn]) / scale
+            return weight * loss(theta_student, theta_teacher)
+
+    return term
+
+
+def tangent_objective(settings: Settings, teacher: Teacher, loss: KernelLoss) -> Objective:
+    """Build ``L = CE(f(x), y) + weight * loss(Theta_student, Theta_teacher)``. Source: NTKD paper, Eq. 9.
+
+    Args:
+        settings: ``weight``, ``kernel_batch`` and ``kernel_every``.
+        teacher: With ``images``, ``features`` and ``diagonal``.
+        loss: Loss of the student's and the teacher's kernel.
+
+    Returns:
+        The objective.
+    """
+    term = kernel_term(settings, teacher, loss)
+
+    def objective(student: HybridStudent, batch: Batch) -> Tensor:
+        return cross_entropy(student(batch.images), batch.labels) + term(student, batch.step)
 
     return objective

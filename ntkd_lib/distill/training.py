@@ -8,11 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ntkd_lib.distill.augment import random_shift
+from ntkd_lib.distill.augment import random_mirror, random_shift
 from ntkd_lib.distill.objective import Batch
 
 Loss = Callable[[nn.Module, Batch], Tensor]
-EVALUATIONS_AN_EPOCH = 2
 PLATEAU_POINTS = 0.3
 
 
@@ -30,6 +29,10 @@ class Schedule:
         lr: Largest learning rate.
         weight_decay: Decoupled weight decay.
         shift: Largest random shift of images, pixels.
+        mirror: Whether half of the images are mirrored; a mirrored image of row ``i`` of ``n`` counts as row
+            ``n + i``.
+        mixed: Whether losses are computed in bfloat16 where autocast thinks it safe; weights stay float32.
+        evaluations: How often an epoch the validation accuracy is taken.
     """
 
     epochs: int
@@ -37,6 +40,9 @@ class Schedule:
     lr: float = 3e-3
     weight_decay: float = 1e-4
     shift: int = 0
+    mirror: bool = False
+    mixed: bool = False
+    evaluations: int = 2
 
     def rate(self, step: int, steps: int) -> float:
         """Give the share of the largest learning rate at a step, in (0, 1]."""
@@ -60,7 +66,13 @@ class Images:
 
 
 def fit(
-    model: nn.Module, data: Images, rows: Tensor, held_out: Tensor, loss: Loss, schedule: Schedule
+    model: nn.Module,
+    data: Images,
+    rows: Tensor,
+    held_out: Tensor,
+    loss: Loss,
+    schedule: Schedule,
+    watch: Callable[[nn.Module], object] | None = None,
 ) -> list[float]:
     """Train a model in place and follow its validation accuracy.
 
@@ -71,9 +83,10 @@ def fit(
         held_out: Positions of the validation images.
         loss: Objective of a model and a batch.
         schedule: Length, speed and augmentation.
+        watch: Looks at the model whenever the validation accuracy is taken.
 
     Returns:
-        Validation accuracy in percent, twice an epoch.
+        Validation accuracy in percent, as often as the schedule says.
 
     Raises:
         DivergedError: A loss that is not finite; the message names the step.
@@ -81,19 +94,22 @@ def fit(
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
     steps = schedule.epochs * (len(rows) // schedule.batch)
-    marks = _evaluation_steps(steps, schedule.epochs)
+    marks = _evaluation_steps(steps, schedule.epochs * schedule.evaluations)
     curve: list[float] = []
     for batch in _batches(data, rows, schedule):
         step = batch.step
         optimiser.param_groups[0]["lr"] = schedule.lr * schedule.rate(step, steps)
-        value = loss(model, batch)
+        with _precision(data.images.device, mixed=schedule.mixed):
+            value = loss(model, batch)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         optimiser.step()
         if step + 1 in marks:
             if not torch.isfinite(value):
                 raise DivergedError(f"loss is {value.item()} after step {step + 1} of {steps}")
-            curve.append(accuracy(model, data, held_out))
+            curve.append(_standing(model, data, held_out, mixed=schedule.mixed))
+            if watch:
+                watch(model)
     return curve
 
 
@@ -150,8 +166,19 @@ def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:
     return 100 * hits.double().mean().item()
 
 
-def _evaluation_steps(steps: int, epochs: int) -> set[int]:
-    count = epochs * EVALUATIONS_AN_EPOCH
+def _precision(device: torch.device, *, mixed: bool) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=mixed)
+
+
+def _standing(model: nn.Module, data: Images, held_out: Tensor, *, mixed: bool) -> float:
+    model.eval()
+    with _precision(data.images.device, mixed=mixed):
+        found = accuracy(model, data, held_out)
+    model.train()
+    return found
+
+
+def _evaluation_steps(steps: int, count: int) -> set[int]:
     return {round(steps * (i + 1) / count) for i in range(count)}
 
 
@@ -162,4 +189,8 @@ def _batches(data: Images, rows: Tensor, schedule: Schedule) -> Iterator[Batch]:
         for i, part in enumerate(order.split(schedule.batch)[:steps]):
             images = data.images[part]
             images = random_shift(images, schedule.shift) if schedule.shift else images
-            yield Batch(images, data.labels[part], part, epoch * steps + i)
+            seen = part
+            if schedule.mirror:
+                images, mirrored = random_mirror(images)
+                seen = part + len(data.images) * mirrored
+            yield Batch(images, data.labels[part], seen, epoch * steps + i)

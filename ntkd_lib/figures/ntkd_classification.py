@@ -104,11 +104,12 @@ def draw_differences(gaps: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_curves(curves: pd.DataFrame) -> Figure:
-    """Draw validation accuracy over training.
+def draw_curves(curves: pd.DataFrame, label: str = "validation accuracy (%)") -> Figure:
+    """Draw what was followed over training.
 
     Args:
         curves: One row a method and evaluation.
+        label: What it is.
 
     Returns:
         Lines with bands from the lowest to the highest seed.
@@ -121,7 +122,7 @@ def draw_curves(curves: pd.DataFrame) -> Figure:
             part["epoch"], part["low"], part["high"], color=line.get_color(), alpha=0.2, linewidth=0
         )
     axes.set_xlabel("epoch")
-    axes.set_ylabel("validation accuracy (%)")
+    axes.set_ylabel(label)
     axes.legend()
     return figure
 

@@ -31,37 +31,40 @@ def split_signed(
 WINDOW = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
-def pooling_windows(images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n q l 8 8"]:
-    """Cut images into the 8 x 8 pixels that 7 x 7 filters see from the four pixels of a pooling window.
+def pooling_windows(images: Float[Tensor, "n l h w"], filter_size: int = 7) -> Float[Tensor, "n q l t t"]:
+    """Cut images into the pixels that filters see from the four pixels of a pooling window.
 
     Args:
         images: Scene intensities of ``l`` colours.
+        filter_size: Pixels a side of the filters, ``s``.
 
     Returns:
-        Windows, ``q = (h / 2)(w / 2)``.
+        Windows of ``t = s + 1`` pixels a side, ``q = (h / 2)(w / 2)``.
     """
-    padded = functional.pad(images, (3, 3, 3, 3))
-    return padded.unfold(2, 8, 2).unfold(3, 8, 2).permute(0, 2, 3, 1, 4, 5).flatten(1, 2)
+    padded = functional.pad(images, (filter_size // 2,) * 4)
+    seen = filter_size + 1
+    return padded.unfold(2, seen, 2).unfold(3, seen, 2).permute(0, 2, 3, 1, 4, 5).flatten(1, 2)
 
 
-def placed_filters(filters: Float[Tensor, "k l 7 7"]) -> Float[Tensor, "p l 8 8"]:
+def placed_filters(filters: Float[Tensor, "k l s s"]) -> Float[Tensor, "p l t t"]:
     """Place filters at the four positions of a pooling window.
 
     Args:
         filters: Filters.
 
     Returns:
-        Filters within the 8 x 8 window, ``p = 4 k``, position-major.
+        Filters within the window of ``t = s + 1`` pixels a side, ``p = 4 k``, position-major.
     """
     return torch.cat([functional.pad(filters, (j, 1 - j, i, 1 - i)) for i, j in WINDOW])
 
 
-def _strided(images: Tensor, filters: Float[Tensor, "p l 8 8"]) -> Float[Tensor, "n p u v"]:
-    return functional.conv2d(functional.pad(images, (3, 3, 3, 3)), filters, stride=2)
+def _strided(images: Tensor, filters: Float[Tensor, "p l t t"]) -> Float[Tensor, "n p u v"]:
+    around = (filters.shape[-1] // 2 - 1,) * 4
+    return functional.conv2d(functional.pad(images, around), filters, stride=2)
 
 
 class SignedFrontEnd(nn.Module):
-    """Signed 7 x 7 PSF filters for grey or colour images, 2 x 2 averaged on the sensor's read-out.
+    """Signed PSF filters for grey or colour images, 2 x 2 averaged on the sensor's read-out.
 
     ``h = pool(r(x * k))``, ``x * k = g (x * k+ - x * k-)``: the two captures of a pair are subtracted and
     scaled digitally; ``r`` is the ReLU or the identity. ``captures`` gives the two captures; the forward
@@ -72,6 +75,7 @@ class SignedFrontEnd(nn.Module):
     Args:
         filters: Number of filters.
         size: Pixels a side of the images, even.
+        filter_size: Pixels a side of the filters, odd.
         colours: Colours of the images; each has its own PSFs and its own digital gain.
         rectify: Whether a ReLU follows the digital subtraction.
         trainable: Whether the filters are trained; otherwise they stay at their random start.
@@ -80,7 +84,7 @@ class SignedFrontEnd(nn.Module):
         centre: Whether the mean of each capture is subtracted digitally before the ReLU.
 
     Raises:
-        ValueError: Odd ``size``, or non-negative filters that are to be trained.
+        ValueError: Odd ``size``, even ``filter_size``, or non-negative filters that are to be trained.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class SignedFrontEnd(nn.Module):
         filters: int = 8,
         size: int = 28,
         *,
+        filter_size: int = 7,
         colours: int = 1,
         rectify: bool = True,
         trainable: bool = True,
@@ -98,9 +103,12 @@ class SignedFrontEnd(nn.Module):
         super().__init__()
         if size % 2:
             raise ValueError(f"size: got {size}, needs an even number of pixels for 2 x 2 pooling")
+        if filter_size % 2 == 0:
+            raise ValueError(f"filter_size: got {filter_size}, needs an odd number of pixels")
         if positive and trainable:
             raise ValueError("positive=True needs trainable=False: training would make the filters signed")
-        weight = (torch.rand(filters, colours, 7, 7) * 2 - 1) / (7 * colours**0.5)
+        weight = torch.rand(filters, colours, filter_size, filter_size) * 2 - 1
+        weight = weight / (filter_size * colours**0.5)
         self.filters = nn.Parameter(weight.abs() if positive else weight, requires_grad=trainable)
         self.size, self.rectify, self.centre = size, rectify, centre
         self.read_out = filters * (size // 2) ** 2
@@ -119,10 +127,10 @@ class SignedFrontEnd(nn.Module):
         positive, negative, gain = split_signed(self.filters)
         return self._captured(images, positive), self._captured(images, negative), gain
 
-    def _captured(self, images: Tensor, psfs: Float[Tensor, "k l 7 7"]) -> Float[Tensor, "n k l h w"]:
+    def _captured(self, images: Tensor, psfs: Float[Tensor, "k l s s"]) -> Float[Tensor, "n k l h w"]:
         colours = images.shape[1]
         by_colour = psfs.transpose(0, 1).flatten(0, 1)[:, None]
-        seen = functional.conv2d(images, by_colour, padding=3, groups=colours)
+        seen = functional.conv2d(images, by_colour, padding="same", groups=colours)
         return seen.unflatten(1, (colours, -1)).transpose(1, 2)
 
     def maps(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n 4 k q"]:
@@ -162,7 +170,7 @@ class SignedFrontEnd(nn.Module):
 
     def per_sample_gradients(
         self, images: Float[Tensor, "n l h w"], signal: Float[Tensor, "n c read_out"]
-    ) -> dict[str, Float[Tensor, "n c k l 7 7"]]:
+    ) -> dict[str, Float[Tensor, "n c k l s s"]]:
         """Give the gradients of every sample and class with respect to the filters.
 
         Args:
@@ -177,9 +185,9 @@ class SignedFrontEnd(nn.Module):
 
     @property
     def passing_values(self) -> int:
-        """Values a sample that `per_sample_gradients` holds: patches, and what each filter saw."""
-        seen = self.read_out * self.filters[0].numel()
-        return seen + 4 * seen // len(self.filters)
+        """Values a sample that `per_sample_gradients` holds: patches of one position, and a masked signal."""
+        patches = self.read_out // len(self.filters) * self.filters[0].numel()
+        return patches + self.read_out
 
     def filter_gradients(
         self,
@@ -189,10 +197,10 @@ class SignedFrontEnd(nn.Module):
     ) -> Float[Tensor, "n k c s"]:
         """Contract the signal at the read-out with what each filter saw through its ReLU.
 
-        With ``R[k, q, s] = mean_f M[f, k, q] P[q, f, s]`` (patches under the ReLU mask, averaged over the
-        pooling window ``f``) the gradient of class ``c`` is ``G_c[k, s] = sum_q U_c[k, q] R[k, q, s]``: a
-        quarter of the work of a sum over all pixels. ``R`` is piecewise constant in the weights, so only
-        ``U`` has a derivative.
+        With patches ``P``, ReLU masks ``M`` and signals ``U``, ``f`` the position in the pooling window, the
+        gradient of class ``c`` is ``G_c[k, s] = sum_f sum_q U_c[k, q] M[f, k, q] P[f, q, s] / 4``: for each
+        sample and position one product of all filters' and classes' signals with the patches. The masks are
+        piecewise constant in the weights, so only ``U`` has a derivative.
 
         Args:
             images: Scene intensities.
@@ -200,22 +208,22 @@ class SignedFrontEnd(nn.Module):
             signal: Gradients of the logits with respect to the read-out.
 
         Returns:
-            Gradients, ``s = 49 l``.
+            Gradients, ``s`` all weights of a filter.
 
         Raises:
             NotImplementedError: Captures whose mean is subtracted; their filters are not trained.
         """
         if self.centre:
             raise NotImplementedError("centre: filters of centred captures have no gradients here")
-        windows = pooling_windows(images)
-        patches = torch.stack([windows[..., i : i + 7, j : j + 7].flatten(2) for i, j in WINDOW], dim=2)
-        if self.rectify:
-            lit = (maps.detach() > 0).permute(0, 3, 2, 1).to(patches) / 4
-            seen = (lit @ patches).transpose(1, 2)
-        else:
-            seen = patches.mean(2)[:, None].expand(-1, len(self.filters), -1, -1)
+        side = self.filters.shape[-1]
+        windows = pooling_windows(images, side)
+        patches = [windows[..., i : i + side, j : j + side].flatten(2) for i, j in WINDOW]
         by_filter = signal.unflatten(2, (len(self.filters), -1)).transpose(1, 2)
-        return by_filter @ seen
+        if not self.rectify:
+            return by_filter @ torch.stack(patches).mean(0)[:, None]
+        lit = (maps.detach() > 0).to(signal)[:, :, :, None] / 4
+        parts = [(by_filter * lit[:, i]).flatten(1, 2) @ seen for i, seen in enumerate(patches)]
+        return sum(parts).unflatten(1, by_filter.shape[1:3])
 
 
 class IdealLens(nn.Module):
@@ -226,14 +234,15 @@ class IdealLens(nn.Module):
     Args:
         rows: Rows of the resampled image.
         columns: Columns of the resampled image.
+        colours: Colours of the images.
     """
 
-    def __init__(self, rows: int = 28, columns: int = 56) -> None:
+    def __init__(self, rows: int = 28, columns: int = 56, colours: int = 1) -> None:
         """Fix the read-out grid."""
         super().__init__()
         self.grid = (rows, columns)
-        self.read_out = rows * columns
+        self.read_out = rows * columns * colours
 
-    def forward(self, images: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n read_out"]:
+    def forward(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n read_out"]:
         """Resample images to the read-out grid."""
         return functional.interpolate(images, self.grid, mode="bilinear", align_corners=False).flatten(1)

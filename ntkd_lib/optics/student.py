@@ -22,7 +22,7 @@ class HybridStudent(nn.Module):
         back: Digital back end, read-out to logits ``(n, c)``.
     """
 
-    def __init__(self, front: SignedFrontEnd | IdealLens, back: nn.Sequential) -> None:
+    def __init__(self, front: nn.Module, back: nn.Sequential) -> None:
         """Join the two ends."""
         super().__init__()
         self.front = front
@@ -54,13 +54,16 @@ def mnist_student(
     >>> sum(p.numel() for p in mnist_student().parameters())
     50930
     """
-    front = _front_end(optics, rectified in ("both", "capture"), filters)
+    front = IdealLens() if optics == "lens" else signed_front_end(optics, rectified, filters)
     back = dense_back_end((front.read_out, *hidden, 10), rectify=rectified in ("both", "hidden"))
     return HybridStudent(front, back)
 
 
 def cifar_student(
-    rectified: Rectified = "both", hidden: tuple[int, ...] = (360, 200), filters: int = 16
+    rectified: Rectified = "both",
+    hidden: tuple[int, ...] = (360, 200),
+    filters: int = 16,
+    optics: Optics = "signed",
 ) -> HybridStudent:
     """Build the student of the CIFAR-10 experiments: 16 colour filters of 7 x 7, back end 4096-360-200-10.
 
@@ -70,25 +73,40 @@ def cifar_student(
         rectified: Where ReLUs stand, as in `mnist_student`.
         hidden: Widths of the hidden dense layers.
         filters: Number of filters.
+        optics: Front end, as in `mnist_student`. The lens reads out 3 x 35 x 39 = 4,095 values, one fewer
+            than 16 filters do.
 
     Returns:
         The student, 1,551,482 parameters in its default form.
 
     >>> sum(p.numel() for p in cifar_student().parameters())
     1551482
+    >>> cifar_student(optics="lens").front.read_out
+    4095
     """
-    front = SignedFrontEnd(filters, 32, colours=3, rectify=rectified in ("both", "capture"))
+    lens = optics == "lens"
+    front = IdealLens(35, 39, 3) if lens else signed_front_end(optics, rectified, filters, size=32, colours=3)
     back = dense_back_end((front.read_out, *hidden, 10), rectify=rectified in ("both", "hidden"))
     return HybridStudent(front, back)
 
 
-def _front_end(optics: Optics, rectify: bool, filters: int) -> SignedFrontEnd | IdealLens:
-    if optics == "lens":
-        return IdealLens()
+def signed_front_end(optics: Optics, rectified: Rectified, filters: int, **shape: int) -> SignedFrontEnd:
+    """Build the filters of a student.
+
+    Args:
+        optics: Any front end but the lens, as `mnist_student` names it.
+        rectified: Where ReLUs stand, as in `mnist_student`.
+        filters: Number of filters.
+        shape: What else `SignedFrontEnd` knows: ``size``, ``filter_size``, ``colours``.
+
+    Returns:
+        The front end.
+    """
     return SignedFrontEnd(
         filters,
-        rectify=rectify,
+        rectify=rectified in ("both", "capture"),
         trainable=optics == "signed",
         positive=optics in ("random-positive", "random-centred"),
         centre=optics == "random-centred",
+        **shape,
     )

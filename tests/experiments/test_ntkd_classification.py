@@ -62,15 +62,18 @@ def test_teachers_do_not_depend_on_any_loss_of_students() -> None:
         assert not {f"ntkd_lib.distill.{loss}" for loss in LOSSES} & modules_of(cells[name])
 
 
-def test_every_student_runs_for_every_seed() -> None:
-    names = [cell.name for cell in plan.plan(smoke(seeds=[3, 5]))]
+def test_every_student_runs_for_its_seeds() -> None:
+    names = [cell.name for cell in plan.plan(smoke(seeds=[3, 5], control_seeds=[5]))]
     assert len(set(names)) == len(names)
     for method in plan.compared_methods():
-        assert {f"mnist-5k/{method.name}/seed={seed}" for seed in (3, 5)} <= set(names)
+        seeds = [seed for seed in (3, 5) if f"mnist-5k/{method.name}/seed={seed}" in names]
+        assert seeds == ([3, 5] if method.every_seed or method.name == settings.chosen_form() else [5])
 
 
 def test_one_seed_replaces_the_list() -> None:
-    assert all(cell.arguments["seed"] == 7 for cell in plan.plan(smoke(seed=7)))
+    for cell in plan.plan(smoke(seed=7)):
+        shared = "/teacher/" in cell.name or "/tangent/" in cell.name  # colour images have one teacher
+        assert cell.arguments["seed"] == (0 if shared and cell.name.startswith("cifar") else 7)
 
 
 def test_compared_students_share_everything_but_loss_and_settings() -> None:

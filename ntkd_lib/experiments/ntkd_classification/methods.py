@@ -29,6 +29,8 @@ class Method:
         settings_of: The method whose settings it takes; itself where it has a space.
         length: How long it trains: longer for the equal-time control, and for students
             of one dense layer, which are quick to train and slow to reach a plateau.
+        every_seed: Whether it runs for all seeds; otherwise for those of the controls. The form that stands
+            for NTKD always does.
     """
 
     name: str
@@ -37,10 +39,11 @@ class Method:
     optics: str = "signed"
     rectified: str = "both"
     hidden: tuple[int, ...] = (32,)
-    teacher: Literal["trained", "untrained"] | None = None
+    teacher: Literal["trained", "untrained", "strong"] | None = None
     space: Mapping[str, Range] | None = None
     settings_of: str = ""
     length: Literal["usual", "long", "single"] = "usual"
+    every_seed: bool = True
 
     @property
     def hears_kernel(self) -> bool:
@@ -65,15 +68,15 @@ METHODS: Mapping[str, Method] = {
     for method in (
         _tuned("none", "labels only"),
         _tuned("kd", "soft-label KD", SOFT, objective="soft_labels", teacher="trained"),
-        _tangent("ntkd_raw", "NTKD, raw", "tangent_raw"),
-        _tangent("ntkd_normalised", "NTKD, trace-normalised", "tangent_normalised"),
-        _tangent("ntkd_cosine", "NTKD, centred cosine", "tangent_cosine"),
-        _tangent("ntkd_sap", "NTKD, NTK-SAP trace", "tangent_sap"),
+        _tangent("ntkd_raw", "NTKD, raw", "tangent_raw", every_seed=False),
+        _tangent("ntkd_normalised", "NTKD, trace-normalised", "tangent_normalised", every_seed=False),
+        _tangent("ntkd_cosine", "NTKD, centred cosine", "tangent_cosine", every_seed=False),
+        _tangent("ntkd_sap", "NTKD, NTK-SAP trace", "tangent_sap", every_seed=False),
         _tangent("ntkd_trace_only", "trace only (control)", "tangent_trace"),
         _like("random_frozen", "random signed filters", "none", optics="random"),
         _tuned("none_tuned", "labels only, equal time, augmented", SHIFT, length="long"),
         _tuned("linear", "no ReLU", rectified="none"),
-        _tuned("lens", "ideal lens", optics="lens"),
+        _tuned("lens", "ideal lens", optics="lens", every_seed=False),
         _tuned("none_capture", "ReLU after capture only", rectified="capture"),
         _tuned("none_hidden", "ReLU between dense layers only", rectified="hidden"),
         _tuned(
@@ -83,8 +86,15 @@ METHODS: Mapping[str, Method] = {
             objective="soft_labels",
             teacher="trained",
             rectified="hidden",
+            every_seed=False,
         ),
-        _tangent("ntkd_hidden", "NTKD, hidden ReLU only", "tangent_cosine", rectified="hidden"),
+        _tangent(
+            "ntkd_hidden",
+            "NTKD, hidden ReLU only",
+            "tangent_cosine",
+            rectified="hidden",
+            every_seed=False,
+        ),
         _tuned(
             "f8",
             "8 random PSFs, one dense layer",
@@ -101,6 +111,7 @@ METHODS: Mapping[str, Method] = {
             rectified="capture",
             hidden=(),
             length="single",
+            every_seed=False,
         ),
     )
 }

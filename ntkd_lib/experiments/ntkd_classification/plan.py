@@ -5,6 +5,8 @@ from ntkd_lib.experiments.ntkd_classification.cells import CellMaker, untrained_
 from ntkd_lib.experiments.ntkd_classification.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
 from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form
+from ntkd_lib.experiments.ntkd_colour.plan import colour_plan
+from ntkd_lib.experiments.ntkd_controls.plan import controls_plan
 from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.parameters import ParameterError
 
@@ -16,7 +18,7 @@ def plan(parameters: ClassificationParameters) -> list[Cell]:
         parameters: Validated parameters.
 
     Returns:
-        One cell for each student and seed, and the teachers.
+        One cell for each student and seed, and the teachers; the controls; the colour images.
 
     Raises:
         ParameterError: A kernel batch that is larger than the images it is drawn from.
@@ -31,14 +33,28 @@ def plan(parameters: ClassificationParameters) -> list[Cell]:
     students = [
         maker.student(method, seed, best_trial(method.settings_of)["settings"])
         for method in compared_methods()
-        for seed in parameters.all_seeds
+        for seed in seeds_of(parameters, method)
     ]
-    return _with_needs([*teachers, *students])
+    return _with_needs([*teachers, *students, *controls_plan(parameters), *colour_plan(parameters)])
 
 
 def compared_methods() -> list[Method]:
     """List the students of a run, the untrained-teacher control of the chosen form among them."""
     return [*METHODS.values(), untrained_twin(chosen_form())]
+
+
+def seeds_of(parameters: ClassificationParameters, method: Method) -> list[int]:
+    """List the seeds of a student.
+
+    Args:
+        parameters: Validated parameters.
+        method: Which student.
+
+    Returns:
+        All seeds, or those of the controls.
+    """
+    every = method.every_seed or method.name == chosen_form()
+    return parameters.all_seeds if every else parameters.some_seeds
 
 
 def _with_needs(cells: list[Cell]) -> list[Cell]:

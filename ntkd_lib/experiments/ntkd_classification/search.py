@@ -41,11 +41,20 @@ def draw_settings(method: Method, trial: int) -> dict[str, float]:
     sequence = qmc.Sobol(len(method.space), rng=derive_seed("search", method.name))
     point = sequence.random_base2(3)[trial]
     return {
-        name: _place(bounds, share) for (name, bounds), share in zip(method.space.items(), point, strict=True)
+        name: place(bounds, share) for (name, bounds), share in zip(method.space.items(), point, strict=True)
     }
 
 
-def _place(bounds: Range, share: float) -> float:
+def place(bounds: Range, share: float) -> float:
+    """Give the value at a share of a range, rounded to three significant digits.
+
+    Args:
+        bounds: The range and its scale.
+        share: In [0, 1).
+
+    Returns:
+        The value.
+    """
     low, high, scale = bounds
     if scale == "log":
         low, high = math.log(low), math.log(high)

@@ -28,9 +28,25 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
         name and the predicted class of every test image.
     """
     setting = prepare(arguments)
-    settings = arguments["settings"]
     model = mnist_student(arguments["optics"], arguments["rectified"], tuple(arguments["hidden"]))
-    model = model.to(arguments["device"])
+    return fitted(model, setting, arguments, needs)
+
+
+def fitted(
+    model: HybridStudent, setting: Setting, arguments: Mapping[str, Any], needs: Mapping[str, Record]
+) -> CellResult:
+    """Train a student that is already built, and test it once.
+
+    Args:
+        model: Student.
+        setting: Data of the cell.
+        arguments: ``device``, ``epochs``, ``batch``, ``objective``, ``settings``.
+        needs: As `train`.
+
+    Returns:
+        As `train`.
+    """
+    settings, model = arguments["settings"], model.to(arguments["device"])
     schedule = Schedule(
         arguments["epochs"],
         arguments["batch"],

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification.methods import METHODS
-from ntkd_lib.experiments.ntkd_classification.plan import compared_methods
+from ntkd_lib.experiments.ntkd_classification.plan import compared_methods, seeds_of
 from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form, search
 from ntkd_lib.records.cells import Record
 from ntkd_lib.records.evidence import Metric
@@ -42,7 +42,8 @@ def student_records(run: Run, method: str) -> dict[int, Record]:
     """
     name = chosen_form() if method == "ntkd" else method
     prefix = f"{run.parameters.data}/{name}"
-    return {seed: run.records[f"{prefix}/seed={seed}"] for seed in run.parameters.all_seeds}
+    seeds = seeds_of(run.parameters, next(m for m in compared_methods() if m.name == name))
+    return {seed: run.records[f"{prefix}/seed={seed}"] for seed in seeds}
 
 
 def scores(run: Run) -> pd.DataFrame:
@@ -68,23 +69,31 @@ def scores(run: Run) -> pd.DataFrame:
     )
 
 
-def summary_table(table: pd.DataFrame) -> pd.DataFrame:
+def paper_values() -> dict[str, float]:
+    """Give the paper's mean accuracies on digits by method, percent."""
+    return {chosen_form() if name == "ntkd" else name: mean for name, (mean, _) in PAPER.items()}
+
+
+def summary_table(table: pd.DataFrame, paper: Mapping[str, float]) -> pd.DataFrame:
     """Average the scores over seeds.
 
     Args:
         table: As ``scores`` gives it.
+        paper: The paper's mean by method, where it gives one.
 
     Returns:
         One row a student: mean, 95 % interval and standard deviation of test accuracy (percent), the paper's
         mean, parameters and mean seconds.
     """
-    rows = [_summary_row(name, part) for name, part in table.groupby("method", sort=False)]
+    rows = [
+        _summary_row(name, part, paper.get(name, np.nan))
+        for name, part in table.groupby("method", sort=False)
+    ]
     return pd.DataFrame(rows)
 
 
-def _summary_row(name: str, part: pd.DataFrame) -> dict[str, object]:
+def _summary_row(name: str, part: pd.DataFrame, paper: float) -> dict[str, object]:
     low, high = bootstrap_interval(list(part["accuracy"]))
-    paper = PAPER.get("ntkd" if name == chosen_form() else name)
     return {
         "method": name,
         "label": part["label"].iloc[0],
@@ -92,7 +101,7 @@ def _summary_row(name: str, part: pd.DataFrame) -> dict[str, object]:
         "low": low,
         "high": high,
         "std": part["accuracy"].std(ddof=1) if len(part) > 1 else np.nan,
-        "paper": paper[0] if paper else np.nan,
+        "paper": paper,
         "parameters": part["parameters"].iloc[0],
         "seconds": part["seconds"].mean(),
     }
@@ -109,22 +118,27 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     """
     by_method = {name: part.set_index("seed")["accuracy"] for name, part in table.groupby("method")}
     by_method["ntkd"] = by_method[chosen_form()]
-    rows = []
-    for greater, less in PAIRS:
-        gaps = list(by_method[greater] - by_method[less])
-        low, high = bootstrap_interval(gaps)
-        rows.append(
-            {
-                "greater": greater,
-                "less": less,
-                "label": f"{student_label(greater)} − {student_label(less)}",
-                "mean": mean(gaps),
-                "low": low,
-                "high": high,
-                "smallest": min(gaps),
-            }
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        gap_row(by_method, pair, f"{student_label(pair[0])} − {student_label(pair[1])}") for pair in PAIRS
+    )
+
+
+def gap_row(by_method: Mapping[str, pd.Series], pair: tuple[str, str], label: str) -> dict[str, object]:
+    """Compare two students seed by seed.
+
+    Args:
+        by_method: Accuracies by seed, for each method.
+        pair: The student that is expected to be better, and the other.
+        label: What figures call the pair.
+
+    Returns:
+        A row: greater, less, label, mean difference in points, 95 % interval, smallest difference, seeds.
+    """
+    greater, less = pair
+    gaps = list((by_method[greater] - by_method[less]).dropna())  # of the seeds that both have
+    low, high = bootstrap_interval(gaps)
+    found = {"mean": mean(gaps), "low": low, "high": high, "smallest": min(gaps), "seeds": len(gaps)}
+    return {"greater": greater, "less": less, "label": label, **found}
 
 
 def student_label(method: str) -> str:

@@ -1,0 +1,31 @@
+"""NTK distillation and soft labels together."""
+
+from torch import Tensor
+
+from ntkd_lib.distill import soft_labels
+from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
+from ntkd_lib.distill.tangent import kernel_term
+from ntkd_lib.distill.tangent_normalised import kernel_loss
+from ntkd_lib.optics.student import HybridStudent
+
+
+def build(settings: Settings, teacher: Teacher) -> Objective:
+    """Build ``L = (1 - w) CE + w T^2 KL + weight * loss(Theta_student, Theta_teacher)``.
+
+    The soft labels are those of `soft_labels`, the kernel loss is the trace-normalised form: what each of
+    them adds to the other. Source: ours; the NTKD paper compares them and does not join them.
+
+    Args:
+        settings: ``temperature`` T, ``soft_weight`` w, ``weight``, ``kernel_batch`` and ``kernel_every``.
+        teacher: With ``logits``, ``images``, ``features`` and ``diagonal``.
+
+    Returns:
+        The objective.
+    """
+    soft = soft_labels.build({**settings, "weight": settings["soft_weight"]}, teacher)
+    term = kernel_term(settings, teacher, kernel_loss)
+
+    def objective(student: HybridStudent, batch: Batch) -> Tensor:
+        return soft(student, batch) + term(student, batch.step)
+
+    return objective

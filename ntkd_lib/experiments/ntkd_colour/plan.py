@@ -1,0 +1,100 @@
+"""The plan on colour images."""
+
+from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.ntkd_classification.methods import Method
+from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
+from ntkd_lib.experiments.ntkd_colour.cells import ColourMaker
+from ntkd_lib.experiments.ntkd_colour.methods import (
+    CORE,
+    FEW_LABEL_STUDENTS,
+    FEW_LABELS,
+    METHODS,
+    STRONG_TWIN,
+)
+from ntkd_lib.experiments.ntkd_colour.settings import chosen_settings
+from ntkd_lib.records.cells import Cell
+
+EMBEDDED = ("none", "kd", "ntkd")
+
+
+def colour_plan(parameters: ClassificationParameters) -> list[Cell]:
+    """List the cells on colour images, without those that only others need.
+
+    Args:
+        parameters: Validated parameters.
+
+    Returns:
+        Teachers, students and embeddings.
+    """
+    maker = ColourMaker(parameters, locate(parameters.colour).sha256)
+    cells = [maker.teacher(name) for name in teacher_names(parameters)]
+    for seed in colour_seeds(parameters):
+        students = {method.name: _student(maker, method, seed) for method in students_of(parameters)}
+        cells += [*students.values(), *_few_labels(maker, parameters, seed)]
+        if seed == colour_seeds(parameters)[0]:
+            cells.append(maker.embedding({name: students[name] for name in EMBEDDED}, seed))
+    return cells
+
+
+def colour_seeds(parameters: ClassificationParameters) -> list[int]:
+    """List the seeds of the colour images.
+
+    Args:
+        parameters: Validated parameters.
+
+    Returns:
+        The seeds; the one that replaces all, where it is given.
+    """
+    return list(parameters.colour_seeds) if parameters.seed is None else [parameters.seed]
+
+
+def teacher_names(parameters: ClassificationParameters) -> list[str]:
+    """List the teachers, the main one first.
+
+    Args:
+        parameters: Validated parameters.
+
+    Returns:
+        Names of networks.
+    """
+    names = [parameters.colour_teacher, parameters.strong_teacher]
+    return [name for name in dict.fromkeys(names) if name != "none"]
+
+
+def students_of(parameters: ClassificationParameters) -> list[Method]:
+    """List the students on colour images.
+
+    Args:
+        parameters: Validated parameters.
+
+    Returns:
+        The main comparison, or all; with the one of the stronger teacher where there is one.
+    """
+    wanted = METHODS if parameters.colour_students == "all" else CORE
+    students = [method for method in METHODS.values() if method.name in wanted]
+    return students + ([STRONG_TWIN] if parameters.strong_teacher != "none" else [])
+
+
+def shares_of(parameters: ClassificationParameters) -> tuple[float, ...]:
+    """List the shares of labels beside all of them.
+
+    Args:
+        parameters: Validated parameters.
+
+    Returns:
+        Shares in (0, 1); none where only the main comparison is asked for.
+    """
+    return FEW_LABELS if parameters.colour_students == "all" else ()
+
+
+def _student(maker: ColourMaker, method: Method, seed: int) -> Cell:
+    return maker.student(method, seed, chosen_settings(method.settings_of))
+
+
+def _few_labels(maker: ColourMaker, parameters: ClassificationParameters, seed: int) -> list[Cell]:
+    found = []
+    for share in shares_of(parameters):
+        for name in FEW_LABEL_STUDENTS:
+            settings = chosen_settings(name)
+            found.append(maker.student(METHODS[name], seed, settings, f"/labels={share}", label_share=share))
+    return found

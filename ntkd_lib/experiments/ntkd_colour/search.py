@@ -1,0 +1,130 @@
+"""The search for the settings of the students on colour images: equal numbers of trials, validation data.
+
+Trials are short, and the same points of the unit cube serve all methods: trial 2 of each has the same
+learning rate and weight decay, so that none is favoured by its draw.
+
+Run as ``python -m ntkd_lib.experiments.ntkd_colour.search``; writes the recorded search. Trials are kept, so
+a search that was stopped goes on where it was.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import click
+from scipy.stats import qmc
+
+from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.ntkd_classification.methods import Method
+from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
+from ntkd_lib.experiments.ntkd_classification.search import TUNING_SEEDS, place
+from ntkd_lib.experiments.ntkd_colour.cells import ColourMaker
+from ntkd_lib.experiments.ntkd_colour.methods import METHODS
+from ntkd_lib.experiments.ntkd_colour.settings import search_file
+from ntkd_lib.records.atomic import write_json
+from ntkd_lib.records.cells import Cell, Record
+from ntkd_lib.records.execute import run_cells
+from ntkd_lib.records.layout import cell_root
+from ntkd_lib.records.parameters import load_parameters
+from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.seeds import derive_seed
+from ntkd_lib.records.store import CellStore
+
+TRIALS = 4
+LENGTHS = {"colour_epochs": 3, "colour_single_epochs": 6}
+DIMENSIONS = 5  # of the largest space
+
+
+def draw_settings(method: Method, trial: int) -> dict[str, float]:
+    """Give the settings of a trial: a point of one scrambled Sobol sequence, the first coordinates of it.
+
+    Args:
+        method: Method with a search space.
+        trial: Number of the trial.
+
+    Returns:
+        One value for each name of the space, rounded to three significant digits.
+    """
+    sequence = qmc.Sobol(DIMENSIONS, rng=derive_seed("search", "colour"))
+    point = sequence.random_base2(2)[trial]
+    pairs = zip(method.space.items(), point, strict=False)  # small spaces take the first coordinates
+    return {name: place(bounds, share) for (name, bounds), share in pairs}
+
+
+def tuned_methods() -> list[Method]:
+    """List the students that have a search of their own."""
+    return [method for method in METHODS.values() if method.space is not None]
+
+
+def search_cells(maker: ColourMaker) -> dict[tuple[str, int], list[Cell]]:
+    """Make the cells of all trials.
+
+    Args:
+        maker: Maker of the cells on colour images.
+
+    Returns:
+        For each method and trial, one cell a tuning seed.
+    """
+    return {
+        (method.name, trial): [
+            maker.student(method, seed, draw_settings(method, trial), f"/trial={trial}")
+            for seed in TUNING_SEEDS
+        ]
+        for method in tuned_methods()
+        for trial in range(TRIALS)
+    }
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice([method.name for method in tuned_methods()]))
+@click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
+def main(names: tuple[str, ...], workers: int | None, device: str) -> None:
+    """Run the search of some methods, all by default, and record it where all are complete.
+
+    Raises:
+        ClickException: The real images are not there.
+    """
+    asked = {"device": device, **LENGTHS}
+    parameters = load_parameters(ClassificationParameters, "01_ntkd_classification", "cpu", asked)
+    located = locate(parameters.colour)
+    if located.kind != "real":
+        raise click.ClickException(f"the search needs the real {parameters.colour}, found a stand-in")
+    cells = search_cells(ColourMaker(parameters, located.sha256))
+    store = CellStore(cell_root())
+    if names:
+        run_cells(_of(cells, names), store, workers=workers)
+    else:
+        _record(parameters, cells, run_cells(_of(cells, METHODS), store, workers=workers))
+
+
+def _of(cells: Mapping[tuple[str, int], list[Cell]], names: Iterable[str]) -> list[Cell]:
+    return [cell for (name, _), trials in cells.items() if name in names for cell in trials]
+
+
+def _record(
+    parameters: ClassificationParameters,
+    cells: Mapping[tuple[str, int], list[Cell]],
+    records: Mapping[str, Record],
+) -> None:
+    write_json(
+        search_file(),
+        {
+            "budget": {"trials": TRIALS, "seeds": list(TUNING_SEEDS)},
+            "data": {parameters.colour: locate(parameters.colour).sha256},
+            "parameters": parameters.model_dump(),
+            "provenance": snapshot(["python", "-m", "ntkd_lib.experiments.ntkd_colour.search"]),
+            "space": {method.name: dict(method.space) for method in tuned_methods()},
+            "trials": [
+                {
+                    "method": method,
+                    "settings": draw_settings(METHODS[method], trial),
+                    "validation": [records[cell.name].values["validation"] for cell in trials],
+                    "seconds": [records[cell.name].provenance["seconds"] for cell in trials],
+                }
+                for (method, trial), trials in cells.items()
+            ],
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Cells that sketch a teacher's tangent features once an image, and measure the error."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
+
+from ntkd_lib.experiments.ntkd_colour.setting import prepare
+from ntkd_lib.experiments.ntkd_colour.teacher import restore_teacher
+from ntkd_lib.ntk.empirical import empirical_ntk
+from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
+from ntkd_lib.ntk.sketches.trace import trace_features
+from ntkd_lib.records.cells import CellResult, Record
+
+CHECKED = 64
+
+
+def sketch(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+    """Sketch the teacher's tangent features of some training images.
+
+    Args:
+        arguments: ``data``, ``sha256``, ``images``, ``seed``, ``device``, ``network``, ``sketch``: features,
+            ``kernel_images``: how many.
+        needs: ``teacher``.
+
+    Returns:
+        ``cosine`` and ``relative_error`` (Frobenius) of the rebuilt against the exact kernel, the mean
+        ``diagonal``; arrays ``rows`` (positions of the images), ``features`` in float16 at mean diagonal one,
+        and ``diagonal``.
+    """
+    setting = prepare(arguments)
+    model = restore_teacher(needs["teacher"], arguments["network"], arguments["device"])
+    order = torch.randperm(len(setting.rows))[: arguments["kernel_images"]]
+    rows = setting.rows[order.to(setting.rows.device)]
+    features = trace_features(
+        model, setting.train.images[rows], KroneckerSketch(arguments["sketch"], seed=arguments["seed"])
+    )
+    size = features.square().sum(1).mean()
+    stored = (features / size.sqrt()).half()
+    errors = _errors(model, setting.train.images[rows[:CHECKED]], stored[:CHECKED].float(), size)
+    arrays = {"rows": rows.cpu().numpy(), "features": stored.cpu().numpy()}
+    diagonal = stored.float().square().sum(1).cpu().numpy()
+    return CellResult({**errors, "mean_diagonal": size.item()}, {**arrays, "diagonal": diagonal})
+
+
+@torch.no_grad()
+def _errors(model: nn.Module, images: Tensor, features: Tensor, size: Tensor) -> dict[str, float]:
+    exact = empirical_ntk(model, images, kind="trace", tile=16)
+    rebuilt = features @ features.T * size
+    apart = ~torch.eye(len(images), dtype=torch.bool, device=exact.device)
+    return {
+        "cosine": cosine_similarity(exact.flatten(), rebuilt.flatten(), dim=0).item(),
+        "cosine_off_diagonal": cosine_similarity(exact[apart], rebuilt[apart], dim=0).item(),
+        "relative_error": ((rebuilt - exact).norm() / exact.norm()).item(),
+    }

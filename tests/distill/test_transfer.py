@@ -1,0 +1,107 @@
+"""NTKD with soft labels, few labels, mirrored images, and kernels inside of autocast."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from ntkd_lib.distill import soft_labels, tangent_normalised, tangent_soft
+from ntkd_lib.distill.augment import random_mirror
+from ntkd_lib.distill.objective import Batch, Teacher
+from ntkd_lib.distill.training import Images, Schedule, fit
+from ntkd_lib.distill.withheld import WITHHELD, withhold
+from ntkd_lib.optics.student import HybridStudent, mnist_student
+from ntkd_lib.optics.tangent import student_trace_ntk
+
+
+def setting() -> tuple[HybridStudent, Batch, Teacher]:
+    torch.manual_seed(0)
+    student = mnist_student("signed", "both", (6,), filters=2).double()
+    images, features = torch.rand(8, 1, 28, 28).double(), torch.randn(8, 5).double()
+    teacher = Teacher(torch.randn(8, 10).double(), images, features, features.square().sum(1))
+    return student, Batch(images, torch.arange(8), torch.arange(8)), teacher
+
+
+def test_both_losses_add_up() -> None:
+    student, batch, teacher = setting()
+    common = {"kernel_batch": 8, "kernel_every": 1, "weight": 0.7}
+    both = tangent_soft.build({**common, "soft_weight": 0.4, "temperature": 3.0}, teacher)(student, batch)
+    soft = soft_labels.build({"weight": 0.4, "temperature": 3.0}, teacher)(student, batch)
+    kernel = tangent_normalised.build(common, teacher)(student, batch)
+    expected = soft + kernel - cross_entropy(student(batch.images), batch.labels)
+    assert both.item() == pytest.approx(expected.item(), rel=1e-10)
+
+
+def test_kernels_stay_exact_inside_of_autocast() -> None:
+    student, _, teacher = setting()
+    student, scale = student.float(), teacher.diagonal.mean()
+    parts = [t.float() for t in (teacher.images, teacher.features, teacher.diagonal)]
+    teacher = Teacher(None, *parts)
+    seen = []
+
+    def spy(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        seen.append(a)
+        return tangent_normalised.kernel_loss(a, b)
+
+    from ntkd_lib.distill.tangent import kernel_term
+
+    term = kernel_term({"weight": 1.0, "kernel_batch": 8, "kernel_every": 1}, teacher, spy)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.manual_seed(4)
+        term(student, 0)
+    torch.manual_seed(4)
+    drawn = torch.randperm(8)
+    exact = student_trace_ntk(student, teacher.images[drawn]) / scale
+    torch.testing.assert_close(seen[0], exact.float(), rtol=1e-5, atol=1e-6)
+
+
+def test_withheld_labels_leave_the_loss_and_stay_with_validation() -> None:
+    data = Images(torch.zeros(40, 1, 2, 2), torch.arange(40) % 10)
+    rows = torch.arange(30)
+    few, epoch = withhold(data, rows, 0.1, seed=0)
+    assert (few.labels[:30] >= 0).sum() == 3
+    assert torch.equal(few.labels[30:], data.labels[30:])
+    assert len(epoch) == 30
+    assert (few.labels[epoch] != WITHHELD).sum() >= 15
+    assert set(epoch.tolist()) <= set(range(30))
+    again, _ = withhold(data, rows, 0.1, seed=0)
+    assert torch.equal(few.labels, again.labels)
+    logits = torch.randn(6, 10)
+    labels = torch.tensor([1, WITHHELD, 3, WITHHELD, WITHHELD, 2])
+    assert cross_entropy(logits, labels) == cross_entropy(logits[labels >= 0], labels[labels >= 0])
+
+
+def test_all_labels_change_nothing_and_bad_shares_are_refused() -> None:
+    data, rows = Images(torch.zeros(4, 1, 2, 2), torch.arange(4)), torch.arange(4)
+    assert withhold(data, rows, 1, seed=0) == (data, rows)
+    with pytest.raises(ValueError, match="share: got 0, needs to be above 0 and at most 1"):
+        withhold(data, rows, 0, seed=0)
+
+
+def test_mirror_turns_whole_images_and_says_which() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(60, 3, 4, 5)
+    seen, mirrored = random_mirror(images)
+    assert torch.equal(seen[mirrored], images[mirrored].flip(3))
+    assert torch.equal(seen[~mirrored], images[~mirrored])
+    assert 15 < mirrored.sum() < 45
+
+
+def test_mirrored_images_ask_for_the_second_half_of_the_teachers_logits() -> None:
+    images = torch.rand(20, 1, 2, 2)
+    seen: list[Batch] = []
+    both = torch.cat([images, images.flip(3)])
+
+    def watch(model: nn.Module, batch: Batch) -> torch.Tensor:
+        seen.append(batch)
+        return cross_entropy(model(batch.images), batch.labels)
+
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    data = Images(images, torch.arange(20) % 2)
+    looked: list[nn.Module] = []
+    schedule = Schedule(epochs=2, batch=10, mirror=True)
+    fit(net, data, torch.arange(20), torch.arange(5), watch, schedule, looked.append)
+    assert all(torch.equal(batch.images, both[batch.rows]) for batch in seen)
+    assert max(batch.rows.max() for batch in seen) >= 20
+    assert looked == [net] * 4

@@ -1,0 +1,153 @@
+"""The colour images of notebook 01: who hears whom, equal budgets, and one run end to end on a stand-in."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ntkd_lib.data.registry import forget
+from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
+from ntkd_lib.experiments.ntkd_classification.plan import plan
+from ntkd_lib.experiments.ntkd_colour import methods, search, settings
+from ntkd_lib.experiments.ntkd_colour.plan import colour_plan, students_of
+from ntkd_lib.experiments.ntkd_colour.teacher import restore_teacher
+from ntkd_lib.ntk.empirical import empirical_ntk
+from ntkd_lib.records.cells import Cell
+from ntkd_lib.records.execute import run_cells
+from ntkd_lib.records.parameters import load_parameters
+from ntkd_lib.records.store import CellStore
+
+TINY = {
+    "colour_images": 300,
+    "colour_epochs": 1,
+    "colour_single_epochs": 1,
+    "colour_teacher_epochs": 1,
+    "colour_kernel_images": 40,
+    "sketch": 512,
+    "kernel_batch": 8,
+}
+
+
+@pytest.fixture(autouse=True)
+def _stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    """Use drawn textures, whatever this machine has."""
+    monkeypatch.delenv("NTKD_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    forget()
+    yield
+    forget()
+
+
+def asked(**changes: object) -> ClassificationParameters:
+    return ClassificationParameters(tier="smoke", **(TINY | {"data": "mnist-5k"} | changes))
+
+
+def planned(**changes: object) -> dict[str, Cell]:
+    return {cell.name.removeprefix("cifar-10/"): cell for cell in colour_plan(asked(**changes))}
+
+
+def test_all_students_train_alike() -> None:
+    cells = planned()
+    kept = [
+        {k: v for k, v in cells[f"{name}/seed=0"].arguments.items() if k not in ("objective", "settings")}
+        for name in ("none", "kd", "ntkd", "ntkd_kd")
+    ]
+    assert all(arguments == kept[0] for arguments in kept)
+
+
+def test_soft_labels_come_from_the_teacher_and_kernels_from_its_sketch() -> None:
+    cells = planned()
+    assert set(cells["kd/seed=0"].needs) == {"tangent", "teacher"}
+    assert set(cells["ntkd_kd/seed=0"].needs) == {"tangent", "teacher"}
+    assert set(cells["none/seed=0"].needs) == {"tangent"}  # watched, not heard
+    assert cells["none/seed=0"].arguments["objective"] == "labels"
+    assert cells["f8/seed=0"].needs == {}
+
+
+def test_paper_tier_has_both_teachers_and_every_control() -> None:
+    paper = load_parameters(ClassificationParameters, "01_ntkd_classification", "paper", {})
+    names = {method.name for method in students_of(paper)}
+    assert names == {*methods.METHODS, "ntkd_strong_teacher"}
+    cells = {cell.name: cell for cell in colour_plan(paper)}
+    strong = cells["cifar-10/ntkd_strong_teacher/seed=0"]
+    assert strong.needs["tangent"].arguments["network"] == "resnet18"
+    assert cells["cifar-10/kd/seed=0"].needs["teacher"].arguments["network"] == "alexnet"
+    assert cells["cifar-10/kd/labels=0.01/seed=4"].arguments["label_share"] == 0.01
+
+
+def test_whole_plan_has_each_name_once() -> None:
+    names = [cell.name for cell in plan(asked())]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("method", search.tuned_methods(), ids=lambda method: method.name)
+def test_without_a_search_settings_are_the_middle_of_the_space(method, monkeypatch) -> None:
+    monkeypatch.setattr(settings, "trials", list)
+    chosen = settings.chosen_settings(method.name)
+    assert chosen.keys() == method.space.keys()
+    for name, (low, high, scale) in method.space.items():
+        middle = (low * high) ** 0.5 if scale == "log" else (low + high) / 2
+        assert chosen[name] == pytest.approx(middle, rel=0.01)
+
+
+def test_best_trial_wins(monkeypatch) -> None:
+    def trial(method: str, lr: float, value: float) -> dict[str, object]:
+        return {"method": method, "settings": {"lr": lr}, "validation": [value]}
+
+    found = [trial("none", 1.0, 73.0), trial("ntkd", 2.0, 72.0), trial("ntkd", 3.0, 71.0)]
+    monkeypatch.setattr(settings, "trials", lambda: found)
+    assert settings.chosen_settings("ntkd") == {"lr": 2.0}
+
+
+def test_trials_of_one_number_share_learning_rate_and_weight_decay() -> None:
+    for trial in range(search.TRIALS):
+        pairs = {
+            (drawn["lr"], drawn["weight_decay"])
+            for name in ("none", "kd", "ntkd", "ntkd_kd")
+            for drawn in [search.draw_settings(methods.METHODS[name], trial)]
+        }
+        assert len(pairs) == 1
+
+
+def test_every_tuned_student_gets_the_same_number_of_trials() -> None:
+    from ntkd_lib.experiments.ntkd_colour.cells import ColourMaker
+
+    cells = search.search_cells(ColourMaker(asked(), "0" * 64))
+    assert {m: sum(name == m for name, _ in cells) for m in {n for n, _ in cells}} == dict.fromkeys(
+        (method.name for method in search.tuned_methods()), search.TRIALS
+    )
+    drawn = cells["kd", 2][0].arguments["settings"]
+    assert drawn == search.draw_settings(methods.METHODS["kd"], 2)
+    assert "accuracy" not in json.dumps(drawn)
+
+
+def test_cells_run_end_to_end(tmp_path) -> None:
+    cells = [c for c in colour_plan(asked()) if "ntkd_kd/" not in c.name]
+    store = CellStore(tmp_path / "cells")
+    records = run_cells(cells, store, workers=1, progress="none")
+    teacher = records["cifar-10/teacher/compact"]
+    assert teacher.arrays["logits"].shape == (600, 10)  # of the images, then of their mirror images
+    kd = records["cifar-10/kd/seed=0"]
+    assert kd.values["parameters"] == 1_551_482
+    assert len(kd.values["alignment"]) == len(kd.values["curve"]) == 1
+    assert kd.arrays["guesses"].shape == (60,)
+    plane = records["cifar-10/embedding/seed=0"].arrays
+    assert all(plane[name].shape == (60, 2) for name in ("none", "kd", "ntkd"))
+    sketched = next(c for c in cells if c.name == "cifar-10/kd/seed=0").needs["tangent"]
+    assert_sketch(run_cells([sketched], store, workers=1, progress="none")[sketched.name], teacher)
+
+
+def assert_sketch(tangent, teacher) -> None:
+    """Hold the sketched kernel of some images against the exact one."""
+    from ntkd_lib.data.load import load
+
+    model = restore_teacher(teacher, "compact", "cpu")
+    images = load("cifar-10", "train").images[torch.tensor(tangent.arrays["rows"][:12])].float() / 255
+    exact = empirical_ntk(model, images, kind="trace").detach().numpy()
+    features = tangent.arrays["features"][:12].astype(np.float32)
+    rebuilt = tangent.values["mean_diagonal"] * features @ features.T
+    cosine = (exact * rebuilt).sum() / np.linalg.norm(exact) / np.linalg.norm(rebuilt)
+    assert cosine > 0.98
+    assert tangent.values["cosine"] > 0.98
+    assert np.linalg.norm(rebuilt - exact) < 0.25 * np.linalg.norm(exact)
