@@ -65,8 +65,7 @@ gaps = summary.differences(scores)
 # interval that spans zero); an ideal lens, with slightly fewer values, costs two points. Why the paper's
 # student ends at 74.3 % without transfer we cannot know; how training starts matters that much here. After
 # 768 images ours stood at 82.6 % on validation cars with batches of 16 and PyTorch's own start, and at
-# 90.2 % with batches of four and weights
-# drawn for ReLUs.
+# 90.2 % with batches of four and weights drawn for ReLUs.
 
 # %% tags=["hide-input"]
 tables.answer(gaps)
