@@ -28,7 +28,7 @@ from ntkd_lib.records.store import CellStore, RecordError
 NOTEBOOK = "01_ntkd_classification"
 SEEDS = (0, 1, 2, 3, 4)
 STUDENTS = ("none", "kd", "ntkd", "ntkd_kd", "f8", "ideal_lens")
-EPOCHS = 30
+EPOCHS = 18
 ASKED = ("colour_images", "colour_teacher", "colour_teacher_epochs", "colour_single_epochs", "batch")
 KERNEL = ("kernel_batch", "colour_kernel_every", "colour_kernel_images", "sketch")
 
