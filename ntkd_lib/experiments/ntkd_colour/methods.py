@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ntkd_lib.experiments.ntkd_classification.methods import Method, Range
 
 HIDDEN = (360, 200)
-SPEED: Mapping[str, Range] = {"lr": (1e-3, 4e-3, "log"), "weight_decay": (1e-2, 1.0, "log")}
+SPEED: Mapping[str, Range] = {"lr": (4e-4, 4e-3, "log"), "weight_decay": (1e-2, 1.0, "log")}
 SINGLE: Mapping[str, Range] = {"lr": (5e-4, 5e-2, "log"), "weight_decay": (1e-4, 1.0, "log")}
 TANGENT: Mapping[str, Range] = {"weight": (1e-3, 1.0, "log")}
 SOFT: Mapping[str, Range] = {"weight": (0.5, 1.0, "linear"), "temperature": (1.0, 8.0, "log")}

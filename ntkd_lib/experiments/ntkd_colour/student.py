@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ntkd_lib.distill.objective import Objective, Teacher
 from ntkd_lib.distill.tangent_cosine import kernel_loss
@@ -15,12 +15,15 @@ from ntkd_lib.distill.withheld import withhold
 from ntkd_lib.experiments.ntkd_classification.setting import Setting
 from ntkd_lib.experiments.ntkd_colour.setting import prepare
 from ntkd_lib.ntk.landmarks import landmark_gram
+from ntkd_lib.optics.start import set_unit_spread, start_at_components
 from ntkd_lib.optics.student import HybridStudent, cifar_student
 from ntkd_lib.optics.tangent import student_trace_ntk
 from ntkd_lib.records.cells import CellResult, Record
 
 SHIFT = 2
 WATCHED = 64
+STARTING = 500  # images whose patches the filters start from
+STARTS = {"signed": start_at_components, "random": set_unit_spread}
 
 
 def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -38,7 +41,7 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
         and parameter counts; weights by name and the predicted class of every test image.
     """
     setting = prepare(arguments)
-    model = _built(arguments).to(arguments["device"])
+    model = _started(arguments, setting.train.images[setting.rows[:STARTING]])
     teacher = _teacher(arguments, needs, setting)
     objective = _objective(arguments, teacher)
     data, rows = withhold(setting.train, setting.rows, arguments.get("label_share", 1), arguments["seed"])
@@ -88,14 +91,18 @@ def restore_student(record: Record, optics: str = "signed", rectified: str = "bo
     return student
 
 
-def _built(arguments: Mapping[str, Any]) -> HybridStudent:
+def _started(arguments: Mapping[str, Any], images: Tensor) -> HybridStudent:
+    """Build a student; signed filters start at principal components, or random but at the same spread."""
     single = not arguments["hidden"]
-    return cifar_student(
+    student = cifar_student(
         arguments["rectified"],
         tuple(arguments["hidden"]),
         filters=8 if single else 16,
         optics=arguments["optics"],
-    )
+    ).to(arguments["device"])
+    if start := STARTS.get(arguments["optics"]):
+        start(student.front, images)
+    return student
 
 
 def _schedule(arguments: Mapping[str, Any]) -> Schedule:
