@@ -120,7 +120,7 @@ def test_search_gives_every_sampler_the_same_trials_on_other_images():
     for method in search.TUNED:
         trials = [trial for trial in record_["trials"] if trial["method"] == method]
         assert [(t["lr"], t["share"]) for t in trials] == [
-            tuple(search.draw(t).values()) for t in range(search.TRIALS)
+            tuple(search.draw_settings(t).values()) for t in range(search.TRIALS)
         ]
         best = max(trials, key=lambda t: np.mean(t["quality"]))
         assert settings.tuned(method) == {"lr": best["lr"], "share": best["share"]}
