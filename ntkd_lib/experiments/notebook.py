@@ -44,6 +44,18 @@ class Run:
         """Whether every parameter is the tier's own."""
         return not self.changed
 
+    def holds(self, metrics: Mapping[str, Metric]) -> bool:
+        """Say whether every metric names cells of this run alone.
+
+        Args:
+            metrics: Published metrics.
+
+        Returns:
+            Whether each key that a metric names is that of one of the run's records.
+        """
+        keys = {record.key for record in self.records.values()}
+        return all(keys.issuperset(metric.cells) for metric in metrics.values())
+
     def publish(self, metrics: Mapping[str, Metric]) -> Evidence:
         """Write what was measured, for claims, the scoreboard and whoever checks it.
 

@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ntkd_lib.figures import dots
 from ntkd_lib.figures.claims import MINUS
 
 BLUE, ORANGE, GREEN, RED, PURPLE = sns.color_palette("colorblind")[:5]
@@ -32,24 +33,14 @@ def draw_recovery(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """
     figure, axes = plt.subplots(figsize=(7.2, 0.36 * len(summary) + 1.3))
     axes.axvline(scores["ideal"].mean(), color=plt.rcParams["axes.edgecolor"], linewidth=1, linestyle=":")
-    for row, way in enumerate(summary.itertuples()):
-        dots = scores[scores["name"] == way.name]["accuracy"]
-        axes.scatter(dots, np.full(len(dots), row), s=14, color=BLUE, alpha=0.5, linewidth=0)
-        axes.plot([way.low, way.high], [row, row], color=BLUE, linewidth=2.5)
-        axes.plot(way.mean, row, "o", color=BLUE, markersize=6)
-        axes.plot(way.paper, row, "D", color=ORANGE, markersize=6, markerfacecolor="none")
-    axes.set_yticks(range(len(summary)), summary["label"])
-    axes.invert_yaxis()
+    dots.draw_scores(axes, summary, [scores[scores["name"] == name]["accuracy"] for name in summary["name"]])
     axes.set_xlabel("test accuracy (%)")
     _key(axes, {"ours: mean, 95 % interval, devices": ("o", BLUE), "paper": ("D", ORANGE)})
     return figure
 
 
 def _key(axes: Axes, entries: dict[str, tuple[str, object]]) -> None:
-    handles = [
-        plt.Line2D([], [], marker=marker, color=colour, linestyle="", markerfacecolor="none", label=label)
-        for label, (marker, colour) in entries.items()
-    ]
+    handles = dots.key_handles(entries)
     axes.figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
 
 
@@ -62,16 +53,7 @@ def draw_differences(gaps: pd.DataFrame) -> Figure:
     Returns:
         A dot plot with a line at zero.
     """
-    figure, axes = plt.subplots(figsize=(7.2, 0.4 * len(gaps) + 1))
-    axes.axvline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
-    for row, gap in enumerate(gaps.itertuples()):
-        colour = GREEN if gap.low > 0 else BLUE if gap.high > 0 else ORANGE
-        axes.plot([gap.low, gap.high], [row, row], color=colour, linewidth=2.5)
-        axes.plot(gap.mean, row, "o", color=colour, markersize=6)
-    axes.set_yticks(range(len(gaps)), gaps["label"])
-    axes.invert_yaxis()
-    axes.set_xlabel("difference in test accuracy (points)")
-    return figure
+    return dots.draw_differences(gaps, "test accuracy (points)", row_height=0.4)
 
 
 def draw_sweep(rows: pd.DataFrame, severity: float) -> Figure:

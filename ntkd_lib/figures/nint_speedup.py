@@ -11,6 +11,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ntkd_lib.figures import dots
+
 BLUE, ORANGE, GREEN, RED, PURPLE = sns.color_palette("colorblind")[:5]
 LINES = {
     "full": (BLUE, "-"),
@@ -72,10 +74,7 @@ def draw_times(images: pd.DataFrame, order: Sequence[str]) -> Figure:
 
 
 def _key(axes: Axes, entries: dict[str, tuple[str, object]], lines: dict[str, object] | None = None) -> None:
-    handles = [
-        plt.Line2D([], [], marker=marker, color=colour, linestyle="", label=name)
-        for name, (marker, colour) in entries.items()
-    ]
+    handles = dots.key_handles(entries, filled=True)
     handles += [plt.Line2D([], [], color=c, linestyle="--", label=name) for name, c in (lines or {}).items()]
     axes.figure.legend(handles=handles, loc="outside upper left", ncols=2)
 

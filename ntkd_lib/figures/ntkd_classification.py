@@ -11,11 +11,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ntkd_lib.figures import dots
 from ntkd_lib.figures.claims import MINUS, format_value
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.records.evidence import Metric
 
-BLUE, ORANGE, GREEN = sns.color_palette("colorblind")[:3]
+BLUE, ORANGE = sns.color_palette("colorblind")[:2]
 
 
 def draw_accuracy(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
@@ -29,15 +30,9 @@ def draw_accuracy(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         A dot plot with students along the vertical axis.
     """
     figure, axes = plt.subplots(figsize=(7.2, 0.34 * len(summary) + 1.2))
-    for row, student in enumerate(summary.itertuples()):
-        dots = scores[scores["method"] == student.method]["accuracy"]
-        axes.scatter(dots, np.full(len(dots), row), s=14, color=BLUE, alpha=0.5, linewidth=0)
-        axes.plot([student.low, student.high], [row, row], color=BLUE, linewidth=2.5)
-        axes.plot(student.mean, row, "o", color=BLUE, markersize=6)
-        if not np.isnan(student.paper):
-            axes.plot(student.paper, row, "D", color=ORANGE, markersize=6, markerfacecolor="none")
-    axes.set_yticks(range(len(summary)), summary["label"])
-    axes.invert_yaxis()
+    dots.draw_scores(
+        axes, summary, [scores[scores["method"] == name]["accuracy"] for name in summary["method"]]
+    )
     axes.set_xlabel("test accuracy (%)")
     _key(axes, {"ours: mean, 95 % interval, seeds": ("o", BLUE), "paper": ("D", ORANGE)})
     return figure
@@ -76,10 +71,7 @@ def draw_headline(metrics: Mapping[str, Metric]) -> Figure:
 
 
 def _key(axes: Axes, entries: dict[str, tuple[str, object]]) -> None:
-    handles = [
-        plt.Line2D([], [], marker=marker, color=colour, linestyle="", markerfacecolor="none", label=label)
-        for label, (marker, colour) in entries.items()
-    ]
+    handles = dots.key_handles(entries)
     axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))
 
 
@@ -92,16 +84,7 @@ def draw_differences(gaps: pd.DataFrame) -> Figure:
     Returns:
         A dot plot with a line at zero.
     """
-    figure, axes = plt.subplots(figsize=(7.2, 0.36 * len(gaps) + 1))
-    axes.axvline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
-    for row, gap in enumerate(gaps.itertuples()):
-        colour = GREEN if gap.low > 0 else BLUE if gap.high > 0 else ORANGE
-        axes.plot([gap.low, gap.high], [row, row], color=colour, linewidth=2.5)
-        axes.plot(gap.mean, row, "o", color=colour, markersize=6)
-    axes.set_yticks(range(len(gaps)), gaps["label"])
-    axes.invert_yaxis()
-    axes.set_xlabel("difference in test accuracy (points)")
-    return figure
+    return dots.draw_differences(gaps, "test accuracy (points)")
 
 
 def draw_curves(curves: pd.DataFrame, label: str = "validation accuracy (%)") -> Figure:

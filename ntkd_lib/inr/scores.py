@@ -94,7 +94,7 @@ def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> Moved:
         Changes and residuals.
     """
     parameters = {name: p.detach() for name, p in net.named_parameters()}
-    pairs = list(zip(x.split(chunk), y.split(chunk), strict=True))
+    pairs = list(_split(chunk, x, y))
     with torch.no_grad():
         residuals = [net(points) - targets for points, targets in pairs]
     total = {name: torch.zeros_like(p) for name, p in parameters.items()}
@@ -159,7 +159,7 @@ def last_layer(stack: DenseStack, x: Tensor, y: Tensor) -> Moved:
     weight = torch.zeros_like(stack.layers[-1].weight)
     bias = torch.zeros_like(stack.layers[-1].bias)
     features, residuals = [], []
-    for points, targets in zip(x.split(stack.chunk), y.split(stack.chunk), strict=True):
+    for points, targets in _split(stack.chunk, x, y):
         kept = stack.record(points)
         features.append(kept.inputs[-1])
         residuals.append(kept.outputs - targets)

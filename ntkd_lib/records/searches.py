@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,3 +40,28 @@ def read_search(notebook: str) -> dict[str, Any]:
     if not path.exists():
         raise FileNotFoundError(f"results/searches/{path.name} is missing; restore it from version control")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def best_of(trials: Iterable[dict[str, Any]], method: str) -> dict[str, Any]:
+    """Give the trial of a method with the highest mean validation score (the first of equals).
+
+    Args:
+        trials: trials of a recorded search.
+        method: name of a method with trials of its own.
+
+    Returns:
+        the trial.
+    """
+    return max((trial for trial in trials if trial["method"] == method), key=mean_validation)
+
+
+def mean_validation(trial: dict[str, Any]) -> float:
+    """Average what a trial reached on validation data.
+
+    Args:
+        trial: with `validation`, a value for each tuning seed.
+
+    Returns:
+        the mean.
+    """
+    return sum(trial["validation"]) / len(trial["validation"])

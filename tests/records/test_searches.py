@@ -25,3 +25,15 @@ def test_a_search_is_read_from_its_notebooks_file(results):
 def test_a_missing_search_is_named(results):
     with pytest.raises(FileNotFoundError, match=r"results/searches/99_any\.json is missing; restore it"):
         searches.read_search("99_any")
+
+
+def test_the_best_trial_is_the_first_of_the_highest_mean_of_its_own_method():
+    trials = [
+        {"method": "a", "lr": 1, "validation": [1.0, 3.0]},
+        {"method": "a", "lr": 2, "validation": [2.0, 4.0]},
+        {"method": "a", "lr": 3, "validation": [3.0, 3.0]},
+        {"method": "b", "lr": 4, "validation": [9.0]},
+    ]
+    assert searches.mean_validation(trials[0]) == 2
+    assert searches.best_of(trials, "a")["lr"] == 2
+    assert searches.best_of(trials, "b")["lr"] == 4

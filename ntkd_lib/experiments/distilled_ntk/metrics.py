@@ -100,17 +100,3 @@ def _metric(run: Run, data: str, cell: str, seeds: list[int], values: list[float
         data=[data],
         cells=[record_of(run, data, cell, seed).key for seed in seeds],
     )
-
-
-def same_cells(run: Run, evidence_metrics: dict[str, Metric]) -> bool:
-    """Say whether every metric names records of this run.
-
-    Args:
-        run: The run.
-        evidence_metrics: Published metrics.
-
-    Returns:
-        Whether it does.
-    """
-    keys = {record.key for record in run.records.values()}
-    return all(keys.issuperset(metric.cells) for metric in evidence_metrics.values())

@@ -19,7 +19,6 @@ from ntkd_lib.optics.layout import read_gds, write_gds
 from ntkd_lib.optics.pillars import pillar_phase
 from ntkd_lib.optics.propagation import sensor_intensity
 from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric
 
 
 def read_out_error(run: Run, images: int = 2) -> float:
@@ -88,17 +87,3 @@ def gds_round_trip(run: Run) -> tuple[int, int]:
 
 def _design(run: Run) -> Record:
     return design_record(run, "ntkd", run.parameters.all_seeds[0])
-
-
-def same_cells(run: Run, metrics: dict[str, Metric]) -> bool:
-    """Say whether every metric names records of this run.
-
-    Args:
-        run: The run.
-        metrics: Published metrics.
-
-    Returns:
-        Whether it does.
-    """
-    keys = {record.key for record in run.records.values()}
-    return all(keys.issuperset(metric.cells) for metric in metrics.values())

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkd_lib.experiments.fabrication_recovery.made import GREEN, TAPS, Design, restore_student
+from ntkd_lib.experiments.fabrication_recovery.made import GREEN, TAPS, Design
 from ntkd_lib.experiments.fabrication_recovery.reading import accuracy_through
+from ntkd_lib.experiments.ntkd_classification.restore import restore_student
 from ntkd_lib.experiments.ntkd_classification.setting import prepare
 from ntkd_lib.optics.captured import CapturedStudent
 from ntkd_lib.optics.design import Fit, capture_gains, design_widths, efficiency, plane_psfs, whole_pixels

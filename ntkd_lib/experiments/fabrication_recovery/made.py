@@ -1,4 +1,4 @@
-"""Designs and students as cells left them, and the devices that are made of them."""
+"""Designs as cells left them, and the devices that are made of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from torch import Tensor
 from ntkd_lib.optics.device import Device
 from ntkd_lib.optics.geometry import SCALED, Geometry
 from ntkd_lib.optics.strength import drawn_errors
-from ntkd_lib.optics.student import HybridStudent, mnist_student
 from ntkd_lib.records.cells import Record
 from ntkd_lib.records.seeds import derive_seed
 
@@ -47,24 +46,6 @@ def restore_design(record: Record, geometry: Geometry = GREEN) -> Design:
     """
     widths = torch.from_numpy(record.arrays["nanometres"].astype(np.float32)) / 1000
     return Design(widths, torch.tensor(record.arrays["gains"]), geometry)
-
-
-def restore_student(record: Record) -> HybridStudent:
-    """Rebuild a student with signed filters from its record.
-
-    Args:
-        record: Record of a student cell of notebook 01.
-
-    Returns:
-        The student.
-    """
-    prefix = "weights."
-    weights = {
-        k.removeprefix(prefix): torch.tensor(v) for k, v in record.arrays.items() if k.startswith(prefix)
-    }
-    student = mnist_student()
-    student.load_state_dict(weights)
-    return student
 
 
 def make_device(arguments: Mapping[str, Any]) -> Device:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from ntkd_lib.experiments.ntkd_classification.methods import SOFT, TANGENT, Method, Range
+from ntkd_lib.experiments.ntkd_classification.methods import SOFT, TANGENT, Method
+from ntkd_lib.experiments.spaces import Range
 
 SPEED: Mapping[str, Range] = {"lr": (2e-4, 2e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}
 GAINS: Mapping[str, Range] = {"lr": (1e-3, 2e-1, "log")}

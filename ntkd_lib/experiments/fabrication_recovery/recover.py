@@ -19,10 +19,10 @@ from ntkd_lib.experiments.fabrication_recovery.made import (
     Design,
     make_device,
     restore_design,
-    restore_student,
 )
 from ntkd_lib.experiments.fabrication_recovery.methods import CALIBRATION, CLEAN
 from ntkd_lib.experiments.fabrication_recovery.reading import accuracy_through
+from ntkd_lib.experiments.ntkd_classification.restore import restore_student
 from ntkd_lib.experiments.ntkd_classification.setting import Setting, prepare
 from ntkd_lib.optics.captured import CalibratedStudent, CapturedStudent, read_out
 from ntkd_lib.optics.device import Device

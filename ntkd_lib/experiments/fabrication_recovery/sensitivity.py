@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ntkd_lib.experiments.fabrication_recovery.made import TAPS, restore_design, restore_student
+from ntkd_lib.experiments.fabrication_recovery.made import TAPS, restore_design
 from ntkd_lib.experiments.fabrication_recovery.reading import accuracy_through
+from ntkd_lib.experiments.ntkd_classification.restore import restore_student
 from ntkd_lib.experiments.ntkd_classification.setting import prepare
 from ntkd_lib.optics.captured import CapturedStudent
 from ntkd_lib.optics.device import Device

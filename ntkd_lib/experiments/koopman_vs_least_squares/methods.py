@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-Range = tuple[float, float, Literal["log", "linear"]]
+from ntkd_lib.experiments.spaces import Range
+
 RIDGE: Mapping[str, Range] = {"ridge": (1e-6, 1e-3, "log")}
 TEMPERATURE: Mapping[str, Range] = {"temperature": (1.0, 8.0, "log")}
 SHARE: Mapping[str, Range] = {"alpha": (0.1, 0.9, "linear")}

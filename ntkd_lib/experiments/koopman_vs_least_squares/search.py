@@ -6,12 +6,10 @@ size the best loss settings of that size with two ridges. Least squares is solve
 Run as ``python -m ntkd_lib.experiments.koopman_vs_least_squares.search``; writes the recorded search.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import click
-from scipy.stats import qmc
 
 from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.koopman_vs_least_squares import NOTEBOOK
@@ -23,10 +21,10 @@ from ntkd_lib.experiments.koopman_vs_least_squares.methods import (
     RIDGES,
     STUDENTS,
     Method,
-    Range,
 )
 from ntkd_lib.experiments.koopman_vs_least_squares.parameters import KoopmanParameters
 from ntkd_lib.experiments.koopman_vs_least_squares.plan import DEGREES, data_sets, sizes
+from ntkd_lib.experiments.trials import draw
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell, Record
 from ntkd_lib.records.execute import run_cells
@@ -36,7 +34,7 @@ from ntkd_lib.records.searches import search_file
 from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
-TRIALS, TUNING_SEED = 6, 1000
+POINTS, TRIALS, TUNING_SEED = 8, 6, 1000  # POINTS: of a method's sequence
 SMALL = {1: 40, 2: 20, 3: 10}  # components of the first trials
 # of the degree; at degree 3 less would take several times as long
 SECOND_RIDGES = {1: (1e-6, 1e-5), 2: (3e-6, 3e-5), 3: (3e-5, 1e-4)}
@@ -53,20 +51,8 @@ def draw_settings(method: Method, trial: int) -> dict[str, float]:
     Returns:
         One value for each name of the space, rounded to three significant digits, and the fixed ones.
     """
-    sequence = qmc.Sobol(len(method.space), rng=derive_seed("search", method.name))
-    point = sequence.random_base2(3)[trial]
-    drawn = {
-        name: _place(bounds, share) for (name, bounds), share in zip(method.space.items(), point, strict=True)
-    }
+    drawn = draw(method.space, derive_seed("search", method.name), trial, points=POINTS)
     return {**method.fixed, **drawn}
-
-
-def _place(bounds: Range, share: float) -> float:
-    low, high, scale = bounds
-    if scale == "log":
-        low, high = math.log(low), math.log(high)
-    value = low + share * (high - low)
-    return float(f"{math.exp(value) if scale == 'log' else value:.3g}")
 
 
 class Search:

@@ -6,12 +6,15 @@ Every sampler gets the same trials and the same seconds, on images that no other
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
-from scipy.stats import qmc
 
 from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.nint_speedup import NOTEBOOK
 from ntkd_lib.experiments.nint_speedup.cells import Setup, entrant
+from ntkd_lib.experiments.spaces import Range
+from ntkd_lib.experiments.trials import draw
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell, Record
 from ntkd_lib.records.execute import run_cells
@@ -26,10 +29,10 @@ IMAGES = ("kodim05", "kodim08")
 TRIALS = 8
 SEED = 1000
 STEPS = 1000
-RATES, SHARES = (1e-4, 3e-3), (0.05, 0.4)
+SPACE: Mapping[str, Range] = {"lr": (1e-4, 3e-3, "log"), "share": (0.05, 0.4, "log")}
 
 
-def draw(trial: int) -> dict[str, float]:
+def draw_settings(trial: int) -> dict[str, float]:
     """Give the settings of a trial, the same for every sampler: a point of a scrambled Sobol sequence.
 
     Args:
@@ -38,9 +41,7 @@ def draw(trial: int) -> dict[str, float]:
     Returns:
         ``lr`` and ``share``, evenly spread on logarithmic axes.
     """
-    point = qmc.Sobol(2, rng=derive_seed("search", "nint")).random_base2(3)[trial]
-    values = [low * (high / low) ** place for place, (low, high) in zip(point, (RATES, SHARES), strict=True)]
-    return dict(zip(("lr", "share"), (float(f"{value:.3g}") for value in values), strict=True))
+    return draw(SPACE, derive_seed("search", "nint"), trial, points=TRIALS)
 
 
 def cells(sha256: str) -> list[Cell]:
@@ -53,7 +54,9 @@ def cells(sha256: str) -> list[Cell]:
         The cells.
     """
     setup = Setup("search", {"name": "siren", "width": 32, "hidden": 4}, STEPS, STEPS, sha256)
-    trials = [entrant(method, **draw(t), name=f"{method}/{t}") for method in TUNED for t in range(TRIALS)]
+    trials = [
+        entrant(method, **draw_settings(t), name=f"{method}/{t}") for method in TUNED for t in range(TRIALS)
+    ]
     entrants = [entrant("nint", name="nint/paper"), *trials]
     return [
         setup.race(
@@ -75,7 +78,7 @@ def report(records: list[Record]) -> list[dict[str, object]]:
     return [
         {
             "method": method,
-            **draw(trial),
+            **draw_settings(trial),
             "quality": [record.values["curves"][f"{method}/{trial}"]["quality"][-1] for record in records],
             "steps": [record.values["curves"][f"{method}/{trial}"]["step"][-1] for record in records],
         }
@@ -101,7 +104,7 @@ def main() -> None:
         {
             "budget": {"trials": TRIALS, "seed": SEED, "images": list(IMAGES), "steps": STEPS},
             "data": {"signals": located.sha256},
-            "space": {"lr": list(RATES), "share": list(SHARES)},
+            "space": {name: [low, high] for name, (low, high, _) in SPACE.items()},
             "provenance": snapshot(["python", "-m", "ntkd_lib.experiments.nint_speedup.search"]),
             "trials": report([records[cell.name] for cell in planned]),
         },

@@ -291,17 +291,3 @@ def metric(values: Mapping[int, float], records: Mapping[tuple[str, int], Record
         data=["signals"],
         cells=sorted(record.key for record in records.values()),
     )
-
-
-def same_cells(run: Run, found: Mapping[str, Metric]) -> bool:
-    """Say whether every metric names records of this run.
-
-    Args:
-        run: The run.
-        found: Published metrics.
-
-    Returns:
-        Whether it does.
-    """
-    keys = {record.key for record in run.records.values()}
-    return all(keys.issuperset(metric.cells) for metric in found.values())

@@ -8,7 +8,7 @@ import torch
 from ntkd_lib.data.load import load
 from ntkd_lib.distill.tangent_cosine import kernel_loss
 from ntkd_lib.experiments.notebook import Run
-from ntkd_lib.experiments.ntkd_classification.check import restore_student
+from ntkd_lib.experiments.ntkd_classification.restore import restore_student
 from ntkd_lib.experiments.ntkd_classification.summary import student_label, student_records
 from ntkd_lib.ntk.landmarks import landmark_gram
 from ntkd_lib.optics.tangent import student_trace_ntk

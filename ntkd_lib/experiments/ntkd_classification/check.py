@@ -7,29 +7,11 @@ import torch
 
 from ntkd_lib.data.load import load
 from ntkd_lib.experiments.notebook import Run
+from ntkd_lib.experiments.ntkd_classification.restore import restore_student
 from ntkd_lib.experiments.ntkd_classification.summary import student_records
 from ntkd_lib.ntk.reference import reference_ntk
-from ntkd_lib.optics.student import HybridStudent, mnist_student
+from ntkd_lib.optics.student import HybridStudent
 from ntkd_lib.optics.tangent import student_trace_ntk
-from ntkd_lib.records.cells import Record
-
-
-def restore_student(record: Record) -> HybridStudent:
-    """Rebuild a signed-filter student with its default back end from its record.
-
-    Args:
-        record: Record of a student cell.
-
-    Returns:
-        The student.
-    """
-    prefix = "weights."
-    weights = {
-        k.removeprefix(prefix): torch.tensor(v) for k, v in record.arrays.items() if k.startswith(prefix)
-    }
-    student = mnist_student()
-    student.load_state_dict(weights)
-    return student
 
 
 def accuracy_from_captures(run: Run, method: str = "ntkd") -> tuple[float, float]:

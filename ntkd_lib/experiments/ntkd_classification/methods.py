@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Range = tuple[float, float, Literal["log", "linear"]]
+from ntkd_lib.experiments.spaces import Range
+
 SPEED: Mapping[str, Range] = {"lr": (5e-4, 2e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}
 SINGLE: Mapping[str, Range] = {"lr": (2e-3, 2e-1, "log")}  # one dense layer takes longer steps
 SOFT: Mapping[str, Range] = {"temperature": (1.0, 20.0, "log"), "weight": (0.1, 1.0, "linear")}

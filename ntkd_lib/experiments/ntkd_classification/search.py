@@ -3,18 +3,17 @@
 Run as ``python -m ntkd_lib.experiments.ntkd_classification.search``; writes the recorded search.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import click
-from scipy.stats import qmc
 
 from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.ntkd_classification import NOTEBOOK
 from ntkd_lib.experiments.ntkd_classification.cells import CellMaker
-from ntkd_lib.experiments.ntkd_classification.methods import METHODS, Method, Range
+from ntkd_lib.experiments.ntkd_classification.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
+from ntkd_lib.experiments.trials import draw
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.execute import run_cells
@@ -24,7 +23,8 @@ from ntkd_lib.records.searches import search_file
 from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
-TRIALS = 6  # of the 8 points that a method's sequence gives
+POINTS = 8  # of a method's sequence
+TRIALS = 6
 TUNING_SEEDS = (1000,)
 
 
@@ -38,28 +38,7 @@ def draw_settings(method: Method, trial: int) -> dict[str, float]:
     Returns:
         One value for each name of the space, rounded to three significant digits.
     """
-    sequence = qmc.Sobol(len(method.space), rng=derive_seed("search", method.name))
-    point = sequence.random_base2(3)[trial]
-    return {
-        name: place(bounds, share) for (name, bounds), share in zip(method.space.items(), point, strict=True)
-    }
-
-
-def place(bounds: Range, share: float) -> float:
-    """Give the value at a share of a range, rounded to three significant digits.
-
-    Args:
-        bounds: The range and its scale.
-        share: In [0, 1).
-
-    Returns:
-        The value.
-    """
-    low, high, scale = bounds
-    if scale == "log":
-        low, high = math.log(low), math.log(high)
-    value = low + share * (high - low)
-    return float(f"{math.exp(value) if scale == 'log' else value:.3g}")
+    return draw(method.space, derive_seed("search", method.name), trial, points=POINTS)
 
 
 def tuned_methods() -> list[Method]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from ntkd_lib.experiments.ntkd_classification import NOTEBOOK
 from ntkd_lib.experiments.ntkd_classification.methods import FORMS, METHODS
-from ntkd_lib.records.searches import read_search
+from ntkd_lib.records.searches import best_of, mean_validation, read_search
 
 
 def search() -> dict[str, Any]:
@@ -27,13 +27,9 @@ def best_trial(method: str) -> dict[str, Any]:
         ``method``, ``settings`` and ``validation`` (percent, one value for each tuning seed).
     """
     owner = METHODS[method].settings_of
-    return max((t for t in search()["trials"] if t["method"] == owner), key=_mean)
+    return best_of(search()["trials"], owner)
 
 
 def chosen_form() -> str:
     """Give the form of the kernel loss that wins on validation data: the method that stands for "NTKD"."""
-    return max(FORMS, key=lambda form: _mean(best_trial(form)))
-
-
-def _mean(trial: dict[str, Any]) -> float:
-    return sum(trial["validation"]) / len(trial["validation"])
+    return max(FORMS, key=lambda form: mean_validation(best_trial(form)))

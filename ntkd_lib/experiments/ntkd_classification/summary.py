@@ -261,17 +261,3 @@ def trials() -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def same_cells(run: Run, evidence_metrics: Mapping[str, Metric]) -> bool:
-    """Say whether every metric names records of this run.
-
-    Args:
-        run: The run.
-        evidence_metrics: Published metrics.
-
-    Returns:
-        Whether it does.
-    """
-    keys = {record.key for record in run.records.values()}
-    return all(keys.issuperset(metric.cells) for metric in evidence_metrics.values())

@@ -6,7 +6,8 @@ search each would give NTKD three times the trials of soft labels.
 
 from collections.abc import Mapping
 
-from ntkd_lib.experiments.ntkd_classification.methods import Method, Range
+from ntkd_lib.experiments.ntkd_classification.methods import Method
+from ntkd_lib.experiments.spaces import Range
 
 HIDDEN = (360, 200)
 SPEED: Mapping[str, Range] = {"lr": (4e-4, 4e-3, "log"), "weight_decay": (1e-2, 1.0, "log")}

@@ -10,21 +10,22 @@ a search that was stopped goes on where it was.
 from collections.abc import Iterable, Mapping
 
 import click
-from scipy.stats import qmc
 
 from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.ntkd_classification.methods import Method
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
-from ntkd_lib.experiments.ntkd_classification.search import TUNING_SEEDS, place
+from ntkd_lib.experiments.ntkd_classification.search import TUNING_SEEDS
 from ntkd_lib.experiments.ntkd_colour.cells import ColourMaker
 from ntkd_lib.experiments.ntkd_colour.methods import METHODS
-from ntkd_lib.experiments.ntkd_colour.settings import search_file
+from ntkd_lib.experiments.ntkd_colour.settings import SEARCH
+from ntkd_lib.experiments.trials import draw
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell, Record
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import cell_root
 from ntkd_lib.records.parameters import load_parameters
 from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.searches import search_file
 from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
@@ -43,10 +44,8 @@ def draw_settings(method: Method, trial: int) -> dict[str, float]:
     Returns:
         One value for each name of the space, rounded to three significant digits.
     """
-    sequence = qmc.Sobol(DIMENSIONS, rng=derive_seed("search", "colour"))
-    point = sequence.random_base2(2)[trial]
-    pairs = zip(method.space.items(), point, strict=False)  # small spaces take the first coordinates
-    return {name: place(bounds, share) for (name, bounds), share in pairs}
+    seed = derive_seed("search", "colour")
+    return draw(method.space, seed, trial, points=TRIALS, dimensions=DIMENSIONS)
 
 
 def tuned_methods() -> list[Method]:
@@ -106,7 +105,7 @@ def _record(
     records: Mapping[str, Record],
 ) -> None:
     write_json(
-        search_file(),
+        search_file(SEARCH),
         {
             "budget": {"trials": TRIALS, "seeds": list(TUNING_SEEDS)},
             "data": {parameters.colour: locate(parameters.colour).sha256},

@@ -3,23 +3,23 @@
 Run as ``python -m ntkd_lib.experiments.ntkd_segmentation.search``; writes the recorded search.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import click
-from scipy.stats import qmc
 
 from ntkd_lib.data.registry import locate
+from ntkd_lib.experiments.ntkd_segmentation import NOTEBOOK
 from ntkd_lib.experiments.ntkd_segmentation.cells import CellMaker
-from ntkd_lib.experiments.ntkd_segmentation.methods import METHODS, Method, Range
+from ntkd_lib.experiments.ntkd_segmentation.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
-from ntkd_lib.experiments.ntkd_segmentation.settings import search_file
+from ntkd_lib.experiments.trials import draw
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import cell_root
 from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.searches import search_file
 from ntkd_lib.records.seeds import derive_seed
 from ntkd_lib.records.store import CellStore
 
@@ -38,19 +38,7 @@ def draw_settings(method: Method, trial: int) -> dict[str, float]:
     Returns:
         One value for each name of the space, rounded to three significant digits.
     """
-    sequence = qmc.Sobol(len(method.space), rng=derive_seed("masks", method.name))
-    point = sequence.random_base2(int(math.log2(TRIALS)))[trial]
-    return {
-        name: _place(bounds, share) for (name, bounds), share in zip(method.space.items(), point, strict=True)
-    }
-
-
-def _place(bounds: Range, share: float) -> float:
-    low, high, scale = bounds
-    if scale == "log":
-        low, high = math.log(low), math.log(high)
-    value = low + share * (high - low)
-    return float(f"{math.exp(value) if scale == 'log' else value:.3g}")
+    return draw(method.space, derive_seed("masks", method.name), trial, points=TRIALS)
 
 
 def tuned_methods() -> list[Method]:
@@ -122,7 +110,7 @@ def main(workers: int | None, device: str) -> None:
     everything = [cell for trials in cells.values() for cell in trials]
     records = run_cells(everything, CellStore(cell_root()), workers=workers)
     write_json(
-        search_file(),
+        search_file(NOTEBOOK),
         {
             "budget": {"trials": TRIALS, "seeds": list(TUNING_SEEDS), "steps": STEPS},
             "data": {parameters.data: located.sha256},

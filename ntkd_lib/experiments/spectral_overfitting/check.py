@@ -65,16 +65,3 @@ def rank_area(run: Run) -> tuple[float, float]:
         return 0.5, 0.5
     above = (bad[:, None] > good).mean() + (bad[:, None] == good).mean() / 2
     return float(above), area(points, "z", "harmful")
-
-
-def same_cells(run: Run, cells: list[str]) -> bool:
-    """Say whether keys are those of records of this run.
-
-    Args:
-        run: The run.
-        cells: Keys that metrics name.
-
-    Returns:
-        Whether they are.
-    """
-    return {record.key for record in run.records.values()}.issuperset(cells)
