@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -28,6 +29,7 @@ class Schedule:
         batch: Images a step.
         lr: Largest learning rate.
         weight_decay: Decoupled weight decay.
+        front_rate: How many times faster than the rest the module ``front`` learns, at the same decay.
         shift: Largest random shift of images, pixels.
         mirror: Whether half of the images are mirrored; a mirrored image of row ``i`` of ``n`` counts as row
             ``n + i``.
@@ -39,6 +41,7 @@ class Schedule:
     batch: int = 128
     lr: float = 3e-3
     weight_decay: float = 1e-4
+    front_rate: float = 1.0
     shift: int = 0
     mirror: bool = False
     mixed: bool = False
@@ -91,14 +94,14 @@ def fit(
     Raises:
         DivergedError: A loss that is not finite; the message names the step.
     """
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
+    optimiser = torch.optim.AdamW(_groups(model, schedule), fused=True)
     steps = schedule.epochs * (len(rows) // schedule.batch)
     marks = _evaluation_steps(steps, schedule.epochs * schedule.evaluations)
     curve: list[float] = []
     for batch in _batches(data, rows, schedule):
         step = batch.step
-        optimiser.param_groups[0]["lr"] = schedule.lr * schedule.rate(step, steps)
+        for group in optimiser.param_groups:
+            group["lr"] = group["largest"] * schedule.rate(step, steps)
         with _precision(data.images.device, mixed=schedule.mixed):
             value = loss(model, batch)
         optimiser.zero_grad(set_to_none=True)
@@ -111,6 +114,18 @@ def fit(
             if watch:
                 watch(model)
     return curve
+
+
+def _groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    fast = [p for name, p in trained.items() if name.startswith("front.")]
+    slow = [p for name, p in trained.items() if not name.startswith("front.")]
+    rated = [(slow, 1.0), (fast, schedule.front_rate)]
+    return [
+        {"params": part, "largest": schedule.lr * rate, "weight_decay": schedule.weight_decay / rate}
+        for part, rate in rated
+        if part
+    ]
 
 
 def converged(curve: list[float]) -> bool:

@@ -142,13 +142,7 @@ def settings_table(rows: pd.DataFrame) -> Html:
         Label, settings, number of trials, validation accuracy.
     """
     cells = [
-        (
-            row.label,
-            row.settings,
-            str(row.trials) if row.trials else "none: middle of its space",
-            "–" if np.isnan(row.validation) else f"{row.validation:.2f} %",
-        )
-        for row in rows.itertuples()
+        (row.label, row.settings, str(row.trials), f"{row.validation:.2f} %") for row in rows.itertuples()
     ]
     headers = ("Student", "Settings", "Trials", "Validation accuracy")
     return table(headers, cells, caption="Settings on colour images")

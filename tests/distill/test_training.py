@@ -82,6 +82,40 @@ def test_rate_warms_up_and_falls_to_zero() -> None:
     assert 0 < rates[-1] < 1e-3
 
 
+def two_ends() -> nn.Module:
+    torch.manual_seed(1)
+    model = nn.Sequential()
+    model.add_module("front", nn.Sequential(nn.Flatten(), nn.Linear(4, 3)))
+    model.add_module("back", nn.Linear(3, 2))
+    return model
+
+
+def moved(front_rate: float) -> dict[str, torch.Tensor]:
+    """How far each weight goes in one step, which Adam makes as long as the learning rate."""
+    model, data = two_ends(), two_blobs()
+    schedule = Schedule(1, 200, lr=1e-3, weight_decay=0.0, front_rate=front_rate)
+    fit(model, data, torch.arange(200), torch.arange(200), loss, schedule)
+    start = two_ends().state_dict()
+    return {name: (p.detach() - start[name]).abs().max() for name, p in model.named_parameters()}
+
+
+def test_the_front_alone_learns_faster() -> None:
+    usual, faster = moved(1.0), moved(10.0)
+    assert faster["front.1.weight"] / usual["front.1.weight"] == pytest.approx(10, rel=0.02)
+    assert torch.equal(faster["back.weight"], usual["back.weight"])
+
+
+def test_the_front_shrinks_no_faster_when_it_learns_faster() -> None:
+    def decayed(front_rate: float) -> torch.Tensor:
+        model, data = two_ends(), two_blobs()
+        schedule = Schedule(2, 50, lr=1e-2, weight_decay=0.5, front_rate=front_rate)
+        fit(model, data, torch.arange(200), torch.arange(200), lambda m, b: 0 * loss(m, b), schedule)
+        return model.front[1].weight.detach()
+
+    assert torch.allclose(decayed(10.0), decayed(1.0), rtol=1e-5)
+    assert decayed(1.0).norm() < two_ends().front[1].weight.norm()
+
+
 @pytest.mark.parametrize(
     "curve, expected",
     [

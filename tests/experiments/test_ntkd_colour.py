@@ -81,14 +81,12 @@ def test_whole_plan_has_each_name_once() -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("method", search.tuned_methods(), ids=lambda method: method.name)
-def test_without_a_search_settings_are_the_middle_of_the_space(method, monkeypatch) -> None:
-    monkeypatch.setattr(settings, "trials", list)
-    chosen = settings.chosen_settings(method.name)
-    assert chosen.keys() == method.space.keys()
-    for name, (low, high, scale) in method.space.items():
-        middle = (low * high) ** 0.5 if scale == "log" else (low + high) / 2
-        assert chosen[name] == pytest.approx(middle, rel=0.01)
+def test_every_method_has_as_many_trials_as_the_budget_says() -> None:
+    for method in search.tuned_methods():
+        own = [trial for trial in settings.trials() if trial["method"] == method.name]
+        assert [trial["settings"] for trial in own] == [
+            search.draw_settings(method, number) for number in range(search.TRIALS)
+        ]
 
 
 def test_best_trial_wins(monkeypatch) -> None:

@@ -23,6 +23,7 @@ from ntkd_lib.records.cells import CellResult, Record
 SHIFT = 2
 WATCHED = 64
 STARTING = 500  # images whose patches the filters start from
+FRONT_RATE = 10  # filters of unit spread are larger than weights of the back end, and learn in larger steps
 STARTS = {"signed": start_at_components, "random": set_unit_spread}
 
 
@@ -112,6 +113,7 @@ def _schedule(arguments: Mapping[str, Any]) -> Schedule:
         arguments["batch"],
         lr=settings["lr"],
         weight_decay=settings["weight_decay"],
+        front_rate=FRONT_RATE,
         shift=SHIFT if augmented else 0,
         mirror=augmented,
         mixed=augmented,

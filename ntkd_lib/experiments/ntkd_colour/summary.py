@@ -215,14 +215,13 @@ def settings_rows(run: Run) -> pd.DataFrame:
         run: The run.
 
     Returns:
-        One row a student: label, settings in words, trials (0 where no search is recorded), validation
-        accuracy of the best trial in percent.
+        One row a student: label, settings in words, trials, validation accuracy of the best trial in percent.
     """
     rows = []
     for method in students_of(run.parameters):
         own = [t for t in trials() if t["method"] == method.settings_of]
         words = ", ".join(f"{k} {v:g}" for k, v in chosen_settings(method.settings_of).items())
-        best = max((mean(t["validation"]) for t in own), default=np.nan)
+        best = max(mean(t["validation"]) for t in own)
         rows.append({"label": method.label, "settings": words, "trials": len(own), "validation": best})
     return pd.DataFrame(rows)
 
