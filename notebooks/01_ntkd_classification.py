@@ -189,8 +189,9 @@ show(
 # CIFAR-10 is harder, and a teacher may have more to teach there. The student has 16 colour filters of 7 × 7
 # pixels, each a pair of captures with a digital gain for each colour, and the dense layers 4096–360–200–10:
 # 1.55 million parameters, the "1.62M" of the paper's Table 2. The live run has one seed, and one teacher, a
-# small residual network. A verdict needs five seeds, and they come from a longer run that is recorded with
-# the project; what is recorded stands below the live numbers.
+# small residual network. A verdict needs five seeds, which
+# `python -m ntkd_lib.experiments.ntkd_colour.record` trains in about two hours on two cores; what is recorded
+# stands below the live numbers.
 
 # %% tags=["hide-input"]
 colour_scores, colour_gaps = colours.scores(run), colours.differences(run)
@@ -407,7 +408,9 @@ figures.teacher_table(summary.teachers(run))
 
 # %% [markdown]
 # **Colour images.** Teachers and students train on images that are shifted by up to two pixels and mirrored
-# half of the time, in bfloat16 where autocast allows it; kernels stay in float32. Soft labels are those of
+# half of the time, in bfloat16 where autocast allows it; kernels stay in float32. The students' filters start
+# at principal components of image patches without the brightness, each with both signs, scaled so that what
+# they see has standard deviation one; they learn ten times faster than the back end. Soft labels are those of
 # the image and of its mirror image, computed once; shifts are not passed on. The teacher's tangent
 # features are sketched once for each of 2,000 training images, by random signs that also join the classes, so
 # that its kernel of any batch is a product of small matrices. "NTKD + KD" adds both losses.
@@ -433,9 +436,8 @@ ntkd_colour.settings_table(colours.settings_rows(run))
 # **Settings.** Every student with a search of its own got the same number of trials, drawn from a fixed even
 # sequence, and was judged on validation images with a seed that is not among those reported. "NTKD" is the
 # one of the first three forms that won there. On colour images trials last three epochs, and trial *i* of
-# every student has the same learning rate and weight decay. Four trials are few: the first, whose learning
-# rate is the largest and serves labels and KD best, has a kernel weight of 7.9, at which NTKD does not learn
-# (10.8 % on validation images). NTKD's settings rest on the other three, and it may be under-tuned.
+# every student has the same learning rate and weight decay. Four trials of three epochs are few: they favour
+# what learns fast.
 
 # %% tags=["hide-input"]
 trials = summary.trials()
