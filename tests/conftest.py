@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 
 import pytest
 from hypothesis import settings
@@ -40,3 +41,11 @@ def _no_network(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(autouse=True)
+def _subnormal_numbers():
+    """Let floats be as small as they may be again: some cells flush them, which lasts for the process."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)
