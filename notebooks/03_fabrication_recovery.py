@@ -186,7 +186,7 @@ show(
 # The Carvana students of notebook 02 have 32 signed filters in three colours, so that a device is 64
 # metasurfaces. Five of them, the NTKD students of its paper tier, were designed, made with the errors and the
 # strength of this chapter, and recovered; that takes a quarter of an hour, so it is recorded and not part of
-# the live run. One training car in ten is photographed through the device: 26 cars, 416 images. Back ends then
+# the live run. One training car in ten is photographed through the device: 26 cars, 416 images. Back ends
 # take 300 steps, and the learning rate of each way to recover was chosen among the same three on validation
 # cars. Scores are read once, from test cars. The strength was set on digits, and nothing was matched to the
 # paper's drop on cars.

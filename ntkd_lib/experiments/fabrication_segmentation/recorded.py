@@ -46,7 +46,12 @@ def recorded_scores() -> pd.DataFrame:
     for name, metric in found.items():
         low, high = bootstrap_interval(metric.values)
         mean, paper = float(np.mean(metric.values)), PAPER.get(name, np.nan)
-        about = {"name": name, "label": LABELS[name], "seeds": len(metric.seeds), "share": _share(found, name)}
+        about = {
+            "name": name,
+            "label": LABELS[name],
+            "seeds": len(metric.seeds),
+            "share": _share(found, name),
+        }
         rows.append({**about, "mean": mean, "low": low, "high": high, "paper": paper})
     return pd.DataFrame(rows)
 

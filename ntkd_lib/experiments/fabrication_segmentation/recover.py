@@ -15,8 +15,8 @@ from ntkd_lib.distill.mask_training import MaskSchedule
 from ntkd_lib.distill.read_out_training import ReadOuts, fit_read_outs, guessed_masks
 from ntkd_lib.distill.training import converged
 from ntkd_lib.experiments.fabrication_recovery.made import make_device, restore_design
-from ntkd_lib.experiments.fabrication_segmentation.photographed import Bench, load_part, photographed_rows
 from ntkd_lib.experiments.fabrication_segmentation.methods import CLEAN, NONE
+from ntkd_lib.experiments.fabrication_segmentation.photographed import Bench, load_part, photographed_rows
 from ntkd_lib.experiments.fabrication_segmentation.protocol import Protocol
 from ntkd_lib.experiments.ntkd_segmentation.teacher import restore
 from ntkd_lib.optics.captured_masks import CapturedMaskStudent, CoarseDevice
