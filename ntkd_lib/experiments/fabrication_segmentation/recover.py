@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from ntkd_lib.data.masks import MaskedImages
 from ntkd_lib.distill.dense import DenseTeacher, summary_of
 from ntkd_lib.distill.mask_scores import mean_iou
 from ntkd_lib.distill.mask_training import MaskSchedule
@@ -37,57 +36,53 @@ def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
 
     Returns:
         By name of the recovery, ``designed`` (no errors) and ``uncompensated`` among them: validation or,
-        where asked for, test mean IoU (percent), validation curve, whether it converged; ``images``, how
-        many were photographed; ``psf_error``, the relative change of the captures' functions.
+        where asked for, test mean IoU (percent), validation curve, whether it converged; ``psf_error``, the
+        relative change of the captures' functions.
     """
     deterministic(arguments["seed"])
-    design = restore_design(needs["design"], Protocol(**arguments["protocol"]).geometry)
-    device = CoarseDevice(make_device(arguments).errors, make_device(arguments).seed)
-    made, ideal = Bench.of(device, design), Bench.of(CoarseDevice(), design)
+    protocol = Protocol(**arguments["protocol"])
+    design, device = restore_design(needs["design"], protocol.geometry), make_device(arguments)
+    made = Bench.of(CoarseDevice(device.errors, device.seed), design)
+    ideal = Bench.of(CoarseDevice(), design)
     back = restore(carvana_student(), needs["student"]).back
-    models, curves = _trained(arguments, needs, {"": made, CLEAN: ideal}, back)
-    part = load_part(arguments, "test" if arguments["tested"] else "val")
-    rows = slice(None, None, 1 if arguments["tested"] else Protocol(**arguments["protocol"]).followed)
+    models, curves = _trained(arguments, needs, {NONE: made, CLEAN: ideal}, back)
+    clean = {name: model for name, model in models.items() if name == CLEAN}
     faulty = {name: model for name, model in models.items() if name != CLEAN}
-    clean = {DESIGNED: CapturedMaskStudent(back), **{n: m for n, m in models.items() if n == CLEAN}}
-    scores = _scores(made, {NONE: CapturedMaskStudent(back), **faulty}, part, rows)
-    scores |= _scores(ideal, clean, part, rows)
-    score = "miou" if arguments["tested"] else "validation"
-    found: dict[str, dict[str, Any]] = {name: {score: value} for name, value in scores.items()}
+    unmoved = CapturedMaskStudent(back)
+    scores = _scores(arguments, made, {NONE: unmoved, **faulty})
+    scores |= _scores(arguments, ideal, {DESIGNED: unmoved, **clean})
+    part = "miou" if arguments["tested"] else "validation"
+    found: dict[str, dict[str, Any]] = {name: {part: value} for name, value in scores.items()}
     for name, curve in curves.items():
         found[name] |= {"curve": curve, "converged": converged(curve)}
     change = ((made.psfs - ideal.psfs).norm() / ideal.psfs.norm()).item()
-    return CellResult({"recoveries": found, "psf_error": change, "images": _count(arguments)})
-
-
-def _count(arguments: Mapping[str, Any]) -> int:
-    share = Protocol(**arguments["protocol"]).share
-    return len(photographed_rows(load_part(arguments, "train").cars, share))
+    return CellResult({"recoveries": found, "psf_error": change})
 
 
 def _trained(
     arguments: Mapping[str, Any], needs: Mapping[str, Record], benches: Mapping[str, Bench], back: nn.Module
 ) -> tuple[dict[str, nn.Module], dict[str, list[float]]]:
     """Train every way to recover on what its bench photographs; each bench photographs once."""
-    protocol, train = Protocol(**arguments["protocol"]), load_part(arguments, "train")
+    protocol, train, held_out = (
+        Protocol(**arguments["protocol"]),
+        load_part(arguments, "train"),
+        load_part(arguments, "val"),
+    )
     rows = photographed_rows(train.cars, protocol.share)
-    held_out = load_part(arguments, "val")
     models, curves = {}, {}
     for key, bench in benches.items():
         wanted = [r for r in arguments["recoveries"] if (r["name"] == CLEAN) == (key == CLEAN)]
-        if not wanted:
-            continue
-        data = bench.read_outs(train, rows, "training")
-        followed = bench.read_outs(held_out, slice(None, None, protocol.followed), "followed")
-        teacher = _teacher(needs, data, rows)
+        if wanted:
+            data = bench.read_outs(train, rows, "training")
+            followed = bench.read_outs(held_out, slice(None, None, protocol.followed), "followed")
+            teacher = _teacher(needs, data, rows)
         for recovery in wanted:
+            name, settings = recovery["name"], recovery["settings"]
             torch.manual_seed(arguments["seed"])
-            model = CapturedMaskStudent(deepcopy(back))
-            schedule = _schedule(arguments, recovery["settings"])
+            models[name] = CapturedMaskStudent(deepcopy(back))
             build = importlib.import_module(f"ntkd_lib.distill.{recovery['objective']}").build
-            objective = build(recovery["settings"], teacher)
-            curves[recovery["name"]] = fit_read_outs(model, data, followed, objective, schedule)
-            models[recovery["name"]] = model
+            schedule = _schedule(arguments, settings)
+            curves[name] = fit_read_outs(models[name], data, followed, build(settings, teacher), schedule)
     return models, curves
 
 
@@ -109,9 +104,10 @@ def _teacher(needs: Mapping[str, Record], data: ReadOuts, rows: torch.Tensor) ->
     )
 
 
-def _scores(
-    bench: Bench, models: Mapping[str, nn.Module], part: MaskedImages, rows: slice
-) -> dict[str, float]:
-    """Test several back ends on the same photographs."""
-    seen = bench.read_outs(part, rows, "scored")
+def _scores(arguments: Mapping[str, Any], bench: Bench, models: Mapping[str, nn.Module]) -> dict[str, float]:
+    """Score several back ends on the same photographs: all of the test cars, or some of the validation cars."""
+    tested = arguments["tested"]
+    part = load_part(arguments, "test" if tested else "val")
+    every = 1 if tested else Protocol(**arguments["protocol"]).followed
+    seen = bench.read_outs(part, slice(None, None, every), "scored")
     return {name: mean_iou(guessed_masks(m, seen.images), seen.masks) for name, m in models.items()}
