@@ -30,7 +30,7 @@ class CoarseDevice(Device):
         images: UInt8[Tensor, "n c h w"],
         psfs: Float[Tensor, "m c t t"],
         name: str = "",
-        chunk: int = 32,
+        chunk: int = 8,
     ) -> Iterator[Captures]:
         """Photograph scenes through all metasurfaces, some at a time; noise is that of the coarse pixels.
 
@@ -38,7 +38,7 @@ class CoarseDevice(Device):
             images: Pixels from 0 to 255.
             psfs: From `psfs`, an odd number of filter pixels a side.
             name: Names the frames, so that training and test scenes get noise of their own.
-            chunk: Scenes at a time; part of the draws' order.
+            chunk: Scenes at a time, few enough for a cache; part of the draws' order.
 
         Yields:
             Captures, one for each scene, metasurface and colour.

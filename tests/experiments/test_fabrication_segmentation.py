@@ -19,7 +19,15 @@ from ntkd_lib.experiments.fabrication_recovery.made import make_device
 from ntkd_lib.experiments.fabrication_segmentation import record as recording
 from ntkd_lib.experiments.fabrication_segmentation import recorded, recover
 from ntkd_lib.experiments.fabrication_segmentation.cells import DeviceMaker, method_of
-from ntkd_lib.experiments.fabrication_segmentation.methods import CLEAN, NONE, RATES, SEEDS, TUNED, WAYS
+from ntkd_lib.experiments.fabrication_segmentation.methods import (
+    CLEAN,
+    DESIGNED,
+    NONE,
+    RATES,
+    SEEDS,
+    TUNED,
+    WAYS,
+)
 from ntkd_lib.experiments.fabrication_segmentation.photographed import photographed_rows
 from ntkd_lib.experiments.fabrication_segmentation.protocol import Protocol
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
@@ -92,7 +100,7 @@ def device(tmp_path_factory, fits):
 
 def test_a_device_is_scored_as_designed_as_made_and_after_every_way(device):
     found = device.values["recoveries"]
-    assert set(found) == {recover.DESIGNED, NONE, *WAYS}
+    assert set(found) == {DESIGNED, NONE, *WAYS}
     assert all(0 <= each["miou"] <= 100 for each in found.values())
     assert all(len(found[name]["curve"]) == 8 for name in WAYS)
     assert device.values["psf_error"] > 0.01
@@ -199,13 +207,14 @@ def written(monkeypatch, tmp_path):
     trained = {"converged": True, "curve": []}
     records = {}
     for seed in SEEDS:
-        rows = {name: {"miou": SCORES[name] + seed / 10} for name in (recover.DESIGNED, NONE)}
+        rows = {name: {"miou": SCORES[name] + seed / 10} for name in (DESIGNED, NONE)}
         ways = {name: {"miou": SCORES.get(name, 95.0) + seed / 10, **trained} for name in WAYS}
         records[seed] = made(seed, rows | ways)
-    students = SimpleNamespace(load=lambda key: Record(key, "", {"miou": 92.0, "converged": True}, {}, {}))
+    student = Record("b" * 64, "", {"miou": 92.0, "converged": True}, {}, {"seconds": 1.0})
+    monkeypatch.setattr(CellStore, "load", lambda store, key: student)
     maker = DeviceMaker(recording.parameters(), CARS.sha256)
     trials = [{"way": name, "lr": rate, "validation": 1.0} for name in WAYS for rate in RATES]
-    found = recording.evidence(CARS, recording.metrics(maker, records, students), trials, 3.0)
+    found = recording.evidence(CARS, recording.metrics(maker, records, CellStore(tmp_path)), trials, 3.0)
     monkeypatch.setattr(recorded, "results_root", lambda: tmp_path)
     return found, tmp_path / f"{recording.NOTEBOOK}.json"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 SEEDS = (0, 1, 2, 3, 4)
 RATES = (5e-4, 1.5e-3, 4.5e-3)  # tried by every way to recover, on a device that is not reported
 TUNED = (0, 1)  # seed and number of that device; devices that are reported have number 0
-NONE, CLEAN = "uncompensated", "clean_ft"
+DESIGNED, NONE, CLEAN = "designed", "uncompensated", "clean_ft"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ntkd_lib.data.registry import Located, locate
 from ntkd_lib.experiments.fabrication_recovery.settings import severity
 from ntkd_lib.experiments.fabrication_segmentation import NOTEBOOK
 from ntkd_lib.experiments.fabrication_segmentation.cells import DeviceMaker
-from ntkd_lib.experiments.fabrication_segmentation.methods import NONE, RATES, SEEDS, TUNED, WAYS
+from ntkd_lib.experiments.fabrication_segmentation.methods import DESIGNED, NONE, RATES, SEEDS, TUNED, WAYS
 from ntkd_lib.experiments.ntkd_segmentation import NOTEBOOK as STUDENTS
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
 from ntkd_lib.experiments.ntkd_segmentation.settings import chosen_form
@@ -30,7 +30,7 @@ from ntkd_lib.records.provenance import snapshot
 from ntkd_lib.records.store import CellStore
 
 COMMAND = ("python", "-m", "ntkd_lib.experiments.fabrication_segmentation.record")
-IDEAL, DESIGNED = "ideal", "designed"
+IDEAL = "ideal"
 ROWS = (IDEAL, DESIGNED, NONE, *WAYS)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.experiments.fabrication_segmentation import NOTEBOOK
-from ntkd_lib.experiments.fabrication_segmentation.methods import NONE, WAYS
-from ntkd_lib.experiments.fabrication_segmentation.record import DESIGNED, IDEAL, ROWS, metric_name
+from ntkd_lib.experiments.fabrication_segmentation.methods import DESIGNED, NONE, WAYS
+from ntkd_lib.experiments.fabrication_segmentation.record import IDEAL, ROWS, metric_name
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
 from ntkd_lib.records.evidence import Metric, load_evidence
 from ntkd_lib.records.layout import results_root

@@ -14,7 +14,7 @@ from ntkd_lib.distill.mask_training import MaskSchedule
 from ntkd_lib.distill.read_out_training import ReadOuts, fit_read_outs, guessed_masks
 from ntkd_lib.distill.training import converged
 from ntkd_lib.experiments.fabrication_recovery.made import make_device, restore_design
-from ntkd_lib.experiments.fabrication_segmentation.methods import CLEAN, NONE
+from ntkd_lib.experiments.fabrication_segmentation.methods import CLEAN, DESIGNED, NONE
 from ntkd_lib.experiments.fabrication_segmentation.photographed import Bench, load_part, photographed_rows
 from ntkd_lib.experiments.fabrication_segmentation.protocol import Protocol
 from ntkd_lib.experiments.ntkd_segmentation.teacher import restore
@@ -22,8 +22,6 @@ from ntkd_lib.optics.captured_masks import CapturedMaskStudent, CoarseDevice
 from ntkd_lib.optics.segmentation import carvana_student
 from ntkd_lib.records.cells import CellResult, Record
 from ntkd_lib.records.seeds import deterministic
-
-DESIGNED = "designed"
 
 
 def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -105,7 +103,7 @@ def _teacher(needs: Mapping[str, Record], data: ReadOuts, rows: torch.Tensor) ->
 
 
 def _scores(arguments: Mapping[str, Any], bench: Bench, models: Mapping[str, nn.Module]) -> dict[str, float]:
-    """Score several back ends on the same photographs: all of the test cars, or some of the validation cars."""
+    """Score several back ends on the same photographs: of all test cars, or some of validation cars."""
     tested = arguments["tested"]
     part = load_part(arguments, "test" if tested else "val")
     every = 1 if tested else Protocol(**arguments["protocol"]).followed
