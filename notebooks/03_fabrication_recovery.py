@@ -187,7 +187,7 @@ show(
 # metasurfaces. Five of them, the NTKD students of its paper tier, were designed, made with the errors and the
 # strength of this chapter, and recovered; that takes a quarter of an hour, so it is recorded and not part of
 # the live run. One training car in ten is photographed through the device: 26 cars, 416 images. Back ends
-# take 300 steps, and the learning rate of each way to recover was chosen among the same three on validation
+# take 240 steps, and the learning rate of each way to recover was chosen among the same three on validation
 # cars. Scores are read once, from test cars. The strength was set on digits, and nothing was matched to the
 # paper's drop on cars.
 

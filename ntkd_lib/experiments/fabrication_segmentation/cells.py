@@ -1,7 +1,6 @@
 """The cells of devices for photographs of cars; students and teacher are the very cells of notebook 02."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from ntkd_lib.experiments.fabrication_recovery.settings import severity
@@ -14,6 +13,7 @@ from ntkd_lib.experiments.ntkd_segmentation.settings import best_trial, chosen_f
 from ntkd_lib.records.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.fabrication_segmentation"
+PLACE = ("cells", "distance", "pixel")
 
 
 def method_of(way: str) -> Method:
@@ -81,7 +81,7 @@ class DeviceMaker:
     def kernel(self) -> Cell:
         """Make the cell that compresses the teacher's tangent kernel of the photographed images."""
         asked = self.asked
-        arguments = self._common(TEACHER_SEED) | {
+        arguments = self._common(TEACHER_SEED, "share") | {
             "summary": METHODS[chosen_form()].summary,
             "outputs": asked.kernel_outputs,
             "landmarks": asked.landmarks,
@@ -105,7 +105,7 @@ class DeviceMaker:
         Returns:
             The cell.
         """
-        arguments = self._common(seed) | {
+        arguments = self._common(seed, "steps", "share", "followed", *PLACE) | {
             "number": number,
             "strength": severity(),
             "batch": self.asked.batch,
@@ -130,9 +130,10 @@ class DeviceMaker:
             settings |= {**often, "form": method.form}
         return {"name": name, "objective": WAYS[name].objective, "settings": settings}
 
-    def _common(self, seed: int) -> dict[str, Any]:
+    def _common(self, seed: int, *budgets: str) -> dict[str, Any]:
         source = {"data": self.asked.data, "sha256": self.students.checksum}
-        return {**source, "seed": seed, "device": self.asked.device, "protocol": asdict(self.protocol)}
+        asked = {name: getattr(self.protocol, name) for name in budgets}
+        return {**source, "seed": seed, "device": self.asked.device, "protocol": asked}
 
     def _cell(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 SEEDS = (0, 1, 2, 3, 4)
-RATES = (5e-4, 1.5e-3, 4.5e-3)  # tried by every way to recover, on a device that is not reported
+RATES = (1.5e-3, 4.5e-3, 1.35e-2)  # tried by every way to recover, on a device that is not reported
 TUNED = (0, 1)  # seed and number of that device; devices that are reported have number 0
 DESIGNED, NONE, CLEAN = "designed", "uncompensated", "clean_ft"
 

@@ -20,7 +20,7 @@ class Protocol:
     """
 
     design_steps: int = 60
-    steps: int = 300
+    steps: int = 240
     share: int = 10
     followed: int = 5
     cells: int = SCALED.cells
