@@ -140,6 +140,16 @@ def test_devices_of_a_seed_differ_by_their_number_alone():
     }
 
 
+def test_cells_depend_on_the_budgets_that_they_use_alone():
+    device = tiny_maker().device(0, 0, EVERY)
+    used = {
+        name: set(need.arguments["protocol"])
+        for name, need in device.needs.items()
+        if name in ("design", "kernel")
+    }
+    assert used == {"design": {"design_steps", "cells", "distance", "pixel"}, "kernel": {"share"}}
+
+
 def test_ways_take_their_losses_from_the_search_of_notebook_02():
     assert method_of("ntkd_ft").name == chosen_form()
     (kernel,) = tiny_maker().device(0, 0, {"ntkd_ft": 1e-3}).arguments["recoveries"]

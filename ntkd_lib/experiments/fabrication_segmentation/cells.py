@@ -73,7 +73,7 @@ class DeviceMaker:
         Returns:
             The cell.
         """
-        arguments = self._common(seed)
+        arguments = self._common(seed, "design_steps", *PLACE)
         return self._cell(
             f"design/seed={seed}", "design:fit", arguments, {"student": self.student(seed)}, 110
         )
