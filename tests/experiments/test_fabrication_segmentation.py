@@ -187,23 +187,20 @@ def test_recording_refuses_drawings():
 
 
 def test_the_search_gives_every_way_the_same_rates_on_a_device_that_is_not_reported():
-    cells = recording.trial_cells(tiny_maker())
-    assert [[r["settings"]["lr"] for r in cell.arguments["recoveries"]] for cell in cells] == [
-        [rate] * 3 for rate in RATES
-    ]
-    assert not any(cell.arguments["tested"] for cell in cells)
-    assert {(cell.arguments["seed"], cell.arguments["number"]) for cell in cells} == {TUNED}
+    cell = recording.trial_cell(tiny_maker())
+    tried = [(r["name"], r["settings"]["lr"]) for r in cell.arguments["recoveries"]]
+    assert tried == [(f"{n}/{rate:g}", rate) for n in ("e2e_ft", "kd_ft", "ntkd_ft") for rate in RATES]
+    assert not cell.arguments["tested"]
+    assert (cell.arguments["seed"], cell.arguments["number"]) == TUNED
     assert TUNED[1] != 0
 
 
 def test_best_rate_wins_and_the_control_takes_that_of_labels():
     found = {"e2e_ft": [3.0, 1.0, 2.0], "kd_ft": [1.0, 1.0, 2.0], "ntkd_ft": [1.0, 2.0, 2.0]}
-    cells = recording.trial_cells(tiny_maker())
-    records = {
-        cell.name: made(i, {n: {"validation": v[i]} for n, v in found.items()})
-        for i, cell in enumerate(cells)
-    }
-    rates = recording.chosen_rates(recording.report(records, cells))
+    rows = {f"{n}/{RATES[i]:g}": {"validation": v} for n, own in found.items() for i, v in enumerate(own)}
+    trials = recording.report(made(0, rows | {NONE: {"validation": 50.0}}))
+    assert len(trials) == 9
+    rates = recording.chosen_rates(trials)
     assert rates == {"e2e_ft": RATES[0], "kd_ft": RATES[2], "ntkd_ft": RATES[1], CLEAN: RATES[0]}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ntkd_lib.experiments.fabrication_recovery.settings import severity
-from ntkd_lib.experiments.fabrication_segmentation.methods import WAYS
+from ntkd_lib.experiments.fabrication_segmentation.methods import WAYS, Way
 from ntkd_lib.experiments.fabrication_segmentation.protocol import Protocol
 from ntkd_lib.experiments.ntkd_segmentation.cells import TEACHER_SEED, CellMaker
 from ntkd_lib.experiments.ntkd_segmentation.methods import METHODS, Method
@@ -16,6 +16,18 @@ PACKAGE = "ntkd_lib.experiments.fabrication_segmentation"
 PLACE = ("cells", "distance", "pixel")
 
 
+def way_of(name: str) -> Way:
+    """Give the way to recover that a name stands for.
+
+    Args:
+        name: Its name; what follows a stroke does not count.
+
+    Returns:
+        The way.
+    """
+    return WAYS[name.partition("/")[0]]
+
+
 def method_of(way: str) -> Method:
     """Give the student of notebook 02 whose loss and settings a way to recover takes.
 
@@ -25,7 +37,7 @@ def method_of(way: str) -> Method:
     Returns:
         The method.
     """
-    name = WAYS[way].settings_of
+    name = way_of(way).settings_of
     return METHODS[chosen_form() if name == "ntkd" else name]
 
 
@@ -90,17 +102,15 @@ class DeviceMaker:
         needs = {"teacher": self.students.teacher()}
         return self._cell("kernel", "kernel:compress", arguments, needs, asked.kernel_images / 3)
 
-    def device(
-        self, seed: int, number: int, ways: Mapping[str, float], *, tested: bool = True, tag: str = ""
-    ) -> Cell:
+    def device(self, seed: int, number: int, ways: Mapping[str, float], *, tested: bool = True) -> Cell:
         """Make the cell that makes one device, captures through it, and recovers in several ways.
 
         Args:
             seed: Seed of the student.
             number: Which device of the seed.
-            ways: Learning rate by name of the way to recover.
+            ways: Learning rate by name of the way to recover; where a way is tried with several, the name
+                goes on after a stroke, as in ``e2e_ft/0.001``.
             tested: Whether the test cars are read; not while tuning.
-            tag: Added to the name.
 
         Returns:
             The cell.
@@ -118,8 +128,8 @@ class DeviceMaker:
             "kernel": self.kernel(),
             "voice": self.students.voice(),
         }
-        uses = tuple(sorted({f"ntkd_lib.distill.{WAYS[name].objective}" for name in ways}))
-        name = f"device/seed={seed}/device={number}{tag}"
+        uses = tuple(sorted({f"ntkd_lib.distill.{way_of(name).objective}" for name in ways}))
+        name = f"device/seed={seed}/device={number}"
         return self._cell(name, "recover:run", arguments, needs, 25 + 15 * len(ways), uses)
 
     def _recovery(self, name: str, rate: float) -> dict[str, Any]:
@@ -128,7 +138,7 @@ class DeviceMaker:
         if method.hears_kernel:
             often = {"kernel_batch": self.asked.kernel_batch, "kernel_every": self.asked.kernel_every}
             settings |= {**often, "form": method.form}
-        return {"name": name, "objective": WAYS[name].objective, "settings": settings}
+        return {"name": name, "objective": way_of(name).objective, "settings": settings}
 
     def _common(self, seed: int, *budgets: str) -> dict[str, Any]:
         source = {"data": self.asked.data, "sha256": self.students.checksum}

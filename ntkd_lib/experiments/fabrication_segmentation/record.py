@@ -51,37 +51,34 @@ def metric_name(row: str) -> str:
     return f"ntkd.fab.carvana.{row}.miou"
 
 
-def trial_cells(maker: DeviceMaker) -> list[Cell]:
-    """Make the cells of the search: one device, every way to recover at each learning rate.
+def trial_cell(maker: DeviceMaker) -> Cell:
+    """Make the cell of the search: one device, every way to recover at each learning rate.
 
     Args:
         maker: Maker of cells.
 
     Returns:
-        One cell a learning rate; none reads the test cars.
+        The cell; it does not read the test cars.
     """
     tuned = [name for name in WAYS if WAYS[name].rate_of == name]
-    return [
-        maker.device(*TUNED, dict.fromkeys(tuned, rate), tested=False, tag=f"/rate={rate:g}")
-        for rate in RATES
-    ]
+    ways = {f"{name}/{rate:g}": rate for name in tuned for rate in RATES}
+    return maker.device(*TUNED, ways, tested=False)
 
 
-def report(records: Mapping[str, Record], cells: list[Cell]) -> list[dict[str, Any]]:
+def report(record: Record) -> list[dict[str, Any]]:
     """List the trials.
 
     Args:
-        records: Records by name of the cell.
-        cells: Cells of the search, one a learning rate.
+        record: Record of the search's cell.
 
     Returns:
         One row a way to recover and learning rate: ``way``, ``lr``, ``validation`` mIoU in percent.
     """
     return [
-        {"way": name, "lr": rate, "validation": found["validation"]}
-        for rate, cell in zip(RATES, cells, strict=True)
-        for name, found in records[cell.name].values["recoveries"].items()
-        if name in WAYS
+        {"way": way, "lr": float(rate), "validation": found["validation"]}
+        for name, found in record.values["recoveries"].items()
+        for way, stroke, rate in [name.partition("/")]
+        if stroke
     ]
 
 
@@ -171,7 +168,7 @@ def spent(maker: DeviceMaker, cells: list[Cell], store: CellStore) -> float:
 
     Args:
         maker: Maker of cells.
-        cells: Cells of trials and devices.
+        cells: Cells of search and devices.
         store: Where their records are.
 
     Returns:
@@ -193,12 +190,12 @@ def main(workers: int | None) -> None:
     if located.kind != "real":
         raise click.ClickException(f"recording needs the real {parameters().data}, found a stand-in")
     maker = DeviceMaker(parameters(), located.sha256)
-    tried = trial_cells(maker)
-    trials = report(run_cells(tried, store, workers=workers), tried)
+    tried = trial_cell(maker)
+    trials = report(run_cells([tried], store, workers=workers)[tried.name])
     devices = {seed: maker.device(seed, 0, chosen_rates(trials)) for seed in SEEDS}
     records = run_cells(devices.values(), store, workers=workers)
     by_seed = {seed: records[cell.name] for seed, cell in devices.items()}
-    seconds = spent(maker, [*tried, *devices.values()], store)
+    seconds = spent(maker, [tried, *devices.values()], store)
     found = metrics(maker, by_seed, store)
     save_evidence(results_root() / f"{NOTEBOOK}.json", evidence(located, found, trials, seconds))
 
