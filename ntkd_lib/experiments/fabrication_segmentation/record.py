@@ -1,0 +1,204 @@
+"""Make devices of five students for photographs of cars, recover, and record the evidence for Table 4.
+
+It takes a quarter of an hour of a CPU core, more than notebook 03 may; students and teacher are those of
+notebook 02's tier paper, whose records come from the store. Run as ``python -m
+ntkd_lib.experiments.fabrication_segmentation.record``. Cells that are in the store are not run again, so
+that a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from ntkd_lib.data.registry import Located, locate
+from ntkd_lib.experiments.fabrication_recovery.settings import severity
+from ntkd_lib.experiments.fabrication_segmentation import NOTEBOOK
+from ntkd_lib.experiments.fabrication_segmentation.cells import DeviceMaker
+from ntkd_lib.experiments.fabrication_segmentation.methods import DESIGNED, NONE, RATES, SEEDS, TUNED, WAYS
+from ntkd_lib.experiments.ntkd_segmentation import NOTEBOOK as STUDENTS
+from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
+from ntkd_lib.experiments.ntkd_segmentation.settings import chosen_form
+from ntkd_lib.records.cells import Cell, Record, cell_key
+from ntkd_lib.records.evidence import DataState, Evidence, Metric, save_evidence
+from ntkd_lib.records.execute import run_cells
+from ntkd_lib.records.layout import cell_root, results_root
+from ntkd_lib.records.parameters import load_parameters
+from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.store import CellStore
+
+COMMAND = ("python", "-m", "ntkd_lib.experiments.fabrication_segmentation.record")
+IDEAL = "ideal"
+ROWS = (IDEAL, DESIGNED, NONE, *WAYS)
+
+
+def parameters() -> SegmentationParameters:
+    """Give what the students and their teacher were asked for: notebook 02's tier paper."""
+    return load_parameters(SegmentationParameters, STUDENTS, "paper", {})
+
+
+def metric_name(row: str) -> str:
+    """Name the metric of a row.
+
+    Args:
+        row: One of `ROWS`.
+
+    Returns:
+        The name, as the claim contract has it.
+    """
+    return f"ntkd.fab.carvana.{row}.miou"
+
+
+def trial_cell(maker: DeviceMaker) -> Cell:
+    """Make the cell of the search: one device, every way to recover at each learning rate.
+
+    Args:
+        maker: Maker of cells.
+
+    Returns:
+        The cell; it does not read the test cars.
+    """
+    tuned = [name for name in WAYS if WAYS[name].rate_of == name]
+    ways = {f"{name}/{rate:g}": rate for name in tuned for rate in RATES}
+    return maker.device(*TUNED, ways, tested=False)
+
+
+def report(record: Record) -> list[dict[str, Any]]:
+    """List the trials.
+
+    Args:
+        record: Record of the search's cell.
+
+    Returns:
+        One row a way to recover and learning rate: ``way``, ``lr``, ``validation`` mIoU in percent.
+    """
+    return [
+        {"way": way, "lr": float(rate), "validation": found["validation"]}
+        for name, found in record.values["recoveries"].items()
+        for way, stroke, rate in [name.partition("/")]
+        if stroke
+    ]
+
+
+def chosen_rates(trials: list[dict[str, Any]]) -> dict[str, float]:
+    """Choose the learning rate of every way to recover on validation cars.
+
+    Args:
+        trials: As `report` gives them.
+
+    Returns:
+        Learning rate by name of the way, the first of equals.
+    """
+    found = {}
+    for name, way in WAYS.items():
+        own = [trial for trial in trials if trial["way"] == way.rate_of]
+        found[name] = max(own, key=lambda trial: trial["validation"])["lr"]
+    return found
+
+
+def metrics(maker: DeviceMaker, records: Mapping[int, Record], store: CellStore) -> dict[str, Metric]:
+    """Make the metrics of all rows.
+
+    Args:
+        maker: Maker of cells.
+        records: Device's record by seed.
+        store: Where the students' records are.
+
+    Returns:
+        Metric by name.
+    """
+    students = {seed: store.load(cell_key(maker.student(seed))) for seed in records}
+    found = {
+        row: [records[seed].values["recoveries"][row] for seed in records] for row in ROWS if row != IDEAL
+    }
+    found[IDEAL] = [student.values for student in students.values()]
+    return {
+        metric_name(row): Metric(
+            seeds=list(records),
+            values=[each["miou"] for each in found[row]],
+            converged=[each["converged"] for each in found[row]] if "converged" in found[row][0] else None,
+            data=[maker.asked.data],
+            cells=[record.key for record in (students if row == IDEAL else records).values()],
+        )
+        for row in ROWS
+    }
+
+
+def evidence(
+    located: Located, found: Mapping[str, Metric], trials: list[dict[str, Any]], seconds: float
+) -> Evidence:
+    """Put the metrics into evidence of tier paper.
+
+    Args:
+        located: The data set.
+        found: Metrics by name.
+        trials: The search.
+        seconds: What designs, kernel, trials and devices took.
+
+    Returns:
+        The evidence; its parameters are the protocol's.
+    """
+    asked = parameters()
+    kept = {name: getattr(asked, name) for name in ("batch", "kernel_batch", "kernel_every", "device")}
+    return Evidence(
+        notebook=NOTEBOOK,
+        tier="paper",
+        standard=True,
+        changed={},
+        parameters={
+            "tier": "paper",
+            "protocol": "photographs",
+            "optics": "simulated",
+            "strength": severity(),
+            "student": chosen_form(),
+            "trials": trials,
+            "rates": chosen_rates(trials),
+            **kept,
+        },
+        metrics=dict(found),
+        data={asked.data: DataState(kind=located.kind, sha256=located.sha256, source=located.source)},
+        provenance=snapshot(list(COMMAND)) | {"seconds": round(seconds), "seeds": list(SEEDS)},
+    )
+
+
+def spent(maker: DeviceMaker, cells: list[Cell], store: CellStore) -> float:
+    """Add up what the cells of this protocol took, students and teacher not counted.
+
+    Args:
+        maker: Maker of cells.
+        cells: Cells of search and devices.
+        store: Where their records are.
+
+    Returns:
+        Seconds.
+    """
+    everything = [*cells, maker.kernel(), *(maker.design(seed) for seed in SEEDS)]
+    return sum(store.load(cell_key(cell)).provenance["seconds"] for cell in everything)
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
+def main(workers: int | None) -> None:
+    """Run the protocol and record it.
+
+    Raises:
+        ClickException: The real photographs are not there.
+    """
+    located, store = locate(parameters().data), CellStore(cell_root())
+    if located.kind != "real":
+        raise click.ClickException(f"recording needs the real {parameters().data}, found a stand-in")
+    maker = DeviceMaker(parameters(), located.sha256)
+    tried = trial_cell(maker)
+    trials = report(run_cells([tried], store, workers=workers)[tried.name])
+    devices = {seed: maker.device(seed, 0, chosen_rates(trials)) for seed in SEEDS}
+    records = run_cells(devices.values(), store, workers=workers)
+    by_seed = {seed: records[cell.name] for seed, cell in devices.items()}
+    seconds = spent(maker, [tried, *devices.values()], store)
+    found = metrics(maker, by_seed, store)
+    save_evidence(results_root() / f"{NOTEBOOK}.json", evidence(located, found, trials, seconds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What is recorded of devices for photographs of cars."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ntkd_lib.experiments.fabrication_segmentation import NOTEBOOK
+from ntkd_lib.experiments.fabrication_segmentation.methods import DESIGNED, NONE, WAYS
+from ntkd_lib.experiments.fabrication_segmentation.record import IDEAL, ROWS, metric_name
+from ntkd_lib.experiments.ntkd_classification.summary import gap_row
+from ntkd_lib.records.evidence import Metric, load_evidence
+from ntkd_lib.records.layout import results_root
+from ntkd_lib.records.verdicts import bootstrap_interval
+
+# Source: NTKD paper, Tables 3 and 4, its own student.
+PAPER = {IDEAL: 91.5, NONE: 49.7, "e2e_ft": 62.7, "ntkd_ft": 81.2}
+LABELS = {
+    IDEAL: "filters as trained",
+    DESIGNED: "designed, no errors",
+    NONE: "made, no compensation",
+    **{name: way.label for name, way in WAYS.items()},
+}
+PAIRS = (("ntkd_ft", "e2e_ft"), ("ntkd_ft", "kd_ft"), ("kd_ft", "e2e_ft"), ("e2e_ft", NONE))
+
+
+def recorded_metrics() -> dict[str, Metric]:
+    """Read the recorded scores.
+
+    Returns:
+        Metric by row; nothing where no run is recorded.
+    """
+    path = results_root() / f"{NOTEBOOK}.json"
+    found = load_evidence(path, recorded=True).metrics if path.exists() else {}
+    return {row: found[metric_name(row)] for row in ROWS if metric_name(row) in found}
+
+
+def recorded_scores() -> pd.DataFrame:
+    """Average the recorded scores over seeds.
+
+    Returns:
+        One row a state of the optics or way to recover: ``name``, ``label``, ``seeds``, mean, 95 % interval
+        (percent), ``share`` of the loss won back and the paper's score.
+    """
+    found, rows = recorded_metrics(), []
+    for name, metric in found.items():
+        low, high = bootstrap_interval(metric.values)
+        mean, paper = float(np.mean(metric.values)), PAPER.get(name, np.nan)
+        about = {
+            "name": name,
+            "label": LABELS[name],
+            "seeds": len(metric.seeds),
+            "share": _share(found, name),
+        }
+        rows.append({**about, "mean": mean, "low": low, "high": high, "paper": paper})
+    return pd.DataFrame(rows)
+
+
+def _share(found: dict[str, Metric], name: str) -> float:
+    """Share of what errors took that a way wins back, percent; of the average loss."""
+    if name not in WAYS or not {DESIGNED, NONE} <= found.keys():
+        return np.nan
+    ideal, fallen, now = (float(np.mean(found[each].values)) for each in (DESIGNED, NONE, name))
+    return 100 * (now - fallen) / (ideal - fallen) if ideal > fallen else np.nan
+
+
+def recorded_gaps() -> pd.DataFrame:
+    """Compare the recorded ways seed by seed, each pair on one device.
+
+    Returns:
+        One row a pair, as ``gap_row`` makes it.
+    """
+    found = {name: pd.Series(m.values, index=m.seeds) for name, m in recorded_metrics().items()}
+    pairs = [pair for pair in PAIRS if set(pair) <= found.keys()]
+    return pd.DataFrame(gap_row(found, pair, f"{LABELS[pair[0]]} − {LABELS[pair[1]]}") for pair in pairs)

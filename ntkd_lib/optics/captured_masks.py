@@ -1,0 +1,150 @@
+"""Cameras with coarse pixels behind designed metasurfaces, and back ends for masks that are fed captures."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ntkd_lib.optics.cascade import GREY, binned
+from ntkd_lib.optics.device import Device
+from ntkd_lib.optics.errors import Captures
+
+EDGE = 2  # sensor pixels that see the dark surround of a scene
+
+
+@dataclass(frozen=True)
+class CoarseDevice(Device):
+    """A device whose sensor pixels average squares of filter pixels, as `CascadeFrontEnd` does.
+
+    Attributes:
+        pixels: Sides of a sensor pixel in filter pixels.
+    """
+
+    pixels: int = 4
+
+    def photographs(
+        self,
+        images: UInt8[Tensor, "n c h w"],
+        psfs: Float[Tensor, "m c t t"],
+        name: str = "",
+        chunk: int = 8,
+    ) -> Iterator[Captures]:
+        """Photograph scenes through all metasurfaces, some at a time; noise is that of the coarse pixels.
+
+        Args:
+            images: Pixels from 0 to 255.
+            psfs: From `psfs`, an odd number of filter pixels a side.
+            name: Names the frames, so that training and test scenes get noise of their own.
+            chunk: Scenes at a time, few enough for a cache; part of the draws' order.
+
+        Yields:
+            Captures, one for each scene, metasurface and colour.
+        """
+        yield from self._captured((part.float() / 255 for part in images.split(chunk)), psfs, name)
+
+    def grey(self, psfs: Float[Tensor, "m c t t"], rows: int, columns: int) -> Float[Tensor, "m c"]:
+        """Photograph a uniform grey field once, and average each capture away from its edges.
+
+        Args:
+            psfs: From `psfs`.
+            rows: Rows of the scenes.
+            columns: Columns of the scenes.
+
+        Returns:
+            What each capture is compared with.
+        """
+        field = psfs.new_full((1, psfs.shape[1], rows, columns), GREY)
+        (seen,) = self._captured(iter([field]), psfs, "grey")
+        return seen[0, ..., EDGE:-EDGE, EDGE:-EDGE].mean(dim=(-2, -1))
+
+    def _captured(self, scenes: Iterator[Tensor], psfs: Tensor, name: str) -> Iterator[Captures]:
+        white = psfs.sum(dim=(-2, -1))
+        draws = [self._draws(error, f"frames/{name}") for error in self.errors]
+        for part in scenes:
+            seen = seen_coarsely(part, psfs, self.pixels)
+            for error, frame in zip(self.errors, draws, strict=True):
+                seen = error.on_captures(seen, white, self._draws(error, "device"), frame)
+            yield seen
+
+
+def seen_coarsely(
+    scenes: Float[Tensor, "n c h w"], psfs: Float[Tensor, "m c t t"], pixels: int
+) -> Float[Tensor, "n m c u v"]:
+    """Form images behind point spread functions and average them over sensor pixels, in one convolution.
+
+    Equal to `seen_through`, averaged over squares: ``bin(scene * PSF) = scene * bin(PSF)`` at a stride.
+
+    Args:
+        scenes: Intensities, dark around them.
+        psfs: Point spread functions, an odd number of filter pixels a side.
+        pixels: Sides of a sensor pixel in filter pixels.
+
+    Returns:
+        One capture for each scene, function and colour.
+    """
+    colours, edge = scenes.shape[1], psfs.shape[-1] // 2
+    kernels = binned(psfs.flip(-2, -1), pixels).transpose(0, 1).flatten(0, 1)[:, None]
+    seen = functional.conv2d(functional.pad(scenes, (edge,) * 4), kernels, stride=pixels, groups=colours)
+    return seen.unflatten(1, (colours, -1)).transpose(1, 2)
+
+
+def mask_read_out(
+    captures: Float[Tensor, "n m c u v"], gains: Float[Tensor, "m c"], grey: Float[Tensor, "m c"]
+) -> Float[Tensor, "n k u v"]:
+    """Subtract pairs of captures relative to those of a grey field, and add up colours.
+
+    ``sum_c g+ (c+ - grey+) + g- (c- - grey-)`` with ``g-`` negative: what `CascadeFrontEnd` does, from
+    captures.
+
+    Args:
+        captures: Positive captures first, ``m = 2 k``.
+        gains: Signed digital gains.
+        grey: The same captures of a uniform grey field.
+
+    Returns:
+        Read-out of ``k`` filters.
+    """
+    offset = (gains * grey).sum(dim=1)
+    scaled = torch.einsum("nmcuv,mc->nmuv", captures, gains) - offset[:, None, None]
+    positive, negative = scaled.chunk(2, dim=1)
+    return positive + negative
+
+
+class CapturedMaskStudent(nn.Module):
+    """A back end for masks that is fed read-outs of captures: only digital weights can move.
+
+    Read-outs come laid out as images of the scene's size: ``pixels^2`` channels side by side in each sensor
+    pixel, so that losses take them like photographs.
+
+    Source: NTKD paper, Sec. 3.3 (the front end is frozen).
+
+    Args:
+        back: Digital back end, read-out to logits.
+        pixels: Sides of a sensor pixel in scene pixels.
+    """
+
+    def __init__(self, back: nn.Module, pixels: int = 4) -> None:
+        """Put the back end behind captures."""
+        super().__init__()
+        self.front = nn.PixelUnshuffle(pixels)
+        self.back = back
+
+    def forward(self, laid_out: Float[Tensor, "n l h w"]) -> Float[Tensor, "n 1 h w"]:
+        """Give the logits of read-outs."""
+        return self.back(self.front(laid_out))
+
+
+def laid_out(read_out: Float[Tensor, "n k u v"], pixels: int = 4) -> Float[Tensor, "n l h w"]:
+    """Lay a read-out out as an image of the scene's size, ``l = k / pixels^2``; no value changes.
+
+    Args:
+        read_out: Read-out; ``k`` a multiple of ``pixels^2``.
+        pixels: Sides of a sensor pixel in scene pixels.
+
+    Returns:
+        What `CapturedMaskStudent` takes.
+    """
+    return functional.pixel_shuffle(read_out, pixels)
