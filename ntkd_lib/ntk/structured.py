@@ -82,10 +82,12 @@ class Fed:
         group: The parameter and its uses.
         uses: Each use that reaches the logits, what its layer was given, and the signal ``(n, c, ...)``:
             gradients of the logits with respect to its output.
+        own: Gradients by use, of layers that give those of all their parameters at once; shared by these.
     """
 
     group: Group
     uses: tuple[tuple[Use, Tensor, Tensor], ...]
+    own: dict[Use, dict[str, Tensor]]
 
     def outer(self) -> Outer | None:
         """Give the gradients as a sum of outer products.
@@ -115,7 +117,14 @@ class Fed:
         Returns:
             Gradients of each class and sample.
         """
-        return sum(_gradients(use.layer, self.group.attribute, a, b) for use, a, b in self.uses).flatten(2)
+        return sum(self._of_use(*use) for use in self.uses).flatten(2)
+
+    def _of_use(self, use: Use, inputs: Tensor, signal: Tensor) -> Float[Tensor, "n c ..."]:
+        if not hasattr(use.layer, "per_sample_gradients"):
+            return _gradients(use.layer, self.group.attribute, inputs, signal)
+        if use not in self.own:
+            self.own[use] = use.layer.per_sample_gradients(inputs, signal)
+        return self.own[use][self.group.attribute]
 
 
 def structured_factors(model: nn.Module, inputs: Tensor, kind: Kind) -> list[Factor]:
@@ -165,7 +174,8 @@ def feed(model: nn.Module, inputs: Tensor, kind: Kind) -> tuple[list[Fed], list[
     unseen = recording.unseen(model)
     groups = group_uses(recording, {id(p) for p in unseen.values()})
     signals = _signals(recording, groups, kind)
-    fed = [Fed(g, tuple((u, _inputs(u), signals[u]) for u in g.uses if u in signals)) for g in groups]
+    own: dict[Use, dict[str, Tensor]] = {}
+    fed = [Fed(g, tuple((u, _inputs(u), signals[u]) for u in g.uses if u in signals), own) for g in groups]
     return [each for each in fed if each.uses], list(unseen)
 
 
@@ -291,8 +301,6 @@ def _embedding_factor(layer: nn.Embedding, places: Tensor, b: Tensor, kind: Kind
 
 
 def _gradients(layer: nn.Module, attribute: str, inputs: Tensor, signal: Tensor) -> Tensor:
-    if hasattr(layer, "per_sample_gradients"):
-        return layer.per_sample_gradients(inputs, signal)[attribute]
     if type(layer) in NORMS:
         return norm_gradients(layer, attribute, inputs, signal)
     if type(layer) in EMBEDDINGS:

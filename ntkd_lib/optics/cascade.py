@@ -95,9 +95,9 @@ class CascadeFrontEnd(nn.Module):
         self.channels = depths[-1]
 
     @property
-    def depths(self) -> tuple[nn.Parameter, ...]:
+    def depths(self) -> tuple[Tensor, ...]:
         """The filters of each depth."""
-        return tuple(self.get_parameter(name) for name in self.names)
+        return tuple(getattr(self, name) for name in self.names)  # torch.func puts plain tensors there
 
     @property
     def bank(self) -> Float[Tensor, "k l s s"]:
@@ -152,9 +152,9 @@ class CascadeFrontEnd(nn.Module):
         """
         wide, pull = vjp(lambda *depths: binned(merged(*depths), self.pixels), *self.depths)
         patches = functional.unfold(self._scene(images), wide.shape[-1], stride=self.pixels)
-        by_bank = signal.flatten(3) @ patches.mT[:, None]
-        pulled = vmap(pull)(by_bank.flatten(0, 1).unflatten(2, wide.shape[1:]))
+        by_bank = signal.flatten(1, 2).flatten(2) @ patches.mT  # classes and filters as rows of one product
         n, c = signal.shape[:2]
+        pulled = vmap(pull)(by_bank.reshape(n * c, *wide.shape))
         return {name: g.unflatten(0, (n, c)) for name, g in zip(self.names, pulled, strict=True)}
 
     @property

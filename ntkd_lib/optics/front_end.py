@@ -185,9 +185,9 @@ class SignedFrontEnd(nn.Module):
 
     @property
     def passing_values(self) -> int:
-        """Values a sample that `per_sample_gradients` holds: patches of one position, and a masked signal."""
+        """Values a sample that `per_sample_gradients` holds: patches of a position, maps, masks, signals."""
         patches = self.read_out // len(self.filters) * self.filters[0].numel()
-        return patches + self.read_out
+        return patches + 12 * self.read_out
 
     def filter_gradients(
         self,
@@ -217,12 +217,12 @@ class SignedFrontEnd(nn.Module):
             raise NotImplementedError("centre: filters of centred captures have no gradients here")
         side = self.filters.shape[-1]
         windows = pooling_windows(images, side)
-        patches = [windows[..., i : i + side, j : j + side].flatten(2) for i, j in WINDOW]
+        patches = (windows[..., i : i + side, j : j + side].flatten(2) for i, j in WINDOW)  # one at a time
         by_filter = signal.unflatten(2, (len(self.filters), -1)).transpose(1, 2)
         if not self.rectify:
-            return by_filter @ torch.stack(patches).mean(0)[:, None]
+            return by_filter @ (sum(patches) / 4)[:, None]
         lit = (maps.detach() > 0).to(signal)[:, :, :, None] / 4
-        parts = [(by_filter * lit[:, i]).flatten(1, 2) @ seen for i, seen in enumerate(patches)]
+        parts = ((by_filter * lit[:, i]).flatten(1, 2) @ seen for i, seen in enumerate(patches))
         return sum(parts).unflatten(1, by_filter.shape[1:3])
 
 

@@ -201,9 +201,9 @@ def test_values_that_are_not_finite_are_refused() -> None:
 def test_tiles_leave_room_for_what_own_layers_hold(memory: int) -> None:
     model, x = cifar_student(), torch.rand(400, 3, 32, 32)
     tile = choose_tile(model, x, "trace", "structured", memory)
-    patches, seen = 4 * 256 * 147, 16 * 256 * 147
-    assert 4 * tile * (patches + seen) < memory
-    assert 4 * tile * (patches + seen) > memory / 4
+    patches, maps, masked = 256 * 147, 8 * 16 * 256, 10 * 16 * 256
+    assert 4 * tile * (patches + maps + masked) < memory
+    assert 4 * tile * (patches + maps + masked) > memory / 4
 
 
 def test_padding_of_a_shared_table() -> None:

@@ -164,3 +164,11 @@ def test_the_papers_energies_follow_from_its_multiply_adds():
     assert twin.total == pytest.approx(9.73, abs=0.02)
     assert energy.saving(hybrid, twin) == pytest.approx(40.1, abs=0.2)
     assert energy.saving(twin, twin) == 0
+
+
+def test_torch_func_may_swap_the_filters():
+    torch.manual_seed(0)
+    front, images = CascadeFrontEnd((2, 3)), torch.rand(2, 3, 8, 8)
+    doubled = {name: 2 * p.detach() for name, p in front.named_parameters()}
+    seen = torch.func.functional_call(front, doubled, (images,))
+    assert torch.allclose(seen, 4 * front(images), rtol=1e-5, atol=1e-6)
