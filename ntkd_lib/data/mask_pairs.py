@@ -102,7 +102,7 @@ def split_cars(cars: Iterable[str], share: float = HELD_OUT) -> dict[str, Part]:
         DataError: fewer than three objects.
 
     >>> split_cars(["a", "b", "c"])
-    {'b': 'train', 'c': 'val', 'a': 'test'}
+    {'c': 'train', 'b': 'val', 'a': 'test'}
     """
     ordered = sorted(set(cars), key=lambda car: hashlib.sha256(car.encode()).hexdigest())
     held = max(1, round(len(ordered) * share))

@@ -17,7 +17,7 @@ class DataRow:
 
     Attributes:
         name: its name.
-        found: `real`, `embedded`, `stand-in`, `damaged` or `missing`.
+        found: `real`, `embedded`, `drawn` by this project, `stand-in`, `damaged` or `missing`.
         source: where it was found.
         size: of the files, or of the images if they are drawn.
         hashes: `verified`, `wrong`, `no official hash`, or `not the copy we know` of embedded data.
@@ -71,7 +71,9 @@ def _one_line(error: DataError) -> str:
 def _found(dataset: Dataset, located: Located) -> str:
     if located.kind == "real":
         return "real"
-    return "embedded" if isinstance(dataset, EmbeddedDataset) else "stand-in"
+    if isinstance(dataset, EmbeddedDataset):
+        return "embedded"
+    return "stand-in" if dataset.folder else "drawn"
 
 
 def _hashes(dataset: Dataset, located: Located) -> str:

@@ -98,7 +98,7 @@ def test_table_is_aligned_and_complete(catalogue, monkeypatch):
 @pytest.mark.usefixtures("catalogue", "brought")
 def test_nothing_to_do_is_not_announced():
     table = rows(download=True)
-    assert {row.found for row in table} == {"real", "embedded"}
+    assert {row.found for row in table} == {"real", "embedded", "drawn"}
     assert "what to do" not in render(table)
 
 
