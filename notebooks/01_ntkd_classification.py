@@ -62,6 +62,7 @@ device = "cpu"
 # %% tags=["hide-input"]
 from ntkd_lib.experiments.notebook import open_run
 from ntkd_lib.experiments.ntkd_classification import alignment, check, summary
+from ntkd_lib.experiments.ntkd_classification.metrics import metrics
 from ntkd_lib.experiments.ntkd_colour import recorded
 from ntkd_lib.experiments.ntkd_colour import summary as colours
 from ntkd_lib.experiments.ntkd_controls import summary as controls
@@ -71,7 +72,7 @@ from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
 
 run = open_run("01_ntkd_classification", globals())
-evidence = run.publish(summary.metrics(run) | controls.metrics(run) | colours.metrics(run))
+evidence = run.publish(metrics(run))
 scores = summary.scores(run)
 table = summary.summary_table(scores, summary.paper_values())
 gaps = summary.differences(scores)

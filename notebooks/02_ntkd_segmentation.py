@@ -43,6 +43,7 @@ device = "cpu"
 # %% tags=["hide-input"]
 from ntkd_lib.experiments.notebook import open_run
 from ntkd_lib.experiments.ntkd_segmentation import check, energy, summary
+from ntkd_lib.experiments.ntkd_segmentation.metrics import metrics
 from ntkd_lib.experiments.ntkd_segmentation.panels import panels
 from ntkd_lib.figures import ntkd_segmentation as figures
 from ntkd_lib.figures import segmentation_tables as tables
@@ -50,7 +51,7 @@ from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
 
 run = open_run("02_ntkd_segmentation", globals())
-evidence = run.publish(summary.metrics(run) | energy.metric(run))
+evidence = run.publish(metrics(run))
 scores = summary.scores(run)
 table = summary.summary_table(scores)
 gaps = summary.differences(scores)

@@ -252,7 +252,10 @@ def banner(evidence: Evidence) -> Html:
     standins = sorted(name for name, state in evidence.data.items() if state.kind == "standin")
     notes = []
     if standins:
-        text = f"Stand-in data: {', '.join(standins)}. Claims that need the real data are not assessed."
+        text = (
+            f"Stand-in data: {', '.join(standins)}. Claims that need the real data are not assessed by this "
+            "run; verdicts marked as recorded rest on runs with the real data."
+        )
         notes.append(text)
     if evidence.changed:
         names = ", ".join(sorted(evidence.changed))

@@ -66,7 +66,7 @@ def test_the_offered_notebook_is_the_executed_one(built):
 
 def test_stand_in_data_are_announced_below_the_title(built):
     text = page(built, fake.CHAPTER)
-    banner = text.index("Stand-in data: mnist. Claims that need the real data are not assessed.")
+    banner = text.index("Stand-in data: mnist. Claims that need the real data are not assessed by this run")
     assert text.index("<h1>NTK distillation") < banner < text.index("With <span")
 
 

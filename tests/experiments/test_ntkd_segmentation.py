@@ -29,6 +29,7 @@ from ntkd_lib.experiments.ntkd_segmentation import (
     summary,
 )
 from ntkd_lib.experiments.ntkd_segmentation.cells import CellMaker
+from ntkd_lib.experiments.ntkd_segmentation.metrics import metrics
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
 from ntkd_lib.figures import ntkd_segmentation as figures
 from ntkd_lib.figures import segmentation_tables as tables
@@ -177,7 +178,7 @@ def evidence_of(run, tier="smoke"):
         standard=True,
         changed={},
         parameters={},
-        metrics=summary.metrics(run) | energy.metric(run),
+        metrics=metrics(run),
         data={"drawn-cars": state},
         provenance={},
     )
@@ -185,7 +186,7 @@ def evidence_of(run, tier="smoke"):
 
 def test_every_metric_of_the_contract_is_published(run):
     claims = [claim for claim in load_claims().claims if claim.notebook == NOTEBOOK]
-    found = summary.metrics(run) | energy.metric(run)
+    found = metrics(run)
     assert {name for claim in claims for name in claim.metric_names} <= set(found)
     assert "ntkd.random.carvana.f8.miou" in found
     assert run.holds(found)

@@ -1,0 +1,19 @@
+"""All metrics of notebook 01: students of digits, their controls, and students on colour images."""
+
+from ntkd_lib.experiments.notebook import Run
+from ntkd_lib.experiments.ntkd_classification import summary
+from ntkd_lib.experiments.ntkd_colour import summary as colours
+from ntkd_lib.experiments.ntkd_controls import summary as controls
+from ntkd_lib.records.evidence import Metric
+
+
+def metrics(run: Run) -> dict[str, Metric]:
+    """Collect the metrics that the claim contract names, and the accuracy of every other student.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Metric by name.
+    """
+    return summary.metrics(run) | controls.metrics(run) | colours.metrics(run)

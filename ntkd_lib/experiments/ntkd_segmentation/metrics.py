@@ -1,0 +1,17 @@
+"""All metrics of notebook 02: students for masks, and the energy that their optics save."""
+
+from ntkd_lib.experiments.notebook import Run
+from ntkd_lib.experiments.ntkd_segmentation import energy, summary
+from ntkd_lib.records.evidence import Metric
+
+
+def metrics(run: Run) -> dict[str, Metric]:
+    """Collect the metrics that the claim contract names, and the score of every other student.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Metric by name.
+    """
+    return summary.metrics(run) | energy.metric(run)
