@@ -1,6 +1,7 @@
 """Evidence: what a notebook has measured, as claims read it, kept so that a later change shows."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -8,6 +9,7 @@ import pydantic
 from pydantic import Field
 
 from ntkd_lib.records.atomic import write_json
+from ntkd_lib.records.cells import Record
 from ntkd_lib.records.digest import digest_json
 from ntkd_lib.records.layout import results_root, tier_layout
 from ntkd_lib.records.parameters import Seed, Tier
@@ -208,3 +210,23 @@ def _refuse_constant(name: str) -> float:
 
 def _short(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
+
+
+def metric_of(records: Mapping[int, Record], value: str, data: str) -> Metric:
+    """Make a metric of one value of each seed's record.
+
+    Args:
+        records: record by seed; their values say too whether training had converged.
+        value: name of the value.
+        data: name of the data set.
+
+    Returns:
+        the metric.
+    """
+    return Metric(
+        seeds=list(records),
+        values=[record.values[value] for record in records.values()],
+        converged=[record.values["converged"] for record in records.values()],
+        data=[data],
+        cells=[record.key for record in records.values()],
+    )

@@ -5,6 +5,7 @@ from ntkd_lib.experiments.fabrication_recovery.cells import RecoveryMaker
 from ntkd_lib.experiments.fabrication_recovery.methods import METHODS
 from ntkd_lib.experiments.fabrication_recovery.parameters import RecoveryParameters
 from ntkd_lib.experiments.fabrication_recovery.settings import best_trial, chosen_form, severity
+from ntkd_lib.experiments.plans import with_needs
 from ntkd_lib.records.cells import Cell
 
 
@@ -21,7 +22,7 @@ def plan(parameters: RecoveryParameters) -> list[Cell]:
     seeds = parameters.all_seeds
     cells = [cell for seed in seeds for cell in _of_seed(maker, parameters, seed)]
     theory = [maker.theory(seed) for seed in range(parameters.theory_seeds)]
-    return _with_needs([*cells, maker.colour(seeds), *theory])
+    return with_needs([*cells, maker.colour(seeds), *theory])
 
 
 def _of_seed(maker: RecoveryMaker, parameters: RecoveryParameters, seed: int) -> list[Cell]:
@@ -38,11 +39,3 @@ def _of_seed(maker: RecoveryMaker, parameters: RecoveryParameters, seed: int) ->
         cells.append(maker.device("vaccinated", seed, 0, other, {}, vaccine=strength))
     counts = parameters.capture_counts
     return [*cells, *(maker.device("ntkd", seed, 0, strength, main, captures=count) for count in counts)]
-
-
-def _with_needs(cells: list[Cell]) -> list[Cell]:
-    found: dict[str, Cell] = {}
-    for cell in cells:
-        for part in (*_with_needs(list(cell.needs.values())), cell):
-            found.setdefault(part.name, part)
-    return list(found.values())

@@ -7,6 +7,7 @@ from ntkd_lib.experiments.koopman_vs_least_squares.cells import CellMaker
 from ntkd_lib.experiments.koopman_vs_least_squares.methods import LEAST_SQUARES, RANKS, RIDGES
 from ntkd_lib.experiments.koopman_vs_least_squares.parameters import KoopmanParameters
 from ntkd_lib.experiments.koopman_vs_least_squares.settings import best_trial
+from ntkd_lib.experiments.plans import with_needs
 from ntkd_lib.records.cells import Cell
 
 GARMENTS = "fashion-mnist"
@@ -31,7 +32,7 @@ def plan(parameters: KoopmanParameters) -> list[Cell]:
         cells += [*_students(maker), *_least_squares(maker), *_pixels(maker)]
     maker = CellMaker(parameters, parameters.digits, locate(parameters.digits).sha256)
     cells += [*_extras(maker), *_residual(maker)]
-    return _with_needs(cells)
+    return with_needs(cells)
 
 
 def data_sets(parameters: KoopmanParameters) -> list[str]:
@@ -203,11 +204,3 @@ def _extras(maker: CellMaker) -> list[Cell]:
 def extra_size(parameters: KoopmanParameters) -> int:
     """Give the number of components of the extra studies: 20, or the nearest that the run has."""
     return min(parameters.quadratic, key=lambda d: (abs(d - EXTRA_COMPONENTS), d))
-
-
-def _with_needs(cells: list[Cell]) -> list[Cell]:
-    found: dict[str, Cell] = {}
-    for cell in cells:
-        for part in (*_with_needs(list(cell.needs.values())), cell):
-            found.setdefault(part.name, part)
-    return list(found.values())

@@ -7,6 +7,7 @@ from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationPa
 from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form
 from ntkd_lib.experiments.ntkd_colour.plan import colour_plan
 from ntkd_lib.experiments.ntkd_controls.plan import controls_plan
+from ntkd_lib.experiments.plans import with_needs
 from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.parameters import ParameterError
 
@@ -35,7 +36,7 @@ def plan(parameters: ClassificationParameters) -> list[Cell]:
         for method in compared_methods()
         for seed in seeds_of(parameters, method)
     ]
-    return _with_needs([*teachers, *students, *controls_plan(parameters), *colour_plan(parameters)])
+    return with_needs([*teachers, *students, *controls_plan(parameters), *colour_plan(parameters)])
 
 
 def compared_methods() -> list[Method]:
@@ -55,11 +56,3 @@ def seeds_of(parameters: ClassificationParameters, method: Method) -> list[int]:
     """
     every = method.every_seed or method.name == chosen_form()
     return parameters.all_seeds if every else parameters.some_seeds
-
-
-def _with_needs(cells: list[Cell]) -> list[Cell]:
-    found: dict[str, Cell] = {}
-    for cell in cells:
-        for part in (*_with_needs(list(cell.needs.values())), cell):
-            found.setdefault(part.name, part)
-    return list(found.values())

@@ -3,9 +3,6 @@
 Run as ``python -m ntkd_lib.experiments.ntkd_classification.search``; writes the recorded search.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import click
 
 from ntkd_lib.data.registry import locate
@@ -13,7 +10,7 @@ from ntkd_lib.experiments.ntkd_classification import NOTEBOOK
 from ntkd_lib.experiments.ntkd_classification.cells import CellMaker
 from ntkd_lib.experiments.ntkd_classification.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
-from ntkd_lib.experiments.trials import draw
+from ntkd_lib.experiments.trials import draw, trial_rows
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.execute import run_cells
@@ -65,27 +62,6 @@ def search_cells(maker: CellMaker) -> dict[tuple[str, int], list[Cell]]:
     }
 
 
-def report(cells: Mapping[tuple[str, int], list[Cell]], records: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """List the trials with their validation accuracies; nothing of the test set is read.
-
-    Args:
-        cells: Cells by method and trial.
-        records: Records by cell name.
-
-    Returns:
-        One row a trial: ``method``, ``settings``, ``validation`` in percent.
-    """
-    return [
-        {
-            "method": method,
-            "settings": draw_settings(METHODS[method], trial),
-            "validation": [records[cell.name].values["validation"] for cell in trials],
-            "seconds": [records[cell.name].provenance["seconds"] for cell in trials],
-        }
-        for (method, trial), trials in cells.items()
-    ]
-
-
 @click.command()
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
@@ -106,7 +82,7 @@ def main(workers: int | None, device: str) -> None:
             "parameters": parameters.model_dump(),
             "provenance": snapshot(["python", "-m", "ntkd_lib.experiments.ntkd_classification.search"]),
             "space": {method.name: dict(method.space) for method in tuned_methods()},
-            "trials": report(cells, records),
+            "trials": trial_rows(cells, records, lambda name, trial: draw_settings(METHODS[name], trial)),
         },
     )
 

@@ -13,7 +13,7 @@ from ntkd_lib.experiments.ntkd_classification.methods import METHODS
 from ntkd_lib.experiments.ntkd_classification.plan import compared_methods, seeds_of
 from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form, search
 from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.records.evidence import Metric, metric_of
 from ntkd_lib.records.verdicts import bootstrap_interval
 
 PAPER = {"none": (91.4, 0.8), "kd": (95.9, 0.6), "ntkd": (97.3, 0.6), "f8": (96.12, None)}
@@ -163,21 +163,14 @@ def metrics(run: Run) -> dict[str, Metric]:
     Returns:
         Metric by name.
     """
-    found = {f"ntkd.mnist.{m.name}.accuracy": _metric(run, m.name) for m in compared_methods()}
-    found["ntkd.mnist.ntkd.accuracy"] = _metric(run, "ntkd")
+    data = run.parameters.data
+    found = {
+        f"ntkd.mnist.{m.name}.accuracy": metric_of(student_records(run, m.name), "accuracy", data)
+        for m in compared_methods()
+    }
+    found["ntkd.mnist.ntkd.accuracy"] = metric_of(student_records(run, "ntkd"), "accuracy", data)
     found["ntkd.random.mnist.f8.accuracy"] = found.pop("ntkd.mnist.f8.accuracy")
     return found
-
-
-def _metric(run: Run, method: str) -> Metric:
-    records = student_records(run, method)
-    return Metric(
-        seeds=list(records),
-        values=[record.values["accuracy"] for record in records.values()],
-        converged=[record.values["converged"] for record in records.values()],
-        data=[run.parameters.data],
-        cells=[record.key for record in records.values()],
-    )
 
 
 def teachers(run: Run) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from ntkd_lib.experiments.ntkd_colour.cells import ColourMaker
 from ntkd_lib.experiments.ntkd_colour.methods import METHODS, metric_name
 from ntkd_lib.experiments.ntkd_colour.settings import chosen_settings
 from ntkd_lib.records.cells import Cell, Record, cell_key
-from ntkd_lib.records.evidence import DataState, Evidence, Metric, save_evidence
+from ntkd_lib.records.evidence import DataState, Evidence, Metric, metric_of, save_evidence
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import cell_root, results_root
 from ntkd_lib.records.parameters import load_parameters
@@ -84,17 +84,11 @@ def metrics(sha256: str, store: CellStore) -> dict[str, Metric]:
         Metric by name.
     """
     found = {name: by_seed(name, sha256, store) for name in STUDENTS}
-    return {metric_name(name): _metric(records) for name, records in found.items() if records}
-
-
-def _metric(records: Mapping[int, Record]) -> Metric:
-    return Metric(
-        seeds=list(records),
-        values=[record.values["accuracy"] for record in records.values()],
-        converged=[record.values["converged"] for record in records.values()],
-        data=[parameters().colour],
-        cells=[record.key for record in records.values()],
-    )
+    return {
+        metric_name(name): metric_of(records, "accuracy", parameters().colour)
+        for name, records in found.items()
+        if records
+    }
 
 
 def evidence(located: Located, found: Mapping[str, Metric], seconds: float) -> Evidence:

@@ -18,7 +18,7 @@ from ntkd_lib.experiments.ntkd_classification.search import TUNING_SEEDS
 from ntkd_lib.experiments.ntkd_colour.cells import ColourMaker
 from ntkd_lib.experiments.ntkd_colour.methods import METHODS
 from ntkd_lib.experiments.ntkd_colour.settings import SEARCH
-from ntkd_lib.experiments.trials import draw
+from ntkd_lib.experiments.trials import draw, trial_rows
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell, Record
 from ntkd_lib.records.execute import run_cells
@@ -112,15 +112,7 @@ def _record(
             "parameters": parameters.model_dump(),
             "provenance": snapshot(["python", "-m", "ntkd_lib.experiments.ntkd_colour.search"]),
             "space": {method.name: dict(method.space) for method in tuned_methods()},
-            "trials": [
-                {
-                    "method": method,
-                    "settings": draw_settings(METHODS[method], trial),
-                    "validation": [records[cell.name].values["validation"] for cell in trials],
-                    "seconds": [records[cell.name].provenance["seconds"] for cell in trials],
-                }
-                for (method, trial), trials in cells.items()
-            ],
+            "trials": trial_rows(cells, records, lambda name, trial: draw_settings(METHODS[name], trial)),
         },
     )
 

@@ -22,7 +22,7 @@ from ntkd_lib.experiments.ntkd_colour.plan import (
 )
 from ntkd_lib.experiments.ntkd_colour.settings import chosen_settings, trials
 from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.records.evidence import Metric, metric_of
 
 PAPER = {"none": 56.4, "kd": 72.5, "ntkd": 75.6, "f8": 36.73}
 SHORT = {"none": "labels only", "kd": "KD", "ntkd": "NTKD", "ntkd_kd": "NTKD + KD"}
@@ -237,21 +237,13 @@ def metrics(run: Run) -> dict[str, Metric]:
     """
     found = {}
     for method in students_of(run.parameters):
-        found[metric_name(method.name)] = _metric(run, records_of(run, method.name))
+        found[metric_name(method.name)] = metric_of(
+            records_of(run, method.name), "accuracy", run.parameters.colour
+        )
     if run.parameters.strong_teacher != "resnet18":
         found.pop("ntkd.cifar10.ntkd_strong_teacher.accuracy", None)
     for share in shares_of(run.parameters):
         for name in FEW_LABEL_STUDENTS:
             key = f"ntkd.cifar10.{name}.labels_{share}.accuracy"
-            found[key] = _metric(run, records_of(run, name, share))
+            found[key] = metric_of(records_of(run, name, share), "accuracy", run.parameters.colour)
     return found
-
-
-def _metric(run: Run, records: dict[int, Record]) -> Metric:
-    return Metric(
-        seeds=list(records),
-        values=[record.values["accuracy"] for record in records.values()],
-        converged=[record.values["converged"] for record in records.values()],
-        data=[run.parameters.colour],
-        cells=[record.key for record in records.values()],
-    )

@@ -24,7 +24,7 @@ from ntkd_lib.experiments.ntkd_controls.plan import (
     variants_of,
 )
 from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.records.evidence import Metric, metric_of
 
 ALL_TRAINING_IMAGES = 50_000
 PAPER_RANDOM = {
@@ -261,7 +261,9 @@ def metrics(run: Run) -> dict[str, Metric]:
     for share in SHARES:
         for method in TRANSFERS:
             key = f"ntkd.mnist.{method}.labels_{share}.accuracy"
-            found[key] = _metric(run, variant_records(run, f"{method}_labels{share}"))
+            found[key] = metric_of(
+                variant_records(run, f"{method}_labels{share}"), "accuracy", run.parameters.data
+            )
     return found | _limit_metric(run)
 
 
@@ -297,13 +299,3 @@ def _limit_metric(run: Run) -> dict[str, Metric]:
         return {}
     metric = Metric(seeds=[seed], values=[record.values["accuracy"]], data=[colour], cells=[record.key])
     return {"ntkd.random.cifar10.infinite.accuracy": metric}
-
-
-def _metric(run: Run, records: dict[int, Record]) -> Metric:
-    return Metric(
-        seeds=list(records),
-        values=[record.values["accuracy"] for record in records.values()],
-        converged=[record.values["converged"] for record in records.values()],
-        data=[run.parameters.data],
-        cells=[record.key for record in records.values()],
-    )

@@ -12,6 +12,7 @@ from ntkd_lib.experiments.ntkd_segmentation.cells import CellMaker
 from ntkd_lib.experiments.ntkd_segmentation.methods import ALWAYS, FORMS, METHODS, Method
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
 from ntkd_lib.experiments.ntkd_segmentation.settings import best_trial, chosen_form
+from ntkd_lib.experiments.plans import with_needs
 from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.parameters import ParameterError
 
@@ -62,7 +63,7 @@ def plan(parameters: SegmentationParameters) -> list[Cell]:
         for method in compared_methods()
         for seed in parameters.all_seeds
     ]
-    return _with_needs([maker.teacher(), *students, *_panels(parameters)])
+    return with_needs([maker.teacher(), *students, *_panels(parameters)])
 
 
 def compared_methods() -> list[Method]:
@@ -83,11 +84,3 @@ def _panels(parameters: SegmentationParameters) -> list[Cell]:
     maker = CellMaker(drawn, locate(DRAWN).sha256, real=False, declared=False)
     methods = [METHODS[chosen_form() if name == "ntkd" else name] for name in SHOWN]
     return [maker.student(m, 0, best_trial(m.settings_of)["settings"]) for m in methods]
-
-
-def _with_needs(cells: list[Cell]) -> list[Cell]:
-    found: dict[str, Cell] = {}
-    for cell in cells:
-        for part in (*_with_needs(list(cell.needs.values())), cell):
-            found.setdefault(part.name, part)
-    return list(found.values())

@@ -3,9 +3,6 @@
 Run as ``python -m ntkd_lib.experiments.ntkd_segmentation.search``; writes the recorded search.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import click
 
 from ntkd_lib.data.registry import locate
@@ -13,7 +10,7 @@ from ntkd_lib.experiments.ntkd_segmentation import NOTEBOOK
 from ntkd_lib.experiments.ntkd_segmentation.cells import CellMaker
 from ntkd_lib.experiments.ntkd_segmentation.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
-from ntkd_lib.experiments.trials import draw
+from ntkd_lib.experiments.trials import draw, trial_rows
 from ntkd_lib.records.atomic import write_json
 from ntkd_lib.records.cells import Cell
 from ntkd_lib.records.execute import run_cells
@@ -64,27 +61,6 @@ def search_cells(maker: CellMaker) -> dict[tuple[str, int], list[Cell]]:
     }
 
 
-def report(cells: Mapping[tuple[str, int], list[Cell]], records: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """List the trials with their validation scores; nothing of the test cars is read.
-
-    Args:
-        cells: Cells by method and trial.
-        records: Records by cell name.
-
-    Returns:
-        One row a trial: ``method``, ``settings``, ``validation`` mIoU in percent.
-    """
-    return [
-        {
-            "method": method,
-            "settings": draw_settings(METHODS[method], trial),
-            "validation": [records[cell.name].values["validation"] for cell in trials],
-            "seconds": [records[cell.name].provenance["seconds"] for cell in trials],
-        }
-        for (method, trial), trials in cells.items()
-    ]
-
-
 def search_parameters(device: str) -> SegmentationParameters:
     """Give the budget of a trial: short training, with the teacher of tier cpu.
 
@@ -117,7 +93,7 @@ def main(workers: int | None, device: str) -> None:
             "parameters": parameters.model_dump(),
             "provenance": snapshot(["python", "-m", "ntkd_lib.experiments.ntkd_segmentation.search"]),
             "space": {method.name: dict(method.space) for method in tuned_methods()},
-            "trials": report(cells, records),
+            "trials": trial_rows(cells, records, lambda name, trial: draw_settings(METHODS[name], trial)),
         },
     )
 

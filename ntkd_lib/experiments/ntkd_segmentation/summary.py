@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.experiments.notebook import Run
+from ntkd_lib.experiments.ntkd_classification.summary import gap_row
 from ntkd_lib.experiments.ntkd_segmentation.methods import METHODS
 from ntkd_lib.experiments.ntkd_segmentation.plan import compared_methods
 from ntkd_lib.experiments.ntkd_segmentation.settings import best_trial, chosen_form, search
 from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.records.evidence import Metric, metric_of
 from ntkd_lib.records.verdicts import bootstrap_interval
 
 PAPER = {"none": 74.3, "kd": 86.7, "ntkd": 91.5, "f8": 49.3, "many": 64.1}
@@ -103,26 +104,14 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
         table: As ``scores`` gives it.
 
     Returns:
-        One row a pair: greater, less, label, mean difference in points, 95 % interval, smallest difference.
+        One row a pair: greater, less, label, mean difference in points, 95 % interval, smallest difference,
+        seeds.
     """
     by_method = {name: part.set_index("seed")["miou"] for name, part in table.groupby("method")}
     by_method["ntkd"] = by_method[chosen_form()]
-    rows = []
-    for greater, less in PAIRS:
-        gaps = list(by_method[greater] - by_method[less])
-        low, high = bootstrap_interval(gaps)
-        rows.append(
-            {
-                "greater": greater,
-                "less": less,
-                "label": f"{short_label(greater)} − {short_label(less)}",
-                "mean": mean(gaps),
-                "low": low,
-                "high": high,
-                "smallest": min(gaps),
-            }
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        gap_row(by_method, pair, f"{short_label(pair[0])} − {short_label(pair[1])}") for pair in PAIRS
+    )
 
 
 def student_label(method: str) -> str:
@@ -160,8 +149,12 @@ def metrics(run: Run) -> dict[str, Metric]:
     Returns:
         Metric by name; that of the energy is published by the page.
     """
-    found = {f"ntkd.carvana.{m.name}.miou": _metric(run, m.name) for m in compared_methods()}
-    found["ntkd.carvana.ntkd.miou"] = _metric(run, "ntkd")
+    data = run.parameters.data
+    found = {
+        f"ntkd.carvana.{m.name}.miou": metric_of(student_records(run, m.name), "miou", data)
+        for m in compared_methods()
+    }
+    found["ntkd.carvana.ntkd.miou"] = metric_of(student_records(run, "ntkd"), "miou", data)
     for name, ours in (("f8", "f8"), (f"f{run.parameters.many}", "many")):
         found[f"ntkd.random.carvana.{name}.miou"] = found.pop(f"ntkd.carvana.{ours}.miou")
     teacher = run.records[f"{run.parameters.data}/teacher"]
@@ -169,17 +162,6 @@ def metrics(run: Run) -> dict[str, Metric]:
         seeds=[0], values=[teacher.values["miou"]], data=[run.parameters.data], cells=[teacher.key]
     )
     return found
-
-
-def _metric(run: Run, method: str) -> Metric:
-    records = student_records(run, method)
-    return Metric(
-        seeds=list(records),
-        values=[record.values["miou"] for record in records.values()],
-        converged=[record.values["converged"] for record in records.values()],
-        data=[run.parameters.data],
-        cells=[record.key for record in records.values()],
-    )
 
 
 def teacher_row(run: Run) -> pd.DataFrame:
