@@ -1,6 +1,6 @@
 """Run the main comparison on colour images with five seeds, and record its evidence for the paper's claims.
 
-It takes about two hours of a CPU core, more than a live run may; the teacher is that of the live run. Run as
+It takes about four hours of a CPU core, more than a live run may; the teacher is that of the live run. Run as
 ``python -m ntkd_lib.experiments.ntkd_colour.record [STUDENT …]``. Cells that are in the store are not run
 again, so that a run that was stopped goes on; evidence is written for the students whose seeds are complete.
 """
@@ -28,7 +28,7 @@ from ntkd_lib.records.store import CellStore, RecordError
 NOTEBOOK = "01_ntkd_classification"
 SEEDS = (0, 1, 2, 3, 4)
 STUDENTS = ("none", "kd", "ntkd", "ntkd_kd", "f8", "ideal_lens")
-EPOCHS = 18
+EPOCHS = 36
 ASKED = ("colour_images", "colour_teacher", "colour_teacher_epochs", "colour_single_epochs", "batch")
 KERNEL = ("kernel_batch", "colour_kernel_every", "colour_kernel_images", "sketch")
 
