@@ -113,13 +113,14 @@ def _view(
         return np.stack([middle + stretch * outline[:, 0], ground - size * outline[:, 1]], axis=1)
 
     solid, windows, wheels = (_area([placed(o) for o in outlines]) for outlines in _outlines(car))
-    image = _studio(car, ground, generator) * (1 - 0.5 * _area([placed(_shadow(car))])[..., None])
+    image = _studio(car, ground, generator) * (1 - 0.5 * _area([placed(_shadow(car))]))
     image = _painted(image, solid, _shaded(car.paint, generator))
-    image = _painted(image, windows, 0.6 * car.wall + 0.1)
-    image = _painted(image, wheels, np.full(3, 0.12, np.float32))
-    pixels = image + 0.02 * generator.standard_normal(image.shape, np.float32)
+    image = _painted(image, windows, _colour(0.6 * car.wall + 0.1))
+    image = _painted(image, wheels, _colour(np.full(3, 0.12, np.float32)))
+    noise = generator.standard_normal((HEIGHT, WIDTH, 3), np.float32).transpose(2, 0, 1)
+    pixels = image + 0.02 * noise
     mask = np.maximum(solid, wheels) >= 0.5
-    return np.round(255 * np.clip(pixels, 0, 1)).astype(np.uint8).transpose(2, 0, 1), mask
+    return np.round(255 * np.clip(pixels, 0, 1)).astype(np.uint8), mask
 
 
 def _outlines(car: _Car) -> tuple[list[Outline], list[Outline], list[Outline]]:
@@ -152,16 +153,20 @@ def _area(outlines: list[Outline]) -> Float[np.ndarray, "h w"]:
     return np.asarray(sheet.reduce(FINE), np.float32) / 255
 
 
-def _studio(car: _Car, ground: float, generator: np.random.Generator) -> Float[np.ndarray, "h w 3"]:
+def _studio(car: _Car, ground: float, generator: np.random.Generator) -> Float[np.ndarray, "3 h w"]:
     light = 1 + generator.uniform(-0.12, 0.12) * (X - 0.75) + generator.uniform(-0.15, 0.05) * Y
-    edge = np.clip((Y - np.float32(ground - 0.18)) / 0.06, 0, 1)[..., None]
-    return light[..., None].astype(np.float32) * (car.wall * (1 - edge) + car.floor * edge)
+    edge = np.clip((Y - np.float32(ground - 0.18)) / 0.06, 0, 1)
+    return light.astype(np.float32) * (_colour(car.wall) * (1 - edge) + _colour(car.floor) * edge)
 
 
-def _shaded(paint: Float[np.ndarray, " 3"], generator: np.random.Generator) -> Float[np.ndarray, "h w 3"]:
+def _shaded(paint: Float[np.ndarray, " 3"], generator: np.random.Generator) -> Float[np.ndarray, "3 h w"]:
     wave = 0.12 * np.sin(9 * Y + 2 * X + generator.uniform(0, 2 * np.pi)) - 0.15 * (Y - 0.6)
-    return np.clip(paint + wave[..., None].astype(np.float32), 0, 1)
+    return np.clip(_colour(paint) + wave.astype(np.float32), 0, 1)
 
 
-def _painted(image: np.ndarray, area: np.ndarray, colour: np.ndarray) -> Float[np.ndarray, "h w 3"]:
-    return image * (1 - area[..., None]) + colour * area[..., None]
+def _painted(image: np.ndarray, area: np.ndarray, colour: np.ndarray) -> Float[np.ndarray, "3 h w"]:
+    return image * (1 - area) + colour * area
+
+
+def _colour(values: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 1 1"]:
+    return values[:, None, None]

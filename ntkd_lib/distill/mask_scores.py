@@ -5,8 +5,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import max_pool2d, pad
 
-from ntkd_lib.data.torchvision import torchvision  # noqa: F401 - torchmetrics imports it, and needs the shim
-
 TOLERANCE = 2
 
 
@@ -20,6 +18,9 @@ def mean_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) -> fl
     Returns:
         Percent.
     """
+    from ntkd_lib.data.torchvision import import_torchvision
+
+    import_torchvision()  # torchmetrics imports it too, and finds it here where its own way would fail
     from torchmetrics.classification import MulticlassJaccardIndex
 
     index = MulticlassJaccardIndex(num_classes=2, average="macro", validate_args=False)

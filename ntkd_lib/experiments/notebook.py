@@ -14,6 +14,7 @@ from ntkd_lib.records.digest import digest_json
 from ntkd_lib.records.evidence import DataState, Evidence, Metric, save_evidence
 from ntkd_lib.records.execute import run_cells
 from ntkd_lib.records.layout import Layout, cell_root, project_root, run_layout, tier_layout
+from ntkd_lib.records.memory import keep_freed_memory
 from ntkd_lib.records.parameters import Parameters, changed_from_tier, from_namespace
 from ntkd_lib.records.provenance import snapshot
 from ntkd_lib.records.store import CellStore
@@ -101,6 +102,7 @@ def open_run(notebook: str, namespace: Mapping[str, Any]) -> Run:
     Returns:
         The run.
     """
+    keep_freed_memory()
     package = _package(notebook)
     model = importlib.import_module(f"{package}.parameters").PARAMETERS
     parameters = from_namespace(model, notebook, namespace)

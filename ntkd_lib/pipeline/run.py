@@ -13,6 +13,7 @@ from ntkd_lib.pipeline.target import Target, resolve
 from ntkd_lib.pipeline.workbench import Workbench, publish, stage_folder, workbench
 from ntkd_lib.records.atomic import write_json, write_text
 from ntkd_lib.records.layout import cell_root
+from ntkd_lib.records.memory import keep_freed_memory
 
 Say = Callable[[str], None]
 
@@ -92,6 +93,7 @@ def compute_cells(target: Target, workers: int | None = None, scheduler: str | N
         workers: worker processes; None for one a core.
         scheduler: address of a Dask scheduler.
     """
+    keep_freed_memory()
     cells = plan_cells(target.notebook, target.parameters)
     if not cells:
         return

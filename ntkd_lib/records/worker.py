@@ -16,7 +16,7 @@ from typing import Any
 from ntkd_lib.records.atomic import write_text
 from ntkd_lib.records.cells import CellError, CellResult, identity
 from ntkd_lib.records.digest import digest_json
-from ntkd_lib.records.memory import keep_freed_memory
+from ntkd_lib.records.memory import keep_freed_memory, keep_grown_worker
 from ntkd_lib.records.provenance import machine_state, measure
 from ntkd_lib.records.store import CellStore
 
@@ -79,7 +79,7 @@ class Outcome:
 
 
 def start_worker(parent: int, path: tuple[str, ...]) -> None:
-    """Make a worker process keep its memory, leave Ctrl-C to its parent, and end when its parent is gone.
+    """Make a worker process keep its memory and place, leave Ctrl-C to its parent, and end with it.
 
     Args:
         parent: process id of the parent.
@@ -87,6 +87,7 @@ def start_worker(parent: int, path: tuple[str, ...]) -> None:
     """
     sys.path[:] = path
     keep_freed_memory()
+    keep_grown_worker()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 

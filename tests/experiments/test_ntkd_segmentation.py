@@ -119,7 +119,7 @@ def test_photographs_are_illustrated_by_drawings_that_are_no_data_of_the_run():
 def test_panels_are_trained_longer_than_the_smoke_tier_trains():
     smoke = load_parameters(SegmentationParameters, NOTEBOOK, "smoke", {})
     longer = {name for name in plan.PANELS if plan.PANELS[name] != getattr(smoke, name)}
-    assert longer == {"steps", "teacher_steps"}
+    assert longer == {"steps", "teacher_steps", "kernel_every"}
     assert SegmentationParameters(**plan.PANELS).steps > smoke.steps
 
 

@@ -74,6 +74,16 @@ FILES = {
             os.kill(os.getpid(), 9)
 
 
+        KEPT = []
+
+
+        def grow(arguments, needs):
+            """Keep 400 MiB from the second call of a process on."""
+            time.sleep(0.6)
+            KEPT.append(b"x" * (400 * 2**20 if len(KEPT) == 1 else 0))
+            return CellResult({"process": os.getpid()})
+
+
         def threads(arguments, needs):
             import torch
             from threadpoolctl import threadpool_info

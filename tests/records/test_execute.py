@@ -30,6 +30,11 @@ def test_worker_processes_leave_the_same_bytes_as_this_process(toy, store, tmp_p
     assert store.contents() == other.contents()
 
 
+def test_a_worker_that_grows_keeps_its_place(toy, store):
+    records = run_cells([toy.cell(f"{x}", "work:grow", x=x) for x in range(8)], store, workers=2)
+    assert len({record.values["process"] for record in records.values()}) <= 2
+
+
 def test_a_second_run_runs_nothing(toy, store, tmp_path, capsys):
     cells = [toy.cell(name, "work:count", log=str(tmp_path / "log"), name=name) for name in "abc"]
     run_cells(cells[:2], store, workers=1)

@@ -60,7 +60,7 @@ class ClassificationParameters(SeededParameters):
         False, "Whether two optical layers and saturable absorbers are tried too; they are slow."
     )
     estimate_images: int = parameter(
-        5000, "Training images of an accuracy estimate of stage 1.", unit="images", ge=50, le=50_000
+        2500, "Training images of an accuracy estimate of stage 1.", unit="images", ge=50, le=50_000
     )
     random_images: int = parameter(
         300,
@@ -80,14 +80,14 @@ class ClassificationParameters(SeededParameters):
     gap: float = parameter(8.0, "Gap between neighbouring filters.", unit="um", ge=0, le=1e4)
     colour: Literal["cifar-10"] = parameter("cifar-10", "Colour images.")
     colour_students: Literal["core", "all"] = parameter(
-        "core", "Students on colour images: those of the main comparison, or the controls too."
+        "core", "Students on colour images: labels only, KD, NTKD and random PSFs, or the controls too."
     )
     colour_seeds: Seeds = parameter([0], "Seeds of the colour images.")
     colour_images: int = parameter(
         50_000, "Colour training images; a fifth as many are tested on.", unit="images", ge=200, le=50_000
     )
     colour_epochs: int = parameter(
-        18, "Passes over the colour images for every student.", unit="epochs", ge=1, le=1000
+        22, "Passes over the colour images for every student.", unit="epochs", ge=1, le=1000
     )
     colour_single_epochs: int = parameter(
         20, "Passes for colour students of one dense layer.", unit="epochs", ge=1, le=4000

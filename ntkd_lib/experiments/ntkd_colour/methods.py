@@ -63,7 +63,7 @@ METHODS: Mapping[str, Method] = {
         ),
     )
 }
-CORE = ("none", "kd", "ntkd", "ntkd_kd", "f8")
+CORE = ("none", "kd", "ntkd", "f8")
 FEW_LABELS = (0.01, 0.1)
 FEW_LABEL_STUDENTS = ("none", "kd", "ntkd")
 

@@ -90,7 +90,7 @@ def differences(run: Run) -> pd.DataFrame:
     """
     rows = []
     for share in (1, *shares_of(run.parameters)):
-        names = FEW_LABEL_STUDENTS if share < 1 else tuple(SHORT)
+        names = FEW_LABEL_STUDENTS if share < 1 else _compared(run)
         by_method = {
             name: pd.Series({s: r.values["accuracy"] for s, r in records_of(run, name, share).items()})
             for name in names
@@ -140,9 +140,9 @@ def curves(run: Run, value: str) -> pd.DataFrame:
         One row a method and evaluation: method, epoch, mean, low and high over seeds.
     """
     rows = []
-    for method, label in SHORT.items():
+    for method in _compared(run):
         values = np.array([record.values[value] for record in records_of(run, method).values()])
-        epochs = np.linspace(0, run.parameters.colour_epochs, values.shape[1] + 1)[1:]
+        epochs, label = np.linspace(0, run.parameters.colour_epochs, values.shape[1] + 1)[1:], SHORT[method]
         parts = zip(epochs, values.mean(0), values.min(0), values.max(0), strict=True)
         rows += [{"method": label, "epoch": e, "mean": m, "low": a, "high": b} for e, m, a, b in parts]
     return pd.DataFrame(rows)
@@ -247,3 +247,8 @@ def metrics(run: Run) -> dict[str, Metric]:
             key = f"ntkd.cifar10.{name}.labels_{share}.accuracy"
             found[key] = metric_of(records_of(run, name, share), "accuracy", run.parameters.colour)
     return found
+
+
+def _compared(run: Run) -> list[str]:
+    """Name the students of the main comparison that the run has."""
+    return [method.name for method in students_of(run.parameters) if method.name in SHORT]
