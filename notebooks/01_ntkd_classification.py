@@ -67,7 +67,7 @@ from ntkd_lib.experiments.ntkd_colour import recorded
 from ntkd_lib.experiments.ntkd_colour import summary as colours
 from ntkd_lib.experiments.ntkd_controls import summary as controls
 from ntkd_lib.figures import ntkd_classification as figures
-from ntkd_lib.figures import ntkd_colour, ntkd_controls
+from ntkd_lib.figures import ntkd_colour, ntkd_controls, training
 from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
 
@@ -240,7 +240,7 @@ colour_alignment = colours.curves(run, "alignment")
 show(
     run,
     "colour-alignment",
-    lambda: figures.draw_curves(colour_alignment, "centred cosine of kernels"),
+    lambda: training.draw_curves(colour_alignment, ("epoch", "epoch"), "centred cosine of kernels"),
     alt="Centred cosine between the student's and the teacher's tangent kernel against epoch, a line each "
     "for labels only, KD and NTKD.",
     caption="CIFAR-10: kernel alignment during training.",
@@ -445,7 +445,7 @@ trials = summary.trials()
 show(
     run,
     "search",
-    lambda: figures.draw_trials(trials),
+    lambda: training.draw_trials(trials, "validation accuracy", 80),
     alt="Dot plot of the validation accuracy of every trial of the search, by student; the chosen trial of "
     "each is a filled diamond.",
     caption="The recorded search: validation accuracy of every trial.",
@@ -453,7 +453,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.settings_table(trials)
+training.settings_table(trials, "Validation accuracy")
 
 # %% [markdown]
 # **Training length.** A verdict needs a plateau: the best validation accuracy of the last eighth of training
@@ -466,7 +466,7 @@ curves = summary.curves(run, ("none", "kd", "ntkd"))
 show(
     run,
     "validation",
-    lambda: figures.draw_curves(curves),
+    lambda: training.draw_curves(curves, ("epoch", "epoch"), "validation accuracy (%)"),
     alt="Validation accuracy against epoch for labels only, soft-label KD and NTKD, with bands from the "
     "lowest to the highest seed.",
     caption="Validation accuracy during training; bands span the seeds.",

@@ -47,6 +47,7 @@ from ntkd_lib.experiments.ntkd_segmentation.metrics import metrics
 from ntkd_lib.experiments.ntkd_segmentation.panels import panels
 from ntkd_lib.figures import ntkd_segmentation as figures
 from ntkd_lib.figures import segmentation_tables as tables
+from ntkd_lib.figures import training
 from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
 
@@ -193,7 +194,7 @@ trials = summary.trials()
 show(
     run,
     "search",
-    lambda: figures.draw_trials(trials),
+    lambda: training.draw_trials(trials, "validation mIoU", 60),
     alt="Dot plot of the validation mIoU of every trial of the search, by student; the chosen trial of each "
     "is a filled diamond.",
     caption="The recorded search: validation mIoU of every trial.",
@@ -201,7 +202,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-tables.settings_table(trials)
+training.settings_table(trials, "Validation mIoU")
 
 # %% [markdown]
 # **Training length.** A verdict needs a plateau: the best validation score of the last eighth of training is
@@ -212,7 +213,7 @@ curves = summary.curves(run, ("none", "kd", "ntkd", "none_long"))
 show(
     run,
     "validation",
-    lambda: figures.draw_curves(curves),
+    lambda: training.draw_curves(curves, ("share", "share of training steps (%)"), "validation mIoU (%)"),
     alt="Validation mIoU against the share of training steps for masks only, soft-label KD, NTKD and masks "
     "only with equal time, with bands from the lowest to the highest seed.",
     caption="Validation mIoU during training; bands span the seeds.",

@@ -87,29 +87,6 @@ def draw_differences(gaps: pd.DataFrame) -> Figure:
     return dots.draw_differences(gaps, "test accuracy (points)")
 
 
-def draw_curves(curves: pd.DataFrame, label: str = "validation accuracy (%)") -> Figure:
-    """Draw what was followed over training.
-
-    Args:
-        curves: One row a method and evaluation.
-        label: What it is.
-
-    Returns:
-        Lines with bands from the lowest to the highest seed.
-    """
-    figure, axes = plt.subplots()
-    markers = iter("osD^v")
-    for name, part in curves.groupby("method", sort=False):
-        (line,) = axes.plot(part["epoch"], part["mean"], marker=next(markers), label=name)
-        axes.fill_between(
-            part["epoch"], part["low"], part["high"], color=line.get_color(), alpha=0.2, linewidth=0
-        )
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(label)
-    axes.legend()
-    return figure
-
-
 def draw_alignment(alignment: pd.DataFrame) -> Figure:
     """Draw how near the students' kernels are to the teacher's in direction and in size.
 
@@ -175,28 +152,6 @@ def filter_data(filters: np.ndarray) -> pd.DataFrame:
     )
 
 
-def draw_trials(trials: pd.DataFrame) -> Figure:
-    """Draw the validation accuracy of every trial of the search; the chosen ones are filled.
-
-    Args:
-        trials: One row a trial.
-
-    Returns:
-        A dot plot; trials below 80 % are drawn at the left edge.
-    """
-    labels = list(dict.fromkeys(trials["label"]))
-    figure, axes = plt.subplots(figsize=(7.2, 0.3 * len(labels) + 1.2))
-    shown = trials.assign(shown=trials["validation"].clip(lower=80), row=trials["label"].map(labels.index))
-    for chosen, part in shown.groupby("chosen"):
-        style = {"color": ORANGE, "s": 40} if chosen else {"facecolor": "none", "edgecolor": BLUE, "s": 22}
-        axes.scatter(part["shown"], part["row"], marker="D" if chosen else "o", zorder=2 + chosen, **style)
-    axes.set_yticks(range(len(labels)), labels)
-    axes.invert_yaxis()
-    axes.set_xlabel("validation accuracy (%); below 80 % drawn at 80 %")
-    _key(axes, {"trial": ("o", BLUE), "chosen": ("D", ORANGE)})
-    return figure
-
-
 def score_table(summary: pd.DataFrame) -> Html:
     """Show the students' scores as a table.
 
@@ -220,24 +175,6 @@ def score_table(summary: pd.DataFrame) -> Html:
     ]
     headers = ("Student", "Test accuracy", "95 % interval", "Std", "Paper", "Parameters", "Seconds a seed")
     return table(headers, rows, caption="All students, mean over seeds")
-
-
-def settings_table(trials: pd.DataFrame) -> Html:
-    """Show the chosen settings of each method.
-
-    Args:
-        trials: One row a trial.
-
-    Returns:
-        Label, settings, validation accuracy, number of trials.
-    """
-    counts = trials["method"].value_counts()
-    rows = [
-        (trial.label, trial.settings, f"{trial.validation:.2f} %", str(counts[trial.method]))
-        for trial in trials[trials["chosen"]].itertuples()
-    ]
-    headers = ("Student", "Chosen settings", "Validation accuracy", "Trials")
-    return table(headers, rows, caption="What the search chose")
 
 
 def teacher_table(teachers: pd.DataFrame) -> Html:

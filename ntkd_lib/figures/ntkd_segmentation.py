@@ -13,7 +13,6 @@ from ntkd_lib.experiments.ntkd_segmentation.panels import Panels
 from ntkd_lib.figures import dots
 
 BLUE, ORANGE = sns.color_palette("colorblind")[:2]
-LOWEST = 60
 
 
 def draw_miou(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
@@ -48,50 +47,6 @@ def draw_differences(gaps: pd.DataFrame) -> Figure:
         A dot plot with a line at zero.
     """
     return dots.draw_differences(gaps, "test mIoU (points)")
-
-
-def draw_curves(curves: pd.DataFrame) -> Figure:
-    """Draw validation mIoU over training.
-
-    Args:
-        curves: One row a method and evaluation.
-
-    Returns:
-        Lines with bands from the lowest to the highest seed.
-    """
-    figure, axes = plt.subplots()
-    markers = iter("osD^v")
-    for name, part in curves.groupby("method", sort=False):
-        (line,) = axes.plot(part["share"], part["mean"], marker=next(markers), label=name)
-        band = {"color": line.get_color(), "alpha": 0.2, "linewidth": 0}
-        axes.fill_between(part["share"], part["low"], part["high"], **band)
-    axes.set_xlabel("share of training steps (%)")
-    axes.set_ylabel("validation mIoU (%)")
-    axes.legend()
-    return figure
-
-
-def draw_trials(trials: pd.DataFrame) -> Figure:
-    """Draw the validation mIoU of every trial of the search; the chosen ones are filled.
-
-    Args:
-        trials: One row a trial.
-
-    Returns:
-        A dot plot; trials below 60 % are drawn at the left edge.
-    """
-    labels = list(dict.fromkeys(trials["label"]))
-    figure, axes = plt.subplots(figsize=(7.2, 0.3 * len(labels) + 1.2))
-    places = trials["validation"].clip(lower=LOWEST)
-    shown = trials.assign(shown=places, row=trials["label"].map(labels.index))
-    for chosen, part in shown.groupby("chosen"):
-        style = {"color": ORANGE, "s": 40} if chosen else {"facecolor": "none", "edgecolor": BLUE, "s": 22}
-        axes.scatter(part["shown"], part["row"], marker="D" if chosen else "o", zorder=2 + chosen, **style)
-    axes.set_yticks(range(len(labels)), labels)
-    axes.invert_yaxis()
-    axes.set_xlabel(f"validation mIoU (%); below {LOWEST} % drawn at {LOWEST} %")
-    _key(axes, {"trial": ("o", BLUE), "chosen": ("D", ORANGE)})
-    return figure
 
 
 def draw_panels(panels: Panels) -> Figure:

@@ -87,24 +87,6 @@ def score_table(summary: pd.DataFrame) -> Html:
     return table(headers, rows, caption="All students, mean over seeds")
 
 
-def settings_table(trials: pd.DataFrame) -> Html:
-    """Show the chosen settings of each method.
-
-    Args:
-        trials: One row a trial.
-
-    Returns:
-        Label, settings, validation mIoU, number of trials.
-    """
-    counts = trials["method"].value_counts()
-    rows = [
-        (trial.label, trial.settings, f"{trial.validation:.2f} %", str(counts[trial.method]))
-        for trial in trials[trials["chosen"]].itertuples()
-    ]
-    headers = ("Student", "Chosen settings", "Validation mIoU", "Trials")
-    return table(headers, rows, caption="What the search chose")
-
-
 def teacher_table(teacher: pd.DataFrame) -> Html:
     """Show the teacher and the quality of its compressed kernels.
 

@@ -33,6 +33,7 @@ from ntkd_lib.experiments.ntkd_segmentation.metrics import metrics
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
 from ntkd_lib.figures import ntkd_segmentation as figures
 from ntkd_lib.figures import segmentation_tables as tables
+from ntkd_lib.figures import training
 from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
 from ntkd_lib.records.claims import load_claims
@@ -245,8 +246,10 @@ def shown(run):
     return {
         "miou": lambda: figures.draw_miou(scores, summary.summary_table(scores)),
         "differences": lambda: figures.draw_differences(summary.differences(scores)),
-        "curves": lambda: figures.draw_curves(curves),
-        "trials": lambda: figures.draw_trials(summary.trials()),
+        "curves": lambda: training.draw_curves(
+            curves, ("share", "share of training steps (%)"), "validation mIoU (%)"
+        ),
+        "trials": lambda: training.draw_trials(summary.trials(), "validation mIoU", 60),
         "panels": lambda: figures.draw_panels(drawn),
     }
 
@@ -261,7 +264,7 @@ def test_figures_have_axes_and_tables_a_row_for_each(run):
         tables.answer(summary.differences(scores)),
         tables.terms(),
         tables.score_table(summary.summary_table(scores)),
-        tables.settings_table(summary.trials()),
+        training.settings_table(summary.trials(), "Validation mIoU"),
         tables.teacher_table(summary.teacher_row(run)),
         tables.energy_table(energy.table()),
         claim_box(evidence_of(run)),

@@ -1,0 +1,83 @@
+"""What a search tried and how training went: shared by the chapters whose students are trained."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ntkd_lib.figures.dots import key_handles
+from ntkd_lib.figures.html import Html, table
+
+BLUE, ORANGE = sns.color_palette("colorblind")[:2]
+
+
+def draw_curves(curves: pd.DataFrame, along: tuple[str, str], quantity: str) -> Figure:
+    """Draw what was followed over training.
+
+    Args:
+        curves: One row a method and evaluation: method, mean, low and high over seeds, and the place in
+            training.
+        along: Column of that place, and what to call it.
+        quantity: What was followed.
+
+    Returns:
+        Lines with bands from the lowest to the highest seed.
+    """
+    figure, axes = plt.subplots()
+    markers = iter("osD^v")
+    column, name_of_column = along
+    for name, part in curves.groupby("method", sort=False):
+        (line,) = axes.plot(part[column], part["mean"], marker=next(markers), label=name)
+        band = {"color": line.get_color(), "alpha": 0.2, "linewidth": 0}
+        axes.fill_between(part[column], part["low"], part["high"], **band)
+    axes.set_xlabel(name_of_column)
+    axes.set_ylabel(quantity)
+    axes.legend()
+    return figure
+
+
+def draw_trials(trials: pd.DataFrame, quantity: str, lowest: float) -> Figure:
+    """Draw the validation score of every trial of a search; the chosen ones are filled.
+
+    Args:
+        trials: One row a trial: label, validation (percent), chosen.
+        quantity: What the score is.
+        lowest: Score below which trials are drawn at the left edge, percent.
+
+    Returns:
+        A dot plot.
+    """
+    labels = list(dict.fromkeys(trials["label"]))
+    figure, axes = plt.subplots(figsize=(7.2, 0.3 * len(labels) + 1.2))
+    places = trials["validation"].clip(lower=lowest)
+    shown = trials.assign(shown=places, row=trials["label"].map(labels.index))
+    for chosen, part in shown.groupby("chosen"):
+        style = {"color": ORANGE, "s": 40} if chosen else {"facecolor": "none", "edgecolor": BLUE, "s": 22}
+        axes.scatter(part["shown"], part["row"], marker="D" if chosen else "o", zorder=2 + chosen, **style)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"{quantity} (%); below {lowest:g} % drawn at {lowest:g} %")
+    handles = key_handles({"trial": ("o", BLUE), "chosen": ("D", ORANGE)})
+    axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles))
+    return figure
+
+
+def settings_table(trials: pd.DataFrame, quantity: str) -> Html:
+    """Show the chosen settings of each method.
+
+    Args:
+        trials: One row a trial: method, label, settings, validation (percent), chosen.
+        quantity: What the score is.
+
+    Returns:
+        Label, settings, score, number of trials.
+    """
+    counts = trials["method"].value_counts()
+    rows = [
+        (trial.label, trial.settings, f"{trial.validation:.2f} %", str(counts[trial.method]))
+        for trial in trials[trials["chosen"]].itertuples()
+    ]
+    headers = ("Student", "Chosen settings", quantity, "Trials")
+    return table(headers, rows, caption="What the search chose")
