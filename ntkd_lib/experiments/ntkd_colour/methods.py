@@ -72,13 +72,16 @@ STRONG_TWIN = _like("ntkd_strong_teacher", "NTKD, stronger teacher", "ntkd", obj
 RENAMED = {"f8": "ntkd.random.cifar10.f8.accuracy", "f8_centred": "ntkd.random.cifar10.f8_centred.accuracy"}
 
 
-def metric_name(method: str) -> str:
+def metric_name(method: str, share: float = 1) -> str:
     """Name the metric of a student's test accuracy.
 
     Args:
         method: Name of a student.
+        share: Share of the labels that it knows.
 
     Returns:
         The name that the claim contract gives it, or one like it.
     """
+    if share < 1:
+        return f"ntkd.cifar10.{method}.labels_{share}.accuracy"
     return RENAMED.get(method, f"ntkd.cifar10.{method}.accuracy")

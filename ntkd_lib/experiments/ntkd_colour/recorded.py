@@ -8,23 +8,23 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
-from ntkd_lib.experiments.ntkd_colour.methods import METHODS, metric_name
-from ntkd_lib.experiments.ntkd_colour.record import NOTEBOOK, STUDENTS
+from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABELS, METHODS, metric_name
+from ntkd_lib.experiments.ntkd_colour.record import NOTEBOOK, WITH_SHARES
 from ntkd_lib.experiments.ntkd_colour.summary import PAPER, SHORT
 from ntkd_lib.records.evidence import Metric, load_evidence
 from ntkd_lib.records.layout import results_root
 from ntkd_lib.records.verdicts import bootstrap_interval
 
 
-def recorded_metrics() -> dict[str, Metric]:
+def recorded_metrics() -> dict[tuple[str, float], Metric]:
     """Read the recorded accuracies.
 
     Returns:
-        Metric by student; nothing where no run is recorded.
+        Metric by student and share of labels; nothing where no run is recorded.
     """
     path = results_root() / f"{NOTEBOOK}.json"
     found = load_evidence(path, recorded=True).metrics if path.exists() else {}
-    return {name: found[metric_name(name)] for name in STUDENTS if metric_name(name) in found}
+    return {of: found[metric_name(*of)] for of in WITH_SHARES.values() if metric_name(*of) in found}
 
 
 def recorded_scores() -> pd.DataFrame:
@@ -34,7 +34,7 @@ def recorded_scores() -> pd.DataFrame:
         One row a student: label, seeds, mean, 95 % interval and standard deviation (percent), paper's value.
     """
     rows = []
-    for name, metric in recorded_metrics().items():
+    for (name, share), metric in recorded_metrics().items():
         low, high = bootstrap_interval(metric.values)
         found = {
             "mean": np.mean(metric.values),
@@ -42,8 +42,9 @@ def recorded_scores() -> pd.DataFrame:
             "high": high,
             "std": np.std(metric.values, ddof=1),
         }
-        label = METHODS[name].label
-        rows.append({"label": label, "seeds": len(metric.seeds), **found, "paper": PAPER.get(name, np.nan)})
+        paper = PAPER.get(name, np.nan) if share == 1 else np.nan
+        label = METHODS[name].label + _of_labels(share)
+        rows.append({"label": label, "seeds": len(metric.seeds), **found, "paper": paper})
     return pd.DataFrame(rows)
 
 
@@ -51,10 +52,17 @@ def recorded_gaps() -> pd.DataFrame:
     """Compare the recorded accuracies seed by seed.
 
     Returns:
-        One row a pair of the main comparison, as ``gap_row`` makes it.
+        One row a share of labels and pair of the main comparison, as ``gap_row`` makes it.
     """
-    by_method = {name: pd.Series(m.values, index=m.seeds) for name, m in recorded_metrics().items()}
-    pairs = combinations([name for name in SHORT if name in by_method], 2)
-    return pd.DataFrame(
-        gap_row(by_method, (greater, less), f"{SHORT[greater]} − {SHORT[less]}") for less, greater in pairs
-    )
+    known = {of: pd.Series(m.values, index=m.seeds) for of, m in recorded_metrics().items()}
+    rows = []
+    for share in (1, *FEW_LABELS):
+        by_method = {name: known[name, share] for name in SHORT if (name, share) in known}
+        for less, greater in combinations(by_method, 2):
+            words = f"{SHORT[greater]} − {SHORT[less]}{_of_labels(share)}"
+            rows.append(gap_row(by_method, (greater, less), words))
+    return pd.DataFrame(rows)
+
+
+def _of_labels(share: float) -> str:
+    return "" if share == 1 else f", {share:.0%} of labels"

@@ -244,6 +244,6 @@ def metrics(run: Run) -> dict[str, Metric]:
         found.pop("ntkd.cifar10.ntkd_strong_teacher.accuracy", None)
     for share in shares_of(run.parameters):
         for name in FEW_LABEL_STUDENTS:
-            key = f"ntkd.cifar10.{name}.labels_{share}.accuracy"
-            found[key] = metric_of(records_of(run, name, share), "accuracy", run.parameters.colour)
+            few = metric_of(records_of(run, name, share), "accuracy", run.parameters.colour)
+            found[metric_name(name, share)] = few
     return found
