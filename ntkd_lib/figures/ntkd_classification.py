@@ -165,8 +165,7 @@ def score_table(summary: pd.DataFrame) -> Html:
         (
             student.label,
             format_value(student.mean, "percent"),
-            f"[{student.low:.2f}, {student.high:.2f}]",
-            "–" if np.isnan(student.std) else f"{student.std:.2f}",
+            *_spread(student),
             "–" if np.isnan(student.paper) else f"{student.paper:g} %",
             f"{student.parameters:,}",
             f"{student.seconds:.1f}",
@@ -175,6 +174,13 @@ def score_table(summary: pd.DataFrame) -> Html:
     ]
     headers = ("Student", "Test accuracy", "95 % interval", "Std", "Paper", "Parameters", "Seconds a seed")
     return table(headers, rows, caption="All students, mean over seeds")
+
+
+def _spread(student: object) -> tuple[str, str]:
+    """Write interval and standard deviation, which a single seed has not."""
+    if np.isnan(student.std):
+        return "–", "–"
+    return f"[{student.low:.2f}, {student.high:.2f}]", f"{student.std:.2f}"
 
 
 def teacher_table(teachers: pd.DataFrame) -> Html:

@@ -162,7 +162,8 @@ def few_label_table(gaps: pd.DataFrame) -> Html:
             row.label,
             f"{row.of_greater:.2f} %",
             f"{row.of_less:.2f} %",
-            *(_signed(value) for value in (row.mean, row.low, row.high)),
+            _signed(row.mean),
+            *(_signed(value) if row.seeds > 1 else "–" for value in (row.low, row.high)),
             str(row.seeds),
         )
         for row in gaps.itertuples()

@@ -67,12 +67,12 @@ def test_what_is_recorded_is_read_back(found, monkeypatch, tmp_path) -> None:
     assert (evidence.tier, evidence.standard, evidence.parameters["epochs"]) == ("paper", True, record.EPOCHS)
     save_evidence(tmp_path / f"{record.NOTEBOOK}.json", evidence)
     scores = recorded.recorded_scores()
-    few = ["soft-label KD, 10% of labels", "NTKD, 10% of labels"]
+    few = ["soft-label KD, 10 % of labels", "NTKD, 10 % of labels"]
     assert list(scores["label"]) == ["labels only", "soft-label KD", "NTKD", *few]
     assert scores["mean"].tolist() == pytest.approx([70.2, 74.2, 71.2, 74.2, 71.2])
     assert scores["paper"].isna().tolist() == [False, False, False, True, True]
     gaps = recorded.recorded_gaps().set_index("label")
     assert gaps.loc["NTKD − KD", "mean"] == pytest.approx(-3.0)
     assert gaps.loc["KD − labels only", "seeds"] == 5
-    assert gaps.loc["NTKD − KD, 10% of labels", "mean"] == pytest.approx(-3.0)
-    assert "KD − labels only, 10% of labels" not in gaps.index
+    assert gaps.loc["NTKD − KD, 10 % of labels", "mean"] == pytest.approx(-3.0)
+    assert "KD − labels only, 10 % of labels" not in gaps.index

@@ -72,6 +72,21 @@ STRONG_TWIN = _like("ntkd_strong_teacher", "NTKD, stronger teacher", "ntkd", obj
 RENAMED = {"f8": "ntkd.random.cifar10.f8.accuracy", "f8_centred": "ntkd.random.cifar10.f8_centred.accuracy"}
 
 
+def of_labels(share: float) -> str:
+    """Say how many labels a student knows.
+
+    Args:
+        share: Share of the labels.
+
+    Returns:
+        The end of a label; nothing where the student knows all.
+
+    >>> of_labels(0.1)
+    ', 10 % of labels'
+    """
+    return "" if share == 1 else f", {100 * share:g} % of labels"
+
+
 def metric_name(method: str, share: float = 1) -> str:
     """Name the metric of a student's test accuracy.
 

@@ -1,6 +1,6 @@
 """Run the main comparison on colour images with five seeds, and record its evidence for the paper's claims.
 
-It takes about four hours of a CPU core, more than a live run may; the teacher is that of the live run. Run as
+It takes about six hours of a CPU core, more than a live run may; the teacher is that of the live run. Run as
 ``python -m ntkd_lib.experiments.ntkd_colour.record [STUDENT …]``; ``kd@0.1`` is the student that hears soft
 labels and knows every tenth label. Cells that are in the store are not run again, so that a run that was
 stopped goes on; evidence is written for the students whose seeds are complete.

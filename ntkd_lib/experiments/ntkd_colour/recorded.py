@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
-from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABELS, METHODS, metric_name
+from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABELS, METHODS, metric_name, of_labels
 from ntkd_lib.experiments.ntkd_colour.record import NOTEBOOK, WITH_SHARES
 from ntkd_lib.experiments.ntkd_colour.summary import PAPER, SHORT
 from ntkd_lib.records.evidence import Metric, load_evidence
@@ -43,7 +43,7 @@ def recorded_scores() -> pd.DataFrame:
             "std": np.std(metric.values, ddof=1),
         }
         paper = PAPER.get(name, np.nan) if share == 1 else np.nan
-        label = METHODS[name].label + _of_labels(share)
+        label = METHODS[name].label + of_labels(share)
         rows.append({"label": label, "seeds": len(metric.seeds), **found, "paper": paper})
     return pd.DataFrame(rows)
 
@@ -59,10 +59,6 @@ def recorded_gaps() -> pd.DataFrame:
     for share in (1, *FEW_LABELS):
         by_method = {name: known[name, share] for name in SHORT if (name, share) in known}
         for less, greater in combinations(by_method, 2):
-            words = f"{SHORT[greater]} − {SHORT[less]}{_of_labels(share)}"
+            words = f"{SHORT[greater]} − {SHORT[less]}{of_labels(share)}"
             rows.append(gap_row(by_method, (greater, less), words))
     return pd.DataFrame(rows)
-
-
-def _of_labels(share: float) -> str:
-    return "" if share == 1 else f", {share:.0%} of labels"

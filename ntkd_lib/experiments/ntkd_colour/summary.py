@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix
 from ntkd_lib.data.load import load
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row, summary_table
-from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABEL_STUDENTS, metric_name
+from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABEL_STUDENTS, metric_name, of_labels
 from ntkd_lib.experiments.ntkd_colour.plan import (
     EMBEDDED,
     colour_seeds,
@@ -96,7 +96,7 @@ def differences(run: Run) -> pd.DataFrame:
             for name in names
         }
         for less, greater in combinations(names, 2):
-            words = f"{SHORT[greater]} − {SHORT[less]}" + ("" if share == 1 else f", {share:.0%} of labels")
+            words = f"{SHORT[greater]} − {SHORT[less]}" + of_labels(share)
             rows.append({**gap_row(by_method, (greater, less), words), "share": share})
     return pd.DataFrame(rows)
 

@@ -133,7 +133,7 @@ def _sizes() -> list[Variant]:
 
 def _few_labels() -> list[Variant]:
     return [
-        Variant(f"{method}_labels{share}", f"{share:.0%} of labels, {method}", "labels", method, change)
+        Variant(f"{method}_labels{share}", f"{100 * share:g} % of labels, {method}", "labels", method, change)
         for share in SHARES
         for method in TRANSFERS
         for change in ({"label_share": share},)

@@ -181,7 +181,7 @@ def few_labels(run: Run) -> pd.DataFrame:
             for name in TRANSFERS
         }
         for greater, less in (("kd", "none"), ("ntkd", "none"), ("ntkd", "kd")):
-            label = f"{student_label(greater)} − {student_label(less)}, {share:.0%} of labels"
+            label = f"{student_label(greater)} − {student_label(less)}, {100 * share:g} % of labels"
             row = gap_row(by_method, (greater, less), label)
             means = {"of_greater": by_method[greater].mean(), "of_less": by_method[less].mean()}
             rows.append({**row, **means, "share": share})
