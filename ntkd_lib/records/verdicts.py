@@ -124,7 +124,8 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     """Give the verdict on a claim.
 
     Of several runs of its notebook the first that can decide it does: live before recorded, then the larger
-    tier, then the later date. Where none can, the reason is that of the run that came closest.
+    tier, then the later date. Where none can, the reason is that of the run that came closest; a run that has
+    not measured what the claim speaks of counts only where none has.
 
     Args:
         claim: the claim, from a `ClaimBook`.
@@ -138,6 +139,7 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
         return _not_assessed(claim, f"cannot be checked here: {claim.why}", runs[0] if runs else None)
     if not runs:
         return _not_assessed(claim, "not run", None)
+    runs = [run for run in runs if not _not_recorded(claim, run)] or runs
     obstacles = [_obstacle(claim, run) for run in runs]
     passed = [stage for stage, _ in obstacles]
     best = passed.index(max(passed))

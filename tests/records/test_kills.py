@@ -1,3 +1,4 @@
+import contextlib
 import os
 import random
 import resource
@@ -65,8 +66,12 @@ def fresh(store, number):
 
 
 def workers_of(process):
-    children = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in children if "popen_loky" in " ".join(child.cmdline())]
+    """List the workers that live; one killed before may still wait to be reaped, and has no command line."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [child] if "popen_loky" in " ".join(child.cmdline()) else []
+    return found
 
 
 def wait_for(store, count, process):

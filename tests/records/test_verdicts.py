@@ -326,6 +326,18 @@ def test_the_reason_is_that_of_the_run_that_came_closest():
     assert judge(claim(AT_LEAST, tier="paper"), [live, recorded]).reason == "needs 5 seeds, has 2"
 
 
+@pytest.mark.parametrize(
+    "live, reason",
+    [
+        (run({"ntkd.a": GOOD}, data=STANDIN), "stand-in data (mnist)"),
+        (run({"ntkd.b": GOOD}, data=STANDIN), "not run (ntkd.a is not recorded)"),
+    ],
+)
+def test_a_run_that_measured_something_else_comes_no_closer(live, reason):
+    recorded = run({"ntkd.b": metric(*[97.0] * 5)}, tier="paper", recorded=True)
+    assert judge(claim(AT_LEAST), [live, recorded]).reason == reason
+
+
 def test_unknown_provenance_is_left_empty():
     verdict = judge(claim(AT_LEAST), [run({"ntkd.a": GOOD}, provenance={})])
     assert verdict.source == Source(recorded=False, tier="cpu", device="", date="")
