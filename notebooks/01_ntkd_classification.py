@@ -66,6 +66,7 @@ from ntkd_lib.experiments.ntkd_classification.metrics import metrics
 from ntkd_lib.experiments.ntkd_colour import recorded
 from ntkd_lib.experiments.ntkd_colour import summary as colours
 from ntkd_lib.experiments.ntkd_controls import summary as controls
+from ntkd_lib.experiments.ntkd_controls.recorded import recorded_few_labels
 from ntkd_lib.figures import ntkd_classification as figures
 from ntkd_lib.figures import ntkd_colour, ntkd_controls, training
 from ntkd_lib.figures.claims import claim_box
@@ -376,7 +377,10 @@ show(
 # KD, its kernel in NTKD. The teacher itself has seen every label.
 
 # %% tags=["hide-input"]
-ntkd_controls.few_label_table(controls.few_labels(run))
+ntkd_controls.few_label_table(controls.few_labels(run), "this run")
+
+# %% tags=["hide-input"]
+ntkd_controls.few_label_table(recorded_few_labels(), "the recorded run")
 
 # %% [markdown]
 # ## Fewer pixels, more layers

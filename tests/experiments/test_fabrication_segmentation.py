@@ -222,7 +222,7 @@ def written(monkeypatch, tmp_path):
     maker = DeviceMaker(recording.parameters(), CARS.sha256)
     trials = [{"way": name, "lr": rate, "validation": 1.0} for name in WAYS for rate in RATES]
     found = recording.evidence(CARS, recording.metrics(maker, records, CellStore(tmp_path)), trials, 3.0)
-    monkeypatch.setattr(recorded, "results_root", lambda: tmp_path)
+    monkeypatch.setattr("ntkd_lib.experiments.recording.results_root", lambda: tmp_path)
     return found, tmp_path / f"{recording.NOTEBOOK}.json"
 
 

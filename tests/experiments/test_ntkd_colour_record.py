@@ -60,7 +60,7 @@ def test_metrics_have_the_contracts_names(found) -> None:
 
 
 def test_what_is_recorded_is_read_back(found, monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(recorded, "results_root", lambda: tmp_path)
+    monkeypatch.setattr("ntkd_lib.experiments.recording.results_root", lambda: tmp_path)
     assert recorded.recorded_scores().empty
     assert recorded.recorded_gaps().empty
     evidence = record.evidence(LOCATED, found, 3.0)

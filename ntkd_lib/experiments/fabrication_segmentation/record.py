@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from ntkd_lib.data.registry import Located, locate
+from ntkd_lib.data.registry import Located
 from ntkd_lib.experiments.fabrication_recovery.settings import severity
 from ntkd_lib.experiments.fabrication_segmentation import NOTEBOOK
 from ntkd_lib.experiments.fabrication_segmentation.cells import DeviceMaker
@@ -21,15 +21,15 @@ from ntkd_lib.experiments.fabrication_segmentation.methods import DESIGNED, NONE
 from ntkd_lib.experiments.ntkd_segmentation import NOTEBOOK as STUDENTS
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
 from ntkd_lib.experiments.ntkd_segmentation.settings import chosen_form
+from ntkd_lib.experiments.recording import Recording, seconds_of
 from ntkd_lib.records.cells import Cell, Record, cell_key
-from ntkd_lib.records.evidence import DataState, Evidence, Metric, save_evidence
+from ntkd_lib.records.evidence import Evidence, Metric
 from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root, results_root
+from ntkd_lib.records.layout import cell_root
 from ntkd_lib.records.parameters import load_parameters
-from ntkd_lib.records.provenance import snapshot
 from ntkd_lib.records.store import CellStore
 
-COMMAND = ("python", "-m", "ntkd_lib.experiments.fabrication_segmentation.record")
+MODULE = "ntkd_lib.experiments.fabrication_segmentation.record"
 IDEAL = "ideal"
 ROWS = (IDEAL, DESIGNED, NONE, *WAYS)
 
@@ -37,6 +37,11 @@ ROWS = (IDEAL, DESIGNED, NONE, *WAYS)
 def parameters() -> SegmentationParameters:
     """Give what the students and their teacher were asked for: notebook 02's tier paper."""
     return load_parameters(SegmentationParameters, STUDENTS, "paper", {})
+
+
+def recording() -> Recording:
+    """Say what is recorded."""
+    return Recording(NOTEBOOK, MODULE, parameters().data, SEEDS)
 
 
 def metric_name(row: str) -> str:
@@ -142,25 +147,16 @@ def evidence(
     """
     asked = parameters()
     kept = {name: getattr(asked, name) for name in ("batch", "kernel_batch", "kernel_every", "device")}
-    return Evidence(
-        notebook=NOTEBOOK,
-        tier="paper",
-        standard=True,
-        changed={},
-        parameters={
-            "tier": "paper",
-            "protocol": "photographs",
-            "optics": "simulated",
-            "strength": severity(),
-            "student": chosen_form(),
-            "trials": trials,
-            "rates": chosen_rates(trials),
-            **kept,
-        },
-        metrics=dict(found),
-        data={asked.data: DataState(kind=located.kind, sha256=located.sha256, source=located.source)},
-        provenance=snapshot(list(COMMAND)) | {"seconds": round(seconds), "seeds": list(SEEDS)},
-    )
+    protocol = {
+        "protocol": "photographs",
+        "optics": "simulated",
+        "strength": severity(),
+        "student": chosen_form(),
+        "trials": trials,
+        "rates": chosen_rates(trials),
+        **kept,
+    }
+    return recording().evidence(located, protocol, found, seconds)
 
 
 def spent(maker: DeviceMaker, cells: list[Cell], store: CellStore) -> float:
@@ -175,7 +171,7 @@ def spent(maker: DeviceMaker, cells: list[Cell], store: CellStore) -> float:
         Seconds.
     """
     everything = [*cells, maker.kernel(), *(maker.design(seed) for seed in SEEDS)]
-    return sum(store.load(cell_key(cell)).provenance["seconds"] for cell in everything)
+    return seconds_of([cell_key(cell) for cell in everything], store)
 
 
 @click.command()
@@ -186,9 +182,7 @@ def main(workers: int | None) -> None:
     Raises:
         ClickException: The real photographs are not there.
     """
-    located, store = locate(parameters().data), CellStore(cell_root())
-    if located.kind != "real":
-        raise click.ClickException(f"recording needs the real {parameters().data}, found a stand-in")
+    located, store = recording().real_data(), CellStore(cell_root())
     maker = DeviceMaker(parameters(), located.sha256)
     tried = trial_cell(maker)
     trials = report(run_cells([tried], store, workers=workers)[tried.name])
@@ -197,7 +191,7 @@ def main(workers: int | None) -> None:
     by_seed = {seed: records[cell.name] for seed, cell in devices.items()}
     seconds = spent(maker, [tried, *devices.values()], store)
     found = metrics(maker, by_seed, store)
-    save_evidence(results_root() / f"{NOTEBOOK}.json", evidence(located, found, trials, seconds))
+    recording().save(evidence(located, found, trials, seconds))
 
 
 if __name__ == "__main__":

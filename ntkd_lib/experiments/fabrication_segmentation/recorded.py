@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ntkd_lib.experiments.fabrication_segmentation import NOTEBOOK
 from ntkd_lib.experiments.fabrication_segmentation.methods import DESIGNED, NONE, WAYS
-from ntkd_lib.experiments.fabrication_segmentation.record import IDEAL, ROWS, metric_name
+from ntkd_lib.experiments.fabrication_segmentation.record import IDEAL, ROWS, metric_name, recording
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
-from ntkd_lib.records.evidence import Metric, load_evidence
-from ntkd_lib.records.layout import results_root
+from ntkd_lib.records.evidence import Metric
 from ntkd_lib.records.verdicts import bootstrap_interval
 
 # Source: NTKD paper, Tables 3 and 4, its own student.
@@ -30,8 +28,7 @@ def recorded_metrics() -> dict[str, Metric]:
     Returns:
         Metric by row; nothing where no run is recorded.
     """
-    path = results_root() / f"{NOTEBOOK}.json"
-    found = load_evidence(path, recorded=True).metrics if path.exists() else {}
+    found = recording().metrics()
     return {row: found[metric_name(row)] for row in ROWS if metric_name(row) in found}
 
 

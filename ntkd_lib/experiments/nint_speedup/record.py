@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
-from typing import Any
 
 import click
 
-from ntkd_lib.data.registry import Located, locate
+from ntkd_lib.data.registry import Located
 from ntkd_lib.experiments.nint_speedup import NOTEBOOK, small
 from ntkd_lib.experiments.nint_speedup.methods import XI
+from ntkd_lib.experiments.recording import Recording, keys_of, seconds_of
 from ntkd_lib.inr.metrics import value_at
 from ntkd_lib.records.cells import Record, cell_key
-from ntkd_lib.records.evidence import DataState, Evidence, Metric, save_evidence
+from ntkd_lib.records.evidence import Evidence, Metric
 from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root, results_root
-from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.records.layout import cell_root
 from ntkd_lib.records.store import CellStore, RecordError
 
 PARTS = ("fixed", "timed", "leverage", "xi")
+RECORDING = Recording(
+    NOTEBOOK, "ntkd_lib.experiments.nint_speedup.record", "signals", small.SEEDS, tier="cpu"
+)
 
 
 def by_seed(part: str, sha256: str, store: CellStore) -> dict[int, list[Record]]:
@@ -101,10 +103,7 @@ def _xi_range(fixed: Mapping[int, list[Record]], xi: Mapping[int, list[Record]])
 
 
 def evidence(located: Located, found: Mapping[str, Metric], seconds: float) -> Evidence:
-    """Put the metrics into evidence of tier cpu.
-
-    All sizes are fixed by the contract, not by the tier's parameters: its parameters are the protocol's, and
-    nothing can differ from the tier's.
+    """Put the metrics into evidence of tier cpu: all sizes are fixed by the contract, not by the tier's.
 
     Args:
         located: The data set.
@@ -114,17 +113,7 @@ def evidence(located: Located, found: Mapping[str, Metric], seconds: float) -> E
     Returns:
         The evidence.
     """
-    provenance: dict[str, Any] = snapshot(["python", "-m", "ntkd_lib.experiments.nint_speedup.record"])
-    return Evidence(
-        notebook=NOTEBOOK,
-        tier="cpu",
-        standard=True,
-        changed={},
-        parameters={"tier": "cpu", **small.protocol()},
-        metrics=dict(found),
-        data={"signals": DataState(kind=located.kind, sha256=located.sha256, source=located.source)},
-        provenance=provenance | {"seconds": round(seconds), "seeds": list(small.SEEDS)},
-    )
+    return RECORDING.evidence(located, small.protocol(), found, seconds)
 
 
 @click.command()
@@ -136,15 +125,11 @@ def main(parts: tuple[str, ...], workers: int) -> None:
     Raises:
         ClickException: The real signals are not there.
     """
-    located, store = locate("signals"), CellStore(cell_root())
-    if located.kind != "real":
-        raise click.ClickException("recording needs the real data set signals, found a stand-in")
+    located, store = RECORDING.real_data(), CellStore(cell_root())
     for part in parts or PARTS:
         run_cells(small.cells(part, located.sha256), store, workers=workers)
     found = metrics(located.sha256, store)
-    keys = sorted({key for metric in found.values() for key in metric.cells})
-    seconds = sum(store.load(key).provenance["seconds"] for key in keys)
-    save_evidence(results_root() / f"{NOTEBOOK}.json", evidence(located, found, seconds))
+    RECORDING.save(evidence(located, found, seconds_of(keys_of(found), store)))
 
 
 if __name__ == "__main__":

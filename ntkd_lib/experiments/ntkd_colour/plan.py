@@ -29,7 +29,7 @@ def colour_plan(parameters: ClassificationParameters) -> list[Cell]:
     maker = ColourMaker(parameters, locate(parameters.colour).sha256)
     cells = [maker.teacher(name) for name in teacher_names(parameters)]
     for seed in colour_seeds(parameters):
-        students = {method.name: _student(maker, method, seed) for method in students_of(parameters)}
+        students = {method.name: student_cell(maker, method, seed) for method in students_of(parameters)}
         cells += [*students.values(), *_few_labels(maker, parameters, seed)]
         if seed == colour_seeds(parameters)[0]:
             cells.append(maker.embedding({name: students[name] for name in EMBEDDED}, seed))
@@ -87,14 +87,27 @@ def shares_of(parameters: ClassificationParameters) -> tuple[float, ...]:
     return FEW_LABELS if parameters.colour_students == "all" else ()
 
 
-def _student(maker: ColourMaker, method: Method, seed: int) -> Cell:
-    return maker.student(method, seed, chosen_settings(method.settings_of))
+def student_cell(maker: ColourMaker, method: Method, seed: int, share: float = 1) -> Cell:
+    """Make the cell of a student with the settings that its search chose.
+
+    Args:
+        maker: Maker of the cells.
+        method: Which student.
+        seed: Seed.
+        share: Share of the labels that it knows.
+
+    Returns:
+        The cell.
+    """
+    settings = chosen_settings(method.settings_of)
+    if share == 1:
+        return maker.student(method, seed, settings)
+    return maker.student(method, seed, settings, f"/labels={share}", label_share=share)
 
 
 def _few_labels(maker: ColourMaker, parameters: ClassificationParameters, seed: int) -> list[Cell]:
-    found = []
-    for share in shares_of(parameters):
-        for name in FEW_LABEL_STUDENTS:
-            settings = chosen_settings(name)
-            found.append(maker.student(METHODS[name], seed, settings, f"/labels={share}", label_share=share))
-    return found
+    return [
+        student_cell(maker, METHODS[name], seed, share)
+        for share in shares_of(parameters)
+        for name in FEW_LABEL_STUDENTS
+    ]

@@ -9,26 +9,26 @@ stopped goes on; evidence is written for the students whose seeds are complete.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import click
 
-from ntkd_lib.data.registry import Located, locate
+from ntkd_lib.data.registry import Located
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
 from ntkd_lib.experiments.ntkd_colour.cells import ColourMaker
 from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABEL_STUDENTS, FEW_LABELS, METHODS, metric_name
-from ntkd_lib.experiments.ntkd_colour.settings import chosen_settings
+from ntkd_lib.experiments.ntkd_colour.plan import student_cell
+from ntkd_lib.experiments.recording import Recording, keys_of, seconds_of
 from ntkd_lib.records.cells import Cell, Record, cell_key
-from ntkd_lib.records.evidence import DataState, Evidence, Metric, metric_of, save_evidence
+from ntkd_lib.records.evidence import Evidence, Metric, metric_of
 from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root, results_root
+from ntkd_lib.records.layout import cell_root
 from ntkd_lib.records.parameters import load_parameters
-from ntkd_lib.records.provenance import snapshot
 from ntkd_lib.records.store import CellStore, RecordError
 
 NOTEBOOK = "01_ntkd_classification"
 SEEDS = (0, 1, 2, 3, 4)
 STUDENTS = ("none", "kd", "ntkd", "ntkd_kd", "f8", "ideal_lens")
+RECORDING = Recording(NOTEBOOK, "ntkd_lib.experiments.ntkd_colour.record", "cifar-10", SEEDS)
 EPOCHS = 36
 FEW_EPOCHS = 8  # half of each epoch repeats the known labels, fifty times over where they are 1 %
 WITH_SHARES = {name: (name, 1.0) for name in STUDENTS} | {
@@ -61,14 +61,11 @@ def cells(names: Sequence[str], sha256: str) -> list[Cell]:
     Returns:
         One cell a seed and student.
     """
-    return [_cell(*WITH_SHARES[name], seed, sha256) for seed in SEEDS for name in names]
-
-
-def _cell(name: str, share: float, seed: int, sha256: str) -> Cell:
-    maker, settings = ColourMaker(parameters(share), sha256), chosen_settings(METHODS[name].settings_of)
-    if share == 1:
-        return maker.student(METHODS[name], seed, settings)
-    return maker.student(METHODS[name], seed, settings, f"/labels={share}", label_share=share)
+    return [
+        student_cell(ColourMaker(parameters(share), sha256), METHODS[method], seed, share)
+        for seed in SEEDS
+        for method, share in (WITH_SHARES[name] for name in names)
+    ]
 
 
 def by_seed(name: str, sha256: str, store: CellStore) -> dict[int, Record]:
@@ -118,25 +115,15 @@ def evidence(located: Located, found: Mapping[str, Metric], seconds: float) -> E
         The evidence; its parameters are the protocol's.
     """
     asked = parameters()
-    kept: dict[str, Any] = {name: getattr(asked, name) for name in (*ASKED, *KERNEL)}
-    provenance = snapshot(["python", "-m", "ntkd_lib.experiments.ntkd_colour.record"])
-    return Evidence(
-        notebook=NOTEBOOK,
-        tier="paper",
-        standard=True,
-        changed={},
-        parameters={
-            "tier": "paper",
-            "protocol": "colour",
-            "epochs": EPOCHS,
-            "few_label_epochs": FEW_EPOCHS,
-            "device": "cpu",
-            **kept,
-        },
-        metrics=dict(found),
-        data={asked.colour: DataState(kind=located.kind, sha256=located.sha256, source=located.source)},
-        provenance=provenance | {"seconds": round(seconds), "seeds": list(SEEDS)},
-    )
+    kept = {name: getattr(asked, name) for name in (*ASKED, *KERNEL)}
+    protocol = {
+        "protocol": "colour",
+        "epochs": EPOCHS,
+        "few_label_epochs": FEW_EPOCHS,
+        "device": "cpu",
+        **kept,
+    }
+    return RECORDING.evidence(located, protocol, found, seconds)
 
 
 @click.command()
@@ -148,14 +135,10 @@ def main(names: tuple[str, ...], workers: int | None) -> None:
     Raises:
         ClickException: The real images are not there.
     """
-    located, store = locate(parameters().colour), CellStore(cell_root())
-    if located.kind != "real":
-        raise click.ClickException(f"recording needs the real {parameters().colour}, found a stand-in")
+    located, store = RECORDING.real_data(), CellStore(cell_root())
     run_cells(cells(names or list(WITH_SHARES), located.sha256), store, workers=workers)
     found = metrics(located.sha256, store)
-    keys = sorted({key for metric in found.values() for key in metric.cells})
-    seconds = sum(store.load(key).provenance["seconds"] for key in keys)
-    save_evidence(results_root() / f"{NOTEBOOK}.json", evidence(located, found, seconds))
+    RECORDING.save(evidence(located, found, seconds_of(keys_of(found), store)))
 
 
 if __name__ == "__main__":

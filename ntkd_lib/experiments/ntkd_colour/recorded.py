@@ -9,10 +9,9 @@ import pandas as pd
 
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
 from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABELS, METHODS, metric_name, of_labels
-from ntkd_lib.experiments.ntkd_colour.record import NOTEBOOK, WITH_SHARES
+from ntkd_lib.experiments.ntkd_colour.record import RECORDING, WITH_SHARES
 from ntkd_lib.experiments.ntkd_colour.summary import PAPER, SHORT
-from ntkd_lib.records.evidence import Metric, load_evidence
-from ntkd_lib.records.layout import results_root
+from ntkd_lib.records.evidence import Metric
 from ntkd_lib.records.verdicts import bootstrap_interval
 
 
@@ -22,8 +21,7 @@ def recorded_metrics() -> dict[tuple[str, float], Metric]:
     Returns:
         Metric by student and share of labels; nothing where no run is recorded.
     """
-    path = results_root() / f"{NOTEBOOK}.json"
-    found = load_evidence(path, recorded=True).metrics if path.exists() else {}
+    found = RECORDING.metrics()
     return {of: found[metric_name(*of)] for of in WITH_SHARES.values() if metric_name(*of) in found}
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 from scipy.stats import spearmanr
 
 from ntkd_lib.experiments.notebook import Run
-from ntkd_lib.experiments.ntkd_classification.summary import gap_row, student_label, student_records
+from ntkd_lib.experiments.ntkd_classification.summary import student_label, student_records
 from ntkd_lib.experiments.ntkd_controls.design import (
     ARCHITECTURES,
     HIDDEN_SIZES,
     QUARTER,
     RANDOM_KINDS,
-    SHARES,
     TRAINED_ELSEWHERE,
-    TRANSFERS,
     VARIANTS,
 )
+from ntkd_lib.experiments.ntkd_controls.few_labels import few_label_gaps, few_label_metrics
 from ntkd_lib.experiments.ntkd_controls.plan import (
     ASKED,
     asked_architecture,
@@ -24,7 +25,7 @@ from ntkd_lib.experiments.ntkd_controls.plan import (
     variants_of,
 )
 from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric, metric_of
+from ntkd_lib.records.evidence import Metric
 
 ALL_TRAINING_IMAGES = 50_000
 PAPER_RANDOM = {
@@ -170,22 +171,9 @@ def few_labels(run: Run) -> pd.DataFrame:
         run: The run.
 
     Returns:
-        One row a pair and share of labels, as ``gap_row`` makes it, with ``share`` and both accuracies.
+        As `few_label_gaps`.
     """
-    rows = []
-    for share in SHARES:
-        by_method = {
-            name: pd.Series(
-                {s: r.values["accuracy"] for s, r in variant_records(run, f"{name}_labels{share}").items()}
-            )
-            for name in TRANSFERS
-        }
-        for greater, less in (("kd", "none"), ("ntkd", "none"), ("ntkd", "kd")):
-            label = f"{student_label(greater)} − {student_label(less)}, {100 * share:g} % of labels"
-            row = gap_row(by_method, (greater, less), label)
-            means = {"of_greater": by_method[greater].mean(), "of_less": by_method[less].mean()}
-            rows.append({**row, **means, "share": share})
-    return pd.DataFrame(rows)
+    return few_label_gaps(few_label_metrics(run.parameters.data, partial(variant_records, run)))
 
 
 def read_outs(run: Run) -> pd.DataFrame:
@@ -258,12 +246,7 @@ def metrics(run: Run) -> dict[str, Metric]:
         data=[run.parameters.data],
         cells=[r.key for records in (full, quarter) for r in records.values()],
     )
-    for share in SHARES:
-        for method in TRANSFERS:
-            key = f"ntkd.mnist.{method}.labels_{share}.accuracy"
-            found[key] = metric_of(
-                variant_records(run, f"{method}_labels{share}"), "accuracy", run.parameters.data
-            )
+    found |= few_label_metrics(run.parameters.data, partial(variant_records, run))
     return found | _limit_metric(run)
 
 

@@ -1,0 +1,66 @@
+"""Digits of which few have a label: what is measured, and how methods are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from ntkd_lib.experiments.ntkd_classification.summary import gap_row, student_label
+from ntkd_lib.experiments.ntkd_colour.methods import of_labels
+from ntkd_lib.experiments.ntkd_controls.design import SHARES, TRANSFERS
+from ntkd_lib.records.cells import Record
+from ntkd_lib.records.evidence import Metric, metric_of
+
+PAIRS = (("kd", "none"), ("ntkd", "none"), ("ntkd", "kd"))
+
+
+def few_label_metrics(data: str, records_of: Callable[[str], Mapping[int, Record]]) -> dict[str, Metric]:
+    """Make the metrics of students that know few labels.
+
+    Args:
+        data: Name of the digits.
+        records_of: Gives the records of a variant by seed.
+
+    Returns:
+        Metric by name.
+    """
+    return {
+        few_label_metric(method, share): metric_of(records_of(f"{method}_labels{share}"), "accuracy", data)
+        for share in SHARES
+        for method in TRANSFERS
+    }
+
+
+def few_label_metric(method: str, share: float) -> str:
+    """Name the metric of a student that knows few labels.
+
+    Args:
+        method: One of ``TRANSFERS``.
+        share: One of ``SHARES``.
+
+    Returns:
+        Name.
+    """
+    return f"ntkd.mnist.{method}.labels_{share}.accuracy"
+
+
+def few_label_gaps(found: Mapping[str, Metric]) -> pd.DataFrame:
+    """Compare students that know few labels seed by seed.
+
+    Args:
+        found: Metrics by name.
+
+    Returns:
+        One row a pair and share of labels, as ``gap_row`` makes it, with ``share`` and both accuracies.
+    """
+    rows = []
+    for share in SHARES:
+        metrics = {name: found[few_label_metric(name, share)] for name in TRANSFERS}
+        by_method = {name: pd.Series(m.values, index=m.seeds) for name, m in metrics.items()}
+        for greater, less in PAIRS:
+            label = f"{student_label(greater)} − {student_label(less)}{of_labels(share)}"
+            row = gap_row(by_method, (greater, less), label)
+            means = {"of_greater": by_method[greater].mean(), "of_less": by_method[less].mean()}
+            rows.append({**row, **means, "share": share})
+    return pd.DataFrame(rows)
