@@ -28,9 +28,9 @@ seeds = [0, 1, 2, 3, 4]
 seed = None
 data = "mnist"
 epochs = 3
-long_epochs = 16
-single_epochs = 30
-teacher_epochs = 6
+long_epochs = 13
+single_epochs = 25
+teacher_epochs = 5
 batch = 128
 kernel_batch = 32
 kernel_every = 4
@@ -49,7 +49,7 @@ colour = "cifar-10"
 colour_students = "core"
 colour_seeds = [0]
 colour_images = 50_000
-colour_epochs = 22
+colour_epochs = 21
 colour_single_epochs = 20
 colour_teacher = "compact"
 strong_teacher = "none"
@@ -261,7 +261,7 @@ show(
 )
 
 # %% [markdown]
-# **What the students see.** The values that enter the last dense layer, for 500 test images, laid out in the
+# **What the students see.** The values that enter the last dense layer, for 400 test images, laid out in the
 # plane by t-SNE: classes that a student tells apart form islands. Below, what each class is taken for; cats
 # and dogs are where a single optical layer has least to say.
 

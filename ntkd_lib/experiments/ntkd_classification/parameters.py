@@ -22,16 +22,16 @@ class ClassificationParameters(SeededParameters):
         3, "Passes over the training images for every student.", unit="epochs", ge=1, le=1000
     )
     long_epochs: int = parameter(
-        16,
+        13,
         "Passes for the equal-time control: as long as NTKD, its teacher and its kernel take.",
         unit="epochs",
         ge=1,
         le=4000,
     )
     single_epochs: int = parameter(
-        30, "Passes for students of one dense layer.", unit="epochs", ge=1, le=4000
+        25, "Passes for students of one dense layer.", unit="epochs", ge=1, le=4000
     )
-    teacher_epochs: int = parameter(6, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
+    teacher_epochs: int = parameter(5, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
     batch: int = parameter(128, "Images a training step.", unit="images", ge=8, le=1024)
     kernel_batch: int = parameter(
         32,
@@ -87,7 +87,7 @@ class ClassificationParameters(SeededParameters):
         50_000, "Colour training images; a fifth as many are tested on.", unit="images", ge=200, le=50_000
     )
     colour_epochs: int = parameter(
-        22, "Passes over the colour images for every student.", unit="epochs", ge=1, le=1000
+        21, "Passes over the colour images for every student.", unit="epochs", ge=1, le=1000
     )
     colour_single_epochs: int = parameter(
         20, "Passes for colour students of one dense layer.", unit="epochs", ge=1, le=4000

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from ntkd_lib.data.load import load, train_validation_split
+from ntkd_lib.data.load import Split, load, train_validation_split
 from ntkd_lib.distill.training import Images
 from ntkd_lib.records.seeds import deterministic
 
@@ -39,16 +39,16 @@ def prepare(arguments: Mapping[str, Any]) -> Setting:
         arguments: ``data``, ``sha256`` (which the data must have), ``seed`` and ``device``.
 
     Returns:
-        The data on the device.
+        The data on the device, which nobody may change: a process loads them once.
     """
-    train, test = (_images(arguments, split) for split in ("train", "test"))
+    name, sha256, device = (arguments[key] for key in ("data", "sha256", "device"))
+    train, test = _images(name, sha256, "train", device), _images(name, sha256, "test", device)
     rows, held_out = train_validation_split(len(train.labels), arguments["seed"], VALIDATION_SHARE)
     deterministic(arguments["seed"])
-    device = arguments["device"]
     return Setting(train, rows.to(device), held_out.to(device), test)
 
 
-def _images(arguments: Mapping[str, Any], split: str) -> Images:
-    data = load(arguments["data"], split, expect=arguments["sha256"])
-    device = torch.device(arguments["device"])
-    return Images(data.images.to(device).float() / 255, data.labels.to(device))
+@lru_cache(maxsize=2)
+def _images(name: str, sha256: str, split: Split, device: str) -> Images:
+    data = load(name, split, expect=sha256)
+    return Images(data.images.to(device).float().div_(255), data.labels.to(device))

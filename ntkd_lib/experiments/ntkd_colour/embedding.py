@@ -11,7 +11,7 @@ from ntkd_lib.experiments.ntkd_colour.setting import prepare
 from ntkd_lib.experiments.ntkd_colour.student import restore_student
 from ntkd_lib.records.cells import CellResult, Record
 
-IMAGES = 500
+IMAGES = 400
 PERPLEXITY = 30
 
 

@@ -37,7 +37,7 @@ def prepare(arguments: Mapping[str, Any]) -> Setting:
 def _images(arguments: Mapping[str, Any], split: str, count: int) -> Images:
     images, labels = first_images(arguments["data"], arguments["sha256"], split, count)
     device = torch.device(arguments["device"])
-    return Images(images.to(device).float() / 255, labels.to(device))
+    return Images(images.to(device).float().div_(255), labels.to(device))
 
 
 @cache
