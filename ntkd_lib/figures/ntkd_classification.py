@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -165,7 +166,7 @@ def score_table(summary: pd.DataFrame) -> Html:
         (
             student.label,
             format_value(student.mean, "percent"),
-            *_spread(student),
+            *spread(student),
             "–" if np.isnan(student.paper) else f"{student.paper:g} %",
             f"{student.parameters:,}",
             f"{student.seconds:.1f}",
@@ -176,8 +177,15 @@ def score_table(summary: pd.DataFrame) -> Html:
     return table(headers, rows, caption="All students, mean over seeds")
 
 
-def _spread(student: object) -> tuple[str, str]:
-    """Write interval and standard deviation, which a single seed has not."""
+def spread(student: Any) -> tuple[str, str]:
+    """Write interval and standard deviation, which a single seed has not.
+
+    Args:
+        student: A row with ``low``, ``high`` and ``std``.
+
+    Returns:
+        Two cells of a table.
+    """
     if np.isnan(student.std):
         return "–", "–"
     return f"[{student.low:.2f}, {student.high:.2f}]", f"{student.std:.2f}"

@@ -148,18 +148,18 @@ def draw_read_outs(read_outs: pd.DataFrame) -> Figure:
     return figure
 
 
-def few_label_table(gaps: pd.DataFrame, of: str) -> Html:
-    """Show what transfer adds where labels are few.
+def gap_table(gaps: pd.DataFrame, caption: str) -> Html:
+    """Show pairs of students of digits.
 
     Args:
-        gaps: One row a pair and share; nothing where no run is recorded.
-        of: Which run it is.
+        gaps: One row a pair; nothing where no run is recorded.
+        caption: Of the table.
 
     Returns:
         Pair, both accuracies, mean difference, interval, seeds; or a line that says how to record a run.
     """
     if gaps.empty:
-        words = "No run with several seeds is recorded yet; this makes one: "
+        words = "No run with five seeds is recorded yet; this makes one: "
         return element("p", words, element("code", "python -m ntkd_lib.experiments.ntkd_controls.record"))
     rows = [
         (
@@ -173,7 +173,7 @@ def few_label_table(gaps: pd.DataFrame, of: str) -> Html:
         for row in gaps.itertuples()
     ]
     headers = ("Pair", "First", "Second", "Difference", "Lower end", "Upper end", "Seeds")
-    return table(headers, rows, caption=f"Few labels, {of}: differences in points")
+    return table(headers, rows, caption=caption)
 
 
 def depth_table(depths: pd.DataFrame) -> Html:

@@ -8,6 +8,7 @@ import pandas as pd
 from ntkd_lib.data.mask_pairs import CARVANA
 from ntkd_lib.figures.claims import MINUS, format_value
 from ntkd_lib.figures.html import Html, element, table
+from ntkd_lib.figures.ntkd_classification import spread
 
 
 def answer(gaps: pd.DataFrame) -> Html:
@@ -65,8 +66,7 @@ def score_table(summary: pd.DataFrame) -> Html:
         (
             student.label,
             format_value(student.mean, "percent"),
-            f"[{student.low:.2f}, {student.high:.2f}]",
-            "–" if np.isnan(student.std) else f"{student.std:.2f}",
+            *spread(student),
             f"{student.boundary:.1f} %",
             "–" if np.isnan(student.paper) else f"{student.paper:g} %",
             f"{student.parameters:,}",

@@ -22,16 +22,16 @@ class ClassificationParameters(SeededParameters):
         3, "Passes over the training images for every student.", unit="epochs", ge=1, le=1000
     )
     long_epochs: int = parameter(
-        13,
+        16,
         "Passes for the equal-time control: as long as NTKD, its teacher and its kernel take.",
         unit="epochs",
         ge=1,
         le=4000,
     )
     single_epochs: int = parameter(
-        25, "Passes for students of one dense layer.", unit="epochs", ge=1, le=4000
+        30, "Passes for students of one dense layer.", unit="epochs", ge=1, le=4000
     )
-    teacher_epochs: int = parameter(5, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
+    teacher_epochs: int = parameter(6, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
     batch: int = parameter(128, "Images a training step.", unit="images", ge=8, le=1024)
     kernel_batch: int = parameter(
         32,
@@ -54,7 +54,8 @@ class ClassificationParameters(SeededParameters):
         128, "Images on which the teacher's kernel is exact.", unit="images", ge=8, le=4096
     )
     control_seeds: Seeds = parameter(
-        [0], "Seeds of what no claim on digits rests on: sizes, few labels, read-out, depth and the like."
+        [0],
+        "Seeds of the controls on digits: forms of the loss, sizes, few labels, read-out and so on.",
     )
     optical_depth: bool = parameter(
         False, "Whether two optical layers and saturable absorbers are tried too; they are slow."
@@ -87,7 +88,7 @@ class ClassificationParameters(SeededParameters):
         50_000, "Colour training images; a fifth as many are tested on.", unit="images", ge=200, le=50_000
     )
     colour_epochs: int = parameter(
-        21, "Passes over the colour images for every student.", unit="epochs", ge=1, le=1000
+        22, "Passes over the colour images for every student.", unit="epochs", ge=1, le=1000
     )
     colour_single_epochs: int = parameter(
         20, "Passes for colour students of one dense layer.", unit="epochs", ge=1, le=4000

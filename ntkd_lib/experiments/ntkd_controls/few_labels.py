@@ -52,15 +52,28 @@ def few_label_gaps(found: Mapping[str, Metric]) -> pd.DataFrame:
         found: Metrics by name.
 
     Returns:
-        One row a pair and share of labels, as ``gap_row`` makes it, with ``share`` and both accuracies.
+        One row a pair and share of labels, as `compared` makes it.
     """
     rows = []
     for share in SHARES:
         metrics = {name: found[few_label_metric(name, share)] for name in TRANSFERS}
-        by_method = {name: pd.Series(m.values, index=m.seeds) for name, m in metrics.items()}
-        for greater, less in PAIRS:
-            label = f"{student_label(greater)} − {student_label(less)}{of_labels(share)}"
-            row = gap_row(by_method, (greater, less), label)
-            means = {"of_greater": by_method[greater].mean(), "of_less": by_method[less].mean()}
-            rows.append({**row, **means, "share": share})
+        rows += [compared(metrics, pair, of_labels(share)) for pair in PAIRS]
     return pd.DataFrame(rows)
+
+
+def compared(metrics: Mapping[str, Metric], pair: tuple[str, str], tail: str = "") -> dict[str, object]:
+    """Compare two students seed by seed.
+
+    Args:
+        metrics: Metric by student.
+        pair: The student that is expected to be better, and the other.
+        tail: End of the label.
+
+    Returns:
+        A row as ``gap_row`` makes it, and both accuracies.
+    """
+    by_method = {name: pd.Series(metrics[name].values, index=metrics[name].seeds) for name in pair}
+    greater, less = pair
+    label = f"{student_label(greater)} − {student_label(less)}{tail}"
+    means = {"of_greater": by_method[greater].mean(), "of_less": by_method[less].mean()}
+    return {**gap_row(by_method, pair, label), **means}

@@ -1,69 +1,85 @@
-"""Train the students of digits that know few labels with five seeds, and record the evidence.
+"""Train the controls on digits with five seeds, and record the evidence for the claims that rest on them.
 
-It takes ten minutes of a CPU core, more than the live run has left; everything else is as in that run. Run as
-``python -m ntkd_lib.experiments.ntkd_controls.record``. Cells that are in the store are not run again.
+It takes about a quarter of an hour of two CPU cores, more than the live run has left; everything else is as
+in that run. Run as ``python -m ntkd_lib.experiments.ntkd_controls.record``. Cells that are in the store,
+those of the live run for instance, are not run again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import click
 
+from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification import NOTEBOOK
-from ntkd_lib.experiments.ntkd_classification.cells import CellMaker
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
-from ntkd_lib.experiments.ntkd_controls.cells import variant_cell
-from ntkd_lib.experiments.ntkd_controls.design import VARIANTS
-from ntkd_lib.experiments.ntkd_controls.few_labels import few_label_metrics
+from ntkd_lib.experiments.ntkd_classification.plan import plan
+from ntkd_lib.experiments.ntkd_classification.settings import chosen_form
+from ntkd_lib.experiments.ntkd_classification.summary import student_records
+from ntkd_lib.experiments.ntkd_controls.design import QUARTER, VARIANTS
+from ntkd_lib.experiments.ntkd_controls.summary import own_seed_metrics
 from ntkd_lib.experiments.recording import Recording, keys_of, seconds_of
 from ntkd_lib.records.cells import Cell, Record
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.records.evidence import Metric, metric_of
 from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
+from ntkd_lib.records.layout import cell_root, tier_layout
 from ntkd_lib.records.parameters import load_parameters
 from ntkd_lib.records.store import CellStore
 
 SEEDS = (0, 1, 2, 3, 4)
 MODULE = "ntkd_lib.experiments.ntkd_controls.record"
-RECORDING = Recording(NOTEBOOK, MODULE, "mnist", SEEDS, tier="cpu", file="01_few_labels")
-FEW = tuple(variant.name for variant in VARIANTS.values() if variant.family == "labels")
-ASKED = ("epochs", "batch", "teacher_epochs", "kernel_batch", "kernel_every", "kernel_images", "landmarks")
+RECORDING = Recording(NOTEBOOK, MODULE, "mnist", SEEDS, tier="cpu", file="01_digit_controls")
+STUDENTS = ("none", "kd", "ntkd", "none_tuned", "ntkd_trace_only", "ntkd_untrained_teacher")
+SIZES = (f"ntkd_hidden{QUARTER}",)
+ASKED = ("epochs", "long_epochs", "batch", "teacher_epochs")
+KERNEL = ("kernel_batch", "kernel_every", "kernel_images", "landmarks")
 
 
 def parameters() -> ClassificationParameters:
-    """Give what students and teachers are asked for: the live run's."""
-    return load_parameters(ClassificationParameters, NOTEBOOK, "cpu", {})
+    """Give what is asked for: the live run, with five seeds for the controls too."""
+    return load_parameters(ClassificationParameters, NOTEBOOK, "cpu", {"control_seeds": list(SEEDS)})
 
 
-def cells(sha256: str) -> list[Cell]:
-    """List the cells.
-
-    Args:
-        sha256: Digest of the digits.
+def cells() -> list[Cell]:
+    """List the cells: students of the main comparison, controls, and students that know few labels.
 
     Returns:
-        One cell a seed and student.
+        Those of the notebook's plan.
     """
-    maker = CellMaker(parameters(), sha256)
-    return [variant_cell(maker, VARIANTS[name], seed) for seed in SEEDS for name in FEW]
+    asked = parameters()
+    students = [chosen_form() if name == "ntkd" else name for name in STUDENTS]
+    variants = [v for v in VARIANTS.values() if v.family == "labels" or v.name in SIZES]
+    wanted = {*students, *(f"{variant.family}/{variant.name}" for variant in variants)}
+    prefixes = {f"{asked.data}/{name}" for name in wanted}
+    return [cell for cell in plan(asked) if cell.name.rpartition("/")[0] in prefixes]
 
 
-def metrics(cells: Iterable[Cell], records: Mapping[str, Record]) -> dict[str, Metric]:
-    """Make the metrics of all students.
+def metrics(records: Mapping[str, Record]) -> dict[str, Metric]:
+    """Make the metrics.
 
     Args:
-        cells: What was run.
         records: Record by name of its cell.
 
     Returns:
         Metric by name.
     """
-    found: dict[str, dict[int, Record]] = {}
-    for cell in cells:
-        student = cell.name.split("/")[-2]
-        found.setdefault(student, {})[cell.arguments["seed"]] = records[cell.name]
-    return few_label_metrics(RECORDING.data, found.__getitem__)
+    asked = parameters()
+    run = Run(NOTEBOOK, asked, records, {}, tier_layout(asked.tier), {})
+    found = {student_metric(n): metric_of(student_records(run, n), "accuracy", asked.data) for n in STUDENTS}
+    return found | own_seed_metrics(run)
+
+
+def student_metric(name: str) -> str:
+    """Name the metric of a student.
+
+    Args:
+        name: One of ``STUDENTS``.
+
+    Returns:
+        Name.
+    """
+    return f"ntkd.mnist.{name}.accuracy"
 
 
 @click.command()
@@ -75,9 +91,9 @@ def main(workers: int | None) -> None:
         ClickException: The real digits are not there.
     """
     located, store = RECORDING.real_data(), CellStore(cell_root())
-    planned = cells(located.sha256)
-    found = metrics(planned, run_cells(planned, store, workers=workers))
-    protocol = {"protocol": "few labels"} | {name: getattr(parameters(), name) for name in ASKED}
+    found = metrics(run_cells(cells(), store, workers=workers))
+    protocol = {"protocol": "controls on digits"}
+    protocol |= {name: getattr(parameters(), name) for name in (*ASKED, *KERNEL)}
     RECORDING.save(RECORDING.evidence(located, protocol, found, seconds_of(keys_of(found), store)))
 
 
