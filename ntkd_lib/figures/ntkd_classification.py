@@ -236,7 +236,9 @@ def answer(gaps: pd.DataFrame) -> Html:
     return element("p", element("strong", "Measured here. "), "; ".join(parts) + ".")
 
 
-def _gap(row: object) -> str:
+def _gap(row: Any) -> str:
+    if row.seeds == 1:
+        return f"{row.mean:+.2f} points (one seed)".replace("-", MINUS)
     side = "above zero" if row.low > 0 else "below zero" if row.high < 0 else "around zero"
     numbers = f"{row.mean:+.2f} points, interval [{row.low:+.2f}, {row.high:+.2f}] {side}"
     return numbers.replace("-", MINUS)

@@ -1,4 +1,4 @@
-"""Score tables of notebooks 01 and 02: a single seed has neither interval nor standard deviation."""
+"""Tables and answers of notebooks 01 and 02: a single seed has neither interval nor standard deviation."""
 
 import numpy as np
 import pandas as pd
@@ -27,3 +27,12 @@ def test_only_several_seeds_have_a_spread(page) -> None:
     single = page.score_table(pd.DataFrame([ROW | {"low": 92.0, "high": 92.0, "std": np.nan}]))
     assert "[" not in single
     assert "92" in single
+
+
+def test_the_answer_gives_no_interval_to_a_single_seed() -> None:
+    gap = {"mean": -0.35, "low": -0.4, "high": -0.3}
+    pairs = (("ntkd", "kd", 5), ("kd", "none", 5), ("ntkd", "none_tuned", 1))
+    gaps = pd.DataFrame({"greater": a, "less": b, "seeds": seeds, **gap} for a, b, seeds in pairs)
+    text = ntkd_classification.answer(gaps)
+    assert text.count("−0.35 points, interval [−0.40, −0.30] below zero") == 2
+    assert "with the same training time: −0.35 points (one seed)." in text
