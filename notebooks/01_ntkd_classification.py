@@ -61,12 +61,13 @@ device = "cpu"
 
 # %% tags=["hide-input"]
 from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.experiments.ntkd_classification import alignment, check, summary
+from ntkd_lib.experiments.ntkd_classification import alignment, check, methods, summary
 from ntkd_lib.experiments.ntkd_classification.metrics import metrics
 from ntkd_lib.experiments.ntkd_colour import recorded
 from ntkd_lib.experiments.ntkd_colour import summary as colours
 from ntkd_lib.experiments.ntkd_controls import summary as controls
 from ntkd_lib.experiments.ntkd_controls.recorded import recorded_controls
+from ntkd_lib.experiments.spaces import space_rows
 from ntkd_lib.figures import ntkd_classification as figures
 from ntkd_lib.figures import ntkd_colour, ntkd_controls, training
 from ntkd_lib.figures.claims import claim_box
@@ -129,7 +130,8 @@ show(
     lambda: figures.draw_differences(gaps),
     alt="Dot plot of paired differences in test accuracy between students, with 95 % intervals and a line at "
     "zero.",
-    caption="Differences seed by seed. Intervals to the right of zero: the first student is better.",
+    caption="Differences seed by seed. Intervals to the right of zero: the first student is better. Hollow "
+    "dots are one seed, which has no interval.",
     data=gaps,
 )
 
@@ -248,7 +250,7 @@ show(
     "colour-differences",
     lambda: figures.draw_differences(colour_gaps),
     alt="Dot plot of paired differences in CIFAR-10 test accuracy between students, with a line at zero.",
-    caption="CIFAR-10: differences seed by seed.",
+    caption="CIFAR-10: differences seed by seed; hollow where there is one seed.",
     data=colour_gaps,
 )
 
@@ -449,6 +451,9 @@ ntkd_colour.teacher_table(colours.teachers(run))
 # %% tags=["hide-input"]
 ntkd_colour.settings_table(colours.settings_rows(run))
 
+# %% tags=["hide-input"]
+training.space_table(colours.searched(run), "What the search on colour images draws from")
+
 # %% [markdown]
 # **Losses.** All add to the cross-entropy of the labels, weighted by $\beta$; $\Theta_S$ and $\Theta_T$ are
 # divided by the teacher's mean diagonal.
@@ -481,6 +486,9 @@ show(
 
 # %% tags=["hide-input"]
 training.settings_table(trials, "Validation accuracy")
+
+# %% tags=["hide-input"]
+training.space_table(space_rows(methods.METHODS.values()), "What the search draws from")
 
 # %% [markdown]
 # **Training length.** A verdict needs a plateau: the best validation accuracy of the last eighth of training

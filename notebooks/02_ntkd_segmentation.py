@@ -42,9 +42,10 @@ device = "cpu"
 
 # %% tags=["hide-input"]
 from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.experiments.ntkd_segmentation import check, energy, summary
+from ntkd_lib.experiments.ntkd_segmentation import check, energy, methods, summary
 from ntkd_lib.experiments.ntkd_segmentation.metrics import metrics
 from ntkd_lib.experiments.ntkd_segmentation.panels import panels
+from ntkd_lib.experiments.spaces import space_rows
 from ntkd_lib.figures import ntkd_segmentation as figures
 from ntkd_lib.figures import segmentation_tables as tables
 from ntkd_lib.figures import training
@@ -203,6 +204,9 @@ show(
 
 # %% tags=["hide-input"]
 training.settings_table(trials, "Validation mIoU")
+
+# %% tags=["hide-input"]
+training.space_table(space_rows(methods.METHODS.values()), "What the search draws from")
 
 # %% [markdown]
 # **Training length.** A verdict needs a plateau: the best validation score of the last eighth of training is

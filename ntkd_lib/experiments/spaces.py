@@ -1,9 +1,45 @@
 """Spaces that recorded searches draw settings from: named ranges, each with a scale of its own."""
 
 import math
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Literal, Protocol
 
 Range = tuple[float, float, Literal["log", "linear"]]
+
+
+class Searched(Protocol):
+    """A method that a search may have tried."""
+
+    @property
+    def label(self) -> str:
+        """What tables call it."""
+
+    @property
+    def space(self) -> Mapping[str, Range] | None:
+        """What its search draws from; None where it takes another method's settings."""
+
+
+def space_rows(methods: Iterable[Searched]) -> list[tuple[str, str]]:
+    """Write what searches draw from, methods of one space together.
+
+    Args:
+        methods: The methods.
+
+    Returns:
+        Labels and ranges.
+
+    >>> from types import SimpleNamespace
+    >>> space_rows([SimpleNamespace(label=name, space={"lr": (0.1, 1, "log")}) for name in "ab"])
+    [('a; b', 'lr 0.1 to 1 (log)')]
+    """
+    found: dict[str, list[str]] = {}
+    for method in methods:
+        if method.space:
+            words = (
+                f"{name} {low:g} to {high:g} ({scale})" for name, (low, high, scale) in method.space.items()
+            )
+            found.setdefault(", ".join(words), []).append(method.label)
+    return [("; ".join(labels), words) for words, labels in found.items()]
 
 
 def place(bounds: Range, share: float) -> float:

@@ -33,10 +33,10 @@ def draw_scores(axes: Axes, summary: pd.DataFrame, dots: Iterable[pd.Series]) ->
 
 
 def draw_differences(gaps: pd.DataFrame, quantity: str, row_height: float = 0.36) -> Figure:
-    """Draw paired differences with their intervals.
+    """Draw paired differences with their intervals; that of a single seed, which has none, is hollow.
 
     Args:
-        gaps: One row a pair: ``label``, ``mean``, ``low``, ``high``.
+        gaps: One row a pair: ``label``, ``mean``, ``low``, ``high``, ``seeds``.
         quantity: What differs, with its unit.
         row_height: Height of a row, inches.
 
@@ -46,6 +46,9 @@ def draw_differences(gaps: pd.DataFrame, quantity: str, row_height: float = 0.36
     figure, axes = plt.subplots(figsize=(7.2, row_height * len(gaps) + 1))
     axes.axvline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
     for row, gap in enumerate(gaps.itertuples()):
+        if gap.seeds == 1:
+            axes.plot(gap.mean, row, "o", color=BLUE, markersize=6, markerfacecolor="none")
+            continue
         colour = GREEN if gap.low > 0 else BLUE if gap.high > 0 else ORANGE
         axes.plot([gap.low, gap.high], [row, row], color=colour, linewidth=2.5)
         axes.plot(gap.mean, row, "o", color=colour, markersize=6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
@@ -81,3 +83,16 @@ def settings_table(trials: pd.DataFrame, quantity: str) -> Html:
     ]
     headers = ("Student", "Chosen settings", quantity, "Trials")
     return table(headers, rows, caption="What the search chose")
+
+
+def space_table(rows: Sequence[tuple[str, str]], caption: str) -> Html:
+    """Show what searches draw from.
+
+    Args:
+        rows: Labels and ranges.
+        caption: Of the table.
+
+    Returns:
+        Students, what their settings are drawn from.
+    """
+    return table(("Students", "Drawn from"), rows, caption=caption)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ntkd_lib.figures import ntkd_classification, segmentation_tables
+from ntkd_lib.figures import dots, ntkd_classification, segmentation_tables
 
 ROW = {
     "label": "labels only",
@@ -36,3 +36,11 @@ def test_the_answer_gives_no_interval_to_a_single_seed() -> None:
     text = ntkd_classification.answer(gaps)
     assert text.count("−0.35 points, interval [−0.40, −0.30] below zero") == 2
     assert "with the same training time: −0.35 points (one seed)." in text
+
+
+def test_a_difference_of_a_single_seed_is_hollow_and_takes_no_side() -> None:
+    gap = {"label": "", "mean": 0.3, "low": 0.3, "high": 0.3}
+    axes = dots.draw_differences(pd.DataFrame([gap | {"seeds": 5}, gap | {"seeds": 1}]), "points").axes[0]
+    several, single = (line for line in axes.lines if line.get_marker() == "o")
+    assert several.get_color() == dots.GREEN
+    assert (single.get_color(), single.get_markerfacecolor()) == (dots.BLUE, "none")

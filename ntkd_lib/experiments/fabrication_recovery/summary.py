@@ -12,6 +12,7 @@ from ntkd_lib.experiments.fabrication_recovery.methods import METHODS
 from ntkd_lib.experiments.fabrication_recovery.settings import chosen_form, search, severity
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification.settings import chosen_form as student_form
+from ntkd_lib.experiments.ntkd_classification.summary import gap_row
 from ntkd_lib.records.cells import Record
 from ntkd_lib.records.verdicts import bootstrap_interval
 
@@ -175,16 +176,12 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
         table: As `scores` gives it.
 
     Returns:
-        One row a pair: greater, less, label, mean difference in points, 95 % interval, smallest difference.
+        One row a pair, as ``gap_row`` makes it.
     """
-    rows = []
-    for greater, less in PAIRS:
-        gaps = list(by_seed(table, greater) - by_seed(table, less))
-        low, high = bootstrap_interval(gaps)
-        label = f"{label_of(greater)} − {label_of(less)}"
-        row = {"greater": greater, "less": less, "label": label, "mean": float(np.mean(gaps))}
-        rows.append({**row, "low": low, "high": high, "smallest": min(gaps)})
-    return pd.DataFrame(rows)
+    by_method = {name: by_seed(table, name) for pair in PAIRS for name in pair}
+    return pd.DataFrame(
+        gap_row(by_method, pair, f"{label_of(pair[0])} − {label_of(pair[1])}") for pair in PAIRS
+    )
 
 
 def sweep(run: Run) -> pd.DataFrame:

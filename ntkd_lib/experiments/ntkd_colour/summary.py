@@ -21,6 +21,7 @@ from ntkd_lib.experiments.ntkd_colour.plan import (
     teacher_names,
 )
 from ntkd_lib.experiments.ntkd_colour.settings import chosen_settings, trials
+from ntkd_lib.experiments.spaces import space_rows
 from ntkd_lib.records.cells import Record
 from ntkd_lib.records.evidence import Metric, metric_of
 
@@ -224,6 +225,18 @@ def settings_rows(run: Run) -> pd.DataFrame:
         best = max(mean(t["validation"]) for t in own)
         rows.append({"label": method.label, "settings": words, "trials": len(own), "validation": best})
     return pd.DataFrame(rows)
+
+
+def searched(run: Run) -> list[tuple[str, str]]:
+    """List what the searches of the run's students draw from.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Labels and ranges.
+    """
+    return space_rows(students_of(run.parameters))
 
 
 def metrics(run: Run) -> dict[str, Metric]:
