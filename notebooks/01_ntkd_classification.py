@@ -400,9 +400,13 @@ ntkd_controls.gap_table(controls.few_labels(run), "Few labels, this run: differe
 #
 # Theory (arXiv 2606.09792) says that no incoherent mask beats a plain lens when every pixel is read out;
 # masks should gain where detectors are few. So the read-out is averaged over larger and larger detectors, and
-# a lens with as many values stands beside it. The paper names depth and strong nonlinearity as its limits:
-# light cannot be subtracted before it is captured, so a second optical layer adds little by itself, and a
-# saturable absorber is the nonlinearity that optics has. These last students train on the paper's budget.
+# a lens with as many values stands beside it. With few values on digits, and with 4,096 on colour images, the
+# filters win by far: 73.2 against 55.5 %, both with NTKD (recorded run). That does not contradict the theory,
+# since our lens is read out through pixels so large that as few values remain, and the back end is small.
+#
+# The paper names depth and strong nonlinearity as its limits: light cannot be subtracted before it is
+# captured, so a second optical layer adds little by itself, and a saturable absorber is the nonlinearity that
+# optics has. These last students train on the paper's budget.
 
 # %% tags=["hide-input"]
 read_outs = controls.read_outs(run)
