@@ -133,6 +133,7 @@ def test_a_claim_box_shows_only_what_is_asked_for(tmp_path, monkeypatch):
 
 def test_stand_in_data_leave_claims_open(tmp_path, monkeypatch):
     monkeypatch.setenv("NTKD_BUILD", str(tmp_path))
+    monkeypatch.setattr("ntkd_lib.records.evidence.results_root", lambda: tmp_path / "nothing recorded")
     made = claim_box(fake.evidence("standin"), ["ntkd-t3-mnist-ntkd"])
     assert "○ not assessed stand-in data (mnist)" in words(made)
 
