@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ntkd_lib.data import registry, standins
+from ntkd_lib.data.load import load
 from ntkd_lib.data.registry import locate
 from ntkd_lib.dntk.ledger import Ledger, Work
 from ntkd_lib.experiments.distilled_ntk import (
@@ -231,10 +232,12 @@ def small_pictures(tmp_path, monkeypatch):
     monkeypatch.delenv("NTKD_DATA", raising=False)
     monkeypatch.delenv("DATA", raising=False)
     monkeypatch.setenv("NTKD_CACHE", str(tmp_path / "cache"))
+    standins.standin.cache_clear()  # another test may have drawn the large ones, and must not get these
     registry.forget()
     for module, name, value in FEWER:
         monkeypatch.setattr(module, name, value)
     yield
+    standins.standin.cache_clear()
     registry.forget()
 
 
@@ -250,6 +253,7 @@ def test_the_path_of_imagenette_runs_with_a_resnet_on_a_few_small_pictures(tmp_p
     assert found["network"].values["parameters"] == 11_181_642
     methods = {r["method"] for name in set(found) - {"network"} for r in found[name].values["rows"]}
     assert methods >= {"exact", "local-global", "global top", "leverage", "streamed", "sketch pivoted"}
+    assert load("imagenette", "train").images.shape[2:] == (16, 16)
     whole = next(r for r in found["exact"].values["rows"] if r["target"] == "logits")
     assert whole["fidelity"] > 50
     assert whole["ledger"]["build"]["tangent kernel"]["rows"] == 400
