@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Range = tuple[float, float, Literal["log", "linear"]]
 
 
+@runtime_checkable
 class Searched(Protocol):
     """A method that a search may have tried."""
 
