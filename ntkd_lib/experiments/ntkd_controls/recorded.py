@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ntkd_lib.experiments.ntkd_classification.summary import PAIRS
 from ntkd_lib.experiments.ntkd_controls.few_labels import compared, few_label_gaps
 from ntkd_lib.experiments.ntkd_controls.record import RECORDING, STUDENTS, student_metric
-
-PAIRS = (
-    ("ntkd", "kd"),
-    ("ntkd", "none"),
-    ("kd", "none"),
-    ("ntkd", "none_tuned"),
-    ("ntkd", "ntkd_untrained_teacher"),
-    ("ntkd", "ntkd_trace_only"),
-)
 
 
 def recorded_controls() -> pd.DataFrame:
@@ -28,5 +20,5 @@ def recorded_controls() -> pd.DataFrame:
     if not found:
         return pd.DataFrame()
     students = {name: found[student_metric(name)] for name in STUDENTS}
-    rows = pd.DataFrame([compared(students, pair) for pair in PAIRS])
+    rows = pd.DataFrame([compared(students, pair) for pair in PAIRS if students.keys() >= set(pair)])
     return pd.concat([rows, few_label_gaps(found)], ignore_index=True)
