@@ -5,9 +5,7 @@ or on a cluster that a ``distributed.Client(address)`` is connected to. ``save_b
 disk, ``randomised_svd`` and ``ridge_solve`` read them block by block.
 """
 
-from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import product
 from math import isqrt
 
 import cloudpickle
@@ -16,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_graph
 from ntkd_lib.ntk.blocked_identity import kernel_digest, model_digest, samples_digest
-from ntkd_lib.ntk.blocked_tasks import PIECE, Settings, compute_block, mirror
+from ntkd_lib.ntk.blocked_tasks import PIECE, Settings, compute_block
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import choose_method, choose_tile, survey
 from ntkd_lib.ntk.kinds import Kind, class_pairs
@@ -83,9 +82,10 @@ def blocked_ntk(
     described = {**asdict(settings), "block": side}
     contents = [model_digest(model), samples_digest(left), None if right is None else samples_digest(right)]
     name = f"ntk-{kind}-{kernel_digest(__name__, described, contents)}"
-    graph = dict(
-        _graph(name, packed, settings, _chunks(left, side), None if right is None else _chunks(right, side))
-    )
+    chunks = chunks_of(left, side), None if right is None else chunks_of(right, side)
+    leading = (0,) if settings.kind == "per_class" else ()
+    task = (compute_block, f"model-{name}", settings)
+    graph = {f"model-{name}": packed, **dict(kernel_graph(name, task, *chunks, leading))}
     return da.Array(graph, name, _sides(corner, left, left if right is None else right, side), corner.dtype)
 
 
@@ -107,35 +107,11 @@ def _plan(
     return side, Settings(kind, method, min(fit, side))
 
 
-def _graph(
-    name: str, packed: bytes, settings: Settings, left: list[np.ndarray], right: list[np.ndarray] | None
-) -> Iterator[tuple[str | tuple, object]]:
-    """Give the nodes: the network, the chunks of samples, and the blocks by place."""
-    yield f"model-{name}", packed
-    for side, chunks in (("x1", left), ("x2", right or [])):
-        yield from (((f"{side}-{name}", i), chunk) for i, chunk in enumerate(chunks))
-    task = (compute_block, f"model-{name}", settings)
-    lead = (name, 0) if settings.kind == "per_class" else (name,)
-    for i, j in product(range(len(left)), range(len(left if right is None else right))):
-        if right is not None:
-            yield (*lead, i, j), (*task, (f"x1-{name}", i), (f"x2-{name}", j))
-        elif i == j:
-            yield (*lead, i, i), (*task, (f"x1-{name}", i))
-        elif i < j:
-            yield (*lead, i, j), (*task, (f"x1-{name}", i), (f"x1-{name}", j))
-        else:
-            yield (*lead, i, j), (mirror, (*lead, j, i))
-
-
 def _sides(corner: np.ndarray, left: np.ndarray, right: np.ndarray, side: int) -> tuple[tuple[int, ...], ...]:
     """Give the sizes of all blocks, axis by axis, from the kernel of one sample."""
     rows = corner.shape[-1]
-    sides = [tuple(rows * len(chunk) for chunk in _chunks(x, side)) for x in (left, right)]
+    sides = [tuple(rows * len(chunk) for chunk in chunks_of(x, side)) for x in (left, right)]
     return (*((size,) for size in corner.shape[:-2]), *sides)
-
-
-def _chunks(samples: np.ndarray, side: int) -> list[np.ndarray]:
-    return [samples[i : i + side] for i in range(0, len(samples), side)]
 
 
 def _array(samples: Samples, name: str) -> np.ndarray:

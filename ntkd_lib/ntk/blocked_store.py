@@ -1,5 +1,6 @@
 """Blocks of a kernel on disk, in the zarr format; a run that was killed goes on where it was."""
 
+from importlib import import_module
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -37,6 +38,7 @@ def save_blocks(array: da.Array, folder: str | Path) -> da.Array:
     missing = _missing(array, folder)
     blocks = _with_saved_blocks(array, folder, missing).to_delayed(optimize_graph=False)
     write = dask.delayed(_write, pure=False)
+    import_module("distributed.config")  # loaded inside, its defaults would leave with the setting
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": _LARGEST_GRAPH}):
         _run([write(str(folder), place, blocks[place]) for place in missing])
     if missing := _missing(array, folder):

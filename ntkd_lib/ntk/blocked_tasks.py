@@ -116,18 +116,6 @@ def laid_out(kernel: Shaped[Tensor, "..."], kind: Kind) -> Shaped[np.ndarray, ".
     return kernel.cpu().numpy()
 
 
-def mirror(block: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """Give the block on the other side of the diagonal.
-
-    Args:
-        block: Block.
-
-    Returns:
-        Its transpose, as a view.
-    """
-    return np.swapaxes(block, -1, -2)
-
-
 def _tensor(chunk: np.ndarray, model: nn.Module) -> Tensor:
     # torch.tensor copies into memory aligned by torch, on which the order of sums may depend
     return torch.tensor(chunk, device=next(model.parameters()).device)

@@ -34,6 +34,15 @@ def cell_root() -> Path:
     return build_root() / "cells"
 
 
+def kernel_root() -> Path:
+    """Find the folder of kernels that are larger than memory, each in a folder of its own name.
+
+    Returns:
+        an absolute path.
+    """
+    return build_root() / "kernels"
+
+
 def results_root() -> Path:
     """Find the folder of recorded evidence, which is part of the project.
 

@@ -4,6 +4,8 @@ import copy
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -235,6 +237,16 @@ def test_a_second_run_computes_what_is_missing(dense, tmp_path, calls):
     assert files(folder) == before
     assert np.array_equal(saved.compute(), kernel.compute())
     assert np.array_equal(again.compute(), kernel.compute())
+
+
+def test_saved_blocks_are_read_in_a_process_that_has_not_loaded_distributed(tmp_path):
+    program = f"""
+import dask.array as da
+from ntkd_lib.ntk.blocked_store import save_blocks
+print(save_blocks(da.ones((4, 4), chunks=2, name="ones"), {str(tmp_path / "ones")!r}).sum().compute())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "16.0\n", done.stderr
 
 
 def test_a_run_that_was_stopped_goes_on(dense, tmp_path, calls, monkeypatch):

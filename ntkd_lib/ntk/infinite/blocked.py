@@ -1,0 +1,74 @@
+"""The tangent kernel of infinitely many filters as a dask array, for kernels larger than memory."""
+
+import dask.array as da
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+
+from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_graph
+from ntkd_lib.ntk.blocked_identity import kernel_digest, samples_digest
+from ntkd_lib.ntk.infinite.flattened import TILE, flattened_ntk
+from ntkd_lib.records.memory import keep_freed_memory
+from ntkd_lib.records.worker import torch_on_one_thread
+
+BLOCK = 20 * TILE
+
+Images = Shaped[np.ndarray, "_ l h w"]
+
+
+def blocked_flattened_ntk(
+    x1: Images,
+    x2: Images | None = None,
+    *,
+    filter_size: int,
+    weight_std: float = 2**0.5,
+    block: int = BLOCK,
+    compiled: bool = False,
+) -> da.Array:
+    """Describe the kernel of `flattened_ntk` as a dask array, of which nothing is computed yet.
+
+    `save_blocks` keeps its blocks on disk and goes on where it was, `ridge_solve` reads them from there. Of
+    an own kernel only blocks on and above the diagonal are computed, those below are their transposes. Each
+    block is computed on one thread.
+
+    Args:
+        x1: First images, ``(n, colours, rows, columns)``; not to be changed afterwards.
+        x2: Second images; None for the first themselves.
+        filter_size: Side of the filters, odd.
+        weight_std: ``s_w``.
+        block: Images a side of a block; a multiple of the tile wastes nothing.
+        compiled: As in `flattened_ntk`.
+
+    Returns:
+        The kernel ``(n, m)`` in float32; its name is the hash of images, settings and code.
+
+    Raises:
+        ValueError: As `flattened_ntk`, and a block of no images.
+
+    >>> pixels = np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1, 1)
+    >>> blocked_flattened_ntk(pixels, filter_size=1, weight_std=1, block=2).compute()  # x x'
+    array([[1., 2., 3.],
+           [2., 4., 6.],
+           [3., 6., 9.]], dtype=float32)
+    """
+    if block < 1:
+        raise ValueError(f"block: got {block}, needs at least 1 image")
+    settings = {"filter_size": filter_size, "weight_std": weight_std, "compiled": compiled}
+    for images in (x1,) if x2 is None else (x1, x2):
+        _block(settings | {"compiled": False}, images[:1], x1[:1])  # refuses now what a task would refuse
+    contents = [samples_digest(x1), None if x2 is None else samples_digest(x2)]
+    name = f"ntk-flattened-{kernel_digest(__name__, settings | {'block': block}, contents)}"
+    chunks = chunks_of(x1, block), None if x2 is None else chunks_of(x2, block)
+    graph = dict(kernel_graph(name, (_block, settings), *chunks))
+    sides = tuple(tuple(map(len, side or chunks[0])) for side in chunks)
+    return da.Array(graph, name, sides, np.float32)
+
+
+def _block(settings: dict[str, float], left: Images, right: Images | None = None) -> Float[np.ndarray, "n m"]:
+    keep_freed_memory()
+    with torch_on_one_thread():
+        return flattened_ntk(_tensor(left), None if right is None else _tensor(right), **settings).numpy()
+
+
+def _tensor(images: Images) -> torch.Tensor:
+    return torch.tensor(images.copy())  # torch takes no views that run backwards
