@@ -1,8 +1,8 @@
 """Run all benchmarks: ``python -m benchmarks``."""
 
-from benchmarks import dntk, entk, kernels, koopman, masks, nint, optics, spectral, training_step
+from benchmarks import dntk, entk, infinite, kernels, koopman, masks, nint, optics, spectral, training_step
 
-for benchmark in (kernels, training_step, masks, koopman, spectral, dntk, nint, optics):
+for benchmark in (kernels, infinite, training_step, masks, koopman, spectral, dntk, nint, optics):
     benchmark.main()
 
 entk.main(["--quick"])

@@ -1,0 +1,73 @@
+"""Regression on infinitely many filters with all images: against a fit in memory, and what is recorded."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ntkd_lib.data.registry import Located, forget, locate
+from ntkd_lib.experiments.ntkd_colour.setting import prepare
+from ntkd_lib.experiments.ntkd_controls import many_images, record_limit
+from ntkd_lib.experiments.ntkd_controls.regression import choose, hits
+from ntkd_lib.ntk import blocked_store
+from ntkd_lib.ntk.infinite.convolutional import convolutional_kernels
+from ntkd_lib.records.cells import Record
+from ntkd_lib.records.claims import load_claims
+from ntkd_lib.records.verdicts import judge
+
+SMALL = {"images": 200, "fitted": 128, "validated": 52, "block": 64, "rank": 20, "compiled": False, "seed": 0}
+HALVED = (8, 16, 32, 64, 128)
+
+
+@pytest.fixture
+def arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """Ask for few of the drawn textures, whatever this machine has."""
+    monkeypatch.delenv("NTKD_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("NTKD_BUILD", str(tmp_path / "build"))
+    forget()
+    yield {"data": "cifar-10", "sha256": locate("cifar-10").sha256, **SMALL}
+    forget()
+
+
+def test_gives_what_a_fit_in_memory_gives_and_computes_blocks_once(arguments, monkeypatch) -> None:
+    found = many_images.regress(arguments, {}).values
+    setting = prepare({**arguments, "device": "cpu"})
+    train, labels = setting.train.images[setting.rows], setting.train.labels[setting.rows]
+    theta = convolutional_kernels(train, filter_size=7).ntk
+    cross = convolutional_kernels(setting.test.images, train, filter_size=7).ntk
+    chosen = choose(theta[:128, :128], labels[:128], theta[128:, :128], labels[128:])
+    truth = setting.test.labels
+    few = {
+        str(n): hits(theta[:n, :n], labels[:n], cross[:, :n], truth, chosen.ridge)
+        for n in (8, 16, 32, 64, 128)
+    }
+    assert found == {
+        "accuracy": hits(theta, labels, cross, truth, chosen.ridge),
+        "validation": chosen.validation,
+        "ridge": chosen.ridge,
+        "images": 180,
+        "few": few,
+    }
+    assert found["accuracy"] > 2 * 10  # ten classes
+    monkeypatch.setattr(blocked_store, "_write", lambda *_: pytest.fail("computed again"))
+    assert many_images.regress(arguments, {}).values == found
+
+
+def test_record_decides_the_claim() -> None:
+    located = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
+    claim = next(claim for claim in load_claims().claims if claim.metric_names == (record_limit.METRIC,))
+    for accuracy, status in ((65.0, "reproduced"), (60.0, "not reproduced")):
+        record = Record("a" * 64, "", {"accuracy": accuracy, "few": {"8": 10.0}}, {}, {"seconds": 1.0})
+        found = record_limit.metrics(record)
+        evidence = record_limit.RECORDING.evidence(located, record_limit.PROTOCOL, found, 1.0)
+        verdict = judge(claim, [evidence])
+        assert (verdict.status, verdict.value) == (status, accuracy)
+
+
+def test_cell_has_all_images_of_the_students() -> None:
+    located = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
+    arguments = record_limit.limit_cell(located).arguments
+    assert arguments["images"] == 50_000
+    assert arguments["fitted"] + arguments["validated"] <= 45_000
+    assert arguments["fitted"] % arguments["block"] == arguments["validated"] % arguments["block"] == 0

@@ -1,0 +1,54 @@
+"""Students of a weaker and of a stronger teacher: what differs between them, and what is decided by them."""
+
+import pytest
+
+from ntkd_lib.data.registry import Located
+from ntkd_lib.experiments.ntkd_colour import record, record_teachers
+from ntkd_lib.records.cells import Cell, Record
+from ntkd_lib.records.claims import load_claims
+from ntkd_lib.records.verdicts import judge
+
+LOCATED = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
+CLAIM = "ntkd-t6-stronger-teacher"
+
+
+@pytest.fixture(scope="module")
+def planned() -> dict[str, Cell]:
+    return record_teachers.cells(LOCATED.sha256)
+
+
+def made(planned: dict[str, Cell], gain: float) -> dict[str, Record]:
+    """Give records of which the accuracy depends on teacher and seed."""
+    records = {}
+    for place, (name, cell) in enumerate(planned.items()):
+        seed = cell.arguments["seed"]
+        accuracy = 73 + seed / 10 + (gain * (1 + seed) if "strong" in name else 0)
+        values = {"accuracy": accuracy, "cosine": 0.99, "converged": True}
+        records[name] = Record(f"{place:064d}", name, values, {}, {"seconds": 1.0})
+    return records
+
+
+def test_only_the_teacher_differs(planned) -> None:
+    assert len(planned) == 4 + 2 * len(record.SEEDS)
+    for seed in record.SEEDS:
+        weak, strong = (planned[f"cifar-10/{n}/seed={seed}"] for n in ("ntkd", "ntkd_strong_teacher"))
+        assert weak.arguments == strong.arguments
+        assert weak.arguments["epochs"] == record.EPOCHS
+        heard = [cell.needs["tangent"].arguments["network"] for cell in (weak, strong)]
+        assert heard == ["compact", "resnet18"]
+
+
+def test_weak_students_are_those_of_the_main_comparison(planned) -> None:
+    for cell in record.cells(["ntkd"], LOCATED.sha256):
+        assert planned[cell.name] == cell
+
+
+@pytest.mark.parametrize("gain, status", [(0.5, "reproduced"), (-0.5, "not reproduced")])
+def test_claim_on_teachers_is_decided(planned, gain, status) -> None:
+    found = record_teachers.metrics(made(planned, gain))
+    assert found["ntkd.cifar10.strong_teacher.cosine"].values == [0.99]
+    evidence = record_teachers.RECORDING.evidence(LOCATED, {}, found, 60.0)
+    claim = next(claim for claim in load_claims().claims if claim.id == CLAIM)
+    verdict = judge(claim, [evidence])
+    assert (verdict.status, verdict.seeds) == (status, 5)
+    assert verdict.value == pytest.approx(3 * gain)  # times 1 to 5
