@@ -128,6 +128,25 @@ def draw_random(random: pd.DataFrame) -> Figure:
     return figure
 
 
+def limit_table(limit: dict[int, float], paper: float) -> Html:
+    """Show how regression on infinitely many random filters gains from images.
+
+    Args:
+        limit: Recorded accuracy by number of training images; nothing where no run is recorded.
+        paper: The paper's value.
+
+    Returns:
+        A table; or a line that says how to record a run.
+    """
+    if not limit:
+        words = "The limit with all training images is not recorded yet; this records it: "
+        command = "python -m ntkd_lib.experiments.ntkd_controls.record_limit"
+        return element("p", words, element("code", command))
+    rows = [(f"{count:,}", f"{accuracy:.2f} %") for count, accuracy in limit.items()]
+    caption = "CIFAR-10, infinitely many Gaussian filters, the recorded run, 10,000 test images. "
+    return table(("Training images", "Accuracy"), rows, caption=f"{caption}The paper's value: {paper:.2f} %.")
+
+
 def draw_read_outs(read_outs: pd.DataFrame) -> Figure:
     """Draw accuracy against the number of values that are read out, through filters and through a lens.
 

@@ -5,16 +5,20 @@ from typing import Any
 
 import pytest
 
+from ntkd_lib.data.load import train_validation_split
 from ntkd_lib.data.registry import Located, forget, locate
-from ntkd_lib.experiments.ntkd_colour.setting import prepare
+from ntkd_lib.experiments.ntkd_colour.setting import SPLIT_SEED, VALIDATION_SHARE, prepare
 from ntkd_lib.experiments.ntkd_controls import many_images, record_limit
+from ntkd_lib.experiments.ntkd_controls.recorded import recorded_limit
 from ntkd_lib.experiments.ntkd_controls.regression import choose, hits
+from ntkd_lib.figures.ntkd_controls import limit_table
 from ntkd_lib.ntk import blocked_store
 from ntkd_lib.ntk.infinite.convolutional import convolutional_kernels
 from ntkd_lib.records.cells import Record
 from ntkd_lib.records.claims import load_claims
 from ntkd_lib.records.verdicts import judge
 
+LOCATED = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
 SMALL = {"images": 200, "fitted": 128, "validated": 52, "block": 64, "rank": 20, "compiled": False, "seed": 0}
 HALVED = (8, 16, 32, 64, 128)
 
@@ -55,19 +59,31 @@ def test_gives_what_a_fit_in_memory_gives_and_computes_blocks_once(arguments, mo
 
 
 def test_record_decides_the_claim() -> None:
-    located = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
     claim = next(claim for claim in load_claims().claims if claim.metric_names == (record_limit.METRIC,))
     for accuracy, status in ((65.0, "reproduced"), (60.0, "not reproduced")):
         record = Record("a" * 64, "", {"accuracy": accuracy, "few": {"8": 10.0}}, {}, {"seconds": 1.0})
         found = record_limit.metrics(record)
-        evidence = record_limit.RECORDING.evidence(located, record_limit.PROTOCOL, found, 1.0)
+        evidence = record_limit.RECORDING.evidence(LOCATED, record_limit.PROTOCOL, found, 1.0)
         verdict = judge(claim, [evidence])
         assert (verdict.status, verdict.value) == (status, accuracy)
 
 
+def test_what_is_recorded_is_read_back(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("ntkd_lib.experiments.recording.results_root", lambda: tmp_path)
+    assert recorded_limit() == {}
+    assert "ntkd_controls.record_limit" in str(limit_table(recorded_limit(), 67.33))
+    values = {"accuracy": 65.0, "few": {"20480": 60.0, "1280": 40.0}}
+    found = record_limit.metrics(Record("a" * 64, "", values, {}, {"seconds": 1.0}))
+    record_limit.RECORDING.save(record_limit.RECORDING.evidence(LOCATED, record_limit.PROTOCOL, found, 1.0))
+    assert list(recorded_limit().items()) == [(1280, 40.0), (20480, 60.0), (45000, 65.0)]
+    for words in ("45,000", "65.00 %", "67.33 %"):
+        assert words in str(limit_table(recorded_limit(), 67.33))
+
+
 def test_cell_has_all_images_of_the_students() -> None:
-    located = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
-    arguments = record_limit.limit_cell(located).arguments
+    arguments = record_limit.limit_cell(LOCATED).arguments
     assert arguments["images"] == 50_000
-    assert arguments["fitted"] + arguments["validated"] <= 45_000
+    assert arguments["fitted"] + arguments["validated"] <= record_limit.TRAINED
+    rows, _ = train_validation_split(50_000, SPLIT_SEED, VALIDATION_SHARE)
+    assert len(rows) == record_limit.TRAINED
     assert arguments["fitted"] % arguments["block"] == arguments["validated"] % arguments["block"] == 0

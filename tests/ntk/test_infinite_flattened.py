@@ -139,6 +139,14 @@ def test_refuses(changes: dict, text: str) -> None:
             blocked_flattened_ntk(x1.numpy(), **given)
 
 
+def test_refuses_to_compile_without_a_compiler(monkeypatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(
+        ValueError, match=r"^compiled: got True, needs a C\+\+ compiler \(.*g\+\+.*\); none is found$"
+    ):
+        flattened_ntk(torch.ones(2, 1, 2, 2), filter_size=1, compiled=True)
+
+
 def test_refuses_empty_blocks() -> None:
     with pytest.raises(ValueError, match=r"^block: got 0, needs at least 1 image"):
         blocked_flattened_ntk(np.ones((2, 1, 2, 2)), filter_size=1, block=0)

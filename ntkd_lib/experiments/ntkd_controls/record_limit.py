@@ -33,6 +33,7 @@ PROTOCOL = {
     "rank": 256,
     "compiled": True,
 }
+TRAINED = 45_000  # what the students' split leaves
 METRIC = "ntkd.random.cifar10.infinite.accuracy"
 
 

@@ -1,4 +1,4 @@
-"""What is recorded of the controls on digits: five seeds."""
+"""What is recorded of the controls: five seeds on digits, and infinitely many filters on colour images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import pandas as pd
 from ntkd_lib.experiments.ntkd_classification.summary import PAIRS
 from ntkd_lib.experiments.ntkd_controls.few_labels import compared, few_label_gaps
 from ntkd_lib.experiments.ntkd_controls.record import RECORDING, STUDENTS, student_metric
+from ntkd_lib.experiments.ntkd_controls.record_limit import METRIC, TRAINED
+from ntkd_lib.experiments.ntkd_controls.record_limit import RECORDING as LIMIT
 
 
 def recorded_controls() -> pd.DataFrame:
@@ -22,3 +24,18 @@ def recorded_controls() -> pd.DataFrame:
     students = {name: found[student_metric(name)] for name in STUDENTS}
     rows = pd.DataFrame([compared(students, pair) for pair in PAIRS if students.keys() >= set(pair)])
     return pd.concat([rows, few_label_gaps(found)], ignore_index=True)
+
+
+def recorded_limit() -> dict[int, float]:
+    """Read how the regression on infinitely many filters gains from images.
+
+    Returns:
+        Test accuracy (percent) by number of training images, in ascending order; nothing where no run is
+        recorded.
+    """
+    before, after = METRIC.rsplit(".", 1)
+    found = {}
+    for name, metric in LIMIT.metrics().items():
+        count = name.removeprefix(f"{before}.images_").removesuffix(f".{after}")
+        found[TRAINED if name == METRIC else int(count)] = metric.values[0]
+    return dict(sorted(found.items()))

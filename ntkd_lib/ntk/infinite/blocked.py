@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped
 
 from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_graph
 from ntkd_lib.ntk.blocked_identity import kernel_digest, samples_digest
-from ntkd_lib.ntk.infinite.flattened import TILE, flattened_ntk
+from ntkd_lib.ntk.infinite.flattened import TILE, check_form, flattened_ntk
 from ntkd_lib.records.memory import keep_freed_memory
 from ntkd_lib.records.worker import torch_on_one_thread
 
@@ -53,6 +53,7 @@ def blocked_flattened_ntk(
     """
     if block < 1:
         raise ValueError(f"block: got {block}, needs at least 1 image")
+    check_form(filter_size, compiled=compiled)
     settings = {"filter_size": filter_size, "weight_std": weight_std, "compiled": compiled}
     for images in (x1,) if x2 is None else (x1, x2):
         _block(settings | {"compiled": False}, images[:1], x1[:1])  # refuses now what a task would refuse

@@ -1,5 +1,7 @@
 """The tangent kernel of infinitely many filters on flattened maps, for tens of thousands of images."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from inspect import unwrap
@@ -19,6 +21,7 @@ from ntkd_lib.ntk.infinite.kernels import check_samples, check_spread
 # Images a side of a tile: the products of one row of positions nearly fit into a core's second cache.
 TILE = 128
 DEGREE = 8
+COMPILERS = (os.environ.get("CXX", "c++"), "g++", "clang++")
 
 
 def flattened_ntk(
@@ -52,7 +55,7 @@ def flattened_ntk(
         Kernel ``(n, m)`` in float32, in units of the squared intensities.
 
     Raises:
-        ValueError: Shapes that do not fit, an even side, values that are not finite.
+        ValueError: Shapes that do not fit, an even side, values that are not finite, a missing compiler.
 
     >>> pixel = torch.full((1, 1, 1, 1), 2.0)
     >>> flattened_ntk(pixel, filter_size=1, weight_std=1)  # x^2
@@ -60,11 +63,26 @@ def flattened_ntk(
     """
     check_samples(x1, x2, 4, "(samples, colours, rows, columns)")
     check_spread(weight_std, 0.0, torch.float32)
-    if filter_size < 1 or filter_size % 2 == 0:
-        raise ValueError(f"filter_size: got {filter_size}, allowed are odd sides of at least 1 pixel")
+    check_form(filter_size, compiled=compiled)
     sums = _summed(x1, x2, filter_size, _compiled_row_sum() if compiled else _row_sum)
     count = x1.shape[1] * filter_size**2 * x1.shape[2] * x1.shape[3]
     return sums.mul_(weight_std**4 / (2 * torch.pi * count))
+
+
+def check_form(filter_size: int, *, compiled: bool) -> None:
+    """Refuse filters without a middle, and to compile where nothing compiles.
+
+    Args:
+        filter_size: Side of the filters.
+        compiled: Whether the inner sum is to be compiled.
+
+    Raises:
+        ValueError: What came and what is allowed, in one line.
+    """
+    if filter_size < 1 or filter_size % 2 == 0:
+        raise ValueError(f"filter_size: got {filter_size}, allowed are odd sides of at least 1 pixel")
+    if compiled and not any(map(shutil.which, COMPILERS)):
+        raise ValueError(f"compiled: got True, needs a C++ compiler ({', '.join(COMPILERS)}); none is found")
 
 
 class _Row(NamedTuple):
