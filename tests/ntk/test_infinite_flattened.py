@@ -141,10 +141,11 @@ def test_refuses(changes: dict, text: str) -> None:
 
 def test_refuses_to_compile_without_a_compiler(monkeypatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(
-        ValueError, match=r"^compiled: got True, needs a C\+\+ compiler \(.*g\+\+.*\); none is found$"
-    ):
-        flattened_ntk(torch.ones(2, 1, 2, 2), filter_size=1, compiled=True)
+    text = r"^compiled: got True, needs a C\+\+ compiler \(.*g\+\+.*\); none is found$"
+    images = torch.ones(2, 1, 2, 2)
+    for refused, given in ((flattened_ntk, images), (blocked_flattened_ntk, images.numpy())):
+        with pytest.raises(ValueError, match=text):
+            refused(given, filter_size=1, compiled=True)
 
 
 def test_refuses_empty_blocks() -> None:
