@@ -32,9 +32,9 @@ def run_cells(
 ) -> dict[str, Record]:
     """Bring every cell's record into the store, running those that are not there.
 
-    Cells run in waves, each as soon as all that it needs is there, the longest first; each on one thread of
-    a worker process. With `workers=1` they run in this process. A needed cell is only run where a cell that
-    needs it is.
+    Each worker process takes the longest of the cells whose needs are there, and runs it on one thread. Where
+    there is none, the workers wait for each other. With `workers=1` cells run in this process. A needed cell
+    is only run where a cell that needs it is.
 
     Args:
         cells: any two of one name must be equal in content.
@@ -91,9 +91,14 @@ class _Run:
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)  # name and error by key
     suspects: list[Job] = field(default_factory=list)  # under way when workers died, guilty or not
 
-    def ready(self) -> list[Job]:
-        able = [job for job in self.pending.values() if self.done.issuperset(job.needs.values())]
-        return sorted(able, key=lambda job: -job.cost)
+    def next_job(self, started: Iterable[Job] = ()) -> Job | None:
+        """Choose the longest job that is not started and has what it needs, told to this process or not."""
+        taken = {job.key for job in started}
+        able = [job for key, job in list(self.pending.items()) if key not in taken and self._can_run(job)]
+        return max(able, key=lambda job: job.cost, default=None)
+
+    def _can_run(self, job: Job) -> bool:
+        return all(key in self.done or self.store.folder(key).exists() for key in job.needs.values())
 
     def settle(self, outcome: Outcome) -> None:
         job = self.pending.pop(outcome.key)
@@ -160,18 +165,25 @@ def _run_waves(run: _Run, machines: _Machines) -> None:
         return
     with _client(machines, run.store) as client:
         tries = _TRIES
-        while jobs := run.ready():
-            before = len(run.pending)
-            died = _run_wave(run, jobs, machines, client)
+        while run.next_job():
+            before, started = len(run.pending), list[Job]()
+            died = _run_wave(run, _as_they_can(run, started), machines, client)
             run.settle_saved()  # by a worker that died before it could say so, or by another run
             tries = tries - 1 if died and len(run.pending) == before else _TRIES
+            under_way = [job for job in started if job.key in run.pending]
             if died:
-                left = sum(job.key in run.pending for job in jobs)
-                run.shown.say(f"a worker process died; cells started again: {left}")
+                run.shown.say(f"a worker process died; cells started again: {len(under_way)}")
             if not tries:
-                run.suspects += jobs[: machines.workers]
+                run.suspects += under_way
                 tries = _TRIES
             _run_suspects(run, machines, client)
+
+
+def _as_they_can(run: _Run, started: list[Job]) -> Iterator[Job]:
+    """Give a job whenever a worker asks for one, and note it; end where none can run at that moment."""
+    while job := run.next_job(started):
+        started.append(job)
+        yield job
 
 
 def _run_suspects(run: _Run, machines: _Machines, client: Any) -> None:
@@ -180,14 +192,16 @@ def _run_suspects(run: _Run, machines: _Machines, client: Any) -> None:
     for job in suspects:
         if job.key not in run.pending:
             continue
-        died = _run_wave(run, [job], machines, client)
+        died = _run_wave(run, [job], machines, client, alone=True)
         run.settle_saved()
         if died and job.key in run.pending:
             run.settle(Outcome(job.key, DIED))
 
 
-def _run_wave(run: _Run, jobs: list[Job], machines: _Machines, client: Any) -> bool:
-    """Run jobs that do not need each other; tell whether a worker died."""
+def _run_wave(
+    run: _Run, jobs: Iterable[Job], machines: _Machines, client: Any, *, alone: bool = False
+) -> bool:
+    """Run jobs until no more come; tell whether a worker died."""
     from joblib import delayed
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -201,7 +215,7 @@ def _run_wave(run: _Run, jobs: list[Job], machines: _Machines, client: Any) -> b
     with _quiet_stop(), _closed(outcomes):
         try:
             for outcome in outcomes:
-                if outcome.error == DIED and len(jobs) > 1:
+                if outcome.error == DIED and not alone:
                     run.suspects.append(run.pending[outcome.key])
                 else:
                     run.settle(outcome)
@@ -216,7 +230,7 @@ def _parallel(machines: _Machines, client: Any) -> Any:
     settings: dict[str, Any] = {
         "return_as": "generator_unordered",
         "batch_size": 1,
-        "pre_dispatch": "all",
+        "pre_dispatch": "n_jobs",
     }
     if client is not None:
         return parallel_on(client, **settings)

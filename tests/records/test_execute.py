@@ -61,6 +61,15 @@ def test_the_longest_run_first(toy, store, tmp_path):
     assert (tmp_path / "log").read_text().split() == ["9", "5", "2"]
 
 
+def test_a_worker_that_is_free_goes_on_with_what_it_can(toy, store):
+    long = toy.cell("long", "work:square", x=1, sleep=3.0, cost=9)
+    short = toy.cell("short", "work:square", x=2)
+    late = toy.cell("late", "work:square", {"teacher": short}, x=3)
+    records = run_cells([long, late], store, workers=2, progress="none")
+    ended = {name: record.provenance["time"] for name, record in records.items()}
+    assert ended["late"] < ended["long"]
+
+
 def test_two_names_for_one_content_run_once(toy, store, tmp_path):
     cells = [toy.cell(name, "work:count", log=str(tmp_path / "log"), name="same") for name in ("a", "b")]
     records = run_cells(cells, store, workers=1, progress="none")

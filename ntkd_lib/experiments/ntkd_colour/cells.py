@@ -135,7 +135,7 @@ class ColourMaker:
 
 
 def _speed(method: Method) -> float:
-    """Seconds an image and epoch, roughly; the longest cell of a wave must come first."""
+    """Seconds an image and epoch, roughly; the longest cell must come first."""
     if method.length == "single":
         return 2e-5
     return 3.6e-4 if method.hears_kernel else 2.4e-4
