@@ -66,7 +66,7 @@ from ntkd_lib.experiments.ntkd_classification.metrics import metrics
 from ntkd_lib.experiments.ntkd_colour import recorded
 from ntkd_lib.experiments.ntkd_colour import summary as colours
 from ntkd_lib.experiments.ntkd_controls import summary as controls
-from ntkd_lib.experiments.ntkd_controls.recorded import recorded_controls
+from ntkd_lib.experiments.ntkd_controls.recorded import recorded_controls, recorded_limit
 from ntkd_lib.experiments.spaces import space_rows
 from ntkd_lib.figures import ntkd_classification as figures
 from ntkd_lib.figures import ntkd_colour, ntkd_controls, training
@@ -361,6 +361,9 @@ show(
     caption="Regression on random filters. Diamonds: Table 5 of the paper, all training images.",
     data=random_table,
 )
+
+# %% tags=["hide-input"]
+ntkd_controls.limit_table(recorded_limit(), controls.PAPER_RANDOM["cifar-10"][0])
 
 # %% [markdown]
 # ## How small can the back end be?
