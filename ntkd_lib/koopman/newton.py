@@ -15,7 +15,8 @@ from ntkd_lib.koopman.problem import Curvature, Evaluation, Problem
 
 TOLERANCE = 1e-6
 STEPS, PRODUCTS = 40, 120  # most Newton steps, and most curvature products in each
-NEAR, LONGEST = 0.1, 16.0  # a slope that has fallen to this share is near enough; longest step
+NEAR = 0.1  # a slope that has fallen to this share is near enough
+SHORTEST, LONGEST = 1e-9, 16.0  # steps; a start far from the optimum can ask for a very short one
 WARM_SHARE, WARM_LEAST, WARM_TOLERANCE = 8, 4096, 2e-2  # first steps on an eighth of the inputs, loosely
 WARM_ROWS = 8  # at least so many inputs a function: fewer would be fitted far better than the rest
 
@@ -193,4 +194,7 @@ def _length(slope: Callable[[float], float]) -> float:
         high *= 2
     if at_high <= -NEAR * first or first >= 0:
         return high
-    return brentq(slope, 0.0, high, xtol=0.02)
+    low = high / 4
+    while (at_low := slope(low)) > 0 and low > SHORTEST:
+        low, high = low / 4, low
+    return low if at_low > NEAR * first else brentq(slope, low, high, xtol=0.02 * high)

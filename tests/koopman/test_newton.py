@@ -11,7 +11,7 @@ from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.least_squares import normal_equations
 from ntkd_lib.koopman.lifted import Lifted
 from ntkd_lib.koopman.loss import DistillationLoss
-from ntkd_lib.koopman.newton import certify, duality_gap, minimise, newton_direction
+from ntkd_lib.koopman.newton import _length, certify, duality_gap, minimise, newton_direction
 from ntkd_lib.koopman.problem import Problem
 
 N, D, C = 300, 3, 4
@@ -129,6 +129,22 @@ def test_the_optimum_does_not_depend_on_the_start() -> None:
     found = [minimise(posed, weights_like(posed, seed), tolerance=1e-9) for seed in (5, 6)]
     assert found[0].value == pytest.approx(found[1].value, rel=1e-12)
     torch.testing.assert_close(found[0].weights, found[1].weights, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("minimum", [1e-6, 1e-3, 0.01, 0.2, 1.0, 1.9, 7.0])
+def test_a_step_ends_near_the_minimum_however_short_it_is(minimum: float) -> None:
+    for bend in (0.0, 5.0):
+        length = _length(lambda t, bend=bend: (t - minimum) * (1 + bend * t * t))
+        assert length == pytest.approx(minimum, rel=0.11)
+
+
+def test_a_far_start_reaches_the_same_optimum() -> None:
+    posed = problem(ridge=3e-6)
+    near = minimise(posed, tolerance=1e-9)
+    for size in (30.0, 1000.0):
+        far = minimise(posed, size * weights_like(posed), tolerance=1e-9)
+        assert far.gradient <= 1e-9
+        assert far.value == pytest.approx(near.value, rel=1e-10)
 
 
 def test_a_small_part_is_a_start_and_no_more() -> None:
