@@ -1,8 +1,31 @@
 """Run all benchmarks: ``python -m benchmarks``."""
 
-from benchmarks import dntk, entk, infinite, kernels, koopman, masks, nint, optics, spectral, training_step
+from benchmarks import (
+    dntk,
+    entk,
+    infinite,
+    kernels,
+    koopman,
+    masks,
+    nint,
+    optics,
+    spectral,
+    teacher_step,
+    training_step,
+)
 
-for benchmark in (kernels, infinite, training_step, masks, koopman, spectral, dntk, nint, optics):
+for benchmark in (
+    kernels,
+    infinite,
+    training_step,
+    teacher_step,
+    masks,
+    koopman,
+    spectral,
+    dntk,
+    nint,
+    optics,
+):
     benchmark.main()
 
 entk.main(["--quick"])
