@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from ntkd_lib.nets.alexnet import alexnet_cifar
 from ntkd_lib.nets.compact_resnet import compact_resnet
-from ntkd_lib.nets.resnet import resnet18_cifar
+from ntkd_lib.nets.resnet import resnet18_pooled
 
 TeacherName = Literal["compact", "alexnet", "resnet18"]
-MAKERS = {"compact": compact_resnet, "alexnet": alexnet_cifar, "resnet18": resnet18_cifar}
+MAKERS = {"compact": compact_resnet, "alexnet": alexnet_cifar, "resnet18": resnet18_pooled}
 
 
 class Contrast(nn.Module):
@@ -26,7 +26,7 @@ def colour_teacher(name: TeacherName) -> nn.Sequential:
 
     Args:
         name: ``compact`` (residual, 0.29 million weights), ``alexnet`` (4.4 million) or ``resnet18`` (11.2
-            million).
+            million, pooled after the stem).
 
     Returns:
         A network to ten logits; its second part is the named one.

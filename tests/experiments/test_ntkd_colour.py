@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ntkd_lib.data.registry import forget
+from ntkd_lib.distill.training import predict
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
 from ntkd_lib.experiments.ntkd_classification.plan import plan
 from ntkd_lib.experiments.ntkd_colour import methods, search, settings
@@ -58,8 +59,8 @@ def test_all_students_train_alike() -> None:
 
 def test_soft_labels_come_from_the_teacher_and_kernels_from_its_sketch() -> None:
     cells = planned(colour_students="all")
-    assert set(cells["kd/seed=0"].needs) == {"tangent", "teacher"}
-    assert set(cells["ntkd_kd/seed=0"].needs) == {"tangent", "teacher"}
+    assert set(cells["kd/seed=0"].needs) == {"tangent", "soft_labels"}
+    assert set(cells["ntkd_kd/seed=0"].needs) == {"tangent", "soft_labels"}
     assert set(cells["none/seed=0"].needs) == {"tangent"}  # watched, not heard
     assert cells["none/seed=0"].arguments["objective"] == "labels"
     assert cells["f8/seed=0"].needs == {}
@@ -72,7 +73,9 @@ def test_paper_tier_has_both_teachers_and_every_control() -> None:
     cells = {cell.name: cell for cell in colour_plan(paper)}
     strong = cells["cifar-10/ntkd_strong_teacher/seed=0"]
     assert strong.needs["tangent"].arguments["network"] == "resnet18"
-    assert cells["cifar-10/kd/seed=0"].needs["teacher"].arguments["network"] == "alexnet"
+    taught = {name: cells[f"cifar-10/teacher/{name}"].arguments["epochs"] for name in ("alexnet", "resnet18")}
+    assert taught == {"alexnet": paper.colour_teacher_epochs, "resnet18": 2 * paper.colour_teacher_epochs}
+    assert cells["cifar-10/kd/seed=0"].needs["soft_labels"].arguments["network"] == "alexnet"
     assert cells["cifar-10/kd/labels=0.01/seed=4"].arguments["label_share"] == 0.01
 
 
@@ -125,15 +128,29 @@ def test_cells_run_end_to_end(tmp_path) -> None:
     store = CellStore(tmp_path / "cells")
     records = run_cells(cells, store, workers=1, progress="none")
     teacher = records["cifar-10/teacher/compact"]
-    assert teacher.arrays["logits"].shape == (600, 10)  # of the images, then of their mirror images
     kd = records["cifar-10/kd/seed=0"]
     assert kd.values["parameters"] == 1_551_482
     assert len(kd.values["alignment"]) == len(kd.values["curve"]) == 1
     assert kd.arrays["guesses"].shape == (60,)
     plane = records["cifar-10/embedding/seed=0"].arrays
     assert all(plane[name].shape == (60, 2) for name in ("none", "kd", "ntkd"))
-    sketched = next(c for c in cells if c.name == "cifar-10/kd/seed=0").needs["tangent"]
-    assert_sketch(run_cells([sketched], store, workers=1, progress="none")[sketched.name], teacher)
+    heard = list(next(c for c in cells if c.name == "cifar-10/kd/seed=0").needs.values())
+    again = run_cells(heard, store, workers=1, progress="none")
+    assert_sketch(again["cifar-10/tangent/compact"], teacher)
+    assert_soft_labels(again["cifar-10/soft_labels/compact"].arrays["logits"], teacher)
+
+
+def assert_soft_labels(logits, teacher) -> None:
+    """Hold the logits of images and mirror images against those of the restored teacher."""
+    from ntkd_lib.data.load import load
+
+    model = restore_teacher(teacher, "compact", "cpu")
+    images = load("cifar-10", "train").images[:300].float() / 255
+    assert logits.shape == (600, 10)
+    exact = torch.cat([predict(model, images), predict(model, images.flip(3))]).numpy()
+    error = np.linalg.norm(logits - exact)
+    assert error < 0.05 * np.linalg.norm(exact)  # bfloat16
+    assert error < np.linalg.norm(logits - np.roll(exact, 300, 0)) / 5
 
 
 def assert_sketch(tangent, teacher) -> None:

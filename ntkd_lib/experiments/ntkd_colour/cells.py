@@ -9,7 +9,8 @@ from ntkd_lib.records.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.ntkd_colour"
 TEACHER_SEED = 0
-SECONDS = {"compact": 1.0e-3, "alexnet": 1.5e-3, "resnet18": 2e-2}  # an image and epoch, roughly
+SECONDS = {"compact": 1.0e-3, "alexnet": 1.5e-3, "resnet18": 8e-3}  # an image and epoch, roughly
+LONGER = {"resnet18": 2}  # times the epochs of the others: it learns more slowly at first
 
 
 class ColourMaker:
@@ -34,10 +35,24 @@ class ColourMaker:
         Returns:
             The cell.
         """
-        epochs = self.parameters.colour_teacher_epochs
+        epochs = self.parameters.colour_teacher_epochs * LONGER.get(name, 1)
         arguments = {**self._common(TEACHER_SEED), "network": name, "epochs": epochs}
         cost = 5 + SECONDS[name] * epochs * self.parameters.colour_images
         return self._cell(f"teacher/{name}", "teacher:train", arguments, cost=cost)
+
+    def soft_labels(self, name: str) -> Cell:
+        """Make the cell that asks a teacher for its logits.
+
+        Args:
+            name: Which network.
+
+        Returns:
+            The cell.
+        """
+        arguments = {**self._common(TEACHER_SEED), "network": name}
+        needs = {"teacher": self.teacher(name)}
+        cost = 5 + SECONDS[name] * self.parameters.colour_images
+        return self._cell(f"soft_labels/{name}", "teacher:answer", arguments, needs=needs, cost=cost)
 
     def tangent(self, name: str) -> Cell:
         """Make the cell that sketches a teacher's tangent kernel.
@@ -118,7 +133,7 @@ class ColourMaker:
         name = strong if method.teacher == "strong" else main
         watched = {"tangent": self.tangent(name)}
         hears_logits = method.objective in ("soft_labels", "tangent_soft")
-        return watched | ({"teacher": self.teacher(name)} if hears_logits else {})
+        return watched | ({"soft_labels": self.soft_labels(name)} if hears_logits else {})
 
     def _common(self, seed: int) -> dict[str, Any]:
         return {

@@ -34,8 +34,8 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
         arguments: ``data``, ``sha256``, ``images``, ``seed``, ``device``, ``epochs``, ``batch``,
             ``objective``, ``optics``, ``rectified``, ``hidden``, ``augmented``, ``settings``, and
             ``label_share`` where labels are few.
-        needs: ``teacher`` for soft labels; ``tangent``, which NTK distillation hears and by which all
-            others are watched.
+        needs: ``soft_labels`` where they are heard; ``tangent``, which NTK distillation hears and by which
+            all others are watched.
 
     Returns:
         Accuracies in percent, the curves of validation and of kernel alignment, whether it converged,

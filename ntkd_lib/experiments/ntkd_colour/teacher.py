@@ -12,7 +12,10 @@ from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit
 from ntkd_lib.experiments.ntkd_colour.setting import prepare
 from ntkd_lib.nets.colour_teachers import colour_teacher
 from ntkd_lib.nets.compact_resnet import whiten_first
+from ntkd_lib.nets.wide_convolution import widen
 from ntkd_lib.records.cells import CellResult, Record
+
+SHIFT = 2
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,6 @@ RECIPES = {
     "alexnet": Recipe(1e-3, 5e-2, 128),
     "resnet18": Recipe(2e-3, 5e-2, 128),
 }
-SHIFT = 2
 
 
 def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -46,8 +48,7 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
         needs: Nothing.
 
     Returns:
-        Accuracies in percent; weights by name, and ``logits`` of all training images followed by those of
-        the mirrored ones.
+        Accuracies in percent, and weights by name.
     """
     del needs
     setting, device = prepare(arguments), arguments["device"]
@@ -63,7 +64,6 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     )
     model.eval()
     with torch.autocast(torch.device(device).type, torch.bfloat16):
-        both = torch.cat([predict(model, data.images), predict(model, data.images.flip(3))])
         values = {
             "accuracy": accuracy(model, test, torch.arange(len(test.labels), device=device)),
             "parameters": sum(p.numel() for p in model.parameters()),
@@ -71,7 +71,27 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
             "converged": converged(curve),
         }
     weights = {f"weights.{k}": v.detach().cpu().contiguous().numpy() for k, v in model.state_dict().items()}
-    return CellResult(values, {**weights, "logits": both.float().cpu().numpy()})
+    return CellResult(values, weights)
+
+
+@torch.no_grad()
+def answer(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+    """Ask a teacher for the logits that students learn soft labels from.
+
+    Args:
+        arguments: ``data``, ``sha256``, ``images``, ``seed``, ``device``, ``network``.
+        needs: ``teacher``.
+
+    Returns:
+        The array ``logits``: of all training images, followed by those of the mirrored ones.
+    """
+    device = arguments["device"]
+    images = _channels_last(prepare(arguments).train).images
+    model = restore_teacher(needs["teacher"], arguments["network"], device)
+    model.to(memory_format=torch.channels_last)
+    with torch.autocast(torch.device(device).type, torch.bfloat16):
+        both = torch.cat([predict(model, images), predict(model, images.flip(3))])
+    return CellResult({}, {"logits": both.float().cpu().numpy()})
 
 
 def restore_teacher(record: Record, name: str, device: str) -> nn.Module:
@@ -98,7 +118,7 @@ def _started(name: str, images: Tensor) -> nn.Module:
     model = colour_teacher(name)
     if name == "compact":
         whiten_first(model[1], model[0](images).cpu())
-    return model.to(memory_format=torch.channels_last)
+    return widen(model).to(memory_format=torch.channels_last)
 
 
 def _schedule(arguments: Mapping[str, Any]) -> Schedule:
