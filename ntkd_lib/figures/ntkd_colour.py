@@ -179,7 +179,38 @@ def recorded_tables(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
     if scores.empty:
         words = "No longer run is recorded yet; this makes one: "
         return element("p", words, element("code", "python -m ntkd_lib.experiments.ntkd_colour.record"))
-    return element("div", _recorded_scores(scores), _recorded_gaps(gaps))
+    caption = "The recorded run: differences in points, seed by seed"
+    return element("div", _recorded_scores(scores), _recorded_gaps(gaps, caption))
+
+
+def strength_tables(teachers: pd.DataFrame, gaps: pd.DataFrame) -> Html:
+    """Show what students of a weaker and of a stronger teacher reach.
+
+    Args:
+        teachers: One row a teacher; nothing where no run is recorded.
+        gaps: One row, the stronger teacher's students against the weaker one's.
+
+    Returns:
+        Two tables, or a line that says how to record a run.
+    """
+    if teachers.empty:
+        words = "Students of a stronger teacher are not recorded yet; this records them: "
+        command = "python -m ntkd_lib.experiments.ntkd_colour.record_teachers"
+        return element("p", words, element("code", command))
+    rows = [
+        (
+            row.label,
+            format_value(row.teacher, "percent"),
+            f"{row.cosine:.4f}",
+            format_value(row.mean, "percent"),
+            f"[{row.low:.2f}, {row.high:.2f}]",
+            str(row.seeds),
+        )
+        for row in teachers.itertuples()
+    ]
+    headers = ("Teacher", "Its accuracy", "Kernel cosine", "NTKD students", "95 % interval", "Seeds")
+    scores = table(headers, rows, caption="CIFAR-10, NTKD by teacher, the recorded run: test accuracy")
+    return element("div", scores, _recorded_gaps(gaps, "Difference in points, seed by seed"))
 
 
 def _recorded_scores(scores: pd.DataFrame) -> Html:
@@ -198,13 +229,13 @@ def _recorded_scores(scores: pd.DataFrame) -> Html:
     return table(headers, rows, caption="The recorded run on colour images")
 
 
-def _recorded_gaps(gaps: pd.DataFrame) -> Html:
+def _recorded_gaps(gaps: pd.DataFrame, caption: str) -> Html:
     rows = [
         (row.label, *(_signed(value) for value in (row.mean, row.low, row.high, row.smallest)))
         for row in gaps.itertuples()
     ]
     headers = ("Pair", "Difference", "Lower end", "Upper end", "Smallest")
-    return table(headers, rows, caption="The recorded run: differences in points, seed by seed")
+    return table(headers, rows, caption=caption)
 
 
 def _signed(value: float) -> str:

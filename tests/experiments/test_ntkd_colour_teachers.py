@@ -3,9 +3,10 @@
 import pytest
 
 from ntkd_lib.data.registry import Located
-from ntkd_lib.experiments.ntkd_colour import record, record_teachers
+from ntkd_lib.experiments.ntkd_colour import record, record_teachers, recorded_teachers
 from ntkd_lib.records.cells import Cell, Record
 from ntkd_lib.records.claims import load_claims
+from ntkd_lib.records.evidence import save_evidence
 from ntkd_lib.records.verdicts import judge
 
 LOCATED = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
@@ -52,3 +53,19 @@ def test_claim_on_teachers_is_decided(planned, gain, status) -> None:
     verdict = judge(claim, [evidence])
     assert (verdict.status, verdict.seeds) == (status, 5)
     assert verdict.value == pytest.approx(3 * gain)  # times 1 to 5
+
+
+def test_what_is_recorded_is_read_back(planned, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("ntkd_lib.experiments.recording.results_root", lambda: tmp_path)
+    assert recorded_teachers.recorded_teachers().empty
+    assert recorded_teachers.recorded_strength().empty
+    found = record_teachers.metrics(made(planned, -0.5))
+    evidence = record_teachers.RECORDING.evidence(LOCATED, {}, found, 60.0)
+    save_evidence(tmp_path / "01_teacher_strength.json", evidence)
+    rows = recorded_teachers.recorded_teachers()
+    assert list(rows["label"]) == ["small residual network", "ResNet-18"]
+    assert rows["teacher"].tolist() == [73.0, 73.0]
+    assert rows["mean"].tolist() == pytest.approx([73.2, 71.7])
+    assert rows["cosine"].tolist() == [0.99, 0.99]
+    (gap,) = recorded_teachers.recorded_strength().itertuples()
+    assert (gap.mean, gap.smallest, gap.seeds) == (pytest.approx(-1.5), pytest.approx(-2.5), 5)

@@ -103,3 +103,16 @@ def test_recorded_run_is_shown_or_said_to_be_missing() -> None:
     html = str(ntkd_colour.recorded_tables(pd.DataFrame([ours]), pd.DataFrame([gap])))
     assert "[74.00, 76.00]" in html
     assert "−2.25" in html
+
+
+def test_strength_of_teachers_is_shown_or_said_to_be_missing() -> None:
+    nothing = str(ntkd_colour.strength_tables(pd.DataFrame(), pd.DataFrame()))
+    assert "ntkd_colour.record_teachers" in nothing
+    one = {"teacher": 91.25, "cosine": 0.98765, "mean": 73.5, "low": 73.25, "high": 73.75, "seeds": 5}
+    rows = [{"label": "small", **one, "teacher": 88.0}, {"label": "ResNet-18", **one}]
+    gap = {"label": "stronger − weaker teacher", "mean": -0.5, "low": -1.0, "high": 0.25, "smallest": -1.5}
+    html = str(ntkd_colour.strength_tables(pd.DataFrame(rows), pd.DataFrame([gap])))
+    assert html.index("88.0") < html.index("ResNet-18") < html.index("91.2")
+    assert "0.9877" in html
+    assert "−0.50" in html
+    assert "[73.25, 73.75]" in html
