@@ -6,8 +6,9 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
 from typing import Any
 
 from ntkd_lib.records.cells import Cell, CellError, Record, cell_identity
@@ -17,8 +18,9 @@ from ntkd_lib.records.layout import project_root
 from ntkd_lib.records.progress import Mode, Progress
 from ntkd_lib.records.provenance import code_state
 from ntkd_lib.records.store import CellStore
-from ntkd_lib.records.worker import DIED, Job, Outcome, run_job, start_worker
+from ntkd_lib.records.worker import DIED, Job, Outcome, pack_wait, run_job, start_worker, wait_for_any
 
+Call = tuple[Callable[[str], Outcome], str]  # what a worker does, with its packed argument
 _TRIES = 2  # how often in a row workers may die before any cell is finished
 
 
@@ -32,9 +34,10 @@ def run_cells(
 ) -> dict[str, Record]:
     """Bring every cell's record into the store, running those that are not there.
 
-    Each worker process takes the longest of the cells whose needs are there, and runs it on one thread. Where
-    there is none, the workers wait for each other. With `workers=1` cells run in this process. A needed cell
-    is only run where a cell that needs it is.
+    Each worker process takes, of the cells whose needs are there, the one that most work hangs on: its own
+    and that of the longest chain of cells that wait for it. A cell runs on one thread. Where there is none,
+    the worker waits until there is. With `workers=1` cells run in this process. A needed cell is only run
+    where a cell that needs it is.
 
     Args:
         cells: any two of one name must be equal in content.
@@ -55,7 +58,7 @@ def run_cells(
     machines = _Machines(workers or _cpu_count(), scheduler)
     costs = [job.cost for job in plan.missing.values()]
     with Progress(plan.total, costs, machines.workers, progress) as shown:
-        run = _Run(store, shown, dict(plan.missing), set(plan.stored))
+        run = _Run(store, shown, dict(plan.missing), set(plan.stored), _chains(plan.missing))
         try:
             _run_waves(run, machines)
         except KeyboardInterrupt:
@@ -88,14 +91,19 @@ class _Run:
     shown: Progress
     pending: dict[str, Job]  # by key
     done: set[str]  # keys
+    chains: dict[str, float]  # expected seconds by key
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)  # name and error by key
     suspects: list[Job] = field(default_factory=list)  # under way when workers died, guilty or not
 
     def next_job(self, started: Iterable[Job] = ()) -> Job | None:
-        """Choose the longest job that is not started and has what it needs, told to this process or not."""
+        """Choose the job of the longest chain that is not started and has what it needs, told or not."""
+        able = [job for job in self.waiting(started) if self._can_run(job)]
+        return max(able, key=lambda job: self.chains[job.key], default=None)
+
+    def waiting(self, started: Iterable[Job]) -> list[Job]:
+        """List what is neither started nor done."""
         taken = {job.key for job in started}
-        able = [job for key, job in list(self.pending.items()) if key not in taken and self._can_run(job)]
-        return max(able, key=lambda job: job.cost, default=None)
+        return [job for key, job in list(self.pending.items()) if key not in taken]
 
     def _can_run(self, job: Job) -> bool:
         return all(key in self.done or self.store.folder(key).exists() for key in job.needs.values())
@@ -160,6 +168,20 @@ def _job(cell: Cell, key: str, parts: dict[str, Any], store: CellStore, code: di
     )
 
 
+def _chains(jobs: dict[str, Job]) -> dict[str, float]:
+    """Add to each job's cost that of the longest chain of jobs that wait for it; by key."""
+    waiting: dict[str, list[str]] = {key: [] for key in jobs}
+    for key, job in jobs.items():
+        for need in job.needs.values():
+            if need in waiting:
+                waiting[need].append(key)
+    order = TopologicalSorter(waiting).static_order()  # those that nothing waits for come first
+    chains: dict[str, float] = {}
+    for key in order:
+        chains[key] = jobs[key].cost + max((chains[later] for later in waiting[key]), default=0.0)
+    return chains
+
+
 def _run_waves(run: _Run, machines: _Machines) -> None:
     if not run.pending:
         return
@@ -179,11 +201,27 @@ def _run_waves(run: _Run, machines: _Machines) -> None:
             _run_suspects(run, machines, client)
 
 
-def _as_they_can(run: _Run, started: list[Job]) -> Iterator[Job]:
-    """Give a job whenever a worker asks for one, and note it; end where none can run at that moment."""
-    while job := run.next_job(started):
-        started.append(job)
-        yield job
+def _as_they_can(run: _Run, started: list[Job]) -> Iterator[Call]:
+    """Give a job whenever a worker asks for one, and note it; a wait where none can run at that moment.
+
+    joblib gives no more to a worker that once got nothing, and asks for a few calls ahead.
+
+    Args:
+        run: what is done and what is not.
+        started: grows by the jobs given.
+
+    Yields:
+        Calls, until all jobs are given or those left can never run.
+    """
+    while run.waiting(started):
+        under_way = [job.key for job in started if job.key in run.pending]
+        if job := run.next_job(started):
+            started.append(job)
+            yield run_job, job.pack()
+        elif under_way:
+            yield wait_for_any, pack_wait(run.store, under_way)
+        else:
+            return
 
 
 def _run_suspects(run: _Run, machines: _Machines, client: Any) -> None:
@@ -192,16 +230,16 @@ def _run_suspects(run: _Run, machines: _Machines, client: Any) -> None:
     for job in suspects:
         if job.key not in run.pending:
             continue
-        died = _run_wave(run, [job], machines, client, alone=True)
+        died = _run_wave(run, [(run_job, job.pack())], machines, client, alone=True)
         run.settle_saved()
         if died and job.key in run.pending:
             run.settle(Outcome(job.key, DIED))
 
 
 def _run_wave(
-    run: _Run, jobs: Iterable[Job], machines: _Machines, client: Any, *, alone: bool = False
+    run: _Run, calls: Iterable[Call], machines: _Machines, client: Any, *, alone: bool = False
 ) -> bool:
-    """Run jobs until no more come; tell whether a worker died."""
+    """Run calls until no more come; tell whether a worker died."""
     from joblib import delayed
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -211,10 +249,12 @@ def _run_wave(
 
         deaths = (*deaths, CancelledError)
     with _deaf_to_ctrl_c():
-        outcomes = _parallel(machines, client)(delayed(run_job)(job.pack()) for job in jobs)
+        outcomes = _parallel(machines, client)(delayed(call)(packed) for call, packed in calls)
     with _quiet_stop(), _closed(outcomes):
         try:
             for outcome in outcomes:
+                if not outcome.key:
+                    continue  # of a wait
                 if outcome.error == DIED and not alone:
                     run.suspects.append(run.pending[outcome.key])
                 else:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from ntkd_lib.records.store import CellStore
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _LONGEST_LINE = 300
+_LONGEST_WAIT = 1.0  # seconds
 DIED = "its worker process died each time (killed, or out of memory?)"
 _one_at_a_time = threading.Lock()  # seeds and thread counts belong to a process, not to its threads
 
@@ -70,7 +71,7 @@ class Outcome:
     """What a worker reports.
 
     Attributes:
-        key: content key of the cell.
+        key: content key of the cell; empty for a wait.
         error: one line, empty where the record was saved.
     """
 
@@ -79,14 +80,13 @@ class Outcome:
 
 
 def start_worker(parent: int, path: tuple[str, ...]) -> None:
-    """Make a worker process keep its memory and place, leave Ctrl-C to its parent, and end with it.
+    """Make a worker process keep its place, leave Ctrl-C to its parent, and end with it.
 
     Args:
         parent: process id of the parent.
         path: where the parent finds modules; where that changes, joblib starts new workers.
     """
     sys.path[:] = path
-    keep_freed_memory()
     keep_grown_worker()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
@@ -116,6 +116,35 @@ def run_job(packed: str) -> Outcome:
     return Outcome(job.key)
 
 
+def pack_wait(store: CellStore, keys: Sequence[str]) -> str:
+    """Write down what a worker that has no cell to run waits for.
+
+    Args:
+        store: where records are.
+        keys: content keys of cells that others run.
+
+    Returns:
+        what `wait_for_any` takes.
+    """
+    return json.dumps({"key": "", "store": str(store.root.absolute()), "keys": list(keys)})
+
+
+def wait_for_any(packed: str) -> Outcome:
+    """Wait until one of some records is there, at most a second: its cell may have failed.
+
+    Args:
+        packed: made by `pack_wait`.
+
+    Returns:
+        an outcome without a key.
+    """
+    asked = json.loads(packed)
+    store, end = CellStore(asked["store"]), time.monotonic() + _LONGEST_WAIT
+    while time.monotonic() < end and not any(store.folder(key).exists() for key in asked["keys"]):
+        time.sleep(0.05)
+    return Outcome("")
+
+
 def one_line(error: BaseException) -> str:
     r"""Write an error as one line of bounded length.
 
@@ -134,6 +163,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _run(job: Job, store: CellStore) -> None:
+    keep_freed_memory()  # here, for workers of a cluster and this process too
     parts = _checked_parts(job)
     needs = {name: store.load(key) for name, key in job.needs.items()}
     with _one_thread(), measure() as measured:

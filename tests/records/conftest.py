@@ -84,6 +84,11 @@ FILES = {
             return CellResult({"process": os.getpid()})
 
 
+        def rest(arguments, needs):
+            time.sleep(1)
+            return CellResult({"process": os.getpid()})
+
+
         def threads(arguments, needs):
             import torch
             from threadpoolctl import threadpool_info

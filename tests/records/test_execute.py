@@ -61,13 +61,40 @@ def test_the_longest_run_first(toy, store, tmp_path):
     assert (tmp_path / "log").read_text().split() == ["9", "5", "2"]
 
 
-def test_a_worker_that_is_free_goes_on_with_what_it_can(toy, store):
-    long = toy.cell("long", "work:square", x=1, sleep=3.0, cost=9)
-    short = toy.cell("short", "work:square", x=2)
-    late = toy.cell("late", "work:square", {"teacher": short}, x=3)
-    records = run_cells([long, late], store, workers=2, progress="none")
+def test_the_longest_chain_runs_first(toy, store, tmp_path):
+    def counted(name, cost, needs=None):
+        return toy.cell(name, "work:count", needs, cost=cost, log=str(tmp_path / "log"), name=name)
+
+    first = counted("first", 1)
+    chain = counted("last", 4, {"second": counted("second", 3, {"first": first})})
+    run_cells([counted("alone", 6), chain], store, workers=1, progress="none")
+    assert (tmp_path / "log").read_text().split() == ["first", "second", "alone", "last"]
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_workers_that_are_free_go_on_with_what_they_can(toy, store, workers):
+    long = toy.cell("long", "work:square", x=1, sleep=6.0, cost=9)
+    chain = toy.cell("short", "work:square", x=2)
+    for x in range(3, 6):
+        chain = toy.cell(f"then{x}", "work:square", {"before": chain}, x=x)
+    ends = [toy.cell(f"end{x}", "work:square", {"before": chain}, x=x) for x in range(6, 10)]
+    records = run_cells([long, *ends], store, workers=workers, progress="none")
     ended = {name: record.provenance["time"] for name, record in records.items()}
-    assert ended["late"] < ended["long"]
+    assert max(ended[cell.name] for cell in ends) < ended["long"]
+
+
+def test_two_workers_share_what_one_cell_made_possible(toy, store):
+    first = toy.cell("first", "work:square", x=1)
+    both = [toy.cell(f"{x}", "work:rest", {"first": first}, x=x) for x in range(2)]
+    records = run_cells(both, store, workers=2, progress="none")
+    assert len({record.values["process"] for record in records.values()}) == 2
+
+
+def test_what_a_failed_cell_would_have_made_possible_is_not_waited_for(toy, store):
+    bad = toy.cell("bad", "work:fail")
+    late = toy.cell("late", "work:square", {"n": bad}, x=9)
+    with pytest.raises(CellError, match="1 not run for want of what failed; 1 of 3 cells kept"):
+        run_cells([late, toy.cell("long", "work:square", x=1, sleep=2.5)], store, workers=2, progress="none")
 
 
 def test_two_names_for_one_content_run_once(toy, store, tmp_path):
@@ -146,6 +173,13 @@ def test_a_cell_runs_on_one_thread_here_and_in_a_worker(toy, store, tmp_path):
             [toy.cell("t", "work:threads", n=workers)], store, workers=workers, progress="none"
         )["t"]
         assert record.values == {"torch": 1, "blas": 1}
+
+
+def test_a_cell_keeps_freed_memory_also_in_this_process(toy, store, monkeypatch):
+    asked = []
+    monkeypatch.setattr("ntkd_lib.records.worker.keep_freed_memory", lambda: asked.append(True))
+    run_cells([toy.cell("a", "work:square", x=1)], store, workers=1, progress="none")
+    assert asked == [True]
 
 
 def test_a_worker_killed_once_is_replaced(toy, store, tmp_path, capsys):
