@@ -72,7 +72,8 @@ def test_every_student_runs_for_its_seeds() -> None:
 
 def test_one_seed_replaces_the_list() -> None:
     for cell in plan.plan(smoke(seed=7)):
-        shared = "/teacher/" in cell.name or "/tangent/" in cell.name  # colour images have one teacher
+        of_teacher = ("/teacher/", "/soft_labels/", "/tangent/")
+        shared = any(part in cell.name for part in of_teacher)  # colour images have one teacher
         assert cell.arguments["seed"] == (0 if shared and cell.name.startswith("cifar") else 7)
 
 
