@@ -244,8 +244,8 @@ ntkd_colour.recorded_tables(recorded.recorded_scores(), recorded.recorded_gaps()
 # %% [markdown]
 # **Is a stronger teacher the better one?** (Table 6.) The paper exchanges a ResNet-18 for a ResNet-50 on
 # ImageNet-100 and gains 1.54 points. Here the students of the small residual network stand beside those of a
-# ResNet-18 with forty times its weights; nothing else differs, and neither does the loss see more than the
-# kernel. Both are trained by `python -m ntkd_lib.experiments.ntkd_colour.record_teachers`.
+# ResNet-18 with forty times its weights; nothing else differs between the students. Both
+# kinds are trained by `python -m ntkd_lib.experiments.ntkd_colour.record_teachers`.
 
 # %% tags=["hide-input"]
 ntkd_colour.strength_tables(recorded_teachers(), recorded_strength())

@@ -7,8 +7,7 @@ import pandas as pd
 
 from ntkd_lib.figures.claims import MINUS, format_value
 from ntkd_lib.figures.html import Html, element, table
-
-COMMAND = "python -m ntkd_lib.experiments.fabrication_segmentation.record"
+from ntkd_lib.figures.recording import not_recorded
 
 
 def recorded_devices(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
@@ -22,9 +21,8 @@ def recorded_devices(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
         A paragraph and two tables, or a line that says how to record a run.
     """
     if scores.empty:
-        return element(
-            "p", "No run on photographs is recorded yet; this makes one: ", element("code", COMMAND)
-        )
+        words = "No run on photographs is recorded yet; this makes one:"
+        return not_recorded(words, "ntkd_lib.experiments.fabrication_segmentation.record")
     return element("div", _reading(scores, gaps), _scores(scores), _gaps(gaps))
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ntkd_lib.figures.claims import MINUS, format_value
 from ntkd_lib.figures.html import Html, element, table
+from ntkd_lib.figures.recording import not_recorded
 
 
 def draw_embedding(plane: pd.DataFrame) -> Figure:
@@ -177,8 +178,8 @@ def recorded_tables(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
         Two tables, or a line that says how to record a run.
     """
     if scores.empty:
-        words = "No longer run is recorded yet; this makes one: "
-        return element("p", words, element("code", "python -m ntkd_lib.experiments.ntkd_colour.record"))
+        words = "No longer run is recorded yet; this makes one:"
+        return not_recorded(words, "ntkd_lib.experiments.ntkd_colour.record")
     caption = "The recorded run: differences in points, seed by seed"
     return element("div", _recorded_scores(scores), _recorded_gaps(gaps, caption))
 
@@ -194,9 +195,8 @@ def strength_tables(teachers: pd.DataFrame, gaps: pd.DataFrame) -> Html:
         Two tables, or a line that says how to record a run.
     """
     if teachers.empty:
-        words = "Students of a stronger teacher are not recorded yet; this records them: "
-        command = "python -m ntkd_lib.experiments.ntkd_colour.record_teachers"
-        return element("p", words, element("code", command))
+        words = "Students of a stronger teacher are not recorded yet; this records them:"
+        return not_recorded(words, "ntkd_lib.experiments.ntkd_colour.record_teachers")
     rows = [
         (
             row.label,

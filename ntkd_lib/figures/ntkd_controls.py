@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ntkd_lib.figures.claims import MINUS, format_value
 from ntkd_lib.figures.html import Html, element, table
+from ntkd_lib.figures.recording import not_recorded
 
 BLUE, ORANGE, GREEN = sns.color_palette("colorblind")[:3]
 
@@ -142,9 +143,8 @@ def limit_table(limit: dict[int, float], paper: float) -> Html:
         A table; or a line that says how to record a run.
     """
     if not limit:
-        words = "The limit with all training images is not recorded yet; this records it: "
-        command = "python -m ntkd_lib.experiments.ntkd_controls.record_limit"
-        return element("p", words, element("code", command))
+        words = "The limit with all training images is not recorded yet; this records it:"
+        return not_recorded(words, "ntkd_lib.experiments.ntkd_controls.record_limit")
     rows = [(f"{count:,}", f"{accuracy:.2f} %") for count, accuracy in limit.items()]
     caption = "CIFAR-10, infinitely many Gaussian filters, the recorded run, 10,000 test images. "
     return table(("Training images", "Accuracy"), rows, caption=f"{caption}The paper's value: {paper:.2f} %.")
@@ -181,8 +181,8 @@ def gap_table(gaps: pd.DataFrame, caption: str) -> Html:
         Pair, both accuracies, mean difference, interval, seeds; or a line that says how to record a run.
     """
     if gaps.empty:
-        words = "No run with five seeds is recorded yet; this makes one: "
-        return element("p", words, element("code", "python -m ntkd_lib.experiments.ntkd_controls.record"))
+        words = "No run with five seeds is recorded yet; this makes one:"
+        return not_recorded(words, "ntkd_lib.experiments.ntkd_controls.record")
     rows = [
         (
             row.label,

@@ -214,11 +214,10 @@ def _as_they_can(run: _Run, started: list[Job]) -> Iterator[Call]:
         Calls, until all jobs are given or those left can never run.
     """
     while run.waiting(started):
-        under_way = [job.key for job in started if job.key in run.pending]
         if job := run.next_job(started):
             started.append(job)
             yield run_job, job.pack()
-        elif under_way:
+        elif under_way := [job.key for job in started if job.key in run.pending]:
             yield wait_for_any, pack_wait(run.store, under_way)
         else:
             return

@@ -54,6 +54,19 @@ def cells(sha256: str) -> dict[str, Cell]:
     return {cell.name: cell for cell in (*of_teachers, *students)}
 
 
+def teacher_metric(role: str, value: str) -> str:
+    """Name a metric of a teacher.
+
+    Args:
+        role: ``teacher`` or ``strong_teacher``.
+        value: ``accuracy``, or ``cosine`` of its sketched kernel.
+
+    Returns:
+        The name.
+    """
+    return f"ntkd.cifar10.{role}.{value}"
+
+
 def metrics(records: Mapping[str, Record]) -> dict[str, Metric]:
     """Make the metrics: both students, both teachers, and how well their kernels are sketched.
 
@@ -73,7 +86,7 @@ def metrics(records: Mapping[str, Record]) -> dict[str, Metric]:
         for work, value in (("teacher", "accuracy"), ("tangent", "cosine")):
             made = records[f"{data}/{work}/{name}"]
             measured = {"seeds": [0], "values": [made.values[value]], "data": [data], "cells": [made.key]}
-            found[f"ntkd.cifar10.{role}.{value}"] = Metric(**measured)
+            found[teacher_metric(role, value)] = Metric(**measured)
     return found
 
 

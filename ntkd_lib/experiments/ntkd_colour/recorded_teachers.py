@@ -7,7 +7,7 @@ import pandas as pd
 
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
 from ntkd_lib.experiments.ntkd_colour.methods import metric_name
-from ntkd_lib.experiments.ntkd_colour.record_teachers import RECORDING, STUDENTS
+from ntkd_lib.experiments.ntkd_colour.record_teachers import RECORDING, STUDENTS, teacher_metric
 from ntkd_lib.records.verdicts import bootstrap_interval
 
 TEACHERS = {
@@ -30,7 +30,7 @@ def recorded_teachers() -> pd.DataFrame:
     rows = []
     for role, (label, student) in TEACHERS.items():
         students = found[metric_name(student)]
-        teacher, cosine = (found[f"ntkd.cifar10.{role}.{name}"].values[0] for name in ("accuracy", "cosine"))
+        teacher, cosine = (found[teacher_metric(role, name)].values[0] for name in ("accuracy", "cosine"))
         low, high = bootstrap_interval(students.values)
         row = {"mean": np.mean(students.values), "low": low, "high": high, "seeds": len(students.seeds)}
         rows.append({"label": label, "teacher": teacher, "cosine": cosine, **row})
