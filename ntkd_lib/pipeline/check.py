@@ -196,6 +196,14 @@ def _style_problems(path: Path) -> Iterator[str]:
 
 
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
+WIDEST = """(() => {
+  const stands = node => { const style = getComputedStyle(node);
+    return style.overflowX === 'visible' && style.position !== 'fixed'; };
+  const free = node => node === document.body || stands(node) && free(node.parentElement);
+  const right = node => node.getBoundingClientRect().right;
+  const wide = [...document.body.querySelectorAll('*')].filter(node => right(node) > innerWidth && free(node));
+  const node = wide.reduce((best, node) => best && right(best) > right(node) ? best : node, null);
+  return node ? ': ' + node.textContent.trim().replace(/\\s+/g, ' ').slice(0, 60) : ''; })()"""
 FORMULAS = "['.bd-article .math', 'mjx-container'].map(what => document.querySelectorAll(what).length)"
 BROKEN = "document.querySelectorAll('mjx-merror, [data-mjx-error]').length"
 FIGURES = """[...document.querySelectorAll('figure.ntkd-figure')].filter(f =>
@@ -276,7 +284,7 @@ def _look_problems(browser: Browser) -> Iterator[str]:
         yield f"{formulas} formulas, {made} set, {browser.evaluate(BROKEN)} with errors"
     wider = browser.evaluate(OVERFLOW)
     if wider > 0:
-        yield f"{wider} pixels wider than the window"
+        yield f"{wider} pixels wider than the window{browser.evaluate(WIDEST)}"
     yield from (f"{name} shows not one image with its caption" for name in browser.evaluate(FIGURES))
     yield from (f"too little contrast: {words}" for words in browser.evaluate(CONTRAST))
 

@@ -55,9 +55,10 @@ def test_pale_text_is_found(browser, tmp_path):
 
 
 def test_a_page_wider_than_the_window_is_found(browser, tmp_path):
-    _, problems = look(browser, tmp_path, '<div style="width:500px;margin:0">Wide.</div>')
+    scrolled = '<div style="overflow-x:auto"><p style="width:900px">Scrolls.</p></div>'
+    _, problems = look(browser, tmp_path, scrolled + '<div style="width:500px;margin:0">Wide.</div>')
     assert len(problems) == 1
-    assert problems[0].endswith("pixels wider than the window")
+    assert problems[0].endswith("pixels wider than the window: Wide.")
 
 
 def test_formulas_that_were_not_set_are_found(browser, tmp_path):
