@@ -192,7 +192,7 @@ def strength_tables(teachers: pd.DataFrame, gaps: pd.DataFrame) -> Html:
         gaps: One row, the stronger teacher's students against the weaker one's.
 
     Returns:
-        Two tables, or a line that says how to record a run.
+        The answer and two tables, or a line that says how to record a run.
     """
     if teachers.empty:
         words = "Students of a stronger teacher are not recorded yet; this records them:"
@@ -210,7 +210,25 @@ def strength_tables(teachers: pd.DataFrame, gaps: pd.DataFrame) -> Html:
     ]
     headers = ("Teacher", "Its accuracy", "Kernel cosine", "NTKD students", "95 % interval", "Seeds")
     scores = table(headers, rows, caption="CIFAR-10, NTKD by teacher, the recorded run: test accuracy")
-    return element("div", scores, _recorded_gaps(gaps, "Difference in points, seed by seed"))
+    answer = _strength_answer(teachers, gaps.iloc[0])
+    return element("div", answer, scores, _recorded_gaps(gaps, "Difference in points, seed by seed"))
+
+
+def _strength_answer(teachers: pd.DataFrame, gap: pd.Series) -> Html:
+    weak, strong = (row for _, row in teachers.iterrows())
+    side = "better" if gap["low"] > 0 else "worse" if gap["high"] < 0 else ""
+    found = f"the stronger teacher is the {side} one" if side else "neither teacher is shown to be better"
+    teacher, students = strong["teacher"] - weak["teacher"], gap["mean"]
+    interval = f"[{_signed(gap['low'])}, {_signed(gap['high'])}]"
+    words = (
+        f"The {strong['label']} reaches {_beside(teacher)} than the {weak['label']}, and its students "
+        f"{_beside(students)} {interval} than those of the other: here {found}."
+    )
+    return element("p", element("strong", "Measured. "), words)
+
+
+def _beside(points: float) -> str:
+    return f"{abs(points):.2f} points {'less' if points < 0 else 'more'}"
 
 
 def _recorded_scores(scores: pd.DataFrame) -> Html:

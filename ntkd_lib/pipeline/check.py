@@ -201,7 +201,8 @@ WIDEST = """(() => {
     return style.overflowX === 'visible' && style.position !== 'fixed'; };
   const free = node => node === document.body || stands(node) && free(node.parentElement);
   const right = node => node.getBoundingClientRect().right;
-  const wide = [...document.body.querySelectorAll('*')].filter(node => right(node) > innerWidth && free(node));
+  const nodes = [...document.body.querySelectorAll('*')];
+  const wide = nodes.filter(node => right(node) > innerWidth && free(node));
   const node = wide.reduce((best, node) => best && right(best) > right(node) ? best : node, null);
   return node ? ': ' + node.textContent.trim().replace(/\\s+/g, ' ').slice(0, 60) : ''; })()"""
 FORMULAS = "['.bd-article .math', 'mjx-container'].map(what => document.querySelectorAll(what).length)"

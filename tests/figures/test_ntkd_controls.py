@@ -112,7 +112,26 @@ def test_strength_of_teachers_is_shown_or_said_to_be_missing() -> None:
     rows = [{"label": "small", **one, "teacher": 88.0}, {"label": "ResNet-18", **one}]
     gap = {"label": "stronger − weaker teacher", "mean": -0.5, "low": -1.0, "high": 0.25, "smallest": -1.5}
     html = str(ntkd_colour.strength_tables(pd.DataFrame(rows), pd.DataFrame([gap])))
-    assert html.index("88.0") < html.index("ResNet-18") < html.index("91.2")
+    assert "The ResNet-18 reaches 3.25 points more than the small" in html
+    assert "its students 0.50 points less [−1.00, +0.25]" in html
+    assert html.index("88.0") < html.rindex("ResNet-18") < html.index("91.2")
     assert "0.9877" in html
     assert "−0.50" in html
     assert "[73.25, 73.75]" in html
+
+
+@pytest.mark.parametrize(
+    "low, high, answer",
+    [
+        (0.25, 0.75, "here the stronger teacher is the better one"),
+        (-0.75, -0.25, "here the stronger teacher is the worse one"),
+        (-0.25, 0.75, "here neither teacher is shown to be better"),
+        (-0.75, 0.0, "here neither teacher is shown to be better"),
+        (0.0, 0.75, "here neither teacher is shown to be better"),
+    ],
+)
+def test_the_interval_says_which_teacher_is_the_better(low, high, answer) -> None:
+    one = {"teacher": 91.25, "cosine": 0.98765, "mean": 73.5, "low": 73.25, "high": 73.75, "seeds": 5}
+    rows = pd.DataFrame([{"label": "small", **one}, {"label": "ResNet-18", **one}])
+    gap = {"label": "stronger − weaker teacher", "mean": 0.25, "low": low, "high": high, "smallest": -1.5}
+    assert answer in str(ntkd_colour.strength_tables(rows, pd.DataFrame([gap])))
