@@ -244,12 +244,12 @@ figures.score_table(colour_table)
 ntkd_colour.recorded_tables(recorded.recorded_scores(), recorded.recorded_gaps())
 
 # %% [markdown]
-# **Is a stronger teacher the better one?** (Table 6.) The paper exchanges a ResNet-18 (78.4 %) for a ResNet-50
-# (88.3 %) on ImageNet-100, and its students gain 1.54 points. Here the students of the small residual network
-# stand beside those of a ResNet-18 with forty times its weights; nothing else differs between the students.
-# Ten epochs of a ResNet-18 are what two cores allow, so our teachers lie much closer together than the
-# paper's, and a difference between their students may be too small to see. Both kinds are trained by
-# `python -m ntkd_lib.experiments.ntkd_colour.record_teachers`.
+# **Is a stronger teacher the better one?** (Table 6.) The paper exchanges a ResNet-18 (78.4 %) for a
+# ResNet-50 (88.3 %) on ImageNet-100, and its students gain 1.54 points. Here the students of the small
+# residual network stand beside those of a ResNet-18 with forty times its weights; nothing else differs
+# between the students. Ten epochs of a ResNet-18 are what two cores allow, so our teachers lie much closer
+# together than the paper's, and a difference between their students may be too small to see. Both kinds are
+# trained by `python -m ntkd_lib.experiments.ntkd_colour.record_teachers`.
 
 # %% tags=["hide-input"]
 ntkd_colour.strength_tables(recorded_teachers(), recorded_strength())
