@@ -188,8 +188,8 @@ def strength_tables(teachers: pd.DataFrame, gaps: pd.DataFrame) -> Html:
     """Show what students of a weaker and of a stronger teacher reach.
 
     Args:
-        teachers: One row a teacher; nothing where no run is recorded.
-        gaps: One row, the stronger teacher's students against the weaker one's.
+        teachers: One row a teacher, the weakest one first; nothing where no run is recorded.
+        gaps: One row a stronger teacher, its students against those of the first.
 
     Returns:
         The answer and two tables, or a line that says how to record a run.
@@ -210,21 +210,25 @@ def strength_tables(teachers: pd.DataFrame, gaps: pd.DataFrame) -> Html:
     ]
     headers = ("Teacher", "Its accuracy", "Kernel cosine", "NTKD students", "95 % interval", "Seeds")
     scores = table(headers, rows, caption="CIFAR-10, NTKD by teacher, the recorded run: test accuracy")
-    answer = _strength_answer(teachers, gaps.iloc[0])
+    answer = _strength_answer(teachers, gaps)
     return element("div", answer, scores, _recorded_gaps(gaps, "Difference in points, seed by seed"))
 
 
-def _strength_answer(teachers: pd.DataFrame, gap: pd.Series) -> Html:
-    weak, strong = (row for _, row in teachers.iterrows())
+def _strength_answer(teachers: pd.DataFrame, gaps: pd.DataFrame) -> Html:
+    (_, weak), *strong = teachers.iterrows()
+    found = [
+        _strength_words(weak, row, gap) for (_, row), (_, gap) in zip(strong, gaps.iterrows(), strict=True)
+    ]
+    return element("p", element("strong", "Measured. "), " ".join(found))
+
+
+def _strength_words(weak: pd.Series, strong: pd.Series, gap: pd.Series) -> str:
     side = "better" if gap["low"] > 0 else "worse" if gap["high"] < 0 else ""
     found = f"the stronger teacher is the {side} one" if side else "neither teacher is shown to be better"
-    teacher, students = strong["teacher"] - weak["teacher"], gap["mean"]
+    lead = f"The {strong['label']} reaches {_beside(strong['teacher'] - weak['teacher'])}"
     interval = f"[{_signed(gap['low'])}, {_signed(gap['high'])}]"
-    words = (
-        f"The {strong['label']} reaches {_beside(teacher)} than the {weak['label']}, and its students "
-        f"{_beside(students)} {interval} than those of the other: here {found}."
-    )
-    return element("p", element("strong", "Measured. "), words)
+    students = f"its students {_beside(gap['mean'])} {interval}"
+    return f"{lead} than the {weak['label']}, and {students} than those of the other: here {found}."
 
 
 def _beside(points: float) -> str:

@@ -6,11 +6,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkd_lib.nets.alexnet import alexnet_cifar
-from ntkd_lib.nets.compact_resnet import compact_resnet
+from ntkd_lib.nets.compact_resnet import compact_resnet, wide_resnet
 from ntkd_lib.nets.resnet import resnet18_pooled
 
-TeacherName = Literal["compact", "alexnet", "resnet18"]
-MAKERS = {"compact": compact_resnet, "alexnet": alexnet_cifar, "resnet18": resnet18_pooled}
+TeacherName = Literal["compact", "wide", "alexnet", "resnet18"]
+MAKERS = {
+    "compact": compact_resnet,
+    "wide": wide_resnet,
+    "alexnet": alexnet_cifar,
+    "resnet18": resnet18_pooled,
+}
+WHITENED = ("compact", "wide")  # start at whitened patches of the images
 
 
 class Contrast(nn.Module):
@@ -25,8 +31,8 @@ def colour_teacher(name: TeacherName) -> nn.Sequential:
     """Build a teacher for 32 x 32 colour images with intensities in [0, 1].
 
     Args:
-        name: ``compact`` (residual, 0.29 million weights), ``alexnet`` (4.4 million) or ``resnet18`` (11.2
-            million, pooled after the stem).
+        name: ``compact`` (residual, 0.29 million weights), ``wide`` (the same with 2.0 million), ``alexnet``
+            (4.4 million) or ``resnet18`` (11.2 million, pooled after the stem).
 
     Returns:
         A network to ten logits; its second part is the named one.

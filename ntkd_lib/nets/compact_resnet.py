@@ -53,6 +53,21 @@ def compact_resnet(classes: int = 10, widths: tuple[int, int, int] = (32, 96, 96
     return nn.Sequential(first, nn.GELU(), *stages, *head)
 
 
+def wide_resnet(classes: int = 10) -> nn.Sequential:
+    """Build `compact_resnet` at the widths of its source: it learns faster, at four times the operations.
+
+    Args:
+        classes: Number of classes.
+
+    Returns:
+        A network from ``(n, 3, 32, 32)`` to logits ``(n, classes)``.
+
+    >>> sum(p.numel() for p in wide_resnet().parameters())
+    1972802
+    """
+    return compact_resnet(classes, (64, 256, 256))
+
+
 @torch.no_grad()
 def whiten_first(net: nn.Sequential, images: Float[Tensor, "n 3 h w"]) -> None:
     """Start the first convolution at filters under which patches of the images are uncorrelated.

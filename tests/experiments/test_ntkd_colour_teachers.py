@@ -6,16 +6,20 @@ from ntkd_lib.data.registry import Located
 from ntkd_lib.experiments.ntkd_colour import record, record_teachers, recorded_teachers
 from ntkd_lib.records.cells import Cell, Record
 from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.evidence import save_evidence
 from ntkd_lib.records.verdicts import judge
 
 LOCATED = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
 CLAIM = "ntkd-t6-stronger-teacher"
 
 
+@pytest.fixture(scope="module", params=record_teachers.STRONG)
+def strong(request) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def planned() -> dict[str, Cell]:
-    return record_teachers.cells(LOCATED.sha256)
+def planned(strong) -> dict[str, Cell]:
+    return record_teachers.cells(LOCATED.sha256, strong)
 
 
 def made(planned: dict[str, Cell], gain: float) -> dict[str, Record]:
@@ -29,14 +33,13 @@ def made(planned: dict[str, Cell], gain: float) -> dict[str, Record]:
     return records
 
 
-def test_only_the_teacher_differs(planned) -> None:
+def test_only_the_teacher_differs(planned, strong) -> None:
     assert len(planned) == 4 + 2 * len(record.SEEDS)
     for seed in record.SEEDS:
-        weak, strong = (planned[f"cifar-10/{n}/seed={seed}"] for n in ("ntkd", "ntkd_strong_teacher"))
-        assert weak.arguments == strong.arguments
-        assert weak.arguments["epochs"] == record.EPOCHS
-        heard = [cell.needs["tangent"].arguments["network"] for cell in (weak, strong)]
-        assert heard == ["compact", "resnet18"]
+        pair = [planned[f"cifar-10/{n}/seed={seed}"] for n in ("ntkd", "ntkd_strong_teacher")]
+        assert pair[0].arguments == pair[1].arguments
+        assert pair[0].arguments["epochs"] == record.EPOCHS
+        assert [cell.needs["tangent"].arguments["network"] for cell in pair] == ["compact", strong]
 
 
 def test_weak_students_are_those_of_the_main_comparison(planned) -> None:
@@ -45,27 +48,30 @@ def test_weak_students_are_those_of_the_main_comparison(planned) -> None:
 
 
 @pytest.mark.parametrize("gain, status", [(0.5, "reproduced"), (-0.5, "not reproduced")])
-def test_claim_on_teachers_is_decided(planned, gain, status) -> None:
-    found = record_teachers.metrics(made(planned, gain))
+def test_claim_on_teachers_is_decided(planned, strong, gain, status) -> None:
+    found = record_teachers.metrics(made(planned, gain), strong)
     assert found["ntkd.cifar10.strong_teacher.cosine"].values == [0.99]
-    evidence = record_teachers.RECORDING.evidence(LOCATED, {}, found, 60.0)
+    evidence = record_teachers.RECORDINGS[strong].evidence(LOCATED, {}, found, 60.0)
     claim = next(claim for claim in load_claims().claims if claim.id == CLAIM)
     verdict = judge(claim, [evidence])
     assert (verdict.status, verdict.seeds) == (status, 5)
     assert verdict.value == pytest.approx(3 * gain)  # times 1 to 5
 
 
-def test_what_is_recorded_is_read_back(planned, monkeypatch, tmp_path) -> None:
+def test_what_is_recorded_is_read_back(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr("ntkd_lib.experiments.recording.results_root", lambda: tmp_path)
     assert recorded_teachers.recorded_teachers().empty
     assert recorded_teachers.recorded_strength().empty
-    found = record_teachers.metrics(made(planned, -0.5))
-    evidence = record_teachers.RECORDING.evidence(LOCATED, {}, found, 60.0)
-    save_evidence(tmp_path / "01_teacher_strength.json", evidence)
+    for gain, strong in ((-0.5, "resnet18"), (0.25, "wide")):
+        records = made(record_teachers.cells(LOCATED.sha256, strong), gain)
+        found = record_teachers.metrics(records, strong)
+        recording = record_teachers.RECORDINGS[strong]
+        recording.save(recording.evidence(LOCATED, {}, found, 60.0))
     rows = recorded_teachers.recorded_teachers()
-    assert list(rows["label"]) == ["small residual network", "ResNet-18"]
-    assert rows["teacher"].tolist() == [73.0, 73.0]
-    assert rows["mean"].tolist() == pytest.approx([73.2, 71.7])
-    assert rows["cosine"].tolist() == [0.99, 0.99]
-    (gap,) = recorded_teachers.recorded_strength().itertuples()
-    assert (gap.mean, gap.smallest, gap.seeds) == (pytest.approx(-1.5), pytest.approx(-2.5), 5)
+    assert list(rows["label"]) == ["small residual network", "ResNet-18", "wide residual network"]
+    assert rows["teacher"].tolist() == [73.0, 73.0, 73.0]
+    assert rows["mean"].tolist() == pytest.approx([73.2, 71.7, 73.95])
+    assert rows["cosine"].tolist() == [0.99, 0.99, 0.99]
+    resnet, wide = recorded_teachers.recorded_strength().itertuples()
+    assert (resnet.mean, resnet.smallest, resnet.seeds) == (pytest.approx(-1.5), pytest.approx(-2.5), 5)
+    assert (wide.mean, wide.label) == (pytest.approx(0.75), "wide residual network − small residual network")

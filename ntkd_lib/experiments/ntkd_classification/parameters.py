@@ -96,7 +96,7 @@ class ClassificationParameters(SeededParameters):
     colour_teacher: Literal["compact", "alexnet"] = parameter(
         "compact", "Teacher on colour images: a small residual network, or the paper's AlexNet."
     )
-    strong_teacher: Literal["none", "compact", "resnet18"] = parameter(
+    strong_teacher: Literal["none", "compact", "wide", "resnet18"] = parameter(
         "none", "A second, stronger teacher on colour images."
     )
     colour_teacher_epochs: int = parameter(

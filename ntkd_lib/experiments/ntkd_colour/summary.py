@@ -246,14 +246,14 @@ def metrics(run: Run) -> dict[str, Metric]:
         run: The run.
 
     Returns:
-        Metric by name; that of the stronger teacher only where it is a ResNet-18.
+        Metric by name; that of the stronger teacher only where it is one.
     """
     found = {}
     for method in students_of(run.parameters):
         found[metric_name(method.name)] = metric_of(
             records_of(run, method.name), "accuracy", run.parameters.colour
         )
-    if run.parameters.strong_teacher != "resnet18":
+    if run.parameters.strong_teacher == "compact":
         found.pop("ntkd.cifar10.ntkd_strong_teacher.accuracy", None)
     for share in shares_of(run.parameters):
         for name in FEW_LABEL_STUDENTS:

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
 from ntkd_lib.experiments.ntkd_colour.setting import prepare
-from ntkd_lib.nets.colour_teachers import colour_teacher
+from ntkd_lib.nets.colour_teachers import WHITENED, colour_teacher
 from ntkd_lib.nets.compact_resnet import whiten_first
 from ntkd_lib.nets.wide_convolution import widen
 from ntkd_lib.records.cells import CellResult, Record
@@ -35,6 +35,7 @@ class Recipe:
 
 RECIPES = {
     "compact": Recipe(6e-3, 2e-2, 256),
+    "wide": Recipe(3e-3, 2e-2, 256),
     "alexnet": Recipe(1e-3, 5e-2, 128),
     "resnet18": Recipe(2e-3, 5e-2, 128),
 }
@@ -116,7 +117,7 @@ def restore_teacher(record: Record, name: str, device: str) -> nn.Module:
 
 def _started(name: str, images: Tensor) -> nn.Module:
     model = colour_teacher(name)
-    if name == "compact":
+    if name in WHITENED:
         whiten_first(model[1], model[0](images).cpu())
     return widen(model).to(memory_format=torch.channels_last)
 
