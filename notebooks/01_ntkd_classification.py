@@ -245,11 +245,13 @@ ntkd_colour.recorded_tables(recorded.recorded_scores(), recorded.recorded_gaps()
 
 # %% [markdown]
 # **Is a stronger teacher the better one?** (Table 6.) The paper exchanges a ResNet-18 (78.4 %) for a
-# ResNet-50 (88.3 %) on ImageNet-100, and its students gain 1.54 points. Here the students of the small
-# residual network stand beside those of a ResNet-18 with forty times its weights; nothing else differs
-# between the students. Ten epochs of a ResNet-18 are what two cores allow, so our teachers lie much closer
-# together than the paper's, and a difference between their students may be too small to see. Both kinds are
-# trained by `python -m ntkd_lib.experiments.ntkd_colour.record_teachers`.
+# ResNet-50 (88.3 %) on ImageNet-100, and its students gain 1.54 points. Here students of stronger networks
+# stand beside those of the small residual network; nothing else differs between the students. `python -m
+# ntkd_lib.experiments.ntkd_colour.record_teachers` records them: with `--strong resnet18` those of a
+# ResNet-18, which has forty times the small network's weights and learns slowly (ten epochs are what two
+# cores allow); with `--strong wide` those of a network like the small one with seven times its weights. Our
+# teachers lie closer together than the paper's, so a difference between their students may be too small to
+# see.
 
 # %% tags=["hide-input"]
 ntkd_colour.strength_tables(recorded_teachers(), recorded_strength())

@@ -97,7 +97,7 @@ class ClassificationParameters(SeededParameters):
         "compact", "Teacher on colour images: a small residual network, or the paper's AlexNet."
     )
     strong_teacher: Literal["none", "compact", "wide", "resnet18"] = parameter(
-        "none", "A second, stronger teacher on colour images."
+        "none", "A second, stronger teacher on colour images: wide is compact at seven times its weights."
     )
     colour_teacher_epochs: int = parameter(
         5, "Passes for the teachers on colour images.", unit="epochs", ge=1, le=1000
