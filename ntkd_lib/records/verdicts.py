@@ -123,9 +123,10 @@ def _percentiles(draws: Float[np.ndarray, " draws"]) -> Interval:
 def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     """Give the verdict on a claim.
 
-    Of several runs of its notebook the first that can decide it does: live before recorded, then the larger
-    tier, then the later date. Where none can, the reason is that of the run that came closest; a run that has
-    not measured what the claim speaks of counts only where none has.
+    Of several runs of its notebook the first that can decide it does: live before recorded, then the
+    larger tier, then the one with more metrics, so that claims a reader compares rest on one run, then
+    the later. Where none can, the reason is that of the run that came closest; a run that has not
+    measured what the claim speaks of counts only where none has.
 
     Args:
         claim: the claim, from a `ClaimBook`.
@@ -147,8 +148,9 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     return _not_assessed(claim, reason, run) if reason else _decided(claim, run)
 
 
-def _preference(run: Evidence) -> tuple[bool, int, str]:
-    return not run.recorded, TIERS.index(run.tier), _source(run).date
+def _preference(run: Evidence) -> tuple[bool, int, int, str]:
+    time = str(run.provenance.get("time") or "")
+    return not run.recorded, TIERS.index(run.tier), len(run.metrics), time
 
 
 def _source(run: Evidence) -> Source:

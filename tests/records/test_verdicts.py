@@ -310,14 +310,23 @@ def test_recorded_evidence_serves_where_the_live_run_cannot():
     assert (verdict.status, verdict.source.recorded, verdict.source.tier) == ("reproduced", True, "paper")
 
 
-def test_of_two_recorded_runs_the_larger_tier_then_the_later_date_is_used():
-    def recorded(value, tier, day):
-        time = {"device": "H100", "time": f"2026-01-{day:02d}T00:00:00+00:00"}
-        return run({"ntkd.a": metric(*[value] * 5)}, tier=tier, recorded=True, provenance=time)
+def recorded_run(value, tier, time, *others):
+    provenance = {"device": "H100", "time": f"2026-01-{time}+00:00"}
+    metrics = {name: metric(*[value] * 5) for name in ("ntkd.a", *others)}
+    return run(metrics, tier=tier, recorded=True, provenance=provenance)
 
-    runs = [recorded(97.0, "cpu", 9), recorded(98.0, "paper", 2), recorded(99.0, "paper", 3)]
-    verdict = judge(claim(AT_LEAST), runs)
-    assert (verdict.value, verdict.source.date, verdict.source.device) == (99.0, "2026-01-03", "H100")
+
+def test_of_two_recorded_runs_the_larger_tier_then_the_later_one_is_used():
+    smaller = recorded_run(97.0, "cpu", "09T00:00:00")
+    runs = [recorded_run(98.0, "paper", "03T04:00:00"), recorded_run(99.0, "paper", "03T05:00:00"), smaller]
+    for order in (runs, runs[::-1]):
+        verdict = judge(claim(AT_LEAST), order)
+        assert (verdict.value, verdict.source.date, verdict.source.device) == (99.0, "2026-01-03", "H100")
+
+
+def test_a_run_with_more_metrics_is_used_before_a_later_one():
+    runs = [recorded_run(98.0, "paper", "02T00:00:00", "ntkd.b"), recorded_run(99.0, "paper", "03T00:00:00")]
+    assert judge(claim(AT_LEAST), runs).value == 98.0
 
 
 def test_the_reason_is_that_of_the_run_that_came_closest():
