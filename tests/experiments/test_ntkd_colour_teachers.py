@@ -1,9 +1,19 @@
 """Students of a weaker and of a stronger teacher: what differs between them, and what is decided by them."""
 
 import pytest
+import torch
 
 from ntkd_lib.data.registry import Located
-from ntkd_lib.experiments.ntkd_colour import record, record_teachers, recorded_teachers
+from ntkd_lib.experiments.ntkd_colour import (
+    cells,
+    record,
+    record_teachers,
+    recorded_teachers,
+    tangent,
+    teacher,
+)
+from ntkd_lib.nets.colour_teachers import MAKERS, WHITENED, colour_teacher
+from ntkd_lib.nets.compact_resnet import whiten_first
 from ntkd_lib.records.cells import Cell, Record
 from ntkd_lib.records.claims import load_claims
 from ntkd_lib.records.verdicts import judge
@@ -75,3 +85,19 @@ def test_what_is_recorded_is_read_back(monkeypatch, tmp_path) -> None:
     resnet, wide = recorded_teachers.recorded_strength().itertuples()
     assert (resnet.mean, resnet.smallest, resnet.seeds) == (pytest.approx(-1.5), pytest.approx(-2.5), 5)
     assert (wide.mean, wide.label) == (pytest.approx(0.75), "wide residual network − small residual network")
+
+
+def test_every_teacher_can_be_trained_and_sketched() -> None:
+    for known in (teacher.RECIPES, tangent.EXACT, cells.SECONDS):
+        assert known.keys() == MAKERS.keys()
+
+
+@pytest.mark.parametrize("name", WHITENED)
+def test_training_starts_at_whitened_patches(name) -> None:
+    images = torch.rand(50, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    started = teacher._started(name, images)
+    torch.manual_seed(0)
+    plain = colour_teacher(name)
+    whiten_first(plain[1], plain[0](images))
+    torch.testing.assert_close(started[1][0].weight, plain[1][0].weight)
