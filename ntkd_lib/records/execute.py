@@ -115,10 +115,11 @@ class _Run:
             error = "the worker saved its record where this process cannot see it; share the folder"
         if error:
             self.failed[job.key] = (job.name, error)
+            self.shown.outlook.end(job.key, job.cost, done=False)
             self.shown.say(f"cell {job.name} failed: {error}")
         else:
             self.done.add(job.key)
-            self.shown.advance(job.cost)
+            self.shown.advance(job.key, job.cost)
 
     def settle_saved(self) -> int:
         saved = [key for key in self.pending if self.store.has(key)]
@@ -186,6 +187,8 @@ def _run_waves(run: _Run, machines: _Machines) -> None:
     if not run.pending:
         return
     with _client(machines, run.store) as client:
+        if client is not None:
+            run.shown.outlook.workers = max(1, sum(client.ncores().values()))
         tries = _TRIES
         while run.next_job():
             before, started = len(run.pending), list[Job]()
@@ -216,6 +219,7 @@ def _as_they_can(run: _Run, started: list[Job]) -> Iterator[Call]:
     while run.waiting(started):
         if job := run.next_job(started):
             started.append(job)
+            run.shown.outlook.begin(job.key, job.cost)
             yield run_job, job.pack()
         elif under_way := [job.key for job in started if job.key in run.pending]:
             yield wait_for_any, pack_wait(run.store, under_way)
@@ -229,6 +233,7 @@ def _run_suspects(run: _Run, machines: _Machines, client: Any) -> None:
     for job in suspects:
         if job.key not in run.pending:
             continue
+        run.shown.outlook.begin(job.key, job.cost)
         died = _run_wave(run, [(run_job, job.pack())], machines, client, alone=True)
         run.settle_saved()
         if died and job.key in run.pending:

@@ -6,6 +6,8 @@ from typing import Literal, Self
 
 from tqdm import tqdm
 
+from ntkd_lib.records.outlook import Outlook
+
 Mode = Literal["auto", "bar", "plain", "none"]
 _QUIET = 10.0  # seconds between plain lines
 
@@ -31,17 +33,14 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-    """Cells done, remaining and time left, on standard error.
-
-    The time left follows from what the finished cells took against what they were expected to.
-    """
+    """Cells done, remaining and time left, on standard error."""
 
     def __init__(self, total: int, costs: list[float], workers: int, mode: Mode = "auto") -> None:
         self.total = total
         self.done = total - len(costs)
         self.stream = sys.stderr
         self.mode = mode if mode != "auto" else "bar" if self.stream.isatty() else "plain"
-        self._cost_left, self._cost_done, self._workers = sum(costs), 0.0, workers
+        self.outlook = Outlook(costs, workers)
         self._start = self._said = time.monotonic()
         self._bar: tqdm | None = None
 
@@ -59,17 +58,17 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def advance(self, cost: float) -> None:
+    def advance(self, key: str, cost: float) -> None:
         """Count a finished cell.
 
         Args:
+            key: its content key.
             cost: its expected seconds.
         """
         self.done += 1
-        self._cost_done += cost
-        self._cost_left -= cost
+        self.outlook.end(key, cost, done=True)
         if self._bar is not None:
-            self._bar.set_postfix_str(self._outlook(), refresh=False)
+            self._bar.set_postfix_str(self._ahead(), refresh=False)
             self._bar.update()
         self._tell()
 
@@ -90,19 +89,13 @@ class Progress:
             self.say(f"{self.total} of {self.total} cells done in {duration(now - self._start)}")
         elif self.mode == "plain" and now - self._said >= _QUIET:
             self._said = now
-            self._line(f"{self.done} of {self.total} cells done, {self._outlook()}")
+            self._line(f"{self.done} of {self.total} cells done, {self._ahead()}")
 
     def _to_run(self, left: int) -> str:
-        return f", {left} to run, about {duration(self._seconds_left())}" if left else ""
+        return f", {left} to run, about {duration(self.outlook.seconds_left())}" if left else ""
 
-    def _outlook(self) -> str:
-        return f"{self.total - self.done} left, about {duration(self._seconds_left())}"
-
-    def _seconds_left(self) -> float:
-        if self._cost_done <= 0:
-            return max(self._cost_left, 0.0) / self._workers
-        elapsed = time.monotonic() - self._start
-        return max(self._cost_left, 0.0) * elapsed / self._cost_done
+    def _ahead(self) -> str:
+        return f"{self.total - self.done} left, about {duration(self.outlook.seconds_left())}"
 
     def _line(self, text: str) -> None:
         if self.mode != "none":

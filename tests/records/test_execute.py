@@ -5,6 +5,7 @@ import pytest
 from ntkd_lib.records import execute
 from ntkd_lib.records.cells import CellError, cell_key
 from ntkd_lib.records.execute import run_cells
+from ntkd_lib.records.outlook import Outlook
 from ntkd_lib.records.worker import Job, run_job
 
 
@@ -95,6 +96,30 @@ def test_what_a_failed_cell_would_have_made_possible_is_not_waited_for(toy, stor
     late = toy.cell("late", "work:square", {"n": bad}, x=9)
     with pytest.raises(CellError, match="1 not run for want of what failed; 1 of 3 cells kept"):
         run_cells([late, toy.cell("long", "work:square", x=1, sleep=2.5)], store, workers=2, progress="none")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_outlook_is_told_of_every_cell_that_begins_and_ends(toy, store, workers, monkeypatch):
+    told = []
+    begin, end = Outlook.begin, Outlook.end
+    monkeypatch.setattr(
+        Outlook,
+        "begin",
+        lambda ahead, key, cost: (told.append((key, cost, "begun")), begin(ahead, key, cost)),
+    )
+    monkeypatch.setattr(
+        Outlook,
+        "end",
+        lambda ahead, key, cost, done: (told.append((key, cost, done)), end(ahead, key, cost, done=done)),
+    )
+    good, bad = toy.cell("good", "work:square", x=1, cost=3), toy.cell("bad", "work:fail", cost=2)
+    with pytest.raises(CellError):
+        run_cells([good, bad], store, workers=workers, progress="none")
+    keys = {cell_key(good): (3, True), cell_key(bad): (2, False)}
+    ends = {(key, cost, done) for key, (cost, done) in keys.items()}
+    assert {call for call in told if call[2] != "begun"} == ends
+    assert [call[0] for call in told if call[2] == "begun"] == [*keys]
+    assert len(told) == 4
 
 
 def test_two_names_for_one_content_run_once(toy, store, tmp_path):

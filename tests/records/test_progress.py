@@ -30,9 +30,10 @@ def clock(monkeypatch):
 def run(clock, capsys):
     def lines(total, costs, seconds, mode="plain", workers=1):
         with Progress(total, costs, workers, mode) as shown:
-            for cost, passed in zip(costs, seconds, strict=True):
+            for key, (cost, passed) in enumerate(zip(costs, seconds, strict=True)):
+                shown.outlook.begin(str(key), cost)
                 clock(passed)
-                shown.advance(cost)
+                shown.advance(str(key), cost)
         return capsys.readouterr().err.splitlines()
 
     return lines
@@ -41,9 +42,9 @@ def run(clock, capsys):
 def test_plain_lines_say_done_left_and_time_left_at_most_every_ten_seconds(run):
     assert run(60, [4.0] * 48, [6.0] * 48)[:4] == [
         "12 of 60 cells from the store, 48 to run, about 3 min 12 s",
-        "14 of 60 cells done, 46 left, about 4 min 36 s",
-        "16 of 60 cells done, 44 left, about 4 min 24 s",
-        "18 of 60 cells done, 42 left, about 4 min 12 s",
+        "14 of 60 cells done, 46 left, about 3 min 46 s",
+        "16 of 60 cells done, 44 left, about 3 min 51 s",
+        "18 of 60 cells done, 42 left, about 3 min 48 s",
     ]
 
 
@@ -57,7 +58,7 @@ def test_the_last_line_says_how_long_it_took(run):
 def test_the_first_guess_shares_the_work_among_workers(run):
     lines = run(4, [100.0, 100.0, 50.0, 50.0], [50.0] * 4, workers=2)
     assert lines[0] == "0 of 4 cells from the store, 4 to run, about 2 min 30 s"
-    assert lines[1] == "1 of 4 cells done, 3 left, about 1 min 40 s"
+    assert lines[1] == "1 of 4 cells done, 3 left, about 57 s"
 
 
 def test_a_full_store_is_one_line(run):
@@ -78,8 +79,9 @@ def test_the_bar_shows_done_left_and_time_left(clock, monkeypatch):
     stream = Terminal()
     monkeypatch.setattr(progress.sys, "stderr", stream)
     with Progress(4, [2.0] * 3, 1, "auto") as shown:
+        shown.outlook.begin("a", 2.0)
         clock(3.0)
-        shown.advance(2.0)
+        shown.advance("a", 2.0)
         shown.say("cell a failed: ValueError")
     text = stream.getvalue()
     assert re.search(r"50%\|.*\| 2 of 4 cells, 2 left, about 6 s", text)
