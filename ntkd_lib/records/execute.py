@@ -56,7 +56,7 @@ def run_cells(
     wanted = list(cells)
     plan = _plan(wanted, store)
     machines = _Machines(workers or _cpu_count(), scheduler)
-    costs = [job.cost for job in plan.missing.values()]
+    costs = {key: job.cost for key, job in plan.missing.items()}
     with Progress(plan.total, costs, machines.workers, progress) as shown:
         run = _Run(store, shown, dict(plan.missing), set(plan.stored), _chains(plan.missing))
         try:
@@ -115,11 +115,11 @@ class _Run:
             error = "the worker saved its record where this process cannot see it; share the folder"
         if error:
             self.failed[job.key] = (job.name, error)
-            self.shown.outlook.end(job.key, job.cost, done=False)
+            self.shown.outlook.end(job.key, done=False)
             self.shown.say(f"cell {job.name} failed: {error}")
         else:
             self.done.add(job.key)
-            self.shown.advance(job.key, job.cost)
+            self.shown.advance(job.key)
 
     def settle_saved(self) -> int:
         saved = [key for key in self.pending if self.store.has(key)]
@@ -219,7 +219,7 @@ def _as_they_can(run: _Run, started: list[Job]) -> Iterator[Call]:
     while run.waiting(started):
         if job := run.next_job(started):
             started.append(job)
-            run.shown.outlook.begin(job.key, job.cost)
+            run.shown.outlook.begin(job.key)
             yield run_job, job.pack()
         elif under_way := [job.key for job in started if job.key in run.pending]:
             yield wait_for_any, pack_wait(run.store, under_way)
@@ -233,7 +233,7 @@ def _run_suspects(run: _Run, machines: _Machines, client: Any) -> None:
     for job in suspects:
         if job.key not in run.pending:
             continue
-        run.shown.outlook.begin(job.key, job.cost)
+        run.shown.outlook.begin(job.key)
         died = _run_wave(run, [(run_job, job.pack())], machines, client, alone=True)
         run.settle_saved()
         if died and job.key in run.pending:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from tqdm import tqdm
@@ -35,7 +36,7 @@ def duration(seconds: float) -> str:
 class Progress:
     """Cells done, remaining and time left, on standard error."""
 
-    def __init__(self, total: int, costs: list[float], workers: int, mode: Mode = "auto") -> None:
+    def __init__(self, total: int, costs: Mapping[str, float], workers: int, mode: Mode = "auto") -> None:
         self.total = total
         self.done = total - len(costs)
         self.stream = sys.stderr
@@ -58,15 +59,14 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def advance(self, key: str, cost: float) -> None:
+    def advance(self, key: str) -> None:
         """Count a finished cell.
 
         Args:
             key: its content key.
-            cost: its expected seconds.
         """
         self.done += 1
-        self.outlook.end(key, cost, done=True)
+        self.outlook.end(key, done=True)
         if self._bar is not None:
             self._bar.set_postfix_str(self._ahead(), refresh=False)
             self._bar.update()

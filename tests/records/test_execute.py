@@ -102,23 +102,16 @@ def test_what_a_failed_cell_would_have_made_possible_is_not_waited_for(toy, stor
 def test_the_outlook_is_told_of_every_cell_that_begins_and_ends(toy, store, workers, monkeypatch):
     told = []
     begin, end = Outlook.begin, Outlook.end
+    monkeypatch.setattr(Outlook, "begin", lambda ahead, key: (told.append((key, "begun")), begin(ahead, key)))
     monkeypatch.setattr(
-        Outlook,
-        "begin",
-        lambda ahead, key, cost: (told.append((key, cost, "begun")), begin(ahead, key, cost)),
-    )
-    monkeypatch.setattr(
-        Outlook,
-        "end",
-        lambda ahead, key, cost, done: (told.append((key, cost, done)), end(ahead, key, cost, done=done)),
+        Outlook, "end", lambda ahead, key, done: (told.append((key, done)), end(ahead, key, done=done))
     )
     good, bad = toy.cell("good", "work:square", x=1, cost=3), toy.cell("bad", "work:fail", cost=2)
     with pytest.raises(CellError):
         run_cells([good, bad], store, workers=workers, progress="none")
-    keys = {cell_key(good): (3, True), cell_key(bad): (2, False)}
-    ends = {(key, cost, done) for key, (cost, done) in keys.items()}
-    assert {call for call in told if call[2] != "begun"} == ends
-    assert [call[0] for call in told if call[2] == "begun"] == [*keys]
+    ends = {cell_key(good): True, cell_key(bad): False}
+    assert {call for call in told if call[1] != "begun"} == set(ends.items())
+    assert [key for key, what in told if what == "begun"] == [*ends]
     assert len(told) == 4
 
 

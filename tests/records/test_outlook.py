@@ -23,17 +23,21 @@ def clock(monkeypatch):
     return made
 
 
+def outlook_of(costs, workers):
+    return Outlook({str(cell): cost for cell, cost in enumerate(costs)}, workers)
+
+
 def outlooks(clock, costs, seconds, workers):
     """Let each free worker take the next cell; give the time and the outlook after each end."""
     clock.now = 0.0
-    ahead, said, waiting, busy = Outlook(costs, workers), [], list(range(len(costs))), []
+    ahead, said, waiting, busy = outlook_of(costs, workers), [], list(range(len(costs))), []
     while waiting or busy:
         while waiting and len(busy) < workers:
             cell = waiting.pop(0)
-            ahead.begin(str(cell), costs[cell])
+            ahead.begin(str(cell))
             heapq.heappush(busy, (clock.now + seconds[cell], cell))
         clock.now, cell = heapq.heappop(busy)
-        ahead.end(str(cell), costs[cell], done=True)
+        ahead.end(str(cell), done=True)
         said.append((clock.now, ahead.seconds_left()))
     return said
 
@@ -51,7 +55,7 @@ def test_where_guesses_hold_the_end_is_missed_by_one_cell_at_most(costs, workers
 
 def test_one_worker_with_right_guesses_is_foreseen_to_the_second(clock):
     costs = [7.0, 1.0, 30.0, 2.0]
-    assert Outlook(costs, 1).seconds_left() == 40
+    assert outlook_of(costs, 1).seconds_left() == 40
     assert outlooks(clock, costs, costs, 1) == [
         (7, pytest.approx(33)),
         (8, pytest.approx(32)),
@@ -75,25 +79,25 @@ def test_a_slower_machine_is_noticed_and_a_first_slow_cell_is_not_taken_for_one(
 
 
 def test_a_failed_cell_leaves_no_work_and_says_nothing_about_speed(clock):
-    ahead = Outlook([10.0, 10.0, 10.0], 1)
-    ahead.begin("a", 10.0)
+    ahead = outlook_of([10.0, 10.0, 10.0], 1)
+    ahead.begin("0")
     clock.now = 500.0
-    ahead.end("a", 10.0, done=False)
+    ahead.end("0", done=False)
     assert ahead.seconds_left() == 20
 
 
 def test_a_cell_that_is_begun_again_starts_anew(clock):
-    ahead = Outlook([10.0, 10.0], 2)
-    ahead.begin("a", 10.0)
+    ahead = outlook_of([10.0, 10.0], 2)
+    ahead.begin("0")
     clock.now = 8.0
-    ahead.begin("a", 10.0)
+    ahead.begin("0")
     clock.now = 9.0
     assert ahead.seconds_left() == pytest.approx((9 + 10) / 2)
 
 
 def test_a_cell_that_another_run_made_is_work_gone(clock):
-    ahead = Outlook([10.0, 10.0], 1)
-    ahead.end("a", 10.0, done=True)
+    ahead = outlook_of([10.0, 10.0], 1)
+    ahead.end("0", done=True)
     assert ahead.seconds_left() == 10
 
 

@@ -29,11 +29,12 @@ def clock(monkeypatch):
 @pytest.fixture
 def run(clock, capsys):
     def lines(total, costs, seconds, mode="plain", workers=1):
-        with Progress(total, costs, workers, mode) as shown:
-            for key, (cost, passed) in enumerate(zip(costs, seconds, strict=True)):
-                shown.outlook.begin(str(key), cost)
+        by_key = {str(place): cost for place, cost in enumerate(costs)}
+        with Progress(total, by_key, workers, mode) as shown:
+            for key, passed in zip(by_key, seconds, strict=True):
+                shown.outlook.begin(key)
                 clock(passed)
-                shown.advance(str(key), cost)
+                shown.advance(key)
         return capsys.readouterr().err.splitlines()
 
     return lines
@@ -72,16 +73,16 @@ def test_none_is_silent(run):
 @pytest.mark.parametrize("stream, mode", [(Terminal(), "bar"), (io.StringIO(), "plain")])
 def test_auto_is_a_bar_in_a_terminal_and_lines_elsewhere(stream, mode, monkeypatch):
     monkeypatch.setattr(progress.sys, "stderr", stream)
-    assert Progress(1, [1.0], 1, "auto").mode == mode
+    assert Progress(1, {"a": 1.0}, 1, "auto").mode == mode
 
 
 def test_the_bar_shows_done_left_and_time_left(clock, monkeypatch):
     stream = Terminal()
     monkeypatch.setattr(progress.sys, "stderr", stream)
-    with Progress(4, [2.0] * 3, 1, "auto") as shown:
-        shown.outlook.begin("a", 2.0)
+    with Progress(4, dict.fromkeys("abc", 2.0), 1, "auto") as shown:
+        shown.outlook.begin("a")
         clock(3.0)
-        shown.advance("a", 2.0)
+        shown.advance("a")
         shown.say("cell a failed: ValueError")
     text = stream.getvalue()
     assert re.search(r"50%\|.*\| 2 of 4 cells, 2 left, about 6 s", text)
