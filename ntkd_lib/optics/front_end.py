@@ -5,6 +5,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ntkd_lib.optics.pooling_window import (
+    WINDOW,
+    placed_filters,
+    pooling_windows,
+    sum_over_window,
+    window_maps,
+)
+
 
 def split_signed(
     filters: Float[Tensor, "k c s t"],
@@ -25,42 +33,6 @@ def split_signed(
     gain = filters.detach().abs().amax(dim=(0, 2, 3)).clamp_min(torch.finfo(filters.dtype).tiny)
     unit = filters / gain[None, :, None, None]
     return unit.clamp_min(0), (-unit).clamp_min(0), gain
-
-
-# Positions of a 2 x 2 pooling window, row by row.
-WINDOW = ((0, 0), (0, 1), (1, 0), (1, 1))
-
-
-def pooling_windows(images: Float[Tensor, "n l h w"], filter_size: int = 7) -> Float[Tensor, "n q l t t"]:
-    """Cut images into the pixels that filters see from the four pixels of a pooling window.
-
-    Args:
-        images: Scene intensities of ``l`` colours.
-        filter_size: Pixels a side of the filters, ``s``.
-
-    Returns:
-        Windows of ``t = s + 1`` pixels a side, ``q = (h / 2)(w / 2)``.
-    """
-    padded = functional.pad(images, (filter_size // 2,) * 4)
-    seen = filter_size + 1
-    return padded.unfold(2, seen, 2).unfold(3, seen, 2).permute(0, 2, 3, 1, 4, 5).flatten(1, 2)
-
-
-def placed_filters(filters: Float[Tensor, "k l s s"]) -> Float[Tensor, "p l t t"]:
-    """Place filters at the four positions of a pooling window.
-
-    Args:
-        filters: Filters.
-
-    Returns:
-        Filters within the window of ``t = s + 1`` pixels a side, ``p = 4 k``, position-major.
-    """
-    return torch.cat([functional.pad(filters, (j, 1 - j, i, 1 - i)) for i, j in WINDOW])
-
-
-def _strided(images: Tensor, filters: Float[Tensor, "p l t t"]) -> Float[Tensor, "n p u v"]:
-    around = (filters.shape[-1] // 2 - 1,) * 4
-    return functional.conv2d(functional.pad(images, around), filters, stride=2)
 
 
 class SignedFrontEnd(nn.Module):
@@ -145,8 +117,10 @@ class SignedFrontEnd(nn.Module):
         Returns:
             Maps of ``k`` filters, ``q = (h / 2)(w / 2)``.
         """
-        maps = _strided(images, placed_filters(self.filters))
-        maps = maps.reshape(len(images), 4, len(self.filters), -1)
+        return self._maps(images, placed_filters(self.filters))
+
+    def _maps(self, images: Tensor, placed: Float[Tensor, "p l t t"]) -> Float[Tensor, "n 4 k q"]:
+        maps = window_maps(images, placed).reshape(len(images), 4, len(self.filters), -1)
         return maps - maps.mean(dim=(1, 3), keepdim=True) if self.centre else maps
 
     def pool(self, maps: Float[Tensor, "n 4 k q"]) -> Float[Tensor, "n read_out"]:
@@ -158,15 +132,18 @@ class SignedFrontEnd(nn.Module):
         Returns:
             Read-out, ``k q`` values.
         """
-        return (maps.relu() if self.rectify else maps).mean(dim=1).flatten(1)
+        return self._sum(maps) / 4
+
+    def _sum(self, maps: Float[Tensor, "n 4 k q"]) -> Float[Tensor, "n read_out"]:
+        return sum_over_window(maps.relu() if self.rectify else maps).flatten(1)
 
     def forward(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n read_out"]:
         """Read out images: subtract, rectify, average over 2 x 2 pixels, flatten."""
+        quarter = placed_filters(self.filters) / 4  # an average is a sum then: one pass less over the maps
         if self.rectify or self.centre:
-            return self.pool(self.maps(images))
+            return self._sum(self._maps(images, quarter))
         # nothing stands between filters and average, so the filters are averaged in place of their maps
-        averaged = placed_filters(self.filters).unflatten(0, (4, -1)).mean(0)
-        return _strided(images, averaged).flatten(1)
+        return window_maps(images, quarter.unflatten(0, (4, -1)).sum(0)).flatten(1)
 
     def per_sample_gradients(
         self, images: Float[Tensor, "n l h w"], signal: Float[Tensor, "n c read_out"]

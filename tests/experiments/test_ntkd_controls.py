@@ -39,10 +39,9 @@ def test_surfaces_hold_what_their_names_say() -> None:
     assert len(found) >= 8
 
 
-def test_stage_one_runs_for_every_seed_and_other_controls_for_theirs() -> None:
+def test_controls_run_for_their_own_seeds() -> None:
     cells = planned()
-    assert {"stage1/two/seed=0", "stage1/two/seed=1"} <= cells.keys()
-    for name in ("labels/kd_labels0.01", f"size/ntkd_hidden{design.QUARTER}"):
+    for name in ("stage1/two", "labels/kd_labels0.01", f"size/ntkd_hidden{design.QUARTER}"):
         assert f"{name}/seed=0" in cells
         assert f"{name}/seed=1" not in cells
     assert not any(name.startswith("depth/") for name in cells)

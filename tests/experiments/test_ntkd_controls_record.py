@@ -5,6 +5,7 @@ from click.testing import CliRunner
 
 from ntkd_lib.data.registry import Located, forget
 from ntkd_lib.experiments.ntkd_controls import record
+from ntkd_lib.experiments.ntkd_controls.design import ARCHITECTURES, TRAINED_ELSEWHERE, VARIANTS
 from ntkd_lib.experiments.ntkd_controls.recorded import recorded_controls
 from ntkd_lib.experiments.recording import keys_of, seconds_of
 from ntkd_lib.figures.ntkd_controls import gap_table
@@ -29,12 +30,16 @@ def planned() -> list[Cell]:
 
 
 def made(cell: Cell) -> Record:
-    """Give a record of which the accuracy depends on loss, share of labels and seed."""
+    """Give a record of which the accuracy depends on loss, share of labels, architecture and seed."""
+    key = cell.name.encode().hex()[-64:].rjust(64, "0")
+    if "/estimate/" in cell.name:
+        guess = float(len(cell.name.removeprefix("mnist/estimate/")))
+        return Record(key, cell.name, {"estimate": guess}, {}, {"seconds": 2.0})
     student, seed = cell.name.split("/")[-2:]
     share = cell.arguments.get("label_share", 0.0)
     gain = ADDED.get(student.partition("_")[0], 0.0) if share else 0.0
     accuracy = 80 + 100 * share + gain * (1 + int(seed.removeprefix("seed=")))
-    key = cell.name.encode().hex()[-64:].rjust(64, "0")
+    accuracy += len(student) if "/stage1/" in cell.name else 0
     return Record(key, cell.name, {"accuracy": accuracy, "converged": True}, {}, {"seconds": 2.0})
 
 
@@ -45,8 +50,11 @@ def found(planned) -> dict:
 
 def test_every_student_runs_for_five_seeds(planned) -> None:
     names = {cell.name.rpartition("/")[0] for cell in planned}
-    assert len(planned) == len({cell.name for cell in planned}) == 5 * len(names)
-    assert len(names) == len(record.STUDENTS) + len(record.SIZES) + 2 * 3
+    assert "mnist/estimate" in names
+    assert len(planned) == len({cell.name for cell in planned}) == 5 * (len(names) - 1) + len(ARCHITECTURES)
+    others = {*TRAINED_ELSEWHERE} - {*record.STUDENTS}
+    stage1 = [v for v in VARIANTS.values() if v.family == "stage1"]
+    assert len(names) - 1 == len(record.STUDENTS) + len(record.SIZES) + 2 * 3 + len(others) + len(stage1)
     assert {cell.arguments["data"] for cell in planned} == {"mnist"}
     few = {cell.arguments["label_share"] for cell in planned if "/labels/" in cell.name}
     assert few == {0.01, 0.1}
@@ -58,7 +66,7 @@ def test_differences_are_those_of_one_seed(found, monkeypatch, tmp_path) -> None
     assert "ntkd_controls.record" in gap_table(recorded_controls(), "recorded")
     record.RECORDING.save(record.RECORDING.evidence(LOCATED, {"protocol": "few labels"}, found, 60.0))
     gaps = recorded_controls().set_index("label")
-    assert len(gaps) == 6 + 2 * 3
+    assert len(gaps) == 7 + 2 * 3
     for share in ("1 %", "10 %"):
         gap = gaps.loc[f"KD − labels only, {share} of labels"]
         assert (gap["mean"], gap["smallest"], gap["seeds"]) == (21.0, 7.0, 5)  # 7 times 1 to 5

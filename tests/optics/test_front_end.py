@@ -1,5 +1,7 @@
 """Front ends: PSF pairs, the fast form of the convolution, refusals."""
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from ntkd_lib.optics.front_end import IdealLens, SignedFrontEnd, split_signed
+from ntkd_lib.optics.pooling_window import sum_over_window
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(1, 5))
@@ -67,6 +70,34 @@ def test_averaging_filters_equals_averaging_maps(colours: int) -> None:
     front = SignedFrontEnd(4, colours=colours, rectify=False).double()
     images = torch.rand(2, colours, 28, 28).double()
     torch.testing.assert_close(front(images), front.pool(front.maps(images)))
+
+
+@pytest.mark.parametrize("rectify, centre", [(True, False), (True, True), (False, False), (False, True)])
+def test_bfloat16_form_equals_the_exact_one_up_to_rounding(rectify: bool, centre: bool) -> None:
+    torch.manual_seed(4)
+    front = SignedFrontEnd(4, size=32, colours=3, rectify=rectify, centre=centre)
+    front.filters.data = front.filters.data.bfloat16().float()
+    images = torch.rand(5, 3, 32, 32).bfloat16()
+    signal = torch.randn(5, front.read_out)
+    with torch.autocast("cpu", torch.bfloat16):
+        fast, same = front(images), front(images.float())
+    assert fast.dtype == torch.bfloat16
+    assert torch.equal(fast, same)
+    (slope,) = torch.autograd.grad((fast.float() * signal).sum(), front.filters)
+    twin = copy.deepcopy(front).double()
+    exact = twin(images.double())
+    (exact_slope,) = torch.autograd.grad((exact * signal).sum(), twin.filters)
+    assert (fast - exact).norm() <= 2**-7 * exact.norm()
+    if not centre:  # filters of centred captures are not trained; rounding moves many of their ReLUs
+        assert (slope - exact_slope).norm() <= 2**-6 * exact_slope.norm()
+
+
+def test_positions_add_up_in_either_layout() -> None:
+    maps = torch.rand(2, 4, 3, 9).double()
+    by_place = maps.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
+    assert by_place.stride(3) != 1
+    torch.testing.assert_close(sum_over_window(by_place), maps.sum(1))
+    torch.testing.assert_close(sum_over_window(maps), maps.sum(1))
 
 
 def test_centred_captures_have_no_mean() -> None:

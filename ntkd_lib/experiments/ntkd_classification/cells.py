@@ -145,5 +145,4 @@ def untrained_twin(form: str) -> Method:
         objective=method.objective,
         teacher="untrained",
         settings_of=form,
-        every_seed=False,
     )

@@ -17,6 +17,7 @@ Counts = Annotated[
 class ClassificationParameters(SeededParameters):
     """What notebook 01 can be asked for."""
 
+    seeds: Seeds = parameter([0, 1, 2], "Seeds of the main comparison on digits; all students share them.")
     data: Literal["mnist", "mnist-5k"] = parameter("mnist", "Data set; mnist-5k ships with a dependency.")
     epochs: int = parameter(
         3, "Passes over the training images for every student.", unit="epochs", ge=1, le=1000
@@ -55,7 +56,7 @@ class ClassificationParameters(SeededParameters):
     )
     control_seeds: Seeds = parameter(
         [0],
-        "Seeds of the controls on digits: forms of the loss, sizes, few labels, read-out and so on.",
+        "Seeds of the controls on digits, of those in seeds: forms of the loss, stage 1, sizes, and so on.",
     )
     optical_depth: bool = parameter(
         False, "Whether two optical layers and saturable absorbers are tried too; they are slow."
@@ -88,7 +89,7 @@ class ClassificationParameters(SeededParameters):
         50_000, "Colour training images; a fifth as many are tested on.", unit="images", ge=200, le=50_000
     )
     colour_epochs: int = parameter(
-        22, "Passes over the colour images for every student.", unit="epochs", ge=1, le=1000
+        20, "Passes over the colour images for every student.", unit="epochs", ge=1, le=1000
     )
     colour_single_epochs: int = parameter(
         20, "Passes for colour students of one dense layer.", unit="epochs", ge=1, le=4000

@@ -22,8 +22,15 @@ def plan(parameters: ClassificationParameters) -> list[Cell]:
         One cell for each student and seed, and the teachers; the controls; the colour images.
 
     Raises:
-        ParameterError: A kernel batch that is larger than the images it is drawn from.
+        ParameterError: A kernel batch that is larger than the images it is drawn from, or a control of a seed
+            that the main comparison, with which it is compared, does not have.
     """
+    strange = sorted(set(parameters.some_seeds) - set(parameters.all_seeds))
+    if strange:
+        raise ParameterError(
+            f"01_ntkd_classification: control_seeds has {strange[0]}, allowed: some of seeds = "
+            f"{parameters.all_seeds}"
+        )
     if parameters.kernel_batch > parameters.kernel_images:
         raise ParameterError(
             f"01_ntkd_classification: kernel_batch = {parameters.kernel_batch} is more than "

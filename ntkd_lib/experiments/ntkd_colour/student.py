@@ -123,7 +123,9 @@ def _schedule(arguments: Mapping[str, Any]) -> Schedule:
 
 def _trained_part(model: HybridStudent, data: Images, *, augmented: bool) -> tuple[nn.Module, Images]:
     """Read images out once where neither they nor the front end change."""
-    if augmented or any(p.requires_grad for p in model.front.parameters()):
+    if augmented:  # rounded once and not at each step: the front end multiplies in bfloat16
+        return model, Images(data.images.bfloat16(), data.labels)
+    if any(p.requires_grad for p in model.front.parameters()):
         return model, data
     return model.back, Images(predict(model.front, data.images), data.labels)
 

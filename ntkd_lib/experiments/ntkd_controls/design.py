@@ -27,7 +27,6 @@ class Variant:
         family: The question that it belongs to.
         method: Tuned student that it follows; ``ntkd`` for the chosen form of the kernel loss.
         changes: Arguments of its cell that differ from that student's.
-        every_seed: Whether it runs for all seeds, because the live run answers a claim by it.
     """
 
     name: str
@@ -35,7 +34,6 @@ class Variant:
     family: Family
     method: str
     changes: Mapping[str, Any] = field(default_factory=dict)
-    every_seed: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,6 @@ def _stage1() -> list[Variant]:
                 "rectified": a.rectified,
                 "hidden": list(a.hidden),
             },
-            every_seed=True,
         )
         for a in ARCHITECTURES
         if a.name not in TRAINED_ELSEWHERE

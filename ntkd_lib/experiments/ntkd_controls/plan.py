@@ -29,9 +29,7 @@ def controls_plan(parameters: ClassificationParameters) -> list[Cell]:
     """
     checksum = locate(parameters.data).sha256
     maker = CellMaker(parameters, checksum)
-    cells = [
-        variant_cell(maker, v, seed) for v in variants_of(parameters) for seed in variant_seeds(parameters, v)
-    ]
+    cells = [variant_cell(maker, v, seed) for v in variants_of(parameters) for seed in parameters.some_seeds]
     cells += [estimate_cell(parameters, checksum, a, a.filters) for a in ARCHITECTURES]
     cells.append(estimate_cell(parameters, checksum, *asked_architecture(parameters)))
     for data in (parameters.data, parameters.colour):
@@ -49,19 +47,6 @@ def variants_of(parameters: ClassificationParameters) -> list[Variant]:
         All, or all but those of optical depth.
     """
     return [v for v in VARIANTS.values() if v.family != "depth" or parameters.optical_depth]
-
-
-def variant_seeds(parameters: ClassificationParameters, variant: Variant) -> list[int]:
-    """List the seeds of a variant.
-
-    Args:
-        parameters: Validated parameters.
-        variant: Which one.
-
-    Returns:
-        All seeds where a claim rests on it, else those of the controls; the one that replaces all.
-    """
-    return parameters.all_seeds if variant.every_seed else parameters.some_seeds
 
 
 def asked_architecture(parameters: ClassificationParameters) -> tuple[Architecture, int]:

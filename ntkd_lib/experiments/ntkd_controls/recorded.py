@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ntkd_lib.experiments.ntkd_classification.summary import PAIRS
+from ntkd_lib.experiments.ntkd_classification.summary import PAIRS, student_metric
 from ntkd_lib.experiments.ntkd_controls.few_labels import compared, few_label_gaps
-from ntkd_lib.experiments.ntkd_controls.record import RECORDING, STUDENTS, student_metric
+from ntkd_lib.experiments.ntkd_controls.record import RECORDING, STUDENTS
 from ntkd_lib.experiments.ntkd_controls.record_limit import METRIC, TRAINED
 from ntkd_lib.experiments.ntkd_controls.record_limit import RECORDING as LIMIT
 
@@ -21,7 +21,8 @@ def recorded_controls() -> pd.DataFrame:
     found = RECORDING.metrics()
     if not found:
         return pd.DataFrame()
-    students = {name: found[student_metric(name)] for name in STUDENTS}
+    named = {name: student_metric(name) for name in STUDENTS}
+    students = {name: found[metric] for name, metric in named.items() if metric in found}
     rows = pd.DataFrame([compared(students, pair) for pair in PAIRS if students.keys() >= set(pair)])
     return pd.concat([rows, few_label_gaps(found)], ignore_index=True)
 

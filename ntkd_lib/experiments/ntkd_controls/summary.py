@@ -18,17 +18,13 @@ from ntkd_lib.experiments.ntkd_controls.design import (
     VARIANTS,
 )
 from ntkd_lib.experiments.ntkd_controls.few_labels import few_label_gaps, few_label_metrics
-from ntkd_lib.experiments.ntkd_controls.plan import (
-    ASKED,
-    asked_architecture,
-    variant_seeds,
-    variants_of,
-)
+from ntkd_lib.experiments.ntkd_controls.plan import ASKED, asked_architecture, variants_of
 from ntkd_lib.records.cells import Record
 from ntkd_lib.records.evidence import Metric
 
 ALL_TRAINING_IMAGES = 50_000
 QUARTER_DROP = "ntkd.mnist.ntkd.quarter_drop"
+RANK_CORRELATION = "ntkd.stage1.rank_correlation"
 PAPER_RANDOM = {
     "mnist": {8: 96.12, 500: 96.81, 1000: 97.24, 0: 97.72},
     "cifar-10": {8: 36.73, 500: 49.32, 1000: 56.23, 0: 67.33},
@@ -45,9 +41,8 @@ def variant_records(run: Run, name: str) -> dict[int, Record]:
     Returns:
         Record by seed.
     """
-    variant = VARIANTS[name]
-    prefix = f"{run.parameters.data}/{variant.family}/{name}"
-    return {seed: run.records[f"{prefix}/seed={seed}"] for seed in variant_seeds(run.parameters, variant)}
+    prefix = f"{run.parameters.data}/{VARIANTS[name].family}/{name}"
+    return {seed: run.records[f"{prefix}/seed={seed}"] for seed in run.parameters.some_seeds}
 
 
 def estimates(run: Run) -> pd.DataFrame:
@@ -238,8 +233,7 @@ def metrics(run: Run) -> dict[str, Metric]:
     Returns:
         Metric by name; the limit of random filters only where it was fitted to all training images.
     """
-    found = {"ntkd.stage1.rank_correlation": _rank_metric(run)}
-    return found | own_seed_metrics(run) | _limit_metric(run)
+    return own_seed_metrics(run) | _limit_metric(run)
 
 
 def own_seed_metrics(run: Run) -> dict[str, Metric]:
@@ -249,7 +243,8 @@ def own_seed_metrics(run: Run) -> dict[str, Metric]:
         run: The run.
 
     Returns:
-        Metric by name: few labels, and the points that NTKD loses at a quarter of the back end's parameters.
+        Metric by name: few labels, the points that NTKD loses at a quarter of the back end's parameters, and
+        how well stage 1 ranks architectures.
     """
     quarter = variant_records(run, f"ntkd_hidden{QUARTER}")
     full = {seed: student_records(run, "ntkd")[seed] for seed in quarter}
@@ -261,11 +256,14 @@ def own_seed_metrics(run: Run) -> dict[str, Metric]:
         cells=[r.key for records in (full, quarter) for r in records.values()],
     )
     few = few_label_metrics(run.parameters.data, partial(variant_records, run))
-    return {QUARTER_DROP: drop, **few}
+    return {QUARTER_DROP: drop, RANK_CORRELATION: _rank_metric(run), **few}
 
 
 def _achieved(run: Run, name: str) -> dict[int, Record]:
-    return student_records(run, name) if name in TRAINED_ELSEWHERE else variant_records(run, name)
+    if name not in TRAINED_ELSEWHERE:
+        return variant_records(run, name)
+    records = student_records(run, name)
+    return {seed: records[seed] for seed in run.parameters.some_seeds}
 
 
 def _regressions(run: Run) -> list[tuple[str, int, int]]:
