@@ -8,7 +8,7 @@ from torch.nn import functional
 from ntkd_lib.optics.pooling_window import (
     WINDOW,
     placed_filters,
-    pooling_windows,
+    seen_at,
     sum_over_window,
     window_maps,
 )
@@ -192,15 +192,16 @@ class SignedFrontEnd(nn.Module):
         """
         if self.centre:
             raise NotImplementedError("centre: filters of centred captures have no gradients here")
-        side = self.filters.shape[-1]
-        windows = pooling_windows(images, side)
-        patches = (windows[..., i : i + side, j : j + side].flatten(2) for i, j in WINDOW)  # one at a time
-        by_filter = signal.unflatten(2, (len(self.filters), -1)).transpose(1, 2)
+        patches = (seen_at(place, images, self.filters.shape[-1]) for place in WINDOW)  # one at a time
+        by_filter = signal.unflatten(2, (len(self.filters), -1))
         if not self.rectify:
-            return by_filter @ (sum(patches) / 4)[:, None]
-        lit = (maps.detach() > 0).to(signal)[:, :, :, None] / 4
-        parts = ((by_filter * lit[:, i]).flatten(1, 2) @ seen for i, seen in enumerate(patches))
-        return sum(parts).unflatten(1, by_filter.shape[1:3])
+            return by_filter.transpose(1, 2) @ (sum(patches) / 4)[:, None]
+        lit = (maps.detach() > 0).to(signal)[:, :, None] / 4
+        parts = (((by_filter * lit[:, i]).flatten(1, 2), seen) for i, seen in enumerate(patches))
+        total = torch.bmm(*next(parts))
+        for masked, seen in parts:
+            total = torch.baddbmm(total, masked, seen)
+        return total.unflatten(1, by_filter.shape[1:3]).transpose(1, 2)
 
 
 class IdealLens(nn.Module):

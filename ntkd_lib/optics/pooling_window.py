@@ -9,19 +9,20 @@ from torch.nn import functional
 WINDOW = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
-def pooling_windows(images: Float[Tensor, "n l h w"], filter_size: int = 7) -> Float[Tensor, "n q l t t"]:
-    """Cut images into the pixels that filters see from the four pixels of a pooling window.
+def seen_at(place: tuple[int, int], images: Float[Tensor, "n l h w"], side: int) -> Float[Tensor, "n q s"]:
+    """Cut images into what filters see from one of the four pixels of each pooling window.
 
     Args:
+        place: Which pixel, one of ``WINDOW``.
         images: Scene intensities of ``l`` colours.
-        filter_size: Pixels a side of the filters, ``s``.
+        side: Pixels a side of the filters.
 
     Returns:
-        Windows of ``t = s + 1`` pixels a side, ``q = (h / 2)(w / 2)``.
+        Patches of ``s = l side^2`` pixels; ``q = (h / 2)(w / 2)``.
     """
-    padded = functional.pad(images, (filter_size // 2,) * 4)
-    seen = filter_size + 1
-    return padded.unfold(2, seen, 2).unfold(3, seen, 2).permute(0, 2, 3, 1, 4, 5).flatten(1, 2)
+    down, right = place
+    padded = functional.pad(images, (side // 2,) * 4)[:, :, down:, right:]
+    return padded.unfold(2, side, 2).unfold(3, side, 2).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
 
 
 def placed_filters(filters: Float[Tensor, "k l s s"]) -> Float[Tensor, "p l t t"]:
