@@ -49,7 +49,7 @@ colour = "cifar-10"
 colour_students = "core"
 colour_seeds = [0]
 colour_images = 50_000
-colour_epochs = 20
+colour_epochs = 22
 colour_single_epochs = 20
 colour_teacher = "compact"
 strong_teacher = "none"
@@ -67,7 +67,7 @@ from ntkd_lib.experiments.ntkd_colour import recorded
 from ntkd_lib.experiments.ntkd_colour import summary as colours
 from ntkd_lib.experiments.ntkd_colour.recorded_teachers import recorded_strength, recorded_teachers
 from ntkd_lib.experiments.ntkd_controls import summary as controls
-from ntkd_lib.experiments.ntkd_controls.recorded import recorded_controls, recorded_limit
+from ntkd_lib.experiments.ntkd_controls.recorded import recorded_controls, recorded_limit, recorded_ranks
 from ntkd_lib.experiments.spaces import space_rows
 from ntkd_lib.figures import ntkd_classification as figures
 from ntkd_lib.figures import ntkd_colour, ntkd_controls, training
@@ -352,7 +352,8 @@ show(
 )
 
 # %% tags=["hide-input"]
-ntkd_controls.estimate_words(controls.rank_correlations(estimates), controls.asked_estimate(run))
+ranks = controls.rank_correlations(estimates)
+ntkd_controls.estimate_words(ranks, recorded_ranks(), controls.asked_estimate(run))
 
 # %% tags=["hide-input"]
 ntkd_controls.estimate_table(estimates)

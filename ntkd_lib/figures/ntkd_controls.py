@@ -62,20 +62,26 @@ def estimate_table(estimates: pd.DataFrame) -> Html:
     return table(headers, rows, caption="Stage 1: estimate and test accuracy")
 
 
-def estimate_words(ranks: dict[int, float], asked: dict[str, float]) -> Html:
+def estimate_words(ranks: dict[int, float], recorded: dict[int, float], asked: dict[str, float]) -> Html:
     """Say how well ranks agree, and what the surface that was asked for is estimated at.
 
     Args:
         ranks: Rank correlation by seed.
+        recorded: The same of the recorded run; empty where there is none.
         asked: Filters and estimate of the surface that the parameters give.
 
     Returns:
         A paragraph.
     """
-    values = ", ".join(f"{value:.2f}".replace("-", MINUS) for value in ranks.values())
-    words = f"rank correlation by seed {values}; the surface asked for holds {asked['filters']:g} signed "
-    words += f"filters and is estimated at {asked['estimate']:.1f} %."
+    words = f"rank correlation by seed {_listed(ranks)}"
+    words += f", in the recorded run {_listed(recorded)}" if recorded else ""
+    words += f"; the surface asked for holds {asked['filters']:g} signed filters and is estimated at "
+    words += f"{asked['estimate']:.1f} %."
     return element("p", element("strong", "Measured here: "), words)
+
+
+def _listed(ranks: dict[int, float]) -> str:
+    return ", ".join(f"{value:.2f}".replace("-", MINUS) for value in ranks.values())
 
 
 def draw_sizes(sizes: pd.DataFrame) -> Figure:

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from ntkd_lib.data.registry import Located, forget
 from ntkd_lib.experiments.ntkd_controls import record
 from ntkd_lib.experiments.ntkd_controls.design import ARCHITECTURES, TRAINED_ELSEWHERE, VARIANTS
-from ntkd_lib.experiments.ntkd_controls.recorded import recorded_controls
+from ntkd_lib.experiments.ntkd_controls.recorded import recorded_controls, recorded_ranks
 from ntkd_lib.experiments.recording import keys_of, seconds_of
 from ntkd_lib.figures.ntkd_controls import gap_table
 from ntkd_lib.records.cells import Cell, Record
@@ -63,8 +63,10 @@ def test_every_student_runs_for_five_seeds(planned) -> None:
 def test_differences_are_those_of_one_seed(found, monkeypatch, tmp_path) -> None:
     monkeypatch.setattr("ntkd_lib.experiments.recording.results_root", lambda: tmp_path)
     assert recorded_controls().empty
+    assert recorded_ranks() == {}
     assert "ntkd_controls.record" in gap_table(recorded_controls(), "recorded")
     record.RECORDING.save(record.RECORDING.evidence(LOCATED, {"protocol": "few labels"}, found, 60.0))
+    assert list(recorded_ranks()) == [0, 1, 2, 3, 4]
     gaps = recorded_controls().set_index("label")
     assert len(gaps) == 7 + 2 * 3
     for share in ("1 %", "10 %"):

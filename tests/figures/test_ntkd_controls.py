@@ -38,7 +38,10 @@ def test_estimates_are_drawn_and_listed_from_the_best_on() -> None:
     assert html.index("kind 3") < html.index("kind 1")
     assert "360 × 180 µm" in html
     assert "98.5" in html
-    words = str(ntkd_controls.estimate_words({0: -0.25}, {"filters": 8, "estimate": 91.25}))
+    asked = {"filters": 8, "estimate": 91.25}
+    assert "recorded" not in str(ntkd_controls.estimate_words({0: -0.25}, {}, asked))
+    words = str(ntkd_controls.estimate_words({0: -0.25}, {0: 0.5, 1: -0.125}, asked))
+    assert "by seed \N{MINUS SIGN}0.25, in the recorded run 0.50, \N{MINUS SIGN}0.12; the surface" in words
     assert "−0.25" in words
     assert "holds 8 signed filters" in words
 

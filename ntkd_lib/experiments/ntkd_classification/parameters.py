@@ -89,7 +89,7 @@ class ClassificationParameters(SeededParameters):
         50_000, "Colour training images; a fifth as many are tested on.", unit="images", ge=200, le=50_000
     )
     colour_epochs: int = parameter(
-        20, "Passes over the colour images for every student.", unit="epochs", ge=1, le=1000
+        22, "Passes over the colour images for every student.", unit="epochs", ge=1, le=1000
     )
     colour_single_epochs: int = parameter(
         20, "Passes for colour students of one dense layer.", unit="epochs", ge=1, le=4000

@@ -9,6 +9,7 @@ from ntkd_lib.experiments.ntkd_controls.few_labels import compared, few_label_ga
 from ntkd_lib.experiments.ntkd_controls.record import RECORDING, STUDENTS
 from ntkd_lib.experiments.ntkd_controls.record_limit import METRIC, TRAINED
 from ntkd_lib.experiments.ntkd_controls.record_limit import RECORDING as LIMIT
+from ntkd_lib.experiments.ntkd_controls.summary import RANK_CORRELATION
 
 
 def recorded_controls() -> pd.DataFrame:
@@ -25,6 +26,16 @@ def recorded_controls() -> pd.DataFrame:
     students = {name: found[metric] for name, metric in named.items() if metric in found}
     rows = pd.DataFrame([compared(students, pair) for pair in PAIRS if students.keys() >= set(pair)])
     return pd.concat([rows, few_label_gaps(found)], ignore_index=True)
+
+
+def recorded_ranks() -> dict[int, float]:
+    """Read how well stage 1 ranks architectures in the recorded run.
+
+    Returns:
+        Spearman's coefficient by seed; nothing where no run is recorded.
+    """
+    metric = RECORDING.metrics().get(RANK_CORRELATION)
+    return dict(zip(metric.seeds, metric.values, strict=True)) if metric else {}
 
 
 def recorded_limit() -> dict[int, float]:
