@@ -18,10 +18,10 @@ import click
 import torch
 
 from ntkd_lib.data.load import load
+from ntkd_lib.lab.digest import sha256_bytes, sha256_file
 from ntkd_lib.ntk.blocked import blocked_ntk
 from ntkd_lib.ntk.blocked_store import save_blocks
 from ntkd_lib.optics.student import cifar_student
-from ntkd_lib.records.digest import sha256_bytes, sha256_file
 
 
 def peak_memory() -> int:

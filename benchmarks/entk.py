@@ -16,8 +16,8 @@ from typing import Any
 from benchmarks.entk_checks import checks, print_checks
 from benchmarks.entk_ways import TILES, WAYS, growth_of, installed, task
 from benchmarks.entk_worker import Worker
-from ntkd_lib.records.atomic import write_json
-from ntkd_lib.records.provenance import snapshot
+from ntkd_lib.lab.atomic import write_json
+from ntkd_lib.lab.provenance import snapshot
 
 ROWS = [
     *(("MLP", n, "full") for n in (16, 128, 512)),

@@ -9,8 +9,8 @@ import torch
 
 from benchmarks.entk_ways import NETS, ours, task
 from benchmarks.entk_worker import Worker
+from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.ntk.choice import predicted_work, survey
-from ntkd_lib.records.memory import keep_freed_memory
 
 SIZES = {"n": (64, 128, 256, 512), "c": (4, 8, 16, 32)}
 TILE = 64

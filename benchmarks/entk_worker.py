@@ -11,8 +11,8 @@ import psutil
 import torch
 
 from benchmarks.entk_ways import WAYS, Task, ours, task
-from ntkd_lib.records.memory import keep_freed_memory
-from ntkd_lib.records.provenance import measure
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.provenance import measure
 
 MEBI = 2**20
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from ntkd_lib.records.memory import keep_freed_memory
+from ntkd_lib.lab.memory import keep_freed_memory
 
 
 def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:

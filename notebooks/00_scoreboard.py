@@ -28,8 +28,8 @@ from ntkd_lib.experiments.scoreboard.summary import built_chapters, verdict_coun
 from ntkd_lib.figures.claims import count_table
 from ntkd_lib.figures.publish import show
 from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.outcome import all_verdicts
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.outcome import all_verdicts
 
 run = open_run("00_scoreboard", globals())
 verdicts = all_verdicts(run.parameters.tier)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from ntkd_lib.data.mask_arrays import Decoded
 from ntkd_lib.data.mask_pairs import PARTS, Part, split_cars
-from ntkd_lib.records.digest import digest_json, sha256_bytes
+from ntkd_lib.lab.digest import digest_json, sha256_bytes
 
 CARS, VIEWS = 30, 8
 HEIGHT, WIDTH = 160, 240
@@ -57,11 +57,6 @@ def draw_cars(cars: int = CARS, views: int = VIEWS, seed: int = 0) -> DrawnMasks
 
     Args:
         cars: number of cars, three or more.
-        views: images of each.
-        seed: seed of the drawing.
-
-    Returns:
-        The stand-in, split by car.
     """
     names = [f"drawn{number:03}" for number in range(cars)]
     part_of = split_cars(names)

@@ -8,7 +8,7 @@ from typing import Literal
 from ntkd_lib.data.mask_pairs import CARVANA, DRAWN_CARS, MaskDataset
 from ntkd_lib.data.pictures import PictureDataset
 from ntkd_lib.data.settings import DataError
-from ntkd_lib.records.digest import digest_json
+from ntkd_lib.lab.digest import digest_json
 
 
 @dataclass(frozen=True)
@@ -373,9 +373,6 @@ def find_dataset(name: str) -> Dataset:
 
     Args:
         name: its name, such as `mnist`.
-
-    Returns:
-        The entry.
 
     Raises:
         DataError: nothing has this name.

@@ -20,7 +20,7 @@ from ntkd_lib.data.files import check_folder
 from ntkd_lib.data.network import host_of, reachable_hosts
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.data.unpack import unpack_gzip, unpack_tar
-from ntkd_lib.records.digest import sha256_file
+from ntkd_lib.lab.digest import sha256_file
 
 ATTEMPTS = 3
 PAUSE = 0.5
@@ -31,10 +31,6 @@ _UNPACKED_LIMIT = 1 << 30
 
 def install(dataset: OfficialDataset, cache_root: Path) -> Path:
     """Download a data set into the cache.
-
-    Args:
-        dataset: which one.
-        cache_root: folder of all downloads.
 
     Returns:
         The folder with the checked files.
@@ -58,7 +54,6 @@ def fetch(download: Download, folder: Path) -> Path:
     """Download one file, trying its addresses in turn and each of them up to `ATTEMPTS` times.
 
     Args:
-        download: which file.
         folder: an existing folder for it.
 
     Returns:
@@ -168,14 +163,7 @@ def _move_checked(dataset: OfficialDataset, source: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def scratch_folder(cache_root: Path) -> Iterator[Path]:
-    """Give a folder in the cache that is gone afterwards, whatever happens.
-
-    Args:
-        cache_root: folder of the cache.
-
-    Yields:
-        The folder, empty.
-    """
+    """Give a folder in the cache that is gone afterwards, whatever happens."""
     cache_root.mkdir(parents=True, exist_ok=True)
     _sweep(cache_root)
     folder = cache_root / f".partial-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"

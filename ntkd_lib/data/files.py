@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 
 from ntkd_lib.data.catalogue import Content, OfficialDataset
 from ntkd_lib.data.settings import DataError
-from ntkd_lib.records.digest import sha256_file
+from ntkd_lib.lab.digest import sha256_file
 
 _HASHES: dict[tuple[str, int, int], str] = {}
 
@@ -33,14 +33,7 @@ class FolderState:
 
 
 def file_hash(path: Path) -> str:
-    """Hash a file once per size and time of change.
-
-    Args:
-        path: the file.
-
-    Returns:
-        SHA-256 in hexadecimal digits.
-    """
+    """Hash a file once per size and time of change."""
     stat = path.stat()
     key = (str(path), stat.st_size, stat.st_mtime_ns)
     if key not in _HASHES:
@@ -57,10 +50,6 @@ def _forms(folder: Path, content: Content) -> list[tuple[Path, str]]:
 
 def check_folder(dataset: OfficialDataset, folder: Path) -> FolderState:
     """Compare the files of a folder with their pins.
-
-    Args:
-        dataset: what should be there.
-        folder: where.
 
     Returns:
         What is missing and what is damaged.
@@ -89,13 +78,6 @@ def _check_contents(dataset: OfficialDataset, folder: Path) -> FolderState:
 
 def read_content(folder: Path, content: Content) -> UInt8[np.ndarray, " size"]:
     """Read one file whose hash is right, unpacked or as gzip.
-
-    Args:
-        folder: where it lies.
-        content: which file.
-
-    Returns:
-        The unpacked bytes, writable.
 
     Raises:
         DataError: it is missing or damaged.

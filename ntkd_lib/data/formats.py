@@ -26,7 +26,6 @@ def parse_idx(data: UInt8[np.ndarray, " size"], name: str) -> UInt8[np.ndarray, 
 
     Args:
         data: the bytes of the file.
-        name: its name, for messages.
 
     Returns:
         Values in the shape that the header gives; a view of `data`.
@@ -58,10 +57,6 @@ def unpickle_arrays(data: bytes, name: str) -> Any:
 
     Args:
         data: the bytes of a pickle; check their hash before.
-        name: its name, for messages.
-
-    Returns:
-        What was pickled.
 
     Raises:
         DataError: the pickle is broken, or asks for anything else.
@@ -78,7 +73,6 @@ def parse_batch(data: bytes, name: str) -> tuple[UInt8[np.ndarray, "n 3 32 32"],
 
     Args:
         data: the bytes of the file; check their hash before.
-        name: its name, for messages.
 
     Returns:
         Images `(n, 3, 32, 32)` and labels `(n,)`.

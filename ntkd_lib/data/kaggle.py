@@ -18,10 +18,6 @@ ARCHIVES = ("train.zip", "train_masks.zip")
 def fetch_copy(dataset: MaskDataset, cache_root: Path) -> Path:
     """Download the two archives of a competition and unpack them into the cache.
 
-    Args:
-        dataset: which one.
-        cache_root: folder of the cache.
-
     Returns:
         The folder with ``train/`` and ``train_masks/``.
 
@@ -46,10 +42,6 @@ def fetch_copy(dataset: MaskDataset, cache_root: Path) -> Path:
 
 def unpack_archive(archive: Path, into: Path) -> None:
     """Unpack a zip file, only if every member lies in a folder of the archive's own name.
-
-    Args:
-        archive: the zip file.
-        into: folder for its content.
 
     Raises:
         DataError: it is broken, or holds a member that could write elsewhere.

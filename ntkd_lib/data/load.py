@@ -49,7 +49,6 @@ def load(name: str, split: Split, expect: str | None = None) -> LabelledImages:
 
     Args:
         name: name of the data set.
-        split: `train` or `test`.
         expect: digest that the data must have, as a cell of work recorded it.
 
     Returns:
@@ -78,9 +77,6 @@ def locate_expected(name: str, expect: str | None) -> Located:
     Args:
         name: name of the data set.
         expect: digest that the data must have, as a cell of work recorded it; None for any.
-
-    Returns:
-        Where it lies.
 
     Raises:
         DataError: other data than expected.

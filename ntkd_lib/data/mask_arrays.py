@@ -13,8 +13,8 @@ from ntkd_lib.data.files import file_hash
 from ntkd_lib.data.mask_pairs import PARTS, MaskDataset, Pair, Part, find_pairs
 from ntkd_lib.data.mask_pixels import read_pair
 from ntkd_lib.data.settings import DataError
-from ntkd_lib.records.atomic import write_json
-from ntkd_lib.records.digest import sha256_file
+from ntkd_lib.lab.atomic import write_json
+from ntkd_lib.lab.digest import sha256_file
 
 ARRAYS = ("images.npy", "masks.npy")
 
@@ -40,13 +40,7 @@ def prepare_arrays(dataset: MaskDataset, folder: Path, sha256: str, cache_root: 
     Nothing is left in the cache unless every pair was read.
 
     Args:
-        dataset: which data set.
-        folder: its files.
         sha256: their digest, which names the cached form.
-        cache_root: folder of the cache.
-
-    Returns:
-        The folder of the arrays.
 
     Raises:
         DataError: a pair that is refused, or a cache that cannot be written.
@@ -89,10 +83,6 @@ def _write(dataset: MaskDataset, pairs: list[Pair], into: Path) -> None:
 
 def read_arrays(folder: Path, part: Part) -> Decoded:
     """Map one part of a decoded data set into memory.
-
-    Args:
-        folder: as `prepare_arrays` gave it.
-        part: train, val or test.
 
     Returns:
         Arrays that may be changed; the files stay as they are.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from ntkd_lib.data.settings import DataError
-from ntkd_lib.records.digest import digest_json, sha256_file
+from ntkd_lib.lab.digest import digest_json, sha256_file
 
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
@@ -92,11 +92,7 @@ def split_cars(cars: Iterable[str], share: float = HELD_OUT) -> dict[str, Part]:
     They are ordered by the SHA-256 of their names; the last shares are test and validation.
 
     Args:
-        cars: names.
         share: part that validation and test each get; at least one object.
-
-    Returns:
-        Part of each.
 
     Raises:
         DataError: fewer than three objects.
@@ -115,13 +111,6 @@ def split_cars(cars: Iterable[str], share: float = HELD_OUT) -> dict[str, Part]:
 
 def find_pairs(dataset: MaskDataset, folder: Path) -> list[Pair]:
     """List the pairs of a folder in the reduced or the published form, in the order of parts and names.
-
-    Args:
-        dataset: what should be there.
-        folder: where.
-
-    Returns:
-        All pairs, training first.
 
     Raises:
         DataError: an empty folder, a missing file, a car in two parts, or pairs that are not the whole set.
@@ -196,10 +185,6 @@ def _refuse_part_of_set(dataset: MaskDataset, pairs: list[Pair]) -> None:
 def files_digest(pairs: tuple[Pair, ...], folder: Path) -> str:
     """Digest the files of all pairs, and the index where there is one, once a process.
 
-    Args:
-        pairs: the pairs.
-        folder: what they lie in.
-
     Returns:
         SHA-256 of the files' hashes by name.
     """
@@ -213,7 +198,6 @@ def check_masks(dataset: MaskDataset, folder: Path) -> str:
     """Check that a folder holds the whole data set, and digest it.
 
     Args:
-        dataset: what should be there.
         folder: where, in the reduced or the published form.
 
     Returns:

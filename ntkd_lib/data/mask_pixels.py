@@ -26,10 +26,6 @@ def read_pair(dataset: MaskDataset, pair: Pair) -> tuple[UInt8[np.ndarray, "3 h 
 
     The photograph is reduced with a Lanczos filter, the mask by areas.
 
-    Args:
-        dataset: gives the size wanted.
-        pair: the files.
-
     Returns:
         Pixels from 0 to 255, and whether each belongs to the car.
 

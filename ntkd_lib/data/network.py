@@ -19,9 +19,6 @@ def host_of(url: str) -> str:
     >>> host_of("https://example.org/a/b.gz")
     'https://example.org'
 
-    Args:
-        url: the address.
-
     Returns:
         Scheme and host, with the port where one is given.
     """
@@ -37,9 +34,6 @@ def reachable_hosts(urls: Iterable[str], deadline: float = DEADLINE) -> frozense
     Args:
         urls: addresses, several of one host at will.
         deadline: seconds for all of them together.
-
-    Returns:
-        The hosts that answered.
     """
     hosts = {host_of(url) for url in urls}
     # A thread that is still stuck must not change the answer after the deadline.

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 
 from ntkd_lib.data.settings import DataError
-from ntkd_lib.records.digest import digest_json, sha256_bytes, sha256_file
+from ntkd_lib.lab.digest import digest_json, sha256_bytes, sha256_file
 
 SPLITS = {"train": "train", "test": "val"}
 
@@ -43,10 +43,6 @@ class PictureDataset:
 def check_pictures(dataset: PictureDataset, folder: Path) -> str:
     """Compare a folder with its pins.
 
-    Args:
-        dataset: what should be there.
-        folder: where.
-
     Returns:
         What is missing; empty where all is there and right.
 
@@ -68,9 +64,6 @@ def check_pictures(dataset: PictureDataset, folder: Path) -> str:
 def pictures_digest(folder: Path) -> str:
     """Digest the index and all pictures of a folder, once a process.
 
-    Args:
-        folder: where they lie.
-
     Returns:
         SHA-256 of the hashes by name.
     """
@@ -83,11 +76,6 @@ def read_pictures(
     dataset: PictureDataset, folder: Path, split: str
 ) -> tuple[UInt8[np.ndarray, "n 3 h w"], Int64[np.ndarray, " n"]]:
     """Decode the pictures of one part.
-
-    Args:
-        dataset: which data set.
-        folder: where it lies.
-        split: ``train`` or ``test``.
 
     Returns:
         Pixels and labels, in the order of the index.

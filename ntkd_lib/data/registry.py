@@ -46,9 +46,6 @@ def locate(name: str, *, download: bool = True) -> Located:
         name: `mnist`, `fashion-mnist`, `cifar-10`, `carvana`, `imagenette`, `mnist-5k`, `digits`,
             `drawn-cars` or `signals`.
         download: whether a missing real data set may be downloaded now.
-
-    Returns:
-        Where it lies.
     """
     return _locate(name, read_settings(), download)
 
@@ -81,8 +78,6 @@ def find_real(
     """Look for real files where they may be, and download them last.
 
     Args:
-        dataset: which ones.
-        settings: where to look.
         reasons: is given why each place failed.
         download: whether they may be downloaded now.
 

@@ -39,9 +39,6 @@ def rows(*, download: bool = False) -> list[DataRow]:
 
     Args:
         download: whether to download what is missing.
-
-    Returns:
-        One row a data set.
     """
     settings = read_settings()
     return [_row(dataset, settings, download) for dataset in DATASETS.values()]
@@ -112,9 +109,6 @@ def _action(dataset: Dataset, located: Located, settings: Settings) -> str:
 
 def render(table: Sequence[DataRow]) -> str:
     """Write rows as plain text: a table, then licences, then what to do.
-
-    Args:
-        table: rows of `rows()`.
 
     Returns:
         Lines without a final line feed.

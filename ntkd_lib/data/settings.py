@@ -31,11 +31,7 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Read `NTKD_DATA`, `NTKD_CACHE`, `NTKD_OFFLINE` and `DATA`.
-
-    Returns:
-        The settings of this moment.
-    """
+    """Read `NTKD_DATA`, `NTKD_CACHE`, `NTKD_OFFLINE` and `DATA`."""
     return Settings(_data_root(), _cache_root(), _offline(), _required())
 
 

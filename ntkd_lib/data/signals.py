@@ -30,7 +30,6 @@ def load_image(name: str, expect: str | None = None) -> UInt8[Tensor, "h w 3"]:
     """Load one image.
 
     Args:
-        name: One of ``IMAGES``.
         expect: Digest that the data set must have.
 
     Returns:
@@ -51,7 +50,6 @@ def load_sound(name: str, expect: str | None = None) -> tuple[Float32[Tensor, " 
     """Load one recording.
 
     Args:
-        name: One of ``SOUNDS``.
         expect: Digest that the data set must have.
 
     Returns:
@@ -68,14 +66,7 @@ def load_sound(name: str, expect: str | None = None) -> tuple[Float32[Tensor, " 
 
 
 def chirp(count: int) -> Float32[Tensor, " n"]:
-    """Draw a tone that rises from 40 to 400 cycles over the whole.
-
-    Args:
-        count: Samples.
-
-    Returns:
-        Samples from -1 to 1.
-    """
+    """Draw a tone that rises from 40 to 400 cycles over the whole."""
     place = torch.linspace(0, 1, count, dtype=torch.float64)
     return torch.sin(2 * torch.pi * (40 * place + 180 * place**2)).float()
 
@@ -86,7 +77,6 @@ def load_mesh(
     """Load one triangle mesh.
 
     Args:
-        name: One of ``MESHES``.
         expect: Digest that the data set must have.
 
     Returns:

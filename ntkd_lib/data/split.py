@@ -14,8 +14,6 @@ def train_validation_split(
     methods of one seed tune on the same images.
 
     Args:
-        n: number of training images.
-        seed: seed of the draw.
         share: part held out, between 0 and 1; at least one image falls on each side.
 
     Returns:

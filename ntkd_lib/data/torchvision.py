@@ -27,9 +27,6 @@ _LIBRARIES: list[operators.Library] = []
 def import_torchvision() -> ModuleType:
     """Import torchvision, naming the operators that it misses.
 
-    Returns:
-        The module.
-
     Raises:
         RuntimeError: the import fails for another reason.
     """

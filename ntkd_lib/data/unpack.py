@@ -14,8 +14,6 @@ def unpack_gzip(packed: Path, target: Path, limit: int) -> None:
     """Unpack one gzip file.
 
     Args:
-        packed: the gzip file.
-        target: where its content goes.
         limit: bytes that it may hold at most.
 
     Raises:
@@ -38,7 +36,6 @@ def unpack_tar(archive: Path, into: Path, limit: int) -> None:
 
     Args:
         archive: the tar file, packed or not.
-        into: folder for its content.
         limit: bytes that its files may hold together.
 
     Raises:

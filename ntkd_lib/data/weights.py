@@ -23,9 +23,6 @@ def find_weights(weights: OfficialDataset = LPIPS) -> tuple[Located | None, str]
 
     A `DataError` tells of a damaged file in `$NTKD_DATA`.
 
-    Args:
-        weights: which ones.
-
     Returns:
         Where they lie, or None and in one line why they cannot be had.
     """

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ntkd_lib.data.registry import Located, locate
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.digest import digest_json
-from ntkd_lib.records.evidence import DataState, Evidence, Metric, save_evidence
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import Layout, cell_root, project_root, run_layout, tier_layout
-from ntkd_lib.records.memory import keep_freed_memory
-from ntkd_lib.records.parameters import Parameters, changed_from_tier, from_namespace
-from ntkd_lib.records.provenance import snapshot
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.digest import digest_json
+from ntkd_lib.lab.evidence import DataState, Evidence, Metric, save_evidence
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import Layout, cell_root, project_root, run_layout, tier_layout
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.parameters import Parameters, changed_from_tier, from_namespace
+from ntkd_lib.lab.provenance import snapshot
+from ntkd_lib.lab.store import CellStore
 
 
 @dataclass(frozen=True)
@@ -46,26 +46,12 @@ class Run:
         return not self.changed
 
     def holds(self, metrics: Mapping[str, Metric]) -> bool:
-        """Say whether every metric names cells of this run alone.
-
-        Args:
-            metrics: Published metrics.
-
-        Returns:
-            Whether each key that a metric names is that of one of the run's records.
-        """
+        """Say whether every metric names cells of this run alone."""
         keys = {record.key for record in self.records.values()}
         return all(keys.issuperset(metric.cells) for metric in metrics.values())
 
     def publish(self, metrics: Mapping[str, Metric]) -> Evidence:
-        """Write what was measured, for claims, the scoreboard and whoever checks it.
-
-        Args:
-            metrics: Measured metrics by the name that the claim contract gives them.
-
-        Returns:
-            The evidence, as it was written.
-        """
+        """Write what was measured, for claims, the scoreboard and whoever checks it."""
         evidence = Evidence(
             notebook=self.notebook,
             tier=self.parameters.tier,
@@ -93,15 +79,7 @@ class Run:
 
 
 def open_run(notebook: str, namespace: Mapping[str, Any]) -> Run:
-    """Validate a notebook's parameters and bring all its records into the store.
-
-    Args:
-        notebook: Full name of the notebook.
-        namespace: The notebook's ``globals()``; its plain data are the parameters.
-
-    Returns:
-        The run.
-    """
+    """Validate a notebook's parameters and bring all its records into the store."""
     keep_freed_memory()
     package = _package(notebook)
     model = importlib.import_module(f"{package}.parameters").PARAMETERS

@@ -2,18 +2,11 @@
 
 from collections.abc import Iterable
 
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 
 def with_needs(cells: Iterable[Cell]) -> list[Cell]:
-    """List cells and all that they need, each once and after what it needs.
-
-    Args:
-        cells: Cells.
-
-    Returns:
-        One cell a name.
-    """
+    """List cells and all that they need, each once and after what it needs."""
     found: dict[str, Cell] = {}
     for cell in cells:
         for part in (*with_needs(cell.needs.values()), cell):

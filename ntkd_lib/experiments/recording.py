@@ -10,10 +10,10 @@ from typing import Any, Literal
 import click
 
 from ntkd_lib.data.registry import Located, locate
-from ntkd_lib.records.evidence import DataState, Evidence, Metric, load_evidence, save_evidence
-from ntkd_lib.records.layout import results_root
-from ntkd_lib.records.provenance import snapshot
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.evidence import DataState, Evidence, Metric, load_evidence, save_evidence
+from ntkd_lib.lab.layout import results_root
+from ntkd_lib.lab.provenance import snapshot
+from ntkd_lib.lab.store import CellStore
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,7 @@ class Recording:
         return results_root() / f"{self.file or self.notebook}.json"
 
     def real_data(self) -> Located:
-        """Find the data set.
-
-        Returns:
-            Where it lies.
-
-        Raises:
-            ClickException: There is a stand-in only.
-        """
+        """Find the data set."""
         located = locate(self.data)
         if located.kind != "real":
             raise click.ClickException(f"recording needs the real {self.data}, found a stand-in")
@@ -83,42 +76,19 @@ class Recording:
         )
 
     def metrics(self) -> dict[str, Metric]:
-        """Read back what is recorded.
-
-        Returns:
-            Metric by name; nothing where no run is recorded.
-        """
+        """Read back what is recorded."""
         return load_evidence(self.path, recorded=True).metrics if self.path.exists() else {}
 
     def save(self, evidence: Evidence) -> None:
-        """Write evidence to where recorded evidence is.
-
-        Args:
-            evidence: What was measured.
-        """
+        """Write evidence to where recorded evidence is."""
         save_evidence(self.path, evidence)
 
 
 def seconds_of(keys: Sequence[str], store: CellStore) -> float:
-    """Add up what cells took.
-
-    Args:
-        keys: Their keys; one that is named twice counts once.
-        store: Where their records are.
-
-    Returns:
-        Seconds.
-    """
+    """Add up what cells took."""
     return sum(store.load(key).provenance["seconds"] for key in sorted(set(keys)))
 
 
 def keys_of(metrics: Mapping[str, Metric]) -> list[str]:
-    """List the cells that metrics rest on.
-
-    Args:
-        metrics: Metrics by name.
-
-    Returns:
-        Keys, some more than once.
-    """
+    """List the cells that metrics rest on."""
     return [key for metric in metrics.values() for key in metric.cells]

@@ -23,12 +23,6 @@ class Searched(Protocol):
 def space_rows(methods: Iterable[Searched]) -> list[tuple[str, str]]:
     """Write what searches draw from, methods of one space together.
 
-    Args:
-        methods: The methods.
-
-    Returns:
-        Labels and ranges.
-
     >>> from types import SimpleNamespace
     >>> space_rows([SimpleNamespace(label=name, space={"lr": (0.1, 1, "log")}) for name in "ab"])
     [('a; b', 'lr 0.1 to 1 (log)')]
@@ -44,15 +38,7 @@ def space_rows(methods: Iterable[Searched]) -> list[tuple[str, str]]:
 
 
 def place(bounds: Range, share: float) -> float:
-    """Give the value at a share of a range, rounded to three significant digits.
-
-    Args:
-        bounds: The range and its scale.
-        share: In [0, 1].
-
-    Returns:
-        The value.
-    """
+    """Give the value at a share of a range, rounded to three significant digits."""
     low, high, scale = bounds
     if scale == "log":
         low, high = math.log(low), math.log(high)

@@ -6,25 +6,13 @@ from typing import Any
 from scipy.stats import qmc
 
 from ntkd_lib.experiments.spaces import Range, place
-from ntkd_lib.records.cells import Cell, Record
+from ntkd_lib.lab.cells import Cell, Record
 
 
 def draw(
     space: Mapping[str, Range], seed: int, trial: int, *, points: int, dimensions: int | None = None
 ) -> dict[str, float]:
-    """Give the settings of a trial: a point of a scrambled Sobol sequence, which covers a space evenly.
-
-    Args:
-        space: Range of each setting.
-        seed: Seed of the sequence.
-        trial: Number of the trial.
-        points: Length of the sequence, a power of two.
-        dimensions: Of the sequence, where several spaces share it: each takes the first coordinates;
-            left out, as many as the space has.
-
-    Returns:
-        One value for each name of the space, rounded to three significant digits.
-    """
+    """Give the settings of a trial: a point of a scrambled Sobol sequence, which covers a space evenly."""
     point = qmc.Sobol(dimensions or len(space), rng=seed).random(points)[trial]
     pairs = zip(space.items(), point[: len(space)], strict=True)
     return {name: place(bounds, share) for (name, bounds), share in pairs}
@@ -35,16 +23,7 @@ def trial_rows(
     records: Mapping[str, Record],
     settings: Callable[[str, int], Mapping[str, float]],
 ) -> list[dict[str, Any]]:
-    """List the trials of a search with their validation scores; no test data are read.
-
-    Args:
-        cells: One cell a tuning seed, by method and number of the trial.
-        records: Records by cell name.
-        settings: Gives the settings of a method's trial.
-
-    Returns:
-        One row a trial: ``method``, ``settings``, ``validation`` in percent, ``seconds``.
-    """
+    """List the trials of a search with their validation scores; no test data are read."""
     return [
         {
             "method": method,

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from ntkd_lib.figures.html import Html, element, join, table
 from ntkd_lib.figures.style import STATUSES
-from ntkd_lib.records.claims import Claim, load_claims
-from ntkd_lib.records.evidence import Evidence, collect_evidence
-from ntkd_lib.records.verdicts import Verdict, judge
+from ntkd_lib.lab.claims import Claim, load_claims
+from ntkd_lib.lab.evidence import Evidence, collect_evidence
+from ntkd_lib.lab.verdicts import Verdict, judge
 
 PAPERS = {
     "ntkd": "NTKD: neural tangent knowledge distillation",
@@ -45,16 +45,7 @@ def _number(value: float, unit: str | None, digits: int | None = None) -> str:
 
 
 def format_value(value: float, unit: str | None, digits: int | None = None) -> str:
-    """Write a number with its unit.
-
-    Args:
-        value: in `unit`.
-        unit: as in the claim contract, or None for a bare number.
-        digits: decimals; two for percentages, points and dB, else four significant figures.
-
-    Returns:
-        For example "97.31 %" or "+1.40 points", with a no-break space.
-    """
+    """Write a number with its unit."""
     sign = "+" if unit == "points" and value > 0 else ""
     word = UNIT_WORDS.get(unit or "", unit or "")
     return f"{sign}{_number(value, unit, digits)}{NO_BREAK}{word}".strip()
@@ -66,14 +57,7 @@ def _paper_digits(value: float) -> int | None:
 
 
 def paper_value(claim: Claim) -> str:
-    """Write the paper's number as the paper gives it, with its spread.
-
-    Args:
-        claim: from the claim contract.
-
-    Returns:
-        For example "97.3 ± 0.6 %", or a dash where the paper gives no number.
-    """
+    """Write the paper's number as the paper gives it, with its spread."""
     if claim.value is None:
         return NONE
     digits = _paper_digits(claim.value)
@@ -89,14 +73,7 @@ def paper_value(claim: Claim) -> str:
 
 
 def our_value(verdict: Verdict) -> Html:
-    """Write our number with its 95 % interval and its seeds.
-
-    Args:
-        verdict: of one claim.
-
-    Returns:
-        Value and interval, or a dash where nothing was measured.
-    """
+    """Write our number with its 95 % interval and its seeds."""
     if verdict.value is None:
         return Html(NONE)
     unit = verdict.claim.unit
@@ -115,14 +92,7 @@ def _interval_lines(verdict: Verdict) -> list[Html]:
 
 
 def badge(verdict: Verdict) -> Html:
-    """Show a verdict by sign, word and colour, with its qualifier and reason.
-
-    Args:
-        verdict: of one claim.
-
-    Returns:
-        A badge and, below it, the words "simulated" or "proxy", the side of a missed range and the reason.
-    """
+    """Show a verdict by sign, word and colour, with its qualifier and reason."""
     name = verdict.status.replace(" ", "-")
     sign = element("span", SIGNS[verdict.status], aria_hidden="true")
     shown = element("span", sign, " ", verdict.status, class_=f"ntkd-badge ntkd-{name}")
@@ -132,14 +102,7 @@ def badge(verdict: Verdict) -> Html:
 
 
 def statement(claim: Claim) -> Html:
-    """Write a claim in words, with its place in the paper and its name.
-
-    Args:
-        claim: from the claim contract.
-
-    Returns:
-        The sentence, and below it the place and the name in small letters.
-    """
+    """Write a claim in words, with its place in the paper and its name."""
     place = element("span", f"{claim.where} · ", element("code", claim.id), class_="ntkd-small")
     return join([element("span", claim.claim.strip(), class_="ntkd-claim"), place])
 
@@ -156,16 +119,6 @@ def claim_box(evidence: Evidence, ids: Sequence[str] | None = None) -> Html:
     """Judge a notebook's claims by what it has just measured, and show them.
 
     Recorded evidence of longer runs is considered too; each row says which was used.
-
-    Args:
-        evidence: what `Run.publish` returned.
-        ids: the claims to show, in order; all of the notebook's when left out.
-
-    Returns:
-        A table with one anchor `claim-<id>` a row.
-
-    Raises:
-        ValueError: a name in `ids` is not a claim of this notebook.
     """
     recorded = [e for e in collect_evidence(evidence.tier) if e.recorded and e.notebook == evidence.notebook]
     verdicts = _judged([evidence, *recorded], evidence.notebook, ids)
@@ -173,16 +126,7 @@ def claim_box(evidence: Evidence, ids: Sequence[str] | None = None) -> Html:
 
 
 def claim_table(verdicts: Iterable[Verdict], *, caption: str, chapters: Sequence[str] | None = None) -> Html:
-    """Show verdicts as a table: claim, paper, ours, verdict; on request tier, links and provenance too.
-
-    Args:
-        verdicts: in the order of the rows.
-        caption: of the table.
-        chapters: notebooks with a page in the book, to link to; without it there are no links.
-
-    Returns:
-        The table, each row anchored as `claim-<id>`.
-    """
+    """Show verdicts as a table: claim, paper, ours, verdict; on request tier, links and provenance too."""
     listed = list(verdicts)
     rows = [_claim_row(verdict, chapters) for verdict in listed]
     headers = ["Claim", "Paper", "Ours (95 % interval)", "Verdict"]
@@ -198,15 +142,7 @@ def _claim_row(verdict: Verdict, chapters: Sequence[str] | None) -> list[object]
 
 
 def where_links(claim: Claim, chapters: Sequence[str]) -> Html:
-    """Link a claim to its row and to the provenance in its chapter.
-
-    Args:
-        claim: from the claim contract.
-        chapters: notebooks with a page in the book.
-
-    Returns:
-        The smallest tier that can decide the claim, and two links; the notebook's name if it has no page yet.
-    """
+    """Link a claim to its row and to the provenance in its chapter."""
     tier = element("span", f"needs tier {claim.tier}", class_="ntkd-small")
     if claim.notebook not in chapters:
         return join(
@@ -221,14 +157,7 @@ def where_links(claim: Claim, chapters: Sequence[str]) -> Html:
 
 
 def source_line(verdict: Verdict) -> Html:
-    """Say which run a verdict rests on.
-
-    Args:
-        verdict: of one claim.
-
-    Returns:
-        For example "live, tier cpu" or "recorded, tier paper, NVIDIA H100, 2026-01-02"; empty without a run.
-    """
+    """Say which run a verdict rests on."""
     source = verdict.source
     if source is None:
         return Html("")
@@ -241,14 +170,7 @@ def source_line(verdict: Verdict) -> Html:
 
 
 def banner(evidence: Evidence) -> Html:
-    """Warn of stand-in data and of changed parameters.
-
-    Args:
-        evidence: of one notebook.
-
-    Returns:
-        One warning for each, or nothing.
-    """
+    """Warn of stand-in data and of changed parameters."""
     standins = sorted(name for name, state in evidence.data.items() if state.kind == "standin")
     notes = []
     if standins:
@@ -266,14 +188,7 @@ def banner(evidence: Evidence) -> Html:
 
 
 def count_table(verdicts: Iterable[Verdict]) -> Html:
-    """Count the verdicts for each paper; simulated and proxy ones are counted apart.
-
-    Args:
-        verdicts: of all claims.
-
-    Returns:
-        A table with one row a paper and a row of totals.
-    """
+    """Count the verdicts for each paper; simulated and proxy ones are counted apart."""
     listed = list(verdicts)
     groups = {title: [v for v in listed if v.claim.paper == paper] for paper, title in PAPERS.items()}
     groups["All"] = listed

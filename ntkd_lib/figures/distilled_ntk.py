@@ -57,17 +57,7 @@ SELECTION_STYLES = {
 
 
 def draw_frontier(means: pd.DataFrame, columns: tuple[str, str], along: str, axis: str) -> Figure:
-    """Draw two scores against what a method takes, for both data sets.
-
-    Args:
-        means: One row a data set, method, size and target; those fitted to logits are drawn.
-        columns: Scores, such as accuracy and agreement.
-        along: What a method takes.
-        axis: Its name on the axis.
-
-    Returns:
-        Two rows of panels, one a score; one column a data set.
-    """
+    """Draw two scores against what a method takes, for both data sets."""
     datasets = list(dict.fromkeys(means["data"]))
     figure, panels = plt.subplots(2, len(datasets), figsize=(7.4, 6.2), sharex="col", squeeze=False)
     for line, column in zip(panels, columns, strict=True):
@@ -107,14 +97,7 @@ def _frontier(axes: Axes, part: pd.DataFrame, along: str, column: str) -> None:
 
 
 def draw_synthetic(scores: pd.DataFrame) -> Figure:
-    """Draw fidelity against the number of synthetic gradients or selected points.
-
-    Args:
-        scores: One row a data set, seed, method and count.
-
-    Returns:
-        One panel a data set, with bars from the lowest to the highest seed for the two eigenvector methods.
-    """
+    """Draw fidelity against the number of synthetic gradients or selected points."""
     datasets = list(dict.fromkeys(scores["data"]))
     figure, panels = plt.subplots(1, len(datasets), figsize=(7.4, 3.8), squeeze=False)
     for axes, data in zip(panels[0], datasets, strict=True):
@@ -137,14 +120,7 @@ def draw_synthetic(scores: pd.DataFrame) -> Figure:
 
 
 def draw_spectra(spectra: pd.DataFrame) -> Figure:
-    """Draw eigenvalues of the mean kernel before and after its reduction to synthetic gradients.
-
-    Args:
-        spectra: One row a data set, curve and index.
-
-    Returns:
-        One panel a data set, both axes logarithmic.
-    """
+    """Draw eigenvalues of the mean kernel before and after its reduction to synthetic gradients."""
     datasets = list(dict.fromkeys(spectra["data"]))
     figure, panels = plt.subplots(1, len(datasets), figsize=(7.4, 3.6), sharey=True, squeeze=False)
     for axes, data in zip(panels[0], datasets, strict=True):
@@ -162,14 +138,7 @@ def draw_spectra(spectra: pd.DataFrame) -> Figure:
 
 
 def draw_ranks(ranks: pd.DataFrame) -> Figure:
-    """Draw truncation ranks of per-class kernels against the number of points a class.
-
-    Args:
-        ranks: One row a data set, seed, state and size.
-
-    Returns:
-        One panel a data set: before and after training, and distilled images.
-    """
+    """Draw truncation ranks of per-class kernels against the number of points a class."""
     datasets = list(dict.fromkeys(ranks["data"]))
     figure, panels = plt.subplots(1, len(datasets), figsize=(7.4, 3.8), sharey=True, squeeze=False)
     shown = {"initial": ("o", "blue"), "trained": ("s", "orange"), "distilled": ("D", "green")}
@@ -213,15 +182,7 @@ STAGES = {
 
 
 def draw_ledger(stages: pd.DataFrame, paper: Mapping[str, Ledger]) -> Figure:
-    """Draw what the builds take: measured seconds here, counted operations at the paper's sizes.
-
-    Args:
-        stages: One row a method and stage, in seconds.
-        paper: Ledgers at the paper's sizes.
-
-    Returns:
-        Two panels of stacked bars.
-    """
+    """Draw what the builds take: measured seconds here, counted operations at the paper's sizes."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.8), width_ratios=(1.1, 1))
     here = {
         LABELS[method]: dict(zip(part["stage"], part["seconds"], strict=True))

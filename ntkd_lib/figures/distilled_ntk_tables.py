@@ -11,7 +11,7 @@ from ntkd_lib.dntk.ledger import Ledger, break_even
 from ntkd_lib.experiments.distilled_ntk.both_ways import Counted
 from ntkd_lib.figures.distilled_ntk import LABELS, NAMES
 from ntkd_lib.figures.html import Html, element, table
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.lab.evidence import Metric
 
 PAPER = {
     "jac20.accuracy_drop": ("accuracy lost with 20 times fewer images (points)", "none"),
@@ -30,15 +30,7 @@ PAPER = {
 
 
 def answer(cheap: Mapping[str, pd.Series], costs: Mapping[str, float]) -> Html:
-    """Say how far kernels can be compressed, and what that costs.
-
-    Args:
-        cheap: By data set, the method that agrees best with exact regression for a twentieth of its rows.
-        costs: The contract's costs by metric name.
-
-    Returns:
-        A paragraph.
-    """
+    """Say how far kernels can be compressed, and what that costs."""
     parts = [
         f"{NAMES[data]}: {LABELS[row['method']]} ({int(row['size']):,} images) keeps "
         f"{row['agreement']:.1f} % of exact "
@@ -53,15 +45,7 @@ def answer(cheap: Mapping[str, pd.Series], costs: Mapping[str, float]) -> Html:
 
 
 def paper_table(metrics: Mapping[str, Metric], prefixes: Mapping[str, str]) -> Html:
-    """Show the paper's numbers beside those of the small set-ups.
-
-    Args:
-        metrics: Published metrics.
-        prefixes: Part of a metric's name by data set.
-
-    Returns:
-        One row a number of the paper, one column a data set, with its standard deviation over seeds.
-    """
+    """Show the paper's numbers beside those of the small set-ups."""
     rows = [
         (label, paper, *(_spread(metrics[f"dntk.{prefix}.{name}"].values) for prefix in prefixes.values()))
         for name, (label, paper) in PAPER.items()
@@ -76,16 +60,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def method_table(means: pd.DataFrame, shown: Sequence[tuple[str, int]], data: str) -> Html:
-    """Show main methods with scores and costs.
-
-    Args:
-        means: One row a data set, method, size and target.
-        shown: Methods and sizes, in order; those that are missing are left out.
-        data: Name of a data set.
-
-    Returns:
-        Scores for both targets, Jacobian rows, operations, seconds and memory of the build, work of a query.
-    """
+    """Show main methods with scores and costs."""
     own = means[means["data"] == data].set_index(["method", "size", "target"])
     rows = []
     for method, size in shown:
@@ -113,14 +88,7 @@ def method_table(means: pd.DataFrame, shown: Sequence[tuple[str, int]], data: st
 
 
 def fewest_table(fewest: pd.DataFrame) -> Html:
-    """Show where each method reaches 99 % agreement with exact kernel regression.
-
-    Args:
-        fewest: One row a data set, target and method.
-
-    Returns:
-        Rows needed, how many times fewer than exact, and the best agreement for a twentieth of exact's rows.
-    """
+    """Show where each method reaches 99 % agreement with exact kernel regression."""
     kept = fewest[
         fewest["method"].isin(
             ("random", "pivoted", "distilled", "nystrom", "pseudo", "last layer", "streamed")
@@ -146,14 +114,7 @@ def _times(value: float) -> str:
 
 
 def cost_table(ledgers: Mapping[str, Ledger]) -> Html:
-    """Show builds and queries at the paper's sizes, and when each pays against exact.
-
-    Args:
-        ledgers: Ledger by method.
-
-    Returns:
-        One row a method.
-    """
+    """Show builds and queries at the paper's sizes, and when each pays against exact."""
     rows = [
         (
             name,
@@ -175,14 +136,7 @@ def _queries(count: float) -> str:
 
 
 def sketch_table(rows: Sequence[Mapping[str, float]]) -> Html:
-    """Show errors of sketches against their stated bounds.
-
-    Args:
-        rows: One entry a sketch.
-
-    Returns:
-        Ratios of squared error to stated variance, share of errors beyond the Chebyshev bound, draws.
-    """
+    """Show errors of sketches against their stated bounds."""
     cells = [
         (
             str(row["sketch"]),
@@ -198,14 +152,7 @@ def sketch_table(rows: Sequence[Mapping[str, float]]) -> Html:
 
 
 def memory_table(rows: Sequence[Mapping[str, float]]) -> Html:
-    """Show the peak memory of the streamed pass at several sizes.
-
-    Args:
-        rows: One entry a size.
-
-    Returns:
-        Peak of the process, and what features and an exact kernel would take.
-    """
+    """Show the peak memory of the streamed pass at several sizes."""
     cells = [
         (f"{row['images']:,}", f"{row['peak']:.0f}", f"{row['features']:.0f}", f"{row['kernel']:.0f}")
         for row in rows
@@ -215,14 +162,7 @@ def memory_table(rows: Sequence[Mapping[str, float]]) -> Html:
 
 
 def noise_table(noise: Mapping[str, Mapping[str, float]]) -> Html:
-    """Show how far exact regression agrees with itself under another ridge.
-
-    Args:
-        noise: Percent by data set and target.
-
-    Returns:
-        One row a data set.
-    """
+    """Show how far exact regression agrees with itself under another ridge."""
     rows = [
         (NAMES[data], f"{found['logits']:.1f}", f"{found['labels']:.1f}") for data, found in noise.items()
     ]
@@ -231,14 +171,7 @@ def noise_table(noise: Mapping[str, Mapping[str, float]]) -> Html:
 
 
 def certificate_table(certificates: pd.DataFrame) -> Html:
-    """Show sketched kernels against the ridge, and Frequent Directions against their bound.
-
-    Args:
-        certificates: One row a data set and seed.
-
-    Returns:
-        Relative error, largest eigenvalue error over the ridge, and the subspace's error and bound.
-    """
+    """Show sketched kernels against the ridge, and Frequent Directions against their bound."""
     rows = [
         (
             f"{NAMES[row.data]}, seed {row.seed}",
@@ -256,27 +189,13 @@ def certificate_table(certificates: pd.DataFrame) -> Html:
 
 
 def even_table(even: Mapping[str, float]) -> Html:
-    """Show from how many images on the distilled kernel is cheaper to build than the exact one.
-
-    Args:
-        even: Number of images by how distillation is counted.
-
-    Returns:
-        One row a way to count.
-    """
+    """Show from how many images on the distilled kernel is cheaper to build than the exact one."""
     rows = [(name, f"{count:,.0f}") for name, count in even.items()]
     return table(("Distillation counted with", "Images"), rows, caption="Builds cost the same at")
 
 
 def both_table(counted: Sequence[Counted]) -> Html:
-    """Show claims as the paper counts and with everything counted.
-
-    Args:
-        counted: One entry a claim and data set.
-
-    Returns:
-        What is found in both ways, and whether the contract's threshold is kept.
-    """
+    """Show claims as the paper counts and with everything counted."""
     rows = [
         (
             f"{each.claim} ({NAMES.get(each.data, 'the paper’s sizes')})",
@@ -294,14 +213,7 @@ def _held(holds: bool) -> str:
 
 
 def energy_table(energy: pd.DataFrame) -> Html:
-    """Show images tuned to the tangent kernel beside feature matching of equal work.
-
-    Args:
-        energy: One row a data set and method.
-
-    Returns:
-        Energy captured, agreement with exact regression, Jacobian rows and operations of the build.
-    """
+    """Show images tuned to the tangent kernel beside feature matching of equal work."""
     rows = [
         (
             f"{NAMES[row.data]}: {LABELS[row.method]}",

@@ -16,13 +16,7 @@ BLUE, ORANGE, GREEN = sns.color_palette("colorblind")[:3]
 
 
 def draw_scores(axes: Axes, summary: pd.DataFrame, dots: Iterable[pd.Series]) -> None:
-    """Draw a row for each method: a dot a seed, the mean with its interval, the paper's value.
-
-    Args:
-        axes: Where to draw; rows run downwards.
-        summary: One row a method: ``label``, ``mean``, ``low``, ``high``, ``paper`` (or NaN).
-        dots: Values of each method.
-    """
+    """Draw a row for each method: a dot a seed, the mean with its interval, the paper's value."""
     for row, (method, values) in enumerate(zip(summary.itertuples(), dots, strict=True)):
         axes.scatter(values, np.full(len(values), row), s=14, color=BLUE, alpha=0.5, linewidth=0)
         axes.plot([method.low, method.high], [row, row], color=BLUE, linewidth=2.5)
@@ -33,16 +27,7 @@ def draw_scores(axes: Axes, summary: pd.DataFrame, dots: Iterable[pd.Series]) ->
 
 
 def draw_differences(gaps: pd.DataFrame, quantity: str, row_height: float = 0.36) -> Figure:
-    """Draw paired differences with their intervals; that of a single seed, which has none, is hollow.
-
-    Args:
-        gaps: One row a pair: ``label``, ``mean``, ``low``, ``high``, ``seeds``.
-        quantity: What differs, with its unit.
-        row_height: Height of a row, inches.
-
-    Returns:
-        A dot plot with a line at zero.
-    """
+    """Draw paired differences with their intervals; that of a single seed, which has none, is hollow."""
     figure, axes = plt.subplots(figsize=(7.2, row_height * len(gaps) + 1))
     axes.axvline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
     for row, gap in enumerate(gaps.itertuples()):
@@ -58,15 +43,7 @@ def draw_differences(gaps: pd.DataFrame, quantity: str, row_height: float = 0.36
 
 
 def key_handles(entries: Mapping[str, tuple[str, object]], *, filled: bool = False) -> list[Line2D]:
-    """Make the entries of a key from markers.
-
-    Args:
-        entries: Marker and colour of each label.
-        filled: Whether markers are filled.
-
-    Returns:
-        Handles for a legend.
-    """
+    """Make the entries of a key from markers."""
     face = {} if filled else {"markerfacecolor": "none"}
     return [
         plt.Line2D([], [], marker=marker, color=colour, linestyle="", label=label, **face)

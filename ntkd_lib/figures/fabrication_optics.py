@@ -14,14 +14,7 @@ from ntkd_lib.optics.geometry import COLOURS
 
 
 def draw_pillars(design: ColourDesign) -> Figure:
-    """Draw the map of pillar widths and the phase that each colour gets from it.
-
-    Args:
-        design: A design.
-
-    Returns:
-        Four maps of the metasurface.
-    """
+    """Draw the map of pillar widths and the phase that each colour gets from it."""
     figure, panels = plt.subplots(2, 2, figsize=(7.2, 6.4))
     images = [(design.widths, "pillar width (nm)", "viridis", None)]
     images += [
@@ -37,14 +30,7 @@ def draw_pillars(design: ColourDesign) -> Figure:
 
 
 def draw_light(design: ColourDesign) -> Figure:
-    """Draw wanted and designed light for each colour.
-
-    Args:
-        design: A design.
-
-    Returns:
-        Three rows, one a colour: target, designed light a filter pixel, designed light a grid cell.
-    """
+    """Draw wanted and designed light for each colour."""
     figure, panels = plt.subplots(3, 3, figsize=(7.2, 6.8))
     for row, name in enumerate(COLOURS):
         images = (design.targets[row], design.pixels[row], design.light[row])
@@ -62,15 +48,7 @@ def draw_light(design: ColourDesign) -> Figure:
 
 
 def draw_maps(maps: Maps, shown: int = 4) -> Figure:
-    """Draw what the back end sees of an image, as designed and as made.
-
-    Args:
-        maps: Read-outs.
-        shown: Number of filters.
-
-    Returns:
-        Two rows of maps beside the scene.
-    """
+    """Draw what the back end sees of an image, as designed and as made."""
     figure, panels = plt.subplots(2, shown + 1, figsize=(7.2, 3.3))
     peak = max(maps.designed[:shown].max(), maps.made[:shown].max())
     for axes in panels.flat:
@@ -89,14 +67,7 @@ def draw_maps(maps: Maps, shown: int = 4) -> Figure:
 
 
 def recovery_table(summary: pd.DataFrame) -> Html:
-    """Show what each way to recover reaches.
-
-    Args:
-        summary: One row a way.
-
-    Returns:
-        Label, mean with interval, share won back, the paper's value and share.
-    """
+    """Show what each way to recover reaches."""
     rows = [
         (
             way.label,
@@ -117,14 +88,7 @@ def _share(value: float) -> str:
 
 
 def error_table(errors: pd.DataFrame) -> Html:
-    """Show every error's magnitudes.
-
-    Args:
-        errors: One row a magnitude.
-
-    Returns:
-        Error, magnitude, range with unit, source.
-    """
+    """Show every error's magnitudes."""
     rows = [
         (
             row.error,
@@ -140,14 +104,7 @@ def error_table(errors: pd.DataFrame) -> Html:
 
 
 def design_table(designs: pd.DataFrame) -> Html:
-    """Show the students' designs before any error, mean over seeds.
-
-    Args:
-        designs: One row a student and seed.
-
-    Returns:
-        Student, smallest cosine, efficiency, accuracies.
-    """
+    """Show the students' designs before any error, mean over seeds."""
     rows = []
     for student, part in designs.groupby("student", sort=False):
         accuracies = [format_value(part[name].mean(), "percent") for name in ("ideal", "designed", "wide")]
@@ -159,14 +116,7 @@ def design_table(designs: pd.DataFrame) -> Html:
 
 
 def colour_table(colours: pd.DataFrame) -> Html:
-    """Show the colour designs.
-
-    Args:
-        colours: One row a colour.
-
-    Returns:
-        Colour, metasurfaces, smallest and mean cosine, efficiency.
-    """
+    """Show the colour designs."""
     rows = [
         (row.colour, str(row.number), f"{row.smallest:.4f}", f"{row.mean:.4f}", f"{row.efficiency:.1f} %")
         for row in colours.rename(columns={"count": "number"}).itertuples()
@@ -176,14 +126,7 @@ def colour_table(colours: pd.DataFrame) -> Html:
 
 
 def slope_table(slopes: pd.DataFrame) -> Html:
-    """Show the fitted slopes of the theory.
-
-    Args:
-        slopes: One row a reading.
-
-    Returns:
-        Reading, slope, range over seeds, slope of the last doubling.
-    """
+    """Show the fitted slopes of the theory."""
     rows = [
         tuple(
             text.replace("-", MINUS)
@@ -196,17 +139,7 @@ def slope_table(slopes: pd.DataFrame) -> Html:
 
 
 def answer(summary: pd.DataFrame, gaps: pd.DataFrame, stops: float | None, sweep: pd.DataFrame) -> Html:
-    """Say in words and numbers how much is won back, and where that ends.
-
-    Args:
-        summary: One row a way.
-        gaps: One row a pair.
-        stops: Strength from which on less than half is won back, percent; None where there is none.
-        sweep: One row a way and strength, averaged.
-
-    Returns:
-        A paragraph.
-    """
+    """Say in words and numbers how much is won back, and where that ends."""
     ways, gap = summary.set_index("name"), gaps.iloc[0]
     text = (
         f"Errors take the students from {ways['ideal'].iloc[0]:.2f} to "

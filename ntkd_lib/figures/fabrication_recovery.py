@@ -22,15 +22,7 @@ STYLE = {
 
 
 def draw_recovery(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
-    """Draw test accuracy after each way to recover: a dot a device, the mean, the paper's value.
-
-    Args:
-        scores: One row a way, seed and device.
-        summary: One row a way.
-
-    Returns:
-        A dot plot, with a line at the accuracy without errors.
-    """
+    """Draw test accuracy after each way to recover: a dot a device, the mean, the paper's value."""
     figure, axes = plt.subplots(figsize=(7.2, 0.36 * len(summary) + 1.3))
     axes.axvline(scores["ideal"].mean(), color=plt.rcParams["axes.edgecolor"], linewidth=1, linestyle=":")
     dots.draw_scores(axes, summary, [scores[scores["name"] == name]["accuracy"] for name in summary["name"]])
@@ -45,27 +37,12 @@ def _key(axes: Axes, entries: dict[str, tuple[str, object]]) -> None:
 
 
 def draw_differences(gaps: pd.DataFrame) -> Figure:
-    """Draw paired differences with their intervals.
-
-    Args:
-        gaps: One row a pair.
-
-    Returns:
-        A dot plot with a line at zero.
-    """
+    """Draw paired differences with their intervals."""
     return dots.draw_differences(gaps, "test accuracy (points)", row_height=0.4)
 
 
 def draw_sweep(rows: pd.DataFrame, severity: float) -> Figure:
-    """Draw accuracy and the share won back against error strength.
-
-    Args:
-        rows: One row a way and strength, as `averaged` gives them.
-        severity: Calibrated strength, percent.
-
-    Returns:
-        Two panels that share their horizontal axis.
-    """
+    """Draw accuracy and the share won back against error strength."""
     figure, (above, below) = plt.subplots(2, 1, figsize=(7.2, 6.0), sharex=True)
     for way, part in rows.groupby("way", sort=False):
         _line(above, part, ("mean", "low", "high"), way)
@@ -90,14 +67,7 @@ def _line(axes: Axes, part: pd.DataFrame, columns: tuple[str, str, str], way: st
 
 
 def draw_captures(rows: pd.DataFrame) -> Figure:
-    """Draw accuracy against the number of captures.
-
-    Args:
-        rows: One row a way and number, as `averaged` gives them.
-
-    Returns:
-        Lines with bands of their intervals.
-    """
+    """Draw accuracy against the number of captures."""
     figure, axes = plt.subplots(figsize=(7.2, 3.6))
     for way, part in rows.groupby("way", sort=False):
         _line(axes, part, ("mean", "low", "high"), way)
@@ -109,14 +79,7 @@ def draw_captures(rows: pd.DataFrame) -> Figure:
 
 
 def draw_tornado(rows: pd.DataFrame) -> Figure:
-    """Draw what each error costs by itself, the most costly on top.
-
-    Args:
-        rows: One row an error.
-
-    Returns:
-        Two bars an error, one for each magnitude, with the range over seeds.
-    """
+    """Draw what each error costs by itself, the most costly on top."""
     figure, axes = plt.subplots(figsize=(7.2, 0.42 * len(rows) + 1.1))
     places, lines = np.arange(len(rows)), plt.rcParams["axes.edgecolor"]
     for end, offset, colour in (("first", -0.19, BLUE), ("second", 0.19, ORANGE)):
@@ -132,15 +95,7 @@ def draw_tornado(rows: pd.DataFrame) -> Figure:
 
 
 def draw_theory(table: pd.DataFrame, slopes: pd.DataFrame) -> Figure:
-    """Draw the relative change of the tangent kernel against the number of filters.
-
-    Args:
-        table: One row a reading, number of filters and seed.
-        slopes: One row a reading.
-
-    Returns:
-        Lines on logarithmic axes with bands over seeds, and the slope -1.
-    """
+    """Draw the relative change of the tangent kernel against the number of filters."""
     figure, axes = plt.subplots(figsize=(7.2, 4.2))
     fitted = slopes.set_index("label")["slope"]
     markers = iter("osD")
@@ -165,15 +120,7 @@ def draw_theory(table: pd.DataFrame, slopes: pd.DataFrame) -> Figure:
 
 
 def draw_calibration(trials: pd.DataFrame, target: float) -> Figure:
-    """Draw the mean drop at each strength that was tried.
-
-    Args:
-        trials: One row a strength.
-        target: The drop to meet, points.
-
-    Returns:
-        A line with a level line.
-    """
+    """Draw the mean drop at each strength that was tried."""
     figure, axes = plt.subplots(figsize=(7.2, 3.0))
     axes.plot(trials["strength"], trials["drop"], marker="o")
     axes.axhline(target, color=ORANGE, linewidth=1.2, label=f"the paper's device: {target:g} points")

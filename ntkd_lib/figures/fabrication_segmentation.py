@@ -11,15 +11,7 @@ from ntkd_lib.figures.recording import not_recorded
 
 
 def recorded_devices(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
-    """Show the recorded run: what it says, scores, and differences seed by seed.
-
-    Args:
-        scores: One row a state of the optics or way to recover; nothing where no run is recorded.
-        gaps: One row a pair.
-
-    Returns:
-        A paragraph and two tables, or a line that says how to record a run.
-    """
+    """Show the recorded run: what it says, scores, and differences seed by seed."""
     if scores.empty:
         words = "No run on photographs is recorded yet; this makes one:"
         return not_recorded(words, "ntkd_lib.experiments.fabrication_segmentation.record")

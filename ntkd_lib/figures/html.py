@@ -25,12 +25,6 @@ def escape(value: object) -> Html:
     """Escape a value for HTML text or a quoted attribute.
 
     Back ticks are escaped too, so that a value can never close the Markdown fence around it.
-
-    Args:
-        value: anything; `Html` passes unchanged, all else goes through `str`.
-
-    Returns:
-        Text that a browser shows literally.
     """
     if isinstance(value, Html):
         return value
@@ -54,17 +48,7 @@ def _attribute(name: str, value: object) -> str:
 
 
 def element(tag: str, *children: object, **attributes: object) -> Html:
-    """Build one element; children are escaped unless they are `Html`.
-
-    Args:
-        tag: the element's name.
-        *children: texts or `Html`.
-        **attributes: attributes; a trailing underscore is dropped, inner ones become hyphens, `None` and
-            `False` leave the attribute out, `True` gives a bare one.
-
-    Returns:
-        The element.
-    """
+    """Build one element; children are escaped unless they are `Html`."""
     opening = f"<{tag}{''.join(_attribute(name, value) for name, value in attributes.items())}>"
     if tag in VOID:
         return Html(opening)
@@ -72,28 +56,12 @@ def element(tag: str, *children: object, **attributes: object) -> Html:
 
 
 def join(parts: Iterable[object], separator: str = "") -> Html:
-    """Join parts into one piece of HTML, escaping those that are not `Html`.
-
-    Args:
-        parts: texts or `Html`.
-        separator: plain text between them.
-
-    Returns:
-        The joined HTML.
-    """
+    """Join parts into one piece of HTML, escaping those that are not `Html`."""
     return Html(escape(separator).join(escape(part) for part in parts))
 
 
 def scrolling(content: Html, label: str) -> Html:
-    """Wrap wide content so that it scrolls by itself, by mouse and by keyboard.
-
-    Args:
-        content: usually a table.
-        label: what a screen reader calls the region.
-
-    Returns:
-        The wrapped content.
-    """
+    """Wrap wide content so that it scrolls by itself, by mouse and by keyboard."""
     return element("div", content, class_="ntkd-scroll", role="region", aria_label=label, tabindex="0")
 
 
@@ -108,16 +76,6 @@ def table(
     """Build a scrolling table with a caption, column headers, and row headers in the first column.
 
     Roles are written out, for a narrow window shows some tables as blocks, which would lose them.
-
-    Args:
-        headers: one for each column.
-        rows: cells; the first of each row is its header.
-        caption: the table's caption, also its accessible name.
-        row_ids: anchors of the rows.
-        class_: extra class names.
-
-    Returns:
-        The table.
     """
     head = element(
         "tr", *(element("th", header, scope="col", role="columnheader") for header in headers), role="row"
@@ -144,26 +102,11 @@ def _row(cells: Sequence[object], anchor: str | None, headers: Sequence[object])
 
 
 def definitions(pairs: Mapping[str, object], class_: str = "ntkd-facts") -> Html:
-    """Build a list of names and values.
-
-    Args:
-        pairs: name to value; values may be `Html`.
-        class_: class name of the list.
-
-    Returns:
-        A `<dl>` element.
-    """
+    """Build a list of names and values."""
     items = [join([element("dt", name), element("dd", value)]) for name, value in pairs.items()]
     return element("dl", *items, class_=class_)
 
 
 def raw_block(content: Html) -> str:
-    """Wrap HTML for a MyST page.
-
-    Args:
-        content: HTML in which every text is escaped.
-
-    Returns:
-        Markdown with a raw directive.
-    """
+    """Wrap HTML for a MyST page."""
     return f"\n```{{raw}} html\n{content}\n```\n"

@@ -13,15 +13,7 @@ from ntkd_lib.figures.koopman_vs_least_squares import DEGREES, PAPER, TITLES
 
 
 def score_table(summary: pd.DataFrame, data: str) -> Html:
-    """Show the scores of a data set as a table.
-
-    Args:
-        summary: One row a data set, degree and method.
-        data: ``mnist`` or ``fashion``.
-
-    Returns:
-        Degree, method, components, our mean with interval and standard deviation, seeds, the paper's value.
-    """
+    """Show the scores of a data set as a table."""
     rows = [
         (
             f"{row.label}",
@@ -40,14 +32,7 @@ def score_table(summary: pd.DataFrame, data: str) -> Html:
 
 
 def share_table(share: pd.DataFrame) -> Html:
-    """Show what the teacher adds at each size.
-
-    Args:
-        share: One row a data set, degree and size.
-
-    Returns:
-        Mean difference with interval and verdict in words.
-    """
+    """Show what the teacher adds at each size."""
     rows = [
         (
             TITLES[row.data],
@@ -73,14 +58,7 @@ def _adds(row: object) -> str:
 
 
 def settings_table(settings: pd.DataFrame) -> Html:
-    """Show the settings that the search chose.
-
-    Args:
-        settings: One row a data set, degree and method.
-
-    Returns:
-        Label, size, settings, validation accuracy.
-    """
+    """Show the settings that the search chose."""
     rows = [
         (
             row.label,
@@ -97,14 +75,7 @@ def settings_table(settings: pd.DataFrame) -> Html:
 
 
 def condition_table(conditions: pd.DataFrame) -> Html:
-    """Show condition numbers of the lifted training data.
-
-    Args:
-        conditions: One row a data set, degree and size.
-
-    Returns:
-        Condition number with one scale, and with standardised scores.
-    """
+    """Show condition numbers of the lifted training data."""
     rows = [
         (
             TITLES[row.data],
@@ -120,14 +91,7 @@ def condition_table(conditions: pd.DataFrame) -> Html:
 
 
 def certificate_table(scores: pd.DataFrame) -> Html:
-    """Show how surely the students' solutions are optimal.
-
-    Args:
-        scores: One row a method, size and seed.
-
-    Returns:
-        Largest gradient norm and gap, mean steps, passes and seconds by data set, degree and method.
-    """
+    """Show how surely the students' solutions are optimal."""
     solved = scores[scores["gradient"].notna() & scores["chosen"]]
     rows = [
         (
@@ -147,14 +111,7 @@ def certificate_table(scores: pd.DataFrame) -> Html:
 
 
 def teacher_words(teachers: pd.DataFrame) -> Html:
-    """Say how good the teachers are.
-
-    Args:
-        teachers: One row a data set and seed.
-
-    Returns:
-        A paragraph.
-    """
+    """Say how good the teachers are."""
     parts = [
         f"{TITLES[data]} {format_value(part['accuracy'].mean(), 'percent')}"
         for data, part in teachers.groupby("data", sort=False)
@@ -165,14 +122,7 @@ def teacher_words(teachers: pd.DataFrame) -> Html:
 
 
 def residual_words(residual: pd.DataFrame) -> Html:
-    """Say how distillation and EDMD compare with a ResNet-18 as teacher.
-
-    Args:
-        residual: One row a method and seed; empty where the run has none.
-
-    Returns:
-        A paragraph.
-    """
+    """Say how distillation and EDMD compare with a ResNet-18 as teacher."""
     title = element("strong", "ResNet-18 as teacher. ")
     if residual.empty:
         return element("p", title, "Not part of this run; tier paper has it.")
@@ -184,14 +134,7 @@ def residual_words(residual: pd.DataFrame) -> Html:
 
 
 def radial_words(radial: Mapping[str, float]) -> Html:
-    """Say how radial functions compare with as many monomials.
-
-    Args:
-        radial: Mean accuracies and the number of functions.
-
-    Returns:
-        A paragraph.
-    """
+    """Say how radial functions compare with as many monomials."""
     text = (
         f"{radial['functions']:,} Gaussians: {format_value(radial['rbf'], 'percent')}; as many monomials: "
         f"{format_value(radial['monomials'], 'percent')}."
@@ -200,14 +143,7 @@ def radial_words(radial: Mapping[str, float]) -> Html:
 
 
 def answer(gaps: pd.DataFrame) -> Html:
-    """Say in words and numbers whether distillation beats least squares, and whether the teacher is why.
-
-    Args:
-        gaps: One row a data set, degree and pair.
-
-    Returns:
-        A list, one item a data set and degree.
-    """
+    """Say in words and numbers whether distillation beats least squares, and whether the teacher is why."""
     items = []
     for (data, degree), part in gaps.groupby(["data", "degree"], sort=False):
         by_less = {row.less: row for row in part.itertuples() if row.greater == "kd"}

@@ -19,15 +19,7 @@ ANCHOR_1998 = 96.7
 
 
 def draw_accuracy(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
-    """Draw test accuracy by method: a dot a seed, the mean with its interval, the paper's value.
-
-    Args:
-        scores: One row a method, size and seed.
-        summary: One row a data set, degree and method.
-
-    Returns:
-        Four panels: data sets by degrees.
-    """
+    """Draw test accuracy by method: a dot a seed, the mean with its interval, the paper's value."""
     figure, panels = plt.subplots(2, 2, figsize=(7.2, 6.0), sharex="row")
     for axes, (data, degree) in zip(
         panels.flat, ((data, degree) for data in TITLES for degree in DEGREES), strict=True
@@ -75,14 +67,7 @@ def _methods(axes: Axes, summary: pd.DataFrame, scores: pd.DataFrame) -> None:
 
 
 def draw_teacher_share(share: pd.DataFrame) -> Figure:
-    """Draw what the teacher adds over plain cross-entropy at every size.
-
-    Args:
-        share: One row a data set, degree and size.
-
-    Returns:
-        Two panels, one a data set, with a line at zero.
-    """
+    """Draw what the teacher adds over plain cross-entropy at every size."""
     figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
     for axes, (data, title) in zip(panels, TITLES.items(), strict=True):
         axes.axhline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
@@ -113,26 +98,12 @@ def _log_ticks(axes: Axes, values: pd.Series) -> None:
 
 
 def draw_degrees(sizes: pd.DataFrame) -> Figure:
-    """Draw accuracy against the number of functions, what each degree and each component adds.
-
-    Args:
-        sizes: One row a data set, degree, method and size.
-
-    Returns:
-        Two panels, one a data set.
-    """
+    """Draw accuracy against the number of functions, what each degree and each component adds."""
     return _against(sizes, "functions", "functions in the dictionary")
 
 
 def draw_front(sizes: pd.DataFrame) -> Figure:
-    """Draw accuracy against nonlinear products an image, the costly part in optics.
-
-    Args:
-        sizes: One row a data set, degree, method and size.
-
-    Returns:
-        Two panels, one a data set.
-    """
+    """Draw accuracy against nonlinear products an image, the costly part in optics."""
     return _against(sizes, "multiplications", "multiplications an image")
 
 
@@ -163,14 +134,7 @@ def _against(sizes: pd.DataFrame, column: str, label: str) -> Figure:
 
 
 def draw_stability(deviations: pd.DataFrame) -> Figure:
-    """Draw how accuracy varies over seeds and over parts of the training images.
-
-    Args:
-        deviations: One row a method, source of variation and repetition.
-
-    Returns:
-        Two panels, one a source.
-    """
+    """Draw how accuracy varies over seeds and over parts of the training images."""
     sources = list(dict.fromkeys(deviations["what"]))
     methods = list(dict.fromkeys(deviations["method"]))
     figure, panels = plt.subplots(1, 2, figsize=(7.2, 2.6), sharex=True, sharey=True)
@@ -189,15 +153,7 @@ def draw_stability(deviations: pd.DataFrame) -> Figure:
 
 
 def draw_course(course: pd.DataFrame, newton: float) -> Figure:
-    """Draw Adam's excess loss over the certified optimum against time.
-
-    Args:
-        course: One row an order of images and epoch.
-        newton: CPU seconds of the certified solution.
-
-    Returns:
-        Lines, one an order, and a line at Newton's time.
-    """
+    """Draw Adam's excess loss over the certified optimum against time."""
     figure, axes = plt.subplots(figsize=(7.2, 3.2))
     for number, (_, part) in enumerate(course.groupby("order")):
         label = "Adam, one line an order of images" if number == 0 else None
@@ -218,14 +174,7 @@ FAULTS = {
 
 
 def draw_hardware(faults: pd.DataFrame) -> Figure:
-    """Draw accuracy with few weight levels, noisy functions and dead functions.
-
-    Args:
-        faults: One row a method, fault, level and seed.
-
-    Returns:
-        Three panels, one a fault.
-    """
+    """Draw accuracy with few weight levels, noisy functions and dead functions."""
     figure, panels = plt.subplots(1, 3, figsize=(7.2, 3.2), sharey=True)
     for axes, (fault, label) in zip(panels, FAULTS.items(), strict=True):
         for method, part in faults[faults["fault"] == fault].groupby("method", sort=False):

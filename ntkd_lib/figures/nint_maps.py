@@ -16,16 +16,7 @@ from ntkd_lib.figures.nint_speedup import BLUE, GREEN, PURPLE
 
 
 def draw_visits(image: np.ndarray, maps: Mapping[str, np.ndarray], labels: Mapping[str, str]) -> Figure:
-    """Draw how often points were seen, in three spans of training.
-
-    Args:
-        image: The image, ``(h, w, 3)``.
-        maps: ``(spans, h, w)`` by method, 1 for an even draw.
-        labels: Label by method.
-
-    Returns:
-        A row for each span, the image at the left.
-    """
+    """Draw how often points were seen, in three spans of training."""
     spans = len(next(iter(maps.values())))
     figure, grid = plt.subplots(spans, len(maps) + 1, figsize=(7.2, 1.5 * spans + 0.4), squeeze=False)
     names = ("first 5 %", "to 20 %", "the rest")
@@ -39,16 +30,7 @@ def draw_visits(image: np.ndarray, maps: Mapping[str, np.ndarray], labels: Mappi
 
 
 def draw_residuals(image: np.ndarray, fitted: Mapping[str, np.ndarray], labels: Mapping[str, str]) -> Figure:
-    """Draw what is left of the image after training.
-
-    Args:
-        image: The image, ``(h, w, 3)``.
-        fitted: What networks made of it.
-        labels: Label by method.
-
-    Returns:
-        The image, then the size of each residual.
-    """
+    """Draw what is left of the image after training."""
     figure, panels = plt.subplots(1, len(fitted) + 1, figsize=(7.2, 2.2))
     _picture(panels[0], image, "the image")
     left = {method: np.abs(found - image).mean(2) for method, found in fitted.items()}
@@ -72,14 +54,7 @@ def _bare(axes: Axes, title: str) -> None:
 
 
 def draw_waveform(wave: pd.DataFrame) -> Figure:
-    """Draw a piece of sound and the residuals of its fits.
-
-    Args:
-        wave: One row a sample.
-
-    Returns:
-        Two panels above each other.
-    """
+    """Draw a piece of sound and the residuals of its fits."""
     figure, (above, below) = plt.subplots(2, 1, figsize=(7.2, 3.8), sharex=True)
     above.plot(wave["time"], wave["true"], color=plt.rcParams["axes.edgecolor"], linewidth=1)
     above.set_ylabel("amplitude")
@@ -93,15 +68,7 @@ def draw_waveform(wave: pd.DataFrame) -> Figure:
 
 
 def draw_shapes(shapes: Mapping[str, object], labels: Mapping[str, str]) -> Figure:
-    """Draw surfaces.
-
-    Args:
-        shapes: ``(corners, triangles)`` by name, None where there is no surface.
-        labels: Label by name.
-
-    Returns:
-        One panel a surface.
-    """
+    """Draw surfaces."""
     figure = plt.figure(figsize=(7.2, 2.4))
     for place, (name, found) in enumerate(shapes.items(), 1):
         axes = figure.add_subplot(1, len(shapes), place, projection="3d")

@@ -25,14 +25,7 @@ PAPER_TIME = 48.99
 
 
 def draw_curves(curves: pd.DataFrame) -> Figure:
-    """Draw quality against CPU time and against steps.
-
-    Args:
-        curves: One row a method and step.
-
-    Returns:
-        Two panels with bands from the lowest to the highest seed.
-    """
+    """Draw quality against CPU time and against steps."""
     figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.6), sharey=True)
     for axes, x, name in zip(panels, ("cpu", "step"), ("CPU seconds", "steps"), strict=True):
         for method, part in curves.groupby("method", sort=False):
@@ -47,15 +40,7 @@ def draw_curves(curves: pd.DataFrame) -> Figure:
 
 
 def draw_times(images: pd.DataFrame, order: Sequence[str]) -> Figure:
-    """Draw the time that samplers take to full batch's quality, image by image.
-
-    Args:
-        images: One row a method and image.
-        order: Methods from top to bottom.
-
-    Returns:
-        A dot plot; a line marks the paper's best saving.
-    """
+    """Draw the time that samplers take to full batch's quality, image by image."""
     figure, axes = plt.subplots(figsize=(7.2, 0.3 * len(order) + 1.4))
     for row, method in enumerate(order):
         part = images[images["method"] == method]
@@ -80,14 +65,7 @@ def _key(axes: Axes, entries: dict[str, tuple[str, object]], lines: dict[str, ob
 
 
 def draw_gains(qualities: pd.DataFrame) -> Figure:
-    """Draw quality after equal steps, as difference to uniform sampling.
-
-    Args:
-        qualities: One row a method.
-
-    Returns:
-        A dot plot with intervals over seeds.
-    """
+    """Draw quality after equal steps, as difference to uniform sampling."""
     rows = qualities.sort_values("to_uniform", ascending=False)
     figure, axes = plt.subplots(figsize=(7.2, 0.3 * len(rows) + 1))
     axes.axvline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
@@ -102,14 +80,7 @@ def draw_gains(qualities: pd.DataFrame) -> Figure:
 
 
 def draw_equal_time(timed: pd.DataFrame) -> Figure:
-    """Draw quality after equal CPU time, tuned, as difference to NINT.
-
-    Args:
-        timed: One row a method, image and seed.
-
-    Returns:
-        A dot plot; the bar is the mean.
-    """
+    """Draw quality after equal CPU time, tuned, as difference to NINT."""
     labels = list(dict.fromkeys(timed[timed["method"] != "nint"]["label"]))
     figure, axes = plt.subplots(figsize=(7.2, 0.42 * len(labels) + 1.2))
     axes.axvline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
@@ -127,14 +98,7 @@ def draw_equal_time(timed: pd.DataFrame) -> Figure:
 
 
 def draw_settings(settings: pd.DataFrame) -> Figure:
-    """Draw what other settings of NINT change.
-
-    Args:
-        settings: One row a setting and image.
-
-    Returns:
-        A dot plot with a line at zero.
-    """
+    """Draw what other settings of NINT change."""
     labels = list(dict.fromkeys(settings["label"]))
     figure, axes = plt.subplots(figsize=(7.2, 0.3 * len(labels) + 1))
     axes.axvline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
@@ -150,14 +114,7 @@ def draw_settings(settings: pd.DataFrame) -> Figure:
 
 
 def draw_networks(networks: pd.DataFrame) -> Figure:
-    """Draw the saving of time by architecture and width.
-
-    Args:
-        networks: One row a network.
-
-    Returns:
-        A dot plot: NINT, uniform and error memory against full batch.
-    """
+    """Draw the saving of time by architecture and width."""
     figure, axes = plt.subplots(figsize=(7.2, 0.3 * len(networks) + 1.2))
     shown = {"nint": ("o", GREEN), "uniform": ("s", ORANGE), "error_memory": ("D", PURPLE)}
     for method, (marker, colour) in shown.items():
@@ -172,14 +129,7 @@ def draw_networks(networks: pd.DataFrame) -> Figure:
 
 
 def draw_spectrum(spectrum: pd.DataFrame) -> Figure:
-    """Draw where samplers look on a signal of known spectrum.
-
-    Args:
-        spectrum: One row a method, span and band.
-
-    Returns:
-        A panel for each band: visits relative to an even draw against the end of the span.
-    """
+    """Draw where samplers look on a signal of known spectrum."""
     bands = spectrum["frequency"].unique()
     figure, panels = plt.subplots(1, len(bands), figsize=(7.2, 3.2), sharey=True)
     styles = {**LINES, "ntk_kept": (BLUE, "-")}
@@ -195,14 +145,7 @@ def draw_spectrum(spectrum: pd.DataFrame) -> Figure:
 
 
 def draw_costs(costs: pd.DataFrame) -> Figure:
-    """Draw the cost of a refresh against the number of points.
-
-    Args:
-        costs: One row a number of points.
-
-    Returns:
-        Lines of forward-equivalents.
-    """
+    """Draw the cost of a refresh against the number of points."""
     figure, axes = plt.subplots(figsize=(7.2, 3.2))
     axes.plot(costs["points"], costs["fused_forwards"], "o-", color=BLUE, label="fused, one pass")
     axes.plot(costs["points"], costs["separate_forwards"], "s--", color=ORANGE, label="forward + vjp + jvp")

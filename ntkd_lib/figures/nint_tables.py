@@ -16,14 +16,7 @@ def _signed(value: float, digits: int = 2) -> str:
 
 
 def savings_table(savings: pd.DataFrame) -> Html:
-    """Show what each sampler saves against full batch, and how it stands to uniform.
-
-    Args:
-        savings: One row a method.
-
-    Returns:
-        Label, savings in CPU time, steps and forward-equivalents, ratios to uniform, missed targets.
-    """
+    """Show what each sampler saves against full batch, and how it stands to uniform."""
     rows = [
         (
             row.label,
@@ -53,14 +46,7 @@ def savings_table(savings: pd.DataFrame) -> Html:
 
 
 def quality_table(qualities: pd.DataFrame) -> Html:
-    """Show quality after equal steps, the best at the end first.
-
-    Args:
-        qualities: One row a method.
-
-    Returns:
-        Label, PSNR at a quarter, half and the end, differences to uniform and to full batch.
-    """
+    """Show quality after equal steps, the best at the end first."""
     ordered = qualities.rename(columns=lambda c: c.replace(".", "")).sort_values("at_1", ascending=False)
     rows = [
         (
@@ -76,11 +62,7 @@ def quality_table(qualities: pd.DataFrame) -> Html:
 
 
 def paper_table() -> Html:
-    """Show the paper's own table of quality, known second-hand, for comparison.
-
-    Returns:
-        Method, PSNR at 250, 1,000 and 5,000 steps.
-    """
+    """Show the paper's own table of quality, known second-hand, for comparison."""
     rows = [
         ("full batch", "27.90", "31.67", "39.76"),
         ("uniform", "27.66", "31.14", "37.14"),
@@ -95,14 +77,7 @@ def paper_table() -> Html:
 
 
 def beside_table(rows: pd.DataFrame) -> Html:
-    """Show the paper's numbers beside ours.
-
-    Args:
-        rows: One row a number; ``here`` is missing where the run is too short or a target is not reached.
-
-    Returns:
-        What, the paper's number, ours.
-    """
+    """Show the paper's numbers beside ours."""
     cells = [
         (
             row.what,
@@ -117,14 +92,7 @@ def beside_table(rows: pd.DataFrame) -> Html:
 
 
 def search_table(trials: pd.DataFrame) -> Html:
-    """Show the settings that the search chose.
-
-    Args:
-        trials: One row a sampler and trial.
-
-    Returns:
-        Label, learning rate, share, quality, number of trials.
-    """
+    """Show the settings that the search chose."""
     counts = trials["method"].value_counts()
     rows = [
         (t.label, f"{t.lr:g}", f"{100 * t.share:.3g} %", f"{t.quality:.2f} dB", str(counts[t.method]))
@@ -135,14 +103,7 @@ def search_table(trials: pd.DataFrame) -> Html:
 
 
 def others_table(others: pd.DataFrame) -> Html:
-    """Show sound and shapes.
-
-    Args:
-        others: One row a signal, method and seed.
-
-    Returns:
-        Signal, sampler, quality, difference to full batch.
-    """
+    """Show sound and shapes."""
     units = {"torus": "%", "bunny-small": "%"}
     means = others.groupby(["signal", "label"], sort=False)[["quality", "gap"]].mean().reset_index()
     rows = [
@@ -159,14 +120,7 @@ def others_table(others: pd.DataFrame) -> Html:
 
 
 def looks_table(looks: pd.DataFrame) -> Html:
-    """Show what was seen of the diagonal of the tangent kernel.
-
-    Args:
-        looks: One row a step.
-
-    Returns:
-        Step, ratio of percentiles, rank correlations.
-    """
+    """Show what was seen of the diagonal of the tangent kernel."""
     rows = [
         (f"{r.step:.0f}", f"{r.ratio:.1f}", *(_signed(v) for v in (r.edges, r.prediction, r.error)))
         for r in looks.itertuples()
@@ -182,15 +136,7 @@ def looks_table(looks: pd.DataFrame) -> Html:
 
 
 def cost_table(overhead: Mapping[str, Any], million: Mapping[str, Any]) -> Html:
-    """Show what samplers add to a step, and a refresh of very many points.
-
-    Args:
-        overhead: What the cell of that name measured.
-        million: What the cell of that name measured.
-
-    Returns:
-        Quantity and value.
-    """
+    """Show what samplers add to a step, and a refresh of very many points."""
     step = overhead["seconds"]
     rows = [
         ("uniform step", f"{1e3 * step['step']:.0f} ms"),
@@ -211,17 +157,7 @@ def _forwards(million: Mapping[str, Any]) -> float:
 
 
 def plain_table(rows: pd.DataFrame, headers: Sequence[str], caption: str, digits: int = 3) -> Html:
-    """Show a data frame as it is.
-
-    Args:
-        rows: Few rows.
-        headers: One a column.
-        caption: Caption.
-        digits: Significant digits of numbers.
-
-    Returns:
-        A table.
-    """
+    """Show a data frame as it is."""
     cells = [
         [f"{v:,.{digits}g}".replace("-", MINUS) if isinstance(v, float) else str(v) for v in row]
         for row in rows.itertuples(index=False)
@@ -230,15 +166,7 @@ def plain_table(rows: pd.DataFrame, headers: Sequence[str], caption: str, digits
 
 
 def similarity_table(rows: pd.DataFrame, why_not: str) -> Html:
-    """Show how alike fits of one image look.
-
-    Args:
-        rows: One row a method: ``label``, ``ssim``, ``standard``, ``stretched``.
-        why_not: Why LPIPS is not available; empty where it is.
-
-    Returns:
-        A table; without LPIPS, its reason is below.
-    """
+    """Show how alike fits of one image look."""
     measures = ("ssim",) if why_not else ("ssim", "standard", "stretched")
     titles = {"ssim": "SSIM", "standard": "LPIPS", "stretched": "LPIPS, inputs stretched"}
     cells = [[row["label"], *(f"{row[name]:.3f}" for name in measures)] for _, row in rows.iterrows()]
@@ -249,16 +177,7 @@ def similarity_table(rows: pd.DataFrame, why_not: str) -> Html:
 
 
 def answer(savings: pd.DataFrame, timed: pd.DataFrame, qualities: pd.DataFrame) -> Html:
-    """Say in words and numbers what came out.
-
-    Args:
-        savings: One row a method.
-        timed: One row a method, image and seed.
-        qualities: One row a method.
-
-    Returns:
-        A paragraph.
-    """
+    """Say in words and numbers what came out."""
     by = savings.set_index("method")
     gaps = timed.groupby("method")["gap"].mean()
     end = qualities.set_index("method")["to_uniform"]

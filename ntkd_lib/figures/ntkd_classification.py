@@ -15,21 +15,13 @@ from matplotlib.figure import Figure
 from ntkd_lib.figures import dots
 from ntkd_lib.figures.claims import MINUS, format_value
 from ntkd_lib.figures.html import Html, element, table
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.lab.evidence import Metric
 
 BLUE, ORANGE = sns.color_palette("colorblind")[:2]
 
 
 def draw_accuracy(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
-    """Draw test accuracy by student: a dot a seed, the mean with its interval, the paper's value.
-
-    Args:
-        scores: One row a student and seed.
-        summary: One row a student.
-
-    Returns:
-        A dot plot with students along the vertical axis.
-    """
+    """Draw test accuracy by student: a dot a seed, the mean with its interval, the paper's value."""
     figure, axes = plt.subplots(figsize=(7.2, 0.34 * len(summary) + 1.2))
     dots.draw_scores(
         axes, summary, [scores[scores["method"] == name]["accuracy"] for name in summary["method"]]
@@ -49,14 +41,7 @@ HEADLINE = {
 
 
 def draw_headline(metrics: Mapping[str, Metric]) -> Figure:
-    """Draw the README's figure: a few students' test accuracy beside what the paper reports.
-
-    Args:
-        metrics: Published metrics of notebook 01.
-
-    Returns:
-        A dot plot.
-    """
+    """Draw the README's figure: a few students' test accuracy beside what the paper reports."""
     figure, axes = plt.subplots(figsize=(7.2, 2.6))
     for row, (name, (_, paper)) in enumerate(HEADLINE.items()):
         values = metrics[name].values
@@ -77,26 +62,12 @@ def _key(axes: Axes, entries: dict[str, tuple[str, object]]) -> None:
 
 
 def draw_differences(gaps: pd.DataFrame) -> Figure:
-    """Draw paired differences of test accuracy with their intervals.
-
-    Args:
-        gaps: One row a pair.
-
-    Returns:
-        A dot plot with a line at zero.
-    """
+    """Draw paired differences of test accuracy with their intervals."""
     return dots.draw_differences(gaps, "test accuracy (points)")
 
 
 def draw_alignment(alignment: pd.DataFrame) -> Figure:
-    """Draw how near the students' kernels are to the teacher's in direction and in size.
-
-    Args:
-        alignment: One row a student and seed.
-
-    Returns:
-        Two dot plots that share their students.
-    """
+    """Draw how near the students' kernels are to the teacher's in direction and in size."""
     figure, (direction, size) = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
     labels = list(dict.fromkeys(alignment["label"]))
     rows = alignment["label"].map(labels.index)
@@ -113,14 +84,7 @@ def draw_alignment(alignment: pd.DataFrame) -> Figure:
 
 
 def draw_filters(filters: np.ndarray) -> Figure:
-    """Draw signed filters and the non-negative PSF pairs that realise them.
-
-    Args:
-        filters: Signed filters, ``(k, 7, 7)``.
-
-    Returns:
-        Three rows of panels: signed filter, positive PSF, negative PSF.
-    """
+    """Draw signed filters and the non-negative PSF pairs that realise them."""
     peak = np.abs(filters).max()
     rows = {
         "filter": (filters / peak, "RdBu_r", -1),
@@ -139,14 +103,7 @@ def draw_filters(filters: np.ndarray) -> Figure:
 
 
 def filter_data(filters: np.ndarray) -> pd.DataFrame:
-    """List the entries of filters, one a row.
-
-    Args:
-        filters: Signed filters, ``(k, 7, 7)``.
-
-    Returns:
-        Columns filter, row, column, value.
-    """
+    """List the entries of filters, one a row."""
     index = np.indices(filters.shape).reshape(3, -1)
     return pd.DataFrame(
         dict(zip(("filter", "row", "column"), index, strict=True)) | {"value": filters.ravel()}
@@ -154,14 +111,7 @@ def filter_data(filters: np.ndarray) -> pd.DataFrame:
 
 
 def score_table(summary: pd.DataFrame) -> Html:
-    """Show the students' scores as a table.
-
-    Args:
-        summary: One row a student.
-
-    Returns:
-        Label, our mean with interval and standard deviation, the paper's value, parameters, seconds.
-    """
+    """Show the students' scores as a table."""
     rows = [
         (
             student.label,
@@ -178,28 +128,14 @@ def score_table(summary: pd.DataFrame) -> Html:
 
 
 def spread(student: Any) -> tuple[str, str]:
-    """Write interval and standard deviation, which a single seed has not.
-
-    Args:
-        student: A row with ``low``, ``high`` and ``std``.
-
-    Returns:
-        Two cells of a table.
-    """
+    """Write interval and standard deviation, which a single seed has not."""
     if np.isnan(student.std):
         return "–", "–"
     return f"[{student.low:.2f}, {student.high:.2f}]", f"{student.std:.2f}"
 
 
 def teacher_table(teachers: pd.DataFrame) -> Html:
-    """Show teachers and the quality of their compressed kernels.
-
-    Args:
-        teachers: One row a seed.
-
-    Returns:
-        Seed, test accuracy, cosine, relative error, seconds.
-    """
+    """Show teachers and the quality of their compressed kernels."""
     rows = [
         (
             str(row.seed),
@@ -216,14 +152,7 @@ def teacher_table(teachers: pd.DataFrame) -> Html:
 
 
 def answer(gaps: pd.DataFrame) -> Html:
-    """Say whether NTKD > KD > labels only holds, in words and numbers.
-
-    Args:
-        gaps: One row a pair, as ``differences`` gives it.
-
-    Returns:
-        A paragraph.
-    """
+    """Say whether NTKD > KD > labels only holds, in words and numbers."""
     by_pair = {(row.greater, row.less): row for row in gaps.itertuples()}
     parts = [
         f"{label}: {_gap(by_pair[pair])}"

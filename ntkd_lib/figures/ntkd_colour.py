@@ -14,14 +14,7 @@ from ntkd_lib.figures.recording import not_recorded
 
 
 def draw_embedding(plane: pd.DataFrame) -> Figure:
-    """Draw the plane of the features of test images, a panel a student, a colour a class.
-
-    Args:
-        plane: One row a student and image.
-
-    Returns:
-        Scatter plots with one key.
-    """
+    """Draw the plane of the features of test images, a panel a student, a colour a class."""
     methods, classes = (list(dict.fromkeys(plane[name])) for name in ("method", "class"))
     figure, panels = plt.subplots(1, len(methods), figsize=(7.2, 3.4))
     for axes, method in zip(panels, methods, strict=True):
@@ -37,14 +30,7 @@ def draw_embedding(plane: pd.DataFrame) -> Figure:
 
 
 def draw_confusions(shares: pd.DataFrame) -> Figure:
-    """Draw confusion matrices, a panel a student.
-
-    Args:
-        shares: One row a method and pair of classes, percent of the true class.
-
-    Returns:
-        Heat maps with one scale.
-    """
+    """Draw confusion matrices, a panel a student."""
     methods, classes = (list(dict.fromkeys(shares[name])) for name in ("method", "true"))
     figure, panels = plt.subplots(1, len(methods), figsize=(7.2, 3.4))
     for axes, method in zip(panels, methods, strict=True):
@@ -61,14 +47,7 @@ def draw_confusions(shares: pd.DataFrame) -> Figure:
 
 
 def draw_colour_filters(filters: np.ndarray) -> Figure:
-    """Draw signed colour filters and the PSF pairs that realise them, red, green and blue as in an image.
-
-    Args:
-        filters: Signed filters, ``(k, 3, 7, 7)``.
-
-    Returns:
-        Three rows of panels: signed filter (grey is zero), positive PSF, negative PSF.
-    """
+    """Draw signed colour filters and the PSF pairs that realise them, red, green and blue as in an image."""
     peak = np.abs(filters).max(axis=(0, 2, 3), keepdims=True)
     unit = (filters / peak).transpose(0, 2, 3, 1)[:8]
     rows = {
@@ -87,28 +66,14 @@ def draw_colour_filters(filters: np.ndarray) -> Figure:
 
 
 def filter_data(filters: np.ndarray) -> pd.DataFrame:
-    """List the entries of colour filters, one a row.
-
-    Args:
-        filters: Signed filters, ``(k, 3, 7, 7)``.
-
-    Returns:
-        Columns filter, colour, row, column, value.
-    """
+    """List the entries of colour filters, one a row."""
     index = np.indices(filters.shape).reshape(4, -1)
     names = ("filter", "colour", "row", "column")
     return pd.DataFrame(dict(zip(names, index, strict=True)) | {"value": filters.ravel()})
 
 
 def teacher_table(teachers: pd.DataFrame) -> Html:
-    """Show the teachers on colour images and the quality of their sketched kernels.
-
-    Args:
-        teachers: One row a teacher.
-
-    Returns:
-        Network, accuracy, weights, cosines, relative error, seconds.
-    """
+    """Show the teachers on colour images and the quality of their sketched kernels."""
     rows = [
         (
             row.network,
@@ -134,14 +99,7 @@ def teacher_table(teachers: pd.DataFrame) -> Html:
 
 
 def settings_table(rows: pd.DataFrame) -> Html:
-    """Show the settings of the students on colour images.
-
-    Args:
-        rows: One row a student.
-
-    Returns:
-        Label, settings, number of trials, validation accuracy.
-    """
+    """Show the settings of the students on colour images."""
     cells = [
         (row.label, row.settings, str(row.trials), f"{row.validation:.2f} %") for row in rows.itertuples()
     ]
@@ -150,15 +108,7 @@ def settings_table(rows: pd.DataFrame) -> Html:
 
 
 def colour_answer(gaps: pd.DataFrame, best: pd.Series) -> Html:
-    """Say how the best student did and what each kind of transfer added, in words and numbers.
-
-    Args:
-        gaps: One row a pair, as ``differences`` gives it.
-        best: Row of the student with the highest mean.
-
-    Returns:
-        A paragraph.
-    """
+    """Say how the best student did and what each kind of transfer added, in words and numbers."""
     shown = gaps[gaps["share"] == 1].head(3)
     parts = [f"{row.label}: {_signed(row.mean)} points" for row in shown.itertuples()]
     count = int(shown["seeds"].iloc[0])
@@ -168,15 +118,7 @@ def colour_answer(gaps: pd.DataFrame, best: pd.Series) -> Html:
 
 
 def recorded_tables(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
-    """Show the recorded comparison: accuracies, and differences seed by seed.
-
-    Args:
-        scores: One row a student; nothing where no run is recorded.
-        gaps: One row a pair.
-
-    Returns:
-        Two tables, or a line that says how to record a run.
-    """
+    """Show the recorded comparison: accuracies, and differences seed by seed."""
     if scores.empty:
         words = "No longer run is recorded yet; this makes one:"
         return not_recorded(words, "ntkd_lib.experiments.ntkd_colour.record")
@@ -185,15 +127,7 @@ def recorded_tables(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
 
 
 def strength_tables(teachers: pd.DataFrame, gaps: pd.DataFrame) -> Html:
-    """Show what students of a weaker and of a stronger teacher reach.
-
-    Args:
-        teachers: One row a teacher, the weakest one first; nothing where no run is recorded.
-        gaps: One row a stronger teacher, its students against those of the first.
-
-    Returns:
-        The answer and two tables, or a line that says how to record a run.
-    """
+    """Show what students of a weaker and of a stronger teacher reach."""
     if teachers.empty:
         words = "Students of a stronger teacher are not recorded yet; this records them:"
         return not_recorded(words, "ntkd_lib.experiments.ntkd_colour.record_teachers")

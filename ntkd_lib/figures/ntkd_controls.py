@@ -15,14 +15,7 @@ BLUE, ORANGE, GREEN = sns.color_palette("colorblind")[:3]
 
 
 def draw_estimates(estimates: pd.DataFrame) -> Figure:
-    """Draw the accuracy that each architecture reached against its estimate.
-
-    Args:
-        estimates: One row an architecture and seed.
-
-    Returns:
-        A scatter plot with numbered means, and their names beside it.
-    """
+    """Draw the accuracy that each architecture reached against its estimate."""
     figure, axes = plt.subplots(figsize=(7.2, 3.8))
     axes.scatter(estimates["estimate"], estimates["accuracy"], s=12, color=BLUE, alpha=0.4, linewidth=0)
     means = estimates.groupby("label", sort=False)[["estimate", "accuracy"]].mean()
@@ -38,14 +31,7 @@ def draw_estimates(estimates: pd.DataFrame) -> Figure:
 
 
 def estimate_table(estimates: pd.DataFrame) -> Html:
-    """Show estimates beside what was reached, best estimate first.
-
-    Args:
-        estimates: One row an architecture and seed.
-
-    Returns:
-        Architecture, surface, filters that fit, estimate, mean accuracy.
-    """
+    """Show estimates beside what was reached, best estimate first."""
     keys = ["label", "height", "width", "filters", "estimate"]
     means = estimates.groupby(keys, sort=False)["accuracy"].mean().reset_index()
     rows = [
@@ -63,16 +49,7 @@ def estimate_table(estimates: pd.DataFrame) -> Html:
 
 
 def estimate_words(ranks: dict[int, float], recorded: dict[int, float], asked: dict[str, float]) -> Html:
-    """Say how well ranks agree, and what the surface that was asked for is estimated at.
-
-    Args:
-        ranks: Rank correlation by seed.
-        recorded: The same of the recorded run; empty where there is none.
-        asked: Filters and estimate of the surface that the parameters give.
-
-    Returns:
-        A paragraph.
-    """
+    """Say how well ranks agree, and what the surface that was asked for is estimated at."""
     words = f"rank correlation by seed {_listed(ranks)}"
     words += f", in the recorded run {_listed(recorded)}" if recorded else ""
     words += f"; the surface asked for holds {asked['filters']:g} signed filters and is estimated at "
@@ -85,14 +62,7 @@ def _listed(ranks: dict[int, float]) -> str:
 
 
 def draw_sizes(sizes: pd.DataFrame) -> Figure:
-    """Draw accuracy against the number of parameters of the back end, with and without transfer.
-
-    Args:
-        sizes: One row a method, size and seed.
-
-    Returns:
-        Lines through means on a logarithmic axis, with a dot a seed.
-    """
+    """Draw accuracy against the number of parameters of the back end, with and without transfer."""
     figure, axes = plt.subplots(figsize=(7.2, 3.4))
     for (name, part), marker, colour in zip(
         sizes.groupby("method", sort=False), "oD", (BLUE, ORANGE), strict=False
@@ -108,14 +78,7 @@ def draw_sizes(sizes: pd.DataFrame) -> Figure:
 
 
 def draw_random(random: pd.DataFrame) -> Figure:
-    """Draw the accuracy of regressions on random filters, a panel a data set.
-
-    Args:
-        random: One row a data set, kind, count and seed.
-
-    Returns:
-        Lines by kind, the limit as a dashed line, the paper's values as diamonds.
-    """
+    """Draw the accuracy of regressions on random filters, a panel a data set."""
     names = list(dict.fromkeys(random["data"]))
     figure, panels = plt.subplots(1, len(names), figsize=(7.2, 3.4), squeeze=False)
     for axes, name in zip(panels[0], names, strict=True):
@@ -139,15 +102,7 @@ def draw_random(random: pd.DataFrame) -> Figure:
 
 
 def limit_table(limit: dict[int, float], paper: float) -> Html:
-    """Show how regression on infinitely many random filters gains from images.
-
-    Args:
-        limit: Recorded accuracy by number of training images; nothing where no run is recorded.
-        paper: The paper's value.
-
-    Returns:
-        A table; or a line that says how to record a run.
-    """
+    """Show how regression on infinitely many random filters gains from images."""
     if not limit:
         words = "The limit with all training images is not recorded yet; this records it:"
         return not_recorded(words, "ntkd_lib.experiments.ntkd_controls.record_limit")
@@ -157,14 +112,7 @@ def limit_table(limit: dict[int, float], paper: float) -> Html:
 
 
 def draw_read_outs(read_outs: pd.DataFrame) -> Figure:
-    """Draw accuracy against the number of values that are read out, through filters and through a lens.
-
-    Args:
-        read_outs: One row a front end, size and seed.
-
-    Returns:
-        Lines through means on a logarithmic axis.
-    """
+    """Draw accuracy against the number of values that are read out, through filters and through a lens."""
     figure, axes = plt.subplots(figsize=(7.2, 3.2))
     for (name, part), marker in zip(read_outs.groupby("optics", sort=False), "os", strict=False):
         means = part.groupby("values")["accuracy"].mean()
@@ -177,15 +125,7 @@ def draw_read_outs(read_outs: pd.DataFrame) -> Figure:
 
 
 def gap_table(gaps: pd.DataFrame, caption: str) -> Html:
-    """Show pairs of students of digits.
-
-    Args:
-        gaps: One row a pair; nothing where no run is recorded.
-        caption: Of the table.
-
-    Returns:
-        Pair, both accuracies, mean difference, interval, seeds; or a line that says how to record a run.
-    """
+    """Show pairs of students of digits."""
     if gaps.empty:
         words = "No run with five seeds is recorded yet; this makes one:"
         return not_recorded(words, "ntkd_lib.experiments.ntkd_controls.record")
@@ -205,14 +145,7 @@ def gap_table(gaps: pd.DataFrame, caption: str) -> Html:
 
 
 def depth_table(depths: pd.DataFrame) -> Html:
-    """Show what optical depth and saturable absorbers do.
-
-    Args:
-        depths: One row a front end and seed.
-
-    Returns:
-        A table, or a line that says where the numbers are.
-    """
+    """Show what optical depth and saturable absorbers do."""
     if depths.empty:
         return element("p", "Not run on this tier; parameter optical_depth asks for it.")
     means = depths.groupby("label", sort=False)["accuracy"].agg(["mean", "count"])

@@ -16,15 +16,7 @@ BLUE, ORANGE = sns.color_palette("colorblind")[:2]
 
 
 def draw_miou(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
-    """Draw test mIoU by student: a dot a seed, the mean with its interval, the paper's value.
-
-    Args:
-        scores: One row a student and seed.
-        summary: One row a student.
-
-    Returns:
-        A dot plot with students along the vertical axis.
-    """
+    """Draw test mIoU by student: a dot a seed, the mean with its interval, the paper's value."""
     figure, axes = plt.subplots(figsize=(7.2, 0.34 * len(summary) + 1.2))
     dots.draw_scores(axes, summary, [scores[scores["method"] == name]["miou"] for name in summary["method"]])
     axes.set_xlabel("test mIoU over car and background (%)")
@@ -38,26 +30,12 @@ def _key(axes: Axes, entries: dict[str, tuple[str, object]]) -> None:
 
 
 def draw_differences(gaps: pd.DataFrame) -> Figure:
-    """Draw paired differences of test mIoU with their intervals.
-
-    Args:
-        gaps: One row a pair.
-
-    Returns:
-        A dot plot with a line at zero.
-    """
+    """Draw paired differences of test mIoU with their intervals."""
     return dots.draw_differences(gaps, "test mIoU (points)")
 
 
 def draw_panels(panels: Panels) -> Figure:
-    """Draw images, true masks and errors of each network.
-
-    Args:
-        panels: Images, masks and guesses.
-
-    Returns:
-        A grid: a row an image; the image, then one error map a network.
-    """
+    """Draw images, true masks and errors of each network."""
     names = list(panels.guesses)
     count = len(panels.images)
     figure, grid = plt.subplots(count, 1 + len(names), figsize=(7.2, 1.05 * count + 0.5), squeeze=False)
@@ -75,16 +53,7 @@ def draw_panels(panels: Panels) -> Figure:
 
 
 def error_map(guess: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Colour a guessed mask by what is wrong with it.
-
-    Args:
-        guess: Guessed mask, ``(h, w)``.
-        mask: True mask, ``(h, w)``.
-
-    Returns:
-        Colours ``(h, w, 3)``: dark grey background, light grey car, blue where the car was missed, orange
-        where background was taken for car.
-    """
+    """Colour a guessed mask by what is wrong with it."""
     colours = np.where(mask[..., None], 0.85, 0.3) * np.ones(3)
     colours[mask & ~guess] = BLUE
     colours[guess & ~mask] = ORANGE
@@ -92,14 +61,7 @@ def error_map(guess: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def panel_data(panels: Panels) -> pd.DataFrame:
-    """List what the panels count, pixels aside.
-
-    Args:
-        panels: Images, masks and guesses.
-
-    Returns:
-        One row an image and network: shares of missed and of wrongly taken pixels in percent.
-    """
+    """List what the panels count, pixels aside."""
     return pd.DataFrame(
         {
             "image": row,

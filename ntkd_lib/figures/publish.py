@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 
 from ntkd_lib.figures.html import INLINE_IMAGE, Html, element
 from ntkd_lib.figures.style import THEMES, ThemeName, theme
-from ntkd_lib.records.atomic import write_bytes, write_json
-from ntkd_lib.records.digest import sha256_bytes
-from ntkd_lib.records.layout import Layout
+from ntkd_lib.lab.atomic import write_bytes, write_json
+from ntkd_lib.lab.digest import sha256_bytes
+from ntkd_lib.lab.layout import Layout
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -76,14 +76,7 @@ def _drawn(draw: Callable[[], Figure], name: ThemeName) -> dict[str, bytes]:
 
 
 def svg_bytes(draw: Callable[[], Figure]) -> bytes:
-    """Draw a figure for use outside of the book, on white.
-
-    Args:
-        draw: makes the figure.
-
-    Returns:
-        An SVG.
-    """
+    """Draw a figure for use outside of the book, on white."""
     with theme("light"):
         figure = draw()
         buffer = io.BytesIO()
@@ -107,20 +100,6 @@ def show(
 
     Files: `name.{light,dark}.{svg,png}`, `name.csv`, and `name.json` with texts and checksums. The same
     figure always has the same bytes.
-
-    Args:
-        run: gives the notebook's name and the layout of the folders.
-        name: small letters, digits and hyphens; unique in the notebook.
-        draw: makes the figure; called once for each theme.
-        alt: what the figure shows, in words, for those who do not see it.
-        caption: the text below the figure.
-        data: the numbers behind every curve.
-
-    Returns:
-        The figure, ready to be shown as the last value of a cell.
-
-    Raises:
-        ValueError: the name is not a plain one, or alt text, caption or data are empty.
     """
     _require(name, alt, caption)
     if data.empty:

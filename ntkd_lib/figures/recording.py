@@ -4,13 +4,5 @@ from ntkd_lib.figures.html import Html, element
 
 
 def not_recorded(words: str, module: str) -> Html:
-    """Say what is not recorded yet, and the command that records it.
-
-    Args:
-        words: What is missing; the command follows.
-        module: What ``python -m`` starts.
-
-    Returns:
-        A paragraph.
-    """
+    """Say what is not recorded yet, and the command that records it."""
     return element("p", f"{words} ", element("code", f"python -m {module}"))

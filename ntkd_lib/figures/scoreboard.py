@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from ntkd_lib.figures.claims import PAPERS, SIGNS, claim_table
 from ntkd_lib.figures.html import Html
 from ntkd_lib.figures.style import STATUS_COLOURS, STATUSES
-from ntkd_lib.records.verdicts import Verdict
+from ntkd_lib.lab.verdicts import Verdict
 
 SHORT = {
     "ntkd": "NTKD",
@@ -26,14 +26,7 @@ SHORT = {
 
 
 def draw_counts(counts: pd.DataFrame) -> Figure:
-    """Draw one bar a paper, cut by verdict; simulated and proxy verdicts are hatched.
-
-    Args:
-        counts: as `verdict_counts` returns them.
-
-    Returns:
-        A bar chart with the number of claims along the horizontal axis.
-    """
+    """Draw one bar a paper, cut by verdict; simulated and proxy verdicts are hatched."""
     figure, axes = plt.subplots(figsize=(7.2, 3.4))
     papers = [paper for paper in PAPERS if paper in set(counts["paper"])]
     for row, paper in enumerate(papers):
@@ -68,33 +61,14 @@ def _legend(axes: Axes) -> None:
 
 
 def counts_words(counts: pd.DataFrame) -> str:
-    """Say in words what `draw_counts` shows.
-
-    Args:
-        counts: as `verdict_counts` returns them.
-
-    Returns:
-        An alternative text with the number of claims of each verdict.
-    """
+    """Say in words what `draw_counts` shows."""
     sums = counts.groupby("status")["claims"].sum()
     parts = ", ".join(f"{int(sums.get(status, 0))} {status}" for status in STATUSES)
     return f"Bar chart of claims by paper and verdict. Of {int(sums.sum())} claims: {parts}."
 
 
 def paper_table(paper: str, verdicts: Iterable[Verdict], chapters: Sequence[str]) -> Html:
-    """Show the verdicts on one paper's claims, each linked to its chapter.
-
-    Args:
-        paper: its short name in the claim contract, or "ours" for the controls.
-        verdicts: of all claims.
-        chapters: notebooks that have a page in the book.
-
-    Returns:
-        A table with the tier and links of each claim.
-
-    Raises:
-        ValueError: there is no claim of that paper.
-    """
+    """Show the verdicts on one paper's claims, each linked to its chapter."""
     chosen = [verdict for verdict in verdicts if verdict.claim.paper == paper]
     if not chosen:
         raise ValueError(f"no claim of paper {paper!r}; allowed: {', '.join(PAPERS)}")

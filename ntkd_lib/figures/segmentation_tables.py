@@ -12,14 +12,7 @@ from ntkd_lib.figures.ntkd_classification import spread
 
 
 def answer(gaps: pd.DataFrame) -> Html:
-    """Say whether NTKD > KD > masks only holds, in words and numbers.
-
-    Args:
-        gaps: One row a pair, as ``differences`` gives it.
-
-    Returns:
-        A paragraph.
-    """
+    """Say whether NTKD > KD > masks only holds, in words and numbers."""
     by_pair = {(row.greater, row.less): row for row in gaps.itertuples()}
     parts = [
         f"{label}: {_gap(by_pair[pair])}"
@@ -39,11 +32,7 @@ def _gap(row: object) -> str:
 
 
 def terms() -> Html:
-    """Say under which terms the photographs may be used.
-
-    Returns:
-        A paragraph.
-    """
+    """Say under which terms the photographs may be used."""
     return element(
         "p",
         element("strong", "Terms of the data. "),
@@ -53,15 +42,7 @@ def terms() -> Html:
 
 
 def score_table(summary: pd.DataFrame) -> Html:
-    """Show the students' scores as a table.
-
-    Args:
-        summary: One row a student.
-
-    Returns:
-        Label, our mean with interval and standard deviation, boundary F-score, the paper's value, parameters,
-        seconds.
-    """
+    """Show the students' scores as a table."""
     rows = [
         (
             student.label,
@@ -88,14 +69,7 @@ def score_table(summary: pd.DataFrame) -> Html:
 
 
 def teacher_table(teacher: pd.DataFrame) -> Html:
-    """Show the teacher and the quality of its compressed kernels.
-
-    Args:
-        teacher: One row a kernel.
-
-    Returns:
-        Kernel, test mIoU, boundary F-score, parameters, cosine, relative error, seconds.
-    """
+    """Show the teacher and the quality of its compressed kernels."""
     rows = [
         (
             f"{row.summary} logits",
@@ -114,14 +88,7 @@ def teacher_table(teacher: pd.DataFrame) -> Html:
 
 
 def energy_table(energy: pd.DataFrame) -> Html:
-    """Show multiply-adds and energies, ours and the paper's.
-
-    Args:
-        energy: One row a system.
-
-    Returns:
-        System, millions of multiply-adds, energies in mJ, the hybrid's saving, ratio of compute energies.
-    """
+    """Show multiply-adds and energies, ours and the paper's."""
     rows = [
         (
             row.system,

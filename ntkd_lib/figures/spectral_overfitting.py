@@ -24,14 +24,7 @@ _OFFSETS = np.linspace(-0.28, 0.28, len(PREDICTORS))
 
 
 def draw_six(scores: pd.DataFrame) -> Figure:
-    """Draw the test RMSE of the six networks, their students and the control: means, with all seeds.
-
-    Args:
-        scores: One row a network and seed.
-
-    Returns:
-        A dot plot.
-    """
+    """Draw the test RMSE of the six networks, their students and the control: means, with all seeds."""
     names = list(dict.fromkeys(scores["network"]))
     rows = scores["network"].map(names.index)
     figure, axes = plt.subplots(figsize=(7.2, 4.8))
@@ -50,45 +43,21 @@ def draw_six(scores: pd.DataFrame) -> Figure:
 
 
 def draw_largest_spectrum(modes: pd.DataFrame, kstar: int, noise: float) -> Figure:
-    """Draw the spectrum of one network.
-
-    Args:
-        modes: One row a mode.
-        kstar: Cut.
-        noise: Noise level.
-
-    Returns:
-        Coefficients of labels and network by mode, with shrinkage.
-    """
+    """Draw the spectrum of one network."""
     figure, axes = plt.subplots(figsize=(7.2, 4.8))
     draw_spectrum(axes, modes, kstar, noise)
     return figure
 
 
 def draw_modes(modes: pd.DataFrame, noise: float) -> Figure:
-    """Draw the map of modes of one network.
-
-    Args:
-        modes: One row a mode.
-        noise: Noise level.
-
-    Returns:
-        What was fitted against what the labels hold.
-    """
+    """Draw the map of modes of one network."""
     figure, axes = plt.subplots(figsize=(7.2, 4.8))
     draw_mode_map(axes, modes, noise)
     return figure
 
 
 def draw_optimism(points: pd.DataFrame) -> Figure:
-    """Draw estimated against true optimism, one dot a network and checkpoint.
-
-    Args:
-        points: Points of the grid.
-
-    Returns:
-        Two scatter plots: smooth targets and plain noise on the left, all others on the right.
-    """
+    """Draw estimated against true optimism, one dot a network and checkpoint."""
     plain = (points["kind"] == "plain") & (points["target"] != "gp_rough")
     figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.8), sharex=True, sharey=True)
     low, high = 0.01, 1.2 * max(points["gap"].max(), points["optimism"].max())
@@ -103,15 +72,7 @@ def draw_optimism(points: pd.DataFrame) -> Figure:
 
 
 def draw_roc(everywhere: pd.DataFrame, compared: pd.DataFrame) -> Figure:
-    """Draw ROC curves for networks past their best.
-
-    Args:
-        everywhere: Curves over the whole grid.
-        compared: Curves where every method was run.
-
-    Returns:
-        Two panels that share their axes.
-    """
+    """Draw ROC curves for networks past their best."""
     labels = list(dict.fromkeys([*everywhere["label"], *compared["label"]]))
     colours = dict(zip(labels, (ORANGE, RED, BLUE, GREEN, PURPLE, BROWN), strict=False))
     styles = dict(zip(labels, ("-", "--", "-", "-", ":", "-."), strict=False))
@@ -135,15 +96,7 @@ def _shared_key(figure: Figure, axes: Axes) -> None:
 
 
 def answer(six: pd.DataFrame, areas: pd.DataFrame) -> Html:
-    """Say what became of the two headline claims, in numbers.
-
-    Args:
-        six: One row a network.
-        areas: Areas under ROC curves over the whole grid.
-
-    Returns:
-        A paragraph.
-    """
+    """Say what became of the two headline claims, in numbers."""
     counts = {gain: int((six[f"{gain}_low"] > 0).sum()) for gain in ("gain", "early_gain")}
     lost = int((six["control_gain_high"] < 0).sum())
     contract, past = (

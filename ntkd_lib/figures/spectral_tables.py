@@ -11,14 +11,7 @@ from ntkd_lib.figures.html import Html, table
 
 
 def figures_table(rows: pd.DataFrame) -> Html:
-    """Show the paper's numbers beside ours.
-
-    Args:
-        rows: Columns what, paper, ours.
-
-    Returns:
-        The table.
-    """
+    """Show the paper's numbers beside ours."""
     cells = list(rows.itertuples(index=False, name=None))
     return table(
         ("Number", "Paper", "Ours, stand-in data"), cells, caption="The paper's numbers, on proxy data"
@@ -26,14 +19,7 @@ def figures_table(rows: pd.DataFrame) -> Html:
 
 
 def six_table(six: pd.DataFrame) -> Html:
-    """Show the six networks.
-
-    Args:
-        six: One row a network.
-
-    Returns:
-        Gains with intervals, R², effective parameters and what they are compared with.
-    """
+    """Show the six networks."""
     rows = [
         (
             row.network,
@@ -60,14 +46,7 @@ def _gain(row: object, name: str) -> str:
 
 
 def controls_table(controls: pd.DataFrame) -> Html:
-    """Show the control on labels and the random forest as teacher.
-
-    Args:
-        controls: One row a seed.
-
-    Returns:
-        Means over seeds.
-    """
+    """Show the control on labels and the random forest as teacher."""
     mean = controls.mean()
     rows = [
         ("kernel ridge on labels", f"{mean['krr']:.2f}", "–", f"{mean['krr_effective']:.0f}", "–"),
@@ -85,15 +64,7 @@ def controls_table(controls: pd.DataFrame) -> Html:
 
 
 def area_table(areas: pd.DataFrame, *, caption: str) -> Html:
-    """Show areas under ROC curves.
-
-    Args:
-        areas: One row a method and truth.
-        caption: Of the table.
-
-    Returns:
-        One row a method, one column a truth.
-    """
+    """Show areas under ROC curves."""
     rows = [
         (label, *(_area(part[part["truth"] == truth]) for truth in TRUTHS))
         for label, part in areas.groupby("label", sort=False)
@@ -108,15 +79,7 @@ def _area(part: pd.DataFrame) -> str:
 
 
 def rate_table(rates: pd.DataFrame, null: pd.DataFrame) -> Html:
-    """Show how often the test flags at its nominal 5 %.
-
-    Args:
-        rates: One row a setting.
-        null: One row a variant of the matched null.
-
-    Returns:
-        One row a setting, the matched null first.
-    """
+    """Show how often the test flags at its nominal 5 %."""
     words = {
         "independent": "matched null, all known",
         "estimated": "matched null, cut and noise estimated",
@@ -143,14 +106,7 @@ def _counted(row: object) -> str:
 
 
 def calibration_table(rows: pd.DataFrame) -> Html:
-    """Show the calibration of the optimism estimate.
-
-    Args:
-        rows: One row a target, kind and sample size.
-
-    Returns:
-        Slope, correlation and median ratio.
-    """
+    """Show the calibration of the optimism estimate."""
     cells = [
         (
             f"{row.target}{'' if row.kind == 'plain' else ', ' + row.kind}",
@@ -166,14 +122,7 @@ def calibration_table(rows: pd.DataFrame) -> Html:
 
 
 def coverage_table(rows: pd.DataFrame) -> Html:
-    """Show how often each certificate held.
-
-    Args:
-        rows: One row a certificate.
-
-    Returns:
-        Share, trials, tightness and remark.
-    """
+    """Show how often each certificate held."""
     cells = [
         (row.certificate, f"{100 * row.held:.1f} %", f"{row.trials:,}", f"{row.ratio:.3g}", row.remark)
         for row in rows.itertuples()
@@ -183,27 +132,13 @@ def coverage_table(rows: pd.DataFrame) -> Html:
 
 
 def example_table(rows: pd.DataFrame) -> Html:
-    """Show the counter-examples.
-
-    Args:
-        rows: Columns claim, example, found.
-
-    Returns:
-        The table.
-    """
+    """Show the counter-examples."""
     cells = list(rows.itertuples(index=False, name=None))
     return table(("Claim", "Counter-example", "Found"), cells, caption="Worked counter-examples")
 
 
 def real_table(rows: pd.DataFrame) -> Html:
-    """Show the results on real tables.
-
-    Args:
-        rows: Columns data, predictor, score, low, high, unit.
-
-    Returns:
-        The table.
-    """
+    """Show the results on real tables."""
     cells = [
         (row.predictor, row.data, f"{row.score:.2f}{row.unit} [{row.low:.2f}, {row.high:.2f}]")
         for row in rows.itertuples()
@@ -212,14 +147,7 @@ def real_table(rows: pd.DataFrame) -> Html:
 
 
 def scaling_table(rows: pd.DataFrame) -> Html:
-    """Show the decompositions of large samples.
-
-    Args:
-        rows: One row a way, size and width.
-
-    Returns:
-        The table.
-    """
+    """Show the decompositions of large samples."""
     cells = [
         (
             f"{row.way}, {row.samples:,} samples, width {row.width:g} × median",
@@ -246,14 +174,7 @@ def _number(value: float) -> str:
 
 
 def speed_table(rows: pd.DataFrame) -> Html:
-    """Show what stacking replicates saves.
-
-    Args:
-        rows: One row a network.
-
-    Returns:
-        Processor milliseconds and ratio.
-    """
+    """Show what stacking replicates saves."""
     cells = [
         (
             row.network,

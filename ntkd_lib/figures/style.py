@@ -68,12 +68,6 @@ def theme(name: ThemeName) -> Iterator[None]:
 
     The background is transparent, the palette is seaborn's colour-blind one, and SVG identifiers are fixed,
     so that the same figure has the same bytes.
-
-    Args:
-        name: "light" or "dark".
-
-    Yields:
-        Nothing; the settings hold inside the block.
     """
     import matplotlib as mpl
     import seaborn as sns

@@ -24,14 +24,7 @@ MEASURES = {"seconds": "seconds, one thread", "mebibytes": "peak memory (MiB)"}
 
 
 def benchmark_frame(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.DataFrame:
-    """List the measurements of a recorded benchmark.
-
-    Args:
-        rows: By row name, such as ``MLP-16-full``, and way: what was measured or predicted.
-
-    Returns:
-        Columns net, n, kind, way, seconds, mebibytes, difference, predicted; in the order of the page.
-    """
+    """List the measurements of a recorded benchmark."""
     lines = []
     for name, ways in rows.items():
         net, n, kind = name.rsplit("-", 2)
@@ -52,15 +45,7 @@ def _place(line: Mapping[str, Any]) -> tuple[int, str, int, int]:
 
 
 def draw_growth(frame: pd.DataFrame, measure: str) -> Figure:
-    """Draw a cost of the full kernel against the number of samples, a panel a network.
-
-    Args:
-        frame: As `benchmark_frame` gives it.
-        measure: ``seconds`` or ``mebibytes``.
-
-    Returns:
-        Lines on logarithmic axes; hollow marks are predicted, not measured.
-    """
+    """Draw a cost of the full kernel against the number of samples, a panel a network."""
     full = frame[(frame["kind"] == "full") & (frame["way"] != STRUCTURED)]
     marks = dict(zip(dict.fromkeys(full["way"]), MARKERS, strict=False))
     full = full.dropna(subset=[measure])
@@ -96,15 +81,7 @@ def _draw_net(axes: Axes, part: pd.DataFrame, measure: str, marks: Mapping[str, 
 
 
 def growth_words(frame: pd.DataFrame, measure: str) -> str:
-    """Say in words what `draw_growth` shows.
-
-    Args:
-        frame: As `benchmark_frame` gives it.
-        measure: ``seconds`` or ``mebibytes``.
-
-    Returns:
-        An alternative text with our value at the largest batch of each network.
-    """
+    """Say in words what `draw_growth` shows."""
     own = frame[(frame["kind"] == "full") & (frame["way"] == OURS)]
     last = own.sort_values("n").groupby("net", sort=False).tail(1)
     unit = "s" if measure == "seconds" else "MiB"
@@ -115,14 +92,7 @@ def growth_words(frame: pd.DataFrame, measure: str) -> str:
 
 
 def peer_table(frame: pd.DataFrame) -> Html:
-    """Show the time of every way on every row, and how many times ours it is.
-
-    Args:
-        frame: As `benchmark_frame` gives it.
-
-    Returns:
-        A table with one row a network, kind and number of samples.
-    """
+    """Show the time of every way on every row, and how many times ours it is."""
     ways = [way for way in dict.fromkeys(frame["way"]) if way not in (OURS, STRUCTURED)]
     rows = []
     for (net, n, kind), part in frame.groupby(["net", "n", "kind"], sort=False):
@@ -142,14 +112,7 @@ def _cell(found: pd.Series, own: float) -> str:
 
 
 def checks_table(checks: Mapping[str, Any]) -> Html:
-    """Show the rate, the growth and the memory of our way.
-
-    Args:
-        checks: Recorded checks.
-
-    Returns:
-        Two tables.
-    """
+    """Show the rate, the growth and the memory of our way."""
     rate, tiles = checks["rate"], checks["tiles"]
     share = f"{100 * rate['share']:.0f} % ({rate['kernel']:.0f} of {rate['product']:.0f} GFLOP/s)"
     rows = [(f"share of the matrix-product rate, MLP, n = {rate['n']}", share, "60 % or more")]

@@ -16,17 +16,7 @@ BLUE, ORANGE = sns.color_palette("colorblind")[:2]
 
 
 def draw_curves(curves: pd.DataFrame, along: tuple[str, str], quantity: str) -> Figure:
-    """Draw what was followed over training.
-
-    Args:
-        curves: One row a method and evaluation: method, mean, low and high over seeds, and the place in
-            training.
-        along: Column of that place, and what to call it.
-        quantity: What was followed.
-
-    Returns:
-        Lines with bands from the lowest to the highest seed.
-    """
+    """Draw what was followed over training."""
     figure, axes = plt.subplots()
     markers = iter("osD^v")
     column, name_of_column = along
@@ -41,16 +31,7 @@ def draw_curves(curves: pd.DataFrame, along: tuple[str, str], quantity: str) -> 
 
 
 def draw_trials(trials: pd.DataFrame, quantity: str, lowest: float) -> Figure:
-    """Draw the validation score of every trial of a search; the chosen ones are filled.
-
-    Args:
-        trials: One row a trial: label, validation (percent), chosen.
-        quantity: What the score is.
-        lowest: Score below which trials are drawn at the left edge, percent.
-
-    Returns:
-        A dot plot.
-    """
+    """Draw the validation score of every trial of a search; the chosen ones are filled."""
     labels = list(dict.fromkeys(trials["label"]))
     figure, axes = plt.subplots(figsize=(7.2, 0.3 * len(labels) + 1.2))
     places = trials["validation"].clip(lower=lowest)
@@ -67,15 +48,7 @@ def draw_trials(trials: pd.DataFrame, quantity: str, lowest: float) -> Figure:
 
 
 def settings_table(trials: pd.DataFrame, quantity: str) -> Html:
-    """Show the chosen settings of each method.
-
-    Args:
-        trials: One row a trial: method, label, settings, validation (percent), chosen.
-        quantity: What the score is.
-
-    Returns:
-        Label, settings, score, number of trials.
-    """
+    """Show the chosen settings of each method."""
     counts = trials["method"].value_counts()
     rows = [
         (trial.label, trial.settings, f"{trial.validation:.2f} %", str(counts[trial.method]))
@@ -86,13 +59,5 @@ def settings_table(trials: pd.DataFrame, quantity: str) -> Html:
 
 
 def space_table(rows: Sequence[tuple[str, str]], caption: str) -> Html:
-    """Show what searches draw from.
-
-    Args:
-        rows: Labels and ranges.
-        caption: Of the table.
-
-    Returns:
-        Students, what their settings are drawn from.
-    """
+    """Show what searches draw from."""
     return table(("Students", "Drawn from"), rows, caption=caption)

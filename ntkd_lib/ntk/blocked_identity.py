@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.records.digest import digest_json
-from ntkd_lib.records.sources import LIBRARY, source_digest
+from ntkd_lib.lab.digest import digest_json
+from ntkd_lib.lab.sources import LIBRARY, source_digest
 
 _PLAIN = (bool, int, float, str, tuple, type(None))
 _ROWS = 1024

@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.worker import torch_on_one_thread
 from ntkd_lib.ntk.assembly import rectangular_kernel, symmetric_kernel
 from ntkd_lib.ntk.factors import Factor
 from ntkd_lib.ntk.functional import plain_attention
 from ntkd_lib.ntk.kinds import Kind, finish
 from ntkd_lib.ntk.tiles import METHODS, Kept, Tiles
-from ntkd_lib.records.memory import keep_freed_memory
-from ntkd_lib.records.worker import torch_on_one_thread
 
 # Samples that pass through the network at a time: a backward pass for every class holds far more than is
 # kept of a sample. With the colour student 8 take 3.0 ms a sample and 64 take 7.1, most of it to fetch fresh

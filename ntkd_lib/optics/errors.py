@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.optics.geometry import Geometry
-from ntkd_lib.records.seeds import derive_seed
 
 Masks = Float[Tensor, "m n n"]
 Planes = Float[Tensor, "m c w w"]

@@ -17,6 +17,13 @@ from typing import Any
 
 import yaml
 
+from ntkd_lib.lab.atomic import write_bytes, write_text
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.digest import digest_json, sha256_file
+from ntkd_lib.lab.evidence import Evidence, collect_evidence, load_evidence
+from ntkd_lib.lab.layout import Layout, project_root, results_root, tier_layout
+from ntkd_lib.lab.sources import source_digest
+from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.pages import (
@@ -28,13 +35,6 @@ from ntkd_lib.pipeline.pages import (
     toc_pages,
 )
 from ntkd_lib.pipeline.seal import check_seal
-from ntkd_lib.records.atomic import write_bytes, write_text
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.digest import digest_json, sha256_file
-from ntkd_lib.records.evidence import Evidence, collect_evidence, load_evidence
-from ntkd_lib.records.layout import Layout, project_root, results_root, tier_layout
-from ntkd_lib.records.sources import source_digest
-from ntkd_lib.records.verdicts import judge
 
 DIGEST = ".ntkd-digest"
 TOOLS = (
@@ -58,15 +58,6 @@ def build_book(tier: str) -> Path:
 
     The pages are made in a folder of their own and take the place of the earlier book only when there was no
     warning; otherwise the earlier book stays.
-
-    Args:
-        tier: "smoke", "cpu" or "paper".
-
-    Returns:
-        Path of the landing page.
-
-    Raises:
-        BookError: a notebook has no valid seal, or the build gave a warning.
     """
     layout = tier_layout(tier)
     with _only_one(layout):
@@ -74,19 +65,7 @@ def build_book(tier: str) -> Path:
 
 
 def build_page(layout: Layout, notebook: str, tier: str) -> Path:
-    """Build the small site of one rerun notebook, with the prose pages around it.
-
-    Args:
-        layout: the rerun's folder.
-        notebook: full name.
-        tier: whose evidence stands on the landing page.
-
-    Returns:
-        Path of the chapter's page.
-
-    Raises:
-        BookError: the notebook has no valid seal, or the build gave a warning.
-    """
+    """Build the small site of one rerun notebook, with the prose pages around it."""
     with _only_one(layout):
         _require_seal(layout, notebook, tier)
         return _build(layout, tier, [notebook]) / f"{notebook}.html"
@@ -147,16 +126,7 @@ def _label(path: Path, layout: Layout) -> str:
 
 
 def book_digest(layout: Layout, tier: str, notebooks: Sequence[str]) -> str:
-    """Digest everything that a book is made of.
-
-    Args:
-        layout: where the notebooks' files lie.
-        tier: of the book.
-        notebooks: full names, in order.
-
-    Returns:
-        SHA-256 of pages, settings, notebooks, figures, evidence, claim rules, code and tool versions.
-    """
+    """Digest everything that a book is made of."""
     files = {_label(path, layout): sha256_file(path) for path in _inputs(layout, notebooks)}
     versions = {tool: version(tool) for tool in TOOLS}
     made_by = source_digest([__name__])
@@ -165,16 +135,7 @@ def book_digest(layout: Layout, tier: str, notebooks: Sequence[str]) -> str:
 
 
 def stage(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
-    """Gather the book's sources: prose, chapters with provenance, figures, settings.
-
-    Args:
-        layout: where the notebooks' files lie, and where the staged site goes.
-        tier: of the book.
-        notebooks: full names of the sealed notebooks.
-
-    Returns:
-        The staged folder.
-    """
+    """Gather the book's sources: prose, chapters with provenance, figures, settings."""
     root, site = project_root(), layout.site
     shutil.rmtree(site, ignore_errors=True)
     shutil.copytree(root / "book", site, ignore=shutil.ignore_patterns("_static"))

@@ -61,23 +61,14 @@ class Seen:
 
 
 def find_browser() -> str | None:
-    """Find Chromium or Chrome.
-
-    Returns:
-        Path of the program, or None where there is none. `$NTKD_BROWSER` comes first.
-    """
+    """Find Chromium or Chrome."""
     return os.environ.get("NTKD_BROWSER") or next(
         (path for name in NAMES if (path := shutil.which(name))), None
     )
 
 
 class Browser:
-    """One tab of a headless Chromium.
-
-    Args:
-        read: file descriptor of the pipe that Chromium writes to.
-        write: file descriptor of the pipe that Chromium reads from.
-    """
+    """One tab of a headless Chromium."""
 
     def __init__(self, read: int, write: int) -> None:
         self._read, self._write = read, write
@@ -142,17 +133,7 @@ class Browser:
             self.seen.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}".strip())
 
     def open(self, url: str) -> Seen:
-        """Open a page and wait until it is loaded, its formulas are set and its images decoded.
-
-        Args:
-            url: usually `file://…`.
-
-        Returns:
-            Errors and outside requests; the object goes on filling while the page is open.
-
-        Raises:
-            BrowserError: the page did not load within 30 s.
-        """
+        """Open a page and wait until it is loaded, its formulas are set and its images decoded."""
         self.seen = Seen()
         self._call("Page.navigate", url=url)
         deadline = time.monotonic() + 30.0
@@ -162,50 +143,24 @@ class Browser:
         return self.seen
 
     def evaluate(self, script: str) -> Any:
-        """Run JavaScript in the page, waiting for a promise.
-
-        Args:
-            script: one expression.
-
-        Returns:
-            Its value.
-
-        Raises:
-            BrowserError: the script threw.
-        """
+        """Run JavaScript in the page, waiting for a promise."""
         result = self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in result:
             raise BrowserError(str(result["exceptionDetails"].get("exception", {}).get("description")))
         return result["result"].get("value")
 
     def resize(self, width: int, height: int) -> None:
-        """Set the size of the window; pages opened from now on have it.
-
-        Args:
-            width: in CSS pixels.
-            height: in CSS pixels.
-        """
+        """Set the size of the window; pages opened from now on have it."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
 
     def prefer(self, scheme: Literal["light", "dark"]) -> None:
-        """Set the colour scheme that the reader's system asks for.
-
-        Args:
-            scheme: "light" or "dark".
-        """
+        """Set the colour scheme that the reader's system asks for."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self._call("Emulation.setEmulatedMedia", features=features)
 
     def screenshot(self, *, whole: bool = True) -> bytes:
-        """Take a picture of the page.
-
-        Args:
-            whole: the whole page, up to 6000 pixels high, not only the window.
-
-        Returns:
-            Bytes of a PNG.
-        """
+        """Take a picture of the page."""
         size = self._call("Page.getLayoutMetrics")["cssContentSize"]
         if not whole:
             return base64.b64decode(self._call("Page.captureScreenshot")["data"])
@@ -214,24 +169,13 @@ class Browser:
         return base64.b64decode(taken["data"])
 
     def printed(self) -> bytes:
-        """Print the page.
-
-        Returns:
-            Bytes of a PDF.
-        """
+        """Print the page."""
         return base64.b64decode(self._call("Page.printToPDF", printBackground=False)["data"])
 
 
 @contextmanager
 def browsing(program: str) -> Iterator[Browser]:
-    """Start a headless Chromium with a fresh profile, and end it afterwards.
-
-    Args:
-        program: path of Chromium.
-
-    Yields:
-        A browser with one tab.
-    """
+    """Start a headless Chromium with a fresh profile, and end it afterwards."""
     to_browser, from_browser = os.pipe(), os.pipe()
     pipes = f'exec 3<&{to_browser[0]} 4>&{from_browser[1]}; exec "$@"'
     with tempfile.TemporaryDirectory(prefix="ntkd-browser-", ignore_cleanup_errors=True) as profile:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
+from ntkd_lib.lab.atomic import write_bytes
+from ntkd_lib.lab.layout import build_root, tier_layout
 from ntkd_lib.pipeline.browser import Browser, BrowserError, browsing, find_browser
 from ntkd_lib.pipeline.photographs import check_photographs
-from ntkd_lib.records.atomic import write_bytes
-from ntkd_lib.records.layout import build_root, tier_layout
 
 LOADING = {
     "img": "src",
@@ -95,14 +95,7 @@ class _Reader(HTMLParser):
 
 
 def read_page(path: Path) -> Page:
-    """Read one HTML file.
-
-    Args:
-        path: of the file.
-
-    Returns:
-        Its links, images and structure.
-    """
+    """Read one HTML file."""
     reader = _Reader(path)
     reader.feed(path.read_text(encoding="utf-8"))
     return reader.page
@@ -113,12 +106,6 @@ def check_site(html: Path) -> list[str]:
 
     Every page has a title, a language and text; every image an alternative text; every table a header; every
     file that a page loads, links or offers exists and is not empty; nothing is loaded from another host.
-
-    Args:
-        html: folder of the built book.
-
-    Returns:
-        One line for each problem; none when all is well.
     """
     if not (html / "index.html").is_file():
         return [f"no book in {html}: index.html is missing"]
@@ -238,17 +225,7 @@ CONTRAST = """(() => {
 
 
 def check_in_browser(html: Path, shots: Path, program: str) -> list[str]:
-    """Open every page in headless Chromium, wide and narrow, light and dark.
-
-    Args:
-        html: folder of the built book.
-        shots: folder for the pictures of landing page, chapters and scoreboard.
-        program: path of Chromium.
-
-    Returns:
-        One line for each problem: errors in the console, requests to other hosts, formulas that were not set,
-        text too pale, pages wider than the window, a search without hits, a theme switch or print that fails.
-    """
+    """Open every page in headless Chromium, wide and narrow, light and dark."""
     problems: list[str] = []
     with browsing(program) as browser:
         for page in _own_pages(html):
@@ -336,14 +313,7 @@ def _browser_part(html: Path, wanted: str) -> Iterable[str]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Check the book of a tier, and say what is wrong.
-
-    Args:
-        words: command line; that of the process when left out.
-
-    Returns:
-        0 when all is well, 1 otherwise.
-    """
+    """Check the book of a tier, and say what is wrong."""
     arguments = _arguments(words)
     html = tier_layout(arguments.tier).html
     problems = check_site(html) + check_photographs(html)

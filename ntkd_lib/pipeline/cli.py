@@ -19,14 +19,7 @@ tier_option = click.option(
 
 
 def work_options(command: Command) -> Command:
-    """Add the options that say where cells of work run.
-
-    Args:
-        command: function of a command.
-
-    Returns:
-        the same function, with options.
-    """
+    """Add the options that say where cells of work run."""
     workers = click.option(
         "--workers", type=click.IntRange(1), help="Worker processes (default: one a core)."
     )
@@ -37,14 +30,7 @@ def work_options(command: Command) -> Command:
 
 
 def parameter_options(command: Command) -> Command:
-    """Add the options that give a notebook's parameters.
-
-    Args:
-        command: function of a command.
-
-    Returns:
-        the same function, with options.
-    """
+    """Add the options that give a notebook's parameters."""
     single = click.option(
         "-p", "assignments", multiple=True, metavar="NAME=VALUE", help="Set a parameter (repeat)."
     )
@@ -99,19 +85,8 @@ def run(
 
 
 def gathered(assignments: tuple[str, ...], file: Path | None) -> dict[str, Any]:
-    """Collect parameters from a file and from the command line, which wins.
-
-    Args:
-        assignments: `NAME=VALUE` each.
-        file: YAML file, or None.
-
-    Returns:
-        values by name, not validated yet.
-
-    Raises:
-        click.UsageError: if one name is assigned twice.
-    """
-    from ntkd_lib.records.parameters import parse_assignment, read_params_file
+    """Collect parameters from a file and from the command line, which wins."""
+    from ntkd_lib.lab.parameters import parse_assignment, read_params_file
 
     pairs = [parse_assignment(text) for text in assignments]
     names = [name for name, _ in pairs]
@@ -124,9 +99,9 @@ def gathered(assignments: tuple[str, ...], file: Path | None) -> dict[str, Any]:
 @click.argument("notebook")
 def params(notebook: str) -> None:
     """Show the parameters of a NOTEBOOK: type, range, unit, default of each tier, help."""
+    from ntkd_lib.lab.parameters import describe
     from ntkd_lib.pipeline.listing import parameter_lines
     from ntkd_lib.pipeline.notebooks import find_notebook, parameters_model
-    from ntkd_lib.records.parameters import describe
 
     source = find_notebook(notebook)
     click.echo("\n".join(parameter_lines(source.name, describe(parameters_model(source), source.name))))
@@ -208,8 +183,8 @@ def data(download: bool) -> None:
 )
 def serve(tier: str, port: int) -> None:
     """Show the book at an address of this machine."""
+    from ntkd_lib.lab.layout import tier_layout
     from ntkd_lib.pipeline.serve import serve as answer
-    from ntkd_lib.records.layout import tier_layout
 
     answer(tier_layout(tier).html, port, say=click.echo)
 

@@ -17,15 +17,7 @@ class OneLineGroup(click.Group):
     """A command group that tells every error in one line, `ntkd: …`, unless `--debug` is given."""
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:
-        """Run a command and end the process.
-
-        Args:
-            args: the words after the program's name; None for those of this process.
-            extra: what `click.Group.main` takes.
-
-        Raises:
-            SystemExit: always; 0 for success, 1 for an error, 2 for a wrong command line, 130 for Ctrl-C.
-        """
+        """Run a command and end the process."""
         words = list(sys.argv[1:] if args is None else args)
         debug = "--debug" in words
         extra = {"prog_name": "ntkd", **extra, "standalone_mode": False}

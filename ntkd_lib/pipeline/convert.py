@@ -4,10 +4,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ntkd_lib.lab.atomic import write_text
+from ntkd_lib.lab.digest import sha256_bytes
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import NotebookSource
-from ntkd_lib.records.atomic import write_text
-from ntkd_lib.records.digest import sha256_bytes
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -16,17 +16,7 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def read_percent(path: Path) -> "NotebookNode":
-    """Read a py:percent file with stable cell ids and a Python kernel.
-
-    Args:
-        path: the tracked file.
-
-    Returns:
-        an unexecuted notebook.
-
-    Raises:
-        PipelineError: if it has not exactly one cell tagged `parameters`.
-    """
+    """Read a py:percent file with stable cell ids and a Python kernel."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import jupytext
@@ -44,28 +34,14 @@ def read_percent(path: Path) -> "NotebookNode":
 
 
 def give_stable_ids(notebook: "NotebookNode") -> "NotebookNode":
-    """Replace random cell ids by ones made of a cell's place and text.
-
-    Args:
-        notebook: changed in place.
-
-    Returns:
-        the same notebook.
-    """
+    """Replace random cell ids by ones made of a cell's place and text."""
     for index, cell in enumerate(notebook.cells):
         cell["id"] = f"{index:03d}-{sha256_bytes(cell.source.encode())[:8]}"
     return notebook
 
 
 def notebook_text(notebook: "NotebookNode") -> str:
-    """Write a notebook as text.
-
-    Args:
-        notebook: in format 4.5.
-
-    Returns:
-        valid `.ipynb` JSON with a final newline.
-    """
+    """Write a notebook as text."""
     import nbformat
 
     nbformat.validate(notebook)
@@ -73,10 +49,5 @@ def notebook_text(notebook: "NotebookNode") -> str:
 
 
 def convert(source: NotebookSource, target: Path) -> None:
-    """Write a notebook's unexecuted `.ipynb`, atomically.
-
-    Args:
-        source: the tracked notebook.
-        target: the file to write.
-    """
+    """Write a notebook's unexecuted `.ipynb`, atomically."""
     write_text(target, notebook_text(read_percent(source.path)))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ntkd_lib.lab.layout import build_root, project_root
 from ntkd_lib.pipeline.errors import one_line
-from ntkd_lib.records.layout import build_root, project_root
 
 Status = Literal["ok", "note", "bad"]
 INSTALL = "python -m pip install -c constraints.txt -e '.[book,cluster,dev]'"
@@ -45,11 +45,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at every part, one after the other.
-
-    Yields:
-        a finding for each; a check that itself fails is a finding too.
-    """
+    """Look at every part, one after the other."""
     for name, check in CHECKS.items():
         try:
             yield check()
@@ -60,11 +56,7 @@ def examine() -> Iterator[Finding]:
 
 
 def check_python() -> Finding:
-    """Compare the running Python with what the project supports.
-
-    Returns:
-        bad outside 3.11 to 3.13.
-    """
+    """Compare the running Python with what the project supports."""
     found = ".".join(map(str, sys.version_info[:3]))
     if not SUPPORTED[0] <= tuple(sys.version_info[:2]) <= SUPPORTED[1]:
         return Finding(
@@ -74,11 +66,7 @@ def check_python() -> Finding:
 
 
 def check_packages() -> Finding:
-    """Compare installed packages with `constraints.txt`.
-
-    Returns:
-        bad where a pinned package has another version; a note where one is missing.
-    """
+    """Compare installed packages with `constraints.txt`."""
     pins = read_pins(project_root() / "constraints.txt")
     wrong = [
         f"{name} {have} instead of {pins[name]}"
@@ -93,14 +81,7 @@ def check_packages() -> Finding:
 
 
 def read_pins(path: Path) -> dict[str, str]:
-    """Read the pins that hold for this Python and this system.
-
-    Args:
-        path: a constraints file.
-
-    Returns:
-        version by package name.
-    """
+    """Read the pins that hold for this Python and this system."""
     from packaging.markers import Marker
 
     matches = (_PIN.fullmatch(line.strip()) for line in path.read_text(encoding="utf-8").splitlines())
@@ -117,11 +98,7 @@ def _other_version(name: str, pinned: str) -> str | None:
 
 
 def check_torch() -> Finding:
-    """Import torch and torchvision as the library does.
-
-    Returns:
-        ok with both versions and the device.
-    """
+    """Import torch and torchvision as the library does."""
     import torch
 
     from ntkd_lib.data.torchvision import torchvision
@@ -133,11 +110,7 @@ def check_torch() -> Finding:
 
 
 def check_book_tool() -> Finding:
-    """Look for jupyter-book 1; its 2.x line reads neither `_config.yml` nor `_toc.yml`.
-
-    Returns:
-        bad where it is missing or of another line.
-    """
+    """Look for jupyter-book 1; its 2.x line reads neither `_config.yml` nor `_toc.yml`."""
     try:
         version = importlib.metadata.version("jupyter-book")
     except importlib.metadata.PackageNotFoundError:
@@ -164,11 +137,7 @@ def check_kernel() -> Finding:
 
 
 def check_fonts() -> Finding:
-    """Look for the font that figures are drawn with.
-
-    Returns:
-        bad where matplotlib does not find its own DejaVu Sans.
-    """
+    """Look for the font that figures are drawn with."""
     from matplotlib import font_manager
 
     path = Path(font_manager.findfont("DejaVu Sans", fallback_to_default=False))
@@ -176,11 +145,7 @@ def check_fonts() -> Finding:
 
 
 def check_disk() -> Finding:
-    """Look for room, and for the right to write, where results go.
-
-    Returns:
-        bad where the build folder cannot be written; a note below 3 GiB.
-    """
+    """Look for room, and for the right to write, where results go."""
     place = build_root()
     while not place.exists():
         place = place.parent
@@ -195,11 +160,7 @@ def check_disk() -> Finding:
 
 
 def check_data() -> Finding:
-    """Count the real data sets that are at hand.
-
-    Returns:
-        a note where stand-ins would be used.
-    """
+    """Count the real data sets that are at hand."""
     from ntkd_lib.data.report import rows
 
     lacking = [row.name for row in rows() if row.found not in ("real", "embedded")]
@@ -209,11 +170,7 @@ def check_data() -> Finding:
 
 
 def check_browser() -> Finding:
-    """Look for Chromium, which only the page checks use.
-
-    Returns:
-        a note where there is none.
-    """
+    """Look for Chromium, which only the page checks use."""
     found = next((name for name in BROWSERS if shutil.which(name)), None)
     if found is None:
         return Finding("browser", "note", "no Chromium (optional: page checks and screenshots)", "")

@@ -15,12 +15,6 @@ def one_line(error: BaseException | str) -> str:
 
     >>> one_line("  first   and second ")
     'first and second'
-
-    Args:
-        error: an error, or its text.
-
-    Returns:
-        the text without line breaks; the error's type where it says nothing.
     """
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
@@ -31,13 +25,6 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 
     >>> nearest("01_ntdk", ["01_ntkd", "02_seg"])
     "; did you mean '01_ntkd'?"
-
-    Args:
-        name: what was typed.
-        allowed: what could have been typed.
-
-    Returns:
-        a clause that ends an error line; empty where nothing is near.
     """
     close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.4)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -18,15 +18,7 @@ _MARKED = re.compile(r"[<>&]")
 
 
 def problems(notebook: "NotebookNode", parameters: Mapping[str, Any]) -> list[str]:
-    """List what is wrong with an executed notebook.
-
-    Args:
-        notebook: with outputs.
-        parameters: values that it ran with; texts among them must not be shown unescaped.
-
-    Returns:
-        one line a problem; empty for a sound notebook.
-    """
+    """List what is wrong with an executed notebook."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     found = [] if code else ["it has no code"]
     suspicious = [text for text in _texts(parameters) if _MARKED.search(text)]

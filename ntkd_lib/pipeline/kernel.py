@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ntkd_lib.lab.layout import project_root
 from ntkd_lib.pipeline.convert import KERNEL
 from ntkd_lib.pipeline.errors import PipelineError, one_line
-from ntkd_lib.records.layout import project_root
 
 _PROFILE = """\
 c = get_config()
@@ -27,13 +27,6 @@ def kernel_environment(home: Path, build: Path) -> Iterator[None]:
 
     The kernel spec `python3` is one of ours that starts `sys.executable`; start-up and shutdown are silent;
     hashes of strings, hence the order of sets, are the same each time.
-
-    Args:
-        home: an existing folder for the settings.
-        build: the build folder that the notebook is to see.
-
-    Yields:
-        nothing, while the environment is set.
     """
     _write_settings(home)
     changes = {
@@ -78,17 +71,7 @@ def _write_settings(home: Path) -> None:
 
 
 def execute(name: str, converted: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
-    """Execute a converted notebook with papermill, in the project's folder.
-
-    Args:
-        name: the notebook, for messages.
-        converted: the `.ipynb` to run.
-        executed: the `.ipynb` to write; half-run when this raises.
-        parameters: values to inject after the parameters cell.
-
-    Raises:
-        PipelineError: if a cell fails or the kernel dies.
-    """
+    """Execute a converted notebook with papermill, in the project's folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from nbclient.exceptions import DeadKernelError

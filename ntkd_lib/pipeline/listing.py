@@ -3,19 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 
-from ntkd_lib.records.parameters import ParameterRow
+from ntkd_lib.lab.parameters import ParameterRow
 
 
 def parameter_lines(notebook: str, rows: Sequence[ParameterRow]) -> Iterator[str]:
-    """Write two lines a parameter: what is allowed and its values, then what it does.
-
-    Args:
-        notebook: full name.
-        rows: what `describe` gives.
-
-    Yields:
-        lines without line feeds.
-    """
+    """Write two lines a parameter: what is allowed and its values, then what it does."""
     yield f"parameters of {notebook} (change one: ntkd run {notebook[:2]} -p NAME=VALUE)"
     for row in rows:
         yield ""

@@ -11,18 +11,7 @@ from ntkd_lib.pipeline.errors import PipelineError
 
 @contextmanager
 def exclusive(path: Path, what: str) -> Iterator[None]:
-    """Hold a lock file; the system lets go of it when the process ends, however it ends.
-
-    Args:
-        path: the lock file, made if missing.
-        what: what is being done, for the second comer.
-
-    Yields:
-        nothing, while the lock is held.
-
-    Raises:
-        PipelineError: at once, if another process holds it.
-    """
+    """Hold a lock file; the system lets go of it when the process ends, however it ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:

@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.layout import project_root
+from ntkd_lib.lab.parameters import Parameters
+from ntkd_lib.lab.sources import source_digest
 from ntkd_lib.pipeline.errors import PipelineError, nearest, one_line
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.layout import project_root
-from ntkd_lib.records.parameters import Parameters
-from ntkd_lib.records.sources import source_digest
 
 PATTERN = "[0-9][0-9]_*.py"
 _FENCE = "# ---"
@@ -46,27 +46,13 @@ class NotebookSource:
 
 
 def all_notebooks() -> list[NotebookSource]:
-    """List the project's notebooks in the order they run: by number, summaries last.
-
-    Returns:
-        one entry for each `notebooks/NN_name.py`.
-    """
+    """List the project's notebooks in the order they run: by number, summaries last."""
     found = [read_header(path) for path in sorted((project_root() / "notebooks").glob(PATTERN))]
     return sorted(found, key=lambda notebook: (notebook.is_summary, notebook.name))
 
 
 def find_notebook(name: str) -> NotebookSource:
-    """Find a notebook by its number, its name or its file.
-
-    Args:
-        name: for instance `01`, `1`, `01_ntkd_classification` or `notebooks/01_ntkd_classification.py`.
-
-    Returns:
-        the notebook.
-
-    Raises:
-        PipelineError: if there is none, or no single one, of that name.
-    """
+    """Find a notebook by its number, its name or its file."""
     names = [path.stem for path in sorted((project_root() / "notebooks").glob(PATTERN))]
     if not names:
         raise PipelineError(f"there is no notebook in {project_root() / 'notebooks'} (expected NN_name.py)")
@@ -80,17 +66,7 @@ def find_notebook(name: str) -> NotebookSource:
 
 
 def read_header(path: Path) -> NotebookSource:
-    """Read which experiment a notebook shows from its jupytext header.
-
-    Args:
-        path: a py:percent file.
-
-    Returns:
-        the notebook.
-
-    Raises:
-        PipelineError: if the header is missing, is not YAML, or names no experiment.
-    """
+    """Read which experiment a notebook shows from its jupytext header."""
     metadata: Any = _header(path)
     for key in ("jupyter", "ntkd", "experiment"):
         metadata = metadata.get(key) if isinstance(metadata, dict) else None
@@ -115,17 +91,7 @@ def _header(path: Path) -> object:
 
 
 def parameters_model(notebook: NotebookSource) -> type[Parameters]:
-    """Import the notebook's parameter schema; needs no torch.
-
-    Args:
-        notebook: whose.
-
-    Returns:
-        the model class.
-
-    Raises:
-        PipelineError: if the experiment has none.
-    """
+    """Import the notebook's parameter schema; needs no torch."""
     model = _attribute(notebook, "parameters", "PARAMETERS")
     if not (isinstance(model, type) and issubclass(model, Parameters)):
         raise PipelineError(f"{notebook.experiment}.parameters.PARAMETERS is not a Parameters class")
@@ -133,15 +99,7 @@ def parameters_model(notebook: NotebookSource) -> type[Parameters]:
 
 
 def plan_cells(notebook: NotebookSource, parameters: Parameters) -> list[Cell]:
-    """List the cells of work that the notebook's records come from; needs no torch.
-
-    Args:
-        notebook: whose.
-        parameters: validated.
-
-    Returns:
-        the cells; none for a notebook that only reads evidence.
-    """
+    """List the cells of work that the notebook's records come from; needs no torch."""
     plan: Callable[[Parameters], list[Cell]] = _attribute(notebook, "plan", "plan")
     return list(plan(parameters))
 
@@ -162,14 +120,7 @@ def _attribute(notebook: NotebookSource, module: str, name: str) -> Any:
 
 
 def code_digest(notebook: NotebookSource) -> str:
-    """Hash the library and experiment code that a notebook depends on, except for its cells' work.
-
-    Args:
-        notebook: whose imports, and whose schema, plan and summary, count with all that they import.
-
-    Returns:
-        64 hexadecimal digits, the same after an edit of comments or docstrings.
-    """
+    """Hash the library and experiment code that a notebook depends on, except for its cells' work."""
     modules = (f"{notebook.experiment}.{part}" for part in ("parameters", "plan", "summary"))
     return source_digest({name for name in {*_imported_names(notebook), *modules} if _is_module(name)})
 

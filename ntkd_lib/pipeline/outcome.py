@@ -2,22 +2,14 @@
 
 from collections import Counter
 
-from ntkd_lib.records.outcome import all_verdicts
-from ntkd_lib.records.verdicts import Verdict
+from ntkd_lib.lab.outcome import all_verdicts
+from ntkd_lib.lab.verdicts import Verdict
 
 STANDIN = "stand-in data"
 
 
 def outcome_lines(tier: str) -> list[str]:
-    """Judge every claim by the evidence at hand and say what came of it.
-
-    Args:
-        tier: whose live evidence counts beside the recorded one.
-
-    Returns:
-        the number of claims by status; then, for data that were replaced by a stand-in, the claims that were
-        for that reason not assessed.
-    """
+    """Judge every claim by the evidence at hand and say what came of it."""
     verdicts = all_verdicts(tier)
     counts = Counter(verdict.status for verdict in verdicts)
     total = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))

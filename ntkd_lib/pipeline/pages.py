@@ -9,9 +9,9 @@ from typing import Any
 
 from ntkd_lib.figures.claims import HEADLINES, NONE, banner, claim_table, count_table
 from ntkd_lib.figures.html import Html, definitions, element, join, raw_block, table
-from ntkd_lib.records.evidence import Evidence
-from ntkd_lib.records.layout import Layout
-from ntkd_lib.records.verdicts import Verdict
+from ntkd_lib.lab.evidence import Evidence
+from ntkd_lib.lab.layout import Layout
+from ntkd_lib.lab.verdicts import Verdict
 
 DOWNLOADS = "_static/downloads"
 SCOREBOARD = "00_scoreboard"
@@ -33,15 +33,7 @@ FIGURE_FORMS = {
 
 
 def download_link(path: str, words: str) -> Html:
-    """Build a link that saves a file instead of opening it.
-
-    Args:
-        path: relative to the page.
-        words: the link's text.
-
-    Returns:
-        An `<a>` element with the `download` attribute.
-    """
+    """Build a link that saves a file instead of opening it."""
     return element("a", words, href=path, download=True)
 
 
@@ -76,26 +68,12 @@ def _data(evidence: Evidence) -> Html:
 
 
 def code(text: object) -> Html:
-    """Mark a value as code.
-
-    Args:
-        text: shown literally.
-
-    Returns:
-        A `<code>` element.
-    """
+    """Mark a value as code."""
     return element("code", text)
 
 
 def provenance_box(evidence: Evidence) -> Html:
-    """List where a chapter's numbers come from.
-
-    Args:
-        evidence: of one notebook.
-
-    Returns:
-        A list of commit, command, parameters, seeds, data, machine, versions, time and memory.
-    """
+    """List where a chapter's numbers come from."""
     known = evidence.provenance
     facts: dict[str, object] = {
         "Commit": code(_commit(known)),
@@ -121,42 +99,19 @@ def _costs(known: Mapping[str, Any]) -> dict[str, object]:
 
 
 def figure_names(folder: Path) -> list[str]:
-    """Name the published figures of a chapter.
-
-    Args:
-        folder: the notebook's figure folder.
-
-    Returns:
-        Names in alphabetical order.
-    """
+    """Name the published figures of a chapter."""
     return sorted(path.stem for path in folder.glob("*.json"))
 
 
 def downloads_box(notebook: str, figures: Sequence[str]) -> Html:
-    """Offer the executed notebook and the files of every figure.
-
-    Args:
-        notebook: full name.
-        figures: names of the published figures.
-
-    Returns:
-        A link to the notebook and a table with one row a figure.
-    """
+    """Offer the executed notebook and the files of every figure."""
     address = f"{DOWNLOADS}/{notebook}/{notebook}.ipynb"
     link = element("p", download_link(address, "The executed notebook (.ipynb)"))
     return join([link, figure_table(notebook, figures)]) if figures else link
 
 
 def figure_table(page: str, figures: Sequence[str]) -> Html:
-    """Offer the files of every figure of a page.
-
-    Args:
-        page: its name.
-        figures: names of the published figures.
-
-    Returns:
-        A table with one row a figure.
-    """
+    """Offer the files of every figure of a page."""
     folder = f"{DOWNLOADS}/{page}"
     rows = [
         (name, *(download_link(f"{folder}/{name}.{end}", words) for words, end in FIGURE_FORMS.items()))
@@ -167,16 +122,7 @@ def figure_table(page: str, figures: Sequence[str]) -> Html:
 
 
 def chapter_end(evidence: Evidence | None, notebook: str, figures: Sequence[str]) -> str:
-    """Write the last section of a chapter.
-
-    Args:
-        evidence: what the notebook measured, or None if it published nothing.
-        notebook: full name.
-        figures: names of the published figures.
-
-    Returns:
-        Markdown with the provenance box and the downloads.
-    """
+    """Write the last section of a chapter."""
     parts = ["## Provenance\n"] if evidence is not None else []
     parts += [raw_block(provenance_box(evidence))] if evidence is not None else []
     return "\n".join([*parts, "## Downloads\n", raw_block(downloads_box(notebook, figures))])
@@ -205,17 +151,7 @@ def _title_cell(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def staged_chapter(executed: bytes, name: str, evidence: Evidence | None, figures: Sequence[str]) -> bytes:
-    """Add the banner below a chapter's title and the provenance and downloads at its end.
-
-    Args:
-        executed: bytes of the executed notebook.
-        name: full name of the notebook.
-        evidence: what the notebook measured, or None if it published nothing.
-        figures: names of the published figures.
-
-    Returns:
-        Bytes of the notebook for the book.
-    """
+    """Add the banner below a chapter's title and the provenance and downloads at its end."""
     notebook = json.loads(executed)
     title = _title_cell(notebook, name)
     notice = banner(evidence) if evidence is not None else Html("")
@@ -238,20 +174,7 @@ def _headline_verdicts(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 
 def landing(text: str, verdicts: Sequence[Verdict], tier: str, chapters: Sequence[str]) -> str:
-    """Fill the marks of the landing page.
-
-    Args:
-        text: the page as written, with marks such as `<!-- ntkd:counts -->`.
-        verdicts: of all claims.
-        tier: of this book.
-        chapters: notebooks that the book holds.
-
-    Returns:
-        The page with tables in place of the marks.
-
-    Raises:
-        ValueError: the page lacks a mark.
-    """
+    """Fill the marks of the landing page."""
     link = f"{{doc}}`{SCOREBOARD}` lists every claim." if SCOREBOARD in chapters else ""
     headlines = claim_table(_headline_verdicts(verdicts), caption="Headline claims of the five papers")
     fills = {
@@ -269,15 +192,7 @@ def landing(text: str, verdicts: Sequence[Verdict], tier: str, chapters: Sequenc
 
 
 def chapters_only(toc: Mapping[str, Any], missing: Iterable[str]) -> dict[str, Any]:
-    """Drop the notebooks that do not exist yet from a table of contents, and parts left empty.
-
-    Args:
-        toc: content of `_toc.yml`.
-        missing: page names to leave out.
-
-    Returns:
-        The staged table of contents.
-    """
+    """Drop the notebooks that do not exist yet from a table of contents, and parts left empty."""
     gone = set(missing)
     parts = [
         {**part, "chapters": [page for page in part["chapters"] if page["file"] not in gone]}
@@ -287,27 +202,12 @@ def chapters_only(toc: Mapping[str, Any], missing: Iterable[str]) -> dict[str, A
 
 
 def toc_pages(toc: Mapping[str, Any]) -> list[str]:
-    """List the pages of a table of contents.
-
-    Args:
-        toc: content of `_toc.yml`.
-
-    Returns:
-        Page names, the landing page first.
-    """
+    """List the pages of a table of contents."""
     return [toc["root"], *(page["file"] for part in toc["parts"] for page in part["chapters"])]
 
 
 def chapter_files(layout: Layout, notebook: str) -> list[Path]:
-    """List the files that a chapter offers for download.
-
-    Args:
-        layout: where the run left its files.
-        notebook: full name.
-
-    Returns:
-        The executed notebook and every figure file that exists.
-    """
+    """List the files that a chapter offers for download."""
     folder = layout.figures(notebook)
     figures = [folder / f"{name}.{end}" for name in figure_names(folder) for end in FIGURE_FORMS.values()]
     return [layout.executed(notebook), *figures]

@@ -13,49 +13,20 @@ class JupytextHandler:
 
     @classmethod
     def read(cls, path: str) -> str:
-        """Read a tracked notebook.
-
-        Args:
-            path: `jupytext://` and a path, relative to the working folder or absolute.
-
-        Returns:
-            the notebook as `.ipynb` text.
-        """
+        """Read a tracked notebook."""
         return notebook_text(read_percent(Path(path.removeprefix(SCHEME))))
 
     @classmethod
     def listdir(cls, path: str) -> list[str]:
-        """List the tracked notebooks of a folder.
-
-        Args:
-            path: `jupytext://` and a folder.
-
-        Returns:
-            addresses that `read` takes.
-        """
+        """List the tracked notebooks of a folder."""
         return [f"{SCHEME}{file}" for file in sorted(Path(path.removeprefix(SCHEME)).glob("*.py"))]
 
     @classmethod
     def write(cls, buf: str, path: str) -> NoReturn:
-        """Refuse to write: results never go back into a tracked notebook.
-
-        Args:
-            buf: the notebook.
-            path: where it should have gone.
-
-        Raises:
-            OSError: always.
-        """
+        """Refuse to write: results never go back into a tracked notebook."""
         raise OSError(f"cannot write {len(buf)} characters to {path}: name an .ipynb file for the output")
 
     @classmethod
     def pretty_path(cls, path: str) -> str:
-        """Show a path as it was given.
-
-        Args:
-            path: an address.
-
-        Returns:
-            the same address.
-        """
+        """Show a path as it was given."""
         return path

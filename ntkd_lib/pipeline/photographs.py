@@ -23,14 +23,7 @@ Thumbnails = Float[np.ndarray, "n 384"]
 
 
 def thumbnails(images: UInt8[np.ndarray, "n 3 h w"]) -> Thumbnails:
-    """Reduce images to grey means of 16 x 24 cells, centred and of unit length.
-
-    Args:
-        images: Pixels; sides that the cells divide.
-
-    Returns:
-        One row an image; the product of two rows is their correlation.
-    """
+    """Reduce images to grey means of 16 x 24 cells, centred and of unit length."""
     n, _, h, w = images.shape
     cells = images.reshape(n, 3, ROWS, h // ROWS, COLUMNS, w // COLUMNS)
     return _unit(cells.mean((1, 3, 5)).reshape(n, -1))
@@ -42,14 +35,7 @@ def _unit(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
 
 
 def site_images(html: Path) -> Iterator[tuple[str, bytes]]:
-    """List the raster images of a built book: files, and images inside pages and drawings.
-
-    Args:
-        html: Folder of the built book.
-
-    Yields:
-        Name of the file and the encoded image.
-    """
+    """List the raster images of a built book: files, and images inside pages and drawings."""
     for path in sorted(html.rglob("*")):
         if path.suffix.lower() in RASTER:
             yield path.name, path.read_bytes()
@@ -69,13 +55,6 @@ def find_photographs(html: Path, known: Thumbnails) -> list[str]:
     """Compare every raster image of a built book with photographs, by correlation of thumbnails.
 
     A figure of several panels is published as a drawing too, in which each panel is an image of its own.
-
-    Args:
-        html: Folder of the built book.
-        known: Thumbnails of the photographs.
-
-    Returns:
-        One line for each image that is one of them.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -96,14 +75,7 @@ def find_photographs(html: Path, known: Thumbnails) -> list[str]:
 
 
 def check_photographs(html: Path) -> list[str]:
-    """Check that a built book shows none of the user's own photographs of Carvana.
-
-    Args:
-        html: Folder of the built book.
-
-    Returns:
-        One line for each that it shows; nothing where the user has none.
-    """
+    """Check that a built book shows none of the user's own photographs of Carvana."""
     from ntkd_lib.data.masks import load_masks
     from ntkd_lib.data.registry import locate
 

@@ -5,26 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ntkd_lib.lab.atomic import write_bytes, write_text
+from ntkd_lib.lab.layout import project_root
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.records.atomic import write_bytes, write_text
-from ntkd_lib.records.layout import project_root
 
 if TYPE_CHECKING:
-    from ntkd_lib.records.verdicts import Verdict
+    from ntkd_lib.lab.verdicts import Verdict
 
 MARK = "<!-- claims -->"
 HEAD = ("| claim | paper | ours [95 % interval] | verdict |", "|---|---|---|---|")
 
 
 def claims_block(verdicts: Iterable[Verdict]) -> str:
-    """Write verdicts as a Markdown table.
-
-    Args:
-        verdicts: one for each row.
-
-    Returns:
-        The table, without a line break at its end.
-    """
+    """Write verdicts as a Markdown table."""
     return "\n".join([*HEAD, *(_row(verdict) for verdict in verdicts)])
 
 
@@ -52,15 +45,11 @@ def _ours(verdict: Verdict) -> str:
 
 
 def recorded_headlines() -> list[Verdict]:
-    """Judge the headline claims by what is recorded in the project, live runs left out.
-
-    Returns:
-        One verdict a headline, in their order.
-    """
+    """Judge the headline claims by what is recorded in the project, live runs left out."""
     from ntkd_lib.figures.claims import HEADLINES
-    from ntkd_lib.records.claims import load_claims
-    from ntkd_lib.records.evidence import collect_evidence, reference_evidence
-    from ntkd_lib.records.verdicts import judge
+    from ntkd_lib.lab.claims import load_claims
+    from ntkd_lib.lab.evidence import collect_evidence, reference_evidence
+    from ntkd_lib.lab.verdicts import judge
 
     recorded = [evidence for evidence in collect_evidence("cpu") if evidence.recorded] + reference_evidence()
     claims = {claim.id: claim for claim in load_claims().claims}
@@ -68,18 +57,7 @@ def recorded_headlines() -> list[Verdict]:
 
 
 def with_claims(text: str, block: str) -> str:
-    """Put a table between the two marks of a page.
-
-    Args:
-        text: the page.
-        block: the table.
-
-    Returns:
-        The page with that table and no other.
-
-    Raises:
-        PipelineError: if the page does not hold the mark exactly twice.
-    """
+    """Put a table between the two marks of a page."""
     parts = text.split(MARK)
     if len(parts) != 3:
         raise PipelineError(f"README.md holds the mark {MARK} {len(parts) - 1} times; it must stand twice")
@@ -87,17 +65,10 @@ def with_claims(text: str, block: str) -> str:
 
 
 def figure_bytes() -> bytes:
-    """Draw the README's figure from the reference run.
-
-    Returns:
-        An SVG with the same bytes for the same evidence.
-
-    Raises:
-        PipelineError: if there is no reference run of notebook 01.
-    """
+    """Draw the README's figure from the reference run."""
     from ntkd_lib.figures.ntkd_classification import draw_headline
     from ntkd_lib.figures.publish import svg_bytes
-    from ntkd_lib.records.evidence import reference_evidence
+    from ntkd_lib.lab.evidence import reference_evidence
 
     runs = [evidence for evidence in reference_evidence() if evidence.notebook == "01_ntkd_classification"]
     if not runs:

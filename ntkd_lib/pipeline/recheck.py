@@ -4,25 +4,16 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 
+from ntkd_lib.lab.evidence import Metric, load_evidence
+from ntkd_lib.lab.layout import Layout, cell_root
+from ntkd_lib.lab.store import CellStore
 from ntkd_lib.pipeline.notebooks import plan_cells
 from ntkd_lib.pipeline.seal import Seal, cell_keys
 from ntkd_lib.pipeline.target import Target
-from ntkd_lib.records.evidence import Metric, load_evidence
-from ntkd_lib.records.layout import Layout, cell_root
-from ntkd_lib.records.store import CellStore
 
 
 def metric_problems(seal: Seal, layout: Layout, target: Target) -> Iterator[str]:
-    """Compare published metrics with those that the summary makes of the records.
-
-    Args:
-        seal: of the run.
-        layout: where its files lie.
-        target: what was run.
-
-    Yields:
-        one line for each metric that differs, or one where published metrics cannot be derived.
-    """
+    """Compare published metrics with those that the summary makes of the records."""
     path = layout.evidence(seal.notebook)
     published = load_evidence(path).metrics if path.exists() else {}
     derive = metrics_of(target.notebook.experiment)
@@ -37,14 +28,7 @@ def metric_problems(seal: Seal, layout: Layout, target: Target) -> Iterator[str]
 
 
 def metrics_of(experiment: str) -> Callable[[object], Mapping[str, Metric]] | None:
-    """Find the function that makes an experiment's metrics of a run.
-
-    Args:
-        experiment: package of the experiment.
-
-    Returns:
-        ``metrics`` of its module ``metrics``, else of ``summary``; None where neither has one.
-    """
+    """Find the function that makes an experiment's metrics of a run."""
     for name in ("metrics", "summary"):
         module = f"{experiment}.{name}"
         if importlib.util.find_spec(module) is not None:

@@ -17,18 +17,6 @@ def reproduce(
     """Run every notebook that is not up to date, then build the book.
 
     All parameters are validated before anything runs. A notebook that fails does not stop the next ones.
-
-    Args:
-        tier: smoke, cpu or paper.
-        workers: worker processes for the cells; None for one a core.
-        scheduler: address of a Dask scheduler for the cells.
-        say: takes one line about each step.
-
-    Returns:
-        the landing page of the book.
-
-    Raises:
-        PipelineError: if a notebook failed; the book then stays as it was.
     """
     targets = [target_of(notebook, tier, {}) for notebook in all_notebooks()]
     failed = [name for name in (_attempt(target, workers, scheduler, say) for target in targets) if name]

@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ntkd_lib.lab.atomic import write_json, write_text
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.pipeline.convert import convert, notebook_text
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.lock import exclusive
@@ -11,9 +14,6 @@ from ntkd_lib.pipeline.notebooks import plan_cells
 from ntkd_lib.pipeline.seal import check_seal, make_seal
 from ntkd_lib.pipeline.target import Target, resolve
 from ntkd_lib.pipeline.workbench import Workbench, publish, stage_folder, workbench
-from ntkd_lib.records.atomic import write_json, write_text
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.memory import keep_freed_memory
 
 Say = Callable[[str], None]
 
@@ -28,20 +28,7 @@ def run_notebook(
     force: bool = False,
     say: Say = print,
 ) -> Path:
-    """Bring one notebook's result up to date; does nothing where its seal is valid.
-
-    Args:
-        name: number, name or file of the notebook.
-        tier: smoke, cpu or paper.
-        overrides: parameter values that replace those of the tier.
-        workers: worker processes for the cells; None for one a core.
-        scheduler: address of a Dask scheduler for the cells, such as `tcp://host:8786`.
-        force: execute the notebook again even where its seal is valid; cells still come from the store.
-        say: takes one line about each step.
-
-    Returns:
-        the executed notebook.
-    """
+    """Bring one notebook's result up to date; does nothing where its seal is valid."""
     return run_target(
         resolve(name, tier, overrides), workers=workers, scheduler=scheduler, force=force, say=say
     )
@@ -55,18 +42,7 @@ def run_target(
     force: bool = False,
     say: Say = print,
 ) -> Path:
-    """Do what `run_notebook` does, for parameters that are validated already.
-
-    Args:
-        target: what to run.
-        workers: worker processes for the cells; None for one a core.
-        scheduler: address of a Dask scheduler for the cells.
-        force: execute even where the seal is valid.
-        say: takes one line about each step.
-
-    Returns:
-        the executed notebook.
-    """
+    """Do what `run_notebook` does, for parameters that are validated already."""
     with exclusive(stage_folder(target).with_suffix(".lock"), f"{target.name} ({target.layout.base.name})"):
         if not force and not check_seal(target.layout, target.name):
             say(f"{target.name}: up to date")
@@ -86,19 +62,13 @@ def _run(target: Target, workers: int | None, scheduler: str | None, say: Say) -
 
 
 def compute_cells(target: Target, workers: int | None = None, scheduler: str | None = None) -> None:
-    """Compute the cells of a target that the store does not have.
-
-    Args:
-        target: whose plan.
-        workers: worker processes; None for one a core.
-        scheduler: address of a Dask scheduler.
-    """
+    """Compute the cells of a target that the store does not have."""
     keep_freed_memory()
     cells = plan_cells(target.notebook, target.parameters)
     if not cells:
         return
-    from ntkd_lib.records.execute import run_cells
-    from ntkd_lib.records.store import CellStore
+    from ntkd_lib.lab.execute import run_cells
+    from ntkd_lib.lab.store import CellStore
 
     run_cells(cells, CellStore(cell_root()), workers=workers, scheduler=scheduler)
 
@@ -144,7 +114,7 @@ def _require_evidence(target: Target, bench: Workbench) -> None:
         raise PipelineError(
             f"{target.name}: it published no evidence for its parameters (no run.publish, or they changed)"
         )
-    from ntkd_lib.records.evidence import load_evidence
+    from ntkd_lib.lab.evidence import load_evidence
 
     ran_with = load_evidence(path).parameters
     if ran_with != target.values:

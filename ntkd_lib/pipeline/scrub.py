@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ntkd_lib.lab.layout import build_root, project_root
 from ntkd_lib.pipeline.convert import KERNEL, give_stable_ids
-from ntkd_lib.records.layout import build_root, project_root
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -29,13 +29,6 @@ def scrub(notebook: "NotebookNode", places: dict[str, str]) -> "NotebookNode":
 
     Drops papermill's and the kernel's times and paths, tags papermill's parameter cell `hide-input`, gives
     cells stable ids, and replaces machine paths in outputs.
-
-    Args:
-        notebook: just executed; changed in place.
-        places: text to replace in outputs, and by what; see `machine_places`.
-
-    Returns:
-        the same notebook.
     """
     kept = {key: notebook.metadata[key] for key in _KEPT_METADATA if key in notebook.metadata}
     notebook.metadata = type(notebook.metadata)(kept | {"kernelspec": dict(KERNEL)})
@@ -45,14 +38,7 @@ def scrub(notebook: "NotebookNode", places: dict[str, str]) -> "NotebookNode":
 
 
 def machine_places(*extra: Path) -> dict[str, str]:
-    """List the folders of this machine whose names must not get into a page.
-
-    Args:
-        extra: more folders that stand for the build folder.
-
-    Returns:
-        absolute path → what is written instead, longest path first.
-    """
+    """List the folders of this machine whose names must not get into a page."""
     folders = [(folder, "build") for folder in (*extra, build_root())]
     folders += [(project_root(), "."), (Path(sys.prefix), "PYTHON"), (Path(sys.base_prefix), "PYTHON")]
     folders += [(Path(tempfile.gettempdir()), "TMP"), (Path.home(), "~")]
@@ -92,13 +78,6 @@ def without_machine(text: Any, places: dict[str, str]) -> str:
 
     >>> without_machine("<A at 0x7f00deadbeef> in /home/eve/x", {})
     '<A at 0x…> in ~/x'
-
-    Args:
-        text: a string, or the list of lines that a notebook may hold instead.
-        places: see `machine_places`.
-
-    Returns:
-        the text with stand-ins; paths become relative, embedded images stay as they are.
     """
     pieces = _EMBEDDED.split("".join(text))
     pieces[::2] = [_replaced(piece, places) for piece in pieces[::2]]

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import pydantic
 
+from ntkd_lib.lab.cells import Cell, cell_key
+from ntkd_lib.lab.digest import digest_json, sha256_file
+from ntkd_lib.lab.layout import Layout, cell_root, project_root, results_root
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.notebooks import code_digest, find_notebook, plan_cells
 from ntkd_lib.pipeline.target import Target, target_of
 from ntkd_lib.pipeline.workbench import other_evidence
-from ntkd_lib.records.cells import Cell, cell_key
-from ntkd_lib.records.digest import digest_json, sha256_file
-from ntkd_lib.records.layout import Layout, cell_root, project_root, results_root
 
 SCHEMA = 1
 Hashes = dict[str, str]
@@ -55,15 +55,7 @@ class Seal(pydantic.BaseModel):
 
 
 def make_seal(target: Target, made: Layout) -> dict[str, Any]:
-    """Describe a run that has just ended well.
-
-    Args:
-        target: what was run.
-        made: where its files lie now.
-
-    Returns:
-        the content of a seal file.
-    """
+    """Describe a run that has just ended well."""
     cells = plan_cells(target.notebook, target.parameters)
     keys = cell_keys(cells)
     body = {
@@ -83,17 +75,7 @@ def make_seal(target: Target, made: Layout) -> dict[str, Any]:
 
 
 def read_seal(path: Path) -> Seal:
-    """Read a seal and check that it is whole.
-
-    Args:
-        path: a seal file.
-
-    Returns:
-        the seal.
-
-    Raises:
-        PipelineError: if it is missing, altered, or not a seal.
-    """
+    """Read a seal and check that it is whole."""
     try:
         content = json.loads(path.read_bytes())
         seal = Seal.model_validate(content)
@@ -107,15 +89,7 @@ def read_seal(path: Path) -> Seal:
 
 
 def check_seal(layout: Layout, name: str) -> list[str]:
-    """List why an executed notebook cannot be trusted or is out of date; reads files, computes nothing.
-
-    Args:
-        layout: where it lies.
-        name: full name.
-
-    Returns:
-        lines that start with the notebook's name; empty for a valid seal.
-    """
+    """List why an executed notebook cannot be trusted or is out of date; reads files, computes nothing."""
     try:
         seal = read_seal(layout.seal(name))
         if seal.notebook != name:
@@ -127,15 +101,7 @@ def check_seal(layout: Layout, name: str) -> list[str]:
 
 
 def output_problems(seal: Seal, layout: Layout) -> list[str]:
-    """List what was done to the files that a run left.
-
-    Args:
-        seal: of the run.
-        layout: where its files lie.
-
-    Returns:
-        one line a problem, without the notebook's name.
-    """
+    """List what was done to the files that a run left."""
     return list(_differences(seal.outputs, _outputs(layout, seal.notebook), "after the run"))
 
 
@@ -160,14 +126,7 @@ def _input_problems(seal: Seal, layout: Layout) -> Iterator[str]:
 
 
 def same_target(seal: Seal) -> Target:
-    """Find what a sealed run would be today; validates its parameters against today's schema and tiers.
-
-    Args:
-        seal: of the run.
-
-    Returns:
-        the target; its layout is another one where the tier's parameters have changed since.
-    """
+    """Find what a sealed run would be today; validates its parameters against today's schema and tiers."""
     notebook = find_notebook(seal.notebook)
     standard = target_of(notebook, seal.tier, {})
     if standard.values == seal.parameters:
@@ -203,14 +162,7 @@ def _located(name: str) -> str:
 
 
 def cell_keys(cells: list[Cell]) -> Hashes:
-    """Name cells by content, with the cells that they need.
-
-    Args:
-        cells: of a plan.
-
-    Returns:
-        content key by cell name.
-    """
+    """Name cells by content, with the cells that they need."""
     keys: Hashes = {}
     for cell in cells:
         keys |= cell_keys(list(cell.needs.values()))
@@ -228,7 +180,7 @@ def _cell_data(cells: list[Cell]) -> Hashes:
 def _evidence_data(path: Path) -> Hashes:
     if not path.exists():
         return {}
-    from ntkd_lib.records.evidence import load_evidence
+    from ntkd_lib.lab.evidence import load_evidence
 
     return {name: state.sha256 for name, state in load_evidence(path).data.items()}
 
@@ -253,14 +205,7 @@ def _outputs(layout: Layout, name: str) -> Hashes:
 
 
 def record_file(key: str) -> Path:
-    """Name the file of a record in the cell store.
-
-    Args:
-        key: content key.
-
-    Returns:
-        a path that may not exist.
-    """
+    """Name the file of a record in the cell store."""
     return cell_root() / key[:2] / key / "record.json"
 
 

@@ -17,18 +17,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 def book_server(html: Path, port: int) -> ThreadingHTTPServer:
-    """Open a server for a built book, without answering yet.
-
-    Args:
-        html: folder of the book.
-        port: TCP port; 0 for any that is free.
-
-    Returns:
-        a server on 127.0.0.1.
-
-    Raises:
-        PipelineError: if there is no book, or the port cannot be had.
-    """
+    """Open a server for a built book, without answering yet."""
     if not (html / "index.html").is_file():
         raise PipelineError(
             f"there is no book in {html}; build it first: ntkd reproduce --tier {html.parent.name}"
@@ -42,13 +31,7 @@ def book_server(html: Path, port: int) -> ThreadingHTTPServer:
 
 
 def serve(html: Path, port: int, say: Callable[[str], None] = print) -> None:
-    """Answer requests until Ctrl-C.
-
-    Args:
-        html: folder of the book.
-        port: TCP port; 0 for any that is free.
-        say: takes the line with the address.
-    """
+    """Answer requests until Ctrl-C."""
     with book_server(html, port) as server:
         say(f"the book is at http://{HOST}:{server.server_address[1]}/ (Ctrl-C ends)")
         server.serve_forever()

@@ -16,9 +16,9 @@ from ntkd_lib.figures.tangent_kernel import (
     growth_words,
     peer_table,
 )
+from ntkd_lib.lab.layout import Layout, results_root
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.pages import FIGURE_FORMS, figure_table
-from ntkd_lib.records.layout import Layout, results_root
 
 PAGE = "tangent_kernel"
 FIGURES = {"time": "seconds", "memory": "mebibytes"}
@@ -42,15 +42,7 @@ class Shelf:
 
 
 def stage_tangent_page(site: Path, layout: Layout) -> None:
-    """Fill the marks of the staged page, and lay its figures' files beside it.
-
-    Args:
-        site: The staged book, in which the page lies.
-        layout: Where the figures are saved.
-
-    Raises:
-        PipelineError: The recorded benchmark is missing, or the page lacks a mark.
-    """
+    """Fill the marks of the staged page, and lay its figures' files beside it."""
     page, record = site / f"{PAGE}.md", results_root() / "benchmarks" / "entk_cpu.json"
     if not record.is_file():
         raise PipelineError("results/benchmarks/entk_cpu.json is missing; restore it from version control")

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ntkd_lib.lab.digest import digest_json
+from ntkd_lib.lab.layout import Layout, run_layout, tier_layout
+from ntkd_lib.lab.parameters import Parameters, changed_from_tier, load_parameters
 from ntkd_lib.pipeline.notebooks import NotebookSource, find_notebook, parameters_model
-from ntkd_lib.records.digest import digest_json
-from ntkd_lib.records.layout import Layout, run_layout, tier_layout
-from ntkd_lib.records.parameters import Parameters, changed_from_tier, load_parameters
 
 
 @dataclass(frozen=True)
@@ -44,30 +44,12 @@ class Target:
 
 
 def resolve(name: str, tier: str, overrides: Mapping[str, Any]) -> Target:
-    """Find a notebook and validate its parameters; starts nothing and writes nothing.
-
-    Args:
-        name: number, name or file of the notebook.
-        tier: smoke, cpu or paper.
-        overrides: values that replace those of the tier.
-
-    Returns:
-        what to run.
-    """
+    """Find a notebook and validate its parameters; starts nothing and writes nothing."""
     return target_of(find_notebook(name), tier, overrides)
 
 
 def target_of(notebook: NotebookSource, tier: str, overrides: Mapping[str, Any]) -> Target:
-    """Validate parameters for a notebook that is already found.
-
-    Args:
-        notebook: the source.
-        tier: smoke, cpu or paper.
-        overrides: values that replace those of the tier.
-
-    Returns:
-        what to run.
-    """
+    """Validate parameters for a notebook that is already found."""
     parameters = load_parameters(parameters_model(notebook), notebook.name, tier, overrides)
     standard = not changed_from_tier(parameters, notebook.name)
     own = digest_json(parameters.model_dump(mode="json"))

@@ -3,27 +3,19 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from ntkd_lib.lab.digest import sha256_file
+from ntkd_lib.lab.layout import Layout, build_root, cell_root, results_root, tier_layout
+from ntkd_lib.lab.outcome import all_verdicts
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.recheck import metric_problems
 from ntkd_lib.pipeline.seal import Seal, check_seal, read_seal, record_file, same_target
-from ntkd_lib.records.digest import sha256_file
-from ntkd_lib.records.layout import Layout, build_root, cell_root, results_root, tier_layout
-from ntkd_lib.records.outcome import all_verdicts
 
 _REFUSALS = (PipelineError, RuntimeError, ValueError, OSError)
 
 
 def verify(tier: str, contract: Path | None = None) -> list[str]:
-    """List what is wrong with a tier's results, the recorded evidence and the claim rules.
-
-    Args:
-        tier: smoke, cpu or paper.
-        contract: another claims file whose rules must be the same; None for the committed hashes alone.
-
-    Returns:
-        one line a problem; empty when all is in order.
-    """
+    """List what is wrong with a tier's results, the recorded evidence and the claim rules."""
     layout = tier_layout(tier)
     problems = [*_claim_problems(contract), *_recorded_problems()]
     for notebook in all_notebooks():
@@ -34,8 +26,8 @@ def verify(tier: str, contract: Path | None = None) -> list[str]:
 
 
 def _claim_problems(contract: Path | None) -> Iterator[str]:
-    from ntkd_lib.records.claims import load_claims
-    from ntkd_lib.records.contract import check_contract
+    from ntkd_lib.lab.claims import load_claims
+    from ntkd_lib.lab.contract import check_contract
 
     try:
         yield from (f"claims: {problem}" for problem in check_contract(load_claims(), contract))
@@ -44,7 +36,7 @@ def _claim_problems(contract: Path | None) -> Iterator[str]:
 
 
 def _recorded_problems() -> Iterator[str]:
-    from ntkd_lib.records.evidence import load_evidence
+    from ntkd_lib.lab.evidence import load_evidence
 
     for path in sorted([*results_root().glob("*.json"), *results_root().glob("cpu/*.json")]):
         try:
@@ -70,7 +62,7 @@ def _notebook_problems(layout: Layout, name: str) -> Iterator[str]:
 
 
 def _record_problems(seal: Seal) -> Iterator[str]:
-    from ntkd_lib.records.store import CellStore, RecordError
+    from ntkd_lib.lab.store import CellStore, RecordError
 
     store = CellStore(cell_root())
     names = {key: name for name, key in seal.cells.items()}
@@ -88,8 +80,8 @@ def _content_problems(seal: Seal, layout: Layout) -> Iterator[str]:
     """Look at what the seal speaks of, for a seal can be written by anybody."""
     import nbformat
 
+    from ntkd_lib.lab.evidence import load_evidence
     from ntkd_lib.pipeline.executed import problems
-    from ntkd_lib.records.evidence import load_evidence
 
     yield from problems(nbformat.read(layout.executed(seal.notebook), as_version=4), seal.parameters)
     if layout.evidence(seal.notebook).exists():

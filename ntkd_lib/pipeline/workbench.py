@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ntkd_lib.lab.layout import Layout, build_root, cell_root
 from ntkd_lib.pipeline.target import Target
-from ntkd_lib.records.layout import Layout, build_root, cell_root
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,7 @@ class Workbench:
 
 
 def stage_folder(target: Target) -> Path:
-    """Name the folder in which a target is worked on.
-
-    Args:
-        target: what is run.
-
-    Returns:
-        a path in the build folder.
-    """
+    """Name the folder in which a target is worked on."""
     return build_root() / "stage" / f"{target.layout.base.name}-{target.name}"
 
 
@@ -43,12 +36,6 @@ def workbench(target: Target) -> Iterator[Workbench]:
 
     The cell store is the real one, and a summary sees the evidence of the other notebooks. What an
     interrupted or failed run leaves is kept for a look, and wiped by the next run.
-
-    Args:
-        target: what is run; its lock must be held.
-
-    Yields:
-        the folder.
     """
     folder = stage_folder(target)
     shutil.rmtree(folder, ignore_errors=True)
@@ -71,14 +58,7 @@ def _show_evidence(target: Target, layout: Layout) -> None:
 
 
 def other_evidence(target: Target) -> list[Path]:
-    """List the evidence files of the other notebooks on the same tier.
-
-    Args:
-        target: a summary.
-
-    Returns:
-        existing files, sorted.
-    """
+    """List the evidence files of the other notebooks on the same tier."""
     mine = target.layout.evidence(target.name)
     return sorted(path for path in mine.parent.glob("*.json") if path != mine)
 

@@ -11,9 +11,9 @@ from ntkd_lib.experiments.scoreboard.summary import verdict_counts
 from ntkd_lib.figures.claims import claim_box, count_table
 from ntkd_lib.figures.publish import show
 from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
-from ntkd_lib.records.evidence import DataState, Evidence, Metric, save_evidence
-from ntkd_lib.records.layout import tier_layout
-from ntkd_lib.records.outcome import all_verdicts
+from ntkd_lib.lab.evidence import DataState, Evidence, Metric, save_evidence
+from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.lab.outcome import all_verdicts
 from tests.setup.project import ROOT
 
 CHAPTER, SCOREBOARD = "01_ntkd_classification", "00_scoreboard"

@@ -7,9 +7,9 @@ import sys
 import pytest
 import yaml
 
+from ntkd_lib.lab.layout import run_layout, tier_layout
 from ntkd_lib.pipeline import book, seal
 from ntkd_lib.pipeline.book import BookError, book_digest, build_book, build_page
-from ntkd_lib.records.layout import run_layout, tier_layout
 from tests.book import fake
 
 NAMES = [fake.CHAPTER, fake.SCOREBOARD]

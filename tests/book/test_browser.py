@@ -2,9 +2,9 @@
 
 import pytest
 
+from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.pipeline.browser import BrowserError, browsing, find_browser
 from ntkd_lib.pipeline.check import _look_problems, check_in_browser
-from ntkd_lib.records.layout import tier_layout
 from tests.book import fake
 
 PROGRAM = find_browser()

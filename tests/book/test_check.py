@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.pipeline.check import check_site, main
-from ntkd_lib.records.layout import tier_layout
 from tests.book import fake
 
 CHAPTER = f"{fake.CHAPTER}.html"

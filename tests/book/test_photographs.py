@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from ntkd_lib.data.cars import draw_cars
+from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.pipeline.photographs import (
     check_photographs,
     find_photographs,
     site_images,
     thumbnails,
 )
-from ntkd_lib.records.layout import tier_layout
 from tests.book import fake
 
 

@@ -10,7 +10,7 @@ from ntkd_lib.data.load import load
 from ntkd_lib.data.pictures import PictureDataset, check_pictures, pictures_digest
 from ntkd_lib.data.registry import DataError, locate
 from ntkd_lib.data.report import rows
-from ntkd_lib.records.digest import sha256_file
+from ntkd_lib.lab.digest import sha256_file
 
 SIDE = 8
 

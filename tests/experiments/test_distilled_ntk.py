@@ -34,9 +34,9 @@ from ntkd_lib.experiments.distilled_ntk import (
 )
 from ntkd_lib.experiments.distilled_ntk.cells import CellMaker
 from ntkd_lib.experiments.distilled_ntk.parameters import DistilledParameters
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.parameters import load_parameters
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.store import CellStore
 
 SMALL = {"data": "mnist-5k", "seeds": [0, 1], "thorough": 1, "colour_seeds": [4], "images": 240, "tests": 60}
 SHORT = {"epochs": 4, "colour_epochs": 2, "distil_steps": 2, "energy_steps": 1, "sketch": 64, "per_class": 11}

@@ -16,11 +16,11 @@ from ntkd_lib.experiments.fabrication_recovery.theory import filter_sum, pooled_
 from ntkd_lib.experiments.ntkd_classification.cells import CellMaker
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
 from ntkd_lib.experiments.ntkd_classification.plan import plan as plan_of_students
-from ntkd_lib.records.cells import Cell, cell_key
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.parameters import load_parameters
-from ntkd_lib.records.sources import module_sources
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.cells import Cell, cell_key
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.sources import module_sources
+from ntkd_lib.lab.store import CellStore
 
 NOTEBOOK = "03_fabrication_recovery"
 

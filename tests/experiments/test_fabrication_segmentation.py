@@ -33,14 +33,14 @@ from ntkd_lib.experiments.fabrication_segmentation.protocol import Protocol
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
 from ntkd_lib.experiments.ntkd_segmentation.settings import chosen_form
 from ntkd_lib.figures.fabrication_segmentation import recorded_devices
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.evidence import save_evidence
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.store import CellStore
+from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.optics.captured_masks import CapturedMaskStudent
 from ntkd_lib.optics.segmentation import carvana_student
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.evidence import save_evidence
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.store import CellStore
-from ntkd_lib.records.verdicts import judge
 
 TINY = Protocol(design_steps=2, steps=8, share=12, followed=24, cells=60, distance=90.0, pixel=4)
 STUDENTS = {

@@ -12,11 +12,11 @@ from ntkd_lib.experiments.ntkd_controls import many_images, record_limit
 from ntkd_lib.experiments.ntkd_controls.recorded import recorded_limit
 from ntkd_lib.experiments.ntkd_controls.regression import choose, hits
 from ntkd_lib.figures.ntkd_controls import limit_table
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.ntk import blocked_store
 from ntkd_lib.ntk.infinite.convolutional import convolutional_kernels
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.verdicts import judge
 
 LOCATED = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
 SMALL = {"images": 200, "fitted": 128, "validated": 52, "block": 64, "rank": 20, "compiled": False, "seed": 0}

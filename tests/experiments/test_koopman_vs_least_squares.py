@@ -9,11 +9,11 @@ from ntkd_lib.experiments.koopman_vs_least_squares import methods, plan, search,
 from ntkd_lib.experiments.koopman_vs_least_squares.cells import CellMaker
 from ntkd_lib.experiments.koopman_vs_least_squares.inputs import read_inputs
 from ntkd_lib.experiments.koopman_vs_least_squares.parameters import KoopmanParameters
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.parameters import ParameterError, load_parameters
-from ntkd_lib.records.sources import module_sources
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.parameters import ParameterError, load_parameters
+from ntkd_lib.lab.sources import module_sources
+from ntkd_lib.lab.store import CellStore
 
 NOTEBOOK = "04_koopman_vs_least_squares"
 SMALL = {

@@ -5,10 +5,10 @@ import pytest
 from ntkd_lib.experiments.nint_speedup import contract, full, plan, record, small
 from ntkd_lib.experiments.nint_speedup.parameters import NintParameters
 from ntkd_lib.experiments.notebook import Run
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.layout import tier_layout
-from ntkd_lib.records.parameters import load_parameters
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.lab.parameters import load_parameters
 
 STEPS = [0, 500, 1000, 2000, 3000, 5000]
 EARLY = [10.0, 31.0, 36.0, 38.0, 39.0, 40.0]

@@ -31,13 +31,13 @@ from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.figures import nint_maps, nint_tables
 from ntkd_lib.figures import nint_speedup as figures
 from ntkd_lib.figures.style import theme
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import tier_layout
-from ntkd_lib.records.parameters import ParameterError, load_parameters
-from ntkd_lib.records.sources import module_sources
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.lab.parameters import ParameterError, load_parameters
+from ntkd_lib.lab.sources import module_sources
+from ntkd_lib.lab.store import CellStore
 
 TINY = {"seeds": [0, 1], "side": 32, "width": 8, "steps": 20, "every": 2, "side_steps": 20, "points": 1024}
 

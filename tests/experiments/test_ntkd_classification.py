@@ -15,13 +15,13 @@ from ntkd_lib.experiments.ntkd_classification.cells import CellMaker
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
 from ntkd_lib.experiments.ntkd_classification.tangent import restore_teacher
 from ntkd_lib.experiments.ntkd_controls.record import SEEDS
+from ntkd_lib.lab.cells import Cell, Record, cell_key
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.parameters import ParameterError, load_parameters
+from ntkd_lib.lab.sources import module_sources
+from ntkd_lib.lab.store import CellStore
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.landmarks import landmark_gram
-from ntkd_lib.records.cells import Cell, Record, cell_key
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.parameters import ParameterError, load_parameters
-from ntkd_lib.records.sources import module_sources
-from ntkd_lib.records.store import CellStore
 
 LOSSES = {method.objective for method in methods.METHODS.values()}
 SMOKE = {"data": "mnist-5k", "seeds": [0]}

@@ -13,11 +13,11 @@ from ntkd_lib.experiments.ntkd_classification.plan import plan
 from ntkd_lib.experiments.ntkd_colour import methods, search, settings
 from ntkd_lib.experiments.ntkd_colour.plan import colour_plan, students_of
 from ntkd_lib.experiments.ntkd_colour.teacher import restore_teacher
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.store import CellStore
 from ntkd_lib.ntk.empirical import empirical_ntk
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.parameters import load_parameters
-from ntkd_lib.records.store import CellStore
 
 TINY = {
     "colour_images": 300,

@@ -4,10 +4,10 @@ import pytest
 
 from ntkd_lib.data.registry import Located
 from ntkd_lib.experiments.ntkd_colour import record, recorded
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.evidence import save_evidence
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.evidence import save_evidence
+from ntkd_lib.lab.store import CellStore
 
 LOCATED = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
 ACCURACY = {"none": 70.0, "kd": 74.0, "ntkd": 71.0}

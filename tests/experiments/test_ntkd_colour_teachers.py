@@ -12,11 +12,11 @@ from ntkd_lib.experiments.ntkd_colour import (
     tangent,
     teacher,
 )
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.nets.colour_teachers import MAKERS, WHITENED, colour_teacher
 from ntkd_lib.nets.compact_resnet import whiten_first
-from ntkd_lib.records.cells import Cell, Record
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.verdicts import judge
 
 LOCATED = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
 CLAIM = "ntkd-t6-stronger-teacher"

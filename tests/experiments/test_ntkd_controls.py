@@ -9,10 +9,10 @@ from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen
 from ntkd_lib.experiments.ntkd_controls import design
 from ntkd_lib.experiments.ntkd_controls.plan import asked_architecture, controls_plan
 from ntkd_lib.experiments.ntkd_controls.regression import RIDGES, choose, hits
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.parameters import ParameterError, load_parameters
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.parameters import ParameterError, load_parameters
+from ntkd_lib.lab.store import CellStore
 
 TINY = {
     "data": "mnist-5k",

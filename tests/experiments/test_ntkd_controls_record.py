@@ -9,10 +9,10 @@ from ntkd_lib.experiments.ntkd_controls.design import ARCHITECTURES, TRAINED_ELS
 from ntkd_lib.experiments.ntkd_controls.recorded import recorded_controls, recorded_ranks
 from ntkd_lib.experiments.recording import keys_of, seconds_of
 from ntkd_lib.figures.ntkd_controls import gap_table
-from ntkd_lib.records.cells import Cell, Record
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.store import CellStore
-from ntkd_lib.records.verdicts import judge
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.store import CellStore
+from ntkd_lib.lab.verdicts import judge
 
 LOCATED = Located("mnist", "real", "NTKD_DATA", None, "0" * 64, "")
 ADDED = {"none": 0.0, "ntkd": 2.0, "kd": 7.0}

@@ -36,14 +36,14 @@ from ntkd_lib.figures import segmentation_tables as tables
 from ntkd_lib.figures import training
 from ntkd_lib.figures.claims import claim_box
 from ntkd_lib.figures.publish import show
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.evidence import DataState, Evidence
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import tier_layout
-from ntkd_lib.records.parameters import ParameterError, load_parameters
-from ntkd_lib.records.sources import module_sources
-from ntkd_lib.records.store import CellStore
-from ntkd_lib.records.verdicts import judge
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.evidence import DataState, Evidence
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.lab.parameters import ParameterError, load_parameters
+from ntkd_lib.lab.sources import module_sources
+from ntkd_lib.lab.store import CellStore
+from ntkd_lib.lab.verdicts import judge
 
 LOSSES = {method.objective for method in methods.METHODS.values()}
 TINY = {

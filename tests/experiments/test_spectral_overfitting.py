@@ -26,12 +26,12 @@ from ntkd_lib.experiments.spectral_overfitting.counterexamples import counterexa
 from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS, checkpoints
 from ntkd_lib.experiments.spectral_overfitting.parameters import SpectralParameters
 from ntkd_lib.experiments.spectral_overfitting.problems import TARGETS, Problem, draw
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import tier_layout
-from ntkd_lib.records.parameters import ParameterError, load_parameters
-from ntkd_lib.records.sources import module_sources
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.lab.parameters import ParameterError, load_parameters
+from ntkd_lib.lab.sources import module_sources
+from ntkd_lib.lab.store import CellStore
 
 NOTEBOOK = "05_spectral_overfitting"
 TINY = {

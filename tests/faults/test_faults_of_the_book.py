@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from ntkd_lib.figures.publish import show
+from ntkd_lib.lab.layout import Layout, tier_layout
 from ntkd_lib.pipeline.book import BookError, build_book
 from ntkd_lib.pipeline.check import check_site
-from ntkd_lib.records.layout import Layout, tier_layout
 from tests.book.fake import TIER
 
 FILE_NAME = re.compile(r"\.(png|svg)$|/")

@@ -20,9 +20,9 @@ from ntkd_lib.figures.claims import (
     where_links,
 )
 from ntkd_lib.figures.style import STATUSES
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.evidence import DataState
-from ntkd_lib.records.verdicts import Source, Verdict, judge
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.evidence import DataState
+from ntkd_lib.lab.verdicts import Source, Verdict, judge
 from tests.book import fake
 
 CLAIMS = {claim.id: claim for claim in load_claims().claims}
@@ -133,7 +133,7 @@ def test_a_claim_box_shows_only_what_is_asked_for(tmp_path, monkeypatch):
 
 def test_stand_in_data_leave_claims_open(tmp_path, monkeypatch):
     monkeypatch.setenv("NTKD_BUILD", str(tmp_path))
-    monkeypatch.setattr("ntkd_lib.records.evidence.results_root", lambda: tmp_path / "nothing recorded")
+    monkeypatch.setattr("ntkd_lib.lab.evidence.results_root", lambda: tmp_path / "nothing recorded")
     made = claim_box(fake.evidence("standin"), ["ntkd-t3-mnist-ntkd"])
     assert "○ not assessed stand-in data (mnist)" in words(made)
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from ntkd_lib.figures.publish import show
-from ntkd_lib.records.digest import sha256_file
-from ntkd_lib.records.layout import Layout
+from ntkd_lib.lab.digest import sha256_file
+from ntkd_lib.lab.layout import Layout
 
 DATA = pd.DataFrame({"x": [1, 2], "y": [0.25, 0.5]})
 WORDS = {"alt": "A <line> rises", "caption": "Rising & shining.", "data": DATA}

@@ -6,11 +6,11 @@ import pytest
 from ntkd_lib.experiments.scoreboard.summary import built_chapters, verdict_counts
 from ntkd_lib.figures.claims import PAPERS
 from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
-from ntkd_lib.records import evidence
-from ntkd_lib.records.claims import load_claims
-from ntkd_lib.records.evidence import save_evidence
-from ntkd_lib.records.layout import tier_layout
-from ntkd_lib.records.outcome import all_verdicts
+from ntkd_lib.lab import evidence
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.evidence import save_evidence
+from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.lab.outcome import all_verdicts
 from tests.book import fake
 
 

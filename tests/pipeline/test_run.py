@@ -5,7 +5,7 @@ import time
 
 import nbformat
 
-from ntkd_lib.records.evidence import load_evidence
+from ntkd_lib.lab.evidence import load_evidence
 from tests.pipeline.toy import NAME
 
 

@@ -4,13 +4,13 @@ import shutil
 
 import pytest
 
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.layout import Layout, tier_layout
 from ntkd_lib.pipeline.seal import cell_keys, check_seal
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.layout import Layout, tier_layout
 from tests.pipeline.toy import NAME
 
 CHECK = (
-    "from ntkd_lib.pipeline.seal import check_seal; from ntkd_lib.records.layout import tier_layout; "
+    "from ntkd_lib.pipeline.seal import check_seal; from ntkd_lib.lab.layout import tier_layout; "
     f"print(*check_seal(tier_layout('smoke'), '{NAME}'), sep='\\n')"
 )
 

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
+from ntkd_lib.lab.layout import Layout
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.tangent_page import stage_tangent_page
-from ntkd_lib.records.layout import Layout
 from tests.setup.project import ROOT
 
 PAGE = ROOT / "book/tangent_kernel.md"

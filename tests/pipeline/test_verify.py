@@ -5,15 +5,15 @@ import shutil
 
 import pytest
 
+from ntkd_lib.lab.digest import digest_json, sha256_file
+from ntkd_lib.lab.evidence import DataState, load_evidence, save_evidence
+from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.pipeline import outcome
 from ntkd_lib.pipeline.outcome import outcome_lines
 from ntkd_lib.pipeline.verify import verify
-from ntkd_lib.records.digest import digest_json, sha256_file
-from ntkd_lib.records.evidence import DataState, load_evidence, save_evidence
-from ntkd_lib.records.verdicts import judge
+from tests.lab.judging import claim, metric
+from tests.lab.judging import run as measured
 from tests.pipeline.toy import NAME, REPOSITORY, Toy
-from tests.records.judging import claim, metric
-from tests.records.judging import run as measured
 
 NEED = "stand-in data (mnist), so not assessed"
 

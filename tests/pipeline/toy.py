@@ -51,7 +51,7 @@ evidence = run.publish(metrics(run))
 FILES = {
     "__init__.py": '"""A toy experiment."""\n',
     "parameters.py": """\
-        from ntkd_lib.records.parameters import SeededParameters, parameter
+        from ntkd_lib.lab.parameters import SeededParameters, parameter
 
 
         class ToyParameters(SeededParameters):
@@ -63,7 +63,7 @@ FILES = {
         PARAMETERS = ToyParameters
         """,
     "plan.py": """\
-        from ntkd_lib.records.cells import Cell
+        from ntkd_lib.lab.cells import Cell
 
 
         def plan(parameters):
@@ -75,7 +75,7 @@ FILES = {
     "work.py": """\
         import numpy as np
 
-        from ntkd_lib.records.cells import CellResult
+        from ntkd_lib.lab.cells import CellResult
 
         FACTOR = 1.0
 
@@ -91,7 +91,7 @@ FILES = {
         import sys
         import time
 
-        from ntkd_lib.records.evidence import Metric
+        from ntkd_lib.lab.evidence import Metric
 
 
         def metrics(run):

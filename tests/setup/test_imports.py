@@ -45,7 +45,7 @@ def heavy_after(statement, *names):
 
 def test_the_light_modules_stay_light():
     modules = light_modules()
-    assert "ntkd_lib.records" in modules
+    assert "ntkd_lib.lab" in modules
     everything = f"import {', '.join(modules)}\nimport json, sys"
     found = heavy_after(f"{everything}\nprint(json.dumps(sorted(set(sys.argv[1:]) & set(sys.modules))))")
     guilty = {name: heavy for name in modules if found and (heavy := heavy_after(PROBE, name))}
@@ -56,6 +56,6 @@ def test_the_probe_sees_a_heavy_import():
     assert heavy_after(PROBE, "pandas") == ["pandas"]
 
 
-@pytest.mark.parametrize("layer", ["records", "data"])
+@pytest.mark.parametrize("layer", ["lab", "data"])
 def test_a_layer_that_others_stand_on_exists(layer):
     assert (ROOT / "ntkd_lib" / layer / "__init__.py").is_file()

@@ -8,7 +8,7 @@ from ntkd_lib.experiments.distilled_ntk.bench import Bench
 from ntkd_lib.experiments.distilled_ntk.images import restore_images
 from ntkd_lib.experiments.distilled_ntk.network import build_network, logits_of, train_on
 from ntkd_lib.experiments.distilled_ntk.scoring import targets_of
-from ntkd_lib.records.cells import CellResult, Record
+from ntkd_lib.lab.cells import CellResult, Record
 
 
 def train_on_distilled(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:

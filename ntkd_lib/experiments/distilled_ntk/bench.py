@@ -16,9 +16,9 @@ from ntkd_lib.dntk.regression import fit_per_class, predict_per_class
 from ntkd_lib.experiments.distilled_ntk.network import logits_of, restore_network
 from ntkd_lib.experiments.distilled_ntk.scoring import LOGIT_RIDGE, Predict, Scores, targets_of
 from ntkd_lib.experiments.distilled_ntk.setting import Setting, prepare
+from ntkd_lib.lab.cells import Record
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.kinds import Kind
-from ntkd_lib.records.cells import Record
 
 MEMORY = {"cpu": 2**30, "cuda": 2**34}
 
@@ -53,10 +53,6 @@ class Bench:
 
         Args:
             arguments: What `prepare` takes, and ``label_ridge``.
-            network: Record of the network.
-
-        Returns:
-            The bench.
         """
         setting = prepare(arguments)
         model = restore_network(network, arguments)
@@ -73,41 +69,17 @@ class Bench:
 
     @torch.no_grad()
     def kernel(self, images: Tensor, others: Tensor | None = None, kind: Kind = "per_class") -> Tensor:
-        """Compute the network's tangent kernel, tile by tile.
-
-        Args:
-            images: First batch.
-            others: Second batch; the first itself without it.
-            kind: Kind of kernel.
-
-        Returns:
-            The kernel.
-        """
+        """Compute the network's tangent kernel, tile by tile."""
         memory = MEMORY[self.device]
         return empirical_ntk(self.model, images, others, kind=kind, tile="auto", memory=memory)
 
     def some(self, rows: Int[Tensor, " m"]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Take some of the training images and their targets.
-
-        Args:
-            rows: Positions.
-
-        Returns:
-            Images, and targets by name.
-        """
+        """Take some of the training images and their targets."""
         rows = rows.to(self.setting.labels.device)
         return self.setting.images[rows], {name: values[rows] for name, values in self.targets.items()}
 
     def fitted(self, targets: Mapping[str, Tensor], method: Predict) -> dict[str, Float[Tensor, "t c"]]:
-        """Fit every target with its ridge and predict.
-
-        Args:
-            targets: Targets by name.
-            method: Gives predictions from targets and a ridge.
-
-        Returns:
-            Predictions by name.
-        """
+        """Fit every target with its ridge and predict."""
         return {name: method(values, self.ridges[name]) for name, values in targets.items()}
 
     def regress(
@@ -117,17 +89,7 @@ class Bench:
         targets: Mapping[str, Tensor],
         before: Mapping[str, Work] | None = None,
     ) -> tuple[Float[Tensor, "c m m"], Float[Tensor, "c t m"]]:
-        """Run per-class kernel regression on a support, and score it.
-
-        Args:
-            method: Name of the method.
-            images: The support.
-            targets: Its targets.
-            before: Work that led to the support, by stage.
-
-        Returns:
-            Kernels of the support, and between test images and support.
-        """
+        """Run per-class kernel regression on a support, and score it."""
         count = len(images)
         with self.clock.measure():
             theta = self.kernel(images)

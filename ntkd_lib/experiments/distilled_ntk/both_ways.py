@@ -12,7 +12,7 @@ from ntkd_lib.experiments.distilled_ntk.cells import FEW
 from ntkd_lib.experiments.distilled_ntk.paper_costs import paper_ledgers
 from ntkd_lib.experiments.distilled_ntk.summary import PREFIXES, prefixes, ranks
 from ntkd_lib.experiments.notebook import Run
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.lab.evidence import Metric
 
 LOST, FEWER, ORDERS = 2.0, 20.0, 1e5  # points, times, times: the contract's thresholds
 ACCURACY, FIDELITY, RANK, SHIFT = 74.1, 76.1, 41.0, 5.0
@@ -41,16 +41,7 @@ class Counted:
 
 
 def both_ways(run: Run, means: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[Counted]:
-    """Count the paper's claims in both ways.
-
-    Args:
-        run: The run.
-        means: As `ntkd_lib.experiments.distilled_ntk.summary.averages` gives it.
-        metrics: Published metrics.
-
-    Returns:
-        Fewer Jacobians, low rank and five gradients on each data set, and the five orders of magnitude.
-    """
+    """Count the paper's claims in both ways."""
     growth = ranks(run).groupby(["data", "state", "size"])["truncation"].mean()
     found = []
     for data in prefixes(run):

@@ -4,7 +4,7 @@ from typing import Any
 
 from ntkd_lib.experiments.distilled_ntk.parameters import DistilledParameters
 from ntkd_lib.experiments.distilled_ntk.settings import label_ridge
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.distilled_ntk"
 FEW = 10  # distilled images a class: a twentieth of 2,000 images
@@ -12,14 +12,7 @@ STREAMED = (400, 1600)  # images of the two streams whose memory is compared
 
 
 class CellMaker:
-    """Make the cells of one data set.
-
-    Args:
-        parameters: What the notebook was asked for.
-        data: Name of the data set.
-        checksum: Its SHA-256.
-        epochs: Passes in training.
-    """
+    """Make the cells of one data set."""
 
     def __init__(self, parameters: DistilledParameters, data: str, checksum: str, epochs: int) -> None:
         """Keep what all cells share."""
@@ -27,50 +20,21 @@ class CellMaker:
         self.checksums = {data: checksum}
 
     def network(self, seed: int) -> Cell:
-        """Make the cell that trains the network.
-
-        Args:
-            seed: Seed.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that trains the network."""
         return self._cell("network", seed, "network:train", {"epochs": self.epochs}, {}, 10)
 
     def images(self, seed: int, per_class: int) -> Cell:
-        """Make the cell that distils images.
-
-        Args:
-            seed: Seed.
-            per_class: Images a class.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that distils images."""
         arguments = {"per_class": per_class, "steps": self.parameters.distil_steps}
         needs = {"network": self.network(seed)}
         return self._cell(f"images-{per_class}", seed, "images:distil", arguments, needs, 0.2 * per_class)
 
     def synthetic(self, seed: int) -> Cell:
-        """Make the cell that reduces kernels to synthetic gradients.
-
-        Args:
-            seed: Seed.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that reduces kernels to synthetic gradients."""
         return self._cell("synthetic", seed, "synthetic:reduce", self._steps(), self._needs(seed, "many"), 5)
 
     def thorough(self, seed: int) -> list[Cell]:
-        """Make the cells with the exact kernel and all other methods.
-
-        Args:
-            seed: Seed.
-
-        Returns:
-            The cells.
-        """
+        """Make the cells with the exact kernel and all other methods."""
         network = {"network": self.network(seed)}
         both, many = self._needs(seed, "few", "many"), self._needs(seed, "many")
         return [
@@ -92,14 +56,7 @@ class CellMaker:
         ]
 
     def sketches(self, seed: int) -> Cell:
-        """Make the cell that holds sketches against their bounds.
-
-        Args:
-            seed: Seed of the network.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that holds sketches against their bounds."""
         arguments = {"draws": self.parameters.draws}
         return self._cell("sketches", seed, "sketches:draw", arguments, {"network": self.network(seed)}, 10)
 
@@ -136,11 +93,7 @@ def _ridge() -> dict[str, float]:
 
 
 def memory_cell() -> Cell:
-    """Make the cell that measures the memory of the streamed pass.
-
-    Returns:
-        The cell.
-    """
+    """Make the cell that measures the memory of the streamed pass."""
     return Cell(
         name="memory", work=f"{PACKAGE}.memory:measure", arguments={"counts": list(STREAMED)}, cost=10
     )

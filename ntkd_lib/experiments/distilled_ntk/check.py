@@ -25,12 +25,6 @@ def folded_error(run: Run) -> float:
 
     ``f_c(x) = <J_c(x), w_c>`` with ``w_c = sum_i alpha_ci J_c(x_i)``: one reverse pass folds the
     coefficients, one forward-mode pass a class predicts.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Largest difference over the largest prediction, first seed of the digits.
     """
     data = run.parameters.data
     seed = seeds_of(run, data)[0]
@@ -58,14 +52,7 @@ def folded_error(run: Run) -> float:
 
 
 def sketch_rows(run: Run) -> list[dict[str, Any]]:
-    """Give errors of sketches against their stated bounds.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One entry a sketch.
-    """
+    """Give errors of sketches against their stated bounds."""
     data = run.parameters.data
     return record_of(run, data, "sketches", run.parameters.all_seeds[0]).values["rows"]
 
@@ -75,12 +62,6 @@ def within_bounds(run: Run) -> bool:
 
     The mean over entries of squared error over stated variance may be above one by five standard errors of a
     single entry, and no more errors than stated may lie beyond the bound.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Whether they do.
     """
     return all(
         row["beyond"] <= BEYOND and row["mean_ratio"] <= 1 + 5 * (2 / row["draws"]) ** 0.5
@@ -89,41 +70,18 @@ def within_bounds(run: Run) -> bool:
 
 
 def memory_rows(run: Run) -> list[dict[str, float]]:
-    """Give peaks of memory of the streamed pass.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One entry a size.
-    """
+    """Give peaks of memory of the streamed pass."""
     return run.records["memory"].values["rows"]
 
 
 def memory_growth(run: Run) -> float:
-    """Compare the peak for many images with that for few.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Their ratio less one.
-    """
+    """Compare the peak for many images with that for few."""
     rows = memory_rows(run)
     return rows[-1]["peak"] / rows[0]["peak"] - 1
 
 
 def certificates(run: Run) -> pd.DataFrame:
-    """List how sketched kernels compare with the ridge of regression.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a data set and seed: ``frobenius``, the relative error; ``logits`` and ``labels``, the largest
-        eigenvalue error over the ridge of each; ``error`` of Frequent Directions and its ``bound``, as shares
-        of the trace.
-    """
+    """List how sketched kernels compare with the ridge of regression."""
     rows = []
     for data in (run.parameters.data, run.parameters.colour):
         for seed in seeds_of(run, data):

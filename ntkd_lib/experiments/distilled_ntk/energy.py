@@ -14,9 +14,9 @@ from ntkd_lib.dntk.stream import trace_features
 from ntkd_lib.experiments.distilled_ntk.bench import Bench
 from ntkd_lib.experiments.distilled_ntk.network import logits_of
 from ntkd_lib.experiments.distilled_ntk.scoring import targets_of
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.ntk.sketches.sparse import SparseSketch
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import derive_seed
 
 SIZE = 512  # features a class
 SEEN, MADE = 4, 20  # of so many training images one is captured, and one made
@@ -27,7 +27,6 @@ def tune(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResul
 
     Args:
         arguments: What `prepare` takes, ``label_ridge`` and ``steps``.
-        needs: ``network``.
 
     Returns:
         Rows of `Scores`; ``captured``: share of the energy of a quarter of the training images by method;
@@ -59,16 +58,7 @@ def tune(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResul
 
 
 def matching_steps(bench: Bench, count: int, flop: float) -> int:
-    """Give the steps of feature matching that take as many operations.
-
-    Args:
-        bench: The bench.
-        count: Images that are made.
-        flop: Operations.
-
-    Returns:
-        Steps, at least one.
-    """
+    """Give the steps of feature matching that take as many operations."""
     left = flop - bench.costs.passes(len(bench.setting.labels)).flop
     return max(1, round(left / bench.costs.distillation(count).flop))
 

@@ -10,7 +10,7 @@ from ntkd_lib.dntk.matching import distil_images
 from ntkd_lib.experiments.distilled_ntk.network import restore_network
 from ntkd_lib.experiments.distilled_ntk.scoring import to_numpy
 from ntkd_lib.experiments.distilled_ntk.setting import prepare
-from ntkd_lib.records.cells import CellResult, Record
+from ntkd_lib.lab.cells import CellResult, Record
 
 
 def distil(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -18,7 +18,6 @@ def distil(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRes
 
     Args:
         arguments: What `prepare` takes, ``per_class`` and ``steps``.
-        needs: ``network``.
 
     Returns:
         ``seconds`` of the distillation and its first and last loss; ``images`` and ``labels``.
@@ -40,14 +39,6 @@ def distil(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRes
 
 
 def restore_images(record: Record, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give distilled images from their record.
-
-    Args:
-        record: Record of an image cell.
-        device: Where to put them.
-
-    Returns:
-        Images and labels.
-    """
+    """Give distilled images from their record."""
     images, labels = (torch.tensor(record.arrays[name], device=device) for name in ("images", "labels"))
     return images, labels

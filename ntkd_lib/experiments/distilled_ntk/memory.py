@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from ntkd_lib.dntk.stream import StreamedRegression
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.provenance import measure as measured_peak
 from ntkd_lib.nets.compact_cnn import compact_cnn
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.stream import sketched_batches
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.provenance import measure as measured_peak
 
 CHUNK, SIZE = 50, 256
 
@@ -28,7 +28,6 @@ def measure(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRe
 
     Args:
         arguments: ``counts``: numbers of images.
-        needs: Nothing.
 
     Returns:
         ``rows``: images, peak of the whole process in MiB, and what features and an exact kernel of so many
@@ -49,11 +48,7 @@ def _row(count: int, peak: float) -> dict[str, float]:
 
 
 def report(counts: list[int]) -> None:
-    """Stream images that are drawn on the way, and print the peak of this process in each stream in MiB.
-
-    Args:
-        counts: Numbers of images.
-    """
+    """Stream images that are drawn on the way, and print the peak of this process in each stream in MiB."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     _stream(counts[0])

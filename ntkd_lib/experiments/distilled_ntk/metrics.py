@@ -18,19 +18,12 @@ from ntkd_lib.experiments.distilled_ntk.summary import (
 )
 from ntkd_lib.experiments.distilled_ntk.synthetic import SELECTIONS
 from ntkd_lib.experiments.notebook import Run
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.evidence import Metric
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics that the claim contract names, and their likes on the other data sets.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name.
-    """
+    """Collect the metrics that the claim contract names, and their likes on the other data sets."""
     found = {name: Metric(seeds=[0], values=[value]) for name, value in contract_costs().items()}
     for data, seeds in all_seeds(run).items():
         table = synthetic_scores(run).query("data == @data")

@@ -10,9 +10,9 @@ from torch.nn.functional import cross_entropy
 from ntkd_lib.data.torchvision import torchvision
 from ntkd_lib.distill.training import Images, Schedule, converged, fit
 from ntkd_lib.experiments.distilled_ntk.setting import prepare
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.nets.compact_cnn import compact_cnn
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import deterministic
 
 BATCH = 64
 SPEEDS = {"cifar-10": (2e-3, 1e-3), "imagenette": (1e-3, 5e-2)}  # learning rate, weight decay
@@ -20,11 +20,7 @@ SPEED = (2e-3, 1e-3)
 
 
 class Switched(nn.Module):
-    """A network that is in training mode wherever gradients are enabled, and in evaluation mode elsewhere.
-
-    Args:
-        net: The network.
-    """
+    """A network that is in training mode wherever gradients are enabled, and in evaluation mode elsewhere."""
 
     def __init__(self, net: nn.Module) -> None:
         """Wrap the network."""
@@ -32,27 +28,13 @@ class Switched(nn.Module):
         self.net = net
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give logits.
-
-        Args:
-            images: Images.
-
-        Returns:
-            Logits.
-        """
+        """Give logits."""
         self.net.train(torch.is_grad_enabled())
         return self.net(images)
 
 
 def build_network(data: str) -> nn.Module:
-    """Build the network of a data set: a compact CNN, or for Imagenette a ResNet-18.
-
-    Args:
-        data: Name of the data set.
-
-    Returns:
-        The network at its start, in evaluation mode.
-    """
+    """Build the network of a data set: a compact CNN, or for Imagenette a ResNet-18."""
     if data == "imagenette":
         return torchvision.models.resnet18(num_classes=10).eval()
     if data == "cifar-10":
@@ -65,7 +47,6 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: What `prepare` takes, and ``epochs``.
-        needs: Nothing.
 
     Returns:
         Test accuracy in percent, the validation curve and whether it converged; weights by name.
@@ -96,11 +77,6 @@ def train_on(
     """Train a network in place on some images and follow its validation accuracy.
 
     Args:
-        model: Network, left in evaluation mode.
-        images: Images to train on.
-        labels: Their classes.
-        held: Validation images.
-        held_labels: Their classes.
         arguments: ``data`` and ``epochs``.
 
     Returns:
@@ -127,7 +103,6 @@ def restore_network(record: Record, arguments: Mapping[str, Any]) -> nn.Module:
     """Rebuild a trained network from its record.
 
     Args:
-        record: Record of a network cell.
         arguments: ``data`` and ``device``.
 
     Returns:
@@ -156,15 +131,7 @@ def initial_network(arguments: Mapping[str, Any]) -> nn.Module:
 
 @torch.no_grad()
 def logits_of(model: nn.Module, images: Tensor) -> Tensor:
-    """Give logits of images, some at a time.
-
-    Args:
-        model: Network in evaluation mode.
-        images: Images.
-
-    Returns:
-        Logits.
-    """
+    """Give logits of images, some at a time."""
     return torch.cat([model(part) for part in images.split(250)])
 
 

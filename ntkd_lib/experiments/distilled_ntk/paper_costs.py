@@ -14,12 +14,6 @@ def paper_ledgers(backward: float = 2.0) -> dict[str, Ledger]:
     """Count every method at the paper's sizes; the training of the network is left out for all.
 
     Inner products are those of whole gradients, as in the paper's account.
-
-    Args:
-        backward: Work of a backward pass of the distillation, in forward passes.
-
-    Returns:
-        Ledger by method.
     """
     c = RESNET.classes
     return {
@@ -61,11 +55,7 @@ def paper_ledgers(backward: float = 2.0) -> dict[str, Ledger]:
 
 
 def contract_costs() -> dict[str, float]:
-    """Give the numbers that the claim contract asks for, in operations.
-
-    Returns:
-        Cost by metric name.
-    """
+    """Give the numbers that the claim contract asks for, in operations."""
     exact, reduced = (paper_ledgers()[name] for name in ("exact", "DNTK"))
     return {
         "dntk.cost.exact_gram": exact.build["inner products"].flop,
@@ -76,11 +66,7 @@ def contract_costs() -> dict[str, float]:
 
 
 def even_counts() -> dict[str, float]:
-    """Give `even_images` for both ways to count the distillation.
-
-    Returns:
-        Number of images by words.
-    """
+    """Give `even_images` for both ways to count the distillation."""
     return {
         "gradients of weights too, as the claim counts": even_images(backward=2.0),
         "weights held still": even_images(backward=1.0),
@@ -88,14 +74,7 @@ def even_counts() -> dict[str, float]:
 
 
 def even_images(backward: float = 2.0) -> float:
-    """Give the number of images from which on building the DNTK is cheaper than the exact kernel.
-
-    Args:
-        backward: As in `paper_ledgers`.
-
-    Returns:
-        The positive root ``n`` of ``n (n + 1) / 2 * pair + n * Jacobian = DNTK``.
-    """
+    """Give the number of images from which on building the DNTK is cheaper than the exact kernel."""
     total = paper_ledgers(backward)["DNTK"].built().flop
     half, linear = RESNET.pair / 2, RESNET.jacobian(1).flop + RESNET.pair / 2
     return (-linear + (linear**2 + 4 * half * total) ** 0.5) / (2 * half)

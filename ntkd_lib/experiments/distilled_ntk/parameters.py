@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ntkd_lib.records.parameters import SeededParameters, Seeds, parameter
+from ntkd_lib.lab.parameters import SeededParameters, Seeds, parameter
 
 
 class DistilledParameters(SeededParameters):

@@ -3,7 +3,7 @@
 from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.distilled_ntk.cells import FEW, CellMaker, memory_cell
 from ntkd_lib.experiments.distilled_ntk.parameters import DistilledParameters
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 
 def plan(parameters: DistilledParameters) -> list[Cell]:
@@ -11,12 +11,6 @@ def plan(parameters: DistilledParameters) -> list[Cell]:
 
     Every seed of the digits trains, distils images and reduces them; the first ones, and all seeds of the
     colour images, also get the exact kernel and all other methods.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        The cells, needed ones first.
     """
     digits = CellMaker(parameters, parameters.data, locate(parameters.data).sha256, parameters.epochs)
     colour = CellMaker(
@@ -33,24 +27,10 @@ def plan(parameters: DistilledParameters) -> list[Cell]:
 
 
 def thorough_seeds(parameters: DistilledParameters) -> list[int]:
-    """List the seeds of the digits that get the exact kernel.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        The first of the seeds.
-    """
+    """List the seeds of the digits that get the exact kernel."""
     return parameters.all_seeds[: parameters.thorough]
 
 
 def colour_seeds(parameters: DistilledParameters) -> list[int]:
-    """List the seeds of the colour images.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        The seeds; the one that replaces all, where it is given.
-    """
+    """List the seeds of the colour images."""
     return list(parameters.colour_seeds) if parameters.seed is None else [parameters.seed]

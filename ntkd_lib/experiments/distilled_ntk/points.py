@@ -15,8 +15,8 @@ from ntkd_lib.experiments.distilled_ntk.bench import Bench
 from ntkd_lib.experiments.distilled_ntk.images import restore_images
 from ntkd_lib.experiments.distilled_ntk.network import logits_of
 from ntkd_lib.experiments.distilled_ntk.scoring import shared, targets_of
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import derive_seed
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed
 
 RANDOM = (25, 50, 100, 200, 500, 1000)
 LANDMARKS = (50, 100, 200)
@@ -78,18 +78,7 @@ def _distilled(
 
 
 def distillation_work(bench: Bench, count: int, steps: int, record: Record) -> Work:
-    """Count what distilled images took.
-
-    Args:
-        bench: The bench.
-        count: Number of distilled images.
-        steps: Steps of the distillation.
-        record: Record of the images.
-
-    Returns:
-        One pass over all training images for their statistics, and one forward and backward for each image
-        and step.
-    """
+    """Count what distilled images took."""
     work = bench.costs.passes(len(bench.setting.labels)) + bench.costs.distillation(count * steps)
     return work.timed(record.values["seconds"])
 

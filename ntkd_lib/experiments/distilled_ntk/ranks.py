@@ -10,20 +10,15 @@ from ntkd_lib.dntk.rank import effective_rank, truncation_rank
 from ntkd_lib.experiments.distilled_ntk.images import restore_images
 from ntkd_lib.experiments.distilled_ntk.network import initial_network, restore_network
 from ntkd_lib.experiments.distilled_ntk.setting import prepare
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.ntk.empirical import empirical_ntk
-from ntkd_lib.records.cells import CellResult, Record
 
 SIZES = (10, 20, 50, 100, 200)
 POOL = 12  # times the largest size: so many images hold enough of each of ten classes
 
 
 class OneLogit(nn.Module):
-    """A network's one logit, whose tangent kernel is the per-class kernel of that class.
-
-    Args:
-        net: Network.
-        index: Class.
-    """
+    """A network's one logit, whose tangent kernel is the per-class kernel of that class."""
 
     def __init__(self, net: nn.Module, index: int) -> None:
         """Wrap the network."""
@@ -31,14 +26,7 @@ class OneLogit(nn.Module):
         self.net, self.index = net, index
 
     def forward(self, images: Tensor) -> Tensor:
-        """Give the logit.
-
-        Args:
-            images: Images.
-
-        Returns:
-            Shape ``(n, 1)``.
-        """
+        """Give the logit."""
         return self.net(images)[:, self.index : self.index + 1]
 
 

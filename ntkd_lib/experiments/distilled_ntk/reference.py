@@ -5,7 +5,7 @@ from typing import Any
 
 from ntkd_lib.dntk.regression import fit_per_class, predict_per_class
 from ntkd_lib.experiments.distilled_ntk.bench import Bench
-from ntkd_lib.records.cells import CellResult, Record
+from ntkd_lib.lab.cells import CellResult, Record
 
 OTHER_RIDGE = 10.0
 
@@ -15,7 +15,6 @@ def exact(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: What `prepare` takes.
-        needs: ``network``.
 
     Returns:
         Rows of `Scores`; ``noise``: the share of test images on which a ridge ten times larger decides

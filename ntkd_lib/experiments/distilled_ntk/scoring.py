@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ntkd_lib.dntk.ledger import Ledger
+from ntkd_lib.lab.cells import CellResult
 from ntkd_lib.ntk.regression import fit_ridge, predict
-from ntkd_lib.records.cells import CellResult
 
 # Regression on the network's logits, which have no noise, takes the ridge that a reproduction of the paper
 # reports. Ridges are shares of the mean diagonal, the same for every method.
@@ -24,15 +24,7 @@ Predict = Callable[[Tensor, float], Tensor]
 
 
 def targets_of(logits: Float[Tensor, "n c"], labels: Int[Tensor, " n"]) -> dict[str, Float[Tensor, "n c"]]:
-    """Give what regression is fitted to.
-
-    Args:
-        logits: The network's logits.
-        labels: Classes.
-
-    Returns:
-        ``logits``, and ``labels`` as one-hot vectors less their mean.
-    """
+    """Give what regression is fitted to."""
     classes = logits.shape[1]
     return {"logits": logits.double(), "labels": one_hot(labels, classes).double() - 1 / classes}
 
@@ -56,14 +48,7 @@ class Scores:
     def add(
         self, method: str, size: int, predictions: Mapping[str, Float[Tensor, "t c"]], ledger: Ledger
     ) -> None:
-        """Score one method.
-
-        Args:
-            method: Its name.
-            size: Points or synthetic gradients that predictions are made from.
-            predictions: Predictions by what was fitted.
-            ledger: What it took.
-        """
+        """Score one method."""
         work = {"build": {k: asdict(v) for k, v in ledger.build.items()}, "query": asdict(ledger.query)}
         for target, values in predictions.items():
             guess = values.argmax(1)
@@ -82,14 +67,7 @@ class Scores:
             self.guesses[f"{method}/{size}/{target}"] = guess.cpu().numpy().astype(np.uint8)
 
     def result(self, **more: Any) -> CellResult:
-        """Give what a cell returns.
-
-        Args:
-            more: Further values, or arrays.
-
-        Returns:
-            Rows and further values; guesses and further arrays.
-        """
+        """Give what a cell returns."""
         arrays = {k: v for k, v in more.items() if isinstance(v, np.ndarray)}
         values = {k: v for k, v in more.items() if k not in arrays}
         return CellResult({"rows": self.rows, **values}, {**self.guesses, **arrays})
@@ -98,17 +76,7 @@ class Scores:
 def shared(
     theta: Float[Tensor, "m m"], cross: Float[Tensor, "t m"], targets: Float[Tensor, "m c"], ridge: float
 ) -> Float[Tensor, "t c"]:
-    """Predict with one kernel for all classes.
-
-    Args:
-        theta: Kernel of the support.
-        cross: Kernel between new points and the support.
-        targets: Targets of the support.
-        ridge: Ridge as a share of the mean diagonal.
-
-    Returns:
-        Predictions, one column a class.
-    """
+    """Predict with one kernel for all classes."""
     scale = theta.diagonal().double().mean().item()
     return predict(cross, fit_ridge((theta + theta.T) / 2, targets, ridge * scale))
 
@@ -118,12 +86,5 @@ def _percent(guess: Tensor, truth: Tensor) -> float:
 
 
 def to_numpy(values: Tensor) -> np.ndarray:
-    """Bring a tensor into a record's form.
-
-    Args:
-        values: Any tensor.
-
-    Returns:
-        Array in float32.
-    """
+    """Bring a tensor into a record's form."""
     return values.detach().to(torch.float32).cpu().numpy()

@@ -21,13 +21,13 @@ from ntkd_lib.experiments.distilled_ntk.bench import Bench
 from ntkd_lib.experiments.distilled_ntk.cells import CellMaker
 from ntkd_lib.experiments.distilled_ntk.parameters import DistilledParameters
 from ntkd_lib.experiments.distilled_ntk.scoring import Predict, shared
-from ntkd_lib.records.atomic import write_json
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.provenance import snapshot
-from ntkd_lib.records.searches import search_file
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.atomic import write_json
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.provenance import snapshot
+from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.store import CellStore
 
 SEED = 1000
 RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -39,7 +39,6 @@ def judge(arguments: Mapping[str, Any], network: Record) -> list[dict[str, Any]]
 
     Args:
         arguments: What `prepare` takes.
-        network: Record of the network.
 
     Returns:
         One entry a method and ridge: percent of right validation images.
@@ -80,11 +79,7 @@ def _subset(theta: Tensor, cross: Tensor, targets: Tensor, ridge: float) -> Tens
 
 @click.command()
 def main() -> None:
-    """Run the search and record it.
-
-    Raises:
-        ClickException: Real data are not there.
-    """
+    """Run the search and record it."""
     torch.set_num_threads(1)
     parameters = DistilledParameters(images=IMAGES)
     located = {name: locate(name) for name in (parameters.data, parameters.colour)}

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ntkd_lib.data.load import load
-from ntkd_lib.records.seeds import derive_seed, deterministic
+from ntkd_lib.lab.seeds import derive_seed, deterministic
 
 VALIDATION = 500
 

@@ -5,35 +5,20 @@ from statistics import mean
 from typing import Any
 
 from ntkd_lib.experiments.distilled_ntk import NOTEBOOK
-from ntkd_lib.records.searches import read_search
+from ntkd_lib.lab.searches import read_search
 
 
 def best_ridge(trials: Sequence[Mapping[str, Any]]) -> float:
-    """Give the ridge with the best validation accuracy, mean over data sets and methods.
-
-    Args:
-        trials: One entry a data set, method and ridge.
-
-    Returns:
-        The ridge; the largest of equals.
-    """
+    """Give the ridge with the best validation accuracy, mean over data sets and methods."""
     ridges = sorted({trial["ridge"] for trial in trials}, reverse=True)
     return max(ridges, key=lambda r: mean(t["validation"] for t in trials if t["ridge"] == r))
 
 
 def search() -> dict[str, Any]:
-    """Read the recorded search.
-
-    Returns:
-        ``trials`` (data, method, ridge, validation accuracy in percent), ``budget`` and ``provenance``.
-    """
+    """Read the recorded search."""
     return read_search(NOTEBOOK)
 
 
 def label_ridge() -> float:
-    """Give the ridge of regression on labels, the same for all methods and data sets.
-
-    Returns:
-        A share of the mean diagonal of a kernel.
-    """
+    """Give the ridge of regression on labels, the same for all methods and data sets."""
     return best_ridge(search()["trials"])

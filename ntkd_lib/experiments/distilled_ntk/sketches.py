@@ -11,11 +11,11 @@ from ntkd_lib.dntk.ledger import Clock
 from ntkd_lib.dntk.projection import GaussianProjection
 from ntkd_lib.experiments.distilled_ntk.network import restore_network
 from ntkd_lib.experiments.distilled_ntk.setting import prepare
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.ntk.contraction import jacobian
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.sparse import SparseSketch
 from ntkd_lib.ntk.sketches.stream import Sketch, sketched_features
-from ntkd_lib.records.cells import CellResult, Record
 
 IMAGES, SIZE = 4, 16
 SKETCHES: Mapping[str, Callable[[int], Sketch]] = {
@@ -31,7 +31,6 @@ def draw(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResul
 
     Args:
         arguments: What `prepare` takes, and ``draws``.
-        needs: ``network``.
 
     Returns:
         ``rows``: sketch, mean squared error over the stated variance (worst and mean over pairs of images
@@ -64,13 +63,6 @@ def stated_variance(gradients: Float[Tensor, "n c p"], name: str) -> Float[Tenso
 
     Gaussian: ``(|g|^2 |h|^2 + (g . h)^2) / k``; sparse: less ``2 sum_i g_i^2 h_i^2 / k``; Kronecker with
     blocks of one: at most ``4 (|g|^2 |h|^2 + (g . h)^2) / k`` for gradients of one position.
-
-    Args:
-        gradients: Gradients in float64.
-        name: Name of a sketch.
-
-    Returns:
-        Variances.
     """
     columns = gradients.transpose(0, 1)
     inner = columns @ columns.mT

@@ -12,11 +12,11 @@ from ntkd_lib.dntk.ledger import Ledger, Work
 from ntkd_lib.dntk.selection import pivoted_cholesky, sample_by
 from ntkd_lib.dntk.stream import FrequentDirections, StreamedRegression, spectral_error, trace_features
 from ntkd_lib.experiments.distilled_ntk.bench import Bench
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.ntk.kinds import contract
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.stream import sketched_batches
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import derive_seed
 
 CHUNK, KEPT, LANDMARKS, CERTIFIED = 250, 64, 100, 200
 LEVERAGE = 1e-3  # ridge of leverage scores as a share of the mean diagonal
@@ -27,7 +27,6 @@ def stream(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRes
 
     Args:
         arguments: What `prepare` takes, and ``sketch``: features a class.
-        needs: ``network``.
 
     Returns:
         Rows of `Scores`; ``certificate``: largest eigenvalue error over the ridge, by target; ``frobenius``:
@@ -93,15 +92,7 @@ def _landmarks(bench: Bench, traces: Float[Tensor, "n k"], passed: Work, seed: i
 
 
 def leverage_of(features: Float[Tensor, "n k"], ridge: float = LEVERAGE) -> Float[Tensor, " n"]:
-    """Give ridge leverage scores from features, ``phi (phi' phi + ridge t I)^-1 phi'``, in ``O(n k^2)``.
-
-    Args:
-        features: Features of all points, of mean squared length ``t``.
-        ridge: Ridge as a share of it.
-
-    Returns:
-        Scores from 0 to 1.
-    """
+    """Give ridge leverage scores from features, ``phi (phi' phi + ridge t I)^-1 phi'``, in ``O(n k^2)``."""
     features = features.double()
     moments = features.T @ features
     shift = ridge * moments.diagonal().sum() / len(features)

@@ -11,7 +11,7 @@ import pandas as pd
 from ntkd_lib.experiments.distilled_ntk.plan import colour_seeds, thorough_seeds
 from ntkd_lib.experiments.distilled_ntk.synthetic import COUNTS
 from ntkd_lib.experiments.notebook import Run
-from ntkd_lib.records.cells import Record
+from ntkd_lib.lab.cells import Record
 
 SCORED = ("exact", "points", "streamed", "synthetic", "energy", "base")
 PREFIXES = {"mnist": "small", "mnist-5k": "small", "cifar-10": "cifar10", "imagenette": "imagenette"}
@@ -35,45 +35,17 @@ SHOWN = (
 
 
 def seeds_of(run: Run, data: str) -> list[int]:
-    """List the seeds of a data set that have the exact kernel.
-
-    Args:
-        run: The run.
-        data: Name of a data set.
-
-    Returns:
-        Seeds.
-    """
+    """List the seeds of a data set that have the exact kernel."""
     return thorough_seeds(run.parameters) if data == run.parameters.data else colour_seeds(run.parameters)
 
 
 def record_of(run: Run, data: str, cell: str, seed: int) -> Record:
-    """Give the record of a cell.
-
-    Args:
-        run: The run.
-        data: Name of a data set.
-        cell: Name of the cell.
-        seed: Seed.
-
-    Returns:
-        Its record.
-    """
+    """Give the record of a cell."""
     return run.records[f"{data}/{cell}/seed={seed}"]
 
 
 def scores(run: Run) -> pd.DataFrame:
-    """List the scores of all methods where the exact kernel is known.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a data set, seed, method, size and target: accuracy, fidelity to the network and agreement
-        with exact kernel regression (percent), squared error to the logits, and from the ledger Jacobian
-        rows, operations and seconds of the build (``rows``, ``flop``, ``seconds``), operations and seconds
-        of a query, peak MiB; ``fewer``: exact Jacobian rows over the method's.
-    """
+    """List the scores of all methods where the exact kernel is known."""
     datasets = (run.parameters.data, run.parameters.colour)
     parts = [_seed_scores(run, data, seed) for data in datasets for seed in seeds_of(run, data)]
     return pd.DataFrame([row for part in parts for row in part])
@@ -115,15 +87,7 @@ def _built(row: Mapping[str, dict]) -> dict[str, float]:
 
 
 def averages(table: pd.DataFrame) -> pd.DataFrame:
-    """Average scores over seeds.
-
-    Args:
-        table: As `scores` gives it.
-
-    Returns:
-        One row a data set, method, size and target, with ``total_seconds``: build and a thousand queries.
-        Sizes that not every seed reached are left out, such as more pivots than a kernel's rank.
-    """
+    """Average scores over seeds."""
     keys = ["data", "method", "size", "target"]
     seeds = table.groupby("data")["seed"].nunique()
     table = table[table.groupby(keys)["seed"].transform("nunique") == table["data"].map(seeds)]
@@ -132,14 +96,7 @@ def averages(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def noise(run: Run) -> dict[str, dict[str, float]]:
-    """Say how much exact kernel regression agrees with itself under a ridge ten times larger.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Percent of test images by data set and target, mean over seeds.
-    """
+    """Say how much exact kernel regression agrees with itself under a ridge ten times larger."""
     found = {}
     for data in (run.parameters.data, run.parameters.colour):
         records = [record_of(run, data, "exact", seed) for seed in seeds_of(run, data)]
@@ -148,17 +105,7 @@ def noise(run: Run) -> dict[str, dict[str, float]]:
 
 
 def fewest_rows(means: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
-    """Find the cheapest size of each method that agrees with exact kernel regression well enough.
-
-    Args:
-        means: As `averages` gives it.
-        level: Agreement that is asked for, percent.
-
-    Returns:
-        One row a data set, target and method: the fewest Jacobian rows of the build at which the level is
-        reached and how many times fewer than exact that is, both empty where it is reached nowhere; and the
-        best agreement with at least 20 times fewer rows.
-    """
+    """Find the cheapest size of each method that agrees with exact kernel regression well enough."""
     rows = []
     for (data, target, method), part in means.groupby(["data", "target", "method"], sort=False):
         reached = part[part["agreement"] >= level].sort_values("rows")
@@ -177,30 +124,14 @@ def fewest_rows(means: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
 
 
 def best_cheap(means: pd.DataFrame, data: str, target: str = "logits") -> pd.Series:
-    """Find the method that agrees best with exact kernel regression for a twentieth of its Jacobian rows.
-
-    Args:
-        means: As `averages` gives it.
-        data: Name of a data set.
-        target: What is fitted.
-
-    Returns:
-        Its row, of those that compute tangent-kernel rows at all.
-    """
+    """Find the method that agrees best with exact kernel regression for a twentieth of its Jacobian rows."""
     part = means[(means["data"] == data) & (means["target"] == target)]
     part = part[(part["fewer"] >= FEWER) & (part["rows"] > 0)]
     return part.loc[part["agreement"].idxmax()]
 
 
 def synthetic_scores(run: Run) -> pd.DataFrame:
-    """List the scores on synthetic gradients for all seeds, those without an exact kernel too.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a data set, seed, method and count, fitted to logits.
-    """
+    """List the scores on synthetic gradients for all seeds, those without an exact kernel too."""
     rows = [
         {"data": data, "seed": seed, **{k: row[k] for k in ("method", "size", "accuracy", "fidelity")}}
         for data, seeds in all_seeds(run).items()
@@ -212,14 +143,7 @@ def synthetic_scores(run: Run) -> pd.DataFrame:
 
 
 def all_seeds(run: Run) -> dict[str, list[int]]:
-    """List the seeds of each data set, those without an exact kernel too.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Seeds by data set.
-    """
+    """List the seeds of each data set, those without an exact kernel too."""
     return {
         run.parameters.data: run.parameters.all_seeds,
         run.parameters.colour: colour_seeds(run.parameters),
@@ -227,14 +151,7 @@ def all_seeds(run: Run) -> dict[str, list[int]]:
 
 
 def ranks(run: Run) -> pd.DataFrame:
-    """List ranks of per-class kernels against points a class.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a data set, seed, state and size.
-    """
+    """List ranks of per-class kernels against points a class."""
     return pd.DataFrame(
         {"data": data, "seed": seed, **row}
         for data in (run.parameters.data, run.parameters.colour)
@@ -244,14 +161,7 @@ def ranks(run: Run) -> pd.DataFrame:
 
 
 def spectra(run: Run) -> pd.DataFrame:
-    """List eigenvalues of the mean kernel of the distilled images, and of the synthetic gradients'.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a data set, curve and index: share of the trace, first seed.
-    """
+    """List eigenvalues of the mean kernel of the distilled images, and of the synthetic gradients'."""
     rows = []
     for data, seeds in all_seeds(run).items():
         arrays = record_of(run, data, "synthetic", seeds[0]).arrays
@@ -263,14 +173,7 @@ def spectra(run: Run) -> pd.DataFrame:
 
 
 def stage_seconds(run: Run) -> pd.DataFrame:
-    """List the measured seconds of each stage of the main methods on the digits.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a method and stage, mean over seeds: seconds and operations.
-    """
+    """List the measured seconds of each stage of the main methods on the digits."""
     data = run.parameters.data
     shown = (
         ("exact", "exact", None),
@@ -295,40 +198,17 @@ def _is(row: Mapping[str, object], method: str, size: int | None) -> bool:
 
 
 def prefixes(run: Run) -> dict[str, str]:
-    """Say how metrics of a data set are named.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Part of the name by data set.
-    """
+    """Say how metrics of a data set are named."""
     return {data: PREFIXES[data] for data in (run.parameters.data, run.parameters.colour)}
 
 
 def best_by_data(run: Run, means: pd.DataFrame) -> dict[str, pd.Series]:
-    """Find the best method for a twentieth of the Jacobian rows on each data set.
-
-    Args:
-        run: The run.
-        means: As `averages` gives it.
-
-    Returns:
-        Its row by data set.
-    """
+    """Find the best method for a twentieth of the Jacobian rows on each data set."""
     return {data: best_cheap(means, data) for data in prefixes(run)}
 
 
 def energy(run: Run, means: pd.DataFrame) -> pd.DataFrame:
-    """List images tuned to the tangent kernel, what they start from, and feature matching of equal work.
-
-    Args:
-        run: The run.
-        means: As `averages` gives it.
-
-    Returns:
-        Their rows of the averages, fitted to logits, with ``captured``: percent of the gradients' energy.
-    """
+    """List images tuned to the tangent kernel, what they start from, and feature matching of equal work."""
     logits = means[means["target"] == "logits"]
     parts = []
     for data in prefixes(run):

@@ -17,8 +17,8 @@ from ntkd_lib.experiments.distilled_ntk.images import restore_images
 from ntkd_lib.experiments.distilled_ntk.network import logits_of
 from ntkd_lib.experiments.distilled_ntk.points import distillation_work
 from ntkd_lib.experiments.distilled_ntk.scoring import targets_of, to_numpy
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import derive_seed
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed
 
 COUNTS = (5, 10, 20, 40)
 SELECTIONS = ("farthest points", "cluster centres", "leverage", "random of support")

@@ -11,8 +11,8 @@ from ntkd_lib.experiments.ntkd_classification.methods import METHODS as STUDENT_
 from ntkd_lib.experiments.ntkd_classification.methods import Method
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
 from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.parameters import load_parameters
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.parameters import load_parameters
 
 PACKAGE = "ntkd_lib.experiments.fabrication_recovery"
 VACCINATED = Method("vaccinated", "vaccinated", objective="vaccinated", settings_of="none")
@@ -24,28 +24,12 @@ def device_name(student: str, strength: float, captures: int, seed: int, number:
 
     >>> device_name("ntkd", 0.25, 5500, 0, 1)
     'device/ntkd/strength=0.25/captures=5500/seed=0/device=1'
-
-    Args:
-        student: Which student.
-        strength: Error strength.
-        captures: Training images captured.
-        seed: Seed.
-        number: Which device of the seed.
-        tag: Where one device is tried with several settings.
-
-    Returns:
-        The name.
     """
     return f"device/{student}/strength={strength:g}/captures={captures}{tag}/seed={seed}/device={number}"
 
 
 class RecoveryMaker:
-    """Make the cells of one data set: students from notebook 01, their designs, and devices made of them.
-
-    Args:
-        parameters: What the notebook was asked for.
-        checksum: SHA-256 of the data set.
-    """
+    """Make the cells of one data set: students from notebook 01, their designs, and devices made of them."""
 
     def __init__(self, parameters: RecoveryParameters, checksum: str) -> None:
         """Take the students' lengths of training from notebook 01's tier."""
@@ -57,16 +41,7 @@ class RecoveryMaker:
         self.kernel = {"kernel_batch": asked.kernel_batch, "kernel_every": asked.kernel_every}
 
     def student(self, name: str, seed: int, strength: float = 0.0) -> Cell:
-        """Give the cell of a student.
-
-        Args:
-            name: ``ntkd``, ``kd`` or ``vaccinated``.
-            seed: Seed.
-            strength: Error strength that the vaccinated one is trained under.
-
-        Returns:
-            The cell, notebook 01's own but for the vaccinated one.
-        """
+        """Give the cell of a student."""
         if name == VACCINATED.name:
             settings = {**best_trial("none")["settings"], "strength": strength}
             return self.students.student(VACCINATED, seed, settings)
@@ -74,16 +49,7 @@ class RecoveryMaker:
         return self.students.student(method, seed, best_trial(method.name)["settings"])
 
     def design(self, student: str, seed: int, strength: float = 0.0) -> Cell:
-        """Make the cell that designs a student's metasurfaces for one colour, green.
-
-        Args:
-            student: Which student.
-            seed: Its seed.
-            strength: As in `student`.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that designs a student's metasurfaces for one colour, green."""
         arguments = {**self._common(seed), "steps": self.parameters.design_steps}
         needs = {"student": self.student(student, seed, strength)}
         return self._cell(f"design/{student}/seed={seed}", "design:fit", arguments, needs, cost=10)
@@ -101,22 +67,7 @@ class RecoveryMaker:
         test: bool = True,
         tag: str = "",
     ) -> Cell:
-        """Make the cell that makes one device, captures through it, and recovers in several ways.
-
-        Args:
-            student: Which student.
-            seed: Its seed.
-            number: Which device of the seed.
-            strength: Error strength.
-            recoveries: Settings by name of the way to recover.
-            captures: Training images captured; the usual number when left out.
-            vaccine: Error strength that a vaccinated student was trained under.
-            test: Whether the test set is read; not while tuning.
-            tag: Added to the name.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that makes one device, captures through it, and recovers in several ways."""
         count = captures or self.parameters.captures
         arguments = self._common(seed) | {
             "number": number,
@@ -144,14 +95,7 @@ class RecoveryMaker:
         return self._cell(f"sensitivity/seed={seed}", "sensitivity:run", arguments, needs, cost=10)
 
     def colour(self, seeds: Sequence[int]) -> Cell:
-        """Make the cell that designs colour filters for three wavelengths at once.
-
-        Args:
-            seeds: Seeds of the students whose filters become the colours of others.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that designs colour filters for three wavelengths at once."""
         count = self.parameters.colour_filters
         arguments = {"filters": count, "steps": self.parameters.design_steps, "colours": COLOURS}
         needs = {f"student{seed}": self.student("ntkd", seed) for seed in seeds}

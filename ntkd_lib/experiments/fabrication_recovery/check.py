@@ -13,24 +13,16 @@ from ntkd_lib.data.load import load
 from ntkd_lib.experiments.fabrication_recovery.made import TAPS, restore_design
 from ntkd_lib.experiments.fabrication_recovery.summary import design_record
 from ntkd_lib.experiments.notebook import Run
+from ntkd_lib.lab.cells import Record
 from ntkd_lib.optics.captured import read_out
 from ntkd_lib.optics.device import Device
 from ntkd_lib.optics.layout import read_gds, write_gds
 from ntkd_lib.optics.pillars import pillar_phase
 from ntkd_lib.optics.propagation import sensor_intensity
-from ntkd_lib.records.cells import Record
 
 
 def read_out_error(run: Run, images: int = 2) -> float:
-    """Read images out by SciPy's convolution in float64, capture by capture, and compare.
-
-    Args:
-        run: The run.
-        images: Number of test images.
-
-    Returns:
-        Largest difference over the largest value.
-    """
+    """Read images out by SciPy's convolution in float64, capture by capture, and compare."""
     design = restore_design(_design(run))
     psfs = Device().psfs(design.widths, design.geometry, TAPS)
     scenes = load(run.parameters.data, "test").images[:images].float() / 255
@@ -51,14 +43,7 @@ def _slow(scene: np.ndarray, psfs: torch.Tensor, gains: torch.Tensor) -> np.ndar
 
 
 def propagation_error(run: Run) -> float:
-    """Propagate one designed metasurface in float64 with twice the padding, and compare.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Relative error of its light, Frobenius.
-    """
+    """Propagate one designed metasurface in float64 with twice the padding, and compare."""
     design = restore_design(_design(run))
     geometry, window = design.geometry, design.geometry.taps * design.geometry.pixel
     phase = pillar_phase(design.widths[:1], geometry.wavelengths)
@@ -68,14 +53,7 @@ def propagation_error(run: Run) -> float:
 
 
 def gds_round_trip(run: Run) -> tuple[int, int]:
-    """Write one designed metasurface as GDSII, and read it back.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Pillars written, and grid cells whose width came back different.
-    """
+    """Write one designed metasurface as GDSII, and read it back."""
     design = restore_design(_design(run))
     widths = design.widths[0].double().numpy()
     with tempfile.TemporaryDirectory() as folder:

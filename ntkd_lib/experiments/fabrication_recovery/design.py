@@ -12,13 +12,13 @@ from ntkd_lib.experiments.fabrication_recovery.made import GREEN, TAPS, Design
 from ntkd_lib.experiments.fabrication_recovery.reading import accuracy_through
 from ntkd_lib.experiments.ntkd_classification.restore import restore_student
 from ntkd_lib.experiments.ntkd_classification.setting import prepare
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.optics.captured import CapturedStudent
 from ntkd_lib.optics.design import Fit, capture_gains, design_widths, efficiency, plane_psfs, whole_pixels
 from ntkd_lib.optics.device import Device
 from ntkd_lib.optics.geometry import SCALED, Geometry
 from ntkd_lib.optics.psf import binned, psf_cosine, target_psfs
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import deterministic
 
 
 def fit(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -26,7 +26,6 @@ def fit(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
 
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``device``, ``steps``.
-        needs: ``student``.
 
     Returns:
         Cosines and efficiencies a capture and colour; test accuracy (percent) through the designed functions

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.optics.device import Device
 from ntkd_lib.optics.geometry import SCALED, Geometry
 from ntkd_lib.optics.strength import drawn_errors
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.seeds import derive_seed
 
 GREEN = SCALED.of_colours(0.532)
 TAPS = 11  # filter pixels that a capture is computed with: two around the filter
@@ -35,15 +35,7 @@ class Design:
 
 
 def restore_design(record: Record, geometry: Geometry = GREEN) -> Design:
-    """Rebuild a design from its record.
-
-    Args:
-        record: Record of a design cell.
-        geometry: What it was designed for.
-
-    Returns:
-        The design.
-    """
+    """Rebuild a design from its record."""
     widths = torch.from_numpy(record.arrays["nanometres"].astype(np.float32)) / 1000
     return Design(widths, torch.tensor(record.arrays["gains"]), geometry)
 
@@ -53,9 +45,6 @@ def make_device(arguments: Mapping[str, Any]) -> Device:
 
     Args:
         arguments: ``seed``, ``number``, ``strength``.
-
-    Returns:
-        The device.
     """
     seed = derive_seed("device", arguments["seed"], arguments["number"])
     return Device(drawn_errors(arguments["strength"], seed), seed)

@@ -11,21 +11,14 @@ from ntkd_lib.experiments.fabrication_recovery.summary import (
     theory_records,
 )
 from ntkd_lib.experiments.notebook import Run
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric, Point
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.evidence import Metric, Point
 
 READINGS = {"fixed_total": "total", "fixed_weight": "weight", "fixed_total_linear": "linear"}
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics that the claim contract names, and those of every other way to recover.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name.
-    """
+    """Collect the metrics that the claim contract names, and those of every other way to recover."""
     found = {f"ntkd.fab.mnist.{name}.accuracy": _recovery_metric(run, name) for name in (*WAYS, "ntkd_ft")}
     found |= {f"ntkd.fab.mnist.{name}.drop": _drop_metric(run, name) for name in ("kd", "ntkd", "vaccinated")}
     return found | {f"ntkd.theory.ntk_change_{new}": _series(run, old) for new, old in READINGS.items()}

@@ -42,14 +42,7 @@ class ColourDesign(NamedTuple):
 
 
 def colour_design(run: Run) -> ColourDesign:
-    """Give the design of the first colour filter.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Its positive metasurface.
-    """
+    """Give the design of the first colour filter."""
     record = run.records[f"{run.parameters.data}/colour"]
     widths = record.arrays["nanometres"][0].astype(np.float32)
     phases = pillar_phase(torch.from_numpy(widths) / 1000, SCALED.wavelengths).numpy() / (2 * np.pi)
@@ -66,14 +59,7 @@ def _to_one(images: np.ndarray) -> np.ndarray:
 
 
 def design_pixels(design: ColourDesign) -> pd.DataFrame:
-    """List wanted and designed light.
-
-    Args:
-        design: A design.
-
-    Returns:
-        One row a colour and filter pixel: colour, row, column, target, designed.
-    """
+    """List wanted and designed light."""
     index = np.indices(design.targets.shape).reshape(3, -1)
     names = np.array(COLOURS)[index[0]]
     values = {"target": design.targets.ravel(), "designed": design.pixels.ravel()}
@@ -81,14 +67,7 @@ def design_pixels(design: ColourDesign) -> pd.DataFrame:
 
 
 def colour_table(run: Run) -> pd.DataFrame:
-    """Summarise all colour designs.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a colour: smallest and mean cosine, mean efficiency (percent), number of metasurfaces.
-    """
+    """Summarise all colour designs."""
     record = run.records[f"{run.parameters.data}/colour"].values
     cosines, shares = (np.array(record[name]) for name in ("cosines", "efficiency"))
     return pd.DataFrame(
@@ -104,16 +83,7 @@ def colour_table(run: Run) -> pd.DataFrame:
 
 
 def designs(run: Run) -> pd.DataFrame:
-    """List the students' own designs, before any error.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a student and seed: smallest cosine, mean efficiency (percent), test accuracy (percent) with
-        the filters as trained, with the designed ones, and with all light that lands within the
-        metasurface's size.
-    """
+    """List the students' own designs, before any error."""
     rows = []
     for student in ("ntkd", "kd", "vaccinated"):
         for seed in run.parameters.all_seeds:
@@ -134,15 +104,7 @@ class Maps(NamedTuple):
 
 
 def captured_maps(run: Run, image: int = 0) -> Maps:
-    """Read a training image out through the first seed's design, and through its first device.
-
-    Args:
-        run: The run.
-        image: Position in the training set.
-
-    Returns:
-        The scene and both read-outs.
-    """
+    """Read a training image out through the first seed's design, and through its first device."""
     seed = run.parameters.all_seeds[0]
     design = restore_design(design_record(run, "ntkd", seed))
     scene = load(run.parameters.data, "train").images[image : image + 1].float() / 255
@@ -155,14 +117,7 @@ def captured_maps(run: Run, image: int = 0) -> Maps:
 
 
 def map_values(maps: Maps) -> pd.DataFrame:
-    """List the entries of both read-outs.
-
-    Args:
-        maps: Read-outs.
-
-    Returns:
-        One row a filter and pixel: filter, row, column, designed, made.
-    """
+    """List the entries of both read-outs."""
     index = np.indices(maps.made.shape).reshape(3, -1)
     named = dict(zip(("filter", "row", "column"), index, strict=True))
     return pd.DataFrame({**named, "designed": maps.designed.ravel(), "made": maps.made.ravel()})

@@ -6,18 +6,11 @@ from ntkd_lib.experiments.fabrication_recovery.methods import METHODS
 from ntkd_lib.experiments.fabrication_recovery.parameters import RecoveryParameters
 from ntkd_lib.experiments.fabrication_recovery.settings import best_trial, chosen_form, severity
 from ntkd_lib.experiments.plans import with_needs
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 
 def plan(parameters: RecoveryParameters) -> list[Cell]:
-    """List the cells of a run, with the students, teachers and designs that they need.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        Cells, each after those that it needs.
-    """
+    """List the cells of a run, with the students, teachers and designs that they need."""
     maker = RecoveryMaker(parameters, locate(parameters.data).sha256)
     seeds = parameters.all_seeds
     cells = [cell for seed in seeds for cell in _of_seed(maker, parameters, seed)]

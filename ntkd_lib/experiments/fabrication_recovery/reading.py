@@ -16,17 +16,7 @@ def accuracy_through(
     gains: Float[Tensor, "m c"],
     labels: Int[Tensor, " n"],
 ) -> dict[str, float]:
-    """Test several back ends on the same captures.
-
-    Args:
-        models: Back ends by name; calibrated ones take captures, the others read-outs.
-        frames: Captures, some at a time.
-        gains: Signed digital gains of the design.
-        labels: Classes of all captures.
-
-    Returns:
-        Accuracy in percent by name.
-    """
+    """Test several back ends on the same captures."""
     hits, start = dict.fromkeys(models, 0), 0
     for captures in frames:
         wanted = labels[start : start + len(captures)]

@@ -24,10 +24,10 @@ from ntkd_lib.experiments.fabrication_recovery.methods import CALIBRATION, CLEAN
 from ntkd_lib.experiments.fabrication_recovery.reading import accuracy_through
 from ntkd_lib.experiments.ntkd_classification.restore import restore_student
 from ntkd_lib.experiments.ntkd_classification.setting import Setting, prepare
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.optics.captured import CalibratedStudent, CapturedStudent, read_out
 from ntkd_lib.optics.device import Device
 from ntkd_lib.optics.errors import Captures
-from ntkd_lib.records.cells import CellResult, Record
 
 HELD_OUT, BATCH = 2000, 128
 EPOCHS = 16  # at most about so many: validation images are tested twice in each

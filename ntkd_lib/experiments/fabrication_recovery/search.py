@@ -16,13 +16,13 @@ from ntkd_lib.experiments.fabrication_recovery.parameters import RecoveryParamet
 from ntkd_lib.experiments.fabrication_recovery.recover import NONE
 from ntkd_lib.experiments.ntkd_classification.methods import Method
 from ntkd_lib.experiments.ntkd_classification.search import draw_settings
-from ntkd_lib.records.atomic import write_json
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.provenance import snapshot
-from ntkd_lib.records.searches import search_file
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.atomic import write_json
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.provenance import snapshot
+from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.store import CellStore
 
 TRIALS = 4  # of the 8 points that a method's sequence gives
 TUNING_SEED, TUNING_DEVICES = 1000, (0,)
@@ -35,15 +35,7 @@ def tuned_methods() -> list[Method]:
 
 
 def calibrate(maker: RecoveryMaker, workers: int | None) -> dict[str, Any]:
-    """Find the strength at which the tuning student drops as far as the paper's device, by halving.
-
-    Args:
-        maker: Maker of cells.
-        workers: Processes.
-
-    Returns:
-        ``strength``, ``drop`` (points) and the ``trials`` in their order.
-    """
+    """Find the strength at which the tuning student drops as far as the paper's device, by halving."""
     student = maker.student("ntkd", TUNING_SEED)
     ideal = _records([student], workers)[student.name].values["validation"]
     low, high, trials = 0.0, 1.0, []
@@ -66,16 +58,7 @@ def _records(cells: list[Cell], workers: int | None) -> dict[str, Any]:
 
 
 def trials_at(maker: RecoveryMaker, strength: float, workers: int | None) -> list[dict[str, Any]]:
-    """Try settings of every method on the tuning devices; nothing of the test set is read.
-
-    Args:
-        maker: Maker of cells.
-        strength: Error strength.
-        workers: Processes.
-
-    Returns:
-        One row a trial: ``method``, ``settings``, ``validation`` in percent.
-    """
+    """Try settings of every method on the tuning devices; nothing of the test set is read."""
     methods = tuned_methods()
     cells = {
         (trial, number): maker.device(

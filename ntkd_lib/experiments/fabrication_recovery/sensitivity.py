@@ -7,11 +7,11 @@ from ntkd_lib.experiments.fabrication_recovery.made import TAPS, restore_design
 from ntkd_lib.experiments.fabrication_recovery.reading import accuracy_through
 from ntkd_lib.experiments.ntkd_classification.restore import restore_student
 from ntkd_lib.experiments.ntkd_classification.setting import prepare
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.optics.captured import CapturedStudent
 from ntkd_lib.optics.device import Device
 from ntkd_lib.optics.errors import Error
 from ntkd_lib.optics.strength import SINGLE_ERRORS
-from ntkd_lib.records.cells import CellResult, Record
 
 
 def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -19,7 +19,6 @@ def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
 
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``device``, ``images``.
-        needs: ``student``, ``design``.
 
     Returns:
         ``none``, and by error a pair of validation accuracies (percent).

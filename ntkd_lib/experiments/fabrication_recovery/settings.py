@@ -4,16 +4,11 @@ from typing import Any
 
 from ntkd_lib.experiments.fabrication_recovery import NOTEBOOK
 from ntkd_lib.experiments.fabrication_recovery.methods import FORMS, METHODS
-from ntkd_lib.records.searches import best_of, mean_validation, read_search
+from ntkd_lib.lab.searches import best_of, mean_validation, read_search
 
 
 def search() -> dict[str, Any]:
-    """Read the recorded search.
-
-    Returns:
-        ``severity`` (strength, drop reached, its trials), ``trials`` (method, settings, validation accuracy
-        for each tuning device), ``space``, ``budget`` and ``provenance``.
-    """
+    """Read the recorded search."""
     return read_search(NOTEBOOK)
 
 
@@ -23,14 +18,7 @@ def severity() -> float:
 
 
 def best_trial(method: str) -> dict[str, Any]:
-    """Give the trial with the highest mean validation accuracy of a method (the first of equals).
-
-    Args:
-        method: Name of a method; one without a search of its own stands for the method that it follows.
-
-    Returns:
-        ``method``, ``settings`` and ``validation`` (percent, one value for each tuning device).
-    """
+    """Give the trial with the highest mean validation accuracy of a method (the first of equals)."""
     owner = METHODS[method].settings_of
     return best_of(search()["trials"], owner)
 

@@ -13,8 +13,8 @@ from ntkd_lib.experiments.fabrication_recovery.settings import chosen_form, sear
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification.settings import chosen_form as student_form
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.verdicts import bootstrap_interval
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.verdicts import bootstrap_interval
 
 NONE = "uncompensated"
 PAPER = {NONE: 89.2, "e2e_ft": 93.2, "ntkd_ft": 95.1}
@@ -24,29 +24,13 @@ WAYS = (NONE, *METHODS)
 
 
 def label_of(name: str) -> str:
-    """Give what figures call a way to recover; ``ntkd_ft`` is the chosen form of the kernel loss.
-
-    Args:
-        name: Name of a way, ``uncompensated``, ``ntkd_ft`` or ``vaccinated``.
-
-    Returns:
-        Its label.
-    """
+    """Give what figures call a way to recover; ``ntkd_ft`` is the chosen form of the kernel loss."""
     known = {NONE: "no compensation", "ntkd_ft": "NTKD", "vaccinated": "vaccinated, no compensation"}
     return known[name] if name in known else METHODS[name].label
 
 
 def student_record(run: Run, student: str, seed: int) -> Record:
-    """Give the record of a student without errors.
-
-    Args:
-        run: The run.
-        student: ``ntkd``, ``kd`` or ``vaccinated``.
-        seed: Seed.
-
-    Returns:
-        Record of the cell that trained it.
-    """
+    """Give the record of a student without errors."""
     name = student_form() if student == "ntkd" else student
     return run.records[f"{run.parameters.data}/{name}/seed={seed}"]
 
@@ -59,33 +43,14 @@ def device_record(
     strength: float | None = None,
     captures: int | None = None,
 ) -> Record:
-    """Give the record of a device.
-
-    Args:
-        run: The run.
-        student: Which student.
-        seed: Seed.
-        number: Which device of the seed.
-        strength: Error strength; the calibrated one when left out.
-        captures: Training images captured; the usual number when left out.
-
-    Returns:
-        Record of the cell.
-    """
+    """Give the record of a device."""
     count = captures or run.parameters.captures
     at = severity() if strength is None else strength
     return run.records[f"{run.parameters.data}/{device_name(student, at, count, seed, number)}"]
 
 
 def scores(run: Run) -> pd.DataFrame:
-    """List what every way to recover reaches at the calibrated strength.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a way, seed and device: name, label, accuracy and ideal (percent), converged.
-    """
+    """List what every way to recover reaches at the calibrated strength."""
     rows = []
     for seed in run.parameters.all_seeds:
         ideal = student_record(run, "ntkd", seed).values["accuracy"]
@@ -99,28 +64,12 @@ def scores(run: Run) -> pd.DataFrame:
 
 
 def by_seed(table: pd.DataFrame, name: str) -> pd.Series:
-    """Average a way's accuracy over the devices of each seed.
-
-    Args:
-        table: As `scores` gives it.
-        name: Name of a way, or ``ntkd_ft``.
-
-    Returns:
-        Percent, by seed.
-    """
+    """Average a way's accuracy over the devices of each seed."""
     return table[table["name"] == form_of(name)].groupby("seed")["accuracy"].mean()
 
 
 def summary_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Average the ways to recover over devices and seeds.
-
-    Args:
-        table: As `scores` gives it.
-
-    Returns:
-        One row a way: mean and 95 % interval over seeds (percent), the share of the lost accuracy that it
-        wins back (percent), mean without errors, the paper's value, and the paper's share.
-    """
+    """Average the ways to recover over devices and seeds."""
     ideal, none = table.groupby("seed")["ideal"].mean(), by_seed(table, NONE)
     rows = []
     for name in WAYS:
@@ -148,14 +97,6 @@ def share_of(reached: float, lost: float, ideal: float) -> float:
 
     >>> round(share_of(95.1, 89.2, 97.3))
     73
-
-    Args:
-        reached: Accuracy after recovery, percent.
-        lost: Accuracy before it.
-        ideal: Accuracy without errors.
-
-    Returns:
-        Percent.
     """
     return 100 * (reached - lost) / (ideal - lost) if ideal > lost else float("nan")
 
@@ -170,14 +111,7 @@ PAIRS = (
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare ways to recover seed by seed.
-
-    Args:
-        table: As `scores` gives it.
-
-    Returns:
-        One row a pair, as ``gap_row`` makes it.
-    """
+    """Compare ways to recover seed by seed."""
     by_method = {name: by_seed(table, name) for pair in PAIRS for name in pair}
     return pd.DataFrame(
         gap_row(by_method, pair, f"{label_of(pair[0])} − {label_of(pair[1])}") for pair in PAIRS
@@ -185,15 +119,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sweep(run: Run) -> pd.DataFrame:
-    """List accuracy against error strength.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a way, strength and seed: way, label, x (strength, percent), seed, accuracy, lost, ideal, and
-        psf_error, the relative change of the captures' functions.
-    """
+    """List accuracy against error strength."""
     rows = []
     for strength in sorted({*run.parameters.strengths, severity()}):
         for seed in run.parameters.all_seeds:
@@ -218,16 +144,7 @@ def _perfect(run: Run) -> list[dict[str, object]]:
 
 
 def design_record(run: Run, student: str, seed: int) -> Record:
-    """Give the record of a student's design.
-
-    Args:
-        run: The run.
-        student: Which student.
-        seed: Its seed.
-
-    Returns:
-        Record of the cell.
-    """
+    """Give the record of a student's design."""
     return run.records[f"{run.parameters.data}/design/{student}/seed={seed}"]
 
 
@@ -248,26 +165,12 @@ def _ways(
 
 
 def form_of(name: str) -> str:
-    """Give the way that a name stands for: ``ntkd_ft`` is the chosen form of the kernel loss.
-
-    Args:
-        name: Name of a way, or ``ntkd_ft``.
-
-    Returns:
-        Name of a way.
-    """
+    """Give the way that a name stands for: ``ntkd_ft`` is the chosen form of the kernel loss."""
     return chosen_form() if name == "ntkd_ft" else name
 
 
 def capture_sweep(run: Run) -> pd.DataFrame:
-    """List accuracy against the number of captures.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Rows as in `sweep`, ``x`` being the number of captures.
-    """
+    """List accuracy against the number of captures."""
     counts = sorted({*run.parameters.capture_counts, run.parameters.captures})
     return pd.DataFrame(
         row
@@ -278,14 +181,7 @@ def capture_sweep(run: Run) -> pd.DataFrame:
 
 
 def averaged(rows: pd.DataFrame) -> pd.DataFrame:
-    """Average a sweep over seeds, with intervals, and add the share that is won back.
-
-    Args:
-        rows: As `sweep` or `capture_sweep` gives them.
-
-    Returns:
-        One row a way and x: way, label, x, mean, low, high, share, share_low, share_high.
-    """
+    """Average a sweep over seeds, with intervals, and add the share that is won back."""
     found = []
     for (way, label, x), part in rows.groupby(["way", "label", "x"], sort=False):
         low, high = bootstrap_interval(list(part["accuracy"]))
@@ -302,16 +198,7 @@ def _interval(values: Iterable[float]) -> tuple[float, float]:
 
 
 def stops_working(rows: pd.DataFrame, way: str = "ntkd_ft", half: float = 50.0) -> float | None:
-    """Give the weakest strength from which on less than half of the lost accuracy is won back.
-
-    Args:
-        rows: As `averaged` gives them for strengths.
-        way: Way to recover.
-        half: Share that counts as working, percent.
-
-    Returns:
-        Strength in percent, or None where it works at every strength.
-    """
+    """Give the weakest strength from which on less than half of the lost accuracy is won back."""
     part = rows[rows["way"] == way].sort_values("x", ascending=False)
     failing = None
     for row in part.itertuples():
@@ -322,15 +209,7 @@ def stops_working(rows: pd.DataFrame, way: str = "ntkd_ft", half: float = 50.0) 
 
 
 def sensitivity(run: Run) -> pd.DataFrame:
-    """List what each error costs by itself.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row an error, most costly last: error, first and second (change of accuracy at its two
-        magnitudes, points, mean over seeds), with the lowest and highest seed of each.
-    """
+    """List what each error costs by itself."""
     records = [
         run.records[f"{run.parameters.data}/sensitivity/seed={s}"].values for s in run.parameters.all_seeds
     ]
@@ -346,11 +225,7 @@ def sensitivity(run: Run) -> pd.DataFrame:
 
 
 def calibration() -> pd.DataFrame:
-    """List the trials by which the error strength was set.
-
-    Returns:
-        One row a trial: strength (percent) and mean drop (points).
-    """
+    """List the trials by which the error strength was set."""
     trials = search()["severity"]["trials"]
     return pd.DataFrame({"strength": 100 * t["strength"], "drop": t["drop"]} for t in trials).sort_values(
         "strength"
@@ -358,14 +233,7 @@ def calibration() -> pd.DataFrame:
 
 
 def theory_records(run: Run) -> dict[int, Record]:
-    """Give the records of the theory's networks by seed.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Record by seed.
-    """
+    """Give the records of the theory's networks by seed."""
     return {
         s: run.records[f"{run.parameters.data}/theory/seed={s}"] for s in range(run.parameters.theory_seeds)
     }

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ntkd_lib.data.load import load
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import derive_seed, deterministic
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed, deterministic
 
 IMAGES, CLASSES, TAPS, SIDE, NARROWEST, CHUNK = 64, 10, 49, 28, 8, 32
 
@@ -28,7 +28,6 @@ def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
 
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``widest``.
-        needs: Nothing.
 
     Returns:
         ``filters``, and by reading the relative Frobenius change at each width.
@@ -94,15 +93,6 @@ def filter_sum(
     All weights are normal. The kernel is a sum over filters, taken some at a time.
 
     Source: NTKD paper, Eq. 6 and 11, in the parametrisation of Jacot et al. (2018).
-
-    Args:
-        patches: Surroundings of the ``f`` pixels of each pooling window, from `pooled_patches`.
-        weights: Filters.
-        heads: Weights of the dense layer.
-        rectify: Whether there is a ReLU.
-
-    Returns:
-        Symmetric kernel, summed over classes.
     """
     kernel = torch.zeros(len(patches), len(patches)).to(patches)
     for part, head in zip(weights.split(CHUNK), heads.split(CHUNK, dim=1), strict=True):
@@ -115,14 +105,7 @@ def filter_sum(
 
 
 def pooled_patches(images: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n q 4 s"]:
-    """Cut the 7 x 7 surroundings of every pixel, by pooling window and place in it.
-
-    Args:
-        images: Images.
-
-    Returns:
-        Patches.
-    """
+    """Cut the 7 x 7 surroundings of every pixel, by pooling window and place in it."""
     height, width = images.shape[-2:]
     columns = functional.unfold(images, 7, padding=3).transpose(1, 2)
     windows = columns.unflatten(1, (height // 2, 2, width // 2, 2)).transpose(2, 3)

@@ -16,14 +16,7 @@ LABELS = {
 
 
 def theory(run: Run) -> pd.DataFrame:
-    """List the relative change of the tangent kernel.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a reading, number of filters and seed: reading, label, filters, seed, change.
-    """
+    """List the relative change of the tangent kernel."""
     return pd.DataFrame(
         {"reading": name, "label": label, "filters": filters, "seed": seed, "change": change}
         for seed, record in theory_records(run).items()
@@ -33,15 +26,7 @@ def theory(run: Run) -> pd.DataFrame:
 
 
 def slopes(table: pd.DataFrame) -> pd.DataFrame:
-    """Fit a line to the logarithms of each seed's changes.
-
-    Args:
-        table: As `theory` gives it.
-
-    Returns:
-        One row a reading: label, mean slope, smallest and largest over seeds, and the slope of the last
-        doubling alone.
-    """
+    """Fit a line to the logarithms of each seed's changes."""
     rows = []
     for label, part in table.groupby("label", sort=False):
         fitted = [_slope(p) for _, p in part.groupby("seed")]

@@ -10,46 +10,25 @@ from ntkd_lib.experiments.ntkd_segmentation.cells import TEACHER_SEED, CellMaker
 from ntkd_lib.experiments.ntkd_segmentation.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
 from ntkd_lib.experiments.ntkd_segmentation.settings import best_trial, chosen_form
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.fabrication_segmentation"
 PLACE = ("cells", "distance", "pixel")
 
 
 def way_of(name: str) -> Way:
-    """Give the way to recover that a name stands for.
-
-    Args:
-        name: Its name; what follows a stroke does not count.
-
-    Returns:
-        The way.
-    """
+    """Give the way to recover that a name stands for."""
     return WAYS[name.partition("/")[0]]
 
 
 def method_of(way: str) -> Method:
-    """Give the student of notebook 02 whose loss and settings a way to recover takes.
-
-    Args:
-        way: Name of the way to recover.
-
-    Returns:
-        The method.
-    """
+    """Give the student of notebook 02 whose loss and settings a way to recover takes."""
     name = way_of(way).settings_of
     return METHODS[chosen_form() if name == "ntkd" else name]
 
 
 class DeviceMaker:
-    """Make the cells of one data set: students from notebook 02, their designs, and devices made of them.
-
-    Args:
-        parameters: What notebook 02 is asked for.
-        checksum: SHA-256 of the data set.
-        protocol: Budgets.
-        real: Whether it is the real data set.
-    """
+    """Make the cells of one data set: students from notebook 02, their designs, and devices made of them."""
 
     def __init__(
         self,
@@ -65,26 +44,12 @@ class DeviceMaker:
         self.asked = parameters
 
     def student(self, seed: int) -> Cell:
-        """Give the cell of the NTKD student, notebook 02's own.
-
-        Args:
-            seed: Seed.
-
-        Returns:
-            The cell.
-        """
+        """Give the cell of the NTKD student, notebook 02's own."""
         method = METHODS[chosen_form()]
         return self.students.student(method, seed, best_trial(method.name)["settings"])
 
     def design(self, seed: int) -> Cell:
-        """Make the cell that designs a student's metasurfaces for three colours.
-
-        Args:
-            seed: Seed of the student.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that designs a student's metasurfaces for three colours."""
         arguments = self._common(seed, "design_steps", *PLACE)
         return self._cell(
             f"design/seed={seed}", "design:fit", arguments, {"student": self.student(seed)}, 110
@@ -103,18 +68,7 @@ class DeviceMaker:
         return self._cell("kernel", "kernel:compress", arguments, needs, asked.kernel_images / 3)
 
     def device(self, seed: int, number: int, ways: Mapping[str, float], *, tested: bool = True) -> Cell:
-        """Make the cell that makes one device, captures through it, and recovers in several ways.
-
-        Args:
-            seed: Seed of the student.
-            number: Which device of the seed.
-            ways: Learning rate by name of the way to recover; where a way is tried with several, the name
-                goes on after a stroke, as in ``e2e_ft/0.001``.
-            tested: Whether the test cars are read; not while tuning.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that makes one device, captures through it, and recovers in several ways."""
         arguments = self._common(seed, "steps", "share", "followed", *PLACE) | {
             "number": number,
             "strength": severity(),

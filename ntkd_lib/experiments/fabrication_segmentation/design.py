@@ -8,11 +8,11 @@ import torch
 
 from ntkd_lib.experiments.fabrication_segmentation.protocol import Protocol
 from ntkd_lib.experiments.ntkd_segmentation.teacher import restore
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.optics.design import Fit, capture_gains, design_widths, efficiency, plane_psfs
 from ntkd_lib.optics.psf import binned, psf_cosine, target_psfs
 from ntkd_lib.optics.segmentation import carvana_student
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import deterministic
 
 
 def fit(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -20,7 +20,6 @@ def fit(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
 
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``device``, ``protocol``.
-        needs: ``student``.
 
     Returns:
         Cosines and efficiencies a capture and colour; ``nanometres``, the pillar widths, and ``gains``.

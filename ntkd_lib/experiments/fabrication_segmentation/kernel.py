@@ -12,9 +12,9 @@ from ntkd_lib.distill.mask_training import scenes
 from ntkd_lib.experiments.fabrication_segmentation.photographed import load_part, photographed_rows
 from ntkd_lib.experiments.fabrication_segmentation.protocol import Protocol
 from ntkd_lib.experiments.ntkd_segmentation.teacher import restore_teacher
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.ntk.landmarks import LandmarkKernel
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import deterministic
 
 CHUNK = 8
 
@@ -25,7 +25,6 @@ def compress(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``device``, ``protocol``, ``summary``, ``outputs``,
             ``landmarks``, ``images``: how many, landmarks not counted, as far as there are so many.
-        needs: ``teacher``.
 
     Returns:
         What was asked for; arrays ``places`` (among the photographed images), ``features``, ``diagonal``.

@@ -20,13 +20,6 @@ def photographed_rows(cars: tuple[str, ...], share: int) -> Int[Tensor, " n"]:
 
     >>> photographed_rows(("a", "a", "b", "c"), 2)
     tensor([0, 1, 3])
-
-    Args:
-        cars: Car of each training image.
-        share: One car in so many.
-
-    Returns:
-        Positions of the chosen images.
     """
     chosen = set(sorted(set(cars))[::share])
     return torch.tensor([row for row, car in enumerate(cars) if car in chosen])
@@ -37,7 +30,6 @@ def load_part(arguments: Mapping[str, Any], part: Part) -> MaskedImages:
 
     Args:
         arguments: ``data`` and ``sha256``, which the data must have.
-        part: ``train``, ``val`` or ``test``.
 
     Returns:
         Images and masks.
@@ -61,28 +53,11 @@ class Bench:
 
     @classmethod
     def of(cls, device: CoarseDevice, design: Design) -> "Bench":
-        """Put a device on the bench.
-
-        Args:
-            device: The device.
-            design: What it is made from.
-
-        Returns:
-            The bench.
-        """
+        """Put a device on the bench."""
         return cls(device, design, device.psfs(design.widths, design.geometry, TAPS))
 
     def read_outs(self, part: MaskedImages, rows: Tensor | slice, name: str) -> ReadOuts:
-        """Photograph some images of a part and read them out, relative to a grey field.
-
-        Args:
-            part: Images and masks.
-            rows: Which of them.
-            name: Names the frames.
-
-        Returns:
-            Read-outs and masks.
-        """
+        """Photograph some images of a part and read them out, relative to a grey field."""
         images, gains = part.images[rows], self.design.gains
         grey = self.device.grey(self.psfs, *images.shape[2:])
         frames = self.device.photographs(images, self.psfs, name)

@@ -22,12 +22,12 @@ from ntkd_lib.experiments.ntkd_segmentation import NOTEBOOK as STUDENTS
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
 from ntkd_lib.experiments.ntkd_segmentation.settings import chosen_form
 from ntkd_lib.experiments.recording import Recording, seconds_of
-from ntkd_lib.records.cells import Cell, Record, cell_key
-from ntkd_lib.records.evidence import Evidence, Metric
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.parameters import load_parameters
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.cells import Cell, Record, cell_key
+from ntkd_lib.lab.evidence import Evidence, Metric
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.store import CellStore
 
 MODULE = "ntkd_lib.experiments.fabrication_segmentation.record"
 IDEAL = "ideal"
@@ -45,40 +45,19 @@ def recording() -> Recording:
 
 
 def metric_name(row: str) -> str:
-    """Name the metric of a row.
-
-    Args:
-        row: One of `ROWS`.
-
-    Returns:
-        The name, as the claim contract has it.
-    """
+    """Name the metric of a row."""
     return f"ntkd.fab.carvana.{row}.miou"
 
 
 def trial_cell(maker: DeviceMaker) -> Cell:
-    """Make the cell of the search: one device, every way to recover at each learning rate.
-
-    Args:
-        maker: Maker of cells.
-
-    Returns:
-        The cell; it does not read the test cars.
-    """
+    """Make the cell of the search: one device, every way to recover at each learning rate."""
     tuned = [name for name in WAYS if WAYS[name].rate_of == name]
     ways = {f"{name}/{rate:g}": rate for name in tuned for rate in RATES}
     return maker.device(*TUNED, ways, tested=False)
 
 
 def report(record: Record) -> list[dict[str, Any]]:
-    """List the trials.
-
-    Args:
-        record: Record of the search's cell.
-
-    Returns:
-        One row a way to recover and learning rate: ``way``, ``lr``, ``validation`` mIoU in percent.
-    """
+    """List the trials."""
     return [
         {"way": way, "lr": float(rate), "validation": found["validation"]}
         for name, found in record.values["recoveries"].items()
@@ -88,14 +67,7 @@ def report(record: Record) -> list[dict[str, Any]]:
 
 
 def chosen_rates(trials: list[dict[str, Any]]) -> dict[str, float]:
-    """Choose the learning rate of every way to recover on validation cars.
-
-    Args:
-        trials: As `report` gives them.
-
-    Returns:
-        Learning rate by name of the way, the first of equals.
-    """
+    """Choose the learning rate of every way to recover on validation cars."""
     found = {}
     for name, way in WAYS.items():
         own = [trial for trial in trials if trial["way"] == way.rate_of]
@@ -104,16 +76,7 @@ def chosen_rates(trials: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def metrics(maker: DeviceMaker, records: Mapping[int, Record], store: CellStore) -> dict[str, Metric]:
-    """Make the metrics of all rows.
-
-    Args:
-        maker: Maker of cells.
-        records: Device's record by seed.
-        store: Where the students' records are.
-
-    Returns:
-        Metric by name.
-    """
+    """Make the metrics of all rows."""
     students = {seed: store.load(cell_key(maker.student(seed))) for seed in records}
     found = {
         row: [records[seed].values["recoveries"][row] for seed in records] for row in ROWS if row != IDEAL
@@ -134,17 +97,7 @@ def metrics(maker: DeviceMaker, records: Mapping[int, Record], store: CellStore)
 def evidence(
     located: Located, found: Mapping[str, Metric], trials: list[dict[str, Any]], seconds: float
 ) -> Evidence:
-    """Put the metrics into evidence of tier paper.
-
-    Args:
-        located: The data set.
-        found: Metrics by name.
-        trials: The search.
-        seconds: What designs, kernel, trials and devices took.
-
-    Returns:
-        The evidence; its parameters are the protocol's.
-    """
+    """Put the metrics into evidence of tier paper."""
     asked = parameters()
     kept = {name: getattr(asked, name) for name in ("batch", "kernel_batch", "kernel_every", "device")}
     protocol = {
@@ -160,16 +113,7 @@ def evidence(
 
 
 def spent(maker: DeviceMaker, cells: list[Cell], store: CellStore) -> float:
-    """Add up what the cells of this protocol took, students and teacher not counted.
-
-    Args:
-        maker: Maker of cells.
-        cells: Cells of search and devices.
-        store: Where their records are.
-
-    Returns:
-        Seconds.
-    """
+    """Add up what the cells of this protocol took, students and teacher not counted."""
     everything = [*cells, maker.kernel(), *(maker.design(seed) for seed in SEEDS)]
     return seconds_of([cell_key(cell) for cell in everything], store)
 
@@ -177,11 +121,7 @@ def spent(maker: DeviceMaker, cells: list[Cell], store: CellStore) -> float:
 @click.command()
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
 def main(workers: int | None) -> None:
-    """Run the protocol and record it.
-
-    Raises:
-        ClickException: The real photographs are not there.
-    """
+    """Run the protocol and record it."""
     located, store = recording().real_data(), CellStore(cell_root())
     maker = DeviceMaker(parameters(), located.sha256)
     tried = trial_cell(maker)

@@ -8,8 +8,8 @@ import pandas as pd
 from ntkd_lib.experiments.fabrication_segmentation.methods import DESIGNED, NONE, WAYS
 from ntkd_lib.experiments.fabrication_segmentation.record import IDEAL, ROWS, metric_name, recording
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
-from ntkd_lib.records.evidence import Metric
-from ntkd_lib.records.verdicts import bootstrap_interval
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.verdicts import bootstrap_interval
 
 # Source: NTKD paper, Tables 3 and 4, its own student.
 PAPER = {IDEAL: 91.5, NONE: 49.7, "e2e_ft": 62.7, "ntkd_ft": 81.2}
@@ -23,22 +23,13 @@ PAIRS = (("ntkd_ft", "e2e_ft"), ("ntkd_ft", "kd_ft"), ("kd_ft", "e2e_ft"), ("e2e
 
 
 def recorded_metrics() -> dict[str, Metric]:
-    """Read the recorded scores.
-
-    Returns:
-        Metric by row; nothing where no run is recorded.
-    """
+    """Read the recorded scores."""
     found = recording().metrics()
     return {row: found[metric_name(row)] for row in ROWS if metric_name(row) in found}
 
 
 def recorded_scores() -> pd.DataFrame:
-    """Average the recorded scores over seeds.
-
-    Returns:
-        One row a state of the optics or way to recover: ``name``, ``label``, ``seeds``, mean, 95 % interval
-        (percent), ``share`` of the loss won back and the paper's score.
-    """
+    """Average the recorded scores over seeds."""
     found, rows = recorded_metrics(), []
     for name, metric in found.items():
         low, high = bootstrap_interval(metric.values)
@@ -62,11 +53,7 @@ def _share(found: dict[str, Metric], name: str) -> float:
 
 
 def recorded_gaps() -> pd.DataFrame:
-    """Compare the recorded ways seed by seed, each pair on one device.
-
-    Returns:
-        One row a pair, as ``gap_row`` makes it.
-    """
+    """Compare the recorded ways seed by seed, each pair on one device."""
     found = {name: pd.Series(m.values, index=m.seeds) for name, m in recorded_metrics().items()}
     pairs = [pair for pair in PAIRS if set(pair) <= found.keys()]
     return pd.DataFrame(gap_row(found, pair, f"{LABELS[pair[0]]} − {LABELS[pair[1]]}") for pair in pairs)

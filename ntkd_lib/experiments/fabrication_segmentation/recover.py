@@ -18,10 +18,10 @@ from ntkd_lib.experiments.fabrication_segmentation.methods import CLEAN, DESIGNE
 from ntkd_lib.experiments.fabrication_segmentation.photographed import Bench, load_part, photographed_rows
 from ntkd_lib.experiments.fabrication_segmentation.protocol import Protocol
 from ntkd_lib.experiments.ntkd_segmentation.teacher import restore
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.optics.captured_masks import CapturedMaskStudent, CoarseDevice
 from ntkd_lib.optics.segmentation import carvana_student
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import deterministic
 
 
 def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:

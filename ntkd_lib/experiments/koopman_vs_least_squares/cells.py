@@ -5,7 +5,7 @@ from math import comb
 from typing import Any
 
 from ntkd_lib.experiments.koopman_vs_least_squares.parameters import KoopmanParameters
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.koopman_vs_least_squares"
 TOLERANCE, SEARCH_TOLERANCE = 1e-6, 1e-3
@@ -13,13 +13,7 @@ COST = {"mlp": 1.2, "resnet18": 200.0}  # seconds an epoch
 
 
 class CellMaker:
-    """Make the cells of one data set, sharing teachers and scores between methods.
-
-    Args:
-        parameters: What the notebook was asked for.
-        data: Name of the data set.
-        checksum: SHA-256 of the data set.
-    """
+    """Make the cells of one data set, sharing teachers and scores between methods."""
 
     def __init__(self, parameters: KoopmanParameters, data: str, checksum: str) -> None:
         self.parameters = parameters
@@ -27,29 +21,14 @@ class CellMaker:
         self.checksum = checksum
 
     def teacher(self, seed: int, network: str = "mlp") -> Cell:
-        """Make the cell that trains a teacher.
-
-        Args:
-            seed: Seed of split, start and batches.
-            network: ``mlp`` or ``resnet18``.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that trains a teacher."""
         epochs = self.parameters.teacher_epochs if network == "mlp" else self.parameters.resnet_epochs
         arguments = {**self._source(seed), "epochs": epochs, "network": network}
         name = f"{_prefix(network)}teacher/seed={seed}"
         return self._cell(name, "teacher:train", arguments, cost=2 + epochs * COST[network])
 
     def inputs(self, seed: int) -> Cell:
-        """Make the cell that reduces images to scores.
-
-        Args:
-            seed: Seed of the split.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that reduces images to scores."""
         count = max([*self.parameters.quadratic, *self.parameters.cubic])
         arguments = {**self._source(seed), "components": count}
         return self._cell(f"inputs/seed={seed}", "inputs:project", arguments, cost=3)
@@ -69,24 +48,7 @@ class CellMaker:
         start: Cell | None = None,
         network: str = "mlp",
     ) -> Cell:
-        """Make the cell that solves one student's problem.
-
-        Args:
-            method: Name of the method.
-            seed: Seed.
-            degree: Degree of the dictionary.
-            components: Principal components.
-            settings: Settings of the loss.
-            tag: Added to the name, where one method has several settings.
-            dictionary: ``monomials`` or ``rbf``.
-            hardware: Whether imperfect hardware is tried.
-            tolerance: Relative gradient norm to stop at.
-            start: Cell of another student on the same functions, whose solution is a good first guess.
-            network: The teacher's architecture.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that solves one student's problem."""
         arguments = {
             "seed": seed,
             "components": components,
@@ -108,17 +70,7 @@ class CellMaker:
     def pixels(
         self, seed: int, settings: Mapping[str, float], tag: str = "", tolerance: float = TOLERANCE
     ) -> Cell:
-        """Make the cell of cross-entropy on raw pixels.
-
-        Args:
-            seed: Seed of the split.
-            settings: Settings of the loss.
-            tag: Added to the name, where there are several settings.
-            tolerance: Relative gradient norm to stop at.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell of cross-entropy on raw pixels."""
         arguments = {
             **self._source(seed),
             "degree": 1,
@@ -139,19 +91,7 @@ class CellMaker:
         condition: bool = False,
         network: str = "mlp",
     ) -> Cell:
-        """Make the cell that solves all least-squares problems of a degree.
-
-        Args:
-            seed: Seed.
-            degree: Degree of the dictionary.
-            fits: Each a ``method``, ``components``, ``ridge`` and ``rank``.
-            hardware: Components whose weights meet imperfect hardware; 0 for none.
-            condition: Whether condition numbers are wanted.
-            network: The teacher's architecture.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that solves all least-squares problems of a degree."""
         asked = {"fits": fits, "hardware": hardware, "condition": condition}
         arguments = {"seed": seed, "degree": degree, **asked}
         name = f"{_prefix(network)}linear/q={degree}/seed={seed}"
@@ -163,9 +103,6 @@ class CellMaker:
 
         Args:
             arguments: As ``stability.solve`` reads them.
-
-        Returns:
-            The cell.
         """
         return self._both("stability", "stability:solve", {**arguments, "tolerance": TOLERANCE}, cost=40)
 
@@ -174,9 +111,6 @@ class CellMaker:
 
         Args:
             arguments: As ``course.solve`` reads them.
-
-        Returns:
-            The cell.
         """
         return self._both("course", "course:solve", {**arguments, "tolerance": TOLERANCE}, cost=30)
 

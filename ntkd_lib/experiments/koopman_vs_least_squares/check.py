@@ -16,14 +16,7 @@ PAIRS = 2000
 
 
 def accuracy_by_scikit_learn(run: Run) -> tuple[float, float]:
-    """Test the first seed's student on digits with scikit-learn's polynomial features in float64.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Accuracy by this way and as recorded, percent.
-    """
+    """Test the first seed's student on digits with scikit-learn's polynomial features in float64."""
     data, seed = run.parameters.digits, run.parameters.all_seeds[0]
     d = chosen_size(run.parameters, data, 2, "kd")
     record = student_record(run, data, 2, "kd", d, seed)
@@ -34,14 +27,7 @@ def accuracy_by_scikit_learn(run: Run) -> tuple[float, float]:
 
 
 def edmd_error(run: Run) -> float:
-    """Compare EDMD with a pseudo-inverse by singular values, on some images of the first seed.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Largest difference of the predicted activations relative to the largest of them.
-    """
+    """Compare EDMD with a pseudo-inverse by singular values, on some images of the first seed."""
     data, seed = run.parameters.digits, run.parameters.all_seeds[0]
     d = min(fit["components"] for fit in fits(run.parameters, data, 2))
     inputs = read_inputs(run.records[f"{data}/inputs/seed={seed}"], d)
@@ -56,13 +42,6 @@ def edmd_error(run: Run) -> float:
 
 
 def all_certified(run: Run) -> bool:
-    """Say whether every student's gradient norm is at most the tolerance that was asked for.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Whether it is.
-    """
+    """Say whether every student's gradient norm is at most the tolerance that was asked for."""
     found = [record.values for record in run.records.values() if "gradient" in record.values]
     return bool(found) and all(values["converged"] for values in found)

@@ -10,8 +10,8 @@ from ntkd_lib.koopman.adam import train_adam
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.lifted import Lifted
 from ntkd_lib.koopman.newton import minimise
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import deterministic
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import deterministic
 
 ADAM_LR, ADAM_BATCH = 1e-3, 256
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ntkd_lib.experiments.koopman_vs_least_squares.teacher import images_of, split_of
 from ntkd_lib.koopman.principal import fit_principal
-from ntkd_lib.records.cells import CellResult, Record
+from ntkd_lib.lab.cells import CellResult, Record
 
 
 def project(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -18,7 +18,6 @@ def project(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRe
 
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``images``, ``components``.
-        needs: Nothing.
 
     Returns:
         ``explained`` (share of variance, each component); scores, labels and the split.
@@ -54,14 +53,7 @@ class Part:
     labels: Int[Tensor, " n"]
 
     def accuracy(self, guesses: Int[Tensor, " n"]) -> float:
-        """Give the percentage of right guesses.
-
-        Args:
-            guesses: Classes.
-
-        Returns:
-            Percent.
-        """
+        """Give the percentage of right guesses."""
         return 100 * (guesses == self.labels).double().mean().item()
 
 
@@ -83,15 +75,7 @@ class Inputs:
 
 
 def read_inputs(record: Record, components: int) -> Inputs:
-    """Read the parts of a record of scores.
-
-    Args:
-        record: Record of a cell of ``project``.
-        components: How many scores to keep.
-
-    Returns:
-        The parts.
-    """
+    """Read the parts of a record of scores."""
     arrays = {
         name: torch.tensor(record.arrays[name])
         for name in ("scores", "test_scores", "labels", "test_labels", "rows", "held_out")
@@ -107,9 +91,6 @@ def read_pixels(arguments: Mapping[str, Any]) -> Inputs:
 
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``images``.
-
-    Returns:
-        The parts.
     """
     train, test = (images_of(arguments, split) for split in ("train", "test"))
     rows, held_out = split_of(arguments, len(train.labels))

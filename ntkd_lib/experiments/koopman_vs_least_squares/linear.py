@@ -13,8 +13,8 @@ from ntkd_lib.koopman.edmd import read_out
 from ntkd_lib.koopman.least_squares import NormalEquations, normal_equations
 from ntkd_lib.koopman.lifted import Lifted
 from ntkd_lib.koopman.principal import Principal, fit_principal
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import deterministic
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import deterministic
 
 WEIGHTS_OF = ("naive", "ls_logits")
 

@@ -8,7 +8,7 @@ from ntkd_lib.experiments.koopman_vs_least_squares.methods import LEAST_SQUARES,
 from ntkd_lib.experiments.koopman_vs_least_squares.parameters import KoopmanParameters
 from ntkd_lib.experiments.koopman_vs_least_squares.settings import best_trial
 from ntkd_lib.experiments.plans import with_needs
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 GARMENTS = "fashion-mnist"
 DEGREES = (1, 2, 3)
@@ -18,14 +18,7 @@ SIDE_SEEDS = 3
 
 
 def plan(parameters: KoopmanParameters) -> list[Cell]:
-    """List the cells of a run; teachers and scores come with the cells that read them.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        The cells, each once.
-    """
+    """List the cells of a run; teachers and scores come with the cells that read them."""
     cells: list[Cell] = []
     for data in data_sets(parameters):
         maker = CellMaker(parameters, data, locate(data).sha256)
@@ -41,32 +34,14 @@ def data_sets(parameters: KoopmanParameters) -> list[str]:
 
 
 def sizes(parameters: KoopmanParameters, degree: int) -> list[int]:
-    """List the numbers of components of a degree; degree 1 is a control, with the most components alone.
-
-    Args:
-        parameters: Validated parameters.
-        degree: 1, 2 or 3.
-
-    Returns:
-        Numbers, rising.
-    """
+    """List the numbers of components of a degree; degree 1 is a control, with the most components alone."""
     if degree == 1:
         return [max(parameters.quadratic)]
     return sorted(parameters.quadratic if degree == 2 else parameters.cubic)
 
 
 def chosen_size(parameters: KoopmanParameters, data: str, degree: int, method: str) -> int:
-    """Give the number of components at which a method did best on validation images of the search.
-
-    Args:
-        parameters: Validated parameters; only their sizes are looked at.
-        data: Data set.
-        degree: 1, 2 or 3.
-        method: Method.
-
-    Returns:
-        Number of components.
-    """
+    """Give the number of components at which a method did best on validation images of the search."""
     return best_trial(data, degree, method, sizes(parameters, degree))["components"]
 
 
@@ -75,14 +50,6 @@ def solved(parameters: KoopmanParameters, data: str, degree: int) -> dict[tuple[
 
     All seeds where a claim rests on it or its pair: ``kd`` at its chosen size, ``ce`` at degree 2 there and
     at its own. The first seeds elsewhere; fewer for ``kd_only``.
-
-    Args:
-        parameters: Validated parameters.
-        data: Data set.
-        degree: 1, 2 or 3.
-
-    Returns:
-        Seeds by method and number of components; ``ce`` before what starts from its solution.
     """
     every = parameters.all_seeds
     first = first_seeds(parameters)
@@ -130,16 +97,7 @@ def side_seeds(parameters: KoopmanParameters) -> list[int]:
 
 
 def fits(parameters: KoopmanParameters, data: str, degree: int) -> list[dict[str, Any]]:
-    """List the least-squares fits of a degree: each method at each size, with its chosen ridge and rank.
-
-    Args:
-        parameters: Validated parameters.
-        data: Data set.
-        degree: 1, 2 or 3.
-
-    Returns:
-        Each a ``method``, ``components``, ``ridge`` and ``rank``.
-    """
+    """List the least-squares fits of a degree: each method at each size, with its chosen ridge and rank."""
     found = []
     for method in LEAST_SQUARES:
         for d in sizes(parameters, degree):

@@ -25,14 +25,14 @@ from ntkd_lib.experiments.koopman_vs_least_squares.methods import (
 from ntkd_lib.experiments.koopman_vs_least_squares.parameters import KoopmanParameters
 from ntkd_lib.experiments.koopman_vs_least_squares.plan import DEGREES, data_sets, sizes
 from ntkd_lib.experiments.trials import draw
-from ntkd_lib.records.atomic import write_json
-from ntkd_lib.records.cells import Cell, Record
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.provenance import snapshot
-from ntkd_lib.records.searches import search_file
-from ntkd_lib.records.seeds import derive_seed
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.atomic import write_json
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.provenance import snapshot
+from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab.store import CellStore
 
 POINTS, TRIALS, TUNING_SEED = 8, 6, 1000  # POINTS: of a method's sequence
 SMALL = {1: 40, 2: 20, 3: 10}  # components of the first trials
@@ -56,23 +56,14 @@ def draw_settings(method: Method, trial: int) -> dict[str, float]:
 
 
 class Search:
-    """The trials of one data set.
-
-    Args:
-        maker: Maker of its cells.
-        workers: Worker processes.
-    """
+    """The trials of one data set."""
 
     def __init__(self, maker: CellMaker, workers: int | None) -> None:
         self.maker = maker
         self.workers = workers
 
     def trials(self) -> list[dict[str, Any]]:
-        """Run all trials.
-
-        Returns:
-            One row a trial, without anything of the test set.
-        """
+        """Run all trials."""
         found = []
         for degree in DEGREES:
             names = STUDENTS if degree == 2 else ("kd", "ce")

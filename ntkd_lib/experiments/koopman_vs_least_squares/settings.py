@@ -4,16 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from ntkd_lib.experiments.koopman_vs_least_squares import NOTEBOOK
-from ntkd_lib.records.searches import read_search
+from ntkd_lib.lab.searches import read_search
 
 
 def search() -> dict[str, Any]:
-    """Read the recorded search.
-
-    Returns:
-        ``trials`` (data, degree, method, components, settings, validation accuracy), ``space``,
-        ``budget`` and ``provenance``.
-    """
+    """Read the recorded search."""
     return read_search(NOTEBOOK)
 
 
@@ -23,15 +18,6 @@ def best_trial(
     """Give the trial with the highest validation accuracy (the first of equals).
 
     A number of components that was never tried takes the trial of the nearest one that was.
-
-    Args:
-        data: Data set; one that was not searched on takes the settings of the digits.
-        degree: Degree of the dictionary.
-        method: Method.
-        components: Which numbers of components to choose among; all that were tried when left out.
-
-    Returns:
-        The trial, with ``components``, ``settings`` and ``validation`` (percent).
     """
     trials = [t for t in search()["trials"] if t["method"] == method and t["degree"] == degree]
     known = {t["data"] for t in trials}

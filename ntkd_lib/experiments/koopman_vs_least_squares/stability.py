@@ -14,8 +14,8 @@ from ntkd_lib.koopman.least_squares import normal_equations
 from ntkd_lib.koopman.lifted import Lifted
 from ntkd_lib.koopman.newton import minimise
 from ntkd_lib.koopman.principal import fit_principal
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import derive_seed, deterministic
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed, deterministic
 
 SHARE = 0.9
 

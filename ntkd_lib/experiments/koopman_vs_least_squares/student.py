@@ -15,8 +15,8 @@ from ntkd_lib.koopman.lifted import Lifted
 from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.newton import Optimum, minimise
 from ntkd_lib.koopman.problem import Problem
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import derive_seed, deterministic
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed, deterministic
 
 BITS, NOISE, MISSING = (8, 6, 4, 3), (0.01, 0.03, 0.1, 0.3), (0.01, 0.03, 0.1)
 
@@ -57,15 +57,7 @@ def solve(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
 
 def certificate(optimum: Optimum, tolerance: float) -> dict[str, Any]:
-    """Put in words of a record how near a solution is to the optimum.
-
-    Args:
-        optimum: Solution.
-        tolerance: What was asked for.
-
-    Returns:
-        Loss, relative gradient norm, duality gap, Newton steps, passes, and whether it converged.
-    """
+    """Put in words of a record how near a solution is to the optimum."""
     return {
         "loss": optimum.value,
         "gradient": optimum.gradient,
@@ -82,7 +74,6 @@ def make_dictionary(arguments: Mapping[str, Any], inputs: Inputs) -> Dictionary:
     Args:
         arguments: ``components``, ``degree``, ``dictionary``, ``seed``; for radial functions a ``width``
             among the settings.
-        inputs: Where centres are drawn from.
 
     Returns:
         Monomials, or as many radial functions.
@@ -101,13 +92,7 @@ def make_problem(
     """Pose a student's problem on the training part.
 
     Args:
-        dictionary: Functions.
-        inputs: Data.
         needs: ``teacher`` where alpha is above 0.
-        settings: ``alpha``, ``temperature``, ``ridge``.
-
-    Returns:
-        The problem.
     """
     labels = torch.eye(10)[inputs.train.labels].T.contiguous()
     loss, soft = DistillationLoss(settings["alpha"], settings["temperature"]), labels
@@ -118,15 +103,7 @@ def make_problem(
 
 
 def guess(weights: Float[Tensor, "c m"], lifted: Lifted) -> Tensor:
-    """Give the class with the largest logit.
-
-    Args:
-        weights: W.
-        lifted: Functions of some inputs.
-
-    Returns:
-        Classes, ``(n,)``.
-    """
+    """Give the class with the largest logit."""
     used = weights.to(lifted.scores.dtype)
     return torch.cat([(used @ block).argmax(0) for block in lifted])
 
@@ -134,17 +111,7 @@ def guess(weights: Float[Tensor, "c m"], lifted: Lifted) -> Tensor:
 def imperfect(
     weights: Float[Tensor, "c m"], fitted: Lifted, test: Part, seed: int
 ) -> dict[str, dict[str, float]]:
-    """Test a linear map with few weight levels, noisy functions and dead functions.
-
-    Args:
-        weights: W.
-        fitted: Training inputs, for the scale of the functions.
-        test: Test images.
-        seed: Seed of noise and failures.
-
-    Returns:
-        Accuracy in percent by kind of fault and its level.
-    """
+    """Test a linear map with few weight levels, noisy functions and dead functions."""
     scale = function_scale(fitted)
     scaled = (weights * scale).float()
     lifted = Lifted(fitted.dictionary, test.scores)

@@ -25,14 +25,7 @@ MORE = {1: ("pixels",), 2: ("kd_only",), 3: ()}  # methods that one degree alone
 
 
 def hardware(run: Run) -> pd.DataFrame:
-    """List accuracies on imperfect hardware, digits at degree 2.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a method, fault, level and seed: accuracy in percent.
-    """
+    """List accuracies on imperfect hardware, digits at degree 2."""
     data, d = run.parameters.digits, chosen_size(run.parameters, run.parameters.digits, 2, "kd")
     rows = []
     for seed in run.parameters.all_seeds:
@@ -65,15 +58,7 @@ def _hardware_values(run: Run, data: str, d: int, seed: int) -> dict[str, Any]:
 
 
 def conditioning(run: Run) -> pd.DataFrame:
-    """List condition numbers of the lifted training data of the first seed.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a data set, degree and size: condition number with one common scale of the scores, and with
-        standardised scores.
-    """
+    """List condition numbers of the lifted training data of the first seed."""
     seed = run.parameters.all_seeds[0]
     return pd.DataFrame(
         {"data": name, "degree": degree, **row}
@@ -84,15 +69,7 @@ def conditioning(run: Run) -> pd.DataFrame:
 
 
 def stability(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """Compare the spread over seeds with that over parts of the training images, digits at degree 2.
-
-    Args:
-        run: The run.
-        table: As ``scores`` gives it.
-
-    Returns:
-        One row a method and source of variation: deviations from the mean in points, one a repetition.
-    """
+    """Compare the spread over seeds with that over parts of the training images, digits at degree 2."""
     d, rows = extra_size(run.parameters), []
     parts = run.records[f"{run.parameters.digits}/stability"].values["accuracy"]
     for method in ("kd", "ce", "naive"):
@@ -112,14 +89,7 @@ def _at(table: pd.DataFrame, method: str, d: int) -> pd.DataFrame:
 
 
 def course(run: Run) -> pd.DataFrame:
-    """Follow Adam's excess loss over the certified optimum.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row an order of images and epoch: CPU seconds and loss minus optimum.
-    """
+    """Follow Adam's excess loss over the certified optimum."""
     values = run.records[f"{run.parameters.digits}/course"].values
     return pd.DataFrame(
         {"order": order, "epoch": epoch + 1, "seconds": seconds, "excess": loss - values["optimum"]}
@@ -129,15 +99,7 @@ def course(run: Run) -> pd.DataFrame:
 
 
 def radial(run: Run, table: pd.DataFrame) -> dict[str, float]:
-    """Compare radial functions with as many monomials, digits, the same seeds.
-
-    Args:
-        run: The run.
-        table: As ``scores`` gives it.
-
-    Returns:
-        Mean accuracies in percent by dictionary, and the number of functions.
-    """
+    """Compare radial functions with as many monomials, digits, the same seeds."""
     d, data = extra_size(run.parameters), run.parameters.digits
     seeds = first_seeds(run.parameters)
     found = [student_record(run, data, 2, "kd_rbf", d, seed).values["accuracy"] for seed in seeds]
@@ -148,14 +110,7 @@ def radial(run: Run, table: pd.DataFrame) -> dict[str, float]:
 
 
 def settings(run: Run) -> pd.DataFrame:
-    """List the settings that the search chose, each method at its own size.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a data set, degree and method: components and settings in words.
-    """
+    """List the settings that the search chose, each method at its own size."""
     rows = []
     for name, data in zip(NAMES, data_sets(run.parameters), strict=True):
         for degree in DEGREES:

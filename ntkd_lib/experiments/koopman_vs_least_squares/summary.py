@@ -20,24 +20,16 @@ from ntkd_lib.experiments.koopman_vs_least_squares.plan import (
 )
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.koopman.dictionaries import Monomials
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric
-from ntkd_lib.records.verdicts import bootstrap_interval
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.verdicts import bootstrap_interval
 
 NAMES = ("mnist", "fashion")
 PAIRS = (("kd", "naive"), ("kd", "naive_published"), ("kd", "ls_logits"), ("kd", "ce"), ("ce", "ls_onehot"))
 
 
 def scores(run: Run) -> pd.DataFrame:
-    """List the scores of all methods.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a data set, degree, method, number of components and seed: accuracy and validation (percent),
-        converged, ``chosen`` (whether this is the method's own choice of size) and the cell's key.
-    """
+    """List the scores of all methods."""
     rows = []
     for name, data in zip(NAMES, data_sets(run.parameters), strict=True):
         for degree in (2, 3, 1):  # the control last
@@ -74,19 +66,7 @@ def _solution(record: Record, **known: Any) -> dict[str, Any]:
 
 
 def student_record(run: Run, data: str, degree: int, method: str, d: int, seed: int) -> Record:
-    """Give the record of one student.
-
-    Args:
-        run: The run.
-        data: Data set.
-        degree: Degree.
-        method: Method.
-        d: Components.
-        seed: Seed.
-
-    Returns:
-        The record.
-    """
+    """Give the record of one student."""
     return run.records[f"{data}/{method}/q={degree}/d={d}/seed={seed}"]
 
 
@@ -108,14 +88,7 @@ def _least_squares(run: Run, data: str, degree: int) -> Iterator[dict[str, Any]]
 
 
 def summary_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Average the scores over seeds, each method at its own choice of size.
-
-    Args:
-        table: As ``scores`` gives it.
-
-    Returns:
-        One row a data set, degree and method: components, seeds, mean, 95 % interval and standard deviation.
-    """
+    """Average the scores over seeds, each method at its own choice of size."""
     rows = []
     chosen = table[table["chosen"]]
     for (data, degree, method), part in chosen.groupby(["data", "degree", "method"], sort=False):
@@ -139,15 +112,7 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare methods seed by seed, each at its own choice of size.
-
-    Args:
-        table: As ``scores`` gives it.
-
-    Returns:
-        One row a data set, degree and pair: mean difference in points, 95 % interval, smallest difference,
-        seeds.
-    """
+    """Compare methods seed by seed, each at its own choice of size."""
     rows, compared = [], table[table["chosen"] & (table["degree"] > 1)]
     for (data, degree), part in compared.groupby(["data", "degree"], sort=False):
         by_method = {name: group.set_index("seed")["accuracy"] for name, group in part.groupby("method")}
@@ -164,14 +129,7 @@ def _pair(greater: str, less: str, gaps: pd.Series) -> dict[str, Any]:
 
 
 def teacher_share(table: pd.DataFrame) -> pd.DataFrame:
-    """Ask of every size whether the teacher adds anything: distillation minus cross-entropy, seed by seed.
-
-    Args:
-        table: As ``scores`` gives it.
-
-    Returns:
-        One row a data set, degree and number of components, with the number of functions.
-    """
+    """Ask of every size whether the teacher adds anything: distillation minus cross-entropy, seed by seed."""
     rows = []
     pairs = table[table["method"].isin(("kd", "ce"))]
     for (data, degree, d), part in pairs.groupby(["data", "degree", "components"], sort=True):
@@ -184,15 +142,7 @@ def teacher_share(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_size(table: pd.DataFrame) -> pd.DataFrame:
-    """Average accuracy by size, with what a prediction costs.
-
-    Args:
-        table: As ``scores`` gives it.
-
-    Returns:
-        One row a data set, degree, method and size: mean accuracy, functions, nonlinear products, and all
-        multiplications of an image (PCA, products, read-out).
-    """
+    """Average accuracy by size, with what a prediction costs."""
     pixels = 784
     rows = []
     lifted = table[table["method"] != "pixels"]
@@ -212,14 +162,7 @@ def by_size(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics that the claim contract names, and the accuracy of every other method.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name.
-    """
+    """Collect the metrics that the claim contract names, and the accuracy of every other method."""
     found, table = {}, scores(run)
     sets = dict(zip(NAMES, data_sets(run.parameters), strict=True))
     for (data, degree, method), part in table[table["chosen"]].groupby(["data", "degree", "method"]):
@@ -247,14 +190,7 @@ def _metric(part: pd.DataFrame, values: list[float], data: str) -> Metric:
 
 
 def residual(run: Run) -> pd.DataFrame:
-    """List the scores with a ResNet-18 as teacher, digits at degree 2.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a method (``kd``; ``naive_pca``, each seed at the ridge and rank of best validation) and seed.
-    """
+    """List the scores with a ResNet-18 as teacher, digits at degree 2."""
     data, rows = run.parameters.digits, []
     d = chosen_size(run.parameters, data, 2, "kd")
     for seed in residual_seeds(run.parameters):
@@ -276,14 +212,7 @@ def _outcome(record: Record, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def teachers(run: Run) -> pd.DataFrame:
-    """List the teachers.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a data set and seed: test accuracy in percent and whether training had reached a plateau.
-    """
+    """List the teachers."""
     return pd.DataFrame(
         {
             "data": name,

@@ -10,10 +10,10 @@ from torch.nn.functional import cross_entropy
 from ntkd_lib.data.load import load, train_validation_split
 from ntkd_lib.distill.objective import Batch
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.nets.mlp import mlp
 from ntkd_lib.nets.resnet import resnet18_grey
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import deterministic
 
 WIDTHS = (784, 256, 64, 10)
 TEACHER_LR, TEACHER_DECAY, TEACHER_BATCH = 3e-3, 1e-2, 256
@@ -25,7 +25,6 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``images``, ``epochs``, ``network``.
-        needs: Nothing.
 
     Returns:
         Accuracies in percent; ``logits`` and ``hidden`` (the input of the last layer) of all training images,
@@ -55,14 +54,7 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
 
 def build(network: str) -> nn.Sequential:
-    """Build a teacher; its last module is its last dense layer.
-
-    Args:
-        network: ``mlp`` or ``resnet18``.
-
-    Returns:
-        An untrained network from images ``(n, 1, 28, 28)`` to logits ``(n, 10)``.
-    """
+    """Build a teacher; its last module is its last dense layer."""
     if network == "mlp":
         return mlp(WIDTHS)
     whole = resnet18_grey()
@@ -90,7 +82,6 @@ def images_of(arguments: Mapping[str, Any], split: str) -> Images:
 
     Args:
         arguments: ``data``, ``sha256`` (which the data must have), ``images``.
-        split: ``train`` or ``test``.
 
     Returns:
         Intensities in [0, 1] and labels.
@@ -101,13 +92,5 @@ def images_of(arguments: Mapping[str, Any], split: str) -> Images:
 
 
 def split_of(arguments: Mapping[str, Any], count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw which images are for training and which for validation; the seed alone decides.
-
-    Args:
-        arguments: ``seed``.
-        count: Number of images.
-
-    Returns:
-        Positions for training and for validation, one sixth.
-    """
+    """Draw which images are for training and which for validation; the seed alone decides."""
     return train_validation_split(count, arguments["seed"], VALIDATION_SHARE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ntkd_lib.experiments.nint_speedup.methods import METHODS
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.nint_speedup"
 LR, SHARE = 1e-4, 0.2  # the paper's
@@ -49,16 +49,7 @@ class Setup:
         """Make the cell of a race.
 
         Args:
-            subject: Description of the signal.
-            seed: Seed of weights and draws.
-            entrants: As ``entrant`` makes them.
-            tag: Part of the cell's name that tells races of one signal apart.
-            windows: Ends of the spans of steps in which visits are counted.
-            leader: The entrant whose time all get; None for equal steps.
             needs: The cell that makes the signal, where one does.
-
-        Returns:
-            The cell.
         """
         arguments = {
             "subject": dict(subject),
@@ -85,27 +76,11 @@ class Setup:
         )
 
     def data(self, subject: Mapping[str, Any]) -> dict[str, str]:
-        """Give the data sets that a signal is read from.
-
-        Args:
-            subject: Description of the signal.
-
-        Returns:
-            Digest by name; none for signals that are drawn.
-        """
+        """Give the data sets that a signal is read from."""
         return {"signals": self.sha256} if "name" in subject else {}
 
     def leverage(self, subject: Mapping[str, Any], seed: int, looks: Sequence[int]) -> Cell:
-        """Make the cell that looks at the diagonal of the tangent kernel.
-
-        Args:
-            subject: Description of the signal.
-            seed: Seed of weights and draws.
-            looks: Steps at which it looks.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that looks at the diagonal of the tangent kernel."""
         arguments = {
             "subject": dict(subject),
             "sha256": self.sha256,
@@ -125,32 +100,14 @@ class Setup:
 
 
 def label(subject: Mapping[str, Any]) -> str:
-    """Give the short name of a signal.
-
-    Args:
-        subject: Its description.
-
-    Returns:
-        Its name, or its kind where it is drawn.
-    """
+    """Give the short name of a signal."""
     return str(subject.get("name", subject["kind"]))
 
 
 def entrant(
     method: str, lr: float = LR, share: float = SHARE, name: str | None = None, **settings: Any
 ) -> dict[str, Any]:
-    """Describe one entrant of a race.
-
-    Args:
-        method: Name of a method.
-        lr: Learning rate.
-        share: Share of the points a step.
-        name: What the record calls it; the method's name by default.
-        settings: Added to the method's own.
-
-    Returns:
-        Plain data.
-    """
+    """Describe one entrant of a race."""
     chosen = METHODS[method]
     return {
         "name": name or method,

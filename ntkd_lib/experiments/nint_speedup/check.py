@@ -54,14 +54,7 @@ def released_difference() -> float:
 
 
 def same_indices(run: Run) -> bool:
-    """Say whether samplers choose the same points for the same seed.
-
-    Args:
-        run: The run, whose size is taken.
-
-    Returns:
-        Whether they do.
-    """
+    """Say whether samplers choose the same points for the same seed."""
     signal = Signal(torch.rand(run.parameters.side**2, 3), (run.parameters.side,) * 2)
     view = View(wrap(build("siren", 2, 3, 8, 1)), signal, Clock())
     batch = max(1, len(signal.values) // 5)
@@ -70,14 +63,7 @@ def same_indices(run: Run) -> bool:
 
 
 def psnr_difference(run: Run) -> float:
-    """Compare the last PSNR of every curve of the first race with that of its stored fit, by NumPy.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Largest difference, dB.
-    """
+    """Compare the last PSNR of every curve of the first race with that of its stored fit, by NumPy."""
     curves, image = race_record(run).values["curves"], image_of(run).astype(float)
     found = fitted(run, tuple(m for m in METHODS if m in curves))
     again = {m: -10 * np.log10(np.mean((f - image) ** 2)) for m, f in found.items()}

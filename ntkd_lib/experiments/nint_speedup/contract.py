@@ -12,8 +12,8 @@ from ntkd_lib.experiments.nint_speedup.small import IMAGES
 from ntkd_lib.experiments.nint_speedup.summary import metric, race_records
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.inr.metrics import crossing, value_at
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.evidence import Metric
 
 DECIBELS = (30.0, 35.0)
 ARCHITECTURE_DECIBELS = (25.0,)
@@ -22,14 +22,7 @@ Curves = dict[str, dict[str, list[Any]]]
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Compute the contract's metrics on images, sound and shape; none of a smaller run.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name.
-    """
+    """Compute the contract's metrics on images, sound and shape; none of a smaller run."""
     if not full_size(run.parameters):
         return {}
     records = {pair: r for pair, r in race_records(run).items() if pair[0] in IMAGES}
@@ -96,16 +89,7 @@ def _quality(groups: dict[int, list[Record]], method: str, step: int) -> Metric:
 
 
 def saving(races: Sequence[Curves], axis: str, targets: Sequence[float] = DECIBELS) -> float | None:
-    """Compute the largest of the savings to some targets, ``100 (1 - t_NINT / t_full)``.
-
-    Args:
-        races: Curves by sampler, one race an image; times are averaged over them.
-        axis: ``cpu``, ``wall`` or ``step``.
-        targets: Qualities in dB; 30 and 35 by default.
-
-    Returns:
-        Percent; None where no target is reached by both on all images.
-    """
+    """Compute the largest of the savings to some targets, ``100 (1 - t_NINT / t_full)``."""
     found = []
     for target in targets:
         places = [

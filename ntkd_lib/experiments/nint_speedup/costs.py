@@ -17,21 +17,13 @@ from ntkd_lib.inr.samplers.uniform import Uniform
 from ntkd_lib.inr.scores import fused, separate
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.inr.training import Fit
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.memory import keep_freed_memory
-from ntkd_lib.records.seeds import deterministic
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.seeds import deterministic
 
 
 def medians(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Time several ways in turn, in CPU seconds of this thread.
-
-    Args:
-        ways: What to time, by name.
-        rounds: How often each runs after one run for warming up.
-
-    Returns:
-        Median seconds by name.
-    """
+    """Time several ways in turn, in CPU seconds of this thread."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for count in range(rounds + 1):
         for name, way in ways.items():
@@ -47,7 +39,6 @@ def refresh(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRe
 
     Args:
         arguments: ``points``, ``width``, ``hidden``, ``rounds``.
-        needs: Nothing.
 
     Returns:
         Seconds by way, and the refresh in forward-equivalents.
@@ -72,7 +63,6 @@ def million(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRe
 
     Args:
         arguments: ``points``, ``width``, ``hidden``, ``keep`` (MiB).
-        needs: Nothing.
 
     Returns:
         Seconds of a forward pass and of the refresh, and by how many MiB memory rose during it; what keeping
@@ -102,7 +92,6 @@ def overhead(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
 
     Args:
         arguments: ``side`` (points are its square), ``width``, ``hidden``, ``share``, ``rounds``.
-        needs: Nothing.
 
     Returns:
         Seconds of a uniform step, and of choosing and remembering alone for uniform and error memory.
@@ -124,11 +113,6 @@ def overhead(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
 
 
 def choose_and_remember(sampler: Uniform | ErrorMemory, fit: Fit) -> None:
-    """Do what a sampler adds to one training step.
-
-    Args:
-        sampler: The sampler.
-        fit: Training whose view it is given.
-    """
+    """Do what a sampler adds to one training step."""
     indices = sampler.indices(0, fit.view)
     sampler.observe(indices, fit.signal.values[indices])

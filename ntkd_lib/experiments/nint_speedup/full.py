@@ -5,7 +5,7 @@ from __future__ import annotations
 from ntkd_lib.experiments.nint_speedup.cells import Setup, entrant
 from ntkd_lib.experiments.nint_speedup.parameters import NintParameters
 from ntkd_lib.experiments.nint_speedup.small import IMAGES
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 SIDE, WIDTH, HIDDEN, STEPS, OTHER_STEPS = 512, 256, 4, 5000, 1000
 CROP = 256
@@ -14,28 +14,13 @@ NETWORKS = {"ffn": 2e-3, "wire": 2e-3}
 
 
 def full_size(parameters: NintParameters) -> bool:
-    """Say whether a run has the size that the contract asks of `image`.
-
-    Args:
-        parameters: Parameters of the run.
-
-    Returns:
-        Whether it has.
-    """
+    """Say whether a run has the size that the contract asks of `image`."""
     size = (parameters.side, parameters.width)
     return size == (SIDE, WIDTH) and parameters.steps >= STEPS and parameters.side_steps >= OTHER_STEPS
 
 
 def cells(parameters: NintParameters, sha256: str) -> list[Cell]:
-    """List the races on crops and with other architectures; none of a smaller run.
-
-    Args:
-        parameters: Parameters of the run.
-        sha256: Digest of the signals.
-
-    Returns:
-        One cell an image, seed and question.
-    """
+    """List the races on crops and with other architectures; none of a smaller run."""
     if not full_size(parameters):
         return []
     return [

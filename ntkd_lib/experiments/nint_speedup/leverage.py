@@ -15,9 +15,9 @@ from ntkd_lib.inr.networks import build
 from ntkd_lib.inr.samplers.nint import Nint
 from ntkd_lib.inr.scores import fused, leverage
 from ntkd_lib.inr.training import Fit
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.memory import keep_freed_memory
-from ntkd_lib.records.seeds import derive_seed, deterministic
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.seeds import derive_seed, deterministic
 
 
 def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -25,7 +25,6 @@ def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
 
     Args:
         arguments: ``subject``, ``sha256``, ``seed``, ``network``, ``share``, ``lr``, ``looks`` (steps).
-        needs: Nothing.
 
     Returns:
         For each look the ratio of the 99th to the 1st percentile of the diagonal, the rank correlation of

@@ -9,7 +9,7 @@ import torch
 from ntkd_lib.data.signals import load_mesh
 from ntkd_lib.inr.shapes import fit_to_cube, signed_distance
 from ntkd_lib.inr.signals import Signal
-from ntkd_lib.records.cells import CellResult, Record
+from ntkd_lib.lab.cells import CellResult, Record
 
 
 def sample(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -17,7 +17,6 @@ def sample(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRes
 
     Args:
         arguments: ``name``, ``side``, ``sha256``.
-        needs: Nothing.
 
     Returns:
         ``shape``; array ``values``, ``(n, 1)``, in units of half the cube's side.

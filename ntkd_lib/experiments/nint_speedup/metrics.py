@@ -2,16 +2,9 @@
 
 from ntkd_lib.experiments.nint_speedup import contract, summary
 from ntkd_lib.experiments.notebook import Run
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.lab.evidence import Metric
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect what a run publishes.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name.
-    """
+    """Collect what a run publishes."""
     return summary.metrics(run) | contract.metrics(run)

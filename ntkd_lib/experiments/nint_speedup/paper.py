@@ -13,16 +13,7 @@ NETWORKS = {"siren": 29.6, "ffn": 10.0, "wire": 43.3}
 
 
 def beside(savings: pd.DataFrame, qualities: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
-    """Put the paper's numbers beside ours.
-
-    Args:
-        savings: One row a method, as ``summary.savings`` gives it.
-        qualities: One row a method, as ``summary.qualities`` gives it.
-        networks: One row a network, as ``studies.networks`` gives it.
-
-    Returns:
-        One row a number: ``what``, ``unit``, ``paper`` and ``here``.
-    """
+    """Put the paper's numbers beside ours."""
     return pd.DataFrame([*_times(savings), *_gains(qualities), *_architectures(networks)])
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ntkd_lib.records.parameters import SeededParameters, parameter
+from ntkd_lib.lab.parameters import SeededParameters, parameter
 
 
 class NintParameters(SeededParameters):

@@ -10,8 +10,8 @@ from ntkd_lib.experiments.nint_speedup import full
 from ntkd_lib.experiments.nint_speedup.cells import PACKAGE, Setup, entrant
 from ntkd_lib.experiments.nint_speedup.parameters import NintParameters
 from ntkd_lib.experiments.nint_speedup.settings import tuned
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.parameters import ParameterError
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.parameters import ParameterError
 
 IMAGES = ("div2k-512-01", "div2k-512-02", "div2k-512-03", "kodim03")
 SOUNDS = ("bach", "speech-0000", "speech-0006")
@@ -33,17 +33,7 @@ LOOKS = (0, 50, 400)
 
 
 def plan(parameters: NintParameters) -> list[Cell]:
-    """List the cells of a run.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        All cells.
-
-    Raises:
-        ParameterError: Evaluations that are too rare to see a target reached.
-    """
+    """List the cells of a run."""
     for name in ("steps", "side_steps"):
         if parameters.every * 4 > getattr(parameters, name):
             raise ParameterError(
@@ -64,55 +54,26 @@ def plan(parameters: NintParameters) -> list[Cell]:
 
 
 def other_seeds(parameters: NintParameters) -> list[int]:
-    """List the seeds of sound and shape: all on tier paper, which their claims need, else the first.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        Seeds.
-    """
+    """List the seeds of sound and shape: all on tier paper, which their claims need, else the first."""
     return parameters.all_seeds if parameters.tier == "paper" else parameters.all_seeds[:1]
 
 
 class Maker:
-    """Make the cells of one run.
-
-    Args:
-        parameters: What the notebook was asked for.
-        sha256: Digest of the signals.
-    """
+    """Make the cells of one run."""
 
     def __init__(self, parameters: NintParameters, sha256: str) -> None:
         """Keep both."""
         self.parameters, self.sha256 = parameters, sha256
 
     def setup(self, name: str, steps: int, *, network: str = "siren", width: int | None = None) -> Setup:
-        """Give what the races of one study share.
-
-        Args:
-            name: Name of the study.
-            steps: Steps of each training.
-            network: Name of the architecture.
-            width: Width of its layers; that of the run by default.
-
-        Returns:
-            The set-up.
-        """
+        """Give what the races of one study share."""
         p = self.parameters
         spec = {"name": network, "width": width or p.width, "hidden": HIDDEN}
         second = 1e-8 * p.side**2 * spec["width"] ** 1.0 + 5e-4
         return Setup(name, spec, steps, p.every, self.sha256, p.device, second)
 
     def image(self, name: str) -> dict[str, Any]:
-        """Describe an image of the run's size.
-
-        Args:
-            name: Name of the image.
-
-        Returns:
-            The subject.
-        """
+        """Describe an image of the run's size."""
         return {"kind": "image", "name": name, "side": self.parameters.side}
 
     def races(self) -> list[Cell]:
@@ -203,14 +164,7 @@ class Maker:
         ]
 
     def mesh(self, side: int) -> Cell:
-        """Make the cell that samples the bunny's signed distance.
-
-        Args:
-            side: Points along each axis.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that samples the bunny's signed distance."""
         arguments = {"name": "bunny-small", "side": side, "sha256": self.sha256}
         return Cell(
             name=f"mesh/bunny-small/side={side}",

@@ -15,9 +15,9 @@ from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.networks import build
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.inr.training import Diverged, Fit, race, race_for_time
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.memory import keep_freed_memory
-from ntkd_lib.records.seeds import derive_seed, deterministic
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.seeds import derive_seed, deterministic
 
 
 def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:

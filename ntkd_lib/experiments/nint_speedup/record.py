@@ -16,11 +16,11 @@ from ntkd_lib.experiments.nint_speedup import NOTEBOOK, small
 from ntkd_lib.experiments.nint_speedup.methods import XI
 from ntkd_lib.experiments.recording import Recording, keys_of, seconds_of
 from ntkd_lib.inr.metrics import value_at
-from ntkd_lib.records.cells import Record, cell_key
-from ntkd_lib.records.evidence import Evidence, Metric
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.store import CellStore, RecordError
+from ntkd_lib.lab.cells import Record, cell_key
+from ntkd_lib.lab.evidence import Evidence, Metric
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.store import CellStore, RecordError
 
 PARTS = ("fixed", "timed", "leverage", "xi")
 RECORDING = Recording(
@@ -29,16 +29,7 @@ RECORDING = Recording(
 
 
 def by_seed(part: str, sha256: str, store: CellStore) -> dict[int, list[Record]]:
-    """Read the records of one part.
-
-    Args:
-        part: One of ``PARTS``.
-        sha256: Digest of the signals.
-        store: Where records are.
-
-    Returns:
-        Records of all images by seed; empty where one is missing.
-    """
+    """Read the records of one part."""
     found: dict[int, list[Record]] = {}
     try:
         for cell in small.cells(part, sha256):
@@ -69,15 +60,7 @@ def _equal_time(record: Record, name: str) -> float:
 
 
 def metrics(sha256: str, store: CellStore) -> dict[str, Metric]:
-    """Compute the contract's metrics of all parts that are complete.
-
-    Args:
-        sha256: Digest of the signals.
-        store: Where records are.
-
-    Returns:
-        Metric by name; each value is the mean over the three images.
-    """
+    """Compute the contract's metrics of all parts that are complete."""
     found: dict[str, Metric] = {}
     fixed, timed, looks, xi = (by_seed(part, sha256, store) for part in PARTS)
     for name in small.FIXED if fixed else ():
@@ -103,16 +86,7 @@ def _xi_range(fixed: Mapping[int, list[Record]], xi: Mapping[int, list[Record]])
 
 
 def evidence(located: Located, found: Mapping[str, Metric], seconds: float) -> Evidence:
-    """Put the metrics into evidence of tier cpu: all sizes are fixed by the contract, not by the tier's.
-
-    Args:
-        located: The data set.
-        found: Metrics by name.
-        seconds: What their cells took.
-
-    Returns:
-        The evidence.
-    """
+    """Put the metrics into evidence of tier cpu: all sizes are fixed by the contract, not by the tier's."""
     return RECORDING.evidence(located, small.protocol(), found, seconds)
 
 
@@ -120,11 +94,7 @@ def evidence(located: Located, found: Mapping[str, Metric], seconds: float) -> E
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS))
 @click.option("--workers", type=click.IntRange(1), default=1, help="Processes; default 1, for clean timing.")
 def main(parts: tuple[str, ...], workers: int) -> None:
-    """Run parts of the protocol, all by default, and write what is complete.
-
-    Raises:
-        ClickException: The real signals are not there.
-    """
+    """Run parts of the protocol, all by default, and write what is complete."""
     located, store = RECORDING.real_data(), CellStore(cell_root())
     for part in parts or PARTS:
         run_cells(small.cells(part, located.sha256), store, workers=workers)

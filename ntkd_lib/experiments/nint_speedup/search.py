@@ -15,14 +15,14 @@ from ntkd_lib.experiments.nint_speedup import NOTEBOOK
 from ntkd_lib.experiments.nint_speedup.cells import Setup, entrant
 from ntkd_lib.experiments.spaces import Range
 from ntkd_lib.experiments.trials import draw
-from ntkd_lib.records.atomic import write_json
-from ntkd_lib.records.cells import Cell, Record
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.provenance import snapshot
-from ntkd_lib.records.searches import search_file
-from ntkd_lib.records.seeds import derive_seed
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.atomic import write_json
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.provenance import snapshot
+from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab.store import CellStore
 
 TUNED = ("full", "uniform", "nint", "expansive", "error_memory")
 IMAGES = ("kodim05", "kodim08")
@@ -33,26 +33,12 @@ SPACE: Mapping[str, Range] = {"lr": (1e-4, 3e-3, "log"), "share": (0.05, 0.4, "l
 
 
 def draw_settings(trial: int) -> dict[str, float]:
-    """Give the settings of a trial, the same for every sampler: a point of a scrambled Sobol sequence.
-
-    Args:
-        trial: Number of the trial.
-
-    Returns:
-        ``lr`` and ``share``, evenly spread on logarithmic axes.
-    """
+    """Give the settings of a trial, the same for every sampler: a point of a scrambled Sobol sequence."""
     return draw(SPACE, derive_seed("search", "nint"), trial, points=TRIALS)
 
 
 def cells(sha256: str) -> list[Cell]:
-    """Make one race an image, in which all trials get the time of NINT with the paper's settings.
-
-    Args:
-        sha256: Digest of the signals.
-
-    Returns:
-        The cells.
-    """
+    """Make one race an image, in which all trials get the time of NINT with the paper's settings."""
     setup = Setup("search", {"name": "siren", "width": 32, "hidden": 4}, STEPS, STEPS, sha256)
     trials = [
         entrant(method, **draw_settings(t), name=f"{method}/{t}") for method in TUNED for t in range(TRIALS)
@@ -67,14 +53,7 @@ def cells(sha256: str) -> list[Cell]:
 
 
 def report(records: list[Record]) -> list[dict[str, object]]:
-    """List the trials with the quality that each reached in the given time.
-
-    Args:
-        records: Of the races, one an image.
-
-    Returns:
-        One row a sampler and trial.
-    """
+    """List the trials with the quality that each reached in the given time."""
     return [
         {
             "method": method,
@@ -89,11 +68,7 @@ def report(records: list[Record]) -> list[dict[str, object]]:
 
 @click.command()
 def main() -> None:
-    """Run the search and record it.
-
-    Raises:
-        ClickException: The real signals are not there.
-    """
+    """Run the search and record it."""
     located = locate("signals")
     if located.kind != "real":
         raise click.ClickException("the search needs the real data set signals, found a stand-in")

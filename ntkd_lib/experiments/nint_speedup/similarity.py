@@ -14,16 +14,7 @@ from ntkd_lib.inr.perceptual import Lpips
 
 
 def similarity(run: Run, methods: tuple[str, ...]) -> pd.DataFrame:
-    """Measure structural similarity and perceptual distance on the first image.
-
-    Args:
-        run: The run.
-        methods: Which samplers.
-
-    Returns:
-        One row a method: ``label``, ``ssim``, ``standard`` and ``stretched`` (LPIPS by scaling of its
-        inputs; NaN without its weights).
-    """
+    """Measure structural similarity and perceptual distance on the first image."""
     true, found, judge = image_of(run), fitted(run, methods), perceptual()
     return pd.DataFrame(
         {
@@ -37,11 +28,7 @@ def similarity(run: Run, methods: tuple[str, ...]) -> pd.DataFrame:
 
 
 def perceptual() -> Lpips | None:
-    """Load LPIPS.
-
-    Returns:
-        The measure; None where its weights cannot be had.
-    """
+    """Load LPIPS."""
     located, _ = find_weights()
     if located is None or located.path is None:
         return None

@@ -11,7 +11,7 @@ from typing import Any
 from ntkd_lib.experiments.nint_speedup.cells import Setup, entrant
 from ntkd_lib.experiments.nint_speedup.methods import XI
 from ntkd_lib.experiments.nint_speedup.settings import tuned
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 IMAGES = ("div2k-512-01", "div2k-512-02", "div2k-512-03")
 SEEDS = (0, 1, 2, 3, 4)
@@ -22,24 +22,13 @@ LOOK = 400
 
 
 def small(sha256: str) -> Setup:
-    """Give what all cells of the protocol share.
-
-    Args:
-        sha256: Digest of the signals.
-
-    Returns:
-        The set-up.
-    """
+    """Give what all cells of the protocol share."""
     network = {"name": "siren", "width": WIDTH, "hidden": HIDDEN}
     return Setup("small", network, STEPS, EVERY, sha256, second=1.4e-2)
 
 
 def protocol() -> dict[str, Any]:
-    """Say what the protocol fixes, as its evidence reports it.
-
-    Returns:
-        Plain data; seeds and images are its own, none of a tier.
-    """
+    """Say what the protocol fixes, as its evidence reports it."""
     return {
         "protocol": "small",
         "images": list(IMAGES),
@@ -54,16 +43,7 @@ def protocol() -> dict[str, Any]:
 
 
 def cells(part: str, sha256: str) -> list[Cell]:
-    """List the cells of one part.
-
-    Args:
-        part: ``fixed``: NINT, its released score and the mix without NTK; ``timed``: NINT, uniform and error
-            memory for equal time, each with its tuned learning rate and share; ``leverage``; ``xi``.
-        sha256: Digest of the signals.
-
-    Returns:
-        One cell an image and seed.
-    """
+    """List the cells of one part."""
     setup = small(sha256)
     pairs = [({"kind": "image", "name": name, "side": SIDE}, seed) for seed in SEEDS for name in IMAGES]
     if part == "leverage":

@@ -13,7 +13,7 @@ from ntkd_lib.experiments.nint_speedup.subject import make_signal
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.inr.metrics import crossing, value_at
 from ntkd_lib.inr.shapes import chamfer, surface, surface_samples
-from ntkd_lib.records.cells import Record
+from ntkd_lib.lab.cells import Record
 
 
 def _first(run: Run) -> int:
@@ -21,14 +21,7 @@ def _first(run: Run) -> int:
 
 
 def settings(run: Run) -> pd.DataFrame:
-    """List the quality that NINT reaches with other settings.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a setting and image: label, image, quality (dB) minus that of the paper's settings.
-    """
+    """List the quality that NINT reaches with other settings."""
     rows = []
     for image in IMAGES:
         found = run.records[f"settings/{image}/settings/seed={_first(run)}"].values["curves"]
@@ -54,15 +47,7 @@ def _compared(found: dict[str, dict[str, list[float]]]) -> dict[str, float]:
 
 
 def networks(run: Run) -> pd.DataFrame:
-    """Compare samplers over architectures and over widths of the SIREN.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a network: name, learning rate, target (dB), saving in CPU time against full batch (percent)
-        and quality at the end (dB) by sampler.
-    """
+    """Compare samplers over architectures and over widths of the SIREN."""
     p, seed, rows = run.parameters, _first(run), []
     for name, lr in RATES.items():
         found = run.records[f"network/{IMAGES[0]}/{name}/seed={seed}"].values["curves"]
@@ -74,15 +59,7 @@ def networks(run: Run) -> pd.DataFrame:
 
 
 def spectrum(run: Run) -> pd.DataFrame:
-    """Say where samplers look on a signal whose bands have known frequencies.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a method, span and band: label, ``until`` (last step of the span), ``frequency`` (cycles over
-        the height), ``visits`` relative to an even draw.
-    """
+    """Say where samplers look on a signal whose bands have known frequencies."""
     record = run.records[f"waves/waves/waves/seed={_first(run)}"]
     steps, side = run.parameters.side_steps, run.parameters.side
     ends = [steps // 8, steps // 4, steps // 2, steps]
@@ -100,15 +77,7 @@ def spectrum(run: Run) -> pd.DataFrame:
 
 
 def others(run: Run) -> pd.DataFrame:
-    """List what samplers reach on sound and shapes in the time of full batch.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a signal, method and seed: quality (SI-SNR in dB, or intersection over union in percent) and
-        its difference to full batch.
-    """
+    """List what samplers reach on sound and shapes in the time of full batch."""
     rows = []
     for name, record in run.records.items():
         if not name.startswith("other/"):
@@ -125,15 +94,7 @@ def others(run: Run) -> pd.DataFrame:
 
 
 def costs(run: Run) -> pd.DataFrame:
-    """List what a refresh costs.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a number of points: seconds of a forward pass, of the fused refresh and of the separate route,
-        and the two in forward-equivalents.
-    """
+    """List what a refresh costs."""
     rows = []
     for name, record in run.records.items():
         if name.startswith("cost/refresh/"):
@@ -144,27 +105,12 @@ def costs(run: Run) -> pd.DataFrame:
 
 
 def cost_values(run: Run, work: str) -> dict[str, object]:
-    """Give what one cost cell measured.
-
-    Args:
-        run: The run.
-        work: ``million`` or ``overhead``.
-
-    Returns:
-        Its values.
-    """
+    """Give what one cost cell measured."""
     return next(record.values for name, record in run.records.items() if name.startswith(f"cost/{work}/"))
 
 
 def looks(run: Run) -> pd.DataFrame:
-    """List what was seen of the diagonal of the tangent kernel.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a step: means over images and seeds of the ratio of percentiles, and rank correlations.
-    """
+    """List what was seen of the diagonal of the tangent kernel."""
     rows = [
         look
         for name, record in run.records.items()
@@ -175,11 +121,7 @@ def looks(run: Run) -> pd.DataFrame:
 
 
 def trials() -> pd.DataFrame:
-    """List the trials of the recorded search.
-
-    Returns:
-        One row a sampler and trial: label, lr, share, mean quality (dB), chosen.
-    """
+    """List the trials of the recorded search."""
     rows = []
     for trial in search()["trials"]:
         best = tuned(trial["method"])
@@ -196,58 +138,27 @@ def race_record(run: Run) -> Record:
 
 
 def image_of(run: Run) -> np.ndarray:
-    """Give the image of that race, ``(h, w, 3)``.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Values from 0 to 1.
-    """
+    """Give the image of that race, ``(h, w, 3)``."""
     subject = {"kind": "image", "name": IMAGES[0], "side": run.parameters.side}
     signal = make_signal(subject, run.located["signals"].sha256)
     return signal.values.numpy().reshape(*signal.shape, -1)
 
 
 def maps(run: Run, methods: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Give how often each point of the first image was seen, span by span, relative to an even draw.
-
-    Args:
-        run: The run.
-        methods: Which samplers.
-
-    Returns:
-        ``(spans, h, w)`` by method.
-    """
+    """Give how often each point of the first image was seen, span by span, relative to an even draw."""
     side, record = run.parameters.side, race_record(run)
     counts = {m: record.arrays[f"visits.{m}"].astype(float) for m in methods}
     return {m: (c / c.mean(1, keepdims=True)).reshape(-1, side, side) for m, c in counts.items()}
 
 
 def fitted(run: Run, methods: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Give what networks made of the first image.
-
-    Args:
-        run: The run.
-        methods: Which samplers.
-
-    Returns:
-        ``(h, w, 3)`` by method.
-    """
+    """Give what networks made of the first image."""
     side, record = run.parameters.side, race_record(run)
     return {m: record.arrays[f"found.{m}"].reshape(side, side, -1) for m in methods}
 
 
 def waveform(run: Run, sound: str = SOUNDS[0]) -> pd.DataFrame:
-    """Give a piece of sound and what networks made of it.
-
-    Args:
-        run: The run.
-        sound: Name of the recording.
-
-    Returns:
-        One row a sample of the middle: ``time`` (ms), ``true``, and one column a method.
-    """
+    """Give a piece of sound and what networks made of it."""
     sha256 = run.located["signals"].sha256
     length = 2 * run.parameters.side**2
     true = make_signal({"kind": "sound", "name": sound, "length": length}, sha256).values.numpy()[:, 0]
@@ -260,15 +171,7 @@ def waveform(run: Run, sound: str = SOUNDS[0]) -> pd.DataFrame:
 
 
 def shapes(run: Run, methods: tuple[str, ...] = ("full", "nint", "error_memory")) -> dict[str, object]:
-    """Give the bunny's surface, true and fitted, by marching cubes.
-
-    Args:
-        run: The run.
-        methods: Which samplers.
-
-    Returns:
-        ``(corners, triangles)`` by name, None where nothing is inside.
-    """
+    """Give the bunny's surface, true and fitted, by marching cubes."""
     record = run.records[f"other/bunny-small/equal-time/seed={_first(run)}"]
     mesh = next(r for name, r in run.records.items() if name.startswith("mesh/"))
     side = mesh.values["shape"]
@@ -277,15 +180,7 @@ def shapes(run: Run, methods: tuple[str, ...] = ("full", "nint", "error_memory")
 
 
 def shape_table(found: dict[str, object], samples: int = 5000) -> pd.DataFrame:
-    """Measure fitted surfaces against the true one.
-
-    Args:
-        found: As ``shapes`` gives it.
-        samples: Points drawn from each surface.
-
-    Returns:
-        One row a method: Chamfer distance in units of half the cube's side.
-    """
+    """Measure fitted surfaces against the true one."""
     true = surface_samples(found["true"][1], samples)
     return pd.DataFrame(
         {
@@ -298,12 +193,5 @@ def shape_table(found: dict[str, object], samples: int = 5000) -> pd.DataFrame:
 
 
 def columns(arrays: dict[str, np.ndarray]) -> pd.DataFrame:
-    """List the entries of arrays of one shape.
-
-    Args:
-        arrays: By name.
-
-    Returns:
-        One column an array.
-    """
+    """List the entries of arrays of one shape."""
     return pd.DataFrame({name: array.ravel() for name, array in arrays.items()})

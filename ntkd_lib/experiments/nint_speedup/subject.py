@@ -14,18 +14,7 @@ from ntkd_lib.inr.signals import Signal, crop, from_pixels, from_samples, torus_
 
 
 def make_signal(subject: Mapping[str, Any], sha256: str) -> Signal:
-    """Make a signal of its description.
-
-    Args:
-        subject: ``kind`` (image, crop, sound, torus or waves) and what that kind needs.
-        sha256: Digest that the data set must have.
-
-    Returns:
-        The signal.
-
-    Raises:
-        ValueError: Another kind.
-    """
+    """Make a signal of its description."""
     if subject["kind"] not in _MAKERS:
         raise ValueError(f"unknown kind {subject['kind']!r}; allowed: {', '.join(_MAKERS)}")
     return _MAKERS[subject["kind"]](subject, sha256)
@@ -41,15 +30,7 @@ _MAKERS: dict[str, Callable[[Mapping[str, Any], str], Signal]] = {
 
 
 def quality_of(signal: Signal, kind: str) -> Callable[[Tensor], float]:
-    """Choose how residuals of a signal are judged.
-
-    Args:
-        signal: The signal.
-        kind: Its kind.
-
-    Returns:
-        SI-SNR in dB for sound, intersection over union in percent for shapes, else PSNR in dB.
-    """
+    """Choose how residuals of a signal are judged."""
     if kind == "sound":
         return lambda residuals: si_snr(residuals + signal.values, signal.values)
     if kind in ("torus", "mesh"):
@@ -58,13 +39,5 @@ def quality_of(signal: Signal, kind: str) -> Callable[[Tensor], float]:
 
 
 def restored(values: Any, shape: Any) -> Signal:
-    """Make a signal of a record's array.
-
-    Args:
-        values: ``(n, c)``.
-        shape: Points along each axis.
-
-    Returns:
-        The signal.
-    """
+    """Make a signal of a record's array."""
     return Signal(torch.as_tensor(values), tuple(shape))

@@ -12,9 +12,9 @@ from ntkd_lib.experiments.nint_speedup.methods import METHODS
 from ntkd_lib.experiments.nint_speedup.plan import IMAGES, RACE, TIMED
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.inr.metrics import crossing, value_at
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric
-from ntkd_lib.records.verdicts import bootstrap_interval
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.verdicts import bootstrap_interval
 
 TARGETS = (0.25, 0.5, 0.75)
 PAPER_TIME = 48.99
@@ -27,15 +27,7 @@ def labels() -> dict[str, str]:
 
 
 def race_records(run: Run, study: str = "race") -> dict[tuple[str, int], Record]:
-    """Give the records of the races on images.
-
-    Args:
-        run: The run.
-        study: ``race`` (paper's settings, equal steps) or ``timed`` (tuned settings, equal time).
-
-    Returns:
-        Record by image and seed.
-    """
+    """Give the records of the races on images."""
     return {
         (image, seed): run.records[f"{study}/{image}/{study}/seed={seed}"]
         for image in IMAGES
@@ -44,15 +36,7 @@ def race_records(run: Run, study: str = "race") -> dict[tuple[str, int], Record]
 
 
 def curves(run: Run, study: str = "race") -> pd.DataFrame:
-    """List all evaluations of the races.
-
-    Args:
-        run: The run.
-        study: As for ``race_records``.
-
-    Returns:
-        One row an evaluation: method, label, image, seed, step, quality (dB), cpu, wall (seconds), forwards.
-    """
+    """List all evaluations of the races."""
     names = ("step", "quality", "cpu", "wall", "forwards")
     parts = [
         pd.DataFrame({name: curve[name] for name in names}).assign(
@@ -65,16 +49,7 @@ def curves(run: Run, study: str = "race") -> pd.DataFrame:
 
 
 def mean_curves(table: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
-    """Average curves over images and seeds.
-
-    Args:
-        table: As ``curves`` gives it, of races with equal steps.
-        methods: Which.
-
-    Returns:
-        One row a method and step: mean quality, its lowest and highest mean over images of a seed, and mean
-        cpu and forwards.
-    """
+    """Average curves over images and seeds."""
     rows = []
     for method in methods:
         part = table[table["method"] == method]
@@ -88,15 +63,7 @@ def mean_curves(table: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
 
 
 def reached(run: Run) -> pd.DataFrame:
-    """Find when each sampler has, for good, what full batch has after parts of its steps.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a method, image, seed and target: ``share`` of full batch's steps, ``target`` (dB), and the
-        ratio to full batch in CPU seconds, steps and forward-equivalents; NaN where it is not reached.
-    """
+    """Find when each sampler has, for good, what full batch has after parts of its steps."""
     rows = []
     for (image, seed), record in race_records(run).items():
         found = record.values["curves"]
@@ -130,14 +97,6 @@ def savings(table: pd.DataFrame) -> pd.DataFrame:
     """Turn ratios into savings against full batch, and into ratios to uniform.
 
     Geometric means over seeds and targets that the method has reached; ``missed`` counts the others.
-
-    Args:
-        table: As ``reached`` gives it.
-
-    Returns:
-        One row a method: label, saving in CPU time, steps and forward-equivalents (percent), time and
-        forward-equivalents in units of uniform's, missed targets (percent), and images on which the time
-        saving is at least the paper's.
     """
     uniform = _pivot(table, "uniform")
     rows = []
@@ -165,29 +124,14 @@ def _pivot(table: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def by_image(table: pd.DataFrame) -> pd.DataFrame:
-    """Average time ratios to full batch image by image.
-
-    Args:
-        table: As ``reached`` gives it.
-
-    Returns:
-        One row a method and image: label, ``time`` and ``work`` (ratios in CPU time and forward-equivalents).
-    """
+    """Average time ratios to full batch image by image."""
     logs = table.assign(time=np.log(table["cpu"]), work=np.log(table["forwards"]))
     means = np.exp(logs.groupby(["method", "image"], sort=False)[["time", "work"]].mean()).reset_index()
     return means.assign(label=[METHODS[m].label for m in means["method"]])
 
 
 def qualities(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare all samplers at equal steps.
-
-    Args:
-        table: As ``curves`` gives it, of races with equal steps.
-
-    Returns:
-        One row a method: label, mean quality at a quarter of the steps, at half, and at the end (dB), and
-        the mean difference to uniform and to full batch at the end with intervals over seeds.
-    """
+    """Compare all samplers at equal steps."""
     steps = table["step"].max()
     means = table.groupby(["method", "seed", "step"], sort=False)["quality"].mean()
     rows = []
@@ -210,14 +154,7 @@ def _nearest(table: pd.DataFrame, step: float) -> int:
 
 
 def equal_time(run: Run) -> pd.DataFrame:
-    """Read every tuned sampler at the CPU seconds that tuned NINT took for all its steps.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a method, image and seed: label, quality (dB), steps done, and difference to NINT.
-    """
+    """Read every tuned sampler at the CPU seconds that tuned NINT took for all its steps."""
     rows = []
     for (image, seed), record in race_records(run, "timed").items():
         found = record.values["curves"]
@@ -233,14 +170,7 @@ def equal_time(run: Run) -> pd.DataFrame:
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect what the run measured, under the names of its own protocol.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name, each the mean over the images, seed by seed.
-    """
+    """Collect what the run measured, under the names of its own protocol."""
     records = race_records(run)
     end = {
         f"nint.live.{method}.psnr_end": _by_seed(
@@ -277,13 +207,6 @@ def metric(values: Mapping[int, float], records: Mapping[tuple[str, int], Record
 
     ``converged`` stays empty: these numbers are read at a fixed step or second of training, where a plateau
     is neither asked for nor claimed.
-
-    Args:
-        values: One number a seed.
-        records: Records that they rest on, by signal and seed.
-
-    Returns:
-        The metric.
     """
     return Metric(
         seeds=list(values),

@@ -5,18 +5,13 @@ from typing import Any
 
 from ntkd_lib.experiments.ntkd_classification.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.ntkd_classification"
 
 
 class CellMaker:
-    """Make the cells of one data set, sharing teachers between the students that hear them.
-
-    Args:
-        parameters: What the notebook was asked for.
-        checksum: SHA-256 of the data set.
-    """
+    """Make the cells of one data set, sharing teachers between the students that hear them."""
 
     def __init__(self, parameters: ClassificationParameters, checksum: str) -> None:
         """Start with no teacher."""
@@ -25,30 +20,14 @@ class CellMaker:
         self.images = 60_000 if parameters.data == "mnist" else 4_000
 
     def teacher(self, seed: int, *, trained: bool = True) -> Cell:
-        """Make the cell that trains a teacher, or leaves it at its start.
-
-        Args:
-            seed: Seed of split, start and batches.
-            trained: Whether it is trained.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that trains a teacher, or leaves it at its start."""
         epochs = self.parameters.teacher_epochs if trained else 0
         arguments = {**self._common(seed), "epochs": epochs, "batch": self.parameters.batch}
         name = f"teacher/{'trained' if trained else 'untrained'}/seed={seed}"
         return self._cell(name, "teacher:train", arguments, cost=1 + 5e-5 * epochs * self.images)
 
     def tangent(self, seed: int, *, trained: bool = True) -> Cell:
-        """Make the cell that compresses a teacher's tangent kernel.
-
-        Args:
-            seed: Seed of the landmarks.
-            trained: Which teacher.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that compresses a teacher's tangent kernel."""
         images = min(self.parameters.kernel_images, self.images)
         arguments = {**self._common(seed), "landmarks": self.parameters.landmarks, "images": images}
         name = f"tangent/{'trained' if trained else 'untrained'}/seed={seed}"
@@ -56,17 +35,7 @@ class CellMaker:
         return self._cell(name, "tangent:compress", arguments, needs=needs, cost=1 + 5e-4 * images)
 
     def student(self, method: Method, seed: int, settings: Mapping[str, float], tag: str = "") -> Cell:
-        """Make the cell that trains one student.
-
-        Args:
-            method: Which student.
-            seed: Seed of split, start, draws and batches.
-            settings: Learning rate, weight decay and loss settings.
-            tag: Added to the name, where one method has several settings.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that trains one student."""
         epochs = self._epochs(method)
         arguments = self._common(seed) | {
             "epochs": epochs,
@@ -130,14 +99,7 @@ def _speed(method: Method) -> float:
 
 
 def untrained_twin(form: str) -> Method:
-    """Give the control that hears an untrained teacher through the same kernel loss.
-
-    Args:
-        form: Method that stands for NTKD.
-
-    Returns:
-        The control.
-    """
+    """Give the control that hears an untrained teacher through the same kernel loss."""
     method = METHODS[form]
     return Method(
         "ntkd_untrained_teacher",

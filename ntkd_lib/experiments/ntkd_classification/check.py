@@ -18,13 +18,6 @@ def accuracy_from_captures(run: Run, method: str = "ntkd") -> tuple[float, float
     """Test the first seed's student through its two captures a filter, pixel by pixel, and compare.
 
     The captures are taken with the non-negative PSF pairs, subtracted, scaled, rectified and pooled by NumPy.
-
-    Args:
-        run: The run.
-        method: Name of a method with signed filters.
-
-    Returns:
-        Accuracy by this way and as recorded, percent.
     """
     record = next(iter(student_records(run, method).values()))
     student, test = restore_student(record), load(run.parameters.data, "test")
@@ -47,16 +40,7 @@ def _read_out(student: HybridStudent, images: torch.Tensor) -> torch.Tensor:
 
 
 def kernel_error(run: Run, method: str = "ntkd", images: int = 3) -> float:
-    """Compare the student's closed-form kernel with one backward pass a class and image in float64.
-
-    Args:
-        run: The run.
-        method: Name of a method with signed filters.
-        images: Number of test images.
-
-    Returns:
-        Relative error, Frobenius.
-    """
+    """Compare the student's closed-form kernel with one backward pass a class and image in float64."""
     student = restore_student(next(iter(student_records(run, method).values())))
     sample = load(run.parameters.data, "test").images[:images].float() / 255
     exact = reference_ntk(student, sample).diagonal(dim1=2, dim2=3).sum(-1)

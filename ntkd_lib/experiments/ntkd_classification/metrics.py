@@ -4,16 +4,9 @@ from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification import summary
 from ntkd_lib.experiments.ntkd_colour import summary as colours
 from ntkd_lib.experiments.ntkd_controls import summary as controls
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.lab.evidence import Metric
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics that the claim contract names, and the accuracy of every other student.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name.
-    """
+    """Collect the metrics that the claim contract names, and the accuracy of every other student."""
     return summary.metrics(run) | controls.metrics(run) | colours.metrics(run)

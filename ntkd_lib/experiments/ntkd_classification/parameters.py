@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from ntkd_lib.records.parameter_text import Distinct
-from ntkd_lib.records.parameters import SeededParameters, Seeds, parameter
+from ntkd_lib.lab.parameter_text import Distinct
+from ntkd_lib.lab.parameters import SeededParameters, Seeds, parameter
 
 Counts = Annotated[
     list[Annotated[int, pydantic.Field(ge=1, le=10_000)]],

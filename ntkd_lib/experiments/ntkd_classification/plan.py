@@ -8,23 +8,12 @@ from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen
 from ntkd_lib.experiments.ntkd_colour.plan import colour_plan
 from ntkd_lib.experiments.ntkd_controls.plan import controls_plan
 from ntkd_lib.experiments.plans import with_needs
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.parameters import ParameterError
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.parameters import ParameterError
 
 
 def plan(parameters: ClassificationParameters) -> list[Cell]:
-    """List the cells of a run; teachers come with the students that hear them.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        One cell for each student and seed, and the teachers; the controls; the colour images.
-
-    Raises:
-        ParameterError: A kernel batch that is larger than the images it is drawn from, or a control of a seed
-            that the main comparison, with which it is compared, does not have.
-    """
+    """List the cells of a run; teachers come with the students that hear them."""
     strange = sorted(set(parameters.some_seeds) - set(parameters.all_seeds))
     if strange:
         raise ParameterError(
@@ -52,14 +41,6 @@ def compared_methods() -> list[Method]:
 
 
 def seeds_of(parameters: ClassificationParameters, method: Method) -> list[int]:
-    """List the seeds of a student.
-
-    Args:
-        parameters: Validated parameters.
-        method: Which student.
-
-    Returns:
-        All seeds, or those of the controls.
-    """
+    """List the seeds of a student."""
     every = method.every_seed or method.name == chosen_form()
     return parameters.all_seeds if every else parameters.some_seeds

@@ -2,19 +2,12 @@
 
 import torch
 
+from ntkd_lib.lab.cells import Record
 from ntkd_lib.optics.student import HybridStudent, mnist_student
-from ntkd_lib.records.cells import Record
 
 
 def restore_student(record: Record) -> HybridStudent:
-    """Rebuild a signed-filter student with its default back end from its record.
-
-    Args:
-        record: Record of a student cell.
-
-    Returns:
-        The student.
-    """
+    """Rebuild a signed-filter student with its default back end from its record."""
     prefix = "weights."
     weights = {
         k.removeprefix(prefix): torch.tensor(v) for k, v in record.arrays.items() if k.startswith(prefix)

@@ -11,14 +11,14 @@ from ntkd_lib.experiments.ntkd_classification.cells import CellMaker
 from ntkd_lib.experiments.ntkd_classification.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
 from ntkd_lib.experiments.trials import draw, trial_rows
-from ntkd_lib.records.atomic import write_json
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.provenance import snapshot
-from ntkd_lib.records.searches import search_file
-from ntkd_lib.records.seeds import derive_seed
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.atomic import write_json
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.provenance import snapshot
+from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab.store import CellStore
 
 POINTS = 8  # of a method's sequence
 TRIALS = 6
@@ -26,15 +26,7 @@ TUNING_SEEDS = (1000,)
 
 
 def draw_settings(method: Method, trial: int) -> dict[str, float]:
-    """Give the settings of a trial: a point of a scrambled Sobol sequence, which covers a space evenly.
-
-    Args:
-        method: Method with a search space.
-        trial: Number of the trial.
-
-    Returns:
-        One value for each name of the space, rounded to three significant digits.
-    """
+    """Give the settings of a trial: a point of a scrambled Sobol sequence, which covers a space evenly."""
     return draw(method.space, derive_seed("search", method.name), trial, points=POINTS)
 
 
@@ -44,14 +36,7 @@ def tuned_methods() -> list[Method]:
 
 
 def search_cells(maker: CellMaker) -> dict[tuple[str, int], list[Cell]]:
-    """Make the cells of all trials.
-
-    Args:
-        maker: Maker of the cells of one data set.
-
-    Returns:
-        For each method and trial, one cell a tuning seed.
-    """
+    """Make the cells of all trials."""
     return {
         (method.name, trial): [
             maker.student(method, seed, draw_settings(method, trial), f"/trial={trial}")

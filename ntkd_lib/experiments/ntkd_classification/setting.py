@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ntkd_lib.data.load import Split, load, train_validation_split
 from ntkd_lib.distill.training import Images
-from ntkd_lib.records.seeds import deterministic
+from ntkd_lib.lab.seeds import deterministic
 
 VALIDATION_SHARE = 1 / 12
 

@@ -4,28 +4,16 @@ from typing import Any
 
 from ntkd_lib.experiments.ntkd_classification import NOTEBOOK
 from ntkd_lib.experiments.ntkd_classification.methods import FORMS, METHODS
-from ntkd_lib.records.searches import best_of, mean_validation, read_search
+from ntkd_lib.lab.searches import best_of, mean_validation, read_search
 
 
 def search() -> dict[str, Any]:
-    """Read the recorded search.
-
-    Returns:
-        ``trials`` (method, settings, validation accuracy for each tuning seed), ``space``, ``budget`` and
-        ``provenance``.
-    """
+    """Read the recorded search."""
     return read_search(NOTEBOOK)
 
 
 def best_trial(method: str) -> dict[str, Any]:
-    """Give the trial with the highest mean validation accuracy of a method (the first of equals).
-
-    Args:
-        method: Name of a method; one without a search of its own stands for the method that it follows.
-
-    Returns:
-        ``method``, ``settings`` and ``validation`` (percent, one value for each tuning seed).
-    """
+    """Give the trial with the highest mean validation accuracy of a method (the first of equals)."""
     owner = METHODS[method].settings_of
     return best_of(search()["trials"], owner)
 

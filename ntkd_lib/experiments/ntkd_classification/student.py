@@ -11,8 +11,8 @@ from torch import nn
 from ntkd_lib.distill.objective import Objective, Teacher
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
 from ntkd_lib.experiments.ntkd_classification.setting import Setting, prepare
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.optics.student import HybridStudent, mnist_student
-from ntkd_lib.records.cells import CellResult, Record
 
 
 def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
@@ -38,13 +38,7 @@ def fitted(
     """Train a student that is already built, and test it once.
 
     Args:
-        model: Student.
-        setting: Data of the cell.
         arguments: ``device``, ``epochs``, ``batch``, ``objective``, ``settings``.
-        needs: As `train`.
-
-    Returns:
-        As `train`.
     """
     settings, model = arguments["settings"], model.to(arguments["device"])
     schedule = Schedule(

@@ -12,9 +12,9 @@ from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification.methods import METHODS
 from ntkd_lib.experiments.ntkd_classification.plan import compared_methods, seeds_of
 from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form, search
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric, metric_of
-from ntkd_lib.records.verdicts import bootstrap_interval
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.evidence import Metric, metric_of
+from ntkd_lib.lab.verdicts import bootstrap_interval
 
 PAPER = {"none": (91.4, 0.8), "kd": (95.9, 0.6), "ntkd": (97.3, 0.6), "f8": (96.12, None)}
 PAIRS = (
@@ -31,15 +31,7 @@ PAIRS = (
 
 
 def student_records(run: Run, method: str) -> dict[int, Record]:
-    """Give the records of a student by seed.
-
-    Args:
-        run: The run.
-        method: Name of a method, or ``ntkd`` for the chosen form of the kernel loss.
-
-    Returns:
-        Record by seed.
-    """
+    """Give the records of a student by seed."""
     name = chosen_form() if method == "ntkd" else method
     prefix = f"{run.parameters.data}/{name}"
     seeds = seeds_of(run.parameters, next(m for m in compared_methods() if m.name == name))
@@ -47,15 +39,7 @@ def student_records(run: Run, method: str) -> dict[int, Record]:
 
 
 def scores(run: Run) -> pd.DataFrame:
-    """List the scores of all students.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a student and seed: method, label, seed, accuracy and validation (percent), converged,
-        parameters, seconds (one thread).
-    """
+    """List the scores of all students."""
     return pd.DataFrame(
         {
             "method": method.name,
@@ -75,16 +59,7 @@ def paper_values() -> dict[str, float]:
 
 
 def summary_table(table: pd.DataFrame, paper: Mapping[str, float]) -> pd.DataFrame:
-    """Average the scores over seeds.
-
-    Args:
-        table: As ``scores`` gives it.
-        paper: The paper's mean by method, where it gives one.
-
-    Returns:
-        One row a student: mean, 95 % interval and standard deviation of test accuracy (percent), the paper's
-        mean, parameters and mean seconds.
-    """
+    """Average the scores over seeds."""
     rows = [
         _summary_row(name, part, paper.get(name, np.nan))
         for name, part in table.groupby("method", sort=False)
@@ -108,14 +83,7 @@ def _summary_row(name: str, part: pd.DataFrame, paper: float) -> dict[str, objec
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare students seed by seed.
-
-    Args:
-        table: As ``scores`` gives it.
-
-    Returns:
-        One row a pair: greater, less, label, mean difference in points, 95 % interval, smallest difference.
-    """
+    """Compare students seed by seed."""
     by_method = {name: part.set_index("seed")["accuracy"] for name, part in table.groupby("method")}
     by_method["ntkd"] = by_method[chosen_form()]
     return pd.DataFrame(
@@ -124,16 +92,7 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def gap_row(by_method: Mapping[str, pd.Series], pair: tuple[str, str], label: str) -> dict[str, object]:
-    """Compare two students seed by seed.
-
-    Args:
-        by_method: Accuracies by seed, for each method.
-        pair: The student that is expected to be better, and the other.
-        label: What figures call the pair.
-
-    Returns:
-        A row: greater, less, label, mean difference in points, 95 % interval, smallest difference, seeds.
-    """
+    """Compare two students seed by seed."""
     greater, less = pair
     gaps = list((by_method[greater] - by_method[less]).dropna())  # of the seeds that both have
     low, high = bootstrap_interval(gaps)
@@ -142,54 +101,25 @@ def gap_row(by_method: Mapping[str, pd.Series], pair: tuple[str, str], label: st
 
 
 def student_label(method: str) -> str:
-    """Give what figures call a student; ``ntkd`` is the chosen form.
-
-    Args:
-        method: Name of a method, or ``ntkd``.
-
-    Returns:
-        Its label.
-    """
+    """Give what figures call a student; ``ntkd`` is the chosen form."""
     labels = {m.name: m.label for m in compared_methods()}
     return {"ntkd": "NTKD", "kd": "KD", "none": "labels only"}.get(method, labels.get(method, method))
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics that the claim contract names, and the accuracy of every other student.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name.
-    """
+    """Collect the metrics that the claim contract names, and the accuracy of every other student."""
     data = run.parameters.data
     names = [*(m.name for m in compared_methods()), "ntkd"]
     return {student_metric(n): metric_of(student_records(run, n), "accuracy", data) for n in names}
 
 
 def student_metric(name: str) -> str:
-    """Name the metric of a student of digits.
-
-    Args:
-        name: Name of a method, or ``ntkd``.
-
-    Returns:
-        Name; Table 5's row of eight random PSFs stands apart.
-    """
+    """Name the metric of a student of digits."""
     return f"ntkd.{'random.mnist' if name == 'f8' else 'mnist'}.{name}.accuracy"
 
 
 def teachers(run: Run) -> pd.DataFrame:
-    """List the teachers and how well their compressed tangent kernel stands for the exact one.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a seed: test accuracy (percent), cosine and relative error of the kernel, and its mean
-        diagonal.
-    """
+    """List the teachers and how well their compressed tangent kernel stands for the exact one."""
     prefix = run.parameters.data
     rows = []
     for seed in run.parameters.all_seeds:
@@ -202,15 +132,7 @@ def teachers(run: Run) -> pd.DataFrame:
 
 
 def curves(run: Run, methods: tuple[str, ...]) -> pd.DataFrame:
-    """Average validation curves over seeds.
-
-    Args:
-        run: The run.
-        methods: Names of methods, ``ntkd`` among them.
-
-    Returns:
-        One row a method and evaluation: method, epoch, mean, low and high over seeds (percent).
-    """
+    """Average validation curves over seeds."""
     rows = []
     for method in methods:
         values = np.array([record.values["curve"] for record in student_records(run, method).values()])
@@ -229,25 +151,13 @@ def curves(run: Run, methods: tuple[str, ...]) -> pd.DataFrame:
 
 
 def filters(run: Run, method: str = "ntkd") -> np.ndarray:
-    """Give the trained filters of the first seed, ``(k, 7, 7)``.
-
-    Args:
-        run: The run.
-        method: Name of a method.
-
-    Returns:
-        Signed filters.
-    """
+    """Give the trained filters of the first seed, ``(k, 7, 7)``."""
     record = next(iter(student_records(run, method).values()))
     return record.arrays["weights.front.filters"][:, 0]
 
 
 def trials() -> pd.DataFrame:
-    """List the trials of the recorded search.
-
-    Returns:
-        One row a trial: label, settings in words, validation accuracy (percent), chosen.
-    """
+    """List the trials of the recorded search."""
     rows = []
     for trial in search()["trials"]:
         settings = ", ".join(f"{name} {value:g}" for name, value in trial["settings"].items())

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from ntkd_lib.experiments.ntkd_classification.setting import prepare
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.nets.lenet import lenet
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.landmarks import LandmarkKernel, landmark_gram
-from ntkd_lib.records.cells import CellResult, Record
 
 CHECKED = 256
 
@@ -22,7 +22,6 @@ def compress(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
 
     Args:
         arguments: ``data``, ``seed``, ``device``, ``landmarks``, ``images``: how many, landmarks not counted.
-        needs: ``teacher``.
 
     Returns:
         ``cosine`` and ``relative_error`` (Frobenius) of the rebuilt against the exact kernel of images that
@@ -47,15 +46,7 @@ def compress(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
 
 
 def restore_teacher(record: Record, device: str) -> nn.Module:
-    """Rebuild a teacher from its record.
-
-    Args:
-        record: Record of a teacher cell.
-        device: Where to put it.
-
-    Returns:
-        The network, on the device, in evaluation mode.
-    """
+    """Rebuild a teacher from its record."""
     prefix = "weights."
     state = {
         k.removeprefix(prefix): torch.tensor(v) for k, v in record.arrays.items() if k.startswith(prefix)

@@ -8,8 +8,8 @@ from torch.nn.functional import cross_entropy
 
 from ntkd_lib.distill.training import Schedule, accuracy, converged, fit, predict
 from ntkd_lib.experiments.ntkd_classification.setting import prepare
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.nets.lenet import lenet
-from ntkd_lib.records.cells import CellResult, Record
 
 TEACHER_LR, TEACHER_DECAY, TEACHER_SHIFT = 4e-3, 1e-3, 2
 
@@ -19,7 +19,6 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: ``data``, ``seed``, ``device``, ``epochs``, ``batch``.
-        needs: Nothing.
 
     Returns:
         Accuracies in percent; weights by name and ``logits`` of all training images.

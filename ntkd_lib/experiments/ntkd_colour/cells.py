@@ -5,7 +5,7 @@ from typing import Any
 
 from ntkd_lib.experiments.ntkd_classification.methods import Method
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.ntkd_colour"
 TEACHER_SEED = 0
@@ -14,12 +14,7 @@ LONGER = {"wide": 3, "resnet18": 2}  # times the epochs of the others
 
 
 class ColourMaker:
-    """Make the cells of one set of colour images.
-
-    Args:
-        parameters: What the notebook was asked for.
-        checksum: SHA-256 of the data set.
-    """
+    """Make the cells of one set of colour images."""
 
     def __init__(self, parameters: ClassificationParameters, checksum: str) -> None:
         """Keep what all cells share."""
@@ -27,42 +22,21 @@ class ColourMaker:
         self.data = {parameters.colour: checksum}
 
     def teacher(self, name: str) -> Cell:
-        """Make the cell that trains a teacher; all seeds of the students hear the same one.
-
-        Args:
-            name: Which network.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that trains a teacher; all seeds of the students hear the same one."""
         epochs = self.parameters.colour_teacher_epochs * LONGER.get(name, 1)
         arguments = {**self._common(TEACHER_SEED), "network": name, "epochs": epochs}
         cost = 5 + SECONDS[name] * epochs * self.parameters.colour_images
         return self._cell(f"teacher/{name}", "teacher:train", arguments, cost=cost)
 
     def soft_labels(self, name: str) -> Cell:
-        """Make the cell that asks a teacher for its logits.
-
-        Args:
-            name: Which network.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that asks a teacher for its logits."""
         arguments = {**self._common(TEACHER_SEED), "network": name}
         needs = {"teacher": self.teacher(name)}
         cost = 5 + SECONDS[name] * self.parameters.colour_images
         return self._cell(f"soft_labels/{name}", "teacher:answer", arguments, needs=needs, cost=cost)
 
     def tangent(self, name: str) -> Cell:
-        """Make the cell that sketches a teacher's tangent kernel.
-
-        Args:
-            name: Which network.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that sketches a teacher's tangent kernel."""
         count = self.parameters.colour_kernel_images
         arguments = {
             **self._common(TEACHER_SEED),
@@ -77,18 +51,7 @@ class ColourMaker:
     def student(
         self, method: Method, seed: int, settings: Mapping[str, float], tag: str = "", **changes: Any
     ) -> Cell:
-        """Make the cell that trains one student.
-
-        Args:
-            method: Which student.
-            seed: Seed of start, draws and batches.
-            settings: Learning rate, weight decay and loss settings.
-            tag: Added to the name, where one method has several cells.
-            changes: Arguments that differ from the method's: ``label_share``, ``hidden``.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that trains one student."""
         asked, single = self.parameters, method.length == "single"
         epochs = asked.colour_single_epochs if single else asked.colour_epochs
         frequency = {"kernel_batch": asked.kernel_batch, "kernel_every": asked.colour_kernel_every}
@@ -112,15 +75,7 @@ class ColourMaker:
         )
 
     def embedding(self, students: Mapping[str, Cell], seed: int) -> Cell:
-        """Make the cell that lays out features of test images in the plane.
-
-        Args:
-            students: Cells of students by the name that figures give them.
-            seed: Their seed.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that lays out features of test images in the plane."""
         return self._cell(
             f"embedding/seed={seed}", "embedding:draw", self._common(seed), needs=students, cost=20
         )

@@ -9,7 +9,7 @@ from sklearn.manifold import TSNE
 
 from ntkd_lib.experiments.ntkd_colour.setting import prepare
 from ntkd_lib.experiments.ntkd_colour.student import restore_student
-from ntkd_lib.records.cells import CellResult, Record
+from ntkd_lib.lab.cells import CellResult, Record
 
 IMAGES = 400
 PERPLEXITY = 30

@@ -75,12 +75,6 @@ RENAMED = {"f8": "ntkd.random.cifar10.f8.accuracy", "f8_centred": "ntkd.random.c
 def of_labels(share: float) -> str:
     """Say how many labels a student knows.
 
-    Args:
-        share: Share of the labels.
-
-    Returns:
-        The end of a label; nothing where the student knows all.
-
     >>> of_labels(0.1)
     ', 10 % of labels'
     """
@@ -88,15 +82,7 @@ def of_labels(share: float) -> str:
 
 
 def metric_name(method: str, share: float = 1) -> str:
-    """Name the metric of a student's test accuracy.
-
-    Args:
-        method: Name of a student.
-        share: Share of the labels that it knows.
-
-    Returns:
-        The name that the claim contract gives it, or one like it.
-    """
+    """Name the metric of a student's test accuracy."""
     if share < 1:
         return f"ntkd.cifar10.{method}.labels_{share}.accuracy"
     return RENAMED.get(method, f"ntkd.cifar10.{method}.accuracy")

@@ -12,20 +12,13 @@ from ntkd_lib.experiments.ntkd_colour.methods import (
     STRONG_TWIN,
 )
 from ntkd_lib.experiments.ntkd_colour.settings import chosen_settings
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 EMBEDDED = ("none", "kd", "ntkd")
 
 
 def colour_plan(parameters: ClassificationParameters) -> list[Cell]:
-    """List the cells on colour images, without those that only others need.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        Teachers, students and embeddings.
-    """
+    """List the cells on colour images, without those that only others need."""
     maker = ColourMaker(parameters, locate(parameters.colour).sha256)
     cells = [maker.teacher(name) for name in teacher_names(parameters)]
     for seed in colour_seeds(parameters):
@@ -37,68 +30,30 @@ def colour_plan(parameters: ClassificationParameters) -> list[Cell]:
 
 
 def colour_seeds(parameters: ClassificationParameters) -> list[int]:
-    """List the seeds of the colour images.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        The seeds; the one that replaces all, where it is given.
-    """
+    """List the seeds of the colour images."""
     return list(parameters.colour_seeds) if parameters.seed is None else [parameters.seed]
 
 
 def teacher_names(parameters: ClassificationParameters) -> list[str]:
-    """List the teachers, the main one first.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        Names of networks.
-    """
+    """List the teachers, the main one first."""
     names = [parameters.colour_teacher, parameters.strong_teacher]
     return [name for name in dict.fromkeys(names) if name != "none"]
 
 
 def students_of(parameters: ClassificationParameters) -> list[Method]:
-    """List the students on colour images.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        The main comparison, or all; with the one of the stronger teacher where there is one.
-    """
+    """List the students on colour images."""
     wanted = METHODS if parameters.colour_students == "all" else CORE
     students = [method for method in METHODS.values() if method.name in wanted]
     return students + ([STRONG_TWIN] if parameters.strong_teacher != "none" else [])
 
 
 def shares_of(parameters: ClassificationParameters) -> tuple[float, ...]:
-    """List the shares of labels beside all of them.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        Shares in (0, 1); none where only the main comparison is asked for.
-    """
+    """List the shares of labels beside all of them."""
     return FEW_LABELS if parameters.colour_students == "all" else ()
 
 
 def student_cell(maker: ColourMaker, method: Method, seed: int, share: float = 1) -> Cell:
-    """Make the cell of a student with the settings that its search chose.
-
-    Args:
-        maker: Maker of the cells.
-        method: Which student.
-        seed: Seed.
-        share: Share of the labels that it knows.
-
-    Returns:
-        The cell.
-    """
+    """Make the cell of a student with the settings that its search chose."""
     settings = chosen_settings(method.settings_of)
     if share == 1:
         return maker.student(method, seed, settings)

@@ -18,12 +18,12 @@ from ntkd_lib.experiments.ntkd_colour.cells import ColourMaker
 from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABEL_STUDENTS, FEW_LABELS, METHODS, metric_name
 from ntkd_lib.experiments.ntkd_colour.plan import student_cell
 from ntkd_lib.experiments.recording import Recording, keys_of, seconds_of
-from ntkd_lib.records.cells import Cell, Record, cell_key
-from ntkd_lib.records.evidence import Evidence, Metric, metric_of
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.parameters import load_parameters
-from ntkd_lib.records.store import CellStore, RecordError
+from ntkd_lib.lab.cells import Cell, Record, cell_key
+from ntkd_lib.lab.evidence import Evidence, Metric, metric_of
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.store import CellStore, RecordError
 
 NOTEBOOK = "01_ntkd_classification"
 SEEDS = (0, 1, 2, 3, 4)
@@ -39,28 +39,13 @@ KERNEL = ("kernel_batch", "colour_kernel_every", "colour_kernel_images", "sketch
 
 
 def parameters(share: float = 1) -> ClassificationParameters:
-    """Give what the protocol asks for: the live run's, but longer; shorter where labels are few.
-
-    Args:
-        share: Share of the labels that students know.
-
-    Returns:
-        Parameters.
-    """
+    """Give what the protocol asks for: the live run's, but longer; shorter where labels are few."""
     epochs = EPOCHS if share == 1 else FEW_EPOCHS
     return load_parameters(ClassificationParameters, NOTEBOOK, "cpu", {"colour_epochs": epochs})
 
 
 def cells(names: Sequence[str], sha256: str) -> list[Cell]:
-    """List the cells of some students, seed by seed.
-
-    Args:
-        names: Students, as ``WITH_SHARES`` lists them.
-        sha256: Digest of the images.
-
-    Returns:
-        One cell a seed and student.
-    """
+    """List the cells of some students, seed by seed."""
     return [
         student_cell(ColourMaker(parameters(share), sha256), METHODS[method], seed, share)
         for seed in SEEDS
@@ -69,16 +54,7 @@ def cells(names: Sequence[str], sha256: str) -> list[Cell]:
 
 
 def by_seed(name: str, sha256: str, store: CellStore) -> dict[int, Record]:
-    """Read the records of one student.
-
-    Args:
-        name: Student, as ``WITH_SHARES`` lists it.
-        sha256: Digest of the images.
-        store: Where records are.
-
-    Returns:
-        Record by seed; empty where one is missing.
-    """
+    """Read the records of one student."""
     try:
         return {cell.arguments["seed"]: store.load(cell_key(cell)) for cell in cells([name], sha256)}
     except (RecordError, FileNotFoundError):
@@ -86,15 +62,7 @@ def by_seed(name: str, sha256: str, store: CellStore) -> dict[int, Record]:
 
 
 def metrics(sha256: str, store: CellStore) -> dict[str, Metric]:
-    """Make the metrics of all students whose seeds are complete.
-
-    Args:
-        sha256: Digest of the images.
-        store: Where records are.
-
-    Returns:
-        Metric by name.
-    """
+    """Make the metrics of all students whose seeds are complete."""
     found = {of: by_seed(name, sha256, store) for name, of in WITH_SHARES.items()}
     return {
         metric_name(*of): metric_of(records, "accuracy", parameters().colour)
@@ -104,16 +72,7 @@ def metrics(sha256: str, store: CellStore) -> dict[str, Metric]:
 
 
 def evidence(located: Located, found: Mapping[str, Metric], seconds: float) -> Evidence:
-    """Put the metrics into evidence of tier paper.
-
-    Args:
-        located: The data set.
-        found: Metrics by name.
-        seconds: What their cells took.
-
-    Returns:
-        The evidence; its parameters are the protocol's.
-    """
+    """Put the metrics into evidence of tier paper."""
     asked = parameters()
     kept = {name: getattr(asked, name) for name in (*ASKED, *KERNEL)}
     protocol = {
@@ -130,11 +89,7 @@ def evidence(located: Located, found: Mapping[str, Metric], seconds: float) -> E
 @click.argument("names", nargs=-1, type=click.Choice(list(WITH_SHARES)))
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
 def main(names: tuple[str, ...], workers: int | None) -> None:
-    """Train students, all of the protocol by default, and write what is complete.
-
-    Raises:
-        ClickException: The real images are not there.
-    """
+    """Train students, all of the protocol by default, and write what is complete."""
     located, store = RECORDING.real_data(), CellStore(cell_root())
     run_cells(cells(names or list(WITH_SHARES), located.sha256), store, workers=workers)
     found = metrics(located.sha256, store)

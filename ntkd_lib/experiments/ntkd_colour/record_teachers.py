@@ -17,12 +17,12 @@ from ntkd_lib.experiments.ntkd_colour.cells import ColourMaker
 from ntkd_lib.experiments.ntkd_colour.methods import METHODS, STRONG_TWIN, metric_name
 from ntkd_lib.experiments.ntkd_colour.plan import student_cell
 from ntkd_lib.experiments.recording import Recording, keys_of, seconds_of
-from ntkd_lib.records.cells import Cell, Record
-from ntkd_lib.records.evidence import Metric, metric_of
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.parameters import load_parameters
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.evidence import Metric, metric_of
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.store import CellStore
 
 STRONG = ("resnet18", "wide")
 MODULE = "ntkd_lib.experiments.ntkd_colour.record_teachers"
@@ -34,29 +34,13 @@ STUDENTS = (METHODS["ntkd"], STRONG_TWIN)
 
 
 def parameters(strong: str) -> ClassificationParameters:
-    """Give what the protocol asks for: that of the main comparison, with a second teacher.
-
-    Args:
-        strong: Network of the stronger teacher.
-
-    Returns:
-        Validated parameters.
-    """
+    """Give what the protocol asks for: that of the main comparison, with a second teacher."""
     changes = {"colour_epochs": record.EPOCHS, "strong_teacher": strong}
     return load_parameters(ClassificationParameters, record.NOTEBOOK, "cpu", changes)
 
 
 def cells(sha256: str, strong: str) -> dict[str, Cell]:
-    """List the cells.
-
-    Args:
-        sha256: Digest of the images.
-        strong: Network of the stronger teacher.
-
-    Returns:
-        By name: the teachers, their sketched kernels, and the students of all seeds, those of the stronger
-        teacher last.
-    """
+    """List the cells."""
     asked = parameters(strong)
     maker = ColourMaker(asked, sha256)
     names = (asked.strong_teacher, asked.colour_teacher)
@@ -66,28 +50,12 @@ def cells(sha256: str, strong: str) -> dict[str, Cell]:
 
 
 def teacher_metric(role: str, value: str) -> str:
-    """Name a metric of a teacher.
-
-    Args:
-        role: ``teacher`` or ``strong_teacher``.
-        value: ``accuracy``, or ``cosine`` of its sketched kernel.
-
-    Returns:
-        The name.
-    """
+    """Name a metric of a teacher."""
     return f"ntkd.cifar10.{role}.{value}"
 
 
 def metrics(records: Mapping[str, Record], strong: str) -> dict[str, Metric]:
-    """Make the metrics: both students, both teachers, and how well their kernels are sketched.
-
-    Args:
-        records: Record by name of its cell.
-        strong: Network of the stronger teacher.
-
-    Returns:
-        Metric by name.
-    """
+    """Make the metrics: both students, both teachers, and how well their kernels are sketched."""
     asked = parameters(strong)
     data = asked.colour
     found = {}
@@ -106,11 +74,7 @@ def metrics(records: Mapping[str, Record], strong: str) -> dict[str, Metric]:
 @click.option("--strong", type=click.Choice(STRONG), default="wide", help="Network of the stronger teacher.")
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
 def main(strong: str, workers: int | None) -> None:
-    """Train both teachers and their students, and write what they reach.
-
-    Raises:
-        ClickException: The real images are not there.
-    """
+    """Train both teachers and their students, and write what they reach."""
     recording, store = RECORDINGS[strong], CellStore(cell_root())
     located = recording.real_data()
     planned = list(cells(located.sha256, strong).values())

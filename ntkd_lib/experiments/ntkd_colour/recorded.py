@@ -11,26 +11,18 @@ from ntkd_lib.experiments.ntkd_classification.summary import gap_row
 from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABELS, METHODS, metric_name, of_labels
 from ntkd_lib.experiments.ntkd_colour.record import RECORDING, WITH_SHARES
 from ntkd_lib.experiments.ntkd_colour.summary import PAPER, SHORT
-from ntkd_lib.records.evidence import Metric
-from ntkd_lib.records.verdicts import bootstrap_interval
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.verdicts import bootstrap_interval
 
 
 def recorded_metrics() -> dict[tuple[str, float], Metric]:
-    """Read the recorded accuracies.
-
-    Returns:
-        Metric by student and share of labels; nothing where no run is recorded.
-    """
+    """Read the recorded accuracies."""
     found = RECORDING.metrics()
     return {of: found[metric_name(*of)] for of in WITH_SHARES.values() if metric_name(*of) in found}
 
 
 def recorded_scores() -> pd.DataFrame:
-    """Average the recorded accuracies over seeds.
-
-    Returns:
-        One row a student: label, seeds, mean, 95 % interval and standard deviation (percent), paper's value.
-    """
+    """Average the recorded accuracies over seeds."""
     rows = []
     for (name, share), metric in recorded_metrics().items():
         low, high = bootstrap_interval(metric.values)
@@ -47,11 +39,7 @@ def recorded_scores() -> pd.DataFrame:
 
 
 def recorded_gaps() -> pd.DataFrame:
-    """Compare the recorded accuracies seed by seed.
-
-    Returns:
-        One row a share of labels and pair of the main comparison, as ``gap_row`` makes it.
-    """
+    """Compare the recorded accuracies seed by seed."""
     known = {of: pd.Series(m.values, index=m.seeds) for of, m in recorded_metrics().items()}
     rows = []
     for share in (1, *FEW_LABELS):

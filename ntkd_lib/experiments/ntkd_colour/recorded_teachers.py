@@ -10,8 +10,8 @@ import pandas as pd
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
 from ntkd_lib.experiments.ntkd_colour.methods import metric_name
 from ntkd_lib.experiments.ntkd_colour.record_teachers import RECORDINGS, STUDENTS, teacher_metric
-from ntkd_lib.records.evidence import Metric
-from ntkd_lib.records.verdicts import bootstrap_interval
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.verdicts import bootstrap_interval
 
 WEAK = "small residual network"
 LABELS = {"resnet18": "ResNet-18", "wide": "wide residual network"}
@@ -19,13 +19,7 @@ ROLES = ("teacher", "strong_teacher")
 
 
 def recorded_teachers() -> pd.DataFrame:
-    """Put each teacher beside its students.
-
-    Returns:
-        One row a teacher, the weakest one first: label, its test accuracy and that of its students, mean over
-        seeds with 95 % interval (percent), cosine between its sketched and its exact kernel, seeds; nothing
-        where no run is recorded.
-    """
+    """Put each teacher beside its students."""
     recorded = _recorded()
     if not recorded:
         return pd.DataFrame()
@@ -34,11 +28,7 @@ def recorded_teachers() -> pd.DataFrame:
 
 
 def recorded_strength() -> pd.DataFrame:
-    """Compare the students of each stronger teacher with those of the weaker one, seed by seed.
-
-    Returns:
-        One row a stronger teacher, as ``gap_row`` makes it; nothing where no run is recorded.
-    """
+    """Compare the students of each stronger teacher with those of the weaker one, seed by seed."""
     rows = []
     for name, found in _recorded().items():
         students = [found[metric_name(student.name)] for student in STUDENTS]

@@ -19,15 +19,15 @@ from ntkd_lib.experiments.ntkd_colour.cells import ColourMaker
 from ntkd_lib.experiments.ntkd_colour.methods import METHODS
 from ntkd_lib.experiments.ntkd_colour.settings import SEARCH
 from ntkd_lib.experiments.trials import draw, trial_rows
-from ntkd_lib.records.atomic import write_json
-from ntkd_lib.records.cells import Cell, Record
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.parameters import load_parameters
-from ntkd_lib.records.provenance import snapshot
-from ntkd_lib.records.searches import search_file
-from ntkd_lib.records.seeds import derive_seed
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.atomic import write_json
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.provenance import snapshot
+from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab.store import CellStore
 
 TRIALS = 4
 LENGTHS = {"colour_epochs": 3, "colour_single_epochs": 6}
@@ -35,15 +35,7 @@ DIMENSIONS = 5  # of the largest space
 
 
 def draw_settings(method: Method, trial: int) -> dict[str, float]:
-    """Give the settings of a trial: a point of one scrambled Sobol sequence, the first coordinates of it.
-
-    Args:
-        method: Method with a search space.
-        trial: Number of the trial.
-
-    Returns:
-        One value for each name of the space, rounded to three significant digits.
-    """
+    """Give the settings of a trial: a point of one scrambled Sobol sequence, the first coordinates of it."""
     seed = derive_seed("search", "colour")
     return draw(method.space, seed, trial, points=TRIALS, dimensions=DIMENSIONS)
 
@@ -54,14 +46,7 @@ def tuned_methods() -> list[Method]:
 
 
 def search_cells(maker: ColourMaker) -> dict[tuple[str, int], list[Cell]]:
-    """Make the cells of all trials.
-
-    Args:
-        maker: Maker of the cells on colour images.
-
-    Returns:
-        For each method and trial, one cell a tuning seed.
-    """
+    """Make the cells of all trials."""
     return {
         (method.name, trial): [
             maker.student(method, seed, draw_settings(method, trial), f"/trial={trial}")
@@ -77,11 +62,7 @@ def search_cells(maker: ColourMaker) -> dict[tuple[str, int], list[Cell]]:
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
 def main(names: tuple[str, ...], workers: int | None, device: str) -> None:
-    """Run the search of some methods, all by default, and record it where all are complete.
-
-    Raises:
-        ClickException: The real images are not there.
-    """
+    """Run the search of some methods, all by default, and record it where all are complete."""
     asked = {"device": device, **LENGTHS}
     parameters = load_parameters(ClassificationParameters, "01_ntkd_classification", "cpu", asked)
     located = locate(parameters.colour)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ntkd_lib.data.load import Split, load, train_validation_split
 from ntkd_lib.distill.training import Images
 from ntkd_lib.experiments.ntkd_classification.setting import Setting
-from ntkd_lib.records.seeds import deterministic
+from ntkd_lib.lab.seeds import deterministic
 
 VALIDATION_SHARE = 1 / 10
 SPLIT_SEED = 0  # one teacher serves all seeds, so none may validate on what it was trained on
@@ -44,16 +44,6 @@ def _images(arguments: Mapping[str, Any], split: str, count: int) -> Images:
 def first_images(
     name: str, sha256: str, split: Split, count: int
 ) -> tuple[UInt8[Tensor, "n l h w"], Int64[Tensor, " n"]]:
-    """Load the first images of a data set, once a process.
-
-    Args:
-        name: Name of the data set.
-        sha256: Digest that it must have.
-        split: ``train`` or ``test``.
-        count: How many; all where there are fewer.
-
-    Returns:
-        Pixels and labels, which nobody may change.
-    """
+    """Load the first images of a data set, once a process."""
     data = load(name, split, expect=sha256)
     return data.images[:count].clone(), data.labels[:count].clone()

@@ -14,11 +14,11 @@ from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit
 from ntkd_lib.distill.withheld import withhold
 from ntkd_lib.experiments.ntkd_classification.setting import Setting
 from ntkd_lib.experiments.ntkd_colour.setting import prepare
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.ntk.landmarks import landmark_gram
 from ntkd_lib.optics.start import set_unit_spread, start_at_components
 from ntkd_lib.optics.student import HybridStudent, cifar_student
 from ntkd_lib.optics.tangent import student_trace_ntk
-from ntkd_lib.records.cells import CellResult, Record
 
 SHIFT = 2
 WATCHED = 64
@@ -53,11 +53,7 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
 
 class Alignment:
-    """Follow the centred cosine of a student's and its teacher's kernel on the same images.
-
-    Args:
-        teacher: With ``images``, ``features`` and ``diagonal``.
-    """
+    """Follow the centred cosine of a student's and its teacher's kernel on the same images."""
 
     def __init__(self, teacher: Teacher) -> None:
         """Take the first images."""
@@ -73,16 +69,7 @@ class Alignment:
 
 
 def restore_student(record: Record, optics: str = "signed", rectified: str = "both") -> HybridStudent:
-    """Rebuild a student with the default back end from its record.
-
-    Args:
-        record: Record of a student cell.
-        optics: Its front end.
-        rectified: Where its ReLUs stand.
-
-    Returns:
-        The student.
-    """
+    """Rebuild a student with the default back end from its record."""
     prefix = "weights."
     weights = {
         k.removeprefix(prefix): torch.tensor(v) for k, v in record.arrays.items() if k.startswith(prefix)

@@ -22,39 +22,22 @@ from ntkd_lib.experiments.ntkd_colour.plan import (
 )
 from ntkd_lib.experiments.ntkd_colour.settings import chosen_settings, trials
 from ntkd_lib.experiments.spaces import space_rows
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric, metric_of
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.evidence import Metric, metric_of
 
 PAPER = {"none": 56.4, "kd": 72.5, "ntkd": 75.6, "f8": 36.73}
 SHORT = {"none": "labels only", "kd": "KD", "ntkd": "NTKD", "ntkd_kd": "NTKD + KD"}
 
 
 def records_of(run: Run, method: str, share: float = 1) -> dict[int, Record]:
-    """Give the records of a student by seed.
-
-    Args:
-        run: The run.
-        method: Name of a method.
-        share: Share of the labels that it knew.
-
-    Returns:
-        Record by seed.
-    """
+    """Give the records of a student by seed."""
     tag = "" if share == 1 else f"/labels={share}"
     prefix = f"{run.parameters.colour}/{method}{tag}"
     return {seed: run.records[f"{prefix}/seed={seed}"] for seed in colour_seeds(run.parameters)}
 
 
 def scores(run: Run) -> pd.DataFrame:
-    """List the scores of all students on colour images.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a student and seed: method, label, seed, accuracy and validation (percent), converged,
-        parameters, seconds (one thread).
-    """
+    """List the scores of all students on colour images."""
     return pd.DataFrame(
         {
             "method": method.name,
@@ -69,26 +52,12 @@ def scores(run: Run) -> pd.DataFrame:
 
 
 def averaged(table: pd.DataFrame) -> pd.DataFrame:
-    """Average the scores over seeds, beside the paper's values.
-
-    Args:
-        table: As ``scores`` gives it.
-
-    Returns:
-        One row a student.
-    """
+    """Average the scores over seeds, beside the paper's values."""
     return summary_table(table, PAPER)
 
 
 def differences(run: Run) -> pd.DataFrame:
-    """Compare students seed by seed, with all labels and with few.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a pair and share of labels, as ``gap_row`` makes it, with ``share``.
-    """
+    """Compare students seed by seed, with all labels and with few."""
     rows = []
     for share in (1, *shares_of(run.parameters)):
         names = FEW_LABEL_STUDENTS if share < 1 else _compared(run)
@@ -103,15 +72,7 @@ def differences(run: Run) -> pd.DataFrame:
 
 
 def teachers(run: Run) -> pd.DataFrame:
-    """List the teachers, and how well their sketched kernel stands for the exact one.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a teacher: network, accuracy (percent), weights, cosine of all entries and of
-        those off the diagonal, relative error, seconds of training and of sketching.
-    """
+    """List the teachers, and how well their sketched kernel stands for the exact one."""
     rows = []
     for name in teacher_names(run.parameters):
         teacher = run.records[f"{run.parameters.colour}/teacher/{name}"]
@@ -131,15 +92,7 @@ def teachers(run: Run) -> pd.DataFrame:
 
 
 def curves(run: Run, value: str) -> pd.DataFrame:
-    """Average a curve of training over seeds.
-
-    Args:
-        run: The run.
-        value: ``curve`` for validation accuracy in percent, ``alignment`` for the centred cosine of kernels.
-
-    Returns:
-        One row a method and evaluation: method, epoch, mean, low and high over seeds.
-    """
+    """Average a curve of training over seeds."""
     rows = []
     for method in _compared(run):
         values = np.array([record.values[value] for record in records_of(run, method).values()])
@@ -150,14 +103,7 @@ def curves(run: Run, value: str) -> pd.DataFrame:
 
 
 def embedding(run: Run) -> pd.DataFrame:
-    """Give the plane of the features of test images, first seed.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a student and image: method, class, x, y.
-    """
+    """Give the plane of the features of test images, first seed."""
     seed = colour_seeds(run.parameters)[0]
     arrays = run.records[f"{run.parameters.colour}/embedding/seed={seed}"].arrays
     classes = np.array(load(run.parameters.colour, "test").classes)[arrays["labels"]]
@@ -168,14 +114,7 @@ def embedding(run: Run) -> pd.DataFrame:
 
 
 def confusions(run: Run) -> pd.DataFrame:
-    """Count what test images of each class were taken for, first seed.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a method and pair of classes: method, true, guessed, share of the true class in percent.
-    """
+    """Count what test images of each class were taken for, first seed."""
     test = load(run.parameters.colour, "test")
     rows = []
     for method in EMBEDDED:
@@ -198,26 +137,12 @@ def confusions(run: Run) -> pd.DataFrame:
 
 
 def filters(run: Run) -> np.ndarray:
-    """Give the trained filters of the NTKD student, first seed, ``(k, 3, 7, 7)``.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Signed filters.
-    """
+    """Give the trained filters of the NTKD student, first seed, ``(k, 3, 7, 7)``."""
     return next(iter(records_of(run, "ntkd").values())).arrays["weights.front.filters"]
 
 
 def settings_rows(run: Run) -> pd.DataFrame:
-    """List the settings of all students, and how many trials chose them.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a student: label, settings in words, trials, validation accuracy of the best trial in percent.
-    """
+    """List the settings of all students, and how many trials chose them."""
     rows = []
     for method in students_of(run.parameters):
         own = [t for t in trials() if t["method"] == method.settings_of]
@@ -228,26 +153,12 @@ def settings_rows(run: Run) -> pd.DataFrame:
 
 
 def searched(run: Run) -> list[tuple[str, str]]:
-    """List what the searches of the run's students draw from.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Labels and ranges.
-    """
+    """List what the searches of the run's students draw from."""
     return space_rows(students_of(run.parameters))
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics on colour images.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name; that of the stronger teacher only where it is one.
-    """
+    """Collect the metrics on colour images."""
     found = {}
     for method in students_of(run.parameters):
         found[metric_name(method.name)] = metric_of(

@@ -9,10 +9,10 @@ from torch.nn.functional import cosine_similarity
 
 from ntkd_lib.experiments.ntkd_colour.setting import prepare
 from ntkd_lib.experiments.ntkd_colour.teacher import restore_teacher
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.trace import trace_features
-from ntkd_lib.records.cells import CellResult, Record
 
 CHECKED = 48
 # How the exact kernel is computed: whole Jacobians of a ResNet-18 take 0.45 GB an image.
@@ -25,7 +25,6 @@ def sketch(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRes
     Args:
         arguments: ``data``, ``sha256``, ``images``, ``seed``, ``device``, ``network``, ``sketch``: features,
             ``kernel_images``: how many.
-        needs: ``teacher``.
 
     Returns:
         ``cosine`` and ``relative_error`` (Frobenius) of the rebuilt against the exact kernel, the mean

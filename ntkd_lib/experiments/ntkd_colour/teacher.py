@@ -10,10 +10,10 @@ from torch.nn.functional import cross_entropy
 
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
 from ntkd_lib.experiments.ntkd_colour.setting import prepare
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.nets.colour_teachers import WHITENED, colour_teacher
 from ntkd_lib.nets.compact_resnet import whiten_first
 from ntkd_lib.nets.wide_convolution import widen
-from ntkd_lib.records.cells import CellResult, Record
 
 SHIFT = 2
 
@@ -46,7 +46,6 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: ``data``, ``sha256``, ``images``, ``seed``, ``device``, ``network``, ``epochs``.
-        needs: Nothing.
 
     Returns:
         Accuracies in percent, and weights by name.
@@ -81,7 +80,6 @@ def answer(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRes
 
     Args:
         arguments: ``data``, ``sha256``, ``images``, ``seed``, ``device``, ``network``.
-        needs: ``teacher``.
 
     Returns:
         The array ``logits``: of all training images, followed by those of the mirrored ones.
@@ -96,16 +94,7 @@ def answer(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRes
 
 
 def restore_teacher(record: Record, name: str, device: str) -> nn.Module:
-    """Rebuild a teacher from its record.
-
-    Args:
-        record: Record of a teacher cell.
-        name: Its network.
-        device: Where to put it.
-
-    Returns:
-        The network, on the device, in evaluation mode.
-    """
+    """Rebuild a teacher from its record."""
     prefix = "weights."
     state = {
         k.removeprefix(prefix): torch.tensor(v) for k, v in record.arrays.items() if k.startswith(prefix)

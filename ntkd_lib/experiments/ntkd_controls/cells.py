@@ -7,22 +7,13 @@ from ntkd_lib.experiments.ntkd_classification.methods import METHODS
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
 from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form
 from ntkd_lib.experiments.ntkd_controls.design import Architecture, Variant
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.ntkd_controls"
 
 
 def variant_cell(maker: CellMaker, variant: Variant, seed: int) -> Cell:
-    """Make the cell of a variant from that of the student which it follows.
-
-    Args:
-        maker: Maker of the students of digits.
-        variant: Which one.
-        seed: Seed.
-
-    Returns:
-        The cell.
-    """
+    """Make the cell of a variant from that of the student which it follows."""
     method = METHODS[chosen_form() if variant.method == "ntkd" else variant.method]
     like = maker.student(method, seed, best_trial(method.settings_of)["settings"])
     return Cell(
@@ -39,17 +30,7 @@ def variant_cell(maker: CellMaker, variant: Variant, seed: int) -> Cell:
 def estimate_cell(
     parameters: ClassificationParameters, checksum: str, architecture: Architecture, filters: int
 ) -> Cell:
-    """Make the cell that estimates an architecture's accuracy without training it.
-
-    Args:
-        parameters: What the notebook was asked for.
-        checksum: SHA-256 of the digits.
-        architecture: What is to be estimated.
-        filters: Signed filters that its surface has room for.
-
-    Returns:
-        The cell.
-    """
+    """Make the cell that estimates an architecture's accuracy without training it."""
     arguments = {
         "data": parameters.data,
         "sha256": checksum,
@@ -73,19 +54,7 @@ def estimate_cell(
 def random_cell(
     parameters: ClassificationParameters, data: str, checksum: str, seed: int, kind: str, count: int
 ) -> Cell:
-    """Make the cell that regresses labels on the read-out of random filters.
-
-    Args:
-        parameters: What the notebook was asked for.
-        data: Name of the images.
-        checksum: Their SHA-256.
-        seed: Seed of filters and images.
-        kind: ``positive``, ``centred``, or ``infinite`` for the limit.
-        count: Filters; 0 for the limit.
-
-    Returns:
-        The cell.
-    """
+    """Make the cell that regresses labels on the read-out of random filters."""
     arguments: dict[str, Any] = {
         "data": data,
         "sha256": checksum,

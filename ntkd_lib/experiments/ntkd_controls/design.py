@@ -65,17 +65,7 @@ class Architecture:
 
 
 def signed_filters(height: float, width: float, filter_size: int, gap: float) -> int:
-    """Count the signed filters that fit on a surface, two PSFs each.
-
-    Args:
-        height: Height, um.
-        width: Width, um.
-        filter_size: Pixels a side of a filter.
-        gap: Gap between neighbouring PSFs, um.
-
-    Returns:
-        Half of the number of PSFs, rounded down.
-    """
+    """Count the signed filters that fit on a surface, two PSFs each."""
     return filters_that_fit(height, width, filter_size * PIXEL_UM, gap) // 2
 
 

@@ -9,9 +9,9 @@ from torch import Tensor
 from ntkd_lib.distill.training import Images, predict
 from ntkd_lib.experiments.ntkd_classification.setting import prepare
 from ntkd_lib.experiments.ntkd_controls.regression import choose
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.ntk.infinite.dense import dense_kernels
 from ntkd_lib.optics.student import signed_front_end
-from ntkd_lib.records.cells import CellResult, Record
 
 VALIDATION = 2000
 BIAS_STD = 0.1
@@ -30,7 +30,6 @@ def estimate(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``device``, ``images``, ``filters``, ``filter_size``,
             ``rectified``, ``depth``.
-        needs: Nothing.
 
     Returns:
         ``estimate``: accuracy on validation images, percent; ``ridge`` and ``filters``.

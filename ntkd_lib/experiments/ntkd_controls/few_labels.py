@@ -9,22 +9,14 @@ import pandas as pd
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row, student_label
 from ntkd_lib.experiments.ntkd_colour.methods import of_labels
 from ntkd_lib.experiments.ntkd_controls.design import SHARES, TRANSFERS
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric, metric_of
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.evidence import Metric, metric_of
 
 PAIRS = (("kd", "none"), ("ntkd", "none"), ("ntkd", "kd"))
 
 
 def few_label_metrics(data: str, records_of: Callable[[str], Mapping[int, Record]]) -> dict[str, Metric]:
-    """Make the metrics of students that know few labels.
-
-    Args:
-        data: Name of the digits.
-        records_of: Gives the records of a variant by seed.
-
-    Returns:
-        Metric by name.
-    """
+    """Make the metrics of students that know few labels."""
     return {
         few_label_metric(method, share): metric_of(records_of(f"{method}_labels{share}"), "accuracy", data)
         for share in SHARES
@@ -33,27 +25,12 @@ def few_label_metrics(data: str, records_of: Callable[[str], Mapping[int, Record
 
 
 def few_label_metric(method: str, share: float) -> str:
-    """Name the metric of a student that knows few labels.
-
-    Args:
-        method: One of ``TRANSFERS``.
-        share: One of ``SHARES``.
-
-    Returns:
-        Name.
-    """
+    """Name the metric of a student that knows few labels."""
     return f"ntkd.mnist.{method}.labels_{share}.accuracy"
 
 
 def few_label_gaps(found: Mapping[str, Metric]) -> pd.DataFrame:
-    """Compare students that know few labels seed by seed.
-
-    Args:
-        found: Metrics by name.
-
-    Returns:
-        One row a pair and share of labels, as `compared` makes it.
-    """
+    """Compare students that know few labels seed by seed."""
     rows = []
     for share in SHARES:
         metrics = {name: found[few_label_metric(name, share)] for name in TRANSFERS}
@@ -62,16 +39,7 @@ def few_label_gaps(found: Mapping[str, Metric]) -> pd.DataFrame:
 
 
 def compared(metrics: Mapping[str, Metric], pair: tuple[str, str], tail: str = "") -> dict[str, object]:
-    """Compare two students seed by seed.
-
-    Args:
-        metrics: Metric by student.
-        pair: The student that is expected to be better, and the other.
-        tail: End of the label.
-
-    Returns:
-        A row as ``gap_row`` makes it, and both accuracies.
-    """
+    """Compare two students seed by seed."""
     by_method = {name: pd.Series(metrics[name].values, index=metrics[name].seeds) for name in pair}
     greater, less = pair
     label = f"{student_label(greater)} − {student_label(less)}{tail}"

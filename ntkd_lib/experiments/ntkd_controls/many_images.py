@@ -12,12 +12,12 @@ from torch.nn.functional import one_hot
 from ntkd_lib.data.load import train_validation_split
 from ntkd_lib.experiments.ntkd_colour.setting import SPLIT_SEED, VALIDATION_SHARE, first_images
 from ntkd_lib.experiments.ntkd_controls.regression import choose, hits
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.layout import kernel_root
+from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.ntk.blocked_linear_algebra import randomised_svd, ridge_solve
 from ntkd_lib.ntk.blocked_store import save_blocks
 from ntkd_lib.ntk.infinite.blocked import blocked_flattened_ntk
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.layout import kernel_root
-from ntkd_lib.records.seeds import deterministic
 
 FILTER_SIZE = 7
 TOLERANCE = 1e-5
@@ -52,7 +52,6 @@ def regress(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRe
         arguments: ``data``, ``sha256``, ``seed``, ``images``: of the training set, before the students'
             split; ``fitted`` and ``validated``: images for the choice of the ridge; ``block``, ``rank``,
             ``compiled``.
-        needs: Nothing.
 
     Returns:
         Test ``accuracy`` (percent) with all images, ``validation``, the ``ridge``, the number of ``images``,
@@ -85,10 +84,6 @@ def fit(
     """Fit all images and predict the test images.
 
     Args:
-        own: Kernel of the training images.
-        cross: Kernel between test and training images.
-        labels: Classes of the training images.
-        ridge: As a share of the mean diagonal.
         arguments: ``rank`` and ``seed`` of the preconditioner.
 
     Returns:
@@ -121,7 +116,6 @@ def kernels(problem: Problem, arguments: Mapping[str, Any]) -> Sequence[da.Array
     """Describe the kernels, of which nothing is computed yet.
 
     Args:
-        problem: Images.
         arguments: ``block`` and ``compiled``.
 
     Returns:
@@ -133,12 +127,5 @@ def kernels(problem: Problem, arguments: Mapping[str, Any]) -> Sequence[da.Array
 
 
 def folder_of(kernel: da.Array) -> str:
-    """Name the folder that a kernel's blocks are kept in.
-
-    Args:
-        kernel: Described kernel.
-
-    Returns:
-        A path that may not exist.
-    """
+    """Name the folder that a kernel's blocks are kept in."""
     return str(kernel_root() / kernel.name)

@@ -12,21 +12,14 @@ from ntkd_lib.experiments.ntkd_controls.design import (
     Variant,
     signed_filters,
 )
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.parameters import ParameterError
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.parameters import ParameterError
 
 ASKED = "asked"
 
 
 def controls_plan(parameters: ClassificationParameters) -> list[Cell]:
-    """List the cells of the controls, without those that only others need.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        Variants, estimates and regressions.
-    """
+    """List the cells of the controls, without those that only others need."""
     checksum = locate(parameters.data).sha256
     maker = CellMaker(parameters, checksum)
     cells = [variant_cell(maker, v, seed) for v in variants_of(parameters) for seed in parameters.some_seeds]
@@ -38,29 +31,12 @@ def controls_plan(parameters: ClassificationParameters) -> list[Cell]:
 
 
 def variants_of(parameters: ClassificationParameters) -> list[Variant]:
-    """List the variants of a run.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        All, or all but those of optical depth.
-    """
+    """List the variants of a run."""
     return [v for v in VARIANTS.values() if v.family != "depth" or parameters.optical_depth]
 
 
 def asked_architecture(parameters: ClassificationParameters) -> tuple[Architecture, int]:
-    """Turn the surface that the parameters give into an architecture.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        The architecture with the default back end, and the signed filters that fit.
-
-    Raises:
-        ParameterError: A filter of an even size, or a surface without room for one pair.
-    """
+    """Turn the surface that the parameters give into an architecture."""
     height, width, size = parameters.surface_height, parameters.surface_width, parameters.filter_size
     if size % 2 == 0:
         raise ParameterError(f"01_ntkd_classification: filter_size = {size} is even; allowed: odd sizes")

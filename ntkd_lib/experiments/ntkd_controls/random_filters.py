@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ntkd_lib.experiments.ntkd_colour.setting import first_images
 from ntkd_lib.experiments.ntkd_controls.regression import choose, hits
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.ntk.infinite.convolutional import convolutional_kernels
 from ntkd_lib.optics.random_kernel import random_filter_kernel
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import deterministic
 
 VALIDATION_SHARE = 1 / 5
 ALL = 10**6
@@ -23,7 +23,6 @@ def regress(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRe
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``device``, ``images``, ``kind``: ``positive`` or
             ``centred``, ``count``.
-        needs: Nothing.
 
     Returns:
         Test and validation ``accuracy`` in percent, the ridge, and how many images were trained on.
@@ -49,7 +48,6 @@ def limit(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``device``, ``images``.
-        needs: Nothing.
 
     Returns:
         As `regress`, for the tangent kernel (filters and dense layer trained); ``nngp`` holds the test

@@ -20,12 +20,12 @@ from ntkd_lib.experiments.ntkd_classification.summary import student_metric, stu
 from ntkd_lib.experiments.ntkd_controls.design import ARCHITECTURES, QUARTER, TRAINED_ELSEWHERE, VARIANTS
 from ntkd_lib.experiments.ntkd_controls.summary import own_seed_metrics
 from ntkd_lib.experiments.recording import Recording, keys_of, seconds_of
-from ntkd_lib.records.cells import Cell, Record
-from ntkd_lib.records.evidence import Metric, metric_of
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root, tier_layout
-from ntkd_lib.records.parameters import load_parameters
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.evidence import Metric, metric_of
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root, tier_layout
+from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.store import CellStore
 
 SEEDS = (0, 1, 2, 3, 4)
 MODULE = "ntkd_lib.experiments.ntkd_controls.record"
@@ -52,11 +52,7 @@ def parameters() -> ClassificationParameters:
 
 
 def cells() -> list[Cell]:
-    """List the cells: main comparison, controls, students that know few labels, and stage 1.
-
-    Returns:
-        Those of the notebook's plan.
-    """
+    """List the cells: main comparison, controls, students that know few labels, and stage 1."""
     asked = parameters()
     students = [chosen_form() if name == "ntkd" else name for name in (*STUDENTS, *TRAINED_ELSEWHERE)]
     variants = [v for v in VARIANTS.values() if v.family in ("labels", "stage1") or v.name in SIZES]
@@ -67,14 +63,7 @@ def cells() -> list[Cell]:
 
 
 def metrics(records: Mapping[str, Record]) -> dict[str, Metric]:
-    """Make the metrics.
-
-    Args:
-        records: Record by name of its cell.
-
-    Returns:
-        Metric by name.
-    """
+    """Make the metrics."""
     asked = parameters()
     run = Run(NOTEBOOK, asked, records, {}, tier_layout(asked.tier), {})
     found = {student_metric(n): metric_of(student_records(run, n), "accuracy", asked.data) for n in STUDENTS}
@@ -84,11 +73,7 @@ def metrics(records: Mapping[str, Record]) -> dict[str, Metric]:
 @click.command()
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
 def main(workers: int | None) -> None:
-    """Train the students and write what they reach.
-
-    Raises:
-        ClickException: The real digits are not there.
-    """
+    """Train the students and write what they reach."""
     located, store = RECORDING.real_data(), CellStore(cell_root())
     found = metrics(run_cells(cells(), store, workers=workers))
     protocol = {"protocol": "five seeds on digits"}

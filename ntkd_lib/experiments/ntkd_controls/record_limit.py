@@ -15,13 +15,13 @@ from ntkd_lib.data.registry import Located
 from ntkd_lib.experiments.ntkd_classification import NOTEBOOK
 from ntkd_lib.experiments.ntkd_controls.many_images import folder_of, kernels, load_problem
 from ntkd_lib.experiments.recording import Recording
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.store import CellStore
 from ntkd_lib.ntk.blocked_store import save_blocks
 from ntkd_lib.ntk.infinite.blocked import BLOCK
-from ntkd_lib.records.cells import Cell, Record
-from ntkd_lib.records.evidence import Metric
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.store import CellStore
 
 DATA = "cifar-10"
 MODULE = "ntkd_lib.experiments.ntkd_controls.record_limit"
@@ -39,14 +39,7 @@ METRIC = "ntkd.random.cifar10.infinite.accuracy"
 
 
 def limit_cell(located: Located) -> Cell:
-    """Make the cell of the regression.
-
-    Args:
-        located: The images.
-
-    Returns:
-        The cell.
-    """
+    """Make the cell of the regression."""
     arguments = {"data": DATA, "sha256": located.sha256, "seed": RECORDING.seeds[0], **PROTOCOL}
     return Cell(
         name=f"{DATA}/random/infinite/all",
@@ -58,14 +51,7 @@ def limit_cell(located: Located) -> Cell:
 
 
 def metrics(record: Record) -> dict[str, Metric]:
-    """Make the metrics.
-
-    Args:
-        record: Record of the cell.
-
-    Returns:
-        Metric by name.
-    """
+    """Make the metrics."""
     of = {"seeds": [RECORDING.seeds[0]], "data": [DATA], "cells": [record.key]}
     few = {
         f"ntkd.random.cifar10.infinite.images_{count}.accuracy": Metric(values=[accuracy], **of)
@@ -77,11 +63,7 @@ def metrics(record: Record) -> dict[str, Metric]:
 @click.command()
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
 def main(workers: int | None) -> None:
-    """Compute the kernels with all workers, regress, and write what is reached.
-
-    Raises:
-        ClickException: The real images are not there.
-    """
+    """Compute the kernels with all workers, regress, and write what is reached."""
     located, store = RECORDING.real_data(), CellStore(cell_root())
     cell = limit_cell(located)
     with dask.config.set(scheduler="processes", num_workers=workers), ProgressBar(dt=10):

@@ -13,12 +13,7 @@ from ntkd_lib.experiments.ntkd_controls.summary import RANK_CORRELATION
 
 
 def recorded_controls() -> pd.DataFrame:
-    """Compare the recorded students of digits seed by seed.
-
-    Returns:
-        One row a pair, as ``compared`` makes it, those with few labels last; nothing where no run is
-        recorded.
-    """
+    """Compare the recorded students of digits seed by seed."""
     found = RECORDING.metrics()
     if not found:
         return pd.DataFrame()
@@ -29,22 +24,13 @@ def recorded_controls() -> pd.DataFrame:
 
 
 def recorded_ranks() -> dict[int, float]:
-    """Read how well stage 1 ranks architectures in the recorded run.
-
-    Returns:
-        Spearman's coefficient by seed; nothing where no run is recorded.
-    """
+    """Read how well stage 1 ranks architectures in the recorded run."""
     metric = RECORDING.metrics().get(RANK_CORRELATION)
     return dict(zip(metric.seeds, metric.values, strict=True)) if metric else {}
 
 
 def recorded_limit() -> dict[int, float]:
-    """Read how the regression on infinitely many filters gains from images.
-
-    Returns:
-        Test accuracy (percent) by number of training images, in ascending order; nothing where no run is
-        recorded.
-    """
+    """Read how the regression on infinitely many filters gains from images."""
     before, after = METRIC.rsplit(".", 1)
     found = {}
     for name, metric in LIMIT.metrics().items():

@@ -33,15 +33,6 @@ def choose(
     """Choose the ridge with the highest validation accuracy, the largest of equals.
 
     Source: NTKD paper, Eq. 3-4 (ridge by grid search on validation images).
-
-    Args:
-        theta: Kernel of the training images.
-        labels: Their classes.
-        cross: Kernel between validation and training images.
-        validation: Classes of the validation images.
-
-    Returns:
-        The ridge.
     """
     tried = [Chosen(r, hits(theta, labels, cross, validation, r)) for r in sorted(RIDGES, reverse=True)]
     return max(tried, key=lambda chosen: chosen.validation)
@@ -54,18 +45,7 @@ def hits(
     truth: Int[Tensor, " v"],
     ridge: float,
 ) -> float:
-    """Fit on training images and count right predictions.
-
-    Args:
-        theta: Kernel of the training images.
-        labels: Their classes.
-        cross: Kernel between other images and the training images.
-        truth: Classes of the other images.
-        ridge: As a share of the mean diagonal.
-
-    Returns:
-        Accuracy, percent.
-    """
+    """Fit on training images and count right predictions."""
     targets = one_hot(labels, 10).double() - 0.1
     coefficients = fit_ridge(theta, targets, ridge * theta.diagonal().mean().item())
     return 100 * (predict(cross, coefficients).argmax(1) == truth).double().mean().item()

@@ -9,11 +9,11 @@ from torch import nn
 from ntkd_lib.distill.withheld import withhold
 from ntkd_lib.experiments.ntkd_classification.setting import prepare
 from ntkd_lib.experiments.ntkd_classification.student import fitted
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.nets.back_ends import dense_back_end
 from ntkd_lib.optics.absorber import CoarseReadOut, DeepFrontEnd
 from ntkd_lib.optics.front_end import IdealLens
 from ntkd_lib.optics.student import HybridStudent, signed_front_end
-from ntkd_lib.records.cells import CellResult, Record
 
 
 def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:

@@ -19,8 +19,8 @@ from ntkd_lib.experiments.ntkd_controls.design import (
 )
 from ntkd_lib.experiments.ntkd_controls.few_labels import few_label_gaps, few_label_metrics
 from ntkd_lib.experiments.ntkd_controls.plan import ASKED, asked_architecture, variants_of
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.evidence import Metric
 
 ALL_TRAINING_IMAGES = 50_000
 QUARTER_DROP = "ntkd.mnist.ntkd.quarter_drop"
@@ -32,29 +32,13 @@ PAPER_RANDOM = {
 
 
 def variant_records(run: Run, name: str) -> dict[int, Record]:
-    """Give the records of a variant by seed.
-
-    Args:
-        run: The run.
-        name: Name of a variant.
-
-    Returns:
-        Record by seed.
-    """
+    """Give the records of a variant by seed."""
     prefix = f"{run.parameters.data}/{VARIANTS[name].family}/{name}"
     return {seed: run.records[f"{prefix}/seed={seed}"] for seed in run.parameters.some_seeds}
 
 
 def estimates(run: Run) -> pd.DataFrame:
-    """Set the estimate of each architecture beside what its students reached.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row an architecture and seed: name, label, height and width in um, filters, estimate and accuracy
-        in percent, seed, converged.
-    """
+    """Set the estimate of each architecture beside what its students reached."""
     rows = []
     for a in ARCHITECTURES:
         guess = run.records[f"{run.parameters.data}/estimate/{a.name}"].values["estimate"]
@@ -73,28 +57,14 @@ def estimates(run: Run) -> pd.DataFrame:
 
 
 def asked_estimate(run: Run) -> dict[str, float]:
-    """Give the estimate of the surface that the parameters give.
-
-    Args:
-        run: The run.
-
-    Returns:
-        ``filters``: signed filters that fit; ``estimate``: accuracy in percent.
-    """
+    """Give the estimate of the surface that the parameters give."""
     _, filters = asked_architecture(run.parameters)
     record = run.records[f"{run.parameters.data}/estimate/{ASKED}"]
     return {"filters": filters, "estimate": record.values["estimate"]}
 
 
 def rank_correlations(table: pd.DataFrame) -> dict[int, float]:
-    """Correlate the ranks of estimate and accuracy over architectures, seed by seed.
-
-    Args:
-        table: As ``estimates`` gives it.
-
-    Returns:
-        Spearman's coefficient by seed.
-    """
+    """Correlate the ranks of estimate and accuracy over architectures, seed by seed."""
     return {
         int(seed): float(spearmanr(part["estimate"], part["accuracy"]).statistic)
         for seed, part in table.groupby("seed")
@@ -102,15 +72,7 @@ def rank_correlations(table: pd.DataFrame) -> dict[int, float]:
 
 
 def random_filters(run: Run) -> pd.DataFrame:
-    """List the regressions on random filters.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a data set, kind, count and seed: data, kind, count (0 for the limit), seed, accuracy in
-        percent, images trained on, and the paper's value.
-    """
+    """List the regressions on random filters."""
     rows = []
     for data in (run.parameters.data, run.parameters.colour):
         paper = PAPER_RANDOM.get(data, {})
@@ -131,15 +93,7 @@ def random_filters(run: Run) -> pd.DataFrame:
 
 
 def sizes(run: Run) -> pd.DataFrame:
-    """List accuracies by the number of values in the hidden layer, with and without transfer.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a method, size and seed: method, hidden, parameters (of the back end), seed, accuracy in
-        percent.
-    """
+    """List accuracies by the number of values in the hidden layer, with and without transfer."""
     rows = []
     for method in ("none", "ntkd"):
         for hidden in HIDDEN_SIZES:
@@ -161,26 +115,12 @@ def sizes(run: Run) -> pd.DataFrame:
 
 
 def few_labels(run: Run) -> pd.DataFrame:
-    """Compare methods seed by seed where most labels are withheld.
-
-    Args:
-        run: The run.
-
-    Returns:
-        As `few_label_gaps`.
-    """
+    """Compare methods seed by seed where most labels are withheld."""
     return few_label_gaps(few_label_metrics(run.parameters.data, partial(variant_records, run)))
 
 
 def read_outs(run: Run) -> pd.DataFrame:
-    """List accuracies by the number of values that are read out, through filters and through a lens.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a front end, size and seed: optics, values, seed, accuracy in percent.
-    """
+    """List accuracies by the number of values that are read out, through filters and through a lens."""
     rows = [
         {"optics": optics, "values": 1568, "seed": seed, "accuracy": record.values["accuracy"]}
         for optics, method in (("filters", "none"), ("lens", "lens"))
@@ -202,14 +142,7 @@ def read_outs(run: Run) -> pd.DataFrame:
 
 
 def depths(run: Run) -> pd.DataFrame:
-    """List accuracies of two optical layers and of saturable absorbers beside that of one layer.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a front end and seed: label, seed, accuracy in percent; nothing where depth is not asked for.
-    """
+    """List accuracies of two optical layers and of saturable absorbers beside that of one layer."""
     deep = [v for v in variants_of(run.parameters) if v.family == "depth"]
     one = {s: r for s, r in student_records(run, "none").items() if s in run.parameters.some_seeds}
     found = [("one optical layer", one)] if deep else []
@@ -225,27 +158,12 @@ def depths(run: Run) -> pd.DataFrame:
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics of the controls that the claim contract names, and those of few labels.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name; the limit of random filters only where it was fitted to all training images.
-    """
+    """Collect the metrics of the controls that the claim contract names, and those of few labels."""
     return own_seed_metrics(run) | _limit_metric(run)
 
 
 def own_seed_metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics of controls that run for the seeds of the controls.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name: few labels, the points that NTKD loses at a quarter of the back end's parameters, and
-        how well stage 1 ranks architectures.
-    """
+    """Collect the metrics of controls that run for the seeds of the controls."""
     quarter = variant_records(run, f"ntkd_hidden{QUARTER}")
     full = {seed: student_records(run, "ntkd")[seed] for seed in quarter}
     drop = Metric(

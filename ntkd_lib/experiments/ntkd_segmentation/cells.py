@@ -5,7 +5,7 @@ from typing import Any
 
 from ntkd_lib.experiments.ntkd_segmentation.methods import Method
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.ntkd_segmentation"
 TEACHER_SEED = 0
@@ -15,14 +15,7 @@ STANDIN_IMAGES = 192
 
 
 class CellMaker:
-    """Make the cells of one data set; all students share one teacher, trained once.
-
-    Args:
-        parameters: What the notebook was asked for.
-        checksum: SHA-256 of the data set.
-        real: Whether it is the real data set.
-        declared: Whether cells name the data set; not for drawings that only illustrate a page.
-    """
+    """Make the cells of one data set; all students share one teacher, trained once."""
 
     def __init__(
         self, parameters: SegmentationParameters, checksum: str, *, real: bool = True, declared: bool = True
@@ -35,34 +28,19 @@ class CellMaker:
         self.most = 1_000_000 if real else STANDIN_STEPS
 
     def teacher(self) -> Cell:
-        """Make the cell that trains the teacher.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that trains the teacher."""
         steps = min(self.parameters.teacher_steps, self.most)
         arguments = {**self._common(TEACHER_SEED), "steps": steps, "batch": TEACHER_BATCH}
         return self._cell("teacher", "teacher:train", arguments, cost=10 + 0.02 * steps * TEACHER_BATCH)
 
     def voice(self) -> Cell:
-        """Make the cell that keeps the teacher's logits of all training images.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that keeps the teacher's logits of all training images."""
         arguments = self._common(TEACHER_SEED)
         needs = {"teacher": self.teacher()}
         return self._cell("voice", "teacher:speak", arguments, needs=needs, cost=5 + 0.007 * self.images)
 
     def tangent(self, summary: str) -> Cell:
-        """Make the cell that compresses the teacher's tangent kernel.
-
-        Args:
-            summary: What stands for dense logits.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that compresses the teacher's tangent kernel."""
         asked = self.parameters
         images = min(asked.kernel_images, self.images // 2)
         arguments = self._common(TEACHER_SEED) | {
@@ -77,17 +55,7 @@ class CellMaker:
     def student(
         self, method: Method, seed: int, settings: Mapping[str, float], trial: int | None = None
     ) -> Cell:
-        """Make the cell that trains one student.
-
-        Args:
-            method: Which student.
-            seed: Seed of start, draws and batches.
-            settings: Learning rate, weight decay and loss settings.
-            trial: Number of the trial of a search, which never reads the test cars.
-
-        Returns:
-            The cell.
-        """
+        """Make the cell that trains one student."""
         asked = self.parameters
         steps = min(asked.long_steps if method.length == "long" else asked.steps, self.most)
         arguments = self._common(seed) | {

@@ -25,15 +25,7 @@ def _student(run: Run, method: str) -> MaskStudent:
 
 @torch.no_grad()
 def miou_from_captures(run: Run, method: str = "ntkd") -> tuple[float, float]:
-    """Test the first seed's student through its two captures a channel, and count pixels by NumPy.
-
-    Args:
-        run: The run.
-        method: Name of a method with trained signed filters.
-
-    Returns:
-        Mean IoU by this way and as recorded, percent.
-    """
+    """Test the first seed's student through its two captures a channel, and count pixels by NumPy."""
     student, test = _student(run, method), load_masks(run.parameters.data, "test")
     counts = np.zeros((2, 2))  # class, (in both, in either)
     for images, masks in zip(test.images.split(16), test.masks.split(16), strict=True):
@@ -55,16 +47,7 @@ def _from_captures(student: MaskStudent, images: torch.Tensor) -> np.ndarray:
 
 
 def kernel_error(run: Run, method: str = "ntkd", images: int = 2) -> float:
-    """Compare the student's structured kernel with one backward pass an output and image in float64.
-
-    Args:
-        run: The run.
-        method: Name of a method with trained signed filters.
-        images: Number of test images.
-
-    Returns:
-        Relative error, Frobenius.
-    """
+    """Compare the student's structured kernel with one backward pass an output and image in float64."""
     model = nn.Sequential(_student(run, method), PooledLogits(2))
     sample = scenes(load_masks(run.parameters.data, "test").images[:images], "cpu")
     exact = reference_ntk(model, sample).diagonal(dim1=2, dim2=3).sum(-1)

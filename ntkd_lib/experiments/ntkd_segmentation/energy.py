@@ -7,6 +7,7 @@ import torch
 
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_segmentation.teacher import build_teacher
+from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.nets.unet import UNet
 from ntkd_lib.optics.energy import (
     LENS_CAPTURE,
@@ -17,7 +18,6 @@ from ntkd_lib.optics.energy import (
     saving,
 )
 from ntkd_lib.optics.segmentation import carvana_student
-from ntkd_lib.records.evidence import Metric
 
 HEIGHT, WIDTH = 160, 240
 PAPER = (
@@ -28,16 +28,7 @@ PAPER = (
 
 
 def budgets(height: int = HEIGHT, width: int = WIDTH) -> dict[str, Budget]:
-    """Count the work of our systems, an image.
-
-    Args:
-        height: Rows of the image.
-        width: Columns of the image.
-
-    Returns:
-        ``hybrid``; its digital twin with the optics' depths computed layer by layer, as one merged bank, or
-        as one bank at the sensor's resolution; our teacher; a U-Net of 64 filters and depth 4.
-    """
+    """Count the work of our systems, an image."""
     student = carvana_student()
     read_out = student.front(torch.zeros(1, 3, height, width)).shape[1:]
     back = count_macs(student.back, tuple(read_out))
@@ -55,12 +46,7 @@ def budgets(height: int = HEIGHT, width: int = WIDTH) -> dict[str, Budget]:
 
 
 def table() -> pd.DataFrame:
-    """List our systems and the paper's.
-
-    Returns:
-        One row a system: millions of multiply-adds, energies of computing, capture and both in mJ, and what
-        the hybrid saves against it in percent, paper's against paper's and ours against ours.
-    """
+    """List our systems and the paper's."""
     ours = budgets()
     rows = [_row(b, ours["hybrid"]) for b in ours.values()] + [_row(b, PAPER[0]) for b in PAPER]
     return pd.DataFrame(rows)
@@ -79,14 +65,7 @@ def _row(budget: Budget, hybrid: Budget) -> dict[str, object]:
 
 
 def metric(run: Run) -> dict[str, Metric]:
-    """Give the metric of the energy claim: the hybrid against its twin, computed layer by layer.
-
-    Args:
-        run: The run, whose data set gives the size of the image.
-
-    Returns:
-        The metric by its name.
-    """
+    """Give the metric of the energy claim: the hybrid against its twin, computed layer by layer."""
     counted = budgets()
     value = saving(counted["hybrid"], counted["layers"])
     return {"ntkd.carvana.energy.saving": Metric(seeds=[0], values=[value], data=[run.parameters.data])}

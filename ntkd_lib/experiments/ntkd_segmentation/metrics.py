@@ -2,16 +2,9 @@
 
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_segmentation import energy, summary
-from ntkd_lib.records.evidence import Metric
+from ntkd_lib.lab.evidence import Metric
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics that the claim contract names, and the score of every other student.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name.
-    """
+    """Collect the metrics that the claim contract names, and the score of every other student."""
     return summary.metrics(run) | energy.metric(run)

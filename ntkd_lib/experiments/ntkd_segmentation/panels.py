@@ -41,27 +41,12 @@ class Panels:
 
 
 def shown_data(run: Run) -> str:
-    """Name the data set whose images a page may show.
-
-    Args:
-        run: The run.
-
-    Returns:
-        The drawings' name, unless ``show_images`` is set.
-    """
+    """Name the data set whose images a page may show."""
     return run.parameters.data if run.parameters.show_images else DRAWN
 
 
 def panels(run: Run, count: int = IMAGES) -> Panels:
-    """Give some test images, evenly spaced, and the masks that networks trained on their like guess.
-
-    Args:
-        run: The run.
-        count: Number of images.
-
-    Returns:
-        The panels.
-    """
+    """Give some test images, evenly spaced, and the masks that networks trained on their like guess."""
     name = shown_data(run)
     test = load_masks(name, "test")
     rows = np.linspace(0, len(test.images) - 1, count + 2).round().astype(int)[1:-1]

@@ -13,8 +13,8 @@ from ntkd_lib.experiments.ntkd_segmentation.methods import ALWAYS, FORMS, METHOD
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
 from ntkd_lib.experiments.ntkd_segmentation.settings import best_trial, chosen_form
 from ntkd_lib.experiments.plans import with_needs
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.parameters import ParameterError
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.parameters import ParameterError
 
 DRAWN = "drawn-cars"
 SHOWN = ("none", "kd", "ntkd")
@@ -39,15 +39,6 @@ def plan(parameters: SegmentationParameters) -> list[Cell]:
     """List the cells of a run; the teacher comes with the students that hear it.
 
     The user's own photographs are checked and decoded here, before any work starts.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        One cell for each student and seed, the teacher, and the cells of the panels.
-
-    Raises:
-        ParameterError: A kernel batch that is larger than the images it is drawn from.
     """
     if parameters.kernel_batch > parameters.kernel_images:
         raise ParameterError(

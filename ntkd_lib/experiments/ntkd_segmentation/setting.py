@@ -7,7 +7,7 @@ from typing import Any
 from ntkd_lib.data.mask_pairs import Part
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.distill.mask_training import Masks
-from ntkd_lib.records.seeds import deterministic
+from ntkd_lib.lab.seeds import deterministic
 
 FOLLOWED = 8  # every so many validation images are looked at during training
 
@@ -37,9 +37,6 @@ def prepare(arguments: Mapping[str, Any]) -> Setting:
 
     Args:
         arguments: ``data``, ``sha256`` (which the data must have) and ``seed``.
-
-    Returns:
-        The data.
     """
     deterministic(arguments["seed"])
     return Setting(*(_masks(arguments, part) for part in ("train", "val", "test")))

@@ -11,8 +11,8 @@ from ntkd_lib.distill.mask_training import MaskSchedule, fit_masks, scenes
 from ntkd_lib.distill.training import converged
 from ntkd_lib.experiments.ntkd_segmentation.scores import held_out_scores
 from ntkd_lib.experiments.ntkd_segmentation.setting import Setting, prepare
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.optics.segmentation import carvana_student
-from ntkd_lib.records.cells import CellResult, Record
 
 
 def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:

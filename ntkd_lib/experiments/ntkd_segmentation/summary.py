@@ -12,9 +12,9 @@ from ntkd_lib.experiments.ntkd_classification.summary import gap_row
 from ntkd_lib.experiments.ntkd_segmentation.methods import METHODS
 from ntkd_lib.experiments.ntkd_segmentation.plan import compared_methods
 from ntkd_lib.experiments.ntkd_segmentation.settings import best_trial, chosen_form, search
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric, metric_of
-from ntkd_lib.records.verdicts import bootstrap_interval
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.evidence import Metric, metric_of
+from ntkd_lib.lab.verdicts import bootstrap_interval
 
 PAPER = {"none": 74.3, "kd": 86.7, "ntkd": 91.5, "f8": 49.3, "many": 64.1}
 PAIRS = (
@@ -29,30 +29,14 @@ PAIRS = (
 
 
 def student_records(run: Run, method: str) -> dict[int, Record]:
-    """Give the records of a student by seed.
-
-    Args:
-        run: The run.
-        method: Name of a method, or ``ntkd`` for the chosen form of the kernel loss.
-
-    Returns:
-        Record by seed.
-    """
+    """Give the records of a student by seed."""
     name = chosen_form() if method == "ntkd" else method
     prefix = f"{run.parameters.data}/{name}"
     return {seed: run.records[f"{prefix}/seed={seed}"] for seed in run.parameters.all_seeds}
 
 
 def scores(run: Run) -> pd.DataFrame:
-    """List the scores of all students.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a student and seed: method, label, seed, miou and boundary (percent), converged,
-        parameters, seconds (one thread).
-    """
+    """List the scores of all students."""
     names = ("miou", "boundary", "converged", "parameters")
     return pd.DataFrame(
         {
@@ -68,15 +52,7 @@ def scores(run: Run) -> pd.DataFrame:
 
 
 def summary_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Average the scores over seeds.
-
-    Args:
-        table: As ``scores`` gives it.
-
-    Returns:
-        One row a student: mean, 95 % interval and standard deviation of test mIoU (percent), mean boundary
-        F-score (percent), the paper's mean, parameters and mean seconds.
-    """
+    """Average the scores over seeds."""
     rows = [_summary_row(name, part) for name, part in table.groupby("method", sort=False)]
     return pd.DataFrame(rows)
 
@@ -98,15 +74,7 @@ def _summary_row(name: str, part: pd.DataFrame) -> dict[str, object]:
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare students seed by seed.
-
-    Args:
-        table: As ``scores`` gives it.
-
-    Returns:
-        One row a pair: greater, less, label, mean difference in points, 95 % interval, smallest difference,
-        seeds.
-    """
+    """Compare students seed by seed."""
     by_method = {name: part.set_index("seed")["miou"] for name, part in table.groupby("method")}
     by_method["ntkd"] = by_method[chosen_form()]
     return pd.DataFrame(
@@ -115,40 +83,19 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def student_label(method: str) -> str:
-    """Give what tables call a student; the chosen form of the kernel loss is marked.
-
-    Args:
-        method: Name of a method.
-
-    Returns:
-        Its label.
-    """
+    """Give what tables call a student; the chosen form of the kernel loss is marked."""
     mark = " (chosen)" if method == chosen_form() else ""
     return METHODS[method].label + mark
 
 
 def short_label(method: str) -> str:
-    """Give what differences and panels call a student.
-
-    Args:
-        method: Name of a method, or ``ntkd``.
-
-    Returns:
-        A few words.
-    """
+    """Give what differences and panels call a student."""
     short = {"ntkd": "NTKD", "kd": "KD", "ntkd_projected": "projected", "ntkd_normalised": "pooled"}
     return short.get(method) or METHODS[method].label
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics that the claim contract names, and the score of every other student.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name; that of the energy is published by the page.
-    """
+    """Collect the metrics that the claim contract names, and the score of every other student."""
     data = run.parameters.data
     found = {
         f"ntkd.carvana.{m.name}.miou": metric_of(student_records(run, m.name), "miou", data)
@@ -165,15 +112,7 @@ def metrics(run: Run) -> dict[str, Metric]:
 
 
 def teacher_row(run: Run) -> pd.DataFrame:
-    """List the teacher and how well its compressed tangent kernels stand for the exact ones.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a kernel: summary of logits, cosine and relative error, mean diagonal; and the teacher's test
-        mIoU, boundary F-score (percent), parameters and seconds.
-    """
+    """List the teacher and how well its compressed tangent kernels stand for the exact ones."""
     prefix = f"{run.parameters.data}/"
     teacher = run.records[f"{prefix}teacher"]
     rows = []
@@ -187,15 +126,7 @@ def teacher_row(run: Run) -> pd.DataFrame:
 
 
 def curves(run: Run, methods: tuple[str, ...]) -> pd.DataFrame:
-    """Average validation curves over seeds.
-
-    Args:
-        run: The run.
-        methods: Names of methods, ``ntkd`` among them.
-
-    Returns:
-        One row a method and evaluation: method, step, mean, low and high over seeds (percent).
-    """
+    """Average validation curves over seeds."""
     rows = []
     for method in methods:
         values = np.array([record.values["curve"] for record in student_records(run, method).values()])
@@ -207,11 +138,7 @@ def curves(run: Run, methods: tuple[str, ...]) -> pd.DataFrame:
 
 
 def trials() -> pd.DataFrame:
-    """List the trials of the recorded search.
-
-    Returns:
-        One row a trial: label, settings in words, validation mIoU (percent), chosen.
-    """
+    """List the trials of the recorded search."""
     rows = []
     for trial in search()["trials"]:
         settings = ", ".join(f"{name} {value:g}" for name, value in trial["settings"].items())

@@ -12,9 +12,9 @@ from ntkd_lib.distill.dense import summary_of
 from ntkd_lib.distill.mask_training import scenes
 from ntkd_lib.experiments.ntkd_segmentation.setting import prepare
 from ntkd_lib.experiments.ntkd_segmentation.teacher import restore_teacher
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.landmarks import LandmarkKernel, landmark_gram
-from ntkd_lib.records.cells import CellResult, Record
 
 CHECKED, CHUNK = 16, 8
 
@@ -25,7 +25,6 @@ def compress(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``device``, ``summary``, ``outputs``, ``landmarks``,
             ``images``: how many, landmarks not counted.
-        needs: ``teacher``.
 
     Returns:
         ``cosine`` and ``relative_error`` (Frobenius) of the rebuilt against the exact kernel of images that

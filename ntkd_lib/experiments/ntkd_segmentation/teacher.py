@@ -12,19 +12,15 @@ from ntkd_lib.distill.mask_training import MaskSchedule, fit_masks, predict_logi
 from ntkd_lib.distill.training import converged
 from ntkd_lib.experiments.ntkd_segmentation.scores import held_out_scores
 from ntkd_lib.experiments.ntkd_segmentation.setting import prepare
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.nets.unet import ShuffledNetwork, UNet
-from ntkd_lib.records.cells import CellResult, Record
 
 FACTOR, WIDTH, DEPTH = 2, 12, 3
 LR, DECAY = 5e-3, 1e-3
 
 
 def build_teacher() -> nn.Module:
-    """Build the teacher: a U-Net on 2 x 2 pixels as channels, the cheapest form that we found good enough.
-
-    Returns:
-        The network, from ``(n, 3, h, w)`` to ``(n, 1, h, w)``.
-    """
+    """Build the teacher: a U-Net on 2 x 2 pixels as channels, the cheapest form that we found good enough."""
     return ShuffledNetwork(UNet(3 * FACTOR**2, FACTOR**2, WIDTH, DEPTH), FACTOR)
 
 
@@ -33,7 +29,6 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``device``, ``steps``, ``batch``.
-        needs: Nothing.
 
     Returns:
         Scores in percent, the validation curve and the number of parameters; weights by name.
@@ -59,7 +54,6 @@ def speak(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``device``.
-        needs: ``teacher``.
 
     Returns:
         Mean absolute logit; array ``logits``, ``(n, h, w)``.
@@ -71,28 +65,12 @@ def speak(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
 
 def restore_teacher(record: Record, device: str = "cpu") -> nn.Module:
-    """Rebuild the teacher from its record.
-
-    Args:
-        record: Record of the teacher's cell.
-        device: Where to put it.
-
-    Returns:
-        The network in evaluation mode.
-    """
+    """Rebuild the teacher from its record."""
     return restore(build_teacher(), record).to(device).eval()
 
 
 def restore(model: nn.Module, record: Record) -> nn.Module:
-    """Load the weights of a record into a network.
-
-    Args:
-        model: Network of the same shape.
-        record: Record with arrays ``weights.*``.
-
-    Returns:
-        The network.
-    """
+    """Load the weights of a record into a network."""
     prefix = "weights."
     weights = {
         k.removeprefix(prefix): torch.tensor(v) for k, v in record.arrays.items() if k.startswith(prefix)

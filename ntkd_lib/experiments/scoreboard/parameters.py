@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ntkd_lib.records.parameters import Parameters
+from ntkd_lib.lab.parameters import Parameters
 
 
 class ScoreboardParameters(Parameters):

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from ntkd_lib.experiments.scoreboard.parameters import ScoreboardParameters
-from ntkd_lib.records.cells import Cell
+from ntkd_lib.lab.cells import Cell
 
 
 def plan(parameters: ScoreboardParameters) -> list[Cell]:
-    """Plan nothing: the scoreboard only reads what the other notebooks left.
-
-    Args:
-        parameters: of the scoreboard.
-
-    Returns:
-        No cells.
-    """
+    """Plan nothing: the scoreboard only reads what the other notebooks left."""
     del parameters
     return []

@@ -7,28 +7,17 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ntkd_lib.records.layout import project_root
-from ntkd_lib.records.verdicts import Verdict
+from ntkd_lib.lab.layout import project_root
+from ntkd_lib.lab.verdicts import Verdict
 
 
 def built_chapters() -> list[str]:
-    """List the notebooks that have a page in the book.
-
-    Returns:
-        Full names, such as `01_ntkd_classification`, in order.
-    """
+    """List the notebooks that have a page in the book."""
     return sorted(path.stem for path in (project_root() / "notebooks").glob("[0-9][0-9]_*.py"))
 
 
 def verdict_counts(verdicts: Iterable[Verdict]) -> pd.DataFrame:
-    """Count verdicts by paper, status and qualifier.
-
-    Args:
-        verdicts: of any claims.
-
-    Returns:
-        Columns `paper`, `status`, `qualifier` (empty for a full assessment) and `claims`.
-    """
+    """Count verdicts by paper, status and qualifier."""
     counts = Counter((verdict.claim.paper, verdict.status, verdict.qualifier) for verdict in verdicts)
     rows = [(*key, number) for key, number in counts.items()]
     return pd.DataFrame(rows, columns=["paper", "status", "qualifier", "claims"])

@@ -12,8 +12,8 @@ from torch.nn.functional import cross_entropy, log_softmax, softmax
 
 from ntkd_lib.data.tables import load_table
 from ntkd_lib.experiments.spectral_overfitting.networks import checkpoints
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import derive_seed, deterministic
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed, deterministic
 from ntkd_lib.spectral.basis import Basis, eigenbasis
 from ntkd_lib.spectral.fit import fit_outputs
 from ntkd_lib.spectral.kernels import gaussian_kernels
@@ -52,15 +52,7 @@ class Parts:
 
 
 def split(name: str, seed: int) -> Parts:
-    """Split a table.
-
-    Args:
-        name: Name of the table.
-        seed: Seed of the split.
-
-    Returns:
-        55 % for training, 15 % for validation, 30 % for the test.
-    """
+    """Split a table."""
     table = load_table(name)
     order = np.random.default_rng(derive_seed("split", name, seed)).permutation(len(table.y))
     ends = np.cumsum([round(share * len(order)) for share in _SHARES])
@@ -78,7 +70,6 @@ def diabetes(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
 
     Args:
         arguments: ``seed``, ``epochs``, ``rate``, ``sha256`` of the table.
-        needs: Nothing.
 
     Returns:
         Test RMSE of each predictor, and effective parameters of the students.
@@ -108,7 +99,6 @@ def digits(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRes
 
     Args:
         arguments: ``seed``, ``epochs``, ``rate``, ``sha256`` of the table.
-        needs: Nothing.
 
     Returns:
         ``accuracy`` on the test, percent, of each predictor; ``agreement`` with the teacher, percent;

@@ -17,9 +17,6 @@ def ridge_difference() -> float:
     """Compare a spectral student's predictions with scikit-learn's kernel ridge regression.
 
     scikit-learn's is not centred, so the kernel is centred by hand and the mean added.
-
-    Returns:
-        Largest difference.
     """
     sample = draw(Problem(), ROWS, TEST, 0, seed=99)
     student = SpectralStudent().fit(sample.x, sample.y)
@@ -33,11 +30,7 @@ def ridge_difference() -> float:
 
 
 def effective_difference() -> float:
-    """Compare the trace of the hat matrix by eigenvalues with the one by solving.
-
-    Returns:
-        Difference.
-    """
+    """Compare the trace of the hat matrix by eigenvalues with the one by solving."""
     sample = draw(Problem(), ROWS, TEST, 0, seed=99)
     student = SpectralStudent().fit(sample.x, sample.y)
     gram = student.fit_.basis.kernel(sample.x, sample.x)
@@ -48,15 +41,7 @@ def effective_difference() -> float:
 
 
 def rank_area(run: Run) -> tuple[float, float]:
-    """Count the area under the ROC curve of z pair by pair, for the first seed.
-
-    Args:
-        run: The run.
-
-    Returns:
-        The share of pairs of a harmful and a harmless point in which the harmful one has the larger z, ties
-        half, and as scikit-learn gives it for the same points; twice 0.5 where all points are of one kind.
-    """
+    """Count the area under the ROC curve of z pair by pair, for the first seed."""
     points = grid_points(run)
     points = points[points["seed"] == run.parameters.all_seeds[0]]
     harmful = points["risk"] > HARM * points.groupby(["rows", "setting", "network"])["risk"].cummin()

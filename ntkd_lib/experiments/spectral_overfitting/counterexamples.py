@@ -16,11 +16,7 @@ KEPT = 10
 
 
 def counterexamples() -> pd.DataFrame:
-    """Work out all examples.
-
-    Returns:
-        One row an example: claim, example, found.
-    """
+    """Work out all examples."""
     return pd.DataFrame([_best_modes(), _certificate(), _flagged_without_noise(), _not_flagged()])
 
 

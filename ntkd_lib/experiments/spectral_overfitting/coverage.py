@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import derive_seed
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.spectral.basis import eigenbasis
 from ntkd_lib.spectral.certificates import (
     clipped_squares,
@@ -29,7 +29,6 @@ def cover(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     """Try every certificate many times.
 
     Args:
-        arguments: ``trials``.
         needs: ``study`` and ``digits``: outputs of a teacher and its student on test inputs. These serve as
             the population that fresh inputs are drawn from, with replacement, so that the truth is known.
 

@@ -13,7 +13,7 @@ from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.spectral_overfitting.diagnosis import COLUMNS
 from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
 from ntkd_lib.experiments.spectral_overfitting.plan import grid_sizes
-from ntkd_lib.records.verdicts import bootstrap_interval
+from ntkd_lib.lab.verdicts import bootstrap_interval
 from ntkd_lib.spectral.optimism import LIMIT
 
 HARM = 1.25  # test risk over the best of its run from which on overfitting counts as harmful
@@ -40,14 +40,6 @@ def grid_points(run: Run) -> pd.DataFrame:
     risk is far above what it reaches later; ``harmful`` looks at earlier checkpoints only, so that a network
     counts once it is past its best. A risk estimate is used as a detector by its rise: its value over the
     lowest of the same training run.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a point: seed, rows, label of the setting, kind, target, network and its name, the columns of
-        `diagnosis.COLUMNS`, ``gap`` (risk less training error), the truths of `TRUTHS`, and one score for
-        each of `METHODS`, larger where it speaks for overfitting.
     """
     parts = []
     for seed in run.parameters.all_seeds:
@@ -85,43 +77,19 @@ def _scored(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def compared(points: pd.DataFrame) -> pd.DataFrame:
-    """Keep the points at which every method was run.
-
-    Args:
-        points: As `grid_points` gives them.
-
-    Returns:
-        Those of the settings with refits.
-    """
+    """Keep the points at which every method was run."""
     return points[points["cv"].notna()]
 
 
 def area(points: pd.DataFrame, method: str, truth: str) -> float:
-    """Give the area under the ROC curve of a method.
-
-    Args:
-        points: Points.
-        method: One of `METHODS`.
-        truth: One of `TRUTHS`.
-
-    Returns:
-        The area; NaN where all points are of one kind.
-    """
+    """Give the area under the ROC curve of a method."""
     if points[truth].nunique() < 2:
         return float("nan")
     return float(roc_auc_score(points[truth], points[method]))
 
 
 def areas(points: pd.DataFrame) -> pd.DataFrame:
-    """Compare all methods that were run at all points.
-
-    Args:
-        points: Points.
-
-    Returns:
-        One row a method and truth: method, label, truth, area (mean over seeds), low and high of its 95 %
-        interval, seeds that have points of both kinds.
-    """
+    """Compare all methods that were run at all points."""
     rows = []
     for truth in TRUTHS:
         for method, label in METHODS.items():
@@ -136,15 +104,7 @@ def areas(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def roc_curves(points: pd.DataFrame, truth: str = "harmful") -> pd.DataFrame:
-    """Give the ROC curves of all methods that were run at all points, seeds pooled.
-
-    Args:
-        points: Points.
-        truth: One of `TRUTHS`.
-
-    Returns:
-        One row a threshold: method, label, false_positive, true_positive; empty where all points are alike.
-    """
+    """Give the ROC curves of all methods that were run at all points, seeds pooled."""
     parts = [pd.DataFrame({"method": [], "label": [], "false_positive": [], "true_positive": []})]
     for method, label in METHODS.items():
         if points[method].isna().any() or points[truth].nunique() < 2:
@@ -156,16 +116,7 @@ def roc_curves(points: pd.DataFrame, truth: str = "harmful") -> pd.DataFrame:
 
 
 def rates(points: pd.DataFrame, by: Sequence[str] = ("label",)) -> pd.DataFrame:
-    """Give the test's rates at its nominal level of 5 %, with Wilson intervals.
-
-    Args:
-        points: Points.
-        by: Columns to group by.
-
-    Returns:
-        One row a group: its columns, ``false_positive`` (share flagged of points that are not harmful) and
-        ``true_positive`` (share flagged of harmful ones), each with ``_low``, ``_high`` and ``_count``.
-    """
+    """Give the test's rates at its nominal level of 5 %, with Wilson intervals."""
     flagged = points.assign(flagged=points["z"].abs() > LIMIT)
     rows = []
     for names, part in flagged.groupby(list(by), sort=False):
@@ -186,15 +137,7 @@ def _rate(kind: str, flagged: pd.Series) -> dict[str, float]:
 
 
 def calibration(points: pd.DataFrame) -> pd.DataFrame:
-    """Compare estimated and true optimism by group.
-
-    Args:
-        points: Points.
-
-    Returns:
-        One row a target, kind and sample size: slope of the least-squares line, correlation, and the median
-        of estimate over truth where the true gap is above a tenth of the noise variance.
-    """
+    """Compare estimated and true optimism by group."""
     rows = []
     for (target, kind, size), part in points.groupby(["target", "kind", "rows"], sort=False):
         slope = np.polyfit(part["gap"], part["optimism"], 1)[0]

@@ -9,7 +9,7 @@ import numpy as np
 from ntkd_lib.experiments.spectral_overfitting.fits import job_sample
 from ntkd_lib.experiments.spectral_overfitting.grid import FOLDS, label_change, trained_on
 from ntkd_lib.experiments.spectral_overfitting.problems import Sample
-from ntkd_lib.records.cells import CellResult, Record
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.spectral.basis import eigenbasis
 from ntkd_lib.spectral.fit import SpectralFit, fit_outputs
 from ntkd_lib.spectral.kernels import gaussian_kernels
@@ -63,14 +63,7 @@ class SpectralLabels:
 
 
 def spectral_labels(sample: Sample) -> SpectralLabels:
-    """Fit the labels, and cut them.
-
-    Args:
-        sample: Data.
-
-    Returns:
-        Fit and cut.
-    """
+    """Fit the labels, and cut them."""
     bases = [eigenbasis(kernel, sample.x) for kernel in gaussian_kernels(sample.x)]
     fit = fit_outputs(bases, sample.y[:, None])
     return SpectralLabels(fit, relevant_dimension(fit.coefficients[:, 0]))

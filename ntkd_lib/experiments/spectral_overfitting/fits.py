@@ -10,9 +10,9 @@ from torch import Tensor
 from ntkd_lib.experiments.spectral_overfitting.grid import label_change, trained_on
 from ntkd_lib.experiments.spectral_overfitting.networks import checkpoints
 from ntkd_lib.experiments.spectral_overfitting.problems import INPUTS, Problem, Sample, draw
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.memory import keep_freed_memory
-from ntkd_lib.records.seeds import derive_seed, deterministic
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.seeds import derive_seed, deterministic
 from ntkd_lib.spectral.stacked import StackedNets, squared_error, stacked_nets, train_stacked
 
 _GROUP = 2_000_000  # activations that are held at once: more would not fit a processor's cache
@@ -26,7 +26,6 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
         arguments: ``seed``, ``widths``, ``rows``, ``test``, ``validation``, ``epochs``, ``rate``,
             ``falling`` (whether the rate falls to zero), ``checkpoints`` (how many), ``jobs`` as `grid.jobs`
             lists them.
-        needs: Nothing.
 
     Returns:
         ``epochs`` of the checkpoints; arrays ``train``, ``validation`` and ``test``: outputs in units of the
@@ -48,7 +47,6 @@ def job_sample(arguments: Mapping[str, Any], job: Mapping[str, Any]) -> Sample:
 
     Args:
         arguments: Of the cell.
-        job: The job.
 
     Returns:
         The same sample in every cell that asks for it.

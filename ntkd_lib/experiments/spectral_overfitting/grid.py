@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ntkd_lib.experiments.spectral_overfitting.problems import TARGETS, Problem
-from ntkd_lib.records.seeds import derive_seed
+from ntkd_lib.lab.seeds import derive_seed
 
 FOLDS = 5
 DECAY = 0.3
@@ -58,14 +58,7 @@ def large_settings() -> list[Setting]:
 
 
 def jobs(settings: list[Setting]) -> list[dict[str, Any]]:
-    """List the fits that settings ask for, as plain data.
-
-    Args:
-        settings: Settings.
-
-    Returns:
-        One entry a fit: setting, target, noise, kind, decay, role.
-    """
+    """List the fits that settings ask for, as plain data."""
     return [
         {
             "setting": place,
@@ -81,17 +74,7 @@ def jobs(settings: list[Setting]) -> list[dict[str, Any]]:
 
 
 def trained_on(role: str, rows: int, seed: int) -> Float[np.ndarray, " n"]:
-    """Mark the training samples that a fit may see.
-
-    Args:
-        role: ``all`` or ``perturbed``: every one; ``fold0`` to ``fold4``: all but that fifth; ``holdout``:
-            all but one fifth.
-        rows: Number of samples.
-        seed: Seed of the folds.
-
-    Returns:
-        1 or 0 for each sample.
-    """
+    """Mark the training samples that a fit may see."""
     if role in ("all", "perturbed"):
         return np.ones(rows)
     order = np.random.default_rng(derive_seed("folds", seed, rows)).permutation(rows)
@@ -102,14 +85,6 @@ def trained_on(role: str, rows: int, seed: int) -> Float[np.ndarray, " n"]:
 
 
 def label_change(y: Float[np.ndarray, " n"], seed: int) -> Float[np.ndarray, " n"]:
-    """Give what a perturbed refit adds to the labels: a tenth of their spread, up or down at random.
-
-    Args:
-        y: Labels.
-        seed: Seed.
-
-    Returns:
-        One change a label.
-    """
+    """Give what a perturbed refit adds to the labels: a tenth of their spread, up or down at random."""
     signs = np.random.default_rng(derive_seed("change", seed, len(y))).choice([-1.0, 1.0], len(y))
     return CHANGE * y.std() * signs

@@ -36,13 +36,5 @@ NETWORKS: Mapping[str, Network] = {
 
 
 def checkpoints(epochs: int, count: int) -> list[int]:
-    """Space checkpoints evenly on a logarithmic scale, from 1/64 of training to its end.
-
-    Args:
-        epochs: Length of training.
-        count: At most how many.
-
-    Returns:
-        Rising epochs, none twice.
-    """
+    """Space checkpoints evenly on a logarithmic scale, from 1/64 of training to its end."""
     return sorted({max(1, round(epoch)) for epoch in np.geomspace(epochs / 64, epochs, count)})

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from ntkd_lib.experiments.spectral_overfitting.problems import INPUTS, SCALE
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.seeds import derive_seed, deterministic
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed, deterministic
 from ntkd_lib.spectral.basis import Basis, eigenbasis
 from ntkd_lib.spectral.kernels import gaussian_kernels
 from ntkd_lib.spectral.modes import relevant_dimension
@@ -23,7 +23,6 @@ def matched_null(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> C
 
     Args:
         arguments: ``seed``, ``rows``, ``replicates``.
-        needs: Nothing.
 
     Returns:
         Arrays of one statistic a replicate. ``independent``: the network saw the same target with other

@@ -1,6 +1,6 @@
 """Parameters of notebook 05."""
 
-from ntkd_lib.records.parameters import SeededParameters, Seeds, parameter
+from ntkd_lib.lab.parameters import SeededParameters, Seeds, parameter
 
 
 class SpectralParameters(SeededParameters):

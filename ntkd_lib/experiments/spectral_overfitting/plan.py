@@ -10,8 +10,8 @@ from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
 from ntkd_lib.experiments.spectral_overfitting.parameters import SpectralParameters
 from ntkd_lib.experiments.spectral_overfitting.problems import Problem
 from ntkd_lib.experiments.spectral_overfitting.settings import chosen_rate
-from ntkd_lib.records.cells import Cell
-from ntkd_lib.records.parameters import ParameterError
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.parameters import ParameterError
 
 PACKAGE = "ntkd_lib.experiments.spectral_overfitting"
 SIX, CHECKPOINTS, VALIDATION = 16, 8, 500
@@ -20,17 +20,7 @@ SPEED = {"rows": 200, "replicates": 16, "epochs": 8}
 
 
 def plan(parameters: SpectralParameters) -> list[Cell]:
-    """List the cells of a run.
-
-    Args:
-        parameters: Validated parameters.
-
-    Returns:
-        Fits of the six networks and of the grid, their measurements, and all cells that need none.
-
-    Raises:
-        ParameterError: Sample sizes that do not fit together.
-    """
+    """List the cells of a run."""
     _check(parameters)
     seeds = parameters.all_seeds
     cells = [cell for seed in seeds for cell in _six(parameters, seed)]
@@ -41,32 +31,14 @@ def plan(parameters: SpectralParameters) -> list[Cell]:
 
 
 def grid_sizes(parameters: SpectralParameters, seed: int) -> dict[int, list[Setting]]:
-    """List the settings of a seed by sample size.
-
-    Args:
-        parameters: Validated parameters.
-        seed: One of the seeds.
-
-    Returns:
-        Settings by number of training samples.
-    """
+    """List the settings of a seed by sample size."""
     large = parameters.all_seeds.index(seed) < parameters.large_seeds
     sizes = {parameters.grid_rows: small_settings()}
     return sizes | (dict.fromkeys(parameters.large_rows, large_settings()) if large else {})
 
 
 def search_cell(parameters: SpectralParameters, network: str, rate: float, seed: int) -> Cell:
-    """Make the cell of a trial: one network on the problem of the six, with samples for validation only.
-
-    Args:
-        parameters: Of the tier whose networks are tuned.
-        network: Name of one of the six shapes.
-        rate: Learning rate.
-        seed: Tuning seed.
-
-    Returns:
-        The cell.
-    """
+    """Make the cell of a trial: one network on the problem of the six, with samples for validation only."""
     sizes = {"rows": parameters.rows, "test": 1, "validation": 4 * VALIDATION, "checkpoints": SIX}
     arguments = {"seed": seed, "jobs": jobs([Setting(Problem())]), **sizes, "rate": rate, "falling": True}
     arguments |= {"widths": list(NETWORKS[network].widths), "epochs": parameters.epochs}

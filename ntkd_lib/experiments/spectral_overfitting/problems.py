@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.distance import cdist
 
-from ntkd_lib.records.seeds import derive_seed
+from ntkd_lib.lab.seeds import derive_seed
 
 INPUTS = 14
 SCALE = 4.9  # standard deviation of Friedman-1; the other targets are scaled to it
@@ -97,16 +97,6 @@ def draw(problem: Problem, rows: int, test: int, validation: int, seed: int) -> 
     the kernel ``exp(-|x - x'| / l)``.
 
     Source: Friedman (1991) for the first three targets, with nine or ten inputs that play no part.
-
-    Args:
-        problem: What to draw.
-        rows: Training samples.
-        test: Test samples.
-        validation: Validation samples.
-        seed: Seed; equal for equal problems only.
-
-    Returns:
-        The sample.
     """
     rng = np.random.default_rng(derive_seed("problem", problem.target, problem.noise, problem.kind, seed))
     u = rng.random((rows + validation + test, INPUTS))

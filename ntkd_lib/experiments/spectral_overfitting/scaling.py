@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ntkd_lib.experiments.spectral_overfitting.problems import Problem, Sample, draw
-from ntkd_lib.records.cells import CellResult, Record
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.spectral.basis import Basis, eigenbasis
 from ntkd_lib.spectral.certificates import noise_floor
 from ntkd_lib.spectral.fit import fit_outputs
@@ -24,7 +24,6 @@ def scale(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: ``exact_rows``, ``low_rank_rows``, ``landmarks``, ``seed``.
-        needs: Nothing.
 
     Returns:
         ``rows``: for each width, size and way: samples, rank, seconds of the decomposition, test RMSE,

@@ -14,27 +14,20 @@ from ntkd_lib.experiments.spectral_overfitting.fits import job_sample
 from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
 from ntkd_lib.experiments.spectral_overfitting.parameters import SpectralParameters
 from ntkd_lib.experiments.spectral_overfitting.plan import search_cell
-from ntkd_lib.records.atomic import write_json
-from ntkd_lib.records.cells import Cell, Record
-from ntkd_lib.records.execute import run_cells
-from ntkd_lib.records.layout import cell_root
-from ntkd_lib.records.provenance import snapshot
-from ntkd_lib.records.searches import search_file
-from ntkd_lib.records.store import CellStore
+from ntkd_lib.lab.atomic import write_json
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.provenance import snapshot
+from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.store import CellStore
 
 RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 TUNING_SEEDS = (1000, 1001, 1002)
 
 
 def search_cells(parameters: SpectralParameters) -> dict[tuple[str, float], list[Cell]]:
-    """Make the cells of all trials.
-
-    Args:
-        parameters: Of the tier whose networks are tuned.
-
-    Returns:
-        For each network and learning rate, one cell a tuning seed.
-    """
+    """Make the cells of all trials."""
     return {
         (name, rate): [search_cell(parameters, name, rate, seed) for seed in TUNING_SEEDS]
         for name in NETWORKS
@@ -45,16 +38,7 @@ def search_cells(parameters: SpectralParameters) -> dict[tuple[str, float], list
 def report(
     cells: Mapping[tuple[str, float], list[Cell]], records: Mapping[str, Record]
 ) -> list[dict[str, Any]]:
-    """List the trials with their validation errors; no test sample is read.
-
-    Args:
-        cells: Cells by network and learning rate.
-        records: Records by cell name.
-
-    Returns:
-        One row a trial: ``network``, ``rate``, ``validation`` (RMSE at the end of training, one a tuning
-        seed) and ``stopped`` (the lowest of any checkpoint).
-    """
+    """List the trials with their validation errors; no test sample is read."""
     rows = []
     for (name, rate), trials in cells.items():
         errors = [_errors(cell, records[cell.name]) for cell in trials]

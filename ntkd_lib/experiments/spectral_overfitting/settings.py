@@ -3,27 +3,15 @@
 from typing import Any
 
 from ntkd_lib.experiments.spectral_overfitting import NOTEBOOK
-from ntkd_lib.records.searches import read_search
+from ntkd_lib.lab.searches import read_search
 
 
 def search() -> dict[str, Any]:
-    """Read the recorded search.
-
-    Returns:
-        ``trials`` (network, rate, validation RMSE for each tuning seed), ``space``, ``budget`` and
-        ``provenance``.
-    """
+    """Read the recorded search."""
     return read_search(NOTEBOOK)
 
 
 def chosen_rate(network: str) -> float:
-    """Give a network's learning rate: that with the lowest mean validation RMSE at the end of training.
-
-    Args:
-        network: Name of one of the six shapes.
-
-    Returns:
-        The rate.
-    """
+    """Give a network's learning rate: that with the lowest mean validation RMSE at the end of training."""
     trials = [trial for trial in search()["trials"] if trial["network"] == network]
     return min(trials, key=lambda trial: sum(trial["validation"]))["rate"]

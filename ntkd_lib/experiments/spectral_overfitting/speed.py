@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
 from ntkd_lib.experiments.spectral_overfitting.problems import INPUTS
-from ntkd_lib.records.cells import CellResult, Record
-from ntkd_lib.records.memory import keep_freed_memory
-from ntkd_lib.records.seeds import deterministic
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.spectral.stacked import squared_error, stacked_nets, train_stacked
 
 ROUNDS, RATE = 3, 3e-3
@@ -23,7 +23,6 @@ def compare(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellRe
 
     Args:
         arguments: ``rows``, ``replicates``, ``epochs``.
-        needs: Nothing.
 
     Returns:
         ``rows``: for each network its name and the processor seconds of both ways, the least of three.
@@ -68,14 +67,7 @@ def _loop(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None:
 
 
 def ordinary(widths: tuple[int, ...]) -> nn.Sequential:
-    """Make a network of PyTorch's own layers.
-
-    Args:
-        widths: Widths of the hidden layers.
-
-    Returns:
-        The network.
-    """
+    """Make a network of PyTorch's own layers."""
     sizes = [INPUTS, *widths, 1]
     layers = [nn.Linear(before, after) for before, after in pairwise(sizes)]
     between = [part for layer in layers[:-1] for part in (layer, nn.ReLU())]

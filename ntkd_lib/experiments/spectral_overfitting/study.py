@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestRegressor
 from ntkd_lib.experiments.spectral_overfitting.diagnosis import SpectralLabels, spectral_labels
 from ntkd_lib.experiments.spectral_overfitting.fits import job_sample
 from ntkd_lib.experiments.spectral_overfitting.problems import Sample
-from ntkd_lib.records.cells import CellResult, Record
+from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.spectral.basis import Basis, eigenbasis
 from ntkd_lib.spectral.fit import SpectralFit, fit_outputs
 from ntkd_lib.spectral.kernels import gaussian_kernels
@@ -90,20 +90,7 @@ def _distilled(record: Record, place: int, sample: Sample, bases: list[Basis]) -
 
 
 def distil(fitted: np.ndarray, new: np.ndarray, sample: Sample, bases: list[Basis]) -> dict[str, float]:
-    """Make the spectral student of outputs and measure it.
-
-    Args:
-        fitted: The teacher's outputs on the training inputs.
-        new: Its outputs on the test inputs.
-        sample: Data.
-        bases: Eigenbases to choose from.
-
-    Returns:
-        Test RMSE of ``teacher``, ``student`` and ``oracle`` (the best ridge by test data); ``r2`` between
-        student and teacher on test and ``r2_train`` on training inputs, percent; ``effective`` parameters and
-        ``stored`` numbers; ``certificate`` in sample, and the ``difference`` on test inputs, which a reader
-        may take it to bound.
-    """
+    """Make the spectral student of outputs and measure it."""
     fit = fit_outputs(bases, fitted[:, None])
     guess = fit.predict(sample.x_test)[:, 0]
     return {

@@ -11,9 +11,9 @@ from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.spectral_overfitting import detection
 from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
 from ntkd_lib.experiments.spectral_overfitting.problems import INPUTS
-from ntkd_lib.records.cells import Record
-from ntkd_lib.records.evidence import Metric, Point
-from ntkd_lib.records.verdicts import bootstrap_interval
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.evidence import Metric, Point
+from ntkd_lib.lab.verdicts import bootstrap_interval
 from ntkd_lib.spectral.modes import mode_table
 from ntkd_lib.spectral.optimism import LIMIT
 from ntkd_lib.spectral.stacked import parameter_count
@@ -22,27 +22,12 @@ LARGEST = "512-256"
 
 
 def studies(run: Run) -> dict[int, Record]:
-    """Give the records of the six networks' students by seed.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Record by seed.
-    """
+    """Give the records of the six networks' students by seed."""
     return {seed: run.records[f"six/seed={seed}"] for seed in run.parameters.all_seeds}
 
 
 def six_scores(run: Run) -> pd.DataFrame:
-    """List what was measured of every network.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a network and seed: network, parameters, seed, kstar, ``krr`` (test RMSE of kernel ridge on
-        the labels) and all that `study.study` measures of a network.
-    """
+    """List what was measured of every network."""
     rows = [
         {
             "network": name,
@@ -60,16 +45,7 @@ def six_scores(run: Run) -> pd.DataFrame:
 
 
 def six_table(scores: pd.DataFrame) -> pd.DataFrame:
-    """Average over seeds, with intervals of the gains.
-
-    Args:
-        scores: As `six_scores` gives it.
-
-    Returns:
-        One row a network: means of every column; ``gain`` (teacher less student RMSE), ``early_gain`` (the
-        same for teachers stopped at their best validation epoch) and ``control_gain`` (kernel ridge on
-        labels less student), each with ``_low`` and ``_high``.
-    """
+    """Average over seeds, with intervals of the gains."""
     rows = []
     for name, part in scores.groupby("network", sort=False):
         gains = {
@@ -86,14 +62,7 @@ def six_table(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def controls(run: Run) -> pd.DataFrame:
-    """List the controls of every seed: kernel ridge on the labels, and a random forest as teacher.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a seed: seed, krr, krr_effective, and what `study.distil` measures of the forest.
-    """
+    """List the controls of every seed: kernel ridge on the labels, and a random forest as teacher."""
     return pd.DataFrame(
         {
             "seed": seed,
@@ -106,29 +75,14 @@ def controls(run: Run) -> pd.DataFrame:
 
 
 def largest_modes(run: Run, network: str = LARGEST) -> tuple[pd.DataFrame, int, float]:
-    """Give the table of modes of a network of the first seed.
-
-    Args:
-        run: The run.
-        network: Its name.
-
-    Returns:
-        Table, cut and noise level.
-    """
+    """Give the table of modes of a network of the first seed."""
     record = next(iter(studies(run).values()))
     arrays = (record.arrays[name] for name in ("values", f"fitted/{network}", "labels", "kept"))
     return mode_table(*arrays), record.values["kstar"], record.values["noise"]
 
 
 def paper_figures(scores: pd.DataFrame) -> pd.DataFrame:
-    """Set the paper's numbers beside ours, on the stand-in data.
-
-    Args:
-        scores: As `six_scores` gives it.
-
-    Returns:
-        One row a number: what, paper, ours.
-    """
+    """Set the paper's numbers beside ours, on the stand-in data."""
     means = scores.drop(columns="network").groupby(scores["network"], sort=False).mean()
     top = means.loc[LARGEST]
     stored = top["stored"]
@@ -158,14 +112,7 @@ def _range(values: pd.Series, unit: str = "") -> str:
 
 
 def null_rates(run: Run) -> pd.DataFrame:
-    """Give the share of replicates of the matched null in which the test rejects.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a variant: variant, share (percent), replicates.
-    """
+    """Give the share of replicates of the matched null in which the test rejects."""
     rows = []
     for variant in ("independent", "estimated", "own"):
         records = [run.records[f"null/seed={seed}"] for seed in run.parameters.all_seeds]
@@ -177,28 +124,14 @@ def null_rates(run: Run) -> pd.DataFrame:
 
 
 def fits_counted(run: Run) -> tuple[int, float]:
-    """Count the fits of the validation grid, and their seconds on one thread.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Trained networks, refits of other methods included, and seconds.
-    """
+    """Count the fits of the validation grid, and their seconds on one thread."""
     records = [record for name, record in run.records.items() if name.startswith("fits/grid/")]
     count = sum(len(record.arrays["train"]) for record in records)
     return count, sum(record.provenance["seconds"] for record in records)
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics that the claim contract names.
-
-    Args:
-        run: The run.
-
-    Returns:
-        Metric by name.
-    """
+    """Collect the metrics that the claim contract names."""
     scores = six_scores(run)
     found = {f"spectral.{name}": _metric(run, scores, take) for name, take in _BY_SEED.items()}
     improved = sum(row.gain_low > 0 for row in six_table(scores).itertuples())

@@ -8,7 +8,7 @@ from sklearn.neural_network import MLPRegressor
 
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.spectral_overfitting.bundled import split
-from ntkd_lib.records.verdicts import bootstrap_interval
+from ntkd_lib.lab.verdicts import bootstrap_interval
 from ntkd_lib.spectral.report import SpectralReport, spectral_report
 
 DIABETES = {
@@ -29,27 +29,12 @@ DIGITS = {
 
 
 def single(run: Run, name: str) -> pd.DataFrame:
-    """Give the rows of a cell that makes one table.
-
-    Args:
-        run: The run.
-        name: ``coverage``, ``scaling`` or ``speed``.
-
-    Returns:
-        Its rows.
-    """
+    """Give the rows of a cell that makes one table."""
     return pd.DataFrame(run.records[name].values["rows"])
 
 
 def real_scores(run: Run) -> pd.DataFrame:
-    """Average the scores on diabetes and digits over seeds.
-
-    Args:
-        run: The run.
-
-    Returns:
-        One row a predictor: data, predictor, score with its 95 % interval, unit.
-    """
+    """Average the scores on diabetes and digits over seeds."""
     kinds = (("diabetes", "rmse", DIABETES, ""), ("digits", "accuracy", DIGITS, " %"))
     rows = []
     for data, score, names, unit in kinds:
@@ -63,15 +48,7 @@ def real_scores(run: Run) -> pd.DataFrame:
 
 
 def example_report(run: Run, hidden: int = 64) -> tuple[SpectralReport, float]:
-    """Train scikit-learn's network on diabetes, as a reader would, and report on it.
-
-    Args:
-        run: The run; its first seed splits the data.
-        hidden: Width of the hidden layer.
-
-    Returns:
-        The report, in units of the labels' standard deviation, and the true optimism on the test part.
-    """
+    """Train scikit-learn's network on diabetes, as a reader would, and report on it."""
     parts = split("diabetes", run.parameters.all_seeds[0])
     x, x_test = parts.x[0], parts.x[2]
     mean, spread = parts.y[0].mean(), parts.y[0].std()

@@ -5,11 +5,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.worker import torch_on_one_thread
 from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_graph
 from ntkd_lib.ntk.blocked_identity import kernel_digest, samples_digest
 from ntkd_lib.ntk.infinite.flattened import TILE, check_form, flattened_ntk
-from ntkd_lib.records.memory import keep_freed_memory
-from ntkd_lib.records.worker import torch_on_one_thread
 
 BLOCK = 20 * TILE
 

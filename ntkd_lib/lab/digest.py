@@ -1,0 +1,83 @@
+"""SHA-256 of bytes, files and plain data."""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+_BLOCK = 1 << 20
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hash bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: str | os.PathLike[str]) -> str:
+    """Hash a file's content, one mebibyte at a time."""
+    state = hashlib.sha256()
+    with Path(path).open("rb") as handle:
+        while block := handle.read(_BLOCK):
+            state.update(block)
+    return state.hexdigest()
+
+
+def canonical_json(value: object) -> str:
+    """Write plain data in the one form that equal data share.
+
+    Keys are sorted, tuples are lists, there is no white space, text is ASCII; `1` and `1.0` differ.
+
+    >>> canonical_json({"b": (1, 2.0), "a": None})
+    '{"a":null,"b":[1,2.0]}'
+
+    Args:
+        value: None, bool, int, finite float, str, and lists, tuples and str-keyed mappings of them.
+    """
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest_json(value: object) -> str:
+    """Hash plain data by its canonical JSON."""
+    return sha256_bytes(canonical_json(value).encode("ascii"))
+
+
+def plain(value: object, where: str = "value") -> object:
+    """Copy plain data as `json` would read it back: tuples become lists, mappings become dicts.
+
+    >>> plain({"sizes": (1, 2)})
+    {'sizes': [1, 2]}
+
+    Args:
+        where: how an error names the value.
+
+    Returns:
+        dicts, lists, str, int, finite float, bool and None only.
+
+    Raises:
+        ValueError: where something is not plain data, naming its place.
+    """
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if isinstance(value, float):
+        return _finite(float(value), where)
+    if isinstance(value, list | tuple):
+        return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {_text(key, where): plain(item, f"{where}.{key}") for key, item in value.items()}
+    raise ValueError(
+        f"{where}: {type(value).__name__} is not plain data (None, bool, int, float, str, list, dict)"
+    )
+
+
+def _finite(value: float, where: str) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{where}: {value} is not a finite number")
+    return value
+
+
+def _text(key: object, where: str) -> str:
+    if not isinstance(key, str):
+        raise ValueError(f"{where}: key {key!r} is {type(key).__name__}, not text")
+    return key

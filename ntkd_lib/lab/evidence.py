@@ -1,0 +1,221 @@
+"""Evidence: what a notebook has measured, as claims read it, kept so that a later change shows."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from ntkd_lib.lab.atomic import write_json
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.digest import digest_json
+from ntkd_lib.lab.layout import results_root, tier_layout
+from ntkd_lib.lab.parameters import Seed, Tier
+
+SCHEMA_VERSION = 1
+_DIGEST = "sha256"
+
+
+class EvidenceError(ValueError):
+    """Evidence that cannot be used; the text is one line."""
+
+
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Point(_Strict):
+    """One point of a series."""
+
+    x: float
+    y: float
+
+
+class Metric(_Strict):
+    """One recorded metric: a number a seed, one number for all seeds, or a series of points a seed.
+
+    `seeds` has shape `(s,)`; `values` `(s,)` or `(1,)`; `series` has one list of points for each seed;
+    `converged` `(s,)`, and None where nothing was trained. `data` names the data sets that the numbers rest
+    on, `cells` the keys of the cells that they come from.
+    """
+
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    values: list[float] | None = None
+    series: list[list[Point]] | None = None
+    converged: list[bool] | None = None
+    data: list[str] = []
+    cells: list[str] = []
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self) -> Self:
+        problem = _metric_problem(self)
+        if problem:
+            raise ValueError(problem)
+        return self
+
+
+def _metric_problem(metric: Metric) -> str | None:
+    count = len(metric.seeds)
+    if len(set(metric.seeds)) < count:
+        return f"a seed is given twice in {metric.seeds}"
+    if (metric.values is None) == (metric.series is None):
+        return "needs values or series, and not both"
+    if metric.values is not None and len(metric.values) not in (1, count):
+        return f"{len(metric.values)} values for {count} seeds"
+    if metric.series is not None and len(metric.series) != count:
+        return f"{len(metric.series)} series for {count} seeds"
+    if any(len({point.x for point in points}) < 2 for points in metric.series or ()):
+        return "a series needs two points that differ in x"
+    if metric.converged is not None and len(metric.converged) != count:
+        return f"{len(metric.converged)} entries of converged for {count} seeds"
+    return None
+
+
+class DataState(_Strict):
+    """Which data a run has read: real ones or a stand-in, by hash, and where they were found."""
+
+    kind: Literal["real", "standin"]
+    sha256: str
+    source: str
+
+
+class Evidence(_Strict):
+    """What one run of a notebook measured.
+
+    `changed` holds (tier's value, value) of each parameter that differs from the tier's; `standard` says
+    that there is none. `recorded` marks evidence of an earlier long run; the reader sets it, never the file.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    notebook: Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")]
+    tier: Tier
+    standard: bool
+    changed: dict[str, Any]
+    parameters: dict[str, Any]
+    metrics: dict[str, Metric]
+    data: dict[str, DataState]
+    provenance: dict[str, Any]
+    recorded: bool = Field(default=False, exclude=True)
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.standard == bool(self.changed):
+            raise ValueError(f"standard is {self.standard}, changed parameters: {sorted(self.changed)}")
+        for name, metric in self.metrics.items():
+            unknown = sorted(set(metric.data) - self.data.keys())
+            if unknown:
+                raise ValueError(f"metric {name} rests on {unknown[0]}, which is not among the data")
+        return self
+
+
+def save_evidence(path: Path, evidence: Evidence) -> None:
+    """Write evidence as JSON, with its own SHA-256 inside.
+
+    Args:
+        path: the file; its folder is made.
+        evidence: what to write; `recorded` is not written.
+    """
+    content = evidence.model_dump(mode="json")
+    write_json(path, {**content, _DIGEST: digest_json(content)})
+
+
+def load_evidence(path: Path, *, recorded: bool = False) -> Evidence:
+    """Read evidence and check that it is what was written.
+
+    Args:
+        recorded: whether it stems from an earlier long run.
+
+    Raises:
+        EvidenceError: if the file is missing, damaged, changed since it was written, or of another schema.
+    """
+    content = _read(path)
+    name = _short(path)
+    version = content.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise EvidenceError(f"{name}: schema version {version!r}; allowed: {SCHEMA_VERSION}")
+    if not _intact(content.pop(_DIGEST, None), content):
+        raise EvidenceError(f"{name}: changed since it was written (its SHA-256 does not match)")
+    try:
+        return Evidence.model_validate({**content, "recorded": recorded})
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = " ".join(first["msg"].removeprefix("Value error, ").split())
+        raise EvidenceError(f"{name}: {place}: {message}" if place else f"{name}: {message}") from None
+
+
+def collect_evidence(tier: str) -> list[Evidence]:
+    """Gather a tier's live evidence and all recorded evidence.
+
+    A damaged or foreign file is an `EvidenceError`: none is skipped.
+
+    Returns:
+        Live evidence by notebook, then recorded evidence by file name.
+    """
+    folder = tier_layout(tier).evidence("any").parent
+    live = [_load_live(path, tier) for path in sorted(folder.glob("*.json"))]
+    return live + [load_evidence(path, recorded=True) for path in sorted(results_root().glob("*.json"))]
+
+
+def reference_evidence() -> list[Evidence]:
+    """Gather the evidence of the reference run of tier cpu, which the README shows and the book does not.
+
+    Returns:
+        Evidence by file name, marked as recorded.
+    """
+    return [load_evidence(path, recorded=True) for path in sorted((results_root() / "cpu").glob("*.json"))]
+
+
+def _load_live(path: Path, tier: str) -> Evidence:
+    evidence = load_evidence(path)
+    if (evidence.notebook, evidence.tier) != (path.stem, tier):
+        raise EvidenceError(
+            f"{_short(path)}: holds {evidence.notebook} of tier {evidence.tier}; "
+            f"allowed: {path.stem} of tier {tier}"
+        )
+    return evidence
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise EvidenceError(f"{_short(path)}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(f"{_short(path)}: is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise EvidenceError(f"{_short(path)}: holds a {type(content).__name__}; allowed: one JSON object")
+    return content
+
+
+def _intact(digest: object, content: dict[str, Any]) -> bool:
+    try:
+        return digest == digest_json(content)
+    except ValueError:  # a number as large as 1e999 is read as infinite, which was never written
+        return False
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a finite number")
+
+
+def _short(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def metric_of(records: Mapping[int, Record], value: str, data: str) -> Metric:
+    """Make a metric of one value of each seed's record.
+
+    Args:
+        records: record by seed; their values say too whether training had converged.
+        data: name of the data set.
+    """
+    return Metric(
+        seeds=list(records),
+        values=[record.values[value] for record in records.values()],
+        converged=[record.values["converged"] for record in records.values()],
+        data=[data],
+        cells=[record.key for record in records.values()],
+    )

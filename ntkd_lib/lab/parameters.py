@@ -1,0 +1,297 @@
+"""Typed parameters of a notebook: defaults, then the tier's file, then what the user gives, all validated.
+
+Whatever is refused is refused with a `ParameterError`, whose text is one line.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import pydantic
+
+from ntkd_lib.lab.layout import project_root
+from ntkd_lib.lab.parameter_text import (
+    Distinct,
+    allowed_values,
+    hint,
+    kind,
+    name_problem,
+    nearest_name,
+    shown,
+    type_name,
+    unit_of,
+)
+from ntkd_lib.lab.plain_yaml import YamlError, find_surprise, read_yaml
+
+Tier = Literal["smoke", "cpu", "paper"]
+TIERS: tuple[Tier, ...] = get_args(Tier)
+Seed = Annotated[int, pydantic.Field(ge=0, le=2**31 - 1)]
+Seeds = Annotated[list[Seed], pydantic.Field(min_length=1, max_length=1000), Distinct()]
+AnyParameters = TypeVar("AnyParameters", bound="Parameters")
+_INTERACTIVE_NAMES = frozenset({"In", "Out", "exit", "quit"})
+_PLAIN_TYPES = (bool, int, float, str, list, dict, tuple, type(None))
+
+
+class ParameterError(ValueError):
+    """A parameter that is refused; one line: what came, what is allowed, the nearest valid name."""
+
+
+def parameter(default: Any, meaning: str, *, unit: str = "", **bounds: Any) -> Any:
+    """Declare a parameter of a notebook.
+
+    Args:
+        default: its default; list defaults are copied.
+        meaning: one sentence for the parameter table.
+        unit: unit of the value, such as `epochs` or `um`.
+        bounds: what `pydantic.Field` knows: ge, gt, le, lt, multiple_of, min_length, max_length, pattern.
+
+    Returns:
+        The field for the body of a `Parameters` class.
+    """
+    return pydantic.Field(default=default, description=meaning, json_schema_extra={"unit": unit}, **bounds)
+
+
+class Parameters(pydantic.BaseModel):
+    """Base of a notebook's parameters: strict types, no unknown names, no NaN or infinity, frozen."""
+
+    model_config = pydantic.ConfigDict(
+        strict=True, frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
+    )
+
+    tier: Tier = parameter("cpu", "Budget of the run: smoke, cpu or paper.")
+
+
+class SeededParameters(Parameters):
+    """Parameters of a notebook that repeats its work over seeds."""
+
+    seeds: Seeds = parameter(
+        [0, 1, 2, 3, 4], "Seeds of the repetitions; methods that are compared share them."
+    )
+    seed: Seed | None = parameter(None, "One seed only; replaces seeds.")
+
+    @property
+    def all_seeds(self) -> list[int]:
+        """List the seeds to run: the one `seed` where it is given, else `seeds`."""
+        return list(self.seeds) if self.seed is None else [self.seed]
+
+
+@dataclass(frozen=True)
+class ParameterRow:
+    """One line of a notebook's parameter table.
+
+    Attributes:
+        name: the parameter.
+        type: its type in words.
+        allowed: type, range and unit in words.
+        unit: its unit; empty where there is none.
+        help: what it does.
+        defaults: its value on each tier.
+    """
+
+    name: str
+    type: str
+    allowed: str
+    unit: str
+    help: str
+    defaults: dict[str, Any]
+
+
+def load_parameters(
+    model: type[AnyParameters], notebook: str, tier: str, overrides: Mapping[str, Any]
+) -> AnyParameters:
+    """Validate a notebook's parameters: defaults, then the tier's file, then overrides.
+
+    Args:
+        notebook: its name, such as `01_ntkd_classification`.
+        overrides: values that the user gives, by name.
+
+    Returns:
+        The validated parameters, with `tier` set.
+
+    Raises:
+        ParameterError: if the tier's file or an override is refused.
+    """
+    _validate(model, notebook, {"tier": tier})
+    if overrides.get("tier", tier) != tier:
+        raise ParameterError(
+            f"{notebook}: tier = {shown(overrides['tier'])} does not fit the chosen tier {tier}; "
+            f"allowed: one of {', '.join(TIERS)}, chosen by --tier"
+        )
+    standard = {**_tier_values(notebook, tier), "tier": tier}
+    _validate(model, f"{_tier_file(tier).name}: {notebook}", standard)
+    return _validate(model, notebook, {**standard, **overrides})
+
+
+def from_namespace(model: type[AnyParameters], notebook: str, namespace: Mapping[str, Any]) -> AnyParameters:
+    """Take a notebook's parameters out of its globals.
+
+    Any other public name that holds plain data is a parameter that nobody knows: a `ParameterError`.
+
+    Args:
+        namespace: the globals after the parameters cell.
+    """
+    values = {name: value for name, value in namespace.items() if _is_data(name, value)}
+    return _validate(model, notebook, values)
+
+
+def _is_data(name: str, value: object) -> bool:
+    return not name.startswith("_") and name not in _INTERACTIVE_NAMES and isinstance(value, _PLAIN_TYPES)
+
+
+def read_params_file(path: Path) -> dict[str, Any]:
+    """Read a user's file of parameters: a YAML mapping from name to value.
+
+    Returns:
+        The values by name, to be given to `load_parameters` as overrides. A scalar that YAML 1.1 reads
+        differently from how it looks is kept as a `Surprise`, which validation refuses by its name.
+
+    Raises:
+        ParameterError: if the file is not a plain mapping with well-formed names, each given once.
+    """
+    values = _read_mapping(path)
+    for name in values:
+        problem = name_problem(name)
+        if problem:
+            raise ParameterError(f"{path.name}: {problem}")
+    return values
+
+
+def parse_assignment(assignment: str) -> tuple[str, Any]:
+    """Split `NAME=VALUE` from the command line; the value is JSON, else text.
+
+    Args:
+        assignment: what was typed, such as `seeds=[0,1,2]`.
+
+    Returns:
+        Name and value; what is neither JSON nor wanted as text is refused later, by the schema.
+
+    Raises:
+        ParameterError: if there is no `=`, or the name is not well formed.
+    """
+    name, equals, text = assignment.partition("=")
+    if not equals:
+        raise ParameterError(f"{shown(assignment)} has no value; allowed: NAME=VALUE, such as seeds=[0,1,2]")
+    problem = name_problem(name)
+    if problem:
+        raise ParameterError(f"{problem}, in NAME=VALUE")
+    try:
+        return name, json.loads(text, object_pairs_hook=_unique_names)
+    except ParameterError as error:
+        raise ParameterError(f"{name}: {error}") from None
+    except (ValueError, RecursionError):
+        return name, text
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build the dict of a JSON object; a name that comes twice is an error."""
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        twice = next(name for name in result if [pair[0] for pair in pairs].count(name) > 1)
+        raise ParameterError(f"{shown(twice)} is given twice; allowed: each name once")
+    return result
+
+
+def changed_from_tier(parameters: Parameters, notebook: str) -> dict[str, tuple[Any, Any]]:
+    """List the parameters that differ from those of their tier.
+
+    Args:
+        parameters: the parameters of a run.
+
+    Returns:
+        (value of the tier, value of the run) by name; empty for a standard run.
+    """
+    standard = load_parameters(type(parameters), notebook, parameters.tier, {})
+    pairs = {name: (value, getattr(parameters, name)) for name, value in standard}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def describe(model: type[Parameters], notebook: str) -> list[ParameterRow]:
+    """Describe each parameter of a notebook, with its default on each tier.
+
+    Returns:
+        One row a parameter, in the order of the class.
+    """
+    tiers = {tier: load_parameters(model, notebook, tier, {}) for tier in TIERS}
+    return [
+        ParameterRow(
+            name=name,
+            type=type_name(field),
+            allowed=allowed_values(field),
+            unit=unit_of(field),
+            help=field.description or "",
+            defaults={tier: getattr(values, name) for tier, values in tiers.items()},
+        )
+        for name, field in model.model_fields.items()
+    ]
+
+
+def _tier_file(tier: str) -> Path:
+    return project_root() / "notebooks" / "params" / f"{tier}.yaml"
+
+
+def _tier_values(notebook: str, tier: str) -> dict[str, Any]:
+    """Read the section of a notebook in the tier's file; both may be absent."""
+    path = _tier_file(tier)
+    section = _read_mapping(path).get(notebook) if path.exists() else None
+    if section is not None and not isinstance(section, dict):
+        raise ParameterError(f"{path.name}: {notebook} = {shown(section)}; allowed: names with values")
+    return section or {}
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        values = read_yaml(Path(path))
+    except YamlError as error:
+        raise ParameterError(f"{error}; allowed: one `name: value` a line") from None
+    if values is not None and not isinstance(values, dict):
+        raise ParameterError(
+            f"{Path(path).name}: holds {shown(values)} ({kind(values)}); allowed: one `name: value` a line"
+        )
+    return values or {}
+
+
+def _validate(model: type[AnyParameters], notebook: str, values: Mapping[str, Any]) -> AnyParameters:
+    """Build the model, or raise the first problem as one line that begins with `notebook`."""
+    unknown = [name for name in values if name not in model.model_fields]
+    if unknown:
+        raise ParameterError(f"{notebook}: {_unknown(model, unknown[0], values[unknown[0]])}{_more(unknown)}")
+    surprise = find_surprise(dict(values))
+    if surprise:
+        place, found = surprise
+        field = model.model_fields[place.split("[")[0].split(".")[0]]
+        raise ParameterError(
+            f"{notebook}: {place} = {found} is not allowed: {found.hint}; allowed: {allowed_values(field)}"
+        )
+    try:
+        return model.model_validate(dict(values))
+    except pydantic.ValidationError as error:
+        raise ParameterError(f"{notebook}: {_refusal(model, error)}{_more(error.errors())}") from None
+
+
+def _unknown(model: type[Parameters], name: str, value: object) -> str:
+    near = nearest_name(str(name), model.model_fields)
+    nearest = f"; nearest: {near}" if near else ""
+    problem = name_problem(name)
+    known = ", ".join(model.model_fields)
+    if problem:
+        return f"{problem.split(';')[0]} (value {shown(value)}){nearest}; allowed: {known}"
+    return f"unknown parameter {name} = {shown(value)}{nearest}; allowed: {known}"
+
+
+def _refusal(model: type[Parameters], error: pydantic.ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    if not first["loc"]:
+        return " ".join(first["msg"].removeprefix("Value error, ").split())
+    name, *inner = first["loc"]
+    field = model.model_fields[str(name)]
+    place = str(name) + "".join(f"[{part}]" for part in inner if isinstance(part, int))
+    advice = hint(first["input"], field) if len(inner) == 0 else ""
+    reason = first["msg"].removeprefix("Value error, ") if first["type"] == "value_error" else advice
+    came = f"{place} = {shown(first['input'])} ({kind(first['input'])})"
+    return f"{came} is not allowed; allowed: {allowed_values(field)}" + (f"; {reason}" if reason else "")
+
+
+def _more(problems: list[Any]) -> str:
+    return f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

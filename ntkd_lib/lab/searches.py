@@ -1,0 +1,55 @@
+"""Recorded searches: the trials that gave each notebook's methods their settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ntkd_lib.lab.layout import results_root
+
+
+def search_file(notebook: str) -> Path:
+    """Name the file of a notebook's recorded search.
+
+    Args:
+        notebook: full name, such as `01_ntkd_classification`.
+    """
+    return results_root() / "searches" / f"{notebook}.json"
+
+
+@cache
+def read_search(notebook: str) -> dict[str, Any]:
+    """Read a notebook's recorded search.
+
+    Returns:
+        `trials` with what each was judged by, `budget`, `provenance` and what else the search wrote.
+
+    Raises:
+        FileNotFoundError: the record is not there.
+    """
+    path = search_file(notebook)
+    if not path.exists():
+        raise FileNotFoundError(f"results/searches/{path.name} is missing; restore it from version control")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def best_of(trials: Iterable[dict[str, Any]], method: str) -> dict[str, Any]:
+    """Give the trial of a method with the highest mean validation score (the first of equals).
+
+    Args:
+        trials: trials of a recorded search.
+        method: name of a method with trials of its own.
+    """
+    return max((trial for trial in trials if trial["method"] == method), key=mean_validation)
+
+
+def mean_validation(trial: dict[str, Any]) -> float:
+    """Average what a trial reached on validation data.
+
+    Args:
+        trial: with `validation`, a value for each tuning seed.
+    """
+    return sum(trial["validation"]) / len(trial["validation"])

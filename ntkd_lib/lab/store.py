@@ -1,0 +1,275 @@
+"""Keep records by content key: whole and checked, or not at all."""
+
+import contextlib
+import io
+import json
+import secrets
+import shutil
+import sys
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ntkd_lib.lab.atomic import sync_folder, write_bytes, write_json
+from ntkd_lib.lab.cells import Cell, CellError, CellResult, Record, cell_identity
+from ntkd_lib.lab.digest import digest_json, plain, sha256_bytes
+
+SCHEMA = 1
+_IDENTITY = ("arguments", "data", "needs", "sources", "versions", "work")
+_FIELDS = {*_IDENTITY, "schema", "key", "name", "values", "arrays", "digest"}
+_STALE = 3600.0  # seconds after which an unfinished save is that of a dead process
+
+
+class RecordError(CellError):
+    """A record cannot be trusted or made; the text is one line."""
+
+
+class CellStore:
+    """Records in folders `root/key[:2]/key`, each appearing in one step."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def folder(self, key: str) -> Path:
+        """Name the folder of a record.
+
+        Returns:
+            a path that may not exist.
+        """
+        return self.root / key[:2] / key
+
+    def error_file(self, key: str) -> Path:
+        """Name the file that holds the traceback of a cell that failed last time.
+
+        Returns:
+            a path that may not exist.
+        """
+        return self.root / f"{key}.error.txt"
+
+    def has(self, key: str) -> bool:
+        """Tell whether a good record is there; a bad one is put aside, and said in one line."""
+        return self.find(key) is not None
+
+    def find(self, key: str) -> Record | None:
+        """Load a record if a good one is there; a bad one is put aside, and said in one line."""
+        if not self.folder(key).exists():
+            return None
+        try:
+            return self.load(key)
+        except RecordError as error:
+            aside = self._quarantine(key)
+            print(f"{error}; put aside as {aside}, will be made again", file=sys.stderr)
+            return None
+
+    def load(self, key: str) -> Record:
+        """Load a record and check all of it.
+
+        Returns:
+            the record; its arrays are read again when first used.
+
+        Raises:
+            RecordError: where it is missing, truncated, altered, of another schema or of another key.
+        """
+        folder = self.folder(key)
+        try:
+            content = json.loads((folder / "record.json").read_bytes())
+            origin = json.loads((folder / "provenance.json").read_bytes())
+            packed = (folder / "arrays.npz").read_bytes()
+            problem = _problem(content, key, packed) or _problem_of_origin(origin, key)
+        except FileNotFoundError as error:
+            raise RecordError(f"record {key[:12]}: {Path(error.filename).name} is missing") from error
+        except ValueError as error:
+            raise RecordError(f"record {key[:12]}: a file of it is cut off or not plain JSON") from error
+        if problem:
+            raise RecordError(f"record {key[:12]}: {problem}")
+        arrays = StoredArrays(folder / "arrays.npz", content["arrays"])
+        return Record(key, content["name"], content["values"], arrays, origin["provenance"])
+
+    def save(self, key: str, cell: Cell, result: CellResult, provenance: Mapping[str, Any]) -> Record:
+        """Save what a cell returned.
+
+        Where another process was first with a good record, that one stays. A failed save leaves nothing
+        behind and touches nothing that was there.
+
+        Args:
+            key: content key of the cell.
+            provenance: plain data about this run.
+
+        Returns:
+            the record as it is in the store.
+
+        Raises:
+            RecordError: where `key` is not the cell's, or the result is not plain data and arrays.
+        """
+        parts = cell_identity(cell)
+        if digest_json(parts) != key:
+            raise RecordError(f"cell {cell.name}: the key {key[:12]} is not that of its content")
+        return self.put(key, cell.name, parts, result, provenance)
+
+    def put(
+        self,
+        key: str,
+        name: str,
+        parts: Mapping[str, Any],
+        result: CellResult,
+        provenance: Mapping[str, Any],
+    ) -> Record:
+        """Save a result under a key whose parts are known already.
+
+        Args:
+            key: content key, the hash of `parts`.
+            provenance: plain data about this run.
+
+        Returns:
+            the record as it is in the store.
+
+        Raises:
+            RecordError: where the result is not plain data and arrays.
+        """
+        try:
+            packed = pack_arrays(result.arrays)
+            content = {**parts, "schema": SCHEMA, "key": key, "name": name, "arrays": sha256_bytes(packed)}
+            content["values"] = plain(dict(result.values), "values")
+        except ValueError as error:
+            raise RecordError(f"cell {name}: {error}") from error
+        with self._scratch() as scratch:
+            write_bytes(scratch / "arrays.npz", packed)
+            write_json(scratch / "record.json", _sealed(content))
+            write_json(scratch / "provenance.json", _sealed({"key": key, "provenance": dict(provenance)}))
+            self._publish(scratch, key)
+        return self.load(key)
+
+    @contextlib.contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        unfinished = self.root / "unfinished"
+        unfinished.mkdir(parents=True, exist_ok=True)
+        _sweep(unfinished)
+        scratch = unfinished / secrets.token_hex(8)
+        scratch.mkdir()
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _publish(self, scratch: Path, key: str) -> None:
+        folder = self.folder(key)
+        folder.parent.mkdir(exist_ok=True)
+        while True:
+            try:
+                scratch.rename(folder)  # fails where the folder is there and not empty
+                break
+            except OSError:
+                if not folder.exists():
+                    raise
+                if self.find(key):
+                    return
+        sync_folder(folder.parent)
+
+    def _quarantine(self, key: str) -> str:
+        folder = self.folder(key)
+        number = 1
+        while (aside := folder.with_name(f"{key}.{number}.bad")).exists():
+            number += 1
+        with contextlib.suppress(FileNotFoundError):  # another process put it aside first
+            folder.rename(aside)
+        return aside.name
+
+
+class StoredArrays(Mapping[str, np.ndarray]):
+    """Arrays of a record, read from its file when first used."""
+
+    def __init__(self, path: Path, digest: str) -> None:
+        self.path = path
+        self.digest = digest
+        self._read: dict[str, np.ndarray] | None = None
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._loaded()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded())
+
+    def __len__(self) -> int:
+        return len(self._loaded())
+
+    def _loaded(self) -> dict[str, np.ndarray]:
+        if self._read is None:
+            packed = self.path.read_bytes()
+            if sha256_bytes(packed) != self.digest:
+                raise RecordError(
+                    f"record {self.path.parent.name[:12]}: arrays.npz has changed since it was checked"
+                )
+            with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+                self._read = dict(arrays)
+        return self._read
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Write arrays in NumPy's `.npz` form, with equal bytes for equal arrays.
+
+    Args:
+        arrays: arrays of plain dtypes by name.
+
+    Returns:
+        content of an uncompressed `.npz` file.
+
+    Raises:
+        ValueError: where something is not a NumPy array, or holds Python objects.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(arrays):
+            array = arrays[name]
+            if not isinstance(array, np.ndarray) or array.dtype.hasobject:
+                raise ValueError(
+                    f"arrays.{name}: {_kind(array)} cannot be stored, only arrays of plain dtypes"
+                )
+            member = zipfile.ZipInfo(f"{name}.npy")  # its date is fixed: 1980-01-01
+            with archive.open(member, "w", force_zip64=True) as handle:
+                np.lib.format.write_array(handle, np.asarray(array, order="C"), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _kind(value: object) -> str:
+    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+
+
+def _problem(content: Any, key: str, packed: bytes) -> str:
+    """Say what is wrong with a record, in a few words; nothing when it is good."""
+    if not isinstance(content, dict):
+        return "record.json is not a mapping"
+    if content.get("schema") != SCHEMA:
+        return f"schema {content.get('schema')!r}, this version reads {SCHEMA}"
+    if set(content) != _FIELDS:
+        return "its fields are not those of a record"
+    if content != _sealed(content):
+        return "record.json was altered"
+    if content["key"] != key or digest_json({part: content[part] for part in _IDENTITY}) != key:
+        return f"it belongs to the key {str(content['key'])[:12]}"
+    if sha256_bytes(packed) != content["arrays"]:
+        return "arrays.npz was altered or cut off"
+    return ""
+
+
+def _problem_of_origin(origin: Any, key: str) -> str:
+    whole = isinstance(origin, dict) and set(origin) == {"key", "provenance", "digest"}
+    if whole and origin == _sealed(origin) and origin["key"] == key:
+        return ""
+    return "provenance.json was altered"
+
+
+def _sealed(content: dict[str, Any]) -> dict[str, Any]:
+    rest = {name: value for name, value in content.items() if name != "digest"}
+    return {**rest, "digest": digest_json(rest)}
+
+
+def _sweep(unfinished: Path) -> None:
+    """Remove what killed processes left; a living one needs seconds, not an hour."""
+    for folder in unfinished.iterdir():
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _STALE:
+                shutil.rmtree(folder, ignore_errors=True)

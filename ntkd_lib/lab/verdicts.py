@@ -1,0 +1,382 @@
+"""Verdicts: apply a claim's rule to evidence, exactly as the header of `claims.yml` says."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from statistics import mean
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from ntkd_lib.lab.claims import AtLeast, AtMost, Claim, Ordering, RatioAtLeast, SlopeWithin, Within
+from ntkd_lib.lab.evidence import Evidence, Metric
+from ntkd_lib.lab.parameters import TIERS
+
+Status = Literal["exceeded", "reproduced", "not reproduced", "not assessed"]
+Interval = tuple[float, float]
+DRAWS = 10_000
+LEVEL = 95.0
+_EVERY_SEED_BELOW = 8
+
+
+@dataclass(frozen=True)
+class Source:
+    """The run that a verdict rests on.
+
+    Attributes:
+        recorded: whether it is an earlier long run instead of a live one.
+        tier: its tier.
+        device: what it ran on; empty where not known.
+        date: its day, YYYY-MM-DD; empty where not known.
+    """
+
+    recorded: bool
+    tier: str
+    device: str
+    date: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim.
+
+    Attributes:
+        claim: the claim.
+        status: exceeded, reproduced, not reproduced or not assessed.
+        reason: why not assessed, or what was missed; empty otherwise.
+        value: our number: mean, mean difference, ratio or mean slope; also given where it decides nothing.
+        interval: its 95 % interval; None for one number for all seeds.
+        seeds: seeds behind the value.
+        qualifier: `simulated` or `proxy` where the claim says so.
+        side: `above` or `below` where a band was missed.
+        source: the run; None where there is none.
+    """
+
+    claim: Claim
+    status: Status
+    reason: str = ""
+    value: float | None = None
+    interval: Interval | None = None
+    seeds: int = 0
+    qualifier: Literal["", "simulated", "proxy"] = ""
+    side: Literal["", "above", "below"] = ""
+    source: Source | None = None
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    """Our number for a claim, its interval, and the numbers seed by seed that it is the mean of."""
+
+    value: float
+    interval: Interval | None
+    seeds: int
+    single: tuple[float, ...] = ()
+
+
+def bootstrap_interval(values: Sequence[float]) -> Interval:
+    """Bound the mean over seeds by the 95 % percentile bootstrap.
+
+    10,000 draws of seeds, generator seed 0; a single value is its own interval.
+
+    Args:
+        values: one number a seed, shape `(s,)`.
+    """
+    low, high = _percentiles(_counts(len(values)) @ np.asarray(values) / len(values))
+    return max(low, min(values)), min(high, max(values))  # rounding must not leave the range of the values
+
+
+def bootstrap_ratio_interval(numerators: Sequence[float], denominators: Sequence[float]) -> Interval | None:
+    """Bound the ratio of two means over the same seeds by the 95 % percentile bootstrap.
+
+    Args:
+        numerators: one number a seed, shape `(s,)`.
+        denominators: one number a seed, shape `(s,)`, paired with the numerators.
+
+    Returns:
+        Lower and upper end; None where the mean denominator may be 0.
+    """
+    counts = _counts(len(numerators))
+    below = counts @ np.asarray(denominators)
+    if below.min() <= 0 <= below.max():
+        return None
+    return _percentiles(counts @ np.asarray(numerators) / below)
+
+
+@lru_cache(maxsize=16)
+def _counts(seeds: int) -> Float[np.ndarray, "draws seeds"]:
+    """Count how often each draw takes each seed."""
+    chosen = np.random.default_rng(0).integers(0, seeds, size=(DRAWS, seeds))
+    return np.stack([(chosen == seed).sum(axis=1) for seed in range(seeds)], axis=1).astype(float)
+
+
+def _percentiles(draws: Float[np.ndarray, " draws"]) -> Interval:
+    tail = (100 - LEVEL) / 2
+    low, high = np.percentile(draws, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
+    """Give the verdict on a claim.
+
+    Of several runs of its notebook the first that can decide it does: live before recorded, then the
+    larger tier, then the one with more metrics, so that claims a reader compares rest on one run, then
+    the later. Where none can, the reason is that of the run that came closest; a run that has not
+    measured what the claim speaks of counts only where none has.
+
+    Args:
+        claim: the claim, from a `ClaimBook`.
+        evidences: what was measured, by any notebooks.
+    """
+    runs = sorted((e for e in evidences if e.notebook == claim.notebook), key=_preference, reverse=True)
+    if claim.assessable == "not":
+        return _not_assessed(claim, f"cannot be checked here: {claim.why}", runs[0] if runs else None)
+    if not runs:
+        return _not_assessed(claim, "not run", None)
+    runs = [run for run in runs if not _not_recorded(claim, run)] or runs
+    obstacles = [_obstacle(claim, run) for run in runs]
+    passed = [stage for stage, _ in obstacles]
+    best = passed.index(max(passed))
+    run, reason = runs[best], obstacles[best][1]
+    return _not_assessed(claim, reason, run) if reason else _decided(claim, run)
+
+
+def _preference(run: Evidence) -> tuple[bool, int, int, str]:
+    time = str(run.provenance.get("time") or "")
+    return not run.recorded, TIERS.index(run.tier), len(run.metrics), time
+
+
+def _source(run: Evidence) -> Source:
+    known = run.provenance
+    return Source(
+        run.recorded, run.tier, str(known.get("device") or ""), str(known.get("time") or "").partition("T")[0]
+    )
+
+
+def _obstacle(claim: Claim, run: Evidence) -> tuple[int, str]:
+    """Find the first check that a run fails: (number of checks passed, reason or "")."""
+    for stage, check in enumerate(_CHECKS):
+        reason = check(claim, run)
+        if reason:
+            return stage, reason
+    return len(_CHECKS), ""
+
+
+def _tier_short(claim: Claim, run: Evidence) -> str:
+    short = TIERS.index(run.tier) < TIERS.index(claim.tier)
+    return f"needs tier {claim.tier}, ran {run.tier}" if short else ""
+
+
+def _not_recorded(claim: Claim, run: Evidence) -> str:
+    missing = [name for name in claim.metric_names if name not in run.metrics]
+    return f"not run ({missing[0]} is not recorded)" if missing else ""
+
+
+def _changed(claim: Claim, run: Evidence) -> str:  # noqa: ARG001
+    return "" if run.standard else f"parameters differ from the tier's ({', '.join(sorted(run.changed))})"
+
+
+def _standin(claim: Claim, run: Evidence) -> str:
+    recorded = (run.metrics[name] for name in claim.metric_names if name in run.metrics)
+    read = {name for metric in recorded for name in metric.data}
+    standins = sorted(name for name in read if run.data[name].kind == "standin")
+    return f"stand-in data ({', '.join(standins)})" if standins else ""
+
+
+def _misshapen(claim: Claim, run: Evidence) -> str:
+    for name in claim.metric_names:
+        problem = _shape_problem(claim, name, run.metrics[name])
+        if problem:
+            return f"{name}: {problem}"
+    if isinstance(claim.rule, RatioAtLeast):
+        _, denominators = _paired(claim, run)
+        if denominators and mean(denominators) == 0:
+            return f"{claim.rule.denominator} is 0"
+    return ""
+
+
+def _shape_problem(claim: Claim, name: str, metric: Metric) -> str:
+    if (metric.series is not None) != isinstance(claim.rule, SlopeWithin):
+        return "recorded as a series" if metric.values is None else "recorded without its series"
+    count, definition = len(metric.values or metric.seeds), claim.definitions.get(name)
+    several = count == len(metric.seeds) and count > 1
+    if definition is not None and definition.pooled:
+        return "one number for all seeds, recorded seed by seed" if several else ""
+    if count == len(metric.seeds):
+        return ""
+    by_seed = definition is not None or isinstance(claim.rule, Ordering)
+    return f"recorded as one number for {len(metric.seeds)} seeds" if by_seed else ""
+
+
+def _few_seeds(claim: Claim, run: Evidence) -> str:
+    count = len(_common_seeds(_metrics(claim, run)))
+    shared = " in common" if len({tuple(sorted(m.seeds)) for m in _metrics(claim, run)}) > 1 else ""
+    return f"needs {claim.seeds} seeds{shared}, has {count}" if count < claim.seeds else ""
+
+
+def _unconverged(claim: Claim, run: Evidence) -> str:
+    if run.tier != "cpu":
+        return ""
+    open_seeds = {
+        seed
+        for metric in _metrics(claim, run)
+        for seed, done in zip(metric.seeds, metric.converged or [True] * len(metric.seeds), strict=True)
+        if not done
+    }
+    listed = ", ".join(str(seed) for seed in sorted(open_seeds))
+    return f"training not converged (seeds {listed})" if open_seeds else ""
+
+
+_CHECKS: tuple[Callable[[Claim, Evidence], str], ...] = (
+    _standin,
+    _tier_short,
+    _not_recorded,
+    _changed,
+    _misshapen,
+    _few_seeds,
+    _unconverged,
+)
+
+
+def _metrics(claim: Claim, run: Evidence) -> list[Metric]:
+    return [run.metrics[name] for name in claim.metric_names]
+
+
+def _common_seeds(metrics: Sequence[Metric]) -> list[int]:
+    """List the seeds that all metrics share, sorted: the order of recording must not matter."""
+    return sorted(set.intersection(*(set(metric.seeds) for metric in metrics)))
+
+
+def _by_seed(metric: Metric, seeds: Sequence[int]) -> tuple[float, ...]:
+    """Take a metric's numbers for some seeds; slopes of a series, the one number where there is only one."""
+    if metric.series is not None:
+        numbers = [_slope([p.x for p in points], [p.y for p in points]) for points in metric.series]
+    else:
+        numbers = metric.values or []
+    if len(numbers) < len(metric.seeds):
+        return tuple(numbers)
+    known = dict(zip(metric.seeds, numbers, strict=True))
+    return tuple(known[seed] for seed in seeds)
+
+
+def _slope(x: Sequence[float], y: Sequence[float]) -> float:
+    """Fit the least-squares line: sum((x - mean x) y) / sum((x - mean x)^2)."""
+    centred = np.asarray(x) - mean(x)
+    return float(centred @ (np.asarray(y) - mean(y)) / (centred @ centred))
+
+
+def _paired(claim: Claim, run: Evidence) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Take both metrics of a claim at the seeds that they share."""
+    first, second = _metrics(claim, run)
+    seeds = _common_seeds([first, second])
+    return _by_seed(first, seeds), _by_seed(second, seeds)
+
+
+def _estimate(claim: Claim, run: Evidence) -> _Estimate:
+    """Compute our number for a claim from a run whose metrics have the right shape."""
+    seeds = _common_seeds(_metrics(claim, run))
+    if isinstance(claim.rule, RatioAtLeast):
+        return _ratio(*_paired(claim, run), seeds=len(seeds))
+    if isinstance(claim.rule, Ordering):
+        single = tuple(_decimal_sum(a, -b) for a, b in zip(*_paired(claim, run), strict=True))
+    else:
+        single = _by_seed(run.metrics[claim.metric_names[0]], seeds)
+    one_number = len(single) < len(seeds) or any(d.pooled for d in claim.definitions.values())
+    return _Estimate(mean(single), None if one_number else bootstrap_interval(single), len(seeds), single)
+
+
+def _ratio(above: tuple[float, ...], below: tuple[float, ...], *, seeds: int) -> _Estimate:
+    one_number = len(above) < seeds or len(below) < seeds
+    interval = None if one_number else bootstrap_ratio_interval(above, below)
+    return _Estimate(mean(above) / mean(below), interval, seeds)
+
+
+def _not_assessed(claim: Claim, reason: str, run: Evidence | None) -> Verdict:
+    """Give no verdict, but show the number where there is one."""
+    if run is None:
+        return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim))
+    readable = not _not_recorded(claim, run) and not _misshapen(claim, run)
+    if not readable or not _common_seeds(_metrics(claim, run)):
+        return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim), source=_source(run))
+    return _verdict(claim, run, _estimate(claim, run), "not assessed", reason)
+
+
+def _decided(claim: Claim, run: Evidence) -> Verdict:
+    """Apply the rule."""
+    estimate = _estimate(claim, run)
+    missed = _missed(claim, estimate)
+    if missed:
+        return _verdict(claim, run, estimate, "not reproduced", missed, _side(claim, estimate))
+    return _verdict(claim, run, estimate, "exceeded" if _exceeds(claim, estimate) else "reproduced")
+
+
+def _verdict(
+    claim: Claim,
+    run: Evidence,
+    estimate: _Estimate,
+    status: Status,
+    reason: str = "",
+    side: Literal["", "above", "below"] = "",
+) -> Verdict:
+    return Verdict(
+        claim=claim,
+        status=status,
+        reason=reason,
+        value=estimate.value,
+        interval=estimate.interval,
+        seeds=estimate.seeds,
+        qualifier=_qualifier(claim),
+        side=side,
+        source=_source(run),
+    )
+
+
+def _qualifier(claim: Claim) -> Literal["", "simulated", "proxy"]:
+    return claim.assessable if claim.assessable in ("simulated", "proxy") else ""
+
+
+def _missed(claim: Claim, estimate: _Estimate) -> str:
+    """Say what the rule asked for and the estimate has missed; empty where the rule holds."""
+    rule, value = claim.rule, estimate.value
+    if isinstance(rule, AtLeast | RatioAtLeast):
+        return "" if value >= rule.threshold else f"needed at least {rule.threshold:g}"
+    if isinstance(rule, AtMost):
+        return "" if value <= rule.threshold else f"needed at most {rule.threshold:g}"
+    if isinstance(rule, Ordering):
+        return _order_missed(rule, estimate)
+    return "" if rule.low <= value <= rule.high else f"needed {rule.low:g} to {rule.high:g}"
+
+
+def _order_missed(rule: Ordering, estimate: _Estimate) -> str:
+    low = estimate.interval[0] if estimate.interval else estimate.value
+    if not low > rule.margin:
+        return f"needed a difference surely above {rule.margin:g}"
+    short = sum(not difference > rule.margin for difference in estimate.single)
+    if short and estimate.seeds < _EVERY_SEED_BELOW:
+        return f"needed every difference above {rule.margin:g}, not so for {short} of {estimate.seeds} seeds"
+    return ""
+
+
+def _side(claim: Claim, estimate: _Estimate) -> Literal["", "above", "below"]:
+    if not isinstance(claim.rule, Within | SlopeWithin):
+        return ""
+    return "above" if estimate.value > claim.rule.high else "below"
+
+
+def _exceeds(claim: Claim, estimate: _Estimate) -> bool:
+    """Say whether a claim whose rule holds is beaten beyond the noise of both."""
+    if claim.value is None or estimate.interval is None:
+        return False
+    low, high = estimate.interval
+    spread = claim.spread or 0.0
+    if isinstance(claim.rule, AtLeast):
+        return low > _decimal_sum(claim.value, spread)
+    if isinstance(claim.rule, AtMost):
+        return high < _decimal_sum(claim.value, -spread)
+    return isinstance(claim.rule, Ordering | RatioAtLeast) and low > claim.value
+
+
+def _decimal_sum(first: float, second: float) -> float:
+    """Add two numbers as they are written: 97.3 + 0.6 is 97.9, where floats give 97.89999999999999."""
+    return float(Decimal(repr(float(first))) + Decimal(repr(float(second))))

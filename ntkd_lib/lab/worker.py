@@ -1,0 +1,212 @@
+"""What happens in a worker process: one cell at a time, on one thread, saved before it is reported."""
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ntkd_lib.lab.atomic import write_text
+from ntkd_lib.lab.cells import CellError, CellResult, identity
+from ntkd_lib.lab.digest import digest_json
+from ntkd_lib.lab.memory import keep_freed_memory, keep_grown_worker
+from ntkd_lib.lab.provenance import machine_state, measure
+from ntkd_lib.lab.store import CellStore
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_LONGEST_LINE = 300
+_LONGEST_WAIT = 1.0  # seconds
+DIED = "its worker process died each time (killed, or out of memory?)"
+_one_at_a_time = threading.Lock()  # seeds and thread counts belong to a process, not to its threads
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell whose needs are in the store, as it travels to a worker.
+
+    Attributes:
+        name: name of the cell.
+        key: content key of the cell.
+        work: `package.module:function`.
+        arguments: plain data.
+        uses: further modules.
+        data: hashes of data sets by name.
+        needs: keys of needed records by name.
+        store: folder of the store.
+        code: commit, dirty flag and command of the process that asked.
+        cost: expected seconds.
+    """
+
+    name: str
+    key: str
+    work: str
+    arguments: dict[str, Any]
+    uses: list[str]
+    data: dict[str, str]
+    needs: dict[str, str]
+    store: str
+    code: dict[str, Any]
+    cost: float
+
+    def pack(self) -> str:
+        """Write the job as JSON.
+
+        Text is sent with a task; Dask would place larger objects on one worker and lose them with it.
+        """
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker reports.
+
+    Attributes:
+        key: content key of the cell; empty for a wait.
+        error: one line, empty where the record was saved.
+    """
+
+    key: str
+    error: str = ""
+
+
+def start_worker(parent: int, path: tuple[str, ...]) -> None:
+    """Make a worker process keep its place, leave Ctrl-C to its parent, and end with it.
+
+    Args:
+        parent: process id of the parent.
+        path: where the parent finds modules; where that changes, joblib starts new workers.
+    """
+    sys.path[:] = path
+    keep_grown_worker()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def run_job(packed: str) -> Outcome:
+    """Do a cell's work and save the record; an error is reported, its traceback saved.
+
+    Returns:
+        the key, and one line where something failed.
+    """
+    job = Job(**json.loads(packed))
+    store = CellStore(job.store)
+    try:
+        with _one_at_a_time:
+            if not store.has(job.key):  # another run may have been faster
+                _run(job, store)
+    except (Exception, SystemExit) as error:
+        with contextlib.suppress(OSError):  # the disk may be what is full
+            write_text(store.error_file(job.key), f"cell {job.name}\n{traceback.format_exc()}")
+        return Outcome(job.key, one_line(error))
+    with contextlib.suppress(OSError):
+        store.error_file(job.key).unlink(missing_ok=True)
+    return Outcome(job.key)
+
+
+def pack_wait(store: CellStore, keys: Sequence[str]) -> str:
+    """Write down what a worker that has no cell to run waits for.
+
+    Args:
+        keys: content keys of cells that others run.
+    """
+    return json.dumps({"key": "", "store": str(store.root.absolute()), "keys": list(keys)})
+
+
+def wait_for_any(packed: str) -> Outcome:
+    """Wait until one of some records is there, at most a second: its cell may have failed."""
+    asked = json.loads(packed)
+    store, end = CellStore(asked["store"]), time.monotonic() + _LONGEST_WAIT
+    while time.monotonic() < end and not any(store.folder(key).exists() for key in asked["keys"]):
+        time.sleep(0.05)
+    return Outcome("")
+
+
+def one_line(error: BaseException) -> str:
+    r"""Write an error as one line of bounded length.
+
+    >>> one_line(ValueError("bad\n  shape"))
+    'ValueError: bad shape'
+
+    Returns:
+        its type and text; the text alone for errors that name the cell already.
+    """
+    text = " ".join(str(error).split())
+    line = text if isinstance(error, CellError) else f"{type(error).__name__}: {text}".removesuffix(": ")
+    return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"
+
+
+def _run(job: Job, store: CellStore) -> None:
+    keep_freed_memory()  # here, for workers of a cluster and this process too
+    parts = _checked_parts(job)
+    needs = {name: store.load(key) for name, key in job.needs.items()}
+    with _one_thread(), measure() as measured:
+        work = _find_work(job.work)
+        with torch_on_one_thread():
+            result = work(json.loads(json.dumps(job.arguments)), needs)
+            machine = machine_state()
+    if not isinstance(result, CellResult):
+        raise CellError(f"{job.work} returned {type(result).__name__}, not a CellResult")
+    _checked_parts(job)
+    cost = {"seconds": measured.seconds, "peak_memory_mib": measured.peak_memory_mib}
+    store.put(job.key, job.name, parts, result, {**job.code, **machine, **cost})
+
+
+def _checked_parts(job: Job) -> dict[str, Any]:
+    # the key stands for one state of the code: this process may have loaded an older one, which it
+    # remembers, or be about to load a newer one, which a fresh look finds
+    for fresh in (False, True):
+        parts = identity(job.work, job.arguments, tuple(job.uses), job.data, job.needs, fresh=fresh)
+        if digest_json(parts) != job.key:
+            raise CellError("its source or a library differs from what this run started with; run again")
+    return parts
+
+
+def _find_work(work: str) -> Callable[..., CellResult]:
+    module, _, function = work.partition(":")
+    found = getattr(importlib.import_module(module), function, None)
+    if not callable(found):
+        raise CellError(f"module {module!r} has no function {function!r}")
+    return found
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Hold NumPy and what is loaded meanwhile to one thread: sums depend on the number."""
+    from threadpoolctl import threadpool_limits
+
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@contextlib.contextmanager
+def torch_on_one_thread() -> Iterator[None]:
+    """Let torch, where it is loaded, compute on one thread, and as before afterwards."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _follow(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.25)
+    os._exit(1)
