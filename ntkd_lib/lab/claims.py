@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import Field
 
+from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.layout import project_root
 from ntkd_lib.lab.plain_yaml import YamlError, find_surprise, read_yaml
 
@@ -174,12 +175,39 @@ def _metrics_of(rule: Rule) -> tuple[str, ...]:
     return (rule.numerator, rule.denominator) if isinstance(rule, RatioAtLeast) else ()
 
 
+class RegisteredProtocol(_Strict):
+    """A recorded protocol as registered before its run: whole parameters, and the metrics that it measures.
+
+    `metrics` lists names, or prefixes that end in `.*`. `plateau` says whether trained models must have
+    reached one; where a protocol cannot have one, `why` says so.
+    """
+
+    registered: Text
+    notebook: Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")]
+    tier: Literal["cpu", "paper"]
+    seeds: Annotated[list[int], Field(min_length=1)]
+    parameters: dict[str, Any]
+    metrics: Annotated[list[Text], Field(min_length=1)]
+    plateau: bool = True
+    why: Text | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the parameters."""
+        return digest_json(self.parameters)
+
+
 class ClaimBook(_Strict):
-    """All claims and the definitions of all metrics."""
+    """All claims, the definitions of all metrics, and the registered protocols by name."""
 
     schema_version: Literal[1]
     claims: list[Claim]
     metrics: dict[MetricName, Definition]
+    protocols: dict[str, RegisteredProtocol] = {}
+
+    def definition_digest(self, metric: str) -> str:
+        """Return the digest of a metric's definition, which evidence carries beside its numbers."""
+        return digest_json(self.metrics[metric].model_dump())
 
     @property
     def superseded(self) -> dict[str, str]:

@@ -38,7 +38,8 @@ class Metric(_Strict):
 
     `seeds` has shape `(s,)`; `values` `(s,)` or `(1,)`; `series` has one list of points for each seed;
     `converged` `(s,)`, and None where nothing was trained. `data` names the data sets that the numbers rest
-    on, `cells` the keys of the cells that they come from.
+    on, `cells` the keys of the cells that they come from. `machines` names, per seed, the kind of machine
+    (`machine_kind`) that computed the number; None in evidence older than that field.
     """
 
     seeds: Annotated[list[Seed], Field(min_length=1)]
@@ -47,6 +48,7 @@ class Metric(_Strict):
     converged: list[bool] | None = None
     data: list[str] = []
     cells: list[str] = []
+    machines: list[str] | None = None
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Self:
@@ -70,6 +72,8 @@ def _metric_problem(metric: Metric) -> str | None:
         return "a series needs two points that differ in x"
     if metric.converged is not None and len(metric.converged) != count:
         return f"{len(metric.converged)} entries of converged for {count} seeds"
+    if metric.machines is not None and len(metric.machines) != count:
+        return f"{len(metric.machines)} machines for {count} seeds"
     return None
 
 
@@ -81,20 +85,38 @@ class DataState(_Strict):
     source: str
 
 
+class CellOrigin(_Strict):
+    """Where one recorded cell was computed: what a record needs once its store is gone."""
+
+    machine: str
+    cpu: str
+    commit: str | None
+    dirty: bool | None
+    time: str
+    seconds: float
+    versions: dict[str, str | None]
+
+
 class Evidence(_Strict):
     """What one run of a notebook measured.
 
-    `changed` holds (tier's value, value) of each parameter that differs from the tier's; `standard` says
-    that there is none. `recorded` marks evidence of an earlier long run; the reader sets it, never the file.
+    `protocol` names the recorded protocol, "" for a live run; `definitions` holds the digest of each metric's
+    definition in the contract (`ClaimBook.definition_digest`); `origins` the provenance of each recorded cell
+    by key. `changed` holds (tier's value, value) of each parameter that differs from the tier's; `standard`
+    says that there is none. `recorded` marks evidence of an earlier long run; the reader sets it, never the
+    file.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     notebook: Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")]
+    protocol: str = ""
     tier: Tier
     standard: bool
     changed: dict[str, Any]
     parameters: dict[str, Any]
     metrics: dict[str, Metric]
+    definitions: dict[str, str] = {}
+    origins: dict[str, CellOrigin] = {}
     data: dict[str, DataState]
     provenance: dict[str, Any]
     recorded: bool = Field(default=False, exclude=True)

@@ -29,7 +29,7 @@ def light_modules():
     wanted = [
         path
         for path in paths
-        if path.parts[1] == "records"
+        if path.parts[1] == "lab"
         or path.name in {"__init__.py", "plan.py", "parameters.py"}
         or path.parts[1:] in {("pipeline", "cli.py"), ("data", "registry.py")}
     ]
