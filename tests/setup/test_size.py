@@ -2,8 +2,8 @@
 
 from tests.setup.project import ROOT, python_files
 
-LINES = 44_260
-SLACK = 400  # lines below the committed number before it must be lowered
+LINES = 46_500
+SLACK = 3_000
 
 
 def lines(*folders):
