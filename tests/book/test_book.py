@@ -173,7 +173,7 @@ def test_a_rerun_gets_a_site_of_its_own(own):
 
 def test_the_book_is_checked_without_heavy_imports():
     script = (
-        "import sys, ntkd_lib.pipeline.book as b, ntkd_lib.pipeline.check\n"
+        "import sys, ntkd_lib.pipeline.book as b, tests.book.check\n"
         "heavy = {'torch', 'matplotlib', 'pandas', 'sklearn', 'sphinx'} & set(sys.modules)\n"
         "sys.exit(' '.join(heavy) or 0)"
     )

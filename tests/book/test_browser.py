@@ -3,9 +3,9 @@
 import pytest
 
 from ntkd_lib.lab.layout import tier_layout
-from ntkd_lib.pipeline.browser import BrowserError, browsing, find_browser
-from ntkd_lib.pipeline.check import _look_problems, check_in_browser
 from tests.book import fake
+from tests.book.browser import BrowserError, browsing, find_browser
+from tests.book.check import _look_problems, check_in_browser
 
 PROGRAM = find_browser()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here")

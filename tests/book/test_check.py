@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from ntkd_lib.lab.layout import tier_layout
-from ntkd_lib.pipeline.check import check_site, main
 from tests.book import fake
+from tests.book.check import check_site, main
 
 CHAPTER = f"{fake.CHAPTER}.html"
 DOWNLOADS = f"_static/downloads/{fake.CHAPTER}"
@@ -109,13 +109,13 @@ def test_the_command_says_how_it_ended(html, capsys):
 
 
 def test_a_browser_can_be_required(html, capsys, monkeypatch):
-    monkeypatch.setattr("ntkd_lib.pipeline.check.find_browser", lambda: None)
+    monkeypatch.setattr("tests.book.check.find_browser", lambda: None)
     assert main(["--tier", fake.TIER]) == 0
     assert main(["--tier", fake.TIER, "--browser", "require"]) == 1
     assert "ntkd: no Chromium found, and --browser require was given" in capsys.readouterr().err
 
 
 def test_it_runs_as_a_module(built):
-    command = [sys.executable, "-m", "ntkd_lib.pipeline.check", "--tier", fake.TIER, "--browser", "off"]
+    command = [sys.executable, "-m", "tests.book.check", "--tier", fake.TIER, "--browser", "off"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

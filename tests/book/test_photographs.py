@@ -10,13 +10,13 @@ from PIL import Image
 
 from ntkd_lib.data.cars import draw_cars
 from ntkd_lib.lab.layout import tier_layout
-from ntkd_lib.pipeline.photographs import (
+from tests.book import fake
+from tests.book.photographs import (
     check_photographs,
     find_photographs,
     site_images,
     thumbnails,
 )
-from tests.book import fake
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from ntkd_lib.figures.publish import show
 from ntkd_lib.lab.layout import Layout, tier_layout
 from ntkd_lib.pipeline.book import BookError, build_book
-from ntkd_lib.pipeline.check import check_site
+from tests.book.check import check_site
 from tests.book.fake import TIER
 
 FILE_NAME = re.compile(r"\.(png|svg)$|/")

@@ -60,7 +60,7 @@ def test_it_runs_tests_smoke_and_page_checks_in_this_order(workplace):
         "make setup",
         "make test",
         "make smoke",
-        "python -m ntkd_lib.pipeline.check --tier smoke",
+        "python -m tests.book.check --tier smoke",
         "make verify TIER=smoke",
     ]
     assert outcome.stdout.endswith("all passed\n")
@@ -84,7 +84,7 @@ def test_it_says_how_long_each_step_took(workplace):
     [
         ("make test", "tests"),
         ("make smoke", "smoke"),
-        ("pipeline.check", "pages"),
+        ("book.check", "pages"),
         ("make verify", "verify"),
     ],
 )

@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 from ntkd_lib.lab.atomic import write_bytes
 from ntkd_lib.lab.layout import build_root, tier_layout
-from ntkd_lib.pipeline.browser import Browser, BrowserError, browsing, find_browser
-from ntkd_lib.pipeline.photographs import check_photographs
+from tests.book.browser import Browser, BrowserError, browsing, find_browser
+from tests.book.photographs import check_photographs
 
 LOADING = {
     "img": "src",
