@@ -4,6 +4,7 @@ The header of `claims.yml` explains each field and each rule; this module holds 
 """
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,6 +22,19 @@ _ONE_NUMBER = re.compile(r"\bone number\b", re.IGNORECASE)
 MetricName = Annotated[str, Field(pattern=rf"^({_PREFIXES})(\.[a-z0-9_]+)+$")]
 Text = Annotated[str, Field(min_length=1)]
 _FEWEST_SEEDS = 5
+
+
+def _check_day(text: str) -> str:
+    """Refuse what is no calendar day in the form YYYY-MM-DD."""
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"{text!r} is no day; allowed: YYYY-MM-DD")
+
+
+Day = Annotated[str, pydantic.AfterValidator(_check_day)]
 
 
 class ClaimError(ValueError):
@@ -128,6 +142,8 @@ class Claim(_Strict):
     why: Text | None = None
     note: Text | None = None
     supersedes: Text | None = None
+    registered: Day | None = None
+    known: Text | None = None
     _definitions: dict[str, Definition] = pydantic.PrivateAttr(default_factory=dict)
 
     @property
@@ -165,6 +181,8 @@ def _claim_problem(claim: Claim) -> str | None:
         return f"seeds is {claim.seeds}; allowed: 1 where nothing is random, else {_FEWEST_SEEDS} or more"
     if claim.supersedes is not None and claim.note is None:
         return f"superseding {claim.supersedes} needs a note that says why"
+    if claim.known is not None and claim.registered is None:
+        return "known says what was seen on the day of registration: it needs registered"
     return None
 
 
@@ -182,7 +200,7 @@ class RegisteredProtocol(_Strict):
     reached one; where a protocol cannot have one, `why` says so.
     """
 
-    registered: Text
+    registered: Day
     notebook: Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")]
     tier: Literal["cpu", "paper"]
     seeds: Annotated[list[int], Field(min_length=1)]

@@ -1,6 +1,7 @@
 """Guard the claim contract: what an entry says is fixed by a digest when it is written.
 
-`contract.json`, beside this module, holds one SHA-256 a claim. A claim that comes later must supersede one.
+`contract.json`, beside this module, holds one SHA-256 per claim and per registered protocol. A claim that
+comes later carries the day of its registration, and supersedes another one or says what was known then.
 """
 
 import json
@@ -13,6 +14,12 @@ from ntkd_lib.lab.digest import digest_json
 
 CONTRACT_FILE = Path(__file__).with_name("contract.json")
 _FIELDS = frozenset({"rule", "metric", "value", "unit", "spread", "tier", "seeds", "assessable", "notebook"})
+_REGISTRATION = frozenset({"registered", "known", "supersedes"})
+
+_REMEDY = {
+    "claim": "a wrong entry stays, and a new one supersedes it",
+    "protocol": "a protocol with other parameters gets a name of its own",
+}
 
 
 class ContractError(ValueError):
@@ -22,17 +29,24 @@ class ContractError(ValueError):
 def contract_digests(book: ClaimBook) -> dict[str, str]:
     """Hash what each claim is judged by: rule, metrics and their definitions, numbers, tier, seeds, notebook.
 
-    Its wording, its place in the paper and its notes do not count.
+    Its wording, its place in the paper and its notes do not count. A day of registration, what was known then
+    and the claim that a later one supersedes do. Protocols are hashed whole.
 
     Returns:
-        SHA-256 by id, in the order of the book.
+        SHA-256 by the id of a claim or by `protocol NAME`, in the order of the book.
     """
-    return {claim.id: digest_json(_substance(claim)) for claim in book.claims}
+    return {name: digest_json(substance) for name, substance in _substances(book).items()}
+
+
+def _substances(book: ClaimBook) -> dict[str, dict[str, Any]]:
+    protocols = {f"protocol {name}": protocol.model_dump() for name, protocol in book.protocols.items()}
+    return {claim.id: _substance(claim) for claim in book.claims} | protocols
 
 
 def _substance(claim: Claim) -> dict[str, Any]:
     definitions = {name: definition.model_dump() for name, definition in claim.definitions.items()}
-    return {**claim.model_dump(include=set(_FIELDS)), "definitions": definitions}
+    later = _REGISTRATION if claim.registered is not None else frozenset()
+    return {**claim.model_dump(include=set(_FIELDS | later)), "definitions": definitions}
 
 
 def check_contract(book: ClaimBook, other: Path | None = None) -> list[str]:
@@ -43,41 +57,51 @@ def check_contract(book: ClaimBook, other: Path | None = None) -> list[str]:
         other: an earlier or independent copy of `claims.yml`, which must not have been changed either.
 
     Returns:
-        One line a problem: an entry removed, changed, or added without superseding one.
+        One line per problem: an entry removed, changed, or added without `registered`.
     """
     problems = _differences(book, read_contract(CONTRACT_FILE), CONTRACT_FILE.name)
     if other is None:
         return problems
     earlier = load_claims(other)
-    substances = {claim.id: _substance(claim) for claim in earlier.claims}
-    return problems + _differences(book, contract_digests(earlier), other.name, substances)
+    return problems + _differences(book, contract_digests(earlier), other.name, _substances(earlier))
 
 
 def _differences(
     book: ClaimBook, contract: dict[str, str], origin: str, earlier: dict[str, dict[str, Any]] | None = None
 ) -> list[str]:
-    """List what differs from a contract; with the earlier claims at hand, say what has changed in each."""
-    digests = contract_digests(book)
+    """List what differs from a contract; with the earlier entries at hand, say what has changed in each."""
+    digests, now = contract_digests(book), _substances(book)
     removed = [f"{name}: removed; an entry of {origin} stays" for name in contract if name not in digests]
-    differing = [
-        claim for claim in book.claims if contract.get(claim.id, digests[claim.id]) != digests[claim.id]
-    ]
     changed = [
-        f"{claim.id}: changed since {origin} was written{_changes(claim, earlier)}; "
-        "a wrong entry stays, and a new one supersedes it"
-        for claim in differing
+        f"{name}: changed since {origin} was written{_changes(now[name], earlier and earlier[name])}; "
+        f"{_REMEDY['protocol' if name.startswith('protocol ') else 'claim']}"
+        for name, digest in digests.items()
+        if contract.get(name, digest) != digest
     ]
-    newcomers = [claim for claim in book.claims if claim.id not in contract and claim.supersedes is None]
-    added = [f"{claim.id}: added since {origin} was written, and supersedes no entry" for claim in newcomers]
+    newcomers = [claim for claim in book.claims if claim.id not in contract]
+    added = [
+        f"{claim.id}: added since {origin} was written, and {problem}"
+        for claim in newcomers
+        if (problem := _newcomer_problem(claim))
+    ]
     return [*removed, *changed, *added]
 
 
-def _changes(claim: Claim, earlier: dict[str, dict[str, Any]] | None) -> str:
-    if earlier is None:
+def _newcomer_problem(claim: Claim) -> str:
+    if claim.registered is None:
+        return "has no registered, the day on which it was written"
+    if claim.supersedes is None and claim.known is None:
+        return "supersedes no entry and has no known, what had been seen of its number"
+    return ""
+
+
+def _changes(now: dict[str, Any], before: dict[str, Any] | None) -> str:
+    if before is None:
         return ""
-    before, now = earlier[claim.id], _substance(claim)
     parts = [
-        f"{part} was {before[part]}, is {now[part]}" for part in sorted(now) if before[part] != now[part]
+        f"{part} was {before.get(part)}, is {now.get(part)}"
+        for part in sorted(now.keys() | before.keys())
+        if before.get(part) != now.get(part)
     ]
     return f" ({'; '.join(parts)})"
 
@@ -104,7 +128,7 @@ def extend_contract(book: ClaimBook, path: Path = CONTRACT_FILE) -> None:
         path: the file; a missing one is made.
 
     Raises:
-        ContractError: if an entry is removed, changed, or added without superseding one.
+        ContractError: if an entry is removed, changed, or added without `registered`.
     """
     problems = _differences(book, read_contract(path), path.name) if path.exists() else []
     if problems:

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from ntkd_lib.lab.claims import ClaimError, load_claims
+from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.layout import project_root
 from tests.lab.judging import METRICS, ORDER, RATIO, NoAliases, entry
 
@@ -33,12 +34,23 @@ def test_the_contract_of_the_project_is_read_whole():
     for claim, plain in zip(book.claims, raw["claims"], strict=True):
         assert claim.model_dump(exclude_none=True) == plain
         assert claim.definitions.keys() == set(claim.metric_names)
-    assert book.superseded == {}
+    assert set(book.superseded.values()) < {claim.id for claim in book.claims if claim.registered}
+
+
+def test_the_second_registration_is_taken_over_as_it_was_written():
+    # The digest of its 34 entries and 43 metrics, field by field, as they were handed in on 2026-11-28.
+    raw = yaml.safe_load((project_root() / "claims.yml").read_text(encoding="utf-8"))
+    entries = [claim for claim in raw["claims"] if claim.get("registered") == "2026-11-28"][:34]
+    names = list(raw["metrics"])
+    first = names.index("ntkd.cifar10.matched.none.accuracy")
+    metrics = {name: raw["metrics"][name] for name in names[first : first + 43]}
+    content = {"claims": entries, "metrics": metrics}
+    assert digest_json(content) == "a4f86baa4ea68b117a5a7667911e926254d7b5f7fd3d570490e10c516b2a5721"
 
 
 def test_every_kind_of_rule_is_in_use():
-    kinds = Counter(claim.rule.kind for claim in load_claims().claims)
-    assert kinds == {
+    first = [claim for claim in load_claims().claims if claim.registered is None]
+    assert Counter(claim.rule.kind for claim in first) == {
         "ordering": 38,
         "at_least": 24,
         "within": 15,
@@ -83,6 +95,13 @@ def test_definitions_say_which_metrics_are_one_number_or_a_series():
         ({"metric": ["ntkd.a", "ntkd.b"]}, "ntkd-demo: a rule of kind within reads one metric, not 2"),
         ({"metric": "ntkd.none"}, "ntkd-demo: metric ntkd.none is not defined under metrics"),
         ({"metric": "ntkd.line"}, "ntkd-demo: metric ntkd.line is a series, the rule is within"),
+        ({"registered": "soon"}, "ntkd-demo: registered: 'soon' is no day; allowed: YYYY-MM-DD"),
+        ({"registered": "20261128"}, "ntkd-demo: registered: '20261128' is no day; allowed: YYYY-MM-DD"),
+        ({"registered": "2026-02-30"}, "ntkd-demo: registered: '2026-02-30' is no day; allowed: YYYY-MM-DD"),
+        (
+            {"known": "nothing"},
+            "ntkd-demo: known says what was seen on the day of registration: it needs reg",
+        ),
         ({"notebook": "demo"}, "ntkd-demo: notebook: String should match pattern "),
         ({"supersedes": "ntkd-gone"}, "ntkd-demo: superseding ntkd-gone needs a note that says why"),
         (

@@ -20,6 +20,8 @@ from tests.lab.judging import NoAliases
 NAME = "ntkd-t3-mnist-ntkd"
 CHANGED = f"{NAME}: changed since contract.json was written; a wrong entry stays, and a new one supersedes it"
 
+ADDED = "added since contract.json was written, and"
+
 
 @pytest.fixture
 def content():
@@ -36,13 +38,14 @@ def problems(content, other=None):
 
 def test_the_committed_contract_holds():
     assert check_contract(load_claims()) == []
-    assert len(read_contract()) >= 92
+    assert len(read_contract()) >= 126
 
 
 def test_the_committed_digests_are_those_of_the_first_day():
     # Whoever edits claims.yml and contract.json together has to edit this line too.
-    later = set(load_claims().superseded.values())
-    first = {name: digest for name, digest in read_contract().items() if name not in later}
+    days = {claim.id: claim.registered for claim in load_claims().claims}
+    first = {name: digest for name, digest in read_contract().items() if days.get(name, "later") is None}
+    assert len(first) == 92
     assert digest_json(first) == "cb693a15700a1198d726e4d804aa1c4c10c980adf101581bd0e97b896cf0859e"
 
 
@@ -95,7 +98,7 @@ def test_a_renamed_claim_is_found_twice(content):
     entry(content)["id"] = "ntkd-renamed"
     assert problems(content) == [
         f"{NAME}: removed; an entry of contract.json stays",
-        "ntkd-renamed: added since contract.json was written, and supersedes no entry",
+        f"ntkd-renamed: {ADDED} has no registered, the day on which it was written",
     ]
 
 
@@ -110,9 +113,29 @@ def test_an_id_given_twice_is_refused_when_read(tmp_path, content):
 def test_a_new_entry_may_take_the_place_of_another(content):
     new = {**entry(content), "id": "ntkd-new", "rule": {"kind": "at_least", "threshold": 90}}
     content["claims"].append(new)
-    assert problems(content) == ["ntkd-new: added since contract.json was written, and supersedes no entry"]
+    without_day = [f"ntkd-new: {ADDED} has no registered, the day on which it was written"]
+    assert problems(content) == without_day
     new.update(supersedes=NAME, note="The first threshold could not be met by any method.")
+    assert problems(content) == without_day
+    new.update(registered="2026-11-28")
     assert problems(content) == []
+
+
+def test_a_new_entry_that_supersedes_none_says_what_was_known(content):
+    new = {**entry(content), "id": "ntkd-new", "registered": "2026-11-28"}
+    content["claims"].append(new)
+    assert problems(content) == [
+        f"ntkd-new: {ADDED} supersedes no entry and has no known, what had been seen of its number"
+    ]
+    new.update(known="nothing")
+    assert problems(content) == []
+
+
+@pytest.mark.parametrize("change", [{"registered": "2026-11-27"}, {"known": "nothing"}, {"registered": None}])
+def test_a_changed_registration_is_found(content, change):
+    later = "ntkd-t3-cifar10-none-2"
+    entry(content, later).update(change, **({"known": None} if "registered" in change else {}))
+    assert problems(content) == [CHANGED.replace(NAME, later)]
 
 
 def test_wording_place_and_notes_may_be_corrected(content):
@@ -155,7 +178,13 @@ def test_the_contract_is_extended_and_never_rewritten(tmp_path, content):
     path = tmp_path / "contract.json"
     extend_contract(ClaimBook.model_validate(content), path)
     assert path.read_bytes() == CONTRACT_FILE.read_bytes()
-    new = {**entry(content), "id": "ntkd-new", "supersedes": NAME, "note": "It was wrong."}
+    new = {
+        **entry(content),
+        "id": "ntkd-new",
+        "supersedes": NAME,
+        "note": "It was wrong.",
+        "registered": "2026-11-28",
+    }
     content["claims"].append(new)
     extend_contract(ClaimBook.model_validate(content), path)
     assert json.loads(path.read_text()).keys() - read_contract().keys() == {"ntkd-new"}
@@ -187,3 +216,15 @@ def test_a_damaged_contract_is_refused_in_one_line(tmp_path, text):
 def test_a_missing_contract_is_refused_in_one_line(tmp_path):
     with pytest.raises(ContractError, match=r"^none.json: cannot be read: .*No such file"):
         read_contract(tmp_path / "none.json")
+
+
+def test_the_newcomers_of_a_later_registration_pass_against_an_earlier_copy(tmp_path, content):
+    path = tmp_path / "earlier.yml"
+    earlier = {**content, "claims": [claim for claim in content["claims"] if "registered" not in claim]}
+    path.write_text(yaml.dump(earlier, Dumper=NoAliases))
+    assert problems(content, path) == []
+    entry(content, "ntkd-ctl-weight-decay").pop("known")
+    assert problems(content, path)[-1] == (
+        "ntkd-ctl-weight-decay: added since earlier.yml was written, and supersedes no entry "
+        "and has no known, what had been seen of its number"
+    )

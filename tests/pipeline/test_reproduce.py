@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.pipeline import reproduce as module
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import find_notebook
@@ -28,7 +29,11 @@ def test_reproducing_builds_the_book_once(with_book):
     first = with_book.ntkd("reproduce", "--tier", "smoke", "--workers", "1")
     assert (first.returncode, first.stderr) == (0, "")
     said = first.stdout.splitlines()
-    assert said == [f"{NAME}: up to date", "claims on tier smoke: 92 not assessed", f"the book is at {page}"]
+    assert said == [
+        f"{NAME}: up to date",
+        f"claims on tier smoke: {len(load_claims().claims)} not assessed",
+        f"the book is at {page}",
+    ]
     assert (with_book.tier / "html" / f"{NAME}.html").is_file()
     before, start = with_book.files(), time.monotonic()
     second = with_book.ntkd("reproduce", "--tier", "smoke", "--workers", "1")

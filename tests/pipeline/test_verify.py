@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.digest import digest_json, sha256_file
 from ntkd_lib.lab.evidence import DataState, load_evidence, save_evidence
 from ntkd_lib.lab.verdicts import judge
@@ -38,7 +39,7 @@ def reseal(path, change):
 def test_a_run_project_is_in_order(inside):
     assert verify("smoke") == []
     assert verify("smoke", REPOSITORY / "claims.yml") == []
-    assert outcome_lines("smoke") == ["claims on tier smoke: 92 not assessed"]
+    assert outcome_lines("smoke") == [f"claims on tier smoke: {len(load_claims().claims)} not assessed"]
 
 
 def test_stand_ins_and_the_claims_that_wait_for_real_data_are_named(monkeypatch):
