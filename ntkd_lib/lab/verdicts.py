@@ -3,21 +3,17 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from statistics import mean
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 
 from ntkd_lib.lab.claims import AtLeast, AtMost, Claim, Ordering, RatioAtLeast, SlopeWithin, Within
 from ntkd_lib.lab.evidence import Evidence, Metric
 from ntkd_lib.lab.parameters import TIERS
+from ntkd_lib.lab.statistics import Interval, bootstrap_interval, bootstrap_ratio_interval
 
 Status = Literal["exceeded", "reproduced", "not reproduced", "not assessed"]
-Interval = tuple[float, float]
-DRAWS = 10_000
-LEVEL = 95.0
 _EVERY_SEED_BELOW = 8
 
 
@@ -47,11 +43,13 @@ class Verdict:
         status: exceeded, reproduced, not reproduced or not assessed.
         reason: why not assessed, or what was missed; empty otherwise.
         value: our number: mean, mean difference, ratio or mean slope; also given where it decides nothing.
-        interval: its 95 % interval; None for one number for all seeds.
+        interval: the contract's 95 % bootstrap interval, which decides; None for one number for all seeds.
         seeds: seeds behind the value.
         qualifier: `simulated` or `proxy` where the claim says so.
         side: `above` or `below` where a band was missed.
         source: the run; None where there is none.
+        single: the numbers seed by seed that `value` is the mean of; the numerators of a ratio.
+        below: the denominators of a ratio.
     """
 
     claim: Claim
@@ -63,6 +61,8 @@ class Verdict:
     qualifier: Literal["", "simulated", "proxy"] = ""
     side: Literal["", "above", "below"] = ""
     source: Source | None = None
+    single: tuple[float, ...] = ()
+    below: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,48 +73,7 @@ class _Estimate:
     interval: Interval | None
     seeds: int
     single: tuple[float, ...] = ()
-
-
-def bootstrap_interval(values: Sequence[float]) -> Interval:
-    """Bound the mean over seeds by the 95 % percentile bootstrap.
-
-    10,000 draws of seeds, generator seed 0; a single value is its own interval.
-
-    Args:
-        values: one number a seed, shape `(s,)`.
-    """
-    low, high = _percentiles(_counts(len(values)) @ np.asarray(values) / len(values))
-    return max(low, min(values)), min(high, max(values))  # rounding must not leave the range of the values
-
-
-def bootstrap_ratio_interval(numerators: Sequence[float], denominators: Sequence[float]) -> Interval | None:
-    """Bound the ratio of two means over the same seeds by the 95 % percentile bootstrap.
-
-    Args:
-        numerators: one number a seed, shape `(s,)`.
-        denominators: one number a seed, shape `(s,)`, paired with the numerators.
-
-    Returns:
-        Lower and upper end; None where the mean denominator may be 0.
-    """
-    counts = _counts(len(numerators))
-    below = counts @ np.asarray(denominators)
-    if below.min() <= 0 <= below.max():
-        return None
-    return _percentiles(counts @ np.asarray(numerators) / below)
-
-
-@lru_cache(maxsize=16)
-def _counts(seeds: int) -> Float[np.ndarray, "draws seeds"]:
-    """Count how often each draw takes each seed."""
-    chosen = np.random.default_rng(0).integers(0, seeds, size=(DRAWS, seeds))
-    return np.stack([(chosen == seed).sum(axis=1) for seed in range(seeds)], axis=1).astype(float)
-
-
-def _percentiles(draws: Float[np.ndarray, " draws"]) -> Interval:
-    tail = (100 - LEVEL) / 2
-    low, high = np.percentile(draws, [tail, 100 - tail])
-    return float(low), float(high)
+    below: tuple[float, ...] = ()
 
 
 def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
@@ -282,14 +241,31 @@ def _estimate(claim: Claim, run: Evidence) -> _Estimate:
         single = tuple(_decimal_sum(a, -b) for a, b in zip(*_paired(claim, run), strict=True))
     else:
         single = _by_seed(run.metrics[claim.metric_names[0]], seeds)
-    one_number = len(single) < len(seeds) or any(d.pooled for d in claim.definitions.values())
-    return _Estimate(mean(single), None if one_number else bootstrap_interval(single), len(seeds), single)
+    return _estimated(claim, single, seeds=len(seeds))
+
+
+def _estimated(claim: Claim, single: tuple[float, ...], *, seeds: int) -> _Estimate:
+    one_number = len(single) < seeds or any(d.pooled for d in claim.definitions.values())
+    return _Estimate(mean(single), None if one_number else bootstrap_interval(single), seeds, single)
 
 
 def _ratio(above: tuple[float, ...], below: tuple[float, ...], *, seeds: int) -> _Estimate:
     one_number = len(above) < seeds or len(below) < seeds
     interval = None if one_number else bootstrap_ratio_interval(above, below)
-    return _Estimate(mean(above) / mean(below), interval, seeds)
+    return _Estimate(mean(above) / mean(below), interval, seeds, above, below)
+
+
+def decide(claim: Claim, single: Sequence[float], below: Sequence[float] = ()) -> Status:
+    """Apply a claim's rule to one number per seed; for a ratio to its numerators and denominators."""
+    above, seeds = tuple(single), len(single)
+    estimate = _ratio(above, tuple(below), seeds=seeds) if below else _estimated(claim, above, seeds=seeds)
+    return _status(claim, estimate)
+
+
+def _status(claim: Claim, estimate: _Estimate) -> Status:
+    if _missed(claim, estimate):
+        return "not reproduced"
+    return "exceeded" if _exceeds(claim, estimate) else "reproduced"
 
 
 def _not_assessed(claim: Claim, reason: str, run: Evidence | None) -> Verdict:
@@ -306,9 +282,8 @@ def _decided(claim: Claim, run: Evidence) -> Verdict:
     """Apply the rule."""
     estimate = _estimate(claim, run)
     missed = _missed(claim, estimate)
-    if missed:
-        return _verdict(claim, run, estimate, "not reproduced", missed, _side(claim, estimate))
-    return _verdict(claim, run, estimate, "exceeded" if _exceeds(claim, estimate) else "reproduced")
+    side = _side(claim, estimate) if missed else ""
+    return _verdict(claim, run, estimate, _status(claim, estimate), missed, side)
 
 
 def _verdict(
@@ -329,6 +304,8 @@ def _verdict(
         qualifier=_qualifier(claim),
         side=side,
         source=_source(run),
+        single=estimate.single,
+        below=estimate.below,
     )
 
 

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ntkd_lib.lab.verdicts import bootstrap_interval, bootstrap_ratio_interval, judge
+from ntkd_lib.lab.statistics import bootstrap_interval, bootstrap_ratio_interval
+from ntkd_lib.lab.verdicts import judge
 from tests.lab.judging import ORDER, RATIO, claim, metric, run
 
 PAIR = ["ntkd.a", "ntkd.b"]
