@@ -7,7 +7,7 @@ from sklearn.random_projection import GaussianRandomProjection, SparseRandomProj
 
 from benchmarks.timing import interleaved, report
 from ntkd_lib.dntk.stream import StreamedRegression
-from ntkd_lib.nets.compact_cnn import compact_cnn
+from ntkd_lib.nets.two_convolutions import compact_cnn
 from ntkd_lib.ntk.contraction import jacobian
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.sparse import SparseSketch

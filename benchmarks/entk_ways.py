@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, jvp, vjp, vmap
 
 from ntkd_lib.nets.alexnet import alexnet_cifar
-from ntkd_lib.nets.lenet import lenet
+from ntkd_lib.nets.lenet5 import lenet
 from ntkd_lib.nets.resnet import resnet18_cifar
 from ntkd_lib.ntk.empirical import empirical_ntk
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkd_lib.nets.siren import Sine
+from ntkd_lib.nets.sine import Sine
 
 Values = Float[Tensor, "n d"]
 

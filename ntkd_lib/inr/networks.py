@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ntkd_lib.inr.activations import Finer, Gabor, Gauss
 from ntkd_lib.inr.hash_grid import HashGrid
-from ntkd_lib.nets.siren import siren
+from ntkd_lib.nets.sine import siren
 
 
 class FourierFeatures(nn.Module):

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkd_lib.inr.activations import sine_, value_and_slope
-from ntkd_lib.nets.siren import Sine
+from ntkd_lib.nets.sine import Sine
 
 Points = Float[Tensor, "n d"]
 Outputs = Float[Tensor, "n c"]

@@ -1,10 +1,6 @@
-"""Empirical tangent kernels: exact, matrix-free, blocked and sketched; infinite width; regression on them.
+"""Empirical tangent kernels: exact, matrix-free, blocked and sketched; infinite width; regression on them."""
 
-The public names load with their modules on first use, so that importing one of them loads no other.
-"""
-
-from importlib import import_module
-from typing import Any
+from ntkd_lib.imports import lazy_exports
 
 _HOMES = {
     "KroneckerSketch": "sketches.kronecker",
@@ -27,10 +23,4 @@ _HOMES = {
     "sketched_features": "sketches.stream",
 }
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    """Load the module of a public name."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -60,7 +60,7 @@ def test_all_eigenvectors_give_back_full_kernel_regression() -> None:
 
 def test_last_layer_weights_are_one_synthetic_gradient_with_full_fidelity() -> None:
     # f_c(x) = <J_c(x), w> with w the last layer's own weights and zeros elsewhere: nothing needs distilling
-    from ntkd_lib.nets.compact_cnn import compact_cnn
+    from ntkd_lib.nets.two_convolutions import compact_cnn
     from ntkd_lib.ntk.contraction import jacobian
 
     torch.manual_seed(0)

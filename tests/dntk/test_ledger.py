@@ -17,7 +17,7 @@ from ntkd_lib.experiments.distilled_ntk.paper_costs import (
     even_images,
     paper_ledgers,
 )
-from ntkd_lib.nets.compact_cnn import compact_cnn
+from ntkd_lib.nets.two_convolutions import compact_cnn
 
 AMOUNTS = st.floats(0, 1e6)
 

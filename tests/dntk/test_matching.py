@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ntkd_lib.dntk.matching import barycentre, distil_images, last_inputs
-from ntkd_lib.nets.compact_cnn import compact_cnn
+from ntkd_lib.nets.two_convolutions import compact_cnn
 from ntkd_lib.ntk.contraction import jacobian
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from ntkd_lib.nets.lenet import lenet
+from ntkd_lib.nets.lenet5 import lenet
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.landmarks import LandmarkKernel, landmark_gram
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ntkd_lib.dntk.stream import StreamedRegression
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.provenance import measure as measured_peak
-from ntkd_lib.nets.compact_cnn import compact_cnn
+from ntkd_lib.nets.two_convolutions import compact_cnn
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.stream import sketched_batches
 

@@ -12,7 +12,7 @@ from ntkd_lib.distill.training import Images, Schedule, converged, fit
 from ntkd_lib.experiments.distilled_ntk.setting import prepare
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.seeds import deterministic
-from ntkd_lib.nets.compact_cnn import compact_cnn
+from ntkd_lib.nets.two_convolutions import compact_cnn
 
 BATCH = 64
 SPEEDS = {"cifar-10": (2e-3, 1e-3), "imagenette": (1e-3, 5e-2)}  # learning rate, weight decay

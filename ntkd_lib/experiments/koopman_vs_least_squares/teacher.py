@@ -12,7 +12,7 @@ from ntkd_lib.distill.objective import Batch
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.seeds import deterministic
-from ntkd_lib.nets.mlp import mlp
+from ntkd_lib.nets.perceptron import mlp
 from ntkd_lib.nets.resnet import resnet18_grey
 
 WIDTHS = (784, 256, 64, 10)

@@ -10,7 +10,7 @@ from torch.nn.functional import cosine_similarity
 
 from ntkd_lib.experiments.ntkd_classification.setting import prepare
 from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.nets.lenet import lenet
+from ntkd_lib.nets.lenet5 import lenet
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.landmarks import LandmarkKernel, landmark_gram
 

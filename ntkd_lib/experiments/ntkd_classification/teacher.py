@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from ntkd_lib.distill.training import Schedule, accuracy, converged, fit, predict
 from ntkd_lib.experiments.ntkd_classification.setting import prepare
 from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.nets.lenet import lenet
+from ntkd_lib.nets.lenet5 import lenet
 
 TEACHER_LR, TEACHER_DECAY, TEACHER_SHIFT = 4e-3, 1e-3, 2
 

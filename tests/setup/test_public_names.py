@@ -1,0 +1,60 @@
+"""Each method package offers its public names, loaded with their modules on first use."""
+
+import importlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.setup.project import ROOT
+
+PACKAGES = ("ntk", "koopman", "spectral", "optics", "distill", "dntk", "inr", "nets")
+PROBE = """
+import json, sys
+import ntkd_lib.{package}
+print(json.dumps([name for name in sys.modules if name.startswith("ntkd_lib.{package}.") or name == "torch"]))
+"""
+
+
+def offers():
+    """Return each package with each of its public names."""
+    return [
+        (package, name)
+        for package in PACKAGES
+        for name in importlib.import_module(f"ntkd_lib.{package}").__all__
+    ]
+
+
+@pytest.mark.parametrize("package, name", offers())
+def test_a_public_name_is_the_object_of_its_module(package, name):
+    module = importlib.import_module(f"ntkd_lib.{package}")
+    offered = getattr(module, name)
+    assert getattr(importlib.import_module(offered.__module__), name) is offered
+    assert offered.__module__ == f"ntkd_lib.{package}.{module._HOMES[name]}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_lists_its_public_names_and_refuses_others(package):
+    module = importlib.import_module(f"ntkd_lib.{package}")
+    assert dir(module) == sorted(module.__all__)
+    with pytest.raises(AttributeError, match=rf"module 'ntkd_lib\.{package}' has no attribute 'nothing'"):
+        _ = module.nothing
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_public_name_is_hidden_by_a_module(package):
+    folder = ROOT / "ntkd_lib" / package
+    modules = {path.stem for path in folder.iterdir()}
+    assert modules.isdisjoint(importlib.import_module(f"ntkd_lib.{package}").__all__)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_a_package_loads_none_of_its_modules(package):
+    program = [sys.executable, "-c", PROBE.format(package=package)]
+    outcome = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(outcome.stdout) == []
+
+
+def test_the_package_is_marked_as_typed():
+    assert (ROOT / "ntkd_lib" / "py.typed").is_file()
