@@ -10,3 +10,8 @@
     if (theme) root.dataset.theme = theme;
   });
 })();
+
+// Escape closes the card with the source of a number.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") document.activeElement?.closest(".ntkd-bound")?.blur();
+});

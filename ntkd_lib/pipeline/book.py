@@ -26,6 +26,7 @@ from ntkd_lib.lab.sources import source_digest
 from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import all_notebooks
+from ntkd_lib.pipeline.numbers import Page, recorded_runs
 from ntkd_lib.pipeline.pages import (
     chapter_files,
     chapters_only,
@@ -142,8 +143,12 @@ def stage(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
     shutil.copytree(root / "book" / "_static", site / "static")
     shutil.copyfile(root / "_config.yml", site / "_config.yml")
     write_text(site / "_toc.yml", yaml.safe_dump(_contents(notebooks), sort_keys=False))
+    runs = recorded_runs()
     for name in notebooks:
-        _stage_chapter(layout, name)
+        _stage_chapter(layout, Page(name, tier, runs, _evidence(layout, name)))
+    for path in sorted(site.rglob("*.md")):
+        page = Page(f"book/{path.relative_to(site)}", tier, runs)
+        write_text(path, page.fill(path.read_text(encoding="utf-8")))
     _stage_landing(site, tier, notebooks, layout)
     _stage_tangent_page(site, layout)
     return site
@@ -163,10 +168,11 @@ def _evidence(layout: Layout, notebook: str) -> Evidence | None:
     return load_evidence(path) if path.is_file() else None
 
 
-def _stage_chapter(layout: Layout, name: str) -> None:
+def _stage_chapter(layout: Layout, page: Page) -> None:
+    name = page.name
     executed = layout.executed(name).read_bytes()
     figures = figure_names(layout.figures(name))
-    chapter = staged_chapter(executed, name, _evidence(layout, name), figures)
+    chapter = staged_chapter(executed, name, page.live, figures, page.fill)
     write_bytes(layout.site / f"{name}.ipynb", chapter)
     downloads = layout.site / "static" / "downloads" / name
     downloads.mkdir(parents=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +150,18 @@ def _title_cell(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
     raise ValueError(f"notebook {name} has no title; a Markdown cell must begin with '# '")
 
 
-def staged_chapter(executed: bytes, name: str, evidence: Evidence | None, figures: Sequence[str]) -> bytes:
-    """Add the banner below a chapter's title and the provenance and downloads at its end."""
+def staged_chapter(
+    executed: bytes,
+    name: str,
+    evidence: Evidence | None,
+    figures: Sequence[str],
+    fill: Callable[[str], str] = str,
+) -> bytes:
+    """Fill the numbers of a chapter's prose; add banner, provenance and downloads."""
     notebook = json.loads(executed)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = fill("".join(cell["source"]))
     title = _title_cell(notebook, name)
     notice = banner(evidence) if evidence is not None else Html("")
     title["source"] = _with_banner(_lines(title), notice) if notice else _lines(title)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ntkd_lib.lab.atomic import write_bytes, write_text
 from ntkd_lib.lab.layout import project_root
 from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.numbers import Page, recorded_runs
 
 if TYPE_CHECKING:
     from ntkd_lib.lab.verdicts import Verdict
@@ -79,7 +80,8 @@ def figure_bytes() -> bytes:
 def main() -> None:
     """Write the table into README.md, and the figure beside the book's styles."""
     path = project_root() / "README.md"
-    write_text(path, with_claims(path.read_text(encoding="utf-8"), claims_block(recorded_headlines())))
+    text = with_claims(path.read_text(encoding="utf-8"), claims_block(recorded_headlines()))
+    write_text(path, Page("README.md", "", recorded_runs()).plain(text))
     write_bytes(project_root() / "book" / "_static" / "readme.svg", figure_bytes())
 
 

@@ -1,0 +1,295 @@
+"""Numbers in prose: roles that name a metric of the evidence, filled when the book is staged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import linear_regression, mean, stdev
+from typing import Any
+
+from ntkd_lib.figures.html import Html, element
+from ntkd_lib.lab.evidence import Evidence, Metric, load_evidence
+from ntkd_lib.lab.layout import project_root, results_root
+from ntkd_lib.lab.parameters import TIERS
+from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
+from ntkd_lib.pipeline.errors import PipelineError, nearest
+
+MINUS = "\N{MINUS SIGN}"
+LIVE = "live"
+ROLE = re.compile(
+    r"(?P<code>^```.*?^```|(?<!`)``[^`].*?``)|\{(?P<role>val|param|paper|setup)\}`(?P<text>[^`]+)`",
+    re.MULTILINE | re.DOTALL,
+)
+README_VALUE = re.compile(r"<!-- val (?P<text>.+?) -->.*?<!-- /val -->", re.DOTALL)
+QUANTITIES = ("interval", "seeds", "wins", "order", "lowest", "highest", "spread", "date", "device")
+_NAME = r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+"
+_VALUE = re.compile(
+    rf"(?:(?P<quantity>{'|'.join(QUANTITIES)}|seed \d+) of )?(?P<first>{_NAME})"
+    rf"(?: (?P<sign>[-/]) (?P<second>{_NAME}))?(?: @(?P<run>[\w/]+))?(?: :(?P<form>\S+))?"
+)
+_PARAMETER = re.compile(r"(?P<count>count of )?(?P<name>[a-z][a-z0-9_]*)(?: @(?P<run>[\w/]+))?")
+_FORM = re.compile(r"\+?,?\.[0-9][fg]?")
+_PLAIN = frozenset({"seeds", "wins", "order", "date", "device"})
+Shown = tuple[str, str, Evidence]  # what a reader sees, its source in words, and the run
+_ORDERS = {1: "is above", -1: "is below", 0: "cannot be told from"}
+
+
+class ProseError(PipelineError):
+    """A number in prose that cannot be filled; the text is one line that names page and role."""
+
+
+@dataclass
+class Page:
+    """A page whose numbers are filled.
+
+    Attributes:
+        name: its name, for messages.
+        tier: the tier that the book is built for; empty for the README.
+        runs: recorded evidence by file name.
+        live: evidence of the page's own run.
+        draft: whether roles that need the page's own run are left as they are.
+    """
+
+    name: str
+    tier: str
+    runs: Mapping[str, Evidence]
+    live: Evidence | None = None
+    draft: bool = False
+    count: int = field(default=0, init=False)
+
+    def fill(self, text: str) -> str:
+        """Replace every role of a Markdown text by HTML."""
+        return ROLE.sub(lambda match: match["code"] or self._replaced(match), text)
+
+    def plain(self, text: str) -> str:
+        """Rewrite the numbers between the marks of a Markdown text that no book shows."""
+        return README_VALUE.sub(
+            lambda match: (
+                f"<!-- val {match['text']} -->{self._read(match['text'], _reading)[0]}<!-- /val -->"
+            ),
+            text,
+        )
+
+    def _replaced(self, match: re.Match[str]) -> str:
+        role, text = match["role"], " ".join(match["text"].split())
+        if role in ("paper", "setup"):
+            return text
+        if self.draft and (role == "param" or f"@{LIVE}" in text) and "@" not in text.replace(f"@{LIVE}", ""):
+            return match[0]
+        return self._marked(*self._read(text, _reading if role == "val" else _parameter))
+
+    def _read(self, text: str, read: Callable[[str, Page], Shown]) -> Shown:
+        try:
+            return read(text, self)
+        except ValueError as error:
+            raise ProseError(f"{self.name}: number {text!r} in prose: {error}") from None
+
+    def _marked(self, shown: str, source: str, origin: Evidence) -> Html:
+        self.count += 1
+        name = f"ntkd-number-{self.count}"
+        kind = "recorded" if origin.recorded else LIVE
+        marked = element(
+            "span",
+            shown,
+            element("span", f" ({source})", class_="ntkd-source", id=name, role="tooltip"),
+            class_=f"ntkd-bound ntkd-{kind}",
+            tabindex="0",
+            aria_describedby=name,
+            data_tier=origin.tier if origin.tier != self.tier else None,
+        )
+        return Html(re.sub(r"[_*|${}\[\]]", lambda sign: f"&#{ord(sign[0])};", marked))
+
+
+def recorded_runs() -> dict[str, Evidence]:
+    """Load all recorded evidence by file name; the reference run of tier cpu below ``cpu/``."""
+    root = results_root()
+    paths = [*sorted(root.glob("*.json")), *sorted((root / "cpu").glob("*.json"))]
+    return {
+        path.relative_to(root).with_suffix("").as_posix(): load_evidence(path, recorded=True)
+        for path in paths
+    }
+
+
+def check_prose() -> None:
+    """Check the numbers of all notebooks' prose that rest on recorded evidence, before anything runs."""
+    runs = recorded_runs()
+    for path in sorted((project_root() / "notebooks").glob("*.py")):
+        text = path.read_text(encoding="utf-8").replace("\n# ", "\n")
+        Page(path.stem, "", runs, draft=True).fill(text)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    values: Sequence[float]  # one number per seed, or one for all seeds
+    seeds: Sequence[int]
+    value: float
+    interval: Interval | None
+
+
+def _reading(text: str, page: Page) -> Shown:
+    match = _VALUE.fullmatch(text)
+    if match is None:
+        raise ValueError("not of the form [QUANTITY of] METRIC [- METRIC] [@RUN] :FORMAT")
+    names = [name for name in (match["first"], match["second"]) if name]
+    label, run = _find_run(names, match["run"], page)
+    sample = _sample([run.metrics[name] for name in names], match["sign"])
+    quantity = match["quantity"] or "value"
+    shown = _shown(quantity, sample, run, _checked_form(match["form"], quantity))
+    title = f" {match['sign']} ".join(names).replace(" - ", f" {MINUS} ")
+    return (
+        shown,
+        f"{title}: {_spread(sample, len(names))}. {_origin(label, run)}{_unsettled(run, names)}",
+        run,
+    )
+
+
+def _parameter(text: str, page: Page) -> Shown:
+    match = _PARAMETER.fullmatch(text)
+    if match is None:
+        raise ValueError("not of the form [count of] PARAMETER [@RUN]")
+    label, run = _find_run([], match["run"] or LIVE, page)
+    if match["name"] not in run.parameters:
+        raise ValueError(f"no such parameter{nearest(match['name'], run.parameters)}")
+    value = run.parameters[match["name"]]
+    shown = str(len(value)) if match["count"] else _parameter_text(value)
+    return shown, f"parameter {match['name']}. {_origin(label, run)}", run
+
+
+def _parameter_text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_parameter_text, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _find_run(names: Sequence[str], label: str | None, page: Page) -> tuple[str, Evidence]:
+    if label == LIVE:
+        if page.live is None:
+            raise ValueError("this page has no run of its own")
+        return LIVE, _having(names, page.live)
+    if label is not None:
+        if label not in page.runs:
+            raise ValueError(f"no recorded run {label!r}{nearest(label, page.runs)}")
+        return label, _having(names, page.runs[label])
+    holding = {label: run for label, run in page.runs.items() if run.metrics.keys() >= set(names)}
+    if not holding:
+        known = {name for run in page.runs.values() for name in run.metrics}
+        unknown = next((name for name in names if name not in known), None)
+        close = nearest(unknown, known) if unknown else ""
+        raise ValueError(f"no recorded evidence holds {unknown or ' and '.join(names)}{close}")
+    return max(holding.items(), key=lambda item: _rank(*item))
+
+
+def _rank(label: str, run: Evidence) -> tuple[bool, int, int, str]:
+    """Recorded protocols before the reference run, then as verdicts choose: tier, metrics, time."""
+    time = str(run.provenance.get("time") or "")
+    return not label.startswith("cpu/"), TIERS.index(run.tier), len(run.metrics), time
+
+
+def _having(names: Sequence[str], run: Evidence) -> Evidence:
+    missing = [name for name in names if name not in run.metrics]
+    if missing:
+        raise ValueError(f"that run does not hold {missing[0]}{nearest(missing[0], run.metrics)}")
+    return run
+
+
+def _sample(metrics: Sequence[Metric], sign: str | None) -> _Sample:
+    seeds = sorted(set.intersection(*(set(metric.seeds) for metric in metrics)))
+    if not seeds:
+        raise ValueError("the two metrics share no seed")
+    numbers = [_by_seed(metric, seeds) for metric in metrics]
+    if sign == "/":
+        value = mean(numbers[0]) / mean(numbers[1])
+        paired = len(numbers[0]) == len(numbers[1])
+        return _Sample([value], seeds, value, fieller_interval(*numbers) if paired else None)
+    values = numbers[0] if sign is None else [a - b for a, b in zip(*numbers, strict=True)]
+    return _Sample(values, seeds, mean(values), student_interval(values))
+
+
+def _by_seed(metric: Metric, seeds: Sequence[int]) -> list[float]:
+    """Read a metric's numbers for some seeds; slopes of a series, one number where all seeds share it."""
+    values = metric.values or [
+        linear_regression([p.x for p in points], [p.y for p in points]).slope
+        for points in metric.series or []
+    ]
+    if len(values) < len(metric.seeds):
+        return list(values)
+    by_seed = dict(zip(metric.seeds, values, strict=True))
+    return [by_seed[seed] for seed in seeds]
+
+
+def _checked_form(form: str | None, quantity: str) -> str:
+    if (form is None) != (quantity in _PLAIN):
+        raise ValueError("takes no format" if form else "needs a format such as :.1f")
+    if form is None:
+        return ""
+    if _FORM.fullmatch(form) is None:
+        raise ValueError(f"bad format {form!r}; allowed: + and , if wanted, then .0 to .9, f or g")
+    return form if form[-1] in "fg" else f"{form}f"
+
+
+def _shown(quantity: str, sample: _Sample, run: Evidence, form: str) -> str:
+    if quantity.startswith("seed "):
+        return _number(_of_seed(sample, int(quantity.split()[1])), form)
+    if quantity == "interval":
+        return " to ".join(_number(end, form) for end in _interval(sample))
+    if quantity in ("date", "device"):
+        return str(run.provenance.get("time" if quantity == "date" else quantity) or "not known")[:10]
+    if quantity in _PLAIN:
+        return _counted(quantity, sample)
+    reduce = {"value": mean, "lowest": min, "highest": max, "spread": stdev}[quantity]
+    return _number(reduce(sample.values), form)
+
+
+def _counted(quantity: str, sample: _Sample) -> str:
+    if quantity == "order":
+        low, high = sample.interval or (0.0, 0.0)
+        return _ORDERS[(low > 0) - (high < 0)]
+    count = len(sample.seeds)
+    return str(count) if quantity == "seeds" else f"{sum(value > 0 for value in sample.values)} of {count}"
+
+
+def _of_seed(sample: _Sample, seed: int) -> float:
+    if seed not in sample.seeds or len(sample.values) < len(sample.seeds):
+        raise ValueError(f"no number for seed {seed}; seeds: {', '.join(map(str, sample.seeds))}")
+    return sample.values[list(sample.seeds).index(seed)]
+
+
+def _interval(sample: _Sample) -> Interval:
+    if sample.interval is None:
+        raise ValueError("a single number has no interval")
+    return sample.interval
+
+
+def _number(value: float, form: str) -> str:
+    return f"{value:{form}}".replace("-", MINUS)
+
+
+def _spread(sample: _Sample, metrics: int) -> str:
+    if sample.interval is None:
+        return f"{_number(sample.value, '.4g')}, no interval ({_seed_words(sample.seeds)})"
+    low, high = (_number(end, ".4g") for end in sample.interval)
+    paired = ", paired by seed" if metrics > 1 else ""
+    value = _number(sample.value, ".4g")
+    return f"mean over {_seed_words(sample.seeds)} {value}, 95 % interval {low} to {high} (Student t{paired})"
+
+
+def _seed_words(seeds: Sequence[int]) -> str:
+    return f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"
+
+
+def _origin(label: str, run: Evidence) -> str:
+    facts = run.provenance
+    protocol = f", protocol {run.protocol}" if run.protocol else ""
+    where = "Live: this page's own run" if label == LIVE else f"Recorded: results/{label}.json"
+    commit = str(facts.get("commit") or "not known")[:8]
+    return (
+        f"{where}{protocol}, tier {run.tier}, {str(facts.get('time') or '')[:10]}, "
+        f"device {facts.get('device') or 'not known'}, commit {commit}"
+    )
+
+
+def _unsettled(run: Evidence, names: Sequence[str]) -> str:
+    flags = [run.metrics[name].converged or [] for name in names]
+    short = sum(not done for one in flags for done in one)
+    return f"; {short} of {sum(map(len, flags))} trainings had not reached their plateau" if short else ""
