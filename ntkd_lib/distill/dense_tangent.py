@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from ntkd_lib.distill import tangent_cosine, tangent_normalised, tangent_raw
 from ntkd_lib.distill.dense import DenseTeacher, MaskBatch, MaskObjective, Settings, pixel_loss
+from ntkd_lib.distill.kernel_draws import bound_gradient, kernel_images
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.landmarks import landmark_gram
 
-LIMIT = 1.0
 FORMS = {
     "raw": tangent_raw.kernel_loss,
     "normalised": tangent_normalised.kernel_loss,
@@ -26,7 +26,7 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
     The kernels are those of ``g(f(x))``, with ``g`` the teacher's ``summary``, for ``kernel_batch`` images,
     drawn afresh from the images whose teacher kernel is known, contracted over the outputs of ``g`` and all
     trainable parameters. Both are divided by the teacher's mean ``Theta(x, x)``. With ``kernel_every = e``
-    the kernel loss enters every e-th step, e times as heavy, with a gradient of at most norm `LIMIT`.
+    the kernel loss enters every e-th step, e times as heavy, with a gradient of at most norm 1 (`bound_gradient`).
 
     Source: NTKD paper, Eq. 8-9.
 
@@ -37,7 +37,8 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
     Returns:
         The objective.
     """
-    size, every = int(settings["kernel_batch"]), int(settings["kernel_every"])
+    every = int(settings["kernel_every"])
+    draw = kernel_images(len(teacher.images), int(settings["kernel_batch"]))
     weight, loss = settings["weight"] * every, FORMS[settings["form"]]
     scale = teacher.diagonal.mean()
 
@@ -45,22 +46,13 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
         labels = pixel_loss(student(batch.images), batch.masks)
         if batch.step % every:
             return labels
-        drawn = torch.randperm(len(teacher.images))[:size].to(scale.device)
+        drawn = draw().to(scale.device)
         summarised = nn.Sequential(student, teacher.summary)
         with torch.autocast(scale.device.type, enabled=False):  # kernels always in float32
             theta_student = empirical_ntk(
                 summarised, teacher.images[drawn], kind="trace", method="structured"
             )
         theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn])
-        return labels + _bounded(student, weight * loss(theta_student / scale, theta_teacher / scale))
+        return labels + bound_gradient(student, weight * loss(theta_student / scale, theta_teacher / scale))
 
     return objective
-
-
-def _bounded(student: nn.Module, value: Tensor) -> Tensor:
-    """Shorten the gradient of a value to `LIMIT`: one heavy step stays in AdamW's averages for hundreds."""
-    trained = [p for p in student.parameters() if p.requires_grad]
-    slopes = torch.autograd.grad(value, trained, allow_unused=True, materialize_grads=True)  # the last bias
-    share = (LIMIT / torch.stack([g.norm() for g in slopes]).norm()).clamp(max=1)
-    line = sum(((share * g) * p).sum() for g, p in zip(slopes, trained, strict=True))
-    return line - line.detach() + value.detach()

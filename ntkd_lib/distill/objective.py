@@ -44,4 +44,4 @@ class Batch:
 
 
 Objective = Callable[[HybridStudent, Batch], Tensor]
-Settings = Mapping[str, float]
+Settings = Mapping[str, float | None]

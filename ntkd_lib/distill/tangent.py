@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from ntkd_lib.distill.kernel_draws import LARGEST_STEP, bound_gradient, kernel_images
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
 from ntkd_lib.ntk.landmarks import landmark_gram
 from ntkd_lib.optics.student import HybridStudent
@@ -22,31 +23,34 @@ def kernel_term(settings: Settings, teacher: Teacher, loss: KernelLoss) -> Kerne
     The kernels are those of ``kernel_batch`` images, drawn afresh from the images whose teacher kernel is
     known, contracted over classes and all trainable parameters. Both are divided by the teacher's mean
     ``Theta(x, x)``, a constant, so that ``weight`` has no unit. With ``kernel_every = e`` the kernel loss
-    enters every e-th step, e times as heavy, which leaves its mean as it is. Kernels are float32 inside of
+    enters every e-th step, e times as heavy, which leaves its mean as it is, with a gradient of at most norm
+    ``kernel_clip`` (1 where it is left out; None: not bounded). The images are drawn by a generator of their
+    own: with ``weight = 0`` training is that without a kernel, bit for bit. Kernels are float32 inside of
     autocast too.
 
     Source: NTKD paper, Eq. 8-9 (weights not published; the paper takes the images of the batch).
 
     Args:
-        settings: ``weight``, ``kernel_batch`` and ``kernel_every``.
+        settings: ``weight``, ``kernel_batch``, ``kernel_every`` and, if need be, ``kernel_clip``.
         teacher: With ``images``, ``features`` and ``diagonal``.
         loss: Loss of the student's and the teacher's kernel.
 
     Returns:
         The term; zero between the steps at which it enters.
     """
-    size, every = int(settings["kernel_batch"]), int(settings["kernel_every"])
-    weight = settings["weight"] * every
+    every = int(settings["kernel_every"])
+    weight, limit = settings["weight"] * every, settings.get("kernel_clip", LARGEST_STEP)
+    draw = kernel_images(len(teacher.images), int(settings["kernel_batch"]))
     scale = teacher.diagonal.mean()
 
     def term(student: HybridStudent, step: int) -> Tensor | float:
         if step % every:
             return 0.0
-        drawn = torch.randperm(len(teacher.images))[:size].to(scale.device)
+        drawn = draw().to(scale.device)
         with torch.autocast(scale.device.type, enabled=False):
             theta_student = student_trace_ntk(student, teacher.images[drawn]) / scale
             theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn]) / scale
-            return weight * loss(theta_student, theta_teacher)
+            return bound_gradient(student, weight * loss(theta_student, theta_teacher), limit)
 
     return term
 

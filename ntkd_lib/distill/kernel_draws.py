@@ -1,0 +1,46 @@
+"""What every kernel loss shares: which images its kernels are of, and how far one step may push."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+LARGEST_STEP = 1.0
+
+
+def kernel_images(count: int, size: int) -> Callable[[], Int[Tensor, " m"]]:
+    """Build a function that draws ``size`` of ``count`` images anew at each call.
+
+    The draws come from a generator of their own, seeded by the run's seed, so that batches, shifts and start of
+    a run are the same with and without a kernel loss.
+
+    Args:
+        count: Images whose teacher kernel is known.
+        size: Images per kernel.
+
+    Returns:
+        The function; its result lies on the CPU.
+    """
+    generator = torch.Generator().manual_seed(torch.initial_seed())
+    return lambda: torch.randperm(count, generator=generator)[:size]
+
+
+def bound_gradient(student: nn.Module, value: Tensor, limit: float | None = LARGEST_STEP) -> Tensor:
+    """Shorten the gradient of a loss to norm ``limit``: one heavy step stays in AdamW's averages for hundreds.
+
+    Args:
+        student: Network whose trainable parameters the loss depends on.
+        value: The loss.
+        limit: Largest norm over all trainable parameters; None leaves the loss as it is.
+
+    Returns:
+        The same value, with the gradient ``min(1, limit / |g|) g``.
+    """
+    if limit is None:
+        return value
+    trained = [p for p in student.parameters() if p.requires_grad]
+    slopes = torch.autograd.grad(value, trained, allow_unused=True, materialize_grads=True)  # the last bias
+    share = (limit / torch.stack([g.norm() for g in slopes]).norm()).clamp(max=1)
+    line = sum(((share * g) * p).sum() for g, p in zip(slopes, trained, strict=True))
+    return line - line.detach() + value.detach()
