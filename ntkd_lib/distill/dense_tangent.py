@@ -26,7 +26,7 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
     The kernels are those of ``g(f(x))``, with ``g`` the teacher's ``summary``, for ``kernel_batch`` images,
     drawn afresh from the images whose teacher kernel is known, contracted over the outputs of ``g`` and all
     trainable parameters. Both are divided by the teacher's mean ``Theta(x, x)``. With ``kernel_every = e``
-    the kernel loss enters every e-th step, e times as heavy, with a gradient of at most norm 1 (`bound_gradient`).
+    the kernel loss enters every e-th step, e times as heavy, with a gradient of at most norm 1.
 
     Source: NTKD paper, Eq. 8-9.
 

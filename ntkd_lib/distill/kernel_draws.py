@@ -12,8 +12,8 @@ LARGEST_STEP = 1.0
 def kernel_images(count: int, size: int) -> Callable[[], Int[Tensor, " m"]]:
     """Build a function that draws ``size`` of ``count`` images anew at each call.
 
-    The draws come from a generator of their own, seeded by the run's seed, so that batches, shifts and start of
-    a run are the same with and without a kernel loss.
+    The draws come from a generator of their own, seeded by the run's seed, so that batches, shifts and start
+    of a run are the same with and without a kernel loss.
 
     Args:
         count: Images whose teacher kernel is known.
@@ -27,7 +27,7 @@ def kernel_images(count: int, size: int) -> Callable[[], Int[Tensor, " m"]]:
 
 
 def bound_gradient(student: nn.Module, value: Tensor, limit: float | None = LARGEST_STEP) -> Tensor:
-    """Shorten the gradient of a loss to norm ``limit``: one heavy step stays in AdamW's averages for hundreds.
+    """Bound the gradient of a loss: one heavy step stays in AdamW's averages for hundreds.
 
     Args:
         student: Network whose trainable parameters the loss depends on.

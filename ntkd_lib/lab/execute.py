@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import Any
@@ -31,6 +32,9 @@ def run_cells(
     workers: int | None = None,
     scheduler: str | None = None,
     progress: Mode = "auto",
+    groups: Mapping[str, int] | None = None,
+    until: float | None = None,
+    finished: Callable[[str], None] | None = None,
 ) -> dict[str, Record]:
     """Bring every cell's record into the store, running those that are not there.
 
@@ -44,9 +48,12 @@ def run_cells(
         workers: number of processes; that of this machine's cores when left out.
         scheduler: address of a Dask scheduler, such as `tcp://127.0.0.1:8786`, to use its workers instead.
         progress: `auto` is a bar in a terminal, else plain lines.
+        groups: group of each cell by name; ready cells of a lower group run first.
+        until: moment of `time.monotonic`; no cell is started that is not expected to end before it.
+        finished: called in this process with the key of each cell that is in the store, at once.
 
     Returns:
-        the record of each given cell by its name.
+        the record of each given cell by its name; with `until`, of those that are there.
 
     Raises:
         CellError: where cells failed, after all that do not need them have run.
@@ -58,6 +65,9 @@ def run_cells(
     costs = {key: job.cost for key, job in plan.missing.items()}
     with Progress(plan.total, costs, machines.workers, progress) as shown:
         run = _Run(store, shown, dict(plan.missing), set(plan.stored), _chains(plan.missing))
+        run.groups, run.until, run.finished = groups or {}, until, finished
+        for key in plan.stored:
+            run.report(key)
         try:
             _run_waves(run, machines)
         except KeyboardInterrupt:
@@ -66,7 +76,8 @@ def run_cells(
             raise
     if run.failed:
         raise CellError(_failure(run, plan.total))
-    return {cell.name: replace(plan.record(cell, store), name=cell.name) for cell in wanted}
+    there = [cell for cell in wanted if until is None or plan.keys[cell.name] in run.done]
+    return {cell.name: replace(plan.record(cell, store), name=cell.name) for cell in there}
 
 
 @dataclass(frozen=True)
@@ -93,11 +104,23 @@ class _Run:
     chains: dict[str, float]  # expected seconds by key
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)  # name and error by key
     suspects: list[Job] = field(default_factory=list)  # under way when workers died, guilty or not
+    groups: Mapping[str, int] = field(default_factory=dict)
+    until: float | None = None
+    finished: Callable[[str], None] | None = None
+
+    def report(self, key: str) -> None:
+        if self.finished is not None:
+            self.finished(key)
 
     def next_job(self, started: Iterable[Job] = ()) -> Job | None:
         """Choose the job of the longest chain that is not started and has what it needs, told or not."""
-        able = [job for job in self.waiting(started) if self._can_run(job)]
-        return max(able, key=lambda job: self.chains[job.key], default=None)
+        able = [job for job in self.waiting(started) if self._can_run(job) and self._in_time(job)]
+        return max(able, key=lambda job: (-self.groups.get(job.name, -1), self.chains[job.key]), default=None)
+
+    def _in_time(self, job: Job) -> bool:
+        if self.until is None:
+            return True
+        return time.monotonic() + self.shown.outlook.expected(job.key) <= self.until
 
     def waiting(self, started: Iterable[Job]) -> list[Job]:
         """List what is neither started nor done."""
@@ -118,6 +141,7 @@ class _Run:
             self.shown.say(f"cell {job.name} failed: {error}")
         else:
             self.done.add(job.key)
+            self.report(job.key)
             self.shown.advance(job.key)
 
     def settle_saved(self) -> int:

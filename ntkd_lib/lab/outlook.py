@@ -44,10 +44,17 @@ class Outlook:
             self._expected += cost
             self._taken += time.monotonic() - begun
 
+    def expected(self, key: str) -> float:
+        """Estimate the seconds of a cell that has not begun."""
+        return self._left[key] * self._speed()
+
+    def _speed(self) -> float:
+        return self._taken / self._expected if self._expected > 0 else 1.0
+
     def seconds_left(self) -> float:
         """Share the work that is left among the workers; a cell under way is not shared."""
         now = time.monotonic()
-        speed = self._taken / self._expected if self._expected > 0 else 1.0
+        speed = self._speed()
         begun = dict(self._begun)  # joblib's own thread begins cells meanwhile
         left = self._left.items()
         under_way = [max(speed * cost - (now - begun[key]), 0.0) for key, cost in left if key in begun]

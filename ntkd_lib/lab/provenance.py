@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.layout import project_root
 
 LIBRARIES = ("ntkd", "numpy", "torch", "torchvision", "scipy", "scikit-learn", "joblib")
@@ -43,7 +44,7 @@ def code_state(command: list[str] | None = None) -> dict[str, Any]:
     Returns:
         `commit` and `dirty` (None outside a git checkout), `command`.
     """
-    status = _git("status", "--porcelain")
+    status = _git("status", "--porcelain", "--", ".", ":(exclude)results")  # a recording writes there
     return {
         "commit": _git("rev-parse", "HEAD"),
         "dirty": None if status is None else bool(status),
@@ -55,12 +56,13 @@ def machine_state() -> dict[str, Any]:
     """Describe what computes here, and when.
 
     Returns:
-        `python`, `platform`, `cpu`, `threads`, `device`, `versions` and `time` (UTC, ISO 8601).
+        `python`, `platform`, `cpu`, `machine`, `threads`, `device`, `versions` and `time` (UTC, ISO 8601).
     """
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_model(),
+        "machine": machine_kind(),
         "threads": _threads(),
         "device": _device(),
         "versions": dict(_versions()),
@@ -140,12 +142,28 @@ def _version(name: str) -> str | None:
 
 
 @cache
+def machine_kind() -> str:
+    """Name what decides the last bits of a number: processor, instruction set, GPU, torch and NumPy.
+
+    Runs of one seed on two kinds of machine differ as much as two seeds do.
+    """
+    parts = [_processor(name) for name in ("vendor_id", "cpu family", "model", "stepping", "flags")]
+    libraries = [_version(name) for name in ("torch", "numpy")]
+    return digest_json([platform.machine(), _cpu_model(), _device(), *parts, *libraries])[:12]
+
+
+@cache
 def _cpu_model() -> str:
+    return _processor("model name") or platform.processor() or "unknown"
+
+
+def _processor(field: str) -> str:
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
+        text = Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:
-        found = None
-    return found.group(1).strip() if found else platform.processor() or "unknown"
+        return ""
+    match = re.search(rf"^{field}\s*:\s*(.+)$", text, re.MULTILINE)
+    return match[1].strip() if match else ""
 
 
 def _threads() -> int:

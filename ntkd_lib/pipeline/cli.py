@@ -44,6 +44,22 @@ def parameter_options(command: Command) -> Command:
     return single(file(command))
 
 
+class SeedList(click.ParamType):
+    """Seeds separated by commas."""
+
+    name = "SEEDS"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Turn `3,4` into `(3, 4)`."""
+        if isinstance(value, tuple):
+            return value
+        if not all(part.isdecimal() for part in value.split(",")):
+            self.fail(f"{value!r} is no list of seeds; allowed: whole numbers such as 3,4", param, ctx)
+        return tuple(int(part) for part in value.split(","))
+
+
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ntkd", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show tracebacks; may stand anywhere.")
@@ -148,6 +164,33 @@ def verify(context: click.Context, tier: str, contract: Path | None) -> None:
         context.exit(1)
     first, *rest = outcome_lines(tier)
     click.echo("\n".join([f"all in order; {first}", *rest]))
+
+
+@cli.command()
+@click.argument("notebook", required=False)
+@click.argument("protocol", required=False)
+@click.option("--list", "listed", is_flag=True, help="Show protocols, claims served, share done, hours left.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Start nothing that takes longer.")
+@click.option("--seeds", type=SeedList(), default=(), help="Seeds to run, such as 3,4 (default: all).")
+@click.option("--redo", type=SeedList(), default=(), help="Seeds to run again whole.")
+@click.option("--workers", type=click.IntRange(1), help="Worker processes (default: one a core).")
+def record(
+    notebook: str | None,
+    protocol: str | None,
+    listed: bool,
+    minutes: float | None,
+    seeds: tuple[int, ...],
+    redo: tuple[int, ...],
+    workers: int | None,
+) -> None:
+    """Run a PROTOCOL of a NOTEBOOK in pieces; each finished number is added to results/ at once."""
+    from ntkd_lib.pipeline.recording import list_protocols, run_protocol
+
+    if listed or notebook is None:
+        click.echo("\n".join(list_protocols(notebook)))
+        return
+    for line in run_protocol(notebook, protocol, seeds=seeds, redo=redo, minutes=minutes, workers=workers):
+        click.echo(line)
 
 
 @cli.command()

@@ -34,7 +34,15 @@ class CellMaker:
         needs = {"teacher": self.teacher(seed, trained=trained)}
         return self._cell(name, "tangent:compress", arguments, needs=needs, cost=1 + 5e-4 * images)
 
-    def student(self, method: Method, seed: int, settings: Mapping[str, float], tag: str = "") -> Cell:
+    def student(
+        self,
+        method: Method,
+        seed: int,
+        settings: Mapping[str, float],
+        tag: str = "",
+        *,
+        tested: bool = True,
+    ) -> Cell:
         """Make the cell that trains one student."""
         epochs = self._epochs(method)
         arguments = self._common(seed) | {
@@ -45,6 +53,7 @@ class CellMaker:
             "rectified": method.rectified,
             "hidden": list(method.hidden),
             "settings": self._settings(method, settings),
+            "tested": tested,
         }
         return self._cell(
             f"{method.name}{tag}/seed={seed}",

@@ -39,7 +39,7 @@ def search_cells(maker: CellMaker) -> dict[tuple[str, int], list[Cell]]:
     """Make the cells of all trials."""
     return {
         (method.name, trial): [
-            maker.student(method, seed, draw_settings(method, trial), f"/trial={trial}")
+            maker.student(method, seed, draw_settings(method, trial), f"/trial={trial}", tested=False)
             for seed in TUNING_SEEDS
         ]
         for method in tuned_methods()

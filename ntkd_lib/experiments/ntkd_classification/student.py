@@ -20,7 +20,8 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: ``data``, ``seed``, ``device``, ``epochs``, ``batch``, ``objective``, ``optics``,
-            ``rectified``, ``hidden``, ``settings``.
+            ``rectified``, ``hidden``, ``settings``, ``tested`` (False for trials of a search, which never
+            read test images).
         needs: ``teacher`` for soft labels, ``tangent`` for NTK distillation, nothing for labels only.
 
     Returns:
@@ -50,17 +51,26 @@ def fitted(
     )
     net, seen = _trained_part(model, setting.train, schedule)
     curve = fit(net, seen, setting.rows, setting.held_out, _objective(arguments, needs, setting), schedule)
-    guesses = predict(model, setting.test.images).argmax(1)
-    values = {
-        "accuracy": 100 * (guesses == setting.test.labels).double().mean().item(),
+    values = {"curve": curve, "converged": converged(curve)}
+    return tested_result(model, setting, values, tested=arguments["tested"])
+
+
+def tested_result(
+    model: HybridStudent, setting: Setting, values: Mapping[str, Any], *, tested: bool
+) -> CellResult:
+    """Score a trained student on validation images and, unless it is a trial, once on the test set."""
+    scores = {
+        **values,
         "validation": accuracy(model, setting.train, setting.held_out),
-        "curve": curve,
-        "converged": converged(curve),
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
-    weights = {f"weights.{k}": v.detach().cpu().numpy() for k, v in model.state_dict().items()}
-    return CellResult(values, {**weights, "guesses": guesses.cpu().numpy().astype(np.uint8)})
+    arrays = {f"weights.{k}": v.detach().cpu().numpy() for k, v in model.state_dict().items()}
+    if tested:
+        guesses = predict(model, setting.test.images).argmax(1)
+        scores["accuracy"] = 100 * (guesses == setting.test.labels).double().mean().item()
+        arrays["guesses"] = guesses.cpu().numpy().astype(np.uint8)
+    return CellResult(scores, arrays)
 
 
 def _trained_part(model: HybridStudent, data: Images, schedule: Schedule) -> tuple[nn.Module, Images]:

@@ -64,6 +64,7 @@ class ColourMaker:
             "hidden": list(method.hidden),
             "augmented": not single,
             "settings": {**settings, **(frequency if method.hears_kernel else {})},
+            "tested": True,
         }
         return self._cell(
             f"{method.name}{tag}/seed={seed}",

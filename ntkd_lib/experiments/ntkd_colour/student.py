@@ -4,15 +4,15 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ntkd_lib.distill.objective import Objective, Teacher
 from ntkd_lib.distill.tangent_cosine import kernel_loss
-from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
+from ntkd_lib.distill.training import Images, Schedule, converged, fit, predict
 from ntkd_lib.distill.withheld import withhold
 from ntkd_lib.experiments.ntkd_classification.setting import Setting
+from ntkd_lib.experiments.ntkd_classification.student import tested_result
 from ntkd_lib.experiments.ntkd_colour.setting import prepare
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.ntk.landmarks import landmark_gram
@@ -32,8 +32,9 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
 
     Args:
         arguments: ``data``, ``sha256``, ``images``, ``seed``, ``device``, ``epochs``, ``batch``,
-            ``objective``, ``optics``, ``rectified``, ``hidden``, ``augmented``, ``settings``, and
-            ``label_share`` where labels are few.
+            ``objective``, ``optics``, ``rectified``, ``hidden``, ``augmented``, ``settings``, ``tested``
+            (False for trials of a search, which never read test images), and ``label_share`` if labels are
+            few.
         needs: ``soft_labels`` where they are heard; ``tangent``, which NTK distillation hears and by which
             all others are watched.
 
@@ -49,7 +50,8 @@ def train(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     net, seen = _trained_part(model, data, augmented=arguments["augmented"])
     watch = Alignment(teacher) if teacher.features is not None else None
     curve = fit(net, seen, rows, setting.held_out, objective, _schedule(arguments), watch)
-    return _result(model, setting, curve, watch.found if watch else [])
+    values = {"curve": curve, "alignment": watch.found if watch else [], "converged": converged(curve)}
+    return tested_result(model, setting, values, tested=arguments["tested"])
 
 
 class Alignment:
@@ -134,18 +136,3 @@ def _teacher(arguments: Mapping[str, Any], needs: Mapping[str, Record], setting:
 def _objective(arguments: Mapping[str, Any], teacher: Teacher) -> Objective:
     module = importlib.import_module(f"ntkd_lib.distill.{arguments['objective']}")
     return module.build(arguments["settings"], teacher)
-
-
-def _result(model: HybridStudent, setting: Setting, curve: list[float], alignment: list[float]) -> CellResult:
-    guesses = predict(model, setting.test.images).argmax(1)
-    values = {
-        "accuracy": 100 * (guesses == setting.test.labels).double().mean().item(),
-        "validation": accuracy(model, setting.train, setting.held_out),
-        "curve": curve,
-        "alignment": alignment,
-        "converged": converged(curve),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-    }
-    weights = {f"weights.{k}": v.detach().cpu().numpy() for k, v in model.state_dict().items()}
-    return CellResult(values, {**weights, "guesses": guesses.cpu().numpy().astype(np.uint8)})

@@ -1,0 +1,235 @@
+"""Record a protocol in pieces: each finished number is added to its evidence at once, and never lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ntkd_lib.lab.cells import Record, cell_key
+from ntkd_lib.lab.claims import ClaimBook, load_claims
+from ntkd_lib.lab.evidence import CellOrigin, DataState, Evidence, Metric, load_evidence, save_evidence
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.protocols import Arm, Protocol, ProtocolError
+from ntkd_lib.lab.provenance import code_state, machine_kind, snapshot
+from ntkd_lib.lab.store import CellStore
+
+Place = tuple[str, int]  # metric and seed
+
+
+@dataclass
+class Recording:
+    """A protocol's evidence as far as it goes, and what is left to do.
+
+    Attributes:
+        state: the data set that is here.
+        arms: every arm by metric and seed.
+        keys: content keys of an arm's cells, as today's code computes them.
+    """
+
+    protocol: Protocol
+    state: DataState
+    evidence: Evidence
+    arms: Mapping[Place, Arm]
+    keys: Mapping[Place, list[str]] = field(default_factory=dict)
+
+    @property
+    def done(self) -> set[Place]:
+        """Metrics and seeds that are recorded."""
+        return {(name, seed) for name, metric in self.evidence.metrics.items() for seed in metric.seeds}
+
+    @property
+    def left(self) -> list[Place]:
+        """Metrics and seeds that are not recorded yet."""
+        done = self.done
+        return [place for place in self.arms if place not in done]
+
+    @property
+    def seconds_left(self) -> float:
+        """Expected seconds of one thread for what is left, shared needs counted once."""
+        costs: dict[str, float] = {}
+        queue = [cell for place in self.left for cell in self.arms[place].cells]
+        for cell in queue:  # grows by what cells need
+            costs[cell.name] = float(cell.cost)
+            queue.extend(need for need in cell.needs.values() if need.name not in costs)
+        return sum(costs.values())
+
+    def foreign_seeds(self) -> dict[int, str]:
+        """Name the seeds that were begun elsewhere and are not complete, with what differs."""
+        open_seeds = {seed for _, seed in self.left}
+        return {
+            seed: reason
+            for name, seed in sorted(self.done, key=lambda place: place[1])
+            if seed in open_seeds and (reason := self._foreign(name, seed))
+        }
+
+    def _foreign(self, name: str, seed: int) -> str:
+        row = next(row for row in _rows(self.evidence.metrics[name]) if row.seed == seed)
+        if row.machine != machine_kind():
+            return "another machine"
+        return "" if row.cells == self.keys.get((name, seed)) else "other code or data"
+
+    def forget(self, seeds: Iterable[int]) -> None:
+        """Drop the numbers of some seeds, which are run again whole."""
+        dropped = set(seeds)
+        rows = {
+            name: [row for row in _rows(metric) if row.seed not in dropped]
+            for name, metric in self.evidence.metrics.items()
+        }
+        self._replace({name: _metric(left, self.protocol.data) for name, left in rows.items() if left})
+
+    def add(self, place: Place, records: list[Record]) -> None:
+        """Add the number of one arm and write the evidence."""
+        name, seed = place
+        arm, machines = self.arms[place], {record.provenance["machine"] for record in records}
+        if len(machines) > 1:
+            raise ProtocolError(f"{name}, seed {seed}: its cells ran on {len(machines)} kinds of machine")
+        keys = [record.key for record in records]
+        row = _Row(seed, float(arm.number(*records)), arm.converged(records), machines.pop(), keys)
+        metric = _metric([*_rows(self.evidence.metrics.get(name)), row], self.protocol.data)
+        origins = self.evidence.origins | {record.key: _origin(record) for record in records}
+        self._replace({**self.evidence.metrics, name: metric}, origins)
+        save_evidence(self.protocol.path, self.evidence)
+
+    def _replace(
+        self, metrics: Mapping[str, Metric], origins: Mapping[str, CellOrigin] | None = None
+    ) -> None:
+        used = {key for metric in metrics.values() for key in metric.cells}
+        origins = {k: v for k, v in (origins or self.evidence.origins).items() if k in used}
+        self.evidence = _evidence(self.protocol, self.state, metrics, origins)
+
+
+def open_recording(protocol: Protocol, state: DataState, book: ClaimBook | None = None) -> Recording:
+    """Read what is recorded of a protocol, which must be as registered.
+
+    Raises:
+        ProtocolError: if the protocol or its evidence differs from what is registered.
+    """
+    protocol.registered(book or load_claims())
+    arms = {
+        (name, seed): arm
+        for seed in protocol.seeds
+        for name, arm in protocol.arms(seed, state.sha256).items()
+    }
+    recording = Recording(protocol, state, _evidence(protocol, state, {}, {}), arms)
+    recording.keys = {place: [cell_key(cell) for cell in arm.cells] for place, arm in arms.items()}
+    if protocol.path.exists():
+        recording.evidence = load_evidence(protocol.path)
+        if recording.evidence.parameters != {"tier": protocol.tier, **protocol.parameters}:
+            raise ProtocolError(f"results/{protocol.path.name} holds other parameters than are registered")
+    return recording
+
+
+def record(
+    recording: Recording,
+    store: CellStore,
+    *,
+    seeds: Iterable[int] = (),
+    redo: Iterable[int] = (),
+    minutes: float | None = None,
+    workers: int | None = None,
+) -> list[str]:
+    """Run what is left of a recording, seed by seed, for some time.
+
+    Args:
+        seeds: those to run; all when left out.
+        redo: seeds that are run again whole.
+        minutes: no cell is started that is not expected to end within them.
+
+    Returns:
+        one line for each seed that may not go on here.
+
+    Raises:
+        ProtocolError: if the checkout has uncommitted changes.
+    """
+    if code_state()["dirty"]:
+        raise ProtocolError("recording needs a checkout without uncommitted changes; commit them first")
+    recording.forget(redo)
+    foreign = recording.foreign_seeds()
+    chosen = (set(seeds) or set(recording.protocol.seeds)) - foreign.keys()
+    places = [place for place in recording.left if place[1] in chosen]
+    _run(recording, places, store, None if minutes is None else time.monotonic() + 60 * minutes, workers)
+    return [
+        f"seed {seed} was begun with {reason}; run it again whole: --redo {seed}"
+        for seed, reason in foreign.items()
+    ]
+
+
+def _run(
+    recording: Recording, places: list[Place], store: CellStore, until: float | None, workers: int | None
+) -> None:
+    pending = {place: recording.keys[place] for place in places}
+    ready: set[str] = set()
+
+    def finished(key: str) -> None:
+        ready.add(key)
+        for place in [place for place, keys in pending.items() if ready.issuperset(keys)]:
+            recording.add(place, [store.load(k) for k in pending.pop(place)])
+
+    cells = {cell.name: cell for place in places for cell in recording.arms[place].cells}
+    order = {seed: rank for rank, seed in enumerate(recording.protocol.seeds)}
+    groups = {cell.name: order[seed] for name, seed in places for cell in recording.arms[name, seed].cells}
+    run_cells(cells.values(), store, workers=workers, groups=groups, until=until, finished=finished)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One seed of a metric."""
+
+    seed: int
+    value: float
+    converged: bool | None
+    machine: str
+    cells: list[str]
+
+
+def _rows(metric: Metric | None) -> list[_Row]:
+    if metric is None:
+        return []
+    count = len(metric.seeds)
+    size = len(metric.cells) // count  # the arms of a metric have equal numbers of cells
+    cells = [metric.cells[size * i : size * (i + 1)] for i in range(count)]
+    empty: list[None] = [None] * count
+    columns = (metric.seeds, metric.values, metric.converged or empty, metric.machines, cells)
+    return [_Row(*row) for row in zip(*columns, strict=True)]
+
+
+def _metric(rows: Iterable[_Row], data: str) -> Metric:
+    listed = sorted(rows, key=lambda row: row.seed)
+    plateaus = [row.converged for row in listed]
+    return Metric(
+        seeds=[row.seed for row in listed],
+        values=[row.value for row in listed],
+        converged=None if None in plateaus else plateaus,
+        data=[data],
+        cells=[key for row in listed for key in row.cells],
+        machines=[row.machine for row in listed],
+    )
+
+
+def _origin(record: Record) -> CellOrigin:
+    return CellOrigin(**{name: record.provenance.get(name) for name in CellOrigin.model_fields})
+
+
+def _evidence(
+    protocol: Protocol,
+    state: DataState,
+    metrics: Mapping[str, Metric],
+    origins: Mapping[str, CellOrigin],
+) -> Evidence:
+    book = load_claims()
+    command = ["ntkd", "record", protocol.notebook[:2], protocol.name]
+    seconds = round(sum(origin.seconds for origin in origins.values()))
+    return Evidence(
+        notebook=protocol.notebook,
+        protocol=protocol.name,
+        tier=protocol.tier,
+        standard=True,
+        changed={},
+        parameters={"tier": protocol.tier, **protocol.parameters},
+        metrics=dict(metrics),
+        definitions={name: book.definition_digest(name) for name in metrics if name in book.metrics},
+        origins=dict(origins),
+        data={protocol.data: state},
+        provenance=snapshot(command) | {"seconds": seconds, "seeds": list(protocol.seeds)},
+    )

@@ -1,0 +1,87 @@
+"""The command `ntkd record`: find a protocol, run a piece of it, and list what is left of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+
+from ntkd_lib.data.registry import locate
+from ntkd_lib.lab.claims import ClaimBook, load_claims
+from ntkd_lib.lab.evidence import DataState
+from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.progress import duration
+from ntkd_lib.lab.protocols import Protocol, ProtocolError, protocols_of
+from ntkd_lib.lab.record import Recording, open_recording, record
+from ntkd_lib.lab.store import CellStore
+from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.notebooks import all_notebooks, find_notebook
+
+
+def find_protocol(notebook: str, name: str | None) -> Protocol:
+    """Find a protocol of a notebook by name; the name may be left out if there is only one."""
+    source = find_notebook(notebook)
+    known = protocols_of(source.experiment)
+    if not known:
+        raise PipelineError(f"notebook {source.name} has no recorded protocol")
+    if name is None and len(known) == 1:
+        return next(iter(known.values()))
+    if name not in known:
+        raise PipelineError(f"protocol {name!r} of {source.name}: allowed: {', '.join(known)}")
+    return known[name]
+
+
+def run_protocol(
+    notebook: str,
+    name: str | None,
+    *,
+    seeds: Iterable[int],
+    redo: Iterable[int],
+    minutes: float | None,
+    workers: int | None,
+) -> Iterator[str]:
+    """Run a piece of a protocol and say how far it is."""
+    protocol = find_protocol(notebook, name)
+    for seed in (*seeds, *redo):
+        if seed not in protocol.seeds:
+            allowed = ", ".join(map(str, protocol.seeds))
+            raise PipelineError(f"protocol {protocol.name} has no seed {seed}; allowed: {allowed}")
+    located = locate(protocol.data)
+    if located.kind != "real":
+        raise PipelineError(f"recording needs the real {protocol.data}, found a stand-in")
+    state = DataState(kind=located.kind, sha256=located.sha256, source=located.source)
+    recording = open_recording(protocol, state)
+    store = CellStore(cell_root())
+    yield from record(recording, store, seeds=seeds, redo=redo, minutes=minutes, workers=workers)
+    yield f"results/{protocol.path.name}: {_progress(recording)}"
+
+
+def list_protocols(notebook: str | None) -> list[str]:
+    """Describe every protocol: how far it is, hours of one core left, and the claims it serves."""
+    sources = [find_notebook(notebook)] if notebook else all_notebooks()
+    book, lines = load_claims(), []
+    for source in sources:
+        for protocol in protocols_of(source.experiment).values():
+            lines += [f"{source.name[:2]} {protocol.name}: {_state(protocol, book)}"]
+    return lines or ["no recorded protocol"]
+
+
+def _state(protocol: Protocol, book: ClaimBook) -> str:
+    located = locate(protocol.data)
+    state = DataState(kind=located.kind, sha256=located.sha256, source=located.source)
+    try:
+        recording = open_recording(protocol, state, book)
+    except ProtocolError as error:
+        return str(error)
+    served = [claim.id for claim in book.claims if _serves(protocol, book, claim.metric_names)]
+    return f"{_progress(recording)}; claims: {', '.join(served) or 'none'}"
+
+
+def _serves(protocol: Protocol, book: ClaimBook, names: Iterable[str]) -> bool:
+    patterns = book.protocols[protocol.name].metrics
+    return all(any(fnmatchcase(name, pattern) for pattern in patterns) for name in names)
+
+
+def _progress(recording: Recording) -> str:
+    done, left = len(recording.done), len(recording.left)
+    rest = f", about {duration(recording.seconds_left)} of one core left" if left else ""
+    return f"{done} of {done + left} numbers recorded{rest}"
