@@ -17,7 +17,8 @@ def test_a_snapshot_is_plain_data_with_every_field():
     taken = snapshot(["ntkd", "run", "01"])
     assert plain(taken) == taken
     assert set(taken) == {
-        "commit", "dirty", "command", "python", "platform", "cpu", "machine", "threads", "device", "versions", "time"
+        "commit", "dirty", "command", "python", "platform", "cpu", "machine",
+            "threads", "device", "versions", "time"
     }  # fmt: skip
     assert taken["command"] == "ntkd run 01"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", taken["time"])
