@@ -83,5 +83,5 @@ $(STAMP): pyproject.toml constraints.txt $(MOVED)
 	fi
 	@touch $(UNFINISHED)
 	@if [ -t 1 ]; then quiet=; else quiet=-q; fi; \
-	$(RUN) pip install $$quiet --disable-pip-version-check -c constraints.txt -e '.[book,cluster,dev]' && \
+	$(RUN) pip install $$quiet --disable-pip-version-check -c constraints.txt -e '.[book,dev]' && \
 	rm -f $(UNFINISHED) && pwd -P > $(STAMP)

@@ -1,6 +1,7 @@
-"""Public names of a package, loaded with their modules on first use."""
+"""Import on first use: a package's public names, and libraries that only some functions need."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -16,3 +17,14 @@ def lazy_exports(
         return getattr(import_module(f"{package}.{homes[name]}"), name)
 
     return load, lambda: sorted(homes)
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Name the extra to install if a library that is imported inside is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        message = f"{library} is not installed; run: pip install 'ntkd[{name}]'"
+        raise ModuleNotFoundError(message, name=error.name) from error

@@ -5,6 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ntkd_lib.imports import extra
+
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -49,7 +51,8 @@ def _cache_root() -> Path:
     text = os.environ.get("NTKD_CACHE", "")
     if text:
         return Path(text).expanduser().absolute()
-    import pooch
+    with extra("data"):
+        import pooch
 
     return Path(pooch.os_cache("ntkd"))
 

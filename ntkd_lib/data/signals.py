@@ -15,6 +15,7 @@ from ntkd_lib.data.files import read_content
 from ntkd_lib.data.load import locate_expected
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.data.standins import standin
+from ntkd_lib.imports import extra
 
 IMAGES = ("div2k-512-01", "div2k-512-02", "div2k-512-03", "kodim03", "kodim05", "kodim08")
 SOUNDS = {
@@ -41,7 +42,8 @@ def load_image(name: str, expect: str | None = None) -> UInt8[Tensor, "h w 3"]:
         photographs = standin("signals").images["train"]
         pixels = photographs[IMAGES.index(name) % len(photographs)].transpose(1, 2, 0)
         return torch.from_numpy(pixels.copy())
-    from PIL import Image
+    with extra("data"):
+        from PIL import Image
 
     return torch.from_numpy(np.array(Image.open(io.BytesIO(raw)).convert("RGB")))
 
@@ -59,7 +61,8 @@ def load_sound(name: str, expect: str | None = None) -> tuple[Float32[Tensor, " 
     raw = _read(f"audio/{SOUNDS[name]}", expect)
     if raw is None:
         return chirp(CHIRP_RATE), CHIRP_RATE
-    import soundfile
+    with extra("data"):
+        import soundfile
 
     samples, rate = soundfile.read(io.BytesIO(raw), dtype="float32", always_2d=True)
     return torch.from_numpy(samples[:, 0].copy()), rate
@@ -82,7 +85,8 @@ def load_mesh(
     Returns:
         Corners and triangles. Of the stand-in, a torus.
     """
-    import trimesh
+    with extra("data"):
+        import trimesh
 
     _known(name, MESHES)
     raw = _read(f"meshes/{MESHES[name]}", expect)

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ntkd_lib.data.settings import DataError
+from ntkd_lib.imports import extra
 from ntkd_lib.lab.digest import sha256_bytes
 
 
@@ -41,7 +42,8 @@ def load_table(name: str) -> Table:
     """
     if name not in TABLES:
         raise DataError(f"unknown table {name!r}; allowed: {', '.join(TABLES)}")
-    from sklearn import datasets
+    with extra("data"):
+        from sklearn import datasets
 
     x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     x, y = np.ascontiguousarray(x, dtype=np.float64), np.ascontiguousarray(y, dtype=np.float64)

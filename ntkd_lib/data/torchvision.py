@@ -15,6 +15,8 @@ from types import ModuleType
 import torch
 from torch import library as operators
 
+from ntkd_lib.imports import extra
+
 __all__ = ["torchvision"]
 
 _SCHEMAS = {
@@ -31,7 +33,8 @@ def import_torchvision() -> ModuleType:
         RuntimeError: the import fails for another reason.
     """
     try:
-        return importlib.import_module("torchvision")
+        with extra("nets"):
+            return importlib.import_module("torchvision")
     except RuntimeError as error:
         if "operator torchvision::" not in str(error):
             raise

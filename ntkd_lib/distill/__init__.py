@@ -15,7 +15,7 @@ _HOMES = {
     "Teacher": "objective",
     "accuracy": "training",
     "boundary_scores": "mask_scores",
-    "counted_iou": "mask_scores",
+    "mean_iou": "mask_scores",
     "fit": "training",
     "fit_masks": "mask_training",
     "fit_read_outs": "read_out_training",

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from ntkd_lib.distill.dense import MaskBatch, MaskObjective
-from ntkd_lib.distill.mask_scores import counted_iou
+from ntkd_lib.distill.mask_scores import mean_iou
 from ntkd_lib.distill.training import DivergedError
 
 EVALUATIONS = 8
@@ -88,7 +88,7 @@ def fit_masks(
         if batch.step + 1 in marks:
             if not torch.isfinite(value):
                 raise DivergedError(f"loss is {value.item()} after step {batch.step + 1} of {schedule.steps}")
-            curve.append(counted_iou(predict_masks(model, held_out.images), held_out.masks))
+            curve.append(mean_iou(predict_masks(model, held_out.images), held_out.masks))
     model.eval()
     return curve
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ntkd_lib.distill.dense import MaskBatch, MaskObjective
-from ntkd_lib.distill.mask_scores import counted_iou
+from ntkd_lib.distill.mask_scores import mean_iou
 from ntkd_lib.distill.mask_training import EVALUATIONS, MaskSchedule
 from ntkd_lib.distill.training import DivergedError
 
@@ -65,7 +65,7 @@ def fit_read_outs(
         value.backward()
         optimiser.step()
         if batch.step + 1 in marks:
-            curve.append(counted_iou(guessed_masks(model, held_out.images), held_out.masks))
+            curve.append(mean_iou(guessed_masks(model, held_out.images), held_out.masks))
     model.eval()
     return curve
 

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
-from sklearn.cluster import SpectralClustering
 from torch import Tensor
+
+from ntkd_lib.imports import extra
+
+with extra("dntk"):
+    from sklearn.cluster import SpectralClustering
 
 from ntkd_lib.dntk.rank import truncation_rank
 

@@ -13,8 +13,12 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
+
+from ntkd_lib.imports import extra
+
+with extra("dntk"):
+    from sklearn.cluster import KMeans
 
 RATE, STATISTICS = 0.05, 10.0  # learning rate of Adam for intensities in [0, 1], weight of the statistics
 

@@ -2,8 +2,12 @@
 
 import torch
 from jaxtyping import Float, Int
-from sklearn.cluster import KMeans
 from torch import Tensor
+
+from ntkd_lib.imports import extra
+
+with extra("dntk"):
+    from sklearn.cluster import KMeans
 
 RIDGE = 1e-3  # of ridge leverage scores, as a share of the mean diagonal
 

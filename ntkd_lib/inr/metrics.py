@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ntkd_lib.imports import extra
 from ntkd_lib.inr.training import psnr
 
 __all__ = ["crossing", "intersection_over_union", "psnr", "si_snr", "ssim", "value_at"]
@@ -62,7 +63,8 @@ def ssim(found: Float[np.ndarray, "h w c"], target: Float[np.ndarray, "h w c"]) 
     Returns:
         At most 1.
     """
-    from skimage.metrics import structural_similarity
+    with extra("inr"):
+        from skimage.metrics import structural_similarity
 
     return float(
         structural_similarity(

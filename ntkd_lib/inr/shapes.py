@@ -8,6 +8,8 @@ from jaxtyping import Float, Int64
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from ntkd_lib.imports import extra
+
 
 def winding_number(
     points: Float[Tensor, "n 3"], triangles: Float[Tensor, "f 3 3"], chunk: int = 2**21
@@ -112,7 +114,8 @@ def surface(
     Returns:
         Corners and triangles in the cube's coordinates; None where nothing is inside.
     """
-    from skimage.measure import marching_cubes
+    with extra("inr"):
+        from skimage.measure import marching_cubes
 
     if not distance.min() < 0 < distance.max():
         return None

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
+
+from ntkd_lib.imports import extra
+
+with extra("koopman"):
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions
 from ntkd_lib.koopman.least_squares import normal_equations

@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ntkd_lib.imports import extra
+
+with extra("koopman"):
+    from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+    from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.least_squares import NormalEquations, normal_equations

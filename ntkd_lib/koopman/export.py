@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from ntkd_lib.imports import extra
 from ntkd_lib.koopman.classifier import KoopmanClassifier
 from ntkd_lib.koopman.dictionaries import Monomials, RadialFunctions
 
@@ -86,7 +87,8 @@ def to_onnx(model: KoopmanClassifier) -> bytes:
     Raises:
         ValueError: Another dictionary.
     """
-    import onnx
+    with extra("koopman"):
+        import onnx
 
     arrays = exported(model)
     if "exponents" not in arrays:

@@ -8,11 +8,15 @@ disk, ``randomised_svd`` and ``ridge_solve`` read them block by block.
 from dataclasses import asdict
 from math import isqrt
 
-import cloudpickle
-import dask.array as da
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from ntkd_lib.imports import extra
+
+with extra("cluster"):
+    import cloudpickle
+    import dask.array as da
 
 from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_graph
 from ntkd_lib.ntk.blocked_identity import kernel_digest, model_digest, samples_digest

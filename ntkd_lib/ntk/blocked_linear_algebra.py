@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 
-import dask.array as da
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse.linalg import LinearOperator, cg
+
+from ntkd_lib.imports import extra
+
+with extra("cluster"):
+    import dask.array as da
 
 Eigenpairs = tuple[Float[np.ndarray, " r"], Float[np.ndarray, "n r"]]
 

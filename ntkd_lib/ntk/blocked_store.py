@@ -5,10 +5,14 @@ from itertools import product
 from math import prod
 from pathlib import Path
 
-import dask
-import dask.array as da
 import numpy as np
-from dask.delayed import Delayed
+
+from ntkd_lib.imports import extra
+
+with extra("cluster"):
+    import dask
+    import dask.array as da
+    from dask.delayed import Delayed
 
 _CHECKSUM = 4  # bytes that the checksum adds to each block's file
 _LARGEST_GRAPH = "1TB"  # the samples are in the graph on purpose, and it is sent once
@@ -63,7 +67,8 @@ def _run(writes: list[Delayed]) -> None:
 
 def _prepare(array: da.Array, folder: Path) -> None:
     """Make the folder where there is none, or refuse what is there."""
-    import zarr
+    with extra("cluster"):
+        import zarr
 
     sizes = _block_shape(array)
     if not folder.exists() or all(path.suffix == ".partial" for path in folder.iterdir()):

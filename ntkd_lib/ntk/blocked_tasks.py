@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 
-import cloudpickle
 import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
+
+from ntkd_lib.imports import extra
+
+with extra("cluster"):
+    import cloudpickle
 
 from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.lab.worker import torch_on_one_thread

@@ -3,10 +3,14 @@
 import math
 from pathlib import Path
 
-import gdstk
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+
+from ntkd_lib.imports import extra
+
+with extra("optics"):
+    import gdstk
 
 from ntkd_lib.optics.geometry import PILLARS, Geometry
 

@@ -1,11 +1,15 @@
 """Drawings of a report: the spectrum of labels, fit and shrinkage, and the map of modes."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+from ntkd_lib.imports import extra
+
+with extra("spectral"):
+    import matplotlib.pyplot as plt
+    import pandas as pd
+    import seaborn as sns
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 KINDS = {"signal": "o", "under-learned": "v", "noise": "."}
 _FLOOR = 1e-3  # of the largest coefficient; smaller ones are drawn here

@@ -3,8 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float
+
+from ntkd_lib.imports import extra
+
+with extra("spectral"):
+    import pandas as pd
 
 LIMIT = 2.0  # a coefficient above so many noise levels counts
 

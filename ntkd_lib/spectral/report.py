@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
-from matplotlib.figure import Figure
 from scipy.stats import norm
+
+from ntkd_lib.imports import extra
+
+with extra("spectral"):
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 from ntkd_lib.spectral.basis import eigenbasis
 from ntkd_lib.spectral.drawing import draw_report

@@ -3,11 +3,15 @@
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ntkd_lib.imports import extra
+
+with extra("spectral"):
+    import pandas as pd
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ntkd_lib.spectral.basis import eigenbasis
 from ntkd_lib.spectral.fit import SpectralFit, fit_outputs

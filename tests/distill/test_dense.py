@@ -8,10 +8,11 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from ntkd_lib.data.torchvision import import_torchvision
 from ntkd_lib.distill import dense_labels, dense_soft_labels, dense_tangent
 from ntkd_lib.distill.dense import DenseTeacher, MaskBatch, PooledLogits, ProjectedLogits, summary_of
 from ntkd_lib.distill.kernel_draws import LARGEST_STEP
-from ntkd_lib.distill.mask_scores import boundary, boundary_scores, counted_iou, mean_iou
+from ntkd_lib.distill.mask_scores import boundary, boundary_scores, mean_iou
 from ntkd_lib.distill.mask_training import (
     Masks,
     MaskSchedule,
@@ -163,18 +164,25 @@ def test_mean_iou_is_a_hand_count():
         shares.append(both / any_)
     measured = mean_iou(torch.from_numpy(guesses), torch.from_numpy(masks))
     assert measured == pytest.approx(100 * np.mean(shares), rel=1e-6)
-    assert counted_iou(torch.from_numpy(guesses), torch.from_numpy(masks)) == pytest.approx(
-        measured, rel=1e-6
-    )
     assert mean_iou(torch.from_numpy(masks), torch.from_numpy(masks)) == 100
+
+
+def test_mean_iou_is_that_of_torchmetrics():
+    import_torchvision()  # torchmetrics imports it too, and its own import fails beside a CPU build of torch
+    from torchmetrics.classification import MulticlassJaccardIndex
+
+    reference = MulticlassJaccardIndex(num_classes=2, average="macro")
+    generator = torch.Generator().manual_seed(0)
+    for share in (0.02, 0.5, 0.9):
+        guesses, masks = (torch.rand(3, 11, 13, generator=generator) < share for _ in range(2))
+        assert mean_iou(guesses, masks) == pytest.approx(100 * reference(guesses.long(), masks.long()).item())
 
 
 def test_nothing_guessed_is_a_score_of_half_the_background():
     masks = torch.zeros(1, 10, 10, dtype=torch.bool)
     masks[0, :, :4] = True
-    for score in (mean_iou, counted_iou):
-        assert score(torch.zeros_like(masks), masks) == pytest.approx(100 * (0 + 0.6) / 2)
-        assert score(torch.zeros_like(masks), torch.zeros_like(masks)) == pytest.approx(100)
+    assert mean_iou(torch.zeros_like(masks), masks) == pytest.approx(100 * (0 + 0.6) / 2)
+    assert mean_iou(torch.zeros_like(masks), torch.zeros_like(masks)) == pytest.approx(100)
 
 
 def square(top, left, side=6):

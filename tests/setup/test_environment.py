@@ -15,15 +15,14 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PINS = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line.strip()]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
-DIRECT = [
-    Requirement(text)
-    for group in (
-        PYPROJECT["project"]["dependencies"],
-        PYPROJECT["build-system"]["requires"],
-        *EXTRAS.values(),
-    )
-    for text in group
-]
+NAME = PYPROJECT["project"]["name"]
+GROUPS = (PYPROJECT["project"]["dependencies"], PYPROJECT["build-system"]["requires"], *EXTRAS.values())
+DIRECT = sorted(
+    {requirement for group in GROUPS for requirement in map(Requirement, group) if requirement.name != NAME},
+    key=str,
+)
+CORE = {"jaxtyping", "numpy", "scipy", "torch"}
+OPTED_IN = {"bench", "kaggle"}  # other libraries for the benchmark, Kaggle's client for an account's owner
 
 
 def pins_of(requirement):
@@ -72,11 +71,27 @@ def test_one_pin_applies_on_each_python(requirement, python):
 
 def test_environment_defers_to_pyproject_and_constraints():
     *conda, pip = ENVIRONMENT["dependencies"]
-    # rivals are installed for the benchmark alone, Kaggle's client for who has an account
-    extras = ",".join(name for name in EXTRAS if name not in ("bench", "kaggle"))
     assert conda == ["python=3.11", "pip"]
-    assert pip == {"pip": ["-c constraints.txt", f"-e .[{extras}]"]}
-    assert ENVIRONMENT["name"] == PYPROJECT["project"]["name"]
+    assert pip == {"pip": ["-c constraints.txt", "-e .[book,dev]"]}
+    assert ENVIRONMENT["name"] == NAME
+
+
+def included_extras(name):
+    """Return an extra and all extras that it brings along."""
+    own = [requirement for requirement in map(Requirement, EXTRAS[name]) if requirement.name == NAME]
+    return {name}.union(*(included_extras(other) for requirement in own for other in requirement.extras))
+
+
+def test_the_environment_has_every_extra_but_those_to_opt_in_to():
+    assert included_extras("book") | included_extras("dev") == set(EXTRAS) - OPTED_IN
+
+
+def test_a_library_has_one_range():
+    assert len({requirement.name for requirement in DIRECT}) == len(DIRECT)
+
+
+def test_the_core_needs_four_libraries():
+    assert {Requirement(text).name for text in PYPROJECT["project"]["dependencies"]} == CORE
 
 
 def test_the_python_of_the_environment_is_allowed():

@@ -104,7 +104,7 @@ def test_each_target_alone_would_first_make_the_environment(clone, target):
 def test_a_first_setup_creates_installs_and_stamps(clone):
     assert make(clone, "setup").returncode == 0
     line = (clone / "calls.log").read_text().splitlines()[1]
-    assert line.endswith("-c constraints.txt -e .[book,cluster,dev]")
+    assert line.endswith("-c constraints.txt -e .[book,dev]")
     assert calls(clone) == ["venv", "pip"]
     assert (clone / ".venv" / "setup-done").read_text().strip() == os.path.realpath(clone)
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, UInt8
 from torch import nn
 
 from ntkd_lib.data.masks import load_masks
-from ntkd_lib.distill.mask_scores import counted_iou
+from ntkd_lib.distill.mask_scores import mean_iou
 from ntkd_lib.distill.mask_training import predict_masks
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_segmentation.plan import DRAWN, SHOWN
@@ -57,7 +57,7 @@ def panels(run: Run, count: int = IMAGES) -> Panels:
         images.numpy(),
         masks.numpy(),
         {label: guess.numpy() for label, guess in guesses.items()},
-        {label: counted_iou(guess, masks) for label, guess in guesses.items()},
+        {label: mean_iou(guess, masks) for label, guess in guesses.items()},
     )
 
 

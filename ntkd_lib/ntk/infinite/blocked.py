@@ -1,9 +1,13 @@
 """The tangent kernel of infinitely many filters as a dask array, for kernels larger than memory."""
 
-import dask.array as da
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
+
+from ntkd_lib.imports import extra
+
+with extra("cluster"):
+    import dask.array as da
 
 from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.lab.worker import torch_on_one_thread
