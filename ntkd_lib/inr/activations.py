@@ -81,7 +81,7 @@ def sine_(z: Values) -> Values:
     Returns:
         The same tensor.
     """
-    if z.device.type != "cpu":
+    if not _by_numpy(z):
         return z.sin_()
     np.sin(z.numpy(), out=z.numpy())
     return z
@@ -96,7 +96,11 @@ def cosine(z: Values) -> Values:
     Returns:
         A new tensor.
     """
-    return z.cos() if z.device.type != "cpu" else torch.from_numpy(np.cos(z.numpy()))
+    return torch.from_numpy(np.cos(z.numpy())) if _by_numpy(z) else z.cos()
+
+
+def _by_numpy(z: Values) -> bool:
+    return z.device.type == "cpu" and z.dtype in (torch.float32, torch.float64)
 
 
 def _sine(module: Sine, z: Values) -> tuple[Values, Values]:
@@ -135,8 +139,13 @@ _SLOPES: dict[type[nn.Module], Callable[..., tuple[Tensor, Tensor]]] = {
 }
 
 
+def has_slope(module: nn.Module) -> bool:
+    """Check that the slope of an activation is defined here: its exact type, without trained parameters."""
+    return type(module) in _SLOPES and not module._parameters
+
+
 def value_and_slope(module: nn.Module, z: Values) -> tuple[Values, Values]:
-    """Apply an activation and give its derivative too; the arguments may be overwritten.
+    """Compute an activation and its derivative; the arguments may be overwritten.
 
     Args:
         module: The activation.
@@ -146,9 +155,9 @@ def value_and_slope(module: nn.Module, z: Values) -> tuple[Values, Values]:
         Values and slopes, ``(n, d)`` each.
 
     Raises:
-        TypeError: An activation whose slope is not known.
+        TypeError: An activation whose slope is not defined.
     """
-    if type(module) not in _SLOPES:
-        known = ", ".join(kind.__name__ for kind in _SLOPES)
-        raise TypeError(f"the slope of {type(module).__name__} is not known; allowed: {known}")
+    if not has_slope(module):
+        allowed = ", ".join(kind.__name__ for kind in _SLOPES)
+        raise TypeError(f"the slope of {type(module).__name__} is not known; allowed: {allowed}")
     return _SLOPES[type(module)](module, z)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -9,9 +11,65 @@ from ntkd_lib.inr import scores
 from ntkd_lib.inr.scores import Moved
 from ntkd_lib.inr.stack import DenseStack, add
 
+PROBED = 8  # points at which passes by hand are compared with automatic differentiation
+
 
 class StackNetwork(DenseStack):
-    """A stack of dense layers; every pass is written by hand."""
+    """A stack of dense layers; every pass is written by hand, and compared once with autograd at first use.
+
+    Args:
+        net: As `DenseStack` takes it.
+        chunk: Points at a time.
+    """
+
+    def __init__(self, net: nn.Sequential, chunk: int = 2048) -> None:
+        """Keep the general way at hand."""
+        super().__init__(net, chunk)
+        self.general = AnyNetwork(net, chunk)
+        self._agrees: bool | None = None
+
+    def agrees(self, x: Tensor) -> bool:
+        """Compare values and gradients at a few points with automatic differentiation, once.
+
+        Args:
+            x: Coordinates, ``(n, d)``.
+
+        Returns:
+            Whether they agree to the precision of the weights; if not, a warning says by how much, and every
+            pass is automatic from then on.
+        """
+        if self._agrees is None:
+            error = self._error(x[:PROBED]) if self.is_plain() else float("inf")
+            self._agrees = error <= torch.finfo(x.dtype).eps ** 0.5
+            if not self._agrees:
+                warnings.warn(
+                    f"gradients by hand differ from automatic differentiation by {100 * error:.2g} %, or the "
+                    "network was changed after it was wrapped; automatic differentiation takes over",
+                    stacklevel=3,
+                )
+        return self._agrees
+
+    @torch.enable_grad()
+    def _error(self, x: Tensor) -> float:
+        """Measure the largest relative difference of values and of ``J^T g`` for a random ``g``."""
+        values, kept = self.net(x), self.record(x)
+        g = torch.randn(values.shape, generator=torch.Generator().manual_seed(0)).to(values)
+        layers = [p for layer in self.layers for p in (layer.weight, layer.bias)]
+        exact = [values.detach(), *torch.autograd.grad((values * g).sum(), layers, materialize_grads=True)]
+        by_hand = [kept.outputs, *(p for pair in self.backward(kept, g) for p in pair)]
+        return max(_difference(a, b) for a, b in zip(by_hand, exact, strict=True))
+
+    @torch.no_grad()
+    def predict(self, x: Tensor) -> Tensor:
+        """Apply the network in chunks.
+
+        Args:
+            x: Coordinates, ``(n, d)``.
+
+        Returns:
+            Values, ``(n, c)``.
+        """
+        return super().predict(x) if self.agrees(x) else self.general.predict(x)
 
     @torch.no_grad()
     def gradient(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -25,6 +83,9 @@ class StackNetwork(DenseStack):
         Returns:
             Residuals before the step, ``(b, c)``.
         """
+        if not self.agrees(x):
+            with torch.enable_grad():
+                return self.general.gradient(x, y, weights)
         total, residuals = self.zeros(), []
         factors = _factors(y, weights)
         for points, targets, factor in zip(
@@ -38,7 +99,7 @@ class StackNetwork(DenseStack):
         return torch.cat(residuals)
 
     def moved(self, x: Tensor, y: Tensor) -> Moved:
-        """Give ``theta g`` by one fused pass.
+        """Compute ``theta g`` by one fused pass.
 
         Args:
             x: Coordinates, ``(n, d)``.
@@ -47,7 +108,7 @@ class StackNetwork(DenseStack):
         Returns:
             Changes and residuals.
         """
-        return scores.fused(self, x, y)
+        return scores.fused(self, x, y) if self.agrees(x) else self.general.moved(x, y)
 
 
 class AnyNetwork:
@@ -108,8 +169,16 @@ class AnyNetwork:
         return scores.separate(self.net, x, y, self.chunk)
 
 
+def _difference(first: Tensor, second: Tensor) -> float:
+    """Compute ``|a - b| / |b|``; infinite for another shape."""
+    if first.shape != second.shape:
+        return float("inf")
+    size = second.norm().clamp_min(torch.finfo(second.dtype).tiny)
+    return ((first - second).norm() / size).item()
+
+
 def _factors(y: Tensor, weights: Tensor | None) -> Tensor:
-    """Give ``2 w_i / (b c)``: what multiplies a residual in the gradient of the loss."""
+    """Compute ``2 w_i / (b c)``: what multiplies a residual in the gradient of the loss."""
     even = torch.full((len(y), 1), 2 / y.numel(), device=y.device, dtype=y.dtype)
     return even if weights is None else even * weights[:, None]
 
@@ -126,7 +195,12 @@ def wrap(net: nn.Module, chunk: int = 2048) -> Network:
 
     Returns:
         The network, ready to be trained.
+
+    Raises:
+        ValueError: A network without trainable parameters.
     """
+    if not any(p.requires_grad for p in net.parameters()):
+        raise ValueError("net: got no trainable parameter, needs at least one")
     if isinstance(net, nn.Sequential):
         try:
             return StackNetwork(net, chunk)

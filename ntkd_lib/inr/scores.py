@@ -81,8 +81,9 @@ def _split(chunk: int, *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(part.split(chunk) for part in parts), strict=True)
 
 
+@torch.enable_grad()
 def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> Moved:
-    """Compute ``theta g`` for any network with ``torch.func``: forward, then vjp, then jvp.
+    """Compute ``theta g`` for any network by automatic differentiation: forward, ``J^T g``, then ``J v``.
 
     Args:
         net: A network from ``(n, d)`` to ``(n, c)``.
@@ -93,24 +94,37 @@ def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> Moved:
     Returns:
         Changes and residuals.
     """
-    parameters = {name: p.detach() for name, p in net.named_parameters()}
-    pairs = list(_split(chunk, x, y))
-    with torch.no_grad():
-        residuals = [net(points) - targets for points, targets in pairs]
-    total = {name: torch.zeros_like(p) for name, p in parameters.items()}
-    for (points, _), g in zip(pairs, residuals, strict=True):
-        _, pull = torch.func.vjp(lambda p, points=points: _call(net, p, points), parameters)
-        for name, part in pull(g)[0].items():
-            total[name] += part
-    change = [
-        tangent(lambda p, points=points: _call(net, p, points), parameters, total).detach()
-        for points, _ in pairs
-    ]
+    trained = {name: p for name, p in net.named_parameters() if p.requires_grad}
+    total, residuals = [torch.zeros_like(p) for p in trained.values()], []
+    for points, targets in _split(chunk, x, y):
+        values = net(points)
+        residuals.append(values.detach() - targets)
+        parts = torch.autograd.grad(values, list(trained.values()), residuals[-1], materialize_grads=True)
+        total = [a.add_(b) for a, b in zip(total, parts, strict=True)]
+    change = [_push(net, trained, points, total) for points in x.split(chunk)]
     return Moved(torch.cat(change), torch.cat(residuals))
 
 
-def _call(net: nn.Module, parameters: dict[str, Tensor], points: Tensor) -> Tensor:
-    return torch.func.functional_call(net, parameters, (points,))
+def _push(net: nn.Module, trained: dict[str, Tensor], points: Tensor, direction: list[Tensor]) -> Tensor:
+    """Compute ``J v`` in forward mode, or by two reverse passes where PyTorch has no rule for that."""
+    if len(list(net.named_modules(remove_duplicate=False))) > len(list(net.modules())):
+        return _push_twice(net, trained, points, direction)  # functional_call breaks modules with two names
+    place = {name: p.detach() for name, p in trained.items()}
+    along = dict(zip(trained, direction, strict=True))
+    try:
+        return tangent(lambda p: torch.func.functional_call(net, p, (points,)), place, along).detach()
+    except (NotImplementedError, RuntimeError):
+        return _push_twice(net, trained, points, direction)
+
+
+def _push_twice(
+    net: nn.Module, trained: dict[str, Tensor], points: Tensor, direction: list[Tensor]
+) -> Tensor:
+    """Differentiate ``u^T J v`` with respect to ``u``."""
+    values = net(points)
+    u = torch.zeros_like(values, requires_grad=True)
+    pulled = torch.autograd.grad(values, list(trained.values()), u, create_graph=True, materialize_grads=True)
+    return torch.autograd.grad(sum((a * v).sum() for a, v in zip(pulled, direction, strict=True)), u)[0]
 
 
 @torch.no_grad()

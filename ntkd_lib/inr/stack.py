@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkd_lib.inr.activations import sine_, value_and_slope
+from ntkd_lib.inr.activations import has_slope, sine_, value_and_slope
 from ntkd_lib.nets.sine import Sine
 
 Points = Float[Tensor, "n d"]
@@ -45,7 +45,9 @@ class DenseStack:
     """Linear layers with elementwise activations between them, behind an encoding without parameters.
 
     Args:
-        net: Parameter-free modules, then ``Linear, activation, …, Linear``.
+        net: Plain ``Sequential`` of parameter-free modules, then ``Linear, activation, …, Linear``: layers of
+            exactly this type, each used once, with weight and bias that are both trained, and no hooks;
+            activations of which the slope is defined.
         chunk: Points that are worked on at a time.
 
     Raises:
@@ -59,9 +61,29 @@ class DenseStack:
         self.net, self.chunk = net, chunk
         self.encoding, dense = modules[:first], modules[first:]
         self.layers, self.activations = dense[::2], dense[1::2]
-        if not _is_stack(self.encoding, self.layers, self.activations):
+        if not self.is_plain():
             kinds = ", ".join(type(module).__name__ for module in modules)
-            raise TypeError(f"not a stack of dense layers: {kinds}; allowed: encoding, Linear, activation, …")
+            raise TypeError(
+                f"not a stack of dense layers: {kinds}; allowed: encoding, Linear, activation, … of a plain "
+                "Sequential, each layer used once and trained whole, without hooks"
+            )
+
+    def is_plain(self) -> bool:
+        """Check that the passes here compute the network: its layers, activations, parameters and hooks.
+
+        Returns:
+            Whether they do.
+        """
+        weights = [layer._parameters.get(name) for layer in self.layers for name in ("weight", "bias")]
+        return (
+            type(self.net) is nn.Sequential
+            and len(self.layers) == len(self.activations) + 1
+            and all(type(layer) is nn.Linear for layer in self.layers)
+            and all(map(has_slope, self.activations))
+            and all(p is not None and p.requires_grad for p in weights)
+            and len({id(p) for p in weights}) == len(weights) == len(list(self.net.parameters()))
+            and not any(map(_is_changed, self.net.modules()))
+        )
 
     def encode(self, x: Points) -> Float[Tensor, "n features"]:
         """Apply the encoding.
@@ -176,16 +198,13 @@ class DenseStack:
 
 def _activated(activation: nn.Module, z: Tensor) -> Tensor:
     """Apply an activation; the sine, which most networks here have, without a copy."""
-    return sine_(z.mul_(activation.omega)) if isinstance(activation, Sine) else activation(z)
+    return sine_(z.mul_(activation.omega)) if type(activation) is Sine else activation(z)
 
 
-def _is_stack(encoding: list[nn.Module], layers: list[nn.Module], activations: list[nn.Module]) -> bool:
-    plain = (*encoding, *activations)
-    return (
-        len(layers) == len(activations) + 1
-        and all(isinstance(layer, nn.Linear) and layer.bias is not None for layer in layers)
-        and not any(list(module.parameters()) for module in plain)
-    )
+def _is_changed(module: nn.Module) -> bool:
+    """Check for hooks, and for a forward that the instance has and its class has not."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return "forward" in vars(module) or any(getattr(module, name) for name in hooks)
 
 
 def add(total: list[Layer], part: Sequence[Layer]) -> None:

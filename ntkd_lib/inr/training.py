@@ -11,10 +11,9 @@ from torch import Tensor
 
 from ntkd_lib.inr import scores
 from ntkd_lib.inr.clock import Clock
-from ntkd_lib.inr.network import Network
+from ntkd_lib.inr.network import Network, StackNetwork
 from ntkd_lib.inr.samplers.base import Sampler
 from ntkd_lib.inr.signals import Signal
-from ntkd_lib.inr.stack import DenseStack
 
 REFRESH = 5  # forward-equivalents of a fused refresh: 1 forward, 2 backward, 2 tangent
 
@@ -107,10 +106,11 @@ class View:
         return found
 
 
-def _stack(view: View) -> DenseStack:
-    if not isinstance(view.network, DenseStack):
-        raise TypeError("this score needs a stack of dense layers")
-    return view.network
+def _stack(view: View) -> StackNetwork:
+    network = view.network
+    if not (isinstance(network, StackNetwork) and network.agrees(view.signal.coordinates)):
+        raise TypeError(f"this score needs a stack of dense layers, got {type(network.net).__name__}")
+    return network
 
 
 def _leverage(view: View) -> Tensor:

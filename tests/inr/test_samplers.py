@@ -210,3 +210,49 @@ def test_laplacian_of_a_plane_is_zero_inside():
 def test_unknown_scores_are_refused():
     with pytest.raises(ValueError, match=r"unknown score 'ntk'; allowed: tangent, alignment, leverage"):
         view(image()).score("ntk")
+
+
+class Loop:
+    """A training loop of one's own: residuals come with their graph, in the type of the network."""
+
+    def __init__(self, signal, dtype):
+        torch.manual_seed(0)
+        self.signal, self.dtype = signal, dtype
+        self.model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)).to(
+            dtype
+        )
+
+    def residuals(self):
+        x = self.signal.coordinates.to(self.dtype)
+        return self.model(x) - self.signal.values.to(self.dtype)
+
+    def score(self, name):
+        return self.residuals().square().sum(1)
+
+    def step(self, sampler, step):
+        indices = sampler.indices(step, self)
+        residuals = self.residuals()[indices]
+        weights = 1 if sampler.weights is None else sampler.weights[:, None]
+        sampler.observe(indices, residuals)
+        self.model.zero_grad()
+        (weights * residuals.square()).mean().backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", NAMES)
+def test_any_loop_can_use_a_sampler_and_no_graph_is_kept(name, dtype):
+    signal = image()
+    sampler, loop = make(name, signal, 20), Loop(signal, dtype)
+    for step in range(4):
+        loop.step(sampler, step)
+    held = [value for value in vars(sampler).values() if isinstance(value, torch.Tensor)]
+    assert not any(value.requires_grad for value in held)
+
+
+def test_residuals_that_are_no_number_are_refused():
+    signal = image()
+    sampler = ErrorMemory(signal, 20, 0)
+    sampler.observe(torch.arange(144), torch.full((144, 3), torch.nan))
+    sampler.complete = True
+    with pytest.raises(ValueError, match=r"^weights: add up to nan, needs finite numbers"):
+        sampler.indices(0, view(signal))

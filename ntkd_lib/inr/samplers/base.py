@@ -7,6 +7,7 @@ It works in any training loop that offers a ``State``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -69,7 +70,9 @@ class Sampler:
         raise NotImplementedError
 
     def observe(self, indices: Indices, residuals: Float[Tensor, "b c"]) -> None:
-        """Hear of the residuals that the step's own forward pass has given; most samplers need none.
+        """Take in the residuals that the step's own forward pass has computed; most samplers need none.
+
+        Their graph is not kept, and any floating type will do.
 
         Args:
             indices: The step's points.
@@ -128,12 +131,18 @@ class Sampler:
 
         Returns:
             Distinct positions, sorted, at most ``number``.
+
+        Raises:
+            ValueError: Weights that are not finite.
         """
         edges = weights.double().cumsum(0)
-        if number == 0 or not edges[-1] > 0:
+        total = edges[-1].item()
+        if not isfinite(total):
+            raise ValueError(f"weights: add up to {total}, needs finite numbers: a residual is no number")
+        if number == 0 or not total > 0:
             return torch.empty(0, dtype=torch.long, device=self.device)
         start = torch.rand((), generator=self.generator, device=self.device, dtype=torch.float64)
-        marks = (torch.arange(number, device=self.device, dtype=torch.float64) + start) * (edges[-1] / number)
+        marks = (torch.arange(number, device=self.device, dtype=torch.float64) + start) * (total / number)
         found = torch.searchsorted(edges, marks, right=True).clamp_(max=self.count - 1)
         return torch.unique_consecutive(found)
 
@@ -158,9 +167,10 @@ def magnitude(residuals: Float[Tensor, "n c"]) -> PerPoint:
     """Sum absolute residuals over channels.
 
     Args:
-        residuals: ``(n, c)``.
+        residuals: ``(n, c)``, of any floating type.
 
     Returns:
-        One number a point.
+        One number per point, in 32 bits or more and apart from the graph of the residuals.
     """
-    return residuals.abs().sum(1)
+    size = residuals.detach().abs()
+    return (size.float() if size.element_size() < 4 else size).sum(1)

@@ -82,7 +82,7 @@ class SoftMining(Sampler):
 
     def observe(self, indices: Indices, residuals: Tensor) -> None:
         """Remember the errors of the step."""
-        self.memory[indices] = magnitude(residuals) + 1e-8
+        self.memory[indices] = (magnitude(residuals) + 1e-8).to(self.memory)
 
 
 build = SoftMining
