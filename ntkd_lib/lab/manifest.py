@@ -1,0 +1,94 @@
+"""The manifest of recorded results: one SHA-256 per file, so that an edited or a forged file shows.
+
+``sha256sum -c results/SHA256SUMS`` checks it in the project's folder. Programs that record renew the lines of
+what they wrote; whoever changes a number by hand changes a line that is under version control.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ntkd_lib.lab.atomic import write_text
+from ntkd_lib.lab.digest import sha256_file
+from ntkd_lib.lab.layout import project_root, results_root
+
+DRAWN = ("book/_static/readme.svg",)  # recorded numbers outside of results/
+_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+
+
+def manifest_file() -> Path:
+    """Name the manifest."""
+    return results_root() / "SHA256SUMS"
+
+
+def renew_manifest(*written: Path) -> None:
+    """Hash files that were just recorded again; without any, every recorded file."""
+    with _locked():
+        sums = {**_manifest(), **_hashes(map(_label, written))} if written else _hashes(recorded_files())
+        lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
+        write_text(manifest_file(), "".join(lines))
+
+
+def recorded_files() -> list[str]:
+    """List what the manifest covers, by path from the project's folder."""
+    files = (path for path in results_root().rglob("*") if path.is_file() and not path.name.startswith("."))
+    drawn = [name for name in DRAWN if (project_root() / name).is_file()]
+    return sorted([*drawn, *(_label(path) for path in files if path != manifest_file())])
+
+
+def manifest_problems() -> Iterator[str]:
+    """List recorded files that are not what the manifest says."""
+    recorded = recorded_files()
+    if not manifest_file().is_file() and set(recorded) - set(DRAWN):
+        yield "results/SHA256SUMS is missing; restore it from version control"
+        return
+    try:
+        sums = _manifest()
+    except ValueError as error:
+        yield str(error)
+        return
+    hashes = _hashes(recorded) if sums else {}
+    for name in sorted({*hashes, *sums}):
+        if name not in hashes:
+            yield f"{name} is missing, but results/SHA256SUMS lists it"
+        elif name not in sums:
+            yield f"{name} was added by hand: results/SHA256SUMS does not list it"
+        elif sums[name] != hashes[name]:
+            yield f"{name} was changed after it was recorded: its SHA-256 is not that of results/SHA256SUMS"
+
+
+def _label(path: Path) -> str:
+    return path.absolute().relative_to(project_root()).as_posix()
+
+
+def _hashes(names: "Iterator[str] | list[str]") -> dict[str, str]:
+    return {name: sha256_file(project_root() / name) for name in names}
+
+
+def _manifest() -> dict[str, str]:
+    if not manifest_file().is_file():
+        return {}
+    lines = manifest_file().read_text(encoding="utf-8").splitlines()
+    matches = [_LINE.fullmatch(line) for line in lines]
+    if None in matches:
+        line = matches.index(None) + 1
+        raise ValueError(f"results/SHA256SUMS line {line}: is not a SHA-256, two spaces and a path")
+    return {match[2]: match[1] for match in matches if match}
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    results_root().mkdir(parents=True, exist_ok=True)
+    handle = os.open(results_root(), os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+if __name__ == "__main__":
+    renew_manifest()
