@@ -17,6 +17,8 @@ from benchmarks.entk_checks import checks, print_checks
 from benchmarks.entk_ways import TILES, WAYS, growth_of, installed, task
 from benchmarks.entk_worker import Worker
 from ntkd_lib.lab.atomic import write_json
+from ntkd_lib.lab.layout import results_root
+from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.provenance import snapshot
 
 ROWS = [
@@ -173,6 +175,8 @@ def main(words: list[str] | None = None) -> None:
         taken = {"seconds": round(time.perf_counter() - start, 1), "limit": chosen.limit, "peers": versions}
         state = {**snapshot(), "threads": 1, **taken}
         write_json(chosen.json, {"rows": found, "checks": checked, "provenance": state})
+        if results_root() in chosen.json.absolute().parents:
+            renew_manifest(chosen.json)
 
 
 if __name__ == "__main__":

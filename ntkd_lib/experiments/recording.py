@@ -12,6 +12,7 @@ import click
 from ntkd_lib.data.registry import Located, locate
 from ntkd_lib.lab.evidence import DataState, Evidence, Metric, load_evidence, save_evidence
 from ntkd_lib.lab.layout import results_root
+from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.provenance import snapshot
 from ntkd_lib.lab.store import CellStore
 
@@ -80,8 +81,9 @@ class Recording:
         return load_evidence(self.path, recorded=True).metrics if self.path.exists() else {}
 
     def save(self, evidence: Evidence) -> None:
-        """Write evidence to where recorded evidence is."""
+        """Write evidence to where recorded evidence is, and its line of the manifest."""
         save_evidence(self.path, evidence)
+        renew_manifest(self.path)
 
 
 def seconds_of(keys: Sequence[str], store: CellStore) -> float:

@@ -7,7 +7,7 @@ what they wrote; whoever changes a number by hand changes a line that is under v
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,15 +42,16 @@ def recorded_files() -> list[str]:
 def manifest_problems() -> Iterator[str]:
     """List recorded files that are not what the manifest says."""
     recorded = recorded_files()
-    if not manifest_file().is_file() and set(recorded) - set(DRAWN):
-        yield "results/SHA256SUMS is missing; restore it from version control"
+    if not manifest_file().is_file():
+        if set(recorded) - set(DRAWN):
+            yield "results/SHA256SUMS is missing; restore it from version control"
         return
     try:
         sums = _manifest()
     except ValueError as error:
         yield str(error)
         return
-    hashes = _hashes(recorded) if sums else {}
+    hashes = _hashes(recorded)
     for name in sorted({*hashes, *sums}):
         if name not in hashes:
             yield f"{name} is missing, but results/SHA256SUMS lists it"
@@ -64,7 +65,7 @@ def _label(path: Path) -> str:
     return path.absolute().relative_to(project_root()).as_posix()
 
 
-def _hashes(names: "Iterator[str] | list[str]") -> dict[str, str]:
+def _hashes(names: Iterable[str]) -> dict[str, str]:
     return {name: sha256_file(project_root() / name) for name in names}
 
 

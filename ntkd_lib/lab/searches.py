@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.layout import results_root
+from ntkd_lib.lab.manifest import renew_manifest
 
 
 def search_file(notebook: str) -> Path:
@@ -18,6 +20,12 @@ def search_file(notebook: str) -> Path:
         notebook: full name, such as `01_ntkd_classification`.
     """
     return results_root() / "searches" / f"{notebook}.json"
+
+
+def save_search(notebook: str, content: Mapping[str, Any]) -> None:
+    """Record a notebook's search, and its line of the manifest."""
+    write_json(search_file(notebook), content)
+    renew_manifest(search_file(notebook))
 
 
 @cache

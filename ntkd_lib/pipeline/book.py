@@ -22,6 +22,7 @@ from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.digest import digest_json, sha256_file
 from ntkd_lib.lab.evidence import Evidence, collect_evidence, load_evidence
 from ntkd_lib.lab.layout import Layout, project_root, results_root, tier_layout
+from ntkd_lib.lab.manifest import manifest_problems
 from ntkd_lib.lab.sources import source_digest
 from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.pipeline.errors import PipelineError
@@ -88,6 +89,11 @@ def _require_seal(layout: Layout, notebook: str, tier: str) -> None:
         )
 
 
+def _require_recorded() -> None:
+    for problem in manifest_problems():
+        raise BookError(f"{problem} (restore it, or renew the manifest: python -m ntkd_lib.lab.manifest)")
+
+
 @contextlib.contextmanager
 def _only_one(layout: Layout) -> Iterator[None]:
     layout.base.mkdir(parents=True, exist_ok=True)
@@ -98,6 +104,7 @@ def _only_one(layout: Layout) -> Iterator[None]:
 
 def _build(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
     _contents(notebooks)
+    _require_recorded()
     _restore_swapped(layout.html)
     digest = book_digest(layout, tier, notebooks)
     mark = layout.html / DIGEST

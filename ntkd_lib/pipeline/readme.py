@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from ntkd_lib.lab.atomic import write_bytes, write_text
 from ntkd_lib.lab.layout import project_root
+from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
 
 if TYPE_CHECKING:
     from ntkd_lib.lab.verdicts import Verdict
 
+WRITE = "python -m ntkd_lib.pipeline.readme"
 MARK = "<!-- claims -->"
 HEAD = ("| claim | paper | ours [95 % interval] | verdict |", "|---|---|---|---|")
 
@@ -65,6 +67,20 @@ def with_claims(text: str, block: str) -> str:
     return f"{parts[0]}{MARK}\n{block}\n{MARK}{parts[2]}"
 
 
+def written(text: str) -> str:
+    """Write the claim table and the bound numbers of README.md from the recorded evidence."""
+    return Page("README.md", "", recorded_runs()).plain(with_claims(text, claims_block(recorded_headlines())))
+
+
+def readme_problems() -> list[str]:
+    """Say whether README.md shows other numbers than the recorded evidence gives."""
+    path = project_root() / "README.md"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if not text or written(text) == text:
+        return []
+    return [f"README.md: its numbers are not those of the recorded evidence; write them anew: {WRITE}"]
+
+
 def figure_bytes() -> bytes:
     """Draw the README's figure from the reference run."""
     from ntkd_lib.figures.ntkd_classification import draw_headline
@@ -80,9 +96,10 @@ def figure_bytes() -> bytes:
 def main() -> None:
     """Write the table into README.md, and the figure beside the book's styles."""
     path = project_root() / "README.md"
-    text = with_claims(path.read_text(encoding="utf-8"), claims_block(recorded_headlines()))
-    write_text(path, Page("README.md", "", recorded_runs()).plain(text))
-    write_bytes(project_root() / "book" / "_static" / "readme.svg", figure_bytes())
+    write_text(path, written(path.read_text(encoding="utf-8")))
+    drawing = project_root() / "book" / "_static" / "readme.svg"
+    write_bytes(drawing, figure_bytes())
+    renew_manifest(drawing)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ntkd_lib.lab.digest import sha256_file
 from ntkd_lib.lab.layout import Layout, build_root, cell_root, results_root, tier_layout
+from ntkd_lib.lab.manifest import manifest_problems
 from ntkd_lib.lab.outcome import all_verdicts
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.notebooks import all_notebooks
@@ -17,7 +18,7 @@ _REFUSALS = (PipelineError, RuntimeError, ValueError, OSError)
 def verify(tier: str, contract: Path | None = None) -> list[str]:
     """List what is wrong with a tier's results, the recorded evidence and the claim rules."""
     layout = tier_layout(tier)
-    problems = [*_claim_problems(contract), *_recorded_problems()]
+    problems = [*_claim_problems(contract), *_recorded_problems(), *manifest_problems(), *_readme_problems()]
     for notebook in all_notebooks():
         problems += _notebook_problems(layout, notebook.name)
     for folder in sorted((build_root() / "runs").glob("*-*")):
@@ -43,6 +44,15 @@ def _recorded_problems() -> Iterator[str]:
             load_evidence(path)
         except _REFUSALS as error:
             yield f"results/{path.name}: {one_line(error)}"
+
+
+def _readme_problems() -> Iterator[str]:
+    from ntkd_lib.pipeline.readme import readme_problems
+
+    try:
+        yield from readme_problems()
+    except _REFUSALS as error:
+        yield f"README.md: {one_line(error)}"
 
 
 def _notebook_problems(layout: Layout, name: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from ntkd_lib.figures.publish import show
 from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
 from ntkd_lib.lab.evidence import DataState, Evidence, Metric, save_evidence
 from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.outcome import all_verdicts
 from tests.setup.project import ROOT
 
@@ -29,6 +30,7 @@ def copy_project(root):
         shutil.copyfile(ROOT / name, root / name)
     shutil.copytree(ROOT / "book", root / "book")
     shutil.copytree(ROOT / "results/benchmarks", root / "results/benchmarks")
+    renew_manifest()
     (root / "notebooks").mkdir()
     for name in (CHAPTER, SCOREBOARD):
         package = "scoreboard" if name == SCOREBOARD else "ntkd_classification"

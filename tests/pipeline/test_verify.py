@@ -8,6 +8,7 @@ import pytest
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.digest import digest_json, sha256_file
 from ntkd_lib.lab.evidence import DataState, load_evidence, save_evidence
+from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.pipeline import outcome
 from ntkd_lib.pipeline.outcome import outcome_lines
@@ -148,6 +149,11 @@ def test_evidence_without_a_run_is_found(changed):
 def test_changed_recorded_evidence_is_found(changed):
     evidence = load_evidence(changed.evidence)
     save_evidence(changed.root / "results/toy.json", evidence)
+    assert verify("smoke") == [
+        "results/SHA256SUMS is missing; restore it from version control",
+        f"{NAME}: results/toy.json came since it ran",
+    ]
+    renew_manifest(changed.root / "results/toy.json")
     assert verify("smoke") == [f"{NAME}: results/toy.json came since it ran"]
     changed.edit(changed.root / "results/toy.json", '"toy_score"', '"toy_skore"')
     assert "results/toy.json: results/toy.json: changed since" in "\n".join(verify("smoke"))

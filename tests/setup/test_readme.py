@@ -1,6 +1,7 @@
 """The README: its claim table is that of the recorded evidence, and what it tells people to type works."""
 
 import re
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -21,6 +22,19 @@ def blocks(language):
 def test_the_claim_table_is_that_of_the_recorded_evidence():
     block = readme.claims_block(readme.recorded_headlines())
     assert readme.with_claims(TEXT, block) == TEXT, "run python -m ntkd_lib.pipeline.readme"
+
+
+def test_an_edited_table_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("NTKD_ROOT", str(tmp_path))
+    shutil.copytree(ROOT / "results", tmp_path / "results")
+    shutil.copyfile(ROOT / "claims.yml", tmp_path / "claims.yml")
+    page = tmp_path / "README.md"
+    page.write_text(TEXT.replace("make", "make -s"))
+    assert readme.readme_problems() == []
+    first, number, rest = re.split(r"(\d\d\.\d\d)(?=[^|]*\[)", TEXT, maxsplit=1)
+    page.write_text(f"{first}{float(number) + 3:.2f}{rest}")
+    (problem,) = readme.readme_problems()
+    assert problem.startswith("README.md: its numbers are not those of the recorded evidence")
 
 
 def test_a_table_replaces_the_one_before():

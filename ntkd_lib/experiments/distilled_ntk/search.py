@@ -21,12 +21,11 @@ from ntkd_lib.experiments.distilled_ntk.bench import Bench
 from ntkd_lib.experiments.distilled_ntk.cells import CellMaker
 from ntkd_lib.experiments.distilled_ntk.parameters import DistilledParameters
 from ntkd_lib.experiments.distilled_ntk.scoring import Predict, shared
-from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
 from ntkd_lib.lab.provenance import snapshot
-from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.searches import save_search
 from ntkd_lib.lab.store import CellStore
 
 SEED = 1000
@@ -91,8 +90,8 @@ def main() -> None:
         cell = CellMaker(parameters, name, located[name].sha256, epochs).network(SEED)
         record = run_cells([cell], CellStore(cell_root()), workers=1)[cell.name]
         trials += judge(cell.arguments, record)
-    write_json(
-        search_file(NOTEBOOK),
+    save_search(
+        NOTEBOOK,
         {
             "budget": {"ridges": list(RIDGES), "seed": SEED, "images": IMAGES, "points": FEW},
             "data": {name: found.sha256 for name, found in located.items()},

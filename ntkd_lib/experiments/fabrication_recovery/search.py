@@ -16,12 +16,11 @@ from ntkd_lib.experiments.fabrication_recovery.parameters import RecoveryParamet
 from ntkd_lib.experiments.fabrication_recovery.recover import NONE
 from ntkd_lib.experiments.ntkd_classification.methods import Method
 from ntkd_lib.experiments.ntkd_classification.search import draw_settings
-from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
 from ntkd_lib.lab.provenance import snapshot
-from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.searches import save_search
 from ntkd_lib.lab.store import CellStore
 
 TRIALS = 4  # of the 8 points that a method's sequence gives
@@ -99,8 +98,8 @@ def main(workers: int | None) -> None:
         raise click.ClickException(f"the search needs the real data set {parameters.data}, found a stand-in")
     maker = RecoveryMaker(parameters, located.sha256)
     severity = calibrate(maker, workers)
-    write_json(
-        search_file(NOTEBOOK),
+    save_search(
+        NOTEBOOK,
         {
             "budget": {"trials": TRIALS, "seed": TUNING_SEED, "devices": list(TUNING_DEVICES)},
             "data": {parameters.data: located.sha256},

@@ -25,12 +25,11 @@ from ntkd_lib.experiments.koopman_vs_least_squares.methods import (
 from ntkd_lib.experiments.koopman_vs_least_squares.parameters import KoopmanParameters
 from ntkd_lib.experiments.koopman_vs_least_squares.plan import DEGREES, data_sets, sizes
 from ntkd_lib.experiments.trials import draw
-from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
 from ntkd_lib.lab.provenance import snapshot
-from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.searches import save_search
 from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.lab.store import CellStore
 
@@ -188,8 +187,8 @@ def main(workers: int | None) -> None:
     trials = []
     for name, place in located.items():
         trials += Search(CellMaker(parameters, name, place.sha256), workers).trials()
-    write_json(
-        search_file(NOTEBOOK),
+    save_search(
+        NOTEBOOK,
         {
             "budget": {
                 "trials": TRIALS,

@@ -15,12 +15,11 @@ from ntkd_lib.experiments.nint_speedup import NOTEBOOK
 from ntkd_lib.experiments.nint_speedup.cells import Setup, entrant
 from ntkd_lib.experiments.spaces import Range
 from ntkd_lib.experiments.trials import draw
-from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
 from ntkd_lib.lab.provenance import snapshot
-from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.searches import save_search
 from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.lab.store import CellStore
 
@@ -74,8 +73,8 @@ def main() -> None:
         raise click.ClickException("the search needs the real data set signals, found a stand-in")
     planned = cells(located.sha256)
     records = run_cells(planned, CellStore(cell_root()), workers=2)
-    write_json(
-        search_file(NOTEBOOK),
+    save_search(
+        NOTEBOOK,
         {
             "budget": {"trials": TRIALS, "seed": SEED, "images": list(IMAGES), "steps": STEPS},
             "data": {"signals": located.sha256},

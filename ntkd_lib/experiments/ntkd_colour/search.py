@@ -19,13 +19,12 @@ from ntkd_lib.experiments.ntkd_colour.cells import ColourMaker
 from ntkd_lib.experiments.ntkd_colour.methods import METHODS
 from ntkd_lib.experiments.ntkd_colour.settings import SEARCH
 from ntkd_lib.experiments.trials import draw, trial_rows
-from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
 from ntkd_lib.lab.parameters import load_parameters
 from ntkd_lib.lab.provenance import snapshot
-from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.searches import save_search
 from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.lab.store import CellStore
 
@@ -85,8 +84,8 @@ def _record(
     cells: Mapping[tuple[str, int], list[Cell]],
     records: Mapping[str, Record],
 ) -> None:
-    write_json(
-        search_file(SEARCH),
+    save_search(
+        SEARCH,
         {
             "budget": {"trials": TRIALS, "seeds": list(TUNING_SEEDS)},
             "data": {parameters.colour: locate(parameters.colour).sha256},

@@ -11,12 +11,11 @@ from ntkd_lib.experiments.ntkd_segmentation.cells import CellMaker
 from ntkd_lib.experiments.ntkd_segmentation.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
 from ntkd_lib.experiments.trials import draw, trial_rows
-from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
 from ntkd_lib.lab.provenance import snapshot
-from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.searches import save_search
 from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.lab.store import CellStore
 
@@ -63,8 +62,8 @@ def main(workers: int | None, device: str) -> None:
     cells = search_cells(CellMaker(parameters, located.sha256))
     everything = [cell for trials in cells.values() for cell in trials]
     records = run_cells(everything, CellStore(cell_root()), workers=workers)
-    write_json(
-        search_file(NOTEBOOK),
+    save_search(
+        NOTEBOOK,
         {
             "budget": {"trials": TRIALS, "seeds": list(TUNING_SEEDS), "steps": STEPS},
             "data": {parameters.data: located.sha256},

@@ -14,12 +14,11 @@ from ntkd_lib.experiments.spectral_overfitting.fits import job_sample
 from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
 from ntkd_lib.experiments.spectral_overfitting.parameters import SpectralParameters
 from ntkd_lib.experiments.spectral_overfitting.plan import search_cell
-from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
 from ntkd_lib.lab.provenance import snapshot
-from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.searches import save_search
 from ntkd_lib.lab.store import CellStore
 
 RATES = (1e-3, 3e-3, 1e-2, 3e-2)
@@ -64,8 +63,8 @@ def main(workers: int | None) -> None:
     cells = search_cells(parameters)
     everything = [cell for trials in cells.values() for cell in trials]
     records = run_cells(everything, CellStore(cell_root()), workers=workers)
-    write_json(
-        search_file(NOTEBOOK),
+    save_search(
+        NOTEBOOK,
         {
             "budget": {"trials": len(RATES), "seeds": list(TUNING_SEEDS)},
             "parameters": parameters.model_dump(),
