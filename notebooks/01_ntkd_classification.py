@@ -17,10 +17,10 @@
 #
 # A hybrid network lets the camera's optics do its one convolution and leaves only two dense layers to a
 # computer. It is less accurate than a digital network. The NTKD paper {cite:p}`ntkd` trains it to imitate the
-# *tangent kernel* of a digital teacher, and reports for MNIST 91.4 % with labels alone, 95.9 % with
-# soft-label distillation (KD) and 97.3 % with its own loss (NTKD); for CIFAR-10 56.4, 72.5 and 75.6 %. This
-# chapter trains the same students on the same data, gives each the same number of trials to choose its
-# settings, and adds the controls that the paper lacks.
+# *tangent kernel* of a digital teacher, and reports for MNIST {paper}`91.4 %` with labels alone, {paper}`95.9
+# %` with soft-label distillation (KD) and {paper}`97.3 %` with its own loss (NTKD); for CIFAR-10
+# {paper}`56.4, 72.5 and 75.6 %`. This chapter trains the same students on the same data, gives each the same
+# number of trials to choose its settings, and adds the controls that the paper lacks.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -83,19 +83,36 @@ gaps = summary.differences(scores)
 # %% [markdown]
 # ## The answer
 #
-# Not by its kernel. A teacher helps, but soft labels carry its help better than the tangent kernel does, and
-# at less cost.
+# That the tangent kernel closes it is not shown. A teacher helps most where labels are few, and there its
+# soft labels help more than its kernel. Whether the kernel costs accuracy on colour images is open: our NTKD
+# students had another weight decay than those trained on labels or soft labels (settings below), so that
+# their difference cannot be put down to the kernel.
 #
-# - **Digits.** Whatever the loss, the student ends between 98.6 and 98.8 %, above all three of the paper's
-#   numbers. Over five recorded seeds NTKD and soft-label KD are level (0.01 points apart), and labels alone,
-#   trained for as long as NTKD takes, end no lower than either.
-# - **Colour images.** Over five recorded seeds of 36 epochs labels alone reach 74.3 %, soft-label KD 76.3 %
-#   and NTKD 73.2 %; both losses together do what soft labels do alone (76.2 %). The paper's best number,
-#   75.6 %, is reached, but by the student that it calls its baseline.
-# - **Few labels** are where a teacher matters. With 1 % of the labels, over five recorded seeds, soft labels
-#   add 7.9 points on digits and 20.9 on colour images; the kernel adds 3.5 points and none.
-# - **A stronger teacher** changes nothing that we can see: students of a wide network of 91.4 % end 0.1
-#   points above those of a small one of 85.9 %, which five seeds do not tell from zero.
+# - **Digits.** Over {val}`seeds of ntkd.mnist.ntkd.accuracy` recorded seeds labels alone reach
+#   {val}`ntkd.mnist.none.accuracy :.2f` %, soft-label KD {val}`ntkd.mnist.kd.accuracy :.2f` % and NTKD
+#   {val}`ntkd.mnist.ntkd.accuracy :.2f` %. NTKD {val}`order of ntkd.mnist.ntkd.accuracy -
+#   ntkd.mnist.kd.accuracy` KD ({val}`ntkd.mnist.ntkd.accuracy - ntkd.mnist.kd.accuracy :+.2f` points, 95 %
+#   interval {val}`interval of ntkd.mnist.ntkd.accuracy - ntkd.mnist.kd.accuracy :.2f`). Labels alone, trained
+#   for about as long as NTKD takes, reach {val}`ntkd.mnist.none_tuned.accuracy :.2f` %.
+# - **Colour images.** Over {val}`seeds of ntkd.cifar10.ntkd.accuracy` recorded seeds of {param}`epochs
+#   @01_ntkd_classification` epochs labels alone reach {val}`ntkd.cifar10.none.accuracy :.1f` %, soft-label KD
+#   {val}`ntkd.cifar10.kd.accuracy :.1f` %, NTKD {val}`ntkd.cifar10.ntkd.accuracy :.1f` % and both losses
+#   together {val}`ntkd.cifar10.ntkd_kd.accuracy :.1f` %. Labels and soft labels were trained with the same
+#   weight decay; NTKD was not.
+# - **Few labels** are where a teacher matters. With {setup}`1 %` of the labels soft labels add
+#   {val}`ntkd.mnist.kd.labels_0.01.accuracy - ntkd.mnist.none.labels_0.01.accuracy :.1f` points on digits and
+#   {val}`ntkd.cifar10.kd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy :.1f` on colour
+#   images. The kernel adds {val}`ntkd.mnist.ntkd.labels_0.01.accuracy - ntkd.mnist.none.labels_0.01.accuracy
+#   :.1f` points on digits, ahead in {val}`wins of ntkd.mnist.ntkd.labels_0.01.accuracy -
+#   ntkd.mnist.none.labels_0.01.accuracy` seeds; on colour images it {val}`order of
+#   ntkd.cifar10.ntkd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy` labels alone
+#   ({val}`ntkd.cifar10.ntkd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy :+.1f` points,
+#   again with its own weight decay).
+# - **A stronger teacher:** NTKD students of a wide network of {val}`ntkd.cifar10.strong_teacher.accuracy
+#   @01_teacher_strength_wide :.1f` % end {val}`ntkd.cifar10.ntkd_strong_teacher.accuracy -
+#   ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide :+.2f` points from those of a small one of
+#   {val}`ntkd.cifar10.teacher.accuracy @01_teacher_strength_wide :.1f` % (95 % interval {val}`interval of
+#   ntkd.cifar10.ntkd_strong_teacher.accuracy - ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide :.2f`).
 
 # %% tags=["hide-input"]
 figures.answer(gaps)
@@ -106,9 +123,9 @@ claim_box(evidence)
 # %% [markdown]
 # ## The evidence
 #
-# Each dot is one seed. A seed fixes the 55,000 images that students train on, the 5,000 that settings were
-# chosen on, the initial weights and the order of batches; students of one seed share all of it. The test set
-# is read once for each student, after training.
+# Each dot is one seed. A seed fixes the 55,000 images that students train on, the 5,000 images that settings
+# were chosen on, and the initial weights; students of one seed share all of it. The test set is read once for
+# each student, after training.
 
 # %% tags=["hide-input"]
 show(
@@ -122,9 +139,9 @@ show(
 )
 
 # %% [markdown]
-# Because students of one seed share everything but their loss, their differences are sharper than their
-# means. An ordering counts only if the interval of the mean difference lies above zero and, with fewer than
-# eight seeds, every single difference does.
+# Because students of one seed share images and start, they are compared seed by seed. An ordering counts only
+# if the interval of the mean difference lies above zero and, with fewer than eight seeds, every single
+# difference does.
 
 # %% tags=["hide-input"]
 show(
@@ -142,45 +159,53 @@ show(
 figures.score_table(table)
 
 # %% [markdown]
-# The main comparison has three seeds here and controls have one, to keep the run short. Five of each are
-# recorded by `python -m ntkd_lib.experiments.ntkd_controls.record`, which takes half an hour; verdicts rest
-# on these.
+# To keep this run short, the main comparison has {param}`count of seeds` seeds here and controls have
+# {param}`count of control_seeds`. Five seeds of each are recorded by `python -m
+# ntkd_lib.experiments.ntkd_controls.record`, which takes half an hour; verdicts rest on these.
 
 # %% tags=["hide-input"]
 ntkd_controls.gap_table(recorded_controls(), "Digits, the recorded run: differences in points, seed by seed")
 
 # %% [markdown]
-# What to read from it (numbers of the default run and of the recorded one):
+# What to read from it (recorded numbers; those of controls with one seed say so):
 #
-# - **Labels are nearly enough.** A few epochs of plain training, with its learning rate searched for, bring
-#   the very student of the paper to 98.6 %, seven points above the paper's value for it and one above its
-#   NTKD. What a teacher adds to that is 0.15 points, by its kernel as by its soft labels. The time that the
-#   teacher took, spent on longer training with shifted images, gives as much (98.8 %). Differences of this
-#   size hardly outlast a rerun: recorded earlier on another processor, which rounds otherwise, the same five
-#   seeds put NTKD 0.08 points behind KD, and its small lead over two controls (an untrained teacher, the
-#   kernel's trace alone) failed in one seed of five, where now it holds in all.
+# - **Labels are nearly enough.** A few epochs of plain training, with its learning rate searched for, bring a
+#   student of the paper's filters and size to {val}`ntkd.mnist.none.accuracy :.2f` %, where the paper has
+#   {paper}`91.4 %` for it and {paper}`97.3 %` with NTKD. What a teacher adds to that is
+#   {val}`ntkd.mnist.kd.accuracy - ntkd.mnist.none.accuracy :+.2f` points by its soft labels and
+#   {val}`ntkd.mnist.ntkd.accuracy - ntkd.mnist.none.accuracy :+.2f` by its kernel. The time that the teacher
+#   took, spent on longer training with shifted images, gives {val}`ntkd.mnist.none_tuned.accuracy -
+#   ntkd.mnist.none.accuracy :+.2f`. Differences of this size hardly outlast a rerun, because another
+#   processor rounds otherwise: on colour images NTKD's seed {setup}`3` was recorded on two processors and
+#   ends at {val}`seed 3 of ntkd.cifar10.ntkd.accuracy @01_ntkd_classification :.2f` and {val}`seed 3 of
+#   ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide :.2f` %.
 # - **Where the ReLU stands matters more than the loss.** The paper does not say where its nonlinearity is.
-#   With no ReLU at all the student is a linear classifier, at 92.6 % close to the paper's number for labels
-#   alone; with one between the dense layers only it reaches some 97 % with labels alone, and both kinds of
-#   distillation cost accuracy; with one right after the subtraction of the two captures it is well above all
-#   three of the paper's numbers. The last form is our main student, since the published optical classifiers
-#   nearest to this one rectify after the subtraction {cite:p}`optical_kd`.
+#   With no ReLU at all the student is a linear classifier, at {val}`ntkd.mnist.linear.accuracy :.1f` % close
+#   to the paper's number for labels alone. With one between the dense layers only it reaches
+#   {val}`ntkd.mnist.none_hidden.accuracy :.1f` % with labels alone, {val}`ntkd.mnist.kd_hidden.accuracy :.1f`
+#   % with KD and {val}`ntkd.mnist.ntkd_hidden.accuracy :.1f` % with NTKD; with one right after the
+#   subtraction of the two captures {val}`ntkd.mnist.none.accuracy @cpu/01_ntkd_classification :.1f` % with
+#   labels alone. The last form is our main student, since the published optical classifiers nearest to this
+#   one rectify after the subtraction {cite:p}`optical_kd`.
 # - **Eight random PSFs and one dense layer** make a linear classifier when the PSFs are non-negative: the
-#   captures are never negative, so the ReLU does nothing (92.5 %). The paper's 96.12 % needs another
-#   nonlinearity; with the mean of each capture subtracted first, the ReLU acts, and 96.3 % come out
-#   ("captures centred").
-# - **The form of the kernel loss matters.** The raw form (the paper's Eq. 8) and the centred cosine came out
-#   best at nearly the smallest weight that was tried, and then do about what labels alone do. The
-#   trace-normalised form, which leaves the kernel's size alone, gains at a real weight.
+#   captures are never negative, so the ReLU does nothing ({val}`ntkd.random.mnist.f8.accuracy :.1f` %). The
+#   paper's {paper}`96.12 %` needs another nonlinearity; with the mean of each capture subtracted first, the
+#   ReLU acts, and {val}`ntkd.mnist.f8_centred.accuracy :.1f` % come out ("captures centred").
+# - **The form of the kernel loss is not told apart.** The raw form (the paper's Eq. 8), the trace-normalised
+#   one and the centred cosine reach {val}`seed 0 of ntkd.mnist.ntkd_raw.accuracy :.2f`, {val}`seed 0 of
+#   ntkd.mnist.ntkd_normalised.accuracy :.2f` and {val}`ntkd.mnist.ntkd_cosine.accuracy :.2f` % in the first
+#   seed of the reference run. The search drew learning rates for each form on its own, so that such
+#   differences say little about the form.
 
 # %% [markdown]
 # ## Does the kernel move?
 #
-# It does, and little comes of it. The centred cosine between the student's and the teacher's kernel (1 is
-# equal) rises from 0.88 with labels alone to 0.95 with NTKD; but soft labels, which never see a kernel,
-# already take it to 0.94, and all of them end within two tenths of a point of each other. The right panel
-# shows size, as the ratio of mean diagonals: students end at 0.3 to 0.6 of their teacher's, but the one that
-# is asked for size alone at 0.85, with a kernel no more similar than labels alone give.
+# The line to beat is soft labels, which never see a kernel. In this run the centred cosine between the
+# student's and the teacher's kernel ({setup}`1` is equal) is {val}`ntkd.mnist.none.alignment @live :.2f` with
+# labels alone, {val}`ntkd.mnist.kd.alignment @live :.2f` with soft labels and
+# {val}`ntkd.mnist.ntkd_normalised.alignment @live :.2f` with the trace-normalised kernel loss. The right
+# panel shows size, as the ratio of mean diagonals; only the student trained on the trace alone is trained on
+# size itself.
 
 # %% tags=["hide-input"]
 kernels = alignment.kernel_alignment(run)
@@ -217,11 +242,12 @@ show(
 #
 # CIFAR-10 is harder, and a teacher may have more to teach there. The student has 16 colour filters of 7 × 7
 # pixels, each a pair of captures with a digital gain for each colour, and the dense layers 4096–360–200–10:
-# 1.55 million parameters, the "1.62M" of the paper's Table 2. The live run has one seed, and one teacher, a
-# small residual network. A verdict needs five seeds, which
-# `python -m ntkd_lib.experiments.ntkd_colour.record` trains in about three hours on two cores: 36 epochs,
-# longer than the live run can, and 8 where few labels are known. What is recorded stands below the live
-# numbers.
+# {setup}`1.55 million` parameters, the {paper}`"1.62M"` of the paper's Table 2. Seeds of colour images differ
+# in initial weights and order of batches alone: split, teacher and sketch are the same. The live run has
+# {param}`count of colour_seeds` seed and one teacher, a small residual network. A verdict needs five seeds,
+# which `python -m ntkd_lib.experiments.ntkd_colour.record` trains in some hours: {param}`epochs
+# @01_ntkd_classification` epochs, longer than the live run can, and {param}`few_label_epochs
+# @01_ntkd_classification` where few labels are known. Recorded numbers follow the live ones.
 
 # %% tags=["hide-input"]
 colour_scores, colour_gaps = colours.scores(run), colours.differences(run)
@@ -246,22 +272,29 @@ figures.score_table(colour_table)
 ntkd_colour.recorded_tables(recorded.recorded_scores(), recorded.recorded_gaps())
 
 # %% [markdown]
-# **Is a stronger teacher the better one?** (Table 6.) The paper exchanges a ResNet-18 (78.4 %) for a
-# ResNet-50 (88.3 %) on ImageNet-100, and its students gain 1.54 points. Here students of stronger networks
-# stand beside those of the small residual network; nothing else differs between the students. `python -m
-# ntkd_lib.experiments.ntkd_colour.record_teachers` records them: with `--strong resnet18` those of a
-# ResNet-18, which has forty times the small network's weights and learns slowly (ten epochs are what two
-# cores allow); with `--strong wide` those of a network like the small one with seven times its weights. The
-# second is the weightier test: its teachers are 5.6 points apart; the ResNet-18 stands 1.2 above the small
-# network, and the paper's two are 9.9 apart. A gain in the paper's proportion would be 0.9 points, and such a
-# gain would have been seen.
+# **Is a stronger teacher the better one?** (Table 6.) The paper exchanges a ResNet-18 ({paper}`78.4 %`) for a
+# ResNet-50 ({paper}`88.3 %`) on ImageNet-100, and its students gain {paper}`1.54 points`. Here students of
+# stronger networks are compared with those of the small residual network; nothing else differs between the
+# students. `python -m ntkd_lib.experiments.ntkd_colour.record_teachers` records them: with `--strong
+# resnet18` those of a ResNet-18, which has {setup}`forty times` the small network's weights and learns slowly
+# (ten epochs are what two cores allow); with `--strong wide` those of a network like the small one with
+# {setup}`seven times` its weights. The second is the weightier test: its teachers are
+# {val}`ntkd.cifar10.strong_teacher.accuracy - ntkd.cifar10.teacher.accuracy @01_teacher_strength_wide :.1f`
+# points apart, those of the first {val}`ntkd.cifar10.strong_teacher.accuracy - ntkd.cifar10.teacher.accuracy
+# @01_teacher_strength_resnet18 :.1f`, and the paper's two {paper}`9.9`. In the paper's proportion students
+# would gain about a sixth of the distance between their teachers; ours gain
+# {val}`ntkd.cifar10.ntkd_strong_teacher.accuracy - ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide
+# :+.2f` points with the wide network (95 % interval {val}`interval of
+# ntkd.cifar10.ntkd_strong_teacher.accuracy - ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide :.2f`) and
+# {val}`ntkd.cifar10.ntkd_strong_teacher.accuracy - ntkd.cifar10.ntkd.accuracy @01_teacher_strength_resnet18
+# :+.2f` with the ResNet-18.
 
 # %% tags=["hide-input"]
 ntkd_colour.strength_tables(recorded_teachers(), recorded_strength())
 
 # %% [markdown]
-# Differences between students of one seed, which share the split, the start and the order of batches. With a
-# single seed they have no spread and decide nothing; they show the size of what is at stake.
+# Differences between students of one seed, which share the split and the start. A single seed has no spread
+# and decides nothing; it shows the size of what is at stake.
 
 # %% tags=["hide-input"]
 show(
@@ -275,8 +308,8 @@ show(
 
 # %% [markdown]
 # **Does the kernel come nearer?** While students train, their tangent kernel on 64 fixed images is compared
-# with the teacher's. All are watched, also those that never hear a kernel; what labels and soft labels alone
-# do to the kernel is the line to beat.
+# with the teacher's. All are watched, also those that are trained without a kernel; what labels and soft
+# labels alone do to the kernel is the line to beat.
 
 # %% tags=["hide-input"]
 colour_alignment = colours.curves(run, "alignment")
@@ -337,9 +370,9 @@ show(
 # by regression with a tangent kernel at infinite width. At infinite width the number of filters would drop
 # out, and with it the surface. Here, therefore, only the back end is infinitely wide: as many random filters
 # as fit, and the closed-form kernel of the dense layers on their read-out. A signed filter needs two PSFs, so
-# half of $n$ are signed filters. The estimate reads 2,500 training images, takes its
-# ridge from 2,000 validation images and never sees a test image; beside it stands what students trained on
-# labels alone then reached.
+# half of $n$ are signed filters. The estimate reads {param}`estimate_images` training images, takes its ridge
+# from 2,000 validation images and never sees a test image; the figure compares it with what students trained
+# on labels alone then reached.
 
 # %% tags=["hide-input"]
 estimates = controls.estimates(run)
@@ -367,10 +400,10 @@ ntkd_controls.estimate_table(estimates)
 # infinitely many. Here labels are regressed on the read-out, whose kernel is summed over filters, so that
 # 1,000 filters fit into memory; the limit is a closed form. Regression makes rows of one column comparable,
 # but the live run sees only a few hundred training images, so its numbers lie below the paper's. With the
-# 45,000 images that students train on, the limit reaches 67.0 % on CIFAR-10 (recorded run, table below): the
-# paper's last row is reproduced. Non-negative PSFs never let the ReLU act: beyond eight of them nothing is
-# gained, as the student stays a linear classifier. The rise that the paper reports needs captures whose mean
-# is subtracted, or signed filters, as the limit has.
+# 45,000 images that students train on, the limit reaches {val}`ntkd.random.cifar10.infinite.accuracy :.1f` %
+# on CIFAR-10 (table below): the paper's last row is reproduced. Non-negative PSFs never let the ReLU act:
+# beyond eight of them nothing is gained, as the student stays a linear classifier. The rise that the paper
+# reports needs captures whose mean is subtracted, or signed filters, as the limit has.
 
 # %% tags=["hide-input"]
 random_table = controls.random_filters(run)
@@ -391,8 +424,8 @@ ntkd_controls.limit_table(recorded_limit(), controls.PAPER_RANDOM["cifar-10"][0]
 # ## How small can the back end be?
 #
 # The public summary of the paper promises high accuracy with fewer parameters. The hidden layer shrinks from
-# 64 values to 2, and with it the back end, with the settings of the usual size. The claim in the box asks
-# what NTKD loses at a quarter of the parameters.
+# 64 values to 2 values, and with it the back end, with the settings of the usual size. The claim in the box
+# asks what NTKD loses at a quarter of the parameters.
 
 # %% tags=["hide-input"]
 sizes = controls.sizes(run)
@@ -408,14 +441,18 @@ show(
 # %% [markdown]
 # ## Where a teacher should matter most
 #
-# With 1 % or 10 % of the labels, half of each batch are images whose label is known, the other half any
-# image. What the teacher says enters for all of them: its soft labels in KD, its kernel in NTKD. The teacher
-# itself has seen every label; settings are those of the search with all labels. Digits train as many steps as
-# with all labels. Below is the live run; five seeds, and colour images, are in the recorded tables above.
+# With {setup}`1 %` or {setup}`10 %` of the labels, half of each batch are images whose label is known, the
+# other half any image. The teacher's output enters for all of them: its soft labels in KD, its kernel in
+# NTKD. The teacher itself has seen every label; settings are those of the search with all labels. Digits
+# train as many steps as with all labels. Below is the live run; five seeds, and colour images, are in the
+# recorded tables above.
 #
-# Soft labels make up for most of what is missing: with 1 % of the labels digits reach 98.4 % instead of 90.6,
-# colour images 63.4 instead of 42.5. The kernel says which images are alike and not what they show; that is
-# worth 3.5 points on digits and nothing on colour images.
+# Soft labels make up for most of what is missing: with {setup}`1 %` of the labels digits reach
+# {val}`ntkd.mnist.kd.labels_0.01.accuracy :.1f` % where labels alone reach
+# {val}`ntkd.mnist.none.labels_0.01.accuracy :.1f`, colour images {val}`ntkd.cifar10.kd.labels_0.01.accuracy
+# :.1f` where they reach {val}`ntkd.cifar10.none.labels_0.01.accuracy :.1f`. The kernel tells which images are
+# alike and not what they show; with it digits reach {val}`ntkd.mnist.ntkd.labels_0.01.accuracy :.1f` % and
+# colour images {val}`ntkd.cifar10.ntkd.labels_0.01.accuracy :.1f`.
 
 # %% tags=["hide-input"]
 ntkd_controls.gap_table(controls.few_labels(run), "Few labels, this run: differences in points")
@@ -425,9 +462,10 @@ ntkd_controls.gap_table(controls.few_labels(run), "Few labels, this run: differe
 #
 # Theory (arXiv 2606.09792) says that no incoherent mask beats a plain lens when every pixel is read out;
 # masks should gain where detectors are few. So the read-out is averaged over larger and larger detectors, and
-# a lens with as many values stands beside it. With few values on digits, and with 4,096 on colour images, the
-# filters win by far: 73.2 against 55.5 %, both with NTKD (recorded run). That does not contradict the theory,
-# since our lens is read out through pixels so large that as few values remain, and the back end is small.
+# a lens with as many values stands beside it. With 4,096 values on colour images the filters are far ahead:
+# {val}`ntkd.cifar10.ntkd.accuracy :.1f` against {val}`ntkd.cifar10.ideal_lens.accuracy :.1f` %, both with
+# NTKD (recorded). That does not contradict the theory, since our lens is read out through pixels so large
+# that as few values remain, and the back end is small.
 #
 # The paper names depth and strong nonlinearity as its limits: light cannot be subtracted before it is
 # captured, so a second optical layer adds little by itself, and a saturable absorber is the nonlinearity that
@@ -451,16 +489,16 @@ ntkd_controls.depth_table(controls.depths(run))
 # ## How it was made
 #
 # **Student.** 8 signed filters of 7 × 7 pixels, ReLU, 2 × 2 averaging, dense layers 1568–32–10 with a ReLU
-# between them: 50,930 parameters, the "0.05M" of the paper's Table 2.
+# between them: 50,930 parameters, the {paper}`"0.05M"` of the paper's Table 2.
 #
 # **Teacher.** LeNet-5 with 44,426 weights, trained on images shifted by up to two pixels.
 #
-# **Tangent kernel.** With the Jacobian $J(x)$ of the logits over all trainable parameters,
-# $\Theta(x, x') = \langle J(x), J(x') \rangle$, summed over classes: an $n \times n$ matrix for teacher and
-# student alike, whatever their sizes. The student's is computed exactly and in closed form at every fourth
-# step, for 32 images drawn from 10,000 training images. The teacher's never changes, so it is compressed once
-# into features of 128 numbers for each of these images (Nyström landmarks with the exact diagonal); its error
-# on images that are no landmarks is in the table.
+# **Tangent kernel.** With the Jacobian $J(x)$ of the logits over all trainable parameters, $\Theta(x, x') =
+# \langle J(x), J(x') \rangle$, summed over classes: an $n \times n$ matrix for teacher and student alike,
+# whatever their sizes. The student's is computed exactly and in closed form once in {param}`kernel_every`
+# steps, for {param}`kernel_batch` images drawn from {param}`kernel_images` training images. The teacher's
+# never changes, so it is compressed once into features of {param}`landmarks` numbers for each of these images
+# (Nyström landmarks with the exact diagonal); its error on images that are no landmarks is in the table.
 
 # %% tags=["hide-input"]
 figures.teacher_table(summary.teachers(run))
@@ -469,10 +507,11 @@ figures.teacher_table(summary.teachers(run))
 # **Colour images.** Teachers and students train on images that are shifted by up to two pixels and mirrored
 # half of the time, in bfloat16 where autocast allows it; kernels stay in float32. The students' filters start
 # at principal components of image patches without the brightness, each with both signs, scaled so that what
-# they see has standard deviation one; they learn ten times faster than the back end. Soft labels are those of
-# the image and of its mirror image, computed once; shifts are not passed on. The teacher's tangent
-# features are sketched once for each of 2,000 training images, by random signs that also join the classes, so
-# that its kernel of any batch is a product of small matrices. "NTKD + KD" adds both losses.
+# they see has standard deviation one; they learn {setup}`ten times` faster than the back end. Soft labels are
+# those of the image and of its mirror image, computed once; shifts are not passed on. The teacher's tangent
+# features are sketched once for each of {param}`colour_kernel_images` training images, by random signs that
+# also join the classes, so that its kernel of any batch is a product of small matrices. "NTKD + KD" adds both
+# losses.
 
 # %% tags=["hide-input"]
 ntkd_colour.teacher_table(colours.teachers(run))
@@ -498,8 +537,8 @@ training.space_table(colours.searched(run), "What the search on colour images dr
 # **Settings.** Every student with a search of its own got the same number of trials, drawn from a fixed even
 # sequence, and was judged on validation images with a seed that is not among those reported. "NTKD" is the
 # one of the first three forms that won there. On colour images trials last three epochs, and trial *i* of
-# every student has the same learning rate and weight decay. Four trials of three epochs are few: they favour
-# what learns fast.
+# every student has the same learning rate and weight decay. {setup}`Four trials of three epochs` are few:
+# they favour what learns fast.
 
 # %% tags=["hide-input"]
 trials = summary.trials()
@@ -521,9 +560,9 @@ training.space_table(space_rows(methods.METHODS.values()), "What the search draw
 
 # %% [markdown]
 # **Training length.** A verdict needs a plateau: the best validation accuracy of the last eighth of training
-# is at most 0.3 points above the best before it. The control "equal time" trains on shifted images about as
-# long as the NTKD student, its teacher and the compression of its kernel take together (seconds in the
-# tables).
+# is at most {setup}`0.3 points` above the best before it. The control "equal time" trains on shifted images
+# about as long as the NTKD student, its teacher and the compression of its kernel take together (seconds in
+# the tables).
 
 # %% tags=["hide-input"]
 curves = summary.curves(run, ("none", "kd", "ntkd"))

@@ -15,12 +15,12 @@
 # %% [markdown]
 # # Does NTK distillation help an optical front end to find cars?
 #
-# The NTKD paper {cite:p}`ntkd` also cuts cars out of photographs. Its student has 56 optical filters of
-# 3 × 3 pixels, which do the first convolutions during capture, and a small digital back end that turns the
-# read-out into a mask. For simulation the paper reports 74.3 % mean intersection over union (mIoU) with
-# masks alone, 86.7 % with soft-label distillation (KD) and 91.5 % with its own loss (NTKD). This chapter
-# trains such students on photographs reduced to 240 × 160 pixels, split by car, and counts what the optics
-# save in energy.
+# The NTKD paper {cite:p}`ntkd` also cuts cars out of photographs. Its student has 56 optical filters of 3 × 3
+# pixels, which do the first convolutions during capture, and a small digital back end that turns the read-out
+# into a mask. For simulation the paper reports a mean intersection over union (mIoU) of {paper}`74.3 %` with
+# masks alone, {paper}`86.7 %` with soft-label distillation (KD) and {paper}`91.5 %` with its own loss (NTKD).
+# This chapter trains such students on photographs reduced to 240 × 160 pixels, split by car, and counts what
+# the optics save in energy.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -61,15 +61,24 @@ gaps = summary.differences(scores)
 # %% [markdown]
 # ## The answer
 #
-# Not in this setting. Over the five seeds of the recorded run the student that hears the teacher's tangent
-# kernel ends at 92.2 % mIoU on the test cars, above the paper's 91.5 %; but so does the student that sees
-# masks alone, and soft-label distillation ends 0.7 points higher, ahead in every seed. The time that the
-# kernel costs is better spent on more steps: masks alone reach 94.1 % in it. Trained filters are not told
-# from random ones (0.2 points, an interval that spans zero). An ideal lens, with slightly fewer values, costs
-# 1.9 points; one of its seeds was still rising. Why the paper's student ends at 74.3 % without transfer we
-# cannot know; how training starts matters that much here. After 768 images ours stood at 82.6 % on validation
-# cars with batches of 16 and PyTorch's own start, and at 90.2 % with batches of four and weights drawn for
-# ReLUs.
+# Not by its kernel, in this setting. Recorded over {val}`seeds of ntkd.carvana.ntkd.miou` seeds, students end
+# at these scores on the test cars:
+#
+# - **NTKD:** {val}`ntkd.carvana.ntkd.miou :.1f` % mIoU, where the paper reports {paper}`91.5 %`. Masks alone
+#   reach {val}`ntkd.carvana.none.miou :.1f` %. By the 95 % interval of the paired difference ({val}`interval
+#   of ntkd.carvana.ntkd.miou - ntkd.carvana.none.miou :.2f` points) NTKD {val}`order of
+#   ntkd.carvana.ntkd.miou - ntkd.carvana.none.miou` masks alone.
+# - **Soft labels:** {val}`ntkd.carvana.kd.miou :.1f` %, {val}`ntkd.carvana.kd.miou - ntkd.carvana.ntkd.miou
+#   :+.1f` points from NTKD and ahead of it in {val}`wins of ntkd.carvana.kd.miou - ntkd.carvana.ntkd.miou`
+#   seeds.
+# - **Equal time:** masks alone, trained for as long as NTKD takes, reach {val}`ntkd.carvana.none_long.miou
+#   :.1f` %.
+# - **Optics:** trained filters score {val}`ntkd.carvana.none.miou - ntkd.carvana.random_frozen.miou :+.1f`
+#   points from random ones ({val}`interval of ntkd.carvana.none.miou - ntkd.carvana.random_frozen.miou :.1f`)
+#   and {val}`ntkd.carvana.none.miou - ntkd.carvana.lens.miou :+.1f` points from an ideal lens, which reads
+#   out slightly fewer values.
+#
+# Why the paper's student ends at {paper}`74.3 %` without transfer we cannot know.
 
 # %% tags=["hide-input"]
 tables.answer(gaps)
@@ -80,9 +89,9 @@ claim_box(evidence)
 # %% [markdown]
 # ## The evidence
 #
-# Each dot is one seed: initial weights and order of batches, shared by all students of the seed. No car is in
-# two of the three groups (training, validation, test), so that no student meets a test car from another side
-# in training. The test cars are looked at once for each student, after training.
+# Each dot is one seed: initial weights and order of batches, shared by all students of the seed. Training,
+# validation and test share no car, so that no student meets a test car from another side in training. The
+# test cars are looked at once for each student, after training.
 
 # %% tags=["hide-input"]
 show(
@@ -138,13 +147,14 @@ show(
 # %% [markdown]
 # ## What the optics save
 #
-# The paper's three compute energies all amount to 30.9 pJ for a multiply-add, so one constant was used; a
-# capture through the metasurface costs it 3.82 mJ, one through a lens 2.36 mJ. The table counts our networks
-# with the same numbers. The digital twin does the optics' work on a computer, and there are three ways to
-# do it. Run layer by layer at full resolution, as a network with 8, 16 and 32 filters would be, it makes the
-# paper's case. But nothing stands between these layers: a careful programmer merges them into one bank of
-# 7 × 7 filters, and computes that bank only where the sensor's larger pixels need it. Against this twin the
-# optics save nothing, because the capture alone costs more than all the work that it replaces.
+# The paper's three compute energies all amount to {paper}`30.9 pJ` for a multiply-add, so one constant was
+# used; a capture through the metasurface costs it {paper}`3.82 mJ`, one through a lens {paper}`2.36 mJ`. The
+# table counts our networks with the same numbers. The digital twin does the optics' work on a computer, and
+# there are three ways to do it. Run layer by layer at full resolution, as a network with 8, 16 and 32 filters
+# would be, it makes the paper's case. But nothing stands between these layers: a careful programmer merges
+# them into one bank of 7 × 7 filters, and computes that bank only where the sensor's larger pixels need it.
+# Against this twin the optics save nothing, because the capture alone costs more than all the work that it
+# replaces.
 
 # %% tags=["hide-input"]
 tables.energy_table(energy.table())
@@ -152,11 +162,11 @@ tables.energy_table(energy.table())
 # %% [markdown]
 # ## How it was made
 #
-# **Student.** 8, then 16, then 32 signed filters of 3 × 3 pixels follow each other without a nonlinearity, so
-# the optics apply their product, 32 filters of 7 × 7 pixels a colour, in one pair of captures a channel. The
-# sensor's pixels average 4 × 4 pixels of the scene. The back end goes down by strided and up by transposed
-# convolutions; in all 234,873 parameters, a quarter of the paper's "1.06M" read as parameters and nine
-# tenths of it read as megabytes.
+# **Student.** Banks of 8, 16 and 32 signed filters of 3 × 3 pixels follow each other without a nonlinearity,
+# so the optics apply their product, 32 filters of 7 × 7 pixels a colour, in one pair of captures a channel.
+# The sensor's pixels average 4 × 4 pixels of the scene. The back end goes down by strided and up by
+# transposed convolutions; in all 234,873 parameters, a quarter of the paper's {paper}`"1.06M"` read as
+# parameters and nine tenths of it read as megabytes.
 #
 # **Controls.** *Ideal lens*: the plain image, resampled to a little less than the same number of values, into
 # the same back end. *Random signed filters*: left at their random start. *Random PSFs, one up-sampling
@@ -172,14 +182,14 @@ tables.energy_table(energy.table())
 # | projected | $g = S f / \sqrt{c\,h\,w}$, random signs $S$ | estimates the mean kernel of a pixel |
 #
 # With the Jacobian $J$ of $g$ over all trainable parameters, $\Theta(x, x') = \langle J(x), J(x') \rangle$,
-# summed over the outputs of $g$. The student's is exact, at every 25th step and for four images; the
-# teacher's is compressed once into features (landmarks with the exact diagonal). The losses are those of
-# {doc}`01_ntkd_classification`: raw, trace-normalised, centred cosine. "NTKD" is the one that won on
-# validation cars; the raw form and both summaries are always shown.
+# summed over the outputs of $g$. The student's is exact, once in {param}`kernel_every` steps and for
+# {param}`kernel_batch` images; the teacher's is compressed once into features (landmarks with the exact
+# diagonal). The losses are those of {doc}`01_ntkd_classification`: raw, trace-normalised, centred cosine.
+# "NTKD" is the one that won on validation cars; the raw form and both summaries are always shown.
 #
-# **Training.** All students see 400 batches of four images, every other batch mirrored, with AdamW and a
-# learning rate that rises for a tenth of the steps and then falls to zero. Convolutions are computed in
-# bfloat16, kernels and scores in float32.
+# **Training.** All students see {param}`steps` batches of {param}`batch` images, every other batch mirrored,
+# with AdamW and a learning rate that rises for a tenth of the steps and then falls to zero. Convolutions are
+# computed in bfloat16, kernels and scores in float32.
 #
 # **Teacher.** A small U-Net, trained once and shared by all seeds.
 
@@ -210,7 +220,7 @@ training.space_table(space_rows(methods.METHODS.values()), "What the search draw
 
 # %% [markdown]
 # **Training length.** A verdict needs a plateau: the best validation score of the last eighth of training is
-# at most 0.3 points above the best before it.
+# at most {setup}`0.3 points` above the best before it.
 
 # %% tags=["hide-input"]
 curves = summary.curves(run, ("none", "kd", "ntkd", "none_long"))

@@ -17,11 +17,11 @@
 #
 # Spectral distillation {cite:p}`spectral` expands what a trained network says on its training inputs in the
 # eigenvectors of a kernel, shrinks the coefficients, and keeps the result as the student: a formula. The
-# paper says that this student predicts better than every network it was tried on, that it is 359 times
-# smaller, that its error is certified, and that counting modes proves overfitting without held-out data. Only
-# its abstract is public and its data are not. This chapter rebuilds the method on a stand-in whose parameter
-# counts fit the paper's, so every verdict on the paper's numbers is marked *proxy*, and adds the controls
-# that decide what the numbers mean.
+# paper says that this student predicts better than every network it was tried on, that it is {paper}`359
+# times` smaller, that its error is certified, and that counting modes proves overfitting without held-out
+# data. Only its abstract is public and its data are not. This chapter rebuilds the method on a stand-in whose
+# parameter counts fit the paper's, so every verdict on the paper's numbers is marked *proxy*, and adds the
+# controls that decide what the numbers mean.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -66,27 +66,37 @@ figures.answer(six, areas)
 claim_box(evidence)
 
 # %% [markdown]
-# What stands: a network that holds noise predicts better after it has been projected on a smooth kernel. This
-# is so for all six, at the end of training and stopped in time. What does not:
+# A formula can replace these networks, but it needs no network to be fitted, and counting modes does not show
+# overfitting. What stands: a network that holds noise predicts better after it has been projected on a smooth
+# kernel, {val}`spectral.six.networks_improved :.0f` of six in the recorded run, at the end of training; in
+# this run {val}`spectral.six.networks_improved @live :.0f` of six, and
+# {val}`spectral.six.stopped_networks_improved @live :.0f` of six where they are stopped in time. What does
+# not:
 #
-# - **The teacher adds nothing.** The same kernel with the same GCV, fitted straight to the labels, is as good
-#   as the student of every network or better; over all six the student is 0.02 RMSE behind.
-# - **Counting modes does not show overfitting.** The largest network fits its labels to a third of the noise,
-#   and yet exceeds twice the noise level in 78 modes only, where the data hold 118.
+# - **The teacher adds nothing.** The same kernel with the same GCV, fitted straight to the labels, is the
+#   control. The RMSE of the students, averaged over the six networks, {val}`order of
+#   spectral.six.student_rmse - spectral.six.krr_labels_rmse` the RMSE of the control
+#   ({val}`spectral.six.student_rmse - spectral.six.krr_labels_rmse :+.3f`, 95 % interval {val}`interval of
+#   spectral.six.student_rmse - spectral.six.krr_labels_rmse :.3f`).
+# - **Counting modes does not show overfitting.** The largest network exceeds twice the noise level in
+#   {val}`spectral.w512_256.net_modes :.0f` modes, where the data hold {val}`spectral.w512_256.kstar :.0f`,
+#   whatever noise it has fitted: its training RMSE in this run is {val}`spectral.w512_256.train_rmse @live
+#   :.2f`, where the noise has standard deviation {setup}`1`.
 # - **The certificate is about the training inputs.** There it is exact; as a bound on new inputs it held for
-#   none of sixty students.
-# - **The test flags fitted noise, not harm.** Networks that are past their best it tells from others little
-#   better than their training error does. Used as an estimate of the risk, the same sum does as well as a
-#   holdout of a fifth of the samples, with none held out; five-fold cross-validation does better, for five
-#   more trainings.
+#   {val}`spectral.six.certificate_coverage :.0f` % of the students of six networks and {val}`seeds of
+#   spectral.six.certificate_coverage` seeds.
+# - **The test flags fitted noise, not harm.** By the contract's definition of harm its area under the ROC
+#   curve is {val}`spectral.grid.harmful_auc :.2f` ({setup}`0.5` is chance). Used as an estimate of the risk
+#   the same sum needs no held-out samples; tables below set it beside a holdout and cross-validation, which
+#   need more data or more trainings.
 
 # %% [markdown]
 # ## The evidence
 #
-# Friedman-1 with 14 inputs, of which five matter, 500 training samples and noise of standard deviation 1.
-# Each seed redraws inputs, targets and initial weights. Networks are trained for 1,600 full-batch epochs; the
-# test has 10,000 fresh samples. A network "stopped in time" is the same one at the checkpoint with the lowest
-# error on 500 further samples.
+# Friedman-1 with 14 inputs, of which five matter, {param}`rows` training samples and noise of standard
+# deviation {setup}`1`. Each seed redraws inputs, targets and initial weights. Networks are trained for
+# {param}`epochs` full-batch epochs; the test has {param}`test_points` fresh samples. A network "stopped in
+# time" is the same one at the checkpoint with the lowest error on 500 further samples.
 
 # %% tags=["hide-input"]
 show(
@@ -116,8 +126,8 @@ shown.figures_table(summary.paper_figures(scores))
 # - **Effective is not stored.** The paper divides the number of weights by $\operatorname{tr} H$. To predict,
 #   the formula needs all training inputs as well. By that count the smallest network is not compressed but
 #   blown up.
-# - **Two of the paper's own numbers pull apart.** If 76 modes hold signal, a student of 250 to 390 effective
-#   parameters keeps noise by the paper's own measure.
+# - **Two of the paper's own numbers pull apart.** If {paper}`76` modes hold signal, a student of {paper}`250
+#   to 390` effective parameters keeps noise by the paper's own measure.
 
 # %% tags=["hide-input"]
 shown.controls_table(summary.controls(run))
@@ -163,12 +173,12 @@ show(
 # with $a$ the coefficients of the fitted values and $b$ those of the labels. It is standard normal if the
 # tail holds nothing but noise and the fit did not see that noise. The grid crosses six targets, four noise
 # levels, uneven noise, shuffled labels, weight decay, six networks and eight checkpoints from underfitting to
-# interpolation. The contract fixed in advance what counts as harmful: a true risk 25 % above the best of that
-# training run. Read to the letter this includes networks that have hardly begun to learn, whose tail is empty
-# because they have fitted nothing; no test of fitted noise can find those. So a second truth is kept beside
-# it, *past its best*: 25 % above the best of the checkpoints so far. We adopted it after a first small run,
-# and no verdict rests on it. A *large gap* means that test minus training error is more than half of the test
-# error.
+# interpolation. The contract fixed in advance what counts as harmful: a true risk {setup}`25 %` above the
+# best of that training run. Read to the letter this includes networks that have hardly begun to learn, whose
+# tail is empty because they have fitted nothing; no test of fitted noise can find those. So a second truth is
+# kept beside it, *past its best*: {setup}`25 %` above the best of the checkpoints so far. We adopted it after
+# a first small run, and no verdict rests on it. A *large gap* means that test minus training error is more
+# than half of the test error.
 
 # %% tags=["hide-input"]
 refitted = detection.compared(points)
@@ -197,8 +207,8 @@ shown.rate_table(detection.rates(points), summary.null_rates(run))
 # How to read these tables:
 #
 # - **The level is right where the assumptions are.** In the first row target and kernel match, cut and noise
-#   level are known, and the network saw other noise: the test should flag 5 % there. The second row estimates
-#   cut and noise level from the labels, as any user has to.
+#   level are known, and the network saw other noise: the test should flag {setup}`5 %` there. The second row
+#   estimates cut and noise level from the labels, as any user has to.
 # - **A flag is not harm.** A network fits some noise long before its risk begins to rise, so a test for
 #   fitted noise flags healthy networks too; the column "flagged, not past its best" counts them. Where the
 #   target is rougher than the kernel, the tail holds signal, and a network that learns it is flagged for it.
@@ -231,7 +241,8 @@ shown.calibration_table(detection.calibration(points))
 # %% [markdown]
 # The estimate charges one degree of freedom for each mode before the cut, whether the network has learned it
 # or not; this weighs on early checkpoints. It takes everything beyond the cut for noise; with a rough target
-# that is wrong, and the noise level comes out too high. A slope of 1 would mean that it is calibrated.
+# that is wrong, and the noise level comes out too high. A slope of {setup}`1` would mean that it is
+# calibrated.
 
 # %% [markdown]
 # ## Certificates that hold, and what they are about
@@ -256,7 +267,7 @@ shown.example_table(examples)
 # ## The report that a reader would ask for
 #
 # `spectral_report(model, x, y)` takes anything with `predict`. Here scikit-learn's own network with one
-# hidden layer of 64 is fitted to the diabetes data, in units of the labels' standard deviation.
+# hidden layer of 64 units is fitted to the diabetes data, in units of the labels' standard deviation.
 
 # %%
 report, true_optimism = tables.example_report(run)
@@ -304,22 +315,22 @@ shown.scaling_table(tables.single(run, "scaling"))
 #
 # **Student.** With $K$ the centred Gaussian Gram matrix of the training inputs, $K = U \Lambda U^\top$, and
 # $t$ the teacher's outputs there, the student is $f(x) = \bar t + k(x)^\top (K + \alpha I)^{-1} (t - \bar
-# t)$: mode $k$ is kept to the share $h_k = \lambda_k / (\lambda_k + \alpha)$. Width (half to four times the
-# median distance) and $\alpha$ (200 values) minimise
+# t)$: mode $k$ is kept to the share $h_k = \lambda_k / (\lambda_k + \alpha)$. Width ({setup}`half to four
+# times` the median distance) and $\alpha$ (200 values) minimise
 #
 # $$\mathrm{GCV} = \frac{\tfrac1n \lVert (I - H) t \rVert^2}{(1 - \operatorname{tr} H / (n-1))^2} .$$
 #
 # A centred Gram matrix has $n - 1$ modes; with $n$ in the denominator GCV runs to interpolation. Effective
 # parameters are $\operatorname{tr} H = \sum_k h_k$. To predict, the student also needs every training input:
-# $nd + n$ stored numbers, 7,500 here.
+# $nd + n$ stored numbers for $n$ inputs of $d$ values.
 #
 # **Networks.** ReLU, He initialisation, standardised inputs and labels, Adam on full batches. For each of the
 # six the learning rate falls to zero along a cosine, so that training ends on a plateau. It starts from that
-# of four values between 0.001 and 0.03 which had the lowest validation error at the end of training, on three
-# seeds that nothing else uses: the best case for the networks in the paper's comparison. In the grid and on
-# the two small tables all networks, rivals included, keep a rate of 0.003, untuned. In the grid wide networks
-# train for fewer epochs, since they interpolate sooner.
-# Replicates are stacked and trained at once; one batched product a layer replaces a loop over networks:
+# of {setup}`four values between 0.001 and 0.03` which had the lowest validation error at the end of training,
+# on three seeds that nothing else uses: the best case for the networks in the paper's comparison. In the grid
+# and on the two small tables all networks, rivals included, keep a rate of {setup}`0.003`, untuned. In the
+# grid wide networks train for fewer epochs, since they interpolate sooner. Replicates are stacked and trained
+# at once; one batched product a layer replaces a loop over networks:
 
 # %% tags=["hide-input"]
 count, seconds = summary.fits_counted(run)
@@ -329,9 +340,10 @@ shown.speed_table(tables.single(run, "speed"))
 f"{count:,} fits of the validation grid took {seconds:,.0f} seconds on one thread."
 
 # %% [markdown]
-# **Rivals.** Cross-validation refits five times, the holdout once on 80 % of the samples, generalised degrees
-# of freedom {cite:p}`generalised_df` once on perturbed labels; all start from the same weights. Each gives an
-# estimate of the risk at every checkpoint, and is scored by how far that lies above the lowest of its run.
+# **Rivals.** Cross-validation refits {setup}`five times`, the holdout once on {setup}`80 %` of the samples,
+# generalised degrees of freedom {cite:p}`generalised_df` once on perturbed labels; all start from the same
+# weights. Each gives an estimate of the risk at every checkpoint, and is scored by how far that lies above
+# the lowest of its run.
 #
 # ## Check
 #

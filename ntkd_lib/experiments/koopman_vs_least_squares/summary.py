@@ -171,6 +171,8 @@ def metrics(run: Run) -> dict[str, Metric]:
         if data == "mnist" and degree == 2 and method in ("kd", "naive") and len(part) > 1:
             deviation = float(np.std(part["accuracy"], ddof=1))
             found[f"{name}_std"] = _metric(part, [deviation], sets[data])
+    for data, part in teachers(run).groupby("data"):
+        found[f"koopman.{data}.teacher.accuracy"] = _metric(part, list(part["accuracy"]), sets[data])
     if run.parameters.resnet_seeds:
         for name, part in residual(run).groupby("method"):
             found[f"koopman.mnist.{RESNET}.q2_{name}.accuracy"] = _metric(
@@ -213,15 +215,9 @@ def _outcome(record: Record, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def teachers(run: Run) -> pd.DataFrame:
     """List the teachers."""
-    return pd.DataFrame(
-        {
-            "data": name,
-            "seed": seed,
-            **{
-                key: run.records[f"{data}/teacher/seed={seed}"].values[key]
-                for key in ("accuracy", "converged")
-            },
-        }
-        for name, data in zip(NAMES, data_sets(run.parameters), strict=True)
-        for seed in run.parameters.all_seeds
-    )
+    rows = []
+    for name, data in zip(NAMES, data_sets(run.parameters), strict=True):
+        for seed in run.parameters.all_seeds:
+            record = run.records[f"{data}/teacher/seed={seed}"]
+            rows.append({"data": name, "seed": seed, **_outcome(record, record.values)})
+    return pd.DataFrame(rows)

@@ -10,6 +10,7 @@ from ntkd_lib.distill.tangent_cosine import kernel_loss
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification.restore import restore_student
 from ntkd_lib.experiments.ntkd_classification.summary import student_label, student_records
+from ntkd_lib.lab.evidence import Metric, metric_of
 from ntkd_lib.ntk.landmarks import landmark_gram
 from ntkd_lib.optics.tangent import student_trace_ntk
 
@@ -47,3 +48,13 @@ def kernel_alignment(run: Run) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def alignment_metrics(run: Run) -> dict[str, Metric]:
+    """Collect the alignment of the students' kernels, to three digits, as later ones vary with threads."""
+    found = {}
+    for method, part in kernel_alignment(run).groupby("method", sort=False):
+        values = [round(value, 3) for value in part["alignment"]]
+        metric = metric_of(student_records(run, method), "accuracy", run.parameters.data)
+        found[f"ntkd.mnist.{method}.alignment"] = metric.model_copy(update={"values": values})
+    return found

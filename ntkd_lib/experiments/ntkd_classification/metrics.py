@@ -2,6 +2,7 @@
 
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification import summary
+from ntkd_lib.experiments.ntkd_classification.alignment import alignment_metrics
 from ntkd_lib.experiments.ntkd_colour import summary as colours
 from ntkd_lib.experiments.ntkd_controls import summary as controls
 from ntkd_lib.lab.evidence import Metric
@@ -9,4 +10,5 @@ from ntkd_lib.lab.evidence import Metric
 
 def metrics(run: Run) -> dict[str, Metric]:
     """Collect the metrics that the claim contract names, and the accuracy of every other student."""
-    return summary.metrics(run) | controls.metrics(run) | colours.metrics(run)
+    digits = summary.metrics(run) | alignment_metrics(run)
+    return digits | controls.metrics(run) | colours.metrics(run)

@@ -134,8 +134,13 @@ def metrics(run: Run) -> dict[str, Metric]:
     """Collect the metrics that the claim contract names."""
     scores = six_scores(run)
     found = {f"spectral.{name}": _metric(run, scores, take) for name, take in _BY_SEED.items()}
-    improved = sum(row.gain_low > 0 for row in six_table(scores).itertuples())
-    found["spectral.six.networks_improved"] = _one_number(run, scores, improved)
+    table = six_table(scores)
+    counts = {
+        "networks_improved": (table["gain_low"] > 0).sum(),
+        "stopped_networks_improved": (table["early_gain_low"] > 0).sum(),
+        "students_behind_ridge": (table["control_gain_high"] < 0).sum(),
+    }
+    found |= {f"spectral.six.{name}": _one_number(run, scores, count) for name, count in counts.items()}
     null = null_rates(run).set_index("variant")["share"]["independent"]
     cells = [run.records[f"null/seed={seed}"].key for seed in run.parameters.all_seeds]
     found["spectral.null.false_positive_rate"] = Metric(
@@ -160,6 +165,7 @@ _BY_SEED: Mapping[str, Callable[[pd.DataFrame], float]] = {
     "w512_256.effective_parameters": _largest("effective"),
     "w512_256.net_modes": _largest("net_modes"),
     "w512_256.kstar": _largest("kstar"),
+    "w512_256.train_rmse": _largest("train"),
 }
 
 
