@@ -15,13 +15,13 @@
 # %% [markdown]
 # # How far can a tangent kernel be compressed, with its whole cost counted?
 #
-# Kernel regression with a network's tangent kernel needs the gradients of every logit at every image: for
-# $n$ images, $c$ classes and $p$ weights, $nc$ Jacobian rows and $n^2 c p$ operations. The DNTK paper
+# Kernel regression with a network's tangent kernel needs the gradients of every logit at every image: for $n$
+# images, $c$ classes and $p$ weights, $nc$ Jacobian rows and $n^2 c p$ operations. The DNTK paper
 # {cite:p}`dntk` distils the images, projects the gradients and replaces them by a few synthetic ones. It
-# reports 20 to 100 times fewer Jacobians, and a cost that falls by up to five orders of magnitude. This
-# chapter rebuilds that pipeline from its public descriptions, since no code is published. It keeps the
-# exact kernel at hand as a reference, runs the plain alternatives beside it, and counts everything that
-# each of them takes, the build included.
+# reports {paper}`20 to 100 times` fewer Jacobians, and a cost that falls by up to five orders of magnitude.
+# This chapter rebuilds that pipeline from its public descriptions, since no code is published. It keeps the
+# exact kernel at hand as a reference, runs the plain alternatives beside it, and counts everything that each
+# of them takes, the build included.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -65,13 +65,18 @@ tables.answer(summary.best_by_data(run, means), paper_costs.contract_costs())
 claim_box(evidence)
 
 # %% [markdown]
-# With logits as targets, a kernel of one Jacobian row an image keeps more than 99 % of the exact kernel's
-# decisions at a twentieth of its rows, its whole build included; so does the last layer alone, which needs
-# no row. With labels as targets nothing does. Distilling the images does not help on the digits, and takes
-# more work than it saves at the paper's own sizes.
+# A twentieth of the rows is enough where the network's logits are the targets, and then no distilled image is
+# needed. In this run a kernel of one Jacobian row per image keeps {val}`dntk.small.pseudo.agreement @live
+# :.1f` % of the exact kernel's decisions on the digits and {val}`dntk.cifar10.pseudo.agreement @live :.1f` %
+# on colour images at a twentieth of its rows, its whole build included; the last layer alone, which needs no
+# row, keeps {val}`dntk.small.last_layer.agreement @live :.1f` and {val}`dntk.cifar10.last_layer.agreement
+# @live :.1f` %. With labels as targets the first keeps {val}`dntk.small.pseudo.label_agreement @live :.1f`
+# and {val}`dntk.cifar10.pseudo.label_agreement @live :.1f` %. Distillation does not pay for itself: at the
+# paper's own sizes the whole build of the distilled kernel takes {val}`dntk.cost.dntk_total /
+# dntk.cost.exact_kernel :.2f` times the operations of the exact one.
 #
 # The paper's four main claims, each counted in two ways. Thresholds are those of the claim contract, applied
-# to the small set-ups; a rank is low up to the paper's 41.
+# to the small set-ups; a rank is low up to the paper's {paper}`41`.
 
 # %% tags=["hide-input"]
 tables.both_table(both_ways.both_ways(run, means, evidence.metrics))
@@ -116,24 +121,27 @@ tables.fewest_table(summary.fewest_rows(means))
 #   memory and inner products. Only methods that look at fewer images, or at fewer logits, need fewer rows.
 # - **The kernel of the sum of logits is the best compression here.** It needs one row an image instead of
 #   ten. For a twentieth of the exact rows it sees half of the training images, where the per-class kernel
-#   sees a twentieth of them. It agrees with exact regression on 99.9 % of the digits and 99.4 % of the colour
-#   images; 99 % is reached with 200 and 40 times fewer rows.
-# - **A hundred random images are enough for the digits,** at 99 %. On colour images they keep 91 %, and it
-#   takes a thousand of them, half of all rows, to reach 99 %.
-# - **Distilled images do not beat random ones where logits are fitted:** 99 % against 99 % on the digits,
-#   86 % against 91 % on colour images. Where labels are fitted they help, 54 % against 41 % on colour images;
-#   500 random images, which take a third more operations, keep 63 %.
-# - **With labels as targets it stops.** No method with fewer rows keeps 99 %. For a twentieth of the rows the
-#   best keep 98 % on the digits and 70 % on colour images; there exact regression keeps 81 % of its own
-#   decisions when its ridge is ten times larger.
+#   sees a twentieth of them. The table above says how few rows it needs for the agreement that is asked for
+#   there.
+# - **A hundred random images** keep {val}`dntk.small.random_points.agreement @live :.1f` % of the decisions
+#   on the digits and {val}`dntk.cifar10.random_points.agreement @live :.1f` % on colour images in this run.
+# - **Distilled images do not beat random ones where logits are fitted.** In the reference run a hundred of
+#   them decide like the network on {val}`dntk.small.distilled_points.fidelity :.1f` % of the digits and
+#   {val}`dntk.cifar10.distilled_points.fidelity :.1f` % of the colour images, a hundred random ones on
+#   {val}`dntk.small.random_points.fidelity :.1f` and {val}`dntk.cifar10.random_points.fidelity :.1f` %, over
+#   {val}`seeds of dntk.cifar10.random_points.fidelity` seeds. Where labels are fitted, agreement on colour
+#   images is {val}`dntk.cifar10.distilled_points.label_agreement @live :.1f` % with distilled and
+#   {val}`dntk.cifar10.random_points.label_agreement @live :.1f` % with random images in this run.
+# - **Labels as targets are harder.** The table has a row for them too; read it beside what exact regression
+#   keeps of its own decisions when its ridge is {setup}`ten times` larger, below.
 # - **The dashed line needs no Jacobian row at all.** A network's logit is linear in the last layer's
-#   features: $f_c(x) = \langle J_c(x), w \rangle$ with $w$ the last layer's own weights and zeros
-#   elsewhere. One synthetic gradient, known before anything is computed, has a fidelity of 100 %. High
-#   fidelity to logits is therefore no evidence that a compressed tangent kernel is good; this is an
-#   identity, and a test of the library.
+#   features: $f_c(x) = \langle J_c(x), w \rangle$ with $w$ the last layer's own weights and zeros elsewhere.
+#   One synthetic gradient, known before anything is computed, has a fidelity of {setup}`100 %`. High fidelity
+#   to logits is therefore no evidence that a compressed tangent kernel is good; this is an identity, and a
+#   test of the library.
 #
-# Exact regression with a ridge ten times larger agrees with itself only so far; nothing can be asked to do
-# better than this:
+# Exact regression with a ridge {setup}`ten times` larger agrees with itself only so far; no compression can
+# be asked to do better than this:
 
 # %% tags=["hide-input"]
 tables.noise_table(summary.noise(run))
@@ -176,9 +184,8 @@ tables.method_table(means, summary.SHOWN, run.parameters.colour)
 # asks for. Each step takes the Jacobians of all its images, and the way back through them. Feature
 # matching is given the same number of operations.
 #
-# There is little to win: landmarks already hold 96 and 99 % of the energy. Four steps add a tenth of a point,
-# and take eight times the Jacobian rows of the images themselves. Feature matching holds less energy, and on
-# colour images agrees less.
+# The table says what there is to win: the share of the energy that landmarks hold before and after
+# {param}`energy_steps` such steps, the Jacobian rows that these take, and feature matching of equal work.
 
 # %% tags=["hide-input"]
 tables.energy_table(summary.energy(run, means))
@@ -186,12 +193,11 @@ tables.energy_table(summary.energy(run, means))
 # %% [markdown]
 # ## Synthetic gradients
 #
-# Stage 3 reduces the 500 distilled images to $s$ synthetic gradients, sums $\hat\phi = \Phi^\top u$ of
-# their gradients. Algorithm 1 takes $u$ from the eigenvectors of clusters, and adds global eigenvectors
-# that no cluster covers. The plain alternative takes the $s$ leading eigenvectors of the whole kernel,
-# which Algorithm 1 computes on its way. With these, the reduced kernel is diagonal, and regression on
-# synthetic gradients *is* spectrally truncated kernel regression. That is algebra; a test of the library
-# checks it.
+# Stage 3 reduces the distilled images to $s$ synthetic gradients, sums $\hat\phi = \Phi^\top u$ of their
+# gradients. Algorithm 1 takes $u$ from the eigenvectors of clusters, and adds global eigenvectors that no
+# cluster covers. The plain alternative takes the $s$ leading eigenvectors of the whole kernel, which
+# Algorithm 1 computes on its way. With these, the reduced kernel is diagonal, and regression on synthetic
+# gradients *is* spectrally truncated kernel regression. That is algebra; a test of the library checks it.
 
 # %% tags=["hide-input"]
 synthetic = summary.synthetic_scores(run)
@@ -218,15 +224,15 @@ show(
 )
 
 # %% [markdown]
-# Cluster eigenvectors that keep 95 % of each cluster's trace leave at most 5 % of the whole trace
-# uncovered, whatever the kernel is: the projections of clusters add up. The paper's 12 to 15 % must be
-# measured in another way; the rule of its claim takes the definition at its word.
+# Cluster eigenvectors that keep {setup}`95 %` of each cluster's trace leave at most {setup}`5 %` of the whole
+# trace uncovered, whatever the kernel is: the projections of clusters add up. The paper's {paper}`12 to 15 %`
+# must be measured in another way; the rule of its claim takes the definition at its word.
 #
 # ## Ranks
 #
-# The truncation rank counts the eigenvalues that hold 95 % of the trace. For 50 points a class the paper
-# finds 31 to 41, which is 62 to 82 % of full rank and says little; what matters is whether the rank stops
-# growing.
+# The truncation rank counts the eigenvalues that hold {setup}`95 %` of the trace. For {paper}`50` points per
+# class the paper finds {paper}`31 to 41`, which is {paper}`62 to 82 %` of full rank and says little; what
+# matters is whether the rank stops growing.
 
 # %% tags=["hide-input"]
 ranks = summary.ranks(run)
@@ -262,13 +268,14 @@ show(
 tables.cost_table(ledgers)
 
 # %% [markdown]
-# The five orders of magnitude are there if inner products alone are counted, 9,469 images against 500 in
-# 4,096 dimensions. Distilling those 500 images takes 2,000 iterations through the network, as much as the
-# whole exact kernel. Builds are even at the numbers of images below: first as the contract counts,
-# with a backward pass of two forward passes; then with the network's weights held still, which halves it.
+# The five orders of magnitude are there if inner products alone are counted: {val}`dntk.cost.exact_gram /
+# dntk.cost.reduced_gram :,.0f` times fewer operations with 500 images in 4,096 dimensions than with 9,469
+# images. Distilling those 500 images takes 2,000 iterations through the network, as much as the whole exact
+# kernel. Builds are even at the numbers of images below: first as the contract counts, with a backward pass
+# of two forward passes; then with the network's weights held still, which halves it.
 #
 # A dense projection to $k$ numbers takes more than exact inner products with fewer than $k$ points: here, for
-# each query, eight times what the inner products with 500 real images would.
+# each query, {setup}`eight times` what the inner products with 500 real images would.
 
 # %% tags=["hide-input"]
 tables.even_table(paper_costs.even_counts())
@@ -276,22 +283,23 @@ tables.even_table(paper_costs.even_counts())
 # %% [markdown]
 # ## How it was made
 #
-# **Networks.** For the digits a CNN with 96,884 weights, for colour images one with 96,162, each trained on
-# the 2,000 images of its seed. Kernels are those of the trained network in evaluation mode, one a class.
+# **Networks.** For the digits a CNN with 96,884 weights, for colour images one with 96,162 weights, each
+# trained on the {param}`images` images of its seed. Kernels are those of the trained network in evaluation
+# mode, one a class.
 #
 # **Pipeline.** Stage 1 follows WMDD {cite:p}`wmdd`: synthetic images match the atoms of their class's
 # Wasserstein barycentre in feature space, and the channel statistics of their class. There is no tangent
 # kernel in that loss. Stage 2, the random projection, only adds noise where the exact kernel is affordable;
-# stage 3 is run on exact kernels here, which favours it. Algorithm 1 keeps 95 % of the energy, counts a
-# global eigenvector as covered at 0.9, takes its number of clusters from 5, 10 and 20 by the eigengap, and
+# stage 3 is run on exact kernels here, which favours it. Algorithm 1 keeps {setup}`95 %` of the energy,
+# counts a global eigenvector as covered at {setup}`0.9`, takes 5, 10 or 20 clusters by the eigengap, and
 # orders candidates by energy. The paper's settings are not known. Ridges are $10^{-4}$ of the mean diagonal
 # for logits, as a reproduction of the paper has it, and $10^{-2}$ for labels, for all methods alike; the
 # latter is the best of six on validation images of a seed of its own, mean over five methods and two data
 # sets.
 #
-# **Streamed variant.** One pass over all images sketches each class's gradient to 1,024 numbers with random
-# signs on both sides of each layer, and keeps second moments alone: $O(nk^2)$ operations, and memory that
-# does not depend on $n$. Landmarks are drawn by randomly pivoted Cholesky from the same features
+# **Streamed variant.** One pass over all images sketches each class's gradient to {param}`sketch` numbers
+# with random signs on both sides of each layer, and keeps second moments alone: $O(nk^2)$ operations, and
+# memory that does not depend on $n$. Landmarks are drawn by randomly pivoted Cholesky from the same features
 # {cite:p}`rpcholesky`, and subspaces by Frequent Directions {cite:p}`frequent_directions`.
 #
 # **Ledger.** A multiplication and an addition are two operations. A Jacobian takes a forward pass and one
@@ -300,7 +308,8 @@ tables.even_table(paper_costs.even_counts())
 # ## Errors and memory of sketches
 #
 # Each sketch states the variance of an entry. Over many draws the squared errors are held against it, entry
-# by entry, and at most 5 % of errors may lie beyond Chebyshev's bound of $\sqrt{20}$ standard deviations.
+# by entry, and at most {setup}`5 %` of errors may lie beyond Chebyshev's bound of $\sqrt{20}$ standard
+# deviations.
 
 # %% tags=["hide-input"]
 tables.sketch_table(check.sketch_rows(run))
@@ -309,9 +318,9 @@ tables.sketch_table(check.sketch_rows(run))
 tables.memory_table(check.memory_rows(run))
 
 # %% [markdown]
-# A sketch may be unbiased and still be of no use for regression: what counts is its largest eigenvalue
-# error against the ridge. By that measure a sketch of this size certifies nothing, however well it happens
-# to predict; the ratios are below, and 1 would be needed.
+# A sketch may be unbiased and still be of no use for regression: what counts is its largest eigenvalue error
+# against the ridge. By that measure a sketch of this size certifies nothing, however well it happens to
+# predict; the ratios are below, and {setup}`1` would be needed.
 
 # %% tags=["hide-input"]
 tables.certificate_table(check.certificates(run))
@@ -320,8 +329,8 @@ tables.certificate_table(check.certificates(run))
 # ## Check
 #
 # Kernel regression is repeated in 64-bit numbers without any kernel: coefficients are folded into one
-# direction of weights a class, and forward-mode derivatives along these give the predictions. That also
-# shows that, once fitted, five synthetic gradients and 2,000 images cost the same to query.
+# direction of weights a class, and forward-mode derivatives along these give the predictions. That also shows
+# that, once fitted, five synthetic gradients and all images cost the same to query.
 
 # %%
 assert check.folded_error(run) < 1e-9

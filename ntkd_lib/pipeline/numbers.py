@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from statistics import linear_regression, mean, stdev
 from typing import Any
 
+from ntkd_lib.figures.claims import MINUS, NONE
 from ntkd_lib.figures.html import Html, element
 from ntkd_lib.lab.evidence import Evidence, Metric, load_evidence
 from ntkd_lib.lab.layout import project_root, results_root
@@ -15,7 +16,6 @@ from ntkd_lib.lab.parameters import TIERS
 from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
 from ntkd_lib.pipeline.errors import PipelineError, nearest
 
-MINUS = "\N{MINUS SIGN}"
 LIVE = "live"
 ROLE = re.compile(
     r"(?P<code>^```.*?^```|(?<!`)``[^`].*?``)|\{(?P<role>val|param|paper|setup)\}`(?P<text>[^`]+)`",
@@ -133,6 +133,8 @@ def _reading(text: str, page: Page) -> Shown:
         raise ValueError("not of the form [QUANTITY of] METRIC [- METRIC] [@RUN] :FORMAT")
     names = [name for name in (match["first"], match["second"]) if name]
     label, run = _find_run(names, match["run"], page)
+    if not run.standard and not run.metrics.keys() >= set(names):
+        return NONE, f"{names[0]} is not measured with these parameters. {_origin(label, run)}", run
     sample = _sample([run.metrics[name] for name in names], match["sign"])
     quantity = match["quantity"] or "value"
     shown = _shown(quantity, sample, run, _checked_form(match["form"], quantity))
@@ -166,7 +168,7 @@ def _find_run(names: Sequence[str], label: str | None, page: Page) -> tuple[str,
     if label == LIVE:
         if page.live is None:
             raise ValueError("this page has no run of its own")
-        return LIVE, _having(names, page.live)
+        return LIVE, _having(names, page.live) if page.live.standard else page.live
     if label is not None:
         if label not in page.runs:
             raise ValueError(f"no recorded run {label!r}{nearest(label, page.runs)}")

@@ -129,6 +129,13 @@ def test_a_live_number_says_live():
     assert "ntkd-live" in made
 
 
+def test_a_number_that_a_rerun_with_other_parameters_lacks_is_a_dash():
+    live = fake.evidence(standard=False, changed={"epochs": [12, 3]}, metrics={NTKD: metric(12.0)})
+    assert shown(f"{KD} @live :.0f", live=live) == "–"
+    with pytest.raises(ProseError, match=f"that run does not hold {KD}"):
+        page(live=fake.evidence(metrics={NTKD: metric(12.0)})).fill(f"{{val}}`{KD} @live :.0f`")
+
+
 def test_a_number_of_another_tier_is_marked():
     text = f"{{val}}`{NTKD} :.1f`"
     assert 'data-tier="cpu"' in page("smoke").fill(text)

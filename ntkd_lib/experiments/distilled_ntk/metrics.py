@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from statistics import mean
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from ntkd_lib.experiments.distilled_ntk.paper_costs import contract_costs
 from ntkd_lib.experiments.distilled_ntk.summary import (
+    FEWER,
     PREFIXES,
     all_seeds,
     record_of,
@@ -20,6 +22,13 @@ from ntkd_lib.experiments.distilled_ntk.synthetic import SELECTIONS
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.evidence import Metric
+
+COMPRESSED = {
+    "random_points": "balanced",
+    "distilled_points": "distilled",
+    "pseudo": "pseudo",
+    "last_layer": "last layer",
+}
 
 
 def metrics(run: Run) -> dict[str, Metric]:
@@ -72,8 +81,18 @@ def _thorough_metrics(run: Run, data: str) -> dict[str, Metric]:
         "trunc_rank_50": ("ranks", [_rank(r, "distilled")["truncation"] for r in records["ranks"]]),
         "rank_shift": ("ranks", [_shift(r) for r in records["ranks"]]),
     }
+    values |= {name: ("points", part) for name, part in _agreements(scores(run).query("data == @data"))}
     prefix = f"dntk.{PREFIXES[data]}"
     return {f"{prefix}.{k}": _metric(run, data, cell, seeds, list(v)) for k, (cell, v) in values.items()}
+
+
+def _agreements(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
+    """Pick how often compressed kernels decide as the exact one: 100 images, or the most for few rows."""
+    cheap = table[table["fewer"] >= FEWER]
+    for name, method in COMPRESSED.items():
+        for target, prefix in (("logits", ""), ("labels", "label_")):
+            part = cheap[(cheap["method"] == method) & (cheap["target"] == target)]
+            yield f"{name}.{prefix}agreement", part[part["size"] == part["size"].max()]["agreement"]
 
 
 def _rank(record: Record, state: str) -> dict:

@@ -3,7 +3,9 @@
 import numpy as np
 
 from ntkd_lib.experiments.fabrication_recovery.summary import (
+    MAIN,
     NONE,
+    VACCINATED,
     WAYS,
     device_record,
     form_of,
@@ -19,7 +21,11 @@ READINGS = {"fixed_total": "total", "fixed_weight": "weight", "fixed_total_linea
 
 def metrics(run: Run) -> dict[str, Metric]:
     """Collect the metrics that the claim contract names, and those of every other way to recover."""
-    found = {f"ntkd.fab.mnist.{name}.accuracy": _recovery_metric(run, name) for name in (*WAYS, "ntkd_ft")}
+    devices = _devices(run, "ntkd")
+    found = {
+        f"ntkd.fab.mnist.{name}.accuracy": _recovery_metric(run, devices, name) for name in (*WAYS, "ntkd_ft")
+    }
+    found |= _sweep_metrics(run)
     found |= {f"ntkd.fab.mnist.{name}.drop": _drop_metric(run, name) for name in ("kd", "ntkd", "vaccinated")}
     return found | {f"ntkd.theory.ntk_change_{new}": _series(run, old) for new, old in READINGS.items()}
 
@@ -34,8 +40,22 @@ def _devices(run: Run, student: str) -> dict[int, list[Record]]:
     return {s: [device_record(run, student, s, n) for n in numbers] for s in run.parameters.all_seeds}
 
 
-def _recovery_metric(run: Run, name: str) -> Metric:
-    records, key = _devices(run, "ntkd"), form_of(name)
+def _sweep_metrics(run: Run) -> dict[str, Metric]:
+    found = {}
+    for strength in run.parameters.strengths:
+        for student, ways in (("ntkd", MAIN), (VACCINATED.name, (NONE,))):
+            records = {
+                s: [device_record(run, student, s, strength=strength)] for s in run.parameters.all_seeds
+            }
+            for way in ways:
+                name = way if student == "ntkd" else student
+                metric = f"ntkd.fab.mnist.strength_{100 * strength:.0f}.{name}.accuracy"
+                found[metric] = _recovery_metric(run, records, way)
+    return found
+
+
+def _recovery_metric(run: Run, records: dict[int, list[Record]], name: str) -> Metric:
+    key = form_of(name)
     found = {s: [r.values["recoveries"][key] for r in part] for s, part in records.items()}
     values = [float(np.mean([f["accuracy"] for f in part])) for part in found.values()]
     if name == NONE:
