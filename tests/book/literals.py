@@ -13,15 +13,15 @@ WORDS = (
     "thousand"
 )
 SKIPPED = (
-    r"^```.*?^```|^~~~.*?^~~~",  # code
+    r"^```.*?^```|^ {4}[^\n]*",  # code
     r"``.+?``|\{[a-z:]+\}`[^`]*`|`[^`]*`",  # code and roles, ours among them
     r"\$\$.*?\$\$|\$[^$]+\$",  # formulas
-    r"<!-- val .*?<!-- /val -->|<!-- (claims|timing) -->.*?<!-- \1 -->|<!--.*?-->",  # written by programs
+    r"<!-- (val|time|setup)\b.*?<!-- /\1 -->|<!-- (claims|timing) -->.*?<!-- \2 -->|<!--.*?-->",  # marked or written
     r"\]\([^)]*\)|https?://\S+",  # addresses
 )
 REFERENCES = (
     r"\b(?:Eqs?\.|Tables?|Figure|Algorithm|[Ss]tage|[Cc]hapter|notebooks?|Python|version|arXiv|make|tier|degrees?)"
-    r"\s+[\d.,–]+(?:(?:,| and| or| to)\s+[\d.]+)*"
+    r"\s+[\d.–]+(?:(?:,| and| or| to)+\s+[\d.]+)*"
 )
 NAMES = r"\b[A-Za-z]\w*-\d[\w.]*|\b[A-Za-zµ]+_?\d[\w.]*"  # CIFAR-10, float32
 YEARS = r"(?<![\d,.])(?:19|20)\d\d(?![\d%]|[,.]\d)(?! ?(?:%|×|points|dB))"
@@ -30,6 +30,7 @@ SIZES = rf"[\d,]+(?:\s×\s[\d,]+)+|\d+(?:[–-]\d+)+|\d+-bit\b|{LEVEL}"
 UNITS = "times|points|percent|dB|s|ms|seconds|minutes|hours|MB|GB|MiB|GiB|mJ|pJ"
 BETWEEN = rf"(?:(?!(?:{UNITS}|a|an|the|of|in|on|at|to|for|from|per|and|or|with)\b)[\w-]+\s){{0,2}}?"
 COUNTS = rf"(?<![\d.,])[\d,]*\d(?:(?:,| and| or| to) [\d,]*\d)*(?=\s{BETWEEN}(?:{NOUNS})\b)"
+SIZE_IN_TABLE = rf"(?<![\d.,])[\d,]*\d(?:\.\d+)?(?![\d.,]*\d)(?!\s?%|\s(?:{UNITS})\b)"
 LITERAL = re.compile(r"[+−-]?\d[\d,]*(?:\.\d+)?")
 AMOUNT = rf"\b(?:{WORDS}|half|a|third|quarter)\s(?:tenths? of a |and a half )?"
 SPELLED = re.compile(
@@ -39,8 +40,8 @@ SPELLED = re.compile(
 )
 
 
-def without_paper_column(text):
-    """Drop the column of the papers' own choices from tables that have one."""
+def without_set_up(text):
+    """Drop what tables of deviations say of set-ups: the papers' column, and numbers that have no unit of a result."""
     lines, column = [], None
     for line in text.splitlines():
         cells = line.split("|") if line.startswith("|") else []
@@ -49,17 +50,16 @@ def without_paper_column(text):
         elif column is None:
             column = next((i for i, cell in enumerate(cells) if cell.strip() == "the paper"), -1)
         if cells and column > 0:
-            cells = [cell for i, cell in enumerate(cells) if i != column]
-            line = "|".join(cells)
+            line = re.sub(SIZE_IN_TABLE, " ", "|".join(cells[:column] + cells[column + 1 :]))
         lines.append(line)
     return "\n".join(lines)
 
 
 def literals(markdown):
     """List the measured literals of a Markdown text, each with the words around it."""
-    text = without_paper_column(markdown)
     for pattern in SKIPPED:
-        text = re.sub(pattern, " § ", text, flags=re.MULTILINE | re.DOTALL)
+        markdown = re.sub(pattern, " § ", markdown, flags=re.MULTILINE | re.DOTALL)
+    text = without_set_up(markdown)
     text = " ".join(text.split())
     for pattern in (REFERENCES, NAMES, YEARS, SIZES, COUNTS):
         text = re.sub(pattern, " ", text)

@@ -6,6 +6,7 @@ import pytest
 
 from ntkd_lib.lab.evidence import Metric, save_evidence
 from ntkd_lib.lab.layout import results_root, tier_layout
+from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.pipeline.book import build_book, stage
 from ntkd_lib.pipeline.numbers import Page, ProseError, check_prose
 from tests.book import fake
@@ -194,6 +195,7 @@ def project(own):
 def record(value):
     known = {"ntkd.extra.accuracy": metric(value)}
     save_evidence(results_root() / "01_extra.json", fake.evidence(metrics=known))
+    renew_manifest()
 
 
 def staged(layout):
@@ -223,6 +225,7 @@ def test_an_unknown_name_fails_the_build_and_keeps_the_earlier_book(project, own
     before = (project.html / "index.html").read_bytes()
     if name.startswith("notebook"):
         (own / "project/results/01_extra.json").unlink()
+        renew_manifest()
     else:
         with (own / "project/book/notation.md").open("a") as file:
             file.write("\nOurs is {val}`ntkd.other.accuracy :.2f` %.\n")

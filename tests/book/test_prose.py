@@ -3,11 +3,12 @@
 import pytest
 
 from ntkd_lib.pipeline.numbers import Page, check_prose, recorded_runs
+from ntkd_lib.pipeline.readme import with_times
 from tests.book.literals import literals, prose
 from tests.setup.project import ROOT
 
-DONE = ("01", "02", "03", "04", "05", "06")
-PATHS = [path for path in sorted((ROOT / "notebooks").glob("*.py")) if path.name.startswith(DONE)]
+PAGES = sorted((ROOT / "book").rglob("*.md"))
+PATHS = [*sorted((ROOT / "notebooks").glob("*.py")), *PAGES, ROOT / "README.md"]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
@@ -15,11 +16,18 @@ def test_no_measured_literal_stands_in_prose(path):
     assert literals(prose(path)) == []
 
 
+def test_the_numbers_of_the_readme_are_those_of_the_records():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "/ours, auto :.1g -->" in text
+    assert with_times(text) == text, "run python -m ntkd_lib.pipeline.readme"
+    assert with_times(text.replace("/ours, auto :.1g -->", "/ours, auto :.1g -->9")) == text
+
+
 def test_every_number_of_the_notebooks_rests_on_evidence():
     check_prose()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "book").rglob("*.md")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_number_of_the_pages_rests_on_evidence(path):
     Page(path.name, "cpu", recorded_runs()).fill(prose(path))
 
