@@ -16,7 +16,7 @@ SKIPPED = (
     r"^```.*?^```|^ {4}[^\n]*",  # code
     r"``.+?``|\{[a-z:]+\}`[^`]*`|`[^`]*`",  # code and roles, ours among them
     r"\$\$.*?\$\$|\$[^$]+\$",  # formulas
-    r"<!-- (val|time|setup)\b.*?<!-- /\1 -->|<!-- (claims|timing) -->.*?<!-- \2 -->|<!--.*?-->",  # marked or written
+    r"<!-- (val|time|setup)\b.*?<!-- /\1 -->|<!-- claims -->.*?<!-- claims -->|<!--.*?-->",  # marks
     r"\]\([^)]*\)|https?://\S+",  # addresses
 )
 REFERENCES = (
@@ -41,7 +41,7 @@ SPELLED = re.compile(
 
 
 def without_set_up(text):
-    """Drop what tables of deviations say of set-ups: the papers' column, and numbers that have no unit of a result."""
+    """Drop the papers' column of tables that have one, and their numbers without a unit of a result."""
     lines, column = [], None
     for line in text.splitlines():
         cells = line.split("|") if line.startswith("|") else []
