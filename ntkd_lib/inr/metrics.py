@@ -51,21 +51,29 @@ def intersection_over_union(found: Bool[Tensor, "*n"], target: Bool[Tensor, "*n"
     return 100.0 if either == 0 else 100 * (found & target).sum().item() / either
 
 
-def ssim(found: Float[np.ndarray, "h w c"], target: Float[np.ndarray, "h w c"]) -> float:
+def ssim(found: Float[np.ndarray, "*a"], target: Float[np.ndarray, "*b"]) -> float:
     """Structural similarity of two images with values from 0 to 1, by scikit-image.
 
     Source: Wang et al. (2004), with their Gaussian window.
 
     Args:
-        found: The fitted image; clipped.
+        found: The fitted image, ``(h, w)`` or ``(h, w, c)``; clipped.
         target: The true image.
 
     Returns:
         At most 1.
+
+    Raises:
+        ValueError: Images of different shapes, or a target with other values than 0 to 1.
     """
+    if found.shape != target.shape or found.ndim not in (2, 3):
+        raise ValueError(f"images of {found.shape} and {target.shape}; allowed: equal, (h, w) or (h, w, c)")
+    if not 0 <= target.min() <= target.max() <= 1:
+        raise ValueError(f"target: got values from {target.min():g} to {target.max():g}, needs 0 to 1")
     with extra("inr"):
         from skimage.metrics import structural_similarity
 
+    found, target = (image.reshape(*image.shape[:2], -1) for image in (found, target))
     return float(
         structural_similarity(
             np.clip(found, 0, 1),

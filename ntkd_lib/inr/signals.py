@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import pi, prod
+from math import inf, pi, prod
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 EPS = 1e-12
+CHANNELS = 8  # more would be samples, not channels
+WHITE = {torch.bool: 1, torch.uint8: 255, torch.uint16: 65_535}
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,12 @@ class Signal:
     stretch: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse values that do not fill the grid."""
+        """Refuse values that do not fill the grid or are no numbers."""
+        if self.values.ndim != 2 or not torch.isfinite(self.values).all():
+            shape, count = tuple(self.values.shape), int((~torch.isfinite(self.values)).sum())
+            raise ValueError(f"values: got shape {shape}, {count} not finite; needs (n, c), all finite")
+        if not 0 < self.stretch < inf:
+            raise ValueError(f"stretch: got {self.stretch}, needs a finite number above 0")
         if prod(self.shape) != len(self.values):
             raise ValueError(f"{len(self.values)} values for a grid of {self.shape}; allowed: one a point")
 
@@ -65,64 +73,113 @@ def _gradient(grid: Tensor) -> Tensor:
     return torch.stack(parts).square().sum((0, 1)).sqrt()
 
 
-def from_pixels(pixels: Tensor, side: int | None = None) -> Signal:
+def from_pixels(pixels: Tensor | np.ndarray, side: int | None = None) -> Signal:
     """Make a signal of an image, reduced by averaging whole blocks.
 
     Args:
-        pixels: Unsigned bytes, ``(h, w, 3)``.
+        pixels: ``(h, w)``, ``(h, w, c)`` or ``(c, h, w)`` with at most 4 channels: bytes, 16 bits, truth
+            values, or floats from 0 to 1.
         side: Height and width after the central square has been reduced; None keeps the image.
 
     Returns:
         Values from 0 to 1.
 
     Raises:
-        ValueError: A side that does not divide that of the central square.
+        ValueError: Another shape, type or range of pixels; a side that does not divide the central square's.
     """
-    image = pixels.float() / 255
+    image = _unit_range(_channels_last(pixels))
     if side is None:
         return Signal(image.reshape(-1, image.shape[2]), tuple(image.shape[:2]))
     square = min(image.shape[:2])
-    if square % side:
+    if side < 1 or square % side:
         raise ValueError(f"side = {side} does not divide {square}; allowed: its divisors")
-    top, left = ((size - square) // 2 for size in image.shape[:2])
-    image = image[top : top + square, left : left + square]
     block = square // side
-    image = image.reshape(side, block, side, block, -1).mean((1, 3))
+    image = crop(image, square).reshape(side, block, side, block, -1).mean((1, 3))
     return Signal(image.reshape(side * side, -1), (side, side))
 
 
-def crop(pixels: Tensor, side: int) -> Tensor:
+def _channels_last(pixels: Tensor | np.ndarray) -> Tensor:
+    image = torch.as_tensor(pixels)
+    image = image[..., None] if image.ndim == 2 else image
+    if image.ndim == 3 and image.shape[2] > 4 >= image.shape[0]:
+        image = image.movedim(0, 2)
+    if image.ndim != 3 or not 1 <= image.shape[2] <= 4 or not image.numel():
+        raise ValueError(
+            f"pixels: got shape {tuple(torch.as_tensor(pixels).shape)}, "
+            "needs (h, w), (h, w, c) or (c, h, w) with 1 to 4 channels"
+        )
+    return image
+
+
+def _unit_range(image: Tensor) -> Tensor:
+    if image.is_floating_point():
+        low, high = image.min().item(), image.max().item()
+        if not 0 <= low <= high <= 1:
+            raise ValueError(f"pixels: got floats from {low:g} to {high:g}, needs 0 to 1")
+        return image.float()
+    if image.dtype not in WHITE:
+        raise ValueError(f"pixels: got {image.dtype}, needs uint8, uint16, bool, or floats from 0 to 1")
+    return image.float() / WHITE[image.dtype]
+
+
+def crop(pixels: Tensor | np.ndarray, side: int) -> Tensor:
     """Cut the central square out of an image.
 
     Args:
-        pixels: ``(h, w, c)``.
+        pixels: An image as `from_pixels` reads it.
         side: Height and width of the square.
 
     Returns:
         ``(side, side, c)``.
+
+    Raises:
+        ValueError: Another shape, or a side that does not fit.
     """
-    top, left = ((size - side) // 2 for size in pixels.shape[:2])
-    return pixels[top : top + side, left : left + side]
+    image = _channels_last(pixels)
+    if not 1 <= side <= min(image.shape[:2]):
+        raise ValueError(f"side: got {side}, needs 1 to {min(image.shape[:2])}, what the image has")
+    top, left = ((size - side) // 2 for size in image.shape[:2])
+    return image[top : top + side, left : left + side]
 
 
-def from_samples(samples: Tensor, length: int) -> Signal:
+def from_samples(samples: Tensor | np.ndarray, length: int) -> Signal:
     """Make a signal of sound: samples from the middle, scaled to a peak of 1.
 
     A SIREN's first layer reaches some tens of cycles over [-1, 1]; coordinates are stretched so that as many
     fall on 400 samples, as Sitzmann et al. (2020) raise the first frequency for sound.
 
     Args:
-        samples: ``(n,)``.
+        samples: ``(n,)``, or ``(n, c)`` or ``(c, n)`` with at most 8 channels; signed integers or floats.
         length: How many to keep at most.
 
     Returns:
-        Values from -1 to 1, one channel.
+        Values from -1 to 1, the channels side by side, scaled alike.
+
+    Raises:
+        ValueError: Another shape or type, no samples, or some that are not finite.
     """
-    length = min(length, len(samples))
-    start = (len(samples) - length) // 2
-    part = samples[start : start + length].float()
+    sound = _samples_first(samples)
+    length = min(length, len(sound))
+    if length < 1:
+        raise ValueError(f"length: got {length} samples, needs at least 1")
+    start = (len(sound) - length) // 2
+    part = sound[start : start + length].float()
     peak = part.abs().max().clamp_min(EPS)
-    return Signal((part / peak)[:, None], (length,), stretch=length / 400)
+    return Signal(part / peak, (length,), stretch=length / 400)
+
+
+def _samples_first(samples: Tensor | np.ndarray) -> Tensor:
+    sound = torch.as_tensor(samples)
+    sound = sound[:, None] if sound.ndim == 1 else sound
+    sound = sound.T if sound.ndim == 2 and len(sound) <= CHANNELS < sound.shape[1] else sound
+    if sound.ndim != 2 or sound.shape[1] > CHANNELS:
+        raise ValueError(
+            f"samples: got shape {tuple(torch.as_tensor(samples).shape)}, "
+            f"needs (n,), (n, c) or (c, n) with at most {CHANNELS} channels"
+        )
+    if sound.dtype in (*WHITE, torch.complex64, torch.complex128):
+        raise ValueError(f"samples: got {sound.dtype}, needs signed integers or floats")
+    return sound
 
 
 def waves(side: int, frequencies: tuple[int, ...], amplitude: float = 0.5) -> Signal:

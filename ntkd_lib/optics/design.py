@@ -64,13 +64,13 @@ def design_widths(targets: Float[Tensor, "m c s s"], geometry: Geometry, fit: Fi
         Widths that can be built, um.
 
     Raises:
-        ValueError: Negative targets, or another number of colours or pixels than the geometry has.
+        ValueError: Negative or infinite targets, or another number of colours or pixels than the geometry's.
     """
     expected = (len(geometry.wavelengths), geometry.taps, geometry.taps)
-    if tuple(targets.shape[1:]) != expected or targets.min() < 0:
+    if tuple(targets.shape[1:]) != expected or not 0 <= targets.min() <= targets.max() < float("inf"):
         raise ValueError(
             f"targets: got shape {tuple(targets.shape[1:])} with minimum {targets.min():g}; "
-            f"allowed: {expected}, no negative entries"
+            f"allowed: {expected}, no negative entries, all finite"
         )
     starts = _starts(len(targets), geometry, fit).to(targets)
     parts = zip(starts.split(fit.chunk), targets.split(fit.chunk), strict=True)

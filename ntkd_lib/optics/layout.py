@@ -72,20 +72,20 @@ def layout_centres(height: float, width: float, side: float, gap: float) -> Floa
     return grid * (side + gap)
 
 
-def write_gds(path: Path, widths: Float[ndarray, "n n"], geometry: Geometry) -> int:
+def write_gds(path: Path, widths: Float[ndarray, "..."], geometry: Geometry) -> int:
     """Write a metasurface as GDSII: one cell for each pillar width, placed 2 x 2 in every grid cell.
 
     Args:
         path: File to write.
-        widths: Pillar widths, um; 0 is no pillar. Rows run downwards, as in an image.
+        widths: Pillar widths, um, ``(n, n)``; 0 is no pillar. Rows run downwards, as in an image.
         geometry: Gives the pitch.
 
     Returns:
         Number of pillars.
 
     Raises:
-        ValueError: Widths that are negative, not finite, of zero area once rounded to a nanometre, or so
-            large that neighbours touch; or a metasurface without pillars.
+        ValueError: Widths of another shape than the geometry's cells, negative, not finite, of zero area once
+            rounded to a nanometre, or so large that neighbours touch; or a metasurface without pillars.
     """
     nanometres = _checked(widths, geometry)
     library = gdstk.Library(unit=1e-6, precision=PRECISION)
@@ -100,8 +100,10 @@ def write_gds(path: Path, widths: Float[ndarray, "n n"], geometry: Geometry) -> 
     return PILLARS**2 * int((nanometres > 0).sum())
 
 
-def _checked(widths: Float[ndarray, "n n"], geometry: Geometry) -> ndarray:
+def _checked(widths: Float[ndarray, "..."], geometry: Geometry) -> ndarray:
     pitch = geometry.pitch / PILLARS
+    if widths.shape != (geometry.cells, geometry.cells):
+        raise ValueError(f"widths: got shape {widths.shape}, allowed: {(geometry.cells, geometry.cells)}")
     if not np.isfinite(widths).all() or widths.min() < 0:
         raise ValueError(f"widths: got {np.min(widths):g} um, allowed: 0 (no pillar) or positive and finite")
     nanometres = np.rint(1000 * widths).astype(int)
@@ -150,7 +152,8 @@ def read_gds(path: Path, geometry: Geometry) -> Float[ndarray, "n n"]:
         Pillar widths, um; 0 where there is none.
 
     Raises:
-        ValueError: A file without the top cell of a metasurface.
+        ValueError: A file without the top cell of a metasurface, or with pillars that do not lie in the
+            geometry's cells.
     """
     cells = {cell.name: cell for cell in gdstk.read_gds(path).cells}
     if NAME not in cells:
@@ -158,8 +161,21 @@ def read_gds(path: Path, geometry: Geometry) -> Float[ndarray, "n n"]:
     widths = np.zeros((geometry.cells, geometry.cells))
     for reference in cells[NAME].references:
         (left, _), (right, _) = reference.cell.bounding_box()
-        x, y = reference.origin
-        column = math.floor((x + geometry.side / 2) / geometry.pitch)
-        row = math.floor((geometry.side / 2 - y) / geometry.pitch)
+        row, column = _cell_of(reference.origin, geometry, path)
         widths[row, column] = round(right - left, 6)
     return widths
+
+
+def _cell_of(origin: tuple[float, float], geometry: Geometry, path: Path) -> tuple[int, int]:
+    """Find the grid cell whose first pillar has its centre here."""
+    x, y = origin
+    column = math.floor((x + geometry.side / 2) / geometry.pitch)
+    row = math.floor((geometry.side / 2 - y) / geometry.pitch)
+    offset = np.array(origin) - corner_of(row, column, geometry) - geometry.pitch / PILLARS / 2
+    inside = 0 <= row < geometry.cells and 0 <= column < geometry.cells
+    if not inside or np.abs(offset).max() > 0.01 * geometry.pitch:
+        raise ValueError(
+            f"{path.name}: a pillar at {x:g}, {y:g} um lies off the grid of {geometry.cells} cells of "
+            f"{geometry.pitch:g} um; allowed: the geometry that it was written with"
+        )
+    return row, column

@@ -103,15 +103,15 @@ def window_transfer(
 
 
 def propagate(
-    field: Complex[Tensor, "*b n n"], transfer: Complex[Tensor, "p p"], window: int | None = None
-) -> Complex[Tensor, "*b w w"]:
+    field: Complex[Tensor, "..."], transfer: Complex[Tensor, "p p"], window: int | None = None
+) -> Complex[Tensor, "... w w"]:
     """Carry fields to the sensor plane; differentiable.
 
     ``F^-1[H F[field]]`` with zeros around the field. Rows that are known to be zero, and rows that nobody
     asked for, are left out of the transforms.
 
     Args:
-        field: Complex amplitudes on the metasurface.
+        field: Complex amplitudes on the metasurface, ``(..., n, n)``.
         transfer: From `transfer_function` or `window_transfer`; symmetric, as that of free space is.
         window: Cells a side of the plane to return, centred; as many as the field has when left out.
 
@@ -119,8 +119,11 @@ def propagate(
         Complex amplitudes on the sensor plane.
 
     Raises:
-        ValueError: A padded grid too small to keep the field from wrapping into the window.
+        ValueError: A field that is not square, or a padded grid too small to keep it from wrapping into the
+            window.
     """
+    if field.ndim < 2 or field.shape[-1] != field.shape[-2]:
+        raise ValueError(f"field: got shape {tuple(field.shape)}, allowed: square planes")
     cells, points = field.shape[-1], transfer.shape[-1]
     window = cells if window is None else window
     if points < cells + window:
@@ -171,7 +174,7 @@ def _block(fields: Complex[Tensor, "b n n"], points: int) -> int:
 
 
 def sensor_intensity(
-    phase: Float[Tensor, "*b c n n"],
+    phase: Float[Tensor, "..."],
     geometry: Geometry,
     window: int | None = None,
     padding: int | None = None,
@@ -183,7 +186,7 @@ def sensor_intensity(
     Source: NTKD paper, Sec. 3.2; kernelmino/psf-meta-design-v2.
 
     Args:
-        phase: Phase delay a colour, rad.
+        phase: Phase delay of each colour, rad, ``(..., c, n, n)``.
         geometry: Lengths and wavelengths.
         window: Cells a side of the sensor plane to return; all of the metasurface's when left out.
         padding: Zeros that the transfer function counts with, beyond those that keep the field from wrapping
@@ -192,7 +195,17 @@ def sensor_intensity(
 
     Returns:
         Intensity relative to the incident wave, a grid cell.
+
+    Raises:
+        ValueError: A phase of another shape than the geometry's colours and cells, or one that is not finite.
     """
+    shape = (len(geometry.wavelengths), geometry.cells, geometry.cells)
+    if tuple(phase.shape[-3:]) != shape or not torch.isfinite(phase).all():
+        count = int((~torch.isfinite(phase)).sum())
+        raise ValueError(
+            f"phase: got shape {tuple(phase.shape)}, {count} values not finite; allowed: finite, ending in "
+            f"{shape}, the geometry's colours and cells"
+        )
     window = geometry.cells if window is None else window
     reach = geometry.cells + window
     points = next_fast_len(reach + (geometry.cells if padding is None else padding))

@@ -21,8 +21,11 @@ def binned(intensity: Float[Tensor, "*b w w"], geometry: Geometry, taps: int) ->
         Light a filter pixel.
 
     Raises:
-        ValueError: A square that is larger than the plane, or that cannot be centred on it.
+        ValueError: A square that is larger than the plane, or that cannot be centred on it; a plane that is
+            not square.
     """
+    if intensity.shape[-1] != intensity.shape[-2]:
+        raise ValueError(f"intensity: got shape {tuple(intensity.shape)}, allowed: square planes")
     side = taps * geometry.pixel
     spare = intensity.shape[-1] - side
     if spare < 0 or spare % 2:

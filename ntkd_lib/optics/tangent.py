@@ -3,56 +3,140 @@
 For the dense back end, ``Theta = sum_l (A_l A_l' + 1) o (B_l B_l')``; the filters' share is the Gram matrix
 of their gradients, see `SignedFrontEnd.filter_gradients`. The general structured kernel gives the same
 numbers; here the signals are written down in place of a backward pass, so that their derivative is one
-backward pass and not two.
+backward pass and not two. Students of another form take the general kernel.
 """
 
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+import warnings
+from weakref import WeakKeyDictionary
 
+from jaxtyping import Float
+from torch import Tensor, eye, nn
+
+from ntkd_lib.ntk.empirical import empirical_ntk
+from ntkd_lib.ntk.probe import ProbeError, check_kernel
 from ntkd_lib.optics.front_end import SignedFrontEnd
 from ntkd_lib.optics.student import HybridStudent
 
+Layers = list[tuple[nn.Linear, bool]]  # dense layers, and whether a ReLU follows
 
-def student_trace_ntk(student: HybridStudent, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n n"]:
+# students whose kernel was compared with autograd: what was trained then, and whether the closed form held
+_compared: WeakKeyDictionary[nn.Module, tuple[tuple[bool, ...], bool]] = WeakKeyDictionary()
+
+
+def student_trace_ntk(
+    student: HybridStudent, images: Float[Tensor, "n l h w"], *, probe: bool = True
+) -> Float[Tensor, "n n"]:
     """Compute the trace kernel of a hybrid student, differentiable with respect to its weights.
+
+    The closed form holds for dense layers with ReLUs or nothing between them, with or without biases, some of
+    them frozen, behind a `SignedFrontEnd` or any front end that is not trained. Every other student takes
+    the general kernel, at the price of two backward passes in place of one.
 
     Source: NTKD paper, Eq. 6-8; equal to ``empirical_ntk(student, images, kind="trace")``.
 
     Args:
-        student: Student with a dense back end; the front end's filters count where they are trained.
+        student: Student; the front end's parameters count if they are trained.
         images: Batch of images.
+        probe: Whether the first kernel of a student (and the first after parameters were frozen or released)
+            is compared with plain autograd on two single images.
 
     Returns:
-        Symmetric kernel.
+        Symmetric kernel. If the closed form fails the comparison, a warning says so and the general kernel
+        takes over for this student.
+
+    Raises:
+        ProbeError: The general kernel differs from autograd too. Like any refusal of a student that has no
+            tangent kernel of single images, such as one with dropout in training, it is a ``ValueError``.
     """
+    trained = tuple(p.requires_grad for p in student.parameters())
+    before = _compared.get(student)
+    layers = _closed_form(student) if before != (trained, False) else None
+    kernel = _kernel(student, images, layers)
+    if probe and (before is None or before[0] != trained):
+        try:
+            check_kernel(student, kernel, images)
+        except ProbeError as error:
+            if layers is None:
+                raise
+            warnings.warn(
+                f"closed form of the student's kernel: {error}; taking the general one", stacklevel=2
+            )
+            layers, kernel = None, _kernel(student, images, None)
+        _compared[student] = trained, layers is not None
+    return kernel
+
+
+def _kernel(student: HybridStudent, images: Tensor, layers: Layers | None) -> Tensor:
+    if layers is None:
+        return empirical_ntk(student, images, kind="trace")
     front = student.front
     if not (isinstance(front, SignedFrontEnd) and front.filters.requires_grad):
-        return _dense_part(student.back, front(images))[0]
+        return _dense_part(layers, front(images))[0]
     maps = front.maps(images)
-    kernel, signals = _dense_part(student.back, front.pool(maps))
+    kernel, signals = _dense_part(layers, front.pool(maps))
     gradients = front.filter_gradients(images, maps, signals).flatten(1)
     return kernel + gradients @ gradients.T
 
 
-def _dense_part(back: nn.Sequential, read_out: Tensor) -> tuple[Tensor, Tensor]:
+def _closed_form(student: HybridStudent) -> Layers | None:
+    """List the dense layers of a student whose kernel has the closed form; None for any other student."""
+    front, layers = student.front, _dense_layers(student.back)
+    if layers is None or type(student).forward is not HybridStudent.forward:
+        return None
+    if any(_is_changed(module) for module in student.modules()):
+        return None
+    ids = [id(p) for layer, _ in layers for p in layer._parameters.values() if p is not None]
+    reached = {*ids, id(front.filters)} if type(front) is SignedFrontEnd and not front.centre else set(ids)
+    trained = {id(p) for p in student.parameters() if p.requires_grad}
+    return layers if trained and trained <= reached and len(set(ids)) == len(ids) else None
+
+
+def _dense_layers(back: nn.Module) -> Layers | None:
+    if type(back) is not nn.Sequential:
+        return None
+    layers: Layers = []
+    for module in back:
+        if type(module) is nn.Linear:
+            layers.append((module, False))
+        elif type(module) is nn.ReLU and layers:
+            layers[-1] = (layers[-1][0], True)
+        elif type(module) is not nn.Identity:
+            return None
+    return layers if layers and not layers[-1][1] else None
+
+
+def _is_changed(module: nn.Module) -> bool:
+    """Check for hooks, which also make the weights of old reparametrisations, and for a patched forward."""
+    hooks = module._forward_hooks or module._forward_pre_hooks
+    return bool(hooks or module._backward_hooks or module._backward_pre_hooks or "forward" in vars(module))
+
+
+def _dense_part(layers: Layers, read_out: Tensor) -> tuple[Tensor, Tensor]:
     """Kernel of the dense layers ``(n, n)`` and the class signals at the read-out ``(n, c, d)``."""
-    layers = [layer for layer in back if isinstance(layer, nn.Linear)]
-    rectified = any(isinstance(layer, nn.ReLU) for layer in back)
     inputs, masks = [read_out], []
-    for layer in layers[:-1]:
+    for layer, rectified in layers[:-1]:
         hidden = layer(inputs[-1])
-        masks.append((hidden.detach() > 0).to(hidden) if rectified else torch.ones_like(hidden))
-        inputs.append(hidden * masks[-1])
-    classes = layers[-1].out_features
-    signals = torch.eye(classes).to(read_out).expand(len(read_out), -1, -1)
-    kernel = _layer_kernel(inputs[-1], signals)
-    for layer, mask, entry in zip(layers[:0:-1], masks[::-1], inputs[-2::-1], strict=True):
-        signals = (signals @ layer.weight) * mask[:, None]
-        kernel = kernel + _layer_kernel(entry, signals)
-    return kernel, signals @ layers[0].weight
+        masks.append((hidden.detach() > 0).to(hidden) if rectified else None)
+        inputs.append(hidden * masks[-1] if rectified else hidden)
+    dense = [layer for layer, _ in layers]
+    signals = eye(dense[-1].out_features).to(read_out).expand(len(read_out), -1, -1)
+    kernel = _layer_kernel(dense[-1], inputs[-1], signals)
+    for layer, mask, before, entry in zip(
+        dense[:0:-1], masks[::-1], dense[-2::-1], inputs[-2::-1], strict=True
+    ):
+        signals = signals @ layer.weight
+        signals = signals if mask is None else signals * mask[:, None]
+        kernel = kernel + _layer_kernel(before, entry, signals)
+    return kernel, signals @ dense[0].weight
 
 
-def _layer_kernel(inputs: Tensor, signals: Tensor) -> Tensor:
+def _layer_kernel(layer: nn.Linear, inputs: Tensor, signals: Tensor) -> Tensor:
+    """Multiply the inputs' Gram matrix, plus 1 for a bias, by that of the signals; 0 for a frozen layer."""
+    bias = layer.bias is not None and layer.bias.requires_grad
+    if not (bias or layer.weight.requires_grad):
+        return signals.new_zeros(len(signals), len(signals))
     flat = signals.flatten(1)
-    return (inputs @ inputs.T + 1) * (flat @ flat.T)
+    gram = flat @ flat.T
+    if not layer.weight.requires_grad:
+        return gram
+    return (inputs @ inputs.T + 1) * gram if bias else (inputs @ inputs.T) * gram

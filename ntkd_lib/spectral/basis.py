@@ -9,6 +9,9 @@ from ntkd_lib.spectral.kernels import Kernel
 
 ASYMMETRY = 1e-5  # of the largest entry: what 32-bit rounding leaves
 
+INDEFINITE = 1e-5  # of n times the largest entry: a negative eigenvalue beyond is none of rounding
+FACTOR = 10.0  # ridges stay so many times above what rounding makes of an eigenvalue that is 0
+
 
 @dataclass(frozen=True)
 class Basis:
@@ -20,6 +23,7 @@ class Basis:
         values: Eigenvalues, falling, none below 0, ``(n - 1,)``.
         vectors: Orthonormal eigenvectors as columns, each orthogonal to the constant, ``(n, n - 1)``.
         row_means: Means of the rows of ``K``.
+        rounding: By how much the kernel's precision can move an eigenvalue.
     """
 
     x: Float[np.ndarray, "n d"]
@@ -27,6 +31,7 @@ class Basis:
     values: Float[np.ndarray, " k"]
     vectors: Float[np.ndarray, "n k"]
     row_means: Float[np.ndarray, " n"]
+    rounding: float = 0.0
 
     def coefficients(self, outputs: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "k ..."]:
         """Expand outputs on the training inputs, less their mean: ``a = U'f``.
@@ -84,15 +89,36 @@ def eigenbasis(kernel: Kernel, x: Float[np.ndarray, "n d"]) -> Basis:
         The basis.
 
     Raises:
-        ValueError: Fewer than two inputs, or a Gram matrix that is not finite, square and symmetric.
+        ValueError: Fewer than two inputs, or a Gram matrix that is not finite, square, symmetric and positive
+            semi-definite.
     """
     if len(x) < 2:
         raise ValueError(f"x: got {len(x)} sample, needs at least 2")
-    gram = _checked(np.asarray(kernel(x, x), dtype=np.float64), len(x))
+    raw = np.asarray(kernel(x, x))
+    gram = _checked(raw.astype(np.float64), len(x))
     mirror = _mirror(len(x))
     values, vectors = np.linalg.eigh(_reflect(_reflect(gram, mirror).T, mirror)[1:, 1:])
+    if values[0] < -INDEFINITE * np.abs(gram).max() * len(x):
+        raise ValueError(
+            f"kernel: has an eigenvalue of {values[0]:g} beside {values[-1]:g}, "
+            "needs to be positive semi-definite"
+        )
     full = np.vstack([np.zeros(len(x) - 1), vectors[:, ::-1]])
-    return Basis(x, kernel, np.maximum(values[::-1], 0), _reflect(full, mirror), gram.mean(axis=1))
+    lost = max(rounding(raw), -FACTOR * values[0])
+    return Basis(x, kernel, np.maximum(values[::-1], 0), _reflect(full, mirror), gram.mean(axis=1), lost)
+
+
+def rounding(gram: np.ndarray) -> float:
+    """Bound by how much the precision of a Gram matrix moves its eigenvalues: ``n eps max |k|``.
+
+    Args:
+        gram: Gram matrix in the type in which it was computed.
+
+    Returns:
+        The bound, an absolute error.
+    """
+    precision = np.finfo(gram.dtype if gram.dtype.kind == "f" else np.float64).eps
+    return float(len(gram) * precision * np.abs(gram).max())
 
 
 def _checked(gram: np.ndarray, n: int) -> np.ndarray:

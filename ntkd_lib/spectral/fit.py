@@ -95,7 +95,9 @@ def _fit(
     missing = len(outputs) - 1 - len(basis.values)
     rest = _outside(outputs - mean, coefficients) if missing else np.zeros(outputs.shape[1])
     ridges = None if ridge is None else [ridge]
-    choice = choose_ridge(basis.values, coefficients, ridges, Rest(missing, float(rest.sum())))
+    choice = choose_ridge(
+        basis.values, coefficients, ridges, Rest(missing, float(rest.sum())), basis.rounding
+    )
     kept = shrinkage(basis.values, choice.ridge)
     if modes is not None:
         kept = np.where(np.arange(len(kept)) < modes, kept, 0)

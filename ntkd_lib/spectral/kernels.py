@@ -44,10 +44,10 @@ class TangentKernel:
     model: nn.Module
 
     def __call__(self, x1: Float[np.ndarray, "n d"], x2: Float[np.ndarray, "m d"]) -> np.ndarray:
-        """Give the Gram matrix of two sets of inputs, ``(n, m)``."""
+        """Compute the Gram matrix of two sets of inputs, ``(n, m)``, in the network's 32 bits."""
         first, second = (torch.tensor(x, dtype=torch.float32) for x in (x1, x2))
         with torch.no_grad():
-            return empirical_ntk(self.model, first, second, kind="trace").double().numpy()
+            return empirical_ntk(self.model, first, second, kind="trace").numpy()
 
 
 def median_distance(x: Float[np.ndarray, "n d"]) -> float:

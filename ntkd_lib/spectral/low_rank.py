@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from ntkd_lib.spectral.basis import FACTOR, rounding
 from ntkd_lib.spectral.kernels import Kernel
 
 _BLOCK = 2000  # rows at a time
@@ -24,6 +25,7 @@ class LowRankBasis:
         shift: Their mean over the training inputs.
         trace_error: Trace of the exact less the Nystrom kernel. The difference has no negative eigenvalue,
             so this bounds its Frobenius and its spectral norm, and by how much any eigenvalue is too small.
+        rounding: By how much the kernel's precision can move an eigenvalue.
     """
 
     x: Float[np.ndarray, "n d"]
@@ -34,6 +36,7 @@ class LowRankBasis:
     maps: Float[np.ndarray, "m r"]
     shift: Float[np.ndarray, " r"]
     trace_error: float
+    rounding: float = 0.0
 
     def coefficients(self, outputs: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "r ..."]:
         """Expand outputs on the training inputs, less their mean.
@@ -83,7 +86,8 @@ def low_rank_basis(kernel: Kernel, x: Float[np.ndarray, "n d"], count: int, seed
         raise ValueError(f"landmarks: got {count}, needs 2 to {len(x)}, the number of samples")
     rows: Int[np.ndarray, " m"] = np.sort(np.random.default_rng(seed).permutation(len(x))[:count])
     landmarks = x[rows]
-    scale = _inverse_root(kernel(landmarks, landmarks))
+    gram = np.asarray(kernel(landmarks, landmarks))
+    scale, lost = _inverse_root(gram)
     features, trace = _features(kernel, x, landmarks, scale)
     centre = features.mean(axis=0)
     features -= centre
@@ -98,6 +102,7 @@ def low_rank_basis(kernel: Kernel, x: Float[np.ndarray, "n d"], count: int, seed
         scale @ maps,
         centre @ maps,
         max(trace, 0.0),
+        lost * len(x) / count,
     )
 
 
@@ -111,13 +116,17 @@ def _features(
     return features, diagonal - float((features**2).sum())
 
 
-def _inverse_root(gram: np.ndarray) -> np.ndarray:
-    values, turn = _falling((gram + gram.T) / 2)
-    return turn / np.sqrt(values)
+def _inverse_root(gram: np.ndarray) -> tuple[np.ndarray, float]:
+    """Compute the inverse root of a Gram matrix, and by how much rounding moves its eigenvalues."""
+    exact = gram.astype(np.float64)
+    values, turn = np.linalg.eigh((exact + exact.T) / 2)
+    lost = rounding(gram)
+    root, turn = _falling((exact + exact.T) / 2, lost if gram.dtype != np.float64 else 0.0)
+    return turn / np.sqrt(root), max(lost, -FACTOR * values[0])
 
 
-def _falling(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give eigenpairs in falling order, those that round to 0 left out."""
+def _falling(matrix: np.ndarray, least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Compute eigenpairs in falling order, those that round to 0 left out."""
     values, vectors = np.linalg.eigh(matrix)
-    kept = values > len(values) * np.finfo(float).eps * values[-1]
+    kept = values > max(len(values) * np.finfo(float).eps * values[-1], least)
     return values[kept][::-1], vectors[:, kept][:, ::-1]

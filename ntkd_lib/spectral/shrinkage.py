@@ -42,18 +42,23 @@ def shrinkage(values: Float[np.ndarray, " k"], ridge: float) -> Float[np.ndarray
     return values / (values + ridge)
 
 
-def ridge_grid(values: Float[np.ndarray, " k"], count: int = RIDGES) -> Float[np.ndarray, " l"]:
+def ridge_grid(
+    values: Float[np.ndarray, " k"], count: int = RIDGES, least: float = 0.0
+) -> Float[np.ndarray, " l"]:
     """List ridges to try, evenly spaced on a logarithmic scale.
 
     Args:
         values: Eigenvalues, falling.
         count: How many.
+        least: Smallest ridge that the precision of the kernel allows.
 
     Returns:
-        Rising ridges, from 1e-10 to 10 times the largest eigenvalue.
+        Rising ridges, from 1e-10 times the largest eigenvalue, or ``least`` if that is more, to 10 times the
+        largest eigenvalue.
     """
-    top = values[0] if values[0] > 0 else 1.0
-    return np.geomspace(_SPAN[0] * top, _SPAN[1] * top, count)
+    top = max(values, default=0.0) or 1.0
+    high = _SPAN[1] * top
+    return np.geomspace(min(max(_SPAN[0] * top, least), high), high, count)
 
 
 class Rest(NamedTuple):
@@ -102,6 +107,7 @@ def choose_ridge(
     coefficients: Float[np.ndarray, "k c"],
     ridges: Sequence[float] | None = None,
     rest: Rest = Rest(),  # noqa: B008 - a tuple cannot change
+    least: float = 0.0,
 ) -> GcvChoice:
     """Choose the ridge of the lowest GCV score.
 
@@ -110,11 +116,12 @@ def choose_ridge(
         coefficients: Coefficients of the centred targets.
         ridges: Ridges to choose from; None for 200 of `ridge_grid`.
         rest: Modes of a low-rank kernel that are not among them.
+        least: Smallest ridge that the precision of the kernel allows; without ``ridges``.
 
     Returns:
         The choice; of equal scores the first.
     """
-    ridges = ridge_grid(values) if ridges is None else np.asarray(ridges, dtype=float)
+    ridges = ridge_grid(values, least=least) if ridges is None else np.asarray(ridges, dtype=float)
     scores = gcv_scores(values, coefficients, ridges, rest)
     best = int(scores.argmin())
     return GcvChoice(float(ridges[best]), float(scores[best]), ridges, scores)

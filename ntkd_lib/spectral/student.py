@@ -18,8 +18,7 @@ from ntkd_lib.spectral.fit import SpectralFit, fit_outputs
 from ntkd_lib.spectral.kernels import BANDWIDTHS, gaussian_kernels
 from ntkd_lib.spectral.low_rank import low_rank_basis
 from ntkd_lib.spectral.modes import mode_table
-
-_LEAST = 1e-6  # smallest probability of a teacher whose logarithm is imitated
+from ntkd_lib.spectral.teacher import teacher_logits, teacher_values
 
 
 class _Spectral(BaseEstimator):
@@ -109,7 +108,7 @@ class SpectralStudent(RegressorMixin, _Spectral):
         """
         if self.teacher is not None:
             X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-            y = np.asarray(self.teacher.predict(X), dtype=np.float64).reshape(len(X))
+            y = teacher_values(self.teacher, X)
         else:
             X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         return self._imitate(X, np.asarray(y, dtype=np.float64)[:, None])
@@ -172,7 +171,7 @@ class SpectralStudentClassifier(ClassifierMixin, _Spectral):
             The student.
 
         Raises:
-            ValueError: Fewer than two classes.
+            ValueError: Fewer than two classes, or a teacher whose outputs do not follow them.
         """
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
@@ -181,8 +180,8 @@ class SpectralStudentClassifier(ClassifierMixin, _Spectral):
             raise ValueError(f"y: got one class, {self.classes_[0]!r}, needs at least 2")
         if self.teacher is None:
             return self._imitate(X, np.eye(len(self.classes_))[places])
-        self.classes_ = np.asarray(getattr(self.teacher, "classes_", self.classes_))
-        return self._imitate(X, _logits(self.teacher, X))
+        logits, self.classes_ = teacher_logits(self.teacher, X, self.classes_)
+        return self._imitate(X, logits)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Give an output a class, or for two classes the difference of the second and the first.
@@ -207,12 +206,3 @@ class SpectralStudentClassifier(ClassifierMixin, _Spectral):
         """
         places = self._outputs(X).argmax(axis=1)
         return self.classes_[places]
-
-
-def _logits(teacher: Any, x: np.ndarray) -> np.ndarray:
-    if hasattr(teacher, "decision_function"):
-        outputs = np.asarray(teacher.decision_function(x), dtype=np.float64)
-        outputs = np.stack([-outputs, outputs], axis=1) / 2 if outputs.ndim == 1 else outputs
-    else:
-        outputs = np.log(np.maximum(teacher.predict_proba(x), _LEAST))
-    return outputs - outputs.mean(axis=1, keepdims=True)

@@ -154,3 +154,109 @@ def test_chamfer_distance_of_a_shift():
     line = np.stack([np.linspace(0, 1, 50), np.zeros(50), np.zeros(50)], 1)
     assert chamfer(line, line) == 0
     assert chamfer(line, line + np.array([0, 0.2, 0])) == pytest.approx(0.2)
+
+
+def picture(h=4, w=6, c=3):
+    return torch.arange(h * w * c, dtype=torch.uint8).reshape(h, w, c) * 3
+
+
+READ = {
+    "grey": (picture()[..., 0], 1),
+    "grey with an axis": (picture()[..., :1], 1),
+    "grey, channels first": (picture()[..., 0][None], 1),
+    "channels first": (picture().movedim(2, 0), 3),
+    "with transparency": (picture(c=4), 4),
+    "16 bits": (picture().to(torch.int32).mul(257).to(torch.uint16), 3),
+    "floats": (picture().float() / 255, 3),
+    "floats in 64 bits": (picture().double() / 255, 3),
+    "half precision": ((picture().float() / 255).half(), 3),
+    "NumPy": (picture().numpy(), 3),
+    "NumPy, 16 bits and grey": (picture()[..., 0].numpy().astype("uint16") * 257, 1),
+}
+
+
+@pytest.mark.parametrize("form", READ)
+def test_images_of_any_form_are_read_rightly(form):
+    pixels, channels = READ[form]
+    signal = from_pixels(pixels)
+    expected = (picture(c=4) if channels == 4 else picture())[..., :channels].float().reshape(
+        -1, channels
+    ) / 255
+    assert signal.shape == (4, 6)
+    torch.testing.assert_close(
+        signal.values, expected, atol=1e-3 if form == "half precision" else 1e-6, rtol=0
+    )
+    assert from_pixels(pixels, 2).values.shape == (4, channels)
+    torch.testing.assert_close(from_pixels(crop(pixels, 4), 2).values, from_pixels(pixels, 2).values)
+
+
+def test_a_mask_is_read_as_zeros_and_ones():
+    assert from_pixels(torch.eye(3).bool()).values[:, 0].tolist() == torch.eye(3).flatten().tolist()
+
+
+@pytest.mark.parametrize(
+    "pixels, message",
+    [
+        (255 * torch.rand(4, 6, 3) + 2, r"^pixels: got floats from .* to .*, needs 0 to 1$"),
+        (torch.rand(4, 6, 3) - 0.5, r"^pixels: got floats from -0\.\d+ to .*, needs 0 to 1$"),
+        (torch.full((4, 6, 3), torch.nan), r"^pixels: got floats from nan to nan"),
+        (torch.zeros(4, 6, 3, dtype=torch.int32), r"^pixels: got torch.int32, needs uint8, uint16, bool"),
+        (torch.zeros(2, 4, 6, 3, dtype=torch.uint8), r"^pixels: got shape \(2, 4, 6, 3\), needs \(h, w\)"),
+        (torch.zeros(6, 6, 9, dtype=torch.uint8), r"^pixels: got shape \(6, 6, 9\), needs \(h, w\)"),
+        (torch.zeros(24, dtype=torch.uint8), r"^pixels: got shape \(24,\), needs \(h, w\)"),
+        (torch.zeros(0, 6, 3, dtype=torch.uint8), r"^pixels: got shape \(0, 6, 3\)"),
+    ],
+)
+def test_other_images_are_refused(pixels, message):
+    with pytest.raises(ValueError, match=message):
+        from_pixels(pixels)
+
+
+@pytest.mark.parametrize("side", [0, -2, 5])
+def test_crops_that_do_not_fit_are_refused(side):
+    with pytest.raises(ValueError, match=rf"^side: got {side}, needs 1 to 4, what the image has$"):
+        crop(picture(), side)
+
+
+STEREO = torch.stack([torch.linspace(-1, 1, 50), torch.linspace(0, 0.5, 50)], 1)
+
+
+@pytest.mark.parametrize(
+    "samples", [STEREO, STEREO.T, STEREO.numpy(), STEREO.double(), (STEREO * 20_000).to(torch.int16)]
+)
+def test_stereo_sound_has_two_channels(samples):
+    signal = from_samples(samples, 20)
+    assert signal.shape == (20,)
+    middle = STEREO[15:35]
+    torch.testing.assert_close(
+        signal.values, middle / middle.abs().max(), atol=1e-3, rtol=0, check_dtype=False
+    )
+
+
+@pytest.mark.parametrize(
+    "samples, length, message",
+    [
+        (torch.zeros(50, 50), 10, r"^samples: got shape \(50, 50\), needs \(n,\), \(n, c\) or \(c, n\)"),
+        (torch.zeros(2, 3, 50), 10, r"^samples: got shape \(2, 3, 50\)"),
+        (
+            torch.zeros(50, dtype=torch.uint8),
+            10,
+            r"^samples: got torch.uint8, needs signed integers or floats$",
+        ),
+        (torch.full((50,), torch.nan), 10, r"^values: got shape \(10, 1\), 10 not finite"),
+        (torch.zeros(0), 10, r"^length: got 0 samples, needs at least 1$"),
+        (torch.zeros(50), -1, r"^length: got -1 samples"),
+    ],
+)
+def test_other_sound_is_refused(samples, length, message):
+    with pytest.raises(ValueError, match=message):
+        from_samples(samples, length)
+
+
+def test_ssim_takes_grey_images_and_refuses_bytes():
+    image = np.random.default_rng(0).random((16, 16))
+    assert ssim(image, image) == pytest.approx(1)
+    with pytest.raises(ValueError, match=r"^images of \(16, 16\) and \(16, 15\); allowed: equal"):
+        ssim(image, image[:, 1:])
+    with pytest.raises(ValueError, match=r"^target: got values from .*, needs 0 to 1$"):
+        ssim(image, 255 * image)

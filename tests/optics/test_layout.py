@@ -1,5 +1,7 @@
 """Layout rule and GDSII: known counts, a round trip, an independent reader, refusals."""
 
+from dataclasses import replace
+
 import klayout.db
 import numpy as np
 import pytest
@@ -101,3 +103,19 @@ def test_layouts_without_size_are_refused() -> None:
         filters_that_fit(10, 10, 0, 1)
     with pytest.raises(ValueError, match="gap: got -1 um, allowed: 0 or more"):
         filters_that_fit(10, 10, 1, -1)
+
+
+@pytest.mark.parametrize("shape", [(10, 10), (12, 10), (14, 14), (12,), (1, 12, 12)])
+def test_widths_of_another_shape_than_the_geometrys_are_refused(shape, tmp_path):
+    with pytest.raises(ValueError, match=r"^widths: got shape .*, allowed: \(12, 12\)$"):
+        write_gds(tmp_path / "m.gds", np.full(shape, 0.1), SMALL)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"cells": 8}, {"cells": 11}, {"cells": 13}, {"pitch": 0.6}, {"cells": 24, "pitch": 0.293}]
+)
+def test_files_of_another_geometry_are_refused(changes, tmp_path):
+    path = tmp_path / "m.gds"
+    write_gds(path, np.full((12, 12), 0.1), SMALL)
+    with pytest.raises(ValueError, match=r"^m\.gds: a pillar at .* um lies off the grid of"):
+        read_gds(path, replace(SMALL, **changes))

@@ -159,3 +159,29 @@ def test_a_grid_that_wraps_is_refused() -> None:
 def test_impossible_geometries_are_refused(changes: dict[str, object], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         Geometry(**changes)
+
+
+PLANES = {
+    "not square": torch.zeros(3, 8, 12),
+    "too small": torch.zeros(3, 4, 4),
+    "too large": torch.zeros(3, 16, 16),
+    "one colour of three": torch.zeros(1, 8, 8),
+    "three colours, four planes": torch.zeros(4, 8, 8),
+    "no colour": torch.zeros(8, 8),
+    "no number": torch.full((3, 8, 8), torch.nan),
+    "infinite": torch.full((3, 8, 8), torch.inf),
+}
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_phases_that_are_not_the_geometrys_are_refused(plane):
+    geometry = Geometry(cells=8, distance=12.0, pixel=1)
+    with pytest.raises(ValueError, match=r"^phase: got shape .*allowed: finite, ending in \(3, 8, 8\)"):
+        sensor_intensity(PLANES[plane], geometry)
+
+
+@pytest.mark.parametrize("shape", [(8, 12), (12, 8), (2, 4, 16), (64,)])
+def test_fields_that_are_not_square_are_refused(shape):
+    field, transfer = torch.ones(shape, dtype=torch.complex64), torch.ones(40, 40, dtype=torch.complex64)
+    with pytest.raises(ValueError, match=r"^field: got shape .*, allowed: square planes$"):
+        propagate(field, transfer)
