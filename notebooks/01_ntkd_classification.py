@@ -140,8 +140,8 @@ show(
 
 # %% [markdown]
 # Because students of one seed share images and start, they are compared seed by seed. An ordering counts only
-# if the interval of the mean difference lies above zero and, with fewer than eight seeds, every single
-# difference does.
+# if the contract's interval of the mean difference lies above zero and, with fewer than eight seeds, every
+# single difference does.
 
 # %% tags=["hide-input"]
 show(

@@ -122,8 +122,9 @@ show(
 optics.recovery_table(table)
 
 # %% [markdown]
-# Ways that share a device are compared on it, seed by seed; an ordering counts only if the interval of the
-# mean difference lies above zero and, with fewer than eight seeds, every single difference does.
+# Ways that share a device are compared on it, seed by seed; an ordering counts only if the
+# contract's interval of the mean difference lies above zero and, with fewer than eight seeds, every single
+# difference does.
 
 # %% tags=["hide-input"]
 show(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isnan
+from typing import Any, Literal
 
 from ntkd_lib.figures.html import Html, element, join, table
 from ntkd_lib.figures.style import STATUSES
@@ -49,6 +51,25 @@ def format_value(value: float, unit: str | None, digits: int | None = None) -> s
     sign = "+" if unit == "points" and value > 0 else ""
     word = UNIT_WORDS.get(unit or "", unit or "")
     return f"{sign}{_number(value, unit, digits)}{NO_BREAK}{word}".strip()
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Write a number with its sign; a dash for NaN."""
+    return NONE if isnan(value) else f"{value:+.{digits}f}".replace("-", MINUS)
+
+
+def interval_text(low: float, high: float, sign: Literal["", "+"] = "") -> str:
+    """Write an interval; a dash for NaN, the interval of a single seed."""
+    return NONE if isnan(low) else f"[{low:{sign}.2f}, {high:{sign}.2f}]".replace("-", MINUS)
+
+
+def gap_words(row: Any) -> str:
+    """Say in words on which side of zero the interval of a mean difference lies."""
+    if row.seeds == 1:
+        return f"{signed(row.mean)} points (one seed)"
+    side = "above zero" if row.low > 0 else "below zero" if row.high < 0 else "around zero"
+    numbers = f"{signed(row.mean)} points, interval {interval_text(row.low, row.high, sign='+')} {side}"
+    return f"{numbers}, {row.seeds} seeds"
 
 
 def _paper_digits(value: float) -> int | None:

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ntkd_lib.experiments.fabrication_recovery.optics_summary import ColourDesign, Maps
-from ntkd_lib.figures.claims import MINUS, NONE, format_value
+from ntkd_lib.figures.claims import MINUS, NONE, format_value, interval_text
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.optics.geometry import COLOURS
 
@@ -72,7 +72,7 @@ def recovery_table(summary: pd.DataFrame) -> Html:
         (
             way.label,
             format_value(way.mean, "percent"),
-            f"[{way.low:.2f}, {way.high:.2f}]",
+            interval_text(way.low, way.high),
             _share(way.share),
             NONE if np.isnan(way.paper) else f"{way.paper:g} %",
             _share(way.paper_share),

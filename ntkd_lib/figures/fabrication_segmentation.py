@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ntkd_lib.figures.claims import MINUS, format_value
+from ntkd_lib.figures.claims import MINUS, format_value, interval_text, signed
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.figures.recording import not_recorded
 
@@ -27,10 +27,10 @@ def _reading(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
         f"ends at {mean['e2e_ft']:.1f} % and wins back {share['e2e_ft']:.0f} % of the loss, soft labels "
         f"{share['kd_ft']:.0f} % and NTKD {share['ntkd_ft']:.0f} %; the same training without errors ends at "
         f"{mean['clean_ft']:.1f} %. NTKD minus labels is {gap['mean']:+.2f} points (the paper: +18.5), "
-        f"interval [{gap['low']:+.2f}, {gap['high']:+.2f}]: {_order(gap)}."
+        f"interval {interval_text(gap['low'], gap['high'], sign='+')}: {_order(gap)}."
     )
     lead = element("strong", "Recorded, by simulation. ")
-    return element("p", lead, text.replace(" -", f" {MINUS}").replace("[-", f"[{MINUS}"))
+    return element("p", lead, text.replace(" -", f" {MINUS}"))
 
 
 def _order(gap: pd.Series) -> str:
@@ -44,7 +44,7 @@ def _scores(scores: pd.DataFrame) -> Html:
         (
             row.label,
             format_value(row.mean, "percent"),
-            f"[{row.low:.2f}, {row.high:.2f}]",
+            interval_text(row.low, row.high),
             _or_dash(row.share, f"{row.share:.0f} %"),
             _or_dash(row.paper, f"{row.paper:g} %"),
             str(row.seeds),
@@ -61,12 +61,8 @@ def _or_dash(value: float, text: str) -> str:
 
 def _gaps(gaps: pd.DataFrame) -> Html:
     rows = [
-        (row.label, *(_signed(value) for value in (row.mean, row.low, row.high, row.smallest)))
+        (row.label, *(signed(value) for value in (row.mean, row.low, row.high, row.smallest)))
         for row in gaps.itertuples()
     ]
     headers = ("Pair", "Difference", "Lower end", "Upper end", "Smallest")
     return table(headers, rows, caption="The recorded run: differences in points of mIoU, seed by seed")
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", MINUS)

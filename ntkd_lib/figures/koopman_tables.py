@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ntkd_lib.figures.claims import MINUS, NONE, format_value
+from ntkd_lib.figures.claims import NONE, format_value, gap_words, interval_text
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.figures.koopman_vs_least_squares import DEGREES, PAPER, TITLES
 
@@ -20,7 +20,7 @@ def score_table(summary: pd.DataFrame, data: str) -> Html:
             str(row.degree),
             str(row.components),
             format_value(row.mean, "percent"),
-            f"[{row.low:.2f}, {row.high:.2f}]",
+            interval_text(row.low, row.high),
             NONE if np.isnan(row.std) else f"{row.std:.2f}",
             str(row.seeds),
             f"{PAPER[data, row.degree]:g} %" if row.method == "kd" and (data, row.degree) in PAPER else NONE,
@@ -40,7 +40,7 @@ def share_table(share: pd.DataFrame) -> Html:
             str(row.components),
             f"{row.functions:,}",
             format_value(row.mean, "points"),
-            f"[{row.low:+.2f}, {row.high:+.2f}]".replace("-", MINUS),
+            interval_text(row.low, row.high, sign="+"),
             str(row.seeds),
             _adds(row),
         )
@@ -148,14 +148,8 @@ def answer(gaps: pd.DataFrame) -> Html:
     for (data, degree), part in gaps.groupby(["data", "degree"], sort=False):
         by_less = {row.less: row for row in part.itertuples() if row.greater == "kd"}
         words = "; ".join(
-            f"{name} {_gap(by_less[less])}"
+            f"{name} {gap_words(by_less[less])}"
             for name, less in (("minus EDMD", "naive"), ("minus cross-entropy without a teacher", "ce"))
         )
         items.append(element("li", f"{TITLES[data]}, {DEGREES[degree]}: distilled {words}"))
     return element("div", element("strong", "Measured here."), element("ul", *items))
-
-
-def _gap(row: object) -> str:
-    side = "above zero" if row.low > 0 else "below zero" if row.high < 0 else "around zero"
-    text = f"{row.mean:+.2f} points, interval [{row.low:+.2f}, {row.high:+.2f}] {side}, {row.seeds} seeds"
-    return text.replace("-", MINUS)

@@ -7,12 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from ntkd_lib.figures.claims import MINUS
+from ntkd_lib.figures.claims import MINUS, interval_text, signed
 from ntkd_lib.figures.html import Html, element, table
-
-
-def _signed(value: float, digits: int = 2) -> str:
-    return f"{value:+.{digits}f}".replace("-", MINUS)
 
 
 def savings_table(savings: pd.DataFrame) -> Html:
@@ -20,9 +16,9 @@ def savings_table(savings: pd.DataFrame) -> Html:
     rows = [
         (
             row.label,
-            f"{_signed(row.cpu_saving, 1)} %",
-            f"{_signed(row.step_saving, 1)} %",
-            f"{_signed(row.forwards_saving, 1)} %",
+            f"{signed(row.cpu_saving, 1)} %",
+            f"{signed(row.step_saving, 1)} %",
+            f"{signed(row.forwards_saving, 1)} %",
             f"{row.to_uniform:.2f}",
             f"{row.forwards_to_uniform:.2f}",
             f"{row.images} of 4",
@@ -52,8 +48,8 @@ def quality_table(qualities: pd.DataFrame) -> Html:
         (
             row.label,
             *(f"{value:.2f}" for value in (row.at_025, row.at_05, row.at_1)),
-            f"{_signed(row.to_uniform)} [{_signed(row.uniform_low)}, {_signed(row.uniform_high)}]",
-            f"{_signed(row.to_full)} [{_signed(row.full_low)}, {_signed(row.full_high)}]",
+            f"{signed(row.to_uniform)} {interval_text(row.uniform_low, row.uniform_high, sign='+')}",
+            f"{signed(row.to_full)} {interval_text(row.full_low, row.full_high, sign='+')}",
         )
         for row in ordered.itertuples()
     ]
@@ -81,8 +77,8 @@ def beside_table(rows: pd.DataFrame) -> Html:
     cells = [
         (
             row.what,
-            f"{_signed(row.paper)} {row.unit}",
-            "–" if pd.isna(row.here) else f"{_signed(row.here)} {row.unit}",
+            f"{signed(row.paper)} {row.unit}",
+            "–" if pd.isna(row.here) else f"{signed(row.here)} {row.unit}",
         )
         for row in rows.itertuples()
     ]
@@ -111,7 +107,7 @@ def others_table(others: pd.DataFrame) -> Html:
             r.signal,
             r.label,
             f"{r.quality:.2f} {units.get(r.signal, 'dB')}".replace("-", MINUS),
-            _signed(r.gap),
+            signed(r.gap),
         )
         for r in means.itertuples()
     ]
@@ -122,7 +118,7 @@ def others_table(others: pd.DataFrame) -> Html:
 def looks_table(looks: pd.DataFrame) -> Html:
     """Show what was seen of the diagonal of the tangent kernel."""
     rows = [
-        (f"{r.step:.0f}", f"{r.ratio:.1f}", *(_signed(v) for v in (r.edges, r.prediction, r.error)))
+        (f"{r.step:.0f}", f"{r.ratio:.1f}", *(signed(v) for v in (r.edges, r.prediction, r.error)))
         for r in looks.itertuples()
     ]
     headers = (
@@ -185,9 +181,9 @@ def answer(savings: pd.DataFrame, timed: pd.DataFrame, qualities: pd.DataFrame) 
     text = (
         f"Against full batch NINT saves {by.cpu_saving['nint']:.0f} % of CPU time, uniform sampling "
         f"{by.cpu_saving['uniform']:.0f} %, error memory {by.cpu_saving['error_memory']:.0f} %. "
-        f"After equal steps NINT is {_signed(end['nint'])} dB to uniform; without its kernel, "
-        f"{_signed(end['error_mix'])} dB, so that the kernel's part is {_signed(ntk)} dB. "
-        f"After equal CPU time, all tuned alike, full batch is {_signed(gaps['full'])} dB to NINT, uniform "
-        f"{_signed(gaps['uniform'])} dB and error memory {_signed(gaps['error_memory'])} dB."
+        f"After equal steps NINT is {signed(end['nint'])} dB to uniform; without its kernel, "
+        f"{signed(end['error_mix'])} dB, so that the kernel's part is {signed(ntk)} dB. "
+        f"After equal CPU time, all tuned alike, full batch is {signed(gaps['full'])} dB to NINT, uniform "
+        f"{signed(gaps['uniform'])} dB and error memory {signed(gaps['error_memory'])} dB."
     )
     return element("p", element("strong", "Measured here. "), text)

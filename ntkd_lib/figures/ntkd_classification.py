@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ntkd_lib.figures import dots
-from ntkd_lib.figures.claims import MINUS, format_value
+from ntkd_lib.figures.claims import format_value, gap_words
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.lab.evidence import Metric
 
@@ -155,7 +155,7 @@ def answer(gaps: pd.DataFrame) -> Html:
     """Say whether NTKD > KD > labels only holds, in words and numbers."""
     by_pair = {(row.greater, row.less): row for row in gaps.itertuples()}
     parts = [
-        f"{label}: {_gap(by_pair[pair])}"
+        f"{label}: {gap_words(by_pair[pair])}"
         for label, pair in (
             ("NTKD minus soft-label KD", ("ntkd", "kd")),
             ("soft-label KD minus labels only", ("kd", "none")),
@@ -163,11 +163,3 @@ def answer(gaps: pd.DataFrame) -> Html:
         )
     ]
     return element("p", element("strong", "Measured here. "), "; ".join(parts) + ".")
-
-
-def _gap(row: Any) -> str:
-    if row.seeds == 1:
-        return f"{row.mean:+.2f} points (one seed)".replace("-", MINUS)
-    side = "above zero" if row.low > 0 else "below zero" if row.high < 0 else "around zero"
-    numbers = f"{row.mean:+.2f} points, interval [{row.low:+.2f}, {row.high:+.2f}] {side}"
-    return numbers.replace("-", MINUS)

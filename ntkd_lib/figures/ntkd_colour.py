@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ntkd_lib.figures.claims import MINUS, format_value
+from ntkd_lib.figures.claims import MINUS, format_value, interval_text, signed
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.figures.recording import not_recorded
 
@@ -110,7 +110,7 @@ def settings_table(rows: pd.DataFrame) -> Html:
 def colour_answer(gaps: pd.DataFrame, best: pd.Series) -> Html:
     """Say how the best student did and what each kind of transfer added, in words and numbers."""
     shown = gaps[gaps["share"] == 1].head(3)
-    parts = [f"{row.label}: {_signed(row.mean)} points" for row in shown.itertuples()]
+    parts = [f"{row.label}: {signed(row.mean)} points" for row in shown.itertuples()]
     count = int(shown["seeds"].iloc[0])
     words = f"{count} seed{'s' if count > 1 else ', so no interval'}"
     lead = f"Best student {best['label']} at {best['mean']:.2f} % ({words}). "
@@ -137,7 +137,7 @@ def strength_tables(teachers: pd.DataFrame, gaps: pd.DataFrame) -> Html:
             format_value(row.teacher, "percent"),
             f"{row.cosine:.4f}",
             format_value(row.mean, "percent"),
-            f"[{row.low:.2f}, {row.high:.2f}]",
+            interval_text(row.low, row.high),
             str(row.seeds),
         )
         for row in teachers.itertuples()
@@ -160,7 +160,7 @@ def _strength_words(weak: pd.Series, strong: pd.Series, gap: pd.Series) -> str:
     side = "better" if gap["low"] > 0 else "worse" if gap["high"] < 0 else ""
     found = f"the stronger teacher is the {side} one" if side else "neither teacher is shown to be better"
     lead = f"The {strong['label']} reaches {_beside(strong['teacher'] - weak['teacher'])}"
-    interval = f"[{_signed(gap['low'])}, {_signed(gap['high'])}]"
+    interval = interval_text(gap["low"], gap["high"], sign="+")
     students = f"its students {_beside(gap['mean'])} {interval}"
     return f"{lead} than the {weak['label']}, and {students} than those of the other: here {found}."
 
@@ -174,7 +174,7 @@ def _recorded_scores(scores: pd.DataFrame) -> Html:
         (
             row.label,
             format_value(row.mean, "percent"),
-            f"[{row.low:.2f}, {row.high:.2f}]",
+            interval_text(row.low, row.high),
             f"{row.std:.2f}",
             "–" if np.isnan(row.paper) else f"{row.paper:g} %",
             str(row.seeds),
@@ -187,12 +187,8 @@ def _recorded_scores(scores: pd.DataFrame) -> Html:
 
 def _recorded_gaps(gaps: pd.DataFrame, caption: str) -> Html:
     rows = [
-        (row.label, *(_signed(value) for value in (row.mean, row.low, row.high, row.smallest)))
+        (row.label, *(signed(value) for value in (row.mean, row.low, row.high, row.smallest)))
         for row in gaps.itertuples()
     ]
     headers = ("Pair", "Difference", "Lower end", "Upper end", "Smallest")
     return table(headers, rows, caption=caption)
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", MINUS)

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ntkd_lib.figures.claims import MINUS, format_value
+from ntkd_lib.figures.claims import MINUS, format_value, signed
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.figures.recording import not_recorded
 
@@ -134,8 +134,8 @@ def gap_table(gaps: pd.DataFrame, caption: str) -> Html:
             row.label,
             f"{row.of_greater:.2f} %",
             f"{row.of_less:.2f} %",
-            _signed(row.mean),
-            *(_signed(value) if row.seeds > 1 else "–" for value in (row.low, row.high)),
+            signed(row.mean),
+            *map(signed, (row.low, row.high)),
             str(row.seeds),
         )
         for row in gaps.itertuples()
@@ -151,7 +151,3 @@ def depth_table(depths: pd.DataFrame) -> Html:
     means = depths.groupby("label", sort=False)["accuracy"].agg(["mean", "count"])
     rows = [(name, f"{row['mean']:.2f} %", f"{row['count']:.0f}") for name, row in means.iterrows()]
     return table(("Front end", "Test accuracy", "Seeds"), rows, caption="Optical depth")
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", MINUS)

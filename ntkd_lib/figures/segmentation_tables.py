@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.data.mask_pairs import CARVANA
-from ntkd_lib.figures.claims import MINUS, format_value
+from ntkd_lib.figures.claims import MINUS, format_value, gap_words
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.figures.ntkd_classification import spread
 
@@ -15,7 +15,7 @@ def answer(gaps: pd.DataFrame) -> Html:
     """Say whether NTKD > KD > masks only holds, in words and numbers."""
     by_pair = {(row.greater, row.less): row for row in gaps.itertuples()}
     parts = [
-        f"{label}: {_gap(by_pair[pair])}"
+        f"{label}: {gap_words(by_pair[pair])}"
         for label, pair in (
             ("NTKD minus soft-label KD", ("ntkd", "kd")),
             ("soft-label KD minus masks only", ("kd", "none")),
@@ -23,12 +23,6 @@ def answer(gaps: pd.DataFrame) -> Html:
         )
     ]
     return element("p", element("strong", "Measured here. "), "; ".join(parts) + ".")
-
-
-def _gap(row: object) -> str:
-    side = "above zero" if row.low > 0 else "below zero" if row.high < 0 else "around zero"
-    numbers = f"{row.mean:+.2f} points, interval [{row.low:+.2f}, {row.high:+.2f}] {side}"
-    return numbers.replace("-", MINUS)
 
 
 def terms() -> Html:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.experiments.spectral_overfitting.detection import TRUTHS
-from ntkd_lib.figures.claims import MINUS
+from ntkd_lib.figures.claims import interval_text, signed
 from ntkd_lib.figures.html import Html, table
 
 
@@ -42,7 +42,7 @@ def six_table(six: pd.DataFrame) -> Html:
 
 def _gain(row: object, name: str) -> str:
     value, low, high = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
-    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", MINUS)
+    return f"{signed(value)} {interval_text(low, high, sign='+')}"
 
 
 def controls_table(controls: pd.DataFrame) -> Html:
@@ -140,7 +140,7 @@ def example_table(rows: pd.DataFrame) -> Html:
 def real_table(rows: pd.DataFrame) -> Html:
     """Show the results on real tables."""
     cells = [
-        (row.predictor, row.data, f"{row.score:.2f}{row.unit} [{row.low:.2f}, {row.high:.2f}]")
+        (row.predictor, row.data, f"{row.score:.2f}{row.unit} {interval_text(row.low, row.high)}")
         for row in rows.itertuples()
     ]
     return table(("Predictor", "Data", "Test score"), cells, caption="Real tables, mean over seeds")

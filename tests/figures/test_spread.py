@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ntkd_lib.figures import dots, ntkd_classification, segmentation_tables
+from ntkd_lib.figures import claims, dots, ntkd_classification, segmentation_tables
+from tests.setup.project import ROOT, python_files
 
 ROW = {
     "label": "labels only",
@@ -24,7 +25,7 @@ def test_only_several_seeds_have_a_spread(page) -> None:
     several = page.score_table(pd.DataFrame([ROW]))
     assert "[91.50, 92.50]" in several
     assert ">0.40</td>" in several
-    single = page.score_table(pd.DataFrame([ROW | {"low": 92.0, "high": 92.0, "std": np.nan}]))
+    single = page.score_table(pd.DataFrame([ROW | {"low": np.nan, "high": np.nan, "std": np.nan}]))
     assert "[" not in single
     assert "92" in single
 
@@ -36,6 +37,24 @@ def test_the_answer_gives_no_interval_to_a_single_seed() -> None:
     text = ntkd_classification.answer(gaps)
     assert text.count("−0.35 points, interval [−0.40, −0.30] below zero") == 2
     assert "with the same training time: −0.35 points (one seed)." in text
+
+
+@pytest.mark.parametrize(
+    "low, high, sign, text",
+    [(-1.0, 2.0, "", "[−1.00, 2.00]"), (-1.0, 2.0, "+", "[−1.00, +2.00]"), (np.nan, np.nan, "", "–")],
+)
+def test_an_interval_in_a_table(low, high, sign, text) -> None:
+    assert claims.interval_text(low, high, sign) == text
+
+
+def test_pages_print_no_bootstrap_interval() -> None:
+    readers = {
+        path.name
+        for path in python_files("ntkd_lib/experiments", "ntkd_lib/figures", "notebooks")
+        if "bootstrap_interval" in (ROOT / path).read_text(encoding="utf-8")
+    }
+    assert readers <= {"summary.py"}  # of notebook 05: a metric that is defined by the bootstrap
+    assert "bootstrap_interval" in (ROOT / "ntkd_lib/experiments/spectral_overfitting/summary.py").read_text()
 
 
 def test_a_difference_of_a_single_seed_is_hollow_and_takes_no_side() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 
@@ -14,7 +12,7 @@ from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.ntkd_classification.settings import chosen_form as student_form
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
 from ntkd_lib.lab.cells import Record
-from ntkd_lib.lab.verdicts import bootstrap_interval
+from ntkd_lib.lab.statistics import interval_ends
 
 NONE = "uncompensated"
 PAPER = {NONE: 89.2, "e2e_ft": 93.2, "ntkd_ft": 95.1}
@@ -74,7 +72,7 @@ def summary_table(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name in WAYS:
         values = by_seed(table, name)
-        low, high = bootstrap_interval(list(values))
+        low, high = interval_ends(list(values))
         paper = PAPER.get("ntkd_ft" if name == chosen_form() else name, np.nan)
         rows.append(
             {
@@ -184,17 +182,12 @@ def averaged(rows: pd.DataFrame) -> pd.DataFrame:
     """Average a sweep over seeds, with intervals, and add the share that is won back."""
     found = []
     for (way, label, x), part in rows.groupby(["way", "label", "x"], sort=False):
-        low, high = bootstrap_interval(list(part["accuracy"]))
+        low, high = interval_ends(list(part["accuracy"]))
         shares = [share_of(r.accuracy, r.lost, r.ideal) for r in part.itertuples()]
-        share_low, share_high = _interval(shares)
+        share_low, share_high = interval_ends(shares)
         row = {"way": way, "label": label, "x": x, "mean": part["accuracy"].mean(), "low": low, "high": high}
         found.append({**row, "share": np.mean(shares), "share_low": share_low, "share_high": share_high})
     return pd.DataFrame(found)
-
-
-def _interval(values: Iterable[float]) -> tuple[float, float]:
-    known = list(values)
-    return bootstrap_interval(known) if np.isfinite(known).all() else (np.nan, np.nan)
 
 
 def stops_working(rows: pd.DataFrame, way: str = "ntkd_ft", half: float = 50.0) -> float | None:

@@ -9,7 +9,7 @@ from ntkd_lib.experiments.fabrication_segmentation.methods import DESIGNED, NONE
 from ntkd_lib.experiments.fabrication_segmentation.record import IDEAL, ROWS, metric_name, recording
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.verdicts import bootstrap_interval
+from ntkd_lib.lab.statistics import interval_ends
 
 # Source: NTKD paper, Tables 3 and 4, its own student.
 PAPER = {IDEAL: 91.5, NONE: 49.7, "e2e_ft": 62.7, "ntkd_ft": 81.2}
@@ -32,7 +32,7 @@ def recorded_scores() -> pd.DataFrame:
     """Average the recorded scores over seeds."""
     found, rows = recorded_metrics(), []
     for name, metric in found.items():
-        low, high = bootstrap_interval(metric.values)
+        low, high = interval_ends(metric.values)
         mean, paper = float(np.mean(metric.values)), PAPER.get(name, np.nan)
         about = {
             "name": name,

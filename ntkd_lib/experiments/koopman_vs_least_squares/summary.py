@@ -22,7 +22,7 @@ from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.verdicts import bootstrap_interval
+from ntkd_lib.lab.statistics import interval_ends
 
 NAMES = ("mnist", "fashion")
 PAIRS = (("kd", "naive"), ("kd", "naive_published"), ("kd", "ls_logits"), ("kd", "ce"), ("ce", "ls_onehot"))
@@ -106,7 +106,7 @@ def summary_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
-    low, high = bootstrap_interval(values)
+    low, high = interval_ends(values)
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return {"mean": float(np.mean(values)), "low": low, "high": high, "std": deviation, "seeds": len(values)}
 

@@ -14,7 +14,7 @@ from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.inr.metrics import crossing, value_at
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.verdicts import bootstrap_interval
+from ntkd_lib.lab.statistics import interval_ends
 
 TARGETS = (0.25, 0.5, 0.75)
 PAPER_TIME = 48.99
@@ -142,7 +142,7 @@ def qualities(table: pd.DataFrame) -> pd.DataFrame:
         end = means[method].xs(steps, level="step")
         for other in ("uniform", "full"):
             gaps = list(end - means[other].xs(steps, level="step"))
-            low, high = bootstrap_interval(gaps)
+            low, high = interval_ends(gaps)
             row |= {f"to_{other}": mean(gaps), f"{other}_low": low, f"{other}_high": high}
         rows.append(row)
     return pd.DataFrame(rows)

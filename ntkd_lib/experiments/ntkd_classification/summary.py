@@ -14,7 +14,7 @@ from ntkd_lib.experiments.ntkd_classification.plan import compared_methods, seed
 from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form, search
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.evidence import Metric, metric_of
-from ntkd_lib.lab.verdicts import bootstrap_interval
+from ntkd_lib.lab.statistics import interval_ends
 
 PAPER = {"none": (91.4, 0.8), "kd": (95.9, 0.6), "ntkd": (97.3, 0.6), "f8": (96.12, None)}
 PAIRS = (
@@ -68,7 +68,7 @@ def summary_table(table: pd.DataFrame, paper: Mapping[str, float]) -> pd.DataFra
 
 
 def _summary_row(name: str, part: pd.DataFrame, paper: float) -> dict[str, object]:
-    low, high = bootstrap_interval(list(part["accuracy"]))
+    low, high = interval_ends(list(part["accuracy"]))
     return {
         "method": name,
         "label": part["label"].iloc[0],
@@ -95,7 +95,7 @@ def gap_row(by_method: Mapping[str, pd.Series], pair: tuple[str, str], label: st
     """Compare two students seed by seed."""
     greater, less = pair
     gaps = list((by_method[greater] - by_method[less]).dropna())  # of the seeds that both have
-    low, high = bootstrap_interval(gaps)
+    low, high = interval_ends(gaps)
     found = {"mean": mean(gaps), "low": low, "high": high, "smallest": min(gaps), "seeds": len(gaps)}
     return {"greater": greater, "less": less, "label": label, **found}
 

@@ -12,7 +12,7 @@ from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABELS, METHODS, metric
 from ntkd_lib.experiments.ntkd_colour.record import RECORDING, WITH_SHARES
 from ntkd_lib.experiments.ntkd_colour.summary import PAPER, SHORT
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.verdicts import bootstrap_interval
+from ntkd_lib.lab.statistics import interval_ends
 
 
 def recorded_metrics() -> dict[tuple[str, float], Metric]:
@@ -25,7 +25,7 @@ def recorded_scores() -> pd.DataFrame:
     """Average the recorded accuracies over seeds."""
     rows = []
     for (name, share), metric in recorded_metrics().items():
-        low, high = bootstrap_interval(metric.values)
+        low, high = interval_ends(metric.values)
         found = {
             "mean": np.mean(metric.values),
             "low": low,

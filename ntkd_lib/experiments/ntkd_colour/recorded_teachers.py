@@ -11,7 +11,7 @@ from ntkd_lib.experiments.ntkd_classification.summary import gap_row
 from ntkd_lib.experiments.ntkd_colour.methods import metric_name
 from ntkd_lib.experiments.ntkd_colour.record_teachers import RECORDINGS, STUDENTS, teacher_metric
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.verdicts import bootstrap_interval
+from ntkd_lib.lab.statistics import interval_ends
 
 WEAK = "small residual network"
 LABELS = {"resnet18": "ResNet-18", "wide": "wide residual network"}
@@ -47,6 +47,6 @@ def _recorded() -> dict[str, Mapping[str, Metric]]:
 def _row(found: Mapping[str, Metric], place: int, label: str) -> dict[str, object]:
     students = found[metric_name(STUDENTS[place].name)]
     teacher, cosine = (found[teacher_metric(ROLES[place], name)].values[0] for name in ("accuracy", "cosine"))
-    low, high = bootstrap_interval(students.values)
+    low, high = interval_ends(students.values)
     row = {"mean": np.mean(students.values), "low": low, "high": high, "seeds": len(students.seeds)}
     return {"label": label, "teacher": teacher, "cosine": cosine, **row}

@@ -14,7 +14,7 @@ from ntkd_lib.experiments.ntkd_segmentation.plan import compared_methods
 from ntkd_lib.experiments.ntkd_segmentation.settings import best_trial, chosen_form, search
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.evidence import Metric, metric_of
-from ntkd_lib.lab.verdicts import bootstrap_interval
+from ntkd_lib.lab.statistics import interval_ends
 
 PAPER = {"none": 74.3, "kd": 86.7, "ntkd": 91.5, "f8": 49.3, "many": 64.1}
 PAIRS = (
@@ -58,7 +58,7 @@ def summary_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summary_row(name: str, part: pd.DataFrame) -> dict[str, object]:
-    low, high = bootstrap_interval(list(part["miou"]))
+    low, high = interval_ends(list(part["miou"]))
     return {
         "method": name,
         "label": part["label"].iloc[0],

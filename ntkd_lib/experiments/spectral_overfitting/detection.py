@@ -13,7 +13,7 @@ from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.spectral_overfitting.diagnosis import COLUMNS
 from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
 from ntkd_lib.experiments.spectral_overfitting.plan import grid_sizes
-from ntkd_lib.lab.verdicts import bootstrap_interval
+from ntkd_lib.lab.statistics import interval_ends
 from ntkd_lib.spectral.optimism import LIMIT
 
 HARM = 1.25  # test risk over the best of its run from which on overfitting counts as harmful
@@ -97,7 +97,7 @@ def areas(points: pd.DataFrame) -> pd.DataFrame:
                 continue
             values = [area(part, method, truth) for _, part in points.groupby("seed")]
             known = [value for value in values if not np.isnan(value)]
-            low, high = bootstrap_interval(known) if known else (np.nan, np.nan)
+            low, high = interval_ends(known)
             row = {"method": method, "label": label, "truth": truth, "area": np.mean(known or [np.nan])}
             rows.append({**row, "low": low, "high": high, "seeds": len(known)})
     return pd.DataFrame(rows)

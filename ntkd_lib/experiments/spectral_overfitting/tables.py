@@ -8,7 +8,7 @@ from sklearn.neural_network import MLPRegressor
 
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.experiments.spectral_overfitting.bundled import split
-from ntkd_lib.lab.verdicts import bootstrap_interval
+from ntkd_lib.lab.statistics import interval_ends
 from ntkd_lib.spectral.report import SpectralReport, spectral_report
 
 DIABETES = {
@@ -41,7 +41,7 @@ def real_scores(run: Run) -> pd.DataFrame:
         records = [run.records[f"{data}/seed={seed}"] for seed in run.parameters.all_seeds]
         for name, label in names.items():
             values = [record.values[score][name] for record in records]
-            low, high = bootstrap_interval(values)
+            low, high = interval_ends(values)
             row = {"data": f"{data}, {score}", "predictor": label, "score": np.mean(values)}
             rows.append({**row, "low": low, "high": high, "unit": unit})
     return pd.DataFrame(rows)
