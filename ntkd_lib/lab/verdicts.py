@@ -2,19 +2,18 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from statistics import mean
 from typing import Literal
 
 import numpy as np
 
-from ntkd_lib.lab.claims import AtLeast, AtMost, Claim, Ordering, RatioAtLeast, SlopeWithin, Within
+from ntkd_lib.lab.claims import Claim, Ordering, RatioAtLeast, SlopeWithin
 from ntkd_lib.lab.evidence import Evidence, Metric
 from ntkd_lib.lab.parameters import TIERS
-from ntkd_lib.lab.statistics import Interval, bootstrap_interval, bootstrap_ratio_interval
+from ntkd_lib.lab.rules import Decision, Estimate, decide, decimal_sum, estimate, missed, side
+from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
 
-Status = Literal["exceeded", "reproduced", "not reproduced", "not assessed"]
-_EVERY_SEED_BELOW = 8
+Status = Decision | Literal["not assessed"]
 
 
 @dataclass(frozen=True)
@@ -64,16 +63,12 @@ class Verdict:
     single: tuple[float, ...] = ()
     below: tuple[float, ...] = ()
 
-
-@dataclass(frozen=True)
-class _Estimate:
-    """Our number for a claim, its interval, and the numbers seed by seed that it is the mean of."""
-
-    value: float
-    interval: Interval | None
-    seeds: int
-    single: tuple[float, ...] = ()
-    below: tuple[float, ...] = ()
+    @property
+    def printed_interval(self) -> Interval | None:
+        """The 95 % interval on pages: Student's t of the mean, Fieller's of a ratio; None for one number."""
+        if self.interval is None:
+            return None
+        return fieller_interval(self.single, self.below) if self.below else student_interval(self.single)
 
 
 def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
@@ -232,40 +227,16 @@ def _paired(claim: Claim, run: Evidence) -> tuple[tuple[float, ...], tuple[float
     return _by_seed(first, seeds), _by_seed(second, seeds)
 
 
-def _estimate(claim: Claim, run: Evidence) -> _Estimate:
+def _estimate(claim: Claim, run: Evidence) -> Estimate:
     """Compute our number for a claim from a run whose metrics have the right shape."""
     seeds = _common_seeds(_metrics(claim, run))
     if isinstance(claim.rule, RatioAtLeast):
-        return _ratio(*_paired(claim, run), seeds=len(seeds))
+        return estimate(claim, *_paired(claim, run), seeds=len(seeds))
     if isinstance(claim.rule, Ordering):
-        single = tuple(_decimal_sum(a, -b) for a, b in zip(*_paired(claim, run), strict=True))
+        single = tuple(decimal_sum(a, -b) for a, b in zip(*_paired(claim, run), strict=True))
     else:
         single = _by_seed(run.metrics[claim.metric_names[0]], seeds)
-    return _estimated(claim, single, seeds=len(seeds))
-
-
-def _estimated(claim: Claim, single: tuple[float, ...], *, seeds: int) -> _Estimate:
-    one_number = len(single) < seeds or any(d.pooled for d in claim.definitions.values())
-    return _Estimate(mean(single), None if one_number else bootstrap_interval(single), seeds, single)
-
-
-def _ratio(above: tuple[float, ...], below: tuple[float, ...], *, seeds: int) -> _Estimate:
-    one_number = len(above) < seeds or len(below) < seeds
-    interval = None if one_number else bootstrap_ratio_interval(above, below)
-    return _Estimate(mean(above) / mean(below), interval, seeds, above, below)
-
-
-def decide(claim: Claim, single: Sequence[float], below: Sequence[float] = ()) -> Status:
-    """Apply a claim's rule to one number per seed; for a ratio to its numerators and denominators."""
-    above, seeds = tuple(single), len(single)
-    estimate = _ratio(above, tuple(below), seeds=seeds) if below else _estimated(claim, above, seeds=seeds)
-    return _status(claim, estimate)
-
-
-def _status(claim: Claim, estimate: _Estimate) -> Status:
-    if _missed(claim, estimate):
-        return "not reproduced"
-    return "exceeded" if _exceeds(claim, estimate) else "reproduced"
+    return estimate(claim, single, seeds=len(seeds))
 
 
 def _not_assessed(claim: Claim, reason: str, run: Evidence | None) -> Verdict:
@@ -280,80 +251,35 @@ def _not_assessed(claim: Claim, reason: str, run: Evidence | None) -> Verdict:
 
 def _decided(claim: Claim, run: Evidence) -> Verdict:
     """Apply the rule."""
-    estimate = _estimate(claim, run)
-    missed = _missed(claim, estimate)
-    side = _side(claim, estimate) if missed else ""
-    return _verdict(claim, run, estimate, _status(claim, estimate), missed, side)
+    numbers = _estimate(claim, run)
+    reason = missed(claim, numbers)
+    return _verdict(
+        claim, run, numbers, decide(claim, numbers), reason, side(claim, numbers) if reason else ""
+    )
 
 
 def _verdict(
     claim: Claim,
     run: Evidence,
-    estimate: _Estimate,
+    numbers: Estimate,
     status: Status,
     reason: str = "",
-    side: Literal["", "above", "below"] = "",
+    where: Literal["", "above", "below"] = "",
 ) -> Verdict:
     return Verdict(
         claim=claim,
         status=status,
         reason=reason,
-        value=estimate.value,
-        interval=estimate.interval,
-        seeds=estimate.seeds,
+        value=numbers.value,
+        interval=numbers.interval,
+        seeds=numbers.seeds,
         qualifier=_qualifier(claim),
-        side=side,
+        side=where,
         source=_source(run),
-        single=estimate.single,
-        below=estimate.below,
+        single=numbers.single,
+        below=numbers.below,
     )
 
 
 def _qualifier(claim: Claim) -> Literal["", "simulated", "proxy"]:
     return claim.assessable if claim.assessable in ("simulated", "proxy") else ""
-
-
-def _missed(claim: Claim, estimate: _Estimate) -> str:
-    """Say what the rule asked for and the estimate has missed; empty where the rule holds."""
-    rule, value = claim.rule, estimate.value
-    if isinstance(rule, AtLeast | RatioAtLeast):
-        return "" if value >= rule.threshold else f"needed at least {rule.threshold:g}"
-    if isinstance(rule, AtMost):
-        return "" if value <= rule.threshold else f"needed at most {rule.threshold:g}"
-    if isinstance(rule, Ordering):
-        return _order_missed(rule, estimate)
-    return "" if rule.low <= value <= rule.high else f"needed {rule.low:g} to {rule.high:g}"
-
-
-def _order_missed(rule: Ordering, estimate: _Estimate) -> str:
-    low = estimate.interval[0] if estimate.interval else estimate.value
-    if not low > rule.margin:
-        return f"needed a difference surely above {rule.margin:g}"
-    short = sum(not difference > rule.margin for difference in estimate.single)
-    if short and estimate.seeds < _EVERY_SEED_BELOW:
-        return f"needed every difference above {rule.margin:g}, not so for {short} of {estimate.seeds} seeds"
-    return ""
-
-
-def _side(claim: Claim, estimate: _Estimate) -> Literal["", "above", "below"]:
-    if not isinstance(claim.rule, Within | SlopeWithin):
-        return ""
-    return "above" if estimate.value > claim.rule.high else "below"
-
-
-def _exceeds(claim: Claim, estimate: _Estimate) -> bool:
-    """Say whether a claim whose rule holds is beaten beyond the noise of both."""
-    if claim.value is None or estimate.interval is None:
-        return False
-    low, high = estimate.interval
-    spread = claim.spread or 0.0
-    if isinstance(claim.rule, AtLeast):
-        return low > _decimal_sum(claim.value, spread)
-    if isinstance(claim.rule, AtMost):
-        return high < _decimal_sum(claim.value, -spread)
-    return isinstance(claim.rule, Ordering | RatioAtLeast) and low > claim.value
-
-
-def _decimal_sum(first: float, second: float) -> float:
-    """Add two numbers as they are written: 97.3 + 0.6 is 97.9, where floats give 97.89999999999999."""
-    return float(Decimal(repr(float(first))) + Decimal(repr(float(second))))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from ntkd_lib.lab.rules import decide, estimate, missed, tolerance_needed
 from ntkd_lib.lab.statistics import (
     bootstrap_interval,
     coverage,
@@ -16,7 +17,7 @@ from ntkd_lib.lab.statistics import (
     ordering_p,
     student_interval,
 )
-from ntkd_lib.lab.verdicts import decide, judge
+from ntkd_lib.lab.verdicts import judge
 from tests.lab.judging import ORDER, RATIO, claim, metric, run
 
 VALUES = [74.1, 74.6, 73.9, 74.4, 74.9]
@@ -110,9 +111,25 @@ def test_numbers_without_spread_stay_as_they_are():
 def test_a_rule_applied_to_the_numbers_is_the_verdict(values):
     seen = {"ntkd.a": metric(*values), "ntkd.b": metric(*[1.0] * len(values))}
     least = claim({"kind": "at_least", "threshold": 10}, value=20.0, spread=1.0)
-    assert decide(least, values) == judge(least, [run(seen)]).status
+    assert decide(least, estimate(least, values, seeds=len(values))) == judge(least, [run(seen)]).status
     for rule, single in ((ORDER, [value - 1 for value in values]), (RATIO, values)):
         judged = claim(rule, ["ntkd.a", "ntkd.b"], value=3.0)
         verdict = judge(judged, [run(seen)])
-        assert decide(judged, single, verdict.below) == verdict.status
+        numbers = estimate(judged, single, verdict.below, seeds=len(values))
+        assert decide(judged, numbers) == verdict.status
         np.testing.assert_allclose(verdict.single, single, atol=1e-9)
+
+
+@given(st.lists(numbers, min_size=5, max_size=10), st.floats(-5, 5).map(lambda value: round(value, 3)))
+def test_a_rule_loosened_by_the_tolerance_needed_just_holds(values, level):
+    for rule in ({"kind": "at_least", "threshold": level}, {"kind": "at_most", "threshold": level}):
+        judged = claim(rule)
+        single = estimate(judged, values, seeds=len(values))
+        assert (tolerance_needed(judged, single) <= 0) == (missed(judged, single) == "")
+    band = claim({"kind": "within", "low": level, "high": level + 1})
+    needed = tolerance_needed(band, estimate(band, values, seeds=len(values)))
+    assert (needed <= 0) == (level <= np.mean(values) <= level + 1) or abs(needed) < 1e-9
+    needed = tolerance_needed(claim(ORDER, ["ntkd.a", "ntkd.b"]), estimate(band, values, seeds=len(values)))
+    for slack in (-0.01, 0.01):
+        order = claim({**ORDER, "margin": -needed - slack}, ["ntkd.a", "ntkd.b"])
+        assert (missed(order, estimate(order, values, seeds=len(values))) == "") == (slack > 0)
