@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from math import isnan
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
 
+from ntkd_lib.figures.controls import without_method
 from ntkd_lib.figures.html import Html, element, join, table
-from ntkd_lib.figures.style import STATUSES
+from ntkd_lib.figures.numbers import NO_BREAK, NONE, SIGNS, ends, format_value, number
+from ntkd_lib.figures.style import OUTCOMES
 from ntkd_lib.lab.claims import Claim, load_claims
 from ntkd_lib.lab.evidence import Evidence, collect_evidence
+from ntkd_lib.lab.statistics import coverage
 from ntkd_lib.lab.verdicts import Verdict, judge
 
+SCOREBOARD = "00_scoreboard"
 PAPERS = {
     "ntkd": "NTKD: neural tangent knowledge distillation",
     "koopman": "Koopman models by distillation",
@@ -20,56 +22,6 @@ PAPERS = {
     "nint": "NINT: NTK-guided implicit neural teaching",
     "ours": "Our own controls",
 }
-HEADLINES = (
-    "ntkd-t3-mnist-ntkd",
-    "ntkd-t3-mnist-order",
-    "ntkd-t3-cifar10-ntkd",
-    "ntkd-t3-carvana-ntkd",
-    "ntkd-t4-mnist-ntkd",
-    "koopman-q2-accuracy",
-    "koopman-mnist-q2-order",
-    "spectral-improves-all",
-    "dntk-100x-accuracy",
-    "nint-time-saving",
-)
-SIGNS = {"exceeded": "▲", "reproduced": "●", "not reproduced": "✕", "not assessed": "○"}
-UNIT_WORDS = {"percent": "%", "points": "points", "ratio": "×"}
-MINUS = "\N{MINUS SIGN}"
-NONE = "\N{EN DASH}"
-NO_BREAK = "\N{NO-BREAK SPACE}"
-
-
-def _number(value: float, unit: str | None, digits: int | None = None) -> str:
-    if digits is None:
-        digits = 2 if unit in ("percent", "points", "dB") else None
-    text = f"{value:,.4g}" if digits is None else f"{value:,.{digits}f}"
-    return text.replace("-", MINUS)
-
-
-def format_value(value: float, unit: str | None, digits: int | None = None) -> str:
-    """Write a number with its unit."""
-    sign = "+" if unit == "points" and value > 0 else ""
-    word = UNIT_WORDS.get(unit or "", unit or "")
-    return f"{sign}{_number(value, unit, digits)}{NO_BREAK}{word}".strip()
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """Write a number with its sign; a dash for NaN."""
-    return NONE if isnan(value) else f"{value:+.{digits}f}".replace("-", MINUS)
-
-
-def interval_text(low: float, high: float, sign: Literal["", "+"] = "") -> str:
-    """Write an interval; a dash for NaN, the interval of a single seed."""
-    return NONE if isnan(low) else f"[{low:{sign}.2f}, {high:{sign}.2f}]".replace("-", MINUS)
-
-
-def gap_words(row: Any) -> str:
-    """Say in words on which side of zero the interval of a mean difference lies."""
-    if row.seeds == 1:
-        return f"{signed(row.mean)} points (one seed)"
-    side = "above zero" if row.low > 0 else "below zero" if row.high < 0 else "around zero"
-    numbers = f"{signed(row.mean)} points, interval {interval_text(row.low, row.high, sign='+')} {side}"
-    return f"{numbers}, {row.seeds} seeds"
 
 
 def _paper_digits(value: float) -> int | None:
@@ -85,31 +37,26 @@ def paper_value(claim: Claim) -> str:
     text = format_value(claim.value, claim.unit, digits)
     if not claim.spread:
         return text
-    number = _number(claim.value, claim.unit, digits)
-    return text.replace(
-        number,
-        f"{number}{NO_BREAK}±{NO_BREAK}{_number(claim.spread, claim.unit, _paper_digits(claim.spread))}",
-        1,
-    )
+    plain, spread = (number(x, claim.unit, _paper_digits(x)) for x in (claim.value, claim.spread))
+    return text.replace(plain, f"{plain}{NO_BREAK}±{NO_BREAK}{spread}", 1)
 
 
 def our_value(verdict: Verdict) -> Html:
-    """Write our number with its 95 % interval and its seeds."""
+    """Write our number with its 95 % interval by Student's t, its seeds, and the interval that decides."""
     if verdict.value is None:
         return Html(NONE)
-    unit = verdict.claim.unit
-    value = element("span", format_value(verdict.value, unit), class_="ntkd-number")
-    return join([value, *_interval_lines(verdict)])
-
-
-def _interval_lines(verdict: Verdict) -> list[Html]:
     unit, lines = verdict.claim.unit, []
-    if verdict.interval is not None and verdict.interval[0] != verdict.interval[1]:
-        low, high = (_number(end, unit) for end in verdict.interval)
-        lines.append(element("span", f"[{low}, {high}]", class_="ntkd-interval"))
+    value = element("span", format_value(verdict.value, unit), class_="ntkd-number")
+    if verdict.printed_interval is not None:
+        lines.append(element("span", ends(verdict.printed_interval, unit), class_="ntkd-interval"))
     if verdict.seeds > 1:
         lines.append(element("span", f"{verdict.seeds} seeds", class_="ntkd-small"))
-    return lines
+    if verdict.printed_interval is not None and verdict.interval is not None:
+        deciding = f"bootstrap, which decides: {ends(verdict.interval, unit)}, covers"
+        lines.append(
+            element("span", deciding, f" {coverage(verdict.seeds, 'bootstrap'):.0f} %", class_="ntkd-small")
+        )
+    return join([value, *lines])
 
 
 def badge(verdict: Verdict) -> Html:
@@ -118,14 +65,22 @@ def badge(verdict: Verdict) -> Html:
     sign = element("span", SIGNS[verdict.status], aria_hidden="true")
     shown = element("span", sign, " ", verdict.status, class_=f"ntkd-badge ntkd-{name}")
     side = f"our value lies {verdict.side}" if verdict.side else ""
-    words = [word for word in (verdict.qualifier, side, verdict.reason) if word]
+    control = ""
+    if verdict.status == "exceeded":
+        control = f"without the method: {without_method(verdict).replace(NONE, 'not measured')}"
+    words = [word for word in (verdict.qualifier, side, verdict.reason, control) if word]
     return join([shown, *(element("span", word, class_="ntkd-small") for word in words)])
 
 
 def statement(claim: Claim) -> Html:
-    """Write a claim in words, with its place in the paper and its name."""
+    """Write a claim in words, with its place in the paper and its name; struck out once superseded."""
     place = element("span", f"{claim.where} · ", element("code", claim.id), class_="ntkd-small")
-    return join([element("span", claim.claim.strip(), class_="ntkd-claim"), place])
+    if claim.replacement is None:
+        return join([element("span", claim.claim.strip(), class_="ntkd-claim"), place])
+    name = claim.replacement.id
+    link = element("a", name, href=f"{SCOREBOARD}.html#claim-{name}")
+    why = element("span", "superseded by ", link, f": {claim.replacement.note}", class_="ntkd-small")
+    return join([element("del", claim.claim.strip(), class_="ntkd-claim"), place, why])
 
 
 def _judged(evidences: Sequence[Evidence], notebook: str, ids: Sequence[str] | None) -> list[Verdict]:
@@ -146,18 +101,26 @@ def claim_box(evidence: Evidence, ids: Sequence[str] | None = None) -> Html:
     return claim_table(verdicts, caption="The claims of this chapter")
 
 
-def claim_table(verdicts: Iterable[Verdict], *, caption: str, chapters: Sequence[str] | None = None) -> Html:
-    """Show verdicts as a table: claim, paper, ours, verdict; on request tier, links and provenance too."""
+def claim_table(
+    verdicts: Iterable[Verdict],
+    *,
+    caption: str,
+    chapters: Sequence[str] | None = None,
+    notes: Mapping[str, Html] | None = None,
+) -> Html:
+    """Show verdicts as a table; `notes` stand below them by claim, `chapters` asks for links and tiers."""
     listed = list(verdicts)
-    rows = [_claim_row(verdict, chapters) for verdict in listed]
+    rows = [
+        _claim_row(verdict, chapters, (notes or {}).get(verdict.claim.id, Html(""))) for verdict in listed
+    ]
     headers = ["Claim", "Paper", "Ours (95 % interval)", "Verdict"]
     headers += [] if chapters is None else ["Where"]
     ids = [f"claim-{verdict.claim.id}" for verdict in listed]
     return table(headers, rows, caption=caption, row_ids=ids, class_="ntkd-claims")
 
 
-def _claim_row(verdict: Verdict, chapters: Sequence[str] | None) -> list[object]:
-    shown = join([badge(verdict), source_line(verdict)])
+def _claim_row(verdict: Verdict, chapters: Sequence[str] | None, note: Html) -> list[object]:
+    shown = join([badge(verdict), source_line(verdict), note])
     row: list[object] = [statement(verdict.claim), paper_value(verdict.claim), our_value(verdict), shown]
     return row if chapters is None else [*row, where_links(verdict.claim, chapters)]
 
@@ -187,7 +150,7 @@ def source_line(verdict: Verdict) -> Html:
         f"tier {source.tier}",
         *([source.device, source.date] if source.recorded else []),
     ]
-    return element("span", ", ".join(word for word in words if word), class_="ntkd-small ntkd-source")
+    return element("span", ", ".join(word for word in words if word), class_="ntkd-small")
 
 
 def banner(evidence: Evidence) -> Html:
@@ -209,26 +172,35 @@ def banner(evidence: Evidence) -> Html:
 
 
 def count_table(verdicts: Iterable[Verdict]) -> Html:
-    """Count the verdicts for each paper; simulated and proxy ones are counted apart."""
+    """Count the verdicts for each paper; simulated and proxy ones and superseded claims are counted apart."""
     listed = list(verdicts)
     groups = {title: [v for v in listed if v.claim.paper == paper] for paper, title in PAPERS.items()}
     groups["All"] = listed
     rows = [
-        (title, *(_count_cell(group, status) for status in STATUSES), str(len(group)))
+        (title, *(_count_cell(group, outcome) for outcome in OUTCOMES), _claims_cell(group))
         for title, group in groups.items()
     ]
-    headers = ("Paper", *map(_status_header, STATUSES), "Claims")
+    headers = ("Paper", *map(_outcome_header, OUTCOMES), "Claims")
     return table(headers, rows, caption="Verdicts for each paper", class_="ntkd-counts")
 
 
-def _status_header(status: str) -> Html:
+def _outcome_header(outcome: str) -> Html:
+    status = outcome if outcome in SIGNS else "not reproduced"
+    words = outcome if outcome in SIGNS else f"not reproduced: {outcome}"
     sign = element("span", f"{SIGNS[status]} ", aria_hidden="true")
-    return join([sign, element("span", status.capitalize(), class_="ntkd-word")])
+    return join([sign, element("span", words.capitalize(), class_="ntkd-word")])
 
 
-def _count_cell(verdicts: Iterable[Verdict], status: str) -> Html:
-    qualifiers = [verdict.qualifier for verdict in verdicts if verdict.status == status]
-    plain = qualifiers.count("") if status != "not assessed" else len(qualifiers)
-    apart = [word for word in ("simulated", "proxy") if word in qualifiers and status != "not assessed"]
+def _count_cell(verdicts: Iterable[Verdict], outcome: str) -> Html:
+    standing = [verdict for verdict in verdicts if verdict.claim.replacement is None]
+    qualifiers = [verdict.qualifier for verdict in standing if verdict.outcome == outcome]
+    plain = qualifiers.count("") if outcome != "not assessed" else len(qualifiers)
+    apart = [word for word in ("simulated", "proxy") if word in qualifiers and outcome != "not assessed"]
     lines = [element("span", f"+ {qualifiers.count(word)} {word}", class_="ntkd-small") for word in apart]
     return join([str(plain), *lines])
+
+
+def _claims_cell(verdicts: Sequence[Verdict]) -> Html:
+    superseded = sum(verdict.claim.replacement is not None for verdict in verdicts)
+    apart = [element("span", f"+ {superseded} superseded", class_="ntkd-small")] if superseded else []
+    return join([str(len(verdicts) - superseded), *apart])

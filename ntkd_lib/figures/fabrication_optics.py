@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ntkd_lib.experiments.fabrication_recovery.optics_summary import ColourDesign, Maps
-from ntkd_lib.figures.claims import MINUS, NONE, format_value, interval_text
 from ntkd_lib.figures.html import Html, element, table
+from ntkd_lib.figures.numbers import MINUS, NONE, format_value, interval_text
 from ntkd_lib.optics.geometry import COLOURS
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ntkd_lib.figures import dots
-from ntkd_lib.figures.claims import MINUS
+from ntkd_lib.figures.numbers import MINUS
 
 BLUE, ORANGE, GREEN, RED, PURPLE = sns.color_palette("colorblind")[:5]
 STYLE = {

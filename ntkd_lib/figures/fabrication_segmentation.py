@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ntkd_lib.figures.claims import MINUS, format_value, interval_text, signed
 from ntkd_lib.figures.html import Html, element, table
+from ntkd_lib.figures.numbers import MINUS, format_value, interval_text, signed
 from ntkd_lib.figures.recording import not_recorded
 
 

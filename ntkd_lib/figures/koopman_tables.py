@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ntkd_lib.figures.claims import NONE, format_value, gap_words, interval_text
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.figures.koopman_vs_least_squares import DEGREES, PAPER, TITLES
+from ntkd_lib.figures.numbers import NONE, format_value, gap_words, interval_text
 
 
 def score_table(summary: pd.DataFrame, data: str) -> Html:

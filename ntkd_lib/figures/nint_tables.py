@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from ntkd_lib.figures.claims import MINUS, interval_text, signed
 from ntkd_lib.figures.html import Html, element, table
+from ntkd_lib.figures.numbers import MINUS, interval_text, signed
 
 
 def savings_table(savings: pd.DataFrame) -> Html:

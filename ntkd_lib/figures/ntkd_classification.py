@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ntkd_lib.figures import dots
-from ntkd_lib.figures.claims import format_value, gap_words
 from ntkd_lib.figures.html import Html, element, table
+from ntkd_lib.figures.numbers import format_value, gap_words
 from ntkd_lib.lab.evidence import Metric
 
 BLUE, ORANGE = sns.color_palette("colorblind")[:2]

@@ -8,8 +8,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ntkd_lib.figures.claims import MINUS, format_value, interval_text, signed
 from ntkd_lib.figures.html import Html, element, table
+from ntkd_lib.figures.numbers import MINUS, format_value, interval_text, signed
 from ntkd_lib.figures.recording import not_recorded
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ntkd_lib.figures.claims import MINUS, format_value, signed
 from ntkd_lib.figures.html import Html, element, table
+from ntkd_lib.figures.numbers import MINUS, format_value, signed
 from ntkd_lib.figures.recording import not_recorded
 
 BLUE, ORANGE, GREEN = sns.color_palette("colorblind")[:3]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -10,9 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ntkd_lib.figures.claims import PAPERS, SIGNS, claim_table
-from ntkd_lib.figures.html import Html
-from ntkd_lib.figures.style import STATUS_COLOURS, STATUSES
+from ntkd_lib.figures.claims import PAPERS, claim_table
+from ntkd_lib.figures.firmness import firmness, holm_notes
+from ntkd_lib.figures.html import Html, join
+from ntkd_lib.figures.numbers import SIGNS
+from ntkd_lib.figures.style import OUTCOME_COLOURS, OUTCOMES
 from ntkd_lib.lab.verdicts import Verdict
 
 SHORT = {
@@ -26,8 +28,8 @@ SHORT = {
 
 
 def draw_counts(counts: pd.DataFrame) -> Figure:
-    """Draw one bar a paper, cut by verdict; simulated and proxy verdicts are hatched."""
-    figure, axes = plt.subplots(figsize=(7.2, 3.4))
+    """Draw one bar per paper, cut by outcome; simulated and proxy verdicts are hatched."""
+    figure, axes = plt.subplots(figsize=(7.2, 3.6))
     papers = [paper for paper in PAPERS if paper in set(counts["paper"])]
     for row, paper in enumerate(papers):
         _draw_row(axes, row, counts[counts["paper"] == paper])
@@ -41,20 +43,20 @@ def draw_counts(counts: pd.DataFrame) -> Figure:
 
 def _draw_row(axes: Axes, row: int, counts: pd.DataFrame) -> None:
     left = 0
-    for status in STATUSES:
-        own = counts[counts["status"] == status]
-        apart = (own["qualifier"] != "") & (status != "not assessed")
+    for outcome, colour in OUTCOME_COLOURS.items():
+        own = counts[counts["outcome"] == outcome]
+        apart = (own["qualifier"] != "") & (outcome != "not assessed")
         for hatch, chosen in ((None, own[~apart]), ("///", own[apart])):
             number = int(chosen["claims"].sum())
-            axes.barh(row, number, left=left, color=STATUS_COLOURS[status], hatch=hatch, linewidth=0)
+            axes.barh(row, number, left=left, color=colour, hatch=hatch, linewidth=0)
             left += number
     axes.text(left + 0.4, row, str(left), va="center")
 
 
 def _legend(axes: Axes) -> None:
     handles = [
-        Patch(facecolor=STATUS_COLOURS[status], linewidth=0, label=f"{SIGNS[status]} {status}")
-        for status in STATUSES
+        Patch(facecolor=colour, linewidth=0, label=f"{SIGNS.get(outcome, SIGNS['not reproduced'])} {outcome}")
+        for outcome, colour in OUTCOME_COLOURS.items()
     ]
     handles.append(Patch(facecolor="none", edgecolor="grey", hatch="///", label="simulated or proxy"))
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=3)
@@ -62,14 +64,34 @@ def _legend(axes: Axes) -> None:
 
 def counts_words(counts: pd.DataFrame) -> str:
     """Say in words what `draw_counts` shows."""
-    sums = counts.groupby("status")["claims"].sum()
-    parts = ", ".join(f"{int(sums.get(status, 0))} {status}" for status in STATUSES)
-    return f"Bar chart of claims by paper and verdict. Of {int(sums.sum())} claims: {parts}."
+    sums = counts.groupby("outcome")["claims"].sum()
+    parts = ", ".join(f"{int(sums.get(outcome, 0))} {outcome}" for outcome in OUTCOMES)
+    return f"Bar chart of claims by paper and outcome. Of {int(sums.sum())} claims: {parts}."
 
 
-def paper_table(paper: str, verdicts: Iterable[Verdict], chapters: Sequence[str]) -> Html:
-    """Show the verdicts on one paper's claims, each linked to its chapter."""
-    chosen = [verdict for verdict in verdicts if verdict.claim.paper == paper]
+def paper_table(paper: str, verdicts: Sequence[Verdict], chapters: Sequence[str]) -> Html:
+    """Show the verdicts on one paper's claims, how firm they are, and where they come from."""
+    chosen = [verdict for verdict in _in_succession(verdicts) if verdict.claim.paper == paper]
     if not chosen:
         raise ValueError(f"no claim of paper {paper!r}; allowed: {', '.join(PAPERS)}")
-    return claim_table(chosen, caption=f"{PAPERS[paper]} ({len(chosen)} claims)", chapters=chapters)
+    notes = {verdict.claim.id: firmness(verdict) for verdict in chosen}
+    for name, p in holm_notes(verdicts).items():
+        notes[name] = join([p, notes.get(name, "")])
+    standing = sum(verdict.claim.replacement is None for verdict in chosen)
+    apart = f", {len(chosen) - standing} superseded" if standing < len(chosen) else ""
+    caption = f"{PAPERS[paper]} ({standing} claims{apart})"
+    return claim_table(chosen, caption=caption, chapters=chapters, notes=notes)
+
+
+def _in_succession(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Put each superseded claim right below the one that took its place."""
+    earlier = {verdict.claim.id: verdict.claim.supersedes for verdict in verdicts}
+    places = {name: place for place, name in enumerate(earlier)}
+
+    def key(verdict: Verdict) -> tuple[int, int]:
+        name, age = verdict.claim.id, 0
+        while (older := earlier.get(name)) is not None:
+            name, age = older, age - 1
+        return places[name], age
+
+    return sorted(verdicts, key=key)

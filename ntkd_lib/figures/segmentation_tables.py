@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.data.mask_pairs import CARVANA
-from ntkd_lib.figures.claims import MINUS, format_value, gap_words
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.figures.ntkd_classification import spread
+from ntkd_lib.figures.numbers import MINUS, format_value, gap_words
 
 
 def answer(gaps: pd.DataFrame) -> Html:

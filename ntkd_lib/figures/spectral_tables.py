@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.experiments.spectral_overfitting.detection import TRUTHS
-from ntkd_lib.figures.claims import interval_text, signed
 from ntkd_lib.figures.html import Html, table
+from ntkd_lib.figures.numbers import interval_text, signed
 
 
 def figures_table(rows: pd.DataFrame) -> Html:

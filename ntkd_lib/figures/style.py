@@ -16,7 +16,15 @@ STATUS_COLOURS = {
     "not reproduced": "#d55e00",
     "not assessed": "#8a8f98",
 }
-STATUSES = tuple(STATUS_COLOURS)
+OUTCOME_COLOURS = {
+    "exceeded": STATUS_COLOURS["exceeded"],
+    "reproduced": STATUS_COLOURS["reproduced"],
+    "claim failed": STATUS_COLOURS["not reproduced"],
+    "baseline stronger": "#e69f00",
+    "baseline weaker": "#cc79a7",
+    "not assessed": STATUS_COLOURS["not assessed"],
+}
+OUTCOMES = tuple(OUTCOME_COLOURS)
 
 
 def _colours(name: ThemeName) -> dict[str, object]:

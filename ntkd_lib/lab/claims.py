@@ -4,6 +4,7 @@ The header of `claims.yml` explains each field and each rule; this module holds 
 """
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -145,6 +146,7 @@ class Claim(_Strict):
     registered: Day | None = None
     known: Text | None = None
     _definitions: dict[str, Definition] = pydantic.PrivateAttr(default_factory=dict)
+    _replacement: "Claim | None" = pydantic.PrivateAttr(default=None)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -155,6 +157,16 @@ class Claim(_Strict):
     def definitions(self) -> dict[str, Definition]:
         """The definitions of these metrics, by name; empty for a claim outside a book."""
         return dict(self._definitions)
+
+    @property
+    def replacement(self) -> "Claim | None":
+        """The later entry that supersedes this one; None for a claim that stands."""
+        return self._replacement
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it states the score of a baseline: a band around a percentage of the paper."""
+        return isinstance(self.rule, Within) and self.value is not None and self.unit == "percent"
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Self:
@@ -234,16 +246,18 @@ class ClaimBook(_Strict):
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Self:
-        seen: set[str] = set()
+        seen: dict[str, Claim] = {}
         for claim in self.claims:
             problem = f"{claim.id} is given twice" if claim.id in seen else self._problem(claim, seen)
             if problem:
                 raise ValueError(problem)
-            seen.add(claim.id)
+            seen[claim.id] = claim
+            if claim.supersedes is not None:
+                seen[claim.supersedes]._replacement = claim
             claim._definitions = {name: self.metrics[name] for name in claim.metric_names}
         return self
 
-    def _problem(self, claim: Claim, earlier: set[str]) -> str | None:
+    def _problem(self, claim: Claim, earlier: Mapping[str, Claim]) -> str | None:
         for name in claim.metric_names:
             problem = _definition_problem(claim, name, self.metrics.get(name))
             if problem:

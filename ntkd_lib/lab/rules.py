@@ -41,6 +41,17 @@ class Estimate:
             return bootstrap_ratio_interval(self.single, self.below)
         return bootstrap_interval(self.single)
 
+    def is_above(self, bound: float, sign: int = 1) -> bool:
+        """Tell whether the whole interval lies above a bound, or with sign -1 below it.
+
+        The interval holds the mean and lies within the numbers: it is computed only if these do not decide.
+        """
+        if sign * self.value <= sign * bound:
+            return False
+        if not self.below and min(sign * number for number in self.single) > sign * bound:
+            return not self.pooled
+        return self.interval is not None and sign * self.interval[sign < 0] > sign * bound
+
 
 def estimate(claim: Claim, single: Sequence[float], below: Sequence[float] = (), *, seeds: int) -> Estimate:
     """Bundle a claim's numbers; the rule reads one number for all seeds where the contract says so."""
@@ -51,9 +62,17 @@ def estimate(claim: Claim, single: Sequence[float], below: Sequence[float] = (),
 
 def decide(claim: Claim, numbers: Estimate) -> Decision:
     """Apply a claim's rule."""
-    if missed(claim, numbers):
+    if not _holds(claim, numbers):
         return "not reproduced"
     return "exceeded" if _exceeds(claim, numbers) else "reproduced"
+
+
+def _holds(claim: Claim, numbers: Estimate) -> bool:
+    if not isinstance(claim.rule, Ordering):
+        return tolerance_needed(claim, numbers) <= 0
+    if numbers.seeds < _EVERY_SEED_BELOW:  # the lower end is never below the smallest difference
+        return min(numbers.single) > claim.rule.margin
+    return numbers.is_above(claim.rule.margin)
 
 
 def missed(claim: Claim, numbers: Estimate) -> str:
@@ -93,9 +112,8 @@ def tolerance_needed(claim: Claim, numbers: Estimate) -> float:
     if isinstance(rule, AtMost):
         return value - rule.threshold
     if isinstance(rule, Ordering):
-        low = numbers.interval[0] if numbers.interval else value
-        every = numbers.single if numbers.seeds < _EVERY_SEED_BELOW else ()
-        return rule.margin - min([low, *every])
+        few = numbers.seeds < _EVERY_SEED_BELOW or numbers.interval is None
+        return rule.margin - (min(numbers.single) if few else numbers.interval[0])
     return max(rule.low - value, value - rule.high)
 
 
@@ -103,14 +121,9 @@ def _exceeds(claim: Claim, numbers: Estimate) -> bool:
     """Say whether a claim whose rule holds is beaten beyond the noise of both."""
     if claim.value is None or numbers.pooled or isinstance(claim.rule, Within | SlopeWithin):
         return False
-    least = not isinstance(claim.rule, AtMost)
+    sign = -1 if isinstance(claim.rule, AtMost) else 1
     spread = claim.spread or 0.0 if isinstance(claim.rule, AtLeast | AtMost) else 0.0
-    bound = decimal_sum(claim.value, spread if least else -spread)
-    if (numbers.value <= bound) if least else (numbers.value >= bound):
-        return False  # the interval holds the mean: no need to compute it
-    if numbers.interval is None:
-        return False
-    return numbers.interval[0] > bound if least else numbers.interval[1] < bound
+    return numbers.is_above(decimal_sum(claim.value, sign * spread), sign)
 
 
 def decimal_sum(first: float, second: float) -> float:

@@ -1,7 +1,7 @@
 """Verdicts: apply a claim's rule to evidence, exactly as the header of `claims.yml` says."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import mean
 from typing import Literal
 
@@ -14,6 +14,9 @@ from ntkd_lib.lab.rules import Decision, Estimate, decide, decimal_sum, estimate
 from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
 
 Status = Decision | Literal["not assessed"]
+Outcome = Literal[
+    "exceeded", "reproduced", "claim failed", "baseline stronger", "baseline weaker", "not assessed"
+]
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Verdict:
         source: the run; None where there is none.
         single: the numbers seed by seed that `value` is the mean of; the numerators of a ratio.
         below: the denominators of a ratio.
+        run: the evidence that the value comes from.
     """
 
     claim: Claim
@@ -62,6 +66,16 @@ class Verdict:
     source: Source | None = None
     single: tuple[float, ...] = ()
     below: tuple[float, ...] = ()
+    run: Evidence | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The status, with "not reproduced" split by what failed: the claim itself or a baseline's score."""
+        if self.status != "not reproduced":
+            return self.status
+        if not self.claim.is_baseline:
+            return "claim failed"
+        return "baseline stronger" if self.side == "above" else "baseline weaker"
 
     @property
     def printed_interval(self) -> Interval | None:
@@ -278,6 +292,7 @@ def _verdict(
         source=_source(run),
         single=numbers.single,
         below=numbers.below,
+        run=run,
     )
 
 

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ntkd_lib.figures.claims import HEADLINES, NONE, banner, claim_table, count_table
+from ntkd_lib.figures.claims import SCOREBOARD, banner, count_table
+from ntkd_lib.figures.firmness import coverage_table, holm_notes
+from ntkd_lib.figures.headlines import headline_table
 from ntkd_lib.figures.html import Html, definitions, element, join, raw_block, table
+from ntkd_lib.figures.numbers import NONE
 from ntkd_lib.lab.evidence import Evidence
 from ntkd_lib.lab.layout import Layout
 from ntkd_lib.lab.verdicts import Verdict
 
 DOWNLOADS = "_static/downloads"
-SCOREBOARD = "00_scoreboard"
 FACTS = {
     "time": "Time (UTC)",
     "python": "Python",
@@ -177,20 +179,15 @@ def staged_chapter(
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
 
 
-def _headline_verdicts(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    by_name = {verdict.claim.id: verdict for verdict in verdicts}
-    return [by_name[name] for name in HEADLINES if name in by_name]
-
-
 def landing(text: str, verdicts: Sequence[Verdict], tier: str, chapters: Sequence[str]) -> str:
     """Fill the marks of the landing page."""
     link = f"{{doc}}`{SCOREBOARD}` lists every claim." if SCOREBOARD in chapters else ""
-    headlines = claim_table(_headline_verdicts(verdicts), caption="Headline claims of the five papers")
     fills = {
         "tier": f"This copy was made at tier *{tier}* ({{ref}}`what the tiers are <tiers>`).",
-        "headlines": raw_block(headlines),
+        "headlines": raw_block(headline_table(verdicts, holm_notes(verdicts))),
         "scoreboard-link": link,
         "counts": raw_block(count_table(verdicts)),
+        "coverage": raw_block(coverage_table()),
     }
     for name, fill in fills.items():
         mark = f"<!-- ntkd:{name} -->"

@@ -28,7 +28,8 @@ def claims_block(verdicts: Iterable[Verdict]) -> str:
 
 
 def _row(verdict: Verdict) -> str:
-    from ntkd_lib.figures.claims import SIGNS, paper_value
+    from ntkd_lib.figures.claims import paper_value
+    from ntkd_lib.figures.numbers import SIGNS
 
     status = f"{SIGNS[verdict.status]} {verdict.status}"
     remarks = ", ".join(word for word in (verdict.qualifier, verdict.side, verdict.reason) if word)
@@ -38,7 +39,7 @@ def _row(verdict: Verdict) -> str:
 
 
 def _ours(verdict: Verdict) -> str:
-    from ntkd_lib.figures.claims import NONE, format_value
+    from ntkd_lib.figures.numbers import NONE, format_value
 
     if verdict.value is None:
         return NONE

@@ -105,7 +105,9 @@ def test_every_form_of_a_figure_is_offered():
 
 
 def test_the_landing_page_needs_its_marks():
-    marks = "".join(f"<!-- ntkd:{name} -->" for name in ("tier", "headlines", "scoreboard-link", "counts"))
+    marks = "".join(
+        f"<!-- ntkd:{name} -->" for name in ("tier", "headlines", "scoreboard-link", "counts", "coverage")
+    )
     assert "<!--" not in landing(marks, [], "smoke", [])
     with pytest.raises(ValueError, match=r"^landing page lacks the mark <!-- ntkd:counts -->$"):
         landing(marks.replace("<!-- ntkd:counts -->", ""), [], "smoke", [])

@@ -1,27 +1,27 @@
 """Claim tables give the paper's number as printed, ours with its interval, and the verdict in words."""
 
+import html
 import re
 
 import pytest
 
 from ntkd_lib.figures.claims import (
-    HEADLINES,
     PAPERS,
-    SIGNS,
     badge,
     banner,
     claim_box,
     claim_table,
     count_table,
-    format_value,
     our_value,
     paper_value,
     source_line,
+    statement,
     where_links,
 )
-from ntkd_lib.figures.style import STATUSES
+from ntkd_lib.figures.numbers import SIGNS, format_value
+from ntkd_lib.figures.style import STATUS_COLOURS
 from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.lab.evidence import DataState
+from ntkd_lib.lab.evidence import DataState, Metric
 from ntkd_lib.lab.verdicts import Source, Verdict, judge
 from tests.book import fake
 
@@ -72,21 +72,22 @@ def test_numbers_carry_their_unit(value, unit, text):
 
 def test_every_claim_of_the_contract_can_be_shown():
     assert all(paper_value(claim) for claim in CLAIMS.values())
-    assert set(HEADLINES) <= set(CLAIMS)
     assert {claim.paper for claim in CLAIMS.values()} == set(PAPERS)
 
 
-def test_ours_has_interval_and_seeds():
-    assert words(our_value(verdict(value=97.3, interval=(97.1, 97.46), seeds=5))) == (
-        "97.30 % [97.10, 97.46] 5 seeds"
+def test_ours_has_students_interval_and_the_one_that_decides():
+    made = verdict(value=97.3, interval=(97.12, 97.46), seeds=5, single=(97.0, 97.2, 97.3, 97.4, 97.6))
+    assert words(our_value(made)) == (
+        "97.30 % [97.02, 97.58] 5 seeds bootstrap, which decides: [97.12, 97.46], covers 84 %"
     )
+    assert words(our_value(verdict(value=97.3, interval=None, seeds=5, single=(97.3,)))) == "97.30 % 5 seeds"
     assert words(our_value(verdict(value=97.3, interval=(97.3, 97.3), seeds=1))) == "97.30 %"
     assert our_value(verdict()) == "–"
 
 
-@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("status", STATUS_COLOURS)
 def test_a_badge_speaks_without_colour(status):
-    assert words(badge(verdict(status=status))) == f"{SIGNS[status]} {status}"
+    assert words(badge(verdict(status=status))).startswith(f"{SIGNS[status]} {status}")
     assert len(set(SIGNS.values())) == 4
 
 
@@ -117,7 +118,8 @@ def test_a_claim_box_judges_all_claims_of_its_notebook(tmp_path, monkeypatch):
     assert re.findall(r'<tr id="claim-([^"]+)"', made) == own
     row = made[made.index('id="claim-ntkd-t3-mnist-ntkd"') :]
     assert words(row[: row.index("</tr>")]).endswith(
-        "97.3 ± 0.6 % 97.30 % [97.12, 97.48] 5 seeds ● reproduced live, tier cpu"
+        "97.3 ± 0.6 % 97.30 % [97.02, 97.58] 5 seeds bootstrap, which decides: [97.12, 97.48], covers 84 % "
+        "● reproduced live, tier cpu"
     )
 
 
@@ -155,11 +157,15 @@ def test_counts_add_up_and_keep_proxies_apart():
         verdict(status="exceeded"),
         verdict(claim=proxy, qualifier="proxy"),
         judge(CLAIMS["nint-audio"], []),
+        verdict(status="not reproduced", claim=CLAIMS["ntkd-t3-mnist-order"]),
+        verdict(status="not reproduced", claim=CLAIMS["ntkd-t3-mnist-none"], side="above"),
+        verdict(status="not reproduced", claim=CLAIMS["ntkd-t5-mnist-8-random"], side="below"),
+        verdict(status="exceeded", claim=CLAIMS["nint-time-saving"]),
     ]
     rows = re.findall(r"<tr role=\"row\">(.*?)</tr>", count_table(verdicts))
     shown = [words(row) for row in rows]
-    assert shown[1] == "NTKD: neural tangent knowledge distillation 1 2 + 1 proxy 0 0 4"
-    assert shown[-1] == "All 1 2 + 1 proxy 0 1 5"
+    assert shown[1] == "NTKD: neural tangent knowledge distillation 1 2 + 1 proxy 1 1 1 0 7"
+    assert shown[-1] == "All 1 2 + 1 proxy 1 1 1 1 8 + 1 superseded"
 
 
 def test_hostile_words_of_a_claim_are_shown_literally():
@@ -167,3 +173,24 @@ def test_hostile_words_of_a_claim_are_shown_literally():
     made = claim_table([verdict(claim=hostile, reason=fake.HOSTILE)], caption=fake.HOSTILE)
     assert "<script>" not in made
     assert "`" not in made
+
+
+def test_exceeded_stands_beside_what_was_measured_without_the_method(tmp_path, monkeypatch):
+    monkeypatch.setenv("NTKD_BUILD", str(tmp_path))
+    values = {"ntkd": [98.5, 98.7, 98.6], "none": [98.0, 98.2, 98.1]}
+    metrics = {
+        f"ntkd.mnist.{name}.accuracy": Metric(seeds=[0, 1, 2], values=numbers)
+        for name, numbers in values.items()
+    }
+    made = verdict(status="exceeded", run=fake.evidence(metrics=metrics))
+    assert words(badge(made)) == "▲ exceeded without the method: 98.10 % (labels alone)"
+    assert words(badge(verdict(status="exceeded"))) == "▲ exceeded without the method: not measured"
+
+
+def test_a_superseded_claim_is_struck_out_with_its_successor_and_the_reason():
+    made = statement(CLAIMS["ntkd-t3-cifar10-ntkd"])
+    successor = CLAIMS["ntkd-t3-cifar10-ntkd-2"]
+    assert f'<del class="ntkd-claim">{CLAIMS["ntkd-t3-cifar10-ntkd"].claim.strip()}</del>' in made
+    assert f'<a href="00_scoreboard.html#claim-{successor.id}">' in made
+    assert html.unescape(words(made)).endswith(" ".join(successor.note.split()))
+    assert "<del" not in statement(successor)

@@ -23,6 +23,10 @@ def verdicts(tmp_path_factory):
         return all_verdicts(fake.TIER)
 
 
+def standing(verdicts):
+    return [verdict for verdict in verdicts if verdict.claim.replacement is None]
+
+
 def test_every_claim_is_judged_once(verdicts):
     assert [verdict.claim.id for verdict in verdicts] == [claim.id for claim in load_claims().claims]
     by_name = {verdict.claim.id: verdict for verdict in verdicts}
@@ -36,9 +40,9 @@ def test_every_claim_is_judged_once(verdicts):
 
 def test_counts_add_up(verdicts):
     counts = verdict_counts(verdicts)
-    assert list(counts.columns) == ["paper", "status", "qualifier", "claims"]
-    assert counts["claims"].sum() == len(verdicts)
-    assert not counts.duplicated(["paper", "status", "qualifier"]).any()
+    assert list(counts.columns) == ["paper", "outcome", "qualifier", "claims"]
+    assert counts["claims"].sum() == len(standing(verdicts))
+    assert not counts.duplicated(["paper", "outcome", "qualifier"]).any()
 
 
 def test_bars_are_as_long_as_the_counts(verdicts):
@@ -48,14 +52,14 @@ def test_bars_are_as_long_as_the_counts(verdicts):
     total = sum(patch.get_width() for patch in axes.patches)
     names = [label.get_text() for label in axes.get_yticklabels()]
     plt.close(figure)
-    assert total == len(verdicts)
+    assert total == len(standing(verdicts))
     assert names == ["NTKD", "Koopman", "Spectral", "DNTK", "NINT", "controls"]
 
 
 def test_the_alternative_text_says_the_counts(verdicts):
     counts = verdict_counts(verdicts)
-    missing = int(counts[counts["status"] == "not assessed"]["claims"].sum())
-    assert f"Of {len(verdicts)} claims: " in counts_words(counts)
+    missing = int(counts[counts["outcome"] == "not assessed"]["claims"].sum())
+    assert f"Of {len(standing(verdicts))} claims: " in counts_words(counts)
     assert f"{missing} not assessed." in counts_words(counts)
 
 
@@ -63,6 +67,13 @@ def test_paper_tables_hold_every_claim_once(verdicts):
     tables = [paper_table(paper, verdicts, [fake.CHAPTER]) for paper in PAPERS]
     for verdict in verdicts:
         assert sum(table.count(f'<tr id="claim-{verdict.claim.id}"') for table in tables) == 1
+
+
+def test_a_superseded_claim_follows_the_one_that_took_its_place(verdicts):
+    made = paper_table("ntkd", verdicts, [fake.CHAPTER])
+    new, old = (made.index(f'<tr id="claim-ntkd-t3-cifar10-ntkd{end}"') for end in ("-2", ""))
+    assert new < old
+    assert made.count("<tr id", new, old) == 1
 
 
 def test_an_unknown_paper_is_refused(verdicts):

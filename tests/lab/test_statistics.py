@@ -133,3 +133,17 @@ def test_a_rule_loosened_by_the_tolerance_needed_just_holds(values, level):
     for slack in (-0.01, 0.01):
         order = claim({**ORDER, "margin": -needed - slack}, ["ntkd.a", "ntkd.b"])
         assert (missed(order, estimate(order, values, seeds=len(values))) == "") == (slack > 0)
+
+
+@given(st.lists(numbers, min_size=1, max_size=10), st.sampled_from([-1, 1]), numbers)
+def test_a_bound_is_compared_with_the_whole_interval(values, sign, bound):
+    single = estimate(claim(ORDER, ["ntkd.a", "ntkd.b"]), values, seeds=len(values))
+    low, high = bootstrap_interval(values)
+    assert single.is_above(bound, sign) == (low > bound if sign > 0 else high < bound)
+
+
+@given(st.lists(numbers, min_size=2, max_size=10), numbers)
+def test_an_ordering_holds_when_nothing_is_missed(values, margin):
+    order = claim({**ORDER, "margin": margin}, ["ntkd.a", "ntkd.b"])
+    single = estimate(order, values, seeds=len(values))
+    assert (decide(order, single) == "reproduced") == (missed(order, single) == "")

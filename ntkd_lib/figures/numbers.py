@@ -1,0 +1,52 @@
+"""Numbers, intervals and signs of verdicts as pages write them."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import Any, Literal
+
+SIGNS = {"exceeded": "▲", "reproduced": "●", "not reproduced": "✕", "not assessed": "○"}
+UNIT_WORDS = {"percent": "%", "points": "points", "ratio": "×"}
+MINUS = "\N{MINUS SIGN}"
+NONE = "\N{EN DASH}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def number(value: float, unit: str | None, digits: int | None = None) -> str:
+    """Write a number without its unit; percentages, points and dB with two digits."""
+    if digits is None:
+        digits = 2 if unit in ("percent", "points", "dB") else None
+    text = f"{value:,.4g}" if digits is None else f"{value:,.{digits}f}"
+    return text.replace("-", MINUS)
+
+
+def format_value(value: float, unit: str | None, digits: int | None = None) -> str:
+    """Write a number with its unit."""
+    sign = "+" if unit == "points" and value > 0 else ""
+    word = UNIT_WORDS.get(unit or "", unit or "")
+    return f"{sign}{number(value, unit, digits)}{NO_BREAK}{word}".strip()
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Write a number with its sign; a dash for NaN."""
+    return NONE if isnan(value) else f"{value:+.{digits}f}".replace("-", MINUS)
+
+
+def interval_text(low: float, high: float, sign: Literal["", "+"] = "") -> str:
+    """Write an interval; a dash for NaN, the interval of a single seed."""
+    return NONE if isnan(low) else f"[{low:{sign}.2f}, {high:{sign}.2f}]".replace("-", MINUS)
+
+
+def ends(interval: tuple[float, float], unit: str | None) -> str:
+    """Write the two ends of an interval as numbers of a unit."""
+    low, high = (number(end, unit) for end in interval)
+    return f"[{low}, {high}]"
+
+
+def gap_words(row: Any) -> str:
+    """Say in words on which side of zero the interval of a mean difference lies."""
+    if row.seeds == 1:
+        return f"{signed(row.mean)} points (one seed)"
+    side = "above zero" if row.low > 0 else "below zero" if row.high < 0 else "around zero"
+    numbers = f"{signed(row.mean)} points, interval {interval_text(row.low, row.high, sign='+')} {side}"
+    return f"{numbers}, {row.seeds} seeds"
