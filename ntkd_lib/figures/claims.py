@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ntkd_lib.figures.controls import without_method
 from ntkd_lib.figures.html import Html, element, join, table
-from ntkd_lib.figures.numbers import NO_BREAK, NONE, SIGNS, ends, format_value, number
+from ntkd_lib.figures.numbers import NO_BREAK, NONE, OUTCOME_SIGNS, SIGNS, ends, format_value, number
 from ntkd_lib.figures.style import OUTCOMES
 from ntkd_lib.lab.claims import Claim, load_claims
 from ntkd_lib.lab.evidence import Evidence, collect_evidence
@@ -41,7 +41,7 @@ def paper_value(claim: Claim) -> str:
     return text.replace(plain, f"{plain}{NO_BREAK}±{NO_BREAK}{spread}", 1)
 
 
-def our_value(verdict: Verdict) -> Html:
+def our_value(verdict: Verdict, *, deciding: bool = True) -> Html:
     """Write our number with its 95 % interval by Student's t, its seeds, and the interval that decides."""
     if verdict.value is None:
         return Html(NONE)
@@ -51,10 +51,10 @@ def our_value(verdict: Verdict) -> Html:
         lines.append(element("span", ends(verdict.printed_interval, unit), class_="ntkd-interval"))
     if verdict.seeds > 1:
         lines.append(element("span", f"{verdict.seeds} seeds", class_="ntkd-small"))
-    if verdict.printed_interval is not None and verdict.interval is not None:
-        deciding = f"bootstrap, which decides: {ends(verdict.interval, unit)}, covers"
+    if deciding and verdict.printed_interval is not None and verdict.interval is not None:
+        words = f"deciding bootstrap: {ends(verdict.interval, unit)}, covers"
         lines.append(
-            element("span", deciding, f" {coverage(verdict.seeds, 'bootstrap'):.0f} %", class_="ntkd-small")
+            element("span", words, f" {coverage(verdict.seeds, 'bootstrap'):.0f} %", class_="ntkd-small")
         )
     return join([value, *lines])
 
@@ -65,10 +65,7 @@ def badge(verdict: Verdict) -> Html:
     sign = element("span", SIGNS[verdict.status], aria_hidden="true")
     shown = element("span", sign, " ", verdict.status, class_=f"ntkd-badge ntkd-{name}")
     side = f"our value lies {verdict.side}" if verdict.side else ""
-    control = ""
-    if verdict.status == "exceeded":
-        control = f"without the method: {without_method(verdict).replace(NONE, 'not measured')}"
-    words = [word for word in (verdict.qualifier, side, verdict.reason, control) if word]
+    words = [word for word in (verdict.qualifier, side, verdict.reason) if word]
     return join([shown, *(element("span", word, class_="ntkd-small") for word in words)])
 
 
@@ -108,7 +105,7 @@ def claim_table(
     chapters: Sequence[str] | None = None,
     notes: Mapping[str, Html] | None = None,
 ) -> Html:
-    """Show verdicts as a table; `notes` stand below them by claim, `chapters` asks for links and tiers."""
+    """Show verdicts as a table; `notes` stand below their claims, `chapters` asks for links and tiers."""
     listed = list(verdicts)
     rows = [
         _claim_row(verdict, chapters, (notes or {}).get(verdict.claim.id, Html(""))) for verdict in listed
@@ -120,9 +117,17 @@ def claim_table(
 
 
 def _claim_row(verdict: Verdict, chapters: Sequence[str] | None, note: Html) -> list[object]:
-    shown = join([badge(verdict), source_line(verdict), note])
-    row: list[object] = [statement(verdict.claim), paper_value(verdict.claim), our_value(verdict), shown]
+    shown = join([badge(verdict), _control_line(verdict), source_line(verdict)])
+    claim = join([statement(verdict.claim), note])
+    row: list[object] = [claim, paper_value(verdict.claim), our_value(verdict), shown]
     return row if chapters is None else [*row, where_links(verdict.claim, chapters)]
+
+
+def _control_line(verdict: Verdict) -> Html:
+    if verdict.status != "exceeded":
+        return Html("")
+    control = without_method(verdict).replace(NONE, "not measured")
+    return element("span", f"without the method: {control}", class_="ntkd-small")
 
 
 def where_links(claim: Claim, chapters: Sequence[str]) -> Html:
@@ -181,14 +186,12 @@ def count_table(verdicts: Iterable[Verdict]) -> Html:
         for title, group in groups.items()
     ]
     headers = ("Paper", *map(_outcome_header, OUTCOMES), "Claims")
-    return table(headers, rows, caption="Verdicts for each paper", class_="ntkd-counts")
+    return table(headers, rows, caption="Verdicts for each paper; ✕: not reproduced", class_="ntkd-counts")
 
 
 def _outcome_header(outcome: str) -> Html:
-    status = outcome if outcome in SIGNS else "not reproduced"
-    words = outcome if outcome in SIGNS else f"not reproduced: {outcome}"
-    sign = element("span", f"{SIGNS[status]} ", aria_hidden="true")
-    return join([sign, element("span", words.capitalize(), class_="ntkd-word")])
+    sign = element("span", f"{OUTCOME_SIGNS[outcome]} ", aria_hidden="true")
+    return join([sign, element("span", outcome.capitalize(), class_="ntkd-word")])
 
 
 def _count_cell(verdicts: Iterable[Verdict], outcome: str) -> Html:

@@ -16,18 +16,21 @@ LEFT, COLUMN, TOP, HEIGHT = 54, 19, 6, 72
 
 def firmness(verdict: Verdict) -> Html:
     """Say how often an honest rerun would change a verdict, with its curve in a fold."""
-    curve = verdict_curve(verdict)
-    if not curve:
-        return curve
+    steps = steps_by_seeds(verdict)
+    if not steps:
+        return Html("")
     flips = flip_probability(verdict)
     words = (
         "what its rule would say" if verdict.status == "not assessed" else "one number: no model of a rerun"
     )
     if flips is not None:
         share = f"{100 * flips:.0f} %" if flips >= 0.01 else "less than 1 %"
-        words = f"a rerun would change this in {share} of cases"
-    caption = element("span", curve_words(verdict, steps_by_seeds(verdict)), class_="ntkd-small")
-    return element("details", element("summary", words), curve, caption, class_="ntkd-firm")
+        words = f"a rerun would change the verdict in {share} of cases"
+    axes = f"Across: the first seeds. Up: the threshold loosened, in {_unit(verdict) or 'its unit'}."
+    caption = element("span", f"{axes} {_margin_words(verdict, steps[-1])}", class_="ntkd-small")
+    return element(
+        "details", element("summary", words), verdict_curve(verdict, steps), caption, class_="ntkd-firm"
+    )
 
 
 def coverage_table(counts: Sequence[int] = (3, 5, 8, 10)) -> Html:
@@ -57,11 +60,8 @@ def holm_words(p: float, count: int) -> str:
     return f"{shown} (Holm, {count} orderings)"
 
 
-def verdict_curve(verdict: Verdict) -> Html:
+def verdict_curve(verdict: Verdict, steps: Sequence[Step]) -> Html:
     """Draw the verdict as a field: across, the first seeds; upwards, a looser threshold."""
-    steps = steps_by_seeds(verdict)
-    if not steps:
-        return Html("")
     reach = 1.25 * max(abs(step.tolerance) for step in steps) or 1.0
     width = LEFT + COLUMN * len(steps) + 4
     parts = [part for place, step in enumerate(steps) for part in _column(verdict, step, place, reach)]
@@ -79,11 +79,15 @@ def verdict_curve(verdict: Verdict) -> Html:
 
 def curve_words(verdict: Verdict, steps: Sequence[Step]) -> str:
     """Say in words what the figure shows."""
-    last = steps[-1]
-    size = format_value(abs(last.tolerance), _unit(verdict)).lstrip("+")
-    firm = f"the rule holds with {size} to spare" if last.tolerance <= 0 else f"the rule is missed by {size}"
     by_seeds = ", ".join(f"{step.seeds} {step.decision}" for step in steps)
-    return f"Verdict against tolerance and number of seeds. With all seeds {firm}. First seeds: {by_seeds}."
+    margin = _margin_words(verdict, steps[-1])
+    return f"Verdict against tolerance and number of seeds. {margin} First seeds: {by_seeds}."
+
+
+def _margin_words(verdict: Verdict, last: Step) -> str:
+    size = format_value(abs(last.tolerance), _unit(verdict)).lstrip("+")
+    firm = f"holds with {size} to spare" if last.tolerance <= 0 else f"is missed by {size}"
+    return f"With all seeds the rule {firm}."
 
 
 def _unit(verdict: Verdict) -> str | None:

@@ -34,7 +34,7 @@ def headline_table(verdicts: Sequence[Verdict], notes: Mapping[str, Html]) -> Ht
         (
             element("span", HEADLINES[verdict.claim.id], title=verdict.claim.claim.strip()),
             paper_value(verdict.claim),
-            our_value(verdict),
+            our_value(verdict, deciding=False),
             without_method(verdict),
             join([badge(verdict), source_line(verdict), notes.get(verdict.claim.id, "")]),
         )

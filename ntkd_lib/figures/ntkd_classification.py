@@ -32,7 +32,6 @@ def draw_accuracy(scores: pd.DataFrame, summary: pd.DataFrame) -> Figure:
 
 
 HEADLINE = {
-    "ntkd.mnist.linear.accuracy": ("no ReLU, labels only", None),
     "ntkd.mnist.none.accuracy": ("labels only", 91.4),
     "ntkd.mnist.kd.accuracy": ("soft-label KD", 95.9),
     "ntkd.mnist.ntkd.accuracy": ("NTKD", 97.3),

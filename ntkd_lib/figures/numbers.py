@@ -6,6 +6,7 @@ from math import isnan
 from typing import Any, Literal
 
 SIGNS = {"exceeded": "▲", "reproduced": "●", "not reproduced": "✕", "not assessed": "○"}
+OUTCOME_SIGNS = {**SIGNS, "claim failed": "✕", "baseline stronger": "✕↑", "baseline weaker": "✕↓"}
 UNIT_WORDS = {"percent": "%", "points": "points", "ratio": "×"}
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
@@ -14,8 +15,8 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 def number(value: float, unit: str | None, digits: int | None = None) -> str:
     """Write a number without its unit; percentages, points and dB with two digits."""
-    if digits is None:
-        digits = 2 if unit in ("percent", "points", "dB") else None
+    if digits is None and (unit in ("percent", "points", "dB") or abs(value) >= 1e4):
+        digits = 0 if abs(value) >= 1e4 else 2
     text = f"{value:,.4g}" if digits is None else f"{value:,.{digits}f}"
     return text.replace("-", MINUS)
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from ntkd_lib.figures.claims import PAPERS, claim_table
 from ntkd_lib.figures.firmness import firmness, holm_notes
 from ntkd_lib.figures.html import Html, join
-from ntkd_lib.figures.numbers import SIGNS
+from ntkd_lib.figures.numbers import OUTCOME_SIGNS
 from ntkd_lib.figures.style import OUTCOME_COLOURS, OUTCOMES
 from ntkd_lib.lab.verdicts import Verdict
 
@@ -55,7 +55,7 @@ def _draw_row(axes: Axes, row: int, counts: pd.DataFrame) -> None:
 
 def _legend(axes: Axes) -> None:
     handles = [
-        Patch(facecolor=colour, linewidth=0, label=f"{SIGNS.get(outcome, SIGNS['not reproduced'])} {outcome}")
+        Patch(facecolor=colour, linewidth=0, label=f"{OUTCOME_SIGNS[outcome]} {outcome}")
         for outcome, colour in OUTCOME_COLOURS.items()
     ]
     handles.append(Patch(facecolor="none", edgecolor="grey", hatch="///", label="simulated or proxy"))

@@ -58,7 +58,8 @@ def test_holm_runs_over_the_orderings_that_have_a_verdict():
 
 
 def test_a_curve_has_a_field_per_seed_and_says_in_words_what_it_shows():
-    made = verdict_curve(judged(LEAST, [9.0, 12.0, 13.0, 12.0, 14.0]))
+    verdict = judged(LEAST, [9.0, 12.0, 13.0, 12.0, 14.0])
+    made = verdict_curve(verdict, steps_by_seeds(verdict))
     assert made.count("<rect ") == 10
     heights = [float(height) for height in re.findall(r'<rect [^>]*height="([^"]+)"', made)]
     assert all(a + b == pytest.approx(72, abs=0.11) for a, b in zip(heights[::2], heights[1::2], strict=True))
@@ -72,7 +73,7 @@ def test_a_curve_has_a_field_per_seed_and_says_in_words_what_it_shows():
 
 def test_a_line_says_how_often_a_rerun_would_change_the_verdict():
     made = firmness(judged(LEAST, [20.0, 20.5, 19.5, 20.2, 19.8]))
-    assert "<summary>a rerun would change this in less than 1 % of cases</summary><svg" in made
+    assert "<summary>a rerun would change the verdict in less than 1 % of cases</summary><svg" in made
     assert firmness(judge(claim(LEAST), [])) == ""
 
 

@@ -54,10 +54,10 @@ def test_a_page_without_its_two_marks_is_refused(marks):
 
 def test_the_table_has_a_row_for_each_headline_and_a_reason_where_there_is_no_verdict():
     verdicts = readme.recorded_headlines()
-    rows = readme.claims_block(verdicts).splitlines()[2:]
+    rows = readme.claims_block(verdicts).splitlines()[2:-2]
     assert len(rows) == len(verdicts)
     for row, verdict in zip(rows, verdicts, strict=True):
-        assert len(re.findall(r"(?<!\\)\|", row)) == 5
+        assert len(re.findall(r"(?<!\\)\|", row)) == 6
         assert verdict.status in row
         if verdict.status == "not assessed":
             assert verdict.reason in row
@@ -81,6 +81,15 @@ def test_every_ntkd_command_named_exists(command):
     assert CliRunner().invoke(cli, [command, "--help"]).exit_code == 0
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^)]+)\)", TEXT))
+PUBLISHED = "../../deployments/github-pages"  # as a page of the repository sees its own deployments
+
+
+@pytest.mark.parametrize("target", set(re.findall(r"\]\(([^)]+)\)", TEXT)) - {PUBLISHED})
 def test_every_file_linked_exists(target):
     assert (ROOT / target).exists()
+
+
+def test_the_link_to_the_book_names_what_the_workflow_publishes():
+    workflow = (ROOT / ".github/workflows/book.yml").read_text(encoding="utf-8")
+    assert f"]({PUBLISHED})" in TEXT
+    assert f"name: {PUBLISHED.rpartition('/')[2]}\n" in workflow
