@@ -17,8 +17,8 @@
 #
 # Every claim of the five papers, and our own controls beside them: the paper's number, our number with a 95 %
 # interval over seeds (Student's t), and a verdict. A machine decides, by a rule that was written down before
-# anything ran and reads a percentile bootstrap; {doc}`index` says how often either interval holds the truth. A
-# claim that fails is shown as plainly as one that holds.
+# anything ran and reads a percentile bootstrap; {doc}`index` says how often either interval holds the truth.
+# A claim that fails is shown as plainly as one that holds.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
