@@ -2,7 +2,7 @@
 
 from tests.setup.project import ROOT, python_files
 
-LINES = 45_800
+LINES = 46_600
 SLACK = 3_000
 
 
