@@ -1,10 +1,9 @@
 """Soft-label distillation."""
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
-from ntkd_lib.optics.student import HybridStudent
 
 
 def build(settings: Settings, teacher: Teacher) -> Objective:
@@ -23,7 +22,7 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     temperature, weight = settings["temperature"], settings["weight"]
     targets = log_softmax(teacher.logits / temperature, dim=1)
 
-    def objective(student: HybridStudent, batch: Batch) -> Tensor:
+    def objective(student: nn.Module, batch: Batch) -> Tensor:
         logits = student(batch.images)
         soft = log_softmax(logits / temperature, dim=1)
         transfer = kl_div(soft, targets[batch.rows], reduction="batchmean", log_target=True)

@@ -10,8 +10,7 @@ def alexnet_cifar(classes: int = 10, hidden: int = 1024, dropout: float = 0.5) -
     second and last, dense layers ``hidden``, ``hidden`` and ``classes``.
 
     Source: Krizhevsky, Sutskever, Hinton (2012), without its local normalisation; the NTKD paper's teacher
-        for
-    CIFAR-10 is an AlexNet, its CIFAR form is not published.
+    for CIFAR-10 is an AlexNet, its CIFAR form is not published.
 
     Args:
         classes: Number of classes.

@@ -25,6 +25,7 @@ from ntkd_lib.lab.layout import Layout, project_root, results_root, tier_layout
 from ntkd_lib.lab.manifest import manifest_problems
 from ntkd_lib.lab.sources import source_digest
 from ntkd_lib.lab.verdicts import judge
+from ntkd_lib.pipeline.api_pages import api_sources, stage_api_pages
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
@@ -138,7 +139,8 @@ def book_digest(layout: Layout, tier: str, notebooks: Sequence[str]) -> str:
     files = {_label(path, layout): sha256_file(path) for path in _inputs(layout, notebooks)}
     versions = {tool: version(tool) for tool in TOOLS}
     made_by = source_digest([__name__])
-    made_of = {"files": files, "notebooks": list(notebooks), "tier": tier}
+    reference = [sha256_file(path) for path in api_sources(toc_pages(_contents(notebooks)))]
+    made_of = {"files": files, "notebooks": list(notebooks), "reference": reference, "tier": tier}
     return digest_json({**made_of, "source": made_by, "versions": versions})
 
 
@@ -149,7 +151,9 @@ def stage(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
     shutil.copytree(root / "book", site, ignore=shutil.ignore_patterns("_static"))
     shutil.copytree(root / "book" / "_static", site / "static")
     shutil.copyfile(root / "_config.yml", site / "_config.yml")
-    write_text(site / "_toc.yml", yaml.safe_dump(_contents(notebooks), sort_keys=False))
+    contents = _contents(notebooks)
+    write_text(site / "_toc.yml", yaml.safe_dump(contents, sort_keys=False))
+    stage_api_pages(site, toc_pages(contents))
     runs = recorded_runs()
     for name in notebooks:
         _stage_chapter(layout, Page(name, tier, runs, _evidence(layout, name)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +209,10 @@ def chapters_only(toc: Mapping[str, Any], missing: Iterable[str]) -> dict[str, A
 
 
 def toc_pages(toc: Mapping[str, Any]) -> list[str]:
-    """List the pages of a table of contents."""
-    return [toc["root"], *(page["file"] for part in toc["parts"] for page in part["chapters"])]
+    """List the pages of a table of contents, those of sections included."""
+    chapters = [page for part in toc["parts"] for page in part["chapters"]]
+    files = ([page["file"], *(inner["file"] for inner in page.get("sections", ()))] for page in chapters)
+    return [toc["root"], *chain.from_iterable(files)]
 
 
 def chapter_files(layout: Layout, notebook: str) -> list[Path]:

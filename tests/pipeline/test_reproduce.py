@@ -10,6 +10,7 @@ from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.pipeline import reproduce as module
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import find_notebook
+from tests.book.fake import leave_out_reference
 from tests.pipeline.toy import NAME, REPOSITORY
 
 
@@ -21,6 +22,7 @@ def with_book(own):
     shutil.copyfile(REPOSITORY / "_config.yml", own.root / "_config.yml")
     contents = (REPOSITORY / "_toc.yml").read_text(encoding="utf-8")
     (own.root / "_toc.yml").write_text(contents.replace("01_ntkd_classification", NAME), encoding="utf-8")
+    leave_out_reference(own.root / "_toc.yml")
     return own
 
 

@@ -47,9 +47,9 @@ def test_a_missing_mark_is_named(site, tmp_path):
         stage_tangent_page(site, Layout(tmp_path))
 
 
-def test_the_page_is_in_the_book_after_the_notation():
+def test_the_page_opens_the_part_on_the_library():
     contents = (ROOT / "_toc.yml").read_text()
-    assert re.search(r"- file: notation\n\s+- file: tangent_kernel\n", contents)
+    assert re.search(r"- caption: The library\n\s+chapters:\n\s+- file: tangent_kernel\n", contents)
 
 
 def test_the_example_runs_in_ten_lines():
