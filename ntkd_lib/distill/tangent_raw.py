@@ -16,6 +16,10 @@ def kernel_loss(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) ->
 
     Returns:
         Mean squared difference of entries.
+
+    >>> import torch
+    >>> kernel_loss(torch.eye(2), torch.ones(2, 2))
+    tensor(0.5000)
     """
     return (student - teacher).square().mean()
 

@@ -16,6 +16,10 @@ def kernel_loss(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) ->
 
     Returns:
         Squared difference of mean diagonals.
+
+    >>> import torch
+    >>> kernel_loss(torch.eye(2), 2 * torch.ones(2, 2))
+    tensor(1.)
     """
     return (student.diagonal().mean() - teacher.diagonal().mean()).square()
 

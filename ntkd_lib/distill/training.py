@@ -35,6 +35,9 @@ class Schedule:
             ``n + i``.
         mixed: Whether losses are computed in bfloat16 where autocast thinks it safe; weights stay float32.
         evaluations: How often an epoch the validation accuracy is taken.
+
+    >>> [round(Schedule(epochs=1).rate(step, 100), 2) for step in (0, 9, 10, 55, 100)]
+    [0.1, 1.0, 1.0, 0.5, 0.0]
     """
 
     epochs: int
@@ -139,6 +142,9 @@ def converged(curve: list[float]) -> bool:
 
     Returns:
         Whether it has; never for fewer than four values.
+
+    >>> converged([80, 90, 95, 97]), converged([80, 90, 95, 95.2])
+    (False, True)
     """
     if len(curve) < 4:
         return False

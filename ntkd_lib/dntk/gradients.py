@@ -49,6 +49,10 @@ def leading_eigenvectors(theta: Float[Tensor, "m m"]) -> tuple[Float[Tensor, " m
 
     Returns:
         Eigenvalues, and eigenvectors in columns.
+
+    >>> values, vectors = leading_eigenvectors(torch.diag(torch.tensor([1.0, 4.0])))
+    >>> values.tolist(), vectors[:, 0].abs().tolist()
+    ([4.0, 1.0], [0.0, 1.0])
     """
     values, vectors = torch.linalg.eigh(theta.double())
     return values.flip(0), vectors.flip(1)

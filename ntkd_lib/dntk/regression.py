@@ -29,6 +29,11 @@ def fit_per_class(
 
     Raises:
         ValueError: Lengths that do not fit, or a ridge that leaves a kernel singular.
+
+    >>> theta = torch.eye(3).expand(2, 3, 3)
+    >>> fit_per_class(theta, torch.ones(3, 2), ridge=1.0)  # (1 + 1) alpha = 1
+    tensor([[0.5000, 0.5000, 0.5000],
+            [0.5000, 0.5000, 0.5000]], dtype=torch.float64)
     """
     if targets.shape != (theta.shape[1], theta.shape[0]):
         raise ValueError(
@@ -94,6 +99,9 @@ def reduce_kernel(theta: Float[Tensor, "c m m"], weights: Float[Tensor, "m s"]) 
 
     Returns:
         Their kernels, exactly symmetric.
+
+    >>> reduce_kernel(torch.eye(3)[None], torch.ones(3, 1))
+    tensor([[[3.]]])
     """
     reduced = weights.T @ theta.to(weights.dtype) @ weights
     return (reduced + reduced.mT) / 2

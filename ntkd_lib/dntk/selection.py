@@ -69,6 +69,9 @@ def leverage_scores(theta: Float[Tensor, "m m"], ridge: float = RIDGE) -> Float[
 
     Returns:
         Numbers from 0 to 1.
+
+    >>> leverage_scores(torch.eye(3), ridge=1.0)
+    tensor([0.5000, 0.5000, 0.5000], dtype=torch.float64)
     """
     values, vectors = torch.linalg.eigh(theta.double())
     values = values.clamp(min=0)
@@ -104,6 +107,9 @@ def pivoted_cholesky(features: Float[Tensor, "n k"], count: int, seed: int) -> I
 
     Returns:
         Positions; fewer where the kernel's rank is smaller.
+
+    >>> len(pivoted_cholesky(torch.ones(5, 2), count=3, seed=0))  # a kernel of rank 1
+    1
     """
     generator = torch.Generator().manual_seed(seed)
     features = features.double()

@@ -24,6 +24,12 @@ class StreamedRegression:
     Args:
         classes: Classes ``c``.
         size: Features ``k``.
+
+    >>> stream = StreamedRegression(classes=1, size=1)
+    >>> for part in (torch.ones(2, 1, 1), torch.ones(3, 1, 1)):
+    ...     stream.add(part, 2 * part)
+    >>> stream.solve([0.0]).item(), stream.count
+    (2.0, 5)
     """
 
     def __init__(self, classes: int, size: int, device: torch.device | str = "cpu") -> None:

@@ -19,6 +19,9 @@ class Gauss(nn.Module):
 
     Args:
         scale: Inverse width.
+
+    >>> Gauss(2.0)(torch.tensor([[0.0, 0.5]])).log()
+    tensor([[ 0.0000, -0.5000]])
     """
 
     def __init__(self, scale: float = 10.0) -> None:

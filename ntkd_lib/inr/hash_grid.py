@@ -21,6 +21,9 @@ class HashGrid(nn.Module):
         channels: Features an entry.
         coarsest: Cells along an axis of the first grid.
         growth: Ratio from one grid to the next.
+
+    >>> HashGrid(2)(torch.zeros(5, 2)).shape
+    torch.Size([5, 12])
     """
 
     def __init__(

@@ -30,6 +30,10 @@ def si_snr(found: Float[Tensor, "n 1"], target: Float[Tensor, "n 1"]) -> float:
 
     Returns:
         dB, from -120 to 120.
+
+    >>> tone = torch.sin(torch.arange(100.0))[:, None]
+    >>> si_snr(3 * tone + 1, tone)  # neither loudness nor offset counts
+    120.0
     """
     a, b = (t.double().flatten() - t.double().mean() for t in (found, target))
     part = (a @ b) / (b @ b).clamp_min(1e-30) * b
@@ -46,6 +50,9 @@ def intersection_over_union(found: Bool[Tensor, "*n"], target: Bool[Tensor, "*n"
 
     Returns:
         Percent; 100 where both are empty.
+
+    >>> intersection_over_union(torch.tensor([True, True, False]), torch.tensor([True, False, False]))
+    50.0
     """
     either = (found | target).sum().item()
     return 100.0 if either == 0 else 100 * (found & target).sum().item() / either
@@ -102,6 +109,9 @@ def crossing(
 
     Returns:
         A place on the axis; None where the target is not reached.
+
+    >>> crossing([10, 20, 30, 31, 32], [0, 1, 2, 3, 4], target=25)
+    1.5
     """
     above = np.asarray(quality) >= target
     for i in range(len(above) - sustained + 1):
@@ -123,5 +133,8 @@ def value_at(quality: Sequence[float], axis: Sequence[float], place: float) -> f
 
     Returns:
         The quality there.
+
+    >>> value_at([10, 20], [0, 4], place=1)
+    12.5
     """
     return float(np.interp(place, axis, quality))

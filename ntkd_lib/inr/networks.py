@@ -22,6 +22,9 @@ class FourierFeatures(nn.Module):
 
     Args:
         frequencies: ``(m, d)``.
+
+    >>> FourierFeatures(torch.tensor([[0.5]]))(torch.tensor([[1.0]])).abs().round()
+    tensor([[1., 0.]])
     """
 
     def __init__(self, frequencies: Float[Tensor, "m d"]) -> None:
@@ -93,6 +96,9 @@ def build(name: str, inputs: int, outputs: int, width: int, hidden: int) -> nn.S
 
     Raises:
         ValueError: Another name.
+
+    >>> build("siren", inputs=2, outputs=3, width=16, hidden=1)(torch.zeros(5, 2)).shape
+    torch.Size([5, 3])
     """
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; allowed: {', '.join(NETWORKS)}")

@@ -133,6 +133,9 @@ def chamfer(first: Float[np.ndarray, "n 3"], second: Float[np.ndarray, "m 3"]) -
 
     Returns:
         Mean of the two mean distances.
+
+    >>> chamfer(np.zeros((1, 3)), np.array([[3.0, 4.0, 0.0]]))
+    5.0
     """
     there, back = (cKDTree(b).query(a)[0].mean() for a, b in ((first, second), (second, first)))
     return float((there + back) / 2)

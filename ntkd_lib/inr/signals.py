@@ -24,6 +24,12 @@ class Signal:
         values: One row a point in the order of the grid's flattened indices, ``(n, c)``.
         shape: Points along each axis of the grid; their product is ``n``.
         stretch: Coordinates run from ``-stretch`` to ``stretch``; long signals need more than 1.
+
+    >>> Signal(torch.zeros(4, 3), (2, 2)).coordinates
+    tensor([[-1., -1.],
+            [-1.,  1.],
+            [ 1., -1.],
+            [ 1.,  1.]])
     """
 
     values: Float[Tensor, "n c"]
@@ -209,6 +215,10 @@ def torus_distance(side: int, ring: float = 0.55, tube: float = 0.25) -> Signal:
 
     Returns:
         Distances in units of half the cube's side, one channel.
+
+    >>> torus = torus_distance(3)
+    >>> round(torus.values[13].item(), 2)  # the centre is outside: ring less tube
+    0.3
     """
     x, y, z = torch.meshgrid(*3 * [torch.linspace(-1, 1, side)], indexing="ij")
     distance = ((x**2 + y**2).sqrt() - ring).hypot(z) - tube

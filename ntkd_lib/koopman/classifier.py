@@ -52,6 +52,12 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         tolerance: Gradient norm to stop at, relative to that at W = 0.
         max_iter: Most Newton steps.
         random_state: Seed of the choice of centres.
+
+    >>> inputs = np.random.default_rng(0).normal(size=(200, 2))
+    >>> rings = (inputs**2).sum(1) > 1.4
+    >>> model = KoopmanClassifier(degree=2, n_components=2, ridge=1e-6).fit(inputs, rings)
+    >>> bool(model.score(inputs, rings) > 0.95), model.coef_.shape
+    (True, (2, 6))
     """
 
     def __init__(

@@ -38,6 +38,12 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
         hidden_components: Principal components d' of the layer; all when None.
         ridge: Ridge on the coefficients; 0 is the pseudo-inverse.
         full: Whether to compute all rows of K.
+
+    >>> inputs = np.random.default_rng(0).normal(size=(100, 3))
+    >>> squares = inputs**2 @ np.ones((3, 2))  # in the span of monomials up to degree 2
+    >>> model = EDMDSurrogate(degree=2, n_components=3).fit(inputs, squares)
+    >>> np.allclose(model.predict(inputs), squares)
+    True
     """
 
     def __init__(

@@ -36,6 +36,9 @@ def quantise(weights: Float[Tensor, "c m"], bits: int) -> Float[Tensor, "c m"]:
 
     Raises:
         ValueError: Fewer than two bits.
+
+    >>> quantise(torch.tensor([[1.0, -0.26, 0.1]]), bits=3)
+    tensor([[ 1.0000, -0.3333,  0.0000]])
     """
     if bits < 2:
         raise ValueError(f"quantise: bits = {bits}; allowed: at least 2")

@@ -25,6 +25,12 @@ class DistillationLoss:
     Attributes:
         alpha: Share of the teacher, in [0, 1].
         temperature: Temperature T > 0 of the teacher's term.
+
+    >>> logits = torch.tensor([[2.0], [0.0]], dtype=torch.float64)
+    >>> loss, hard = DistillationLoss(alpha=1.0, temperature=2.0), torch.eye(2, dtype=torch.float64)[:, :1]
+    >>> value, slope = loss.value_and_slope(logits, hard, loss.soften(logits))
+    >>> bool(slope.abs().max() < 1e-12)  # a student with the teacher's logits is at the minimum
+    True
     """
 
     alpha: float

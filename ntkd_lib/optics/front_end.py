@@ -29,6 +29,10 @@ def split_signed(
 
     Returns:
         Positive PSFs, negative PSFs, both within [0, 1], and the digital gain a colour.
+
+    >>> positive, negative, gain = split_signed(torch.tensor([[[[0.5, -2.0]]]]))
+    >>> positive.tolist(), negative.tolist(), gain.tolist()
+    ([[[[0.25, 0.0]]]], [[[[0.0, 1.0]]]], [2.0])
     """
     gain = filters.detach().abs().amax(dim=(0, 2, 3)).clamp_min(torch.finfo(filters.dtype).tiny)
     unit = filters / gain[None, :, None, None]
@@ -57,6 +61,9 @@ class SignedFrontEnd(nn.Module):
 
     Raises:
         ValueError: Odd ``size``, even ``filter_size``, or non-negative filters that are to be trained.
+
+    >>> SignedFrontEnd(filters=8, size=28)(torch.rand(5, 1, 28, 28)).shape
+    torch.Size([5, 1568])
     """
 
     def __init__(

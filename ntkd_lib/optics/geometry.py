@@ -25,6 +25,9 @@ class Geometry:
 
     Raises:
         ValueError: A length that is not positive and finite, or a filter larger than the metasurface.
+
+    >>> round(Geometry().side, 1)  # micrometres
+    937.6
     """
 
     cells: int = 1600

@@ -42,6 +42,10 @@ def drawn_errors(strength: float, seed: int, only: Sequence[str] = NAMES) -> tup
 
     Raises:
         ValueError: A strength outside of [0, 1], or an unknown error.
+
+    >>> weak, strong = (drawn_errors(strength, seed=0)[0] for strength in (0.1, 0.2))
+    >>> type(weak).__name__, round(strong.bias / weak.bias, 6)
+    ('WidthBias', 2.0)
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"strength: got {strength}, allowed: 0 to 1")

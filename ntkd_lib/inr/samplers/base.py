@@ -157,6 +157,9 @@ def largest(score: PerPoint, number: int, taken: Bool[Tensor, " n"] | None = Non
 
     Returns:
         Positions, largest score first.
+
+    >>> largest(torch.tensor([1.0, 3.0, 2.0]), 2)
+    tensor([1, 2])
     """
     if taken is not None:
         score = score.masked_fill(taken, -torch.inf)

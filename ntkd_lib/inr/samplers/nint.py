@@ -59,6 +59,11 @@ class Nint(Sampler):
 
         Returns:
             From 0 to ``1 - xi``.
+
+        >>> from ntkd_lib.inr import waves
+        >>> sampler = Nint(waves(8, (1,)), batch=16, seed=0, xi=0.5)
+        >>> [round(sampler.share(step), 3) for step in (0, 10, 20)]
+        [0.5, 0.184, 0.068]
         """
         exponent = -self.lam * (step + self.staircase) / self.alpha
         return (1 - self.xi) * exp(floor(exponent) if self.staircase else exponent)
