@@ -11,7 +11,7 @@ PAGES = sorted((ROOT / "book").rglob("*.md"))
 PATHS = [*sorted((ROOT / "notebooks").glob("*.py")), *PAGES, ROOT / "README.md"]
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_measured_literal_stands_in_prose(path):
     assert literals(prose(path)) == []
 
@@ -27,7 +27,7 @@ def test_every_number_of_the_notebooks_rests_on_evidence():
     check_prose()
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_number_of_the_pages_rests_on_evidence(path):
     Page(path.name, "cpu", recorded_runs()).fill(prose(path))
 
