@@ -1,5 +1,8 @@
 """A kernel put together from blocks: written into place, or joined where gradients flow through it."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
@@ -10,9 +13,16 @@ from ntkd_lib.ntk.tiles import Kept, Tiles
 # Blocks a side into which a symmetric kernel is cut, so that nearly half of its products are saved.
 SYMMETRIC_BLOCKS = 8
 SMALLEST_BLOCK = 16
+Seen = Callable[[int | None, slice, Kept], None]
 
 
-def symmetric_kernel(tiles: Tiles, kind: Kind, x: Shaped[Tensor, "n ..."], tile: int | None) -> Tensor:
+def unseen(side: int | None, part: slice, kept: Kept) -> None:
+    """Note nothing."""
+
+
+def symmetric_kernel(
+    tiles: Tiles, kind: Kind, x: Shaped[Tensor, "n ..."], tile: int | None, seen: Seen = unseen
+) -> Tensor:
     """Compute the kernel of a batch with itself: blocks above the diagonal, and their mirror images.
 
     Args:
@@ -20,12 +30,13 @@ def symmetric_kernel(tiles: Tiles, kind: Kind, x: Shaped[Tensor, "n ..."], tile:
         kind: Kind of kernel.
         x: Batch.
         tile: Samples at a time, or None.
+        seen: Called with the side, the part and what the method keeps of it, for each part.
 
     Returns:
         Exactly symmetric kernel.
     """
     size = tile or max(SMALLEST_BLOCK, -(-len(x) // SYMMETRIC_BLOCKS))
-    parts, take = _slices(len(x), size), _taker(tiles, x, tile)
+    parts, take = _slices(len(x), size), _taker(tiles, x, tile, partial(seen, None))
     sink = _sink(kind, len(x), len(x))
     for i, a in enumerate(parts):
         left = take(a)
@@ -39,7 +50,12 @@ def symmetric_kernel(tiles: Tiles, kind: Kind, x: Shaped[Tensor, "n ..."], tile:
 
 
 def rectangular_kernel(
-    tiles: Tiles, kind: Kind, x1: Shaped[Tensor, "n ..."], x2: Shaped[Tensor, "m ..."], tile: int | None
+    tiles: Tiles,
+    kind: Kind,
+    x1: Shaped[Tensor, "n ..."],
+    x2: Shaped[Tensor, "m ..."],
+    tile: int | None,
+    seen: Seen = unseen,
 ) -> Tensor:
     """Compute the kernel between two batches.
 
@@ -49,11 +65,12 @@ def rectangular_kernel(
         x1: First batch.
         x2: Second batch.
         tile: Samples at a time on each side, or None.
+        seen: Called with the side, the part and what the method keeps of it, for each part.
 
     Returns:
         Kernel.
     """
-    take1, take2 = _taker(tiles, x1, tile), _taker(tiles, x2, tile)
+    take1, take2 = (_taker(tiles, x, tile, partial(seen, side)) for side, x in enumerate((x1, x2)))
     sink = _sink(kind, len(x1), len(x2))
     for a in _slices(len(x1), tile or len(x1)):
         left = take1(a)
@@ -67,12 +84,14 @@ def _slices(count: int, size: int) -> list[slice]:
 
 
 class _taker:
-    def __init__(self, tiles: Tiles, x: Tensor, tile: int | None) -> None:
-        self.tiles, self.x = tiles, x
+    def __init__(self, tiles: Tiles, x: Tensor, tile: int | None, seen: Callable) -> None:
+        self.tiles, self.x, self.seen = tiles, x, seen
         self.whole: Kept | None = tiles.keep(x) if tile is None else None
 
     def __call__(self, part: slice) -> Kept:
-        return self.tiles.keep(self.x[part]) if self.whole is None else self.tiles.rows(self.whole, part)
+        kept = self.tiles.keep(self.x[part]) if self.whole is None else self.tiles.rows(self.whole, part)
+        self.seen(part, kept)
+        return kept
 
 
 class _Written:

@@ -1,8 +1,7 @@
 """One block of a kernel as a task: on one thread, with the same bits on whatever worker it runs."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -19,8 +18,9 @@ from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.lab.worker import torch_on_one_thread
 from ntkd_lib.ntk.assembly import rectangular_kernel, symmetric_kernel
 from ntkd_lib.ntk.factors import Factor
-from ntkd_lib.ntk.functional import plain_attention
+from ntkd_lib.ntk.functional import plain_operations
 from ntkd_lib.ntk.kinds import Kind, finish
+from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.tiles import METHODS, Kept, Tiles
 
 # Samples that pass through the network at a time: a backward pass for every class holds far more than is
@@ -90,10 +90,12 @@ def compute_block(
         Block in the shape in which `blocked_ntk` lays kernels out.
     """
     keep_freed_memory()
-    with _alone(settings.method), _ATTENTION.held(), torch_on_one_thread(), torch.no_grad():
+    with _alone(settings.method), plain_operations(), torch_on_one_thread(), torch.no_grad():
         model = cloudpickle.loads(packed)
-        tiles = PassingTiles(METHODS[settings.method](model, settings.kind))
         x1 = _tensor(left, model)
+        tiles = PassingTiles(
+            METHODS[settings.method](model, settings.kind, make_plan(model, two_samples(x1)))
+        )
         tile = (
             settings.tile if settings.tile < max(len(left), len(left if right is None else right)) else None
         )
@@ -128,18 +130,19 @@ def _tensor(chunk: np.ndarray, model: nn.Module) -> Tensor:
 def _room(part: Kept, count: int) -> Kept:
     if isinstance(part, Tensor):
         return part.new_empty((count, *part.shape[1:]))
-    return [
-        replace(factor, **{name: _room(value, count) for name, value in _tensors(factor)}) for factor in part
-    ]
+    return {
+        key: replace(factor, **{name: _room(value, count) for name, value in _tensors(factor)})
+        for key, factor in part.items()
+    }
 
 
 def _write(part: Kept, whole: Kept, start: int) -> None:
     if isinstance(part, Tensor):
         whole[start : start + len(part)] = part
         return
-    for factor, room in zip(part, whole, strict=True):
+    for key, factor in part.items():
         for name, value in _tensors(factor):
-            _write(value, getattr(room, name), start)
+            _write(value, getattr(whole[key], name), start)
 
 
 def _tensors(factor: Factor) -> list[tuple[str, Tensor]]:
@@ -152,29 +155,4 @@ def _alone(method: str) -> AbstractContextManager:
     return _FORWARD_MODE if method == "products" else nullcontext()
 
 
-class _SharedAttention:
-    """Plain attention for a whole process, from its first running task to its last.
-
-    The switch is global: were each thread to switch back alone, it would do so under the others.
-    """
-
-    def __init__(self) -> None:
-        self.lock, self.tasks, self.stack = threading.Lock(), 0, ExitStack()
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        with self.lock:
-            if not self.tasks:
-                self.stack.enter_context(plain_attention())
-            self.tasks += 1
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.tasks -= 1
-                if not self.tasks:
-                    self.stack.close()
-
-
 _FORWARD_MODE = threading.Lock()
-_ATTENTION = _SharedAttention()

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from ntkd_lib.ntk.factors import STEP
 from ntkd_lib.ntk.kinds import Kind, class_pairs
 from ntkd_lib.ntk.layers.outer import DENSE, TRANSPOSED
-from ntkd_lib.ntk.recording import Use, record
-from ntkd_lib.ntk.structured import OUTER, group_uses, is_known
+from ntkd_lib.ntk.layout import Plan, make_plan, two_samples
+from ntkd_lib.ntk.recording import Use
+from ntkd_lib.ntk.structured import OUTER, group_uses
 from ntkd_lib.ntk.work import (
     Shape,
     cheapest,
@@ -62,20 +63,22 @@ class Survey:
         return self.others + sum(s.groups * s.outputs * s.inputs for s in self.shapes)
 
 
-def survey(model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind) -> Survey:
+def survey(model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind, plan: Plan | None = None) -> Survey:
     """Take the sizes of a network from one sample's forward pass.
 
     Args:
         model: Network.
         sample: One sample.
         kind: Kind of kernel.
+        plan: What was recorded of a sample before; None to record this one.
 
     Returns:
         Its sizes.
     """
-    recording = record(model, sample, is_known)
+    plan = plan or make_plan(model, two_samples(sample))
+    recording = plan.alone
     classes = 1 if kind == "pseudo" else recording.logits.shape[1]
-    groups = group_uses(recording, {id(p) for p in recording.unseen(model).values()})
+    groups = group_uses(recording, {id(p) for name, p in model.named_parameters() if name in plan.left_out})
     outer = [g for g in groups if g.attribute == "weight" and all(type(u.layer) in OUTER for u in g.uses)]
     shapes = tuple(_shape(g.uses, classes) for g in outer)
     total = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -84,7 +87,9 @@ def survey(model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind) -> Sur
     return Survey(classes, shapes, others, recording.logits.element_size(), passing)
 
 
-def choose_method(model: nn.Module, x1: Shaped[Tensor, "n ..."], columns: int, kind: Kind) -> str:
+def choose_method(
+    model: nn.Module, x1: Shaped[Tensor, "n ..."], columns: int, kind: Kind, plan: Plan | None = None
+) -> str:
     """Choose the method that takes the fewest operations.
 
     Args:
@@ -92,11 +97,12 @@ def choose_method(model: nn.Module, x1: Shaped[Tensor, "n ..."], columns: int, k
         x1: First batch.
         columns: Samples in the second batch.
         kind: Kind of kernel.
+        plan: What was recorded of a sample before, or None.
 
     Returns:
         Name of the method.
     """
-    work = predicted_work(survey(model, x1[:1], kind), len(x1), columns, kind)
+    work = predicted_work(survey(model, x1[:1], kind, plan), len(x1), columns, kind)
     penalties = {"structured": 1.0, "contraction": PENALTY, "products": PENALTY}
     return min(penalties, key=lambda method: penalties[method] * work[method])
 
@@ -134,6 +140,7 @@ def choose_tile(
     method: str,
     memory: int,
     piece: int | None = None,
+    plan: Plan | None = None,
 ) -> int:
     """Choose the number of samples of which two tiles and their block fit into a budget.
 
@@ -144,11 +151,12 @@ def choose_tile(
         method: Method.
         memory: Budget in bytes.
         piece: Samples that pass through the network at a time; None for a whole tile.
+        plan: What was recorded of a sample before, or None.
 
     Returns:
         Samples, at least 1.
     """
-    sizes = survey(model, x1[:1], kind)
+    sizes = survey(model, x1[:1], kind, plan)
     kept, passing = _bytes_a_sample(sizes, kind, method)
     block = 3 * class_pairs(sizes.classes, kind) * sizes.width
     fixed = (STEP * sizes.width if method == "structured" else 0) + passing * (piece or 0)
@@ -165,13 +173,13 @@ def _bytes_a_sample(sizes: Survey, kind: Kind, method: str) -> tuple[int, int]:
         kept = c * sizes.others + sum(_kept(s, kind) for s in sizes.shapes)
         return width * kept, 2 * width * signals
     whole = c * sizes.parameters()
-    if method == "contraction":
+    if method in ("contraction", "loop"):
         return width * whole, width * (whole + 2 * signals)
     return 0, width * c * 4 * signals
 
 
 def _passing(use: Use, classes: int) -> int:
-    return getattr(use.layer, "passing_values", 0) + use.inputs[0].numel() + classes * prod(use.shape[1:])
+    return getattr(use.layer, "passing_values", 0) + use.inputs.numel() + classes * prod(use.shape)
 
 
 def _kept(s: Shape, kind: Kind) -> int:
@@ -200,12 +208,12 @@ def _shape(uses: tuple[Use, ...], classes: int) -> Shape:
             classes, 1, layer.out_features, layer.in_features, sum(_dense_positions(u) for u in uses)
         )
     if type(layer) in TRANSPOSED:
-        positions = sum(prod(u.inputs.shape[2:]) for u in uses)
+        positions = sum(len(u.inputs) * prod(u.inputs.shape[2:]) for u in uses)
         inner, outer = layer.in_channels // layer.groups, layer.weight[0].numel()
         return Shape(classes, layer.groups, outer, inner, positions)
-    positions = sum(prod(u.shape[2:]) for u in uses)
+    positions = sum(u.shape[0] * prod(u.shape[2:]) for u in uses)
     return Shape(classes, layer.groups, use.shape[1] // layer.groups, layer.weight[0].numel(), positions)
 
 
 def _dense_positions(use: Use) -> int:
-    return prod(use.shape[1:-1])
+    return prod(use.shape[:-1])

@@ -1,4 +1,4 @@
-"""Per-sample Jacobians by torch.func: the general method, for any network."""
+"""Per-sample Jacobians: by torch.func, for nearly any network, and by a loop of plain autograd, for all."""
 
 from collections.abc import Iterable
 
@@ -7,13 +7,13 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
-from ntkd_lib.ntk.functional import located, split_parameters
+from ntkd_lib.ntk.functional import located, plain_operations, split_parameters, unmoved
 
 
 def jacobian(
     model: nn.Module, inputs: Shaped[Tensor, "n ..."], names: Iterable[str] | None = None
 ) -> Float[Tensor, "n c p"]:
-    """Give the Jacobian ``J[n, c] = d f_c(x_n) / d theta`` over the trainable parameters.
+    """Compute the Jacobian ``J[n, c] = d f_c(x_n) / d theta`` over the trainable parameters.
 
     Source: NTKD paper, Eq. 6.
 
@@ -32,4 +32,83 @@ def jacobian(
 
     with located(model):
         rows = vmap(jacrev(output), in_dims=(None, 0))(moving, inputs)
-    return torch.cat([row.reshape(*row.shape[:2], -1) for row in rows.values()], dim=2)
+    return torch.cat([_real(row.reshape(*row.shape[:2], -1)) for row in rows.values()], dim=2)
+
+
+def looped_jacobian(
+    model: nn.Module, inputs: Shaped[Tensor, "n ..."], names: Iterable[str] | None = None
+) -> Float[Tensor, "n c p"]:
+    """Compute the same Jacobian slowly, each sample run alone, by one backward pass per logit.
+
+    Args:
+        model: Network with outputs ``(n, c)``.
+        inputs: Batch of samples.
+        names: Parameters by name; None for all trainable ones.
+
+    Returns:
+        Jacobian, differentiable where gradients are enabled; complex parameters count as two real ones.
+    """
+    parameters = list(split_parameters(model, names)[0].values())
+    samples = []
+    for sample in inputs.split(1):
+        logits = single_logits(model, sample)
+        rows = [
+            single_gradient(logits, e, parameters, create_graph=torch.is_grad_enabled())
+            for e in torch.eye(len(logits)).to(logits)
+        ]
+        samples.append(torch.stack([torch.cat([flat_gradient(g) for g in row]) for row in rows]))
+    return torch.stack(samples)
+
+
+@torch.enable_grad()
+def single_logits(model: nn.Module, sample: Shaped[Tensor, "1 ..."]) -> Float[Tensor, " c"]:
+    """Run one sample alone.
+
+    Args:
+        model: Network.
+        sample: Sample, as a batch of one.
+
+    Returns:
+        Its logits, with their graph.
+    """
+    with plain_operations(), unmoved(model):
+        return model(sample if sample.requires_grad else sample.detach())[0]
+
+
+def single_gradient(
+    logits: Float[Tensor, " c"],
+    direction: Float[Tensor, " c"],
+    parameters: list[nn.Parameter],
+    *,
+    create_graph: bool = False,
+) -> tuple[Tensor, ...]:
+    """Compute the gradients of one sample's logits along a direction, by plain reverse mode.
+
+    Args:
+        logits: Logits with their graph, which is kept.
+        direction: Direction.
+        parameters: Parameters.
+        create_graph: Whether the gradients can be differentiated.
+
+    Returns:
+        One gradient per parameter.
+    """
+    return torch.autograd.grad(
+        logits, parameters, direction, retain_graph=True, create_graph=create_graph, materialize_grads=True
+    )
+
+
+def flat_gradient(gradient: Shaped[Tensor, "..."]) -> Float[Tensor, " p"]:
+    """Flatten a gradient that may be sparse or complex into real numbers.
+
+    Args:
+        gradient: Gradient of one parameter.
+
+    Returns:
+        Its values.
+    """
+    return _real((gradient.to_dense() if gradient.is_sparse else gradient).flatten())
+
+
+def _real(values: Tensor) -> Tensor:
+    return torch.view_as_real(values.resolve_conj()).flatten(-2) if values.is_complex() else values

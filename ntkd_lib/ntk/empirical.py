@@ -1,15 +1,22 @@
 """The exact empirical tangent kernel of a PyTorch network."""
 
 import copy
+import warnings
+from functools import partial
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.assembly import rectangular_kernel, symmetric_kernel
+from ntkd_lib.ntk.assembly import rectangular_kernel, symmetric_kernel, unseen
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import MEMORY, choose_method, choose_tile
+from ntkd_lib.ntk.functional import TransformError
 from ntkd_lib.ntk.kinds import Kind, finish
+from ntkd_lib.ntk.layout import Plan, UnsettledError, is_known, make_plan
+from ntkd_lib.ntk.probe import Probe, ProbeError, SlowKernelWarning
+from ntkd_lib.ntk.recording import OutputError, record
+from ntkd_lib.ntk.structured import warn_whole
 from ntkd_lib.ntk.tiles import METHODS
 
 
@@ -23,6 +30,7 @@ def empirical_ntk(
     tile: int | str | None = None,
     memory: int = MEMORY,
     dtype: torch.dtype | None = None,
+    probe: bool = True,
 ) -> Float[Tensor, "..."]:
     """Compute the tangent kernel ``Theta(x, x') = J(x) J(x')'`` over all trainable parameters.
 
@@ -44,12 +52,21 @@ def empirical_ntk(
             at once, ``"auto"`` for as many as fit into ``memory``.
         memory: Bytes that a tile may take where ``tile`` is ``"auto"``.
         dtype: Computes in this type on a copy of the model; None keeps the model's own.
+        probe: Whether one random entry is compared with plain autograd on two samples that run alone. Where
+            it differs by more than rounding, the kernel is computed by a slow, exact loop.
 
     Returns:
         The kernel.
 
     Raises:
-        ValueError: Unknown kind or method, shapes that do not fit, a layer that mixes samples.
+        ValueError: Unknown kind or method, shapes that do not fit, a layer that mixes samples, a random
+            forward pass.
+        OutputError: An output that is not ``(n, c)``.
+        TransformError: A layer that the named method cannot run.
+
+    Warns:
+        SlowKernelWarning: The layer by name, where the loop takes over.
+        WholeJacobianWarning: Parameters that the structured method does not know, by name.
 
     >>> linear = nn.Linear(3, 1, bias=False)
     >>> x = torch.tensor([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]])
@@ -62,14 +79,55 @@ def empirical_ntk(
     if dtype is not None:
         model = copy.deepcopy(model).to(dtype)
         x1, x2 = _cast(x1, dtype), None if x2 is None else _cast(x2, dtype)
+    trial = Probe(model, x1, x2, kind)
+    try:
+        plan = make_plan(model, trial.samples)
+    except OutputError:
+        record(model, x1, is_known)
+        raise
+    compute = partial(_compute, model, x1, x2, kind, memory, plan)
+    methods = [method]
     if method == "auto":
-        method = choose_method(model, x1, len(x1 if x2 is None else x2), kind)
+        methods = [choose_method(model, x1, len(x1 if x2 is None else x2), kind, plan), "structured"]
+    error = None
+    for name in dict.fromkeys(methods):
+        try:
+            return compute(name, tile, trial if probe else None)
+        except (UnsettledError, ProbeError) as failure:
+            error = failure
+        except TransformError as failure:
+            if method != "auto":
+                raise
+            error = failure
+    trial.check_alone(plan)
+    warnings.warn(f"{error}; the kernel is computed sample by sample", SlowKernelWarning, stacklevel=2)
+    return compute("loop", tile or "auto", None)
+
+
+def _compute(
+    model: nn.Module,
+    x1: Tensor,
+    x2: Tensor | None,
+    kind: Kind,
+    memory: int,
+    plan: Plan,
+    method: str,
+    tile: int | str | None,
+    trial: Probe | None,
+) -> Tensor:
     if tile == "auto":
-        tile = choose_tile(model, x1, kind, method, memory)
-    tiles = METHODS[method](model, kind)
+        tile = choose_tile(model, x1, kind, method, memory, plan=plan)
+    tiles = METHODS[method](model, kind, plan)
+    seen = trial.seen(tiles) if trial else unseen
     if x2 is None:
-        return finish(symmetric_kernel(tiles, kind, x1, tile), kind)
-    return finish(rectangular_kernel(tiles, kind, x1, x2, tile), kind)
+        kernel = finish(symmetric_kernel(tiles, kind, x1, tile, seen), kind)
+    else:
+        kernel = finish(rectangular_kernel(tiles, kind, x1, x2, tile, seen), kind)
+    if trial:
+        trial.check(tiles, kernel, plan)
+    if method == "structured":
+        warn_whole(plan.left_out, stacklevel=4)
+    return kernel
 
 
 def _cast(inputs: Tensor, dtype: torch.dtype) -> Tensor:

@@ -48,7 +48,7 @@ class Gradients:
         """
         return contract(self.features, other.features, kind)
 
-    def rows(self, part: slice) -> "Gradients":
+    def rows(self, part: slice | list[int]) -> "Gradients":
         """Select samples.
 
         Args:
@@ -99,7 +99,7 @@ class OnePosition:
         differentiable = kernel.requires_grad or gram.requires_grad
         return kernel * scaling(gram, kind) if differentiable else kernel.mul_(scaling(gram, kind))
 
-    def rows(self, part: slice) -> "OnePosition":
+    def rows(self, part: slice | list[int]) -> "OnePosition":
         """Select samples.
 
         Args:
@@ -150,7 +150,7 @@ class Positions:
         blocks = [way(self.rows(slice(i, i + rows)), other) for i in range(0, n, rows)]
         return torch.cat(blocks, dim=1 if kind == "per_class" else 0)
 
-    def rows(self, part: slice) -> "Positions":
+    def rows(self, part: slice | list[int]) -> "Positions":
         """Select samples.
 
         Args:

@@ -1,15 +1,25 @@
 """A network as a function of its parameters, and errors that name the layer they come from."""
 
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from unittest import mock
 
+import torch
 from torch import Tensor, nn
 from torch.backends import mha
 from torch.func import jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import CheckpointFunction
 
 Parameters = dict[str, Tensor]
+RAISED = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError)
+
+
+class TransformError(ValueError):
+    """A layer that per-sample function transforms cannot run."""
 
 
 def split_parameters(model: nn.Module, names: Iterable[str] | None = None) -> tuple[Parameters, Parameters]:
@@ -50,20 +60,110 @@ def tangent(function: Callable[[Parameters], Tensor], point: Parameters, directi
         return jvp(function, (point,), (direction,))[1]
 
 
+def plain_operations() -> AbstractContextManager[None]:
+    """Compute by operations that can be differentiated twice, forwards and in batches, to the same values.
+
+    Attention by matrix products; PReLU by a choice, because the rule of ``vmap`` for ``torch.prelu`` is
+    wrong; what a reentrant checkpoint wraps at once.
+
+    Returns:
+        Context, shared by the threads of a process from the first to the last: the switches are global.
+    """
+    return _OPERATIONS.held()
+
+
+class _SharedOperations:
+    def __init__(self) -> None:
+        self.lock, self.users, self.stack = threading.Lock(), 0, ExitStack()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        with self.lock:
+            if not self.users:
+                self._switch()
+            self.users += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.users -= 1
+                if not self.users:
+                    self.stack.close()
+
+    def _switch(self) -> None:
+        self.stack.callback(mha.set_fastpath_enabled, mha.get_fastpath_enabled())
+        mha.set_fastpath_enabled(False)
+        self.stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        self.stack.enter_context(mock.patch.object(nn.functional, "prelu", _prelu))
+        self.stack.enter_context(mock.patch.object(CheckpointFunction, "apply", _run))
+
+
+_OPERATIONS = _SharedOperations()
+
+
+def _prelu(inputs: Tensor, weight: Tensor) -> Tensor:
+    slope = weight.view(-1, *[1] * (inputs.ndim - 2)) if inputs.ndim > 1 else weight
+    return torch.where(inputs > 0, inputs, slope * inputs)
+
+
+def _run(function: Callable, _: bool, *arguments: object) -> object:
+    return function(*arguments)
+
+
 @contextmanager
-def plain_attention() -> Iterator[None]:
-    """Compute attention by plain matrix products, which can be differentiated twice, forwards and in batches.
+def unmoved(model: nn.Module) -> Iterator[None]:
+    """Put back random states and buffers that a forward pass moves, and refuse the network that does.
+
+    Args:
+        model: Network that is run inside.
 
     Yields:
         Nothing.
+
+    Raises:
+        ValueError: A forward pass that draws random numbers or changes a buffer.
     """
-    before = mha.get_fastpath_enabled()
-    mha.set_fastpath_enabled(False)
+    states = _random_states(model)
+    buffers = [
+        (name, layer, key, value, value._version, value.clone())
+        for name, layer in model.named_modules()
+        if layer.training
+        for key, value in layer.named_buffers(recurse=False)
+    ]
+    drawn, changed = False, []
     try:
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
+        yield
     finally:
-        mha.set_fastpath_enabled(before)
+        drawn = any(not torch.equal(get(), state) for get, _, state in states)
+        for _, put, state in states if drawn else ():
+            put(state)
+        changed = [b for b in buffers if b[1]._buffers[b[2]] is not b[3] or b[3]._version != b[4]]
+        for _, layer, key, value, _, saved in changed:
+            layer._buffers[key] = value.copy_(saved)
+    if drawn:
+        raise ValueError("model: its forward pass draws random numbers, no kernel exists; call model.eval()")
+    for name, _, key, *_ in changed:
+        raise ValueError(f"layer {name!r}: its forward pass changes buffer {key!r}; call model.eval()")
+
+
+def _random_states(model: nn.Module) -> list[tuple[Callable, Callable, Tensor]]:
+    devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
+    sources = [
+        (partial(torch.cuda.get_rng_state, d), partial(torch.cuda.set_rng_state, device=d)) for d in devices
+    ]
+    return [(get, put, get()) for get, put in [(torch.get_rng_state, torch.set_rng_state), *sources]]
+
+
+def first_line(error: Exception) -> str:
+    """Shorten the message of an error to one line.
+
+    Args:
+        error: Error.
+
+    Returns:
+        First line, or the type of an error without text.
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextmanager
@@ -77,9 +177,8 @@ def located(model: nn.Module) -> Iterator[None]:
         Nothing.
 
     Raises:
-        ValueError: A layer that per-sample function transforms cannot run, such as one that branches on
+        TransformError: A layer that per-sample function transforms cannot run, such as one that branches on
             values or changes them in place.
-        RuntimeError: An error that arose outside of all layers.
     """
     inside: list[str] = []
     handles = []
@@ -91,14 +190,14 @@ def located(model: nn.Module) -> Iterator[None]:
         handles.append(layer.register_forward_pre_hook(lambda *_, name=name: inside.append(name)))
         handles.append(layer.register_forward_hook(leave))
     try:
-        with plain_attention():
+        with plain_operations(), unmoved(model):
             yield
-    except RuntimeError as error:
-        if not inside:
+    except RAISED as error:
+        if isinstance(error, ValueError) and not inside:
             raise
-        reason = str(error).strip().splitlines()[0]
-        kind = type(model.get_submodule(inside[-1])).__name__
-        raise ValueError(f"layer {inside[-1]!r}: {kind} cannot run on single samples: {reason}") from error
+        place = f"layer {inside[-1]!r}: " if inside else "model: "
+        kind = type(model.get_submodule(inside[-1] if inside else "")).__name__
+        raise TransformError(f"{place}{kind} cannot run on single samples: {first_line(error)}") from error
     finally:
         for handle in handles:
             handle.remove()

@@ -27,10 +27,11 @@ class LandmarkKernel:
         self.model = model
         with torch.no_grad():
             self.factors = structured_factors(model, landmarks, "trace")
-            gram = structured_kernel(self.factors, self.factors, "trace").double()
+            gram = structured_kernel(self.factors, self.factors, "trace")
+        gram_type, gram = gram.dtype, gram.double()
         values, vectors = torch.linalg.eigh((gram + gram.T) / 2)
         kept = values > floor * values[-1]
-        self.root = (vectors[:, kept] / values[kept].sqrt()).to(landmarks.dtype)
+        self.root = (vectors[:, kept] / values[kept].sqrt()).to(gram_type)
 
     @torch.no_grad()
     def features(
@@ -51,7 +52,7 @@ class LandmarkKernel:
     def _features(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         factors = structured_factors(self.model, inputs, "trace")
         cross = structured_kernel(factors, self.factors, "trace")
-        return cross @ self.root, sum(factor.squares() for factor in factors)
+        return cross @ self.root, sum(factor.squares() for factor in factors.values())
 
 
 def landmark_gram(features: Float[Tensor, "n r"], diagonal: Float[Tensor, " n"]) -> Float[Tensor, "n n"]:

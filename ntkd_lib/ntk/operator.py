@@ -13,9 +13,8 @@ from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import MEMORY, survey
 from ntkd_lib.ntk.functional import Parameters, located, split_parameters, tangent
 from ntkd_lib.ntk.kinds import Kind
+from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.products import refuse_shared_padding
-from ntkd_lib.ntk.recording import record
-from ntkd_lib.ntk.structured import check_samples_apart, is_known
 
 # Directions in weight space that are held at a time, each as large as the network.
 DIRECTIONS = 8
@@ -143,8 +142,7 @@ class NTKOperator(LinearOperator):
 
 
 def _tried(model: nn.Module, inputs: Tensor) -> Tensor:
-    recording = record(model, inputs, is_known)
-    check_samples_apart(model, inputs, recording)
+    recording = make_plan(model, two_samples(inputs)).alone
     if recording.logits.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"model: got logits of type {recording.logits.dtype}, allowed are float32, float64")
     return recording.logits.detach()

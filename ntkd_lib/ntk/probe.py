@@ -1,20 +1,214 @@
-"""One random entry of a kernel against plain reverse-mode autograd on single samples."""
+"""One random entry of a kernel against plain reverse-mode autograd on single samples.
+
+Two samples run alone, ``i`` and ``j``, and two random directions over the logits, ``u`` and ``v``, give
+``u' Theta(x_i, x_j) v`` for two backward passes. All products of the logits of these samples follow from
+what a method keeps of them; they must agree with that number, and the kernel's entry with them.
+"""
+
+import copy
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from ntkd_lib.ntk.assembly import Seen
+from ntkd_lib.ntk.contraction import flat_gradient, looped_jacobian, single_gradient, single_logits
 from ntkd_lib.ntk.kinds import Kind
+from ntkd_lib.ntk.layout import Plan, are_close
+from ntkd_lib.ntk.tiles import Kept, Tiles
 
 # Error of an entry over the norms of its two gradients that rounding explains; other types: 32 roundings.
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4}
+ROUNDED = 1e-2  # errors up to this may be rounding in a network that amplifies it; they are measured
+TINY = 1e-30
+CHUNK = 256  # samples that run together when a sample is compared with itself alone
 
 
 class ProbeError(ValueError):
     """A computed kernel differs from plain autograd on single samples."""
 
 
-def draw_pair(n: int, m: int | None, generator: torch.Generator) -> tuple[int, int]:
+class SlowKernelWarning(UserWarning):
+    """A kernel is computed by a loop over samples, because a faster method failed."""
+
+
+class Probe:
+    """Comparison of a kernel with autograd on two of its samples.
+
+    Args:
+        model: Network.
+        x1: First batch.
+        x2: Second batch; None for ``x1`` itself.
+        kind: Kind of kernel.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        x1: Shaped[Tensor, "n ..."],
+        x2: Shaped[Tensor, "m ..."] | None,
+        kind: Kind,
+    ) -> None:
+        """Draw the samples and the generator of the directions, which leaves the caller's untouched."""
+        self.model, self.x1, self.own, self.kind = model, x1, x2 is None, kind
+        self.generator = torch.Generator()
+        self.generator.seed()
+        other = x1 if x2 is None else x2
+        self.i, self.j = draw_place(len(x1), None if x2 is None else len(x2), self.generator)
+        self.samples = torch.cat([x1[self.i : self.i + 1], other[self.j : self.j + 1]])
+        self.rows: list[Kept | None] = [None, None]
+
+    def seen(self, tiles: Tiles) -> Seen:
+        """Copy what a method keeps of the two samples, when their tiles come by.
+
+        Args:
+            tiles: The method.
+
+        Returns:
+            Function of the side, the part and what the method keeps of it.
+        """
+
+        def note(side: int | None, part: slice, kept: Kept) -> None:
+            for s, k in enumerate((self.i, self.j)):
+                if side in (None, s) and part.start <= k < part.stop:
+                    self.rows[s] = tiles.rows(kept, [k - part.start])
+
+        return note
+
+    @torch.no_grad()
+    def check(self, tiles: Tiles, kernel: Float[Tensor, "..."], plan: Plan) -> None:
+        """Compare the drawn entry, and one of the diagonal, with autograd.
+
+        Args:
+            tiles: The method, of which the two samples were noted.
+            kernel: Kernel as it is handed out.
+            plan: Plan with the recording of the first sample alone.
+
+        Raises:
+            ProbeError: By layer, where they differ by more than rounding explains.
+        """
+        blocks = [tiles.pair(self.rows[0], other, "full")[0, :, 0].detach() for other in self.rows]
+        drawn = torch.randn(2, len(blocks[0]), generator=self.generator, dtype=torch.float64)
+        directions = (drawn / drawn.norm(dim=1, keepdim=True)).to(blocks[0])
+        gradients = self._gradients(plan, directions)
+        norms = [_product(g, g) ** 0.5 for g in gradients]
+        for s, block in enumerate(blocks):
+            exact, size = _product(gradients[0], gradients[s]), norms[0] * norms[s]
+            error = abs(float(directions[0] @ block @ directions[s]) - exact)
+            if not error <= tolerance_of(kernel.dtype) * size + TINY and not (
+                error <= ROUNDED * size and error <= 10 * self._rounding(s, directions, exact)
+            ):
+                self._refuse(tiles, s, directions, gradients, error / (abs(exact) + TINY))
+        self._check_entries(kernel, *blocks, len(drawn[0]) * max(norms) ** 2)
+
+    def _gradients(self, plan: Plan, directions: Float[Tensor, "2 c"]) -> list[tuple[Tensor, ...]]:
+        """Run the first sample as it was recorded, the second one through the untouched network."""
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        with torch.enable_grad():
+            logits = plan.alone.logits[0]
+        u, v = (w.expand(len(logits)) for w in directions)
+        first = single_gradient(logits, u, parameters)
+        try:
+            with torch.enable_grad():
+                second = single_gradient(self.model(self.samples[1:].detach())[0], v, parameters)
+        except RuntimeError:  # a reentrant checkpoint has no gradients with respect to chosen parameters
+            second = single_gradient(single_logits(self.model, self.samples[1:]), v, parameters)
+        return [first, second]
+
+    def _rounding(self, s: int, directions: Float[Tensor, "2 c"], exact: float) -> float:
+        """Measure against float64 how far autograd itself is off."""
+        if directions.dtype == torch.float64:
+            return 0.0
+        try:
+            twin = copy.deepcopy(self.model).double()
+        except RuntimeError:  # weights that carry a graph, as made by old hooks, cannot be copied
+            return 0.0
+        samples = self.samples.double() if self.samples.is_floating_point() else self.samples
+        parameters = [p for p in twin.parameters() if p.requires_grad]
+        logits = [single_logits(twin, samples[k : k + 1]) for k in (0, s)]
+        a, b = (
+            single_gradient(y, directions[k].double().expand(len(y)), parameters)
+            for k, y in zip((0, s), logits, strict=True)
+        )
+        return abs(_product(a, b) - exact)
+
+    def _check_entries(self, kernel: Tensor, own: Tensor, cross: Tensor, size: float) -> None:
+        """Compare the kernel's entries with all products of the logits of the two samples."""
+        places = [(self.i, self.j, cross)]
+        if self.own:
+            places += [(self.j, self.i, cross.T), (self.i, self.i, own)]
+        for i, j, block in places:
+            error = float((entry_of(kernel, i, j, self.kind) - reduce_block(block, self.kind)).norm())
+            if not error <= tolerance_of(kernel.dtype) * (size + float(block.norm())) + TINY:
+                raise ProbeError(
+                    f"kernel: its entry of samples {i} and {j} is not made of the products of their logits"
+                )
+
+    def _refuse(self, tiles: Tiles, s: int, directions: Tensor, gradients: list, error: float) -> None:
+        """Raise an error that names the layer whose part of the kernel is furthest from autograd's."""
+        named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
+        exact = {
+            id(p): float(flat_gradient(a) @ flat_gradient(b))
+            for (_, p), a, b in zip(named, gradients[0], gradients[s], strict=True)
+        }
+        worst, place = -1.0, f"method {type(tiles).__name__}"
+        for names, value in self._parts(s, directions):
+            members = {id(self.model.get_parameter(name)) for name in names}
+            gap = abs(value - sum(exact.get(key, 0.0) for key in members))
+            if gap > worst:
+                layer = names[0].rpartition(".")[0]
+                kind = type(self.model.get_submodule(layer)).__name__
+                worst, place = gap, f"layer {layer!r} ({kind}): {', '.join(names)}"
+        raise ProbeError(
+            f"{place}: the tangent kernel is {100 * error:.2g} % off plain autograd on samples that run alone"
+        )
+
+    def _parts(self, s: int, directions: Tensor) -> list[tuple[list[str], float]]:
+        """List the contributions of parameters to the drawn entry."""
+        left, right = self.rows[0], self.rows[s]
+        if isinstance(left, Tensor):
+            return []
+        named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        if "" in left:
+            sizes = [len(flat_gradient(p)) for p in named.values()]
+            parts = zip(
+                left[""].features[0].split(sizes, 1), right[""].features[0].split(sizes, 1), strict=True
+            )
+            sums = (float((directions[0] @ a) @ (directions[s] @ b)) for a, b in parts)
+            return [([name], value) for name, value in zip(named, sums, strict=True)]
+        parts = []
+        for key, factor in left.items():
+            names = key.split(", ")
+            bias = names[0].removesuffix("weight") + "bias"
+            if getattr(factor, "bias", False) or (bias in named and bias not in ", ".join(left)):
+                names.append(bias)
+            block = factor.pair(right[key], "full")[0, :, 0]
+            parts.append((names, float(directions[0] @ block @ directions[s])))
+        return parts
+
+    def check_alone(self, plan: Plan) -> None:
+        """Refuse a network whose output for the drawn sample changes with its batch or from run to run.
+
+        Args:
+            plan: Plan with the recording of the sample alone.
+
+        Raises:
+            ValueError: Which of both.
+        """
+        start = max(0, self.i - CHUNK // 2)
+        with torch.no_grad():
+            again = single_logits(self.model, self.samples[:1])
+            batch = self.model(self.x1[start : start + CHUNK])[self.i - start]
+        for values, what in ((again, "from run to run"), (batch, "with the rest of its batch")):
+            if not are_close(values, plan.alone.logits[0]):
+                raise ValueError(f"model: the output for a sample changes {what}, no tangent kernel exists")
+
+
+def _product(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> float:
+    return float(sum(flat_gradient(g) @ flat_gradient(h) for g, h in zip(a, b, strict=True)))
+
+
+def draw_place(n: int, m: int | None, generator: torch.Generator) -> tuple[int, int]:
     """Draw the place of one entry, off the diagonal of an own kernel.
 
     Args:
@@ -31,48 +225,16 @@ def draw_pair(n: int, m: int | None, generator: torch.Generator) -> tuple[int, i
     return i, j
 
 
-def fresh_generator() -> torch.Generator:
-    """Seed a generator from the operating system, so that the caller's random state does not move.
-
-    Returns:
-        The generator.
-    """
-    generator = torch.Generator()
-    generator.seed()
-    return generator
-
-
-@torch.enable_grad()
-def single_jacobian(model: nn.Module, sample: Shaped[Tensor, "1 ..."]) -> Float[Tensor, "c p"]:
-    """Compute the Jacobian of one sample by one backward pass per logit.
+def tolerance_of(dtype: torch.dtype) -> float:
+    """Look up the relative error that rounding explains.
 
     Args:
-        model: Network.
-        sample: The sample, as a batch of one.
+        dtype: Type of numbers.
 
     Returns:
-        Jacobian over all trainable parameters; complex ones count as two real numbers.
+        Share of the norms of two gradients.
     """
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    logits = model(sample)[0]
-    rows = [
-        torch.autograd.grad(logit, parameters, retain_graph=True, materialize_grads=True)
-        for logit in logits.flatten()
-    ]
-    return torch.stack([torch.cat([flat_gradient(g) for g in row]) for row in rows])
-
-
-def flat_gradient(gradient: Tensor) -> Float[Tensor, " p"]:
-    """Flatten a gradient that may be sparse or complex into real numbers.
-
-    Args:
-        gradient: Gradient of one parameter.
-
-    Returns:
-        Its values.
-    """
-    dense = gradient.to_dense() if gradient.is_sparse else gradient
-    return (torch.view_as_real(dense.resolve_conj()) if dense.is_complex() else dense).flatten()
+    return TOLERANCES.get(dtype, 32 * torch.finfo(dtype).eps)
 
 
 def entry_of(kernel: Float[Tensor, "..."], i: int, j: int, kind: Kind) -> Float[Tensor, "..."]:
@@ -127,31 +289,19 @@ def check_kernel(
         kind: Kind of kernel.
 
     Raises:
-        ProbeError: The entry by place, with both values, where they differ by more than rounding explains.
+        ProbeError: The entry by place, where it differs by more than rounding explains.
     """
-    i, j = draw_pair(len(x1), None if x2 is None else len(x2), fresh_generator())
-    left = single_jacobian(model, x1[i : i + 1])
-    right = single_jacobian(model, (x1 if x2 is None else x2)[j : j + 1])
-    pairs = [(i, j, left, right)] if x2 is not None else [(i, j, left, right), (j, i, right, left)]
+    probe = Probe(model, x1, x2, kind)
+    with torch.no_grad():
+        left, right = (looped_jacobian(model, sample)[0] for sample in probe.samples.split(1))
+    pairs = [(probe.i, probe.j, left, right)]
     if x2 is None:
-        pairs.append((i, i, left, left))
-    for row, column, a, b in pairs:
-        exact, entry = reduce_block(a @ b.T, kind), entry_of(kernel, row, column, kind)
-        error, scale = (entry - exact).norm(), a.norm() * b.norm()
-        if not error <= tolerance_of(kernel.dtype) * scale:
+        pairs += [(probe.j, probe.i, right, left), (probe.i, probe.i, left, left)]
+    for i, j, a, b in pairs:
+        error = (entry_of(kernel, i, j, kind) - reduce_block(a @ b.T, kind)).norm()
+        share = float(error / (a.norm() * b.norm() + TINY))
+        if not share <= tolerance_of(kernel.dtype):
             raise ProbeError(
-                f"kernel: its entry of samples {row} and {column} differs from plain autograd on "
-                f"these samples alone by {error / scale:.1e} of the norms of their gradients"
+                f"kernel: its entry of samples {i} and {j} differs from plain autograd on these "
+                f"samples alone by {share:.1e} of the norms of their gradients"
             )
-
-
-def tolerance_of(dtype: torch.dtype) -> float:
-    """Look up the relative error that rounding explains.
-
-    Args:
-        dtype: Type of numbers.
-
-    Returns:
-        Share of the norms of two gradients.
-    """
-    return TOLERANCES.get(dtype, 32 * torch.finfo(dtype).eps)

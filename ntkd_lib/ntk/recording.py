@@ -1,6 +1,5 @@
 """One forward pass, watched: which layer with trainable parameters was used on what, and what came of it."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,9 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
-from ntkd_lib.ntk.functional import plain_attention
+from ntkd_lib.ntk.functional import RAISED, first_line, plain_operations, unmoved
 
 Known = Callable[[nn.Module], bool]
+
+
+class OutputError(ValueError):
+    """A network whose output is not a table of logits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,7 @@ class Use:
     version: int
 
     def parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Give the trainable parameters of the layer itself.
+        """List the trainable parameters of the layer itself.
 
         Yields:
             Attribute name and parameter.
@@ -57,30 +60,28 @@ class Recording:
     logits: Tensor = field(default_factory=lambda: torch.empty(0))
     uses: list[Use] = field(default_factory=list)
 
-    def unseen(self, model: nn.Module) -> dict[str, nn.Parameter]:
+    def unseen(self, model: nn.Module) -> set[int]:
         """Find the parameters that reach the logits by other ways than the recorded uses.
 
-        The edges of the autograd graph that end in a parameter are counted, and those among them that lie
-        within a recorded use: a weight that some function reads behind the back of its layer has more of the
-        former.
+        The autograd graph is walked from the logits, from the output of each use straight to its input: what
+        is met on the way is read behind the back of its layer. Within a use exactly the layer's own
+        parameters may be met.
 
         Args:
             model: The network.
 
         Returns:
-            Such parameters by name.
+            Identities of such parameters.
         """
-        within: Counter[int] = Counter()
+        trainable = {id(p) for p in model.parameters() if p.requires_grad}
+        found = _parameters_behind([self.logits.grad_fn], {u.edge.node: u.start for u in self.uses})
         for use in self.uses:
-            within += _edges_into_parameters(use.edge.node, use.start)
-        reached = _edges_into_parameters(self.logits.grad_fn)
-        recorded = {id(p) for use in self.uses for _, p in use.parameters()}
-        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        return {
-            name: p
-            for name, p in named.items()
-            if reached[id(p)] and (reached[id(p)] != within[id(p)] or id(p) not in recorded)
-        }
+            own = {id(p) for _, p in use.parameters()}
+            inside = trainable & _parameters_behind(
+                [node for node, _ in use.edge.node.next_functions], {use.start: None}
+            )
+            found |= own | inside if inside != own else set()
+        return trainable & found
 
 
 def record(model: nn.Module, inputs: Tensor, known: Known) -> Recording:
@@ -95,19 +96,23 @@ def record(model: nn.Module, inputs: Tensor, known: Known) -> Recording:
         The recording, with the autograd graph of the logits.
 
     Raises:
-        ValueError: An output that is not ``(n, c)``, or an input that was changed in place after its use.
+        OutputError: An output that is not ``(n, c)``.
+        ValueError: A forward pass that fails, is random or changes a buffer.
     """
     recording = Recording()
-    with _hooks(model, known, recording), torch.enable_grad(), plain_attention():
-        recording.logits = model(inputs)
+    with _hooks(model, known, recording), torch.enable_grad(), plain_operations(), unmoved(model):
+        try:
+            recording.logits = model(inputs if inputs.requires_grad else inputs.detach())
+        except RAISED as error:
+            shape = tuple(inputs.shape)
+            raise ValueError(
+                f"model: cannot run on a batch of shape {shape}, samples first: {first_line(error)}"
+            ) from error
     shape = tuple(recording.logits.shape)
     if len(shape) != 2 or shape[0] != len(inputs):
-        raise ValueError(
+        raise OutputError(
             f"model: got an output of shape {shape} for {len(inputs)} samples, needs logits (n, c)"
         )
-    for use in recording.uses:
-        if use.inputs._version != use.version:
-            raise ValueError(f"layer {use.name!r}: its input is changed in place after it was used")
     return recording
 
 
@@ -116,11 +121,13 @@ def _hooks(model: nn.Module, known: Known, recording: Recording) -> Iterator[Non
     layers = [(n, layer) for n, layer in model.named_modules() if known(layer) and _trains(layer)]
 
     def hook(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
-        def note(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-            shape, edge = tuple(output.shape), get_gradient_edge(output)
-            recording.uses.append(Use(name, layer, args[0], shape, edge, args[0].grad_fn, args[0]._version))
+        def note(_: nn.Module, args: tuple, named: dict, output: Tensor) -> None:
+            given = args[0] if args else next(iter(named.values()))
+            if output.requires_grad:
+                shape, edge = tuple(output.shape), get_gradient_edge(output)
+                recording.uses.append(Use(name, layer, given, shape, edge, given.grad_fn, given._version))
 
-        return layer.register_forward_hook(note)
+        return layer.register_forward_hook(note, prepend=True, with_kwargs=True)
 
     handles = [hook(name, layer) for name, layer in layers]
     try:
@@ -134,16 +141,17 @@ def _trains(layer: nn.Module) -> bool:
     return any(p.requires_grad for p in layer.parameters(recurse=False))
 
 
-def _edges_into_parameters(root: Node, stop: Node | None = None) -> Counter[int]:
-    edges: Counter[int] = Counter()
-    waiting, seen = [root], {root, stop}
+def _parameters_behind(roots: list[Node | None], doors: dict[Node | None, Node | None]) -> set[int]:
+    """Walk a graph, from each door straight to what lies behind it, and collect leaves by identity."""
+    leaves: set[int] = set()
+    waiting, seen = list(roots), set(roots)
     while waiting:
-        for node, _ in waiting.pop().next_functions:
-            if node is None:
-                continue
-            if hasattr(node, "variable"):
-                edges[id(node.variable)] += 1
-            elif node not in seen:
-                seen.add(node)
-                waiting.append(node)
-    return edges
+        node = waiting.pop()
+        if node is None:
+            continue
+        if hasattr(node, "variable"):
+            leaves.add(id(node.variable))
+        steps = [doors[node]] if node in doors else [step for step, _ in node.next_functions]
+        waiting += [step for step in steps if step not in seen]
+        seen.update(steps)
+    return leaves

@@ -8,14 +8,16 @@ get whole Jacobians.
 
 import warnings
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.contraction import jacobian
+from ntkd_lib.ntk.contraction import jacobian, looped_jacobian
 from ntkd_lib.ntk.factors import Factor, Gradients, OnePosition, Positions
+from ntkd_lib.ntk.functional import TransformError
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layers.outer import (
     CONVOLUTIONS,
@@ -27,30 +29,20 @@ from ntkd_lib.ntk.layers.outer import (
     parts_of,
     weight_gradients,
 )
-from ntkd_lib.ntk.layers.rows import EMBEDDINGS, NORMS, lookup_signals, norm_gradients, table_gradients
+from ntkd_lib.ntk.layers.rows import (
+    EMBEDDINGS,
+    NORMS,
+    PRELU,
+    lookup_signals,
+    norm_gradients,
+    slope_gradients,
+    table_gradients,
+)
+from ntkd_lib.ntk.layout import Plan, check_finite, is_known, make_plan, two_samples
 from ntkd_lib.ntk.recording import Recording, Use, record
 from ntkd_lib.ntk.work import Shape, cheapest
 
 OUTER = (*DENSE, *CONVOLUTIONS, *TRANSPOSED)
-
-
-def is_known(layer: nn.Module) -> bool:
-    """Say whether the gradients of a layer's parameters follow from its input and the signal at its output.
-
-    Exactly the listed types count and not their subclasses, whose forward pass may differ; and any layer
-    with a method ``per_sample_gradients(inputs, signal)`` that gives the gradients ``(n, c, *p)`` of all its
-    own parameters by name. Where that method holds much else, the layer's ``passing_values`` says how many
-    values a sample, for ``tile="auto"``.
-
-    Args:
-        layer: Layer of a network.
-
-    Returns:
-        Whether it is known.
-    """
-    if isinstance(layer, nn.Embedding) and (layer.max_norm is not None or layer.scale_grad_by_freq):
-        return False
-    return type(layer) in (*OUTER, *NORMS, *EMBEDDINGS) or hasattr(layer, "per_sample_gradients")
 
 
 class WholeJacobianWarning(UserWarning):
@@ -80,14 +72,22 @@ class Fed:
 
     Attributes:
         group: The parameter and its uses.
-        uses: Each use that reaches the logits, what its layer was given, and the signal ``(n, c, ...)``:
-            gradients of the logits with respect to its output.
+        uses: Each use that reaches the logits, what its layer was given, the signal ``(n, c, ...)``:
+            gradients of the logits with respect to its output, and how many rows of both are one sample's.
         own: Gradients by use, of layers that give those of all their parameters at once; shared by these.
     """
 
     group: Group
-    uses: tuple[tuple[Use, Tensor, Tensor], ...]
+    uses: tuple[tuple[Use, Tensor, Tensor, int], ...]
     own: dict[Use, dict[str, Tensor]]
+
+    def name(self) -> str:
+        """Name the parameter after the layer that uses it first.
+
+        Returns:
+            Layer and attribute.
+        """
+        return f"{self.uses[0][0].name}.{self.group.attribute}"
 
     def outer(self) -> Outer | None:
         """Give the gradients as a sum of outer products.
@@ -99,17 +99,22 @@ class Fed:
         weight = self.group.attribute == "weight" and all(type(use.layer) in OUTER for use, *_ in self.uses)
         if not weight or len(types) != 1:
             return None
-        return joined([parts_of(use.layer, inputs, signal) for use, inputs, signal in self.uses])
+        return joined([_of_samples(parts_of(use.layer, a, b), rows) for use, a, b, rows in self.uses])
 
     def lookup(self) -> tuple[Int[Tensor, "n d"], Float[Tensor, "n c e d"]] | None:
         """Give the gradients as signals at the rows of a table that were looked up.
 
         Returns:
-            Indices and signals by position, or None where this is not the table of one embedding.
+            Indices and signals by position, or None where this is no table of embeddings alone.
         """
-        use, inputs, signal = self.uses[0]
-        alone = len(self.uses) == 1 and isinstance(use.layer, nn.Embedding)
-        return lookup_signals(use.layer, inputs, signal) if alone else None
+        if not all(isinstance(use.layer, nn.Embedding) for use, *_ in self.uses):
+            return None
+        lookups = [
+            (_together(places, rows), _together(signals, rows))
+            for use, a, b, rows in self.uses
+            for places, signals in (lookup_signals(use.layer, a, b),)
+        ]
+        return torch.cat([places for places, _ in lookups], 1), torch.cat([b for _, b in lookups], 3)
 
     def gradients(self) -> Float[Tensor, "n c p"]:
         """Form the gradients of the parameter, without a bias that is counted with it.
@@ -117,9 +122,9 @@ class Fed:
         Returns:
             Gradients of each class and sample.
         """
-        return sum(self._of_use(*use) for use in self.uses).flatten(2)
+        return sum(self._of_use(*use).unflatten(0, (-1, use[3])).sum(1) for use in self.uses).flatten(2)
 
-    def _of_use(self, use: Use, inputs: Tensor, signal: Tensor) -> Float[Tensor, "n c ..."]:
+    def _of_use(self, use: Use, inputs: Tensor, signal: Tensor, _: int) -> Float[Tensor, "r c ..."]:
         if not hasattr(use.layer, "per_sample_gradients"):
             return _gradients(use.layer, self.group.attribute, inputs, signal)
         if use not in self.own:
@@ -127,59 +132,80 @@ class Fed:
         return self.own[use][self.group.attribute]
 
 
-def structured_factors(model: nn.Module, inputs: Tensor, kind: Kind) -> list[Factor]:
+def _of_samples(parts: Outer, rows: int) -> Outer:
+    return Outer(_together(parts.inputs, rows), _together(parts.signals, rows))
+
+
+def _together(values: Shaped[Tensor, "r ... d"], rows: int) -> Shaped[Tensor, "n ... e"]:
+    """Put the positions of all rows of a sample side by side."""
+    return values if rows == 1 else values.unflatten(0, (-1, rows)).movedim(1, -2).flatten(-2)
+
+
+def structured_factors(
+    model: nn.Module, inputs: Tensor, kind: Kind, plan: Plan | None = None
+) -> dict[str, Factor]:
     """Collect what every trainable parameter contributes to the kernel of a batch.
 
     Args:
         model: Network with outputs ``(n, c)``.
         inputs: Batch of samples.
         kind: Kind of kernel, which decides the cheapest form.
+        plan: Where the samples lie; None to establish it.
 
     Returns:
-        Factors in an order that depends on the network alone; differentiable where gradients are enabled.
+        Factors by parameter, in an order that depends on the network alone; differentiable where gradients
+        are enabled.
 
     Raises:
         ValueError: A network whose samples mix, or that changes a layer's input in place.
-
-    Warns:
-        WholeJacobianWarning: Parameters that the method does not know, by name.
     """
-    fed, unseen = feed(model, inputs, kind)
-    factors = [_factor(each, kind) for each in fed]
+    fed, unseen = feed(model, inputs, kind, plan)
+    factors = {each.name(): _factor(each, kind) for each in fed}
     if unseen:
         features = whole_jacobian(model, inputs, unseen)
-        factors.append(Gradients(features.sum(1, keepdim=True) if kind == "pseudo" else features))
+        whole = Gradients(features.sum(1, keepdim=True) if kind == "pseudo" else features)
+        factors[", ".join(unseen)] = whole
     return factors
 
 
-def feed(model: nn.Module, inputs: Tensor, kind: Kind) -> tuple[list[Fed], list[str]]:
+def feed(
+    model: nn.Module, inputs: Tensor, kind: Kind, plan: Plan | None = None
+) -> tuple[list[Fed], list[str]]:
     """Run a network forwards and backwards once, and sort what came to every layer by parameter.
 
     Args:
         model: Network with outputs ``(n, c)``.
         inputs: Batch of samples.
         kind: Kind of kernel; ``pseudo`` sends back the sum of logits in place of each.
+        plan: Where the samples lie; None to establish it.
 
     Returns:
         All parameters that are known and reach the logits, and the names of those that are not known.
 
     Raises:
-        ValueError: A network whose samples mix, that changes a layer's input in place, or whose logits depend
-            on no trainable parameter.
+        ValueError: A network whose samples mix, or whose logits depend on no trainable parameter.
+        TransformError: A network that changes a layer's input in place.
     """
+    plan = plan or make_plan(model, two_samples(inputs))
     recording = record(model, inputs, is_known)
-    check_samples_apart(model, inputs, recording)
-    if recording.logits.grad_fn is None:
-        raise ValueError("model: its logits depend on no trainable parameter")
-    unseen = recording.unseen(model)
-    groups = group_uses(recording, {id(p) for p in unseen.values()})
+    check_finite(inputs, recording)
+    for use in recording.uses:
+        if use.inputs._version != use.version:
+            raise TransformError(f"layer {use.name!r}: its input is changed in place after it was used")
+    layouts = plan.arranged(recording, len(inputs))
+    groups = group_uses(recording, {id(p) for name, p in model.named_parameters() if name in plan.left_out})
     signals = _signals(recording, groups, kind)
     own: dict[Use, dict[str, Tensor]] = {}
-    fed = [Fed(g, tuple((u, _inputs(u), signals[u]) for u in g.uses if u in signals), own) for g in groups]
-    return [each for each in fed if each.uses], list(unseen)
+    fed = []
+    for group in groups:
+        uses = [use for use in group.uses if use in signals]
+        parts = ((u, layouts[u], signals[u]) for u in uses)
+        arranged = ((u, v.arrange(_inputs(u)), v.arrange(b, 1), v.rows) for u, v, b in parts)
+        fed.append(Fed(group, tuple(arranged), own))
+    return [each for each in fed if each.uses], list(plan.left_out)
 
 
-def structured_kernel(left: list[Factor], right: list[Factor], kind: Kind) -> Float[Tensor, "..."]:
+def structured_kernel(left: dict[str, Factor], right: dict[str, Factor], kind: Kind) -> Float[Tensor, "..."]:
     """Sum the contributions of all parameters to the kernel between two batches.
 
     Args:
@@ -190,10 +216,13 @@ def structured_kernel(left: list[Factor], right: list[Factor], kind: Kind) -> Fl
     Returns:
         Kernel, ``full`` as ``(n, c, m, c)``.
     """
-    total = left[0].pair(right[0], kind)
-    for a, b in zip(left[1:], right[1:], strict=True):
-        part = a.pair(b, kind)
-        total = total + part if total.requires_grad or part.requires_grad else total.add_(part)
+    total = None
+    for name, factor in left.items():
+        part = factor.pair(right[name], kind)
+        if total is None:
+            total = part
+        else:
+            total = total + part if total.requires_grad or part.requires_grad else total.add_(part)
     return total
 
 
@@ -232,7 +261,9 @@ def _shared_bias(attribute: str, uses: tuple[Use, ...], members: dict) -> nn.Par
     return bias
 
 
-def _signals(recording: Recording, groups: list[Group], kind: Kind) -> dict[Use, Tensor]:
+def _signals(recording: Recording, groups: list[Group], kind: Kind) -> dict[Use, Float[Tensor, "c ..."]]:
+    if not groups:
+        return {}
     uses = list(dict.fromkeys(use for group in groups for use in group.uses))
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
@@ -241,7 +272,7 @@ def _signals(recording: Recording, groups: list[Group], kind: Kind) -> dict[Use,
             rows = _backward(logits, uses, create_graph)
         except RuntimeError:  # some backward passes, such as that of circular padding, cannot be batched
             rows = _backward_one_by_one(logits, uses, create_graph)
-    found = {use: row.transpose(0, 1) for use, row in zip(uses, rows, strict=True) if row is not None}
+    found = {use: row for use, row in zip(uses, rows, strict=True) if row is not None}
     return found if create_graph else {use: row.detach() for use, row in found.items()}
 
 
@@ -303,6 +334,8 @@ def _embedding_factor(layer: nn.Embedding, places: Tensor, b: Tensor, kind: Kind
 def _gradients(layer: nn.Module, attribute: str, inputs: Tensor, signal: Tensor) -> Tensor:
     if type(layer) in NORMS:
         return norm_gradients(layer, attribute, inputs, signal)
+    if type(layer) in PRELU:
+        return slope_gradients(layer, inputs, signal)
     if type(layer) in EMBEDDINGS:
         return table_gradients(layer, *lookup_signals(layer, inputs, signal))
     if attribute == "bias":
@@ -310,8 +343,27 @@ def _gradients(layer: nn.Module, attribute: str, inputs: Tensor, signal: Tensor)
     return weight_gradients(layer, parts_of(layer, inputs, signal))
 
 
-def whole_jacobian(model: nn.Module, inputs: Tensor, names: list[str]) -> Float[Tensor, "n c p"]:
-    """Form the whole Jacobian of parameters that are not known, with a note.
+def warn_whole(names: Sequence[str], stacklevel: int = 3) -> None:
+    """Warn of parameters that get whole Jacobians.
+
+    Args:
+        names: Parameters by name, maybe none.
+        stacklevel: Callers between this function and the user's.
+
+    Warns:
+        WholeJacobianWarning: By name.
+    """
+    if names:
+        warnings.warn(
+            f"{', '.join(names)}: not known to the structured method, whole Jacobians are formed for "
+            f"{'this parameter' if len(names) == 1 else 'these parameters'}",
+            WholeJacobianWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def whole_jacobian(model: nn.Module, inputs: Tensor, names: Sequence[str]) -> Float[Tensor, "n c p"]:
+    """Form the whole Jacobian of parameters that are not known, by a loop where function transforms fail.
 
     Args:
         model: Network.
@@ -320,45 +372,8 @@ def whole_jacobian(model: nn.Module, inputs: Tensor, names: list[str]) -> Float[
 
     Returns:
         Jacobian.
-
-    Warns:
-        WholeJacobianWarning: Always, by name.
     """
-    warnings.warn(
-        f"{', '.join(names)}: not known to the structured method, whole Jacobians are formed for "
-        f"{'this parameter' if len(names) == 1 else 'these parameters'}",
-        WholeJacobianWarning,
-        stacklevel=4,
-    )
-    return jacobian(model, inputs, names)
-
-
-def check_samples_apart(model: nn.Module, inputs: Tensor, recording: Recording) -> None:
-    """Refuse a network whose output for one sample changes with the rest of its batch.
-
-    Args:
-        model: Network.
-        inputs: Batch.
-        recording: Its watched forward pass.
-
-    Raises:
-        ValueError: With the name of the first layer at which the sample's values differ; or logits that are
-            not finite.
-    """
-    if not recording.logits.isfinite().all():
-        kind = "the inputs are" if not inputs.isfinite().all() else "the inputs are finite, the logits are"
-        raise ValueError(f"model: {kind} not finite, so no tangent kernel exists")
-    if len(inputs) == 1:
-        return
-    alone = record(model, inputs[:1], is_known)
-    if _close(alone.logits[0], recording.logits[0]):
-        return
-    pairs = zip(alone.uses, recording.uses, strict=False)
-    names = [a.name for a, b in pairs if a.name != b.name or not _close(a.inputs[0], b.inputs[0])]
-    place = f"at or before layer {names[0]!r}" if names else "after the last layer that is trained"
-    raise ValueError(f"model: the output for a sample changes with the rest of its batch, {place}")
-
-
-def _close(a: Tensor, b: Tensor) -> bool:
-    tolerance = 1e-3 if a.dtype == torch.float32 else 1e-6
-    return bool((a - b).double().norm() <= tolerance * b.double().norm() + 1e-30)
+    try:
+        return jacobian(model, inputs, names)
+    except TransformError:
+        return looped_jacobian(model, inputs, names)

@@ -1,23 +1,19 @@
-"""The three methods behind one face: what is kept of a tile of samples, and the kernel between two tiles."""
+"""The methods behind one face: what is kept of a tile of samples, and the kernel between two tiles."""
 
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.contraction import jacobian
+from ntkd_lib.ntk.contraction import jacobian, looped_jacobian
 from ntkd_lib.ntk.factors import Factor, Gradients
 from ntkd_lib.ntk.kinds import Kind
+from ntkd_lib.ntk.layout import Plan
 from ntkd_lib.ntk.products import products_kernel
-from ntkd_lib.ntk.recording import record
-from ntkd_lib.ntk.structured import (
-    check_samples_apart,
-    is_known,
-    structured_factors,
-    structured_kernel,
-)
+from ntkd_lib.ntk.structured import structured_factors, structured_kernel
 
-Kept = list[Factor] | Tensor
+Kept = dict[str, Factor] | Tensor
+Rows = slice | list[int]
 
 
 @runtime_checkable
@@ -27,11 +23,11 @@ class Tiles(Protocol):
     def keep(self, inputs: Tensor) -> Kept:
         """Compute what the kernel needs of some samples."""
 
-    def rows(self, kept: Kept, part: slice) -> Kept:
+    def rows(self, kept: Kept, part: Rows) -> Kept:
         """Select samples of a tile."""
 
-    def pair(self, left: Kept, right: Kept) -> Tensor:
-        """Compute the kernel between two tiles."""
+    def pair(self, left: Kept, right: Kept, kind: Kind | None = None) -> Tensor:
+        """Compute the kernel between two tiles, of another kind where one is named."""
 
 
 class StructuredTiles:
@@ -40,13 +36,14 @@ class StructuredTiles:
     Args:
         model: Network.
         kind: Kind of kernel.
+        plan: Where the samples lie; None to establish it for each tile.
     """
 
-    def __init__(self, model: nn.Module, kind: Kind) -> None:
-        """Keep the network and the kind."""
-        self.model, self.kind = model, kind
+    def __init__(self, model: nn.Module, kind: Kind, plan: Plan | None = None) -> None:
+        """Keep the network, the kind and the plan."""
+        self.model, self.kind, self.plan = model, kind, plan
 
-    def keep(self, inputs: Shaped[Tensor, "n ..."]) -> list[Factor]:
+    def keep(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
         """Compute the factors of some samples.
 
         Args:
@@ -55,9 +52,9 @@ class StructuredTiles:
         Returns:
             Factors.
         """
-        return structured_factors(self.model, inputs, self.kind)
+        return structured_factors(self.model, inputs, self.kind, self.plan)
 
-    def rows(self, kept: list[Factor], part: slice) -> list[Factor]:
+    def rows(self, kept: dict[str, Factor], part: Rows) -> dict[str, Factor]:
         """Select samples of a tile.
 
         Args:
@@ -67,25 +64,28 @@ class StructuredTiles:
         Returns:
             Their factors.
         """
-        return [factor.rows(part) for factor in kept]
+        return {name: factor.rows(part) for name, factor in kept.items()}
 
-    def pair(self, left: list[Factor], right: list[Factor]) -> Float[Tensor, "..."]:
+    def pair(
+        self, left: dict[str, Factor], right: dict[str, Factor], kind: Kind | None = None
+    ) -> Float[Tensor, "..."]:
         """Compute the kernel between two tiles.
 
         Args:
             left: Factors of the first.
             right: Factors of the second.
+            kind: Kind; None for the kind of these tiles.
 
         Returns:
             Kernel.
         """
-        return structured_kernel(left, right, self.kind)
+        return structured_kernel(left, right, kind or self.kind)
 
 
 class ContractionTiles(StructuredTiles):
     """Whole Jacobians, as a single factor."""
 
-    def keep(self, inputs: Shaped[Tensor, "n ..."]) -> list[Factor]:
+    def keep(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
         """Compute the Jacobian of some samples.
 
         Args:
@@ -94,20 +94,26 @@ class ContractionTiles(StructuredTiles):
         Returns:
             The Jacobian as a factor.
         """
-        return [Gradients(jacobian(self.model, inputs))]
+        return {"": Gradients(jacobian(self.model, inputs))}
 
 
-class ProductTiles:
-    """NTK-vector products, which keep nothing but the samples.
+class LoopTiles(StructuredTiles):
+    """Whole Jacobians by plain autograd of single samples: slow, and exact where other methods fail."""
 
-    Args:
-        model: Network.
-        kind: Kind of kernel.
-    """
+    def keep(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
+        """Compute the Jacobian of some samples, one after the other.
 
-    def __init__(self, model: nn.Module, kind: Kind) -> None:
-        """Keep the network and the kind."""
-        self.model, self.kind = model, kind
+        Args:
+            inputs: Samples.
+
+        Returns:
+            The Jacobian as a factor.
+        """
+        return {"": Gradients(looped_jacobian(self.model, inputs))}
+
+
+class ProductTiles(StructuredTiles):
+    """NTK-vector products, which keep nothing but the samples."""
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
         """Keep the samples.
@@ -117,14 +123,10 @@ class ProductTiles:
 
         Returns:
             The same.
-
-        Raises:
-            ValueError: A network whose samples mix.
         """
-        check_samples_apart(self.model, inputs, record(self.model, inputs, is_known))
         return inputs
 
-    def rows(self, kept: Shaped[Tensor, "n ..."], part: slice) -> Shaped[Tensor, "m ..."]:
+    def rows(self, kept: Shaped[Tensor, "n ..."], part: Rows) -> Shaped[Tensor, "m ..."]:
         """Select samples of a tile.
 
         Args:
@@ -136,17 +138,25 @@ class ProductTiles:
         """
         return kept[part]
 
-    def pair(self, left: Shaped[Tensor, "n ..."], right: Shaped[Tensor, "m ..."]) -> Float[Tensor, "..."]:
+    def pair(
+        self, left: Shaped[Tensor, "n ..."], right: Shaped[Tensor, "m ..."], kind: Kind | None = None
+    ) -> Float[Tensor, "..."]:
         """Compute the kernel between two tiles.
 
         Args:
             left: Samples of the first.
             right: Samples of the second.
+            kind: Kind; None for the kind of these tiles.
 
         Returns:
             Kernel.
         """
-        return products_kernel(self.model, left, right, self.kind)
+        return products_kernel(self.model, left, right, kind or self.kind)
 
 
-METHODS = {"contraction": ContractionTiles, "products": ProductTiles, "structured": StructuredTiles}
+METHODS = {
+    "contraction": ContractionTiles,
+    "loop": LoopTiles,
+    "products": ProductTiles,
+    "structured": StructuredTiles,
+}

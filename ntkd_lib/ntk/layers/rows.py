@@ -1,4 +1,4 @@
-"""Layers other than dense ones and convolutions: normalisation scales and shifts, embeddings."""
+"""Layers other than dense ones and convolutions: normalisations, embeddings, PReLU."""
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -7,6 +7,7 @@ from torch.nn import functional
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 NORMS = (*BATCH_NORMS, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 EMBEDDINGS = (nn.Embedding,)
+PRELU = (nn.PReLU,)
 
 
 def norm_gradients(
@@ -29,6 +30,25 @@ def norm_gradients(
     if isinstance(layer, nn.LayerNorm | nn.RMSNorm):
         between = values.ndim - 2 - len(layer.normalized_shape)
         return values.flatten(2, 1 + between).sum(2) if between else values
+    return values.flatten(3).sum(3) if values.ndim > 3 else values
+
+
+def slope_gradients(
+    layer: nn.PReLU, inputs: Float[Tensor, "n ..."], signal: Float[Tensor, "n c ..."]
+) -> Float[Tensor, "n c k"]:
+    """Form the gradients of the slopes of a PReLU: sums of ``B min(x, 0)`` over positions.
+
+    Args:
+        layer: The PReLU, with one slope or one per channel.
+        inputs: What it was given.
+        signal: Gradients of the logits with respect to its output.
+
+    Returns:
+        Gradients.
+    """
+    values = signal * inputs.clamp_max(0)[:, None]
+    if layer.num_parameters == 1:
+        return values.flatten(2).sum(2, keepdim=True)
     return values.flatten(3).sum(3) if values.ndim > 3 else values
 
 

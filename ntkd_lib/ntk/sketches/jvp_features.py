@@ -7,10 +7,9 @@ from torch.func import functional_call, vmap
 
 from ntkd_lib.ntk.checks import check_model
 from ntkd_lib.ntk.functional import Parameters, located, split_parameters, tangent
+from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.products import refuse_shared_padding
-from ntkd_lib.ntk.recording import record
 from ntkd_lib.ntk.sketches.hashing import key_of, signs
-from ntkd_lib.ntk.structured import check_samples_apart, is_known
 
 
 def jvp_features(
@@ -44,7 +43,7 @@ def jvp_features(
         raise ValueError(f"chunk: got {chunk}, needs at least 1 direction")
     check_model(model)
     refuse_shared_padding(model)
-    check_samples_apart(model, x, record(model, x, is_known))
+    make_plan(model, two_samples(x))
     moving, rest = split_parameters(model)
     still = _still_rows(model)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.checks import check_model
 from ntkd_lib.ntk.layers.outer import Outer
-from ntkd_lib.ntk.structured import Fed, feed, whole_jacobian
+from ntkd_lib.ntk.structured import Fed, feed, warn_whole, whole_jacobian
 
 
 @runtime_checkable
@@ -102,11 +102,12 @@ def _features(model: nn.Module, inputs: Tensor, sketch: Sketch) -> Tensor:
     total = sum(_share(each, sketch) for each in fed)
     if not unseen:
         return total
+    warn_whole(unseen)
     return total + sketch.whole(", ".join(unseen), whole_jacobian(model, inputs, unseen))
 
 
 def _share(fed: Fed, sketch: Sketch) -> Tensor:
-    name = f"{fed.uses[0][0].name}.{fed.group.attribute}"
+    name = fed.name()
     parts = fed.outer()
     if parts is not None:
         return sketch.outer(name, parts, fed.group.bias)

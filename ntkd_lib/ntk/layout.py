@@ -1,0 +1,224 @@
+"""Where the rows of a sample lie in what each layer is given: established from one sample and from two."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+
+from ntkd_lib.ntk.layers.outer import CONVOLUTIONS, DENSE, TRANSPOSED
+from ntkd_lib.ntk.layers.rows import EMBEDDINGS, NORMS, PRELU
+from ntkd_lib.ntk.recording import Recording, Use, record
+
+LISTED = (*DENSE, *CONVOLUTIONS, *TRANSPOSED, *NORMS, *EMBEDDINGS, *PRELU)
+# Layers that do the same to each row of their last axis, so that samples may lie on any other one.
+ROWWISE = (*DENSE, *EMBEDDINGS, nn.LayerNorm, nn.RMSNorm)
+
+
+class UnsettledError(ValueError):
+    """A network that uses its layers differently from batch to batch."""
+
+
+def is_known(layer: nn.Module) -> bool:
+    """Say whether the gradients of a layer's parameters follow from its input and the signal at its output.
+
+    Exactly the listed types count and not their subclasses, whose forward pass may differ, and only with a
+    weight and a bias that are real leaves; and any layer with a method ``per_sample_gradients(inputs,
+    signal)`` that gives the gradients ``(n, c, *p)`` of all its own parameters by name. Where that method
+    holds much else, the layer's ``passing_values`` says how many values a sample, for ``tile="auto"``.
+
+    Args:
+        layer: Layer of a network.
+
+    Returns:
+        Whether it is known.
+    """
+    if hasattr(layer, "per_sample_gradients"):
+        return True
+    if type(layer) not in LISTED or "forward" in vars(layer):
+        return False
+    if isinstance(layer, nn.Embedding) and (layer.max_norm is not None or layer.scale_grad_by_freq):
+        return False
+    own = dict(layer.named_parameters(recurse=False))
+    return own.keys() <= {"weight", "bias"} and not any(p.is_complex() or not p.is_leaf for p in own.values())
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Place of the samples in what a layer is given and gives out.
+
+    Attributes:
+        axis: Axis.
+        rows: Rows of one sample on this axis.
+        adjacent: Whether the rows of a sample lie side by side; otherwise all first rows come first.
+    """
+
+    axis: int
+    rows: int
+    adjacent: bool
+
+    def arrange(self, values: Shaped[Tensor, "..."], leading: int = 0) -> Shaped[Tensor, "r ..."]:
+        """Move the rows of all samples to the front, those of one sample side by side.
+
+        Args:
+            values: Input or output of the layer.
+            leading: Axes before those of the layer.
+
+        Returns:
+            A view or copy.
+        """
+        values = values.movedim(self.axis + leading, 0)
+        if self.adjacent or self.rows == 1:
+            return values
+        return values.unflatten(0, (self.rows, -1)).transpose(0, 1).flatten(0, 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a network does with one sample and with two.
+
+    Attributes:
+        alone: Recording of one sample.
+        names: Layers in the order of their uses.
+        layouts: Layout of each use; None for those of which samples share the input, or take no fixed part.
+        left_out: Names of the parameters of which whole Jacobians are needed.
+    """
+
+    alone: Recording
+    names: tuple[str, ...]
+    layouts: tuple[Layout | None, ...]
+    left_out: tuple[str, ...]
+
+    def arranged(self, recording: Recording, n: int) -> dict[Use, Layout]:
+        """Match the uses of another batch with those that the plan was made of.
+
+        Args:
+            recording: Watched forward pass of the batch.
+            n: Samples of the batch.
+
+        Returns:
+            Layouts of the uses that have one.
+
+        Raises:
+            UnsettledError: Other layers, or inputs of another shape.
+        """
+        if not any(self.layouts):
+            return {}
+        if tuple(use.name for use in recording.uses) != self.names:
+            raise UnsettledError("model: the layers that it uses change from batch to batch")
+        for use, layout in zip(recording.uses, self.layouts, strict=True):
+            if layout is not None and use.inputs.shape[layout.axis] != n * layout.rows:
+                raise UnsettledError(f"layer {use.name!r}: the rows that it is given change with the batch")
+        return {use: layout for use, layout in zip(recording.uses, self.layouts, strict=True) if layout}
+
+
+def two_samples(inputs: Tensor) -> Shaped[Tensor, "2 ..."]:
+    """Select the first and the last sample of a batch, or its only one twice.
+
+    Args:
+        inputs: Batch.
+
+    Returns:
+        Two samples.
+    """
+    return inputs[[0, len(inputs) - 1]]
+
+
+def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
+    """Run a network on one sample and on two, and establish what is whose.
+
+    Args:
+        model: Network with outputs ``(n, c)``.
+        pair: Two samples.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ValueError: A network whose samples mix, whose values are not finite, whose forward pass is random, or
+            whose logits depend on no trainable parameter.
+    """
+    both, alone = record(model, pair, is_known), record(model, pair[:1], is_known)
+    check_samples_apart(pair, alone, both)
+    if both.logits.grad_fn is None:
+        raise ValueError("model: its logits depend on no trainable parameter")
+    names = tuple(use.name for use in both.uses)
+    layouts: tuple[Layout | None, ...] = (None,) * len(names)
+    if names == tuple(use.name for use in alone.uses):
+        layouts = tuple(_layout(a, b) for a, b in zip(alone.uses, both.uses, strict=True))
+    left_out = both.unseen(model) | alone.unseen(model)
+    for use, layout in zip(both.uses, layouts, strict=True):
+        left_out |= set() if layout else {id(p) for _, p in use.parameters()}
+    named = tuple(name for name, p in model.named_parameters() if id(p) in left_out)
+    return Plan(alone, names, layouts, named)
+
+
+def _layout(alone: Use, both: Use) -> Layout | None:
+    """Find the axis on which two samples take twice the room of one, and the order of their rows."""
+    one, two = alone.inputs.shape, both.inputs.shape
+    axes = [k for k, (a, b) in enumerate(zip(one, two, strict=False)) if a != b]
+    if len(one) != len(two) or len(axes) != 1:
+        return None
+    axis, rows = axes[0], one[axes[0]]
+    if axis and type(alone.layer) not in ROWWISE:
+        return None
+    doubled = [(alone.inputs.shape, two), (alone.shape, both.shape)]
+    if any(len(a) <= axis or a[axis] != rows or b[axis] != 2 * rows for a, b in doubled):
+        return None
+    for adjacent in (True, False):
+        layout = Layout(axis, rows, adjacent)
+        if are_close(layout.arrange(both.inputs)[:rows], layout.arrange(alone.inputs)):
+            return layout
+    return None
+
+
+def check_samples_apart(inputs: Tensor, alone: Recording, batch: Recording) -> None:
+    """Refuse a network whose output for one sample changes with the rest of its batch.
+
+    Args:
+        inputs: Batch.
+        alone: Watched forward pass of its first sample.
+        batch: Watched forward pass of all.
+
+    Raises:
+        ValueError: With the name of the first layer at which the sample's values differ; or logits that are
+            not finite.
+    """
+    check_finite(inputs, batch)
+    if are_close(alone.logits[0], batch.logits[0]):
+        return
+    pairs = zip(alone.uses, batch.uses, strict=False)
+    names = [a.name for a, b in pairs if a.name != b.name or _layout(a, b) is None]
+    place = f"at or before layer {names[0]!r}" if names else "after the last layer that is trained"
+    raise ValueError(f"model: the output for a sample changes with the rest of its batch, {place}")
+
+
+def check_finite(inputs: Tensor, recording: Recording) -> None:
+    """Refuse logits that are not finite.
+
+    Args:
+        inputs: Batch.
+        recording: Its watched forward pass.
+
+    Raises:
+        ValueError: Whether the inputs are finite.
+    """
+    if not recording.logits.isfinite().all():
+        kind = "the inputs are" if not inputs.isfinite().all() else "the inputs are finite, the logits are"
+        raise ValueError(f"model: {kind} not finite, so no tangent kernel exists")
+
+
+def are_close(a: Shaped[Tensor, "..."], b: Shaped[Tensor, "..."]) -> bool:
+    """Compare values of two forward passes, which round differently.
+
+    Args:
+        a: Values of one.
+        b: Values of the other.
+
+    Returns:
+        Whether they have one shape and agree up to rounding.
+    """
+    if a.shape != b.shape:
+        return False
+    tolerance = {torch.float64: 1e-6, torch.float32: 1e-3}.get(a.dtype, 1e-1) if a.is_floating_point() else 0
+    return bool((a - b).double().norm() <= tolerance * b.double().norm() + 1e-30)
