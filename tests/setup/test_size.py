@@ -2,7 +2,7 @@
 
 from tests.setup.project import ROOT, python_files
 
-LINES = 46_600
+LINES = 47_700
 SLACK = 3_000
 
 
