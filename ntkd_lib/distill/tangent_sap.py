@@ -7,6 +7,7 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
+from ntkd_lib.ntk.checks import check_model
 from ntkd_lib.optics.student import HybridStudent
 
 EPSILON = 0.01
@@ -27,6 +28,7 @@ def perturbed_trace(
     Returns:
         One estimate an image, unbiased up to terms of order ``eps``.
     """
+    check_model(student)
     moved = {
         name: p + EPSILON * torch.randn_like(p) if p.requires_grad else p
         for name, p in student.named_parameters()

@@ -187,17 +187,26 @@ def _start(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
 def _watch(model: nn.Module, images: Tensor) -> _Seen:
     """Run images through, and keep what convolutions give and the last dense layer takes."""
     seen = _Seen()
-    last = [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1]
+    dense = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    if not dense:
+        raise ValueError("model: has no dense layer; needs one as its last")
+    last = dense[-1]
     maps = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
     hooks = [
         last.register_forward_pre_hook(lambda _, inputs: seen.features.append(inputs[0])),
         *(layer.register_forward_hook(lambda _, __, output: seen.maps.append(output)) for layer in maps),
     ]
+    ends: list[Tensor] = []
+    hooks.append(last.register_forward_hook(lambda _, __, output: ends.append(output)))
     try:
-        model(images)
+        logits = model(images)
     finally:
         for hook in hooks:
             hook.remove()
+    if len(ends) != 1 or ends[0].shape != logits.shape or not torch.equal(ends[0], logits):
+        raise ValueError(
+            "model: its logits are not those of its last dense layer; needs a dense layer at its end"
+        )
     return seen
 
 

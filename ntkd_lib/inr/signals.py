@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, pi, prod
+from math import pi, prod
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from ntkd_lib.ranges import check_number
 
 EPS = 1e-12
 CHANNELS = 8  # more would be samples, not channels
@@ -41,8 +43,7 @@ class Signal:
         if self.values.ndim != 2 or not torch.isfinite(self.values).all():
             shape, count = tuple(self.values.shape), int((~torch.isfinite(self.values)).sum())
             raise ValueError(f"values: got shape {shape}, {count} not finite; needs (n, c), all finite")
-        if not 0 < self.stretch < inf:
-            raise ValueError(f"stretch: got {self.stretch}, needs a finite number above 0")
+        check_number("stretch", self.stretch, EPS)
         if prod(self.shape) != len(self.values):
             raise ValueError(f"{len(self.values)} values for a grid of {self.shape}; allowed: one a point")
 

@@ -14,6 +14,7 @@ from ntkd_lib.inr.clock import Clock
 from ntkd_lib.inr.network import Network, StackNetwork
 from ntkd_lib.inr.samplers.base import Sampler
 from ntkd_lib.inr.signals import Signal
+from ntkd_lib.ranges import check_number
 
 REFRESH = 5  # forward-equivalents of a fused refresh: 1 forward, 2 backward, 2 tangent
 
@@ -163,6 +164,8 @@ class Fit:
 
     def __post_init__(self) -> None:
         """Set up optimiser and clock."""
+        check_number("lr", self.lr, 0)
+        check_number("every", self.every, 1, whole=True)
         self.clock = Clock(self.signal.values.device.type)
         self.view = View(self.network, self.signal, self.clock)
         self.optimiser = torch.optim.Adam(self.network.net.parameters(), lr=self.lr, fused=True)

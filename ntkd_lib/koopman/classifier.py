@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,6 +14,8 @@ from ntkd_lib.imports import extra
 
 with extra("koopman"):
     from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.utils._param_validation import Interval, StrOptions
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -20,7 +26,7 @@ from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.newton import TOLERANCE, minimise
 from ntkd_lib.koopman.principal import fit_principal
 from ntkd_lib.koopman.problem import Problem
-from ntkd_lib.koopman.settings import Setting, Table, check_at_least, check_choice
+from ntkd_lib.koopman.settings import COUNT, POSITIVE, RIDGE, Setting, Table
 
 DICTIONARIES = ("monomials", "orthogonal", "rbf")
 LOSSES = ("kd", "ce", "kd_only", "least_squares")
@@ -60,6 +66,20 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     (True, (2, 6))
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "degree": [COUNT],
+        "n_components": [COUNT],
+        "dictionary": [StrOptions(set(DICTIONARIES))],
+        "loss": [StrOptions(set(LOSSES))],
+        "alpha": [Interval(Real, 0, 1, closed="both")],
+        "temperature": [POSITIVE],
+        "ridge": [RIDGE],
+        "width": [POSITIVE],
+        "tolerance": [Interval(Real, 0, 1, closed="neither")],
+        "max_iter": [COUNT],
+        "random_state": [Interval(Integral, 0, 2**63 - 1, closed="left")],
+    }
+
     def __init__(
         self,
         degree: Setting = 2,
@@ -97,7 +117,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         Returns:
             The fitted classifier.
         """
-        self._check()
+        self._validate_params()
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -166,6 +186,13 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         problem = Problem(lifted, loss, one_hot, soft, self.ridge, self._penalty(lifted))
         self.optimum_ = minimise(problem, tolerance=self.tolerance, steps=self.max_iter)
         self.coef_, self.n_iter_ = self.optimum_.weights.numpy(), max(1, self.optimum_.steps)
+        if self.optimum_.gradient > self.tolerance:
+            warnings.warn(
+                f"the gradient has fallen to {self.optimum_.gradient:.1e} of its start in {self.n_iter_} "
+                f"steps, not to tolerance = {self.tolerance:g}; raise max_iter or tolerance",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
 
     def _penalty(self, lifted: Lifted) -> Tensor | None:
         if self.dictionary != "orthogonal":
@@ -188,17 +215,10 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
                 raise ValueError(f"{name}: loss = {self.loss!r} needs teacher_logits; give them to fit")
             return None
         logits = np.asarray(logits)
-        if logits.shape != (n, classes):
-            raise ValueError(f"{name}: teacher_logits of shape {logits.shape}; allowed: {(n, classes)}")
+        if logits.shape != (n, classes) or not np.isfinite(logits).all():
+            count = int((~np.isfinite(logits)).sum())
+            raise ValueError(
+                f"{name}: teacher_logits of shape {logits.shape}; allowed: {(n, classes)}, "
+                f"all finite ({count} are not)"
+            )
         return torch.from_numpy(logits).T.contiguous()
-
-    def _check(self) -> None:
-        name = type(self).__name__
-        check_choice(name, "dictionary", self.dictionary, DICTIONARIES)
-        check_choice(name, "loss", self.loss, LOSSES)
-        for setting, least in (("degree", 1), ("n_components", 1), ("ridge", 0), ("alpha", 0)):
-            check_at_least(name, setting, getattr(self, setting), least)
-        for setting in ("temperature", "width", "tolerance"):
-            check_at_least(name, setting, getattr(self, setting), 1e-12)
-        if self.alpha > 1:
-            raise ValueError(f"{name}: alpha = {self.alpha!r}; allowed: a number of at most 1")

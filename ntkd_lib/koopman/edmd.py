@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -16,7 +18,7 @@ from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.least_squares import NormalEquations, normal_equations
 from ntkd_lib.koopman.lifted import MEMORY, Lifted
 from ntkd_lib.koopman.principal import Principal, fit_principal
-from ntkd_lib.koopman.settings import Setting, Table, check_at_least
+from ntkd_lib.koopman.settings import COUNT, RIDGE, Setting, Table
 
 
 class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -46,6 +48,14 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "degree": [COUNT],
+        "n_components": [COUNT],
+        "hidden_components": [COUNT, None],
+        "ridge": [RIDGE],
+        "full": ["boolean"],
+    }
+
     def __init__(
         self,
         degree: Setting = 2,
@@ -69,10 +79,17 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Returns:
             The fitted surrogate.
+
+        Raises:
+            ValueError: A setting out of its range.
         """
-        self._check()
+        self._validate_params()
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
         hidden = np.asarray(y, np.float64).reshape(len(y), -1)
+        if (self.hidden_components or 0) > hidden.shape[1]:
+            raise ValueError(
+                f"hidden_components: got {self.hidden_components}, allowed: 1 to {hidden.shape[1]}, the width"
+            )
         self.input_map_ = fit_principal(X, self.n_components)
         self.hidden_map_ = fit_principal(hidden, self.hidden_components or hidden.shape[1], scaled=False)
         self.dictionary_ = Monomials(self.input_map_.directions.shape[1], self.degree)
@@ -112,12 +129,6 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Logits.
         """
         return self.predict(X).reshape(len(X), -1) @ weight.T + bias
-
-    def _check(self) -> None:
-        for name, least in (("degree", 1), ("n_components", 1), ("ridge", 0)):
-            check_at_least(type(self).__name__, name, getattr(self, name), least)
-        if self.hidden_components is not None:
-            check_at_least(type(self).__name__, "hidden_components", self.hidden_components, 1)
 
     def _lifted(self, inputs: np.ndarray) -> Lifted:
         return Lifted(self.dictionary_, torch.from_numpy(self.input_map_.scores(inputs)), memory=MEMORY)

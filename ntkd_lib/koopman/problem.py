@@ -62,6 +62,9 @@ class Problem:
         self.penalty = penalty
         dtype = lifted.scores.dtype
         self.labels, self.soft = labels.to(dtype), soft.to(dtype)
+        for name, columns in (("labels", self.labels), ("soft", self.soft)):
+            if not torch.allclose(columns.sum(0), columns.new_ones(()), atol=1e-3) or columns.min() < 0:
+                raise ValueError(f"{name}: needs columns of probabilities that add up to 1")
         self.passes = 0.0
 
     @property

@@ -12,6 +12,7 @@ from ntkd_lib.optics.geometry import Geometry
 from ntkd_lib.optics.pillars import WIDEST, buildable, pillar_phase
 from ntkd_lib.optics.propagation import sensor_intensity
 from ntkd_lib.optics.psf import binned, psf_cosine
+from ntkd_lib.ranges import check_number, check_word
 
 Masks = Float[Tensor, "m n n"]
 
@@ -39,11 +40,11 @@ class Fit:
 
     def __post_init__(self) -> None:
         """Refuse settings that fit nothing."""
-        if self.steps < 0 or self.chunk < 1 or not 0 < self.rate < 1 or not 0 <= self.light < 10:
-            raise ValueError(
-                f"fit: got steps {self.steps}, rate {self.rate}, light {self.light}, chunk {self.chunk}; "
-                "allowed: steps >= 0, 0 < rate < 1 um, 0 <= light < 10, chunk >= 1"
-            )
+        for name, low in (("steps", 0), ("seed", 0), ("chunk", 1)):
+            check_number(name, getattr(self, name), low, whole=True)
+        check_number("rate", self.rate, 1e-9, 1, unit="um")
+        check_number("light", self.light, 0, 10)
+        check_word("compared", self.compared, ("pixels", "cells"))
 
 
 def design_widths(targets: Float[Tensor, "m c s s"], geometry: Geometry, fit: Fit) -> Masks:

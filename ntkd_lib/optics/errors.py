@@ -4,9 +4,8 @@ An error acts at one or more of four places: on pillar widths, on phases, on the
 metasurface, and on captures. At strength zero it hands on what it got, bit for bit.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.optics.geometry import Geometry
+from ntkd_lib.ranges import check_number
 
 Masks = Float[Tensor, "m n n"]
 Planes = Float[Tensor, "m c w w"]
@@ -67,7 +67,10 @@ class Error:
     def __post_init__(self) -> None:
         """Refuse magnitudes outside of their range."""
         for entry in fields(self):
-            _check(entry, getattr(self, entry.name), type(self).__name__)
+            low, high, unit = (entry.metadata[name] for name in ("low", "high", "unit"))
+            check_number(
+                f"{type(self).__name__}.{entry.name}", getattr(self, entry.name), low, high, unit=unit
+            )
 
     def on_geometry(self, geometry: Geometry) -> Geometry:
         """Change where things lie."""
@@ -94,12 +97,6 @@ class Error:
         """Change captures; ``white`` is a white scene's, ``device`` draws the same for every frame."""
         del white, device, frame
         return captures
-
-
-def _check(entry: Field[Any], value: float, owner: str) -> None:
-    low, high, unit = (entry.metadata[name] for name in ("low", "high", "unit"))
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f"{owner}.{entry.name}: got {value:g} {unit}, allowed: {low:g} to {high:g} {unit}")
 
 
 def error_rows(errors: Sequence[type[Error]]) -> list[dict[str, object]]:

@@ -112,6 +112,11 @@ class SignedFrontEnd(nn.Module):
         seen = functional.conv2d(images, by_colour, padding="same", groups=colours)
         return seen.unflatten(1, (colours, -1)).transpose(1, 2)
 
+    def _check(self, images: Tensor) -> None:
+        shape = (self.filters.shape[1], self.size, self.size)
+        if images.shape[1:] != shape:
+            raise ValueError(f"images: got shape {tuple(images.shape)}, needs (n, *{shape})")
+
     def maps(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n 4 k q"]:
         """Give the subtracted maps before the ReLU, by position in the pooling window.
 
@@ -127,6 +132,7 @@ class SignedFrontEnd(nn.Module):
         return self._maps(images, placed_filters(self.filters))
 
     def _maps(self, images: Tensor, placed: Float[Tensor, "p l t t"]) -> Float[Tensor, "n 4 k q"]:
+        self._check(images)
         maps = window_maps(images, placed).reshape(len(images), 4, len(self.filters), -1)
         return maps - maps.mean(dim=(1, 3), keepdim=True) if self.centre else maps
 
@@ -149,6 +155,7 @@ class SignedFrontEnd(nn.Module):
         quarter = placed_filters(self.filters) / 4  # an average is a sum then: one pass less over the maps
         if self.rectify or self.centre:
             return self._sum(self._maps(images, quarter))
+        self._check(images)
         # nothing stands between filters and average, so the filters are averaged in place of their maps
         return window_maps(images, quarter.unflatten(0, (4, -1)).sum(0)).flatten(1)
 

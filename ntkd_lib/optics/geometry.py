@@ -1,12 +1,16 @@
 """Where things lie in a metasurface camera: grid, filter pixels, distance to the sensor, wavelengths."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import Self
+
+from ntkd_lib.ranges import check_number
 
 WAVELENGTHS = (0.635, 0.532, 0.450)
 COLOURS = ("red", "green", "blue")
 PILLARS = 2  # a side of a grid cell, all of one width
+# um, wide enough for any metasurface and too narrow for lengths in nm or mm
+RANGES = {"pitch": (0.05, 5), "distance": (5, 1e6)}
+SPECTRUM = (0.2, 20)
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Geometry:
         wavelengths: Of the colours, red first.
 
     Raises:
-        ValueError: A length that is not positive and finite, or a filter larger than the metasurface.
+        ValueError: A length out of its range (one in nm or mm is), numbers of cells that are not whole, or a
+            filter larger than the metasurface.
 
     >>> round(Geometry().side, 1)  # micrometres
     937.6
@@ -39,11 +44,12 @@ class Geometry:
 
     def __post_init__(self) -> None:
         """Refuse lengths that make no camera."""
-        lengths = {name: getattr(self, name) for name in ("cells", "pitch", "distance", "pixel", "taps")}
-        lengths |= {f"wavelengths[{i}]": value for i, value in enumerate(self.wavelengths)}
-        for name, value in lengths.items():
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name}: got {value}, allowed: positive and finite")
+        for name in ("cells", "pixel", "taps"):
+            check_number(name, getattr(self, name), 1, whole=True)
+        for name, (low, high) in RANGES.items():
+            check_number(name, getattr(self, name), low, high, unit="um")
+        for i, value in enumerate(self.wavelengths):
+            check_number(f"wavelengths[{i}]", value, *SPECTRUM, unit="um")
         if not self.wavelengths:
             raise ValueError("wavelengths: got none, allowed: one or more")
         if self.taps * self.pixel > self.cells:

@@ -8,6 +8,7 @@ from ntkd_lib.optics.alignment_errors import Defocus, Misalignment, Rotation, Sc
 from ntkd_lib.optics.errors import Draws, Error
 from ntkd_lib.optics.sensor_errors import Gain, SensorNoise
 from ntkd_lib.optics.surface_errors import HeightScale, Levels, PhaseNoise, WidthBias, WidthSpread
+from ntkd_lib.ranges import check_number
 
 # What an error strength of 100 % means. At 20 % these are the ranges that fabrication reports; sources stand
 # with the magnitude of each error.
@@ -47,8 +48,7 @@ def drawn_errors(strength: float, seed: int, only: Sequence[str] = NAMES) -> tup
     >>> type(weak).__name__, round(strong.bias / weak.bias, 6)
     ('WidthBias', 2.0)
     """
-    if not 0 <= strength <= 1:
-        raise ValueError(f"strength: got {strength}, allowed: 0 to 1")
+    check_number("strength", strength, 0, 1)
     unknown = sorted(set(only) - set(NAMES))
     if unknown:
         raise ValueError(f"error {unknown[0]!r} is not known; allowed: {', '.join(NAMES)}")

@@ -1,6 +1,8 @@
 """Spectral students as scikit-learn estimators."""
 
-from typing import Any, Self
+from math import inf
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float
@@ -10,6 +12,7 @@ from ntkd_lib.imports import extra
 with extra("spectral"):
     import pandas as pd
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.utils._param_validation import Interval
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -25,6 +28,14 @@ class _Spectral(BaseEstimator):
     """What regressor and classifier share: parameters, and the fit of outputs."""
 
     fit_: SpectralFit
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "teacher": "no_validation",
+        "kernel": [callable, None],
+        "bandwidths": ["array-like"],
+        "ridge": [Interval(Real, 0, inf, closed="neither"), None],
+        "modes": [Interval(Integral, 1, None, closed="left"), None],
+        "landmarks": [Interval(Integral, 2, None, closed="left"), None],
+    }
 
     def __init__(
         self,
@@ -45,8 +56,7 @@ class _Spectral(BaseEstimator):
         self.landmarks = landmarks
 
     def _imitate(self, x: np.ndarray, outputs: np.ndarray) -> Self:
-        if self.ridge is not None and not 0 < self.ridge < float("inf"):
-            raise ValueError(f"ridge: got {self.ridge}, needs a finite number above 0, or None for GCV")
+        self._validate_params()
         if self.modes is not None and not 1 <= self.modes < len(x):
             raise ValueError(f"modes: got {self.modes}, needs 1 to {len(x) - 1}, or None for all")
         kernels = gaussian_kernels(x, self.bandwidths) if self.kernel is None else [self.kernel]

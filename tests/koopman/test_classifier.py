@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ntkd_lib.koopman.classifier import KoopmanClassifier
@@ -27,6 +28,7 @@ TEACHER = 3 * np.eye(10)[LABELS] + np.random.default_rng(0).normal(size=(len(LAB
         EDMDSurrogate(ridge=1e-6),
     ]
 )
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # some checks allow few steps
 def test_scikit_learn_accepts_it(estimator, check) -> None:
     check(estimator)
 
@@ -45,7 +47,8 @@ def test_every_loss_learns_digits(loss: str) -> None:
 def test_solutions_carry_their_certificate() -> None:
     optimum = fitted(loss="kd").optimum_
     assert optimum.gradient <= 1e-6
-    assert fitted(loss="ce", max_iter=1).n_iter_ == 1
+    with pytest.warns(ConvergenceWarning, match=r"^the gradient has fallen to .* in 1 steps, not to"):
+        assert fitted(loss="ce", max_iter=1).n_iter_ == 1
     assert 0 <= optimum.gap < 1e-6
 
 
@@ -70,10 +73,10 @@ def test_the_ridge_of_the_orthogonal_basis_does_not_see_the_scale_of_functions()
 @pytest.mark.parametrize(
     "settings, text",
     [
-        ({"dictionary": "fourier"}, "dictionary = 'fourier'; allowed: monomials, orthogonal, rbf"),
-        ({"loss": "mse"}, "loss = 'mse'; allowed: kd, ce, kd_only, least_squares"),
-        ({"alpha": 1.5}, "alpha = 1.5; allowed: a number of at most 1"),
-        ({"temperature": 0}, "temperature = 0; allowed"),
+        ({"dictionary": "fourier"}, "'dictionary' parameter .*'monomials'.* Got 'fourier' instead"),
+        ({"loss": "mse"}, "'loss' parameter .*'kd_only'.* Got 'mse' instead"),
+        ({"alpha": 1.5}, r"'alpha' parameter .* range \[0.0, 1.0\]. Got 1.5 instead"),
+        ({"temperature": 0}, "'temperature' parameter .* Got 0 instead"),
         ({"loss": "kd"}, "loss = 'kd' needs teacher_logits; give them to fit"),
     ],
 )

@@ -87,11 +87,13 @@ def test_least_norm_where_functions_repeat() -> None:
 @pytest.mark.parametrize(
     "setting, text",
     [
-        ({"degree": 0}, r"EDMDSurrogate: degree = 0; allowed: a number of at least 1"),
-        ({"ridge": -1.0}, r"EDMDSurrogate: ridge = -1.0; allowed: a number of at least 0"),
-        ({"ridge": float("nan")}, r"EDMDSurrogate: ridge = nan"),
-        ({"hidden_components": 0}, r"EDMDSurrogate: hidden_components = 0; allowed"),
-        ({"n_components": "4"}, r"EDMDSurrogate: n_components = '4'; allowed"),
+        ({"degree": 0}, r"'degree' parameter of EDMDSurrogate .* range \[1, inf\). Got 0 instead"),
+        ({"ridge": -1.0}, r"'ridge' parameter .* range \[0.0, inf\). Got -1.0 instead"),
+        ({"ridge": float("nan")}, r"'ridge' parameter .* Got nan instead"),
+        ({"hidden_components": 0}, r"'hidden_components' parameter .* Got 0 instead"),
+        ({"hidden_components": 99}, r"^hidden_components: got 99, allowed: 1 to \d+, the width"),
+        ({"full": "no"}, r"'full' parameter .* Got 'no' instead"),
+        ({"n_components": "4"}, r"'n_components' parameter .* Got '4' instead"),
     ],
 )
 def test_bad_settings_are_named(setting: dict, text: str) -> None:

@@ -147,7 +147,7 @@ def test_a_grid_that_wraps_is_refused() -> None:
 @pytest.mark.parametrize(
     "changes, text",
     [
-        ({"pitch": 0.0}, "pitch: got 0.0, allowed: positive and finite"),
+        ({"pitch": 0.0}, "pitch: got 0 um, allowed: 0.05 to 5 um"),
         ({"distance": math.nan}, "distance: got nan"),
         ({"wavelengths": ()}, "wavelengths: got none"),
         (

@@ -112,7 +112,11 @@ def test_table_of_modes_adds_up():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ridge": 0.0}, "ridge: got 0.0, needs a finite number above 0, or None for GCV"),
+        ({"ridge": 0.0}, r"'ridge' parameter of SpectralStudent .* range \(0.0, inf\) or None. Got 0.0"),
+        ({"ridge": float("inf")}, r"'ridge' parameter .* Got inf"),
+        ({"modes": 2.5}, r"'modes' parameter .* Got 2.5"),
+        ({"landmarks": 2.5}, r"'landmarks' parameter .* Got 2.5"),
+        ({"kernel": "rbf"}, r"'kernel' parameter .* Got 'rbf'"),
         ({"modes": 10}, "modes: got 10, needs 1 to 9, or None for all"),
         ({"landmarks": 11}, "landmarks: got 11, needs 2 to 10"),
     ],

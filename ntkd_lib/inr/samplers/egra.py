@@ -2,6 +2,7 @@
 
 from ntkd_lib.inr.samplers.base import Indices, Sampler, State
 from ntkd_lib.inr.signals import Signal
+from ntkd_lib.ranges import check_number
 
 
 class Egra(Sampler):
@@ -18,6 +19,7 @@ class Egra(Sampler):
 
     def __init__(self, signal: Signal, batch: int, seed: int, *, floor: float = 0.5) -> None:
         """Compute the chances once."""
+        check_number("floor", floor, 0)
         super().__init__(signal, batch, seed)
         self.chances = signal.edges + floor * signal.edges.mean()
 

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ntkd_lib.inr.samplers.base import Indices, PerPoint, Sampler, State, magnitude
 from ntkd_lib.inr.signals import Signal
+from ntkd_lib.ranges import check_number
 
 
 class ErrorMemory(Sampler):
@@ -26,6 +27,8 @@ class ErrorMemory(Sampler):
         self, signal: Signal, batch: int, seed: int, *, even: float = 0.5, power: float = 1.0
     ) -> None:
         """Start with no memory."""
+        check_number("even", even, 0, 1)
+        check_number("power", power, 0, 100)
         super().__init__(signal, batch, seed)
         self.hard, self.power = round((1 - even) * batch), power
         self.memory: PerPoint = torch.full((self.count,), torch.nan, device=self.device)

@@ -2,6 +2,7 @@
 
 from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest, magnitude
 from ntkd_lib.inr.signals import Signal
+from ntkd_lib.ranges import check_number
 
 
 class ErrorMix(Sampler):
@@ -16,6 +17,7 @@ class ErrorMix(Sampler):
 
     def __init__(self, signal: Signal, batch: int, seed: int, *, xi: float = 0.7) -> None:
         """Keep the share."""
+        check_number("xi", xi, 0, 1)
         super().__init__(signal, batch, seed)
         self.hard = round((1 - xi) * batch)
 

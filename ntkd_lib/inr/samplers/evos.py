@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest
 from ntkd_lib.inr.signals import Signal
+from ntkd_lib.ranges import check_number
 
 
 class Evos(Sampler):
@@ -37,6 +38,9 @@ class Evos(Sampler):
         detail: float = 1.0,
     ) -> None:
         """Keep the schedule."""
+        for name, value in (("first", first), ("last", last), ("steps", steps)):
+            check_number(name, value, 1, whole=True)
+        check_number("detail", detail, 0)
         super().__init__(signal, batch, seed)
         self.shape, self.detail = signal.shape, detail
         self.first, self.last, self.steps = first, last, steps

@@ -2,6 +2,7 @@
 
 from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest
 from ntkd_lib.inr.signals import Signal
+from ntkd_lib.ranges import check_number
 
 
 class Expansive(Sampler):
@@ -21,6 +22,7 @@ class Expansive(Sampler):
 
     def __init__(self, signal: Signal, batch: int, seed: int, *, reach: float = 1.0) -> None:
         """Choose the fixed half once."""
+        check_number("reach", reach, 1)
         super().__init__(signal, batch, seed)
         number = batch // 2
         edges = largest(signal.edges, min(self.count, round(reach * number)))

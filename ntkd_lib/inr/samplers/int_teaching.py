@@ -4,6 +4,7 @@ from torch import Tensor
 
 from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest, magnitude
 from ntkd_lib.inr.signals import Signal
+from ntkd_lib.ranges import check_number, check_word
 
 
 class IntTeaching(Sampler):
@@ -27,6 +28,8 @@ class IntTeaching(Sampler):
         self, signal: Signal, batch: int, seed: int, *, incremental: bool = False, longest: int = 50
     ) -> None:
         """Start with no choice."""
+        check_word("incremental", incremental, (True, False))
+        check_number("longest", longest, 1, whole=True)
         super().__init__(signal, batch, seed)
         self.longest = longest if incremental else 1
         self.kept: Tensor | None = None

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest, magnitude
 from ntkd_lib.inr.signals import Signal
+from ntkd_lib.ranges import check_number, check_word
 
 
 class Nint(Sampler):
@@ -46,6 +47,10 @@ class Nint(Sampler):
         staircase: bool = False,
     ) -> None:
         """Keep the schedule."""
+        check_number("xi", xi, 0, 1)
+        check_number("lam", lam, 0)
+        check_number("alpha", alpha, 1, whole=True)
+        check_word("staircase", staircase, (True, False))
         super().__init__(signal, batch, seed)
         self.xi, self.lam, self.alpha = xi, lam, alpha
         self.score, self.staircase = score, staircase

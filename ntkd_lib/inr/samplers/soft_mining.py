@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ntkd_lib.inr.samplers.base import Indices, Sampler, State, magnitude
 from ntkd_lib.inr.signals import Signal
+from ntkd_lib.ranges import check_number
 
 
 class SoftMining(Sampler):
@@ -40,6 +41,10 @@ class SoftMining(Sampler):
         restart: float = 0.1,
     ) -> None:
         """Spread the walkers evenly."""
+        for name, value in (("drift", drift), ("noise", noise)):
+            check_number(name, value, 0)
+        for name, value in (("softness", softness), ("restart", restart)):
+            check_number(name, value, 0, 1)
         super().__init__(signal, batch, seed)
         self.shape = torch.tensor(signal.shape, device=self.device)
         self.drift, self.noise = drift, noise
