@@ -45,6 +45,7 @@ NEEDS = {
     "koopman.classifier": "koopman",
     "koopman.edmd": "koopman",
     "koopman.export": "koopman",
+    "koopman.settings": "koopman",
     "nets.colour_teachers": "nets",
     "nets.resnet": "nets",
     "ntk.blocked": "cluster",
