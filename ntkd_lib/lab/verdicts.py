@@ -1,7 +1,7 @@
 """Verdicts: apply a claim's rule to evidence, exactly as the header of `claims.yml` says."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 from ntkd_lib.lab.claims import Claim, Ordering, RatioAtLeast, SlopeWithin
 from ntkd_lib.lab.evidence import Evidence, Metric
 from ntkd_lib.lab.parameters import TIERS
+from ntkd_lib.lab.recordings import pool_recordings, protocol_key
 from ntkd_lib.lab.rules import Decision, Estimate, decide, decimal_sum, estimate, missed, side
 from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
 
@@ -91,13 +92,15 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     Of several runs of its notebook the first that can decide it does: live before recorded, then the
     larger tier, then the one with more metrics, so that claims a reader compares rest on one run, then
     the later. Where none can, the reason is that of the run that came closest; a run that has not
-    measured what the claim speaks of counts only where none has.
+    measured what the claim speaks of counts only where none has. Recordings of one protocol are pooled; if
+    they contradict each other they are judged one by one, and leave the claim undecided when they disagree.
 
     Args:
         claim: the claim, from a `ClaimBook`.
         evidences: what was measured, by any notebooks.
     """
-    runs = sorted((e for e in evidences if e.notebook == claim.notebook), key=_preference, reverse=True)
+    own = pool_recordings(evidence for evidence in evidences if evidence.notebook == claim.notebook)
+    runs = sorted(own, key=_preference, reverse=True)
     if claim.assessable == "not":
         return _not_assessed(claim, f"cannot be checked here: {claim.why}", runs[0] if runs else None)
     if not runs:
@@ -107,7 +110,21 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     passed = [stage for stage, _ in obstacles]
     best = passed.index(max(passed))
     run, reason = runs[best], obstacles[best][1]
-    return _not_assessed(claim, reason, run) if reason else _decided(claim, run)
+    if reason:
+        return _not_assessed(claim, reason, run)
+    decisive = [other for other, (_, obstacle) in zip(runs, obstacles, strict=True) if not obstacle]
+    return _agreed([_decided(claim, other) for other in decisive if protocol_key(other) == protocol_key(run)])
+
+
+def _agreed(verdicts: Sequence[Verdict]) -> Verdict:
+    """Merge the verdicts by several recordings of one protocol: undecided if they disagree."""
+    dates = " and ".join(dict.fromkeys(verdict.source.date for verdict in verdicts if verdict.source))
+    first = replace(verdicts[0], source=verdicts[0].source and replace(verdicts[0].source, date=dates))
+    words = [verdict.status for verdict in verdicts]
+    if len(set(words)) == 1:
+        return first
+    reason = f"undecided: recordings of {dates} disagree ({', '.join(words)})"
+    return replace(first, status="not assessed", reason=reason, side="")
 
 
 def _preference(run: Evidence) -> tuple[bool, int, int, str]:
