@@ -92,7 +92,7 @@ class Page:
         marked = element(
             "span",
             shown,
-            element("span", f" ({source})", class_="ntkd-source", id=name, role="tooltip"),
+            element("span", f" {source}", class_="ntkd-source", id=name, role="tooltip"),
             class_=f"ntkd-bound ntkd-{kind}",
             tabindex="0",
             aria_describedby=name,

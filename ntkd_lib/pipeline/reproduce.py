@@ -5,7 +5,6 @@ from pathlib import Path
 
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.notebooks import all_notebooks
-from ntkd_lib.pipeline.numbers import check_prose
 from ntkd_lib.pipeline.run import run_target
 from ntkd_lib.pipeline.target import Target, target_of
 
@@ -20,6 +19,8 @@ def reproduce(
     Parameters and the numbers of the prose are checked before anything runs. A notebook that fails does not
     stop the next ones.
     """
+    from ntkd_lib.pipeline.numbers import check_prose  # SciPy and Matplotlib: the command line starts without
+
     check_prose()
     targets = [target_of(notebook, tier, {}) for notebook in all_notebooks()]
     failed = [name for name in (_attempt(target, workers, scheduler, say) for target in targets) if name]
