@@ -17,8 +17,8 @@
 #
 # A hybrid network lets the camera's optics do its one convolution and leaves only two dense layers to a
 # computer. It is less accurate than a digital network. The NTKD paper {cite:p}`ntkd` trains it to imitate the
-# *tangent kernel* of a digital teacher, and reports for MNIST {paper}`91.4 %` with labels alone, {paper}`95.9
-# %` with soft-label distillation (KD) and {paper}`97.3 %` with its own loss (NTKD); for CIFAR-10
+# *tangent kernel* of a digital teacher, and reports for MNIST {paper}`91.4 %` with labels alone,
+# {paper}`95.9 %` with soft-label distillation (KD) and {paper}`97.3 %` with its own loss (NTKD); for CIFAR-10
 # {paper}`56.4, 72.5 and 75.6 %`. This chapter trains the same students on the same data, gives each the same
 # number of trials to choose its settings, and adds the controls that the paper lacks.
 
@@ -85,8 +85,8 @@ gaps = summary.differences(scores)
 #
 # That the tangent kernel closes it is not shown. A teacher helps most where labels are few, and there its
 # soft labels help more than its kernel. Whether the kernel costs accuracy on colour images is open: our NTKD
-# students had another weight decay than those trained on labels or soft labels (settings below), so that
-# their difference cannot be put down to the kernel.
+# students had another learning rate and weight decay than those trained on labels or soft labels (settings
+# below), so that their difference cannot be put down to the kernel.
 #
 # - **Digits.** Over {val}`seeds of ntkd.mnist.ntkd.accuracy` recorded seeds labels alone reach
 #   {val}`ntkd.mnist.none.accuracy :.2f` %, soft-label KD {val}`ntkd.mnist.kd.accuracy :.2f` % and NTKD
@@ -98,7 +98,7 @@ gaps = summary.differences(scores)
 #   @01_ntkd_classification` epochs labels alone reach {val}`ntkd.cifar10.none.accuracy :.1f` %, soft-label KD
 #   {val}`ntkd.cifar10.kd.accuracy :.1f` %, NTKD {val}`ntkd.cifar10.ntkd.accuracy :.1f` % and both losses
 #   together {val}`ntkd.cifar10.ntkd_kd.accuracy :.1f` %. Labels and soft labels were trained with the same
-#   weight decay; NTKD was not.
+#   learning rate and weight decay; NTKD was not.
 # - **Few labels** are where a teacher matters. With {setup}`1 %` of the labels soft labels add
 #   {val}`ntkd.mnist.kd.labels_0.01.accuracy - ntkd.mnist.none.labels_0.01.accuracy :.1f` points on digits and
 #   {val}`ntkd.cifar10.kd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy :.1f` on colour
@@ -107,7 +107,7 @@ gaps = summary.differences(scores)
 #   ntkd.mnist.none.labels_0.01.accuracy` seeds; on colour images it {val}`order of
 #   ntkd.cifar10.ntkd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy` labels alone
 #   ({val}`ntkd.cifar10.ntkd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy :+.1f` points,
-#   again with its own weight decay).
+#   again with its own learning rate and weight decay).
 # - **A stronger teacher:** NTKD students of a wide network of {val}`ntkd.cifar10.strong_teacher.accuracy
 #   @01_teacher_strength_wide :.1f` % end {val}`ntkd.cifar10.ntkd_strong_teacher.accuracy -
 #   ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide :+.2f` points from those of a small one of

@@ -83,8 +83,8 @@ tables.answer(gaps)
 # Whether it is more stable is open. Over {val}`seeds of koopman.mnist.q2.kd.accuracy` seeds the standard
 # deviation of its accuracy is {val}`koopman.mnist.q2.kd.accuracy_std :.2f` points (the paper: {paper}`0.07`)
 # and that of EDMD {val}`koopman.mnist.q2.naive.accuracy_std :.2f`: a ratio of
-# {val}`koopman.mnist.q2.naive.accuracy_std / koopman.mnist.q2.kd.accuracy_std :.1f`, where the paper's
-# numbers give {paper}`1.78`. A section below varies the teacher and the images apart.
+# {val}`koopman.mnist.q2.naive.accuracy_std / koopman.mnist.q2.kd.accuracy_std :.1f`, where the claim's rule
+# asks for {setup}`1.78`. A section below varies the teacher and the images apart.
 
 # %% tags=["hide-input"]
 claim_box(evidence)

@@ -1,5 +1,7 @@
 """Prose holds no measured literal: results are bound to evidence, other numbers are marked or recognised."""
 
+import re
+
 import pytest
 
 from ntkd_lib.pipeline.numbers import Page, check_prose, recorded_runs
@@ -14,6 +16,11 @@ PATHS = [*sorted((ROOT / "notebooks").glob("*.py")), *PAGES, ROOT / "README.md"]
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_measured_literal_stands_in_prose(path):
     assert literals(prose(path)) == []
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_no_line_starts_with_a_percent_sign_which_would_hide_it(path):
+    assert not re.search(r"^\s*%", prose(path), re.MULTILINE)
 
 
 def test_the_numbers_of_the_readme_are_those_of_the_records():
