@@ -110,7 +110,7 @@ gaps = summary.differences(scores)
 #   again with its own learning rate and weight decay).
 # - **A stronger teacher:** NTKD students of a wide network of {val}`ntkd.cifar10.strong_teacher.accuracy
 #   @01_teacher_strength_wide :.1f` % end {val}`ntkd.cifar10.ntkd_strong_teacher.accuracy -
-#   ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide :+.2f` points from those of a small one of
+#   ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide :+.2f` points relative to those of a small one of
 #   {val}`ntkd.cifar10.teacher.accuracy @01_teacher_strength_wide :.1f` % (95 % interval {val}`interval of
 #   ntkd.cifar10.ntkd_strong_teacher.accuracy - ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide :.2f`).
 
@@ -161,7 +161,7 @@ figures.score_table(table)
 # %% [markdown]
 # To keep this run short, the main comparison has {param}`count of seeds` seeds here and controls have
 # {param}`count of control_seeds`. Five seeds of each are recorded by `python -m
-# ntkd_lib.experiments.ntkd_controls.record`, which takes half an hour; verdicts rest on these.
+# ntkd_lib.experiments.ntkd_controls.record`; verdicts rest on these.
 
 # %% tags=["hide-input"]
 ntkd_controls.gap_table(recorded_controls(), "Digits, the recorded run: differences in points, seed by seed")
@@ -179,11 +179,11 @@ ntkd_controls.gap_table(recorded_controls(), "Digits, the recorded run: differen
 #   processor rounds otherwise: on colour images NTKD's seed {setup}`3` was recorded on two processors and
 #   ends at {val}`seed 3 of ntkd.cifar10.ntkd.accuracy @01_ntkd_classification :.2f` and {val}`seed 3 of
 #   ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide :.2f` %.
-# - **Where the ReLU stands matters more than the loss.** The paper does not say where its nonlinearity is.
-#   With no ReLU at all the student is a linear classifier, at {val}`ntkd.mnist.linear.accuracy :.1f` % close
-#   to the paper's number for labels alone. With one between the dense layers only it reaches
-#   {val}`ntkd.mnist.none_hidden.accuracy :.1f` % with labels alone, {val}`ntkd.mnist.kd_hidden.accuracy :.1f`
-#   % with KD and {val}`ntkd.mnist.ntkd_hidden.accuracy :.1f` % with NTKD; with one right after the
+# - **Where the ReLU is matters more than the loss.** The paper does not say where its nonlinearity is. With
+#   no ReLU at all the student is a linear classifier, at {val}`ntkd.mnist.linear.accuracy :.1f` % close to
+#   the paper's number for labels alone. With one between the dense layers only it reaches
+#   {val}`ntkd.mnist.none_hidden.accuracy :.1f` % with labels alone, {val}`ntkd.mnist.kd_hidden.accuracy
+#   :.1f` % with KD and {val}`ntkd.mnist.ntkd_hidden.accuracy :.1f` % with NTKD; with one right after the
 #   subtraction of the two captures {val}`ntkd.mnist.none.accuracy @cpu/01_ntkd_classification :.1f` % with
 #   labels alone. The last form is our main student, since the published optical classifiers nearest to this
 #   one rectify after the subtraction {cite:p}`optical_kd`.
@@ -401,7 +401,7 @@ ntkd_controls.estimate_table(estimates)
 # 1,000 filters fit into memory; the limit is a closed form. Regression makes rows of one column comparable,
 # but the live run sees only a few hundred training images, so its numbers lie below the paper's. With the
 # 45,000 images that students train on, the limit reaches {val}`ntkd.random.cifar10.infinite.accuracy :.1f` %
-# on CIFAR-10 (table below): the paper's last row is reproduced. Non-negative PSFs never let the ReLU act:
+# on CIFAR-10; the table below has the paper's last row beside it. Non-negative PSFs never let the ReLU act:
 # beyond eight of them nothing is gained, as the student stays a linear classifier. The rise that the paper
 # reports needs captures whose mean is subtracted, or signed filters, as the limit has.
 
@@ -462,7 +462,7 @@ ntkd_controls.gap_table(controls.few_labels(run), "Few labels, this run: differe
 #
 # Theory (arXiv 2606.09792) says that no incoherent mask beats a plain lens when every pixel is read out;
 # masks should gain where detectors are few. So the read-out is averaged over larger and larger detectors, and
-# a lens with as many values stands beside it. With 4,096 values on colour images the filters are far ahead:
+# a lens with as many values is shown beside it. With 4,096 values on colour images the filters are far ahead:
 # {val}`ntkd.cifar10.ntkd.accuracy :.1f` against {val}`ntkd.cifar10.ideal_lens.accuracy :.1f` %, both with
 # NTKD (recorded). That does not contradict the theory, since our lens is read out through pixels so large
 # that as few values remain, and the back end is small.

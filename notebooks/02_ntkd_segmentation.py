@@ -70,14 +70,14 @@ gaps = summary.differences(scores)
 #   of ntkd.carvana.ntkd.miou - ntkd.carvana.none.miou :.2f` points) NTKD {val}`order of
 #   ntkd.carvana.ntkd.miou - ntkd.carvana.none.miou` masks alone.
 # - **Soft labels:** {val}`ntkd.carvana.kd.miou :.1f` %, {val}`ntkd.carvana.kd.miou - ntkd.carvana.ntkd.miou
-#   :+.1f` points from NTKD and ahead of it in {val}`wins of ntkd.carvana.kd.miou - ntkd.carvana.ntkd.miou`
-#   seeds.
+#   :+.1f` points relative to NTKD and ahead of it in {val}`wins of ntkd.carvana.kd.miou -
+#   ntkd.carvana.ntkd.miou` seeds.
 # - **Equal time:** masks alone, trained for as long as NTKD takes, reach {val}`ntkd.carvana.none_long.miou
 #   :.1f` %.
 # - **Optics:** trained filters score {val}`ntkd.carvana.none.miou - ntkd.carvana.random_frozen.miou :+.1f`
-#   points from random ones ({val}`interval of ntkd.carvana.none.miou - ntkd.carvana.random_frozen.miou :.1f`)
-#   and {val}`ntkd.carvana.none.miou - ntkd.carvana.lens.miou :+.1f` points from an ideal lens, which reads
-#   out slightly fewer values.
+#   points relative to random ones ({val}`interval of ntkd.carvana.none.miou - ntkd.carvana.random_frozen.miou
+#   :.1f`) and {val}`ntkd.carvana.none.miou - ntkd.carvana.lens.miou :+.1f` points relative to an ideal lens,
+#   which reads out slightly fewer values.
 #
 # Why the paper's student ends at {paper}`74.3 %` without transfer we cannot know.
 

@@ -90,8 +90,8 @@ claim_box(evidence)
 # - **Sixteen trained gains with a frozen back end:** {val}`ntkd.fab.mnist.calibration.accuracy :.2f` %. A
 #   wrong gain per capture is thus most of the loss.
 # - **More training without errors:** {val}`ntkd.fab.mnist.clean_ft.accuracy :.1f` %,
-#   {val}`ntkd.fab.mnist.clean_ft.accuracy - ntkd.fab.mnist.uncompensated.accuracy :+.1f` points from no
-#   recovery.
+#   {val}`ntkd.fab.mnist.clean_ft.accuracy - ntkd.fab.mnist.uncompensated.accuracy :+.1f` points relative to
+#   no recovery.
 #
 # Before compensation an NTKD student loses {val}`ntkd.fab.mnist.kd.drop - ntkd.fab.mnist.ntkd.drop :.1f`
 # points less than a soft-label one on average, on {val}`wins of ntkd.fab.mnist.kd.drop -

@@ -60,8 +60,8 @@ tables.answer(gaps)
 # degree 2:
 #
 # - **Against the paper:** {val}`koopman.mnist.q2.kd.accuracy :.2f` % on MNIST where the paper has
-#   {paper}`95.98 %`, and {val}`koopman.mnist.q3.kd.accuracy :.2f` % at degree 3 where it has {paper}`96.77
-#   %`.
+#   {paper}`95.98 %`, and {val}`koopman.mnist.q3.kd.accuracy :.2f` % at degree 3 where it has
+#   {paper}`96.77 %`.
 # - **Against least squares between the network's layers:** {val}`koopman.mnist.q2.kd.accuracy -
 #   koopman.mnist.q2.naive.accuracy :+.1f` points on MNIST and {val}`koopman.fashion.q2.kd.accuracy -
 #   koopman.fashion.q2.naive.accuracy :+.1f` on Fashion-MNIST, ahead in {val}`wins of

@@ -16,7 +16,7 @@ from ntkd_lib.lab.evidence import DataState, Evidence, Metric, save_evidence
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.outcome import all_verdicts
-from tests.setup.project import ROOT
+from tests.setup.project import ROOT, copy_book
 
 CHAPTER, SCOREBOARD = "01_ntkd_classification", "00_scoreboard"
 TIER = "cpu"
@@ -30,10 +30,7 @@ def copy_project(root):
     for name in SOURCES:
         shutil.copyfile(ROOT / name, root / name)
     leave_out_reference(root / "_toc.yml")
-    shutil.copytree(ROOT / "book", root / "book")
-    for page in (root / "book").rglob("*.md"):  # the small project has no recorded runs
-        page.write_text(re.sub(r"\{val\}`[^`]+`", "1", page.read_text(encoding="utf-8")), encoding="utf-8")
-    shutil.copytree(ROOT / "results/benchmarks", root / "results/benchmarks")
+    copy_book(root)
     renew_manifest()
     (root / "notebooks").mkdir()
     for name in (CHAPTER, SCOREBOARD):

@@ -18,7 +18,7 @@ def test_no_measured_literal_stands_in_prose(path):
     assert literals(prose(path)) == []
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_line_starts_with_a_percent_sign_which_would_hide_it(path):
     assert not re.search(r"^\s*%", prose(path), re.MULTILINE)
 

@@ -7,22 +7,26 @@ from dataclasses import replace
 import pytest
 
 from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.pipeline import reproduce as module
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import find_notebook
 from tests.book.fake import leave_out_reference
 from tests.pipeline.toy import NAME, REPOSITORY
+from tests.setup.project import copy_book
 
 
 @pytest.fixture
-def with_book(own):
+def with_book(own, monkeypatch):
     """Give the run project the book's sources, and its notebook a place in the contents."""
-    shutil.copytree(REPOSITORY / "book", own.root / "book")
-    shutil.copytree(REPOSITORY / "results/benchmarks", own.root / "results/benchmarks")
+    copy_book(own.root)
     shutil.copyfile(REPOSITORY / "_config.yml", own.root / "_config.yml")
     contents = (REPOSITORY / "_toc.yml").read_text(encoding="utf-8")
     (own.root / "_toc.yml").write_text(contents.replace("01_ntkd_classification", NAME), encoding="utf-8")
     leave_out_reference(own.root / "_toc.yml")
+    with monkeypatch.context() as patch:
+        patch.setenv("NTKD_ROOT", str(own.root))
+        renew_manifest()
     return own
 
 

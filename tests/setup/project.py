@@ -1,6 +1,7 @@
 """The files of the project, for tests that look at its own text."""
 
 import ast
+import re
 import shutil
 import subprocess
 from functools import cache
@@ -34,3 +35,11 @@ def python_files(*folders):
 def tree(path):
     """Return the syntax tree of a file of the project."""
     return ast.parse((ROOT / path).read_text(encoding="utf-8"), filename=str(path))
+
+
+def copy_book(root):
+    """Copy the book, with 1 for the numbers of recorded runs, and the benchmark that a page shows."""
+    shutil.copytree(ROOT / "book", root / "book")
+    shutil.copytree(ROOT / "results/benchmarks", root / "results/benchmarks")
+    for page in (root / "book").rglob("*.md"):
+        page.write_text(re.sub(r"\{val\}`[^`]+`", "1", page.read_text(encoding="utf-8")), encoding="utf-8")
