@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
+from ntkd_lib.imports import extra
+
+with extra("companion"):
+    import click
 
 from ntkd_lib.pipeline.cli_errors import OneLineGroup
 

@@ -229,30 +229,31 @@ def check_in_browser(html: Path, shots: Path, program: str) -> list[str]:
     problems: list[str] = []
     with browsing(program) as browser:
         for page in _own_pages(html):
-            problems += _open_problems(browser, page, shots)
+            problems += _open_problems(browser, html, page, shots)
         problems += _search_problems(browser, html)
         problems += _switch_problems(browser, html)
     return problems
 
 
 def _own_pages(html: Path) -> list[Path]:
-    return sorted(path for path in html.glob("*.html") if path.stem not in GENERATED)
+    pages = (path for path in html.rglob("*.html") if "_static" not in path.parts)
+    return sorted(path for path in pages if path.stem not in GENERATED)
 
 
 def _pictured(name: str) -> bool:
     return name == "index.html" or name[:2].isdigit()
 
 
-def _open_problems(browser: Browser, page: Path, shots: Path) -> Iterator[str]:
+def _open_problems(browser: Browser, html: Path, page: Path, shots: Path) -> Iterator[str]:
     for scheme, words in product(SCHEMES, WINDOWS):
         browser.prefer(scheme)
         browser.resize(*WINDOWS[words])
         seen = browser.open(page.absolute().as_uri())
-        where = f"{page.name} ({words}, {scheme})"
+        where = f"{page.relative_to(html)} ({words}, {scheme})"
         yield from (f"{where}: error in the console: {error}" for error in seen.errors)
         yield from (f"{where}: asks another host for {address}" for address in seen.outside)
         yield from (f"{where}: {problem}" for problem in _look_problems(browser))
-        if _pictured(page.name):
+        if _pictured(str(page.relative_to(html))):
             write_bytes(shots / f"{page.stem}-{words}-{scheme}.png", browser.screenshot())
 
 

@@ -60,6 +60,7 @@ NEEDS = {
     "spectral.student": "spectral",
 }
 CALLS = {
+    "companion": "from ntkd_lib.pipeline.cli import main",
     "data": "from ntkd_lib.data.tables import load_table; load_table('diabetes')",
     "inr": "import numpy as np; from ntkd_lib.inr import surface; surface(np.zeros((2, 2, 2)))",
     "koopman": "from ntkd_lib.koopman import to_onnx; to_onnx(None)",
