@@ -3,11 +3,11 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
 from ntkd_lib.ntk.checks import check_model
+from ntkd_lib.ntk.functional import call_with
 from ntkd_lib.optics.student import HybridStudent
 
 EPSILON = 0.01
@@ -33,7 +33,7 @@ def perturbed_trace(
         name: p + EPSILON * torch.randn_like(p) if p.requires_grad else p
         for name, p in student.named_parameters()
     }
-    return (functional_call(student, moved, (images,)) - logits).square().sum(1) / EPSILON**2
+    return (call_with(student, moved, (images,)) - logits).square().sum(1) / EPSILON**2
 
 
 def build(settings: Settings, teacher: Teacher) -> Objective:

@@ -1,10 +1,10 @@
 """Labels only, under filters that are shaken afresh at every step: error-aware ("vaccinated") training."""
 
 from torch import Tensor
-from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
+from ntkd_lib.ntk.functional import call_with
 from ntkd_lib.optics.student import HybridStudent
 from ntkd_lib.optics.vaccine import shaken_filters
 
@@ -26,7 +26,7 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
 
     def objective(student: HybridStudent, batch: Batch) -> Tensor:
         filters = shaken_filters(student.front.filters, strength)
-        logits = functional_call(student, {"front.filters": filters}, (batch.images,))
+        logits = call_with(student, {"front.filters": filters}, (batch.images,))
         return cross_entropy(logits, batch.labels)
 
     return objective

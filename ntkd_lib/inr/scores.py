@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkd_lib.inr.stack import DenseStack, Pass, add
-from ntkd_lib.ntk.functional import tangent
+from ntkd_lib.ntk.functional import call_with, tangent
 
 KEEP = 2**30  # bytes of activations that a refresh keeps between its two passes
 
@@ -107,12 +107,10 @@ def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> Moved:
 
 def _push(net: nn.Module, trained: dict[str, Tensor], points: Tensor, direction: list[Tensor]) -> Tensor:
     """Compute ``J v`` in forward mode, or by two reverse passes where PyTorch has no rule for that."""
-    if len(list(net.named_modules(remove_duplicate=False))) > len(list(net.modules())):
-        return _push_twice(net, trained, points, direction)  # functional_call breaks modules with two names
     place = {name: p.detach() for name, p in trained.items()}
     along = dict(zip(trained, direction, strict=True))
     try:
-        return tangent(lambda p: torch.func.functional_call(net, p, (points,)), place, along).detach()
+        return tangent(lambda p: call_with(net, p, (points,)), place, along).detach()
     except (NotImplementedError, RuntimeError):
         return _push_twice(net, trained, points, direction)
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.func import functional_call, jacrev, vmap
+from torch.func import jacrev, vmap
 
-from ntkd_lib.ntk.functional import located, plain_operations, split_parameters, unmoved
+from ntkd_lib.ntk.functional import call_with, located, plain_operations, split_parameters, unmoved
 
 
 def jacobian(
@@ -28,7 +28,7 @@ def jacobian(
     moving, rest = split_parameters(model, names)
 
     def output(parameters: dict[str, Tensor], sample: Tensor) -> Tensor:
-        return functional_call(model, (parameters, rest), (sample[None],))[0]
+        return call_with(model, (parameters, rest), (sample[None],))[0]
 
     with located(model):
         rows = vmap(jacrev(output), in_dims=(None, 0))(moving, inputs)

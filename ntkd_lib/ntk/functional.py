@@ -10,7 +10,7 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 from torch.backends import mha
-from torch.func import jvp
+from torch.func import functional_call, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import CheckpointFunction
 
@@ -40,6 +40,31 @@ def split_parameters(model: nn.Module, names: Iterable[str] | None = None) -> tu
     }
     everything = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     return moving, {name: value for name, value in everything.items() if name not in moving}
+
+
+def call_with(
+    model: nn.Module, parameters: Parameters | tuple[Parameters, ...], inputs: tuple[Tensor, ...]
+) -> Tensor:
+    """Run a network with other parameters and buffers, and leave it as it was.
+
+    ``torch.func.functional_call`` alone leaves the other parameters in a module that has two names.
+
+    Args:
+        model: Network.
+        parameters: Parameters and buffers by name, in one or several parts.
+        inputs: Inputs.
+
+    Returns:
+        Outputs.
+    """
+    layers = list(model.modules())
+    twice = len(layers) < len(list(model.named_modules(remove_duplicate=False)))
+    own = [(part, dict(part)) for layer in layers for part in (layer._parameters, layer._buffers) if twice]
+    try:
+        return functional_call(model, parameters, inputs)
+    finally:
+        for part, before in own:
+            part.update(before)
 
 
 def tangent(function: Callable[[Parameters], Tensor], point: Parameters, direction: Parameters) -> Tensor:

@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float, Num, Shaped
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor, nn
-from torch.func import functional_call, vjp, vmap
+from torch.func import vjp, vmap
 
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import MEMORY, survey
-from ntkd_lib.ntk.functional import Parameters, located, split_parameters, tangent
+from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.products import refuse_shared_padding
@@ -131,7 +131,7 @@ class NTKOperator(LinearOperator):
 
     def _output(self, samples: Tensor) -> tuple[Callable[[Parameters], Tensor], Parameters]:
         moving, rest = split_parameters(self.model)
-        return lambda p: functional_call(self.model, (p, rest), (samples,)), moving
+        return lambda p: call_with(self.model, (p, rest), (samples,)), moving
 
     def _gathered(self, moved: Float[Tensor, "q n c"], columns: int) -> Float[Tensor, "rows k"]:
         if self.kind == "full":

@@ -9,9 +9,9 @@ from collections import Counter
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.func import functional_call, vjp, vmap
+from torch.func import vjp, vmap
 
-from ntkd_lib.ntk.functional import Parameters, located, split_parameters, tangent
+from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent
 from ntkd_lib.ntk.kinds import Kind
 
 
@@ -36,7 +36,7 @@ def products_kernel(
     moving, rest = split_parameters(model)
 
     def output(parameters: Parameters, samples: Tensor) -> Tensor:
-        return functional_call(model, (parameters, rest), (samples,))
+        return call_with(model, (parameters, rest), (samples,))
 
     def columns(sample: Tensor) -> Tensor:
         logits, pull = vjp(lambda p: output(p, sample[None]), moving)

@@ -37,38 +37,32 @@ def student_trace_ntk(
     Args:
         student: Student; the front end's parameters count if they are trained.
         images: Batch of images.
-        probe: Whether the first kernel of a student (and the first after parameters were frozen or released)
-            is compared with plain autograd on two single images.
+        probe: Whether the first closed form of a student (and the first after parameters were frozen or
+            released), and every general kernel, is compared with plain autograd on two single images.
 
     Returns:
         Symmetric kernel. If the closed form fails the comparison, a warning says so and the general kernel
         takes over for this student.
-
-    Raises:
-        ProbeError: The general kernel differs from autograd too. Like any refusal of a student that has no
-            tangent kernel of single images, such as one with dropout in training, it is a ``ValueError``.
     """
     trained = tuple(p.requires_grad for p in student.parameters())
     before = _compared.get(student)
     layers = _closed_form(student) if before != (trained, False) else None
-    kernel = _kernel(student, images, layers)
+    if layers is None:
+        return empirical_ntk(student, images, kind="trace", probe=probe)
+    kernel = _closed_kernel(student, images, layers)
     if probe and (before is None or before[0] != trained):
         try:
             check_kernel(student, kernel, images)
         except ProbeError as error:
-            if layers is None:
-                raise
-            warnings.warn(
-                f"closed form of the student's kernel: {error}; taking the general one", stacklevel=2
-            )
-            layers, kernel = None, _kernel(student, images, None)
-        _compared[student] = trained, layers is not None
+            text = f"closed form of the student's kernel: {error}; taking the general one"
+            warnings.warn(text, stacklevel=2)
+            _compared[student] = trained, False
+            return empirical_ntk(student, images, kind="trace")
+        _compared[student] = trained, True
     return kernel
 
 
-def _kernel(student: HybridStudent, images: Tensor, layers: Layers | None) -> Tensor:
-    if layers is None:
-        return empirical_ntk(student, images, kind="trace")
+def _closed_kernel(student: HybridStudent, images: Tensor, layers: Layers) -> Tensor:
     front = student.front
     if not (isinstance(front, SignedFrontEnd) and front.filters.requires_grad):
         return _dense_part(layers, front(images))[0]

@@ -369,3 +369,15 @@ def test_same_call_twice_gives_the_same_bits() -> None:
     torch.manual_seed(7)
     model, x = lenet(), torch.randn(3, 1, 28, 28)
     assert torch.equal(empirical_ntk(model, x, kind="trace"), empirical_ntk(model, x, kind="trace"))
+
+
+@pytest.mark.parametrize("method", ["structured", "contraction", "products"])
+def test_a_module_with_two_names_keeps_its_own_parameters(method):
+    torch.manual_seed(0)
+    shared = nn.Linear(4, 4)
+    model, x = nn.Sequential(shared, nn.ReLU(), shared, nn.ReLU(), nn.Linear(4, 2)).double(), torch.rand(5, 4)
+    before = list(model.parameters())
+    kernel = empirical_ntk(model, x.double(), kind="trace", method=method)
+    assert all(a is b for a, b in zip(before, model.parameters(), strict=True))
+    exact = reference_ntk(model, x.double()).diagonal(dim1=2, dim2=3).sum(-1)
+    torch.testing.assert_close(kernel, exact)

@@ -3,10 +3,10 @@
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from ntkd_lib.ntk.checks import check_model
-from ntkd_lib.ntk.functional import Parameters, located, split_parameters, tangent
+from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent
 from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.products import refuse_shared_padding
 from ntkd_lib.ntk.sketches.hashing import key_of, signs
@@ -48,7 +48,7 @@ def jvp_features(
     still = _still_rows(model)
 
     def derivative(direction: Parameters) -> Tensor:
-        return tangent(lambda p: functional_call(model, (p, rest), (x,)), moving, direction)
+        return tangent(lambda p: call_with(model, (p, rest), (x,)), moving, direction)
 
     parts = []
     for start in range(0, count, chunk):
