@@ -1,13 +1,14 @@
 """Hash what Python code does: the sources of modules and of all that they import.
 
-Modules are found by path and parsed, never imported. Comments, docstrings and formatting do not count.
+Modules are found by path and parsed, never imported. Comments, docstrings and formatting do not count. Names
+that a module exports on first use (``__getattr__``) are followed into the modules that its source names.
 """
 
 import ast
 import importlib
 import importlib.util
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from ntkd_lib.lab.digest import digest_json, sha256_bytes
 
 LIBRARY = "ntkd_lib"
 _NOT_FOUND = "module {!r} is not found; a work function lives in an importable module"
+_HIDDEN = (
+    "module {!r} exports {!r} on first use, from a place that its source does not name; import it from there"
+)
 
 
 class SourceError(ValueError):
@@ -24,22 +28,38 @@ class SourceError(ValueError):
 @dataclass(frozen=True)
 class _Module:
     digest: str
-    candidates: tuple[str, ...]  # dotted names that its imports may mean
+    package: str
+    candidates: tuple[str, ...]  # dotted names that its code may mean
+    lazy: "_Exports | None" = None
 
 
-def source_digest(modules: Iterable[str], *, fresh: bool = False) -> str:
+@dataclass(frozen=True)
+class _Exports:
+    """What the source of a module with ``__getattr__`` says of names that it does not bind."""
+
+    bound: frozenset[str]
+    homes: dict[str, tuple[str, ...]] = field(hash=False)  # texts beside a name in a literal mapping
+    texts: tuple[str, ...] = ()  # all texts that may name a module
+
+
+def source_digest(modules: Iterable[str], *, script: Path | None = None, fresh: bool = False) -> str:
     """Hash the normalised sources of modules and of everything they import statically.
 
     Followed are imports within the top-level packages of `modules` and within `ntkd_lib`.
 
     Args:
+        script: a file whose imports are followed too, and which is not hashed itself.
         fresh: look at the files again instead of at what this process saw first.
     """
     names = tuple(sorted(set(modules)))
-    return digest_json(module_sources(names, fresh=True)) if fresh else _remembered_digest(names)
+    if fresh or script:
+        return digest_json(module_sources(names, script=script, fresh=fresh))
+    return _remembered_digest(names)
 
 
-def module_sources(modules: Iterable[str], *, fresh: bool = False) -> dict[str, str]:
+def module_sources(
+    modules: Iterable[str], *, script: Path | None = None, fresh: bool = False
+) -> dict[str, str]:
     """Hash each source that the modules depend on.
 
     A process runs the code that it loaded first, so what was seen first is remembered by name.
@@ -60,19 +80,49 @@ def module_sources(modules: Iterable[str], *, fresh: bool = False) -> dict[str, 
     if missing := [name for name, module in found.items() if module is None]:
         raise SourceError(_NOT_FOUND.format(missing[0]))
     pending = [*named]
+    if script:
+        found["__main__"] = _parse("__main__", script, _state(script))
+        pending.append("__main__")
     while pending:
         for name in _within(_uses(pending.pop(), found), roots):
             if name not in found:
                 found[name] = read(name)
                 pending.append(name)
+    found.pop("__main__", None)
     return {name: found[name].digest for name in sorted(found) if found[name] is not None}
 
 
 def _uses(name: str, found: dict[str, _Module | None]) -> Iterator[str]:
+    """List the modules that a module may import; each is looked up in `found` before the next comes."""
     module = found[name]
-    for dotted in (name, *(module.candidates if module else ())):
+    queue = [name, *(module.candidates if module else ())]
+    for dotted in queue:  # grows by the homes of names that are exported on first use
         parts = dotted.split(".")
-        yield from (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+        for count in range(1, len(parts) + 1):
+            inner = ".".join(parts[:count])
+            yield inner
+            if found.get(inner) is None:
+                holder = found.get(".".join(parts[: count - 1]))
+                homes = yield from _homes(holder, ".".join(parts[: count - 1]), parts[count - 1], found)
+                queue += [new for new in homes if new not in queue]
+
+
+def _homes(
+    holder: _Module | None, dotted: str, name: str, found: dict[str, _Module | None]
+) -> Generator[str, None, list[str]]:
+    """List where a name that a module does not bind itself may come from."""
+    if holder is None or holder.lazy is None or name in holder.lazy.bound or name.startswith("__"):
+        return []
+    homes = []
+    for text in holder.lazy.homes.get(name, holder.lazy.texts):
+        for place in (f"{holder.package}.{text.lstrip('.')}", text):
+            yield place
+            if found.get(place) is not None and not f"{dotted}.".startswith(f"{place}."):
+                homes.append(place if name == "*" else f"{place}.{name}")
+                break
+    if not homes and name != "*":
+        raise SourceError(_HIDDEN.format(dotted, name))
+    return homes
 
 
 def _within(names: Iterable[str], roots: frozenset[str]) -> Iterator[str]:
@@ -95,10 +145,12 @@ def _remembered(name: str) -> _Module | None:
 
 def _read(name: str) -> _Module | None:
     path = _find(name)
-    if path is None:
-        return None
+    return None if path is None else _parse(name, path, _state(path))
+
+
+def _state(path: Path) -> tuple[int, ...]:
     state = path.stat()
-    return _parse(name, path, (state.st_ino, state.st_mtime_ns, state.st_size))
+    return state.st_ino, state.st_mtime_ns, state.st_size
 
 
 def _find(name: str) -> Path | None:
@@ -143,17 +195,72 @@ def _parse(name: str, path: Path, version: tuple[int, ...]) -> _Module:  # noqa:
         place = f"line {getattr(error, 'lineno', None) or 1}: {getattr(error, 'msg', error)}"
         raise SourceError(f"module {name!r} cannot be parsed: {place}") from error
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    candidates = sorted({dotted for node in ast.walk(tree) for dotted in _imported(node, package)})
-    return _Module(sha256_bytes(_normalised(tree).encode()), tuple(candidates))
+    imports: dict[str, set[str]] = {}
+    for local, dotted in (pair for node in ast.walk(tree) for pair in _imported(node, package)):
+        imports.setdefault(local, set()).add(dotted)
+    candidates = {*_chains(tree, imports)}.union(*imports.values())
+    lazy = _exports(tree)
+    digest = sha256_bytes(_normalised(tree).encode())
+    return _Module(digest, package, tuple(sorted(candidates)), lazy)
 
 
-def _imported(node: ast.AST, package: str) -> Iterator[str]:
+def _imported(node: ast.AST, package: str) -> Iterator[tuple[str, str]]:
+    """List the names that an import binds, or could, with the dotted name that each stands for."""
     if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
+        for alias in node.names:
+            yield alias.asname or f"{alias.name} ", alias.name  # a plain import binds its first part alone
+            if not alias.asname:
+                top = alias.name.partition(".")[0]
+                yield top, top
     elif isinstance(node, ast.ImportFrom):
         base = _absolute(node, package)
-        yield base
-        yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
+        yield f"{base} ", base
+        for alias in node.names:
+            yield (f"{base}.* " if alias.name == "*" else alias.asname or alias.name), f"{base}.{alias.name}"
+
+
+def _chains(tree: ast.AST, imports: dict[str, set[str]]) -> Iterator[str]:
+    """List imported names with the attributes that are read from them; `.*` where one is used as a value."""
+    inner = set()
+    for node in ast.walk(tree):
+        parts, root = [], node
+        while isinstance(root, ast.Attribute):
+            parts.append(root.attr)
+            root = root.value
+            inner.add(id(root))
+        if isinstance(root, ast.Name) and root.id in imports and (parts or id(root) not in inner):
+            yield from (".".join([dotted, *reversed(parts or ["*"])]) for dotted in imports[root.id])
+
+
+def _exports(tree: ast.Module) -> _Exports | None:
+    bound = frozenset(name for node in tree.body for name in _bound(node))
+    if "__getattr__" not in bound:
+        return None
+    homes: dict[str, tuple[str, ...]] = {}
+    for mapping in (node for node in ast.walk(tree) if isinstance(node, ast.Dict)):
+        for key, value in zip(mapping.keys, mapping.values, strict=True):
+            if isinstance(key, ast.Constant) and (texts := _texts(value)):
+                homes[key.value] = (*homes.get(key.value, ()), *texts)
+    return _Exports(bound, homes, _texts(tree))
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+        return
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+            yield inner.id
+        elif not isinstance(inner, ast.Lambda):
+            yield from _bound(inner)
+
+
+def _texts(tree: ast.AST) -> tuple[str, ...]:
+    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    plain = {text for text in texts if isinstance(text, str) and text.lstrip(".")}
+    return tuple(sorted(text for text in plain if all(p.isidentifier() for p in text.lstrip(".").split("."))))
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

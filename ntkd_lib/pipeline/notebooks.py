@@ -1,6 +1,5 @@
 """Find the tracked notebooks and read their headers, without opening them with jupytext."""
 
-import ast
 import importlib
 import importlib.util
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import yaml
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.layout import project_root
 from ntkd_lib.lab.parameters import Parameters
-from ntkd_lib.lab.sources import source_digest
+from ntkd_lib.lab.sources import SourceError, source_digest
 from ntkd_lib.pipeline.errors import PipelineError, nearest, one_line
 
 PATTERN = "[0-9][0-9]_*.py"
@@ -119,29 +118,14 @@ def _attribute(notebook: NotebookSource, module: str, name: str) -> Any:
         raise PipelineError(f"{dotted} has no {name!r}") from error
 
 
-def code_digest(notebook: NotebookSource) -> str:
+def code_digest(notebook: NotebookSource, *, fresh: bool = False) -> str:
     """Hash the library and experiment code that a notebook depends on, except for its cells' work."""
     modules = (f"{notebook.experiment}.{part}" for part in ("parameters", "plan", "summary"))
-    return source_digest({name for name in {*_imported_names(notebook), *modules} if _is_module(name)})
-
-
-def _imported_names(notebook: NotebookSource) -> set[str]:
+    named = {name for name in modules if _is_module(name)}
     try:
-        tree = ast.parse(notebook.path.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        raise PipelineError(f"{notebook.shown_path} line {error.lineno}: {error.msg}") from error
-    names = {name for node in ast.walk(tree) for name in _imports(node)}
-    tops = {"ntkd_lib", notebook.experiment.partition(".")[0]}
-    return {name for name in names if name.partition(".")[0] in tops}
-
-
-def _imports(node: ast.AST) -> list[str]:
-    """List what a statement imports; `from a import b` may mean the module `a.b`."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module:
-        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return []
+        return source_digest(named, script=notebook.path, fresh=fresh)
+    except SourceError as error:
+        raise PipelineError(str(error).replace("module '__main__'", notebook.shown_path)) from error
 
 
 def _is_module(dotted: str) -> bool:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from textwrap import dedent
 
 import pytest
 
@@ -153,3 +154,98 @@ def test_keys_load_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+LAZY = {
+    "a literal mapping": """\
+        from importlib import import_module
+
+        _HOMES = {"loss": "losses", "other": "unrelated"}
+
+
+        def __getattr__(name):
+            return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        """,
+    "made by a function": """\
+        from ntkd_lib.imports import lazy_exports
+
+        __getattr__, __dir__ = lazy_exports(__name__, {"loss": "losses", "other": "unrelated"})
+        """,
+    "pairs": """\
+        _HOMES = {"loss": (".losses", "loss"), "other": (".unrelated", "other")}
+
+
+        def __getattr__(name):
+            module, name = _HOMES[name]
+            return getattr(__import__(__name__ + module, fromlist=["x"]), name)
+        """,
+    "no mapping": """\
+        def __getattr__(name):
+            from importlib import import_module
+
+            module = "losses" if name == "loss" else "unrelated"
+            return getattr(import_module("." + module, __name__), name)
+        """,
+}
+USES = [
+    "from {0} import loss\n\n\ndef use():\n    return loss",
+    "from {0} import loss as the_loss",
+    "from . import loss",
+    "import {0} as toy\n\n\ndef use():\n    return toy.loss(1)",
+    "import {0}\n\n\ndef use():\n    return {0}.loss(1)",
+    "import {0} as toy\n\n\ndef use(name):\n    return getattr(toy, name)",
+    "from {0} import *",
+]
+
+
+def write(toy, file, text):
+    (toy.root / toy.name / file).write_text(text)
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("exports", LAZY)
+def test_names_that_a_package_exports_on_first_use_are_followed(toy, exports, use):
+    write(toy, "__init__.py", dedent(LAZY[exports]))
+    write(toy, "viewer.py", use.format(toy.name) + "\n")
+    before = source_digest([f"{toy.name}.viewer"], fresh=True)
+    toy.edit("losses.py", "** 2", "** 3")
+    assert source_digest([f"{toy.name}.viewer"], fresh=True) != before
+
+
+def test_only_the_home_of_an_exported_name_is_followed(toy):
+    write(toy, "__init__.py", dedent(LAZY["made by a function"]))
+    write(toy, "viewer.py", "from . import other\n")
+    assert f"{toy.name}.losses" not in module_sources([f"{toy.name}.viewer"], fresh=True)
+    assert f"{toy.name}.unrelated" in module_sources([f"{toy.name}.viewer"], fresh=True)
+
+
+def test_exported_names_are_followed_through_two_packages(toy):
+    (toy.root / toy.name / "inner").mkdir()
+    (toy.root / toy.name / "inner/__init__.py").write_text(dedent(LAZY["pairs"]).replace('"."', '".."'))
+    (toy.root / toy.name / "inner/losses.py").write_text("from ..shared import scale as loss\n")
+    write(toy, "__init__.py", dedent(LAZY["made by a function"]).replace('"losses"', '"inner"'))
+    write(toy, "viewer.py", "from . import loss\n")
+    assert f"{toy.name}.shared" in module_sources([f"{toy.name}.viewer"], fresh=True)
+
+
+def test_a_name_from_a_place_that_no_source_names_is_said_in_one_line(toy):
+    write(toy, "__init__.py", "def __getattr__(name):\n    return globals()[name[::-1]]\n")
+    write(toy, "viewer.py", "from . import loss\n")
+    with pytest.raises(SourceError, match=rf"^module '{toy.name}' exports 'loss' on first use, from a place"):
+        source_digest([f"{toy.name}.viewer"], fresh=True)
+
+
+def test_the_library_s_own_exports_are_followed(toy):
+    write(toy, "viewer.py", "from ntkd_lib.ntk import empirical_ntk\n")
+    names = module_sources([f"{toy.name}.viewer"], fresh=True)
+    assert "ntkd_lib.ntk.empirical" in names
+    assert "ntkd_lib.ntk.blocked" not in names
+
+
+def test_imports_of_a_script_are_followed_and_the_script_is_not_hashed(toy):
+    script = toy.root / "script.py"
+    script.write_text(f"from {toy.name} import losses\n")
+    names = module_sources([f"{toy.name}.viewer"], fresh=True, script=script)
+    assert f"{toy.name}.shared" in names
+    script.write_text(f"from {toy.name} import losses\n\nprint(losses)\n")
+    assert module_sources([f"{toy.name}.viewer"], fresh=True, script=script) == names
