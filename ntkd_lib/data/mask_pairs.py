@@ -62,6 +62,22 @@ CARVANA = MaskDataset(
     ("background", "car"),
     "Kaggle's Carvana Image Masking Challenge, 2017: for the competition's participants, not to be passed on",
 )
+_PUBLISHED_NAMES = "eaa8ef9c80bd5f9baedb02cb810f18aa366d7058a7dd9a9ea41fb6a3aad1c35a"  # each in a line
+_PUBLISHED_PICTURES = (  # share of the car, mean of all values from 0 to 255
+    ("00087a6bd4dc_08", 0.235, 165),
+    ("169f5f6d8c9d_09", 0.196, 164),
+    ("2c57132da7a0_10", 0.198, 188),
+    ("3bca821c8c41_11", 0.197, 185),
+    ("4e5ac4b9f074_12", 0.258, 166),
+    ("683ddec95b82_13", 0.355, 145),
+    ("78f63d808555_14", 0.199, 174),
+    ("8d78483ce302_15", 0.203, 167),
+    ("ae296a20fdd9_16", 0.251, 189),
+    ("c6f50d44f141_01", 0.174, 175),
+    ("dc995bf5296a_02", 0.229, 160),
+    ("f3b482e091c0_03", 0.246, 160),
+)
+_CLOSE = (0.02, 6.0)  # what another decoder or reduction may change
 DRAWN_CARS = replace(
     CARVANA, name="drawn-cars", folder="", original="", sha256="", licence="drawn by this project, MIT"
 )
@@ -201,12 +217,34 @@ def check_masks(dataset: MaskDataset, folder: Path) -> str:
         folder: where, in the reduced or the published form.
 
     Returns:
-        Digest of the files. No hashes of the published form are known to compare it with.
+        Digest of the files. Of the published form no hashes are known, but all names and some pictures are.
 
     Raises:
-        DataError: something is missing, or the reduced form is not the one we know.
+        DataError: something is missing, or the files are not the ones we know.
     """
-    digest = files_digest(tuple(find_pairs(dataset, folder)), folder)
-    if folder.name == dataset.folder and digest != dataset.sha256:
-        raise DataError(f"{dataset.name}: {folder} holds other files than we know; replace or delete it")
+    pairs = find_pairs(dataset, folder)
+    digest = files_digest(tuple(pairs), folder)
+    if folder.name == dataset.folder:
+        if digest != dataset.sha256:
+            raise DataError(f"{dataset.name}: {folder} holds other files than we know; replace or delete it")
+    elif len(pairs) == CARVANA.cars * CARVANA.views:
+        _refuse_other_pictures(dataset, pairs)
     return digest
+
+
+def _refuse_other_pictures(dataset: MaskDataset, pairs: list[Pair]) -> None:
+    """Compare names, and what some pictures show, with what is known of the published form."""
+    from ntkd_lib.data.mask_pixels import read_pair  # decodes by way of this module's classes
+
+    stems = sorted(pair.image.stem for pair in pairs)
+    if hashlib.sha256("\n".join(stems).encode()).hexdigest() != _PUBLISHED_NAMES:
+        raise DataError(f"{dataset.name}: the files in train/ are not named as published; replace them")
+    by_name = {pair.image.stem: pair for pair in pairs}
+    for stem, foreground, brightness in _PUBLISHED_PICTURES:
+        image, mask = read_pair(dataset, by_name[stem])
+        shown = (mask.mean(), image.mean())
+        if abs(shown[0] - foreground) > _CLOSE[0] or abs(shown[1] - brightness) > _CLOSE[1]:
+            raise DataError(
+                f"{dataset.name}: train/{stem}.jpg is not the published picture (car on {shown[0]:.0%}, "
+                f"brightness {shown[1]:.0f}; published {foreground:.0%} and {brightness}); replace the copy"
+            )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,10 +15,19 @@ from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.evidence import DataState, Evidence, Metric, save_evidence
 from ntkd_lib.lab.execute import run_cells
-from ntkd_lib.lab.layout import Layout, cell_root, project_root, run_layout, tier_layout
+from ntkd_lib.lab.layout import (
+    WORKBENCH,
+    Layout,
+    build_root,
+    cell_root,
+    draft_layout,
+    project_root,
+    run_layout,
+    tier_layout,
+)
 from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.lab.parameters import Parameters, changed_from_tier, from_namespace
-from ntkd_lib.lab.provenance import snapshot
+from ntkd_lib.lab.provenance import joint_origin, snapshot
 from ntkd_lib.lab.store import CellStore
 
 
@@ -66,11 +77,16 @@ class Run:
         return evidence
 
     def _provenance(self) -> dict[str, Any]:
-        """Describe the run; where cells came from the store, the machine is that of the cells."""
+        """Describe where the cells were made, and below `page` where the notebook was executed."""
         command = ["ntkd", "run", self.notebook, "--tier", self.parameters.tier]
-        command += [word for name, pair in self.changed.items() for word in ("-p", f"{name}={pair[1]}")]
+        changes = {name: json.dumps(pair[1], ensure_ascii=False) for name, pair in self.changed.items()}
+        command += [word for name, value in changes.items() for word in ("-p", f"{name}={value}")]
         costs = [record.provenance for record in self.records.values()]
-        return snapshot(command) | {
+        page = snapshot(command)
+        return {
+            **page,
+            **joint_origin(costs),
+            "page": page,
             "cells": len(costs),
             "seconds": round(sum(cost["seconds"] for cost in costs), 3),
             "peak_memory_mib": max((cost["peak_memory_mib"] for cost in costs), default=0.0),
@@ -101,9 +117,11 @@ def _package(notebook: str) -> str:
 
 
 def _layout(notebook: str, parameters: Parameters, changed: Mapping[str, Any]) -> Layout:
-    if not changed:
-        return tier_layout(parameters.tier)
-    return run_layout(notebook, digest_json(parameters.model_dump(mode="json")))
+    """Place a run's results: what no runner checks and seals (Jupyter, papermill) is a draft."""
+    digest = digest_json(parameters.model_dump(mode="json"))
+    if os.environ.get(WORKBENCH) != str(build_root()):
+        return draft_layout(notebook, digest)
+    return run_layout(notebook, digest) if changed else tier_layout(parameters.tier)
 
 
 def _state(located: Located) -> DataState:

@@ -78,16 +78,19 @@ class Record:
     provenance: dict[str, Any]
 
 
-def cell_key(cell: Cell) -> str:
+def cell_key(cell: Cell, *, fresh: bool = False) -> str:
     """Name a cell by its content: equal keys mean equal results.
 
     Name and cost do not count.
     """
-    return digest_json(cell_identity(cell))
+    return digest_json(cell_identity(cell, fresh=fresh))
 
 
-def cell_identity(cell: Cell) -> dict[str, Any]:
+def cell_identity(cell: Cell, *, fresh: bool = False) -> dict[str, Any]:
     """Collect all that a cell's result depends on.
+
+    Args:
+        fresh: look at the source files again instead of at what this process saw first.
 
     Returns:
         plain data: arguments, data, needs (keys), sources (hash), versions and work.
@@ -97,8 +100,8 @@ def cell_identity(cell: Cell) -> dict[str, Any]:
     """
     try:
         arguments, data = plain(dict(cell.arguments), "arguments"), plain(dict(cell.data), "data")
-        needs = {name: cell_key(need) for name, need in cell.needs.items()}
-        return identity(cell.work, arguments, cell.uses, data, needs)
+        needs = {name: cell_key(need, fresh=fresh) for name, need in cell.needs.items()}
+        return identity(cell.work, arguments, cell.uses, data, needs, fresh=fresh)
     except ValueError as error:
         raise CellError(f"cell {cell.name}: {error}") from error
 

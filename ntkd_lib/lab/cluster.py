@@ -3,6 +3,8 @@
 import contextlib
 import re
 import secrets
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,8 @@ from ntkd_lib.lab.cells import CellError
 if TYPE_CHECKING:
     from distributed import Client
 
-_ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s:/]+:\d{1,5}")
+_ADDRESS = re.compile(r"(?P<protocol>tcp|tls|ws|wss|ucx)://(?P<host>[^\s:/]+):(?P<port>\d{1,5})")
+_LONGEST_GREETING = 1 << 20  # bytes; the text of another protocol reads as a far larger number
 
 
 class SchedulerError(CellError):
@@ -34,8 +37,7 @@ def connected(address: str, store: Path, timeout: float = 10.0) -> Iterator["Cli
     Raises:
         SchedulerError: where the address is ill-formed, nobody answers, or the workers cannot do cells.
     """
-    if not _ADDRESS.fullmatch(address):
-        raise SchedulerError(f"scheduler {address!r}: give it as tcp://host:port")
+    probe(address)
     try:
         from distributed import Client
     except ImportError as error:
@@ -49,6 +51,33 @@ def connected(address: str, store: Path, timeout: float = 10.0) -> Iterator["Cli
     with client:
         _check_workers(client, address, store, timeout)
         yield client
+
+
+def probe(address: str, timeout: float = 4.0) -> None:
+    """Refuse an address at which no Dask scheduler answers, within seconds: its own client waits for minutes.
+
+    Raises:
+        SchedulerError: where the address is ill-formed, or nobody speaks Dask's protocol there.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if not match:
+        raise SchedulerError(f"scheduler {address!r}: give it as tcp://host:port")
+    greeting: list[bytes] = []
+    probing = threading.Thread(target=_greet, args=(match, timeout / 2, greeting), daemon=True)
+    probing.start()
+    probing.join(timeout)  # a name is looked up without any limit of time
+    size = int.from_bytes(greeting[0], "little") if greeting else 0
+    if match["protocol"] in ("tcp", "tls") and not 0 < size < _LONGEST_GREETING:
+        raise SchedulerError(f"scheduler {address}: no Dask scheduler answers there")
+
+
+def _greet(address: re.Match[str], timeout: float, greeting: list[bytes]) -> None:
+    """Read the length that a scheduler sends first; one with TLS waits for the client to begin."""
+    with contextlib.suppress(OSError):
+        place = (address["host"], int(address["port"]))
+        with socket.create_connection(place, timeout) as connection:
+            connection.settimeout(timeout)
+            greeting.append(b"\1" if address["protocol"] == "tls" else connection.recv(8))
 
 
 def parallel_on(client: "Client", **settings: Any) -> Any:

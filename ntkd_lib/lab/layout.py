@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+WORKBENCH = "NTKD_WORKBENCH"  # the runner's own NTKD_BUILD, in the environment of its kernels
+
 
 def project_root() -> Path:
     """Find the project's folder: `$NTKD_ROOT`, else the folder that holds `ntkd_lib`."""
@@ -108,3 +110,8 @@ def run_layout(notebook: str, digest: str) -> Layout:
         digest: hash of the parameters; its first 8 digits are used.
     """
     return Layout(build_root() / "runs" / f"{notebook}-{digest[:8]}")
+
+
+def draft_layout(notebook: str, digest: str) -> Layout:
+    """Place what a notebook leaves that was started by Jupyter or papermill: never sealed, in no book."""
+    return Layout(build_root() / "drafts" / f"{notebook}-{digest[:8]}")

@@ -1,13 +1,15 @@
 """How a result came about: code, command, machine, time and memory."""
 
 import importlib.metadata
+import json
 import os
 import platform
 import re
+import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +21,8 @@ from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.layout import project_root
 
 LIBRARIES = ("ntkd", "numpy", "torch", "torchvision", "scipy", "scikit-learn", "joblib")
+ORIGIN = ("commit", "dirty", "python", "platform", "cpu", "machine", "threads", "device", "versions")
+SEVERAL = "several"
 _ABSOLUTE = re.compile(r"(?:(?<=://)|(?<![\w.~:/]))(?:~|[A-Za-z]:)?[\\/][^\s=,;:'\"]+")
 _ADDRESS = re.compile(r"\b(tcp|tls|ws|wss|ucx)://[^\s'\"]+")
 
@@ -71,15 +75,55 @@ def machine_state() -> dict[str, Any]:
 
 
 def scrub(words: list[str]) -> str:
-    """Join the words of a command, without what only this machine knows.
+    """Join the words of a command for a shell, without what only this machine knows.
 
     Paths in the project become relative to it, other absolute ones their last part; addresses of
     schedulers lose their host.
 
-    >>> scrub(["/home/ada/.venv/bin/ntkd", "run", "01", "--scheduler=tcp://10.0.0.7:8786"])
-    'ntkd run 01 --scheduler=tcp://...'
+    >>> scrub(["/home/ada/.venv/bin/ntkd", "run", "01", "-p", "seeds=[0, 1]", "--scheduler=tcp://10.0.0.7:8786"])
+    "ntkd run 01 -p 'seeds=[0, 1]' --scheduler=tcp://..."
     """
-    return " ".join(_ABSOLUTE.sub(_shorten, _ADDRESS.sub(r"\1://...", word)) for word in words)
+    return shlex.join(_ABSOLUTE.sub(_shorten, _ADDRESS.sub(r"\1://...", word)) for word in words)
+
+
+def joint_origin(provenances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Describe where several records were made, which need not be one machine, commit or installation.
+
+    Args:
+        provenances: of the records.
+
+    Returns:
+        each field of an origin, `several` where they differ; `time` of the last; `made`: each origin once,
+        with its number of `cells` and the times of the `first` and the `last`. Empty for no records.
+    """
+    times: dict[str, list[str]] = {}
+    for one in provenances:
+        key = json.dumps({name: one.get(name) for name in ORIGIN}, sort_keys=True)
+        times.setdefault(key, []).append(str(one.get("time") or ""))
+    made = [
+        {**json.loads(key), "cells": len(all_), "first": min(all_), "last": max(all_)}
+        for key, all_ in sorted(times.items(), key=lambda item: min(item[1]))
+    ]
+    if not made:
+        return {}
+    first = made[0]
+    same = {name: first[name] if all(o[name] == first[name] for o in made) else SEVERAL for name in ORIGIN}
+    return {**same, "time": max(origin["last"] for origin in made), "made": made}
+
+
+def other_versions(versions: object) -> dict[str, tuple[str, str | None]]:
+    """Compare the libraries that something was made with to those installed now.
+
+    Returns:
+        (then, now) by name of each library that differs; a local build (`+cpu`) is the same version.
+    """
+    then = versions if isinstance(versions, dict) else {}
+    pairs = {name: (str(version), _version(name)) for name, version in then.items() if version}
+    return {name: both for name, both in pairs.items() if _public(both[0]) != _public(both[1])}
+
+
+def _public(version: str | None) -> str:
+    return (version or "").partition("+")[0]
 
 
 @dataclass
@@ -121,9 +165,13 @@ def _shorten(match: re.Match[str]) -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    command = ["git", "-C", str(project_root()), *arguments]
+    """Ask git about the project's own tree; neither a tree around it nor `GIT_DIR` counts."""
+    root = project_root().resolve()
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    own |= {"GIT_CEILING_DIRECTORIES": str(root.parent)}
+    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True, env=own)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -10,6 +10,7 @@ from ntkd_lib.lab.cells import Record, cell_key
 from ntkd_lib.lab.claims import ClaimBook, load_claims
 from ntkd_lib.lab.evidence import CellOrigin, DataState, Evidence, Metric, load_evidence, save_evidence
 from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.protocols import Arm, Protocol, ProtocolError
 from ntkd_lib.lab.provenance import code_state, machine_kind, snapshot
 from ntkd_lib.lab.store import CellStore
@@ -90,6 +91,7 @@ class Recording:
         origins = self.evidence.origins | {record.key: _origin(record) for record in records}
         self._replace({**self.evidence.metrics, name: metric}, origins)
         save_evidence(self.protocol.path, self.evidence)
+        renew_manifest(self.protocol.path)
 
     def _replace(
         self, metrics: Mapping[str, Metric], origins: Mapping[str, CellOrigin] | None = None

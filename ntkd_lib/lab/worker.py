@@ -20,7 +20,7 @@ from ntkd_lib.lab.memory import keep_freed_memory, keep_grown_worker
 from ntkd_lib.lab.provenance import machine_state, measure
 from ntkd_lib.lab.store import CellStore
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _LONGEST_LINE = 300
 _LONGEST_WAIT = 1.0  # seconds
 DIED = "its worker process died each time (killed, or out of memory?)"
@@ -146,7 +146,7 @@ def _run(job: Job, store: CellStore) -> None:
     keep_freed_memory()  # here, for workers of a cluster and this process too
     parts = _checked_parts(job)
     needs = {name: store.load(key) for name, key in job.needs.items()}
-    with _one_thread(), measure() as measured:
+    with one_thread(), measure() as measured:
         work = _find_work(job.work)
         with torch_on_one_thread():
             result = work(json.loads(json.dumps(job.arguments)), needs)
@@ -177,12 +177,12 @@ def _find_work(work: str) -> Callable[..., CellResult]:
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Hold NumPy and what is loaded meanwhile to one thread: sums depend on the number."""
     from threadpoolctl import threadpool_limits
 
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
         with threadpool_limits(limits=1):
             yield

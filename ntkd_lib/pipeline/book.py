@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ntkd_lib.lab.atomic import write_bytes, write_text
+from ntkd_lib.lab.atomic import write_bytes, write_json, write_text
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.digest import digest_json, sha256_file
 from ntkd_lib.lab.evidence import Evidence, collect_evidence, load_evidence
 from ntkd_lib.lab.layout import Layout, project_root, results_root, tier_layout
-from ntkd_lib.lab.manifest import manifest_problems
+from ntkd_lib.lab.manifest import manifest_file, manifest_problems
 from ntkd_lib.lab.sources import source_digest
 from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.pipeline.api_pages import api_sources, stage_api_pages
 from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.kernel import environment, matplotlib_settings
 from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
 from ntkd_lib.pipeline.pages import (
@@ -56,7 +58,7 @@ class BookError(PipelineError):
     """The book cannot be staged or built; the text is one line for the user."""
 
 
-def build_book(tier: str) -> Path:
+def build_book(tier: str, say: Callable[[str], None] = print) -> Path:
     """Build the book of a tier from its sealed notebooks, unless nothing changed.
 
     The pages are made in a folder of their own and take the place of the earlier book only when there was no
@@ -64,6 +66,8 @@ def build_book(tier: str) -> Path:
     """
     layout = tier_layout(tier)
     with _only_one(layout):
+        if changed := site_problems(layout):
+            say(f"ntkd: {changed[0]} ({len(changed)} such files); the book is built again")
         return _build(layout, tier, _sealed_notebooks(layout, tier)) / "index.html"
 
 
@@ -91,7 +95,7 @@ def _require_seal(layout: Layout, notebook: str, tier: str) -> None:
 
 
 def _require_recorded() -> None:
-    for problem in manifest_problems():
+    for problem in manifest_problems() if manifest_file().is_file() else ():
         raise BookError(f"{problem} (restore it, or renew the manifest: python -m ntkd_lib.lab.manifest)")
 
 
@@ -108,15 +112,41 @@ def _build(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
     _require_recorded()
     _restore_swapped(layout.html)
     digest = book_digest(layout, tier, notebooks)
-    mark = layout.html / DIGEST
-    if mark.is_file() and mark.read_text(encoding="utf-8") == digest:
+    if _mark(layout.html).get("made_of") == digest and not site_problems(layout):
         return layout.html
     stage(layout, tier, notebooks)
     with tempfile.TemporaryDirectory(prefix=".book-", dir=layout.base) as folder:
         made = _render(layout, Path(folder))
-        write_text(made / DIGEST, digest)
+        write_json(made / DIGEST, {"made_of": digest, "files": _site_files(made)})
         _swap(made, layout.html)
     return layout.html
+
+
+def site_problems(layout: Layout) -> list[str]:
+    """List the files of a built book that are not as they were built."""
+    if not layout.html.is_dir():
+        return []
+    built, there = _mark(layout.html).get("files", {}), _site_files(layout.html)
+    changes = (("is missing", built.keys() - there), ("was added", there.keys() - built))
+    changed = {name for name in built.keys() & there if built[name] != there[name]}
+    return [
+        f"book: {name} {what} after it was built"
+        for what, names in (*changes, ("was changed", changed))
+        for name in sorted(names)
+    ]
+
+
+def _site_files(html: Path) -> dict[str, str]:
+    files = (path for path in sorted(html.rglob("*")) if path.is_file() and path != html / DIGEST)
+    return {path.relative_to(html).as_posix(): sha256_file(path) for path in files}
+
+
+def _mark(html: Path) -> dict[str, Any]:
+    """Read what a book was made of and the hash of each of its files; nothing where that cannot be read."""
+    with contextlib.suppress(OSError, ValueError):
+        mark = json.loads((html / DIGEST).read_text(encoding="utf-8"))
+        return mark if isinstance(mark, dict) and isinstance(mark.get("files"), dict) else {}
+    return {}
 
 
 def _inputs(layout: Layout, notebooks: Sequence[str]) -> Iterator[Path]:
@@ -204,14 +234,15 @@ def _stage_landing(site: Path, tier: str, notebooks: Sequence[str], layout: Layo
 def _stage_tangent_page(site: Path, layout: Layout) -> None:
     from ntkd_lib.pipeline.tangent_page import stage_tangent_page  # draws: the command line starts without
 
-    stage_tangent_page(site, layout)
+    with environment(matplotlib_settings()):
+        stage_tangent_page(site, layout)
 
 
 def _render(layout: Layout, folder: Path) -> Path:
     site = layout.site.absolute()
     settings = ["--config", str(site / "_config.yml"), "--toc", str(site / "_toc.yml")]
     strict = ["-W", "-n", "--keep-going", "-q"]
-    command = [sys.executable, "-c", BUILD, "build", str(site), "--path-output", str(folder.absolute())]
+    command = [sys.executable, "-P", "-c", BUILD, "build", str(site), "--path-output", str(folder.absolute())]
     done = subprocess.run(
         [*command, *settings, *strict], capture_output=True, text=True, env=_environment(), check=False
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,7 @@ def run(
     from ntkd_lib.pipeline.run import run_target
     from ntkd_lib.pipeline.target import resolve
 
+    require_scheduler(scheduler)
     target = resolve(notebook, tier, gathered(assignments, file))
     path = run_target(target, workers=workers, scheduler=scheduler, force=force, say=click.echo)
     click.echo(f"executed notebook: {path}")
@@ -101,6 +104,14 @@ def run(
         from ntkd_lib.pipeline.book import build_page
 
         click.echo(f"its page: {build_page(target.layout, target.name, tier)}")
+
+
+def require_scheduler(address: str | None) -> None:
+    """Refuse a scheduler that does not answer, before any work."""
+    if address is not None:
+        from ntkd_lib.lab.cluster import probe
+
+        probe(address)
 
 
 def gathered(assignments: tuple[str, ...], file: Path | None) -> dict[str, Any]:
@@ -134,6 +145,7 @@ def reproduce(tier: str, workers: int | None, scheduler: str | None) -> None:
     from ntkd_lib.pipeline.outcome import outcome_lines
     from ntkd_lib.pipeline.reproduce import reproduce as bring_up_to_date
 
+    require_scheduler(scheduler)
     page = bring_up_to_date(tier, workers=workers, scheduler=scheduler, say=click.echo)
     click.echo("\n".join([*outcome_lines(tier), f"the book is at {page}"]))
 
@@ -144,7 +156,7 @@ def book(tier: str) -> None:
     """Build the book from the notebooks that have been run."""
     from ntkd_lib.pipeline.book import build_book
 
-    click.echo(f"the book is at {build_book(tier)}")
+    click.echo(f"the book is at {build_book(tier, click.echo)}")
 
 
 @cli.command()
@@ -154,13 +166,14 @@ def book(tier: str) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Another claims file, whose rules must be the same.",
 )
+@click.option("--pages", is_flag=True, help="Execute each notebook again from its records (minutes).")
 @click.pass_context
-def verify(context: click.Context, tier: str, contract: Path | None) -> None:
-    """Check seals, hashes, claims and recorded results without computing anything anew."""
+def verify(context: click.Context, tier: str, contract: Path | None, pages: bool) -> None:
+    """Check seals, hashes, claims, recorded results and the built book."""
     from ntkd_lib.pipeline.outcome import outcome_lines
     from ntkd_lib.pipeline.verify import verify as check
 
-    problems = check(tier, contract)
+    problems = check(tier, contract, pages=pages)
     for problem in problems:
         click.echo(f"ntkd: {problem}", err=True)
     if problems:
@@ -237,4 +250,11 @@ def serve(tier: str, port: int) -> None:
 
 def main() -> None:
     """Run the command line and end the process."""
+    os.environ["PYTHONSAFEPATH"] = "1"  # no process started from here runs a file of the current folder
+    if sys.path and sys.path[0] in ("", str(Path.cwd())):  # python -m and -c look there first
+        del sys.path[0]
     cli.main()
+
+
+if __name__ == "__main__":
+    main()

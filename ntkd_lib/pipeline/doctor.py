@@ -128,7 +128,7 @@ def check_kernel() -> Finding:
     Returns:
         bad where ipykernel cannot be imported.
     """
-    command = [sys.executable, "-c", "import ipykernel, papermill; print(ipykernel.__version__)"]
+    command = [sys.executable, "-P", "-c", "import ipykernel, papermill; print(ipykernel.__version__)"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         problem = one_line(done.stderr.splitlines()[-1] if done.stderr else "it ends with an error")

@@ -1,7 +1,9 @@
 """Run one notebook in a kernel of this very Python, cut off from the user's Jupyter settings."""
 
+import importlib.metadata
 import json
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -9,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ntkd_lib.lab.layout import project_root
+from ntkd_lib.lab.layout import WORKBENCH, build_root, project_root
+from ntkd_lib.lab.worker import THREAD_VARIABLES
 from ntkd_lib.pipeline.convert import KERNEL
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 
@@ -26,40 +29,64 @@ def kernel_environment(home: Path, build: Path) -> Iterator[None]:
     """Set the environment that the kernel inherits, and put the old one back.
 
     The kernel spec `python3` is one of ours that starts `sys.executable`; start-up and shutdown are silent;
-    hashes of strings, hence the order of sets, are the same each time.
+    hashes of strings, hence the order of sets, are the same each time, and so are sums: on one thread.
     """
     _write_settings(home)
-    changes = {
-        "JUPYTER_PATH": str(home / "jupyter"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "IPYTHONDIR": str(home / "ipython"),
-        "NTKD_ROOT": str(project_root()),
-        "NTKD_BUILD": str(build),
-        "MPLBACKEND": "agg",
-        "PYTHONHASHSEED": "0",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "TQDM_DISABLE": "1",
-        "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm.auto, in a kernel without ipywidgets
-    }
+    changes = (
+        matplotlib_settings()
+        | dict.fromkeys(THREAD_VARIABLES, "1")
+        | {
+            WORKBENCH: str(build),
+            "JUPYTER_PATH": str(home / "jupyter"),
+            "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+            "JUPYTER_CONFIG_DIR": str(home / "config"),
+            "IPYTHONDIR": str(home / "ipython"),
+            "NTKD_ROOT": str(project_root()),
+            "NTKD_BUILD": str(build),
+            "MPLBACKEND": "agg",
+            "PYTHONHASHSEED": "0",
+            "PYTHONSAFEPATH": "1",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            "TQDM_DISABLE": "1",
+            "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm.auto, in a kernel without ipywidgets
+        }
+    )
+    with environment(changes):
+        yield
+
+
+@contextmanager
+def environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment, and put the old ones back."""
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)
     try:
         yield
     finally:
         for name, value in before.items():
-            _restore(name, value)
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
-def _restore(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
+def matplotlib_settings() -> dict[str, str]:
+    """Name a folder of matplotlib's own below the build folder, with its list of fonts already made.
+
+    Neither settings of the user, nor a home that cannot be written, nor the first look at many fonts, which
+    matplotlib reports on stderr, reaches a page.
+    """
+    folder = build_root() / "matplotlib" / importlib.metadata.version("matplotlib")
+    settings = {"MPLCONFIGDIR": str(folder)}
+    if not any(folder.glob("fontlist-*.json")):
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-P", "-c", "import matplotlib.font_manager"]
+        own = {**os.environ, **settings}
+        done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise PipelineError(f"matplotlib cannot list the fonts: {one_line(done.stderr[-300:])}")
+    return settings
 
 
 def _write_settings(home: Path) -> None:
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = [sys.executable, "-P", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = {"argv": argv, "display_name": KERNEL["display_name"], "language": "python"}
     files = {
         home / "jupyter" / "kernels" / KERNEL["name"] / "kernel.json": json.dumps(spec),

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.digest import sha256_bytes
 from ntkd_lib.lab.layout import project_root
 from ntkd_lib.lab.parameters import Parameters
 from ntkd_lib.lab.sources import SourceError, source_digest
@@ -17,6 +19,7 @@ from ntkd_lib.pipeline.errors import PipelineError, nearest, one_line
 
 PATTERN = "[0-9][0-9]_*.py"
 _FENCE = "# ---"
+_REWRITTEN = ("jupytext", "kernelspec", "language_info")
 
 
 @dataclass(frozen=True)
@@ -46,22 +49,31 @@ class NotebookSource:
 
 def all_notebooks() -> list[NotebookSource]:
     """List the project's notebooks in the order they run: by number, summaries last."""
-    found = [read_header(path) for path in sorted((project_root() / "notebooks").glob(PATTERN))]
+    found = [read_header(path) for path in sorted(_folder().glob(PATTERN))]
     return sorted(found, key=lambda notebook: (notebook.is_summary, notebook.name))
 
 
 def find_notebook(name: str) -> NotebookSource:
     """Find a notebook by its number, its name or its file."""
-    names = [path.stem for path in sorted((project_root() / "notebooks").glob(PATTERN))]
+    names = [path.stem for path in sorted(_folder().glob(PATTERN))]
     if not names:
-        raise PipelineError(f"there is no notebook in {project_root() / 'notebooks'} (expected NN_name.py)")
+        raise PipelineError(f"there is no notebook in {_folder()} (expected NN_name.py)")
     wanted = Path(name).stem
     number = f"{int(wanted):02d}_" if wanted.isdecimal() and wanted.isascii() else None
     matches = [known for known in names if known == wanted or (number and known.startswith(number))]
     if len(matches) != 1:
         problem = "unknown notebook" if not matches else "more than one notebook is called"
         raise PipelineError(f"{problem} {name!r}: there are {', '.join(names)}{nearest(wanted, names)}")
-    return read_header(project_root() / "notebooks" / f"{matches[0]}.py")
+    return read_header(_folder() / f"{matches[0]}.py")
+
+
+def _folder() -> Path:
+    folder = project_root() / "notebooks"
+    if not folder.is_dir():
+        raise PipelineError(
+            f"there is no checkout of the project in {project_root()}: work in one, or name it in NTKD_ROOT"
+        )
+    return folder
 
 
 def read_header(path: Path) -> NotebookSource:
@@ -87,6 +99,15 @@ def _header(path: Path) -> object:
         raise PipelineError(
             f"notebooks/{path.name} has a header that is not YAML: {one_line(error)}"
         ) from error
+
+
+def source_hash(notebook: NotebookSource) -> str:
+    """Hash a notebook's source, less the lines of its header that Jupyter and jupytext rewrite."""
+    header: Any = _header(notebook.path)
+    lines = notebook.path.read_text(encoding="utf-8").splitlines()
+    body = lines[lines.index(_FENCE, 1) + 1 :]
+    own = {name: value for name, value in header["jupyter"].items() if name not in _REWRITTEN}
+    return sha256_bytes(json.dumps([own, body], sort_keys=True, default=str).encode())
 
 
 def parameters_model(notebook: NotebookSource) -> type[Parameters]:

@@ -89,7 +89,19 @@ def provenance_box(evidence: Evidence) -> Html:
     facts |= {title: _plain(known[name]) for name, title in FACTS.items() if known.get(name) is not None}
     facts |= {"Versions": _plain(known.get("versions"))} if known.get("versions") else {}
     facts |= _costs(known)
+    made = known.get("made", [])
+    facts |= {"Cells of work": join([_origin(origin) for origin in made])} if len(made) > 1 else {}
+    facts |= {"Page executed": _origin(known["page"])} if made and "page" in known else {}
     return definitions(facts)
+
+
+def _origin(origin: Mapping[str, Any]) -> Html:
+    """Say in a line which code made something, when, where, and with which libraries."""
+    when = origin.get("time") or f"{origin['cells']} cells, {origin['first']} to {origin['last']}"
+    threads, python = f"{origin.get('threads')} thread(s)", f"Python {origin.get('python')}"
+    where = [origin.get(name) for name in ("platform", "cpu", "device")]
+    facts = [when, f"commit {_commit(origin)}", *where, threads, python, _plain(origin.get("versions"))]
+    return element("div", ", ".join(str(fact) for fact in facts if fact))
 
 
 def _costs(known: Mapping[str, Any]) -> dict[str, object]:

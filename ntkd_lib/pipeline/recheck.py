@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ntkd_lib.lab.evidence import Metric, load_evidence
 from ntkd_lib.lab.layout import Layout, cell_root
 from ntkd_lib.lab.store import CellStore
+from ntkd_lib.lab.worker import one_thread, torch_on_one_thread
 from ntkd_lib.pipeline.notebooks import plan_cells
 from ntkd_lib.pipeline.seal import Seal, cell_keys
 from ntkd_lib.pipeline.target import Target
@@ -21,7 +22,8 @@ def metric_problems(seal: Seal, layout: Layout, target: Target) -> Iterator[str]
         if published:
             yield f"metrics cannot be derived again: {target.notebook.experiment} has no metrics(run)"
         return
-    derived = derive(_stored_run(target, layout))
+    with one_thread(), torch_on_one_thread():  # as in the notebook's own process
+        derived = derive(_stored_run(target, layout))
     for name in sorted({*published, *derived}):
         if published.get(name) != derived.get(name):
             yield f"metric {name} is not what its records give"

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.run import run_target
 from ntkd_lib.pipeline.target import Target, target_of
+from ntkd_lib.pipeline.verify import version_problems
 
 Say = Callable[[str], None]
 
@@ -22,6 +24,8 @@ def reproduce(
     from ntkd_lib.pipeline.numbers import check_prose  # SciPy and Matplotlib: the command line starts without
 
     check_prose()
+    for problem in version_problems(tier_layout(tier)):
+        say(f"ntkd: {problem}")
     targets = [target_of(notebook, tier, {}) for notebook in all_notebooks()]
     failed = [name for name in (_attempt(target, workers, scheduler, say) for target in targets) if name]
     if failed:

@@ -1,6 +1,7 @@
 """Run one notebook: validate, compute its cells, execute it aside, check it, seal it, move it into place."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ from ntkd_lib.pipeline.convert import convert, notebook_text
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.lock import exclusive
 from ntkd_lib.pipeline.notebooks import plan_cells
-from ntkd_lib.pipeline.seal import check_seal, make_seal
+from ntkd_lib.pipeline.seal import (
+    check_seal,
+    entry_file,
+    make_seal,
+    origin,
+    page_differences,
+    read_seal,
+    require_same,
+)
 from ntkd_lib.pipeline.target import Target, resolve
 from ntkd_lib.pipeline.workbench import Workbench, publish, stage_folder, workbench
 
@@ -43,7 +52,7 @@ def run_target(
     say: Say = print,
 ) -> Path:
     """Do what `run_notebook` does, for parameters that are validated already."""
-    with exclusive(stage_folder(target).with_suffix(".lock"), f"{target.name} ({target.layout.base.name})"):
+    with _alone(target):
         if not force and not check_seal(target.layout, target.name):
             say(f"{target.name}: up to date")
         else:
@@ -53,12 +62,20 @@ def run_target(
 
 def _run(target: Target, workers: int | None, scheduler: str | None, say: Say) -> None:
     compute_cells(target, workers, scheduler)
+    made_from = origin(target, fresh=False)  # as this process saw and loaded it first
+    require_same(made_from, target)
     say(f"{target.name}: executing the notebook")
     with workbench(target) as bench:
         _execute(target, bench)
-        _finish(target, bench)
+        require_same(made_from, target)
+        _finish(target, bench, made_from)
         publish(bench, target)
+        write_text(entry_file(target.layout, target.name), read_seal(target.layout.seal(target.name)).digest)
     say(f"{target.name}: done and sealed")
+
+
+def _alone(target: Target) -> AbstractContextManager[None]:
+    return exclusive(stage_folder(target).with_suffix(".lock"), f"{target.name} ({target.layout.base.name})")
 
 
 def compute_cells(target: Target, workers: int | None = None, scheduler: str | None = None) -> None:
@@ -86,20 +103,32 @@ def _raw(target: Target, bench: Workbench) -> Path:
     return bench.folder / f"{target.name}.ipynb"
 
 
-def _finish(target: Target, bench: Workbench) -> None:
-    """Scrub, check and seal what the kernel left on the bench."""
+def _scrubbed(target: Target, bench: Workbench) -> Any:
     import nbformat
 
-    from ntkd_lib.pipeline.executed import problems
     from ntkd_lib.pipeline.scrub import machine_places, scrub
 
-    notebook = nbformat.read(_raw(target, bench), as_version=4)
-    scrub(notebook, machine_places(bench.build))
+    return scrub(nbformat.read(_raw(target, bench), as_version=4), machine_places(bench.build))
+
+
+def again(target: Target) -> Iterator[str]:
+    """Execute a sealed notebook again from the stored records, and list what comes out otherwise."""
+    with _alone(target), workbench(target) as bench:
+        _execute(target, bench)
+        write_text(bench.layout.executed(target.name), notebook_text(_scrubbed(target, bench)))
+        yield from page_differences(target.layout, bench.layout, target.name)
+
+
+def _finish(target: Target, bench: Workbench, made_from: Mapping[str, Any]) -> None:
+    """Scrub, check and seal what the kernel left on the bench."""
+    from ntkd_lib.pipeline.executed import problems
+
+    notebook = _scrubbed(target, bench)
     if found := problems(notebook, target.values):
         raise PipelineError(f"{target.name}: {found[0]}{_more(found)} (see {_raw(target, bench)})")
     _require_evidence(target, bench)
     write_text(bench.layout.executed(target.name), notebook_text(notebook))
-    write_json(bench.layout.seal(target.name), make_seal(target, bench.layout))
+    write_json(bench.layout.seal(target.name), make_seal(target, bench.layout, made_from))
 
 
 def _more(found: list[str]) -> str:

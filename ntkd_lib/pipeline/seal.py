@@ -9,9 +9,9 @@ import pydantic
 
 from ntkd_lib.lab.cells import Cell, cell_key
 from ntkd_lib.lab.digest import digest_json, sha256_file
-from ntkd_lib.lab.layout import Layout, cell_root, project_root, results_root
+from ntkd_lib.lab.layout import Layout, build_root, cell_root, project_root, results_root
 from ntkd_lib.pipeline.errors import PipelineError, one_line
-from ntkd_lib.pipeline.notebooks import code_digest, find_notebook, plan_cells
+from ntkd_lib.pipeline.notebooks import code_digest, find_notebook, plan_cells, source_hash
 from ntkd_lib.pipeline.target import Target, target_of
 from ntkd_lib.pipeline.workbench import other_evidence
 
@@ -27,7 +27,7 @@ class Seal(pydantic.BaseModel):
         notebook: full name.
         tier: of the run.
         parameters: all of them, as plain data.
-        source: hash of the tracked `.py`.
+        source: hash of the tracked `.py`, less what Jupyter rewrites of its header.
         code: hash of the library code that the notebook, its plan and its summary import.
         cells: content key of each cell of work, by cell name.
         data: hash of each data set that the evidence or a cell names.
@@ -54,21 +54,46 @@ class Seal(pydantic.BaseModel):
     digest: str
 
 
-def make_seal(target: Target, made: Layout) -> dict[str, Any]:
-    """Describe a run that has just ended well."""
+def origin(target: Target, *, fresh: bool = True) -> dict[str, Any]:
+    """Hash all that a page is made from, as it lies on the disk now."""
+    return {
+        "source": source_hash(target.notebook),
+        "code": code_digest(target.notebook, fresh=fresh),
+        "cells": cell_keys(plan_cells(target.notebook, target.parameters), fresh=fresh),
+        "inputs": _inputs(target),
+    }
+
+
+def require_same(before: Mapping[str, Any], target: Target) -> None:
+    """Refuse to go on if something that a page is made from changed meanwhile."""
+    now = origin(target)
+    names = {
+        "source": target.notebook.shown_path,
+        "code": "library code that it imports",
+        "cells": "a cell",
+    }
+    for part, was in before.items():
+        if now[part] != was:
+            what = names.get(part) or ", ".join(sorted(dict(was.items() ^ now[part].items())))
+            raise PipelineError(f"{target.name}: {what} changed while it ran; run it again")
+
+
+def make_seal(target: Target, made: Layout, made_from: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a run that has just ended well.
+
+    Args:
+        made: where its files are.
+        made_from: what `origin` was when it began.
+    """
     cells = plan_cells(target.notebook, target.parameters)
-    keys = cell_keys(cells)
     body = {
         "schema_version": SCHEMA,
         "notebook": target.name,
         "tier": target.parameters.tier,
         "parameters": target.values,
-        "source": sha256_file(target.notebook.path),
-        "code": code_digest(target.notebook),
-        "cells": keys,
+        **made_from,
         "data": {**_cell_data(cells), **_evidence_data(made.evidence(target.name))},
-        "inputs": _inputs(target),
-        "records": _record_hashes(keys.values()),
+        "records": _record_hashes(made_from["cells"].values()),
         "outputs": _outputs(made, target.name),
     }
     return {**body, "digest": digest_json(body)}
@@ -95,14 +120,33 @@ def check_seal(layout: Layout, name: str) -> list[str]:
         if seal.notebook != name:
             return [f"{name}: its seal is that of {seal.notebook}"]
         found = [*output_problems(seal, layout), *_input_problems(seal, layout)]
+        found = found or list(_entry_problems(seal, layout))
     except (PipelineError, ValueError, RuntimeError) as error:
         found = [one_line(error)]
     return [f"{name}: {problem.removeprefix(f'{name}: ')}" for problem in found]
 
 
+def entry_file(layout: Layout, name: str) -> Path:
+    """Name the file beside the cell store in which a run leaves its seal's digest."""
+    return build_root() / "pages" / f"{layout.base.name}-{name}.txt"
+
+
+def _entry_problems(seal: Seal, layout: Layout) -> Iterator[str]:
+    path = entry_file(layout, seal.notebook)
+    if not path.is_file() or path.read_text(encoding="ascii").strip() != seal.digest:
+        yield "its seal is not the one that the run left"
+
+
 def output_problems(seal: Seal, layout: Layout) -> list[str]:
     """List what was done to the files that a run left."""
     return list(_differences(seal.outputs, _outputs(layout, seal.notebook), "after the run"))
+
+
+def page_differences(sealed: Layout, made: Layout, name: str) -> Iterator[str]:
+    """Compare a sealed page and its figures with those of another execution."""
+    shown = (_outputs(layout, name).items() for layout in (sealed, made))
+    pages = ({path: digest for path, digest in files if not path.startswith("evidence/")} for files in shown)
+    yield from _differences(*pages, "when it was executed again from its records")
 
 
 def _input_problems(seal: Seal, layout: Layout) -> Iterator[str]:
@@ -115,7 +159,7 @@ def _input_problems(seal: Seal, layout: Layout) -> Iterator[str]:
             else "the tier's parameters have changed"
         )
         return
-    if seal.source != sha256_file(notebook.path):
+    if seal.source != source_hash(notebook):
         yield f"{notebook.shown_path} has changed since it ran"
     if seal.code != code_digest(notebook):
         yield "library code that it imports has changed since it ran"
@@ -161,12 +205,12 @@ def _located(name: str) -> str:
     return locate(name, download=False).sha256
 
 
-def cell_keys(cells: list[Cell]) -> Hashes:
+def cell_keys(cells: list[Cell], *, fresh: bool = False) -> Hashes:
     """Name cells by content, with the cells that they need."""
     keys: Hashes = {}
     for cell in cells:
-        keys |= cell_keys(list(cell.needs.values()))
-        keys[cell.name] = cell_key(cell)
+        keys |= cell_keys(list(cell.needs.values()), fresh=fresh)
+        keys[cell.name] = cell_key(cell, fresh=fresh)
     return keys
 
 

@@ -1,28 +1,40 @@
 """Check everything that has been built or recorded, without computing anything anew."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from ntkd_lib.lab.digest import sha256_file
-from ntkd_lib.lab.layout import Layout, build_root, cell_root, results_root, tier_layout
+from ntkd_lib.lab.layout import Layout, build_root, cell_root, project_root, results_root, tier_layout
 from ntkd_lib.lab.manifest import manifest_problems
 from ntkd_lib.lab.outcome import all_verdicts
+from ntkd_lib.pipeline.book import site_problems
 from ntkd_lib.pipeline.errors import PipelineError, one_line
-from ntkd_lib.pipeline.notebooks import all_notebooks
+from ntkd_lib.pipeline.notebooks import NotebookSource, all_notebooks
 from ntkd_lib.pipeline.recheck import metric_problems
+from ntkd_lib.pipeline.run import again
 from ntkd_lib.pipeline.seal import Seal, check_seal, read_seal, record_file, same_target
+from ntkd_lib.pipeline.target import target_of
 
 _REFUSALS = (PipelineError, RuntimeError, ValueError, OSError)
 
 
-def verify(tier: str, contract: Path | None = None) -> list[str]:
-    """List what is wrong with a tier's results, the recorded evidence and the claim rules."""
+def verify(tier: str, contract: Path | None = None, *, pages: bool = False) -> list[str]:
+    """List what is wrong with a tier's results, the recorded evidence and the claim rules.
+
+    Args:
+        pages: whether to execute each notebook again from the stored records and compare its page.
+    """
     layout = tier_layout(tier)
     problems = [*_claim_problems(contract), *_recorded_problems(), *manifest_problems(), *_readme_problems()]
+    problems += [*version_problems(layout), *site_problems(layout)]
     for notebook in all_notebooks():
         problems += _notebook_problems(layout, notebook.name)
+        if pages and layout.executed(notebook.name).exists():
+            problems += _page_problems(notebook, tier)
     for folder in sorted((build_root() / "runs").glob("*-*")):
         problems += _notebook_problems(Layout(folder), folder.name.rpartition("-")[0])
+        problems += site_problems(Layout(folder))
     return [*dict.fromkeys([*problems, *_verdict_problems(tier)])]
 
 
@@ -44,6 +56,22 @@ def _recorded_problems() -> Iterator[str]:
             load_evidence(path)
         except _REFUSALS as error:
             yield f"results/{path.name}: {one_line(error)}"
+
+
+def version_problems(layout: Layout) -> Iterator[str]:
+    """List packages that differ from the lock, or from those that a tier's numbers were made with."""
+    from ntkd_lib.lab.evidence import load_evidence
+    from ntkd_lib.lab.provenance import other_versions
+    from ntkd_lib.pipeline.doctor import check_packages
+
+    if (project_root() / "constraints.txt").is_file() and (finding := check_packages()).status == "bad":
+        yield f"packages: {finding.found}; {finding.action}"
+    for path in sorted(layout.evidence("any").parent.glob("*.json")):
+        with contextlib.suppress(ValueError):  # evidence that cannot be read is a problem of its own
+            known = load_evidence(path).provenance
+            made = [other_versions(origin.get("versions")) for origin in known.get("made", [known])]
+            for name, (then, now) in {name: both for one in made for name, both in one.items()}.items():
+                yield f"{path.stem}: its numbers were made with {name} {then}; {now or 'none'} is installed"
 
 
 def _readme_problems() -> Iterator[str]:
@@ -69,6 +97,13 @@ def _notebook_problems(layout: Layout, name: str) -> Iterator[str]:
             yield from (f"{name}: {problem}" for problem in metric_problems(seal, layout, same_target(seal)))
     except _REFUSALS as error:
         yield f"{name}: {one_line(error).removeprefix(f'{name}: ')}"
+
+
+def _page_problems(notebook: NotebookSource, tier: str) -> Iterator[str]:
+    try:
+        yield from (f"{notebook.name}: {problem}" for problem in again(target_of(notebook, tier, {})))
+    except _REFUSALS as error:
+        yield one_line(error)
 
 
 def _record_problems(seal: Seal) -> Iterator[str]:

@@ -84,6 +84,47 @@ def test_hostile_text_is_shown_and_never_live(built):
     assert text.count("&lt;script&gt;alert") >= 3
 
 
+@pytest.mark.parametrize(
+    "name", ["index.html", f"{fake.CHAPTER}.html", "tangent_kernel.html", "CSV", "search.html"]
+)
+@pytest.mark.parametrize("change", ["edit", "cut", "delete"])
+def test_a_changed_file_of_the_built_book_is_named(own, name, change):
+    layout = tier_layout(fake.TIER)
+    path = next(layout.html.rglob("*.csv")) if name == "CSV" else layout.html / name
+    whole = path.read_bytes()
+    if change == "delete":
+        path.unlink()
+    else:
+        path.write_bytes(whole.replace(b"9", b"8", 1) if change == "edit" else whole[: len(whole) // 2])
+    (problem,) = book.site_problems(layout)
+    what = "is missing" if change == "delete" else "was changed"
+    assert problem == f"book: {path.relative_to(layout.html).as_posix()} {what} after it was built"
+
+
+def test_a_page_added_to_the_built_book_and_a_book_without_its_mark_are_named(own):
+    layout = tier_layout(fake.TIER)
+    assert book.site_problems(layout) == []
+    (layout.html / "99_forged.html").write_text("<p>99.9 %</p>")
+    assert book.site_problems(layout) == ["book: 99_forged.html was added after it was built"]
+    (layout.html / book.DIGEST).unlink()
+    assert len(book.site_problems(layout)) > 20
+
+
+def test_a_changed_book_is_built_again_and_no_file_of_the_current_folder_is_run(own, tmp_path, monkeypatch):
+    html, said = tier_layout(fake.TIER).html, []
+    whole = (html / "index.html").read_text()
+    (html / "index.html").write_text(whole.replace("tier", "tear"))
+    for name in ("jupyter_book", "sphinx", "myst_nb"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w')\nraise SystemExit\n")
+    monkeypatch.chdir(tmp_path)
+    build_book(fake.TIER, said.append)
+    problem = "book: index.html was changed after it was built"
+    assert said == [f"ntkd: {problem} (1 such files); the book is built again"]
+    assert (html / "index.html").read_text() == whole
+    assert book.site_problems(tier_layout(fake.TIER)) == []
+    assert not (tmp_path / "mark").exists()
+
+
 def test_a_second_build_does_nothing(own, monkeypatch):
     copied = build_book(fake.TIER)
     before = copied.stat().st_mtime_ns

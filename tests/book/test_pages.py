@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ntkd_lib.figures.html import Html
+from ntkd_lib.lab.provenance import joint_origin
 from ntkd_lib.pipeline.pages import (
     chapters_only,
     downloads_box,
@@ -90,6 +91,36 @@ def test_provenance_names_what_a_reader_needs():
         assert f"<dt>{name}</dt>" in box
     assert "torch 2.13.0, torchvision –" in box
     assert "<dd>0, 1, 2, 3, 4</dd>" in box
+
+
+def test_provenance_names_every_origin_of_the_numbers_and_that_of_the_page():
+    there = {
+        "commit": "a" * 40,
+        "platform": "Linux",
+        "cpu": "One",
+        "versions": {"scipy": "1.9"},
+        "time": "2026-01-01",
+    }
+    then = {**there, "cpu": "Another", "commit": "b" * 40, "time": "2026-01-03"}
+    here = {**there, "cpu": "This one", "commit": "c" * 40, "time": "2026-01-05"}
+    known = {**here, **joint_origin([there, there, then]), "page": here}
+    box = provenance_box(fake.evidence(provenance=known))
+    assert "<dt>Processor</dt><dd>several</dd>" in box
+    cells, page = box.split("<dt>Cells of work</dt>")[1].split("<dt>Page executed</dt>")
+    assert "2 cells, 2026-01-01 to 2026-01-01" in cells
+    assert all(word in cells for word in ("One", "Another", "a" * 40, "b" * 40, "scipy 1.9"))
+    assert "This one" not in cells
+    assert "This one" in page
+    assert "c" * 40 in page
+
+
+def test_provenance_of_numbers_from_one_machine_is_not_that_of_the_page():
+    there = {"commit": "a" * 40, "cpu": "One", "time": "2026-01-01", "versions": {"scipy": "1.9"}}
+    here = {**there, "cpu": "This one", "commit": "c" * 40, "time": "2026-01-05"}
+    box = provenance_box(fake.evidence(provenance={**here, **joint_origin([there]), "page": here}))
+    assert "<dt>Processor</dt><dd>One</dd>" in box
+    assert box.index("a" * 40) < box.index("c" * 40)
+    assert "Cells of work" not in box
 
 
 def test_provenance_does_without_what_is_not_known():

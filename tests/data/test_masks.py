@@ -1,6 +1,7 @@
 """Images with masks: pairs checked before any is read, decoded once, split by object, refused in one line."""
 
 import hashlib
+import io
 import sys
 import zipfile
 from dataclasses import replace
@@ -164,6 +165,52 @@ def test_half_a_set_is_refused(original, tmp_path):
     for path in original.glob("*/4ace*"):
         path.unlink()
     refused("^carvana: found 8 pairs of 4 cars, the whole set has 10 of 5; unpack it again$", tmp_path)
+
+
+def encoded(form, pixels):
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, form, **({"quality": 95} if form == "JPEG" else {}))
+    return stream.getvalue()
+
+
+def write_whole_set(folder, shown):
+    """Write as many pictures as Carvana has; `shown`: (share of the car, brightness) by name."""
+    cars = sorted({name[:12] for name in shown} | {f"{number:012x}" for number in range(318 - len(shown))})
+    for kind in ("train", "train_masks"):
+        (folder / kind).mkdir(parents=True)
+    black = encoded("JPEG", np.zeros((160, 240, 3), np.uint8)), encoded("GIF", np.zeros((160, 240), np.uint8))
+    for name in (f"{car}_{view:02}" for car in cars for view in range(1, 17)):
+        image, mask = black
+        if name in shown:
+            share, brightness = shown[name]
+            rows = np.arange(160 * 240).reshape(160, 240) < share * 160 * 240
+            image = encoded("JPEG", np.full((160, 240, 3), brightness, np.uint8))
+            mask = encoded("GIF", 255 * rows.astype(np.uint8))
+        (folder / "train" / f"{name}.jpg").write_bytes(image)
+        (folder / "train_masks" / f"{name}_mask.gif").write_bytes(mask)
+    names = "\n".join(sorted(path.stem for path in (folder / "train").iterdir()))
+    return hashlib.sha256(names.encode()).hexdigest()
+
+
+KNOWN = {name: (share, brightness) for name, share, brightness in mask_pairs._PUBLISHED_PICTURES}
+
+
+@pytest.mark.parametrize("what", ["names", "pictures", "masks", "nothing"])
+def test_a_whole_set_of_other_pictures_is_not_taken_for_the_published_one(user, monkeypatch, what):
+    monkeypatch.setitem(DATASETS, "carvana", CARVANA)
+    wrong = {"pictures": lambda share, _: (share, 0), "masks": lambda _, light: (0.0, light)}
+    shown = {name: wrong.get(what, lambda *both: both)(*both) for name, both in KNOWN.items()}
+    names = write_whole_set(user / CARVANA.original, shown)
+    if what != "names":
+        monkeypatch.setattr(mask_pairs, "_PUBLISHED_NAMES", names)
+    if what == "nothing":
+        assert locate("carvana").kind == "real"
+        return
+    message = (
+        "are not named as published" if what == "names" else r"train/\w+.jpg is not the published picture"
+    )
+    with pytest.raises(DataError, match=f"^carvana: .*{message}"):
+        locate("carvana")
 
 
 def test_foreign_names_are_refused(original, tmp_path):

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import socket
@@ -7,7 +8,7 @@ import time
 import pytest
 
 from ntkd_lib.lab.cells import CellError
-from ntkd_lib.lab.cluster import SchedulerError, connected, sees
+from ntkd_lib.lab.cluster import SchedulerError, connected, probe, sees
 from ntkd_lib.lab.execute import run_cells
 
 pytestmark = pytest.mark.filterwarnings(
@@ -95,9 +96,24 @@ def test_nobody_there_is_one_line(store):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(SchedulerError) as caught, connected(address, store.root, timeout=0.5):
+        with pytest.raises(SchedulerError) as caught, connected(address, store.root):
             pass
-    assert str(caught.value) == f"scheduler {address}: no answer within 0.5 s"
+    assert str(caught.value) == f"scheduler {address}: no Dask scheduler answers there"
+
+
+@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"220 mail\r\n", bytes(8)])
+def test_somebody_else_there_is_one_line_within_seconds(store, greeting):
+    def greet():
+        with contextlib.suppress(OSError):
+            taken.accept()[0].sendall(greeting)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        threading.Thread(target=greet, daemon=True).start()
+        start = time.monotonic()
+        with pytest.raises(SchedulerError, match="no Dask scheduler answers there"):
+            probe(address)
+    assert time.monotonic() - start < 6
 
 
 def test_a_cluster_without_workers_is_one_line(store):

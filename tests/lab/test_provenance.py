@@ -1,7 +1,9 @@
 import json
 import re
+import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from ntkd_lib.lab import provenance
 from ntkd_lib.lab.digest import plain
 from ntkd_lib.lab.layout import project_root
-from ntkd_lib.lab.provenance import code_state, measure, scrub, snapshot
+from ntkd_lib.lab.provenance import code_state, joint_origin, measure, other_versions, scrub, snapshot
 
 
 def test_a_snapshot_is_plain_data_with_every_field():
@@ -60,19 +62,89 @@ def test_outside_a_checkout_the_commit_is_unknown(tmp_path, monkeypatch):
     assert code_state(["x"]) == {"commit": None, "dirty": None, "command": "x"}
 
 
+@pytest.mark.parametrize("surroundings", ["inside another tree", "GIT_DIR", "GIT_DIR and GIT_WORK_TREE"])
+def test_the_commit_of_another_tree_is_not_the_project_s(
+    checkout, tmp_path_factory, monkeypatch, surroundings
+):
+    project = checkout / "unpacked" if surroundings.startswith("inside") else tmp_path_factory.mktemp("alone")
+    project.mkdir(exist_ok=True)
+    monkeypatch.setenv("NTKD_ROOT", str(project))
+    for name, folder in (("GIT_DIR", checkout / ".git"), ("GIT_WORK_TREE", checkout)):
+        if name in surroundings:
+            monkeypatch.setenv(name, str(folder))
+    assert code_state(["x"]) == {"commit": None, "dirty": None, "command": "x"}
+
+
+def test_variables_of_git_do_not_hide_the_project_s_commit(checkout, tmp_path_factory, monkeypatch):
+    before = code_state(["x"])
+    monkeypatch.setenv("GIT_DIR", str(tmp_path_factory.mktemp("none")))
+    monkeypatch.setenv("GIT_INDEX_FILE", "/dev/null/index")
+    assert before["commit"]
+    assert code_state(["x"]) == before
+
+
+@pytest.mark.parametrize(
+    "value", ["large_rows=[80, 90]", "title=a b", "title='", 'title="$HOME"', "a=`b`", "a=*", "rate=0.5"]
+)
+def test_a_recorded_command_can_be_pasted_into_a_shell(value):
+    words = ["ntkd", "run", "05", "-p", value]
+    assert shlex.split(scrub(words)) == words
+    assert (
+        subprocess.check_output(["sh", "-c", f"printf '%s\n' {scrub(words)}"], text=True).splitlines()
+        == words
+    )
+
+
+def origin(time, **changes):
+    made = {
+        "commit": "a" * 40,
+        "dirty": False,
+        "python": "3.11",
+        "platform": "Linux",
+        "cpu": "X",
+        "machine": "m",
+    }
+    return {**made, "threads": 1, "device": "cpu", "versions": {"scipy": "1.0"}, "time": time, **changes}
+
+
+def test_records_of_one_origin_have_its_fields():
+    joint = joint_origin([origin("2026-01-02"), origin("2026-01-01")])
+    assert (joint["commit"], joint["cpu"], joint["time"]) == ("a" * 40, "X", "2026-01-02")
+    assert [(made["cells"], made["first"], made["last"]) for made in joint["made"]] == [
+        (2, "2026-01-01", "2026-01-02")
+    ]
+    assert joint_origin([]) == {}
+
+
+def test_records_of_several_origins_name_each_and_blur_what_differs():
+    joint = joint_origin(
+        [origin("2026-01-02", cpu="Y", commit="b" * 40), origin("2026-01-01"), origin("2026-01-03")]
+    )
+    assert (joint["cpu"], joint["commit"], joint["python"]) == ("several", "several", "3.11")
+    assert [(made["cpu"], made["cells"]) for made in joint["made"]] == [("X", 2), ("Y", 1)]
+
+
+def test_versions_are_compared_without_the_build():
+    now = {name: version(name) for name in ("numpy", "scipy")}
+    assert other_versions({**now, "numpy": f"{now['numpy']}+cpu"}) == {}
+    assert other_versions({**now, "scipy": "0.1"}) == {"scipy": ("0.1", now["scipy"])}
+    assert other_versions({"no-such-package": "1.0"}) == {"no-such-package": ("1.0", None)}
+    assert other_versions(None) == {}
+
+
 @pytest.mark.parametrize(
     "word, scrubbed",
     [
         ("/opt/tools/bin/ntkd", "ntkd"),
         ("{root}/notebooks/01.py", "notebooks/01.py"),
-        ("--file={root}/a b/p.yaml", "--file=a b/p.yaml"),
+        ("--file={root}/a b/p.yaml", "'--file=a b/p.yaml'"),
         ("--file=/home/ada/p.yaml", "--file=p.yaml"),
         ("~/p.yaml", "p.yaml"),
         ("tcp://10.0.0.7:8786", "tcp://..."),
         ("jupytext://{root}/notebooks/01.py", "jupytext://notebooks/01.py"),
         ("lr=1e-3", "lr=1e-3"),
         ("notebooks/01.py", "notebooks/01.py"),
-        ("sizes=[1,2]", "sizes=[1,2]"),
+        ("sizes=[1,2]", "'sizes=[1,2]'"),
         ("ratio=1/2", "ratio=1/2"),
     ],
 )

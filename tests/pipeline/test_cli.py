@@ -1,6 +1,7 @@
 """The command line: one line for an error, and exit codes that say what happened."""
 
 import threading
+import time
 import urllib.request
 
 import click
@@ -56,6 +57,27 @@ def test_a_wrong_command_line_is_one_line(inside, words, line):
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"ntkd: {line}")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [("run", "90", "--tier", "smoke"), ("reproduce", "--tier", "smoke")])
+@pytest.mark.parametrize("address", ["nonsense", "tcp://127.0.0.1:1", "http://127.0.0.1:1"])
+def test_a_scheduler_that_is_not_there_is_one_line_before_any_work(inside, command, address):
+    start = time.monotonic()
+    result = call(*command, "--scheduler", address)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("ntkd: scheduler ")
+    assert time.monotonic() - start < 6
+
+
+@pytest.mark.parametrize("words", [("book",), ("run", "01"), ("params", "01"), ("reproduce",), ("verify",)])
+def test_without_a_checkout_one_line_says_what_is_needed(tmp_path, monkeypatch, words):
+    monkeypatch.setenv("NTKD_ROOT", str(tmp_path / "site-packages"))
+    result = call(*words)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"ntkd: there is no checkout of the project in {tmp_path}/site-packages: "
+        "work in one, or name it in NTKD_ROOT\n"
+    )
 
 
 def test_help_lists_the_commands():

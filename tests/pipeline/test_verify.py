@@ -2,21 +2,26 @@
 
 import json
 import shutil
+from importlib.metadata import version
 
 import pytest
 
+from ntkd_lib.lab import provenance
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.digest import digest_json, sha256_file
 from ntkd_lib.lab.evidence import DataState, load_evidence, save_evidence
+from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.pipeline import outcome
 from ntkd_lib.pipeline.outcome import outcome_lines
-from ntkd_lib.pipeline.verify import verify
+from ntkd_lib.pipeline.seal import entry_file
+from ntkd_lib.pipeline.verify import verify, version_problems
 from tests.lab.judging import claim, metric
 from tests.lab.judging import run as measured
 from tests.pipeline.toy import NAME, REPOSITORY, Toy
 
+LEFT = "its seal is not the one that the run left"
 NEED = "stand-in data (mnist), so not assessed"
 
 
@@ -26,6 +31,7 @@ def changed(inside, tmp_path, monkeypatch):
     toy = inside.copy(tmp_path / "changed")
     monkeypatch.setenv("NTKD_ROOT", str(toy.root))
     monkeypatch.setenv("NTKD_BUILD", str(toy.build))
+    monkeypatch.setenv("PYTHONPATH", toy.environment["PYTHONPATH"])
     return toy
 
 
@@ -35,6 +41,12 @@ def reseal(path, change):
     change(content)
     content["digest"] = digest_json({name: value for name, value in content.items() if name != "digest"})
     path.write_text(json.dumps(content))
+
+
+def enter(toy):
+    """Rewrite the run's own note of its seal too."""
+    entry = entry_file(tier_layout("smoke"), NAME)
+    entry.write_text(json.loads(toy.seal.read_text())["digest"])
 
 
 def test_a_run_project_is_in_order(inside):
@@ -119,7 +131,40 @@ def test_a_half_run_notebook_is_found_even_under_a_fitting_seal(changed):
     changed.edit_json(changed.executed, lambda notebook: notebook["cells"][3].update(execution_count=None))
     own = {f"executed/{NAME}.ipynb": sha256_file(changed.executed)}
     reseal(changed.seal, lambda seal: seal["outputs"].update(own))
-    assert verify("smoke") == [f"{NAME}: cell 3: did not run"]
+    assert verify("smoke") == [f"{NAME}: {LEFT}", f"{NAME}: cell 3: did not run"]
+
+
+def test_an_edited_page_under_a_fitting_seal_is_found(changed):
+    changed.edit(changed.executed, "(['a', 'b'], 1.5)", "(['a', 'b'], 9.5)")
+    own = {f"executed/{NAME}.ipynb": sha256_file(changed.executed)}
+    reseal(changed.seal, lambda seal: seal["outputs"].update(own))
+    assert verify("smoke") == [f"{NAME}: {LEFT}"]
+    enter(changed)
+    assert verify("smoke") == []
+    assert verify("smoke", pages=True) == [
+        f"{NAME}: executed/{NAME}.ipynb has changed when it was executed again from its records"
+    ]
+
+
+def test_a_page_executed_again_is_the_same(changed):
+    before = changed.files()
+    assert verify("smoke", pages=True) == []
+    assert changed.files() == before
+
+
+def test_other_versions_than_those_of_the_lock_and_of_the_records_are_said(changed, monkeypatch, capsys):
+    monkeypatch.setattr(provenance, "_version", lambda name: "0.1" if name == "scipy" else version(name))
+    (line,) = version_problems(tier_layout("smoke"))
+    assert line == f"{NAME}: its numbers were made with scipy {version('scipy')}; 0.1 is installed"
+    (changed.root / "constraints.txt").write_text("click==1.0\nscipy==0.2\n")
+    assert verify("smoke")[0].startswith("packages: 2 differ (click ")
+
+
+def test_a_book_that_was_changed_is_found(changed):
+    html = tier_layout("smoke").html
+    html.mkdir()
+    (html / "index.html").write_text("<p>98.76</p>")
+    assert verify("smoke") == ["book: index.html was added after it was built"]
 
 
 def test_changed_evidence_is_found(changed):
@@ -138,6 +183,8 @@ def test_evidence_that_its_records_do_not_give_is_found_even_under_a_fitting_sea
     save_evidence(changed.evidence, evidence.model_copy(update={"metrics": {"toy_score": better}}))
     own = {f"evidence/{NAME}.json": sha256_file(changed.evidence)}
     reseal(changed.seal, lambda seal: seal["outputs"].update(own))
+    assert verify("smoke") == [f"{NAME}: {LEFT}"]
+    enter(changed)
     assert verify("smoke") == [f"{NAME}: metric toy_score is not what its records give"]
 
 

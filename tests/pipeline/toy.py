@@ -90,6 +90,7 @@ FILES = {
         import signal
         import sys
         import time
+        from pathlib import Path
 
         from ntkd_lib.lab.evidence import Metric
 
@@ -110,10 +111,33 @@ FILES = {
                 "machine": lambda: print(os.getcwd(), os.environ["NTKD_BUILD"], sys.executable, object()),
                 "live": lambda: Shown(run.parameters.title),
                 "big": lambda: Shown("x" * 30_000_000),
+                "draw": draw,
+                "threads": count_threads,
+                "edit figures": lambda: edit(Path(__file__)),
+                "edit source": lambda: edit(Path(os.environ["NTKD_ROOT"]) / "notebooks/90_toy.py"),
+                "edit claims": lambda: edit(Path(os.environ["NTKD_ROOT"]) / "claims.yml"),
             }
             if run.parameters.fault in faults:
                 return faults[run.parameters.fault]()
             return sorted({"b", "a"}), sum(record.values["score"] for record in run.records.values())
+
+
+        def draw():
+            import matplotlib.pyplot as plt
+
+            plt.plot([1.0])
+            plt.close()
+
+
+        def count_threads():
+            import numpy  # loads BLAS
+            from threadpoolctl import threadpool_info
+
+            return max(pool["num_threads"] for pool in threadpool_info()), os.environ["OMP_NUM_THREADS"]
+
+
+        def edit(path):
+            path.write_text(path.read_text() + "\\n# %%\\nmore = 1\\n")
 
 
         class Shown:
@@ -132,6 +156,7 @@ class Toy:
     """A project folder and how to run commands on it."""
 
     root: Path
+    more: tuple[tuple[str, str | None], ...] = ()  # of the environment; None takes a variable out
 
     @property
     def build(self):
@@ -171,7 +196,12 @@ class Toy:
             "NTKD_BUILD": self.build,
             "PYTHONPATH": f"{REPOSITORY}:{self.root}/src",
         }
-        return kept | {name: str(value) for name, value in own.items()} | {"NTKD_OFFLINE": "1"}
+        made = (
+            kept
+            | {name: str(value) for name, value in own.items()}
+            | {"NTKD_OFFLINE": "1", **dict(self.more)}
+        )
+        return {name: value for name, value in made.items() if value is not None}
 
     def command(self, *words):
         return [sys.executable, "-c", "from ntkd_lib.pipeline.cli import main; main()", *words]

@@ -8,8 +8,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from setuptools import find_packages
 
-from tests.setup.project import ROOT
+from tests.setup.project import ROOT, tracked
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PINS = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines() if line.strip()]
@@ -37,6 +38,17 @@ def test_every_direct_dependency_is_pinned_within_its_range(requirement):
     for pin in pins:
         (specifier,) = pin.specifier
         assert requirement.specifier.contains(specifier.version), f"{pin} is outside {requirement}"
+
+
+def test_a_wheel_holds_every_file_of_the_library():
+    found = PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+    packages = set(find_packages(str(ROOT), include=found))
+    data = PYPROJECT["tool"]["setuptools"]["package-data"]["*"]
+    files = [path for path in tracked() if path.parts[0] == "ntkd_lib"]
+    taken = [path for path in files if path.suffix == ".py" or any(path.match(pattern) for pattern in data)]
+    lost = {*files}.difference(taken)
+    lost |= {path for path in files if ".".join(path.parent.parts) not in packages}
+    assert lost == set()
 
 
 @pytest.mark.parametrize("pin", PINS, ids=str)

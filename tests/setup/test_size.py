@@ -2,7 +2,7 @@
 
 from tests.setup.project import ROOT, python_files
 
-LINES = 47_700
+LINES = 48_600
 SLACK = 3_000
 
 
