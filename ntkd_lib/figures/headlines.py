@@ -43,4 +43,4 @@ def headline_table(verdicts: Sequence[Verdict], notes: Mapping[str, Html]) -> Ht
     headers = ("Claim", "Paper", "Ours (95 % interval)", "Without the method", "Verdict")
     ids = [f"claim-{verdict.claim.id}" for verdict in chosen]
     caption = "Headline claims of the five papers"
-    return table(headers, rows, caption=caption, row_ids=ids, class_="ntkd-claims")
+    return table(headers, rows, caption=caption, row_ids=ids, class_="ntkd-claims ntkd-headlines")
