@@ -1,5 +1,6 @@
 """Each method package offers its public names, loaded with their modules on first use."""
 
+import ast
 import importlib
 import json
 import subprocess
@@ -54,6 +55,15 @@ def test_importing_a_package_loads_none_of_its_modules(package):
     program = [sys.executable, "-c", PROBE.format(package=package)]
     outcome = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     assert json.loads(outcome.stdout) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_type_checkers_read_the_same_names_from_the_same_modules(package):
+    stub = ast.parse((ROOT / "ntkd_lib" / package / "__init__.pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    offered = {alias.asname: node.module for node in imports for alias in node.names}
+    homes = importlib.import_module(f"ntkd_lib.{package}")._HOMES
+    assert offered == {name: f"ntkd_lib.{package}.{home}" for name, home in homes.items()}
 
 
 def test_the_package_is_marked_as_typed():

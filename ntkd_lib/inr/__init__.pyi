@@ -1,0 +1,31 @@
+"""Types of the public names, for type checkers and editors."""
+
+from ntkd_lib.inr.hash_grid import HashGrid as HashGrid
+from ntkd_lib.inr.metrics import intersection_over_union as intersection_over_union
+from ntkd_lib.inr.metrics import si_snr as si_snr
+from ntkd_lib.inr.metrics import ssim as ssim
+from ntkd_lib.inr.networks import FourierFeatures as FourierFeatures
+from ntkd_lib.inr.networks import build as build
+from ntkd_lib.inr.perceptual import Lpips as Lpips
+from ntkd_lib.inr.samplers.egra import Egra as Egra
+from ntkd_lib.inr.samplers.error_memory import ErrorMemory as ErrorMemory
+from ntkd_lib.inr.samplers.error_mix import ErrorMix as ErrorMix
+from ntkd_lib.inr.samplers.evos import Evos as Evos
+from ntkd_lib.inr.samplers.expansive import Expansive as Expansive
+from ntkd_lib.inr.samplers.full import Full as Full
+from ntkd_lib.inr.samplers.int_teaching import IntTeaching as IntTeaching
+from ntkd_lib.inr.samplers.nint import Nint as Nint
+from ntkd_lib.inr.samplers.soft_mining import SoftMining as SoftMining
+from ntkd_lib.inr.samplers.uniform import Uniform as Uniform
+from ntkd_lib.inr.shapes import chamfer as chamfer
+from ntkd_lib.inr.shapes import signed_distance as signed_distance
+from ntkd_lib.inr.shapes import surface as surface
+from ntkd_lib.inr.signals import Signal as Signal
+from ntkd_lib.inr.signals import from_pixels as from_pixels
+from ntkd_lib.inr.signals import from_samples as from_samples
+from ntkd_lib.inr.signals import torus_distance as torus_distance
+from ntkd_lib.inr.signals import waves as waves
+from ntkd_lib.inr.training import Fit as Fit
+from ntkd_lib.inr.training import psnr as psnr
+from ntkd_lib.inr.training import race as race
+from ntkd_lib.inr.training import race_for_time as race_for_time

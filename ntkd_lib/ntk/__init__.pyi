@@ -1,0 +1,20 @@
+"""Types of the public names, for type checkers and editors."""
+
+from ntkd_lib.ntk.blocked import blocked_ntk as blocked_ntk
+from ntkd_lib.ntk.blocked_linear_algebra import randomised_svd as randomised_svd
+from ntkd_lib.ntk.blocked_linear_algebra import ridge_solve as ridge_solve
+from ntkd_lib.ntk.blocked_store import save_blocks as save_blocks
+from ntkd_lib.ntk.empirical import empirical_ntk as empirical_ntk
+from ntkd_lib.ntk.infinite.blocked import blocked_flattened_ntk as blocked_flattened_ntk
+from ntkd_lib.ntk.infinite.convolutional import convolutional_kernels as convolutional_kernels
+from ntkd_lib.ntk.infinite.dense import dense_kernels as dense_kernels
+from ntkd_lib.ntk.infinite.flattened import flattened_ntk as flattened_ntk
+from ntkd_lib.ntk.landmarks import LandmarkKernel as LandmarkKernel
+from ntkd_lib.ntk.operator import NTKOperator as NTKOperator
+from ntkd_lib.ntk.regression import choose_ridge as choose_ridge
+from ntkd_lib.ntk.regression import fit_ridge as fit_ridge
+from ntkd_lib.ntk.sketches.error import sketch_error as sketch_error
+from ntkd_lib.ntk.sketches.jvp_features import jvp_features as jvp_features
+from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch as KroneckerSketch
+from ntkd_lib.ntk.sketches.sparse import SparseSketch as SparseSketch
+from ntkd_lib.ntk.sketches.stream import sketched_features as sketched_features
