@@ -23,6 +23,7 @@ from ntkd_lib.ntk.blocked_identity import kernel_digest, model_digest, samples_d
 from ntkd_lib.ntk.blocked_tasks import PIECE, Settings, compute_block
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import choose_method, choose_tile, survey
+from ntkd_lib.ntk.empirical import FEW, find_fault, warn_slow
 from ntkd_lib.ntk.kinds import Kind, class_pairs
 
 Samples = Tensor | np.ndarray
@@ -41,6 +42,7 @@ def blocked_ntk(
     block: int | str = "auto",
     method: str = "auto",
     memory: int = MEMORY,
+    probe: bool = True,
 ) -> da.Array:
     """Describe a tangent kernel as a dask array, of which nothing is computed yet.
 
@@ -63,6 +65,8 @@ def blocked_ntk(
         block: Samples a side of a block. ``"auto"``: as many as fit into ``memory``, at most a quarter.
         method: Method of `empirical_ntk`; ``"auto"`` is decided once, by the operations of a block.
         memory: Bytes that one task may take.
+        probe: Whether one random entry of the kernel of some samples is compared with plain autograd; blocks
+            are computed by a loop, with a warning, where it differs.
 
     Returns:
         The kernel; its name is the hash of network, samples, settings and code.
@@ -81,7 +85,11 @@ def blocked_ntk(
     check_request(_sizes(left), None if right is None else _sizes(right), kind, method, None, memory)
     check_model(model)
     packed = cloudpickle.dumps(model)  # dask's own way of sending a module changes its hooks' dictionaries
-    side, settings = _plan(model, left, len(left if right is None else right), kind, block, method, memory)
+    columns = len(left if right is None else right)
+    side, settings = _plan(model, left, columns, kind, block, method, memory)
+    if probe and (error := _fault(model, left, right, settings)):
+        warn_slow(error)
+        side, settings = _plan(model, left, columns, kind, block, "loop", memory)
     corner = compute_block(packed, settings, left[:1])
     described = {**asdict(settings), "block": side}
     contents = [model_digest(model), samples_digest(left), None if right is None else samples_digest(right)]
@@ -109,6 +117,19 @@ def _plan(
         room = isqrt(memory // (3 * class_pairs(sizes.classes, kind) * sizes.width))
         side = min(side, max(fit, min(SMALLEST_BLOCK, room)))
     return side, Settings(kind, method, min(fit, side))
+
+
+def _fault(
+    model: nn.Module, left: np.ndarray, right: np.ndarray | None, settings: Settings
+) -> ValueError | None:
+    device = next(model.parameters()).device
+    few = [
+        None
+        if x is None
+        else torch.tensor(x[np.unique(np.linspace(0, len(x) - 1, FEW, dtype=int))], device=device)
+        for x in (left, right)
+    ]
+    return find_fault(model, *few, settings.kind, settings.method)
 
 
 def _sides(corner: np.ndarray, left: np.ndarray, right: np.ndarray, side: int) -> tuple[tuple[int, ...], ...]:

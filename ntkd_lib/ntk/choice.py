@@ -35,7 +35,8 @@ class Survey:
     Attributes:
         classes: Logits, 1 for kind ``pseudo``.
         shapes: One for each weight of a dense layer or convolution.
-        others: Number of all other parameters.
+        others: Number of all other parameters, of tables of embeddings the looked-up rows alone.
+        tables: Number of all rows of these tables that a sample does not look up.
         width: Bytes of a value.
         passing: Values a sample that layers with their own ``per_sample_gradients`` hold meanwhile.
     """
@@ -45,6 +46,7 @@ class Survey:
     others: int
     width: int
     passing: int = 0
+    tables: int = 0
 
     def forward_work(self) -> int:
         """Count the operations of one sample's forward pass.
@@ -60,7 +62,7 @@ class Survey:
         Returns:
             Their number, biases of dense layers and convolutions left out.
         """
-        return self.others + sum(s.groups * s.outputs * s.inputs for s in self.shapes)
+        return self.others + self.tables + sum(s.groups * s.outputs * s.inputs for s in self.shapes)
 
 
 def survey(model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind, plan: Plan | None = None) -> Survey:
@@ -82,9 +84,11 @@ def survey(model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind, plan: 
     outer = [g for g in groups if g.attribute == "weight" and all(type(u.layer) in OUTER for u in g.uses)]
     shapes = tuple(_shape(g.uses, classes) for g in outer)
     total = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    others = total - sum(g.parameter.numel() for g in outer)
+    looked_up = [g for g in groups if all(isinstance(u.layer, nn.Embedding) for u in g.uses)]
+    tables = sum(max(0, g.parameter.numel() - sum(prod(u.shape) for u in g.uses)) for g in looked_up)
+    others = total - tables - sum(g.parameter.numel() for g in outer)
     passing = sum(_passing(u, classes) for u in recording.uses if hasattr(u.layer, "per_sample_gradients"))
-    return Survey(classes, shapes, others, recording.logits.element_size(), passing)
+    return Survey(classes, shapes, others, recording.logits.element_size(), passing, tables)
 
 
 def choose_method(
@@ -126,7 +130,7 @@ def predicted_work(sizes: Survey, rows: int, columns: int, kind: Kind) -> dict[s
     whole = 2 * pairs * class_pairs(c, kind) * sizes.parameters()
     return {
         "contraction": signals + gradients + whole,
-        "products": float(columns * c * (rows * 3 + 3) * sizes.forward_work()),
+        "products": float(columns * c * ((rows * 3 + 3) * sizes.forward_work() + 2 * sizes.tables)),
         "structured": signals
         + others
         + sum(samples * _sample_work(s, kind) + pairs * _pair_work(s, kind) for s in sizes.shapes),

@@ -78,7 +78,7 @@ def single_logits(model: nn.Module, sample: Shaped[Tensor, "1 ..."]) -> Float[Te
 def single_gradient(
     logits: Float[Tensor, " c"],
     direction: Float[Tensor, " c"],
-    parameters: list[nn.Parameter],
+    parameters: list[Tensor],
     *,
     create_graph: bool = False,
 ) -> tuple[Tensor, ...]:

@@ -1,7 +1,7 @@
 """The exact empirical tangent kernel of a PyTorch network."""
 
-import copy
 import warnings
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -14,16 +14,19 @@ from ntkd_lib.ntk.choice import MEMORY, choose_method, choose_tile
 from ntkd_lib.ntk.functional import TransformError
 from ntkd_lib.ntk.kinds import Kind, finish
 from ntkd_lib.ntk.layout import Plan, UnsettledError, is_known, make_plan
+from ntkd_lib.ntk.network import Batch, Logits, Output, as_network
 from ntkd_lib.ntk.probe import Probe, ProbeError, SlowKernelWarning
 from ntkd_lib.ntk.recording import OutputError, record
 from ntkd_lib.ntk.structured import warn_whole
 from ntkd_lib.ntk.tiles import METHODS
 
+FEW = 8  # samples on which methods are probed whose kernels are never formed
+
 
 def empirical_ntk(
-    model: nn.Module,
-    x1: Shaped[Tensor, "n ..."],
-    x2: Shaped[Tensor, "m ..."] | None = None,
+    model: nn.Module | Callable,
+    x1: Batch,
+    x2: Batch | None = None,
     *,
     kind: Kind = "full",
     method: str = "auto",
@@ -31,6 +34,8 @@ def empirical_ntk(
     memory: int = MEMORY,
     dtype: torch.dtype | None = None,
     probe: bool = True,
+    output: Output | None = None,
+    parameters: Mapping[str, Tensor] | None = None,
 ) -> Float[Tensor, "..."]:
     """Compute the tangent kernel ``Theta(x, x') = J(x) J(x')'`` over all trainable parameters.
 
@@ -42,8 +47,9 @@ def empirical_ntk(
     Source: NTKD paper, Eq. 2 and 6-7; methods as in Novak, Sohl-Dickstein, Schoenholz (2022).
 
     Args:
-        model: Network with outputs ``(n, c)``.
-        x1: First batch.
+        model: Network with outputs ``(n, c)``, ``(n, t, c)`` or ``(n,)``; or a function of ``parameters`` and
+            inputs.
+        x1: First batch: a tensor or array, a tuple of them, or a dictionary of keyword inputs.
         x2: Second batch; None for ``x1`` itself, and then the result is exactly symmetric.
         kind: Kind of kernel.
         method: ``structured`` (parameter by parameter), ``contraction`` (whole Jacobians), ``products``
@@ -54,6 +60,9 @@ def empirical_ntk(
         dtype: Computes in this type on a copy of the model; None keeps the model's own.
         probe: Whether one random entry is compared with plain autograd on two samples that run alone. Where
             it differs by more than rounding, the kernel is computed by a slow, exact loop.
+        output: Which of several outputs holds the logits: a key, a position, an attribute, or a function of
+            the output.
+        parameters: Tensors by name, if ``model`` is a function.
 
     Returns:
         The kernel.
@@ -74,17 +83,10 @@ def empirical_ntk(
     tensor([[5., 2.],
             [2., 2.]])
     """
+    model, x1, x2 = as_network(model, x1, x2, output, parameters, dtype)
     check_request(x1, x2, kind, method, tile, memory)
     check_model(model)
-    if dtype is not None:
-        model = copy.deepcopy(model).to(dtype)
-        x1, x2 = _cast(x1, dtype), None if x2 is None else _cast(x2, dtype)
-    trial = Probe(model, x1, x2, kind)
-    try:
-        plan = make_plan(model, trial.samples)
-    except OutputError:
-        record(model, x1, is_known)
-        raise
+    model, plan, trial = start_probe(model, x1, x2, kind)
     compute = partial(_compute, model, x1, x2, kind, memory, plan)
     methods = [method]
     if method == "auto":
@@ -100,8 +102,85 @@ def empirical_ntk(
                 raise
             error = failure
     trial.check_alone(plan)
-    warnings.warn(f"{error}; the kernel is computed sample by sample", SlowKernelWarning, stacklevel=2)
-    return compute("loop", tile or "auto", None)
+    warn_slow(error)
+    return compute("loop", tile or "auto", trial if probe else None)
+
+
+def start_probe(
+    model: nn.Module, x1: Shaped[Tensor, "n ..."], x2: Shaped[Tensor, "m ..."] | None, kind: Kind
+) -> tuple[nn.Module, Plan, Probe]:
+    """Draw the two samples of a probe, and make the plan of a network from them.
+
+    Args:
+        model: Network.
+        x1: First batch.
+        x2: Second batch; None for ``x1`` itself.
+        kind: Kind of kernel.
+
+    Returns:
+        The network, made to give logits ``(n, c)`` if it does not; its plan; the probe.
+
+    Raises:
+        OutputError: An output that holds no logits.
+    """
+    trial = Probe(model, x1, x2, kind)
+    try:
+        return model, make_plan(model, trial.samples), trial
+    except OutputError:
+        if isinstance(model, Logits):
+            raise
+        model = Logits(model, None)
+        record(model, x1, is_known)  # names the shape of the whole batch in a refusal
+        return start_probe(model, x1, x2, kind)
+
+
+def find_fault(
+    model: nn.Module,
+    x1: Shaped[Tensor, "n ..."],
+    x2: Shaped[Tensor, "m ..."] | None = None,
+    kind: Kind = "trace",
+    method: str = "structured",
+) -> ValueError | None:
+    """Probe a method on a few samples, for kernels that are never formed.
+
+    Args:
+        model: Network.
+        x1: First batch.
+        x2: Second batch; None for ``x1`` itself.
+        kind: Kind of kernel.
+        method: Method.
+
+    Returns:
+        Why a loop is needed, or None if the method is right.
+    """
+    a, b = _few(x1), None if x2 is None else _few(x2)
+    model, plan, trial = start_probe(model, a, b, kind)
+    try:
+        with torch.no_grad():
+            _compute(model, a, b, kind, MEMORY, plan, method, None, trial)
+    except (UnsettledError, ProbeError, TransformError) as error:
+        trial.check_alone(plan)
+        return error
+    return None
+
+
+def _few(x: Tensor) -> Tensor:
+    generator = torch.Generator()
+    generator.seed()
+    return x[torch.randperm(len(x), generator=generator)[:FEW].to(x.device)]
+
+
+def warn_slow(error: ValueError, stacklevel: int = 3) -> None:
+    """Warn that a loop takes over.
+
+    Args:
+        error: Why.
+        stacklevel: Callers between this function and the user's.
+
+    Warns:
+        SlowKernelWarning: Always.
+    """
+    warnings.warn(f"{error}; computed sample by sample instead", SlowKernelWarning, stacklevel=stacklevel)
 
 
 def _compute(
@@ -128,7 +207,3 @@ def _compute(
     if method == "structured":
         warn_whole(plan.left_out, stacklevel=4)
     return kernel
-
-
-def _cast(inputs: Tensor, dtype: torch.dtype) -> Tensor:
-    return inputs.to(dtype) if inputs.is_floating_point() else inputs

@@ -4,7 +4,10 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.structured import structured_factors, structured_kernel
+from ntkd_lib.ntk.checks import check_model
+from ntkd_lib.ntk.empirical import find_fault, start_probe, warn_slow
+from ntkd_lib.ntk.probe import ProbeError
+from ntkd_lib.ntk.tiles import LoopTiles, StructuredTiles
 
 
 class LandmarkKernel:
@@ -20,24 +23,38 @@ class LandmarkKernel:
         model: Network, not trained any further.
         landmarks: Samples ``Z``, ``(r, ...)``.
         floor: Eigenvalues below this share of the largest one are left out.
+        probe: Whether one random entry is compared with plain autograd on two samples that run alone.
     """
 
-    def __init__(self, model: nn.Module, landmarks: Shaped[Tensor, "r ..."], floor: float = 1e-6) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        landmarks: Shaped[Tensor, "r ..."],
+        floor: float = 1e-6,
+        *,
+        probe: bool = True,
+    ) -> None:
         """Factorise the kernel of the landmarks in float64."""
-        self.model = model
+        check_model(model)
+        self.probe, self.landmarks = probe, landmarks
+        self.model, plan, _ = start_probe(model, landmarks, None, "trace")
+        self.tiles = StructuredTiles(self.model, "trace", plan)
+        error = find_fault(self.model, landmarks) if probe else None
+        if error is not None:
+            warn_slow(error)
+            self.tiles = LoopTiles(self.model, "trace")
         with torch.no_grad():
-            self.factors = structured_factors(model, landmarks, "trace")
-            gram = structured_kernel(self.factors, self.factors, "trace")
-        gram_type, gram = gram.dtype, gram.double()
-        values, vectors = torch.linalg.eigh((gram + gram.T) / 2)
+            self.factors = self.tiles.keep(landmarks)
+            gram = self.tiles.pair(self.factors, self.factors)
+        values, vectors = torch.linalg.eigh((gram + gram.T).double() / 2)
         kept = values > floor * values[-1]
-        self.root = (vectors[:, kept] / values[kept].sqrt()).to(gram_type)
+        self.root = (vectors[:, kept] / values[kept].sqrt()).to(gram.dtype)
 
     @torch.no_grad()
     def features(
         self, inputs: Shaped[Tensor, "n ..."], chunk: int = 500
     ) -> tuple[Float[Tensor, "n r"], Float[Tensor, " n"]]:
-        """Give features and the exact diagonal of a batch, some samples at a time.
+        """Compute features and the exact diagonal of a batch, some samples at a time.
 
         Args:
             inputs: Samples.
@@ -45,14 +62,22 @@ class LandmarkKernel:
 
         Returns:
             Features, and ``Theta(x, x)``.
+
+        Raises:
+            ProbeError: A kernel between samples and landmarks that differs from plain autograd.
         """
+        if self.probe and (error := find_fault(self.model, inputs, self.landmarks)) and not self._loops():
+            raise ProbeError(str(error))
         parts = [self._features(part) for part in inputs.split(chunk)]
         return torch.cat([f for f, _ in parts]), torch.cat([d for _, d in parts])
 
+    def _loops(self) -> bool:
+        return isinstance(self.tiles, LoopTiles)
+
     def _features(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        factors = structured_factors(self.model, inputs, "trace")
-        cross = structured_kernel(factors, self.factors, "trace")
-        return cross @ self.root, sum(factor.squares() for factor in factors.values())
+        factors = self.tiles.keep(inputs)
+        diagonal = sum(factor.squares() for factor in factors.values())
+        return self.tiles.pair(factors, self.factors) @ self.root, diagonal
 
 
 def landmark_gram(features: Float[Tensor, "n r"], diagonal: Float[Tensor, " n"]) -> Float[Tensor, "n n"]:

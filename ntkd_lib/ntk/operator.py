@@ -1,6 +1,7 @@
 """The tangent kernel as a linear operator: products with a kernel that never exists."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -11,9 +12,12 @@ from torch.func import vjp, vmap
 
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import MEMORY, survey
-from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent
+from ntkd_lib.ntk.contraction import looped_jacobian
+from ntkd_lib.ntk.empirical import start_probe, warn_slow
+from ntkd_lib.ntk.functional import Parameters, TransformError, call_with, located, split_parameters, tangent
 from ntkd_lib.ntk.kinds import Kind
-from ntkd_lib.ntk.layout import make_plan, two_samples
+from ntkd_lib.ntk.layout import Plan
+from ntkd_lib.ntk.probe import Probe, ProbeError
 from ntkd_lib.ntk.products import refuse_shared_padding
 
 # Directions in weight space that are held at a time, each as large as the network.
@@ -43,6 +47,8 @@ class NTKOperator(LinearOperator):
         x2: Second batch; None for ``x1`` itself, and then the operator is its own adjoint.
         kind: Kind of kernel, all but ``per_class``.
         chunk: Samples at a time; None for as many as fit into 1 GiB.
+        probe: Whether one random entry is compared with plain autograd on two samples that run alone; a loop
+            takes over, with a warning, where they differ.
 
     Raises:
         ValueError: What `ntkd_lib.ntk.empirical.empirical_ntk` refuses, kind ``per_class``, an empty chunk, a
@@ -62,6 +68,7 @@ class NTKOperator(LinearOperator):
         *,
         kind: Kind = "full",
         chunk: int | None = None,
+        probe: bool = True,
     ) -> None:
         """Check the request and take the sizes from a few samples."""
         check_request(x1, x2, kind, "auto", None, 1)
@@ -70,14 +77,39 @@ class NTKOperator(LinearOperator):
         if kind == "per_class":
             raise ValueError("kind: got 'per_class', allowed for an operator are full, trace, pseudo")
         check_model(model)
-        refuse_shared_padding(model)
-        self.model, self.kind, self.own = model, kind, x2 is None
+        self.kind, self.own = kind, x2 is None
+        self.model, plan, trial = start_probe(model, x1, x2, "full")
+        if plan.alone.logits.dtype not in (torch.float32, torch.float64):
+            kinds = f"{plan.alone.logits.dtype}, allowed are float32, float64"
+            raise ValueError(f"model: got logits of type {kinds}")
         self.x1, self.x2 = x1, x1 if x2 is None else x2
-        logits = _tried(model, x1[:TRIED])
-        self.classes = logits.shape[1]
-        self.chunk = chunk or _fitting(model, x1)
+        self.classes, self.loops = plan.alone.logits.shape[1], False
+        refuse_shared_padding(model)
+        self.chunk = chunk or _fitting(self.model, x1)
+        if probe:
+            self._probe(trial, plan)
         width = self.classes if kind == "full" else 1
-        super().__init__(logits.cpu().numpy().dtype, (len(self.x1) * width, len(self.x2) * width))
+        super().__init__(
+            plan.alone.logits.detach().cpu().numpy().dtype, (len(self.x1) * width, len(self.x2) * width)
+        )
+
+    def _probe(self, trial: Probe, plan: Plan) -> None:
+        """Compare one entry with autograd, and let the loop take over where it differs."""
+        try:
+            with torch.no_grad(), located(self.model):
+                trial.check_product(self._entry, plan)
+        except (ProbeError, TransformError) as error:
+            trial.check_alone(plan)
+            warn_slow(error, stacklevel=4)
+            self.loops = True
+
+    def _entry(self, i: int, j: int, v: Float[Tensor, " c"]) -> Float[Tensor, " c"]:
+        """Multiply all products of the logits of two samples with a direction, among some neighbours."""
+        a, b = (max(0, k - TRIED // 2) for k in (i, j))
+        rows, columns = self.x1[a : a + TRIED], self.x2[b : b + TRIED]
+        cotangents = v.new_zeros(1, len(columns), len(v))
+        cotangents[0, j - b] = v
+        return self._push(self._pull(cotangents, columns), rows)[0, i - a]
 
     def matmul(self, v: Float[Tensor, "columns k"]) -> Float[Tensor, "rows k"]:
         """Multiply the kernel with some columns.
@@ -88,9 +120,9 @@ class NTKOperator(LinearOperator):
         Returns:
             The product.
         """
-        with torch.no_grad(), located(self.model):
+        with torch.no_grad(), nullcontext() if self.loops else located(self.model):
             groups = self._cotangents(v).split(DIRECTIONS)
-            moved = torch.cat([self._push(self._pull(group)) for group in groups])
+            moved = torch.cat([self._push(self._pull(group, self.x2), self.x1) for group in groups])
         return self._gathered(moved, v.shape[1])
 
     def _matmat(self, X: Num[np.ndarray, "columns k"]) -> Float[np.ndarray, "rows k"]:
@@ -112,21 +144,29 @@ class NTKOperator(LinearOperator):
             return v.T[:, :, None].expand(-1, -1, self.classes)
         return (v.T[:, None, :, None] * torch.eye(self.classes).to(v)[:, None]).flatten(0, 1)
 
-    def _pull(self, cotangents: Float[Tensor, "q m c"]) -> Parameters:
-        """Give ``J(x2)' v`` for some directions."""
+    def _pull(self, cotangents: Float[Tensor, "q m c"], x: Shaped[Tensor, "m ..."]) -> Parameters:
+        """Compute ``J(x)' v`` for some directions."""
         total: Parameters = {}
-        for samples, part in zip(self.x2.split(self.chunk), cotangents.split(self.chunk, dim=1), strict=True):
-            output, moving = self._output(samples)
-            (found,) = vmap(vjp(output, moving)[1])(part)
+        for samples, part in zip(x.split(self.chunk), cotangents.split(self.chunk, dim=1), strict=True):
+            if self.loops:
+                found = {"": torch.einsum("qmc,mcp->qp", part, looped_jacobian(self.model, samples))}
+            else:
+                output, moving = self._output(samples)
+                (found,) = vmap(vjp(output, moving)[1])(part)
             total = {name: total[name].add_(g) for name, g in found.items()} if total else found
         return total
 
-    def _push(self, directions: Parameters) -> Float[Tensor, "q n c"]:
-        """Give ``J(x1) u`` for some directions."""
+    def _push(self, directions: Parameters, x: Shaped[Tensor, "n ..."]) -> Float[Tensor, "q n c"]:
+        """Compute ``J(x) u`` for some directions."""
         parts = []
-        for samples in self.x1.split(self.chunk):
-            output, moving = self._output(samples)
-            parts.append(vmap(lambda u, f=output, at=moving: tangent(f, at, u))(directions))
+        for samples in x.split(self.chunk):
+            if self.loops:
+                parts.append(
+                    torch.einsum("qp,ncp->qnc", directions[""], looped_jacobian(self.model, samples))
+                )
+            else:
+                output, moving = self._output(samples)
+                parts.append(vmap(lambda u, f=output, at=moving: tangent(f, at, u))(directions))
         return torch.cat(parts, dim=1)
 
     def _output(self, samples: Tensor) -> tuple[Callable[[Parameters], Tensor], Parameters]:
@@ -139,13 +179,6 @@ class NTKOperator(LinearOperator):
         if self.kind == "pseudo":
             return moved.sum(2).T
         return moved.unflatten(0, (columns, self.classes)).diagonal(dim1=1, dim2=3).sum(2).T
-
-
-def _tried(model: nn.Module, inputs: Tensor) -> Tensor:
-    recording = make_plan(model, two_samples(inputs)).alone
-    if recording.logits.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"model: got logits of type {recording.logits.dtype}, allowed are float32, float64")
-    return recording.logits.detach()
 
 
 def _fitting(model: nn.Module, x: Tensor) -> int:

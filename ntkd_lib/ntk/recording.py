@@ -103,11 +103,20 @@ def record(model: nn.Module, inputs: Tensor, known: Known) -> Recording:
     with _hooks(model, known, recording), torch.enable_grad(), plain_operations(), unmoved(model):
         try:
             recording.logits = model(inputs if inputs.requires_grad else inputs.detach())
+        except OutputError:
+            raise
         except RAISED as error:
             shape = tuple(inputs.shape)
             raise ValueError(
                 f"model: cannot run on a batch of shape {shape}, samples first: {first_line(error)}"
             ) from error
+    if not isinstance(recording.logits, Tensor) or recording.logits.is_complex():
+        kind = (
+            recording.logits.dtype
+            if isinstance(recording.logits, Tensor)
+            else type(recording.logits).__name__
+        )
+        raise OutputError(f"model: got an output of type {kind}, needs real logits (n, c)")
     shape = tuple(recording.logits.shape)
     if len(shape) != 2 or shape[0] != len(inputs):
         raise OutputError(

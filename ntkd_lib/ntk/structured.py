@@ -40,8 +40,9 @@ from ntkd_lib.ntk.layers.rows import (
 )
 from ntkd_lib.ntk.layout import Plan, check_finite, is_known, make_plan, two_samples
 from ntkd_lib.ntk.recording import Recording, Use, record
-from ntkd_lib.ntk.work import Shape, cheapest
+from ntkd_lib.ntk.work import Shape, cheapest, gradient_pair_work, position_pair_work
 
+TABLE = 4  # times the looked-up rows that a table of embeddings may have where its gradients are formed
 OUTER = (*DENSE, *CONVOLUTIONS, *TRANSPOSED)
 
 
@@ -325,8 +326,11 @@ def _outer_factor(parts: Outer, bias: bool, kind: Kind) -> Factor:
 
 
 def _embedding_factor(layer: nn.Embedding, places: Tensor, b: Tensor, kind: Kind) -> Factor:
+    """Form the gradients of a table only if it has few rows, the rows that are looked up otherwise."""
     _, c, o, d = b.shape
-    if cheapest(Shape(c, 1, o, layer.num_embeddings, d), kind) == "gradients":
+    if layer.num_embeddings <= TABLE * d and gradient_pair_work(
+        Shape(c, 1, o, layer.num_embeddings, d), kind
+    ) < position_pair_work(Shape(c, 1, o, 1, d), kind):
         return Gradients(table_gradients(layer, places, b).flatten(2))
     return Positions(places, b.permute(0, 3, 1, 2).contiguous(), bias=False)
 

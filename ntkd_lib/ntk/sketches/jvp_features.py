@@ -6,14 +6,21 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from ntkd_lib.ntk.checks import check_model
+from ntkd_lib.ntk.contraction import looped_jacobian
+from ntkd_lib.ntk.empirical import find_fault, warn_slow
 from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent
-from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.products import refuse_shared_padding
 from ntkd_lib.ntk.sketches.hashing import key_of, signs
 
 
 def jvp_features(
-    model: nn.Module, x: Shaped[Tensor, "n ..."], count: int, seed: int = 0, *, chunk: int = 8
+    model: nn.Module,
+    x: Shaped[Tensor, "n ..."],
+    count: int,
+    seed: int = 0,
+    *,
+    chunk: int = 8,
+    probe: bool = True,
 ) -> Float[Tensor, "n c k"]:
     """Give ``phi[n, c, i] = J(x_n)[c] z_i / sqrt(k)`` for random signs ``z_i``, so ``E phi phi' = Theta``.
 
@@ -30,6 +37,8 @@ def jvp_features(
         count: Features ``k``.
         seed: Seed of the directions.
         chunk: Directions at a time, each as large as the network.
+        probe: Whether one random entry of the tangent kernel is compared with plain autograd; a loop over
+            samples takes over, with a warning, where the method fails.
 
     Returns:
         Features.
@@ -43,18 +52,24 @@ def jvp_features(
         raise ValueError(f"chunk: got {chunk}, needs at least 1 direction")
     check_model(model)
     refuse_shared_padding(model)
-    make_plan(model, two_samples(x))
+    error = find_fault(model, x, method="products") if probe else None
     moving, rest = split_parameters(model)
     still = _still_rows(model)
 
     def derivative(direction: Parameters) -> Tensor:
         return tangent(lambda p: call_with(model, (p, rest), (x,)), moving, direction)
 
+    if error is not None:
+        warn_slow(error)
     parts = []
     for start in range(0, count, chunk):
         drawn = _directions(moving, still, seed, range(start, min(start + chunk, count)))
-        with located(model):
-            parts.append(vmap(derivative)(drawn))
+        if error is None:
+            with located(model):
+                parts.append(vmap(derivative)(drawn))
+        else:
+            flat = torch.cat([z.flatten(1) for z in drawn.values()], dim=1)
+            parts.append(torch.stack([flat @ looped_jacobian(model, s)[0].mT for s in x.split(1)], dim=1))
     return torch.cat(parts).permute(1, 2, 0) / count**0.5
 
 

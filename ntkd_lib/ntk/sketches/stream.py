@@ -8,7 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ntkd_lib.ntk.checks import check_model
+from ntkd_lib.ntk.contraction import looped_jacobian
+from ntkd_lib.ntk.empirical import find_fault, warn_slow
 from ntkd_lib.ntk.layers.outer import Outer
+from ntkd_lib.ntk.layout import Plan, make_plan, two_samples
 from ntkd_lib.ntk.structured import Fed, feed, warn_whole, whole_jacobian
 
 
@@ -31,7 +34,7 @@ class Sketch(Protocol):
 
 
 def sketched_features(
-    model: nn.Module, x: Tensor | Iterable[Tensor], sketch: Sketch, chunk: int = 64
+    model: nn.Module, x: Tensor | Iterable[Tensor], sketch: Sketch, chunk: int = 64, *, probe: bool = True
 ) -> Float[Tensor, "n c k"]:
     """Give features whose inner products are the tangent kernel on average, ``E phi phi' = Theta``.
 
@@ -43,6 +46,8 @@ def sketched_features(
         x: Samples, or batches of samples.
         sketch: Sketch.
         chunk: Samples at a time.
+        probe: Whether a random entry of the tangent kernel of some of the first samples is compared with
+            plain autograd; a loop over samples takes over, with a warning, where it differs.
 
     Returns:
         Features of all samples, in their order.
@@ -50,7 +55,7 @@ def sketched_features(
     Raises:
         ValueError: An empty chunk, no samples, a batch that is no tensor, a layer that mixes samples.
     """
-    parts = sketched_batches(model, x, sketch, chunk)
+    parts = sketched_batches(model, x, sketch, chunk, probe=probe)
     if not isinstance(x, Tensor):
         found = list(parts)
         if not found:
@@ -65,7 +70,7 @@ def sketched_features(
 
 
 def sketched_batches(
-    model: nn.Module, x: Tensor | Iterable[Tensor], sketch: Sketch, chunk: int = 64
+    model: nn.Module, x: Tensor | Iterable[Tensor], sketch: Sketch, chunk: int = 64, *, probe: bool = True
 ) -> Iterator[Float[Tensor, "b c k"]]:
     """Give the features of one chunk after the other, for those who keep them elsewhere.
 
@@ -74,6 +79,8 @@ def sketched_batches(
         x: Samples, or batches of samples.
         sketch: Sketch.
         chunk: Samples at a time.
+        probe: Whether a random entry of the tangent kernel of some of the first samples is compared with
+            plain autograd; a loop over samples takes over, with a warning, where it differs.
 
     Returns:
         Iterator over features.
@@ -86,7 +93,19 @@ def sketched_batches(
     if isinstance(x, Tensor) and not len(x):
         raise ValueError("x: got an empty batch, needs at least one sample")
     check_model(model)
-    return (_features(model, part, sketch) for part in _chunks(x, chunk))
+    return _stream(model, _chunks(x, chunk), sketch, probe)
+
+
+def _stream(model: nn.Module, chunks: Iterator[Tensor], sketch: Sketch, probe: bool) -> Iterator[Tensor]:
+    plan = error = None
+    for part in chunks:
+        if plan is None:
+            error = find_fault(model, part) if probe else None
+            plan = make_plan(model, two_samples(part))
+            warn_whole(() if error else plan.left_out)
+            if error:
+                warn_slow(error)
+        yield _features(model, part, sketch, plan, loops=error is not None)
 
 
 def _chunks(x: Tensor | Iterable[Tensor], chunk: int) -> Iterator[Tensor]:
@@ -97,12 +116,13 @@ def _chunks(x: Tensor | Iterable[Tensor], chunk: int) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def _features(model: nn.Module, inputs: Tensor, sketch: Sketch) -> Tensor:
-    fed, unseen = feed(model, inputs, "full")
+def _features(model: nn.Module, inputs: Tensor, sketch: Sketch, plan: Plan, *, loops: bool) -> Tensor:
+    if loops:
+        return sketch.whole("", looped_jacobian(model, inputs))
+    fed, unseen = feed(model, inputs, "full", plan)
     total = sum(_share(each, sketch) for each in fed)
     if not unseen:
         return total
-    warn_whole(unseen)
     return total + sketch.whole(", ".join(unseen), whole_jacobian(model, inputs, unseen))
 
 

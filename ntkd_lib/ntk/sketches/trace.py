@@ -28,7 +28,13 @@ def join_classes(features: Float[Tensor, "n c k"], seed: int = 0) -> Float[Tenso
 
 @torch.no_grad()
 def trace_features(
-    model: nn.Module, inputs: Float[Tensor, "n ..."], sketch: Sketch, seed: int = 0, chunk: int = 32
+    model: nn.Module,
+    inputs: Float[Tensor, "n ..."],
+    sketch: Sketch,
+    seed: int = 0,
+    chunk: int = 32,
+    *,
+    probe: bool = True,
 ) -> Float[Tensor, "n k"]:
     """Sketch the tangent features of images once, for the trace kernel of any batch of them.
 
@@ -38,8 +44,10 @@ def trace_features(
         sketch: Sketch of ``k`` features a class.
         seed: Seed by which classes are joined.
         chunk: Samples at a time.
+        probe: As for `sketched_features`.
 
     Returns:
         Features, ``E psi psi' = theta``.
     """
-    return torch.cat([join_classes(part, seed) for part in sketched_batches(model, inputs, sketch, chunk)])
+    parts = sketched_batches(model, inputs, sketch, chunk, probe=probe)
+    return torch.cat([join_classes(part, seed) for part in parts])

@@ -1,0 +1,197 @@
+"""Any network with any inputs and outputs, as a module of one batch tensor that gives logits ``(n, c)``."""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from ntkd_lib.ntk.functional import unmoved
+from ntkd_lib.ntk.recording import OutputError
+
+Batch = Tensor | np.ndarray | tuple | list | Mapping
+Output = str | int | Callable[[Any], Tensor]
+
+
+class FunctionNetwork(nn.Module):
+    """A function of parameters and inputs as a network.
+
+    Args:
+        function: Function of a dictionary of tensors and a batch.
+        parameters: The tensors; all floating-point ones count as trained.
+    """
+
+    def __init__(self, function: Callable, parameters: Mapping[str, Tensor]) -> None:
+        """Register the tensors under numbered names, because theirs may hold dots."""
+        super().__init__()
+        self.function, self.keys = function, list(parameters)
+        for number, value in enumerate(parameters.values()):
+            trained = value.requires_grad or not (value.is_floating_point() or value.is_complex())
+            self._parameters[f"p{number}"] = value if trained else value.detach().requires_grad_()
+
+    def forward(self, *inputs: object, **named: object) -> object:
+        """Call the function with the present tensors."""
+        values = {key: self._parameters[f"p{number}"] for number, key in enumerate(self.keys)}
+        return self.function(values, *inputs, **named)
+
+
+class Logits(nn.Module):
+    """A network whose inputs are selected from a structure, and of whose outputs the logits are picked.
+
+    Args:
+        model: The network.
+        output: What to pick: a key, a position, an attribute, or a function of the output; None for a tensor
+            itself, the only tensor of a structure, or its ``logits``.
+        data: Inputs of all samples, a tuple or a dictionary of keywords, of which the network's input then
+            are the places; None for a network of one batch tensor.
+    """
+
+    def __init__(self, model: nn.Module, output: Output | None, data: tuple | dict | None = None) -> None:
+        """Keep the network and the inputs, which are no buffers."""
+        super().__init__()
+        self.model, self.output, self.data = model, output, data
+
+    def forward(self, x: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n c"]:
+        """Run the network and flatten its logits to a table."""
+        if isinstance(self.data, tuple):
+            out = self.model(*(part[x] for part in self.data))
+        elif self.data is not None:
+            out = self.model(**{key: part[x] for key, part in self.data.items()})
+        else:
+            out = self.model(x)
+        logits = self._pick(out)
+        if not isinstance(logits, Tensor):
+            raise OutputError(f"output: picked {type(logits).__name__}, needs a tensor of logits (n, c)")
+        return logits[:, None] if logits.ndim == 1 else logits.flatten(1) if logits.ndim == 3 else logits
+
+    def _pick(self, out: Any) -> Any:
+        if callable(self.output):
+            return self.output(out)
+        if isinstance(out, Tensor) and self.output is None:
+            return out
+        if isinstance(out, tuple | list):
+            choices = dict(enumerate(out))
+        else:
+            choices = dict(out) if isinstance(out, Mapping) else {}
+        attribute = self.output if self.output is not None else "logits"
+        if isinstance(attribute, str) and attribute not in choices and hasattr(out, attribute):
+            return getattr(out, attribute)
+        tensors = [key for key, value in choices.items() if isinstance(value, Tensor)]
+        if self.output is None and len(tensors) == 1:
+            attribute = tensors[0]
+        if attribute not in choices:
+            raise OutputError(
+                f"output: got {self.output!r} for a network that gives {type(out).__name__}, allowed are "
+                f"{', '.join(map(repr, choices)) or 'None'} and a function of the output"
+            )
+        return choices[attribute]
+
+
+def as_network(
+    model: nn.Module | Callable,
+    x1: Batch,
+    x2: Batch | None,
+    output: Output | None = None,
+    parameters: Mapping[str, Tensor] | None = None,
+    dtype: torch.dtype | None = None,
+) -> tuple[nn.Module, Tensor, Tensor | None]:
+    """Bring a network and its batches into the form on which kernels are computed.
+
+    Args:
+        model: Network, or a function of ``parameters`` and inputs.
+        x1: First batch: a tensor or array, a tuple of them, or a dictionary of keyword inputs.
+        x2: Second batch; None for the first itself.
+        output: What to pick of the network's output.
+        parameters: Tensors of a function; None for a network.
+        dtype: Type in which a copy of the network computes; None for the network itself.
+
+    Returns:
+        Network and batches.
+
+    Raises:
+        ValueError: What is neither, and what has no values or no graph.
+    """
+    network = model if parameters is None else FunctionNetwork(model, parameters)
+    _check_module(network)
+    if dtype is not None:
+        network = _copied(network, x1).to(dtype)
+    first = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
+    x1 = _batch("x1", x1, first, dtype)
+    x2 = None if x2 is None else _batch("x2", x2, first, dtype)
+    if isinstance(x1, Tensor) and (x2 is None or isinstance(x2, Tensor)):
+        return network if output is None else Logits(network, output), x1, x2
+    if x2 is not None and (type(x2) is not type(x1) or _keys(x1) != _keys(x2)):
+        raise ValueError(f"x2: got {_described(x2)}, needs the structure of x1, {_described(x1)}")
+    n, m = _length("x1", x1), 0 if x2 is None else _length("x2", x2)
+    if x2 is not None:
+        joined = {key: torch.cat([part, x2[key]]) for key, part in _items(x1)}
+        x1 = joined if isinstance(x1, dict) else tuple(joined.values())
+    places = torch.arange(n + m, device=first.device)
+    return Logits(network, output, x1), places[:n], None if x2 is None else places[n:]
+
+
+def _check_module(model: object) -> None:
+    if not isinstance(model, nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        allowed = "an nn.Module written in Python, and a function with parameters={name: tensor}"
+        raise ValueError(f"model: got {type(model).__name__}, allowed are {allowed}")
+    for name, p in model.named_parameters():
+        if is_lazy(p) or p.is_meta:
+            raise ValueError(f"model: parameter {name!r} has no values ({'lazy' if is_lazy(p) else 'meta'})")
+    if torch.is_inference_mode_enabled() or any(p.is_inference() for p in model.parameters()):
+        raise ValueError("model: got inference mode, in which no gradients exist; use torch.no_grad()")
+
+
+def _copied(model: nn.Module, x: Batch) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except RuntimeError:  # weights that old hooks made with a graph; a pass without gradients makes them anew
+        with torch.no_grad(), unmoved(model):
+            model(*x) if isinstance(x, tuple | list) else model(**x) if isinstance(x, Mapping) else model(x)
+        return copy.deepcopy(model)
+
+
+def _batch(name: str, x: Batch, like: Tensor, dtype: torch.dtype | None) -> Tensor | tuple | dict:
+    if isinstance(x, Mapping):
+        return {key: _part(f"{name}[{key!r}]", part, like, dtype) for key, part in x.items()}
+    if isinstance(x, tuple | list):
+        return tuple(_part(f"{name}[{key}]", part, like, dtype) for key, part in enumerate(x))
+    return _part(name, x, like, dtype)
+
+
+def _part(name: str, x: object, like: Tensor, dtype: torch.dtype | None) -> Tensor:
+    if isinstance(x, np.ndarray) and x.dtype.kind in "biuf":
+        x = torch.as_tensor(x, device=like.device)
+        x = x.to(like.dtype) if x.is_floating_point() else x
+    if not isinstance(x, Tensor) or not x.ndim or x.is_meta:
+        what = type(x).__name__
+        if isinstance(x, Tensor):
+            what += " on the meta device" if x.is_meta else " without a batch axis"
+        allowed = "tensors and arrays of numbers (n, ...), tuples and dictionaries of them"
+        raise ValueError(f"{name}: got {what}, allowed are {allowed}")
+    x = x.clone() if x.is_inference() else x
+    return x.to(dtype) if dtype is not None and x.is_floating_point() else x
+
+
+def _items(x: tuple | dict) -> list[tuple[Any, Tensor]]:
+    return list(x.items() if isinstance(x, dict) else enumerate(x))
+
+
+def _keys(x: tuple | dict) -> list:
+    return [key for key, _ in _items(x)]
+
+
+def _described(x: Tensor | tuple | dict) -> str:
+    return (
+        "one tensor" if isinstance(x, Tensor) else f"{type(x).__name__} of {', '.join(map(repr, _keys(x)))}"
+    )
+
+
+def _length(name: str, x: tuple | dict) -> int:
+    lengths = {len(part) for _, part in _items(x)}
+    if len(lengths) != 1:
+        raise ValueError(f"{name}: got parts of {sorted(lengths)} samples, needs one number of samples")
+    return lengths.pop()

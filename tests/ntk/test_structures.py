@@ -1,0 +1,202 @@
+"""Networks with any inputs and outputs, and what is refused in one line."""
+
+from collections import OrderedDict
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ntkd_lib.ntk.empirical import empirical_ntk
+from tests.ntk.faults import Net, dense
+
+
+class Pair(nn.Module):
+    """Two inputs, by place or by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.dense, self.read = nn.Embedding(5, 4), nn.Linear(3, 4), nn.Linear(4, 2)
+
+    def forward(self, words: Tensor, x: Tensor) -> Tensor:
+        return self.read((self.table(words).sum(1) * self.dense(x)).tanh())
+
+
+def plain(seed: int = 0) -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(seed)
+    return dense(4, 5, 3), torch.randn(6, 4)
+
+
+OUTPUTS = {
+    "tuple": (lambda y: (y.sum(), y), 1),
+    "tuple of one": (lambda y: (y,), None),
+    "list": (lambda y: [y, y + 1], 0),
+    "dictionary": (lambda y: {"loss": y.sum(), "scores": y}, "scores"),
+    "logits by name": (lambda y: {"loss": y.sum(), "logits": y}, None),
+    "attributes": (lambda y: SimpleNamespace(scores=y), "scores"),
+    "logits by attribute": (lambda y: SimpleNamespace(logits=y), None),
+    "ordered": (lambda y: OrderedDict(hidden=y * 2, logits=y), "logits"),
+    "function": (lambda y: {"a": {"b": y}}, lambda out: out["a"]["b"]),
+    "steps": (lambda y: y[:, None], None),
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_logits_are_picked(name: str) -> None:
+    wrap, output = OUTPUTS[name]
+    net, x = plain()
+    model = Net(lambda s, x: wrap(s.net(x)), net=net)
+    for kind in ("full", "trace"):
+        torch.testing.assert_close(
+            empirical_ntk(model, x, kind=kind, output=output), empirical_ntk(net, x, kind=kind)
+        )
+
+
+def test_inputs_by_place_by_name_and_as_arrays() -> None:
+    torch.manual_seed(0)
+    model, words, x = Pair(), torch.randint(5, (6, 2)), torch.randn(6, 3)
+    left, right = [torch.cat([words[:4], words[4:]]), x], (words[:2], x[:2])
+    packed = torch.cat([words.float(), x], dim=1)
+    flat = Net(lambda s, z: s.net(z[:, :2].long(), z[:, 2:]), net=model)
+    for kind in ("full", "per_class"):
+        own, cross = (
+            empirical_ntk(flat, packed, kind=kind),
+            empirical_ntk(flat, packed, packed[:2], kind=kind),
+        )
+        for a, b in (
+            (tuple(left), right),
+            ({"words": words, "x": x}, {"words": words[:2], "x": x[:2]}),
+            ({"words": words.numpy(), "x": x.double().numpy()}, {"words": words[:2], "x": x[:2].numpy()}),
+        ):
+            torch.testing.assert_close(empirical_ntk(model, a, kind=kind, tile=4), own)
+            torch.testing.assert_close(empirical_ntk(model, a, b, kind=kind), cross)
+    net, x = plain()
+    torch.testing.assert_close(empirical_ntk(net, x.double().numpy()), empirical_ntk(net, x))
+
+
+def test_sequences_of_logits_and_single_ones() -> None:
+    torch.manual_seed(0)
+    net, x = dense(4, 5, 3), torch.randn(5, 2, 4)
+    flat = Net(lambda s, x: s.net(x).flatten(1), net=net)
+    torch.testing.assert_close(empirical_ntk(net, x), empirical_ntk(flat, x))
+    one = Net(lambda s, x: s.net(x)[:, 0], net=dense(4, 5, 1))
+    torch.testing.assert_close(empirical_ntk(one, x[:, 0]), empirical_ntk(one.net, x[:, 0]))
+
+
+def test_a_function_of_parameters_and_inputs() -> None:
+    net, x = plain()
+    values = {name: p.detach() for name, p in net.named_parameters()}
+
+    def function(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+        return torch.func.functional_call(net, parameters, (x,))
+
+    def by_hand(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+        hidden = (x @ parameters["0.weight"].T + parameters["0.bias"]).tanh()
+        return hidden @ parameters["2.weight"].T + parameters["2.bias"]
+
+    with pytest.warns(UserWarning, match="not known to the structured method"):
+        found = empirical_ntk(by_hand, x, method="structured", parameters=values)
+    torch.testing.assert_close(found, empirical_ntk(net, x))
+    torch.testing.assert_close(
+        empirical_ntk(function, x, parameters=values, method="contraction"), empirical_ntk(net, x)
+    )
+    assert not any(value.requires_grad for value in values.values())
+
+
+REFUSED = {
+    "a missing batch axis": (lambda net, x: (net, x[0]), "model: cannot run on a batch of shape"),
+    "one number": (lambda net, x: (net, x[0, 0]), "x1: got Tensor without a batch axis, allowed are tensors"),
+    "wrong widths": (lambda net, x: (net, x[:, :3]), r"model: cannot run on a batch of shape \(2, 3\)"),
+    "wrong types": (lambda net, x: (net, x.long()), r"model: cannot run on a batch of shape \(2, 4\)"),
+    "TorchScript": (
+        lambda net, x: (torch.jit.trace(net, x), x),
+        "model: got TopLevelTracedModule, allowed are an nn.Module",
+    ),
+    "a function without parameters": (lambda net, x: (lambda p, x: x, x), "model: got function, allowed are"),
+    "a network on meta": (lambda net, x: (net.to("meta"), x), r"parameter '0.weight' has no values \(meta\)"),
+    "inputs on meta": (lambda net, x: (net, x.to("meta")), "x1: got Tensor on the meta device"),
+    "lazy layers": (
+        lambda net, x: (nn.Sequential(nn.LazyLinear(3)), x),
+        r"parameter '0.weight' has no values \(lazy\)",
+    ),
+    "text": (lambda net, x: (net, np.array(["a", "b"])), "x1: got ndarray, allowed are tensors"),
+    "a list of numbers": (lambda net, x: (net, [1.0, 2.0]), r"x1\[0\]: got float, allowed are tensors"),
+    "parts of other lengths": (
+        lambda net, x: (Pair(), (torch.zeros(3, 2, dtype=torch.long), x[:2, :3])),
+        r"x1: got parts of \[2, 3\] samples",
+    ),
+    "several outputs": (
+        lambda net, x: (Net(lambda s, x: (s.net(x), x), net=net), x),
+        "output: got None for a network that gives tuple, allowed are 0, 1",
+    ),
+    "complex logits": (
+        lambda net, x: (Net(lambda s, x: s.net(x) * 1j, net=net), x),
+        "got an output of type torch.complex64, needs real logits",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning")
+def test_refusals_say_what_came_and_what_is_allowed(name: str) -> None:
+    change, text = REFUSED[name]
+    model, x = change(*plain())
+    with pytest.raises(ValueError, match=text) as refusal:
+        empirical_ntk(model, x)
+    assert "\n" not in str(refusal.value)
+
+
+def test_other_structures_and_inference_mode_are_refused() -> None:
+    net, x = plain()
+    with pytest.raises(ValueError, match=r"x2: got one tensor, needs the structure of x1, (a )?tuple of 0"):
+        empirical_ntk(net, (x,), x)
+    with torch.inference_mode(), pytest.raises(ValueError, match="model: got inference mode"):
+        empirical_ntk(net, x)
+
+
+class Depth(nn.Module):
+    """Leaves a block out at random, as stochastic depth does, under no name that is known."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.bernoulli(torch.full((len(x), 1), 0.9)) if self.training else x
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        Depth(),
+        nn.RReLU(),
+        Net(lambda s, x: nn.functional.dropout(x, 0.1)),
+        Net(lambda s, x: x + 0.1 * torch.randn_like(x)),
+        Net(lambda s, x: x * (torch.rand(1) > 0.1)),
+        Net(lambda s, x: nn.functional.gumbel_softmax(x)),
+        Net(lambda s, x: x[:, torch.randperm(5)]),
+        Net(lambda s, x: torch.distributions.Normal(x, 1).rsample()),
+        Net(lambda s, x: x * torch.empty(5).uniform_()),
+        Net(lambda s, x: nn.functional.dropout1d(x[..., None], 0.1)[..., 0]),
+        Net(lambda s, x: x * torch.randint(2, (5,))),
+    ],
+)
+def test_forward_passes_that_draw_are_refused_in_every_draw(draw: nn.Module) -> None:
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(4, 5), draw, nn.Linear(5, 3)), torch.randn(6, 4)
+    for method in ("auto", "structured", "contraction", "products") * 5:
+        state = torch.get_rng_state()
+        with pytest.raises(ValueError, match="its forward pass draws random numbers"):
+            empirical_ntk(model, x, method=method)
+        assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_large_table_costs_only_its_looked_up_rows() -> None:
+    torch.manual_seed(0)
+    model = Net(lambda s, x: s.b(s.a(x).tanh().sum(1)), a=nn.Embedding(1_000_000, 5), b=nn.Linear(5, 3))
+    words, small = torch.randint(1_000_000, (8, 10)), nn.Embedding(80, 5)
+    rows, places = words.unique(return_inverse=True)
+    with torch.no_grad():
+        small.weight[: len(rows)] = model.a.weight[rows]
+    twin = Net(model.run, a=small, b=model.b)
+    for kind in ("full", "trace", "per_class", "pseudo"):
+        found = empirical_ntk(model, words, kind=kind)
+        torch.testing.assert_close(found, empirical_ntk(twin, places, kind=kind))
