@@ -49,10 +49,13 @@ def check_model(model: nn.Module) -> None:
         ValueError: The layer by name, or the lack of trainable parameters.
     """
     for name, layer in model.named_modules():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training:
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and (
+            layer.training or layer.running_mean is None
+        ):
+            state = "in training mode" if layer.training else "without running statistics"
             raise ValueError(
-                f"layer {name!r}: {type(layer).__name__} in training mode mixes samples, so no per-sample "
-                "tangent kernel exists; call model.eval() first"
+                f"layer {name!r}: {type(layer).__name__} {state} mixes samples, so no per-sample tangent "
+                f"kernel exists{'; call model.eval() first' if layer.running_mean is not None else ''}"
             )
         if isinstance(layer, nn.modules.dropout._DropoutNd) and layer.training and layer.p > 0:
             raise ValueError(f"layer {name!r}: dropout in training mode is random; call model.eval() first")

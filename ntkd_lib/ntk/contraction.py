@@ -32,7 +32,8 @@ def jacobian(
 
     with located(model):
         rows = vmap(jacrev(output), in_dims=(None, 0))(moving, inputs)
-    return torch.cat([_real(row.reshape(*row.shape[:2], -1)) for row in rows.values()], dim=2)
+        flat = [row.reshape(*row.shape[:2], row.shape[2:].numel()) for row in rows.values()]
+    return torch.cat([_real(row) for row in flat], dim=2)
 
 
 def looped_jacobian(

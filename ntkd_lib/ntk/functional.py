@@ -18,6 +18,9 @@ Parameters = dict[str, Tensor]
 RAISED = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError)
 
 
+LONGEST = 200  # characters of another error that are quoted
+
+
 class TransformError(ValueError):
     """A layer that per-sample function transforms cannot run."""
 
@@ -121,6 +124,8 @@ class _SharedOperations:
         self.stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         self.stack.enter_context(mock.patch.object(nn.functional, "prelu", _prelu))
         self.stack.enter_context(mock.patch.object(CheckpointFunction, "apply", _run))
+        self.stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", message="There is a performance drop")  # of vmap, where it loops
 
 
 _OPERATIONS = _SharedOperations()
@@ -180,15 +185,15 @@ def _random_states(model: nn.Module) -> list[tuple[Callable, Callable, Tensor]]:
 
 
 def first_line(error: Exception) -> str:
-    """Shorten the message of an error to one line.
+    """Shorten the message of an error to the first sentence of its first line.
 
     Args:
         error: Error.
 
     Returns:
-        First line, or the type of an error without text.
+        At most `LONGEST` characters, or the type of an error without text.
     """
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0][:LONGEST]
 
 
 @contextmanager

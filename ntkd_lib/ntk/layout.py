@@ -40,7 +40,8 @@ def is_known(layer: nn.Module) -> bool:
     if isinstance(layer, nn.Embedding) and (layer.max_norm is not None or layer.scale_grad_by_freq):
         return False
     own = dict(layer.named_parameters(recurse=False))
-    return own.keys() <= {"weight", "bias"} and not any(p.is_complex() or not p.is_leaf for p in own.values())
+    plain = all(p.is_leaf and p.numel() and not p.is_complex() for p in own.values())
+    return plain and own.keys() <= {"weight", "bias"}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ntkd_lib.ntk.functional import Parameters, TransformError, call_with, locat
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layout import Plan
 from ntkd_lib.ntk.probe import Probe, ProbeError
-from ntkd_lib.ntk.products import refuse_shared_padding
+from ntkd_lib.ntk.products import refuse_tables
 
 # Directions in weight space that are held at a time, each as large as the network.
 DIRECTIONS = 8
@@ -84,7 +84,7 @@ class NTKOperator(LinearOperator):
             raise ValueError(f"model: got logits of type {kinds}")
         self.x1, self.x2 = x1, x1 if x2 is None else x2
         self.classes, self.loops = plan.alone.logits.shape[1], False
-        refuse_shared_padding(model)
+        refuse_tables(self.model, plan.left_out)
         self.chunk = chunk or _fitting(self.model, x1)
         if probe:
             self._probe(trial, plan)
@@ -96,8 +96,7 @@ class NTKOperator(LinearOperator):
     def _probe(self, trial: Probe, plan: Plan) -> None:
         """Compare one entry with autograd, and let the loop take over where it differs."""
         try:
-            with torch.no_grad(), located(self.model):
-                trial.check_product(self._entry, plan)
+            trial.check_product(self._entry, plan)
         except (ProbeError, TransformError) as error:
             trial.check_alone(plan)
             warn_slow(error, stacklevel=4)
@@ -109,7 +108,8 @@ class NTKOperator(LinearOperator):
         rows, columns = self.x1[a : a + TRIED], self.x2[b : b + TRIED]
         cotangents = v.new_zeros(1, len(columns), len(v))
         cotangents[0, j - b] = v
-        return self._push(self._pull(cotangents, columns), rows)[0, i - a]
+        with located(self.model):
+            return self._push(self._pull(cotangents, columns), rows)[0, i - a]
 
     def matmul(self, v: Float[Tensor, "columns k"]) -> Float[Tensor, "rows k"]:
         """Multiply the kernel with some columns.

@@ -5,18 +5,23 @@ where there are many logits and large weights. Source: Novak, Sohl-Dickstein, Sc
 """
 
 from collections import Counter
+from collections.abc import Collection
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import vjp, vmap
 
-from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent
+from ntkd_lib.ntk.functional import Parameters, TransformError, call_with, located, split_parameters, tangent
 from ntkd_lib.ntk.kinds import Kind
 
 
 def products_kernel(
-    model: nn.Module, x1: Shaped[Tensor, "n ..."], x2: Shaped[Tensor, "m ..."], kind: Kind
+    model: nn.Module,
+    x1: Shaped[Tensor, "n ..."],
+    x2: Shaped[Tensor, "m ..."],
+    kind: Kind,
+    left_out: Collection[str] = (),
 ) -> Float[Tensor, "..."]:
     """Compute a kernel column by column, ``Theta(x1, x) e_c = J(x1) J(x)' e_c``.
 
@@ -25,14 +30,15 @@ def products_kernel(
         x1: First batch.
         x2: Second batch.
         kind: Kind of kernel.
+        left_out: Names of parameters that are also read behind the back of their layers.
 
     Returns:
         Kernel, ``full`` as ``(n, c, m, c)``.
 
     Raises:
-        ValueError: An embedding with padding whose table is used elsewhere; a layer without forward mode.
+        TransformError: An embedding with padding whose table is used elsewhere; a layer without forward mode.
     """
-    refuse_shared_padding(model)
+    refuse_tables(model, left_out)
     moving, rest = split_parameters(model)
 
     def output(parameters: Parameters, samples: Tensor) -> Tensor:
@@ -58,20 +64,25 @@ def products_kernel(
     return diagonal.sum(2).T if kind == "trace" else diagonal.permute(2, 1, 0)
 
 
-def refuse_shared_padding(model: nn.Module) -> None:
-    """Refuse tables of which forward mode moves the row at padding, while reverse mode holds it still.
+def refuse_tables(model: nn.Module, left_out: Collection[str] = ()) -> None:
+    """Refuse tables of which forward mode moves rows that reverse mode holds still or scales.
 
     Args:
         model: Network.
+        left_out: Names of parameters that are also read behind the back of their layers.
 
     Raises:
-        ValueError: The embedding by name.
+        TransformError: The embedding by name.
     """
     owners = Counter(id(p) for layer in model.modules() for p in layer.parameters(recurse=False))
     for name, layer in model.named_modules():
-        padded = isinstance(layer, nn.Embedding) and layer.padding_idx is not None
-        if padded and owners[id(layer.weight)] > 1:
-            raise ValueError(
+        if not isinstance(layer, nn.Embedding):
+            continue
+        if layer.scale_grad_by_freq:
+            raise TransformError(f"layer {name!r}: gradients scaled by frequency have no NTK-vector products")
+        shared = owners[id(layer.weight)] > 1 or f"{name}.weight".lstrip(".") in left_out
+        if layer.padding_idx is not None and shared:
+            raise TransformError(
                 f"layer {name!r}: an embedding with padding whose table is shared has no NTK-vector "
                 "products; use method 'structured' or 'contraction'"
             )

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.contraction import jacobian, looped_jacobian
 from ntkd_lib.ntk.factors import Factor, Gradients, OnePosition, Positions
-from ntkd_lib.ntk.functional import TransformError
+from ntkd_lib.ntk.functional import TransformError, plain_operations
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layers.outer import (
     CONVOLUTIONS,
@@ -267,7 +267,7 @@ def _signals(recording: Recording, groups: list[Group], kind: Kind) -> dict[Use,
         return {}
     uses = list(dict.fromkeys(use for group in groups for use in group.uses))
     create_graph = torch.is_grad_enabled()
-    with torch.enable_grad():
+    with torch.enable_grad(), plain_operations():
         logits = recording.logits.sum(1, keepdim=True) if kind == "pseudo" else recording.logits
         try:
             rows = _backward(logits, uses, create_graph)

@@ -151,7 +151,8 @@ class ProductTiles(StructuredTiles):
         Returns:
             Kernel.
         """
-        return products_kernel(self.model, left, right, kind or self.kind)
+        left_out = self.plan.left_out if self.plan else ()
+        return products_kernel(self.model, left, right, kind or self.kind, left_out)
 
 
 METHODS = {

@@ -9,7 +9,8 @@ from ntkd_lib.ntk.checks import check_model
 from ntkd_lib.ntk.contraction import looped_jacobian
 from ntkd_lib.ntk.empirical import find_fault, warn_slow
 from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent
-from ntkd_lib.ntk.products import refuse_shared_padding
+from ntkd_lib.ntk.layout import make_plan, two_samples
+from ntkd_lib.ntk.products import refuse_tables
 from ntkd_lib.ntk.sketches.hashing import key_of, signs
 
 
@@ -51,7 +52,7 @@ def jvp_features(
     if chunk < 1:
         raise ValueError(f"chunk: got {chunk}, needs at least 1 direction")
     check_model(model)
-    refuse_shared_padding(model)
+    refuse_tables(model, make_plan(model, two_samples(x)).left_out)
     error = find_fault(model, x, method="products") if probe else None
     moving, rest = split_parameters(model)
     still = _still_rows(model)
