@@ -13,9 +13,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from ntkd_lib.ntk.assembly import Seen
-from ntkd_lib.ntk.contraction import flat_gradient, looped_jacobian, single_gradient, single_logits
+from ntkd_lib.ntk.contraction import flat_gradient, looped_jacobian, single_logits
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layout import Plan, are_close
+from ntkd_lib.ntk.outlines import Outline, outlined_gradient
 from ntkd_lib.ntk.tiles import Kept, Tiles
 
 # Error of an entry over the norms of its two gradients that rounding explains; other types: 32 roundings.
@@ -92,15 +93,15 @@ class Probe:
         drawn = torch.randn(2, len(blocks[0]), generator=self.generator, dtype=torch.float64)
         directions = (drawn / drawn.norm(dim=1, keepdim=True)).to(blocks[0])
         gradients = self._gradients(plan, directions)
-        norms = [_product(g, g) ** 0.5 for g in gradients]
+        size = _product(gradients[0], gradients[0])
         for s, block in enumerate(blocks):
-            exact, size = _product(gradients[0], gradients[s]), norms[0] * norms[s]
+            exact = _product(gradients[0], gradients[s])
             error = abs(float(directions[0] @ block @ directions[s]) - exact)
             if not error <= tolerance_of(kernel.dtype) * size + TINY and not (
                 error <= ROUNDED * size and error <= 10 * self._rounding(s, directions, exact)
             ):
                 self._refuse(tiles, s, directions, gradients, error / (abs(exact) + TINY))
-        self._check_entries(kernel, *blocks, len(drawn[0]) * max(norms) ** 2)
+        self._check_entries(kernel, *blocks, len(drawn[0]) * size)
 
     @torch.no_grad()
     def check_product(self, multiply: Callable[[int, int, Tensor], Tensor], plan: Plan) -> None:
@@ -124,18 +125,18 @@ class Probe:
                 f"products: {100 * error / (size + TINY):.2g} % off plain autograd on samples that run alone"
             )
 
-    def _gradients(self, plan: Plan, directions: Float[Tensor, "2 c"]) -> list[tuple[Tensor, ...]]:
+    def _gradients(self, plan: Plan, directions: Float[Tensor, "2 c"]) -> list[list[Outline]]:
         """Run the first sample as it was recorded, the second one through the untouched network."""
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         with torch.enable_grad():
             logits = plan.alone.logits[0]
         u, v = (w.expand(len(logits)) for w in directions)
-        first = single_gradient(logits, u, parameters)
+        first = outlined_gradient(logits, u, parameters)
         try:
             with torch.enable_grad():
-                second = single_gradient(self.model(self.samples[1:].detach())[0], v, parameters)
+                second = outlined_gradient(self.model(self.samples[1:].detach())[0], v, parameters)
         except RuntimeError:  # a reentrant checkpoint has no gradients with respect to chosen parameters
-            second = single_gradient(single_logits(self.model, self.samples[1:]), v, parameters)
+            second = outlined_gradient(single_logits(self.model, self.samples[1:]), v, parameters)
         return [first, second]
 
     def _rounding(self, s: int, directions: Float[Tensor, "2 c"], exact: float) -> float:
@@ -150,7 +151,7 @@ class Probe:
         parameters = [p for p in twin.parameters() if p.requires_grad]
         logits = [single_logits(twin, samples[k : k + 1]) for k in (0, s)]
         a, b = (
-            single_gradient(y, directions[k].double().expand(len(y)), parameters)
+            outlined_gradient(y, directions[k].double().expand(len(y)), parameters)
             for k, y in zip((0, s), logits, strict=True)
         )
         return abs(_product(a, b) - exact)
@@ -170,10 +171,7 @@ class Probe:
     def _refuse(self, tiles: Tiles, s: int, directions: Tensor, gradients: list, error: float) -> None:
         """Raise an error that names the layer whose part of the kernel is furthest from autograd's."""
         named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
-        exact = {
-            id(p): float(flat_gradient(a) @ flat_gradient(b))
-            for (_, p), a, b in zip(named, gradients[0], gradients[s], strict=True)
-        }
+        exact = {id(p): a.product(b) for (_, p), a, b in zip(named, gradients[0], gradients[s], strict=True)}
         worst, place = -1.0, f"method {type(tiles).__name__}"
         for names, value in self._parts(s, directions):
             members = {id(self.model.get_parameter(name)) for name in names}
@@ -227,8 +225,8 @@ class Probe:
                 raise ValueError(f"model: the output for a sample changes {what}, no tangent kernel exists")
 
 
-def _product(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> float:
-    return float(sum(flat_gradient(g) @ flat_gradient(h) for g, h in zip(a, b, strict=True)))
+def _product(a: list[Outline], b: list[Outline]) -> float:
+    return sum(g.product(h) for g, h in zip(a, b, strict=True))
 
 
 def draw_place(n: int, m: int | None, generator: torch.Generator) -> tuple[int, int]:

@@ -39,15 +39,17 @@ class TangentKernel:
 
     Attributes:
         model: Network that takes inputs ``(n, d)`` in 32-bit numbers.
+        probe: Whether every kernel is compared with plain autograd in one random entry.
     """
 
     model: nn.Module
+    probe: bool = True
 
     def __call__(self, x1: Float[np.ndarray, "n d"], x2: Float[np.ndarray, "m d"]) -> np.ndarray:
         """Compute the Gram matrix of two sets of inputs, ``(n, m)``, in the network's 32 bits."""
         first, second = (torch.tensor(x, dtype=torch.float32) for x in (x1, x2))
         with torch.no_grad():
-            return empirical_ntk(self.model, first, second, kind="trace").numpy()
+            return empirical_ntk(self.model, first, second, kind="trace", probe=self.probe).numpy()
 
 
 def median_distance(x: Float[np.ndarray, "n d"]) -> float:

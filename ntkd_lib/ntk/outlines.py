@@ -1,0 +1,122 @@
+"""Gradients of one sample by plain reverse mode, those of large weights left as factors.
+
+Autograd forms the gradient of a dense layer's weight as ``B' A``, from the signal ``B`` that arrives at the
+operation and the input ``A`` that it has saved, and the gradient of a table from the signal and the rows
+that were looked up. Inner products follow from these without writing numbers for the whole weight.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.autograd.graph import GradientEdge, Node
+
+from ntkd_lib.ntk.contraction import flat_gradient
+
+LARGE = 2**18  # numbers from which a weight counts as large
+SAVED = {"AddmmBackward0": "_saved_mat1", "MmBackward0": "_saved_self"}
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A gradient, or its factors.
+
+    Attributes:
+        signal: The gradient itself, or the signal at the output of the operation, ``(r, o)``.
+        inputs: Input of the operation, ``(r, k)`` or looked-up rows ``(r,)``; None for a gradient itself.
+    """
+
+    signal: Float[Tensor, "..."]
+    inputs: Shaped[Tensor, "r ..."] | None
+
+    def product(self, other: "Outline") -> float:
+        """Compute the inner product of two gradients of one parameter.
+
+        Args:
+            other: The other gradient.
+
+        Returns:
+            Inner product.
+        """
+        if self.inputs is None:
+            return float(flat_gradient(self.signal) @ flat_gradient(other.signal))
+        if self.inputs.is_floating_point():
+            gram = self.inputs @ other.inputs.T
+        else:
+            gram = (self.inputs[:, None] == other.inputs).to(self.signal)
+        return float((gram * (self.signal @ other.signal.T)).sum())
+
+
+def outlined_gradient(
+    logits: Float[Tensor, " c"], direction: Float[Tensor, " c"], parameters: list[Tensor]
+) -> list[Outline]:
+    """Compute the gradients of one sample's logits along a direction.
+
+    Args:
+        logits: Logits with their graph.
+        direction: Direction.
+        parameters: Parameters.
+
+    Returns:
+        One gradient per parameter.
+    """
+    nodes = _operations(logits.grad_fn, {id(p) for p in parameters if p.numel() >= LARGE and _is_plain(p)})
+    targets = [GradientEdge(nodes[id(p)], 0) if id(p) in nodes else p for p in parameters]
+    gradients = torch.autograd.grad(logits, targets, direction, retain_graph=True, allow_unused=True)
+    found = []
+    for p, g in zip(parameters, gradients, strict=True):
+        if g is None or id(p) not in nodes:
+            found.append(Outline(torch.zeros_like(p) if g is None else g, None))
+        else:
+            found.append(_outline(nodes[id(p)], g))
+    return found
+
+
+def _is_plain(parameter: Tensor) -> bool:
+    return parameter.is_floating_point() and not parameter._backward_hooks
+
+
+def _outline(node: Node, signal: Tensor) -> Outline:
+    if node.name() in SAVED:
+        return Outline(signal, getattr(node, SAVED[node.name()]))
+    rows = node._saved_indices.flatten()
+    signal = signal.reshape(len(rows), -1)
+    padding = node._saved_padding_idx  # 2^64 - 1 without one
+    kept = rows != (padding if padding < 2**63 else -1)
+    return Outline(signal[kept], rows[kept])
+
+
+def _operations(root: Node, wanted: set[int]) -> dict[int, Node]:
+    """Find the operations that alone read a weight, as a dense layer or a table does."""
+    readers: dict[Node, list[tuple[Node, int]]] = {}
+    waiting, leaves = [root] if wanted else [], []
+    while waiting:
+        node = waiting.pop()
+        for place, (step, _) in enumerate(node.next_functions):
+            if step is None:
+                continue
+            if step not in readers:
+                readers[step] = []
+                waiting.append(step)
+                if id(getattr(step, "variable", None)) in wanted:
+                    leaves.append(step)
+            readers[step].append((node, place))
+    nodes = {}
+    for leaf in leaves:
+        node = _sole(readers, leaf)
+        if node is not None and node.name() == "TBackward0":
+            product = _sole(readers, node)
+            if product is not None and product.name() in SAVED and readers[node][0][1] == _place(product):
+                nodes[id(leaf.variable)] = product
+        elif node is not None and node.name() == "EmbeddingBackward0" and not node._saved_scale_grad_by_freq:
+            nodes[id(leaf.variable)] = node
+    return nodes
+
+
+def _sole(readers: dict[Node, list[tuple[Node, int]]], node: Node) -> Node | None:
+    return readers[node][0][0] if len(readers[node]) == 1 else None
+
+
+def _place(product: Node) -> int:
+    return len(product.next_functions) - 1
