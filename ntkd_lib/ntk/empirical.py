@@ -94,7 +94,9 @@ def empirical_ntk(
     error = None
     for name in dict.fromkeys(methods):
         try:
-            return compute(name, tile, trial if probe else None)
+            kernel = compute(name, tile, trial if probe else None)
+            warn_whole(plan.left_out if name == "structured" else ())
+            return kernel
         except (UnsettledError, ProbeError) as failure:
             error = failure
         except TransformError as failure:
@@ -125,7 +127,7 @@ def start_probe(
     """
     trial = Probe(model, x1, x2, kind)
     try:
-        return model, make_plan(model, trial.samples), trial
+        return model, make_plan(model, trial.pair), trial
     except OutputError:
         if isinstance(model, Logits):
             raise
@@ -204,6 +206,4 @@ def _compute(
         kernel = finish(rectangular_kernel(tiles, kind, x1, x2, tile, seen), kind)
     if trial:
         trial.check(tiles, kernel, plan)
-    if method == "structured":
-        warn_whole(plan.left_out, stacklevel=4)
     return kernel

@@ -1,5 +1,6 @@
 """A network as a function of its parameters, and errors that name the layer they come from."""
 
+import random
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -7,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from unittest import mock
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.backends import mha
@@ -174,6 +176,59 @@ def unmoved(model: nn.Module) -> Iterator[None]:
         raise ValueError("model: its forward pass draws random numbers, no kernel exists; call model.eval()")
     for name, _, key, *_ in changed:
         raise ValueError(f"layer {name!r}: its forward pass changes buffer {key!r}; call model.eval()")
+
+
+@contextmanager
+def drawing_nowhere(model: nn.Module, sample: Tensor) -> Iterator[None]:
+    """Refuse a network whose forward pass draws from the global generators of Python or NumPy.
+
+    Their states are no proof, because other threads and type checkers move them too: where they have moved,
+    the sample runs once more while this thread's calls are noted.
+
+    Args:
+        model: Network that is run inside.
+        sample: Sample to run it on.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ValueError: A call of one of their functions.
+    """
+    before = random.getstate(), _NUMPY.get_state()
+    yield
+    after = _NUMPY.get_state()
+    if random.getstate() == before[0] and after[2] == before[1][2] and (after[1] == before[1][1]).all():
+        return
+    calls: list[Callable] = []
+    with _PATCHED, ExitStack() as stack:
+        for module in (random, np.random):
+            for name in filter(str.islower, set(module.__all__) - QUIET):
+                plain = getattr(module, name)
+                stack.callback(setattr, module, name, plain)
+                setattr(module, name, _noted(plain, calls))
+        with torch.no_grad(), unmoved(model):
+            model(sample)
+    if calls:
+        random.setstate(before[0])
+        _NUMPY.set_state(before[1])
+        raise ValueError("model: its forward pass draws random numbers, no kernel exists; call model.eval()")
+
+
+def _noted(plain: Callable, calls: list[Callable]) -> Callable:
+    thread = threading.get_ident()
+
+    def call(*arguments: object, **named: object) -> object:
+        if threading.get_ident() == thread:
+            calls.append(plain)
+        return plain(*arguments, **named)
+
+    return call
+
+
+_PATCHED = threading.Lock()
+_NUMPY = np.random.mtrand._rand  # the global generator
+QUIET = {"default_rng", "get_state", "getrandbits", "getstate", "seed", "set_state", "setstate"}
 
 
 def _random_states(model: nn.Module) -> list[tuple[Callable, Callable, Tensor]]:

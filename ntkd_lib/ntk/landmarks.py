@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from ntkd_lib.ntk.checks import check_model
 from ntkd_lib.ntk.empirical import find_fault, start_probe, warn_slow
 from ntkd_lib.ntk.probe import ProbeError
+from ntkd_lib.ntk.structured import warn_whole
 from ntkd_lib.ntk.tiles import LoopTiles, StructuredTiles
 
 
@@ -43,6 +44,8 @@ class LandmarkKernel:
         if error is not None:
             warn_slow(error)
             self.tiles = LoopTiles(self.model, "trace")
+        else:
+            warn_whole(plan.left_out)
         with torch.no_grad():
             self.factors = self.tiles.keep(landmarks)
             gram = self.tiles.pair(self.factors, self.factors)

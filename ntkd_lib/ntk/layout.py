@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from ntkd_lib.ntk.functional import drawing_nowhere
 from ntkd_lib.ntk.layers.outer import CONVOLUTIONS, DENSE, TRANSPOSED
 from ntkd_lib.ntk.layers.rows import EMBEDDINGS, NORMS, PRELU
 from ntkd_lib.ntk.recording import Recording, Use, record
@@ -139,7 +140,8 @@ def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
         ValueError: A network whose samples mix, whose values are not finite, whose forward pass is random, or
             whose logits depend on no trainable parameter.
     """
-    both, alone = record(model, pair, is_known), record(model, pair[:1], is_known)
+    with drawing_nowhere(model, pair[:1]):
+        both, alone = record(model, pair, is_known), record(model, pair[:1], is_known)
     check_samples_apart(pair, alone, both)
     if both.logits.grad_fn is None:
         raise ValueError("model: its logits depend on no trainable parameter")

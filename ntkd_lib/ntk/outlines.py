@@ -27,7 +27,7 @@ class Outline:
         inputs: Input of the operation, ``(r, k)`` or looked-up rows ``(r,)``; None for a gradient itself.
     """
 
-    signal: Float[Tensor, "..."]
+    signal: Shaped[Tensor, "..."]
     inputs: Shaped[Tensor, "r ..."] | None
 
     def product(self, other: "Outline") -> float:

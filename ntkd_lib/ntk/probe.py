@@ -59,6 +59,9 @@ class Probe:
         self.i, self.j = draw_place(len(x1), None if x2 is None else len(x2), self.generator)
         self.samples = torch.cat([x1[self.i : self.i + 1], other[self.j : self.j + 1]])
         self.rows: list[Kept | None] = [None, None]
+        others = x1 if len(x1) > 1 else other
+        k = (self.i + 1) % len(x1) if len(x1) > 1 else self.j
+        self.pair = self.samples if self.own else torch.cat([self.samples[:1], others[k : k + 1]])
 
     def seen(self, tiles: Tiles) -> Seen:
         """Copy what a method keeps of the two samples, when their tiles come by.

@@ -1,10 +1,17 @@
 """Landmark features of a kernel."""
 
+import pytest
 import torch
+from torch import nn
 
 from ntkd_lib.nets.lenet5 import lenet
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.landmarks import LandmarkKernel, landmark_gram
+from ntkd_lib.ntk.operator import NTKOperator
+from ntkd_lib.ntk.sketches.jvp_features import jvp_features
+from ntkd_lib.ntk.sketches.sparse import SparseSketch
+from ntkd_lib.ntk.sketches.stream import sketched_features
+from tests.ntk.faults import FOLDED, SEQUENCE_FIRST, Net
 
 
 def setting() -> tuple[torch.nn.Module, torch.Tensor]:
@@ -38,3 +45,29 @@ def test_diagonal_is_exact() -> None:
     exact = empirical_ntk(model, x, kind="trace").detach().diagonal()
     torch.testing.assert_close(diagonal, exact)
     torch.testing.assert_close(landmark_gram(features, diagonal).diagonal(), exact)
+
+
+def test_token_ids() -> None:
+    torch.manual_seed(0)
+    model = Net(lambda s, x: s.b(s.a(x).tanh().mean(1)), a=nn.Embedding(9, 4), b=nn.Linear(4, 3)).double()
+    words = torch.randint(9, (6, 5))
+    features, _ = LandmarkKernel(model, words, floor=0).features(words)
+    torch.testing.assert_close(features @ features.T, empirical_ntk(model, words, kind="trace").detach())
+
+
+@pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.structured.WholeJacobianWarning")
+@pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.probe.SlowKernelWarning")
+@pytest.mark.parametrize("name", ["samples reversed", "samples rolled", "experts"])
+def test_a_loop_takes_over_where_needed(name: str) -> None:
+    torch.manual_seed(0)
+    model, draw = {**SEQUENCE_FIRST, **FOLDED}[name]
+    x = draw(9).double()
+    exact = empirical_ntk(model.double(), x, kind="trace").detach()
+    features, diagonal = LandmarkKernel(model, x, floor=0).features(x)
+    torch.testing.assert_close(landmark_gram(features, diagonal), exact, rtol=1e-6, atol=1e-9)
+    phi = jvp_features(model, x, 20_000)
+    assert ((phi.flatten(1) @ phi.flatten(1).T).detach() - exact).norm() < 0.05 * exact.norm()
+    product = NTKOperator(model, x, kind="trace") @ torch.eye(9).double().numpy()
+    torch.testing.assert_close(torch.from_numpy(product), exact)
+    sketched = sketched_features(model, x, SparseSketch(20_000))
+    assert ((sketched.flatten(1) @ sketched.flatten(1).T) - exact).norm() < 0.05 * exact.norm()

@@ -1,5 +1,6 @@
 """Networks with any inputs and outputs, and what is refused in one line."""
 
+import random
 from collections import OrderedDict
 from types import SimpleNamespace
 
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.empirical import empirical_ntk
 from tests.ntk.faults import Net, dense
+
+NUMPY, DRAW = np.random.mtrand._rand, "rand"  # the global generator
 
 
 class Pair(nn.Module):
@@ -177,15 +180,19 @@ class Depth(nn.Module):
         Net(lambda s, x: x * torch.empty(5).uniform_()),
         Net(lambda s, x: nn.functional.dropout1d(x[..., None], 0.1)[..., 0]),
         Net(lambda s, x: x * torch.randint(2, (5,))),
+        Net(lambda s, x: x if random.random() > 0.1 else 2 * x),
+        Net(lambda s, x: x + random.uniform(0, 0.1)),
+        Net(lambda s, x: x * float(getattr(np.random, DRAW)())),
     ],
 )
 def test_forward_passes_that_draw_are_refused_in_every_draw(draw: nn.Module) -> None:
     torch.manual_seed(0)
     model, x = nn.Sequential(nn.Linear(4, 5), draw, nn.Linear(5, 3)), torch.randn(6, 4)
     for method in ("auto", "structured", "contraction", "products") * 5:
-        state = torch.get_rng_state()
+        state, other = torch.get_rng_state(), NUMPY.get_state()[2]
         with pytest.raises(ValueError, match="its forward pass draws random numbers"):
             empirical_ntk(model, x, method=method)
+        assert NUMPY.get_state()[2] == other
         assert torch.equal(state, torch.get_rng_state())
 
 
