@@ -56,6 +56,12 @@ def test_shapes_formulas_and_objectives_are_rendered(reference):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_every_signature_is_parsed(reference, page):
+    assert not re.search(r"~\w+\.\w|&lt;function|&lt;factory", text_of(reference, page))
+
+
+@pytest.mark.slow
 def test_the_pages_on_use_link_to_the_reference(reference):
     link = 'href="../api/koopman.html#ntkd_lib.koopman.KoopmanClassifier"'
     assert link in text_of(reference, "use/koopman")
