@@ -257,7 +257,16 @@ def _render(layout: Layout, folder: Path) -> Path:
 
 
 def _environment() -> dict[str, Any]:
-    return {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+    """Describe the environment of the builder, whose reference pages document the library that runs here."""
+    library = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join([library, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NO_COLOR": "1",
+    }
 
 
 def _complaint(lines: Sequence[str], layout: Layout, site: Path, log: Path) -> str:
