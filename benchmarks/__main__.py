@@ -9,6 +9,7 @@ from benchmarks import (
     masks,
     nint,
     optics,
+    probe,
     spectral,
     teacher_step,
     training_step,
@@ -25,6 +26,7 @@ for benchmark in (
     dntk,
     nint,
     optics,
+    probe,
 ):
     benchmark.main()
 

@@ -40,7 +40,7 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
     every = int(settings["kernel_every"])
     draw = kernel_images(len(teacher.images), int(settings["kernel_batch"]))
     weight, loss = settings["weight"] * every, FORMS[settings["form"]]
-    scale = teacher.diagonal.mean()
+    scale, probed = teacher.diagonal.mean(), iter([True])  # the first kernel of a training is probed
 
     def objective(student: nn.Module, batch: MaskBatch) -> Tensor:
         labels = pixel_loss(student(batch.images), batch.masks)
@@ -50,7 +50,11 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
         summarised = nn.Sequential(student, teacher.summary)
         with torch.autocast(scale.device.type, enabled=False):  # kernels always in float32
             theta_student = empirical_ntk(
-                summarised, teacher.images[drawn], kind="trace", method="structured"
+                summarised,
+                teacher.images[drawn],
+                kind="trace",
+                method="structured",
+                probe=next(probed, False),
             )
         theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn])
         return labels + bound_gradient(student, weight * loss(theta_student / scale, theta_teacher / scale))

@@ -207,8 +207,8 @@ def drawing_nowhere(model: nn.Module, sample: Tensor) -> Iterator[None]:
                 plain = getattr(module, name)
                 stack.callback(setattr, module, name, plain)
                 setattr(module, name, _noted(plain, calls))
-        with torch.no_grad(), unmoved(model):
-            model(sample)
+        with torch.enable_grad(), unmoved(model):
+            model(sample.detach())
     if calls:
         random.setstate(before[0])
         _NUMPY.set_state(before[1])

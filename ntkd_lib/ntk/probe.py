@@ -220,7 +220,7 @@ class Probe:
             ValueError: Which of both.
         """
         start = max(0, self.i - CHUNK // 2)
-        with torch.no_grad():
+        with torch.enable_grad():  # forward passes may differentiate
             again = single_logits(self.model, self.samples[:1])
             batch = self.model(self.x1[start : start + CHUNK])[self.i - start]
         for values, what in ((again, "from run to run"), (batch, "with the rest of its batch")):
