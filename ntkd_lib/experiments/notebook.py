@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ntkd_lib.data.registry import Located, locate
 from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.evidence import DataState, Evidence, Metric, save_evidence
 from ntkd_lib.lab.execute import run_cells
@@ -21,12 +21,11 @@ from ntkd_lib.lab.layout import (
     build_root,
     cell_root,
     draft_layout,
-    project_root,
     run_layout,
     tier_layout,
 )
 from ntkd_lib.lab.memory import keep_freed_memory
-from ntkd_lib.lab.parameters import Parameters, changed_from_tier, from_namespace
+from ntkd_lib.lab.parameters import Parameters, changed_from_tier, experiment_of, from_namespace
 from ntkd_lib.lab.provenance import joint_origin, snapshot
 from ntkd_lib.lab.store import CellStore
 
@@ -63,6 +62,7 @@ class Run:
 
     def publish(self, metrics: Mapping[str, Metric]) -> Evidence:
         """Write what was measured, for claims, the scoreboard and whoever checks it."""
+        defined = load_claims().metrics
         evidence = Evidence(
             notebook=self.notebook,
             tier=self.parameters.tier,
@@ -70,6 +70,7 @@ class Run:
             changed={name: list(pair) for name, pair in self.changed.items()},
             parameters=self.parameters.model_dump(mode="json"),
             metrics=dict(metrics),
+            definitions={name: defined[name].digest for name in metrics if name in defined},
             data={name: _state(place) for name, place in self.located.items()},
             provenance=self._provenance(),
         )
@@ -97,7 +98,7 @@ class Run:
 def open_run(notebook: str, namespace: Mapping[str, Any]) -> Run:
     """Validate a notebook's parameters and bring all its records into the store."""
     keep_freed_memory()
-    package = _package(notebook)
+    package = experiment_of(notebook)
     model = importlib.import_module(f"{package}.parameters").PARAMETERS
     parameters = from_namespace(model, notebook, namespace)
     cells = importlib.import_module(f"{package}.plan").plan(parameters)
@@ -105,15 +106,6 @@ def open_run(notebook: str, namespace: Mapping[str, Any]) -> Run:
     changed = changed_from_tier(parameters, notebook)
     located = {name: locate(name) for name in sorted({name for cell in cells for name in cell.data})}
     return Run(notebook, parameters, records, located, _layout(notebook, parameters, changed), changed)
-
-
-def _package(notebook: str) -> str:
-    """Read from the notebook's header which experiment package it shows."""
-    header = (project_root() / "notebooks" / f"{notebook}.py").read_text(encoding="utf-8")
-    found = re.search(r"^#\s+experiment:\s*([\w.]+)\s*$", header, re.MULTILINE)
-    if found is None:
-        raise ValueError(f"notebooks/{notebook}.py: its header names no experiment")
-    return found[1]
 
 
 def _layout(notebook: str, parameters: Parameters, changed: Mapping[str, Any]) -> Layout:

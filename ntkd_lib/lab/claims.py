@@ -5,7 +5,8 @@ The header of `claims.yml` explains each field and each rule; this module holds 
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,52 +16,35 @@ from pydantic import Field
 from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.layout import project_root
 from ntkd_lib.lab.plain_yaml import YamlError, find_surprise, read_yaml
+from ntkd_lib.lab.setups import Day, NotebookName, RegisteredProtocol, Setup, Strict, Text, is_covered
 
 Paper = Literal["ntkd", "koopman", "spectral", "dntk", "nint", "ours"]
 Assessable = Literal["full", "simulated", "proxy", "not"]
 _PREFIXES = "ntkd|koopman|spectral|dntk|nint"
 _ONE_NUMBER = re.compile(r"\bone number\b", re.IGNORECASE)
 MetricName = Annotated[str, Field(pattern=rf"^({_PREFIXES})(\.[a-z0-9_]+)+$")]
-Text = Annotated[str, Field(min_length=1)]
 _FEWEST_SEEDS = 5
-
-
-def _check_day(text: str) -> str:
-    """Refuse what is no calendar day in the form YYYY-MM-DD."""
-    try:
-        if date.fromisoformat(text).isoformat() == text:
-            return text
-    except ValueError:
-        pass
-    raise ValueError(f"{text!r} is no day; allowed: YYYY-MM-DD")
-
-
-Day = Annotated[str, pydantic.AfterValidator(_check_day)]
 
 
 class ClaimError(ValueError):
     """A claim contract that breaks its own rules; the text is one line."""
 
 
-class _Strict(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class AtLeast(_Strict):
+class AtLeast(Strict):
     """The mean over seeds is at least `threshold`."""
 
     kind: Literal["at_least"]
     threshold: float
 
 
-class AtMost(_Strict):
+class AtMost(Strict):
     """The mean over seeds is at most `threshold`."""
 
     kind: Literal["at_most"]
     threshold: float
 
 
-class _Band(_Strict):
+class _Band(Strict):
     low: float
     high: float
 
@@ -83,7 +67,7 @@ class SlopeWithin(_Band):
     kind: Literal["slope_within"]
 
 
-class Ordering(_Strict):
+class Ordering(Strict):
     """Seed by seed, `greater` minus `less` is above `margin`, by the paired bootstrap."""
 
     kind: Literal["ordering"]
@@ -93,7 +77,7 @@ class Ordering(_Strict):
     test: Literal["paired-bootstrap-95"]
 
 
-class RatioAtLeast(_Strict):
+class RatioAtLeast(Strict):
     """The ratio of two means is at least `threshold`."""
 
     kind: Literal["ratio_at_least"]
@@ -107,11 +91,16 @@ Rule = Annotated[
 ]
 
 
-class Definition(_Strict):
+class Definition(Strict):
     """What a metric measures, and in which unit."""
 
     unit: Text
     what: Text
+
+    @property
+    def digest(self) -> str:
+        """Digest of unit and text, by which evidence says what it has measured."""
+        return digest_json(self.model_dump())
 
     @property
     def pooled(self) -> bool:
@@ -124,7 +113,22 @@ class Definition(_Strict):
         return self.what.startswith("Series")
 
 
-class Claim(_Strict):
+@dataclass(frozen=True)
+class Terms:
+    """What a book says of the evidence for one claim.
+
+    Attributes:
+        definitions: definitions of its metrics, by name.
+        setups: set-ups that cover one of its metrics, by name.
+        protocols: all registered protocols, by name.
+    """
+
+    definitions: dict[str, Definition] = field(default_factory=dict)
+    setups: dict[str, Setup] = field(default_factory=dict)
+    protocols: dict[str, RegisteredProtocol] = field(default_factory=dict)
+
+
+class Claim(Strict):
     """One claim; the fields are those of the header of `claims.yml`."""
 
     id: Annotated[str, Field(pattern=rf"^({_PREFIXES})(-[a-z0-9]+)+$")]
@@ -136,7 +140,7 @@ class Claim(_Strict):
     spread: Annotated[float, Field(ge=0)] | None = None
     rule: Rule
     metric: MetricName | Annotated[list[MetricName], Field(min_length=2, max_length=2)]
-    notebook: Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")]
+    notebook: NotebookName
     tier: Literal["cpu", "paper"]
     seeds: Annotated[int, Field(ge=1)]
     assessable: Assessable
@@ -145,7 +149,7 @@ class Claim(_Strict):
     supersedes: Text | None = None
     registered: Day | None = None
     known: Text | None = None
-    _definitions: dict[str, Definition] = pydantic.PrivateAttr(default_factory=dict)
+    _terms: "Terms" = pydantic.PrivateAttr(default_factory=lambda: Terms())
     _replacement: "Claim | None" = pydantic.PrivateAttr(default=None)
 
     @property
@@ -156,7 +160,12 @@ class Claim(_Strict):
     @property
     def definitions(self) -> dict[str, Definition]:
         """The definitions of these metrics, by name; empty for a claim outside a book."""
-        return dict(self._definitions)
+        return self._terms.definitions
+
+    @property
+    def terms(self) -> "Terms":
+        """What the book says of the evidence for this claim; nothing for a claim outside a book."""
+        return self._terms
 
     @property
     def replacement(self) -> "Claim | None":
@@ -205,39 +214,18 @@ def _metrics_of(rule: Rule) -> tuple[str, ...]:
     return (rule.numerator, rule.denominator) if isinstance(rule, RatioAtLeast) else ()
 
 
-class RegisteredProtocol(_Strict):
-    """A recorded protocol as registered before its run: whole parameters, and the metrics that it measures.
-
-    `metrics` lists names, or prefixes that end in `.*`. `plateau` says whether trained models must have
-    reached one; where a protocol cannot have one, `why` says so.
-    """
-
-    registered: Day
-    notebook: Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")]
-    tier: Literal["cpu", "paper"]
-    seeds: Annotated[list[int], Field(min_length=1)]
-    parameters: dict[str, Any]
-    metrics: Annotated[list[Text], Field(min_length=1)]
-    plateau: bool = True
-    why: Text | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the parameters."""
-        return digest_json(self.parameters)
-
-
-class ClaimBook(_Strict):
-    """All claims, the definitions of all metrics, and the registered protocols by name."""
+class ClaimBook(Strict):
+    """All claims, the definitions of all metrics, the set-ups and the registered protocols by name."""
 
     schema_version: Literal[1]
     claims: list[Claim]
     metrics: dict[MetricName, Definition]
-    protocols: dict[str, RegisteredProtocol] = {}
+    setups: dict[Text, Setup] = Field(default_factory=dict)
+    protocols: dict[Text, RegisteredProtocol] = Field(default_factory=dict)
 
     def definition_digest(self, metric: str) -> str:
         """Return the digest of a metric's definition, which evidence carries beside its numbers."""
-        return digest_json(self.metrics[metric].model_dump())
+        return self.metrics[metric].digest
 
     @property
     def superseded(self) -> dict[str, str]:
@@ -254,8 +242,36 @@ class ClaimBook(_Strict):
             seen[claim.id] = claim
             if claim.supersedes is not None:
                 seen[claim.supersedes]._replacement = claim
-            claim._definitions = {name: self.metrics[name] for name in claim.metric_names}
+            claim._terms = self._terms_of(claim)
+        problems = [*map(self._setup_problem, self.setups), *map(self._protocol_problem, self.protocols)]
+        for problem in filter(None, problems):
+            raise ValueError(problem)
         return self
+
+    def _terms_of(self, claim: Claim) -> Terms:
+        names = claim.metric_names
+        setups = {k: s for k, s in self.setups.items() if any(is_covered(n, s.metrics) for n in names)}
+        return Terms({name: self.metrics[name] for name in names}, setups, self.protocols)
+
+    def _setup_problem(self, name: str) -> str:
+        patterns = self.setups[name].metrics
+        idle = [each for each in patterns if not any(is_covered(metric, [each]) for metric in self.metrics)]
+        return f"setups.{name}: {idle[0]} is no metric" if idle else ""
+
+    def _protocol_problem(self, name: str) -> str:
+        protocol = self.protocols[name]
+        measured = [metric for metric in self.metrics if is_covered(metric, protocol.metrics)]
+        departures = {
+            place: problem
+            for place, setup in self.setups.items()
+            if any(is_covered(metric, setup.metrics) for metric in measured)
+            and (problem := setup.departure(protocol.parameters))
+        }
+        silent = next((place for place in departures if place not in protocol.departs), None)
+        if silent:
+            return f"protocols.{name}: set-up {silent} is not among departs: {departures[silent]}"
+        wrong = next((place for place in protocol.departs if place not in departures), None)
+        return f"protocols.{name}: departs names {wrong}, which it keeps to" if wrong else ""
 
     def _problem(self, claim: Claim, earlier: Mapping[str, Claim]) -> str | None:
         for name in claim.metric_names:
@@ -292,6 +308,12 @@ def load_claims(path: Path | None = None) -> ClaimBook:
         ClaimError: if the file breaks the rules of its own header, in one line.
     """
     path = project_root() / "claims.yml" if path is None else path
+    state = path.stat() if path.is_file() else None
+    return _read_book(path, state and (state.st_mtime_ns, state.st_size, state.st_ino))
+
+
+@lru_cache(maxsize=4)
+def _read_book(path: Path, state: tuple[int, ...] | None) -> ClaimBook:  # noqa: ARG001 - a changed file is read anew
     try:
         content = read_yaml(path)
     except YamlError as error:

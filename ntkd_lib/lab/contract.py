@@ -1,6 +1,6 @@
 """Guard the claim contract: what an entry says is fixed by a digest when it is written.
 
-`contract.json`, beside this module, holds one SHA-256 per claim and per registered protocol. A claim that
+`contract.json`, beside this module, holds one SHA-256 per claim, set-up and protocol. A claim that
 comes later carries the day of its registration, and supersedes another one or says what was known then.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.claims import Claim, ClaimBook, load_claims
 from ntkd_lib.lab.digest import digest_json
+from ntkd_lib.lab.setups import RegisteredProtocol
 
 CONTRACT_FILE = Path(__file__).with_name("contract.json")
 _FIELDS = frozenset({"rule", "metric", "value", "unit", "spread", "tier", "seeds", "assessable", "notebook"})
@@ -19,6 +20,7 @@ _REGISTRATION = frozenset({"registered", "known", "supersedes"})
 _REMEDY = {
     "claim": "a wrong entry stays, and a new one supersedes it",
     "protocol": "a protocol with other parameters gets a name of its own",
+    "set-up": "what the contract demands of evidence is not edited",
 }
 
 
@@ -30,17 +32,24 @@ def contract_digests(book: ClaimBook) -> dict[str, str]:
     """Hash what each claim is judged by: rule, metrics and their definitions, numbers, tier, seeds, notebook.
 
     Its wording, its place in the paper and its notes do not count. A day of registration, what was known then
-    and the claim that a later one supersedes do. Protocols are hashed whole.
+    and the claim that a later one supersedes do. Set-ups and protocols are hashed whole.
 
     Returns:
-        SHA-256 by the id of a claim or by `protocol NAME`, in the order of the book.
+        SHA-256 by the id of a claim, `set-up NAME` or `protocol NAME`, in the order of the book.
     """
     return {name: digest_json(substance) for name, substance in _substances(book).items()}
 
 
 def _substances(book: ClaimBook) -> dict[str, dict[str, Any]]:
-    protocols = {f"protocol {name}": protocol.model_dump() for name, protocol in book.protocols.items()}
-    return {claim.id: _substance(claim) for claim in book.claims} | protocols
+    protocols = {f"protocol {name}": _registration(each) for name, each in book.protocols.items()}
+    setups = {f"set-up {name}": setup.model_dump() for name, setup in book.setups.items()}
+    return {claim.id: _substance(claim) for claim in book.claims} | setups | protocols
+
+
+def _registration(protocol: RegisteredProtocol) -> dict[str, Any]:
+    """Return what is fixed of a protocol; which set-ups it departs from follows from that."""
+    silent = {"known"} if protocol.known is None else set()
+    return protocol.model_dump(exclude={"departs", *silent})
 
 
 def _substance(claim: Claim) -> dict[str, Any]:
@@ -74,7 +83,7 @@ def _differences(
     removed = [f"{name}: removed; an entry of {origin} stays" for name in contract if name not in digests]
     changed = [
         f"{name}: changed since {origin} was written{_changes(now[name], earlier and earlier[name])}; "
-        f"{_REMEDY['protocol' if name.startswith('protocol ') else 'claim']}"
+        f"{_REMEDY[name.partition(' ')[0] if ' ' in name else 'claim']}"
         for name, digest in digests.items()
         if contract.get(name, digest) != digest
     ]

@@ -12,7 +12,7 @@ from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.layout import results_root, tier_layout
-from ntkd_lib.lab.parameters import Seed, Tier
+from ntkd_lib.lab.parameters import Seed, Tier, notebook_path, tier_changes
 
 SCHEMA_VERSION = 1
 _DIGEST = "sha256"
@@ -103,8 +103,8 @@ class Evidence(_Strict):
     `protocol` names the recorded protocol, "" for a live run; `definitions` holds the digest of each metric's
     definition in the contract (`ClaimBook.definition_digest`); `origins` the provenance of each recorded cell
     by key. `changed` holds (tier's value, value) of each parameter that differs from the tier's; `standard`
-    says that there is none. `recorded` marks evidence of an earlier long run; the reader sets it, never the
-    file.
+    says that there is none. `recorded` marks evidence of an earlier long run, `reference` that of a tier's
+    reference run, which has no protocol; the reader sets them, never the file.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -120,6 +120,7 @@ class Evidence(_Strict):
     data: dict[str, DataState]
     provenance: dict[str, Any]
     recorded: bool = Field(default=False, exclude=True)
+    reference: bool = Field(default=False, exclude=True)
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Self:
@@ -143,11 +144,12 @@ def save_evidence(path: Path, evidence: Evidence) -> None:
     write_json(path, {**content, _DIGEST: digest_json(content)})
 
 
-def load_evidence(path: Path, *, recorded: bool = False) -> Evidence:
+def load_evidence(path: Path, *, recorded: bool = False, reference: bool = False) -> Evidence:
     """Read evidence and check that it is what was written.
 
     Args:
         recorded: whether it stems from an earlier long run.
+        reference: whether that was a tier's reference run.
 
     Raises:
         EvidenceError: if the file is missing, damaged, changed since it was written, or of another schema.
@@ -160,7 +162,7 @@ def load_evidence(path: Path, *, recorded: bool = False) -> Evidence:
     if not _intact(content.pop(_DIGEST, None), content):
         raise EvidenceError(f"{name}: changed since it was written (its SHA-256 does not match)")
     try:
-        return Evidence.model_validate({**content, "recorded": recorded})
+        return Evidence.model_validate({**content, "recorded": recorded, "reference": reference})
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -185,9 +187,24 @@ def reference_evidence() -> list[Evidence]:
     """Gather the evidence of the reference run of tier cpu, which the README shows and the book does not.
 
     Returns:
-        Evidence by file name, marked as recorded.
+        Evidence by file name, marked as recorded and compared with the tier's parameters of today.
     """
-    return [load_evidence(path, recorded=True) for path in sorted((results_root() / "cpu").glob("*.json"))]
+    paths = sorted((results_root() / "cpu").glob("*.json"))
+    return [_compared_with_tier(load_evidence(path, recorded=True, reference=True)) for path in paths]
+
+
+def recorded_evidence() -> list[Evidence]:
+    """Gather all evidence that is part of the project: recorded protocols, then the reference run."""
+    recorded = [load_evidence(path, recorded=True) for path in sorted(results_root().glob("*.json"))]
+    return recorded + reference_evidence()
+
+
+def _compared_with_tier(evidence: Evidence) -> Evidence:
+    """Compute what differs from the tier's parameters of today, unless the notebook is not there."""
+    if not notebook_path(evidence.notebook).is_file():
+        return evidence
+    changed = tier_changes(evidence.notebook, evidence.tier, evidence.parameters)
+    return evidence.model_copy(update={"standard": not changed, "changed": changed})
 
 
 def _load_live(path: Path, tier: str) -> Evidence:
@@ -197,7 +214,7 @@ def _load_live(path: Path, tier: str) -> Evidence:
             f"{_short(path)}: holds {evidence.notebook} of tier {evidence.tier}; "
             f"allowed: {path.stem} of tier {tier}"
         )
-    return evidence
+    return _compared_with_tier(evidence)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 Whatever is refused is refused with a `ParameterError`, whose text is one line.
 """
 
+import importlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,6 +207,33 @@ def changed_from_tier(parameters: Parameters, notebook: str) -> dict[str, tuple[
     standard = load_parameters(type(parameters), notebook, parameters.tier, {})
     pairs = {name: (value, getattr(parameters, name)) for name, value in standard}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def tier_changes(notebook: str, tier: str, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """List which plain values of a run differ from what its notebook's tier has today.
+
+    A parameter that is younger than the run is not among its values, and does not count.
+
+    Returns:
+        (value of the tier, value of the run) by name; None for a name that the notebook no longer has.
+    """
+    model = importlib.import_module(f"{experiment_of(notebook)}.parameters").PARAMETERS
+    standard = load_parameters(model, notebook, tier, {}).model_dump(mode="json")
+    return {k: (standard.get(k), value) for k, value in values.items() if standard.get(k) != value}
+
+
+def notebook_path(notebook: str) -> Path:
+    """Name a notebook's source."""
+    return project_root() / "notebooks" / f"{notebook}.py"
+
+
+def experiment_of(notebook: str) -> str:
+    """Read from a notebook's header which experiment package it shows."""
+    header = notebook_path(notebook).read_text(encoding="utf-8")
+    match = re.search(r"^#.*\bexperiment:\s*([\w.]+)", header, re.MULTILINE)
+    if match is None:
+        raise ValueError(f"notebooks/{notebook}.py: its header names no experiment")
+    return match[1]
 
 
 def describe(model: type[Parameters], notebook: str) -> list[ParameterRow]:

@@ -1,14 +1,19 @@
 """Verdicts: apply a claim's rule to evidence, exactly as the header of `claims.yml` says."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import mean
 from typing import Literal
 
-import numpy as np
-
-from ntkd_lib.lab.claims import Claim, Ordering, RatioAtLeast, SlopeWithin
-from ntkd_lib.lab.evidence import Evidence, Metric
+from ntkd_lib.lab.checks import (
+    find_misshapen,
+    find_missing,
+    first_obstacle,
+    numbers_by_seed,
+    paired,
+    usable_seeds,
+)
+from ntkd_lib.lab.claims import Claim, Ordering, RatioAtLeast
+from ntkd_lib.lab.evidence import Evidence
 from ntkd_lib.lab.parameters import TIERS
 from ntkd_lib.lab.recordings import pool_recordings, protocol_key
 from ntkd_lib.lab.rules import Decision, Estimate, decide, decimal_sum, estimate, missed, side
@@ -105,8 +110,8 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
         return _not_assessed(claim, f"cannot be checked here: {claim.why}", runs[0] if runs else None)
     if not runs:
         return _not_assessed(claim, "not run", None)
-    runs = [run for run in runs if not _not_recorded(claim, run)] or runs
-    obstacles = [_obstacle(claim, run) for run in runs]
+    runs = [run for run in runs if not find_missing(claim, run)] or runs
+    obstacles = [first_obstacle(claim, run) for run in runs]
     passed = [stage for stage, _ in obstacles]
     best = passed.index(max(passed))
     run, reason = runs[best], obstacles[best][1]
@@ -139,134 +144,15 @@ def _source(run: Evidence) -> Source:
     )
 
 
-def _obstacle(claim: Claim, run: Evidence) -> tuple[int, str]:
-    """Find the first check that a run fails: (number of checks passed, reason or "")."""
-    for stage, check in enumerate(_CHECKS):
-        reason = check(claim, run)
-        if reason:
-            return stage, reason
-    return len(_CHECKS), ""
-
-
-def _tier_short(claim: Claim, run: Evidence) -> str:
-    short = TIERS.index(run.tier) < TIERS.index(claim.tier)
-    return f"needs tier {claim.tier}, ran {run.tier}" if short else ""
-
-
-def _not_recorded(claim: Claim, run: Evidence) -> str:
-    missing = [name for name in claim.metric_names if name not in run.metrics]
-    return f"not run ({missing[0]} is not recorded)" if missing else ""
-
-
-def _changed(claim: Claim, run: Evidence) -> str:  # noqa: ARG001
-    return "" if run.standard else f"parameters differ from the tier's ({', '.join(sorted(run.changed))})"
-
-
-def _standin(claim: Claim, run: Evidence) -> str:
-    recorded = (run.metrics[name] for name in claim.metric_names if name in run.metrics)
-    read = {name for metric in recorded for name in metric.data}
-    standins = sorted(name for name in read if run.data[name].kind == "standin")
-    return f"stand-in data ({', '.join(standins)})" if standins else ""
-
-
-def _misshapen(claim: Claim, run: Evidence) -> str:
-    for name in claim.metric_names:
-        problem = _shape_problem(claim, name, run.metrics[name])
-        if problem:
-            return f"{name}: {problem}"
-    if isinstance(claim.rule, RatioAtLeast):
-        _, denominators = _paired(claim, run)
-        if denominators and mean(denominators) == 0:
-            return f"{claim.rule.denominator} is 0"
-    return ""
-
-
-def _shape_problem(claim: Claim, name: str, metric: Metric) -> str:
-    if (metric.series is not None) != isinstance(claim.rule, SlopeWithin):
-        return "recorded as a series" if metric.values is None else "recorded without its series"
-    count, definition = len(metric.values or metric.seeds), claim.definitions.get(name)
-    several = count == len(metric.seeds) and count > 1
-    if definition is not None and definition.pooled:
-        return "one number for all seeds, recorded seed by seed" if several else ""
-    if count == len(metric.seeds):
-        return ""
-    by_seed = definition is not None or isinstance(claim.rule, Ordering)
-    return f"recorded as one number for {len(metric.seeds)} seeds" if by_seed else ""
-
-
-def _few_seeds(claim: Claim, run: Evidence) -> str:
-    count = len(_common_seeds(_metrics(claim, run)))
-    shared = " in common" if len({tuple(sorted(m.seeds)) for m in _metrics(claim, run)}) > 1 else ""
-    return f"needs {claim.seeds} seeds{shared}, has {count}" if count < claim.seeds else ""
-
-
-def _unconverged(claim: Claim, run: Evidence) -> str:
-    if run.tier != "cpu":
-        return ""
-    open_seeds = {
-        seed
-        for metric in _metrics(claim, run)
-        for seed, done in zip(metric.seeds, metric.converged or [True] * len(metric.seeds), strict=True)
-        if not done
-    }
-    listed = ", ".join(str(seed) for seed in sorted(open_seeds))
-    return f"training not converged (seeds {listed})" if open_seeds else ""
-
-
-_CHECKS: tuple[Callable[[Claim, Evidence], str], ...] = (
-    _standin,
-    _tier_short,
-    _not_recorded,
-    _changed,
-    _misshapen,
-    _few_seeds,
-    _unconverged,
-)
-
-
-def _metrics(claim: Claim, run: Evidence) -> list[Metric]:
-    return [run.metrics[name] for name in claim.metric_names]
-
-
-def _common_seeds(metrics: Sequence[Metric]) -> list[int]:
-    """List the seeds that all metrics share, sorted: the order of recording must not matter."""
-    return sorted(set.intersection(*(set(metric.seeds) for metric in metrics)))
-
-
-def _by_seed(metric: Metric, seeds: Sequence[int]) -> tuple[float, ...]:
-    """Take a metric's numbers for some seeds; slopes of a series, the one number where there is only one."""
-    if metric.series is not None:
-        numbers = [_slope([p.x for p in points], [p.y for p in points]) for points in metric.series]
-    else:
-        numbers = metric.values or []
-    if len(numbers) < len(metric.seeds):
-        return tuple(numbers)
-    known = dict(zip(metric.seeds, numbers, strict=True))
-    return tuple(known[seed] for seed in seeds)
-
-
-def _slope(x: Sequence[float], y: Sequence[float]) -> float:
-    """Fit the least-squares line: sum((x - mean x) y) / sum((x - mean x)^2)."""
-    centred = np.asarray(x) - mean(x)
-    return float(centred @ (np.asarray(y) - mean(y)) / (centred @ centred))
-
-
-def _paired(claim: Claim, run: Evidence) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Take both metrics of a claim at the seeds that they share."""
-    first, second = _metrics(claim, run)
-    seeds = _common_seeds([first, second])
-    return _by_seed(first, seeds), _by_seed(second, seeds)
-
-
 def _estimate(claim: Claim, run: Evidence) -> Estimate:
     """Compute our number for a claim from a run whose metrics have the right shape."""
-    seeds = _common_seeds(_metrics(claim, run))
+    seeds = usable_seeds(claim, run)
     if isinstance(claim.rule, RatioAtLeast):
-        return estimate(claim, *_paired(claim, run), seeds=len(seeds))
+        return estimate(claim, *paired(claim, run), seeds=len(seeds))
     if isinstance(claim.rule, Ordering):
-        single = tuple(decimal_sum(a, -b) for a, b in zip(*_paired(claim, run), strict=True))
+        single = tuple(decimal_sum(a, -b) for a, b in zip(*paired(claim, run), strict=True))
     else:
-        single = _by_seed(run.metrics[claim.metric_names[0]], seeds)
+        single = numbers_by_seed(run.metrics[claim.metric_names[0]], seeds)
     return estimate(claim, single, seeds=len(seeds))
 
 
@@ -274,8 +160,8 @@ def _not_assessed(claim: Claim, reason: str, run: Evidence | None) -> Verdict:
     """Give no verdict, but show the number where there is one."""
     if run is None:
         return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim))
-    readable = not _not_recorded(claim, run) and not _misshapen(claim, run)
-    if not readable or not _common_seeds(_metrics(claim, run)):
+    readable = not find_missing(claim, run) and not find_misshapen(claim, run)
+    if not readable or not usable_seeds(claim, run):
         return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim), source=_source(run))
     return _verdict(claim, run, _estimate(claim, run), "not assessed", reason)
 

@@ -29,6 +29,7 @@ from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.pipeline.api_pages import api_sources, stage_api_pages
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.kernel import environment, matplotlib_settings
+from ntkd_lib.pipeline.ledger import stage_moved_verdicts
 from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
 from ntkd_lib.pipeline.pages import (
@@ -192,6 +193,7 @@ def stage(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
         write_text(path, page.fill(path.read_text(encoding="utf-8")))
     _stage_landing(site, tier, notebooks, layout)
     _stage_tangent_page(site, layout)
+    stage_moved_verdicts(site)
     return site
 
 

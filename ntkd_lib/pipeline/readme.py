@@ -11,12 +11,12 @@ from ntkd_lib.lab.atomic import write_bytes, write_text
 from ntkd_lib.lab.layout import project_root, results_root
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.ledger import WRITE, write_ledger
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
 
 if TYPE_CHECKING:
     from ntkd_lib.lab.verdicts import Verdict
 
-WRITE = "python -m ntkd_lib.pipeline.readme"
 MARK = "<!-- claims -->"
 TIME = re.compile(r"(<!-- time (?P<row>[^/]+)/(?P<way>[^:]+) :(?P<form>\S+) -->).*?(<!-- /time -->)")
 HEAD = ("| claim | paper | ours [95 % interval] | without the method | verdict |", "|---|---|---|---|---|")
@@ -61,10 +61,10 @@ def recorded_headlines() -> list[Verdict]:
     """Judge the headline claims by what is recorded in the project, live runs left out."""
     from ntkd_lib.figures.headlines import headlines
     from ntkd_lib.lab.claims import load_claims
-    from ntkd_lib.lab.evidence import collect_evidence, reference_evidence
+    from ntkd_lib.lab.evidence import recorded_evidence
     from ntkd_lib.lab.verdicts import judge
 
-    recorded = [evidence for evidence in collect_evidence("cpu") if evidence.recorded] + reference_evidence()
+    recorded = recorded_evidence()
     return headlines(judge(claim, recorded) for claim in load_claims().claims)
 
 
@@ -116,7 +116,8 @@ def figure_bytes() -> bytes:
 
 
 def main() -> None:
-    """Write the table into README.md, and the figure beside the book's styles."""
+    """Write the verdicts on recorded evidence: all of them, README.md's table, and its figure."""
+    write_ledger()
     path = project_root() / "README.md"
     write_text(path, written(path.read_text(encoding="utf-8")))
     drawing = project_root() / "book" / "_static" / "readme.svg"

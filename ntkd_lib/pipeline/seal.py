@@ -235,7 +235,7 @@ def _inputs(target: Target) -> Hashes:
     files = {
         path: path.relative_to(root).as_posix()
         for path in recorded
-        if path.parent.name != "benchmarks"  # they enter a page of prose, and no notebook
+        if path.parent.name not in ("benchmarks", "verdicts")  # they enter pages of prose, and no notebook
     }
     files |= {root / name: name for name in ("constraints.txt", "claims.yml")}
     if target.notebook.is_summary:

@@ -1,8 +1,11 @@
 """Check everything that has been built or recorded, without computing anything anew."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ntkd_lib.lab.digest import sha256_file
 from ntkd_lib.lab.layout import Layout, build_root, cell_root, project_root, results_root, tier_layout
@@ -10,11 +13,15 @@ from ntkd_lib.lab.manifest import manifest_problems
 from ntkd_lib.lab.outcome import all_verdicts
 from ntkd_lib.pipeline.book import site_problems
 from ntkd_lib.pipeline.errors import PipelineError, one_line
+from ntkd_lib.pipeline.ledger import ledger_problems
 from ntkd_lib.pipeline.notebooks import NotebookSource, all_notebooks
 from ntkd_lib.pipeline.recheck import metric_problems
 from ntkd_lib.pipeline.run import again
 from ntkd_lib.pipeline.seal import Seal, check_seal, read_seal, record_file, same_target
 from ntkd_lib.pipeline.target import target_of
+
+if TYPE_CHECKING:
+    from ntkd_lib.lab.claims import ClaimBook
 
 _REFUSALS = (PipelineError, RuntimeError, ValueError, OSError)
 
@@ -26,7 +33,7 @@ def verify(tier: str, contract: Path | None = None, *, pages: bool = False) -> l
         pages: whether to execute each notebook again from the stored records and compare its page.
     """
     layout = tier_layout(tier)
-    problems = [*_claim_problems(contract), *_recorded_problems(), *manifest_problems(), *_readme_problems()]
+    problems = [*contract_problems(contract), *manifest_problems(), *_readme_problems()]
     problems += [*version_problems(layout), *site_problems(layout)]
     for notebook in all_notebooks():
         problems += _notebook_problems(layout, notebook.name)
@@ -36,6 +43,11 @@ def verify(tier: str, contract: Path | None = None, *, pages: bool = False) -> l
         problems += _notebook_problems(Layout(folder), folder.name.rpartition("-")[0])
         problems += site_problems(Layout(folder))
     return [*dict.fromkeys([*problems, *_verdict_problems(tier)])]
+
+
+def contract_problems(contract: Path | None = None) -> list[str]:
+    """List what is wrong with the claim rules, the registered protocols and the recorded evidence."""
+    return [*_claim_problems(contract), *_recorded_problems()]
 
 
 def _claim_problems(contract: Path | None) -> Iterator[str]:
@@ -49,13 +61,27 @@ def _claim_problems(contract: Path | None) -> Iterator[str]:
 
 
 def _recorded_problems() -> Iterator[str]:
+    """Hold recorded evidence to its registration, and the committed verdicts to recorded evidence."""
+    from ntkd_lib.lab.claims import load_claims
+
+    try:
+        book = load_claims()
+        for path in sorted([*results_root().glob("*.json"), *results_root().glob("cpu/*.json")]):
+            yield from (f"results/{path.name}: {line}" for line in _file_problems(path, book))
+        yield from ledger_problems()
+    except _REFUSALS as error:
+        yield one_line(error)
+
+
+def _file_problems(path: Path, book: ClaimBook) -> Iterator[str]:
+    from ntkd_lib.lab.checks import recording_problems
     from ntkd_lib.lab.evidence import load_evidence
 
-    for path in sorted([*results_root().glob("*.json"), *results_root().glob("cpu/*.json")]):
-        try:
-            load_evidence(path)
-        except _REFUSALS as error:
-            yield f"results/{path.name}: {one_line(error)}"
+    try:
+        evidence = load_evidence(path, recorded=True, reference=path.parent.name == "cpu")
+        yield from recording_problems(evidence, book)
+    except _REFUSALS as error:
+        yield one_line(error)
 
 
 def version_problems(layout: Layout) -> Iterator[str]:

@@ -154,7 +154,7 @@ def test_parameters_are_those_of_the_page_or_of_a_named_run():
     made = page(live=live).fill(
         "{param}`rows` {param}`count of seeds` {param}`epochs @01_ntkd_classification`"
     )
-    assert re.findall(r">([\d,]+)<span", made) == ["1,600", "2", "12"]
+    assert re.findall(r">([\d,]+)<span", made) == ["1,600", "2", "3"]
     with pytest.raises(ProseError, match="no such parameter; did you mean 'rows'"):
         page(live=live).fill("{param}`row`")
 

@@ -232,8 +232,10 @@ def test_evidence_has_five_seeds_and_is_judged(written):
     assert all(metric.seeds == list(SEEDS) for metric in found.metrics.values())
     claims = {c.id: c for c in load_claims().claims if c.id.startswith("ntkd-t4-carvana")}
     assert {name for claim in claims.values() for name in claim.metric_names} <= set(found.metrics)
-    verdicts = {name: judge(claim, [found]).status for name, claim in claims.items()}
-    assert set(verdicts.values()) <= {"exceeded", "reproduced"}  # as the invented scores were chosen
+    reasons = {judge(claim, [found]).reason for claim in claims.values()}
+    assert reasons == {
+        "protocol: matched_drop is not stated, allowed: 41.8"
+    }  # its severity is that of digits
 
 
 def test_what_is_recorded_is_read_back(written):

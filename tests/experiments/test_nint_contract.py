@@ -35,7 +35,8 @@ def run():
 
 def test_the_papers_size_has_all_metrics_that_the_contract_asks_of_it(run):
     found = contract.metrics(run)
-    claims = [c for c in load_claims().claims if c.notebook == record.NOTEBOOK and c.tier == "paper"]
+    first = [claim for claim in load_claims().claims if claim.registered is None]
+    claims = [claim for claim in first if claim.notebook == record.NOTEBOOK and claim.tier == "paper"]
     assert set(found) == {name for claim in claims for name in claim.metric_names}
 
 

@@ -51,9 +51,9 @@ def entry(rule, metric="ntkd.a", **fields):
     return {**plain, **fields}
 
 
-def book_of(*entries):
+def book_of(*entries, **content):
     """Validate entries as a book."""
-    content = {"schema_version": 1, "claims": list(entries), "metrics": METRICS}
+    content = {"schema_version": 1, "claims": list(entries), "metrics": METRICS, **content}
     return ClaimBook.model_validate(copy.deepcopy(content))
 
 
@@ -63,14 +63,16 @@ def claim(rule, metric="ntkd.a", **fields):
 
 
 def metric(*values, seeds=None, data=(), **fields):
-    """Record one value a seed, seeds 0, 1, ..."""
+    """Record one value per seed, seeds 0, 1, ..., from models on a plateau."""
     seeds = list(range(len(values))) if seeds is None else seeds
+    fields = {"converged": [True] * len(seeds), **fields}
     return Metric(seeds=seeds, values=[float(v) for v in values], data=list(data), **fields)
 
 
 def run(metrics, tier="cpu", **fields):
-    """Make the evidence of a standard run with real MNIST."""
+    """Make the evidence of a standard run with real MNIST; recorded, a reference run without a protocol."""
     plain = {
+        "reference": fields.get("recorded", False) and "protocol" not in fields,
         "notebook": NOTEBOOK,
         "tier": tier,
         "standard": not fields.get("changed"),

@@ -104,7 +104,7 @@ def test_ordering_pairs_seeds_and_heeds_the_margin():
 
 
 def test_numbers_of_numpy_are_numbers():
-    a = Metric(seeds=list(range(5)), values=list(np.full(5, 2.4)))
+    a = Metric(seeds=list(range(5)), values=list(np.full(5, 2.4)), converged=[True] * 5)
     verdict = judge(claim(ORDER, PAIR, value=1.4), [run({"ntkd.a": a, "ntkd.b": metric(*[1.0] * 5)})])
     assert (verdict.status, verdict.value) == ("reproduced", 1.4)
 
@@ -158,7 +158,7 @@ def line(slope, offset=0.0):
 )
 def test_slope_within(slopes, expected, side):
     series = [line(slope, seed) for seed, slope in enumerate(slopes)]
-    recorded = Metric(seeds=list(range(5)), series=series)
+    recorded = Metric(seeds=list(range(5)), series=series, converged=[True] * 5)
     verdict = judge(claim(SLOPE, "ntkd.line", value=-1.0), [run({"ntkd.line": recorded})])
     assert (verdict.status, verdict.side) == (expected, side)
     assert verdict.value == pytest.approx(np.mean(slopes))
@@ -265,11 +265,15 @@ def test_no_verdict_on_misshapen_pairs():
     assert pooled.reason == "ntkd.all: one number for all seeds, recorded seed by seed"
 
 
-def test_convergence_counts_on_the_cpu_tier_alone():
+@pytest.mark.parametrize("fields", [{}, {"tier": "paper"}, {"tier": "paper", "recorded": True}])
+def test_convergence_counts_on_every_tier_and_in_recorded_runs(fields):
     unfinished = {"ntkd.a": metric(*[97.0] * 5, converged=UNFINISHED)}
-    assert judge(claim(AT_LEAST), [run(unfinished, tier="paper")]).status == "reproduced"
+    assert judge(claim(AT_LEAST), [run(unfinished, **fields)]).reason == "training not converged (seeds 1, 4)"
+    silent = {"ntkd.a": metric(*[97.0] * 5, converged=None)}
+    reason = "training not shown to have converged (ntkd.a)"
+    assert judge(claim(AT_LEAST), [run(silent, **fields)]).reason == reason
     finished = {"ntkd.a": metric(*[97.0] * 5, converged=[True] * 5)}
-    assert judge(claim(AT_LEAST), [run(finished)]).status == "reproduced"
+    assert judge(claim(AT_LEAST), [run(finished, **fields)]).status == "reproduced"
 
 
 def test_either_metric_of_a_pair_can_stand_in_the_way():

@@ -38,8 +38,9 @@ def tree(path):
 
 
 def copy_book(root):
-    """Copy the book, with 1 for the numbers of recorded runs, and the benchmark that a page shows."""
+    """Copy the book, with 1 for the numbers of recorded runs, and the benchmark and verdicts on its pages."""
     shutil.copytree(ROOT / "book", root / "book")
-    shutil.copytree(ROOT / "results/benchmarks", root / "results/benchmarks")
+    for name in ("benchmarks", "verdicts"):
+        shutil.copytree(ROOT / "results" / name, root / "results" / name)
     for page in (root / "book").rglob("*.md"):
         page.write_text(re.sub(r"\{val\}`[^`]+`", "1", page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,132 @@
+"""Set-ups that the contract demands of evidence, and recorded protocols as registered before their runs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from ntkd_lib.lab.digest import digest_json
+
+Text = Annotated[str, Field(min_length=1)]
+NotebookName = Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")]
+_UNSTATED = object()
+
+
+def _check_day(text: str) -> str:
+    """Refuse what is no calendar day in the form YYYY-MM-DD."""
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"{text!r} is no day; allowed: YYYY-MM-DD")
+
+
+Day = Annotated[str, pydantic.AfterValidator(_check_day)]
+
+
+class Strict(pydantic.BaseModel):
+    """Base of what `claims.yml` holds: strict types, no unknown names, no NaN, frozen."""
+
+    model_config = pydantic.ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def is_covered(metric: str, patterns: Sequence[str]) -> bool:
+    """Tell whether a metric is among names, or below a prefix that ends in `.*`."""
+    return any(metric == p or (p.endswith(".*") and metric.startswith(p[:-1])) for p in patterns)
+
+
+class _Exempt(Strict):
+    """What may be exempt from the plateau rule, with the reason."""
+
+    registered: Day
+    metrics: Annotated[list[Text], Field(min_length=1)]
+    plateau: bool = True
+    why: Text | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _reasoned(self) -> Self:
+        if not self.plateau and self.why is None:
+            raise ValueError("plateau false needs why")
+        return self
+
+
+class Requirement(Strict):
+    """The values of a parameter that a set-up allows.
+
+    `fixed` says that the program has no choice: evidence need not state the parameter.
+    """
+
+    allowed: Annotated[list[Any], Field(min_length=1)]
+    fixed: bool = False
+
+    def departure(self, parameter: str, parameters: Mapping[str, Any]) -> str:
+        """Say how parameters depart from it; empty if they do not."""
+        value = _look_up(parameter, parameters)
+        if value in self.allowed or (self.fixed and value is _UNSTATED):
+            return ""
+        allowed = " or ".join(str(each) for each in self.allowed)
+        return f"{parameter} is {'not stated' if value is _UNSTATED else value}, allowed: {allowed}"
+
+
+def _look_up(path: str, parameters: Mapping[str, Any]) -> Any:
+    """Read a parameter, also one inside another: `points.unmatched.lr`."""
+    value: Any = parameters
+    for part in path.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return _UNSTATED
+        value = value[part]
+    return value
+
+
+class Setup(_Exempt):
+    """What evidence must keep to, for some metrics: a sentence of the contract and its parameters.
+
+    `metrics` lists names, or prefixes that end in `.*`. With `plateau: false` they need no plateau, for
+    the reason `why`.
+    """
+
+    says: Text
+    requires: dict[str, Requirement] = Field(default_factory=dict)
+
+    def departure(self, parameters: Mapping[str, Any]) -> str:
+        """Say how parameters depart from the set-up; empty if they do not."""
+        problems = (rule.departure(name, parameters) for name, rule in self.requires.items())
+        return "; ".join(problem for problem in problems if problem)
+
+
+class RegisteredProtocol(_Exempt):
+    """A recorded protocol as registered before its run: whole parameters, and the metrics that it measures.
+
+    `metrics` lists names, or prefixes that end in `.*`. `plateau` says whether trained models must have
+    reached one; where a protocol cannot have one, `why` says so. `known` says what had been seen on the day
+    of registration; `departs` names the set-ups of the contract that the parameters do not keep to.
+    """
+
+    notebook: NotebookName
+    tier: Literal["cpu", "paper"]
+    seeds: Annotated[list[int], Field(min_length=1)]
+    parameters: dict[str, Any]
+    known: Text | None = None
+    departs: list[Text] = Field(default_factory=list)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the parameters."""
+        return digest_json(self.parameters)
+
+    def change(self, parameters: Mapping[str, Any]) -> str:
+        """Say in what parameters of evidence differ from the registered ones; empty if in nothing."""
+        ours = {name: value for name, value in parameters.items() if name != "tier"}
+        names = [n for n in sorted({*ours, *self.parameters}) if _pair(n, ours) != _pair(n, self.parameters)]
+        differences = [
+            f"{name} is {ours.get(name, 'not stated')}, registered: {self.parameters.get(name, 'nothing')}"
+            for name in names
+        ]
+        return "; ".join(differences)
+
+
+def _pair(name: str, parameters: Mapping[str, Any]) -> tuple[bool, Any]:
+    return name in parameters, parameters.get(name)

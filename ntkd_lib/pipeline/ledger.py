@@ -1,0 +1,126 @@
+"""The verdicts on recorded evidence, kept under version control so that none moves unseen.
+
+They are written together with the README's table; ``ntkd verify`` compares them with the evidence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ntkd_lib.lab.atomic import write_json
+from ntkd_lib.lab.layout import results_root
+from ntkd_lib.lab.manifest import renew_manifest
+from ntkd_lib.pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from ntkd_lib.lab.verdicts import Verdict
+
+WRITE = "python -m ntkd_lib.pipeline.readme"
+MARK = "<!-- ntkd:moved-verdicts -->"
+PAGE = "deviations"
+Row = dict[str, Any]
+
+
+def ledger_path(name: str) -> Path:
+    """Name the file of the verdicts `recorded` now, or of those of the `first` registration."""
+    return results_root() / "verdicts" / f"{name}.json"
+
+
+def recorded_verdicts() -> list[Verdict]:
+    """Judge every claim by what is recorded in the project, live runs left out."""
+    from ntkd_lib.lab.claims import load_claims
+    from ntkd_lib.lab.evidence import recorded_evidence
+    from ntkd_lib.lab.verdicts import judge
+
+    evidences = recorded_evidence()
+    return [judge(claim, evidences) for claim in load_claims().claims]
+
+
+def ledger_rows(verdicts: list[Verdict]) -> dict[str, Row]:
+    """Write verdicts as plain data: status and reason, and the number where there is a verdict."""
+    return {verdict.claim.id: _row(verdict) for verdict in verdicts}
+
+
+def _row(verdict: Verdict) -> Row:
+    row = {"status": verdict.status, "reason": verdict.reason}
+    return row if verdict.status == "not assessed" else {**row, "value": verdict.value}
+
+
+def write_ledger() -> None:
+    """Commit to the verdicts that the recorded evidence gives today."""
+    write_json(ledger_path("recorded"), ledger_rows(recorded_verdicts()))
+    renew_manifest(ledger_path("recorded"))
+
+
+def read_ledger(name: str) -> dict[str, Row]:
+    """Read verdicts that were written; one line if they cannot be read."""
+    path = ledger_path(name)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PipelineError(f"results/verdicts/{path.name}: cannot be read: {error}") from None
+
+
+def ledger_problems() -> Iterator[str]:
+    """Compare the committed verdicts with what the recorded evidence gives today."""
+    if not any(results_root().glob("*.json")):
+        return
+    before, now = read_ledger("recorded"), ledger_rows(recorded_verdicts())
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if _decisive(old) != _decisive(new):
+            yield (
+                f"verdict {name}: committed as {_words(old)}, the evidence gives {_words(new)}; "
+                f"if that is meant, run {WRITE}"
+            )
+
+
+def _decisive(row: Row | None) -> tuple[str, float | None] | None:
+    return row and (row["status"], row.get("value"))
+
+
+def _words(row: Row | None) -> str:
+    if row is None:
+        return "no claim"
+    detail = row["reason"] if row["status"] == "not assessed" else f"{row['value']:.6g}"
+    return f"{row['status']} ({detail})"
+
+
+def moved_table() -> str:
+    """Show which claims of the first registration have another verdict by today's judge, and why."""
+    from ntkd_lib.figures.html import element, raw_block, table
+
+    first = read_ledger("first")
+    verdicts = [v for v in recorded_verdicts() if v.claim.id in first]
+    moved = [v for v in verdicts if v.status != first[v.claim.id]["status"]]
+    rows = [
+        (
+            element("code", v.claim.id),
+            first[v.claim.id]["status"],
+            v.status,
+            v.reason,
+            " ".join(_sentences(v)),
+        )
+        for v in moved
+    ]
+    caption = f"{len(moved)} of {len(first)} verdicts moved when the protocol became part of the rule"
+    headers = ["Claim", "First round", "Now", "Why", "What the contract says"]
+    return raw_block(table(headers, rows, caption=caption))
+
+
+def _sentences(verdict: Verdict) -> list[str]:
+    """Quote the set-ups that a verdict's reason names parameters of."""
+    setups = verdict.claim.terms.setups.values()
+    return [s.says for s in setups if any(f"{name} is " in verdict.reason for name in s.requires)]
+
+
+def stage_moved_verdicts(site: Path) -> None:
+    """Fill the mark of the staged page on deviations."""
+    page = site / f"{PAGE}.md"
+    text = page.read_text(encoding="utf-8")
+    if MARK not in text:
+        raise PipelineError(f"book/{PAGE}.md lacks the mark {MARK}")
+    page.write_text(text.replace(MARK, moved_table()), encoding="utf-8")
