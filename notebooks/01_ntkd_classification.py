@@ -160,8 +160,8 @@ figures.score_table(table)
 
 # %% [markdown]
 # To keep this run short, the main comparison has {param}`count of seeds` seeds here and controls have
-# {param}`count of control_seeds`. Five seeds of each are recorded by `python -m
-# ntkd_lib.experiments.ntkd_controls.record`; verdicts rest on these.
+# {param}`count of control_seeds`. Five seeds of each are recorded, and verdicts rest on these (`ntkd record
+# 01 digits-six-epochs` trains them anew).
 
 # %% tags=["hide-input"]
 ntkd_controls.gap_table(recorded_controls(), "Digits, the recorded run: differences in points, seed by seed")
@@ -245,9 +245,9 @@ show(
 # {setup}`1.55 million` parameters, the {paper}`"1.62M"` of the paper's Table 2. Seeds of colour images differ
 # in initial weights and order of batches alone: split, teacher and sketch are the same. The live run has
 # {param}`count of colour_seeds` seed and one teacher, a small residual network. A verdict needs five seeds,
-# which `python -m ntkd_lib.experiments.ntkd_colour.record` trains in some hours: {param}`epochs
-# @01_ntkd_classification` epochs, longer than the live run can, and {param}`few_label_epochs
-# @01_ntkd_classification` where few labels are known. Recorded numbers follow the live ones.
+# which took some hours to record: {param}`epochs @01_ntkd_classification` epochs, longer than the live run
+# can, and {param}`few_label_epochs @01_ntkd_classification` where few labels are known. Recorded numbers
+# follow the live ones.
 
 # %% tags=["hide-input"]
 colour_scores, colour_gaps = colours.scores(run), colours.differences(run)
@@ -275,10 +275,9 @@ ntkd_colour.recorded_tables(recorded.recorded_scores(), recorded.recorded_gaps()
 # **Is a stronger teacher the better one?** (Table 6.) The paper exchanges a ResNet-18 ({paper}`78.4 %`) for a
 # ResNet-50 ({paper}`88.3 %`) on ImageNet-100, and its students gain {paper}`1.54 points`. Here students of
 # stronger networks are compared with those of the small residual network; nothing else differs between the
-# students. `python -m ntkd_lib.experiments.ntkd_colour.record_teachers` records them: with `--strong
-# resnet18` those of a ResNet-18, which has {setup}`forty times` the small network's weights and learns slowly
-# (ten epochs are what two cores allow); with `--strong wide` those of a network like the small one with
-# {setup}`seven times` its weights. The second is the weightier test: its teachers are
+# students. Two stronger teachers are recorded: a ResNet-18, which has {setup}`forty times` the small
+# network's weights and learns slowly (ten epochs are what two cores allow), and a network like the small one
+# with {setup}`seven times` its weights. The second is the weightier test: its teachers are
 # {val}`ntkd.cifar10.strong_teacher.accuracy - ntkd.cifar10.teacher.accuracy @01_teacher_strength_wide :.1f`
 # points apart, those of the first {val}`ntkd.cifar10.strong_teacher.accuracy - ntkd.cifar10.teacher.accuracy
 # @01_teacher_strength_resnet18 :.1f`, and the paper's two {paper}`9.9`. In the paper's proportion students

@@ -98,8 +98,8 @@ claim_box(evidence)
 # The live runs are small so that two cores suffice: four photographs reduced to {param}`side` pixels a side
 # (three DIV2K crops and one Kodak image), a SIREN of five sine layers of {param}`width` units, {param}`steps`
 # steps, {param}`count of seeds` seeds. The contract's own protocol, 128 × 128 and layers of 64 units with
-# five seeds, takes hours of one core; `python -m ntkd_lib.experiments.nint_speedup.record` runs it part by
-# part and keeps its evidence, marked as recorded above. The paper's size, 512 × 512 and layers of 256 units,
+# five seeds, takes hours of one core; `ntkd record 07 small` runs it in pieces and keeps its evidence, marked
+# as recorded above. The paper's size, 512 × 512 and layers of 256 units,
 # needs a GPU. Samplers of one seed and image start from the same weights and train in turn, {param}`every`
 # steps each, so that a busy machine slows all of them alike.
 #

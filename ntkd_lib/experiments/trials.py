@@ -3,10 +3,25 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import click
 from scipy.stats import qmc
 
-from ntkd_lib.experiments.spaces import Range, place
+from ntkd_lib.data.registry import Located, locate
+from ntkd_lib.experiments.spaces import Range
+from ntkd_lib.experiments.spaces import place as place_in
 from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.provenance import code_state
+
+
+def open_search(*names: str) -> dict[str, Located]:
+    """Locate the data sets of a search; it needs the real ones, and a checkout that its record can name."""
+    located = {name: locate(name) for name in names}
+    for name, place in located.items():
+        if place.kind != "real":
+            raise click.ClickException(f"the search needs the real data set {name}, found a stand-in")
+    if code_state()["dirty"]:
+        raise click.ClickException("the search needs a checkout without uncommitted changes; commit first")
+    return located
 
 
 def draw(
@@ -15,7 +30,7 @@ def draw(
     """Give the settings of a trial: a point of a scrambled Sobol sequence, which covers a space evenly."""
     point = qmc.Sobol(dimensions or len(space), rng=seed).random(points)[trial]
     pairs = zip(space.items(), point[: len(space)], strict=True)
-    return {name: place(bounds, share) for (name, bounds), share in pairs}
+    return {name: place_in(bounds, share) for (name, bounds), share in pairs}
 
 
 def trial_rows(

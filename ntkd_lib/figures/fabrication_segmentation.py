@@ -7,14 +7,17 @@ import pandas as pd
 
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.figures.numbers import MINUS, format_value, interval_text, signed
-from ntkd_lib.figures.recording import not_recorded
 
 
 def recorded_devices(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
     """Show the recorded run: what it says, scores, and differences seed by seed."""
     if scores.empty:
-        words = "No run on photographs is recorded yet; this makes one:"
-        return not_recorded(words, "ntkd_lib.experiments.fabrication_segmentation.record")
+        return element(
+            "p",
+            "No run on photographs is recorded yet; ",
+            element("code", "ntkd record --list"),
+            " shows how far it is.",
+        )
     return element("div", _reading(scores, gaps), _scores(scores), _gaps(gaps))
 
 

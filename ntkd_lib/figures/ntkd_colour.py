@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.figures.numbers import MINUS, format_value, interval_text, signed
-from ntkd_lib.figures.recording import not_recorded
 
 
 def draw_embedding(plane: pd.DataFrame) -> Figure:
@@ -120,8 +119,12 @@ def colour_answer(gaps: pd.DataFrame, best: pd.Series) -> Html:
 def recorded_tables(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
     """Show the recorded comparison: accuracies, and differences seed by seed."""
     if scores.empty:
-        words = "No longer run is recorded yet; this makes one:"
-        return not_recorded(words, "ntkd_lib.experiments.ntkd_colour.record")
+        return element(
+            "p",
+            "No longer run is recorded yet; ",
+            element("code", "ntkd record --list"),
+            " shows how far it is.",
+        )
     caption = "The recorded run: differences in points, seed by seed"
     return element("div", _recorded_scores(scores), _recorded_gaps(gaps, caption))
 
@@ -129,8 +132,12 @@ def recorded_tables(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
 def strength_tables(teachers: pd.DataFrame, gaps: pd.DataFrame) -> Html:
     """Show what students of a weaker and of a stronger teacher reach."""
     if teachers.empty:
-        words = "Students of a stronger teacher are not recorded yet; this records them:"
-        return not_recorded(words, "ntkd_lib.experiments.ntkd_colour.record_teachers")
+        return element(
+            "p",
+            "Students of a stronger teacher are not recorded yet; ",
+            element("code", "ntkd record --list"),
+            " shows how far it is.",
+        )
     rows = [
         (
             row.label,

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from ntkd_lib.figures.html import Html, element, table
 from ntkd_lib.figures.numbers import MINUS, format_value, signed
-from ntkd_lib.figures.recording import not_recorded
 
 BLUE, ORANGE, GREEN = sns.color_palette("colorblind")[:3]
 
@@ -104,8 +103,12 @@ def draw_random(random: pd.DataFrame) -> Figure:
 def limit_table(limit: dict[int, float], paper: float) -> Html:
     """Show how regression on infinitely many random filters gains from images."""
     if not limit:
-        words = "The limit with all training images is not recorded yet; this records it:"
-        return not_recorded(words, "ntkd_lib.experiments.ntkd_controls.record_limit")
+        return element(
+            "p",
+            "The limit with all training images is not recorded yet; ",
+            element("code", "ntkd record --list"),
+            " shows how far it is.",
+        )
     rows = [(f"{count:,}", f"{accuracy:.2f} %") for count, accuracy in limit.items()]
     caption = "CIFAR-10, infinitely many Gaussian filters, the recorded run, 10,000 test images. "
     return table(("Training images", "Accuracy"), rows, caption=f"{caption}The paper's value: {paper:.2f} %.")
@@ -127,8 +130,12 @@ def draw_read_outs(read_outs: pd.DataFrame) -> Figure:
 def gap_table(gaps: pd.DataFrame, caption: str) -> Html:
     """Show pairs of students of digits."""
     if gaps.empty:
-        words = "No run with five seeds is recorded yet; this makes one:"
-        return not_recorded(words, "ntkd_lib.experiments.ntkd_controls.record")
+        return element(
+            "p",
+            "No run with five seeds is recorded yet; ",
+            element("code", "ntkd record --list"),
+            " shows how far it is.",
+        )
     rows = [
         (
             row.label,

@@ -1,4 +1,7 @@
-"""Recorded protocols: named runs, longer than a live one may be, whose numbers are kept under `results/`."""
+"""Recorded protocols: named runs, longer than a live one may be, whose numbers are kept under `results/`.
+
+What a protocol fixes is registered in `claims.yml` before it runs; code turns that into cells.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,18 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.claims import ClaimBook, RegisteredProtocol
+from ntkd_lib.lab.evidence import Metric, load_evidence
 from ntkd_lib.lab.layout import results_root
 
 Number = Callable[..., float]
 
 
 class ProtocolError(ValueError):
-    """A protocol that is not as registered, or a recording that may not go on; the text is one line."""
+    """A protocol that is not registered, or a recording that may not go on; the text is one line."""
 
 
 def value_of(name: str) -> Number:
@@ -24,59 +28,54 @@ def value_of(name: str) -> Number:
     return lambda record: record.values[name]
 
 
+def all_converged(*records: Record) -> bool | None:
+    """Tell whether all that was trained has reached a plateau; None if nothing was trained."""
+    plateaus = [record.values["converged"] for record in records if "converged" in record.values]
+    return all(plateaus) if plateaus else None
+
+
 @dataclass(frozen=True)
 class Arm:
-    """What one seed contributes to one metric: a number computed from the records of its cells, in order."""
+    """What one seed contributes to one metric; number and plateau are read from the records of its cells."""
 
     cells: tuple[Cell, ...]
     number: Number = field(default_factory=lambda: value_of("accuracy"))
-
-    def converged(self, records: list[Record]) -> bool | None:
-        """Tell whether all that was trained has reached a plateau; None where nothing was."""
-        plateaus = [record.values["converged"] for record in records if "converged" in record.values]
-        return all(plateaus) if plateaus else None
+    converged: Callable[..., bool | None] = all_converged
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A recorded run: its whole parameters, its seeds, and the arms that are compared within each seed.
+    """A recorded run, and the arms that it compares within each seed.
 
     Attributes:
         notebook: full name of the notebook whose claims it serves.
         data: name of the data set; recording needs the real one.
-        parameters: plain data; must equal those registered in `claims.yml`.
-        arms: arms by metric name, from a seed and the data set's SHA-256.
+        arms: arms by metric name, from the registered parameters, a seed and the data set's SHA-256.
+        file: name of its evidence without the ending; number of the notebook and name when left out.
     """
 
     name: str
     notebook: str
     data: str
-    parameters: Mapping[str, Any]
-    seeds: tuple[int, ...]
-    arms: Callable[[int, str], Mapping[str, Arm]]
-    tier: Literal["cpu", "paper"] = "paper"
+    arms: Callable[[Mapping[str, Any], int, str], Mapping[str, Arm]]
+    file: str = ""
 
     @property
     def path(self) -> Path:
         """Where its evidence lies."""
-        return results_root() / f"{self.notebook[:2]}_{self.name}.json"
+        return results_root() / f"{self.file or f'{self.notebook[:2]}_{self.name}'}.json"
 
     def registered(self, book: ClaimBook) -> RegisteredProtocol:
-        """Return the protocol's entry in the contract, which must say the same.
+        """Return the protocol's entry in the contract.
 
         Raises:
-            ProtocolError: if it is not registered, or differs.
+            ProtocolError: if it is not registered, or for another notebook.
         """
         entry = book.protocols.get(self.name)
         if entry is None:
             raise ProtocolError(f"protocol {self.name} is not registered under protocols in claims.yml")
-        ours = {"notebook": self.notebook, "tier": self.tier, "seeds": list(self.seeds), **self.parameters}
-        theirs = {"notebook": entry.notebook, "tier": entry.tier, "seeds": entry.seeds, **entry.parameters}
-        for name in sorted({*ours, *theirs}):
-            if ours.get(name) != theirs.get(name):
-                raise ProtocolError(
-                    f"protocol {self.name}: {name} is {ours.get(name)!r}, registered {theirs.get(name)!r}"
-                )
+        if entry.notebook != self.notebook:
+            raise ProtocolError(f"protocol {self.name} is registered for notebook {entry.notebook}")
         return entry
 
 
@@ -89,3 +88,9 @@ def protocols_of(experiment: str) -> dict[str, Protocol]:
             raise
         return {}
     return {protocol.name: protocol for protocol in module.PROTOCOLS}
+
+
+def recorded_metrics(file: str) -> dict[str, Metric]:
+    """Read the metrics of recorded evidence by its file's name without the ending; none if it is missing."""
+    path = results_root() / f"{file}.json"
+    return load_evidence(path, recorded=True).metrics if path.exists() else {}

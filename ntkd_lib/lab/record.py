@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from ntkd_lib.lab.cells import Record, cell_key
-from ntkd_lib.lab.claims import ClaimBook, load_claims
+from ntkd_lib.lab.claims import ClaimBook, RegisteredProtocol, load_claims
 from ntkd_lib.lab.evidence import CellOrigin, DataState, Evidence, Metric, load_evidence, save_evidence
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.manifest import renew_manifest
@@ -23,16 +24,18 @@ class Recording:
     """A protocol's evidence as far as it goes, and what is left to do.
 
     Attributes:
+        entry: what the contract registers.
         state: the data set that is here.
         arms: every arm by metric and seed.
         keys: content keys of an arm's cells, as today's code computes them.
     """
 
     protocol: Protocol
+    entry: RegisteredProtocol
     state: DataState
     evidence: Evidence
     arms: Mapping[Place, Arm]
-    keys: Mapping[Place, list[str]] = field(default_factory=dict)
+    keys: Mapping[Place, list[str]]
 
     @property
     def done(self) -> set[Place]:
@@ -86,7 +89,7 @@ class Recording:
         if len(machines) > 1:
             raise ProtocolError(f"{name}, seed {seed}: its cells ran on {len(machines)} kinds of machine")
         keys = [record.key for record in records]
-        row = _Row(seed, float(arm.number(*records)), arm.converged(records), machines.pop(), keys)
+        row = _Row(seed, float(arm.number(*records)), arm.converged(*records), machines.pop(), keys)
         metric = _metric([*_rows(self.evidence.metrics.get(name)), row], self.protocol.data)
         origins = self.evidence.origins | {record.key: _origin(record) for record in records}
         self._replace({**self.evidence.metrics, name: metric}, origins)
@@ -98,7 +101,7 @@ class Recording:
     ) -> None:
         used = {key for metric in metrics.values() for key in metric.cells}
         origins = {k: v for k, v in (origins or self.evidence.origins).items() if k in used}
-        self.evidence = _evidence(self.protocol, self.state, metrics, origins)
+        self.evidence = _evidence(self.protocol, self.entry, self.state, metrics, origins)
 
 
 def open_recording(protocol: Protocol, state: DataState, book: ClaimBook | None = None) -> Recording:
@@ -107,19 +110,23 @@ def open_recording(protocol: Protocol, state: DataState, book: ClaimBook | None 
     Raises:
         ProtocolError: if the protocol or its evidence differs from what is registered.
     """
-    protocol.registered(book or load_claims())
+    entry = protocol.registered(book or load_claims())
     arms = {
         (name, seed): arm
-        for seed in protocol.seeds
-        for name, arm in protocol.arms(seed, state.sha256).items()
+        for seed in entry.seeds
+        for name, arm in protocol.arms(entry.parameters, seed, state.sha256).items()
     }
-    recording = Recording(protocol, state, _evidence(protocol, state, {}, {}), arms)
-    recording.keys = {place: [cell_key(cell) for cell in arm.cells] for place, arm in arms.items()}
+    keys = {place: [cell_key(cell) for cell in arm.cells] for place, arm in arms.items()}
+    recording = Recording(protocol, entry, state, _evidence(protocol, entry, state, {}, {}), arms, keys)
     if protocol.path.exists():
         recording.evidence = load_evidence(protocol.path)
-        if recording.evidence.parameters != {"tier": protocol.tier, **protocol.parameters}:
+        if recording.evidence.parameters != _parameters(entry):
             raise ProtocolError(f"results/{protocol.path.name} holds other parameters than are registered")
     return recording
+
+
+def _parameters(entry: RegisteredProtocol) -> dict[str, Any]:
+    return {"tier": entry.tier, **entry.parameters}
 
 
 def record(
@@ -148,7 +155,7 @@ def record(
         raise ProtocolError("recording needs a checkout without uncommitted changes; commit them first")
     recording.forget(redo)
     foreign = recording.foreign_seeds()
-    chosen = (set(seeds) or set(recording.protocol.seeds)) - foreign.keys()
+    chosen = (set(seeds) or set(recording.entry.seeds)) - foreign.keys()
     places = [place for place in recording.left if place[1] in chosen]
     _run(recording, places, store, None if minutes is None else time.monotonic() + 60 * minutes, workers)
     return [
@@ -169,7 +176,7 @@ def _run(
             recording.add(place, [store.load(k) for k in pending.pop(place)])
 
     cells = {cell.name: cell for place in places for cell in recording.arms[place].cells}
-    order = {seed: rank for rank, seed in enumerate(recording.protocol.seeds)}
+    order = {seed: rank for rank, seed in enumerate(recording.entry.seeds)}
     groups = {cell.name: order[seed] for name, seed in places for cell in recording.arms[name, seed].cells}
     run_cells(cells.values(), store, workers=workers, groups=groups, until=until, finished=finished)
 
@@ -215,6 +222,7 @@ def _origin(record: Record) -> CellOrigin:
 
 def _evidence(
     protocol: Protocol,
+    entry: RegisteredProtocol,
     state: DataState,
     metrics: Mapping[str, Metric],
     origins: Mapping[str, CellOrigin],
@@ -225,13 +233,13 @@ def _evidence(
     return Evidence(
         notebook=protocol.notebook,
         protocol=protocol.name,
-        tier=protocol.tier,
+        tier=entry.tier,
         standard=True,
         changed={},
-        parameters={"tier": protocol.tier, **protocol.parameters},
+        parameters=_parameters(entry),
         metrics=dict(metrics),
         definitions={name: book.definition_digest(name) for name in metrics if name in book.metrics},
         origins=dict(origins),
         data={protocol.data: state},
-        provenance=snapshot(command) | {"seconds": seconds, "seeds": list(protocol.seeds)},
+        provenance=snapshot(command) | {"seconds": seconds, "seeds": entry.seeds},
     )

@@ -54,6 +54,11 @@ def best_of(trials: Iterable[dict[str, Any]], method: str) -> dict[str, Any]:
     return max((trial for trial in trials if trial["method"] == method), key=mean_validation)
 
 
+def at_speed_of(settings: dict[str, Any], leader: dict[str, Any]) -> dict[str, Any]:
+    """Replace learning rate and weight decay by those of the arm that a method is compared with."""
+    return {**settings, "lr": leader["lr"], "weight_decay": leader["weight_decay"]}
+
+
 def mean_validation(trial: dict[str, Any]) -> float:
     """Average what a trial reached on validation data.
 

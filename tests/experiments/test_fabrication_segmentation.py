@@ -16,8 +16,8 @@ from ntkd_lib.distill.mask_training import MaskSchedule
 from ntkd_lib.distill.read_out_training import ReadOuts, fit_read_outs
 from ntkd_lib.distill.training import DivergedError
 from ntkd_lib.experiments.fabrication_recovery.made import make_device
-from ntkd_lib.experiments.fabrication_segmentation import record as recording
-from ntkd_lib.experiments.fabrication_segmentation import recorded, recover
+from ntkd_lib.experiments.fabrication_recovery.protocols import photograph_arms
+from ntkd_lib.experiments.fabrication_segmentation import recorded, recover, search
 from ntkd_lib.experiments.fabrication_segmentation.cells import DeviceMaker, method_of
 from ntkd_lib.experiments.fabrication_segmentation.methods import (
     CLEAN,
@@ -34,11 +34,9 @@ from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParame
 from ntkd_lib.experiments.ntkd_segmentation.settings import chosen_form
 from ntkd_lib.figures.fabrication_segmentation import recorded_devices
 from ntkd_lib.lab.cells import Record
-from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.lab.evidence import save_evidence
+from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.store import CellStore
-from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.optics.captured_masks import CapturedMaskStudent
 from ntkd_lib.optics.segmentation import carvana_student
 
@@ -180,14 +178,16 @@ def test_training_on_read_outs_improves_and_refuses_to_diverge(monkeypatch):
         fit_read_outs(model, data, data, lambda m, b: objective(m, b) * torch.nan, MaskSchedule(8))
 
 
-def test_recording_refuses_drawings():
-    result = CliRunner().invoke(recording.main, [])
+def test_the_search_refuses_drawings():
+    result = CliRunner().invoke(search.main, [])
     assert result.exit_code == 1
-    assert result.output.splitlines() == ["Error: recording needs the real carvana, found a stand-in"]
+    assert result.output.splitlines() == [
+        "Error: the search needs the real data set carvana, found a stand-in"
+    ]
 
 
 def test_the_search_gives_every_way_the_same_rates_on_a_device_that_is_not_reported():
-    cell = recording.trial_cell(tiny_maker())
+    cell = search.trial_cell(tiny_maker())
     tried = [(r["name"], r["settings"]["lr"]) for r in cell.arguments["recoveries"]]
     assert tried == [(f"{n}/{rate:g}", rate) for n in ("e2e_ft", "kd_ft", "ntkd_ft") for rate in RATES]
     assert not cell.arguments["tested"]
@@ -198,9 +198,9 @@ def test_the_search_gives_every_way_the_same_rates_on_a_device_that_is_not_repor
 def test_best_rate_wins_and_the_control_takes_that_of_labels():
     found = {"e2e_ft": [3.0, 1.0, 2.0], "kd_ft": [1.0, 1.0, 2.0], "ntkd_ft": [1.0, 2.0, 2.0]}
     rows = {f"{n}/{RATES[i]:g}": {"validation": v} for n, own in found.items() for i, v in enumerate(own)}
-    trials = recording.report(made(0, rows | {NONE: {"validation": 50.0}}))
+    trials = search.report(made(0, rows | {NONE: {"validation": 50.0}}))
     assert len(trials) == 9
-    rates = recording.chosen_rates(trials)
+    rates = search.chosen_rates(trials)
     assert rates == {"e2e_ft": RATES[0], "kd_ft": RATES[2], "ntkd_ft": RATES[1], CLEAN: RATES[0]}
 
 
@@ -208,42 +208,37 @@ def made(seed, recoveries, **values):
     return Record(str(seed).rjust(64, "a"), "", {"recoveries": recoveries, **values}, {}, {"seconds": 1.0})
 
 
-@pytest.fixture
-def written(monkeypatch, tmp_path):
-    """Evidence of five seeds with invented scores, as it is written."""
-    trained = {"converged": True, "curve": []}
-    records = {}
-    for seed in SEEDS:
-        rows = {name: {"miou": SCORES[name] + seed / 10} for name in (DESIGNED, NONE)}
-        ways = {name: {"miou": SCORES.get(name, 95.0) + seed / 10, **trained} for name in WAYS}
-        records[seed] = made(seed, rows | ways)
-    student = Record("b" * 64, "", {"miou": 92.0, "converged": True}, {}, {"seconds": 1.0})
-    monkeypatch.setattr(CellStore, "load", lambda store, key: student)
-    maker = DeviceMaker(recording.parameters(), CARS.sha256)
-    trials = [{"way": name, "lr": rate, "validation": 1.0} for name in WAYS for rate in RATES]
-    found = recording.evidence(CARS, recording.metrics(maker, records, CellStore(tmp_path)), trials, 3.0)
-    monkeypatch.setattr("ntkd_lib.experiments.recording.results_root", lambda: tmp_path)
-    return found, tmp_path / f"{recording.NOTEBOOK}.json"
+def invented():
+    """Metrics of five seeds with invented scores."""
+    return {
+        recorded.metric_name(row): Metric(
+            seeds=[*SEEDS], values=[SCORES.get(row, 95.0) + s / 10 for s in SEEDS]
+        )
+        for row in recorded.ROWS
+    }
 
 
-def test_evidence_has_five_seeds_and_is_judged(written):
-    found, _ = written
-    assert (found.tier, found.standard, found.parameters["optics"]) == ("paper", True, "simulated")
-    assert all(metric.seeds == list(SEEDS) for metric in found.metrics.values())
-    claims = {c.id: c for c in load_claims().claims if c.id.startswith("ntkd-t4-carvana")}
-    assert {name for claim in claims.values() for name in claim.metric_names} <= set(found.metrics)
-    reasons = {judge(claim, [found]).reason for claim in claims.values()}
-    assert reasons == {
-        "protocol: matched_drop is not stated, allowed: 41.8"
-    }  # its severity is that of digits
+def test_arms_read_scores_and_plateaus_of_one_device():
+    rates = dict.fromkeys(WAYS, RATES[0])
+    arms = photograph_arms({"rates": rates}, 3, CARS.sha256)
+    rows = {name: {"miou": SCORES[name]} for name in (DESIGNED, NONE)}
+    ways = {name: {"miou": SCORES.get(name, 95.0), "converged": name != CLEAN} for name in WAYS}
+    device = made(3, rows | ways)
+    ways = {name: arm for name, arm in arms.items() if "ideal" not in name}
+    found = {name: (arm.number(device), arm.converged(device)) for name, arm in ways.items()}
+    assert found["ntkd.fab.carvana.ntkd_ft.miou"] == (SCORES["ntkd_ft"], True)
+    assert found[f"ntkd.fab.carvana.{CLEAN}.miou"][1] is False
+    assert found[f"ntkd.fab.carvana.{NONE}.miou"] == (SCORES[NONE], None)
+    assert len({arm.cells[0].name for arm in ways.values()}) == 1
+    assert arms["ntkd.fab.carvana.ideal.miou"].cells[0].arguments["seed"] == 3
 
 
-def test_what_is_recorded_is_read_back(written):
-    found, path = written
+def test_what_is_recorded_is_read_back(monkeypatch):
+    monkeypatch.setattr(recorded, "recorded_metrics", lambda file: {})
     assert recorded.recorded_scores().empty
     words = str(recorded_devices(recorded.recorded_scores(), recorded.recorded_gaps()))
-    assert "fabrication_segmentation.record" in words
-    save_evidence(path, found)
+    assert "ntkd record --list" in words
+    monkeypatch.setattr(recorded, "recorded_metrics", lambda file: invented())
     scores, gaps = recorded.recorded_scores().set_index("name"), recorded.recorded_gaps()
     assert scores["mean"]["e2e_ft"] == pytest.approx(81.2)
     assert scores["share"]["e2e_ft"] == pytest.approx(100 * 20 / 30)

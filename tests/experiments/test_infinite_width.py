@@ -7,14 +7,15 @@ import pytest
 
 from ntkd_lib.data.load import train_validation_split
 from ntkd_lib.data.registry import Located, forget, locate
+from ntkd_lib.experiments.ntkd_classification.protocols import limit_arms
 from ntkd_lib.experiments.ntkd_colour.setting import SPLIT_SEED, VALIDATION_SHARE, prepare
-from ntkd_lib.experiments.ntkd_controls import many_images, record_limit
-from ntkd_lib.experiments.ntkd_controls.recorded import recorded_limit
+from ntkd_lib.experiments.ntkd_controls import many_images
+from ntkd_lib.experiments.ntkd_controls.recorded import ALL_IMAGES, TRAINED, recorded_limit
 from ntkd_lib.experiments.ntkd_controls.regression import choose, hits
 from ntkd_lib.figures.ntkd_controls import limit_table
+from ntkd_lib.lab import protocols
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.ntk import blocked_store
 from ntkd_lib.ntk.infinite.convolutional import convolutional_kernels
 
@@ -55,32 +56,27 @@ def test_gives_what_a_fit_in_memory_gives_and_computes_blocks_once(arguments, mo
     assert many_images.regress(arguments, {}).values == found
 
 
-def test_record_is_no_verdict_on_the_claim_for_it_leaves_images_out() -> None:
-    claim = next(claim for claim in load_claims().claims if claim.metric_names == (record_limit.METRIC,))
-    record = Record("a" * 64, "", {"accuracy": 65.0, "few": {"8": 10.0}}, {}, {"seconds": 1.0})
-    found = record_limit.metrics(record)
-    protocol = {**record_limit.PROTOCOL, "trained_images": record_limit.TRAINED}
-    verdict = judge(claim, [record_limit.RECORDING.evidence(LOCATED, protocol, found, 1.0)])
-    assert verdict.reason == "protocol: trained_images is 45000, allowed: 50000"
-    assert verdict.value == 65.0
+def test_the_registered_protocol_has_all_images_of_the_students() -> None:
+    entry = load_claims().protocols["infinite width"]
+    arms = limit_arms(entry.parameters, 0, LOCATED.sha256)
+    assert arms.keys() == set(entry.metrics)
+    cell = arms[ALL_IMAGES].cells[0]
+    assert all(arm.cells == (cell,) for arm in arms.values())
+    arguments = cell.arguments
+    rows, _ = train_validation_split(arguments["images"], SPLIT_SEED, VALIDATION_SHARE)
+    assert len(rows) == TRAINED >= arguments["fitted"] + arguments["validated"]
+    assert arguments["fitted"] % arguments["block"] == arguments["validated"] % arguments["block"] == 0
+    record = Record("a" * 64, "", {"accuracy": 65.0, "few": {"20480": 60.0, "1280": 40.0}}, {}, {})
+    assert arms[ALL_IMAGES].number(record) == 65.0
+    assert arms["ntkd.random.cifar10.infinite.images_1280.accuracy"].number(record) == 40.0
 
 
 def test_what_is_recorded_is_read_back(monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr("ntkd_lib.experiments.recording.results_root", lambda: tmp_path)
+    limit = recorded_limit()
+    assert list(limit) == [1280, 2560, 5120, 10240, 20480, TRAINED]
+    assert list(limit.values()) == sorted(limit.values())  # more images, more accuracy
+    for words in ("45,000", f"{limit[TRAINED]:.2f} %", "67.33 %"):
+        assert words in str(limit_table(limit, 67.33))
+    monkeypatch.setattr(protocols, "results_root", lambda: tmp_path)
     assert recorded_limit() == {}
-    assert "ntkd_controls.record_limit" in str(limit_table(recorded_limit(), 67.33))
-    values = {"accuracy": 65.0, "few": {"20480": 60.0, "1280": 40.0}}
-    found = record_limit.metrics(Record("a" * 64, "", values, {}, {"seconds": 1.0}))
-    record_limit.RECORDING.save(record_limit.RECORDING.evidence(LOCATED, record_limit.PROTOCOL, found, 1.0))
-    assert list(recorded_limit().items()) == [(1280, 40.0), (20480, 60.0), (45000, 65.0)]
-    for words in ("45,000", "65.00 %", "67.33 %"):
-        assert words in str(limit_table(recorded_limit(), 67.33))
-
-
-def test_cell_has_all_images_of_the_students() -> None:
-    arguments = record_limit.limit_cell(LOCATED).arguments
-    assert arguments["images"] == 50_000
-    assert arguments["fitted"] + arguments["validated"] <= record_limit.TRAINED
-    rows, _ = train_validation_split(50_000, SPLIT_SEED, VALIDATION_SHARE)
-    assert len(rows) == record_limit.TRAINED
-    assert arguments["fitted"] % arguments["block"] == arguments["validated"] % arguments["block"] == 0
+    assert "ntkd record --list" in str(limit_table(recorded_limit(), 67.33))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ntkd_lib.experiments.nint_speedup import contract, full, plan, record, small
+from ntkd_lib.experiments.nint_speedup import NOTEBOOK, contract, full, plan, small
 from ntkd_lib.experiments.nint_speedup.parameters import NintParameters
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.lab.cells import Record
@@ -23,20 +23,21 @@ def curve(quality, steps=STEPS):
 @pytest.fixture
 def run():
     """A run of the paper's size: uniform sampling is a decibel behind, full batch later."""
-    parameters = load_parameters(NintParameters, record.NOTEBOOK, "paper", {"seeds": [0, 1]})
+    parameters = load_parameters(NintParameters, NOTEBOOK, "paper", {"seeds": [0, 1]})
     special = {"full": LATE, "uniform": BEHIND}
     curves = {name: curve(special.get(name, EARLY)) for name in plan.RACE}
     records = {
         cell.name: Record(f"{number:064x}", cell.name, {"curves": curves}, {}, {"seconds": 1.0})
         for number, cell in enumerate(plan.plan(parameters))
     }
-    return Run(record.NOTEBOOK, parameters, records, {}, tier_layout("paper"), {})
+    return Run(NOTEBOOK, parameters, records, {}, tier_layout("paper"), {})
 
 
 def test_the_papers_size_has_all_metrics_that_the_contract_asks_of_it(run):
     found = contract.metrics(run)
-    first = [claim for claim in load_claims().claims if claim.registered is None]
-    claims = [claim for claim in first if claim.notebook == record.NOTEBOOK and claim.tier == "paper"]
+    claims = [
+        c for c in load_claims().claims if c.notebook == NOTEBOOK and c.tier == "paper" and not c.registered
+    ]
     assert set(found) == {name for claim in claims for name in claim.metric_names}
 
 
@@ -62,7 +63,7 @@ def test_an_architecture_that_misses_the_target_gives_no_saving(run):
 
 
 def test_crops_and_architectures_are_raced_at_the_papers_size_alone():
-    parameters = load_parameters(NintParameters, record.NOTEBOOK, "paper", {"seeds": [0]})
+    parameters = load_parameters(NintParameters, NOTEBOOK, "paper", {"seeds": [0]})
     made = {cell.name: cell.arguments for cell in full.cells(parameters, "0" * 64)}
     crop = made["crop/div2k-512-02/crop/seed=0"]
     assert (crop["subject"]["kind"], crop["subject"]["side"], crop["steps"]) == ("crop", 256, 1000)

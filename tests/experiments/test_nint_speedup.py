@@ -9,6 +9,7 @@ import torch
 
 from ntkd_lib.data.registry import forget, locate
 from ntkd_lib.experiments.nint_speedup import (
+    NOTEBOOK,
     cells,
     check,
     contract,
@@ -16,7 +17,6 @@ from ntkd_lib.experiments.nint_speedup import (
     paper,
     plan,
     race,
-    record,
     search,
     settings,
     similarity,
@@ -27,6 +27,7 @@ from ntkd_lib.experiments.nint_speedup import (
 )
 from ntkd_lib.experiments.nint_speedup.methods import METHODS
 from ntkd_lib.experiments.nint_speedup.parameters import NintParameters
+from ntkd_lib.experiments.nint_speedup.protocols import small_arms
 from ntkd_lib.experiments.notebook import Run
 from ntkd_lib.figures import nint_maps, nint_tables
 from ntkd_lib.figures import nint_speedup as figures
@@ -74,7 +75,7 @@ def run(tmp_path_factory):
         store = CellStore(tmp_path_factory.mktemp("cells"))
         records = run_cells(plan.plan(parameters), store, workers=1, progress="none")
         located = {"signals": locate("signals")}
-        yield Run(record.NOTEBOOK, parameters, records, located, tier_layout("smoke"), {"side": (64, 32)})
+        yield Run(NOTEBOOK, parameters, records, located, tier_layout("smoke"), {"side": (64, 32)})
     forget()
 
 
@@ -110,7 +111,7 @@ def test_rare_evaluations_are_refused():
 
 
 def test_tiers_are_valid_and_cpu_is_the_default():
-    found = {t: load_parameters(NintParameters, record.NOTEBOOK, t, {}) for t in ("smoke", "cpu", "paper")}
+    found = {t: load_parameters(NintParameters, NOTEBOOK, t, {}) for t in ("smoke", "cpu", "paper")}
     assert found["cpu"] == NintParameters()
     assert (found["paper"].side, found["paper"].width, found["paper"].steps) == (512, 256, 5000)
 
@@ -129,38 +130,32 @@ def test_search_gives_every_sampler_the_same_trials_on_other_images():
 
 
 def test_the_contracts_protocol_is_the_contracts():
-    made = small.cells("fixed", "0" * 64)
+    made = [cell for seed in range(5) for cell in small.cells("fixed", seed, "0" * 64)]
     assert len(made) == 15
     for cell in made:
         assert cell.arguments["network"] == {"name": "siren", "width": 64, "hidden": 4}
         assert cell.arguments["subject"]["side"] == 128
         assert cell.arguments["steps"] == 1000
         assert {e["lr"] for e in cell.arguments["entrants"]} == {1e-4}
-    shares = {e["settings"]["xi"] for c in small.cells("xi", "0" * 64) for e in c.arguments["entrants"]}
+    shares = {e["settings"]["xi"] for c in small.cells("xi", 0, "0" * 64) for e in c.arguments["entrants"]}
     assert shares | {0.7} == {0.5, 0.6, 0.7, 0.8}
 
 
-def test_recorded_evidence_names_the_protocol_that_was_run():
-    made = record.evidence(locate("signals"), {}, 1.0)
-    assert made.standard
-    assert (made.parameters["side"], made.parameters["seeds"]) == (128, [0, 1, 2, 3, 4])
-    for cell in small.cells("fixed", "0" * 64):
-        assert cell.arguments["subject"]["side"] == made.parameters["side"]
-        assert cell.arguments["steps"] == made.parameters["steps"]
-        assert cell.arguments["seed"] in made.parameters["seeds"]
-
-
-def test_recorded_metrics_are_those_of_the_contract(monkeypatch, tmp_path):
+def test_recorded_metrics_are_those_of_the_contract():
+    entry = load_claims().protocols["small"]
+    arms = small_arms(entry.parameters, 2, "0" * 64)
     curve = {"quality": [20.0, 30.0], "cpu": [0.0, 2.0]}
     values = {"curves": dict.fromkeys(METHODS, curve), "looks": [{"ratio": 12.0}]}
     made = Record("a" * 64, "made", values, {}, {"seconds": 1.0})
-    monkeypatch.setattr(record, "by_seed", lambda part, sha256, store: {s: [made] * 3 for s in range(5)})
-    found = record.metrics("0" * 64, CellStore(tmp_path))
+    found = {name: arm.number(*[made] * len(arm.cells)) for name, arm in arms.items()}
     named = {n for c in load_claims().claims for n in c.metric_names if n.startswith("nint.small.")}
-    assert set(found) == named
-    assert found["nint.small.nint.psnr_equal_time"].values == [30.0] * 5
-    assert found["nint.small.xi_range"].values == [0.0] * 5
-    assert found["nint.small.leverage_ratio"].values == [12.0] * 5
+    assert set(found) == named == set(entry.metrics)
+    assert found["nint.small.nint.psnr_equal_time"] == 30.0
+    assert found["nint.small.xi_range"] == 0.0
+    assert found["nint.small.leverage_ratio"] == 12.0
+    assert {cell.arguments["seed"] for arm in arms.values() for cell in arm.cells} == {2}
+    with pytest.raises(ValueError, match="steps = 7; allowed: 1000"):
+        small_arms({**entry.parameters, "steps": 7}, 2, "0" * 64)
 
 
 def test_savings_are_the_larger_of_two_targets():

@@ -94,11 +94,12 @@ def test_every_method_has_as_many_trials_as_the_budget_says() -> None:
 
 def test_best_trial_wins(monkeypatch) -> None:
     def trial(method: str, lr: float, value: float) -> dict[str, object]:
-        return {"method": method, "settings": {"lr": lr}, "validation": [value]}
+        own = {"lr": lr, "weight_decay": lr / 10, "weight": 7 * lr}
+        return {"method": method, "settings": own, "validation": [value]}
 
     found = [trial("none", 1.0, 73.0), trial("ntkd", 2.0, 72.0), trial("ntkd", 3.0, 71.0)]
     monkeypatch.setattr(settings, "trials", lambda: found)
-    assert settings.chosen_settings("ntkd") == {"lr": 2.0}
+    assert settings.chosen_settings("ntkd") == {"lr": 1.0, "weight_decay": 0.1, "weight": 14.0}
 
 
 def test_trials_of_one_number_share_learning_rate_and_weight_decay() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
-from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form
+from ntkd_lib.experiments.ntkd_classification.settings import chosen_form, training_settings
 from ntkd_lib.experiments.ntkd_controls import design
 from ntkd_lib.experiments.ntkd_controls.plan import asked_architecture, controls_plan
 from ntkd_lib.experiments.ntkd_controls.regression import RIDGES, choose, hits
@@ -57,9 +57,9 @@ def test_quarter_has_a_quarter_of_the_back_ends_parameters() -> None:
 def test_variants_take_the_settings_of_the_student_that_they_follow() -> None:
     cells = planned()
     kernel = cells[f"size/ntkd_hidden{design.QUARTER}/seed=0"].arguments
-    assert best_trial(chosen_form())["settings"].items() <= kernel["settings"].items()
+    assert training_settings(chosen_form()).items() <= kernel["settings"].items()
     assert kernel["hidden"] == [design.QUARTER]
-    assert cells["labels/kd_labels0.1/seed=0"].arguments["settings"] == best_trial("kd")["settings"]
+    assert cells["labels/kd_labels0.1/seed=0"].arguments["settings"] == training_settings("kd")
 
 
 def test_surfaces_without_room_and_even_filters_are_refused() -> None:

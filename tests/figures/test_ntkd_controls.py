@@ -100,7 +100,7 @@ def test_answer_names_seeds() -> None:
 
 def test_recorded_run_is_shown_or_said_to_be_missing() -> None:
     empty = str(ntkd_colour.recorded_tables(pd.DataFrame(), pd.DataFrame()))
-    assert "ntkd_colour.record" in empty
+    assert "ntkd record --list" in empty
     ours = {"label": "KD", "mean": 75.0, "low": 74.0, "high": 76.0, "std": 0.5, "paper": np.nan, "seeds": 5}
     gap = {"label": "NTKD − KD", "mean": -1.0, "low": -2.0, "high": -0.5, "smallest": -2.25}
     html = str(ntkd_colour.recorded_tables(pd.DataFrame([ours]), pd.DataFrame([gap])))
@@ -110,7 +110,7 @@ def test_recorded_run_is_shown_or_said_to_be_missing() -> None:
 
 def test_strength_of_teachers_is_shown_or_said_to_be_missing() -> None:
     nothing = str(ntkd_colour.strength_tables(pd.DataFrame(), pd.DataFrame()))
-    assert "ntkd_colour.record_teachers" in nothing
+    assert "ntkd record --list" in nothing
     one = {"teacher": 91.25, "cosine": 0.98765, "mean": 73.5, "low": 73.25, "high": 73.75, "seeds": 5}
     rows = [{"label": "small", **one, "teacher": 88.0}, {"label": "ResNet-18", **one}]
     gap = {"label": "stronger − weaker teacher", "mean": -0.5, "low": -1.0, "high": 0.25, "smallest": -1.5}

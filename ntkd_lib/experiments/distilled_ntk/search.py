@@ -13,7 +13,6 @@ import click
 import torch
 from torch import Tensor
 
-from ntkd_lib.data.registry import locate
 from ntkd_lib.dntk.matching import last_inputs
 from ntkd_lib.dntk.regression import fit_nystrom, fit_per_class, predict_per_class
 from ntkd_lib.experiments.distilled_ntk import NOTEBOOK
@@ -21,6 +20,7 @@ from ntkd_lib.experiments.distilled_ntk.bench import Bench
 from ntkd_lib.experiments.distilled_ntk.cells import CellMaker
 from ntkd_lib.experiments.distilled_ntk.parameters import DistilledParameters
 from ntkd_lib.experiments.distilled_ntk.scoring import Predict, shared
+from ntkd_lib.experiments.trials import open_search
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
@@ -81,10 +81,7 @@ def main() -> None:
     """Run the search and record it."""
     torch.set_num_threads(1)
     parameters = DistilledParameters(images=IMAGES)
-    located = {name: locate(name) for name in (parameters.data, parameters.colour)}
-    for name, found in located.items():
-        if found.kind != "real":
-            raise click.ClickException(f"the search needs the real data set {name}, found a stand-in")
+    located = open_search(parameters.data, parameters.colour)
     trials = []
     for name, epochs in ((parameters.data, parameters.epochs), (parameters.colour, parameters.colour_epochs)):
         cell = CellMaker(parameters, name, located[name].sha256, epochs).network(SEED)

@@ -10,7 +10,7 @@ from ntkd_lib.experiments.ntkd_classification.cells import CellMaker
 from ntkd_lib.experiments.ntkd_classification.methods import METHODS as STUDENT_METHODS
 from ntkd_lib.experiments.ntkd_classification.methods import Method
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
-from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form
+from ntkd_lib.experiments.ntkd_classification.settings import chosen_form, training_settings
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.parameters import load_parameters
 
@@ -43,10 +43,10 @@ class RecoveryMaker:
     def student(self, name: str, seed: int, strength: float = 0.0) -> Cell:
         """Give the cell of a student."""
         if name == VACCINATED.name:
-            settings = {**best_trial("none")["settings"], "strength": strength}
+            settings = {**training_settings("none"), "strength": strength}
             return self.students.student(VACCINATED, seed, settings)
         method = STUDENT_METHODS[chosen_form() if name == "ntkd" else name]
-        return self.students.student(method, seed, best_trial(method.name)["settings"])
+        return self.students.student(method, seed, training_settings(method.name))
 
     def design(self, student: str, seed: int, strength: float = 0.0) -> Cell:
         """Make the cell that designs a student's metasurfaces for one colour, green."""

@@ -8,6 +8,8 @@ from ntkd_lib.experiments.spaces import Range
 SPEED: Mapping[str, Range] = {"lr": (2e-4, 2e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}
 GAINS: Mapping[str, Range] = {"lr": (1e-3, 2e-1, "log")}
 FORMS = ("ntkd_raw_ft", "ntkd_normalised_ft", "ntkd_cosine_ft")
+# Compared ways to recover train at one learning rate and weight decay: those of labels.
+SPEED_OF: Mapping[str, str] = dict.fromkeys(("kd_ft", *FORMS), "e2e_ft")
 CALIBRATION, CLEAN = "calibration", "clean_ft"
 
 

@@ -4,7 +4,7 @@ from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.fabrication_recovery.cells import RecoveryMaker
 from ntkd_lib.experiments.fabrication_recovery.methods import METHODS
 from ntkd_lib.experiments.fabrication_recovery.parameters import RecoveryParameters
-from ntkd_lib.experiments.fabrication_recovery.settings import best_trial, chosen_form, severity
+from ntkd_lib.experiments.fabrication_recovery.settings import chosen_form, severity, training_settings
 from ntkd_lib.experiments.plans import with_needs
 from ntkd_lib.lab.cells import Cell
 
@@ -20,7 +20,7 @@ def plan(parameters: RecoveryParameters) -> list[Cell]:
 
 def _of_seed(maker: RecoveryMaker, parameters: RecoveryParameters, seed: int) -> list[Cell]:
     strength = severity()
-    everything = {name: best_trial(name)["settings"] for name in METHODS}
+    everything = {name: training_settings(name) for name in METHODS}
     main = {name: everything[name] for name in ("e2e_ft", chosen_form())}
     cells = [maker.sensitivity(seed)]
     for number in range(parameters.devices):

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.fabrication_recovery import NOTEBOOK
 from ntkd_lib.experiments.fabrication_recovery.cells import RecoveryMaker
 from ntkd_lib.experiments.fabrication_recovery.methods import METHODS
@@ -16,6 +15,7 @@ from ntkd_lib.experiments.fabrication_recovery.parameters import RecoveryParamet
 from ntkd_lib.experiments.fabrication_recovery.recover import NONE
 from ntkd_lib.experiments.ntkd_classification.methods import Method
 from ntkd_lib.experiments.ntkd_classification.search import draw_settings
+from ntkd_lib.experiments.trials import open_search
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
@@ -93,9 +93,7 @@ def _found(records: dict[str, Any], cell: Cell, name: str) -> float:
 def main(workers: int | None) -> None:
     """Run the search and record it."""
     parameters = RecoveryParameters(tier="cpu")
-    located = locate(parameters.data)
-    if located.kind != "real":
-        raise click.ClickException(f"the search needs the real data set {parameters.data}, found a stand-in")
+    located = open_search(parameters.data)[parameters.data]
     maker = RecoveryMaker(parameters, located.sha256)
     severity = calibrate(maker, workers)
     save_search(

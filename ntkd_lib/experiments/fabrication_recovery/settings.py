@@ -3,8 +3,8 @@
 from typing import Any
 
 from ntkd_lib.experiments.fabrication_recovery import NOTEBOOK
-from ntkd_lib.experiments.fabrication_recovery.methods import FORMS, METHODS
-from ntkd_lib.lab.searches import best_of, mean_validation, read_search
+from ntkd_lib.experiments.fabrication_recovery.methods import FORMS, METHODS, SPEED_OF
+from ntkd_lib.lab.searches import at_speed_of, best_of, mean_validation, read_search
 
 
 def search() -> dict[str, Any]:
@@ -21,6 +21,12 @@ def best_trial(method: str) -> dict[str, Any]:
     """Give the trial with the highest mean validation accuracy of a method (the first of equals)."""
     owner = METHODS[method].settings_of
     return best_of(search()["trials"], owner)
+
+
+def training_settings(method: str) -> dict[str, Any]:
+    """Return the settings of a method's best trial, at the speed of the methods compared with it."""
+    own, leader = best_trial(method)["settings"], SPEED_OF.get(METHODS[method].settings_of)
+    return at_speed_of(own, best_trial(leader)["settings"]) if leader else own
 
 
 def chosen_form() -> str:

@@ -9,7 +9,7 @@ from ntkd_lib.experiments.fabrication_segmentation.protocol import Protocol
 from ntkd_lib.experiments.ntkd_segmentation.cells import TEACHER_SEED, CellMaker
 from ntkd_lib.experiments.ntkd_segmentation.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
-from ntkd_lib.experiments.ntkd_segmentation.settings import best_trial, chosen_form
+from ntkd_lib.experiments.ntkd_segmentation.settings import chosen_form, training_settings
 from ntkd_lib.lab.cells import Cell
 
 PACKAGE = "ntkd_lib.experiments.fabrication_segmentation"
@@ -46,7 +46,7 @@ class DeviceMaker:
     def student(self, seed: int) -> Cell:
         """Give the cell of the NTKD student, notebook 02's own."""
         method = METHODS[chosen_form()]
-        return self.students.student(method, seed, best_trial(method.name)["settings"])
+        return self.students.student(method, seed, training_settings(method.name))
 
     def design(self, seed: int) -> Cell:
         """Make the cell that designs a student's metasurfaces for three colours."""
@@ -88,7 +88,7 @@ class DeviceMaker:
 
     def _recovery(self, name: str, rate: float) -> dict[str, Any]:
         method = method_of(name)
-        settings = {**best_trial(method.settings_of)["settings"], "lr": rate}
+        settings = {**training_settings(method.settings_of), "lr": rate}
         if method.hears_kernel:
             often = {"kernel_batch": self.asked.kernel_batch, "kernel_every": self.asked.kernel_every}
             settings |= {**often, "form": method.form}

@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.koopman_vs_least_squares import NOTEBOOK
 from ntkd_lib.experiments.koopman_vs_least_squares.cells import SEARCH_TOLERANCE, CellMaker
 from ntkd_lib.experiments.koopman_vs_least_squares.methods import (
@@ -24,7 +23,7 @@ from ntkd_lib.experiments.koopman_vs_least_squares.methods import (
 )
 from ntkd_lib.experiments.koopman_vs_least_squares.parameters import KoopmanParameters
 from ntkd_lib.experiments.koopman_vs_least_squares.plan import DEGREES, data_sets, sizes
-from ntkd_lib.experiments.trials import draw
+from ntkd_lib.experiments.trials import draw, open_search
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
@@ -180,10 +179,7 @@ def _ranks(method: str, components: int) -> tuple[int, ...]:
 def main(workers: int | None) -> None:
     """Run the search and record it."""
     parameters = KoopmanParameters(tier="cpu")
-    located = {name: locate(name) for name in data_sets(parameters)}
-    for name, place in located.items():
-        if place.kind != "real":
-            raise click.ClickException(f"the search needs the real data set {name}, found a stand-in")
+    located = open_search(*data_sets(parameters))
     trials = []
     for name, place in located.items():
         trials += Search(CellMaker(parameters, name, place.sha256), workers).trials()

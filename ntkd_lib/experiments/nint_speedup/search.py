@@ -10,11 +10,10 @@ from collections.abc import Mapping
 
 import click
 
-from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.nint_speedup import NOTEBOOK
 from ntkd_lib.experiments.nint_speedup.cells import Setup, entrant
 from ntkd_lib.experiments.spaces import Range
-from ntkd_lib.experiments.trials import draw
+from ntkd_lib.experiments.trials import draw, open_search
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
@@ -68,9 +67,7 @@ def report(records: list[Record]) -> list[dict[str, object]]:
 @click.command()
 def main() -> None:
     """Run the search and record it."""
-    located = locate("signals")
-    if located.kind != "real":
-        raise click.ClickException("the search needs the real data set signals, found a stand-in")
+    located = open_search("signals")["signals"]
     planned = cells(located.sha256)
     records = run_cells(planned, CellStore(cell_root()), workers=2)
     save_search(

@@ -1,12 +1,9 @@
 """The contract's `small` protocol: 128 × 128 images, SIREN 5 × 64, 1,000 steps, five seeds.
 
-It takes about 50 minutes of one CPU core, more than a live run may; its evidence is recorded by
-``python -m ntkd_lib.experiments.nint_speedup.record``.
+It takes about 50 minutes of one CPU core, more than a live run may: ``ntkd record 07 small --workers 1``.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from ntkd_lib.experiments.nint_speedup.cells import Setup, entrant
 from ntkd_lib.experiments.nint_speedup.methods import XI
@@ -14,7 +11,6 @@ from ntkd_lib.experiments.nint_speedup.settings import tuned
 from ntkd_lib.lab.cells import Cell
 
 IMAGES = ("div2k-512-01", "div2k-512-02", "div2k-512-03")
-SEEDS = (0, 1, 2, 3, 4)
 SIDE, WIDTH, HIDDEN, STEPS, EVERY = 128, 64, 4, 1000, 50
 FIXED = ("nint", "error_mix", "released")
 TIMED = ("nint", "uniform", "error_memory")
@@ -27,28 +23,13 @@ def small(sha256: str) -> Setup:
     return Setup("small", network, STEPS, EVERY, sha256, second=1.4e-2)
 
 
-def protocol() -> dict[str, Any]:
-    """Say what the protocol fixes, as its evidence reports it."""
-    return {
-        "protocol": "small",
-        "images": list(IMAGES),
-        "seeds": list(SEEDS),
-        "side": SIDE,
-        "network": f"siren, {HIDDEN + 1} layers of {WIDTH}",
-        "steps": STEPS,
-        "every": EVERY,
-        "look": LOOK,
-        "device": "cpu",
-    }
-
-
-def cells(part: str, sha256: str) -> list[Cell]:
-    """List the cells of one part."""
+def cells(part: str, seed: int, sha256: str) -> tuple[Cell, ...]:
+    """List the cells of one part and seed, one per image."""
     setup = small(sha256)
-    pairs = [({"kind": "image", "name": name, "side": SIDE}, seed) for seed in SEEDS for name in IMAGES]
+    subjects = [{"kind": "image", "name": name, "side": SIDE} for name in IMAGES]
     if part == "leverage":
-        return [setup.leverage(subject, seed, (0, 50, LOOK)) for subject, seed in pairs]
+        return tuple(setup.leverage(subject, seed, (0, 50, LOOK)) for subject in subjects)
     names = {"fixed": FIXED, "xi": tuple(name for name in XI if name != "nint"), "timed": TIMED}[part]
     entrants = [entrant(name, **(tuned(name) if part == "timed" else {})) for name in names]
     leader = "nint" if part == "timed" else None
-    return [setup.race(subject, seed, entrants, tag=part, leader=leader) for subject, seed in pairs]
+    return tuple(setup.race(subject, seed, entrants, tag=part, leader=leader) for subject in subjects)

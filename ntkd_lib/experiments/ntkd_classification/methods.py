@@ -12,6 +12,11 @@ SOFT: Mapping[str, Range] = {"temperature": (1.0, 20.0, "log"), "weight": (0.1, 
 TANGENT: Mapping[str, Range] = {"weight": (1e-3, 1e1, "log")}
 SHIFT: Mapping[str, Range] = {"shift": (0.0, 2.99, "linear")}
 FORMS = ("ntkd_raw", "ntkd_normalised", "ntkd_cosine")
+# Compared students train at one learning rate and weight decay: those of labels alone.
+SPEED_OF: Mapping[str, str] = {
+    **dict.fromkeys(("kd", *FORMS, "ntkd_sap", "ntkd_trace_only"), "none"),
+    **dict.fromkeys(("kd_hidden", "ntkd_hidden"), "none_hidden"),
+}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.ntkd_classification.cells import CellMaker, untrained_twin
 from ntkd_lib.experiments.ntkd_classification.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
-from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form
+from ntkd_lib.experiments.ntkd_classification.settings import chosen_form, training_settings
 from ntkd_lib.experiments.ntkd_colour.plan import colour_plan
 from ntkd_lib.experiments.ntkd_controls.plan import controls_plan
 from ntkd_lib.experiments.plans import with_needs
@@ -28,7 +28,7 @@ def plan(parameters: ClassificationParameters) -> list[Cell]:
     maker = CellMaker(parameters, locate(parameters.data).sha256)
     teachers = [maker.teacher(seed) for seed in parameters.all_seeds]
     students = [
-        maker.student(method, seed, best_trial(method.settings_of)["settings"])
+        maker.student(method, seed, training_settings(method.settings_of))
         for method in compared_methods()
         for seed in seeds_of(parameters, method)
     ]

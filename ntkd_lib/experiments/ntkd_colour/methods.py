@@ -63,6 +63,7 @@ METHODS: Mapping[str, Method] = {
         ),
     )
 }
+COMPARED = ("kd", "ntkd", "ntkd_kd")  # train at the learning rate and weight decay of labels alone
 CORE = ("none", "kd", "ntkd", "f8")
 FEW_LABELS = (0.01, 0.1)
 FEW_LABEL_STUDENTS = ("none", "kd", "ntkd")

@@ -7,24 +7,36 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from ntkd_lib.experiments.ntkd_classification import NOTEBOOK
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
-from ntkd_lib.experiments.ntkd_colour.methods import FEW_LABELS, METHODS, metric_name, of_labels
-from ntkd_lib.experiments.ntkd_colour.record import RECORDING, WITH_SHARES
+from ntkd_lib.experiments.ntkd_colour.methods import (
+    FEW_LABEL_STUDENTS,
+    FEW_LABELS,
+    METHODS,
+    metric_name,
+    of_labels,
+)
 from ntkd_lib.experiments.ntkd_colour.summary import PAPER, SHORT
 from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.protocols import recorded_metrics
 from ntkd_lib.lab.statistics import interval_ends
 
+STUDENTS = [
+    *((name, 1.0) for name in ("none", "kd", "ntkd", "ntkd_kd", "f8", "ideal_lens")),
+    *((name, share) for share in FEW_LABELS for name in FEW_LABEL_STUDENTS),
+]
 
-def recorded_metrics() -> dict[tuple[str, float], Metric]:
-    """Read the recorded accuracies."""
-    found = RECORDING.metrics()
-    return {of: found[metric_name(*of)] for of in WITH_SHARES.values() if metric_name(*of) in found}
+
+def student_metrics() -> dict[tuple[str, float], Metric]:
+    """Read the recorded accuracies by student and share of labels."""
+    metrics = recorded_metrics(NOTEBOOK)
+    return {of: metrics[metric_name(*of)] for of in STUDENTS if metric_name(*of) in metrics}
 
 
 def recorded_scores() -> pd.DataFrame:
     """Average the recorded accuracies over seeds."""
     rows = []
-    for (name, share), metric in recorded_metrics().items():
+    for (name, share), metric in student_metrics().items():
         low, high = interval_ends(metric.values)
         found = {
             "mean": np.mean(metric.values),
@@ -40,7 +52,7 @@ def recorded_scores() -> pd.DataFrame:
 
 def recorded_gaps() -> pd.DataFrame:
     """Compare the recorded accuracies seed by seed."""
-    known = {of: pd.Series(m.values, index=m.seeds) for of, m in recorded_metrics().items()}
+    known = {of: pd.Series(m.values, index=m.seeds) for of, m in student_metrics().items()}
     rows = []
     for share in (1, *FEW_LABELS):
         by_method = {name: known[name, share] for name in SHORT if (name, share) in known}

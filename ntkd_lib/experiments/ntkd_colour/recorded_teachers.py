@@ -9,13 +9,14 @@ import pandas as pd
 
 from ntkd_lib.experiments.ntkd_classification.summary import gap_row
 from ntkd_lib.experiments.ntkd_colour.methods import metric_name
-from ntkd_lib.experiments.ntkd_colour.record_teachers import RECORDINGS, STUDENTS, teacher_metric
 from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.protocols import recorded_metrics
 from ntkd_lib.lab.statistics import interval_ends
 
 WEAK = "small residual network"
 LABELS = {"resnet18": "ResNet-18", "wide": "wide residual network"}
 ROLES = ("teacher", "strong_teacher")
+STUDENTS = ("ntkd", "ntkd_strong_teacher")
 
 
 def recorded_teachers() -> pd.DataFrame:
@@ -31,7 +32,7 @@ def recorded_strength() -> pd.DataFrame:
     """Compare the students of each stronger teacher with those of the weaker one, seed by seed."""
     rows = []
     for name, found in _recorded().items():
-        students = [found[metric_name(student.name)] for student in STUDENTS]
+        students = [found[metric_name(student)] for student in STUDENTS]
         by_teacher = {
             role: pd.Series(metric.values, index=metric.seeds)
             for role, metric in zip(ROLES, students, strict=True)
@@ -41,12 +42,14 @@ def recorded_strength() -> pd.DataFrame:
 
 
 def _recorded() -> dict[str, Mapping[str, Metric]]:
-    return {name: found for name, recording in RECORDINGS.items() if (found := recording.metrics())}
+    recorded = {name: recorded_metrics(f"01_teacher_strength_{name}") for name in LABELS}
+    return {name: metrics for name, metrics in recorded.items() if metrics}
 
 
 def _row(found: Mapping[str, Metric], place: int, label: str) -> dict[str, object]:
-    students = found[metric_name(STUDENTS[place].name)]
-    teacher, cosine = (found[teacher_metric(ROLES[place], name)].values[0] for name in ("accuracy", "cosine"))
+    students = found[metric_name(STUDENTS[place])]
+    own = [found[f"ntkd.cifar10.{ROLES[place]}.{name}"] for name in ("accuracy", "cosine")]
+    teacher, cosine = (metric.values[0] for metric in own)
     low, high = interval_ends(students.values)
     row = {"mean": np.mean(students.values), "low": low, "high": high, "seeds": len(students.seeds)}
     return {"label": label, "teacher": teacher, "cosine": cosine, **row}

@@ -18,7 +18,7 @@ from ntkd_lib.experiments.ntkd_classification.search import TUNING_SEEDS
 from ntkd_lib.experiments.ntkd_colour.cells import ColourMaker
 from ntkd_lib.experiments.ntkd_colour.methods import METHODS
 from ntkd_lib.experiments.ntkd_colour.settings import SEARCH
-from ntkd_lib.experiments.trials import draw, trial_rows
+from ntkd_lib.experiments.trials import draw, open_search, trial_rows
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
@@ -64,9 +64,7 @@ def main(names: tuple[str, ...], workers: int | None, device: str) -> None:
     """Run the search of some methods, all by default, and record it where all are complete."""
     asked = {"device": device, **LENGTHS}
     parameters = load_parameters(ClassificationParameters, "01_ntkd_classification", "cpu", asked)
-    located = locate(parameters.colour)
-    if located.kind != "real":
-        raise click.ClickException(f"the search needs the real {parameters.colour}, found a stand-in")
+    located = open_search(parameters.colour)[parameters.colour]
     cells = search_cells(ColourMaker(parameters, located.sha256))
     store = CellStore(cell_root())
     if names:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ntkd_lib.experiments.ntkd_colour.methods import METHODS
-from ntkd_lib.lab.searches import best_of, read_search
+from ntkd_lib.experiments.ntkd_colour.methods import COMPARED, METHODS
+from ntkd_lib.lab.searches import at_speed_of, best_of, read_search
 
 SEARCH = "01_ntkd_classification_cifar"
 
@@ -14,5 +14,7 @@ def trials() -> list[dict[str, Any]]:
 
 
 def chosen_settings(method: str) -> dict[str, float]:
-    """Give the settings of the trial with the highest mean validation accuracy."""
-    return best_of(trials(), METHODS[method].settings_of)["settings"]
+    """Return the settings of a student's best trial; compared students train at the speed of labels alone."""
+    owner = METHODS[method].settings_of
+    own = best_of(trials(), owner)["settings"]
+    return at_speed_of(own, best_of(trials(), "none")["settings"]) if owner in COMPARED else own

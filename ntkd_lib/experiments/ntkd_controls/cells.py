@@ -1,11 +1,12 @@
 """The cells of the controls: variants of students, estimates, and regressions on random filters."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ntkd_lib.experiments.ntkd_classification.cells import CellMaker
 from ntkd_lib.experiments.ntkd_classification.methods import METHODS
 from ntkd_lib.experiments.ntkd_classification.parameters import ClassificationParameters
-from ntkd_lib.experiments.ntkd_classification.settings import best_trial, chosen_form
+from ntkd_lib.experiments.ntkd_classification.settings import chosen_form, training_settings
 from ntkd_lib.experiments.ntkd_controls.design import Architecture, Variant
 from ntkd_lib.lab.cells import Cell
 
@@ -15,7 +16,7 @@ PACKAGE = "ntkd_lib.experiments.ntkd_controls"
 def variant_cell(maker: CellMaker, variant: Variant, seed: int) -> Cell:
     """Make the cell of a variant from that of the student which it follows."""
     method = METHODS[chosen_form() if variant.method == "ntkd" else variant.method]
-    like = maker.student(method, seed, best_trial(method.settings_of)["settings"])
+    like = maker.student(method, seed, training_settings(method.settings_of))
     return Cell(
         name=f"{maker.parameters.data}/{variant.family}/{variant.name}/seed={seed}",
         work=f"{PACKAGE}.student:train",
@@ -48,6 +49,21 @@ def estimate_cell(
         arguments=arguments,
         data={parameters.data: checksum},
         cost=1 + 5e-7 * parameters.estimate_images**2,
+    )
+
+
+def limit_cell(parameters: Mapping[str, Any], seed: int, checksum: str) -> Cell:
+    """Make the cell that regresses labels of all colour images on infinitely many filters."""
+    data = "cifar-10"
+    fixed = {
+        name: parameters[name] for name in ("images", "fitted", "validated", "block", "rank", "compiled")
+    }
+    return Cell(
+        name=f"{data}/random/infinite/all",
+        work=f"{PACKAGE}.many_images:regress",
+        arguments={"data": data, "sha256": checksum, "seed": seed, **fixed},
+        data={data: checksum},
+        cost=6600,
     )
 
 

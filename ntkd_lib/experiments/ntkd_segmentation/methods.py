@@ -11,6 +11,8 @@ SINGLE: Mapping[str, Range] = {"lr": (2e-3, 2e-1, "log")}  # one layer takes lon
 SOFT: Mapping[str, Range] = {"temperature": (1.0, 8.0, "log"), "weight": (0.1, 1.0, "linear")}
 TANGENT: Mapping[str, Range] = {"weight": (1e-4, 1e0, "log")}
 FORMS = ("ntkd_raw", "ntkd_normalised", "ntkd_cosine", "ntkd_projected")
+# Compared students train at one learning rate and weight decay: those of masks alone.
+SPEED_OF: Mapping[str, str] = dict.fromkeys(("kd", *FORMS), "none")
 ALWAYS = ("ntkd_raw", "ntkd_normalised", "ntkd_projected")
 
 

@@ -11,7 +11,7 @@ from ntkd_lib.experiments.ntkd_segmentation import NOTEBOOK
 from ntkd_lib.experiments.ntkd_segmentation.cells import CellMaker
 from ntkd_lib.experiments.ntkd_segmentation.methods import ALWAYS, FORMS, METHODS, Method
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
-from ntkd_lib.experiments.ntkd_segmentation.settings import best_trial, chosen_form
+from ntkd_lib.experiments.ntkd_segmentation.settings import chosen_form, training_settings
 from ntkd_lib.experiments.plans import with_needs
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.parameters import ParameterError
@@ -50,7 +50,7 @@ def plan(parameters: SegmentationParameters) -> list[Cell]:
         _prepare(located)
     maker = CellMaker(parameters, located.sha256, real=located.kind == "real")
     students = [
-        maker.student(method, seed, best_trial(method.settings_of)["settings"])
+        maker.student(method, seed, training_settings(method.settings_of))
         for method in compared_methods()
         for seed in parameters.all_seeds
     ]
@@ -74,4 +74,4 @@ def _panels(parameters: SegmentationParameters) -> list[Cell]:
     drawn = parameters.model_copy(update=PANELS)
     maker = CellMaker(drawn, locate(DRAWN).sha256, real=False, declared=False)
     methods = [METHODS[chosen_form() if name == "ntkd" else name] for name in SHOWN]
-    return [maker.student(m, 0, best_trial(m.settings_of)["settings"]) for m in methods]
+    return [maker.student(m, 0, training_settings(m.settings_of)) for m in methods]

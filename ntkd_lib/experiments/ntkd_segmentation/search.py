@@ -5,12 +5,11 @@ Run as ``python -m ntkd_lib.experiments.ntkd_segmentation.search``; writes the r
 
 import click
 
-from ntkd_lib.data.registry import locate
 from ntkd_lib.experiments.ntkd_segmentation import NOTEBOOK
 from ntkd_lib.experiments.ntkd_segmentation.cells import CellMaker
 from ntkd_lib.experiments.ntkd_segmentation.methods import METHODS, Method
 from ntkd_lib.experiments.ntkd_segmentation.parameters import SegmentationParameters
-from ntkd_lib.experiments.trials import draw, trial_rows
+from ntkd_lib.experiments.trials import draw, open_search, trial_rows
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
@@ -56,9 +55,7 @@ def search_parameters(device: str) -> SegmentationParameters:
 def main(workers: int | None, device: str) -> None:
     """Run the search and record it."""
     parameters = search_parameters(device)
-    located = locate(parameters.data)
-    if located.kind != "real":
-        raise click.ClickException(f"the search needs the real data set {parameters.data}, found a stand-in")
+    located = open_search(parameters.data)[parameters.data]
     cells = search_cells(CellMaker(parameters, located.sha256))
     everything = [cell for trials in cells.values() for cell in trials]
     records = run_cells(everything, CellStore(cell_root()), workers=workers)

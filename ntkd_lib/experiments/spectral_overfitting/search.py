@@ -14,6 +14,7 @@ from ntkd_lib.experiments.spectral_overfitting.fits import job_sample
 from ntkd_lib.experiments.spectral_overfitting.networks import NETWORKS
 from ntkd_lib.experiments.spectral_overfitting.parameters import SpectralParameters
 from ntkd_lib.experiments.spectral_overfitting.plan import search_cell
+from ntkd_lib.experiments.trials import open_search
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
@@ -59,6 +60,7 @@ def _errors(cell: Cell, record: Record) -> np.ndarray:
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes; default one a core.")
 def main(workers: int | None) -> None:
     """Run the search and record it."""
+    open_search()
     parameters = SpectralParameters(tier="cpu")
     cells = search_cells(parameters)
     everything = [cell for trials in cells.values() for cell in trials]
