@@ -84,7 +84,7 @@ def test_every_ntkd_command_named_exists(command):
 PUBLISHED = "../../deployments/github-pages"  # as a page of the repository sees its own deployments
 
 
-@pytest.mark.parametrize("target", set(re.findall(r"\]\(([^)]+)\)", TEXT)) - {PUBLISHED})
+@pytest.mark.parametrize("target", sorted({*re.findall(r"\]\(([^)]+)\)", TEXT)} - {PUBLISHED}))
 def test_every_file_linked_exists(target):
     assert (ROOT / target).exists()
 
