@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from ntkd_lib.figures.html import Html, join, table
+from ntkd_lib.figures.html import Html, element, join, table
 
 OURS = "ours, auto"
 STRUCTURED = "ours, structured"
@@ -125,3 +126,36 @@ def checks_table(checks: Mapping[str, Any]) -> Html:
         limit = "1.2 × (tile + output) or less"
         rows.append((name, f"{row['mebibytes']:.0f} MiB, {row['ratio']:.2f} × (tile + output)", limit))
     return join([table(("Check", "Measured", "To be compared with"), rows, caption="Our way alone")])
+
+
+def sweep_tables(tables: Sequence[Mapping[str, Any]]) -> Html:
+    """Show the largest error of every method on each layer and network, slower ways and numbered refusals."""
+    methods = list(tables[0]["rows"][0]["methods"])
+    summaries = [row["methods"][method] for part in tables for row in part["rows"] for method in methods]
+    words = list(dict.fromkeys(_plain(word) for values in summaries for word in values["refusals"]))
+    shown = [_sweep_table(part, methods, words) for part in tables]
+    folded = element("details", element("summary", "Networks"), *shown[1:])
+    return join([shown[0], folded, element("ol", *(element("li", word) for word in words))])
+
+
+def _sweep_table(part: Mapping[str, Any], methods: Sequence[str], words: Sequence[str]) -> Html:
+    rows = [
+        (
+            row["name"] if row["cases"] == 1 else f"{row['name']}, {row['cases']} settings",
+            *(_sweep_cell(row["methods"][method], words) for method in methods),
+        )
+        for row in part["rows"]
+    ]
+    caption = f"Largest relative error, {part['name']}; slow: a slower way and a warning; [1]: refusal below"
+    return table((part["name"], *methods), rows, caption=caption)
+
+
+def _sweep_cell(values: Mapping[str, Any], words: Sequence[str]) -> str:
+    error = "refused" if values["error"] is None else f"{values['error']:.0e}"
+    refusals = [f"[{words.index(_plain(word)) + 1}]" for word in values["refusals"]]
+    return ", ".join([error, *["slow"] * values["slow"], *dict.fromkeys(refusals)])
+
+
+def _plain(refusal: str) -> str:
+    """Leave out the type of the layer and sizes, so that one reason has one number."""
+    return re.sub(r"\[[\d, ]+\]", "[…]", re.sub(r"^\w+ (?=cannot|in training|without)", "", refusal))

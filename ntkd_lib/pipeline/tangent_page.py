@@ -15,6 +15,7 @@ from ntkd_lib.figures.tangent_kernel import (
     draw_growth,
     growth_words,
     peer_table,
+    sweep_tables,
 )
 from ntkd_lib.lab.layout import Layout, results_root
 from ntkd_lib.pipeline.errors import PipelineError
@@ -43,12 +44,10 @@ class Shelf:
 
 def stage_tangent_page(site: Path, layout: Layout) -> None:
     """Fill the marks of the staged page, and lay its figures' files beside it."""
-    page, record = site / f"{PAGE}.md", results_root() / "benchmarks" / "entk_cpu.json"
-    if not record.is_file():
-        raise PipelineError("results/benchmarks/entk_cpu.json is missing; restore it from version control")
-    known = json.loads(record.read_text(encoding="utf-8"))
+    page = site / f"{PAGE}.md"
     text = page.read_text(encoding="utf-8")
-    for name, fill in _fills(known, layout).items():
+    fills = {**_fills(_record("entk_cpu.json"), layout), **_sweep_fills(_record("kernel_sweep.json"))}
+    for name, fill in fills.items():
         mark = f"<!-- ntkd:{name} -->"
         if mark not in text:
             raise PipelineError(f"book/{PAGE}.md lacks the mark {mark}")
@@ -59,6 +58,23 @@ def stage_tangent_page(site: Path, layout: Layout) -> None:
     for name in FIGURES:
         for end in FIGURE_FORMS.values():
             shutil.copyfile(layout.figures(PAGE) / f"{name}.{end}", downloads / f"{name}.{end}")
+
+
+def _record(name: str) -> dict:
+    path = results_root() / "benchmarks" / name
+    if not path.is_file():
+        raise PipelineError(f"results/benchmarks/{name} is missing; restore it from version control")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _sweep_fills(record: dict) -> dict[str, str]:
+    state, (layers, *networks) = record["provenance"], [part["rows"] for part in record["tables"]]
+    machine = (
+        f"{len(layers)} layers in {sum(row['cases'] for row in layers)} settings, {sum(map(len, networks))} "
+        f"networks. Recorded on {state['time'][:10]} on {state['cpu']} with "
+        f"torch {state['versions']['torch']}, commit `{state['commit'][:10]}`."
+    )
+    return {"sweep-machine": machine, "sweep": raw_block(sweep_tables(record["tables"]))}
 
 
 def _fills(known: dict, layout: Layout) -> dict[str, str]:

@@ -12,6 +12,7 @@ from ntkd_lib.figures.tangent_kernel import (
     draw_growth,
     growth_words,
     peer_table,
+    sweep_tables,
 )
 from tests.setup.project import ROOT
 
@@ -64,3 +65,18 @@ def test_a_way_that_fails_is_named():
     measured = {"seconds": 1.0, "mebibytes": 2.0, "error": 0.0}
     frame = benchmark_frame({"MLP-4-full": {"ours, auto": measured, "other": {"fails": "TypeError: x"}}})
     assert ">fails<" in peer_table(frame)
+
+
+def test_a_sweep_shows_errors_slower_ways_and_refusals():
+    value = {"error": 2.3e-16, "slow": False, "refusals": []}
+    mixed = {"error": 1e-12, "slow": True, "refusals": ["RNN cannot run: [1, 4]", "GRU cannot run: [20, 4]"]}
+    none = {"error": None, "slow": False, "refusals": ["it is random"]}
+    rows = [
+        {"name": "Linear", "cases": 5, "methods": {"auto": value, "products": value}},
+        {"name": "BatchNorm1d", "cases": 1, "methods": {"auto": mixed, "products": none}},
+    ]
+    shown = sweep_tables([{"name": "layers", "rows": rows[:1]}, {"name": "networks", "rows": rows[1:]}])
+    for cell in ("2e-16", "1e-12, slow, [1]", "refused, [2]"):
+        assert f">{cell}</td>" in shown
+    assert ">Linear, 5 settings<" in shown
+    assert "<ol><li>cannot run: […]</li><li>it is random</li></ol>" in shown

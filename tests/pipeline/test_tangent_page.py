@@ -34,9 +34,24 @@ def test_figures_tables_and_machine_are_filled_in(site, tmp_path):
         assert (site / "static" / address).is_file()
 
 
-def test_a_missing_record_is_named(site, tmp_path, monkeypatch):
+def test_layers_and_networks_are_shown_with_their_machine(site, tmp_path):
+    stage_tangent_page(site, Layout(tmp_path))
+    text = (site / "tangent_kernel.md").read_text(encoding="utf-8")
+    assert re.search(
+        r"\d+ layers in \d+ settings, \d+ networks\. Recorded on \d{4}-\d\d-\d\d on .+ with torch", text
+    )
+    for row in ("Conv3d", "EmbeddingBag", "positions looked up once", "energy and forces"):
+        assert re.search(rf'<th scope="row" role="rowheader">{row}(, \d+ settings)?</th>', text), row
+    assert re.search(r"<ol><li>.+</li></ol>", text)
+
+
+@pytest.mark.parametrize("name", ["entk_cpu.json", "kernel_sweep.json"])
+def test_a_missing_record_is_named(site, tmp_path, monkeypatch, name):
+    folder = tmp_path / "results/benchmarks"
+    shutil.copytree(ROOT / "results/benchmarks", folder)
+    (folder / name).unlink()
     monkeypatch.setenv("NTKD_ROOT", str(tmp_path))
-    with pytest.raises(PipelineError, match=r"^results/benchmarks/entk_cpu.json is missing; restore it"):
+    with pytest.raises(PipelineError, match=rf"^results/benchmarks/{name} is missing; restore it"):
         stage_tangent_page(site, Layout(tmp_path))
 
 
