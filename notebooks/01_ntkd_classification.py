@@ -84,9 +84,12 @@ gaps = summary.differences(scores)
 # ## The answer
 #
 # That the tangent kernel closes it is not shown. A teacher helps most where labels are few, and there its
-# soft labels help more than its kernel. Whether the kernel costs accuracy on colour images is open: our NTKD
-# students had another learning rate and weight decay than those trained on labels or soft labels (settings
-# below), so that their difference cannot be put down to the kernel.
+# soft labels help more than its kernel. What NTKD lost to labels alone on colour images in our first
+# recording was its settings and not its kernel: at the same learning rate and weight decay NTKD {val}`order
+# of ntkd.cifar10.unmatched.ntkd.accuracy - ntkd.cifar10.unmatched.none.accuracy` labels alone
+# ({val}`ntkd.cifar10.unmatched.ntkd.accuracy - ntkd.cifar10.unmatched.none.accuracy :+.2f` points, 95 %
+# interval {val}`interval of ntkd.cifar10.unmatched.ntkd.accuracy - ntkd.cifar10.unmatched.none.accuracy
+# :+.2f`, {val}`seeds of ntkd.cifar10.unmatched.ntkd.accuracy` seeds).
 #
 # - **Digits.** Over {val}`seeds of ntkd.mnist.ntkd.accuracy` recorded seeds labels alone reach
 #   {val}`ntkd.mnist.none.accuracy :.2f` %, soft-label KD {val}`ntkd.mnist.kd.accuracy :.2f` % and NTKD
@@ -270,6 +273,21 @@ figures.score_table(colour_table)
 
 # %% tags=["hide-input"]
 ntkd_colour.recorded_tables(recorded.recorded_scores(), recorded.recorded_gaps())
+
+# %% [markdown]
+# **Kernel or settings?** In this first recording NTKD ends {val}`ntkd.cifar10.ntkd.accuracy -
+# ntkd.cifar10.none.accuracy @01_ntkd_classification :+.2f` points from labels alone, but its search had
+# given it a smaller learning rate and a quarter of their weight decay, chosen by trials too short to show
+# what weight decay does. The protocol *unmatched*, registered before its run, trains both at either
+# setting; start, split, shifts and order of batches of a seed are the same to the bit, so that the kernel
+# loss is all that differs. At NTKD's settings labels alone fall to
+# {val}`ntkd.cifar10.unmatched.none.accuracy :.2f` % and NTKD reaches
+# {val}`ntkd.cifar10.unmatched.ntkd.accuracy :.2f` %, so the gap goes with the settings. Whether some kernel
+# loss adds to labels at settings tuned for labels is a question of its own, with claims of its own
+# (`ntkd-ctl-cifar-matched`), not assessed yet.
+
+# %% tags=["hide-input"]
+ntkd_colour.crossed_table(recorded.recorded_crossings())
 
 # %% [markdown]
 # **Is a stronger teacher the better one?** (Table 6.) The paper exchanges a ResNet-18 ({paper}`78.4 %`) for a

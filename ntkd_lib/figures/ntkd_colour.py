@@ -129,6 +129,24 @@ def recorded_tables(scores: pd.DataFrame, gaps: pd.DataFrame) -> Html:
     return element("div", _recorded_scores(scores), _recorded_gaps(gaps, caption))
 
 
+def crossed_table(rows: pd.DataFrame) -> Html:
+    """Show NTKD beside labels alone when both train at the same settings."""
+    cells = [
+        (
+            row.label,
+            format_value(row.none, "percent"),
+            format_value(row.ntkd, "percent"),
+            signed(row.mean),
+            interval_text(row.low, row.high, sign="+"),
+            str(row.seeds),
+        )
+        for row in rows.itertuples()
+    ]
+    headers = ("Both trained at the", "Labels alone", "NTKD", "Difference", "95 % interval", "Seeds")
+    caption = "CIFAR-10, one learning rate and weight decay for both, the recorded run: test accuracy"
+    return table(headers, cells, caption=caption)
+
+
 def strength_tables(teachers: pd.DataFrame, gaps: pd.DataFrame) -> Html:
     """Show what students of a weaker and of a stronger teacher reach."""
     if teachers.empty:

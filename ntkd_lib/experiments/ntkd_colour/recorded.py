@@ -25,6 +25,10 @@ STUDENTS = [
     *((name, 1.0) for name in ("none", "kd", "ntkd", "ntkd_kd", "f8", "ideal_lens")),
     *((name, share) for share in FEW_LABELS for name in FEW_LABEL_STUDENTS),
 ]
+CROSSED = {
+    "unmatched": "settings that the first search gave NTKD",
+    "labels_point": "settings that it gave labels alone",
+}
 
 
 def student_metrics() -> dict[tuple[str, float], Metric]:
@@ -59,4 +63,17 @@ def recorded_gaps() -> pd.DataFrame:
         for less, greater in combinations(by_method, 2):
             words = f"{SHORT[greater]} − {SHORT[less]}{of_labels(share)}"
             rows.append(gap_row(by_method, (greater, less), words))
+    return pd.DataFrame(rows)
+
+
+def recorded_crossings() -> pd.DataFrame:
+    """Compare NTKD with labels alone at the settings of either, seed by seed."""
+    metrics, rows = recorded_metrics("01_unmatched"), []
+    for point, label in CROSSED.items():
+        names = {name: f"ntkd.cifar10.{point}.{name}.accuracy" for name in ("none", "ntkd")}
+        if metrics.keys() >= set(names.values()):
+            own = {n: pd.Series(metrics[m].values, index=metrics[m].seeds) for n, m in names.items()}
+            common = own["none"].index.intersection(own["ntkd"].index)
+            means = {name: series[common].mean() for name, series in own.items()}
+            rows.append({**gap_row(own, ("ntkd", "none"), label), **means})
     return pd.DataFrame(rows)
