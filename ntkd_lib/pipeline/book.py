@@ -28,7 +28,7 @@ from ntkd_lib.lab.sources import source_digest
 from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.pipeline.api_pages import api_sources, stage_api_pages
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.kernel import environment, matplotlib_settings
+from ntkd_lib.pipeline.kernel import environment, library_path, matplotlib_settings
 from ntkd_lib.pipeline.ledger import stage_moved_verdicts
 from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
@@ -260,11 +260,9 @@ def _render(layout: Layout, folder: Path) -> Path:
 
 def _environment() -> dict[str, Any]:
     """Describe the environment of the builder, whose reference pages document the library that runs here."""
-    library = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join([library, *filter(None, [os.environ.get("PYTHONPATH")])])
     return {
         **os.environ,
-        "PYTHONPATH": path,
+        "PYTHONPATH": library_path(),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "NO_COLOR": "1",

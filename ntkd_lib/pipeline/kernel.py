@@ -22,6 +22,8 @@ c.IPKernelApp.log_level = "CRITICAL"
 c.HistoryManager.enabled = False
 """
 _START_SECONDS = 180
+# not -m ipykernel_launcher, which takes the project's folder out of the path where PYTHONPATH names it
+_START = "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
 
 
 @contextmanager
@@ -45,6 +47,7 @@ def kernel_environment(home: Path, build: Path) -> Iterator[None]:
             "NTKD_BUILD": str(build),
             "MPLBACKEND": "agg",
             "PYTHONHASHSEED": "0",
+            "PYTHONPATH": library_path(),
             "PYTHONSAFEPATH": "1",
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
             "TQDM_DISABLE": "1",
@@ -67,6 +70,12 @@ def environment(changes: Mapping[str, str]) -> Iterator[None]:
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
+def library_path() -> str:
+    """Write a PYTHONPATH by which a process finds the library that runs here, not another installed one."""
+    library = str(Path(__file__).absolute().parents[2])
+    return os.pathsep.join([library, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
 def matplotlib_settings() -> dict[str, str]:
     """Name a folder of matplotlib's own below the build folder, with its list of fonts already made.
 
@@ -86,7 +95,7 @@ def matplotlib_settings() -> dict[str, str]:
 
 
 def _write_settings(home: Path) -> None:
-    argv = [sys.executable, "-P", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = [sys.executable, "-P", "-c", _START, "-f", "{connection_file}"]
     spec = {"argv": argv, "display_name": KERNEL["display_name"], "language": "python"}
     files = {
         home / "jupyter" / "kernels" / KERNEL["name"] / "kernel.json": json.dumps(spec),

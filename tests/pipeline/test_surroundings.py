@@ -69,6 +69,15 @@ def test_the_notebook_s_own_process_computes_on_one_thread(own, threads):
     assert "(1, '1')" in page.read_text()
 
 
+def test_the_kernel_imports_the_library_that_runs_and_not_another_installed_one(own):
+    (own.root / "ntkd_lib").symlink_to(REPOSITORY / "ntkd_lib", target_is_directory=True)
+    own = dataclasses.replace(own, more=(("PYTHONPATH", f"{own.root}:{own.root}/src"),))
+    done = own.run("-p", "fault=library", "--no-page")
+    assert done.returncode == 0, done.stderr
+    (page,) = (own.build / "runs").glob("*/executed/*.ipynb")
+    assert '"True"' in page.read_text()
+
+
 def test_files_of_the_current_folder_are_not_run(own, trap):
     program = Path(sys.executable).parent / "ntkd"
     command = [program, "run", "90", "--tier", "smoke", "--force", "-p", "rate=0.25", "--no-page"]

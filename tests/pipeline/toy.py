@@ -92,6 +92,7 @@ FILES = {
         import time
         from pathlib import Path
 
+        import ntkd_lib
         from ntkd_lib.lab.evidence import Metric
 
 
@@ -113,6 +114,7 @@ FILES = {
                 "big": lambda: Shown("x" * 30_000_000),
                 "draw": draw,
                 "threads": count_threads,
+                "library": lambda: ntkd_lib.__file__.startswith(os.environ["NTKD_ROOT"]),
                 "edit figures": lambda: edit(Path(__file__)),
                 "edit source": lambda: edit(Path(os.environ["NTKD_ROOT"]) / "notebooks/90_toy.py"),
                 "edit claims": lambda: edit(Path(os.environ["NTKD_ROOT"]) / "claims.yml"),
