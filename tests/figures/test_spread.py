@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ntkd_lib.figures import claims, dots, ntkd_classification, segmentation_tables
+from ntkd_lib.figures import dots, ntkd_classification, numbers, segmentation_tables
 from tests.setup.project import ROOT, python_files
 
 ROW = {
@@ -44,7 +44,7 @@ def test_the_answer_gives_no_interval_to_a_single_seed() -> None:
     [(-1.0, 2.0, "", "[−1.00, 2.00]"), (-1.0, 2.0, "+", "[−1.00, +2.00]"), (np.nan, np.nan, "", "–")],
 )
 def test_an_interval_in_a_table(low, high, sign, text) -> None:
-    assert claims.interval_text(low, high, sign) == text
+    assert numbers.interval_text(low, high, sign) == text
 
 
 def test_pages_print_no_bootstrap_interval() -> None:
