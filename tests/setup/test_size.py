@@ -2,8 +2,8 @@
 
 from tests.setup.project import ROOT, python_files
 
-LINES = 48_900
-SLACK = 3_000
+LINES = 48_800
+SLACK = 400  # lines below the committed number before it must be lowered
 
 
 def lines(*folders):
