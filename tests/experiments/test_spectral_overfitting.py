@@ -222,7 +222,8 @@ def run(tmp_path_factory):
 
 def test_every_metric_of_the_contract_is_measured(run):
     metrics = summary.metrics(run)
-    claims = [claim for claim in load_claims().claims if claim.notebook == NOTEBOOK]
+    first = [claim for claim in load_claims().claims if claim.registered is None]
+    claims = [claim for claim in first if claim.notebook == NOTEBOOK]
     wanted = {name for claim in claims if claim.assessable != "not" for name in claim.metric_names}
     assert wanted - {"spectral.grid.harmful_auc"} <= set(metrics)
     for claim in claims:

@@ -140,7 +140,7 @@ def metrics(run: Run) -> dict[str, Metric]:
         "stopped_networks_improved": (table["early_gain_low"] > 0).sum(),
         "students_behind_ridge": (table["control_gain_high"] < 0).sum(),
     }
-    found |= {f"spectral.six.{name}": _one_number(run, scores, count) for name, count in counts.items()}
+    found |= {f"spectral.six.{name}": _one_number(run, scores, float(n)) for name, n in counts.items()}
     null = null_rates(run).set_index("variant")["share"]["independent"]
     cells = [run.records[f"null/seed={seed}"].key for seed in run.parameters.all_seeds]
     found["spectral.null.false_positive_rate"] = Metric(
@@ -188,7 +188,7 @@ def _metric(run: Run, scores: pd.DataFrame, take: Callable[[pd.DataFrame], float
 
 def _one_number(run: Run, scores: pd.DataFrame, value: float) -> Metric:
     like = _metric(run, scores, lambda part: 0.0)  # noqa: ARG005 - seeds and convergence are what is wanted
-    return like.model_copy(update={"values": [float(value)]})
+    return like.model_copy(update={"values": [value]})
 
 
 def _grid_metrics(run: Run) -> dict[str, Metric]:
