@@ -117,7 +117,7 @@ FILES = {
                 "library": lambda: ntkd_lib.__file__.startswith(os.environ["NTKD_ROOT"]),
                 "edit figures": lambda: edit(Path(__file__)),
                 "edit source": lambda: edit(Path(os.environ["NTKD_ROOT"]) / "notebooks/90_toy.py"),
-                "edit claims": lambda: edit(Path(os.environ["NTKD_ROOT"]) / "claims.yml"),
+                "edit claims": lambda: edit(Path(os.environ["NTKD_ROOT"]) / "claims.yml", "# more"),
             }
             if run.parameters.fault in faults:
                 return faults[run.parameters.fault]()
@@ -138,8 +138,8 @@ FILES = {
             return max(pool["num_threads"] for pool in threadpool_info()), os.environ["OMP_NUM_THREADS"]
 
 
-        def edit(path):
-            path.write_text(path.read_text() + "\\n# %%\\nmore = 1\\n")
+        def edit(path, added="more = 1"):
+            path.write_text(path.read_text() + f"\\n# %%\\n{added}\\n")
 
 
         class Shown:
@@ -241,11 +241,10 @@ class Toy:
         return self.ntkd("run", "90", "--tier", "smoke", "--workers", "1", *words)
 
     def files(self):
-        """Take a picture of what is on disk, bytes by path, without locks and leftovers of failed runs."""
+        """Take a picture of what is on disk, bytes by path, without locks, logs, fonts and leftovers."""
         found = (path for path in self.root.rglob("*") if path.is_file())
-        kept = (
-            path for path in found if not {"stage", "__pycache__"} & set(path.relative_to(self.root).parts)
-        )
+        passing = {"stage", "__pycache__", "matplotlib", "pages"}  # pages: a log of executed pages
+        kept = (path for path in found if not passing & set(path.relative_to(self.root).parts))
         return {str(path.relative_to(self.root)): path.read_bytes() for path in kept}
 
     def copy(self, place):
