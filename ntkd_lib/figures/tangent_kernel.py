@@ -158,4 +158,4 @@ def _sweep_cell(values: Mapping[str, Any], words: Sequence[str]) -> str:
 
 def _plain(refusal: str) -> str:
     """Leave out the type of the layer and sizes, so that one reason has one number."""
-    return re.sub(r"\[[\d, ]+\]", "[…]", re.sub(r"^\w+ (?=cannot|in training|without)", "", refusal))
+    return re.sub(r"\[[\d, ]+\]", "[…]", re.sub(r"^_?[A-Z]\w* (?=cannot|in training|without)", "", refusal))

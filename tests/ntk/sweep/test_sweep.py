@@ -1,7 +1,10 @@
 """Every layer of torch.nn and many networks: each method returns the kernel of the loop or refuses."""
 
 import inspect
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 
 import pytest
 import torch
@@ -9,10 +12,10 @@ from torch import nn
 
 from ntkd_lib.ntk.empirical import empirical_ntk
 from tests.ntk.sweep import architectures, layers, loop
+from tests.ntk.sweep.cases import CASES, find_faults
 from tests.ntk.sweep.loop import Outcome, faults, run_case
 from tests.ntk.sweep.plain import WITHOUT_PARAMETERS
 
-CASES = {case.name: case for case in (*layers.CASES, *architectures.CASES)}
 LAYERS = {
     name
     for name, kind in inspect.getmembers(nn, inspect.isclass)
@@ -20,9 +23,18 @@ LAYERS = {
 }
 
 
+@pytest.fixture(scope="module")
+def process() -> Iterator[Executor]:
+    """Start a process without checks of types, which compile each inner function anew at every call."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yield pool
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_every_method_returns_the_kernel_of_the_loop_or_refuses_in_one_line(name: str) -> None:
-    assert faults(run_case(CASES[name])) == []
+def test_every_method_returns_the_kernel_of_the_loop_or_refuses_in_one_line(
+    name: str, process: Executor
+) -> None:
+    assert process.submit(find_faults, name).result() == []
 
 
 def test_every_layer_of_the_package_is_in_the_sweep_or_known_to_hold_no_parameter() -> None:
