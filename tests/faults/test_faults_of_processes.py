@@ -33,7 +33,7 @@ def kernel_of(process):
 
     def look():
         children = psutil.Process(process.pid).children(recursive=True)
-        kernels = [child for child in children if "ipykernel_launcher" in child.cmdline()]
+        kernels = [child for child in children if "ipykernel" in " ".join(child.cmdline())]
         return next(iter(kernels), None)
 
     return wait_for(look)
