@@ -96,15 +96,15 @@ class Probe:
         drawn = torch.randn(2, len(blocks[0]), generator=self.generator, dtype=torch.float64)
         directions = (drawn / drawn.norm(dim=1, keepdim=True)).to(blocks[0])
         gradients = self._gradients(plan, directions)
-        size = _product(gradients[0], gradients[0])
+        norms = [_product(g, g) ** 0.5 for g in gradients]
         for s, block in enumerate(blocks):
-            exact = _product(gradients[0], gradients[s])
+            exact, size = _product(gradients[0], gradients[s]), norms[0] * norms[s]
             error = abs(float(directions[0] @ block @ directions[s]) - exact)
             if not error <= tolerance_of(kernel.dtype) * size + TINY and not (
-                error <= ROUNDED * size and error <= 10 * self._rounding(s, directions, exact)
+                error <= ROUNDED * size and error <= 10 * self._rounding(s, directions, gradients)
             ):
                 self._refuse(tiles, s, directions, gradients, error / (abs(exact) + TINY))
-        self._check_entries(kernel, *blocks, len(drawn[0]) * size)
+        self._check_entries(kernel, *blocks, len(drawn[0]) * norms[0] * max(norms))
 
     @torch.no_grad()
     def check_product(self, multiply: Callable[[int, int, Tensor], Tensor], plan: Plan) -> None:
@@ -142,8 +142,8 @@ class Probe:
             second = outlined_gradient(single_logits(self.model, self.samples[1:]), v, parameters)
         return [first, second]
 
-    def _rounding(self, s: int, directions: Float[Tensor, "2 c"], exact: float) -> float:
-        """Measure against float64 how far autograd itself is off."""
+    def _rounding(self, s: int, directions: Float[Tensor, "2 c"], gradients: list[list[Outline]]) -> float:
+        """Bound the error that rounding causes in a product, by the distance of gradients from float64."""
         if directions.dtype == torch.float64:
             return 0.0
         try:
@@ -152,12 +152,13 @@ class Probe:
             return 0.0
         samples = self.samples.double() if self.samples.is_floating_point() else self.samples
         parameters = [p for p in twin.parameters() if p.requires_grad]
-        logits = [single_logits(twin, samples[k : k + 1]) for k in (0, s)]
-        a, b = (
-            outlined_gradient(y, directions[k].double().expand(len(y)), parameters)
-            for k, y in zip((0, s), logits, strict=True)
-        )
-        return abs(_product(a, b) - exact)
+        norms, errors = [], []
+        for k in (0, s):
+            logits = single_logits(twin, samples[k : k + 1])
+            exact = outlined_gradient(logits, directions[k].double().expand(len(logits)), parameters)
+            norms.append(_product(exact, exact) ** 0.5)
+            errors.append(_distance(gradients[k], exact))
+        return errors[0] * norms[1] + norms[0] * errors[1]
 
     def _check_entries(self, kernel: Tensor, own: Tensor, cross: Tensor, size: float) -> None:
         """Compare the kernel's entries with all products of the logits of the two samples."""
@@ -230,6 +231,15 @@ class Probe:
 
 def _product(a: list[Outline], b: list[Outline]) -> float:
     return sum(g.product(h) for g, h in zip(a, b, strict=True))
+
+
+def _distance(a: list[Outline], b: list[Outline]) -> float:
+    squares = (_square(g.double(), h.double()) for g, h in zip(a, b, strict=True))
+    return sum(squares) ** 0.5
+
+
+def _square(g: Outline, h: Outline) -> float:
+    return max(g.product(g) - 2 * g.product(h) + h.product(h), 0.0)
 
 
 def draw_place(n: int, m: int | None, generator: torch.Generator) -> tuple[int, int]:
