@@ -6,7 +6,7 @@
 import argparse
 from collections.abc import Sequence
 
-from ntkd_lib.experiments.nint_speedup.costs import overhead, refresh
+from ntkd_lib.chapters.nint_speedup.costs import overhead, refresh
 
 
 def refresh_report(points: int, width: int, rounds: int) -> None:

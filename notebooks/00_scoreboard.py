@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     experiment: ntkd_lib.experiments.scoreboard
+#     chapter: ntkd_lib.chapters.scoreboard
 # ---
 
 # %% [markdown]
@@ -24,11 +24,11 @@
 tier = "cpu"
 
 # %% tags=["hide-input"]
-from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.experiments.scoreboard.summary import built_chapters, verdict_counts
-from ntkd_lib.figures.claims import count_table
-from ntkd_lib.figures.publish import show
-from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
+from ntkd_lib.chapters.run import open_run
+from ntkd_lib.chapters.scoreboard.summary import built_chapters, verdict_counts
+from ntkd_lib.show.claims import count_table
+from ntkd_lib.show.publish import show
+from ntkd_lib.show.scoreboard import counts_words, draw_counts, paper_table
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.outcome import all_verdicts
 

@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     experiment: ntkd_lib.experiments.ntkd_classification
+#     chapter: ntkd_lib.chapters.ntkd_classification
 # ---
 
 # %% [markdown]
@@ -60,19 +60,19 @@ sketch = 2048
 device = "cpu"
 
 # %% tags=["hide-input"]
-from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.experiments.ntkd_classification import alignment, check, methods, summary
-from ntkd_lib.experiments.ntkd_classification.metrics import metrics
-from ntkd_lib.experiments.ntkd_colour import recorded
-from ntkd_lib.experiments.ntkd_colour import summary as colours
-from ntkd_lib.experiments.ntkd_colour.recorded_teachers import recorded_strength, recorded_teachers
-from ntkd_lib.experiments.ntkd_controls import summary as controls
-from ntkd_lib.experiments.ntkd_controls.recorded import recorded_controls, recorded_limit, recorded_ranks
-from ntkd_lib.experiments.spaces import space_rows
-from ntkd_lib.figures import ntkd_classification as figures
-from ntkd_lib.figures import ntkd_colour, ntkd_controls, training
-from ntkd_lib.figures.claims import claim_box
-from ntkd_lib.figures.publish import show
+from ntkd_lib.chapters.run import open_run
+from ntkd_lib.chapters.ntkd_classification import alignment, check, methods, summary
+from ntkd_lib.chapters.ntkd_classification.metrics import metrics
+from ntkd_lib.chapters.ntkd_colour import recorded
+from ntkd_lib.chapters.ntkd_colour import summary as colours
+from ntkd_lib.chapters.ntkd_colour.recorded_teachers import recorded_strength, recorded_teachers
+from ntkd_lib.chapters.ntkd_controls import summary as controls
+from ntkd_lib.chapters.ntkd_controls.recorded import recorded_controls, recorded_limit, recorded_ranks
+from ntkd_lib.lab.search import space_rows
+from ntkd_lib.show import ntkd_classification as figures
+from ntkd_lib.show import ntkd_colour, ntkd_controls, training
+from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.publish import show
 
 run = open_run("01_ntkd_classification", globals())
 evidence = run.publish(metrics(run))

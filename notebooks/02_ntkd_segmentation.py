@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     experiment: ntkd_lib.experiments.ntkd_segmentation
+#     chapter: ntkd_lib.chapters.ntkd_segmentation
 # ---
 
 # %% [markdown]
@@ -41,16 +41,16 @@ show_images = False
 device = "cpu"
 
 # %% tags=["hide-input"]
-from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.experiments.ntkd_segmentation import check, energy, methods, summary
-from ntkd_lib.experiments.ntkd_segmentation.metrics import metrics
-from ntkd_lib.experiments.ntkd_segmentation.panels import panels
-from ntkd_lib.experiments.spaces import space_rows
-from ntkd_lib.figures import ntkd_segmentation as figures
-from ntkd_lib.figures import segmentation_tables as tables
-from ntkd_lib.figures import training
-from ntkd_lib.figures.claims import claim_box
-from ntkd_lib.figures.publish import show
+from ntkd_lib.chapters.run import open_run
+from ntkd_lib.chapters.ntkd_segmentation import check, energy, methods, summary
+from ntkd_lib.chapters.ntkd_segmentation.metrics import metrics
+from ntkd_lib.chapters.ntkd_segmentation.panels import panels
+from ntkd_lib.lab.search import space_rows
+from ntkd_lib.show import ntkd_segmentation as figures
+from ntkd_lib.show import segmentation_tables as tables
+from ntkd_lib.show import training
+from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.publish import show
 
 run = open_run("02_ntkd_segmentation", globals())
 evidence = run.publish(metrics(run))

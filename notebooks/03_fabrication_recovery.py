@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     experiment: ntkd_lib.experiments.fabrication_recovery
+#     chapter: ntkd_lib.chapters.fabrication_recovery
 # ---
 
 # %% [markdown]
@@ -41,7 +41,7 @@ widest = 2048
 device = "cpu"
 
 # %% tags=["hide-input"]
-from ntkd_lib.experiments.fabrication_recovery import (
+from ntkd_lib.chapters.fabrication_recovery import (
     check,
     metrics,
     optics_summary,
@@ -49,13 +49,13 @@ from ntkd_lib.experiments.fabrication_recovery import (
     summary,
     theory_summary,
 )
-from ntkd_lib.experiments.fabrication_segmentation import recorded
-from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.figures import fabrication_optics as optics
-from ntkd_lib.figures import fabrication_recovery as figures
-from ntkd_lib.figures import fabrication_segmentation
-from ntkd_lib.figures.claims import claim_box
-from ntkd_lib.figures.publish import show
+from ntkd_lib.chapters.fabrication_segmentation import recorded
+from ntkd_lib.chapters.run import open_run
+from ntkd_lib.show import fabrication_optics as optics
+from ntkd_lib.show import fabrication_recovery as figures
+from ntkd_lib.show import fabrication_segmentation
+from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.publish import show
 
 run = open_run("03_fabrication_recovery", globals())
 evidence = run.publish(metrics.metrics(run))

@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     experiment: ntkd_lib.experiments.koopman_vs_least_squares
+#     chapter: ntkd_lib.chapters.koopman_vs_least_squares
 # ---
 
 # %% [markdown]
@@ -36,12 +36,12 @@ resnet_seeds = 0
 resnet_epochs = 2
 
 # %% tags=["hide-input"]
-from ntkd_lib.experiments.koopman_vs_least_squares import check, studies, summary
-from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.figures import koopman_tables as tables
-from ntkd_lib.figures import koopman_vs_least_squares as figures
-from ntkd_lib.figures.claims import claim_box
-from ntkd_lib.figures.publish import show
+from ntkd_lib.chapters.koopman_vs_least_squares import check, studies, summary
+from ntkd_lib.chapters.run import open_run
+from ntkd_lib.show import koopman_tables as tables
+from ntkd_lib.show import koopman_vs_least_squares as figures
+from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.publish import show
 
 run = open_run("04_koopman_vs_least_squares", globals())
 scores = summary.scores(run)

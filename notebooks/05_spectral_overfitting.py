@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     experiment: ntkd_lib.experiments.spectral_overfitting
+#     chapter: ntkd_lib.chapters.spectral_overfitting
 # ---
 
 # %% [markdown]
@@ -41,13 +41,13 @@ low_rank_rows = 20_000
 landmarks = 1000
 
 # %% tags=["hide-input"]
-from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.experiments.spectral_overfitting import check, detection, summary, tables
-from ntkd_lib.experiments.spectral_overfitting.counterexamples import counterexamples
-from ntkd_lib.figures import spectral_overfitting as figures
-from ntkd_lib.figures import spectral_tables as shown
-from ntkd_lib.figures.claims import claim_box
-from ntkd_lib.figures.publish import show
+from ntkd_lib.chapters.run import open_run
+from ntkd_lib.chapters.spectral_overfitting import check, detection, summary, tables
+from ntkd_lib.chapters.spectral_overfitting.counterexamples import counterexamples
+from ntkd_lib.show import spectral_overfitting as figures
+from ntkd_lib.show import spectral_tables as shown
+from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.publish import show
 
 run = open_run("05_spectral_overfitting", globals())
 evidence = run.publish(summary.metrics(run))

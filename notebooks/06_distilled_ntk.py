@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     experiment: ntkd_lib.experiments.distilled_ntk
+#     chapter: ntkd_lib.chapters.distilled_ntk
 # ---
 
 # %% [markdown]
@@ -43,12 +43,12 @@ draws = 60
 device = "cpu"
 
 # %% tags=["hide-input"]
-from ntkd_lib.experiments.distilled_ntk import both_ways, check, metrics, paper_costs, summary
-from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.figures import distilled_ntk as figures
-from ntkd_lib.figures import distilled_ntk_tables as tables
-from ntkd_lib.figures.claims import claim_box
-from ntkd_lib.figures.publish import show
+from ntkd_lib.chapters.distilled_ntk import both_ways, check, metrics, paper_costs, summary
+from ntkd_lib.chapters.run import open_run
+from ntkd_lib.show import distilled_ntk as figures
+from ntkd_lib.show import distilled_ntk_tables as tables
+from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.publish import show
 
 run = open_run("06_distilled_ntk", globals())
 evidence = run.publish(metrics.metrics(run))

@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     experiment: ntkd_lib.experiments.nint_speedup
+#     chapter: ntkd_lib.chapters.nint_speedup
 # ---
 
 # %% [markdown]
@@ -34,12 +34,12 @@ points = 65536
 device = "cpu"
 
 # %% tags=["hide-input"]
-from ntkd_lib.experiments.notebook import open_run
-from ntkd_lib.experiments.nint_speedup import check, metrics, paper, similarity, studies, summary
-from ntkd_lib.figures import nint_maps, nint_tables
-from ntkd_lib.figures import nint_speedup as figures
-from ntkd_lib.figures.claims import claim_box
-from ntkd_lib.figures.publish import show
+from ntkd_lib.chapters.run import open_run
+from ntkd_lib.chapters.nint_speedup import check, metrics, paper, similarity, studies, summary
+from ntkd_lib.show import nint_maps, nint_tables
+from ntkd_lib.show import nint_speedup as figures
+from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.publish import show
 
 run = open_run("07_nint_speedup", globals())
 evidence = run.publish(metrics.metrics(run))

@@ -29,6 +29,7 @@ class Cell:
         needs: cells whose records the work reads, by the name that it knows them by.
         data: data sets that the work reads, with the SHA-256 of each.
         cost: expected seconds on one thread, for the order and the time left.
+        labels: what tells the cell from its like in frames.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Cell:
     needs: Mapping[str, "Cell"] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     cost: float | int = 1.0
+    labels: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a work function that is not named as `module:function`."""
@@ -81,7 +83,7 @@ class Record:
 def cell_key(cell: Cell, *, fresh: bool = False) -> str:
     """Name a cell by its content: equal keys mean equal results.
 
-    Name and cost do not count.
+    Name, labels and cost do not count.
     """
     return digest_json(cell_identity(cell, fresh=fresh))
 

@@ -64,6 +64,11 @@ class Parameters(pydantic.BaseModel):
 
     tier: Tier = parameter("cpu", "Budget of the run: smoke, cpu or paper.")
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Name the data sets that a run reads; they are located before the plan is made."""
+        return ()
+
 
 class SeededParameters(Parameters):
     """Parameters of a notebook that repeats its work over seeds."""
@@ -217,7 +222,7 @@ def tier_changes(notebook: str, tier: str, values: Mapping[str, Any]) -> dict[st
     Returns:
         (value of the tier, value of the run) by name; None for a name that the notebook no longer has.
     """
-    model = importlib.import_module(f"{experiment_of(notebook)}.parameters").PARAMETERS
+    model = importlib.import_module(f"{chapter_of(notebook)}.parameters").PARAMETERS
     standard = load_parameters(model, notebook, tier, {}).model_dump(mode="json")
     return {k: (standard.get(k), value) for k, value in values.items() if standard.get(k) != value}
 
@@ -227,12 +232,12 @@ def notebook_path(notebook: str) -> Path:
     return project_root() / "notebooks" / f"{notebook}.py"
 
 
-def experiment_of(notebook: str) -> str:
-    """Read from a notebook's header which experiment package it shows."""
+def chapter_of(notebook: str) -> str:
+    """Read from a notebook's header which chapter package it shows."""
     header = notebook_path(notebook).read_text(encoding="utf-8")
-    match = re.search(r"^#.*\bexperiment:\s*([\w.]+)", header, re.MULTILINE)
+    match = re.search(r"^#.*\bchapter:\s*([\w.]+)", header, re.MULTILINE)
     if match is None:
-        raise ValueError(f"notebooks/{notebook}.py: its header names no experiment")
+        raise ValueError(f"notebooks/{notebook}.py: its header names no chapter")
     return match[1]
 
 

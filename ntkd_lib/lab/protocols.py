@@ -79,12 +79,12 @@ class Protocol:
         return entry
 
 
-def protocols_of(experiment: str) -> dict[str, Protocol]:
-    """Load the protocols that an experiment package declares in its module `protocols`."""
+def protocols_of(chapter: str) -> dict[str, Protocol]:
+    """Load the protocols that a chapter package declares in its module `protocols`."""
     try:
-        module = importlib.import_module(f"{experiment}.protocols")
+        module = importlib.import_module(f"{chapter}.protocols")
     except ModuleNotFoundError as error:
-        if error.name != f"{experiment}.protocols":
+        if error.name != f"{chapter}.protocols":
             raise
         return {}
     return {protocol.name: protocol for protocol in module.PROTOCOLS}

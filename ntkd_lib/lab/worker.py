@@ -19,6 +19,7 @@ from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.memory import keep_freed_memory, keep_grown_worker
 from ntkd_lib.lab.provenance import machine_state, measure
 from ntkd_lib.lab.store import CellStore
+from ntkd_lib.lab.work import Work
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _LONGEST_LINE = 300
@@ -170,10 +171,10 @@ def _checked_parts(job: Job) -> dict[str, Any]:
 
 def _find_work(work: str) -> Callable[..., CellResult]:
     module, _, function = work.partition(":")
-    found = getattr(importlib.import_module(module), function, None)
-    if not callable(found):
+    work = getattr(importlib.import_module(module), function, None)
+    if not callable(work):
         raise CellError(f"module {module!r} has no function {function!r}")
-    return found
+    return work.run if isinstance(work, Work) else work
 
 
 @contextlib.contextmanager

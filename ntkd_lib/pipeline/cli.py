@@ -210,6 +210,17 @@ def record(
 
 
 @cli.command()
+@click.argument("notebook")
+@click.argument("name", required=False)
+@click.option("--workers", type=click.IntRange(1), help="Worker processes (default: one a core).")
+def search(notebook: str, name: str | None, workers: int | None) -> None:
+    """Run the search NAME of a NOTEBOOK's chapter again and record it."""
+    from ntkd_lib.pipeline.searching import run_search
+
+    click.echo(run_search(notebook, name, workers=workers))
+
+
+@cli.command()
 @click.pass_context
 def doctor(context: click.Context) -> None:
     """Say what is wrong with this installation, and what to do about it."""

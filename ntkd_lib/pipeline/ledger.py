@@ -91,7 +91,7 @@ def _words(row: Row | None) -> str:
 
 def moved_table() -> str:
     """Show which claims of the first registration have another verdict by today's judge, and why."""
-    from ntkd_lib.figures.html import element, raw_block, table
+    from ntkd_lib.show.html import element, raw_block, table
 
     first = read_ledger("first")
     verdicts = [v for v in recorded_verdicts() if v.claim.id in first]

@@ -3,13 +3,13 @@
 import importlib
 import importlib.util
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ntkd_lib.chapters.run import planned_cells
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.digest import sha256_bytes
 from ntkd_lib.lab.layout import project_root
@@ -29,12 +29,12 @@ class NotebookSource:
     Attributes:
         name: file name without ending, such as `01_ntkd_classification`.
         path: the py:percent file.
-        experiment: dotted name of the package that holds its parameters and its plan.
+        chapter: dotted name of the package that holds its parameters and its plan.
     """
 
     name: str
     path: Path
-    experiment: str
+    chapter: str
 
     @property
     def is_summary(self) -> bool:
@@ -77,13 +77,13 @@ def _folder() -> Path:
 
 
 def read_header(path: Path) -> NotebookSource:
-    """Read which experiment a notebook shows from its jupytext header."""
+    """Read which chapter a notebook shows from its jupytext header."""
     metadata: Any = _header(path)
-    for key in ("jupyter", "ntkd", "experiment"):
+    for key in ("jupyter", "ntkd", "chapter"):
         metadata = metadata.get(key) if isinstance(metadata, dict) else None
     if not isinstance(metadata, str) or not all(part.isidentifier() for part in metadata.split(".")):
         raise PipelineError(
-            f"notebooks/{path.name} names no experiment; its header needs jupyter: ntkd: experiment: PACKAGE"
+            f"notebooks/{path.name} names no chapter; its header needs jupyter: ntkd: chapter: PACKAGE"
         )
     return NotebookSource(path.stem, path, metadata)
 
@@ -114,34 +114,32 @@ def parameters_model(notebook: NotebookSource) -> type[Parameters]:
     """Import the notebook's parameter schema; needs no torch."""
     model = _attribute(notebook, "parameters", "PARAMETERS")
     if not (isinstance(model, type) and issubclass(model, Parameters)):
-        raise PipelineError(f"{notebook.experiment}.parameters.PARAMETERS is not a Parameters class")
+        raise PipelineError(f"{notebook.chapter}.parameters.PARAMETERS is not a Parameters class")
     return model
 
 
 def plan_cells(notebook: NotebookSource, parameters: Parameters) -> list[Cell]:
     """List the cells of work that the notebook's records come from; needs no torch."""
-    plan: Callable[[Parameters], list[Cell]] = _attribute(notebook, "plan", "plan")
-    return list(plan(parameters))
+    return planned_cells(_attribute(notebook, "plan", "plan"), parameters)
 
 
 def _attribute(notebook: NotebookSource, module: str, name: str) -> Any:
-    dotted = f"{notebook.experiment}.{module}"
+    dotted = f"{notebook.chapter}.{module}"
     try:
         return getattr(importlib.import_module(dotted), name)
     except ModuleNotFoundError as error:
         if error.name is None or not dotted.startswith(error.name):
             raise
         raise PipelineError(
-            f"{notebook.shown_path} names the experiment {notebook.experiment}, "
-            f"but there is no module {error.name}"
+            f"{notebook.shown_path} names the chapter {notebook.chapter}, but there is no module {error.name}"
         ) from error
     except AttributeError as error:
         raise PipelineError(f"{dotted} has no {name!r}") from error
 
 
 def code_digest(notebook: NotebookSource, *, fresh: bool = False) -> str:
-    """Hash the library and experiment code that a notebook depends on, except for its cells' work."""
-    modules = (f"{notebook.experiment}.{part}" for part in ("parameters", "plan", "summary"))
+    """Hash the library and chapter code that a notebook depends on, except for its cells' work."""
+    modules = (f"{notebook.chapter}.{part}" for part in ("parameters", "plan", "summary"))
     named = {name for name in modules if _is_module(name)}
     try:
         return source_digest(named, script=notebook.path, fresh=fresh)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from statistics import linear_regression, mean, stdev
 from typing import Any
 
-from ntkd_lib.figures.html import Html, element
-from ntkd_lib.figures.numbers import MINUS, NONE
 from ntkd_lib.lab.evidence import Evidence, Metric, load_evidence
 from ntkd_lib.lab.layout import project_root, results_root
 from ntkd_lib.lab.parameters import TIERS
 from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
 from ntkd_lib.pipeline.errors import PipelineError, nearest
+from ntkd_lib.show.html import Html, element
+from ntkd_lib.show.numbers import MINUS, NONE
 
 LIVE = "live"
 ROLE = re.compile(

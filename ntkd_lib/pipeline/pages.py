@@ -8,14 +8,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ntkd_lib.figures.claims import SCOREBOARD, banner, count_table
-from ntkd_lib.figures.firmness import coverage_table, holm_notes
-from ntkd_lib.figures.headlines import headline_table
-from ntkd_lib.figures.html import Html, definitions, element, join, raw_block, table
-from ntkd_lib.figures.numbers import NONE
 from ntkd_lib.lab.evidence import Evidence
 from ntkd_lib.lab.layout import Layout
 from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.show.claims import SCOREBOARD, banner, count_table
+from ntkd_lib.show.firmness import coverage_table, holm_notes
+from ntkd_lib.show.headlines import headline_table
+from ntkd_lib.show.html import Html, definitions, element, join, raw_block, table
+from ntkd_lib.show.numbers import NONE
 
 DOWNLOADS = "_static/downloads"
 FACTS = {

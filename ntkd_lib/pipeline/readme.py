@@ -35,10 +35,10 @@ def claims_block(verdicts: Iterable[Verdict]) -> str:
 
 
 def _row(verdict: Verdict) -> str:
-    from ntkd_lib.figures.claims import paper_value
-    from ntkd_lib.figures.controls import without_method
-    from ntkd_lib.figures.headlines import HEADLINES
-    from ntkd_lib.figures.numbers import SIGNS
+    from ntkd_lib.show.claims import paper_value
+    from ntkd_lib.show.controls import without_method
+    from ntkd_lib.show.headlines import HEADLINES
+    from ntkd_lib.show.numbers import SIGNS
 
     status = f"{SIGNS[verdict.status]} {verdict.status}"
     remarks = ", ".join(word for word in (verdict.qualifier, verdict.side, verdict.reason) if word)
@@ -49,7 +49,7 @@ def _row(verdict: Verdict) -> str:
 
 
 def _ours(verdict: Verdict) -> str:
-    from ntkd_lib.figures.numbers import NONE, ends, format_value
+    from ntkd_lib.show.numbers import NONE, ends, format_value
 
     if verdict.value is None:
         return NONE
@@ -59,10 +59,10 @@ def _ours(verdict: Verdict) -> str:
 
 def recorded_headlines() -> list[Verdict]:
     """Judge the headline claims by what is recorded in the project, live runs left out."""
-    from ntkd_lib.figures.headlines import headlines
     from ntkd_lib.lab.claims import load_claims
     from ntkd_lib.lab.evidence import recorded_evidence
     from ntkd_lib.lab.verdicts import judge
+    from ntkd_lib.show.headlines import headlines
 
     recorded = recorded_evidence()
     return headlines(judge(claim, recorded) for claim in load_claims().claims)
@@ -105,8 +105,8 @@ def readme_problems() -> list[str]:
 
 def figure_bytes() -> bytes:
     """Draw the README's figure from the recorded run with the most seeds."""
-    from ntkd_lib.figures.ntkd_classification import HEADLINE, draw_headline
-    from ntkd_lib.figures.publish import svg_bytes
+    from ntkd_lib.show.ntkd_classification import HEADLINE, draw_headline
+    from ntkd_lib.show.publish import svg_bytes
 
     runs = [run.metrics for run in recorded_runs().values() if run.metrics.keys() >= HEADLINE.keys()]
     if not runs:

@@ -17,10 +17,10 @@ def metric_problems(seal: Seal, layout: Layout, target: Target) -> Iterator[str]
     """Compare published metrics with those that the summary makes of the records."""
     path = layout.evidence(seal.notebook)
     published = load_evidence(path).metrics if path.exists() else {}
-    derive = metrics_of(target.notebook.experiment)
+    derive = metrics_of(target.notebook.chapter)
     if derive is None:
         if published:
-            yield f"metrics cannot be derived again: {target.notebook.experiment} has no metrics(run)"
+            yield f"metrics cannot be derived again: {target.notebook.chapter} has no metrics(run)"
         return
     with one_thread(), torch_on_one_thread():  # as in the notebook's own process
         derived = derive(_stored_run(target, layout))
@@ -29,10 +29,10 @@ def metric_problems(seal: Seal, layout: Layout, target: Target) -> Iterator[str]
             yield f"metric {name} is not what its records give"
 
 
-def metrics_of(experiment: str) -> Callable[[object], Mapping[str, Metric]] | None:
-    """Find the function that makes an experiment's metrics of a run."""
+def metrics_of(chapter: str) -> Callable[[object], Mapping[str, Metric]] | None:
+    """Find the function that makes a chapter's metrics of a run."""
     for name in ("metrics", "summary"):
-        module = f"{experiment}.{name}"
+        module = f"{chapter}.{name}"
         if importlib.util.find_spec(module) is not None:
             found = getattr(importlib.import_module(module), "metrics", None)
             if found is not None:
@@ -41,10 +41,10 @@ def metrics_of(experiment: str) -> Callable[[object], Mapping[str, Metric]] | No
 
 
 def _stored_run(target: Target, layout: Layout) -> object:
-    from ntkd_lib.experiments.notebook import Run
+    from ntkd_lib.chapters.run import Run
 
     store = CellStore(cell_root())
     cells = plan_cells(target.notebook, target.parameters)
     keys = cell_keys(cells)
     records = {cell.name: store.load(keys[cell.name]) for cell in cells}
-    return Run(target.name, target.parameters, records, {}, layout, {})
+    return Run(target.name, target.parameters, records, {}, layout, {}, tuple(cells))

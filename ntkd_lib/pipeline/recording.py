@@ -20,7 +20,7 @@ from ntkd_lib.pipeline.notebooks import all_notebooks, find_notebook
 def find_protocol(notebook: str, name: str | None) -> Protocol:
     """Find a protocol of a notebook by name; the name may be left out if there is only one."""
     source = find_notebook(notebook)
-    known = protocols_of(source.experiment)
+    known = protocols_of(source.chapter)
     if not known:
         raise PipelineError(f"notebook {source.name} has no recorded protocol")
     if name is None and len(known) == 1:
@@ -60,7 +60,7 @@ def list_protocols(notebook: str | None) -> list[str]:
     sources = [find_notebook(notebook)] if notebook else all_notebooks()
     book, lines = load_claims(), []
     for source in sources:
-        for protocol in protocols_of(source.experiment).values():
+        for protocol in protocols_of(source.chapter).values():
             lines += [f"{source.name[:2]} {protocol.name}: {_state(protocol, book)}"]
     return lines or ["no recorded protocol"]
 

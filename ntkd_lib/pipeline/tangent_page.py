@@ -7,9 +7,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ntkd_lib.figures.html import raw_block
-from ntkd_lib.figures.publish import show
-from ntkd_lib.figures.tangent_kernel import (
+from ntkd_lib.lab.layout import Layout, results_root
+from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.pages import FIGURE_FORMS, figure_table
+from ntkd_lib.show.html import raw_block
+from ntkd_lib.show.publish import show
+from ntkd_lib.show.tangent_kernel import (
     benchmark_frame,
     checks_table,
     draw_growth,
@@ -17,9 +20,6 @@ from ntkd_lib.figures.tangent_kernel import (
     peer_table,
     sweep_tables,
 )
-from ntkd_lib.lab.layout import Layout, results_root
-from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.pages import FIGURE_FORMS, figure_table
 
 PAGE = "tangent_kernel"
 FIGURES = {"time": "seconds", "memory": "mebibytes"}

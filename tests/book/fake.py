@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from ntkd_lib.experiments.scoreboard.summary import verdict_counts
-from ntkd_lib.figures.claims import claim_box, count_table
-from ntkd_lib.figures.publish import show
-from ntkd_lib.figures.scoreboard import counts_words, draw_counts, paper_table
+from ntkd_lib.chapters.scoreboard.summary import verdict_counts
 from ntkd_lib.lab.evidence import DataState, Evidence, Metric, save_evidence
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.outcome import all_verdicts
+from ntkd_lib.show.claims import claim_box, count_table
+from ntkd_lib.show.publish import show
+from ntkd_lib.show.scoreboard import counts_words, draw_counts, paper_table
 from tests.setup.project import ROOT, copy_book
 
 CHAPTER, SCOREBOARD = "01_ntkd_classification", "00_scoreboard"
@@ -35,7 +35,7 @@ def copy_project(root):
     (root / "notebooks").mkdir()
     for name in (CHAPTER, SCOREBOARD):
         package = "scoreboard" if name == SCOREBOARD else "ntkd_classification"
-        header = f"# ---\n# jupyter: {{ntkd: {{experiment: ntkd_lib.experiments.{package}}}}}\n# ---\n"
+        header = f"# ---\n# jupyter: {{ntkd: {{chapter: ntkd_lib.chapters.{package}}}}}\n# ---\n"
         (root / "notebooks" / f"{name}.py").write_text(header)
 
 

@@ -196,7 +196,7 @@ def test_a_warning_keeps_the_earlier_book(own):
 
 
 def test_a_notebook_outside_the_contents_is_refused(own):
-    (own / "project/notebooks/08_more.py").write_text("# ---\n# jupyter: {ntkd: {experiment: a.b}}\n# ---\n")
+    (own / "project/notebooks/08_more.py").write_text("# ---\n# jupyter: {ntkd: {chapter: a.b}}\n# ---\n")
     with pytest.raises(BookError, match=r"^notebook 08_more is not in _toc.yml; add it there$"):
         build_book(fake.TIER)
 

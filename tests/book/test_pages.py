@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from ntkd_lib.figures.html import Html
 from ntkd_lib.lab.provenance import joint_origin
 from ntkd_lib.pipeline.pages import (
     chapters_only,
@@ -14,6 +13,7 @@ from ntkd_lib.pipeline.pages import (
     staged_chapter,
     toc_pages,
 )
+from ntkd_lib.show.html import Html
 from tests.book import fake
 
 TOC = {

@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from ntkd_lib.dntk.costs import eigenproblem, network_costs
-from ntkd_lib.dntk.ledger import Clock, Ledger, Work, break_even
-from ntkd_lib.experiments.distilled_ntk.paper_costs import (
+from ntkd_lib.chapters.distilled_ntk.paper_costs import (
     IMAGES,
     RESNET,
     contract_costs,
     even_images,
     paper_ledgers,
 )
+from ntkd_lib.dntk.costs import eigenproblem, network_costs
+from ntkd_lib.dntk.ledger import Clock, Ledger, Work, break_even
 from ntkd_lib.nets.two_convolutions import compact_cnn
 
 AMOUNTS = st.floats(0, 1e6)

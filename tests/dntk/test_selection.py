@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ntkd_lib.chapters.distilled_ntk.streamed import leverage_of
 from ntkd_lib.dntk.selection import (
     cluster_centres,
     farthest_points,
@@ -10,7 +11,6 @@ from ntkd_lib.dntk.selection import (
     pivoted_cholesky,
     sample_by,
 )
-from ntkd_lib.experiments.distilled_ntk.streamed import leverage_of
 
 
 def points(count: int = 40, size: int = 6, seed: int = 0) -> torch.Tensor:

@@ -8,9 +8,9 @@ import nbformat
 import pandas as pd
 import pytest
 
-from ntkd_lib.figures.publish import show
 from ntkd_lib.lab.layout import Layout, tier_layout
 from ntkd_lib.pipeline.book import BookError, build_book
+from ntkd_lib.show.publish import show
 from tests.book.check import check_site
 from tests.book.fake import TIER
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ntkd_lib.experiments.nint_speedup.methods import METHODS
+from ntkd_lib.chapters.nint_speedup.methods import METHODS
 from ntkd_lib.inr.clock import Clock
 from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.samplers.base import Sampler, largest

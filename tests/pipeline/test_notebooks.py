@@ -19,7 +19,7 @@ from ntkd_lib.pipeline.scrub import machine_places, scrub, without_machine
 from ntkd_lib.pipeline.workbench import stage_folder
 from tests.pipeline.toy import NAME, NOTEBOOK
 
-HEADER = "# ---\n# jupyter: {ntkd: {experiment: toy_lab}}\n# ---\n"
+HEADER = "# ---\n# jupyter: {ntkd: {chapter: toy_lab}}\n# ---\n"
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def test_a_project_without_notebooks_says_so(folder):
     [
         ("", "has no jupytext header"),
         ("# ---\n# jupyter: {}\n", "has no jupytext header"),
-        ("# ---\n# jupyter: {}\n# ---\n", "names no experiment"),
+        ("# ---\n# jupyter: {}\n# ---\n", "names no chapter"),
         ("# ---\n# jupyter: [\n# ---\n", "has a header that is not YAML"),
-        ("# ---\n# jupyter: {ntkd: {experiment: 'os; x'}}\n# ---\n", "names no experiment"),
+        ("# ---\n# jupyter: {ntkd: {chapter: 'os; x'}}\n# ---\n", "names no chapter"),
     ],
 )
 def test_a_bad_header_is_refused(folder, text, problem):
@@ -75,11 +75,9 @@ def test_a_bad_header_is_refused(folder, text, problem):
         read_header(folder / "01_a.py")
 
 
-def test_a_missing_experiment_is_named(folder):
+def test_a_missing_chapter_is_named(folder):
     (folder / "01_a.py").write_text(HEADER.replace("toy_lab", "no_such_lab"))
-    with pytest.raises(
-        PipelineError, match=r"the experiment no_such_lab, but there is no module no_such_lab$"
-    ):
+    with pytest.raises(PipelineError, match=r"the chapter no_such_lab, but there is no module no_such_lab$"):
         parameters_model(find_notebook("01"))
 
 

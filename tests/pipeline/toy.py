@@ -20,7 +20,7 @@ NOTEBOOK = """\
 #     language: python
 #     name: python3
 #   ntkd:
-#     experiment: toy_lab
+#     chapter: toy_lab
 # ---
 
 # %% [markdown]
@@ -35,7 +35,7 @@ title = "toy"
 fault = ""
 
 # %%
-from ntkd_lib.experiments.notebook import open_run
+from ntkd_lib.chapters.run import open_run
 from toy_lab.summary import metrics, show
 
 run = open_run("90_toy", globals())

@@ -1,0 +1,71 @@
+"""The energy table of notebook 02: multiply-adds counted on our networks, the paper's capture energies."""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+
+from ntkd_lib.chapters.ntkd_segmentation.teacher import build_teacher
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.nets.unet import UNet
+from ntkd_lib.optics.energy import (
+    LENS_CAPTURE,
+    OPTICAL_CAPTURE,
+    Budget,
+    cascade_macs,
+    count_macs,
+    saving,
+)
+from ntkd_lib.optics.segmentation import carvana_student
+
+HEIGHT, WIDTH = 160, 240
+PAPER = (
+    Budget("paper: hybrid", 65.0, OPTICAL_CAPTURE),
+    Budget("paper: compact digital twin", 239.0, LENS_CAPTURE),
+    Budget("paper: U-Net", 65_900.0, LENS_CAPTURE),
+)
+
+
+def budgets(height: int = HEIGHT, width: int = WIDTH) -> dict[str, Budget]:
+    """Count the work of our systems, an image."""
+    student = carvana_student()
+    read_out = student.front(torch.zeros(1, 3, height, width)).shape[1:]
+    back = count_macs(student.back, tuple(read_out))
+    optics = cascade_macs(student.front, height, width)
+    shape = (3, height, width)
+    unet = count_macs(UNet(width=64), shape)
+    return {
+        "hybrid": Budget("hybrid", back, OPTICAL_CAPTURE),
+        "layers": Budget("digital twin, layer by layer", back + optics["layers"], LENS_CAPTURE),
+        "merged": Budget("digital twin, depths merged", back + optics["merged"], LENS_CAPTURE),
+        "binned": Budget("digital twin, merged and binned", back + optics["binned"], LENS_CAPTURE),
+        "teacher": Budget("teacher", count_macs(build_teacher(), shape), LENS_CAPTURE),
+        "unet": Budget("U-Net of 64 filters, full resolution", unet, LENS_CAPTURE),
+    }
+
+
+def table() -> pd.DataFrame:
+    """List our systems and the paper's."""
+    ours = budgets()
+    rows = [_row(b, ours["hybrid"]) for b in ours.values()] + [_row(b, PAPER[0]) for b in PAPER]
+    return pd.DataFrame(rows)
+
+
+def _row(budget: Budget, hybrid: Budget) -> dict[str, object]:
+    return {
+        "system": budget.system,
+        "macs": budget.macs,
+        "compute": budget.compute,
+        "capture": budget.capture,
+        "total": budget.total,
+        "saving": saving(hybrid, budget),
+        "ratio": budget.compute / hybrid.compute,
+    }
+
+
+def metric(run: Run) -> dict[str, Metric]:
+    """Give the metric of the energy claim: the hybrid against its twin, computed layer by layer."""
+    counted = budgets()
+    value = saving(counted["hybrid"], counted["layers"])
+    return {"ntkd.carvana.energy.saving": Metric(seeds=[0], values=[value], data=[run.parameters.data])}

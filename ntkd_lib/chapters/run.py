@@ -1,0 +1,150 @@
+"""What a notebook opens with: validated parameters, its cells' records, and the place of its results."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from ntkd_lib.chapters.plans import with_needs
+from ntkd_lib.data.registry import Located, locate
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.digest import digest_json
+from ntkd_lib.lab.evidence import DataState, Evidence, Metric, save_evidence
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.frame import frame
+from ntkd_lib.lab.layout import (
+    WORKBENCH,
+    Layout,
+    build_root,
+    cell_root,
+    draft_layout,
+    run_layout,
+    tier_layout,
+)
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.parameters import Parameters, changed_from_tier, chapter_of, from_namespace
+from ntkd_lib.lab.provenance import joint_origin, snapshot
+from ntkd_lib.lab.store import CellStore
+from ntkd_lib.lab.work import Data, Work
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a notebook.
+
+    Attributes:
+        notebook: Full name, such as ``01_ntkd_classification``.
+        parameters: Validated parameters.
+        records: Record of each cell of the plan, by cell name.
+        located: Data sets that the cells read, by name.
+        layout: Where its results go.
+        changed: (tier's value, value) of each parameter that differs from the tier's.
+        cells: The plan, with all that its cells need.
+    """
+
+    notebook: str
+    parameters: Parameters
+    records: Mapping[str, Record] = field(repr=False)
+    located: Mapping[str, Located]
+    layout: Layout
+    changed: Mapping[str, tuple[Any, Any]]
+    cells: tuple[Cell, ...] = field(default=(), repr=False)
+
+    def frame(self, work: Work) -> pd.DataFrame:
+        """List the cells of one work function: labels, values, seconds and key of each."""
+        return frame(self.cells, self.records, work)
+
+    def record(self, cell: Cell) -> Record:
+        """Return the record of a cell, described as in the plan."""
+        return self.records[cell.name]
+
+    @property
+    def standard(self) -> bool:
+        """Whether every parameter is the tier's own."""
+        return not self.changed
+
+    def holds(self, metrics: Mapping[str, Metric]) -> bool:
+        """Say whether every metric names cells of this run alone."""
+        keys = {record.key for record in self.records.values()}
+        return all(keys.issuperset(metric.cells) for metric in metrics.values())
+
+    def publish(self, metrics: Mapping[str, Metric]) -> Evidence:
+        """Write what was measured, for claims, the scoreboard and whoever checks it."""
+        defined = load_claims().metrics
+        evidence = Evidence(
+            notebook=self.notebook,
+            tier=self.parameters.tier,
+            standard=self.standard,
+            changed={name: list(pair) for name, pair in self.changed.items()},
+            parameters=self.parameters.model_dump(mode="json"),
+            metrics=dict(metrics),
+            definitions={name: defined[name].digest for name in metrics if name in defined},
+            data={name: _state(place) for name, place in self.located.items()},
+            provenance=self._provenance(),
+        )
+        save_evidence(self.layout.evidence(self.notebook), evidence)
+        return evidence
+
+    def _provenance(self) -> dict[str, Any]:
+        """Describe where the cells were made, and below `page` where the notebook was executed."""
+        command = ["ntkd", "run", self.notebook, "--tier", self.parameters.tier]
+        changes = {name: json.dumps(pair[1], ensure_ascii=False) for name, pair in self.changed.items()}
+        command += [word for name, value in changes.items() for word in ("-p", f"{name}={value}")]
+        costs = [record.provenance for record in self.records.values()]
+        page = snapshot(command)
+        return {
+            **page,
+            **joint_origin(costs),
+            "page": page,
+            "cells": len(costs),
+            "seconds": round(sum(cost["seconds"] for cost in costs), 3),
+            "peak_memory_mib": max((cost["peak_memory_mib"] for cost in costs), default=0.0),
+            "seeds": list(getattr(self.parameters, "all_seeds", [])),
+        }
+
+
+def open_run(notebook: str, namespace: Mapping[str, Any]) -> Run:
+    """Validate a notebook's parameters and bring all its records into the store."""
+    keep_freed_memory()
+    chapter = chapter_of(notebook)
+    model = importlib.import_module(f"{chapter}.parameters").PARAMETERS
+    parameters = from_namespace(model, notebook, namespace)
+    cells = planned_cells(importlib.import_module(f"{chapter}.plan").plan, parameters)
+    records = run_cells(cells, CellStore(cell_root())) if cells else {}
+    changed = changed_from_tier(parameters, notebook)
+    located = {name: locate(name) for name in sorted({name for cell in cells for name in cell.data})}
+    layout = _layout(notebook, parameters, changed)
+    return Run(notebook, parameters, records, located, layout, changed, tuple(cells))
+
+
+def planned_cells(plan: Callable[..., list[Cell]], parameters: Parameters) -> list[Cell]:
+    """List the cells of a run and all that they need, each once and after its needs."""
+    if len(inspect.signature(plan).parameters) == 1:
+        return plan(parameters)
+    return with_needs(plan(parameters, locate_data(*parameters.datasets)))
+
+
+def locate_data(*names: str) -> dict[str, Data]:
+    """Locate data sets, for a plan."""
+    places = {name: locate(name) for name in names}
+    return {name: Data(name, place.sha256, place.kind) for name, place in places.items()}
+
+
+def _layout(notebook: str, parameters: Parameters, changed: Mapping[str, Any]) -> Layout:
+    """Place a run's results: what no runner checks and seals (Jupyter, papermill) is a draft."""
+    digest = digest_json(parameters.model_dump(mode="json"))
+    if os.environ.get(WORKBENCH) != str(build_root()):
+        return draft_layout(notebook, digest)
+    return run_layout(notebook, digest) if changed else tier_layout(parameters.tier)
+
+
+def _state(located: Located) -> DataState:
+    return DataState(kind=located.kind, sha256=located.sha256, source=located.source)

@@ -1,0 +1,12 @@
+"""Plan of the scoreboard: no cells of work."""
+
+from __future__ import annotations
+
+from ntkd_lib.chapters.scoreboard.parameters import ScoreboardParameters
+from ntkd_lib.lab.cells import Cell
+
+
+def plan(parameters: ScoreboardParameters) -> list[Cell]:
+    """Plan nothing: the scoreboard only reads what the other notebooks left."""
+    del parameters
+    return []

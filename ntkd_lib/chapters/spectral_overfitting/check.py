@@ -1,0 +1,52 @@
+"""Independent checks at the end of notebook 05: another way to the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.kernel_ridge import KernelRidge
+
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.chapters.spectral_overfitting.detection import HARM, area, grid_points
+from ntkd_lib.chapters.spectral_overfitting.problems import Problem, draw
+from ntkd_lib.spectral.student import SpectralStudent
+
+ROWS, TEST = 150, 100
+
+
+def ridge_difference() -> float:
+    """Compare a spectral student's predictions with scikit-learn's kernel ridge regression.
+
+    scikit-learn's is not centred, so the kernel is centred by hand and the mean added.
+    """
+    sample = draw(Problem(), ROWS, TEST, 0, seed=99)
+    student = SpectralStudent().fit(sample.x, sample.y)
+    kernel = student.fit_.basis.kernel
+    gram, cross = kernel(sample.x, sample.x), kernel(sample.x_test, sample.x)
+    middle = np.eye(ROWS) - 1 / ROWS
+    ridge = KernelRidge(alpha=student.fit_.ridge, kernel="precomputed")
+    ridge.fit(middle @ gram @ middle, sample.y - sample.y.mean())
+    guess = ridge.predict((cross - gram.mean(axis=0)) @ middle) + sample.y.mean()
+    return float(np.abs(guess - student.predict(sample.x_test)).max())
+
+
+def effective_difference() -> float:
+    """Compare the trace of the hat matrix by eigenvalues with the one by solving."""
+    sample = draw(Problem(), ROWS, TEST, 0, seed=99)
+    student = SpectralStudent().fit(sample.x, sample.y)
+    gram = student.fit_.basis.kernel(sample.x, sample.x)
+    middle = np.eye(ROWS) - 1 / ROWS
+    centred = middle @ gram @ middle
+    hat = np.linalg.solve(centred + student.fit_.ridge * np.eye(ROWS), centred)
+    return float(abs(np.trace(hat) - student.effective_parameters_))
+
+
+def rank_area(run: Run) -> tuple[float, float]:
+    """Count the area under the ROC curve of z pair by pair, for the first seed."""
+    points = grid_points(run)
+    points = points[points["seed"] == run.parameters.all_seeds[0]]
+    harmful = points["risk"] > HARM * points.groupby(["rows", "setting", "network"])["risk"].cummin()
+    bad, good = (points.loc[kind, "z"].to_numpy() for kind in (harmful, ~harmful))
+    if not (len(bad) and len(good)):
+        return 0.5, 0.5
+    above = (bad[:, None] > good).mean() + (bad[:, None] == good).mean() / 2
+    return float(above), area(points, "z", "harmful")

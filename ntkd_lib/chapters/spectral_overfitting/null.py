@@ -1,0 +1,73 @@
+"""Cells of the matched null: the test's level where all that it assumes holds, and its power there."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from ntkd_lib.chapters.spectral_overfitting.problems import INPUTS, SCALE
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.spectral.basis import Basis, eigenbasis
+from ntkd_lib.spectral.kernels import gaussian_kernels
+from ntkd_lib.spectral.modes import relevant_dimension
+from ntkd_lib.spectral.optimism import tail_statistic
+from ntkd_lib.spectral.stacked import squared_error, stacked_nets, train_stacked
+
+KSTAR, NOISE, WIDTHS, EPOCHS, RATE = 30, 1.0, (64, 32), 150, 3e-3
+
+
+def matched_null(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+    """Draw targets from the kernel's own Gaussian process, cut at a known mode, and test networks.
+
+    Args:
+        arguments: ``seed``, ``rows``, ``replicates``.
+
+    Returns:
+        Arrays of one statistic a replicate. ``independent``: the network saw the same target with other
+        noise, cut and noise level known, so that the statistic is standard normal; ``estimated``: the same
+        with both estimated from the labels; ``own``: the network saw the tested noise.
+    """
+    del needs
+    seed, rows, count = (arguments[name] for name in ("seed", "rows", "replicates"))
+    deterministic(seed)
+    rng = np.random.default_rng(derive_seed("null", seed))
+    x = rng.standard_normal((rows, INPUTS))
+    basis = eigenbasis(gaussian_kernels(x, (1.0,))[0], x)
+    targets = _targets(basis, rng, count)
+    tested, other = (targets + NOISE * rng.standard_normal((rows, count)) for _ in range(2))
+    labels = basis.coefficients(tested - tested.mean(axis=0))
+    independent, own = (_fitted(basis, x, seen, seed) for seen in (other, tested))
+    return CellResult(
+        {"kstar": KSTAR},
+        {
+            "independent": _statistics(independent, labels, estimated=False),
+            "estimated": _statistics(independent, labels, estimated=True),
+            "own": _statistics(own, labels, estimated=False),
+        },
+    )
+
+
+def _targets(basis: Basis, rng: np.random.Generator, count: int) -> np.ndarray:
+    weights = np.sqrt(basis.values[:KSTAR, None]) * rng.standard_normal((KSTAR, count))
+    drawn = basis.vectors[:, :KSTAR] @ weights
+    return drawn * SCALE / drawn.std(axis=0)
+
+
+def _fitted(basis: Basis, x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+    """Train one network a column of labels and expand what it fits."""
+    count = y.shape[1]
+    nets = stacked_nets(INPUTS, WIDTHS, 1, [derive_seed("null-net", seed, i) for i in range(count)])
+    inputs = torch.tensor(x, dtype=torch.float32).expand(count, *x.shape)
+    labels = torch.tensor(y.T / SCALE, dtype=torch.float32)
+    train_stacked(nets, squared_error(labels, torch.ones_like(labels)), inputs, EPOCHS, lr=RATE)
+    with torch.no_grad():
+        fitted = SCALE * nets(inputs)[:, :, 0].double().numpy().T
+    return basis.coefficients(fitted - fitted.mean(axis=0))
+
+
+def _statistics(fitted: np.ndarray, labels: np.ndarray, *, estimated: bool) -> np.ndarray:
+    cuts = [relevant_dimension(b) if estimated else (KSTAR, NOISE) for b in labels.T]
+    pairs = zip(fitted.T, labels.T, cuts, strict=True)
+    return np.array([float(tail_statistic(a, b, *cut)) for a, b, cut in pairs])

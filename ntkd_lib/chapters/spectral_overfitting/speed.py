@@ -1,0 +1,74 @@
+"""Cells that time stacked training against training one network after another."""
+
+import time
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ntkd_lib.chapters.spectral_overfitting.networks import NETWORKS
+from ntkd_lib.chapters.spectral_overfitting.problems import INPUTS
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.spectral.stacked import squared_error, stacked_nets, train_stacked
+
+ROUNDS, RATE = 3, 3e-3
+
+
+def compare(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+    """Time a few epochs of each network, stacked and one by one, in turn.
+
+    Args:
+        arguments: ``rows``, ``replicates``, ``epochs``.
+
+    Returns:
+        ``rows``: for each network its name and the processor seconds of both ways, the least of three.
+    """
+    del needs
+    deterministic(0)
+    torch.set_flush_denormal(True)
+    keep_freed_memory()
+    x = torch.randn(arguments["replicates"], arguments["rows"], INPUTS)
+    y = torch.randn(arguments["replicates"], arguments["rows"])
+    rows = []
+    for network in NETWORKS.values():
+        ways = {"loop": _loop, "stacked": _stacked}
+        times = {
+            name: min(_timed(way, network.widths, x, y, arguments["epochs"]) for _ in range(ROUNDS))
+            for name, way in ways.items()
+        }
+        rows.append({"network": network.name, **times})
+    return CellResult({"rows": rows})
+
+
+def _timed(way: Any, widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> float:
+    start = time.process_time()
+    way(widths, x, y, epochs)
+    return time.process_time() - start
+
+
+def _stacked(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None:
+    nets = stacked_nets(INPUTS, widths, 1, range(len(x)))
+    train_stacked(nets, squared_error(y, torch.ones_like(y)), x, epochs, lr=RATE)
+
+
+def _loop(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None:
+    """Train ordinary modules with the ordinary optimiser, in its fastest form."""
+    for inputs, targets in zip(x, y, strict=True):
+        net = ordinary(widths)
+        optimiser = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
+        for _ in range(epochs):
+            optimiser.zero_grad()
+            (net(inputs)[:, 0] - targets).square().mean().backward()
+            optimiser.step()
+
+
+def ordinary(widths: tuple[int, ...]) -> nn.Sequential:
+    """Make a network of PyTorch's own layers."""
+    sizes = [INPUTS, *widths, 1]
+    layers = [nn.Linear(before, after) for before, after in pairwise(sizes)]
+    between = [part for layer in layers[:-1] for part in (layer, nn.ReLU())]
+    return nn.Sequential(*between, layers[-1])

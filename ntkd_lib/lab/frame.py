@@ -1,0 +1,76 @@
+"""Records as one tidy frame, and the statistics that every chapter takes of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.statistics import interval_ends
+from ntkd_lib.lab.work import Work
+
+
+def frame(cells: Iterable[Cell], records: Mapping[str, Record], of: Work) -> pd.DataFrame:
+    """List the cells of one work: labels, values, `seconds`, and `cell`, the key of the record."""
+    return pd.DataFrame([_row(cell, records[cell.name]) for cell in cells if cell.work == of.path])
+
+
+def _row(cell: Cell, record: Record) -> dict[str, object]:
+    twice = cell.labels.keys() & record.values.keys()
+    if twice:
+        raise ValueError(f"cell {cell.name}: {sorted(twice)[0]!r} is a label and a value; rename the value")
+    return {
+        **cell.labels,
+        **record.values,
+        "seconds": record.provenance["seconds"],
+        "cell": record.key,
+    }
+
+
+def summarise(table: pd.DataFrame, value: str, by: Sequence[str]) -> pd.DataFrame:
+    """Average over seeds: mean, 95 % interval (Student's t), standard deviation and seeds per group."""
+    rows = [
+        {**dict(zip(by, names, strict=True)), **_summary(part[value])}
+        for names, part in table.groupby(list(by), sort=False, dropna=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _summary(values: pd.Series) -> dict[str, float]:
+    low, high = interval_ends(list(values))
+    std = values.std(ddof=1) if len(values) > 1 else np.nan
+    return {"mean": values.mean(), "low": low, "high": high, "std": std, "seeds": len(values)}
+
+
+def paired(
+    table: pd.DataFrame,
+    value: str,
+    pairs: Sequence[tuple[str, str]],
+    of: str = "method",
+    within: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Compare two arms seed by seed: a summary per pair (and group of `within`), `smallest` and `wins`."""
+    wide = table.pivot_table(index=[*within, "seed"], columns=of, values=value)
+    gaps = [
+        (wide[a] - wide[b]).dropna().rename("gap").reset_index().assign(greater=a, less=b)
+        for a, b in pairs
+        if {a, b} <= set(wide.columns)
+    ]
+    joint = pd.concat(gaps, ignore_index=True)
+    by = [*within, "greater", "less"]
+    grouped = joint.groupby(by, sort=False)["gap"]
+    extra = grouped.agg(smallest="min", wins=lambda part: int((part > 0).sum())).reset_index()
+    return summarise(joint, "gap", by).merge(extra, on=by)
+
+
+def metric(table: pd.DataFrame, value: str) -> Metric:
+    """Make a metric of one row per seed: values, plateaus if there are any, data sets and cells."""
+    plateaus = [bool(state) for state in table["converged"]] if "converged" in table else None
+    return Metric(
+        seeds=[int(seed) for seed in table["seed"]],
+        values=[float(number) for number in table[value]],
+        converged=plateaus,
+        data=sorted(set(table["data"])),
+        cells=list(table["cell"]),
+    )

@@ -1,0 +1,123 @@
+"""Searches: what trials of a method draw from, and what a chapter declares for `ntkd search`."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from scipy.stats import qmc
+
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.work import Data
+
+Range = tuple[float, float, Literal["log", "linear"]]
+RunCells = Callable[[Iterable[Cell]], list[Record]]
+
+
+@dataclass(frozen=True)
+class Search:
+    """A recorded search of a chapter.
+
+    Attributes:
+        name: name of its file under `results/searches`, without the ending.
+        data: data sets that it reads; the real ones are needed.
+        conduct: runs the trials on the located data and returns what is recorded: `trials`, `budget`,
+            `space` and what else the chapter reads of it.
+    """
+
+    name: str
+    data: tuple[str, ...]
+    conduct: Callable[[Mapping[str, Data], RunCells], Mapping[str, Any]]
+
+
+@runtime_checkable
+class Searched(Protocol):
+    """A method that a search may have tried."""
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+
+    @property
+    def label(self) -> str:
+        """What tables call it."""
+
+    @property
+    def space(self) -> Mapping[str, Range] | None:
+        """What its search draws from; None for a method that takes another one's settings."""
+
+
+def run_trials(
+    methods: Iterable[Searched],
+    trials: int,
+    seeds: Iterable[int],
+    settings: Callable[[Any, int], Mapping[str, float]],
+    cell: Callable[[Any, int, Mapping[str, float]], Cell],
+    run: RunCells,
+) -> list[dict[str, Any]]:
+    """Run the same number of trials per method that has a space; no test data are read.
+
+    Args:
+        settings: settings of a method's trial by number.
+        cell: cell of a method with a seed and settings, whose record has `validation`.
+        run: runs cells.
+
+    Returns:
+        One row per method and trial: settings, validation score and seconds per seed.
+    """
+    seeds = list(seeds)
+    points = [(m, settings(m, trial)) for m in methods if m.space is not None for trial in range(trials)]
+    cells = [[cell(method, seed, drawn) for seed in seeds] for method, drawn in points]
+    records = iter(run([one for group in cells for one in group]))
+    rows = []
+    for (method, drawn), group in zip(points, cells, strict=True):
+        own = [next(records) for _ in group]
+        rows.append(
+            {
+                "method": method.name,
+                "settings": dict(drawn),
+                "validation": [record.values["validation"] for record in own],
+                "seconds": [record.provenance["seconds"] for record in own],
+            }
+        )
+    return rows
+
+
+def spaces(methods: Iterable[Searched]) -> dict[str, dict[str, Range]]:
+    """Collect the spaces of the methods that have one, by name."""
+    return {method.name: dict(method.space) for method in methods if method.space is not None}
+
+
+def space_rows(methods: Iterable[Searched]) -> list[tuple[str, str]]:
+    """Write what searches draw from, methods of one space together.
+
+    >>> from types import SimpleNamespace
+    >>> space_rows([SimpleNamespace(name=n, label=n, space={"lr": (0.1, 1, "log")}) for n in "ab"])
+    [('a; b', 'lr 0.1 to 1 (log)')]
+    """
+    labels: dict[str, list[str]] = {}
+    for method in methods:
+        if method.space:
+            words = (
+                f"{name} {low:g} to {high:g} ({scale})" for name, (low, high, scale) in method.space.items()
+            )
+            labels.setdefault(", ".join(words), []).append(method.label)
+    return [("; ".join(names), words) for words, names in labels.items()]
+
+
+def draw(
+    space: Mapping[str, Range], seed: int, trial: int, *, points: int, dimensions: int | None = None
+) -> dict[str, float]:
+    """Draw the settings of a trial: a point of a scrambled Sobol sequence, which covers a space evenly."""
+    point = qmc.Sobol(dimensions or len(space), rng=seed).random(points)[trial]
+    pairs = zip(space.items(), point[: len(space)], strict=True)
+    return {name: place(bounds, share) for (name, bounds), share in pairs}
+
+
+def place(bounds: Range, share: float) -> float:
+    """Compute the value at a share of a range, rounded to three significant digits."""
+    low, high, scale = bounds
+    if scale == "log":
+        low, high = math.log(low), math.log(high)
+    value = low + share * (high - low)
+    return float(f"{math.exp(value) if scale == 'log' else value:.3g}")

@@ -1,0 +1,209 @@
+"""Claim tables: the paper's number, ours, and the verdict, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ntkd_lib.lab.claims import Claim, load_claims
+from ntkd_lib.lab.evidence import Evidence, collect_evidence
+from ntkd_lib.lab.statistics import coverage
+from ntkd_lib.lab.verdicts import Verdict, judge
+from ntkd_lib.show.controls import without_method
+from ntkd_lib.show.html import Html, element, join, table
+from ntkd_lib.show.numbers import NO_BREAK, NONE, OUTCOME_SIGNS, SIGNS, ends, format_value, number
+from ntkd_lib.show.style import OUTCOMES
+
+SCOREBOARD = "00_scoreboard"
+PAPERS = {
+    "ntkd": "NTKD: neural tangent knowledge distillation",
+    "koopman": "Koopman models by distillation",
+    "spectral": "Spectral knowledge distillation",
+    "dntk": "DNTK: the distilled neural tangent kernel",
+    "nint": "NINT: NTK-guided implicit neural teaching",
+    "ours": "Our own controls",
+}
+
+
+def _paper_digits(value: float) -> int | None:
+    shown = f"{value:g}"
+    return len(shown.partition(".")[2]) if "e" not in shown else None
+
+
+def paper_value(claim: Claim) -> str:
+    """Write the paper's number as the paper gives it, with its spread."""
+    if claim.value is None:
+        return NONE
+    digits = _paper_digits(claim.value)
+    text = format_value(claim.value, claim.unit, digits)
+    if not claim.spread:
+        return text
+    plain, spread = (number(x, claim.unit, _paper_digits(x)) for x in (claim.value, claim.spread))
+    return text.replace(plain, f"{plain}{NO_BREAK}±{NO_BREAK}{spread}", 1)
+
+
+def our_value(verdict: Verdict, *, deciding: bool = True) -> Html:
+    """Write our number with its 95 % interval by Student's t, its seeds, and the interval that decides."""
+    if verdict.value is None:
+        return Html(NONE)
+    unit, lines = verdict.claim.unit, []
+    value = element("span", format_value(verdict.value, unit), class_="ntkd-number")
+    if verdict.printed_interval is not None:
+        lines.append(element("span", ends(verdict.printed_interval, unit), class_="ntkd-interval"))
+    if verdict.seeds > 1:
+        lines.append(element("span", f"{verdict.seeds} seeds", class_="ntkd-small"))
+    if deciding and verdict.printed_interval is not None and verdict.interval is not None:
+        words = f"deciding bootstrap: {ends(verdict.interval, unit)}, covers"
+        lines.append(
+            element("span", words, f" {coverage(verdict.seeds, 'bootstrap'):.0f} %", class_="ntkd-small")
+        )
+    return join([value, *lines])
+
+
+def badge(verdict: Verdict) -> Html:
+    """Show a verdict by sign, word and colour, with its qualifier and reason."""
+    name = verdict.status.replace(" ", "-")
+    sign = element("span", SIGNS[verdict.status], aria_hidden="true")
+    shown = element("span", sign, " ", verdict.status, class_=f"ntkd-badge ntkd-{name}")
+    side = f"our value lies {verdict.side}" if verdict.side else ""
+    words = [word for word in (verdict.qualifier, side, verdict.reason) if word]
+    return join([shown, *(element("span", word, class_="ntkd-small") for word in words)])
+
+
+def statement(claim: Claim) -> Html:
+    """Write a claim in words, with its place in the paper and its name; struck out once superseded."""
+    place = element("span", f"{claim.where} · ", element("code", claim.id), class_="ntkd-small")
+    if claim.replacement is None:
+        return join([element("span", claim.claim.strip(), class_="ntkd-claim"), place])
+    name = claim.replacement.id
+    link = element("a", name, href=f"{SCOREBOARD}.html#claim-{name}")
+    why = element("span", "superseded by ", link, f": {claim.replacement.note}", class_="ntkd-small")
+    return join([element("del", claim.claim.strip(), class_="ntkd-claim"), place, why])
+
+
+def _judged(evidences: Sequence[Evidence], notebook: str, ids: Sequence[str] | None) -> list[Verdict]:
+    claims = {claim.id: claim for claim in load_claims().claims if claim.notebook == notebook}
+    unknown = [name for name in ids or () if name not in claims]
+    if unknown:
+        raise ValueError(f"claim {unknown[0]!r} is not one of notebook {notebook}: {', '.join(claims)}")
+    return [judge(claims[name], evidences) for name in ids or claims]
+
+
+def claim_box(evidence: Evidence, ids: Sequence[str] | None = None) -> Html:
+    """Judge a notebook's claims by what it has just measured, and show them.
+
+    Recorded evidence of longer runs is considered too; each row says which was used.
+    """
+    recorded = [e for e in collect_evidence(evidence.tier) if e.recorded and e.notebook == evidence.notebook]
+    verdicts = _judged([evidence, *recorded], evidence.notebook, ids)
+    return claim_table(verdicts, caption="The claims of this chapter")
+
+
+def claim_table(
+    verdicts: Iterable[Verdict],
+    *,
+    caption: str,
+    chapters: Sequence[str] | None = None,
+    notes: Mapping[str, Html] | None = None,
+) -> Html:
+    """Show verdicts as a table; `notes` stand below their claims, `chapters` asks for links and tiers."""
+    listed = list(verdicts)
+    rows = [
+        _claim_row(verdict, chapters, (notes or {}).get(verdict.claim.id, Html(""))) for verdict in listed
+    ]
+    headers = ["Claim", "Paper", "Ours (95 % interval)", "Verdict"]
+    headers += [] if chapters is None else ["Where"]
+    ids = [f"claim-{verdict.claim.id}" for verdict in listed]
+    return table(headers, rows, caption=caption, row_ids=ids, class_="ntkd-claims")
+
+
+def _claim_row(verdict: Verdict, chapters: Sequence[str] | None, note: Html) -> list[object]:
+    shown = join([badge(verdict), _control_line(verdict), source_line(verdict)])
+    claim = join([statement(verdict.claim), note])
+    row: list[object] = [claim, paper_value(verdict.claim), our_value(verdict), shown]
+    return row if chapters is None else [*row, where_links(verdict.claim, chapters)]
+
+
+def _control_line(verdict: Verdict) -> Html:
+    if verdict.status != "exceeded":
+        return Html("")
+    control = without_method(verdict).replace(NONE, "not measured")
+    return element("span", f"without the method: {control}", class_="ntkd-small")
+
+
+def where_links(claim: Claim, chapters: Sequence[str]) -> Html:
+    """Link a claim to its row and to the provenance in its chapter."""
+    tier = element("span", f"needs tier {claim.tier}", class_="ntkd-small")
+    if claim.notebook not in chapters:
+        return join(
+            [element("span", f"notebook {claim.notebook[:2]}, not built yet", class_="ntkd-small"), tier]
+        )
+    page = f"{claim.notebook}.html"
+    links = [
+        element("a", f"chapter {claim.notebook[:2]}", href=f"{page}#claim-{claim.id}"),
+        element("a", "provenance", href=f"{page}#provenance"),
+    ]
+    return join([element("span", join(links, ", ")), tier])
+
+
+def source_line(verdict: Verdict) -> Html:
+    """Say which run a verdict rests on."""
+    source = verdict.source
+    if source is None:
+        return Html("")
+    words = [
+        "recorded" if source.recorded else "live",
+        f"tier {source.tier}",
+        *([source.device, source.date] if source.recorded else []),
+    ]
+    return element("span", ", ".join(word for word in words if word), class_="ntkd-small")
+
+
+def banner(evidence: Evidence) -> Html:
+    """Warn of stand-in data and of changed parameters."""
+    standins = sorted(name for name, state in evidence.data.items() if state.kind == "standin")
+    notes = []
+    if standins:
+        text = (
+            f"Stand-in data: {', '.join(standins)}. Claims that need the real data are not assessed by this "
+            "run; verdicts marked as recorded rest on runs with the real data."
+        )
+        notes.append(text)
+    if evidence.changed:
+        names = ", ".join(sorted(evidence.changed))
+        notes.append(
+            f"Changed parameters: {names}. Claims are not assessed unless the tier's own values are used."
+        )
+    return join([element("div", note, class_="ntkd-banner", role="note") for note in notes])
+
+
+def count_table(verdicts: Iterable[Verdict]) -> Html:
+    """Count the verdicts for each paper; simulated and proxy ones and superseded claims are counted apart."""
+    listed = list(verdicts)
+    groups = {title: [v for v in listed if v.claim.paper == paper] for paper, title in PAPERS.items()}
+    groups["All"] = listed
+    rows = [
+        (title, *(_count_cell(group, outcome) for outcome in OUTCOMES), _claims_cell(group))
+        for title, group in groups.items()
+    ]
+    headers = ("Paper", *map(_outcome_header, OUTCOMES), "Claims")
+    return table(headers, rows, caption="Verdicts for each paper; ✕: not reproduced", class_="ntkd-counts")
+
+
+def _outcome_header(outcome: str) -> Html:
+    sign = element("span", f"{OUTCOME_SIGNS[outcome]} ", aria_hidden="true")
+    return join([sign, element("span", outcome.capitalize(), class_="ntkd-word")])
+
+
+def _count_cell(verdicts: Iterable[Verdict], outcome: str) -> Html:
+    standing = [verdict for verdict in verdicts if verdict.claim.replacement is None]
+    qualifiers = [verdict.qualifier for verdict in standing if verdict.outcome == outcome]
+    plain = qualifiers.count("") if outcome != "not assessed" else len(qualifiers)
+    apart = [word for word in ("simulated", "proxy") if word in qualifiers and outcome != "not assessed"]
+    lines = [element("span", f"+ {qualifiers.count(word)} {word}", class_="ntkd-small") for word in apart]
+    return join([str(plain), *lines])
+
+
+def _claims_cell(verdicts: Sequence[Verdict]) -> Html:
+    superseded = sum(verdict.claim.replacement is not None for verdict in verdicts)
+    apart = [element("span", f"+ {superseded} superseded", class_="ntkd-small")] if superseded else []
+    return join([str(len(verdicts) - superseded), *apart])

@@ -1,0 +1,53 @@
+"""Tables from frames: a list of columns says what is shown and how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ntkd_lib.show.html import Html, table
+
+MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        header: title.
+        show: format with the row's fields, such as `{mean:.2f} %`, or function of the row.
+    """
+
+    header: str
+    show: str | Callable[[Any], object]
+
+    def text(self, row: Any) -> object:
+        """Format one row; a dash for a missing number."""
+        if callable(self.show):
+            return self.show(row)
+        fields = row._asdict()
+        text = self.show.format(**fields)
+        return DASH if "nan" in text else signed(text)
+
+
+def signed(text: str) -> str:
+    """Write the minus of a negative number as a minus sign, not a hyphen.
+
+    >>> signed("-0.5 to -0.1, by least-squares")
+    '\N{MINUS SIGN}0.5 to \N{MINUS SIGN}0.1, by least-squares'
+    """
+    return re.sub(r"(?<![\w)])-(?=[\d.])", MINUS, text)
+
+
+INTERVAL = Column("95 % interval", "[{low:.2f}, {high:.2f}]")
+
+
+def show_table(frame: pd.DataFrame, columns: Sequence[Column], caption: str) -> Html:
+    """Show a frame as an accessible table, one line per row."""
+    rows = [[column.text(row) for column in columns] for row in frame.itertuples()]
+    return table([column.header for column in columns], rows, caption=caption)

@@ -1,0 +1,81 @@
+"""Controls: what the run of a claim measured without the claim's method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import mean
+from typing import Literal
+
+from ntkd_lib.lab.evidence import Evidence
+from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.show.numbers import NONE, format_value
+
+
+@dataclass(frozen=True)
+class Control:
+    """What is measured without the method, in words, and the metric, difference or ratio that says it."""
+
+    words: str
+    metric: str
+    sign: Literal["", "-", "/"] = ""
+    other: str = ""
+    unit: str = "percent"
+
+    def value(self, run: Evidence | None) -> float | None:
+        """Read the control in the run that a verdict rests on; None if the run has not measured it."""
+        means = [mean(values) for name in (self.metric, self.other) if (values := _values(run, name))]
+        if len(means) < 1 + bool(self.other):
+            return None
+        if not self.sign:
+            return means[0]
+        return means[0] - means[1] if self.sign == "-" else means[0] / means[1]
+
+
+def _values(run: Evidence | None, metric: str) -> list[float] | None:
+    return run.metrics[metric].values if run is not None and metric in run.metrics else None
+
+
+_LABELS, _NO_TEACHER = "labels alone", "no teacher"
+_RIDGE = Control(
+    "gain over kernel ridge on labels",
+    "spectral.six.krr_labels_rmse",
+    "-",
+    "spectral.six.student_rmse",
+    "RMSE",
+)
+CONTROLS = {
+    "ntkd-t3-mnist-ntkd": Control(_LABELS, "ntkd.mnist.none.accuracy"),
+    "ntkd-t3-cifar10-ntkd": Control(_LABELS, "ntkd.cifar10.none.accuracy"),
+    "ntkd-t3-cifar10-ntkd-2": Control(_LABELS, "ntkd.cifar10.matched.none.accuracy"),
+    "ntkd-t3-carvana-ntkd": Control(_LABELS, "ntkd.carvana.none.miou"),
+    "ntkd-t4-mnist-ntkd": Control(_LABELS, "ntkd.fab.mnist.e2e_ft.accuracy"),
+    "ntkd-t4-cifar10-ntkd": Control(_LABELS, "ntkd.fab.cifar10.e2e_ft.accuracy"),
+    "ntkd-t4-carvana-ntkd": Control(_LABELS, "ntkd.fab.carvana.e2e_ft.miou"),
+    "ntkd-t5-random-underperforms": Control(
+        "two layers on both sides",
+        "ntkd.mnist.none.accuracy",
+        "-",
+        "ntkd.mnist.random_frozen.accuracy",
+        "points",
+    ),
+    "koopman-q2-accuracy": Control(_NO_TEACHER, "koopman.mnist.q2.ce.accuracy"),
+    "koopman-q3-accuracy": Control(_NO_TEACHER, "koopman.mnist.q3.ce.accuracy"),
+    "koopman-ctl-1998": Control(_NO_TEACHER, "koopman.mnist.q2.ce.accuracy"),
+    "spectral-improves-all": _RIDGE,
+    "spectral-r2": _RIDGE,
+    "spectral-effective-parameters": _RIDGE,
+    "spectral-compression": _RIDGE,
+    "dntk-five-orders": Control(
+        "all costs counted", "dntk.cost.exact_kernel", "/", "dntk.cost.dntk_total", "ratio"
+    ),
+    "nint-time-saving-2": Control("over uniform sampling", "nint.image5.nint.time_saving_30_over_uniform"),
+}
+
+
+def without_method(verdict: Verdict) -> str:
+    """Write what the same run measured without the method; a dash if nothing."""
+    control = CONTROLS.get(verdict.claim.id)
+    value = control.value(verdict.run) if control else None
+    if control is None or value is None:
+        return NONE
+    return f"{format_value(value, control.unit)} ({control.words})"

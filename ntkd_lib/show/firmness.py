@@ -1,0 +1,134 @@
+"""How firm a verdict is, in a line and a small figure: against tolerance, number of seeds and reruns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ntkd_lib.lab.robustness import Step, adjusted_orderings, flip_probability, steps_by_seeds
+from ntkd_lib.lab.statistics import coverage
+from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.show.html import Html, element, table
+from ntkd_lib.show.numbers import SIGNS, format_value, number
+from ntkd_lib.show.style import STATUS_COLOURS
+
+LEFT, COLUMN, TOP, HEIGHT = 54, 19, 6, 72
+
+
+def firmness(verdict: Verdict) -> Html:
+    """Say how often an honest rerun would change a verdict, with its curve in a fold."""
+    steps = steps_by_seeds(verdict)
+    if not steps:
+        return Html("")
+    flips = flip_probability(verdict)
+    words = (
+        "what its rule would say" if verdict.status == "not assessed" else "one number: no model of a rerun"
+    )
+    if flips is not None:
+        share = f"{100 * flips:.0f} %" if flips >= 0.01 else "less than 1 %"
+        words = f"a rerun would change the verdict in {share} of cases"
+    axes = f"Across: the first seeds. Up: the threshold loosened, in {_unit(verdict) or 'its unit'}."
+    caption = element("span", f"{axes} {_margin_words(verdict, steps[-1])}", class_="ntkd-small")
+    return element(
+        "details", element("summary", words), verdict_curve(verdict, steps), caption, class_="ntkd-firm"
+    )
+
+
+def coverage_table(counts: Sequence[int] = (3, 5, 8, 10)) -> Html:
+    """Show how often 95 % intervals of the mean of normal data hold the true mean, by number of seeds."""
+    kinds = {"Student's t, which pages print": "student", "Percentile bootstrap, which decides": "bootstrap"}
+    rows = [(words, *(f"{coverage(count, kind):.1f} %" for count in counts)) for words, kind in kinds.items()]
+    headers = ("95 % interval", *(f"{count} seeds" for count in counts))
+    return table(headers, rows, caption="Simulated coverage of the two intervals on normal data")
+
+
+def holm_notes(verdicts: Iterable[Verdict]) -> dict[str, Html]:
+    """Write the adjusted p of each ordering that holds, by claim."""
+    listed = list(verdicts)
+    adjusted = adjusted_orderings(listed)
+    return {
+        verdict.claim.id: element(
+            "span", holm_words(adjusted[verdict.claim.id], len(adjusted)), class_="ntkd-small"
+        )
+        for verdict in listed
+        if verdict.claim.id in adjusted and verdict.status in ("exceeded", "reproduced")
+    }
+
+
+def holm_words(p: float, count: int) -> str:
+    """Write an adjusted p value with the number of orderings that it is adjusted for."""
+    shown = "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+    return f"{shown} (Holm, {count} orderings)"
+
+
+def verdict_curve(verdict: Verdict, steps: Sequence[Step]) -> Html:
+    """Draw the verdict as a field: across, the first seeds; upwards, a looser threshold."""
+    reach = 1.25 * max(abs(step.tolerance) for step in steps) or 1.0
+    width = LEFT + COLUMN * len(steps) + 4
+    parts = [part for place, step in enumerate(steps) for part in _column(verdict, step, place, reach)]
+    return element(
+        "svg",
+        *parts,
+        *_axis(reach, width),
+        role="img",
+        aria_label=curve_words(verdict, steps),
+        class_="ntkd-curve",
+        viewBox=f"0 0 {max(width, 120)} {TOP + HEIGHT + 28}",
+        width=max(width, 120),
+    )
+
+
+def curve_words(verdict: Verdict, steps: Sequence[Step]) -> str:
+    """Say in words what the figure shows."""
+    by_seeds = ", ".join(f"{step.seeds} {step.decision}" for step in steps)
+    margin = _margin_words(verdict, steps[-1])
+    return f"Verdict against tolerance and number of seeds. {margin} First seeds: {by_seeds}."
+
+
+def _margin_words(verdict: Verdict, last: Step) -> str:
+    size = format_value(abs(last.tolerance), _unit(verdict)).lstrip("+")
+    firm = f"holds with {size} to spare" if last.tolerance <= 0 else f"is missed by {size}"
+    return f"With all seeds the rule {firm}."
+
+
+def _unit(verdict: Verdict) -> str | None:
+    return "points" if verdict.claim.unit == "percent" else verdict.claim.unit
+
+
+def _column(verdict: Verdict, step: Step, place: int, reach: float) -> list[Html]:
+    left, border = LEFT + COLUMN * place, _height(step.tolerance, reach)
+    holds = "exceeded" if step.decision == "exceeded" else "reproduced"
+    opacity = 0.5 if step.seeds >= verdict.claim.seeds else 0.2
+    fields = ((holds, TOP, border - TOP), ("not reproduced", border, TOP + HEIGHT - border))
+    middle = {"x": left + COLUMN / 2, "text_anchor": "middle", "fill": "currentColor", "font_size": 10}
+    return [
+        *(
+            element(
+                "rect",
+                x=left,
+                y=f"{y:.1f}",
+                width=COLUMN - 1,
+                height=f"{height:.1f}",
+                fill=STATUS_COLOURS[name],
+                fill_opacity=opacity,
+            )
+            for name, y, height in fields
+        ),
+        element("text", SIGNS[step.decision], y=_height(0, reach) + 3.5, **middle),
+        element("text", str(step.seeds), y=TOP + HEIGHT + 12, **middle),
+    ]
+
+
+def _height(tolerance: float, reach: float) -> float:
+    return TOP + HEIGHT * (reach - tolerance) / (2 * reach)
+
+
+def _axis(reach: float, width: float) -> list[Html]:
+    line, ink = _height(0, reach), {"fill": "currentColor", "font_size": 9}
+    marks = {f"+{number(reach, None, 2)}": TOP + 7, "rule": line + 3, number(-reach, None, 2): TOP + HEIGHT}
+    return [
+        element(
+            "line", x1=LEFT - 3, x2=width, y1=line, y2=line, stroke="currentColor", stroke_dasharray="2 2"
+        ),
+        *(element("text", text, x=LEFT - 5, y=y, text_anchor="end", **ink) for text, y in marks.items()),
+        element("text", "first seeds", x=LEFT, y=TOP + HEIGHT + 24, **ink),
+    ]

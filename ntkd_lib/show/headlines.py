@@ -1,0 +1,46 @@
+"""The headline claims, each beside what was measured without its method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.show.claims import badge, our_value, paper_value, source_line
+from ntkd_lib.show.controls import without_method
+from ntkd_lib.show.html import Html, element, join, table
+
+HEADLINES = {
+    "ntkd-t3-mnist-ntkd": "MNIST, optical student with NTK distillation",
+    "ntkd-t3-cifar10-ntkd-2": "CIFAR-10, optical student with NTK distillation",
+    "ntkd-t3-carvana-ntkd": "Carvana masks, optical student with NTK distillation (mIoU)",
+    "ntkd-t4-mnist-ntkd": "MNIST after fabrication, fine-tuned with the NTK loss",
+    "koopman-q2-accuracy": "MNIST, distilled linear model of degree 2",
+    "spectral-improves-all": "Networks that their spectral student beats, of six",
+    "dntk-five-orders": "Cost of the exact Gram matrix over that of the distilled one",
+    "nint-time-saving-2": "Training time that NINT saves to 30 dB",
+}
+
+
+def headlines(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Select the headline claims, in their order."""
+    by_name = {verdict.claim.id: verdict for verdict in verdicts}
+    return [by_name[name] for name in HEADLINES if name in by_name]
+
+
+def headline_table(verdicts: Sequence[Verdict], notes: Mapping[str, Html]) -> Html:
+    """Show the headline claims: paper, ours, without the method, verdict."""
+    chosen = headlines(verdicts)
+    rows = [
+        (
+            element("span", HEADLINES[verdict.claim.id], title=verdict.claim.claim.strip()),
+            paper_value(verdict.claim),
+            our_value(verdict, deciding=False),
+            without_method(verdict),
+            join([badge(verdict), source_line(verdict), notes.get(verdict.claim.id, "")]),
+        )
+        for verdict in chosen
+    ]
+    headers = ("Claim", "Paper", "Ours (95 % interval)", "Without the method", "Verdict")
+    ids = [f"claim-{verdict.claim.id}" for verdict in chosen]
+    caption = "Headline claims of the five papers"
+    return table(headers, rows, caption=caption, row_ids=ids, class_="ntkd-claims ntkd-headlines")

@@ -1,0 +1,115 @@
+"""Publishing of figures: two themes, two formats, the data behind, and accessible HTML."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ntkd_lib.lab.atomic import write_bytes, write_json
+from ntkd_lib.lab.digest import sha256_bytes
+from ntkd_lib.lab.layout import Layout
+from ntkd_lib.show.html import INLINE_IMAGE, Html, element
+from ntkd_lib.show.style import THEMES, ThemeName, theme
+
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@runtime_checkable
+class Published(Protocol):
+    """What a figure needs to know of its run: where its files go."""
+
+    notebook: str
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A published figure, as Jupyter and the book show it."""
+
+    name: str
+    alt: str
+    caption: str
+    images: dict[str, bytes] = field(repr=False)
+
+    def _image(self, name: ThemeName) -> Html:
+        source = INLINE_IMAGE + base64.b64encode(self.images[name]).decode("ascii")
+        hidden = "display:none" if name == "dark" else None
+        return element("img", src=source, alt=self.alt, class_=f"only-{name}", style=hidden)
+
+    def _repr_html_(self) -> str:
+        caption = element("figcaption", self.caption)
+        # The theme hides a caption that directly follows an image of the other theme.
+        images = element("div", *(self._image(name) for name in THEMES), class_="ntkd-images")
+        return element("figure", images, caption, class_="ntkd-figure", id=f"figure-{self.name}")
+
+
+def _require(name: str, alt: str, caption: str) -> None:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"figure name {name!r} refused: small letters, digits and hyphens are allowed")
+    for what, text in (("alt text", alt), ("caption", caption)):
+        if not text.strip():
+            raise ValueError(f"figure {name!r} has an empty {what}; say in words what the figure shows")
+
+
+def _saved(figure: Figure, format_: str) -> bytes:
+    buffer = io.BytesIO()
+    nothing: dict[str, Any] = {"Date": None} if format_ == "svg" else {"Software": None}
+    figure.savefig(buffer, format=format_, transparent=True, metadata=nothing)
+    return buffer.getvalue()
+
+
+def _drawn(draw: Callable[[], Figure], name: ThemeName) -> dict[str, bytes]:
+    with theme(name):
+        figure = draw()
+        try:
+            return {format_: _saved(figure, format_) for format_ in ("svg", "png")}
+        finally:
+            plt.close(figure)
+
+
+def svg_bytes(draw: Callable[[], Figure]) -> bytes:
+    """Draw a figure for use outside of the book, on white."""
+    with theme("light"):
+        figure = draw()
+        buffer = io.BytesIO()
+        try:
+            figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None})
+        finally:
+            plt.close(figure)
+    return buffer.getvalue()
+
+
+def show(
+    run: Published,
+    name: str,
+    draw: Callable[[], Figure],
+    *,
+    alt: str,
+    caption: str,
+    data: pd.DataFrame,
+) -> Shown:
+    """Draw a figure for the light and the dark page, and save it with the data behind it.
+
+    Files: `name.{light,dark}.{svg,png}`, `name.csv`, and `name.json` with texts and checksums. The same
+    figure always has the same bytes.
+    """
+    _require(name, alt, caption)
+    if data.empty:
+        raise ValueError(f"figure {name!r} has no data; pass the numbers behind its curves")
+    drawn = {theme_name: _drawn(draw, theme_name) for theme_name in THEMES}
+    files = {f"{name}.{key}.{format_}": raw for key, both in drawn.items() for format_, raw in both.items()}
+    files[f"{name}.csv"] = data.to_csv(index=False, lineterminator="\n").encode("utf-8")
+    folder = run.layout.figures(run.notebook)
+    for file_name, raw in files.items():
+        write_bytes(folder / file_name, raw)
+    checksums = {file_name: sha256_bytes(raw) for file_name, raw in files.items()}
+    write_json(folder / f"{name}.json", {"alt": alt, "caption": caption, "name": name, "sha256": checksums})
+    return Shown(name, alt, caption, {key: both["svg"] for key, both in drawn.items()})

@@ -1,0 +1,63 @@
+"""What a search tried and how training went: shared by the chapters whose students are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ntkd_lib.show.dots import key_handles
+from ntkd_lib.show.html import Html, table
+
+BLUE, ORANGE = sns.color_palette("colorblind")[:2]
+
+
+def draw_curves(curves: pd.DataFrame, along: tuple[str, str], quantity: str) -> Figure:
+    """Draw what was followed over training."""
+    figure, axes = plt.subplots()
+    markers = iter("osD^v")
+    column, name_of_column = along
+    for name, part in curves.groupby("method", sort=False):
+        (line,) = axes.plot(part[column], part["mean"], marker=next(markers), label=name)
+        band = {"color": line.get_color(), "alpha": 0.2, "linewidth": 0}
+        axes.fill_between(part[column], part["low"], part["high"], **band)
+    axes.set_xlabel(name_of_column)
+    axes.set_ylabel(quantity)
+    axes.legend()
+    return figure
+
+
+def draw_trials(trials: pd.DataFrame, quantity: str, lowest: float) -> Figure:
+    """Draw the validation score of every trial of a search; the chosen ones are filled."""
+    labels = list(dict.fromkeys(trials["label"]))
+    figure, axes = plt.subplots(figsize=(7.2, 0.3 * len(labels) + 1.2))
+    places = trials["validation"].clip(lower=lowest)
+    shown = trials.assign(shown=places, row=trials["label"].map(labels.index))
+    for chosen, part in shown.groupby("chosen"):
+        style = {"color": ORANGE, "s": 40} if chosen else {"facecolor": "none", "edgecolor": BLUE, "s": 22}
+        axes.scatter(part["shown"], part["row"], marker="D" if chosen else "o", zorder=2 + chosen, **style)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"{quantity} (%); below {lowest:g} % drawn at {lowest:g} %")
+    handles = key_handles({"trial": ("o", BLUE), "chosen": ("D", ORANGE)})
+    axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles))
+    return figure
+
+
+def settings_table(trials: pd.DataFrame, quantity: str) -> Html:
+    """Show the chosen settings of each method."""
+    counts = trials["method"].value_counts()
+    rows = [
+        (trial.label, trial.settings, f"{trial.validation:.2f} %", str(counts[trial.method]))
+        for trial in trials[trials["chosen"]].itertuples()
+    ]
+    headers = ("Student", "Chosen settings", quantity, "Trials")
+    return table(headers, rows, caption="What the search chose")
+
+
+def space_table(rows: Sequence[tuple[str, str]], caption: str) -> Html:
+    """Show what searches draw from."""
+    return table(("Students", "Drawn from"), rows, caption=caption)

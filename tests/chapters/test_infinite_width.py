@@ -1,0 +1,82 @@
+"""Regression on infinitely many filters with all images: against a fit in memory, and what is recorded."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ntkd_lib.chapters.ntkd_classification.protocols import limit_arms
+from ntkd_lib.chapters.ntkd_colour.setting import SPLIT_SEED, VALIDATION_SHARE, prepare
+from ntkd_lib.chapters.ntkd_controls import many_images
+from ntkd_lib.chapters.ntkd_controls.recorded import ALL_IMAGES, TRAINED, recorded_limit
+from ntkd_lib.chapters.ntkd_controls.regression import choose, hits
+from ntkd_lib.data.load import train_validation_split
+from ntkd_lib.data.registry import Located, forget, locate
+from ntkd_lib.lab import protocols
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.ntk import blocked_store
+from ntkd_lib.ntk.infinite.convolutional import convolutional_kernels
+from ntkd_lib.show.ntkd_controls import limit_table
+
+LOCATED = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
+SMALL = {"images": 200, "fitted": 128, "validated": 52, "block": 64, "rank": 20, "compiled": False, "seed": 0}
+HALVED = (8, 16, 32, 64, 128)
+
+
+@pytest.fixture
+def arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """Ask for few of the drawn textures, whatever this machine has."""
+    monkeypatch.delenv("NTKD_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("NTKD_BUILD", str(tmp_path / "build"))
+    forget()
+    yield {"data": "cifar-10", "sha256": locate("cifar-10").sha256, **SMALL}
+    forget()
+
+
+def test_gives_what_a_fit_in_memory_gives_and_computes_blocks_once(arguments, monkeypatch) -> None:
+    found = many_images.regress(arguments, {}).values
+    setting = prepare({**arguments, "device": "cpu"})
+    train, labels = setting.train.images[setting.rows], setting.train.labels[setting.rows]
+    theta = convolutional_kernels(train, filter_size=7).ntk
+    cross = convolutional_kernels(setting.test.images, train, filter_size=7).ntk
+    chosen = choose(theta[:128, :128], labels[:128], theta[128:, :128], labels[128:])
+    truth = setting.test.labels
+    few = {str(n): hits(theta[:n, :n], labels[:n], cross[:, :n], truth, chosen.ridge) for n in HALVED}
+    assert found == {
+        "accuracy": hits(theta, labels, cross, truth, chosen.ridge),
+        "validation": chosen.validation,
+        "ridge": chosen.ridge,
+        "images": 180,
+        "few": few,
+    }
+    assert found["accuracy"] > 2 * 10  # ten classes
+    monkeypatch.setattr(blocked_store, "_write", lambda *_: pytest.fail("computed again"))
+    assert many_images.regress(arguments, {}).values == found
+
+
+def test_the_registered_protocol_has_all_images_of_the_students() -> None:
+    entry = load_claims().protocols["infinite width"]
+    arms = limit_arms(entry.parameters, 0, LOCATED.sha256)
+    assert arms.keys() == set(entry.metrics)
+    cell = arms[ALL_IMAGES].cells[0]
+    assert all(arm.cells == (cell,) for arm in arms.values())
+    arguments = cell.arguments
+    rows, _ = train_validation_split(arguments["images"], SPLIT_SEED, VALIDATION_SHARE)
+    assert len(rows) == TRAINED >= arguments["fitted"] + arguments["validated"]
+    assert arguments["fitted"] % arguments["block"] == arguments["validated"] % arguments["block"] == 0
+    record = Record("a" * 64, "", {"accuracy": 65.0, "few": {"20480": 60.0, "1280": 40.0}}, {}, {})
+    assert arms[ALL_IMAGES].number(record) == 65.0
+    assert arms["ntkd.random.cifar10.infinite.images_1280.accuracy"].number(record) == 40.0
+
+
+def test_what_is_recorded_is_read_back(monkeypatch, tmp_path) -> None:
+    limit = recorded_limit()
+    assert list(limit) == [1280, 2560, 5120, 10240, 20480, TRAINED]
+    assert list(limit.values()) == sorted(limit.values())  # more images, more accuracy
+    for words in ("45,000", f"{limit[TRAINED]:.2f} %", "67.33 %"):
+        assert words in str(limit_table(limit, 67.33))
+    monkeypatch.setattr(protocols, "results_root", lambda: tmp_path)
+    assert recorded_limit() == {}
+    assert "ntkd record --list" in str(limit_table(recorded_limit(), 67.33))

@@ -1,0 +1,60 @@
+"""Every declared protocol: registered, fair within a seed, and read back from what is committed."""
+
+import pytest
+
+from ntkd_lib.chapters.ntkd_colour import recorded, recorded_teachers
+from ntkd_lib.chapters.ntkd_controls.recorded import recorded_controls, recorded_ranks
+from ntkd_lib.lab import protocols
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.protocols import Protocol, protocols_of
+from ntkd_lib.pipeline.notebooks import all_notebooks
+
+SHA = "0" * 64
+DECLARED = [p for notebook in all_notebooks() for p in protocols_of(notebook.experiment).values()]
+SPEED = ("lr", "weight_decay")
+
+
+@pytest.fixture(params=DECLARED, ids=lambda protocol: protocol.name)
+def protocol(request) -> Protocol:
+    return request.param
+
+
+def test_a_protocol_is_registered_and_measures_what_it_registers(protocol) -> None:
+    entry = protocol.registered(load_claims())
+    first, other = (protocol.arms(entry.parameters, seed, SHA) for seed in (entry.seeds[0], entry.seeds[-1]))
+    covered = [name for name in first if any(_matches(name, pattern) for pattern in entry.metrics)]
+    assert list(first) == covered
+    assert first.keys() == other.keys()
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith(".*") else name == pattern
+
+
+@pytest.mark.parametrize("name", ["unmatched", "digits-six-epochs"])
+def test_compared_arms_of_a_seed_differ_in_their_loss_alone(name) -> None:
+    protocol = next(each for each in DECLARED if each.name == name)
+    arms = protocol.arms(protocol.registered(load_claims()).parameters, 3, SHA)
+    names = ("none", "kd", "ntkd") if name != "unmatched" else ("none", "ntkd")
+    for prefix in ("ntkd.cifar10.unmatched", "ntkd.cifar10.labels_point", "ntkd.mnist"):
+        group = [arms[f"{prefix}.{n}.accuracy"].cells[0] for n in names if f"{prefix}.{n}.accuracy" in arms]
+        alike = [{k: v for k, v in c.arguments.items() if k not in ("objective", "settings")} for c in group]
+        assert all(each == alike[0] for each in alike)
+        speeds = [[cell.arguments["settings"][part] for part in SPEED] for cell in group]
+        assert all(each == speeds[0] for each in speeds)
+        assert all(cell.arguments["tested"] for cell in group)
+
+
+def test_committed_recordings_are_read_back(monkeypatch, tmp_path) -> None:
+    scores, gaps = recorded.recorded_scores().set_index("label"), recorded.recorded_gaps()
+    assert scores.loc["soft-label KD", "seeds"] == 5
+    assert {"KD − labels only", "NTKD − KD, 1 % of labels"} <= set(gaps["label"])
+    teachers = recorded_teachers.recorded_teachers()
+    assert list(teachers["label"]) == ["small residual network", "ResNet-18", "wide residual network"]
+    assert list(recorded_teachers.recorded_strength()["seeds"]) == [5, 5]
+    assert list(recorded_ranks()) == [0, 1, 2, 3, 4]
+    assert "NTKD − labels only" in set(recorded_controls()["label"])
+    monkeypatch.setattr(protocols, "results_root", lambda: tmp_path)
+    for read in (recorded.recorded_scores, recorded_teachers.recorded_teachers, recorded_controls):
+        assert read().empty
+    assert recorded_ranks() == {}

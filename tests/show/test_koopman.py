@@ -1,0 +1,171 @@
+"""Figures and tables of notebook 04 draw what they are given, and words follow the numbers."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from ntkd_lib.chapters.koopman_vs_least_squares import summary
+from ntkd_lib.chapters.koopman_vs_least_squares.methods import LABELS
+from ntkd_lib.show import koopman_tables as tables
+from ntkd_lib.show import koopman_vs_least_squares as figures
+
+SEEDS, GAP = range(4), {"kd": 0.0, "ce": 0.5, "naive": -1.0}
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
+
+
+def scores() -> pd.DataFrame:
+    """Give every method but ``kd_only`` a known mean; cross-entropy is half a point above distillation."""
+    rows = [
+        {
+            "data": data,
+            "degree": degree,
+            "method": method,
+            "label": LABELS[method],
+            "components": d,
+            "seed": seed,
+            "chosen": d == 20,
+            "accuracy": 90 + degree + d / 10 + seed / 100 + GAP.get(method, 0.0),
+            "gradient": 5e-7 if method in ("kd", "ce") else np.nan,
+            "gap": 1e-9,
+            "steps": 8,
+            "passes": 50.0,
+            "seconds": 3.0,
+        }
+        for data in figures.TITLES
+        for degree in (2, 3, 1)
+        for method in ("kd", "ce", "naive", "naive_published", "ls_logits", "ls_onehot")
+        for d in (10, 20)
+        for seed in SEEDS
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_accuracy_has_a_dot_for_every_seed_and_the_papers_marks_on_digits_alone() -> None:
+    table = scores()
+    figure = figures.draw_accuracy(table, summary.summary_table(table))
+    dots = [sum(len(c.get_offsets()) for c in axes.collections) for axes in figure.axes]
+    assert dots == [len(SEEDS) * 6] * 4
+    verticals = [
+        {line.get_xdata()[0] for line in axes.lines if line.get_linestyle() in ("--", ":")}
+        for axes in figure.axes
+    ]
+    assert verticals == [{95.98, 96.7}, {96.77, 96.7}, set(), set()]
+    figure.canvas.draw()
+
+
+def test_the_teachers_share_is_distillation_minus_none() -> None:
+    share = summary.teacher_share(scores())
+    assert np.allclose(share["mean"], -0.5)
+    figure = figures.draw_teacher_share(share)
+    for axes in figure.axes:
+        drawn = [container.lines[0].get_ydata() for container in axes.containers]
+        assert np.allclose(drawn, -0.5)
+    text = tables.share_table(share)
+    assert text.count("it costs") == len(share) == 2 * 3 * 2
+
+
+@pytest.mark.parametrize(
+    "low, high, smallest, seeds, words",
+    [
+        (0.1, 0.3, 0.05, 5, "yes"),
+        (0.1, 0.3, -0.05, 5, "not shown"),
+        (0.1, 0.3, -0.05, 10, "yes"),
+        (-0.1, 0.3, -0.2, 10, "not shown"),
+        (-0.3, -0.1, -0.4, 10, "it costs"),
+    ],
+)
+def test_a_yes_needs_the_interval_and_with_few_seeds_every_seed(low, high, smallest, seeds, words) -> None:
+    row = {"data": "mnist", "degree": 2, "components": 10, "functions": 66, "mean": (low + high) / 2}
+    share = pd.DataFrame([{**row, "low": low, "high": high, "smallest": smallest, "seeds": seeds}])
+    assert f">{words}<" in tables.share_table(share)
+
+
+def test_the_answer_names_the_side_of_zero() -> None:
+    text = tables.answer(summary.differences(scores()))
+    assert text.count("<li>") == 4
+    assert text.count("above zero") == 4  # over EDMD
+    assert text.count("below zero") == 4  # under cross-entropy
+
+
+def test_costs_count_projection_products_and_read_out() -> None:
+    sizes = summary.by_size(scores())
+    row = sizes[(sizes["degree"] == 2) & (sizes["components"] == 10)].iloc[0]
+    assert (row["functions"], row["products"]) == (66, 55)
+    assert row["multiplications"] == 784 * 10 + 55 + 660
+    for draw, column in ((figures.draw_degrees, "functions"), (figures.draw_front, "multiplications")):
+        figure = draw(sizes)
+        for axes in figure.axes:
+            assert len(axes.lines) == 6
+            assert axes.lines[0].get_xdata().tolist() == sorted(sizes[sizes["degree"] == 2][column].unique())
+
+
+def test_spread_bars_are_one_deviation_long() -> None:
+    values = {"kd": (-0.1, 0.1), "naive": (-0.3, 0.3)}
+    rows = [
+        {"method": method, "what": what, "deviation": value}
+        for what in ("seeds", "90 % of the images")
+        for method, pair in values.items()
+        for value in pair
+    ]
+    figure = figures.draw_stability(pd.DataFrame(rows))
+    bars = [line.get_xdata() for line in figure.axes[0].lines[1:]]
+    assert np.allclose(bars[0], [-np.sqrt(0.02), np.sqrt(0.02)])
+    assert np.allclose(bars[1], 3 * bars[0])
+
+
+def test_adam_is_drawn_above_the_minimum_against_newtons_time() -> None:
+    course = pd.DataFrame({"order": [0, 0, 1, 1], "seconds": [1, 2, 1, 2], "excess": [0.1, 0.01, 0.2, 0.02]})
+    axes = figures.draw_course(course, 0.7).axes[0]
+    assert [line.get_ydata().tolist() for line in axes.lines[:2]] == [[0.1, 0.01], [0.2, 0.02]]
+    assert axes.lines[2].get_xdata()[0] == 0.7
+
+
+def test_hardware_shows_means_over_seeds() -> None:
+    faults = pd.DataFrame(
+        {"method": "kd", "fault": fault, "level": level, "seed": seed, "accuracy": 90 + 2 * seed}
+        for fault in figures.FAULTS
+        for level in (0.1, 0.3)
+        for seed in (0, 1)
+    )
+    for axes in figures.draw_hardware(faults).axes:
+        assert axes.lines[0].get_ydata().tolist() == [91, 91]
+
+
+def test_score_table_shows_the_papers_value_beside_the_distilled_rows_alone() -> None:
+    table = summary.summary_table(scores())
+    text = tables.score_table(table, "mnist")
+    assert text.count("95.98 %") == text.count("96.77 %") == 1
+    assert "96.77 %" not in tables.score_table(table, "fashion")
+    assert text.count("<tr") == 1 + 3 * 6
+
+
+def test_certificates_show_the_worst_gradient() -> None:
+    table = scores()
+    table.loc[0, ["gradient", "chosen"]] = [9e-7, True]
+    text = tables.certificate_table(table)
+    assert "9.0e-07" in text
+    assert LABELS["naive"] not in text
+
+
+def test_words_and_remaining_tables_give_what_they_are_told() -> None:
+    teachers = pd.DataFrame({"data": ["mnist", "mnist", "fashion"], "accuracy": [97.0, 98.0, 88.0]})
+    words = tables.teacher_words(teachers).replace("\xa0", " ")
+    assert "MNIST 97.50 %; Fashion-MNIST 88.00 %" in words
+    radial = tables.radial_words({"rbf": 95.0, "monomials": 96.0, "functions": 231}).replace("\xa0", " ")
+    assert "231 Gaussians: 95.00 %; as many monomials: 96.00 %" in radial
+    residual = pd.DataFrame(
+        {"method": ["kd", "naive_pca"], "accuracy": [97.0, 96.0], "teacher": 99.0, "seed": 0}
+    )
+    assert "distilled, degree 2, 97.00" in tables.residual_words(residual)
+    assert "Not part of this run" in tables.residual_words(residual[:0])
+    known = {"data": "mnist", "degree": 2, "components": 10}
+    conditions = pd.DataFrame([{**known, "common": 12345.6, "standardised": 78.9}])
+    assert "12,346" in tables.condition_table(conditions)
+    chosen = {"label": LABELS["kd"], "settings": "ridge 0.0001", "validation": 97.8}
+    assert "ridge 0.0001" in tables.settings_table(pd.DataFrame([{**known, **chosen}]))
