@@ -8,9 +8,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ntkd_lib.chapters.plans import with_needs
 from ntkd_lib.data.registry import Located, locate
@@ -34,6 +32,9 @@ from ntkd_lib.lab.parameters import Parameters, changed_from_tier, chapter_of, f
 from ntkd_lib.lab.provenance import joint_origin, snapshot
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.work import Data, Work
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,25 @@
 """Records as one tidy frame, and the statistics that every chapter takes of it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.statistics import interval_ends
 from ntkd_lib.lab.work import Work
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def frame(cells: Iterable[Cell], records: Mapping[str, Record], of: Work) -> pd.DataFrame:
     """List the cells of one work: labels, values, `seconds`, and `cell`, the key of the record."""
+    import pandas as pd
+
     return pd.DataFrame([_row(cell, records[cell.name]) for cell in cells if cell.work == of.path])
 
 
@@ -30,6 +37,8 @@ def _row(cell: Cell, record: Record) -> dict[str, object]:
 
 def summarise(table: pd.DataFrame, value: str, by: Sequence[str]) -> pd.DataFrame:
     """Average over seeds: mean, 95 % interval (Student's t), standard deviation and seeds per group."""
+    import pandas as pd
+
     rows = [
         {**dict(zip(by, names, strict=True)), **_summary(part[value])}
         for names, part in table.groupby(list(by), sort=False, dropna=False)
@@ -51,6 +60,8 @@ def paired(
     within: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Compare two arms seed by seed: a summary per pair (and group of `within`), `smallest` and `wins`."""
+    import pandas as pd
+
     wide = table.pivot_table(index=[*within, "seed"], columns=of, values=value)
     gaps = [
         (wide[a] - wide[b]).dropna().rename("gap").reset_index().assign(greater=a, less=b)

@@ -119,7 +119,7 @@ def parameters_model(notebook: NotebookSource) -> type[Parameters]:
 
 
 def plan_cells(notebook: NotebookSource, parameters: Parameters) -> list[Cell]:
-    """List the cells of work that the notebook's records come from; needs no torch."""
+    """List the cells of work that the notebook's records come from."""
     return planned_cells(_attribute(notebook, "plan", "plan"), parameters)
 
 

@@ -24,13 +24,16 @@ def module_of(path):
 
 
 def light_modules():
-    """Return what must be importable without torch: the ground, the plans, the packages, the command line."""
+    """Return what must be importable without torch: the ground, the packages, the command line.
+
+    A plan imports the work that it describes, and so torch; it is imported when a run is planned.
+    """
     paths = python_files("ntkd_lib")
     wanted = [
         path
         for path in paths
         if path.parts[1] == "lab"
-        or path.name in {"__init__.py", "plan.py", "parameters.py"}
+        or path.name in {"__init__.py", "parameters.py"}
         or path.parts[1:] in {("pipeline", "cli.py"), ("data", "registry.py")}
     ]
     return [module_of(path) for path in wanted]
