@@ -51,9 +51,6 @@ def blocks(folder: Path) -> int:
 
     Args:
         folder: Where `save_blocks` puts them.
-
-    Returns:
-        Their number.
     """
     return sum(path.suffix != ".partial" for path in folder.glob("c/*/*"))
 
@@ -62,9 +59,7 @@ def kill_half_way(cluster: Any, folder: Path, total: int) -> None:
     """Kill one worker process when half of the blocks are on disk.
 
     Args:
-        cluster: Local cluster.
         folder: Where the blocks appear.
-        total: Number of all blocks.
     """
     while blocks(folder) < total // 2:
         time.sleep(0.05)
@@ -80,10 +75,6 @@ def run(images: int, block: int | str, folder: Path, disturb: Callable[..., None
         images: Training images of CIFAR-10.
         block: Images a side of a block, or ``"auto"``.
         folder: Where the kernel is kept.
-        disturb: What happens beside it.
-
-    Returns:
-        Checksum of the kernel.
     """
     from distributed import Client, LocalCluster
 

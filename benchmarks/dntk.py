@@ -17,11 +17,7 @@ SIZE = 256
 
 
 def projection(n: int) -> None:
-    """Time the projection of all per-class gradients of some images.
-
-    Args:
-        n: Images.
-    """
+    """Time the projection of all per-class gradients of some images."""
     torch.manual_seed(0)
     model, images = compact_cnn().eval(), torch.rand(n, 1, 28, 28)
     peers = [make(SIZE, random_state=0) for make in (GaussianRandomProjection, SparseRandomProjection)]
@@ -42,11 +38,7 @@ def projection(n: int) -> None:
 
 
 def regression(n: int) -> None:
-    """Time ridge regression on ready features of ten classes, whose mean squared length is their number.
-
-    Args:
-        n: Images.
-    """
+    """Time ridge regression on ready features of ten classes, whose mean squared length is their number."""
     generator, ridge = torch.Generator().manual_seed(0), 1e-3
     features = torch.randn(n, 10, SIZE, generator=generator)
     targets = torch.randn(n, 10, 1, generator=generator)

@@ -41,9 +41,6 @@ OURS = ("ours, auto", "ours, structured")
 def row_name(row: tuple[str, int, str]) -> str:
     """Name a row.
 
-    Args:
-        row: Network, samples, kind.
-
     Returns:
         Such as ``MLP-16-full``.
     """
@@ -54,7 +51,6 @@ def run_row(row: tuple[str, int, str], limit: float) -> dict[str, dict[str, Any]
     """Measure all ways on one row.
 
     Args:
-        row: Network, samples, kind.
         limit: Predicted seconds above which a peer is not run.
 
     Returns:
@@ -126,7 +122,6 @@ def print_row(row: tuple[str, int, str], found: dict[str, dict[str, Any]]) -> No
     """Print one row's table.
 
     Args:
-        row: Network, samples, kind.
         found: What `run_row` gives.
     """
     best = found[OURS[0]]["seconds"]

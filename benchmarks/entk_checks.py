@@ -17,14 +17,7 @@ TILE = 64
 
 
 def checks(*, quick: bool) -> dict[str, Any]:
-    """Run all checks.
-
-    Args:
-        quick: With smaller sizes.
-
-    Returns:
-        Results by check.
-    """
+    """Run all checks."""
     torch.set_num_threads(1)
     keep_freed_memory()
     divisor = 4 if quick else 1
@@ -37,10 +30,6 @@ def checks(*, quick: bool) -> dict[str, Any]:
 
 def timed(function: Any, rounds: int = 3) -> float:
     """Give the median processor time of a function after one run for warming up.
-
-    Args:
-        function: What to time.
-        rounds: Timed runs.
 
     Returns:
         Seconds.
@@ -58,13 +47,6 @@ def minimum_work(n: int, classes: int = 10) -> int:
     """Count the operations that the MLP's full kernel takes at least, one half of the symmetric one.
 
     One forward pass, the signals of all classes, and two Gram matrices a layer.
-
-    Args:
-        n: Samples.
-        classes: Logits.
-
-    Returns:
-        Floating-point operations.
     """
     layers = [(m.in_features, m.out_features) for m in NETS["MLP"][0]() if isinstance(m, torch.nn.Linear)]
     forward = sum(2 * n * k * o for k, o in layers)
@@ -75,9 +57,6 @@ def minimum_work(n: int, classes: int = 10) -> int:
 
 def rate_share(n: int) -> dict[str, float]:
     """Compare the rate at which the MLP's full kernel is computed with that of one large product.
-
-    Args:
-        n: Samples.
 
     Returns:
         ``n``, both rates in GFLOP/s and the share.
@@ -95,7 +74,6 @@ def growth(axis: str, divisor: int) -> dict[str, Any]:
 
     Args:
         axis: ``n`` or ``c``.
-        divisor: Of the numbers of samples.
 
     Returns:
         ``sizes``, ``seconds``, and the exponents ``measured`` and ``theory``.
@@ -113,24 +91,13 @@ def growth(axis: str, divisor: int) -> dict[str, Any]:
 
 
 def slope(sizes: list[int], values: list[float]) -> float:
-    """Fit an exponent by least squares of logarithms.
-
-    Args:
-        sizes: Where.
-        values: What.
-
-    Returns:
-        Exponent.
-    """
+    """Fit an exponent by least squares of logarithms."""
     fit = statistics.linear_regression([log(s) for s in sizes], [log(v) for v in values])
     return fit.slope
 
 
 def tile_memory(divisor: int) -> dict[str, Any]:
     """Measure the peak of a tiled full kernel while the batch grows four times.
-
-    Args:
-        divisor: Of the numbers of samples and the tile.
 
     Returns:
         ``tile``, MiB of two tiles and their block, and by number of samples the peak, the output and their
@@ -158,11 +125,7 @@ def _peak(n: int, tile: int) -> float:
 
 
 def print_checks(found: dict[str, Any]) -> None:
-    """Print what `checks` gives.
-
-    Args:
-        found: Results by check.
-    """
+    """Print what `checks` gives."""
     rate, tiles = found["rate"], found["tiles"]
     print(f"\nrate of the MLP's full kernel, n = {rate['n']}, on the fewest operations:")
     print(f"  {rate['kernel']:.1f} of {rate['product']:.1f} GFLOP/s, {100 * rate['share']:.0f} %")

@@ -22,10 +22,6 @@ def mlp(width: int = 2048, classes: int = 10) -> nn.Sequential:
 
     Args:
         width: Of both hidden layers.
-        classes: Number of classes.
-
-    Returns:
-        Three dense layers with ReLU between them.
     """
     hidden = [nn.Linear(784, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
     return nn.Sequential(*hidden, nn.Linear(width, classes))
@@ -45,9 +41,7 @@ class Task:
 
     Attributes:
         model: Network in evaluation mode.
-        x: Batch.
         kind: ``full`` or ``trace``.
-        classes: Logits of the network.
     """
 
     model: nn.Module
@@ -64,11 +58,7 @@ class Task:
         return 4 * self.classes * sum(p.numel() for p in self.model.parameters())
 
     def tile(self) -> int:
-        """Choose how many samples a peer takes at a time: all, or what lets two Jacobians fit.
-
-        Returns:
-            A divisor of the number of samples.
-        """
+        """Choose how many samples a peer takes at a time: all, or what lets two Jacobians fit."""
         n, each = len(self.x), self.bytes_a_sample()
         if n * each <= JACOBIANS:
             return n
@@ -80,13 +70,7 @@ def task(net: str, n: int, kind: str, classes: int = 10) -> Task:
     """Build a network and a batch, the same for every way.
 
     Args:
-        net: Name of the network.
-        n: Samples.
-        kind: Kind of kernel.
         classes: Logits; other than 10 for the MLP alone.
-
-    Returns:
-        The task.
     """
     torch.manual_seed(0)
     build, shape = NETS[net]
@@ -99,10 +83,6 @@ def ours(method: str, tile: int | None = None) -> Callable[[Task], Tensor]:
 
     Args:
         method: Method of `empirical_ntk`.
-        tile: Samples at a time.
-
-    Returns:
-        Function of a task.
     """
 
     def compute(task: Task) -> Tensor:
@@ -123,14 +103,7 @@ def _single(task: Task) -> tuple[dict[str, Tensor], Callable]:
 
 
 def torch_contraction(task: Task) -> Tensor:
-    """Contract whole Jacobians, as PyTorch's tutorial "Neural Tangent Kernels" does, in tiles.
-
-    Args:
-        task: What to compute.
-
-    Returns:
-        Kernel.
-    """
+    """Contract whole Jacobians, as PyTorch's tutorial "Neural Tangent Kernels" does, in tiles."""
     parameters, output = _single(task)
     spec = "Naf,Mbf->NMab" if task.kind == "full" else "Naf,Maf->NM"
 
@@ -155,14 +128,7 @@ def _contracted(spec: str, left: list[Tensor], right: list[Tensor]) -> Tensor:
 
 
 def torch_products(task: Task) -> Tensor:
-    """Take NTK-vector products, as PyTorch's tutorial "Neural Tangent Kernels" does, in tiles of rows.
-
-    Args:
-        task: What to compute.
-
-    Returns:
-        Kernel.
-    """
+    """Take NTK-vector products, as PyTorch's tutorial "Neural Tangent Kernels" does, in tiles of rows."""
     parameters, output = _single(task)
 
     def pair(a: Tensor, b: Tensor) -> Tensor:
@@ -179,27 +145,13 @@ def torch_products(task: Task) -> Tensor:
 
 
 def products_tile(task: Task) -> int:
-    """Choose the rows of which tangents and outputs fit into memory.
-
-    Args:
-        task: What to compute.
-
-    Returns:
-        Samples.
-    """
+    """Choose the rows of which tangents and outputs fit into memory."""
     most = min(PRODUCT_ROWS // (len(task.x) * task.classes), 2**30 // task.bytes_a_sample())
     return max(1, min(len(task.x), most))
 
 
 def nngeometry(task: Task) -> Tensor:
-    """Let nngeometry compute its Gram matrix.
-
-    Args:
-        task: What to compute.
-
-    Returns:
-        Kernel.
-    """
+    """Let nngeometry compute its Gram matrix."""
     from nngeometry.gram import GramMatrix
 
     gram = GramMatrix(task.model, (task.x.clone(),), function=lambda *batch: task.model(batch[0])).to_torch()
@@ -211,12 +163,6 @@ def asdfghjkl(task: Task) -> Tensor:
     """Let asdfghjkl compute its implicit kernel, or by class where the trace is asked for.
 
     Its direct full kernel fails in release 0.1a5, which looks for gradients where they are no longer kept.
-
-    Args:
-        task: What to compute.
-
-    Returns:
-        Kernel.
     """
     import asdl
 
@@ -240,11 +186,6 @@ LIBRARIES = ("nngeometry", "asdfghjkl")
 def growth_of(way: str, small: Task, large: Task) -> float:
     """Tell how many times as long a peer takes on a larger batch, at least.
 
-    Args:
-        way: Name of a peer.
-        small: Task of known time.
-        large: The same with more samples.
-
     Returns:
         Linear growth for nngeometry and for Jacobians that fit into memory at once; in tiles they are formed
         again for each pair of tiles; the other ways pass through the network for each pair of samples.
@@ -258,9 +199,6 @@ def growth_of(way: str, small: Task, large: Task) -> float:
 
 def installed(way: str) -> str | None:
     """Tell the version of a way's library.
-
-    Args:
-        way: Name of a way.
 
     Returns:
         Its version, that of torch for ways without a library, None where it is not installed.

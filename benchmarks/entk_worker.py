@@ -55,11 +55,7 @@ class Worker:
 
 
 def main(order: dict[str, Any]) -> None:
-    """Answer the questions that come line by line.
-
-    Args:
-        order: What to compute.
-    """
+    """Answer the questions that come line by line."""
     torch.set_num_threads(1)
     keep_freed_memory()
     todo = task(order["net"], order["n"], order["kind"], order.get("classes", 10))

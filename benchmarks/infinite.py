@@ -25,9 +25,6 @@ OURS = "compiled sum of rows"
 def time_peer(python: str) -> tuple[float, np.ndarray]:
     """Run neural-tangents.
 
-    Args:
-        python: Interpreter.
-
     Returns:
         Median seconds, and the kernel.
     """
@@ -39,11 +36,7 @@ def time_peer(python: str) -> tuple[float, np.ndarray]:
 
 
 def main(peer: str | None = None) -> None:
-    """Print the table, with nanoseconds a pair of images and position.
-
-    Args:
-        peer: Interpreter that has neural-tangents.
-    """
+    """Print the table, with nanoseconds a pair of images and position."""
     images = np.random.default_rng(0).integers(0, 256, (2 * COUNT, 3, 32, 32)).astype(np.float32)
     left, right = torch.tensor(images).split(COUNT)
     form = {"filter_size": 7}

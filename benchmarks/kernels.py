@@ -10,11 +10,7 @@ from ntkd_lib.optics.tangent import student_trace_ntk
 
 
 def student_kernel(n: int) -> None:
-    """Time the student's trace kernel with its gradient.
-
-    Args:
-        n: Images.
-    """
+    """Time the student's trace kernel with its gradient."""
     torch.manual_seed(0)
     student, images = mnist_student(), torch.rand(n, 1, 28, 28)
     parameters = [p for p in student.parameters() if p.requires_grad]
@@ -35,11 +31,7 @@ def student_kernel(n: int) -> None:
 
 
 def teacher_kernel(n: int) -> None:
-    """Time the teacher's trace kernel.
-
-    Args:
-        n: Images.
-    """
+    """Time the teacher's trace kernel."""
     torch.manual_seed(0)
     teacher, images = lenet(), torch.rand(n, 1, 28, 28)
 

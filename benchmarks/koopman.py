@@ -40,10 +40,6 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 def scipy_seconds(problem: Problem, target: float) -> tuple[float, float]:
     """Run L-BFGS on the same exact loss and gradient until the loss is reached.
 
-    Args:
-        problem: Problem.
-        target: Loss to reach.
-
     Returns:
         CPU seconds and the loss reached.
     """

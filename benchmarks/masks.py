@@ -21,10 +21,6 @@ BATCH = 4
 def layer_by_layer(front: CascadeFrontEnd, images: Tensor) -> Tensor:
     """Compute the read-out as three convolutions at full resolution, then average over sensor pixels.
 
-    Args:
-        front: Front end.
-        images: Scenes.
-
     Returns:
         What ``front(images)`` gives, but for what borders see.
     """
@@ -54,15 +50,7 @@ def optics() -> None:
 
 
 def jacobian_kernel(student: nn.Module, images: Tensor) -> Tensor:
-    """Compute the trace kernel from whole Jacobians, as torch.func's tutorial does.
-
-    Args:
-        student: Network.
-        images: Images.
-
-    Returns:
-        Kernel.
-    """
+    """Compute the trace kernel from whole Jacobians, as torch.func's tutorial does."""
     weights = {name: p.detach() for name, p in student.named_parameters()}
 
     def outputs(parameters: Mapping[str, Tensor], image: Tensor) -> Tensor:
@@ -93,8 +81,6 @@ def step(objective: MaskObjective, student: nn.Module, number: int) -> None:
     """Take one training step in bfloat16 autocast.
 
     Args:
-        objective: Loss.
-        student: Student.
         number: Number of the step; the kernel enters at multiples of ``kernel_every``.
     """
     torch.manual_seed(0)

@@ -10,13 +10,7 @@ from ntkd_lib.chapters.nint_speedup.costs import overhead, refresh
 
 
 def refresh_report(points: int, width: int, rounds: int) -> None:
-    """Print a fused refresh in forward-equivalents, and beside forward + vjp + jvp of ``torch.func``.
-
-    Args:
-        points: Coordinates.
-        width: Width of the SIREN's five layers.
-        rounds: Interleaved repetitions; medians are printed.
-    """
+    """Print a fused refresh in forward-equivalents, and beside forward + vjp + jvp of ``torch.func``."""
     arguments = {"points": points, "width": width, "hidden": 4, "rounds": rounds}
     seconds = refresh(arguments, {}).values["seconds"]
     print(f"score of {points:,} points, SIREN 5 x {width}, CPU seconds of one thread")
@@ -28,13 +22,7 @@ def refresh_report(points: int, width: int, rounds: int) -> None:
 
 
 def overhead_report(side: int, width: int, rounds: int) -> None:
-    """Print what choosing adds to a uniform step.
-
-    Args:
-        side: Points are its square.
-        width: Width of the SIREN's five layers.
-        rounds: Repetitions.
-    """
+    """Print what choosing adds to a uniform step."""
     arguments = {"side": side, "width": width, "hidden": 4, "share": 0.2, "rounds": rounds}
     seconds = overhead(arguments, {}).values["seconds"]
     print(f"choosing 20 % of {side * side:,} points, SIREN 5 x {width}")
@@ -43,11 +31,7 @@ def overhead_report(side: int, width: int, rounds: int) -> None:
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Print both tables.
-
-    Args:
-        arguments: Of the command line.
-    """
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=65_536)
     parser.add_argument("--width", type=int, default=256)

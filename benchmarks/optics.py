@@ -28,8 +28,6 @@ def step_seconds(geometry: Geometry, rounds: int, window: int | None = None) -> 
     """Time a forward and backward step of one colour; torchoptics in its defaults, and in its best forms.
 
     Args:
-        geometry: Size.
-        rounds: Rounds of timing.
         window: Cells a side of the plane that is wanted; all when left out.
     """
     drawn, cells = fields(geometry), geometry.cells
@@ -59,11 +57,7 @@ def step_seconds(geometry: Geometry, rounds: int, window: int | None = None) -> 
 
 
 def agreement(geometry: Geometry) -> None:
-    """Compare fields on the sensor with torchoptics' direct integration, on masks that no other check uses.
-
-    Args:
-        geometry: Size.
-    """
+    """Compare fields on the sensor with torchoptics' direct integration, on masks of their own."""
     torch.manual_seed(1)
     line = (torch.arange(geometry.cells, dtype=torch.float64) - (geometry.cells - 1) / 2) * geometry.pitch
     smooth = torch.exp(-(line[:, None].square() + line.square()) / 12.0**2)
@@ -86,7 +80,6 @@ def design_seconds(filters: int = 16, steps: int = 60) -> None:
 
     Args:
         filters: Signed colour filters, two metasurfaces each.
-        steps: Steps of the fit.
     """
     torch.manual_seed(0)
     noise = torch.randn(filters, 3, 9, 9)

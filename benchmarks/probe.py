@@ -24,10 +24,6 @@ ROUNDS = 9
 def seconds(todo: Task, *, probe: bool) -> float:
     """Time one kernel.
 
-    Args:
-        todo: Network, batch and kind.
-        probe: Whether it is probed.
-
     Returns:
         Seconds of processor time.
     """
@@ -41,7 +37,6 @@ def ratio(todo: Task, rounds: int = ROUNDS) -> dict[str, float]:
     """Compare a kernel with and without the probe.
 
     Args:
-        todo: Network, batch and kind.
         rounds: Pairs of runs after one pair for warming up.
 
     Returns:

@@ -21,7 +21,6 @@ def train_with_vmap(widths: tuple[int, ...], x: Tensor, y: Tensor) -> None:
     """Train by the tutorial's way: one module, its parameters stacked, gradients by vmap over grad.
 
     Args:
-        widths: Hidden layers.
         x: Inputs, ``(r, n, d)``.
         y: Targets, ``(r, n)``.
     """
@@ -44,7 +43,6 @@ def train_one_by_one(widths: tuple[int, ...], x: Tensor, y: Tensor) -> None:
     """Train ordinary modules in a loop.
 
     Args:
-        widths: Hidden layers.
         x: Inputs, ``(r, n, d)``.
         y: Targets, ``(r, n)``.
     """
@@ -58,12 +56,7 @@ def train_one_by_one(widths: tuple[int, ...], x: Tensor, y: Tensor) -> None:
 
 
 def networks(widths: tuple[int, ...], replicates: int) -> None:
-    """Time the three ways.
-
-    Args:
-        widths: Hidden layers.
-        replicates: Networks at once.
-    """
+    """Time the three ways."""
     torch.manual_seed(0)
     x, y = torch.randn(replicates, SAMPLES, 14), torch.randn(replicates, SAMPLES)
 
@@ -81,12 +74,7 @@ def networks(widths: tuple[int, ...], replicates: int) -> None:
 
 
 def decompositions(n: int, landmarks: int) -> None:
-    """Time the choice of 200 ridges, by one decomposition and by scikit-learn's cross-validation of 10.
-
-    Args:
-        n: Samples.
-        landmarks: Landmarks of the low-rank way.
-    """
+    """Time the choice of 200 ridges, by one decomposition and by scikit-learn's cross-validation of 10."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((n, 14)), rng.standard_normal((n, 1))
     kernel = gaussian_kernels(x, [2.0])[0]

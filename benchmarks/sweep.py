@@ -41,9 +41,6 @@ def cases_by_row() -> dict[str, dict[str, list[Case]]]:
 def summary(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Any]]:
     """Summarise the calls of one row.
 
-    Args:
-        outcomes: What the calls came to.
-
     Returns:
         By method: ``error``, the largest, None without a value; ``slow``, whether the library warned of a
         slower way; ``refusals``, their words without the name of the layer.
@@ -65,9 +62,6 @@ def _summary(calls: list[Outcome]) -> dict[str, Any]:
 
 def main(words: list[str] | None = None) -> None:
     """Run the sweep, print its rows and, if a file is named, write a record.
-
-    Args:
-        words: Command line; this process's own when left out.
 
     Raises:
         SystemExit: Calls that returned a wrong kernel or crashed, by row.
@@ -95,10 +89,6 @@ def main(words: list[str] | None = None) -> None:
 
 def run_row(table: str, name: str) -> tuple[dict[str, Any], list[str]]:
     """Run every call on the cases of one row.
-
-    Args:
-        table: Name of the table.
-        name: Name of the row.
 
     Returns:
         The row as it is recorded, and what is wrong with it.

@@ -13,13 +13,7 @@ OURS = "wide convolutions by products"
 
 
 def step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> None:
-    """Compute the gradients of one step in bfloat16 autocast.
-
-    Args:
-        model: Network.
-        images: Images.
-        labels: Class indices.
-    """
+    """Compute the gradients of one step in bfloat16 autocast."""
     model.zero_grad(set_to_none=True)
     with torch.autocast("cpu", torch.bfloat16):
         loss = cross_entropy(model(images), labels)

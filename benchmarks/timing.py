@@ -13,7 +13,6 @@ def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 7) -> di
     """Time several ways in turn.
 
     Args:
-        ways: What to time, by name.
         rounds: How often each runs after one run for warming up.
 
     Returns:
@@ -36,9 +35,7 @@ def report(title: str, seconds: Mapping[str, float], ours: str) -> None:
     """Print times, and how many times faster ours is.
 
     Args:
-        title: What was timed.
         seconds: Median seconds by name.
-        ours: Name of our way.
     """
     print(title)
     for name, value in seconds.items():

@@ -29,7 +29,6 @@ class DrawnMasks:
         parts: train, val and test.
         path: None, for they come from no file.
         sha256: digest of all pixels.
-        note: one line that says what it is.
     """
 
     parts: dict[Part, Decoded]
@@ -53,11 +52,7 @@ class _Car:
 
 
 def draw_cars(cars: int = CARS, views: int = VIEWS, seed: int = 0) -> DrawnMasks:
-    """Draw cars, 160 x 240 pixels.
-
-    Args:
-        cars: number of cars, three or more.
-    """
+    """Draw cars, 160 x 240 pixels."""
     names = [f"drawn{number:03}" for number in range(cars)]
     part_of = split_cars(names)
     drawn: dict[Part, list[tuple[str, np.ndarray, np.ndarray]]] = {part: [] for part in PARTS}

@@ -16,7 +16,6 @@ class Download:
     """Name one official file.
 
     Attributes:
-        name: file name.
         size: bytes.
         md5: the sum that the publishers, or torchvision, give.
         sha256: our own pin.
@@ -52,13 +51,11 @@ class OfficialDataset:
     """Describe a real data set.
 
     Attributes:
-        name: our name for it.
         folder: where loaders expect it below a data root.
         layout: `idx` (MNIST's format), `cifar` (pickled batches) or `files` (single signals, no labels).
         downloads: official files; none where the user must bring the data.
         contents: files that are read, training images before training labels.
         classes: names of the labels 0, 1, ….
-        licence: its terms in one line.
     """
 
     name: str
@@ -85,14 +82,8 @@ class EmbeddedDataset:
     """Describe a small real data set that an installed package ships.
 
     Attributes:
-        name: our name for it.
-        package: the package that ships it.
-        file: path inside the package.
-        side: height and width in pixels.
         peak: the largest pixel value in the file.
         sha256: digest of the images and labels that we know.
-        classes: names of the labels.
-        licence: its terms in one line.
     """
 
     name: str

@@ -32,9 +32,6 @@ _UNPACKED_LIMIT = 1 << 30
 def install(dataset: OfficialDataset, cache_root: Path) -> Path:
     """Download a data set into the cache.
 
-    Returns:
-        The folder with the checked files.
-
     Raises:
         DataError: in one line, why it cannot be had.
     """
@@ -55,9 +52,6 @@ def fetch(download: Download, folder: Path) -> Path:
 
     Args:
         folder: an existing folder for it.
-
-    Returns:
-        Path of the whole, checked file.
 
     Raises:
         DataError: the reason of the last failure.

@@ -51,9 +51,6 @@ def _forms(folder: Path, content: Content) -> list[tuple[Path, str]]:
 def check_folder(dataset: OfficialDataset, folder: Path) -> FolderState:
     """Compare the files of a folder with their pins.
 
-    Returns:
-        What is missing and what is damaged.
-
     Raises:
         DataError: a file is there and cannot be read.
     """

@@ -31,7 +31,6 @@ class LabelledImages:
         images: pixels from 0 to 255, `(n, c, h, w)`.
         labels: class of each image, `(n,)`.
         classes: names of the labels 0, 1, ….
-        located: the data set they belong to.
     """
 
     images: UInt8[Tensor, "n c h w"]
@@ -48,11 +47,7 @@ def load(name: str, split: Split, expect: str | None = None) -> LabelledImages:
     """Load the training or the test part of a data set.
 
     Args:
-        name: name of the data set.
         expect: digest that the data must have, as a cell of work recorded it.
-
-    Returns:
-        Tensors of the caller's own, free to change.
 
     Raises:
         DataError: unknown name or split, damaged files, or other data than expected.
@@ -75,7 +70,6 @@ def locate_expected(name: str, expect: str | None) -> Located:
     """Find a data set and hold it to a digest.
 
     Args:
-        name: name of the data set.
         expect: digest that the data must have, as a cell of work recorded it; None for any.
 
     Raises:

@@ -26,7 +26,6 @@ class Decoded:
     Attributes:
         images: pixels from 0 to 255.
         masks: whether a pixel belongs to the object.
-        cars: name of the object of each image.
     """
 
     images: UInt8[np.ndarray, "n 3 h w"]

@@ -24,16 +24,10 @@ class MaskDataset:
     """Describe a data set of photographs with masks that nobody may pass on: the user brings a copy.
 
     Attributes:
-        name: our name for it.
         folder: its reduced form below a data root: ``index.csv``, ``images/``, ``masks/``; empty if drawn.
         original: its published form below a data root: ``train/``, ``train_masks/``.
-        height: rows of the images that are computed with.
-        width: columns of the images that are computed with.
-        cars: objects that were photographed.
-        views: photographs of each.
         sha256: digest of the hashes of all files of the reduced form.
         classes: names of the pixel classes 0, 1.
-        licence: its terms in one line.
         size: bytes to download: none.
     """
 
@@ -88,9 +82,6 @@ class Pair:
     """One photograph and its mask.
 
     Attributes:
-        image: path of the photograph.
-        mask: path of the mask.
-        car: which object it shows.
         view: from which direction, from 1.
         part: train, val or test.
     """

@@ -24,8 +24,6 @@ class MaskedImages:
     Attributes:
         images: pixels from 0 to 255.
         masks: whether a pixel belongs to the object.
-        cars: name of the object of each image.
-        located: the data set they belong to.
     """
 
     images: UInt8[Tensor, "n 3 h w"]
@@ -38,7 +36,6 @@ def load_masks(name: str, part: Part, expect: str | None = None) -> MaskedImages
     """Load one part of a data set with masks.
 
     Args:
-        name: name of the data set.
         part: ``train``, ``val`` or ``test``; no object is in two of them.
         expect: digest that the data must have, as a cell of work recorded it.
 

@@ -18,9 +18,6 @@ def host_of(url: str) -> str:
 
     >>> host_of("https://example.org/a/b.gz")
     'https://example.org'
-
-    Returns:
-        Scheme and host, with the port where one is given.
     """
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
@@ -67,9 +64,6 @@ def forget_hosts() -> None:
 def recently_absent(cache_root: Path) -> bool:
     """Tell whether another process found no network a moment ago.
 
-    Args:
-        cache_root: the folder that holds the mark.
-
     Returns:
         Whether the mark is younger than `REMEMBER` seconds.
     """
@@ -81,11 +75,7 @@ def recently_absent(cache_root: Path) -> bool:
 
 
 def mark_absent(cache_root: Path) -> None:
-    """Leave word for other processes that there is no network; does nothing in a read-only cache.
-
-    Args:
-        cache_root: the folder for the mark.
-    """
+    """Leave word for other processes that there is no network; does nothing in a read-only cache."""
     with contextlib.suppress(OSError):
         cache_root.mkdir(parents=True, exist_ok=True)
         (cache_root / ".no-network").touch()

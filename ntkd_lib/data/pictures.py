@@ -20,13 +20,10 @@ class PictureDataset:
     """Describe a data set of pictures that nobody publishes for download in this form.
 
     Attributes:
-        name: our name for it.
         folder: where it lies below a data root, with ``index.csv`` (columns image, split, label) inside.
-        side: height and width in pixels.
         index_sha256: pin of the index.
         sha256: digest of the index's and of every picture's hash.
         classes: names of the labels 0, 1, ….
-        licence: its terms in one line.
         size: bytes to download: none.
     """
 
@@ -42,9 +39,6 @@ class PictureDataset:
 
 def check_pictures(dataset: PictureDataset, folder: Path) -> str:
     """Compare a folder with its pins.
-
-    Returns:
-        What is missing; empty where all is there and right.
 
     Raises:
         DataError: something is there and is not what it should be.

@@ -16,13 +16,10 @@ class DataRow:
     """Hold what is known of one data set, as text.
 
     Attributes:
-        name: its name.
         found: `real`, `embedded`, `drawn` by this project, `stand-in`, `damaged` or `missing`.
         source: where it was found.
         size: of the files, or of the images if they are drawn.
         hashes: `verified`, `wrong`, `no official hash`, or `not the copy we know` of embedded data.
-        licence: its terms.
-        action: what to do; empty if nothing.
     """
 
     name: str
@@ -108,11 +105,7 @@ def _action(dataset: Dataset, located: Located, settings: Settings) -> str:
 
 
 def render(table: Sequence[DataRow]) -> str:
-    """Write rows as plain text: a table, then licences, then what to do.
-
-    Returns:
-        Lines without a final line feed.
-    """
+    """Write rows as plain text: a table, then licences, then what to do."""
     columns = [field.name for field in fields(DataRow)][:5]
     cells = [columns, *[list(astuple(row)[:5]) for row in table]]
     widths = [max(len(line[column]) for line in cells) for column in range(5)]

@@ -30,9 +30,6 @@ CHIRP_RATE = 16_000
 def load_image(name: str, expect: str | None = None) -> UInt8[Tensor, "h w 3"]:
     """Load one image.
 
-    Args:
-        expect: Digest that the data set must have.
-
     Returns:
         Pixels from 0 to 255. Of the stand-in, one of four images that scikit-image ships.
     """
@@ -50,9 +47,6 @@ def load_image(name: str, expect: str | None = None) -> UInt8[Tensor, "h w 3"]:
 
 def load_sound(name: str, expect: str | None = None) -> tuple[Float32[Tensor, " n"], int]:
     """Load one recording.
-
-    Args:
-        expect: Digest that the data set must have.
 
     Returns:
         Samples of the first channel, and samples a second. Of the stand-in, a chirp.
@@ -77,14 +71,7 @@ def chirp(count: int) -> Float32[Tensor, " n"]:
 def load_mesh(
     name: str, expect: str | None = None
 ) -> tuple[Float32[np.ndarray, "v 3"], Int64[np.ndarray, "f 3"]]:
-    """Load one triangle mesh.
-
-    Args:
-        expect: Digest that the data set must have.
-
-    Returns:
-        Corners and triangles. Of the stand-in, a torus.
-    """
+    """Load one triangle mesh."""
     with extra("data"):
         import trimesh
 

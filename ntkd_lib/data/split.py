@@ -16,9 +16,6 @@ def train_validation_split(
     Args:
         share: part held out, between 0 and 1; at least one image falls on each side.
 
-    Returns:
-        Sorted indices for training and for validation.
-
     Raises:
         ValueError: fewer than two images, or a share outside of (0, 1).
     """

@@ -53,10 +53,8 @@ class SmallDataset:
     Attributes:
         images: pixels from 0 to 255, `{split: (n, c, h, w)}`.
         labels: `{split: (n,)}`.
-        classes: names of the labels.
         path: the file it was read from, None if it was drawn.
         sha256: digest of all pixels and labels.
-        note: one line that says what it is.
     """
 
     images: dict[str, UInt8[np.ndarray, "_ c h w"]]
@@ -170,11 +168,7 @@ def _grid(
 
 
 def draw_garments(count: int = DRAWN, seed: int = 0) -> SmallDataset:
-    """Draw silhouettes of the ten garments, 28 × 28, jittered, unevenly lit and noisy.
-
-    Args:
-        count: images in both parts together.
-    """
+    """Draw silhouettes of the ten garments, 28 × 28, jittered, unevenly lit and noisy."""
     generator = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % 10
     x, y = _grid(count, 28, generator, 0.12)
@@ -207,9 +201,6 @@ def draw_textures(count: int = DRAWN, seed: int = 0) -> SmallDataset:
     """Draw ten kinds of coloured texture, 32 × 32, with random phase, contrast, hue and noise.
 
     The random phase leaves a linear classifier little but the palette; a convolution sees both.
-
-    Args:
-        count: images in both parts together.
     """
     generator = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % 10
@@ -271,22 +262,12 @@ _MAKERS: dict[str, Callable[[], SmallDataset | DrawnMasks]] = {
 
 @cache
 def standin(name: str) -> SmallDataset | DrawnMasks:
-    """Make, once a process, the small data set that stands in for a real one.
-
-    Args:
-        name: name of a data set of the catalogue.
-
-    Returns:
-        The stand-in; for embedded data sets the data themselves.
-    """
+    """Make, once a process, the small data set that stands in for a real one."""
     return _MAKERS[name]()
 
 
 def drawn_masks(name: str) -> DrawnMasks:
     """Give the stand-in of a data set with masks.
-
-    Args:
-        name: name of such a data set.
 
     Raises:
         DataError: a data set without masks.

@@ -35,7 +35,6 @@ def unpack_tar(archive: Path, into: Path, limit: int) -> None:
     Python's own `data` filter is applied too; it alone would quietly rewrite absolute names.
 
     Args:
-        archive: the tar file, packed or not.
         limit: bytes that its files may hold together.
 
     Raises:

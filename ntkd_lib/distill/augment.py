@@ -10,11 +10,7 @@ def random_shift(images: Float[Tensor, "n c h w"], pixels: int) -> Float[Tensor,
     """Shift each image by its own whole number of pixels, dark where nothing moves in.
 
     Args:
-        images: Images.
         pixels: Largest shift in either direction and axis; 0 leaves the images alone.
-
-    Returns:
-        Shifted images.
     """
     if pixels == 0:
         return images
@@ -29,9 +25,6 @@ def random_mirror(
     images: Float[Tensor, "n c h w"],
 ) -> tuple[Float[Tensor, "n c h w"], Bool[Tensor, " n"]]:
     """Mirror half of the images, drawn at random, left to right.
-
-    Args:
-        images: Images.
 
     Returns:
         The images, and which of them are mirrored.

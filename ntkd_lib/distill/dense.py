@@ -57,11 +57,7 @@ def pixel_loss(logits: Float[Tensor, "b 1 h w"], masks: Float[Tensor, "b h w"]) 
     """Give the mean binary cross-entropy of all pixels, in nats.
 
     Args:
-        logits: Logits of the object.
         masks: Targets in [0, 1].
-
-    Returns:
-        A number.
     """
     return functional.binary_cross_entropy_with_logits(logits[:, 0], masks)
 
@@ -93,8 +89,6 @@ class ProjectedLogits(nn.Module):
     kernel of a pixel: ``E Theta_g = Theta_f / hw``.
 
     Args:
-        count: Number of projections.
-        pixels: Number of logits.
         seed: Seed of the signs; teacher and student need the same.
     """
 
@@ -115,9 +109,6 @@ def summary_of(kind: str, outputs: int, pixels: int, seed: int) -> nn.Module:
 
     Args:
         kind: ``pooled`` or ``projected``.
-        outputs: Number of outputs.
-        pixels: Number of logits.
-        seed: Seed of the projections.
 
     Returns:
         A module from ``(n, 1, h, w)`` to ``(n, outputs)`` without parameters.

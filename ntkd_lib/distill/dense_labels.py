@@ -9,9 +9,6 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
     Args:
         settings: Not used.
         teacher: Not used.
-
-    Returns:
-        The objective.
     """
     del settings, teacher
     return lambda student, batch: pixel_loss(student(batch.images), batch.masks)

@@ -30,9 +30,6 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
     Args:
         settings: ``temperature`` T and ``weight`` w in [0, 1].
         teacher: With ``logits``.
-
-    Returns:
-        The objective.
     """
     temperature, weight, heard = settings["temperature"], settings["weight"], teacher.logits
 

@@ -33,9 +33,6 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
     Args:
         settings: ``weight``, ``form``, ``kernel_batch`` and ``kernel_every``.
         teacher: With ``images``, ``features``, ``diagonal`` and ``summary``.
-
-    Returns:
-        The objective.
     """
     every = int(settings["kernel_every"])
     draw = kernel_images(len(teacher.images), int(settings["kernel_batch"]))

@@ -31,7 +31,6 @@ def bound_gradient(student: nn.Module, value: Tensor, limit: float | None = LARG
 
     Args:
         student: Network whose trainable parameters the loss depends on.
-        value: The loss.
         limit: Largest norm over all trainable parameters; None leaves the loss as it is.
 
     Returns:

@@ -11,9 +11,6 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     Args:
         settings: Not used.
         teacher: Not used.
-
-    Returns:
-        The objective.
     """
     del settings, teacher
     return lambda student, batch: cross_entropy(student(batch.images), batch.labels)

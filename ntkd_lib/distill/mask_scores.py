@@ -14,11 +14,7 @@ def mean_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) -> fl
     A class that neither guesses nor masks contain is left out of the mean.
 
     Args:
-        guesses: Guessed masks.
         masks: True masks.
-
-    Returns:
-        Percent.
 
     >>> truth = torch.tensor([[[True, True, False, False]]])
     >>> mean_iou(torch.tensor([[[True, False, False, False]]]), truth)  # object 1/2, background 2/3
@@ -31,14 +27,7 @@ def mean_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) -> fl
 
 
 def boundary(masks: Bool[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:
-    """Mark the pixels of a mask that touch its outside, the border of the image aside.
-
-    Args:
-        masks: Masks.
-
-    Returns:
-        Inner boundary, one pixel thick.
-    """
+    """Mark the pixels of a mask that touch its outside, the border of the image aside."""
     outside = (~masks).float()[:, None]
     return masks & (max_pool2d(outside, 3, stride=1, padding=1)[:, 0] > 0)
 
@@ -52,9 +41,7 @@ def boundary_scores(
     columns counted apart. Source: Martin, Fowlkes and Malik (2004), with a square neighbourhood.
 
     Args:
-        guesses: Guessed masks.
         masks: True masks.
-        tolerance: Pixels.
 
     Returns:
         Scores in [0, 1]; 0 where one of the masks has no boundary and the other has, 1 where neither has.

@@ -60,11 +60,7 @@ def fit_masks(
     """Train a model in place and follow its validation score; every other batch is mirrored.
 
     Args:
-        model: Network.
-        data: Training images.
-        held_out: Validation images.
         loss: Objective of a model and a batch.
-        schedule: Length and speed.
 
     Returns:
         Validation mean IoU in percent, eight times, evenly spaced.
@@ -98,10 +94,6 @@ def scenes(images: UInt8[Tensor, "n l h w"], device: torch.device | str) -> Floa
 
     Args:
         images: Pixels from 0 to 255.
-        device: Where to.
-
-    Returns:
-        Intensities, channels last in memory.
     """
     return images.to(device).float().div_(255).contiguous(memory_format=torch.channels_last)
 
@@ -115,11 +107,7 @@ def predict_logits(
     Args:
         model: Network; put into evaluation mode.
         images: Pixels from 0 to 255.
-        chunk: Images at a time.
         dtype: Type of the result.
-
-    Returns:
-        Logits, on the CPU.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -135,9 +123,6 @@ def predict_masks(model: nn.Module, images: UInt8[Tensor, "n l h w"]) -> Bool[Te
     Args:
         model: Network; put into evaluation mode.
         images: Pixels from 0 to 255.
-
-    Returns:
-        Masks, on the CPU.
     """
     return predict_logits(model, images) > 0
 

@@ -20,7 +20,6 @@ class ReadOuts:
     """Read-outs with masks.
 
     Attributes:
-        images: Read-outs, laid out as images.
         masks: Whether a pixel belongs to the object.
     """
 
@@ -37,11 +36,7 @@ def fit_read_outs(
     is no capture of the mirrored scene.
 
     Args:
-        model: Network.
-        data: Training read-outs.
-        held_out: Validation read-outs.
         loss: Objective of a model and a batch.
-        schedule: Length and speed.
 
     Returns:
         Validation mean IoU in percent, eight times, evenly spaced.
@@ -76,10 +71,6 @@ def guessed_masks(model: nn.Module, images: Float[Tensor, "n l h w"]) -> Bool[Te
 
     Args:
         model: Network; put into evaluation mode.
-        images: Read-outs, laid out as images.
-
-    Returns:
-        Masks.
     """
     model.eval()
     return torch.cat([model(part)[:, 0] > 0 for part in images.split(CHUNK)])

@@ -15,9 +15,6 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     Args:
         settings: ``temperature`` T and ``weight`` w in [0, 1].
         teacher: With ``logits``.
-
-    Returns:
-        The objective.
     """
     temperature, weight = settings["temperature"], settings["weight"]
     targets = log_softmax(teacher.logits / temperature, dim=1)

@@ -62,9 +62,6 @@ def tangent_objective(settings: Settings, teacher: Teacher, loss: KernelLoss) ->
         settings: ``weight``, ``kernel_batch`` and ``kernel_every``.
         teacher: With ``images``, ``features`` and ``diagonal``.
         loss: Loss of the student's and the teacher's kernel.
-
-    Returns:
-        The objective.
     """
     term = kernel_term(settings, teacher, loss)
 

@@ -24,10 +24,6 @@ def centred(kernel: Float[Tensor, "m m"]) -> Float[Tensor, "m m"]:
 def kernel_loss(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) -> Tensor:
     """Give ``1 - cos(H Theta_S H, H Theta_T H)``. Source: Cortes, Mohri and Rostamizadeh (2012), alignment.
 
-    Args:
-        student: The student's kernel.
-        teacher: The teacher's kernel.
-
     Returns:
         A number in [0, 2].
 
@@ -44,8 +40,5 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     Args:
         settings: ``weight``, ``kernel_batch`` and ``kernel_every``.
         teacher: With ``images``, ``features`` and ``diagonal``.
-
-    Returns:
-        The objective.
     """
     return tangent_objective(settings, teacher, kernel_loss)

@@ -10,10 +10,6 @@ from ntkd_lib.distill.tangent import tangent_objective
 def kernel_loss(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) -> Tensor:
     """Give ``|m Theta_S / tr Theta_S - m Theta_T / tr Theta_T|_F^2 / m^2``.
 
-    Args:
-        student: The student's kernel.
-        teacher: The teacher's kernel.
-
     Returns:
         Mean squared difference of entries of the kernels at mean diagonal one.
 
@@ -30,8 +26,5 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     Args:
         settings: ``weight``, ``kernel_batch`` and ``kernel_every``.
         teacher: With ``images``, ``features`` and ``diagonal``.
-
-    Returns:
-        The objective.
     """
     return tangent_objective(settings, teacher, kernel_loss)

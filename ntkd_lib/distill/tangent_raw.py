@@ -10,13 +10,6 @@ from ntkd_lib.distill.tangent import tangent_objective
 def kernel_loss(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) -> Tensor:
     """Give ``|Theta_S - Theta_T|_F^2 / m^2``. Source: NTKD paper, Eq. 8.
 
-    Args:
-        student: The student's kernel.
-        teacher: The teacher's kernel.
-
-    Returns:
-        Mean squared difference of entries.
-
     >>> import torch
     >>> kernel_loss(torch.eye(2), torch.ones(2, 2))
     tensor(0.5000)
@@ -30,8 +23,5 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     Args:
         settings: ``weight``, ``kernel_batch`` and ``kernel_every``.
         teacher: With ``images``, ``features`` and ``diagonal``.
-
-    Returns:
-        The objective.
     """
     return tangent_objective(settings, teacher, kernel_loss)

@@ -21,8 +21,6 @@ def perturbed_trace(
     Source: NTK-SAP, arXiv 2304.02840, with its ``eps`` of 0.01.
 
     Args:
-        student: Student.
-        images: Batch of images.
         logits: ``f(theta)`` on the batch.
 
     Returns:
@@ -45,9 +43,6 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     Args:
         settings: ``weight``.
         teacher: With ``diagonal``.
-
-    Returns:
-        The objective.
     """
     weight, target = settings["weight"], teacher.diagonal.mean()
 

@@ -18,9 +18,6 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     Args:
         settings: ``temperature`` T, ``soft_weight`` w, ``weight``, ``kernel_batch`` and ``kernel_every``.
         teacher: With ``logits``, ``images``, ``features`` and ``diagonal``.
-
-    Returns:
-        The objective.
     """
     soft = soft_labels.build({**settings, "weight": settings["soft_weight"]}, teacher)
     term = kernel_term(settings, teacher, kernel_loss)

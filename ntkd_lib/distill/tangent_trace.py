@@ -10,13 +10,6 @@ from ntkd_lib.distill.tangent import tangent_objective
 def kernel_loss(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) -> Tensor:
     """Give ``(tr Theta_S - tr Theta_T)^2 / m^2``.
 
-    Args:
-        student: The student's kernel.
-        teacher: The teacher's kernel.
-
-    Returns:
-        Squared difference of mean diagonals.
-
     >>> import torch
     >>> kernel_loss(torch.eye(2), 2 * torch.ones(2, 2))
     tensor(1.)
@@ -30,8 +23,5 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     Args:
         settings: ``weight``, ``kernel_batch`` and ``kernel_every``.
         teacher: With ``images``, ``features`` and ``diagonal``.
-
-    Returns:
-        The objective.
     """
     return tangent_objective(settings, teacher, kernel_loss)

@@ -83,12 +83,8 @@ def fit(
     """Train a model in place and follow its validation accuracy.
 
     Args:
-        model: Network.
-        data: The whole training set.
         rows: Positions of the images to train on.
-        held_out: Positions of the validation images.
         loss: Objective of a model and a batch.
-        schedule: Length, speed and augmentation.
         watch: Looks at the model whenever the validation accuracy is taken.
 
     Returns:
@@ -154,16 +150,7 @@ def converged(curve: list[float]) -> bool:
 
 @torch.no_grad()
 def predict(model: nn.Module, images: Float[Tensor, "n ..."], chunk: int = 1000) -> Float[Tensor, "n k"]:
-    """Give logits of images, some at a time.
-
-    Args:
-        model: Network.
-        images: Images.
-        chunk: Images at a time.
-
-    Returns:
-        Logits.
-    """
+    """Give logits of images, some at a time."""
     parts = images.split(chunk)
     first = model(parts[0])
     logits = first.new_empty(len(images), *first.shape[1:])  # filled in place: read-outs can be large
@@ -174,11 +161,6 @@ def predict(model: nn.Module, images: Float[Tensor, "n ..."], chunk: int = 1000)
 
 def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:
     """Give the accuracy on some of the images, percent.
-
-    Args:
-        model: Network.
-        data: Labelled images.
-        rows: Positions to look at.
 
     Returns:
         Percentage of images whose largest logit is that of their label.

@@ -17,9 +17,6 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     Args:
         settings: ``strength``, share of the full extent of errors.
         teacher: Not used.
-
-    Returns:
-        The objective.
     """
     del teacher
     strength = settings["strength"]

@@ -19,8 +19,6 @@ def withhold(
     enters for all. Labels of other rows, such as validation images, stay.
 
     Args:
-        data: The whole training set.
-        rows: Positions to train on.
         share: Share of them whose labels are known, in (0, 1]; 1 changes nothing.
         seed: Seed of the draw, so that methods of one seed know the same labels.
 

@@ -26,8 +26,6 @@ class NetworkCosts:
 
     Attributes:
         forward: Operations of one image's forward pass.
-        parameters: Trainable parameters.
-        classes: Logits.
         pair: Operations of one entry of all per-class kernels, by the way that computes them; whole
             Jacobians take ``2 classes parameters``.
         held: Bytes of one image's Jacobian.
@@ -40,21 +38,13 @@ class NetworkCosts:
     held: float
 
     def passes(self, images: float) -> Work:
-        """Count forward passes.
-
-        Args:
-            images: Number of images.
-
-        Returns:
-            The work.
-        """
+        """Count forward passes."""
         return Work(forward=images, flop=images * self.forward)
 
     def jacobian(self, images: float, rows: int | None = None) -> Work:
         """Count the passes that give Jacobian rows.
 
         Args:
-            images: Number of images.
             rows: Rows an image; one for each class where it is left out.
 
         Returns:
@@ -72,9 +62,6 @@ class NetworkCosts:
             images: Number of images, counted once for each step that they take part in.
             backward: Work of a backward pass, in forward passes: 1 where weights are held still and only
                 signals are sent back, 2 where the gradients of the weights are formed too.
-
-        Returns:
-            The work.
         """
         return Work(forward=images, backward=images, flop=(1 + backward) * images * self.forward)
 
@@ -82,7 +69,6 @@ class NetworkCosts:
         """Count inner products of the per-class kernels.
 
         Args:
-            images: Rows of the kernel.
             others: Columns; the kernel of the images themselves, of which half is computed, without them.
 
         Returns:
@@ -97,13 +83,8 @@ class NetworkCosts:
         """Count inner products of features.
 
         Args:
-            images: Rows of the kernel.
             others: Columns; the symmetric kernel of the images without them.
-            size: Features.
             kernels: Number of kernels; one a class where it is left out.
-
-        Returns:
-            The work.
         """
         kernels = self.classes if kernels is None else kernels
         pairs = images * (images + 1) / 2 if others is None else images * others
@@ -111,10 +92,6 @@ class NetworkCosts:
 
     def projection(self, images: float, size: float) -> Work:
         """Count the product of all per-class gradients with a dense random matrix.
-
-        Args:
-            images: Number of images.
-            size: Columns of the matrix.
 
         Returns:
             The work; the Jacobians that it needs are not in it.
@@ -124,28 +101,12 @@ class NetworkCosts:
 
 
 def eigenproblem(size: float, count: float = 1) -> Work:
-    """Count symmetric eigenproblems with vectors.
-
-    Args:
-        size: Rows of the matrix.
-        count: How many.
-
-    Returns:
-        The work.
-    """
+    """Count symmetric eigenproblems with vectors."""
     return Work(flop=count * EIGH * size**3, bytes=16 * size**2)
 
 
 def solution(size: float, count: float = 1) -> Work:
-    """Count Cholesky solutions of linear systems.
-
-    Args:
-        size: Unknowns.
-        count: How many systems.
-
-    Returns:
-        The work.
-    """
+    """Count Cholesky solutions of linear systems."""
     return Work(flop=count * size**3 / 3, bytes=8 * count * size**2)
 
 
@@ -156,7 +117,6 @@ def network_costs(
 
     Args:
         model: Network with outputs ``(n, c)``.
-        sample: One sample.
         kind: ``per_class``; or ``pseudo``, for which the sum of logits is the one and only class.
 
     Returns:

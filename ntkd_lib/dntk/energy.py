@@ -40,11 +40,6 @@ def gradient_features(
 
     Args:
         model: Network in evaluation mode.
-        images: Images.
-        sketch: Sketch of the whole gradient.
-
-    Returns:
-        Features.
     """
     parts = images.split(_chunk(model, images))
     return torch.cat([sketch.whole("all", jacobian(model, part)) for part in parts])
@@ -55,9 +50,6 @@ def second_moments(features: Float[Tensor, "n c k"]) -> Float[Tensor, "c k k"]:
 
     Args:
         features: Features of the images that are to be captured.
-
-    Returns:
-        Their second moments.
     """
     columns = features.double().transpose(0, 1)
     return columns.mT @ columns
@@ -73,7 +65,6 @@ def captured_energy(features: Float[Tensor, "m c k"], moments: Float[Tensor, "c 
     Source: DNTK paper, Corollary 3.5 and Proposition 3.6, from public descriptions.
 
     Args:
-        features: Features of the images.
         moments: Second moments of what is to be captured.
 
     Returns:
@@ -105,9 +96,6 @@ def maximise_energy(
         moments: Second moments of the features that are to be captured.
         sketch: Sketch that these were taken with.
         steps: Steps; 0 gives the images back.
-
-    Returns:
-        The images.
     """
     images = starts.clone().requires_grad_(True)
     optimiser = torch.optim.Adam([images], lr=RATE)

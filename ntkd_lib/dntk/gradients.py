@@ -47,9 +47,6 @@ def leading_eigenvectors(theta: Float[Tensor, "m m"]) -> tuple[Float[Tensor, " m
     Args:
         theta: Symmetric kernel.
 
-    Returns:
-        Eigenvalues, and eigenvectors in columns.
-
     >>> values, vectors = leading_eigenvectors(torch.diag(torch.tensor([1.0, 4.0])))
     >>> values.tolist(), vectors[:, 0].abs().tolist()
     ([4.0, 1.0], [0.0, 1.0])
@@ -67,13 +64,8 @@ def cluster_points(
     fall most.
 
     Args:
-        theta: Mean kernel of the points.
         choices: Numbers of groups to choose from; those that leave fewer than two points a group are left
             out.
-        seed: Seed of the clustering.
-
-    Returns:
-        Group of each point.
 
     Raises:
         ValueError: Too few points for any of the choices.
@@ -98,8 +90,6 @@ def local_global(
     projects on the kept eigenvectors of group ``h`` and ``u_j|_h`` are the entries in it.
 
     Args:
-        theta: Mean kernel of the points.
-        groups: Group of each point.
         energy: Share of the trace of each block, and of the whole, that eigenvectors are kept for.
         coverage: Least coverage at which a global eigenvector is left out.
 

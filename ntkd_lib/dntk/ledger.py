@@ -22,7 +22,6 @@ class Work:
         forward: Passes of one image through the network.
         backward: Passes of one image's signal back through it.
         rows: Jacobian rows: gradients of one logit of one image.
-        flop: Floating-point operations.
         seconds: Seconds of one thread, where they were measured.
         bytes: Largest amount of memory for arrays that are held at once.
     """
@@ -37,12 +36,6 @@ class Work:
     def __add__(self, other: Work) -> Work:
         """Do one after the other: all adds up, but memory, of which the larger counts.
 
-        Args:
-            other: What is done afterwards.
-
-        Returns:
-            Both.
-
         >>> Work(rows=2, bytes=8) + Work(rows=3, bytes=5)
         Work(forward=0.0, backward=0.0, rows=5, flop=0.0, seconds=0.0, bytes=8)
         """
@@ -50,14 +43,7 @@ class Work:
         return Work(**{**sums, "bytes": max(self.bytes, other.bytes)})
 
     def times(self, count: float) -> Work:
-        """Do it several times, one after the other.
-
-        Args:
-            count: How often.
-
-        Returns:
-            The work; memory stays.
-        """
+        """Do it several times, one after the other."""
         scaled = {f.name: count * getattr(self, f.name) for f in fields(self)}
         return Work(**{**scaled, "bytes": self.bytes})
 
@@ -79,18 +65,13 @@ class Ledger:
 
     Attributes:
         build: Work before the first prediction, by stage.
-        query: Work of predicting one image.
     """
 
     build: Mapping[str, Work]
     query: Work
 
     def built(self) -> Work:
-        """Add up the stages of the build.
-
-        Returns:
-            Their work.
-        """
+        """Add up the stages of the build."""
         return sum(self.build.values(), Work())
 
     def total(self, queries: float) -> Work:
@@ -98,9 +79,6 @@ class Ledger:
 
         Args:
             queries: Number of images that are predicted.
-
-        Returns:
-            All work.
         """
         return self.built() + self.query.times(queries)
 
@@ -110,14 +88,6 @@ def break_even(method: Ledger, other: Ledger, measure: Measure = "flop") -> floa
 
     ``(build - build') / (query' - query)``; 0 where it is cheaper from the start, infinite where it never
     gets cheaper.
-
-    Args:
-        method: The method.
-        other: What it is compared with.
-        measure: What is counted.
-
-    Returns:
-        Number of queries, not rounded.
 
     >>> exact = Ledger({"all": Work(flop=10)}, Work(flop=5))
     >>> reduced = Ledger({"all": Work(flop=40)}, Work(flop=2))
@@ -132,14 +102,7 @@ def break_even(method: Ledger, other: Ledger, measure: Measure = "flop") -> floa
 
 
 class Clock:
-    """Seconds of work: processor time of this process, or elapsed time where a GPU does the work.
-
-    Attributes:
-        seconds: What the last measurement took.
-
-    Args:
-        device: Where the work is done.
-    """
+    """Seconds of work: processor time of this process, or elapsed time where a GPU does the work."""
 
     def __init__(self, device: str = "cpu") -> None:
         """Start at nothing."""

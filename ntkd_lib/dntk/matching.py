@@ -29,8 +29,6 @@ class Distilled:
 
     Attributes:
         images: Intensities in [0, 1], ``(m, channels, h, w)``, sorted by class.
-        labels: Their classes.
-        losses: Matching loss before each step.
     """
 
     images: Float[Tensor, "m _ _ _"]
@@ -56,14 +54,8 @@ def distil_images(
 
     Args:
         model: Trained network with a dense last layer, in evaluation mode.
-        images: Images to be distilled.
-        labels: Their classes.
         per_class: Synthetic images a class.
         steps: Steps of Adam on all images at once; 0 gives random images.
-        seed: Seed of start and barycentres.
-
-    Returns:
-        The images.
 
     Raises:
         ValueError: A class with fewer images than are to be made.
@@ -98,14 +90,6 @@ def barycentre(features: Float[Tensor, "n d"], count: int, seed: int = 0) -> Flo
     k-means.
 
     Source: Pollard (1982); Cuturi and Doucet (2014), Sec. 4.
-
-    Args:
-        features: Points.
-        count: Atoms.
-        seed: Seed of k-means.
-
-    Returns:
-        Places of the atoms.
     """
     found = KMeans(count, n_init=1, random_state=seed).fit(features.cpu().numpy())
     return torch.tensor(found.cluster_centers_).to(features)
@@ -120,10 +104,6 @@ def last_inputs(model: nn.Module, images: Float[Tensor, "n _ _ _"]) -> Float[Ten
 
     Args:
         model: Network with a dense last layer, in evaluation mode.
-        images: Images.
-
-    Returns:
-        Features.
     """
     features = torch.cat([_watch(model, part).features[0] for part in images.split(250)])
     return torch.cat([features, torch.ones_like(features[:, :1])], 1)

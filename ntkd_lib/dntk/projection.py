@@ -21,7 +21,6 @@ class GaussianProjection:
 
     Args:
         size: Features ``k``.
-        seed: Seed.
 
     Raises:
         ValueError: A size below 1.
@@ -36,10 +35,6 @@ class GaussianProjection:
     def whole(self, name: str, gradients: Float[Tensor, "n c p"]) -> Float[Tensor, "n c k"]:
         """Project gradients of one parameter that are given whole.
 
-        Args:
-            name: Name of the parameter.
-            gradients: Gradients.
-
         Returns:
             The parameter's share of the features.
         """
@@ -51,11 +46,6 @@ class GaussianProjection:
     ) -> Float[Tensor, "n c k"]:
         """Refuse tables: their dense matrix would be as large as the table, times ``k``.
 
-        Args:
-            name: Name of the table.
-            places: Rows.
-            signals: Signal at each.
-
         Raises:
             ValueError: Always.
         """
@@ -66,8 +56,6 @@ class GaussianProjection:
         """Form gradients of a weight and project them.
 
         Args:
-            name: Name of the weight.
-            parts: Inputs and signals.
             bias: Whether a bias is trained with the weight.
 
         Returns:

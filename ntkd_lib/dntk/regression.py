@@ -20,12 +20,8 @@ def fit_per_class(
     them.
 
     Args:
-        theta: Per-class kernels of the support.
         targets: Targets ``(m, c)``, one column a class.
         ridge: Ridge as a share of the mean diagonal.
-
-    Returns:
-        Coefficients.
 
     Raises:
         ValueError: Lengths that do not fit, or a ridge that leaves a kernel singular.
@@ -54,7 +50,6 @@ def predict_per_class(
 
     Args:
         cross: Per-class kernels between new points and the support.
-        coefficients: Coefficients.
 
     Returns:
         Predictions, one column a class.
@@ -75,11 +70,7 @@ def fit_nystrom(
     Args:
         cross: Kernels ``B``.
         gram: Kernels ``G``, of mean diagonal ``t``.
-        targets: Targets of all points.
         ridge: Ridge as a share of the mean diagonal.
-
-    Returns:
-        Coefficients of the landmarks.
     """
     scale = gram.diagonal(dim1=1, dim2=2).double().mean(1)
     eye = torch.eye(gram.shape[1]).to(scale)
@@ -94,7 +85,6 @@ def reduce_kernel(theta: Float[Tensor, "c m m"], weights: Float[Tensor, "m s"]) 
     """Give the kernels of synthetic gradients ``Phi_c' u``: ``U' theta_c U``.
 
     Args:
-        theta: Per-class kernels of the points.
         weights: Vectors ``u`` in the columns of ``U``.
 
     Returns:

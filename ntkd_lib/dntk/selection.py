@@ -19,10 +19,6 @@ def farthest_points(theta: Float[Tensor, "m m"], count: int) -> Int[Tensor, " s"
 
     Source: Gonzalez (1985).
 
-    Args:
-        theta: Kernel of the points.
-        count: How many.
-
     Returns:
         Positions, in the order of taking.
     """
@@ -37,16 +33,7 @@ def farthest_points(theta: Float[Tensor, "m m"], count: int) -> Int[Tensor, " s"
 
 
 def cluster_centres(theta: Float[Tensor, "m m"], count: int, seed: int = 0) -> Int[Tensor, " s"]:
-    """Take the points nearest to the centres of k-means in the kernel's feature space.
-
-    Args:
-        theta: Kernel of the points.
-        count: How many.
-        seed: Seed of k-means.
-
-    Returns:
-        Positions; no point twice.
-    """
+    """Take the points nearest to the centres of k-means in the kernel's feature space."""
     values, vectors = torch.linalg.eigh(theta.double())
     features = vectors * values.clamp(min=0).sqrt()
     found = KMeans(count, n_init=1, random_state=seed).fit(features.cpu().numpy())
@@ -83,11 +70,6 @@ def sample_by(scores: Float[Tensor, " m"], count: int, seed: int) -> Int[Tensor,
 
     Args:
         scores: Non-negative scores.
-        count: How many.
-        seed: Seed of the draw.
-
-    Returns:
-        Positions.
     """
     generator = torch.Generator().manual_seed(seed)
     return torch.multinomial(scores.cpu().double(), count, replacement=False, generator=generator)
@@ -102,8 +84,6 @@ def pivoted_cholesky(features: Float[Tensor, "n k"], count: int, seed: int) -> I
 
     Args:
         features: Features ``phi`` of all points.
-        count: How many.
-        seed: Seed of the draws.
 
     Returns:
         Positions; fewer where the kernel's rank is smaller.

@@ -42,7 +42,6 @@ class StreamedRegression:
         """Take in some samples.
 
         Args:
-            features: Their sketched gradients.
             targets: Targets of each class; ``q`` regressions are fitted at once.
         """
         columns = features.transpose(0, 1)
@@ -94,11 +93,7 @@ class FrequentDirections:
         self.filled = 0
 
     def add(self, rows: Float[Tensor, "n k"]) -> None:
-        """Take in some rows.
-
-        Args:
-            rows: Rows of the stream.
-        """
+        """Take in some rows."""
         for part in rows.double().split(self.rows):
             if self.filled + len(part) > len(self.buffer):
                 self._shrink()
@@ -129,13 +124,6 @@ def trace_features(features: Float[Tensor, "n c k"], seed: int = 0) -> Float[Ten
 
     ``psi(x) = sum_c s_c o phi_c(x)`` with independent random signs ``s_c``: products of different classes
     vanish on average.
-
-    Args:
-        features: Features of each class.
-        seed: Seed of the signs.
-
-    Returns:
-        Features.
     """
     _, c, k = features.shape
     drawn = signs(key_of(seed, "classes"), (c, k)).to(features)
@@ -149,8 +137,6 @@ def spectral_error(exact: Float[Tensor, "c m m"], approximate: Float[Tensor, "c 
     in the ridge, whatever the targets are; above it the approximation is not certified, though it may work.
 
     Args:
-        exact: Per-class kernels of some points.
-        approximate: What stands for them.
         ridge: Ridge as a share of the mean diagonal.
 
     Returns:

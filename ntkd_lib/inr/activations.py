@@ -38,9 +38,6 @@ class Finer(nn.Module):
     """``sin(omega (|x| + 1) x)``: a sine whose frequency grows with the bias.
 
     Source: Liu et al. (2024), Eq. 6.
-
-    Args:
-        omega: Factor of the argument.
     """
 
     def __init__(self, omega: float = 30.0) -> None:
@@ -59,7 +56,6 @@ class Gabor(nn.Module):
     Source: Saragadam et al. (2023), Eq. 4.
 
     Args:
-        omega: Frequency.
         scale: Inverse width.
     """
 
@@ -80,9 +76,6 @@ def sine_(z: Values) -> Values:
 
     Args:
         z: Arguments, overwritten.
-
-    Returns:
-        The same tensor.
     """
     if not _by_numpy(z):
         return z.sin_()
@@ -91,14 +84,7 @@ def sine_(z: Values) -> Values:
 
 
 def cosine(z: Values) -> Values:
-    """Take cosines, by NumPy on the CPU as ``sine_`` does.
-
-    Args:
-        z: Arguments.
-
-    Returns:
-        A new tensor.
-    """
+    """Take cosines, by NumPy on the CPU as ``sine_`` does."""
     return torch.from_numpy(np.cos(z.numpy())) if _by_numpy(z) else z.cos()
 
 
@@ -151,7 +137,6 @@ def value_and_slope(module: nn.Module, z: Values) -> tuple[Values, Values]:
     """Compute an activation and its derivative; the arguments may be overwritten.
 
     Args:
-        module: The activation.
         z: Arguments, ``(n, d)``.
 
     Returns:

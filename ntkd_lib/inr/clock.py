@@ -21,7 +21,6 @@ class Clock:
         device: Device to be waited for before the clock is read.
         cpu: CPU seconds.
         wall: Wall seconds.
-        forwards: Forward-equivalents.
     """
 
     device: str = "cpu"
@@ -31,11 +30,7 @@ class Clock:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Let the clock run inside the block.
-
-        Yields:
-            Nothing.
-        """
+        """Let the clock run inside the block."""
         wall, cpu = self._now()
         try:
             yield

@@ -16,9 +16,6 @@ class HashGrid(nn.Module):
 
     Args:
         inputs: Coordinates, 1 to 3, from -1 to 1.
-        levels: Grids.
-        entries: Length of each level's table.
-        channels: Features an entry.
         coarsest: Cells along an axis of the first grid.
         growth: Ratio from one grid to the next.
 

@@ -24,10 +24,6 @@ def si_snr(found: Float[Tensor, "n 1"], target: Float[Tensor, "n 1"]) -> float:
 
     Source: Le Roux et al. (2019), Eq. 3.
 
-    Args:
-        found: The fitted samples.
-        target: The true samples.
-
     Returns:
         dB, from -120 to 120.
 
@@ -43,10 +39,6 @@ def si_snr(found: Float[Tensor, "n 1"], target: Float[Tensor, "n 1"]) -> float:
 
 def intersection_over_union(found: Bool[Tensor, "*n"], target: Bool[Tensor, "*n"]) -> float:
     """Share of points inside both shapes among those inside either.
-
-    Args:
-        found: Points inside the fitted shape.
-        target: Points inside the true shape.
 
     Returns:
         Percent; 100 where both are empty.
@@ -65,7 +57,6 @@ def ssim(found: Float[np.ndarray, "*a"], target: Float[np.ndarray, "*b"]) -> flo
 
     Args:
         found: The fitted image, ``(h, w)`` or ``(h, w, c)``; clipped.
-        target: The true image.
 
     Returns:
         At most 1.
@@ -129,10 +120,6 @@ def value_at(quality: Sequence[float], axis: Sequence[float], place: float) -> f
     Args:
         quality: Quality at each evaluation.
         axis: Steps, seconds or forward-equivalents at each, rising.
-        place: Where to read.
-
-    Returns:
-        The quality there.
 
     >>> value_at([10, 20], [0, 4], place=1)
     12.5

@@ -19,7 +19,6 @@ class StackNetwork(DenseStack):
 
     Args:
         net: As `DenseStack` takes it.
-        chunk: Points at a time.
     """
 
     def __init__(self, net: nn.Sequential, chunk: int = 2048) -> None:
@@ -104,9 +103,6 @@ class StackNetwork(DenseStack):
         Args:
             x: Coordinates, ``(n, d)``.
             y: Targets, ``(n, c)``.
-
-        Returns:
-            Changes and residuals.
         """
         return scores.fused(self, x, y) if self.agrees(x) else self.general.moved(x, y)
 
@@ -116,7 +112,6 @@ class AnyNetwork:
 
     Args:
         net: From ``(n, d)`` to ``(n, c)``.
-        chunk: Points at a time.
     """
 
     def __init__(self, net: nn.Module, chunk: int = 2048) -> None:
@@ -129,9 +124,6 @@ class AnyNetwork:
 
         Args:
             x: Coordinates, ``(n, d)``.
-
-        Returns:
-            Values.
         """
         return torch.cat([self.net(points) for points in x.split(self.chunk)])
 
@@ -162,9 +154,6 @@ class AnyNetwork:
         Args:
             x: Coordinates, ``(n, d)``.
             y: Targets, ``(n, c)``.
-
-        Returns:
-            Changes and residuals.
         """
         return scores.separate(self.net, x, y, self.chunk)
 
@@ -191,7 +180,6 @@ def wrap(net: nn.Module, chunk: int = 2048) -> Network:
 
     Args:
         net: From ``(n, d)`` to ``(n, c)``.
-        chunk: Points at a time.
 
     Returns:
         The network, ready to be trained.

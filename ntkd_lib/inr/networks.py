@@ -86,10 +86,7 @@ def build(name: str, inputs: int, outputs: int, width: int, hidden: int) -> nn.S
 
     Args:
         name: A key of ``NETWORKS``.
-        inputs: Coordinates.
-        outputs: Values.
         width: Width of the hidden layers.
-        hidden: Hidden layers after the first.
 
     Returns:
         A network from ``(n, inputs)`` to ``(n, outputs)``.

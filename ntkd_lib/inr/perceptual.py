@@ -55,7 +55,6 @@ class Lpips:
 
         Args:
             found: The fitted image, values from 0 to 1; clipped.
-            target: The true image.
             scaling: ``standard`` maps 0 and 1 to -1 and 1; ``stretched`` each image's own least and largest
                 value, which hides a wrong contrast.
 

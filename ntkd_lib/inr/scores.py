@@ -53,13 +53,9 @@ def fused(stack: DenseStack, x: Tensor, y: Tensor, keep: int = KEEP) -> Moved:
     Source: NINT, the score of Algorithm 1, by the identity ``theta g = J (J^T g)``.
 
     Args:
-        stack: The network.
         x: Coordinates, ``(n, d)``.
         y: Targets, ``(n, c)``.
         keep: Bytes of activations that may be kept.
-
-    Returns:
-        Changes and residuals.
     """
     total, room = stack.zeros(), keep
     change, residuals = torch.empty_like(y), torch.empty_like(y)
@@ -89,10 +85,6 @@ def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> Moved:
         net: A network from ``(n, d)`` to ``(n, c)``.
         x: Coordinates, ``(n, d)``.
         y: Targets, ``(n, c)``.
-        chunk: Points at a time.
-
-    Returns:
-        Changes and residuals.
     """
     trained = {name: p for name, p in net.named_parameters() if p.requires_grad}
     total, residuals = [torch.zeros_like(p) for p in trained.values()], []
@@ -133,11 +125,7 @@ def leverage(stack: DenseStack, x: Tensor) -> Float[Tensor, " n"]:
     ``sum_k sum_l |delta_kl|^2 (|a_l|^2 + 1)`` over outputs ``k`` and layers ``l``.
 
     Args:
-        stack: The network.
         x: Coordinates, ``(n, d)``.
-
-    Returns:
-        One number a point.
     """
     return torch.cat([_chunk_leverage(stack, stack.record(points)) for points in x.split(stack.chunk)])
 
@@ -161,12 +149,8 @@ def last_layer(stack: DenseStack, x: Tensor, y: Tensor) -> Moved:
     One forward pass and two thin products: what is left of the score when backward passes are saved.
 
     Args:
-        stack: The network.
         x: Coordinates, ``(n, d)``.
         y: Targets, ``(n, c)``.
-
-    Returns:
-        Changes and residuals.
     """
     weight = torch.zeros_like(stack.layers[-1].weight)
     bias = torch.zeros_like(stack.layers[-1].bias)

@@ -23,12 +23,8 @@ def winding_number(
     Source: Van Oosterom and Strackee (1983); Jacobson et al. (2013), Eq. 5 and 6.
 
     Args:
-        points: Where.
         triangles: Corners, ``(f, 3, 3)``.
         chunk: Pairs of point and triangle at a time.
-
-    Returns:
-        One number a point.
     """
     rows = max(1, chunk // len(triangles))
     return torch.cat([_winding(part, triangles) for part in points.split(rows)])
@@ -46,11 +42,7 @@ def fit_to_cube(vertices: Float[np.ndarray, "v 3"], margin: float = 0.1) -> Floa
     """Move and scale a mesh into the cube from -1 to 1.
 
     Args:
-        vertices: Corners.
         margin: Room left at each side.
-
-    Returns:
-        Corners.
     """
     low, high = vertices.min(0), vertices.max(0)
     return (vertices - (low + high) / 2) * (2 * (1 - margin) / (high - low).max())
@@ -65,15 +57,6 @@ def signed_distance(
     """Measure how far points are from a mesh, negative inside.
 
     The distance is to the nearest of many even samples of the surface; the sign is the winding number's.
-
-    Args:
-        points: Where.
-        vertices: Corners of the mesh.
-        faces: Triangles as positions of corners.
-        samples: Samples of the surface.
-
-    Returns:
-        One distance a point.
     """
     triangles = vertices[faces].astype(np.float32)
     surface = surface_samples(triangles, samples)
@@ -89,11 +72,6 @@ def surface_samples(
 
     Args:
         triangles: Corners, ``(f, 3, 3)``.
-        count: How many.
-        seed: Seed of the draw.
-
-    Returns:
-        Points.
     """
     generator = np.random.default_rng(seed)
     first, second = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
@@ -126,10 +104,6 @@ def surface(
 
 def chamfer(first: Float[np.ndarray, "n 3"], second: Float[np.ndarray, "m 3"]) -> float:
     """Average the distance from each point of one set to the nearest of the other, both ways.
-
-    Args:
-        first: Points.
-        second: Points.
 
     Returns:
         Mean of the two mean distances.

@@ -55,14 +55,7 @@ class Signal:
         return grid.reshape(-1, len(self.shape)).to(self.values.device)
 
     def to(self, device: str) -> Signal:
-        """Move the values.
-
-        Args:
-            device: Where to.
-
-        Returns:
-            The signal there.
-        """
+        """Move the values."""
         return Signal(self.values.to(device), self.shape, self.stretch)
 
     @cached_property
@@ -210,9 +203,7 @@ def torus_distance(side: int, ring: float = 0.55, tube: float = 0.25) -> Signal:
     """Sample the exact signed distance of a torus, negative inside.
 
     Args:
-        side: Points along each axis.
         ring: Radius of the circle in the middle of the tube.
-        tube: Radius of the tube.
 
     Returns:
         Distances in units of half the cube's side, one channel.

@@ -69,11 +69,7 @@ class DenseStack:
             )
 
     def is_plain(self) -> bool:
-        """Check that the passes here compute the network: its layers, activations, parameters and hooks.
-
-        Returns:
-            Whether they do.
-        """
+        """Check that the passes here compute the network: its layers, activations, parameters and hooks."""
         weights = [layer._parameters.get(name) for layer in self.layers for name in ("weight", "bias")]
         return (
             type(self.net) is nn.Sequential
@@ -90,9 +86,6 @@ class DenseStack:
 
         Args:
             x: Coordinates, ``(n, d)``.
-
-        Returns:
-            What enters the first layer.
         """
         for module in self.encoding:
             x = module(x)
@@ -125,9 +118,6 @@ class DenseStack:
 
         Args:
             x: Coordinates, ``(n, d)``.
-
-        Returns:
-            The pass.
         """
         inputs, slopes = [self.encode(x)], []
         for layer, activation in zip(self.layers, self.activations, strict=False):
@@ -144,7 +134,6 @@ class DenseStack:
         r"""Pull a vector back to the parameters, ``J^T g``.
 
         Args:
-            kept: A forward pass.
             g: One vector a point, ``(n, c)``.
 
         Returns:
@@ -156,7 +145,6 @@ class DenseStack:
         """Carry a vector backwards through the layers, the last layer first.
 
         Args:
-            kept: A forward pass.
             g: One vector a point, ``(n, c)``.
 
         Yields:
@@ -173,7 +161,6 @@ class DenseStack:
         """Push a change of the parameters forward to the values, ``J v``.
 
         Args:
-            kept: A forward pass.
             direction: Change of weight and bias, layer by layer.
 
         Returns:
@@ -208,12 +195,7 @@ def _is_changed(module: nn.Module) -> bool:
 
 
 def add(total: list[Layer], part: Sequence[Layer]) -> None:
-    """Add a direction to another in place.
-
-    Args:
-        total: What is added to.
-        part: What is added.
-    """
+    """Add a direction to another in place."""
     for (weight, bias), (more_weight, more_bias) in zip(total, part, strict=True):
         weight.add_(more_weight)
         bias.add_(more_bias)

@@ -28,11 +28,9 @@ class Point:
     """One evaluation.
 
     Attributes:
-        step: Steps done.
         quality: In dB or percent, of the present weights.
         cpu: CPU seconds so far.
         wall: Wall seconds so far.
-        forwards: Forward-equivalents so far.
     """
 
     step: int
@@ -72,11 +70,7 @@ class View:
         self.known = None
 
     def residuals(self) -> Tensor:
-        """Give prediction minus target at all points, ``(n, c)``.
-
-        Returns:
-            Residuals of the present weights.
-        """
+        """Give prediction minus target at all points, ``(n, c)``."""
         if self.known is None:
             self.known = self.network.predict(self.signal.coordinates) - self.signal.values
             self.clock.forwards += 1
@@ -88,9 +82,6 @@ class View:
         Args:
             name: ``tangent``, ``alignment``, ``leverage``, ``last_layer`` or ``prediction``.
 
-        Returns:
-            One number a point.
-
         Raises:
             ValueError: Another name.
         """
@@ -99,11 +90,7 @@ class View:
         return SCORES[name](self)
 
     def moved(self) -> scores.Moved:
-        """Give ``theta g``; the residuals come with it.
-
-        Returns:
-            Changes and residuals.
-        """
+        """Give ``theta g``; the residuals come with it."""
         found = self.network.moved(self.signal.coordinates, self.signal.values)
         self.known = found.residuals
         self.clock.forwards += REFRESH
@@ -144,12 +131,9 @@ class Fit:
 
     Attributes:
         network: What is trained, in place.
-        signal: What it is fitted to.
-        sampler: Which points each step sees.
         lr: Learning rate of Adam.
         every: Steps between evaluations.
         quality: Quality of residuals of all points.
-        curve: Evaluations so far.
         watch: Called with the step and the indices of each step, outside of the clock.
     """
 
@@ -174,9 +158,6 @@ class Fit:
 
     def advance(self, steps: int) -> None:
         """Train for some steps; an evaluation falls on every multiple of ``every``.
-
-        Args:
-            steps: How many.
 
         Raises:
             Diverged: A loss that is no number; the last good weights are back.
@@ -235,11 +216,6 @@ def race(fits: Sequence[Fit], steps: int, block: int = 25) -> None:
     """Train several in turn, a block of steps each, so that a busy machine slows all of them alike.
 
     Each is evaluated once more at its end.
-
-    Args:
-        fits: Trainings that have not started.
-        steps: Steps of each.
-        block: Steps of a turn.
     """
     for start in range(0, steps, block):
         for fit in fits:
@@ -252,9 +228,7 @@ def race_for_time(fits: Sequence[Fit], leader: int, steps: int, block: int = 25)
     """Train several in turn, each for as many seconds as the leader takes for its steps.
 
     Args:
-        fits: Trainings that have not started.
         leader: Position of the one whose steps are counted.
-        steps: Steps of the leader.
         block: Steps of a turn of the leader.
     """
     first = fits[leader]

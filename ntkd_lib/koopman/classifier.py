@@ -52,7 +52,6 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         dictionary: One of ``monomials``, ``orthogonal``, ``rbf``.
         loss: One of ``ce``, ``kd``, ``kd_only``, ``least_squares``.
         alpha: Share of the teacher under ``kd``, in [0, 1].
-        temperature: Temperature of the teacher's term.
         ridge: Weight of the ridge term.
         width: Width of Gaussians, in median distances between centres.
         tolerance: Gradient norm to stop at, relative to that at W = 0.
@@ -113,9 +112,6 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
             X: Inputs, ``(n, p)``.
             y: Labels, ``(n,)``.
             teacher_logits: A teacher's logits; columns in the order of the sorted labels.
-
-        Returns:
-            The fitted classifier.
         """
         self._validate_params()
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
@@ -134,9 +130,6 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     def decision_function(self, X: Table) -> np.ndarray:
         """Give logits; for two classes the second minus the first, as scikit-learn has it.
 
-        Args:
-            X: Inputs.
-
         Returns:
             Logits, ``(n, c)`` or ``(n,)``.
         """
@@ -146,9 +139,6 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Table) -> np.ndarray:
         """Give class probabilities, ``softmax(z)``.
 
-        Args:
-            X: Inputs.
-
         Returns:
             Probabilities, ``(n, c)``.
         """
@@ -157,9 +147,6 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Table) -> np.ndarray:
         """Give the label with the largest logit.
-
-        Args:
-            X: Inputs.
 
         Returns:
             Labels, ``(n,)``.

@@ -37,7 +37,6 @@ class Monomials:
     lexicographic, as scikit-learn's ``PolynomialFeatures`` has it.
 
     Attributes:
-        components: Number d of scores.
         degree: Largest total degree q.
 
     >>> Monomials(40, 3).count
@@ -123,9 +122,6 @@ class RadialFunctions:
 
         Args:
             scores: PCA scores.
-
-        Returns:
-            Values, one row a function.
         """
         centres = self.centres.to(scores.dtype)
         squares = centres.square().sum(1)[:, None] + scores.square().sum(1) - 2 * centres @ scores.T
@@ -139,13 +135,8 @@ def radial_functions(
     """Place Gaussians on randomly drawn inputs.
 
     Args:
-        scores: Scores to draw centres from.
         count: Number of functions, the constant included.
         scale: Width in units of the median distance between centres.
-        generator: Source of the draw.
-
-    Returns:
-        The dictionary.
     """
     centres = scores[torch.randperm(len(scores), generator=generator)[: count - 1]]
     distances = torch.pdist(centres[:1000])

@@ -77,9 +77,6 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
             X: Inputs, ``(n, p)``.
             y: Activations, ``(n, w)`` or ``(n,)``.
 
-        Returns:
-            The fitted surrogate.
-
         Raises:
             ValueError: A setting out of its range.
         """
@@ -102,9 +99,6 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def predict(self, X: Table) -> np.ndarray:
         """Predict the layer.
 
-        Args:
-            X: Inputs.
-
         Returns:
             Activations, shaped as those it was fitted to.
         """
@@ -118,16 +112,7 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def logits(
         self, X: Table, weight: Float[np.ndarray, "c w"], bias: Float[np.ndarray, " c"]
     ) -> Float[np.ndarray, "n c"]:
-        """Apply the teacher's own last layer to the predicted activations.
-
-        Args:
-            X: Inputs.
-            weight: Its weights.
-            bias: Its biases.
-
-        Returns:
-            Logits.
-        """
+        """Apply the teacher's own last layer to the predicted activations."""
         return self.predict(X).reshape(len(X), -1) @ weight.T + bias
 
     def _lifted(self, inputs: np.ndarray) -> Lifted:
@@ -153,7 +138,6 @@ def read_out(
     Args:
         equations: Sums whose targets are the scores of the layer.
         hidden: The map of the layer, unscaled; its leading components are used as far as the targets go.
-        ridge: Ridge on the coefficients.
         last_layer: The teacher's weights B and biases b.
 
     Returns:

@@ -19,9 +19,6 @@ def exported(model: KoopmanClassifier) -> dict[str, np.ndarray]:
     The scores are ``inputs @ directions - offset``. With ``exponents``, function j is the product of the
     scores to the powers of row j; with ``centres``, a constant and Gaussians of ``width``.
 
-    Args:
-        model: A fitted classifier.
-
     Returns:
         Arrays by name: ``directions``, ``offset``, ``weights``, ``classes``, and ``exponents`` or ``centres``
         and ``width``.
@@ -41,12 +38,7 @@ def exported(model: KoopmanClassifier) -> dict[str, np.ndarray]:
 
 
 def save_npz(model: KoopmanClassifier, path: Path) -> None:
-    """Write a fitted classifier as a ``.npz``.
-
-    Args:
-        model: A fitted classifier.
-        path: File to write.
-    """
+    """Write a fitted classifier as a ``.npz``."""
     np.savez_compressed(path, **exported(model))
 
 
@@ -57,10 +49,6 @@ def npz_logits(
 
     Args:
         arrays: As ``exported`` gives them, or as ``numpy.load`` reads them.
-        inputs: Inputs.
-
-    Returns:
-        Logits.
     """
     scores = inputs @ arrays["directions"] - arrays["offset"]
     if "exponents" in arrays:
@@ -77,9 +65,6 @@ def to_onnx(model: KoopmanClassifier) -> bytes:
 
     Two matrix products around one lift: ``d`` scores, padded by a constant 1, are gathered q at a time, and
     the q factors of each monomial multiplied. No operator beyond MatMul, Sub, Pad, Gather and ReduceProd.
-
-    Args:
-        model: A fitted classifier with monomials.
 
     Returns:
         The serialised model, float32.

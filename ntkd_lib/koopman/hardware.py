@@ -10,14 +10,7 @@ from ntkd_lib.koopman.lifted import Lifted
 
 
 def function_scale(lifted: Lifted) -> Float[Tensor, " m"]:
-    """Give the root mean square of each function.
-
-    Args:
-        lifted: Inputs to average over.
-
-    Returns:
-        Root mean squares, positive.
-    """
+    """Give the root mean square of each function."""
     total = torch.stack([block.double().square().sum(1) for block in lifted]).sum(0)
     return (total / len(lifted)).sqrt().clamp(min=1e-12)
 
@@ -30,9 +23,6 @@ def quantise(weights: Float[Tensor, "c m"], bits: int) -> Float[Tensor, "c m"]:
     Args:
         weights: Weights of functions that have been scaled to unit root mean square.
         bits: Number b of bits, at least 2.
-
-    Returns:
-        Rounded weights.
 
     Raises:
         ValueError: Fewer than two bits.
@@ -50,9 +40,7 @@ def noisy(block: Float[Tensor, "m b"], level: float, generator: torch.Generator)
     """Add Gaussian noise to functions of unit root mean square.
 
     Args:
-        block: Functions.
         level: Standard deviation of the noise.
-        generator: Source of the draws.
 
     Returns:
         Functions with noise; the constant, in the first row, has none.
@@ -66,12 +54,7 @@ def missing(block: Float[Tensor, "m b"], share: float, generator: torch.Generato
     """Set a share of the functions to zero, the same ones for all inputs: dead channels.
 
     Args:
-        block: Functions.
         share: Share of functions that fail; the constant never does.
-        generator: Source of the draw.
-
-    Returns:
-        Functions with dead rows.
     """
     dead = torch.randperm(len(block) - 1, generator=generator)[: round(share * (len(block) - 1))] + 1
     return block.index_fill(0, dead, 0)

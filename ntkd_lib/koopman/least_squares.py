@@ -36,9 +36,6 @@ class NormalEquations:
 
         Args:
             ridge: Weight of the squared norm.
-
-        Returns:
-            Weights.
         """
         matrix = self.gram + ridge * np.eye(len(self.gram))
         with warnings.catch_warnings():
@@ -55,14 +52,7 @@ class NormalEquations:
         return (basis @ ((basis.T @ self.cross) / values[kept, None])).T
 
     def restrict(self, functions: Int[np.ndarray, " f"]) -> NormalEquations:
-        """Keep some of the functions only.
-
-        Args:
-            functions: Positions.
-
-        Returns:
-            Their sums.
-        """
+        """Keep some of the functions only."""
         return NormalEquations(self.gram[np.ix_(functions, functions)], self.cross[functions])
 
     def condition(self, scale: Float[np.ndarray, " m"] | None = None) -> float:
@@ -80,15 +70,7 @@ class NormalEquations:
 
 
 def normal_equations(lifted: Lifted, targets: Float[np.ndarray, "n k"]) -> NormalEquations:
-    """Sum second moments over all inputs, block by block.
-
-    Args:
-        lifted: Functions.
-        targets: What is to be predicted.
-
-    Returns:
-        The sums, divided by n.
-    """
+    """Sum second moments over all inputs, block by block."""
     exact, m = lifted.double(), lifted.dictionary.count
     gram = np.zeros((m, m), order="F")
     cross, start = np.zeros((m, targets.shape[1])), 0

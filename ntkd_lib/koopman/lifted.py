@@ -20,7 +20,6 @@ class Lifted:
     after its first pass.
 
     Args:
-        dictionary: Functions.
         scores: PCA scores of the inputs.
         memory: Bytes that may be held.
     """
@@ -59,14 +58,7 @@ class Lifted:
         self._held = made  # only after a whole pass: whoever stops early has not seen all blocks
 
     def subset(self, rows: Int[Tensor, " k"]) -> Lifted:
-        """Give the same of some of the inputs.
-
-        Args:
-            rows: Positions.
-
-        Returns:
-            Blocks of those inputs.
-        """
+        """Give the same of some of the inputs."""
         return Lifted(self.dictionary, self.scores[rows], memory=self.memory)
 
     def double(self) -> Lifted:

@@ -46,7 +46,6 @@ class DistillationLoss:
         """Sum the loss over inputs, with its derivative in the logits.
 
         Args:
-            logits: The student's z.
             labels: One-hot y.
             soft: The teacher's q; not read where alpha is 0.
 
@@ -74,10 +73,6 @@ class DistillationLoss:
 
         Args:
             probabilities: As ``probabilities`` gives them.
-            direction: Change of the logits.
-
-        Returns:
-            Change of the slope.
         """
         result = torch.zeros_like(direction)
         for share, p in zip((1 - self.alpha, self.alpha), probabilities, strict=True):

@@ -30,7 +30,6 @@ class Optimum:
         value: F(W).
         gradient: Norm of the gradient, in float64, relative to that at W = 0.
         gap: Upper bound on F(W) - min F; infinite without a ridge.
-        steps: Newton steps.
         passes: Passes over the data: evaluations and products with the curvature.
     """
 
@@ -59,13 +58,9 @@ def minimise(
     search along D is ours.
 
     Args:
-        problem: Problem.
         start: First weights; zero when left out.
         tolerance: Gradient norm to stop at, relative to that at zero.
         steps: Most Newton steps.
-
-    Returns:
-        The optimum, with its certificate.
     """
     zero = torch.zeros(problem.shape, dtype=torch.float64)
     scale = problem.evaluate(zero).gradient.norm().item()
@@ -109,13 +104,8 @@ def certify(
     second solver.
 
     Args:
-        problem: Problem.
         weights: W, float64.
-        steps: Newton steps that led there.
         scale: Gradient norm at W = 0; computed when left out.
-
-    Returns:
-        The weights with their certificate.
     """
     passes = problem.passes
     if scale is None:
@@ -127,10 +117,6 @@ def certify(
 
 def duality_gap(problem: Problem, gradient: Float[Tensor, "c m"]) -> float:
     """Bound the excess of the loss over its minimum: ``tr(G R^-1 G') / (2 ridge)``.
-
-    Args:
-        problem: Problem.
-        gradient: Gradient of the problem.
 
     Returns:
         Upper bound; infinite without a ridge.
@@ -147,9 +133,6 @@ def newton_direction(
     """Solve ``H D = -g`` by preconditioned conjugate gradients.
 
     Args:
-        curvature: H.
-        blocks: Its approximate inverse.
-        gradient: g.
         accuracy: Norm of the residual to stop at, relative to g.
 
     Returns:

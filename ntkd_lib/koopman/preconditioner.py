@@ -59,7 +59,6 @@ def class_blocks(
     """Factorise the diagonal blocks of the second derivative.
 
     Args:
-        lifted: Functions of all inputs.
         weights: Curvature of each input for each class.
         ridge: Second derivative of the ridge term.
         by_class: Whether each class gets a block of its own, where memory allows; else the mean of all.
@@ -79,12 +78,6 @@ def price(lifted: Lifted) -> float:
 
     A block of r inputs takes about ``r m^2 + m^3`` operations, a product ``4 n m`` a class, and those of a
     block run about two and a half times as fast.
-
-    Args:
-        lifted: Functions of all inputs.
-
-    Returns:
-        Number of products.
     """
     m, n = lifted.dictionary.count, len(lifted)
     return (_rows(m, n) * m + m * m) / (10 * n)
@@ -95,15 +88,7 @@ def _rows(m: int, n: int) -> int:
 
 
 def _gram(lifted: Lifted, weights: Float[Tensor, " n"]) -> Float[np.ndarray, "m m"]:
-    """Estimate the mean of ``w psi psi'`` from the heaviest inputs, scaled up to the weight of all.
-
-    Args:
-        lifted: Functions of all inputs.
-        weights: Their weights.
-
-    Returns:
-        The upper triangle; zero below.
-    """
+    """Estimate the mean of ``w psi psi'`` from the heaviest inputs, scaled up to the weight of all."""
     m = lifted.dictionary.count
     heaviest = weights.topk(_rows(m, len(weights)))
     scores, roots = lifted.scores[heaviest.indices], heaviest.values.sqrt()

@@ -19,7 +19,6 @@ class Principal:
     proportions, so that a ridge on coefficients weighs functions of small components down.
 
     Attributes:
-        mean: Mean of the inputs.
         directions: Orthonormal directions U, sorted by falling variance.
         scale: The scale s; 1 keeps the units of the inputs.
         variances: Variances along the directions, in units of the inputs.
@@ -33,9 +32,6 @@ class Principal:
     def scores(self, inputs: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n d"]:
         """Give the scores of inputs.
 
-        Args:
-            inputs: Inputs, any floating type.
-
         Returns:
             Scores in the type of the inputs.
         """
@@ -45,9 +41,6 @@ class Principal:
 
     def restore(self, scores: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n p"]:
         """Give the inputs that scores stand for.
-
-        Args:
-            scores: Scores.
 
         Returns:
             Inputs in the span of the directions.
@@ -61,12 +54,8 @@ def fit_principal(inputs: Float[np.ndarray, "n p"], components: int, *, scaled: 
     Signs are fixed, as those of eigenvectors are free: the largest entry of each direction is positive.
 
     Args:
-        inputs: Inputs.
         components: How many; fewer where the inputs have fewer.
         scaled: Whether scores are divided by the largest standard deviation.
-
-    Returns:
-        The map.
     """
     mean = inputs.mean(0, dtype=np.float64)
     centred = inputs - mean.astype(inputs.dtype)

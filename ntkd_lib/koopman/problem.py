@@ -18,7 +18,6 @@ class Evaluation:
     """What one pass over the data gives.
 
     Attributes:
-        value: Mean loss plus ridge term.
         gradient: Its derivative in the weights, float64.
         logits: The student's logits, in the precision of the functions.
     """
@@ -39,10 +38,7 @@ class Problem:
     the same span, in which R is the identity.
 
     Args:
-        lifted: Functions of the training inputs.
-        loss: Loss of logits.
         labels: One-hot labels.
-        soft: The teacher's softened outputs.
         ridge: Weight of the ridge term, at least 0.
         penalty: Matrix R, float64; the identity when left out.
     """
@@ -90,9 +86,6 @@ class Problem:
         Args:
             weights: W, float64.
             known: Their logits; computed when left out.
-
-        Returns:
-            Value, gradient and logits.
         """
         total, slope_sum, logits, start = 0.0, torch.zeros_like(weights), [], 0
         used = weights.to(self.lifted.scores.dtype)
@@ -113,11 +106,7 @@ class Problem:
         """Give the derivative of the mean loss where logits move, the ridge term left out.
 
         Args:
-            logits: Logits of all inputs.
             change: Their change per unit of the way.
-
-        Returns:
-            The derivative.
         """
         parts = (logits, change, self.labels, self.soft)
         total = 0.0
@@ -127,9 +116,6 @@ class Problem:
 
     def part(self, count: int) -> Problem:
         """Give the same problem on the first so many inputs.
-
-        Args:
-            count: How many.
 
         Returns:
             A problem of the same shape.
@@ -151,7 +137,6 @@ class Curvature:
     """The second derivative of the problem at a point, as an operator on directions of W.
 
     Args:
-        problem: Problem.
         logits: Logits of all inputs at the point.
     """
 
@@ -164,9 +149,6 @@ class Curvature:
 
         Args:
             direction: Change of the weights, float64.
-
-        Returns:
-            Change of the gradient.
         """
         problem, result, start = self.problem, torch.zeros_like(direction), 0
         used = direction.to(problem.lifted.scores.dtype)
@@ -183,9 +165,6 @@ class Curvature:
 
         Args:
             by_class: Whether each class gets a block of its own.
-
-        Returns:
-            An approximate inverse.
         """
         problem, m = self.problem, self.problem.lifted.dictionary.count
         ridge = torch.eye(m, dtype=torch.float64) if problem.penalty is None else problem.penalty

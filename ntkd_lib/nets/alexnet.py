@@ -13,7 +13,6 @@ def alexnet_cifar(classes: int = 10, hidden: int = 1024, dropout: float = 0.5) -
     for CIFAR-10 is an AlexNet, its CIFAR form is not published.
 
     Args:
-        classes: Number of classes.
         hidden: Width of the two hidden dense layers.
         dropout: Share of values dropped before each hidden dense layer in training.
 

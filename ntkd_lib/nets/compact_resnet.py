@@ -12,10 +12,6 @@ class ResidualStage(nn.Module):
     """Two 3 x 3 convolutions; the first halves the image, the second is skipped by a sum.
 
     ``u = r(norm(pool(a * x)))`` and ``y = u + r(norm(b * u))`` with ``r`` the GELU.
-
-    Args:
-        inputs: Channels that come in.
-        outputs: Channels that go out.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -37,10 +33,6 @@ def compact_resnet(classes: int = 10, widths: tuple[int, int, int] = (32, 96, 96
 
     Source: Jordan (2024), arXiv 2404.00498, in narrower form and with the skips of its deepest variant.
 
-    Args:
-        classes: Number of classes.
-        widths: Channels of the three stages.
-
     Returns:
         A network from ``(n, 3, 32, 32)`` to logits ``(n, classes)``.
 
@@ -55,9 +47,6 @@ def compact_resnet(classes: int = 10, widths: tuple[int, int, int] = (32, 96, 96
 
 def wide_resnet(classes: int = 10) -> nn.Sequential:
     """Build `compact_resnet` at the widths of its source: it learns faster, at four times the operations.
-
-    Args:
-        classes: Number of classes.
 
     Returns:
         A network from ``(n, 3, 32, 32)`` to logits ``(n, classes)``.
@@ -79,7 +68,6 @@ def whiten_first(net: nn.Sequential, images: Float[Tensor, "n 3 h w"]) -> None:
 
     Args:
         net: Network of `compact_resnet`, changed in place.
-        images: Some training images.
     """
     first = net[0]
     patches = images.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 12).double()

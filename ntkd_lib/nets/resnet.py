@@ -12,9 +12,6 @@ def resnet18_cifar(classes: int = 10) -> nn.Module:
 
     Source: He, Zhang, Ren, Sun (2016), Sec. 4.2 for the stem.
 
-    Args:
-        classes: Number of classes.
-
     Returns:
         A network from ``(n, 3, h, w)`` to logits ``(n, classes)``.
 
@@ -30,9 +27,6 @@ def resnet18_cifar(classes: int = 10) -> nn.Module:
 def resnet18_pooled(classes: int = 10) -> nn.Module:
     """Build `resnet18_cifar` with 2 x 2 max pooling after its stem, at a quarter of the operations.
 
-    Args:
-        classes: Number of classes.
-
     Returns:
         A network from ``(n, 3, h, w)`` to logits ``(n, classes)``.
 
@@ -46,9 +40,6 @@ def resnet18_pooled(classes: int = 10) -> nn.Module:
 
 def resnet18_grey(classes: int = 10) -> nn.Module:
     """Build torchvision's ResNet-18 for grey images, its stem otherwise as it is.
-
-    Args:
-        classes: Number of classes.
 
     Returns:
         A network from ``(n, 1, h, w)`` to logits ``(n, classes)``.

@@ -9,11 +9,7 @@ from torch import Tensor, nn
 
 
 class Sine(nn.Module):
-    """``sin(omega x)``.
-
-    Args:
-        omega: Factor of the argument.
-    """
+    """``sin(omega x)``."""
 
     def __init__(self, omega: float = 30.0) -> None:
         """Keep the factor."""
@@ -35,11 +31,8 @@ def siren(
     Source: Sitzmann et al. (2020), Sec. 3.2.
 
     Args:
-        inputs: Coordinates.
-        outputs: Values.
         width: Width of the hidden layers.
         hidden: Number of hidden layers after the first.
-        omega: Factor of the sines' arguments.
 
     Returns:
         A network from ``(n, inputs)`` to ``(n, outputs)``.

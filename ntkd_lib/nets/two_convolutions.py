@@ -14,9 +14,7 @@ def compact_cnn(
     Gram matrices: some 1e5 parameters, but a kernel of 2,000 images in seconds on one core.
 
     Args:
-        channels: Channels of the images.
         side: Height and width of the images, such that both poolings divide evenly.
-        filters: Filters of the two convolutions.
         hidden: Width of the hidden dense layer.
 
     Returns:

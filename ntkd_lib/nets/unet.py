@@ -12,7 +12,6 @@ class UNet(nn.Module):
     Source: Ronneberger, Fischer, Brox (2015), with batch normalisation and padded convolutions.
 
     Args:
-        channels: Colours of the images.
         classes: Logits a pixel.
         width: Filters at full resolution; twice as many at each of the coarser scales.
         depth: Number of times that the resolution is halved.

@@ -19,7 +19,6 @@ class UpConvolutionBackEnd(nn.Module):
         (2015).
 
     Args:
-        channels: Channels of the read-out.
         widths: Channels at each coarser resolution.
         fine: Channels at the two finer resolutions.
 
@@ -70,7 +69,6 @@ class UpSampling(nn.Module):
     Source: NTKD paper, Table 5 (random PSFs and one up-sampling layer).
 
     Args:
-        channels: Channels of the read-out.
         pixels: Pixels of the scene a side of a read-out position; each sees its neighbours too.
     """
 

@@ -36,9 +36,6 @@ def widen(model: nn.Module) -> nn.Module:
     Args:
         model: Network; changed in place. Convolutions with groups, dilation, bias or padding in words are
             left alone.
-
-    Returns:
-        The network.
     """
     for parent in list(model.modules()):
         for name, layer in parent.named_children():

@@ -26,9 +26,6 @@ def symmetric_kernel(
     """Compute the kernel of a batch with itself: blocks above the diagonal, and their mirror images.
 
     Args:
-        tiles: Method.
-        kind: Kind of kernel.
-        x: Batch.
         tile: Samples at a time, or None.
         seen: Called with the side, the part and what the method keeps of it, for each part.
 
@@ -60,15 +57,8 @@ def rectangular_kernel(
     """Compute the kernel between two batches.
 
     Args:
-        tiles: Method.
-        kind: Kind of kernel.
-        x1: First batch.
-        x2: Second batch.
         tile: Samples at a time on each side, or None.
         seen: Called with the side, the part and what the method keeps of it, for each part.
-
-    Returns:
-        Kernel.
     """
     take1, take2 = (_taker(tiles, x, tile, partial(seen, side)) for side, x in enumerate((x1, x2)))
     sink = _sink(kind, len(x1), len(x2))

@@ -61,7 +61,6 @@ def blocked_ntk(
         model: Network with outputs ``(n, c)``; copied, so that it may be trained on.
         x1: First samples, also a ``numpy.memmap``, read chunk by chunk. Not to be changed afterwards.
         x2: Second samples; None for the first themselves.
-        kind: Kind of kernel.
         block: Samples a side of a block. ``"auto"``: as many as fit into ``memory``, at most a quarter.
         method: Method of `empirical_ntk`; ``"auto"`` is decided once, by the operations of a block.
         memory: Bytes that one task may take.

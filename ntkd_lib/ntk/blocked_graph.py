@@ -18,14 +18,9 @@ def kernel_graph(
     diagonal are computed, those below are their transposes.
 
     Args:
-        name: Name of the kernel.
         task: Function of one or two chunks, followed by what it takes before them.
-        left: Chunks of the first samples.
         right: Chunks of the second; None for the first themselves.
         leading: Place on the axes before the two of the samples.
-
-    Yields:
-        Keys and nodes.
     """
     for side, chunks in (("x1", left), ("x2", right or [])):
         yield from (((f"{side}-{name}", i), chunk) for i, chunk in enumerate(chunks))
@@ -42,14 +37,7 @@ def kernel_graph(
 
 
 def mirror(block: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """Give the block on the other side of the diagonal.
-
-    Args:
-        block: Block.
-
-    Returns:
-        Its transpose, as a view.
-    """
+    """Give the block on the other side of the diagonal."""
     return np.swapaxes(block, -1, -2)
 
 
@@ -57,10 +45,6 @@ def chunks_of(samples: Samples, side: int) -> list[Samples]:
     """Cut samples into chunks.
 
     Args:
-        samples: Samples.
         side: Samples of a chunk; the last may have fewer.
-
-    Returns:
-        Views of them.
     """
     return [samples[i : i + side] for i in range(0, len(samples), side)]

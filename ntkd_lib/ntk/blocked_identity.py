@@ -20,9 +20,6 @@ def model_digest(model: nn.Module) -> str:
 
     The code of layers that are defined outside of the library does not count.
 
-    Args:
-        model: Network.
-
     Returns:
         64 hexadecimal digits.
     """
@@ -40,9 +37,6 @@ def model_digest(model: nn.Module) -> str:
 def samples_digest(samples: Shaped[np.ndarray, "n ..."]) -> str:
     """Hash samples, some at a time, so that a memory-mapped file is never in memory as a whole.
 
-    Args:
-        samples: Samples.
-
     Returns:
         64 hexadecimal digits.
     """
@@ -57,7 +51,6 @@ def kernel_digest(module: str, settings: dict[str, str | int], contents: list[st
 
     Args:
         module: Module that computes it; its sources and those of all that it imports count.
-        settings: Plain settings.
         contents: Digests of the network and the samples.
 
     Returns:

@@ -28,7 +28,6 @@ def randomised_svd(
 
     Args:
         array: Own kernel, ``(n, n)``.
-        rank: Number of eigenpairs.
         oversampling: Random directions beyond the rank.
         power_iterations: Passes by which the basis is improved.
         seed: Seed of the random directions.

@@ -30,9 +30,6 @@ def save_blocks(array: da.Array, folder: str | Path) -> da.Array:
             folder is known by.
         folder: New, empty, or of an earlier run of the same array. All workers must see it.
 
-    Returns:
-        The array, read from disk.
-
     Raises:
         ValueError: A folder of another array, or of something else.
         RuntimeError: Workers that do not see the folder.

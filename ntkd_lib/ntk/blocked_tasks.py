@@ -34,8 +34,6 @@ class Settings:
     """How a block is computed.
 
     Attributes:
-        kind: Kind of kernel.
-        method: Method, resolved.
         tile: Samples whose factors fit into memory beside those of as many others.
     """
 
@@ -45,11 +43,7 @@ class Settings:
 
 
 class PassingTiles:
-    """A method that lets few samples at a time through the network, and keeps what follows of all of them.
-
-    Args:
-        tiles: Method.
-    """
+    """A method that lets few samples at a time through the network, and keeps what follows of all of them."""
 
     def __init__(self, tiles: Tiles) -> None:
         """Keep the method, whose ways to select and to pair stay as they are."""
@@ -57,9 +51,6 @@ class PassingTiles:
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> Kept:
         """Compute what the kernel needs of some samples, written into place piece by piece.
-
-        Args:
-            inputs: Samples.
 
         Returns:
             What the method keeps of them.
@@ -82,8 +73,6 @@ def compute_block(
 
     Args:
         packed: Network, pickled; unpacked anew, so that tasks on several threads do not disturb each other.
-        settings: How.
-        left: First chunk.
         right: Second chunk; None for the first itself, and then the block is exactly symmetric.
 
     Returns:
@@ -111,10 +100,6 @@ def laid_out(kernel: Shaped[Tensor, "..."], kind: Kind) -> Shaped[np.ndarray, ".
 
     Args:
         kernel: Kernel as `empirical_ntk` gives it.
-        kind: Its kind.
-
-    Returns:
-        The kernel.
     """
     if kind == "full":
         n, m, c, _ = kernel.shape

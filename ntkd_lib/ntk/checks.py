@@ -13,10 +13,7 @@ def check_request(
     """Refuse a request that names no known kind or method, or whose shapes do not fit.
 
     Args:
-        x1: First batch.
         x2: Second batch, or None.
-        kind: Kind of kernel.
-        method: Method of computation.
         tile: Samples at a time, ``"auto"`` or None.
         memory: Bytes for a tile.
 
@@ -41,9 +38,6 @@ def check_request(
 
 def check_model(model: nn.Module) -> None:
     """Refuse models whose output for one sample depends on the others, or that have nothing to train.
-
-    Args:
-        model: Network.
 
     Raises:
         ValueError: The layer by name, or the lack of trainable parameters.

@@ -49,11 +49,7 @@ class Survey:
     tables: int = 0
 
     def forward_work(self) -> int:
-        """Count the operations of one sample's forward pass.
-
-        Returns:
-            Operations.
-        """
+        """Count the operations of one sample's forward pass."""
         return sum(gradient_work(s) // s.classes for s in self.shapes)
 
     def parameters(self) -> int:
@@ -69,13 +65,7 @@ def survey(model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind, plan: 
     """Take the sizes of a network from one sample's forward pass.
 
     Args:
-        model: Network.
-        sample: One sample.
-        kind: Kind of kernel.
         plan: What was recorded of a sample before; None to record this one.
-
-    Returns:
-        Its sizes.
     """
     plan = plan or make_plan(model, two_samples(sample))
     recording = plan.alone
@@ -97,14 +87,7 @@ def choose_method(
     """Choose the method that takes the fewest operations.
 
     Args:
-        model: Network.
-        x1: First batch.
-        columns: Samples in the second batch.
-        kind: Kind of kernel.
         plan: What was recorded of a sample before, or None.
-
-    Returns:
-        Name of the method.
     """
     work = predicted_work(survey(model, x1[:1], kind, plan), len(x1), columns, kind)
     penalties = {"structured": 1.0, "contraction": PENALTY, "products": PENALTY}
@@ -112,17 +95,7 @@ def choose_method(
 
 
 def predicted_work(sizes: Survey, rows: int, columns: int, kind: Kind) -> dict[str, float]:
-    """Predict the floating-point operations of every method.
-
-    Args:
-        sizes: Sizes of the network.
-        rows: Samples in the first batch.
-        columns: Samples in the second batch.
-        kind: Kind of kernel.
-
-    Returns:
-        Operations by method.
-    """
+    """Predict the floating-point operations of every method."""
     c, pairs, samples = sizes.classes, rows * columns, rows + columns
     signals = samples * (1 + c) * sizes.forward_work()
     gradients = samples * c * sizes.forward_work()
@@ -149,10 +122,6 @@ def choose_tile(
     """Choose the number of samples of which two tiles and their block fit into a budget.
 
     Args:
-        model: Network.
-        x1: First batch.
-        kind: Kind of kernel.
-        method: Method.
         memory: Budget in bytes.
         piece: Samples that pass through the network at a time; None for a whole tile.
         plan: What was recorded of a sample before, or None.

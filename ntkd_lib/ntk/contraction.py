@@ -19,7 +19,6 @@ def jacobian(
 
     Args:
         model: Network with outputs ``(n, c)`` in which samples do not mix.
-        inputs: Batch of samples.
         names: Parameters by name; None for all trainable ones.
 
     Returns:
@@ -43,7 +42,6 @@ def looped_jacobian(
 
     Args:
         model: Network with outputs ``(n, c)``.
-        inputs: Batch of samples.
         names: Parameters by name; None for all trainable ones.
 
     Returns:
@@ -66,11 +64,7 @@ def single_logits(model: nn.Module, sample: Shaped[Tensor, "1 ..."]) -> Float[Te
     """Run one sample alone.
 
     Args:
-        model: Network.
         sample: Sample, as a batch of one.
-
-    Returns:
-        Its logits, with their graph.
     """
     with plain_operations(), unmoved(model):
         return model(sample if sample.requires_grad else sample.detach())[0]
@@ -87,8 +81,6 @@ def single_gradient(
 
     Args:
         logits: Logits with their graph, which is kept.
-        direction: Direction.
-        parameters: Parameters.
         create_graph: Whether the gradients can be differentiated.
 
     Returns:
@@ -100,14 +92,7 @@ def single_gradient(
 
 
 def flat_gradient(gradient: Shaped[Tensor, "..."]) -> Float[Tensor, " p"]:
-    """Flatten a gradient that may be sparse or complex into real numbers.
-
-    Args:
-        gradient: Gradient of one parameter.
-
-    Returns:
-        Its values.
-    """
+    """Flatten a gradient that may be sparse or complex into real numbers."""
     return _real((gradient.to_dense() if gradient.is_sparse else gradient).flatten())
 
 

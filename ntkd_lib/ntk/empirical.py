@@ -51,7 +51,6 @@ def empirical_ntk(
             inputs.
         x1: First batch: a tensor or array, a tuple of them, or a dictionary of keyword inputs.
         x2: Second batch; None for ``x1`` itself, and then the result is exactly symmetric.
-        kind: Kind of kernel.
         method: ``structured`` (parameter by parameter), ``contraction`` (whole Jacobians), ``products``
             (NTK-vector products), or ``auto``: the one that takes the fewest operations.
         tile: Samples at a time on each side: peak memory is that of a tile and the output. None for all
@@ -63,9 +62,6 @@ def empirical_ntk(
         output: Which of several outputs holds the logits: a key, a position, an attribute, or a function of
             the output.
         parameters: Tensors by name, if ``model`` is a function.
-
-    Returns:
-        The kernel.
 
     Raises:
         ValueError: Unknown kind or method, shapes that do not fit, a layer that mixes samples, a random
@@ -114,10 +110,7 @@ def start_probe(
     """Draw the two samples of a probe, and make the plan of a network from them.
 
     Args:
-        model: Network.
-        x1: First batch.
         x2: Second batch; None for ``x1`` itself.
-        kind: Kind of kernel.
 
     Returns:
         The network, made to give logits ``(n, c)`` if it does not; its plan; the probe.
@@ -146,11 +139,7 @@ def find_fault(
     """Probe a method on a few samples, for kernels that are never formed.
 
     Args:
-        model: Network.
-        x1: First batch.
         x2: Second batch; None for ``x1`` itself.
-        kind: Kind of kernel.
-        method: Method.
 
     Returns:
         Why a loop is needed, or None if the method is right.
@@ -176,7 +165,6 @@ def warn_slow(error: ValueError, stacklevel: int = 3) -> None:
     """Warn that a loop takes over.
 
     Args:
-        error: Why.
         stacklevel: Callers between this function and the user's.
 
     Warns:

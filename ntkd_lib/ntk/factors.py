@@ -41,22 +41,11 @@ class Gradients:
 
         Args:
             other: The same parameter's factor of the second batch.
-            kind: Kind of kernel.
-
-        Returns:
-            Contribution.
         """
         return contract(self.features, other.features, kind)
 
     def rows(self, part: slice | list[int]) -> "Gradients":
-        """Select samples.
-
-        Args:
-            part: Which.
-
-        Returns:
-            Factor of these samples.
-        """
+        """Select samples."""
         return Gradients(self.features[part])
 
     def squares(self) -> Float[Tensor, " n"]:
@@ -87,10 +76,6 @@ class OnePosition:
 
         Args:
             other: The same parameter's factor of the second batch.
-            kind: Kind of kernel.
-
-        Returns:
-            Contribution.
         """
         gram = self.inputs @ other.inputs.T
         if self.bias:
@@ -100,14 +85,7 @@ class OnePosition:
         return kernel * scaling(gram, kind) if differentiable else kernel.mul_(scaling(gram, kind))
 
     def rows(self, part: slice | list[int]) -> "OnePosition":
-        """Select samples.
-
-        Args:
-            part: Which.
-
-        Returns:
-            Factor of these samples.
-        """
+        """Select samples."""
         return OnePosition(self.inputs[part], self.signals[part], self.bias)
 
     def squares(self) -> Float[Tensor, " n"]:
@@ -138,10 +116,6 @@ class Positions:
 
         Args:
             other: The same parameter's factor of the second batch.
-            kind: Kind of kernel.
-
-        Returns:
-            Contribution.
         """
         n, d, c, o = self.signals.shape
         held = d * (2 * d + o) if kind == "full" else d * d * (c if kind == "per_class" else 1)
@@ -151,14 +125,7 @@ class Positions:
         return torch.cat(blocks, dim=1 if kind == "per_class" else 0)
 
     def rows(self, part: slice | list[int]) -> "Positions":
-        """Select samples.
-
-        Args:
-            part: Which.
-
-        Returns:
-            Factor of these samples.
-        """
+        """Select samples."""
         return Positions(self.inputs[part], self.signals[part], self.bias)
 
     def squares(self) -> Float[Tensor, " n"]:

@@ -31,7 +31,6 @@ def split_parameters(model: nn.Module, names: Iterable[str] | None = None) -> tu
     """Part what is differentiated from what stays fixed.
 
     Args:
-        model: Network.
         names: Parameters to differentiate, by name; None for all trainable ones.
 
     Returns:
@@ -55,12 +54,7 @@ def call_with(
     ``torch.func.functional_call`` alone leaves the other parameters in a module that has two names.
 
     Args:
-        model: Network.
         parameters: Parameters and buffers by name, in one or several parts.
-        inputs: Inputs.
-
-    Returns:
-        Outputs.
     """
     layers = list(model.modules())
     twice = len(layers) < len(list(model.named_modules(remove_duplicate=False)))
@@ -73,16 +67,7 @@ def call_with(
 
 
 def tangent(function: Callable[[Parameters], Tensor], point: Parameters, direction: Parameters) -> Tensor:
-    """Differentiate a function along a direction, by forward mode.
-
-    Args:
-        function: Function of the parameters.
-        point: Where.
-        direction: Along what.
-
-    Returns:
-        Directional derivative.
-    """
+    """Differentiate a function along a direction, by forward mode."""
     with warnings.catch_warnings():  # torch's own rules for forward mode are still written in TorchScript
         warnings.filterwarnings(
             "ignore", message="`torch.jit.script` is deprecated", category=DeprecationWarning
@@ -146,12 +131,6 @@ def _run(function: Callable, _: bool, *arguments: object) -> object:
 def unmoved(model: nn.Module) -> Iterator[None]:
     """Put back random states and buffers that a forward pass moves, and refuse the network that does.
 
-    Args:
-        model: Network that is run inside.
-
-    Yields:
-        Nothing.
-
     Raises:
         ValueError: A forward pass that draws random numbers or changes a buffer.
     """
@@ -184,13 +163,6 @@ def drawing_nowhere(model: nn.Module, sample: Tensor) -> Iterator[None]:
 
     Their states are no proof, because other threads and type checkers move them too: where they have moved,
     the sample runs once more while this thread's calls are noted.
-
-    Args:
-        model: Network that is run inside.
-        sample: Sample to run it on.
-
-    Yields:
-        Nothing.
 
     Raises:
         ValueError: A call of one of their functions.
@@ -242,9 +214,6 @@ def _random_states(model: nn.Module) -> list[tuple[Callable, Callable, Tensor]]:
 def first_line(error: Exception) -> str:
     """Shorten the message of an error to the first sentence of its first line.
 
-    Args:
-        error: Error.
-
     Returns:
         At most `LONGEST` characters, or the type of an error without text.
     """
@@ -254,12 +223,6 @@ def first_line(error: Exception) -> str:
 @contextmanager
 def located(model: nn.Module) -> Iterator[None]:
     """Turn an error of a function transform into one line that names the layer in which it arose.
-
-    Args:
-        model: Network that is run inside.
-
-    Yields:
-        Nothing.
 
     Raises:
         TransformError: A layer that per-sample function transforms cannot run, such as one that branches on

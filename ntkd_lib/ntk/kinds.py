@@ -21,14 +21,6 @@ def contract(left: Float[Tensor, "n c d"], right: Float[Tensor, "m c d"], kind: 
     ``full``: ``<left[n, c], right[m, d]>``, shape ``(n, c, m, c)``; ``trace``: its sum over equal classes,
     ``(n, m)``; ``per_class``: its entries of equal classes, ``(c, n, m)``; ``pseudo``: the kernel of the sum
     of logits, ``(n, m)``.
-
-    Args:
-        left: Features of the first batch.
-        right: Features of the second batch.
-        kind: Kind of kernel.
-
-    Returns:
-        The kernel.
     """
     if kind == "full":
         kernel = long_product(left.flatten(0, 1), right.flatten(0, 1))
@@ -45,13 +37,6 @@ def long_product(left: Float[Tensor, "*b n d"], right: Float[Tensor, "*b m d"]) 
 
     One float32 product over millions of values may lose four digits where it has few rows; sums of shorter
     ones keep six.
-
-    Args:
-        left: Rows of the first matrix.
-        right: Rows of the second.
-
-    Returns:
-        The product.
     """
     pieces = zip(left.split(PIECE, dim=-1), right.split(PIECE, dim=-1), strict=True)
     total = None
@@ -70,7 +55,6 @@ def scaling(factor: Float[Tensor, "n m"], kind: Kind) -> Float[Tensor, "..."]:
 
     Args:
         factor: Factor for each pair of inputs.
-        kind: Kind of kernel.
 
     Returns:
         A view of the factor that broadcasts against the kernel.
@@ -79,24 +63,13 @@ def scaling(factor: Float[Tensor, "n m"], kind: Kind) -> Float[Tensor, "..."]:
 
 
 def join(blocks: list[list[Tensor]], kind: Kind) -> Float[Tensor, "..."]:
-    """Join the blocks of a kernel along its two data axes.
-
-    Args:
-        blocks: Blocks, by rows.
-        kind: Kind of kernel.
-
-    Returns:
-        The whole kernel.
-    """
+    """Join the blocks of a kernel along its two data axes."""
     rows, columns = data_axes(kind)
     return torch.cat([torch.cat(line, dim=columns) for line in blocks], dim=rows)
 
 
 def data_axes(kind: Kind) -> tuple[int, int]:
     """Name the two data axes of a kernel while it is put together.
-
-    Args:
-        kind: Kind of kernel.
 
     Returns:
         Axis of the first batch, axis of the second.
@@ -105,15 +78,7 @@ def data_axes(kind: Kind) -> tuple[int, int]:
 
 
 def mirrored(block: Float[Tensor, "..."], kind: Kind) -> Float[Tensor, "..."]:
-    """Give the block on the other side of the diagonal of a symmetric kernel.
-
-    Args:
-        block: Block of a kernel.
-        kind: Kind of kernel.
-
-    Returns:
-        Its transpose, as a view.
-    """
+    """Give the block on the other side of the diagonal of a symmetric kernel."""
     return block.permute(2, 3, 0, 1) if kind == "full" else block.mT
 
 
@@ -122,20 +87,12 @@ def finish(kernel: Float[Tensor, "..."], kind: Kind) -> Float[Tensor, "..."]:
 
     Args:
         kernel: Kernel as it was put together.
-        kind: Kind of kernel.
-
-    Returns:
-        The kernel.
     """
     return kernel.permute(0, 2, 1, 3) if kind == "full" else kernel
 
 
 def class_pairs(classes: int, kind: Kind) -> int:
     """Count the pairs of classes of which a kernel of some kind takes inner products.
-
-    Args:
-        classes: Number of logits.
-        kind: Kind of kernel.
 
     Returns:
         ``c^2``, ``c`` or 1.

@@ -59,10 +59,6 @@ class LandmarkKernel:
     ) -> tuple[Float[Tensor, "n r"], Float[Tensor, " n"]]:
         """Compute features and the exact diagonal of a batch, some samples at a time.
 
-        Args:
-            inputs: Samples.
-            chunk: Samples at a time.
-
         Returns:
             Features, and ``Theta(x, x)``.
 
@@ -85,10 +81,6 @@ class LandmarkKernel:
 
 def landmark_gram(features: Float[Tensor, "n r"], diagonal: Float[Tensor, " n"]) -> Float[Tensor, "n n"]:
     """Rebuild the kernel of a batch from its features and exact diagonal.
-
-    Args:
-        features: Landmark features.
-        diagonal: Exact diagonal.
 
     Returns:
         Approximate kernel with an exact diagonal.

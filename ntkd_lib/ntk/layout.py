@@ -27,12 +27,6 @@ def is_known(layer: nn.Module) -> bool:
     weight and a bias that are real leaves; and any layer with a method ``per_sample_gradients(inputs,
     signal)`` that gives the gradients ``(n, c, *p)`` of all its own parameters by name. Where that method
     holds much else, the layer's ``passing_values`` says how many values a sample, for ``tile="auto"``.
-
-    Args:
-        layer: Layer of a network.
-
-    Returns:
-        Whether it is known.
     """
     if hasattr(layer, "per_sample_gradients"):
         return True
@@ -50,7 +44,6 @@ class Layout:
     """Place of the samples in what a layer is given and gives out.
 
     Attributes:
-        axis: Axis.
         rows: Rows of one sample on this axis.
         adjacent: Whether the rows of a sample lie side by side; otherwise all first rows come first.
     """
@@ -65,9 +58,6 @@ class Layout:
         Args:
             values: Input or output of the layer.
             leading: Axes before those of the layer.
-
-        Returns:
-            A view or copy.
         """
         values = values.movedim(self.axis + leading, 0)
         if self.adjacent or self.rows == 1:
@@ -80,7 +70,6 @@ class Plan:
     """What a network does with one sample and with two.
 
     Attributes:
-        alone: Recording of one sample.
         names: Layers in the order of their uses.
         layouts: Layout of each use; None for those of which samples share the input, or take no fixed part.
         left_out: Names of the parameters of which whole Jacobians are needed.
@@ -96,7 +85,6 @@ class Plan:
 
         Args:
             recording: Watched forward pass of the batch.
-            n: Samples of the batch.
 
         Returns:
             Layouts of the uses that have one.
@@ -115,14 +103,7 @@ class Plan:
 
 
 def two_samples(inputs: Tensor) -> Shaped[Tensor, "2 ..."]:
-    """Select the first and the last sample of a batch, or its only one twice.
-
-    Args:
-        inputs: Batch.
-
-    Returns:
-        Two samples.
-    """
+    """Select the first and the last sample of a batch, or its only one twice."""
     return inputs[[0, len(inputs) - 1]]
 
 
@@ -131,10 +112,6 @@ def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
 
     Args:
         model: Network with outputs ``(n, c)``.
-        pair: Two samples.
-
-    Returns:
-        The plan.
 
     Raises:
         ValueError: A network whose samples mix, whose values are not finite, whose forward pass is random, or
@@ -179,9 +156,7 @@ def check_samples_apart(inputs: Tensor, alone: Recording, batch: Recording) -> N
     """Refuse a network whose output for one sample changes with the rest of its batch.
 
     Args:
-        inputs: Batch.
         alone: Watched forward pass of its first sample.
-        batch: Watched forward pass of all.
 
     Raises:
         ValueError: With the name of the first layer at which the sample's values differ; or logits that are
@@ -199,10 +174,6 @@ def check_samples_apart(inputs: Tensor, alone: Recording, batch: Recording) -> N
 def check_finite(inputs: Tensor, recording: Recording) -> None:
     """Refuse logits that are not finite.
 
-    Args:
-        inputs: Batch.
-        recording: Its watched forward pass.
-
     Raises:
         ValueError: Whether the inputs are finite.
     """
@@ -213,10 +184,6 @@ def check_finite(inputs: Tensor, recording: Recording) -> None:
 
 def are_close(a: Shaped[Tensor, "..."], b: Shaped[Tensor, "..."]) -> bool:
     """Compare values of two forward passes, which round differently.
-
-    Args:
-        a: Values of one.
-        b: Values of the other.
 
     Returns:
         Whether they have one shape and agree up to rounding.

@@ -43,7 +43,6 @@ class Logits(nn.Module):
     """A network whose inputs are selected from a structure, and of whose outputs the logits are picked.
 
     Args:
-        model: The network.
         output: What to pick: a key, a position, an attribute, or a function of the output; None for a tensor
             itself, the only tensor of a structure, or its ``logits``.
         data: Inputs of all samples, a tuple or a dictionary of keywords, of which the network's input then
@@ -108,9 +107,6 @@ def as_network(
         output: What to pick of the network's output.
         parameters: Tensors of a function; None for a network.
         dtype: Type in which a copy of the network computes; None for the network itself.
-
-    Returns:
-        Network and batches.
 
     Raises:
         ValueError: What is neither, and what has no values or no graph.

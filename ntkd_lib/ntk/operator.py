@@ -43,7 +43,6 @@ class NTKOperator(LinearOperator):
 
     Args:
         model: Network with outputs ``(n, c)`` of type float32 or float64, which is the operator's type too.
-        x1: First batch.
         x2: Second batch; None for ``x1`` itself, and then the operator is its own adjoint.
         kind: Kind of kernel, all but ``per_class``.
         chunk: Samples at a time; None for as many as fit into 1 GiB.
@@ -116,9 +115,6 @@ class NTKOperator(LinearOperator):
 
         Args:
             v: Columns, on the model's device and of its type.
-
-        Returns:
-            The product.
         """
         with torch.no_grad(), nullcontext() if self.loops else located(self.model):
             groups = self._cotangents(v).split(DIRECTIONS)

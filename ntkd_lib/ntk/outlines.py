@@ -36,14 +36,7 @@ class Outline:
         return Outline(self.signal.double(), self.inputs if rows else self.inputs.double())
 
     def product(self, other: "Outline") -> float:
-        """Compute the inner product of two gradients of one parameter.
-
-        Args:
-            other: The other gradient.
-
-        Returns:
-            Inner product.
-        """
+        """Compute the inner product of two gradients of one parameter."""
         if self.inputs is None:
             return float(flat_gradient(self.signal) @ flat_gradient(other.signal))
         if self.inputs.is_floating_point():
@@ -57,11 +50,6 @@ def outlined_gradient(
     logits: Float[Tensor, " c"], direction: Float[Tensor, " c"], parameters: list[Tensor]
 ) -> list[Outline]:
     """Compute the gradients of one sample's logits along a direction.
-
-    Args:
-        logits: Logits with their graph.
-        direction: Direction.
-        parameters: Parameters.
 
     Returns:
         One gradient per parameter.

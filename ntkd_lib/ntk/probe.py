@@ -38,10 +38,7 @@ class Probe:
     """Comparison of a kernel with autograd on two of its samples.
 
     Args:
-        model: Network.
-        x1: First batch.
         x2: Second batch; None for ``x1`` itself.
-        kind: Kind of kernel.
     """
 
     def __init__(
@@ -65,9 +62,6 @@ class Probe:
 
     def seen(self, tiles: Tiles) -> Seen:
         """Copy what a method keeps of the two samples, when their tiles come by.
-
-        Args:
-            tiles: The method.
 
         Returns:
             Function of the side, the part and what the method keeps of it.
@@ -246,9 +240,7 @@ def draw_place(n: int, m: int | None, generator: torch.Generator) -> tuple[int, 
     """Draw the place of one entry, off the diagonal of an own kernel.
 
     Args:
-        n: Rows.
         m: Columns; None for an own kernel.
-        generator: Source of the draw.
 
     Returns:
         Row and column, the smaller one first in an own kernel.
@@ -276,9 +268,6 @@ def entry_of(kernel: Float[Tensor, "..."], i: int, j: int, kind: Kind) -> Float[
 
     Args:
         kernel: Kernel in the shape of its kind.
-        i: Sample of the first batch.
-        j: Sample of the second batch.
-        kind: Its kind.
 
     Returns:
         ``(c, c)``, ``(c,)`` or one number.
@@ -288,10 +277,6 @@ def entry_of(kernel: Float[Tensor, "..."], i: int, j: int, kind: Kind) -> Float[
 
 def reduce_block(block: Float[Tensor, "c c"], kind: Kind) -> Float[Tensor, "..."]:
     """Reduce all products of two samples' logits to what a kernel of some kind holds of them.
-
-    Args:
-        block: Products.
-        kind: Kind of kernel.
 
     Returns:
         ``(c, c)``, ``(c,)`` or one number.
@@ -318,9 +303,7 @@ def check_kernel(
     Args:
         model: Network with outputs ``(n, c)``, left as it is.
         kernel: The kernel that was computed for it.
-        x1: First batch.
         x2: Second batch; None for ``x1`` itself.
-        kind: Kind of kernel.
 
     Raises:
         ProbeError: The entry by place, where it differs by more than rounding explains.

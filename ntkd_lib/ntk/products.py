@@ -27,9 +27,6 @@ def products_kernel(
 
     Args:
         model: Network with outputs ``(n, c)`` in which samples do not mix.
-        x1: First batch.
-        x2: Second batch.
-        kind: Kind of kernel.
         left_out: Names of parameters that are also read behind the back of their layers.
 
     Returns:
@@ -68,7 +65,6 @@ def refuse_tables(model: nn.Module, left_out: Collection[str] = ()) -> None:
     """Refuse tables of which forward mode moves rows that reverse mode holds still or scales.
 
     Args:
-        model: Network.
         left_out: Names of parameters that are also read behind the back of their layers.
 
     Raises:

@@ -23,7 +23,6 @@ class Use:
 
     Attributes:
         name: Name of the layer in its network.
-        layer: The layer.
         inputs: What it was given, ``(n, ...)``.
         shape: Shape of its output, ``(n, ...)``.
         edge: Where gradients with respect to its output arrive, whatever is done to that output in place.
@@ -40,11 +39,7 @@ class Use:
     version: int
 
     def parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """List the trainable parameters of the layer itself.
-
-        Yields:
-            Attribute name and parameter.
-        """
+        """List the trainable parameters of the layer itself."""
         yield from ((k, p) for k, p in self.layer.named_parameters(recurse=False) if p.requires_grad)
 
 
@@ -66,12 +61,6 @@ class Recording:
         The autograd graph is walked from the logits, from the output of each use straight to its input: what
         is met on the way is read behind the back of its layer. Within a use exactly the layer's own
         parameters may be met.
-
-        Args:
-            model: The network.
-
-        Returns:
-            Identities of such parameters.
         """
         trainable = {id(p) for p in model.parameters() if p.requires_grad}
         found = _parameters_behind([self.logits.grad_fn], {u.edge.node: u.start for u in self.uses})
@@ -89,8 +78,6 @@ def record(model: nn.Module, inputs: Tensor, known: Known) -> Recording:
 
     Args:
         model: Network with outputs ``(n, c)``.
-        inputs: Batch of samples.
-        known: Says which layers to record.
 
     Returns:
         The recording, with the autograd graph of the logits.

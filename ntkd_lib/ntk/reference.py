@@ -12,10 +12,6 @@ def reference_jacobian(model: nn.Module, inputs: Shaped[Tensor, "n ..."]) -> Flo
 
     Args:
         model: Network with outputs ``(n, c)``.
-        inputs: Batch of samples.
-
-    Returns:
-        Jacobian over all trainable parameters.
     """
     twin = copy.deepcopy(model).double()
     parameters = [p for p in twin.parameters() if p.requires_grad]
@@ -37,7 +33,6 @@ def reference_ntk(
 
     Args:
         model: Network with outputs ``(n, c)``.
-        x1: First batch.
         x2: Second batch; None for ``x1``.
 
     Returns:

@@ -22,7 +22,6 @@ class RidgeChoice(NamedTuple):
     """The ridge of the lowest score.
 
     Attributes:
-        ridge: The ridge.
         scores: Mean squared errors, in the order of the ridges that were tried.
     """
 
@@ -91,10 +90,6 @@ def loo_residuals(
     Args:
         theta: Kernel of the training samples, ``(n, n)``.
         targets: Targets, ``(n, c)``.
-        ridge: Ridge.
-
-    Returns:
-        Residuals.
 
     Raises:
         ValueError: As `fit_ridge`.
@@ -114,7 +109,6 @@ def ridge_path(
     Args:
         theta: Kernel of the training samples, ``(n, n)``.
         targets: Targets, ``(n, c)``.
-        lambdas: Ridges.
 
     Returns:
         Coefficients, in the order of the ridges.
@@ -134,10 +128,6 @@ def degrees_of_freedom(theta: Shaped[Tensor, "..."], lambdas: Sequence[float]) -
 
     Args:
         theta: Kernel of the training samples, ``(n, n)``.
-        lambdas: Ridges.
-
-    Returns:
-        One number a ridge.
 
     Raises:
         ValueError: As `ridge_path`.
@@ -161,7 +151,6 @@ def gcv_score(
     Args:
         theta: Kernel of the training samples, ``(n, n)``.
         targets: Targets, ``(n, c)``; centred on a fixed number if at all.
-        lambdas: Ridges.
 
     Returns:
         Scores, means over samples and classes.

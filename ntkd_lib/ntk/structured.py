@@ -55,9 +55,6 @@ class Group:
     """A parameter and its uses.
 
     Attributes:
-        attribute: Its name in the layer.
-        parameter: The parameter.
-        uses: Uses of it.
         bias: Whether the bias of the same layers is counted with it.
     """
 
@@ -72,7 +69,6 @@ class Fed:
     """A parameter and all from which its per-sample gradients follow.
 
     Attributes:
-        group: The parameter and its uses.
         uses: Each use that reaches the logits, what its layer was given, the signal ``(n, c, ...)``:
             gradients of the logits with respect to its output, and how many rows of both are one sample's.
         own: Gradients by use, of layers that give those of all their parameters at once; shared by these.
@@ -83,11 +79,7 @@ class Fed:
     own: dict[Use, dict[str, Tensor]]
 
     def name(self) -> str:
-        """Name the parameter after the layer that uses it first.
-
-        Returns:
-            Layer and attribute.
-        """
+        """Name the parameter after the layer that uses it first."""
         return f"{self.uses[0][0].name}.{self.group.attribute}"
 
     def outer(self) -> Outer | None:
@@ -149,7 +141,6 @@ def structured_factors(
 
     Args:
         model: Network with outputs ``(n, c)``.
-        inputs: Batch of samples.
         kind: Kind of kernel, which decides the cheapest form.
         plan: Where the samples lie; None to establish it.
 
@@ -176,7 +167,6 @@ def feed(
 
     Args:
         model: Network with outputs ``(n, c)``.
-        inputs: Batch of samples.
         kind: Kind of kernel; ``pseudo`` sends back the sum of logits in place of each.
         plan: Where the samples lie; None to establish it.
 
@@ -209,11 +199,6 @@ def feed(
 def structured_kernel(left: dict[str, Factor], right: dict[str, Factor], kind: Kind) -> Float[Tensor, "..."]:
     """Sum the contributions of all parameters to the kernel between two batches.
 
-    Args:
-        left: Factors of the first batch.
-        right: Factors of the second batch.
-        kind: Kind of kernel.
-
     Returns:
         Kernel, ``full`` as ``(n, c, m, c)``.
     """
@@ -231,7 +216,6 @@ def group_uses(recording: Recording, left_out: set[int]) -> list[Group]:
     """Sort the recorded uses by parameter, and count a bias with its weight where both are used alike.
 
     Args:
-        recording: Watched forward pass.
         left_out: Identities of parameters that are not to be grouped.
 
     Returns:
@@ -367,16 +351,7 @@ def warn_whole(names: Sequence[str], stacklevel: int = 3) -> None:
 
 
 def whole_jacobian(model: nn.Module, inputs: Tensor, names: Sequence[str]) -> Float[Tensor, "n c p"]:
-    """Form the whole Jacobian of parameters that are not known, by a loop where function transforms fail.
-
-    Args:
-        model: Network.
-        inputs: Batch.
-        names: Parameters by name.
-
-    Returns:
-        Jacobian.
-    """
+    """Form the whole Jacobian of parameters that are not known, by a loop where function transforms fail."""
     try:
         return jacobian(model, inputs, names)
     except TransformError:

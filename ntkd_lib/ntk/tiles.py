@@ -34,8 +34,6 @@ class StructuredTiles:
     """Factors of every parameter.
 
     Args:
-        model: Network.
-        kind: Kind of kernel.
         plan: Where the samples lie; None to establish it for each tile.
     """
 
@@ -44,26 +42,11 @@ class StructuredTiles:
         self.model, self.kind, self.plan = model, kind, plan
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
-        """Compute the factors of some samples.
-
-        Args:
-            inputs: Samples.
-
-        Returns:
-            Factors.
-        """
+        """Compute the factors of some samples."""
         return structured_factors(self.model, inputs, self.kind, self.plan)
 
     def rows(self, kept: dict[str, Factor], part: Rows) -> dict[str, Factor]:
-        """Select samples of a tile.
-
-        Args:
-            kept: Factors.
-            part: Which samples.
-
-        Returns:
-            Their factors.
-        """
+        """Select samples of a tile."""
         return {name: factor.rows(part) for name, factor in kept.items()}
 
     def pair(
@@ -72,12 +55,7 @@ class StructuredTiles:
         """Compute the kernel between two tiles.
 
         Args:
-            left: Factors of the first.
-            right: Factors of the second.
             kind: Kind; None for the kind of these tiles.
-
-        Returns:
-            Kernel.
         """
         return structured_kernel(left, right, kind or self.kind)
 
@@ -86,14 +64,7 @@ class ContractionTiles(StructuredTiles):
     """Whole Jacobians, as a single factor."""
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
-        """Compute the Jacobian of some samples.
-
-        Args:
-            inputs: Samples.
-
-        Returns:
-            The Jacobian as a factor.
-        """
+        """Compute the Jacobian of some samples."""
         return {"": Gradients(jacobian(self.model, inputs))}
 
 
@@ -101,14 +72,7 @@ class LoopTiles(StructuredTiles):
     """Whole Jacobians by plain autograd of single samples: slow, and exact where other methods fail."""
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
-        """Compute the Jacobian of some samples, one after the other.
-
-        Args:
-            inputs: Samples.
-
-        Returns:
-            The Jacobian as a factor.
-        """
+        """Compute the Jacobian of some samples, one after the other."""
         return {"": Gradients(looped_jacobian(self.model, inputs))}
 
 
@@ -116,26 +80,11 @@ class ProductTiles(StructuredTiles):
     """NTK-vector products, which keep nothing but the samples."""
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
-        """Keep the samples.
-
-        Args:
-            inputs: Samples.
-
-        Returns:
-            The same.
-        """
+        """Keep the samples."""
         return inputs
 
     def rows(self, kept: Shaped[Tensor, "n ..."], part: Rows) -> Shaped[Tensor, "m ..."]:
-        """Select samples of a tile.
-
-        Args:
-            kept: Samples.
-            part: Which.
-
-        Returns:
-            These samples.
-        """
+        """Select samples of a tile."""
         return kept[part]
 
     def pair(
@@ -144,12 +93,7 @@ class ProductTiles(StructuredTiles):
         """Compute the kernel between two tiles.
 
         Args:
-            left: Samples of the first.
-            right: Samples of the second.
             kind: Kind; None for the kind of these tiles.
-
-        Returns:
-            Kernel.
         """
         left_out = self.plan.left_out if self.plan else ()
         return products_kernel(self.model, left, right, kind or self.kind, left_out)

@@ -18,9 +18,6 @@ class Shape:
     """Sizes of one weight's use.
 
     Attributes:
-        classes: Logits.
-        groups: Groups of channels.
-        outputs: Output channels in a group.
         inputs: Values that meet one output channel in a group.
         positions: Positions at which the weight is used.
     """
@@ -35,10 +32,6 @@ class Shape:
 def cheapest(shape: Shape, kind: Kind) -> Way:
     """Choose the cheapest way for one weight.
 
-    Args:
-        shape: Its sizes.
-        kind: Kind of kernel.
-
     Returns:
         The way of `ntkd_lib.ntk.factors`.
     """
@@ -51,53 +44,22 @@ def cheapest(shape: Shape, kind: Kind) -> Way:
 
 
 def gradient_work(shape: Shape) -> int:
-    """Count the floating-point operations that form one sample's gradients.
-
-    Args:
-        shape: Sizes.
-
-    Returns:
-        Operations a sample.
-    """
+    """Count the floating-point operations that form one sample's gradients."""
     return 2 * shape.classes * shape.groups * shape.outputs * shape.inputs * shape.positions
 
 
 def gradient_pair_work(shape: Shape, kind: Kind) -> int:
-    """Count the operations of inner products of gradients.
-
-    Args:
-        shape: Sizes.
-        kind: Kind of kernel.
-
-    Returns:
-        Operations a pair of samples.
-    """
+    """Count the operations of inner products of gradients."""
     return 2 * class_pairs(shape.classes, kind) * shape.groups * shape.outputs * shape.inputs
 
 
 def position_pair_work(shape: Shape, kind: Kind) -> int:
-    """Count the operations of the Gram matrices of positions.
-
-    Args:
-        shape: Sizes.
-        kind: Kind of kernel.
-
-    Returns:
-        Operations a pair of samples.
-    """
+    """Count the operations of the Gram matrices of positions."""
     c, o, k, d = shape.classes, shape.outputs, shape.inputs, shape.positions
     work = 2 * d * d * (k + c * o)
     return work + 2 * class_pairs(c, kind) * d * o if kind == "full" else work
 
 
 def one_position_pair_work(shape: Shape, kind: Kind) -> int:
-    """Count the operations of a dense layer's two Gram matrices.
-
-    Args:
-        shape: Sizes.
-        kind: Kind of kernel.
-
-    Returns:
-        Operations a pair of samples.
-    """
+    """Count the operations of a dense layer's two Gram matrices."""
     return 2 * (shape.inputs + class_pairs(shape.classes, kind) * shape.outputs)

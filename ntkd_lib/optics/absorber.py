@@ -27,9 +27,6 @@ def transmitted(
         intensity: Intensity, not negative.
         saturation: Intensity at which absorption has halved, in the same unit.
         depth: Optical depth in the dark.
-
-    Returns:
-        Transmitted intensity.
     """
     return intensity * torch.exp(-depth / (1 + intensity / saturation))
 
@@ -99,7 +96,6 @@ class CoarseReadOut(nn.Module):
     """Fewer, larger detectors: the read-out of filters averaged over blocks.
 
     Args:
-        front: Filters.
         block: Read-out values a side of a block.
 
     Raises:

@@ -26,10 +26,8 @@ def moved(
     ``out(r) = in(R(-angle) r / scale - shift) / scale^2``: scaling keeps the amount of light.
 
     Args:
-        light: Light a cell.
         shift: Right and down, cells, a mask and colour.
         angle: Counter-clockwise, rad.
-        scale: Magnification.
 
     Returns:
         Light a cell; dark where nothing moves in.

@@ -50,8 +50,6 @@ class CoarseDevice(Device):
 
         Args:
             psfs: From `psfs`.
-            rows: Rows of the scenes.
-            columns: Columns of the scenes.
 
         Returns:
             What each capture is compared with.

@@ -60,7 +60,6 @@ class CascadeFrontEnd(nn.Module):
 
     Args:
         depths: Filters of each depth.
-        colours: Colours of the images.
         pixels: Sides of a sensor pixel in scene pixels.
         trainable: Whether the filters are trained; otherwise they stay at their random start.
         positive: Whether the filters are drawn non-negative (no second capture); only with
@@ -144,7 +143,6 @@ class CascadeFrontEnd(nn.Module):
         follows by the transposed derivative of merging and binning.
 
         Args:
-            images: Scene intensities.
             signal: Gradients of the outputs with respect to the read-out.
 
         Returns:
@@ -174,7 +172,6 @@ class BinnedLens(nn.Module):
     Args:
         pixels: Sides of a read-out position in scene pixels.
         fine: Resampled pixels a side of a read-out position.
-        colours: Colours of the images.
     """
 
     def __init__(self, pixels: int = 4, fine: int = 3, colours: int = 3) -> None:

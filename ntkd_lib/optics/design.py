@@ -22,7 +22,6 @@ class Fit:
     """How widths are fitted: projected Adam with a cosine schedule, from random widths.
 
     Attributes:
-        steps: Number of steps.
         rate: Largest step, um.
         compared: What is compared with the target: light a filter pixel, which is what the network uses, or
             light a cell, as in the published code, which uses 500 steps at a constant 0.005.
@@ -58,8 +57,6 @@ def design_widths(targets: Float[Tensor, "m c s s"], geometry: Geometry, fit: Fi
 
     Args:
         targets: Non-negative point spread functions, a filter pixel.
-        geometry: Lengths and wavelengths.
-        fit: How to fit.
 
     Returns:
         Widths that can be built, um.
@@ -115,12 +112,6 @@ def whole_pixels(geometry: Geometry) -> int:
 
     >>> whole_pixels(Geometry(cells=200, pixel=6))
     33
-
-    Args:
-        geometry: Lengths.
-
-    Returns:
-        Filter pixels a side.
     """
     count = geometry.cells // geometry.pixel
     return count - (count - geometry.taps) % 2
@@ -144,7 +135,6 @@ def plane_psfs(widths: Masks, geometry: Geometry, height_scale: float = 1.0) -> 
 
     Args:
         widths: Pillar widths, um.
-        geometry: Lengths and wavelengths.
         height_scale: Pillar height over its nominal value.
 
     Returns:
@@ -163,7 +153,6 @@ def efficiency(psfs: Float[Tensor, "m c t t"], geometry: Geometry) -> Float[Tens
     """Give the share of the light on the metasurface that lands where the point spread functions are given.
 
     Args:
-        psfs: Light a filter pixel.
         geometry: Gives the light on the metasurface.
 
     Returns:
@@ -181,7 +170,6 @@ def capture_gains(
 
     Args:
         psfs: Designed functions, the filter in the middle.
-        targets: Targets.
         gains: Signed gains of the targets.
 
     Returns:

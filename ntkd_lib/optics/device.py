@@ -28,10 +28,6 @@ class Device:
 
     Errors act in the order given, each with random numbers of its own, named by the device's seed and the
     error: leaving one out changes no other, and a stronger error has the same draws.
-
-    Attributes:
-        errors: What went wrong.
-        seed: Which device.
     """
 
     errors: Sequence[Error] = ()

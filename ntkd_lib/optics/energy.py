@@ -24,7 +24,6 @@ class Budget:
     """Work and energy of one system, an image.
 
     Attributes:
-        system: What it is.
         macs: Multiply-adds that a computer does, millions.
         capture: Energy of the capture, mJ.
     """
@@ -48,7 +47,6 @@ def count_macs(network: nn.Module, shape: tuple[int, ...]) -> float:
     """Count the multiply-adds of the convolutions and products of a network, an image.
 
     Args:
-        network: Network.
         shape: Shape of one image or read-out, without the batch.
 
     Returns:
@@ -65,8 +63,6 @@ def cascade_macs(front: CascadeFrontEnd, height: int, width: int) -> dict[str, f
 
     Args:
         front: Front end with square 3 x 3 filters.
-        height: Rows of the scene.
-        width: Columns of the scene.
 
     Returns:
         Millions of multiply-adds: ``layers`` (depth by depth at full resolution, as a network with these
@@ -85,10 +81,6 @@ def cascade_macs(front: CascadeFrontEnd, height: int, width: int) -> dict[str, f
 
 def saving(hybrid: Budget, twin: Budget) -> float:
     """Give ``100 (1 - E_hybrid / E_twin)``.
-
-    Args:
-        hybrid: System with optics.
-        twin: System without.
 
     Returns:
         Percent; negative where the optics cost energy.

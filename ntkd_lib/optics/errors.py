@@ -25,9 +25,7 @@ def magnitude(default: float, meaning: str, *, unit: str, low: float, high: floa
     """Declare a magnitude of an error.
 
     Args:
-        default: Its default.
         meaning: One phrase for the table of errors.
-        unit: Its unit.
         low: Smallest value allowed.
         high: Largest value allowed.
         source: Where its range comes from.
@@ -101,9 +99,6 @@ class Error:
 
 def error_rows(errors: Sequence[type[Error]]) -> list[dict[str, object]]:
     """List the magnitudes of errors for a table.
-
-    Args:
-        errors: Classes of errors.
 
     Returns:
         One row a magnitude: error, magnitude, meaning, unit, low, high, source.

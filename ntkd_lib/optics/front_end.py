@@ -49,7 +49,6 @@ class SignedFrontEnd(nn.Module):
     Source: NTKD paper, Sec. 3.2 and Table 2 (compressed meta-optic, 8 filters of 7 x 7).
 
     Args:
-        filters: Number of filters.
         size: Pixels a side of the images, even.
         filter_size: Pixels a side of the filters, odd.
         colours: Colours of the images; each has its own PSFs and its own digital gain.
@@ -139,9 +138,6 @@ class SignedFrontEnd(nn.Module):
     def pool(self, maps: Float[Tensor, "n 4 k q"]) -> Float[Tensor, "n read_out"]:
         """Rectify maps, average them over pooling windows and flatten.
 
-        Args:
-            maps: Maps before the ReLU.
-
         Returns:
             Read-out, ``k q`` values.
         """
@@ -165,7 +161,6 @@ class SignedFrontEnd(nn.Module):
         """Give the gradients of every sample and class with respect to the filters.
 
         Args:
-            images: Scene intensities.
             signal: Gradients of the logits with respect to the read-out.
 
         Returns:
@@ -194,8 +189,6 @@ class SignedFrontEnd(nn.Module):
         piecewise constant in the weights, so only ``U`` has a derivative.
 
         Args:
-            images: Scene intensities.
-            maps: Their maps before the ReLU.
             signal: Gradients of the logits with respect to the read-out.
 
         Returns:
@@ -222,11 +215,6 @@ class IdealLens(nn.Module):
     """A plain lens: the image itself, resampled to as many values as the filtered read-out has.
 
     Source: control of ours; arXiv 2606.09792 argues that no incoherent mask beats a lens at full read-out.
-
-    Args:
-        rows: Rows of the resampled image.
-        columns: Columns of the resampled image.
-        colours: Colours of the images.
     """
 
     def __init__(self, rows: int = 28, columns: int = 56, colours: int = 1) -> None:

@@ -32,9 +32,6 @@ def filters_that_fit(height: float, width: float, side: float, gap: float) -> in
         side: Side ``k`` of a metasurface, um.
         gap: Gap ``d`` between two, um.
 
-    Returns:
-        Their number.
-
     >>> filters_that_fit(4000, 4000, 937.6, 62.4)
     16
     """
@@ -76,12 +73,7 @@ def write_gds(path: Path, widths: Float[ndarray, "..."], geometry: Geometry) -> 
     """Write a metasurface as GDSII: one cell for each pillar width, placed 2 x 2 in every grid cell.
 
     Args:
-        path: File to write.
         widths: Pillar widths, um, ``(n, n)``; 0 is no pillar. Rows run downwards, as in an image.
-        geometry: Gives the pitch.
-
-    Returns:
-        Number of pillars.
 
     Raises:
         ValueError: Widths of another shape than the geometry's cells, negative, not finite, of zero area once
@@ -133,9 +125,6 @@ def corner_of(row: int, column: int, geometry: Geometry) -> Float[ndarray, " 2"]
         row: From the top.
         column: From the left.
         geometry: Gives pitch and number of cells.
-
-    Returns:
-        Coordinates.
     """
     half = geometry.side / 2
     return np.array([column * geometry.pitch - half, half - (row + 1) * geometry.pitch])
@@ -143,10 +132,6 @@ def corner_of(row: int, column: int, geometry: Geometry) -> Float[ndarray, " 2"]
 
 def read_gds(path: Path, geometry: Geometry) -> Float[ndarray, "n n"]:
     """Read the widths back from a file that `write_gds` wrote.
-
-    Args:
-        path: The file.
-        geometry: Gives the grid.
 
     Returns:
         Pillar widths, um; 0 where there is none.

@@ -28,9 +28,6 @@ def seen_at(place: tuple[int, int], images: Float[Tensor, "n l h w"], side: int)
 def placed_filters(filters: Float[Tensor, "k l s s"]) -> Float[Tensor, "p l t t"]:
     """Place filters at the four positions of a pooling window.
 
-    Args:
-        filters: Filters.
-
     Returns:
         Filters within the window of ``t = s + 1`` pixels a side, ``p = 4 k``, position-major.
     """
@@ -46,7 +43,6 @@ def window_maps(
     products in a shape that the library computes in half the time. The maps are channels-last then.
 
     Args:
-        images: Scene intensities.
         placed: Filters from `placed_filters`, or averages of them over positions.
 
     Returns:
@@ -66,9 +62,6 @@ def _cells(images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n m u v"]:
 
 def sum_over_window(maps: Float[Tensor, "n 4 k q"]) -> Float[Tensor, "n k q"]:
     """Add up maps over the four positions of a pooling window.
-
-    Args:
-        maps: Maps by position.
 
     Returns:
         Their sum. Channels-last maps are added up by a product, which takes a quarter of a reduction's time.

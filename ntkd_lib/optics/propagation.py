@@ -59,7 +59,6 @@ def transfer_function(
     Args:
         step: Wavelength, pitch, distance, padded grid.
         dtype: complex64 or complex128.
-        device: Where it is kept.
 
     Returns:
         Transfer function in the order of the fast Fourier transform; shared, not to be changed.
@@ -88,9 +87,7 @@ def window_transfer(
 
     Args:
         step: Wavelength, pitch, distance, padded grid.
-        reach: Points of the smaller grid.
         dtype: complex64 or complex128.
-        device: Where it is kept.
 
     Returns:
         Transfer function in the order of the fast Fourier transform; shared, not to be changed.
@@ -187,7 +184,6 @@ def sensor_intensity(
 
     Args:
         phase: Phase delay of each colour, rad, ``(..., c, n, n)``.
-        geometry: Lengths and wavelengths.
         window: Cells a side of the sensor plane to return; all of the metasurface's when left out.
         padding: Zeros that the transfer function counts with, beyond those that keep the field from wrapping
             into the window, in cells. As many as the metasurface has when left out, which is within 5 % of

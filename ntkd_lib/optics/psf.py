@@ -15,10 +15,6 @@ def binned(intensity: Float[Tensor, "*b w w"], geometry: Geometry, taps: int) ->
     Args:
         intensity: Light a cell of the sensor plane, centred.
         geometry: Gives the cells a side of a filter pixel.
-        taps: Filter pixels a side.
-
-    Returns:
-        Light a filter pixel.
 
     Raises:
         ValueError: A square that is larger than the plane, or that cannot be centred on it; a plane that is
@@ -66,7 +62,6 @@ def seen_through(
     ``captured = scene * PSF``, a convolution for each colour, dark around the scene.
 
     Args:
-        scenes: Intensities.
         psfs: Point spread functions, an odd number of filter pixels a side.
 
     Returns:
@@ -85,10 +80,6 @@ def seen_through(
 
 def psf_cosine(first: Float[Tensor, "*b s s"], second: Float[Tensor, "*b s s"]) -> Float[Tensor, "*b"]:
     """Compare point spread functions by the cosine between them; NaN where one is dark everywhere.
-
-    Args:
-        first: Point spread functions.
-        second: Point spread functions.
 
     Returns:
         Cosines, at most 1.

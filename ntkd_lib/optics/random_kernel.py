@@ -27,9 +27,6 @@ def random_filter_kernel(
     Source: NTKD paper, Table 5 (random PSFs).
 
     Args:
-        train: Training images.
-        other: Other images.
-        count: Number of filters.
         positive: Whether filters are non-negative; then a ReLU changes nothing unless ``centre`` is set.
         centre: Whether the mean of each capture is subtracted before the ReLU.
         seed: Seed of the filters.

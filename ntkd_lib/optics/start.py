@@ -37,7 +37,6 @@ def set_unit_spread(front: SignedFrontEnd, images: Float[Tensor, "n l h w"]) -> 
 
     Args:
         front: Front end, changed in place.
-        images: Some training images.
 
     Raises:
         ValueError: A filter whose map does not vary over the images.

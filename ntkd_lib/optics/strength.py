@@ -35,7 +35,6 @@ def drawn_errors(strength: float, seed: int, only: Sequence[str] = NAMES) -> tup
 
     Args:
         strength: Share of the full extent, in [0, 1].
-        seed: Which device.
         only: Which errors to make; the others stay at zero.
 
     Returns:

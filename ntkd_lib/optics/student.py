@@ -46,7 +46,6 @@ def mnist_student(
             of each capture subtracted), or an ideal lens.
         rectified: Where ReLUs stand: after the subtraction of captures, between dense layers, both, nowhere.
         hidden: Widths of the hidden dense layers; empty for a single dense layer.
-        filters: Number of filters.
 
     Returns:
         The student, 50,930 parameters in its default form.
@@ -72,7 +71,6 @@ def cifar_student(
     Args:
         rectified: Where ReLUs stand, as in `mnist_student`.
         hidden: Widths of the hidden dense layers.
-        filters: Number of filters.
         optics: Front end, as in `mnist_student`. The lens reads out 3 x 35 x 39 = 4,095 values, one fewer
             than 16 filters do.
 
@@ -96,11 +94,7 @@ def signed_front_end(optics: Optics, rectified: Rectified, filters: int, **shape
     Args:
         optics: Any front end but the lens, as `mnist_student` names it.
         rectified: Where ReLUs stand, as in `mnist_student`.
-        filters: Number of filters.
         shape: What else `SignedFrontEnd` knows: ``size``, ``filter_size``, ``colours``.
-
-    Returns:
-        The front end.
     """
     return SignedFrontEnd(
         filters,

@@ -108,7 +108,6 @@ def smoothed(white: Float[Tensor, "m n n"], cells: float) -> Float[Tensor, "m n 
     """Smooth white noise by a periodic Gaussian, and keep its standard deviation.
 
     Args:
-        white: Independent standard normal numbers.
         cells: Standard deviation of the Gaussian, grid cells; 0 leaves the noise as it is.
 
     Returns:

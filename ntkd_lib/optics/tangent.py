@@ -36,7 +36,6 @@ def student_trace_ntk(
 
     Args:
         student: Student; the front end's parameters count if they are trained.
-        images: Batch of images.
         probe: Whether the first closed form of a student (and the first after parameters were frozen or
             released), and every general kernel, is compared with plain autograd on two single images.
 

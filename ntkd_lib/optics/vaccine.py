@@ -21,9 +21,6 @@ def shaken_filters(filters: Float[Tensor, "k c s s"], strength: float) -> Float[
     Args:
         filters: Signed filters.
         strength: Share of the full extent, 0 or more.
-
-    Returns:
-        Filters of one draw, differentiable.
     """
     if not strength:
         return filters

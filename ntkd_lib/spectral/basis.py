@@ -18,7 +18,6 @@ class Basis:
     """Eigenpairs of ``H K H``, ``H = I - 11'/n``, without the constant vector, on which it is 0.
 
     Attributes:
-        x: Training inputs.
         kernel: Kernel that gave the Gram matrix ``K``.
         values: Eigenvalues, falling, none below 0, ``(n - 1,)``.
         vectors: Orthonormal eigenvectors as columns, each orthogonal to the constant, ``(n, n - 1)``.
@@ -48,12 +47,6 @@ class Basis:
         """Give the Gram matrix of new and training inputs, centred on the training inputs.
 
         ``k_c(x) = H (k(x) - K1/n)``; the mean over new inputs plays no part.
-
-        Args:
-            x: New inputs.
-
-        Returns:
-            One row a new input.
         """
         cross = self.kernel(x, self.x) - self.row_means
         return cross - cross.mean(axis=1, keepdims=True)
@@ -66,11 +59,7 @@ class Basis:
         The k-th eigenfunction off the sample is ``k_c(x) u_k / lambda_k``.
 
         Args:
-            x: New inputs.
             weights: Weights ``w`` by mode, those of the eigenfunctions divided by their eigenvalues.
-
-        Returns:
-            One row a new input.
         """
         return self.centred_cross(x) @ (self.vectors @ weights)
 
@@ -82,11 +71,7 @@ def eigenbasis(kernel: Kernel, x: Float[np.ndarray, "n d"]) -> Basis:
     to 0.
 
     Args:
-        kernel: Kernel.
         x: Training inputs, at least two.
-
-    Returns:
-        The basis.
 
     Raises:
         ValueError: Fewer than two inputs, or a Gram matrix that is not finite, square, symmetric and positive
@@ -113,9 +98,6 @@ def rounding(gram: np.ndarray) -> float:
 
     Args:
         gram: Gram matrix in the type in which it was computed.
-
-    Returns:
-        The bound, an absolute error.
     """
     precision = np.finfo(gram.dtype if gram.dtype.kind == "f" else np.float64).eps
     return float(len(gram) * precision * np.abs(gram).max())

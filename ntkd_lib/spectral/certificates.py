@@ -18,13 +18,9 @@ def parseval_tail(
     ``sqrt(sum_k ((1 - h_k) a_k)^2 / n)``. Says nothing of any other input.
 
     Args:
-        coefficients: Coefficients of the teacher.
         kept: Shrinkage of each mode; 0 for a mode that is cut.
         rest: Squared length of the teacher's centred outputs outside the modes; 0 for all ``n - 1``.
         samples: ``n``; None for one more than there are modes.
-
-    Returns:
-        One number an output.
     """
     lost = (1 - kept) ** 2 @ coefficients**2 + rest
     return np.asarray(np.sqrt(lost / (samples or len(kept) + 1)))
@@ -37,7 +33,6 @@ def hoeffding(values: Float[np.ndarray, " m"], span: float, confidence: float = 
 
     Args:
         values: Independent draws from 0 to ``span``.
-        span: Their range.
         confidence: ``1 - delta``.
 
     Returns:
@@ -56,7 +51,6 @@ def empirical_bernstein(values: Float[np.ndarray, " m"], span: float, confidence
 
     Args:
         values: Independent draws from 0 to ``span``, at least two.
-        span: Their range.
         confidence: ``1 - delta``.
 
     Returns:
@@ -75,7 +69,6 @@ def clopper_pearson(differs: Bool[np.ndarray, " m"], confidence: float = 0.95) -
 
     Args:
         differs: For each fresh input, whether they differ.
-        confidence: Confidence.
 
     Returns:
         An upper bound that holds with at least this confidence.
@@ -91,8 +84,6 @@ def clipped_squares(
     """Square the differences of outputs that are clipped to a range stated beforehand.
 
     Args:
-        teacher: Outputs of the teacher.
-        student: Outputs of the student.
         low: Lower end of the range.
         high: Upper end.
 
@@ -135,9 +126,6 @@ def noise_floor(kernel_error: float, noise_variance: float, tolerance: float = 0
             difference without negative eigenvalues.
         noise_variance: ``s``, the ridge, above 0.
         tolerance: Largest relative error that is allowed.
-
-    Returns:
-        The decision, with its bound.
 
     Raises:
         ValueError: An error below 0, or a variance or a tolerance that is not above 0.

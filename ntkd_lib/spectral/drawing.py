@@ -16,14 +16,7 @@ _FLOOR = 1e-3  # of the largest coefficient; smaller ones are drawn here
 
 
 def draw_spectrum(axes: Axes, table: pd.DataFrame, kstar: int, noise: float) -> None:
-    """Draw absolute coefficients of labels and fit against the mode, with cut, noise level and shrinkage.
-
-    Args:
-        axes: Where to.
-        table: One row a mode.
-        kstar: Cut.
-        noise: Noise level.
-    """
+    """Draw absolute coefficients of labels and fit against the mode, with cut, noise level and shrinkage."""
     blue, orange, green, *_ = sns.color_palette("colorblind")
     floor = _FLOOR * table["labels"].abs().max()
     for name, colour, marker in (("labels", blue, "o"), ("fitted", orange, "x")):
@@ -46,8 +39,6 @@ def draw_mode_map(axes: Axes, table: pd.DataFrame, noise: float) -> None:
     """Draw what was fitted of each mode against what the labels hold of it, in noise levels.
 
     Args:
-        axes: Where to.
-        table: One row a mode.
         noise: Noise level, above 0.
     """
     colours = dict(zip(KINDS, sns.color_palette("colorblind"), strict=False))
@@ -66,16 +57,7 @@ def draw_mode_map(axes: Axes, table: pd.DataFrame, noise: float) -> None:
 
 
 def draw_report(table: pd.DataFrame, kstar: int, noise: float) -> Figure:
-    """Draw the spectrum above the map of modes.
-
-    Args:
-        table: One row a mode.
-        kstar: Cut.
-        noise: Noise level.
-
-    Returns:
-        The figure.
-    """
+    """Draw the spectrum above the map of modes."""
     figure, (above, below) = plt.subplots(2, 1, figsize=(7.2, 8.4))
     draw_spectrum(above, table, kstar, noise)
     draw_mode_map(below, table, noise)

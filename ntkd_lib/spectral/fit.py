@@ -17,7 +17,6 @@ class SpectralFit:
     """Kernel ridge regression on centred outputs, ``f(x) = mean + sum_k u_k(x) h_k a_k``.
 
     Attributes:
-        basis: Eigenbasis.
         mean: Means of the outputs, ``(c,)``.
         coefficients: Coefficients ``a`` of the centred outputs, ``(k, c)``.
         rest: Squared length of the centred outputs outside the modes, ``(c,)``; 0 in an exact basis.
@@ -54,14 +53,7 @@ class SpectralFit:
         return parseval_tail(self.coefficients, self.kept, self.rest, len(self.basis.x))
 
     def predict(self, x: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "m c"]:
-        """Predict outputs.
-
-        Args:
-            x: New inputs.
-
-        Returns:
-            One row an input.
-        """
+        """Predict outputs."""
         cut = self.kept[:, None] > 0
         weights = np.where(cut, self.coefficients / (self.basis.values + self.ridge)[:, None], 0)
         return self.mean + self.basis.expand(x, weights)
@@ -77,7 +69,6 @@ def fit_outputs(
 
     Args:
         bases: Eigenbases on the same inputs, one a bandwidth.
-        outputs: Outputs to imitate.
         ridge: Ridge; None for GCV's choice.
         modes: Keep the leading modes only; None for all.
 

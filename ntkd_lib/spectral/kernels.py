@@ -71,13 +71,6 @@ def gaussian_kernels(
 ) -> list[GaussianKernel]:
     """Make Gaussian kernels whose widths are multiples of the median distance.
 
-    Args:
-        x: Training inputs.
-        bandwidths: Multiples.
-
-    Returns:
-        One kernel a multiple.
-
     Raises:
         ValueError: No multiple, or one that is not a finite number above 0.
     """

@@ -16,8 +16,6 @@ class LowRankBasis:
     """Eigenpairs of the centred Nystrom kernel ``H C W^+ C' H`` on landmarks among the training inputs.
 
     Attributes:
-        x: Training inputs.
-        kernel: The exact kernel.
         landmarks: Inputs on which the kernel is exact, ``(m, d)``.
         values: Eigenvalues, falling, above 0, ``(r,)``.
         vectors: Orthonormal eigenvectors, ``(n, r)``.
@@ -55,11 +53,7 @@ class LowRankBasis:
         """Evaluate ``sum_k w_k lambda_k u_k(x)``, as `Basis.expand` does.
 
         Args:
-            x: New inputs.
             weights: Weights by mode, those of the eigenfunctions divided by their eigenvalues.
-
-        Returns:
-            One row a new input.
         """
         functions = self.kernel(x, self.landmarks) @ self.maps - self.shift
         return functions @ (self.values[:, None] * weights)
@@ -69,15 +63,6 @@ def low_rank_basis(kernel: Kernel, x: Float[np.ndarray, "n d"], count: int, seed
     """Decompose the Nystrom kernel of landmarks drawn without replacement, in ``O(n count^2)``.
 
     Source: Williams, Seeger (2001); the trace bound as in Drineas, Mahoney (2005).
-
-    Args:
-        kernel: Kernel.
-        x: Training inputs.
-        count: Number of landmarks.
-        seed: Seed of their choice.
-
-    Returns:
-        The basis.
 
     Raises:
         ValueError: Fewer than 2 landmarks, or more than inputs.

@@ -37,9 +37,6 @@ def relevant_dimension(labels: Float[np.ndarray, " k"]) -> RelevantDimension:
     Args:
         labels: Coefficients of the centred labels, in the order of falling eigenvalues, at least 4.
 
-    Returns:
-        Cut and noise level.
-
     Raises:
         ValueError: Fewer than 4 coefficients.
     """
@@ -56,24 +53,12 @@ def relevant_dimension(labels: Float[np.ndarray, " k"]) -> RelevantDimension:
 
 
 def count_above(coefficients: Float[np.ndarray, "k ..."], noise: float) -> np.ndarray:
-    """Count coefficients beyond twice the noise level, ``#{k: |a_k| > 2 sigma-hat}``.
-
-    Args:
-        coefficients: Coefficients by mode.
-        noise: Noise level.
-
-    Returns:
-        One number a column.
-    """
+    """Count coefficients beyond twice the noise level, ``#{k: |a_k| > 2 sigma-hat}``."""
     return np.asarray((np.abs(coefficients) > LIMIT * noise).sum(axis=0))
 
 
 def kept_share(coefficients: Float[np.ndarray, " k"], kept: Bool[np.ndarray, " k"]) -> float:
     """Give the in-sample R^2 of the best fit to a function by some of its modes.
-
-    Args:
-        coefficients: Coefficients of the function, centred.
-        kept: Which modes are kept.
 
     Returns:
         Share of the squared coefficients, from 0 to 1.
@@ -86,13 +71,6 @@ def largest(coefficients: Float[np.ndarray, " k"], count: int) -> Bool[np.ndarra
 
     >>> largest(np.array([1.0, -3.0, 2.0]), 2)
     array([False,  True,  True])
-
-    Args:
-        coefficients: Coefficients.
-        count: How many.
-
-    Returns:
-        A mask.
     """
     kept = np.zeros(len(coefficients), dtype=bool)
     kept[np.argsort(-np.abs(coefficients), kind="stable")[:count]] = True
@@ -109,12 +87,6 @@ def mode_table(
 
     A mode is *signal* where it lies before the cut, its t-statistic is beyond 2 and at least half of it was
     fitted; *under-learned* where less was; else *noise*.
-
-    Args:
-        values: Eigenvalues.
-        fitted: Coefficients of the fitted values.
-        labels: Coefficients of the labels.
-        kept: Shrinkage of each mode.
 
     Returns:
         Columns mode (from 1), eigenvalue, fitted, labels, t, shrinkage, kind.

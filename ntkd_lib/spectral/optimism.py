@@ -45,7 +45,6 @@ def estimated_optimism(
         fitted: Coefficients ``a`` of fitted values, one column a fit, ``n - 1`` modes.
         labels: Coefficients ``b`` of the labels.
         kstar: Cut ``K*``.
-        noise: Noise level.
 
     Returns:
         One estimate a fit, in squared units of the labels.
@@ -68,7 +67,6 @@ def generalised_degrees(
     Source: Ye (1998), Sec. 2.
 
     Args:
-        fitted: Fitted values.
         refitted: Fitted values after the labels changed.
         change: What was added to the labels.
 

@@ -39,7 +39,6 @@ class SpectralReport:
         degrees: Generalised degrees of freedom by one refit: third definition; None without a refit.
         kstar: Number of leading modes in which the labels hold signal.
         noise: Noise level by the labels' other modes, in units of the labels.
-        z: Tail statistic.
         p: Its two-sided level under the null hypothesis.
         optimism: Estimated test minus training mean-square error, in squared units of the labels.
         training_error: Mean-square error on the training inputs.
@@ -119,11 +118,7 @@ class SpectralReport:
         return f"{table}<p>{html.escape(self.verdict)}</p>"
 
     def figure(self) -> Figure:
-        """Draw spectrum and mode map.
-
-        Returns:
-            The figure.
-        """
+        """Draw spectrum and mode map."""
         return draw_report(self.table, self.kstar, self.noise)
 
 
@@ -143,16 +138,11 @@ def spectral_report(
 
     Args:
         model: Anything with ``predict``.
-        x: Training inputs.
-        y: Training labels.
         refit: Takes labels, trains the same model anew and gives its fitted values; one call for the
             generalised degrees of freedom. It should start from the same random state each time.
         kernel: Kernel; None for Gaussian kernels.
         bandwidths: Widths of the Gaussian kernels, as multiples of the median distance.
         seed: Seed of the changes of the labels.
-
-    Returns:
-        The report.
     """
     x, y = _checked(x, y)
     fitted = np.asarray(model.predict(x), dtype=np.float64).reshape(len(x))

@@ -14,10 +14,8 @@ class GcvChoice(NamedTuple):
     """The ridge with the lowest GCV score.
 
     Attributes:
-        ridge: The ridge.
         score: Its score, in squared units of the targets.
         ridges: All ridges that were tried, rising.
-        scores: Their scores.
     """
 
     ridge: float
@@ -33,7 +31,6 @@ def shrinkage(values: Float[np.ndarray, " k"], ridge: float) -> Float[np.ndarray
     array([0.75, 0.5 , 0.  ])
 
     Args:
-        values: Eigenvalues.
         ridge: Ridge ``alpha``, above 0.
 
     Returns:
@@ -49,7 +46,6 @@ def ridge_grid(
 
     Args:
         values: Eigenvalues, falling.
-        count: How many.
         least: Smallest ridge that the precision of the kernel allows.
 
     Returns:
@@ -87,13 +83,7 @@ def gcv_scores(
     Source: Golub, Heath, Wahba (1979), Eq. 1.4, for the ``n - 1`` modes of a centred Gram matrix.
 
     Args:
-        values: Eigenvalues.
-        coefficients: Coefficients of the centred targets.
-        ridges: Ridges.
         rest: Modes of a low-rank kernel that are not among them.
-
-    Returns:
-        One score a ridge.
     """
     left = ridges[:, None] / (values + ridges[:, None])
     energy = (coefficients**2).sum(axis=1)
@@ -113,7 +103,6 @@ def choose_ridge(
 
     Args:
         values: Eigenvalues, falling.
-        coefficients: Coefficients of the centred targets.
         ridges: Ridges to choose from; None for 200 of `ridge_grid`.
         rest: Modes of a low-rank kernel that are not among them.
         least: Smallest ridge that the precision of the kernel allows; without ``ridges``.

@@ -42,13 +42,7 @@ def stacked_nets(inputs: int, widths: Sequence[int], outputs: int, seeds: Sequen
     Source: He, Zhang, Ren, Sun (2015), Eq. 10.
 
     Args:
-        inputs: Number of inputs.
         widths: Widths of the hidden layers.
-        outputs: Number of outputs.
-        seeds: Seed of each replicate.
-
-    Returns:
-        The networks.
     """
     sizes = [inputs, *widths, outputs]
     starts = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -67,12 +61,7 @@ def parameter_count(inputs: int, widths: Sequence[int], outputs: int = 1) -> int
     [513, 529, 139265]
 
     Args:
-        inputs: Number of inputs.
         widths: Widths of the hidden layers.
-        outputs: Number of outputs.
-
-    Returns:
-        How many.
     """
     sizes = [inputs, *widths, outputs]
     return sum((before + 1) * after for before, after in pairwise(sizes))
@@ -97,9 +86,6 @@ def train_stacked(
     Args:
         nets: Networks; changed in place.
         loss: Takes the outputs ``(r, n, c)`` and gives one loss a replicate.
-        x: Inputs of each replicate.
-        epochs: Number of steps.
-        lr: Learning rate.
         falling: Whether it falls from there to zero along a cosine.
         decay: Weight decay of each replicate, taken off the weights (not the biases) before each step.
         checkpoint: Called after each epoch with its number, from 1; None for nothing.
@@ -127,11 +113,7 @@ def squared_error(targets: Float[Tensor, "r n"], mask: Float[Tensor, "r n"]) -> 
     """Make the mean-square error over the samples that a mask keeps, one a replicate.
 
     Args:
-        targets: Targets.
         mask: 1 for samples to train on, 0 for those left out.
-
-    Returns:
-        The loss.
     """
     share = (mask / mask.sum(dim=1, keepdim=True))[:, :, None]
     return lambda outputs: (share * (outputs - targets[:, :, None]).square()).sum((1, 2))

@@ -93,9 +93,6 @@ class SpectralStudent(RegressorMixin, _Spectral):
 
     Source: spectral distillation paper, abstract; rebuilt as `book/deviations.md` says.
 
-    Attributes:
-        fit_: Basis, coefficients and shrinkage.
-
     Args:
         teacher: Fitted predictor with ``predict``, or None.
         kernel: Function of two sets of inputs that gives their Gram matrix; None for Gaussian kernels.
@@ -112,9 +109,6 @@ class SpectralStudent(RegressorMixin, _Spectral):
         Args:
             X: Training inputs, ``(n, d)``, at least 2.
             y: Labels, ``(n,)``; needed without a teacher.
-
-        Returns:
-            The student.
         """
         if self.teacher is not None:
             X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
@@ -128,17 +122,11 @@ class SpectralStudent(RegressorMixin, _Spectral):
 
         Args:
             X: Inputs, ``(m, d)``.
-
-        Returns:
-            One number an input.
         """
         return self._outputs(X)[:, 0]
 
     def mode_table(self, y: Float[np.ndarray, " n"]) -> pd.DataFrame:
         """Describe every mode of the fit against labels of the training inputs.
-
-        Args:
-            y: Labels.
 
         Returns:
             As `modes.mode_table`; ``fitted`` are the coefficients of what was imitated.
@@ -155,17 +143,9 @@ class SpectralStudentClassifier(ClassifierMixin, _Spectral):
     With a teacher its ``decision_function``, or the logarithm of its ``predict_proba``, is imitated, less
     its mean over classes; without one, the classes as 0 and 1.
 
-    Attributes:
-        fit_: Basis, coefficients and shrinkage.
-        classes_: Names of the classes.
-
     Args:
         teacher: Fitted classifier, or None.
         kernel: As in `SpectralStudent`, as the other arguments.
-        bandwidths: Widths.
-        ridge: Ridge.
-        modes: Modes.
-        landmarks: Landmarks.
     """
 
     classes_: np.ndarray
@@ -176,9 +156,6 @@ class SpectralStudentClassifier(ClassifierMixin, _Spectral):
         Args:
             X: Training inputs, ``(n, d)``, at least 2.
             y: Classes, ``(n,)``; they name the classes even where a teacher gives the outputs.
-
-        Returns:
-            The student.
 
         Raises:
             ValueError: Fewer than two classes, or a teacher whose outputs do not follow them.
@@ -210,9 +187,6 @@ class SpectralStudentClassifier(ClassifierMixin, _Spectral):
 
         Args:
             X: Inputs, ``(m, d)``.
-
-        Returns:
-            One class an input.
         """
         places = self._outputs(X).argmax(axis=1)
         return self.classes_[places]

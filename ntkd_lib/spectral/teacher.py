@@ -13,10 +13,6 @@ def teacher_values(teacher: Any, x: Float[np.ndarray, "n d"]) -> Float[np.ndarra
 
     Args:
         teacher: Fitted predictor with ``predict``.
-        x: Inputs.
-
-    Returns:
-        The teacher's predictions.
 
     Raises:
         ValueError: Another number of values, or some that are not finite.
@@ -38,8 +34,6 @@ def teacher_logits(
     class, most must have their largest output in the column of this class.
 
     Args:
-        teacher: Fitted classifier.
-        x: Inputs.
         labels: Classes that occur, sorted.
 
     Returns:

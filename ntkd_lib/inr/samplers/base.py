@@ -37,9 +37,7 @@ class Sampler:
     """Choose the points of each step.
 
     Args:
-        signal: The signal that is fitted.
         batch: Points a step, from 1 to n.
-        seed: Seed of all draws.
 
     Raises:
         ValueError: A batch that is empty or larger than the signal.
@@ -75,26 +73,15 @@ class Sampler:
         Their graph is not kept, and any floating type will do.
 
         Args:
-            indices: The step's points.
             residuals: Prediction minus target at them.
         """
 
     def uniform(self, number: int) -> Indices:
-        """Draw points evenly, without replacement.
-
-        Args:
-            number: How many.
-
-        Returns:
-            Distinct positions.
-        """
+        """Draw points evenly, without replacement."""
         return torch.randperm(self.count, generator=self.generator, device=self.device)[:number]
 
     def fill(self, chosen: Sequence[Indices]) -> Indices:
         """Add evenly drawn points to disjoint choices until the batch is full.
-
-        Args:
-            chosen: Disjoint choices.
 
         Returns:
             ``batch`` distinct positions.
@@ -106,14 +93,7 @@ class Sampler:
         return torch.cat([*chosen, rest[:number]])
 
     def mask(self, chosen: Sequence[Indices]) -> Bool[Tensor, " n"]:
-        """Mark points that are taken.
-
-        Args:
-            chosen: Choices.
-
-        Returns:
-            One truth value a point.
-        """
+        """Mark points that are taken."""
         taken = torch.zeros(self.count, dtype=torch.bool, device=self.device)
         for part in chosen:
             taken[part] = True
@@ -127,7 +107,6 @@ class Sampler:
 
         Args:
             weights: Not negative, ``(n,)``.
-            number: How many draws.
 
         Returns:
             Distinct positions, sorted, at most ``number``.
@@ -149,11 +128,6 @@ class Sampler:
 
 def largest(score: PerPoint, number: int, taken: Bool[Tensor, " n"] | None = None) -> Indices:
     """Find the points with the largest scores.
-
-    Args:
-        score: One number a point.
-        number: How many.
-        taken: Points that are left out.
 
     Returns:
         Positions, largest score first.

@@ -11,9 +11,7 @@ class Egra(Sampler):
     Source: Gai et al. (2024), edge-guided sampling; the floor is ours.
 
     Args:
-        signal: The signal that is fitted.
         batch: Points a step.
-        seed: Seed of all draws.
         floor: Chance where there is no edge, in units of the mean gradient.
     """
 

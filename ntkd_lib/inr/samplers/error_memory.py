@@ -16,9 +16,7 @@ class ErrorMemory(Sampler):
     that were never seen count as the mean of those that were.
 
     Args:
-        signal: The signal that is fitted.
         batch: Points a step.
-        seed: Seed of all draws.
         even: Share that is drawn evenly.
         power: Power of the error that chances are in proportion to.
     """

@@ -9,9 +9,7 @@ class ErrorMix(Sampler):
     """The share ``1 - xi`` has the largest errors of the present weights, the rest is drawn evenly.
 
     Args:
-        signal: The signal that is fitted.
         batch: Points a step.
-        seed: Seed of all draws.
         xi: Share that is drawn evenly.
     """
 

@@ -17,12 +17,9 @@ class Evos(Sampler):
     Source: Zhang et al. (2025), EVOS; reduced to its main parts, hence "-like".
 
     Args:
-        signal: The signal that is fitted.
         batch: Points a step.
-        seed: Seed of all draws.
         first: Steps between looks at the start.
         last: Steps between looks at the end.
-        steps: Length of training.
         detail: Weight of the Laplacian.
     """
 

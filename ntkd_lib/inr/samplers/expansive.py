@@ -14,9 +14,7 @@ class Expansive(Sampler):
     Source: Zhang et al. (2024), expansive supervision.
 
     Args:
-        signal: The signal that is fitted.
         batch: Points a step.
-        seed: Seed of all draws.
         reach: How many times more edge points there are than places for them.
     """
 

@@ -17,7 +17,6 @@ class IntTeaching(Sampler):
     interval is our reading of "incremental".
 
     Args:
-        signal: The signal that is fitted.
         batch: Points a step.
         seed: Seed, for draws that it does not make.
         incremental: Whether a choice is kept for longer and longer.

@@ -24,9 +24,7 @@ class Nint(Sampler):
     Source: NINT, Algorithm 1 and the schedule of its experiments.
 
     Args:
-        signal: The signal that is fitted.
         batch: Points a step.
-        seed: Seed of all draws.
         xi: Share that is drawn evenly.
         lam: Speed of the decay; 0 keeps the score's share for ever.
         alpha: Time constant of the decay and steps between refreshes.

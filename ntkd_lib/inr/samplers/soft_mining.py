@@ -20,9 +20,7 @@ class SoftMining(Sampler):
     coordinates, and with remembered errors in place of the gradient of the network.
 
     Args:
-        signal: The signal that is fitted.
         batch: Points a step.
-        seed: Seed of all draws.
         drift: Length of a step uphill, in grid points.
         noise: Standard deviation of a random step, in grid points.
         softness: Power of the weights; 1 leaves the expected gradient unbiased.

@@ -45,12 +45,6 @@ def kappas(cosine: Float[Tensor, "*s"]) -> Kappas:
 
     Source: Cho and Saul (2009), Eq. 6.
 
-    Args:
-        cosine: Cosines of any shape.
-
-    Returns:
-        Both kernels, differentiable.
-
     >>> kappas(torch.tensor([-1.0, 0.0, 1.0])).zero
     tensor([0.0000, 0.5000, 1.0000])
     """
@@ -105,9 +99,6 @@ def relu_moments(
         covariance: Covariances ``cov(u, v)``.
         variance1: Variances of ``u``.
         variance2: Variances of ``v``.
-
-    Returns:
-        Both moments.
     """
     scale = _root(variance1)[:, None] * _root(variance2)
     zero, one = kappas(covariance / scale)

@@ -89,8 +89,6 @@ class _Row(NamedTuple):
     """What one row of positions sees of the images of a tile.
 
     Attributes:
-        strips: Columns of the filter's rows.
-        norms: Norms of patches.
         inverses: One over them; 0 for dark patches.
     """
 

@@ -38,10 +38,8 @@ def check_samples(x1: Tensor, x2: Tensor | None, ndim: int, axes: str) -> None:
     """Refuse batches that are empty, of another shape, or not finite.
 
     Args:
-        x1: First batch.
         x2: Second batch, or None.
         ndim: Number of axes that a batch needs.
-        axes: Their names, for the message.
 
     Raises:
         ValueError: What came and what is allowed, in one line.

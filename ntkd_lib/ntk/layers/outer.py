@@ -56,11 +56,7 @@ def dense(inputs: Float[Tensor, "n *d k"], signal: Float[Tensor, "n c *d o"]) ->
     """Give the parts of a dense layer, used at one or several positions.
 
     Args:
-        inputs: What the layer was given.
         signal: Gradients of the logits with respect to its output.
-
-    Returns:
-        The parts.
     """
     n, c = signal.shape[:2]
     a = inputs.reshape(n, 1, -1, inputs.shape[-1]).mT
@@ -71,12 +67,8 @@ def convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> Outer:
     """Give the parts of a convolution of one to three dimensions.
 
     Args:
-        layer: The convolution.
         inputs: What it was given, ``(n, k, ...)``.
         signal: Gradients of the logits with respect to its output, ``(n, c, o, ...)``.
-
-    Returns:
-        The parts.
     """
     a = convolution_patches(layer, inputs).unflatten(1, (layer.groups, -1))
     return Outer(a, signal.flatten(3).unflatten(2, (layer.groups, -1)))
@@ -88,7 +80,6 @@ def transposed_convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> 
     Each class has its own patches here, so they take the place of ``B``, and the input that of ``A``.
 
     Args:
-        layer: The transposed convolution.
         inputs: What it was given, ``(n, k, ...)``.
         signal: Gradients of the logits with respect to its output, ``(n, c, o, ...)``.
 
@@ -103,10 +94,6 @@ def transposed_convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> 
 def weight_gradients(layer: nn.Module, parts: Outer) -> Float[Tensor, "n c *p"]:
     """Form the gradients of a layer's weight, in the weight's shape.
 
-    Args:
-        layer: The layer.
-        parts: Its parts.
-
     Returns:
         Gradients of each class and sample.
     """
@@ -120,7 +107,6 @@ def bias_gradients(layer: nn.Module, signal: Tensor) -> Float[Tensor, "n c o"]:
     """Form the gradients of a layer's bias.
 
     Args:
-        layer: The layer.
         signal: Gradients of the logits with respect to its output.
 
     Returns:
@@ -135,12 +121,7 @@ def parts_of(layer: nn.Module, inputs: Tensor, signal: Tensor) -> Outer:
     """Give the parts of any layer of this room.
 
     Args:
-        layer: Dense layer or convolution.
-        inputs: What it was given.
         signal: Gradients of the logits with respect to its output.
-
-    Returns:
-        The parts.
     """
     if type(layer) in DENSE:
         return dense(inputs, signal)
@@ -150,14 +131,7 @@ def parts_of(layer: nn.Module, inputs: Tensor, signal: Tensor) -> Outer:
 
 
 def joined(parts: list[Outer]) -> Outer:
-    """Join several uses of one weight: their positions add up.
-
-    Args:
-        parts: Parts of each use.
-
-    Returns:
-        One pair of parts.
-    """
+    """Join several uses of one weight: their positions add up."""
     if len(parts) == 1:
         return parts[0]
     return Outer(torch.cat([p.inputs for p in parts], dim=3), torch.cat([p.signals for p in parts], dim=4))

@@ -13,7 +13,6 @@ def convolution_patches(layer: nn.Module, inputs: Float[Tensor, "n k *s"]) -> Fl
 
     Args:
         layer: Convolution of one to three dimensions, any padding, stride, dilation.
-        inputs: What it was given.
 
     Returns:
         Patches, ``q = k * (kernel size)`` values at each of ``d`` output positions.
@@ -37,8 +36,6 @@ def transposed_patches(
 
     Args:
         layer: Transposed convolution of one to three dimensions.
-        signal: Signal at its output.
-        positions: Spatial shape of its input.
 
     Returns:
         Patches, ``q = o * (kernel size)`` values at each of ``d`` input positions.

@@ -18,13 +18,9 @@ def norm_gradients(
     ``y = scale x^ + shift``, so they are the sums of ``B x^`` and of ``B`` over positions.
 
     Args:
-        layer: The normalisation.
         attribute: ``weight`` or ``bias``.
         inputs: What it was given, ``(n, ...)``.
         signal: Gradients of the logits with respect to its output, ``(n, c, ...)``.
-
-    Returns:
-        Gradients in the parameter's shape.
     """
     values = signal if attribute == "bias" else signal * _normalised(layer, inputs)[:, None]
     if isinstance(layer, nn.LayerNorm | nn.RMSNorm):
@@ -40,11 +36,7 @@ def slope_gradients(
 
     Args:
         layer: The PReLU, with one slope or one per channel.
-        inputs: What it was given.
         signal: Gradients of the logits with respect to its output.
-
-    Returns:
-        Gradients.
     """
     values = signal * inputs.clamp_max(0)[:, None]
     if layer.num_parameters == 1:
@@ -68,12 +60,7 @@ def lookup_signals(
     """Give the rows of an embedding that were looked up, and the signal at each; none at padding.
 
     Args:
-        layer: The embedding.
-        inputs: Indices.
         signal: Gradients of the logits with respect to its output.
-
-    Returns:
-        Indices and signals by position.
     """
     n, c = signal.shape[:2]
     places = inputs.reshape(n, -1)
@@ -86,16 +73,7 @@ def lookup_signals(
 def table_gradients(
     layer: nn.Embedding, places: Int[Tensor, "n d"], signals: Float[Tensor, "n c e d"]
 ) -> Float[Tensor, "n c v e"]:
-    """Form the gradients of a whole embedding table: signals added up in the rows that were looked up.
-
-    Args:
-        layer: The embedding.
-        places: Indices.
-        signals: Signals at each.
-
-    Returns:
-        Gradients.
-    """
+    """Form the gradients of a whole embedding table: signals added up in the rows that were looked up."""
     n, c, e, _ = signals.shape
     table = signals.new_zeros(n, c, e, layer.num_embeddings)
     return table.scatter_add(3, places[:, None, None].expand_as(signals), signals).mT

@@ -17,7 +17,6 @@ class SketchError:
     Attributes:
         frobenius: ``|phi phi' - Theta|_F / |Theta|_F``.
         largest: Largest error of an entry over the largest entry of ``Theta``.
-        samples: Samples in the subset.
     """
 
     frobenius: float
@@ -39,14 +38,8 @@ def sketch_error(
 
     Args:
         model: Network with outputs ``(n, c)``.
-        x: Samples.
-        features: Their features.
         subset: Samples to draw, or all where there are fewer.
-        seed: Seed of the draw.
         kind: Kind of kernel that the features are for.
-
-    Returns:
-        Errors.
 
     Raises:
         ValueError: Features of another number of samples, or an empty subset.

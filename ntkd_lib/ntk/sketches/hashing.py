@@ -10,10 +10,6 @@ from torch import Tensor
 def key_of(seed: int, *place: str | int) -> int:
     """Derive a key, equal in every process and on every machine.
 
-    Args:
-        seed: Seed.
-        place: What the key is for.
-
     Returns:
         Signed number of 64 bits.
     """
@@ -28,7 +24,6 @@ def hashed(coordinates: Int[Tensor, "..."], key: int) -> Int[Tensor, "..."]:
 
     Args:
         coordinates: Numbers from zero, below 2^63.
-        key: Key.
 
     Returns:
         Numbers from 0 to 2^63 - 1.
@@ -41,10 +36,6 @@ def hashed(coordinates: Int[Tensor, "..."], key: int) -> Int[Tensor, "..."]:
 
 def signs(key: int, shape: tuple[int, ...]) -> Int8[Tensor, "..."]:
     """Draw independent signs, on the CPU, so that every device gets the same.
-
-    Args:
-        key: Key.
-        shape: Shape.
 
     Returns:
         Values -1 and 1.

@@ -34,15 +34,10 @@ def jvp_features(
 
     Args:
         model: Network with outputs ``(n, c)``.
-        x: Batch.
         count: Features ``k``.
-        seed: Seed of the directions.
         chunk: Directions at a time, each as large as the network.
         probe: Whether one random entry of the tangent kernel is compared with plain autograd; a loop over
             samples takes over, with a warning, where the method fails.
-
-    Returns:
-        Features.
 
     Raises:
         ValueError: A count or chunk below 1, a layer that mixes samples or has no forward mode.

@@ -29,7 +29,6 @@ class KroneckerSketch(SparseSketch):
 
     Args:
         size: Features ``k``.
-        seed: Seed.
         block: Rows ``b`` of each sign matrix; its square divides the size.
 
     Raises:
@@ -51,8 +50,6 @@ class KroneckerSketch(SparseSketch):
         """Sketch gradients of a weight by the cheaper way: by their parts, or formed and counted.
 
         Args:
-            name: Name of the weight.
-            parts: Inputs and signals.
             bias: Whether a bias is trained with the weight.
 
         Returns:
@@ -66,7 +63,6 @@ class KroneckerSketch(SparseSketch):
         """Sketch gradients of a weight by their parts.
 
         Args:
-            name: Name of the weight.
             parts: Inputs ``(n, g, i, d)`` and signals ``(n, c, g, o, d)``.
             bias: Whether a bias is trained with the weight: an input that is always one.
 

@@ -30,7 +30,6 @@ class SparseSketch:
     Args:
         size: Entries ``k``.
         nonzeros: Entries that a coordinate goes to, ``s``; divides the size.
-        seed: Seed.
 
     Raises:
         ValueError: A size below 1, or nonzeros that do not divide it.
@@ -47,10 +46,6 @@ class SparseSketch:
     def whole(self, name: str, gradients: Float[Tensor, "n c p"]) -> Float[Tensor, "n c k"]:
         """Sketch gradients of one parameter that are given whole.
 
-        Args:
-            name: Name of the parameter.
-            gradients: Gradients.
-
         Returns:
             The parameter's share of the features.
         """
@@ -63,11 +58,6 @@ class SparseSketch:
         self, name: str, places: Int[Tensor, "n d"], signals: Float[Tensor, "n c e d"]
     ) -> Float[Tensor, "n c k"]:
         """Sketch gradients of a table by the rows that were looked up alone.
-
-        Args:
-            name: Name of the table.
-            places: Rows.
-            signals: Signal at each.
 
         Returns:
             The table's share of the features.
@@ -83,8 +73,6 @@ class SparseSketch:
         """Sketch gradients of a weight that are sums of outer products, formed for some outputs at a time.
 
         Args:
-            name: Name of the weight.
-            parts: Inputs and signals.
             bias: Whether a bias is trained with the weight.
 
         Returns:

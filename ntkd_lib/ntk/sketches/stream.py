@@ -43,9 +43,6 @@ def sketched_features(
 
     Args:
         model: Network with outputs ``(n, c)``.
-        x: Samples, or batches of samples.
-        sketch: Sketch.
-        chunk: Samples at a time.
         probe: Whether a random entry of the tangent kernel of some of the first samples is compared with
             plain autograd; a loop over samples takes over, with a warning, where it differs.
 
@@ -76,14 +73,8 @@ def sketched_batches(
 
     Args:
         model: Network with outputs ``(n, c)``.
-        x: Samples, or batches of samples.
-        sketch: Sketch.
-        chunk: Samples at a time.
         probe: Whether a random entry of the tangent kernel of some of the first samples is compared with
             plain autograd; a loop over samples takes over, with a warning, where it differs.
-
-    Returns:
-        Iterator over features.
 
     Raises:
         ValueError: An empty chunk, no samples, a batch that is no tensor, a layer that mixes samples.

@@ -14,13 +14,6 @@ def join_classes(features: Float[Tensor, "n c k"], seed: int = 0) -> Float[Tenso
     ``E psi . psi' = sum_c phi_c . phi_c'``. The signs ``s_c`` are independent, so products of different
     classes have mean zero. The joined features take a ``c``-th of the room, and an entry's variance is that
     of one sketch of the gradients of all classes put end to end: about ``theta(x, x) theta(x', x') / k``.
-
-    Args:
-        features: Features of each class.
-        seed: Seed of the signs.
-
-    Returns:
-        Features of the trace kernel.
     """
     drawn = signs(key_of(seed, "classes"), tuple(features.shape[1:]))
     return (features * drawn.to(features)).sum(1)
@@ -40,10 +33,8 @@ def trace_features(
 
     Args:
         model: Network with outputs ``(n, c)``.
-        inputs: Samples.
         sketch: Sketch of ``k`` features a class.
         seed: Seed by which classes are joined.
-        chunk: Samples at a time.
         probe: As for `sketched_features`.
 
     Returns:
