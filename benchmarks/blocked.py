@@ -93,9 +93,9 @@ def run(images: int, block: int | str, folder: Path, disturb: Callable[..., None
         seconds = time.perf_counter() - start
         beside.join()
         peaks = [f"{peak / 2**30:.2f}" for peak in client.run(peak_memory).values()]
-    found = checksum(folder)
-    print(f"  {seconds:.1f} s, peak memory of the workers {' and '.join(peaks)} GiB, checksum {found}")
-    return found
+    digest = checksum(folder)
+    print(f"  {seconds:.1f} s, peak memory of the workers {' and '.join(peaks)} GiB, checksum {digest}")
+    return digest
 
 
 @click.command()

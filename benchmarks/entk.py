@@ -57,8 +57,8 @@ def run_row(row: tuple[str, int, str], limit: float) -> dict[str, dict[str, Any]
         By way: ``seconds``, ``wall``, ``mebibytes``, ``runs``, ``error``, ``tile``; or ``predicted``,
         ``missing`` or ``fails``.
     """
-    found = {way: _refused(way, row, limit) for way in WAYS}
-    workers = {way: Worker(_order(way, row)) for way in WAYS if not found[way]}
+    results = {way: _refused(way, row, limit) for way in WAYS}
+    workers = {way: Worker(_order(way, row)) for way in WAYS if not results[way]}
     runs: dict[str, list[dict[str, Any]]] = {way: [worker.ask("run")] for way, worker in workers.items()}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernel.npy"
@@ -69,8 +69,8 @@ def run_row(row: tuple[str, int, str], limit: float) -> dict[str, dict[str, Any]
             worker.end()
     _take_turns(workers, runs)
     for way in workers:
-        found[way] = {**_summary(runs[way]), **errors.get(way, {}), **_tile(way, row)}
-    return found
+        results[way] = {**_summary(runs[way]), **errors.get(way, {}), **_tile(way, row)}
+    return results
 
 
 def _take_turns(workers: dict[str, Worker], runs: dict[str, list[dict[str, Any]]]) -> None:
@@ -118,15 +118,15 @@ def _probe(way: str, net: str, n: int, kind: str) -> float:
     return answer.get("seconds", 0.0)
 
 
-def print_row(row: tuple[str, int, str], found: dict[str, dict[str, Any]]) -> None:
+def print_row(row: tuple[str, int, str], results: dict[str, dict[str, Any]]) -> None:
     """Print one row's table.
 
     Args:
-        found: What `run_row` gives.
+        results: Results of `run_row`.
     """
-    best = found[OURS[0]]["seconds"]
+    best = results[OURS[0]]["seconds"]
     print(f"\n{row[0]}, {row[2]} kernel, n = {row[1]}")
-    for way, values in found.items():
+    for way, values in results.items():
         print(f"  {way:<28}{_line(values, best)}")
 
 
@@ -159,17 +159,17 @@ def main(words: list[str] | None = None) -> None:
     start = time.perf_counter()
     rows = QUICK if chosen.quick else ROWS
     rows = [row for row in rows if chosen.rows is None or row_name(row) in chosen.rows]
-    found = {}
+    results = {}
     for row in rows:
-        found[row_name(row)] = run_row(row, min(chosen.limit, 15) if chosen.quick else chosen.limit)
-        print_row(row, found[row_name(row)])
+        results[row_name(row)] = run_row(row, min(chosen.limit, 15) if chosen.quick else chosen.limit)
+        print_row(row, results[row_name(row)])
     checked = checks(quick=chosen.quick)
     print_checks(checked)
     if chosen.json:
         versions = {way: installed(way) for way in WAYS}
         taken = {"seconds": round(time.perf_counter() - start, 1), "limit": chosen.limit, "peers": versions}
         state = {**snapshot(), "threads": 1, **taken}
-        write_json(chosen.json, {"rows": found, "checks": checked, "provenance": state})
+        write_json(chosen.json, {"rows": results, "checks": checked, "provenance": state})
         if results_root() in chosen.json.absolute().parents:
             renew_manifest(chosen.json)
 

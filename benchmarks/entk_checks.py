@@ -124,13 +124,13 @@ def _peak(n: int, tile: int) -> float:
     return peak
 
 
-def print_checks(found: dict[str, Any]) -> None:
+def print_checks(results: dict[str, Any]) -> None:
     """Print what `checks` gives."""
-    rate, tiles = found["rate"], found["tiles"]
+    rate, tiles = results["rate"], results["tiles"]
     print(f"\nrate of the MLP's full kernel, n = {rate['n']}, on the fewest operations:")
     print(f"  {rate['kernel']:.1f} of {rate['product']:.1f} GFLOP/s, {100 * rate['share']:.0f} %")
     print("growth of time, MLP, full kernel (exponent measured, theory):")
-    for axis, fit in found["growth"].items():
+    for axis, fit in results["growth"].items():
         print(f"  in {axis} over {fit['sizes']}: {fit['measured']:.2f}, {fit['theory']:.2f}")
     print(
         f"peak memory in tiles of {tiles['tile']} samples, two tiles and their block {tiles['one']:.0f} MiB:"

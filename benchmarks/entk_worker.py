@@ -97,8 +97,8 @@ def _save(kernel: torch.Tensor, path: str) -> dict[str, Any]:
 
 
 def _compare(kernel: torch.Tensor, path: str) -> dict[str, Any]:
-    known = torch.from_numpy(np.load(path))
-    return {"error": ((kernel - known).norm() / known.norm()).item()}
+    expected = torch.from_numpy(np.load(path))
+    return {"error": ((kernel - expected).norm() / expected.norm()).item()}
 
 
 if __name__ == "__main__":

@@ -46,9 +46,9 @@ def scipy_seconds(problem: Problem, target: float) -> tuple[float, float]:
     reached = [np.inf]
 
     def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        found = problem.evaluate(torch.from_numpy(flat).reshape(problem.shape))
-        reached[0] = min(reached[0], found.value)
-        return found.value, found.gradient.numpy().ravel()
+        evaluation = problem.evaluate(torch.from_numpy(flat).reshape(problem.shape))
+        reached[0] = min(reached[0], evaluation.value)
+        return evaluation.value, evaluation.gradient.numpy().ravel()
 
     def stop(_: np.ndarray) -> None:
         if reached[0] <= target or time.process_time() - started > LIMIT:

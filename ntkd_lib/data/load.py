@@ -77,8 +77,8 @@ def locate_expected(name: str, expect: str | None) -> Located:
     """
     located = locate(name)
     if expect is not None and expect != located.sha256:
-        found = f"{located.sha256[:12]} ({located.kind}, {located.source})"
-        raise DataError(f"{name}: expected data {expect[:12]}, found {found}")
+        actual = f"{located.sha256[:12]} ({located.kind}, {located.source})"
+        raise DataError(f"{name}: expected data {expect[:12]}, found {actual}")
     return located
 
 

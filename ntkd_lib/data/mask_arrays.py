@@ -89,15 +89,15 @@ def read_arrays(folder: Path, part: Part) -> Decoded:
     Raises:
         DataError: arrays that are not the ones that were written.
     """
-    known = json.loads((folder / "pairs.json").read_text("utf-8"))
-    changed = next((name for name in ARRAYS if _hash(folder / name) != known["sha256"][name]), None)
+    index = json.loads((folder / "pairs.json").read_text("utf-8"))
+    changed = next((name for name in ARRAYS if _hash(folder / name) != index["sha256"][name]), None)
     if changed:
         raise DataError(f"{folder.name}/{changed} in the cache is damaged; delete {folder}")
-    counts = [known["parts"][name] for name in PARTS]
+    counts = [index["parts"][name] for name in PARTS]
     first = sum(counts[: PARTS.index(part)])
     rows = slice(first, first + counts[PARTS.index(part)])
     images, masks = (np.load(folder / name, mmap_mode="c")[rows] for name in ARRAYS)
-    return Decoded(images, masks, tuple(known["cars"][rows]))
+    return Decoded(images, masks, tuple(index["cars"][rows]))
 
 
 def _hash(path: Path) -> str:

@@ -162,10 +162,10 @@ def _original_pairs(dataset: MaskDataset, folder: Path) -> list[Pair]:
     strange = next((path.name for path, match in named.items() if match is None), None)
     if strange:
         raise DataError(f"{dataset.name}: train/{strange} is not named CAR_VIEW.jpg; remove it")
-    known = {path: (match["car"], int(match["view"])) for path, match in named.items() if match}
-    part = split_cars(car for car, _ in known.values())
+    photographs = {path: (match["car"], int(match["view"])) for path, match in named.items() if match}
+    part = split_cars(car for car, _ in photographs.values())
     masks = folder / "train_masks"
-    return [Pair(p, masks / f"{p.stem}_mask.gif", car, view, part[car]) for p, (car, view) in known.items()]
+    return [Pair(p, masks / f"{p.stem}_mask.gif", *place, part[place[0]]) for p, place in photographs.items()]
 
 
 def _refuse_shared_cars(dataset: MaskDataset, pairs: list[Pair]) -> None:

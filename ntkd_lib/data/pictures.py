@@ -77,9 +77,9 @@ def read_pictures(
     Raises:
         DataError: a picture that cannot be decoded or has another size.
     """
-    wanted = [(name, label) for name, part, label in _entries(folder / "index.csv") if part == SPLITS[split]]
-    pixels = [_decoded(folder / name, dataset.side) for name, _ in wanted]
-    return np.stack(pixels).transpose(0, 3, 1, 2).copy(), np.array([label for _, label in wanted], np.int64)
+    entries = [(name, label) for name, part, label in _entries(folder / "index.csv") if part == SPLITS[split]]
+    pixels = [_decoded(folder / name, dataset.side) for name, _ in entries]
+    return np.stack(pixels).transpose(0, 3, 1, 2).copy(), np.array([label for _, label in entries], np.int64)
 
 
 def _decoded(path: Path, side: int) -> UInt8[np.ndarray, "h w 3"]:

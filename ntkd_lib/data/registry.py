@@ -61,8 +61,8 @@ def _locate(name: str, settings: Settings, download: bool) -> Located:
     if isinstance(dataset, EmbeddedDataset) or not dataset.folder:
         return _standin(name, "")
     reasons: list[str] = []
-    if found := find_real(dataset, settings, reasons, download=download):
-        return found
+    if located := find_real(dataset, settings, reasons, download=download):
+        return located
     if settings.required:
         raise DataError(f"{name}: DATA=require, but the real data cannot be had: {'; '.join(reasons)}")
     return _standin(name, f"; the real data were not found: {'; '.join(reasons)}")
@@ -88,8 +88,8 @@ def find_real(
         return _own_masks(dataset, settings, reasons)
     if isinstance(dataset, PictureDataset):
         return _own_copy(dataset, settings, reasons)
-    found = _in_user_folder(dataset, settings, reasons) or _in_cache(dataset, settings, reasons)
-    return found or (_downloaded(dataset, settings, reasons) if download else None)
+    located = _in_user_folder(dataset, settings, reasons) or _in_cache(dataset, settings, reasons)
+    return located or (_downloaded(dataset, settings, reasons) if download else None)
 
 
 def _own_copy(dataset: PictureDataset, settings: Settings, reasons: list[str]) -> Located | None:
@@ -106,13 +106,13 @@ def _own_copy(dataset: PictureDataset, settings: Settings, reasons: list[str]) -
 def _own_masks(dataset: MaskDataset, settings: Settings, reasons: list[str]) -> Located | None:
     """Find the user's copy, reduced or as published; one that is there and broken is an error."""
     for source, root in (("NTKD_DATA", settings.data_root), ("cache", settings.cache_root)):
-        found = [
+        folders = [
             root / name for name in (dataset.folder, dataset.original) if root and (root / name).is_dir()
         ]
-        if found:
-            sha256 = check_masks(dataset, found[0])
+        if folders:
+            sha256 = check_masks(dataset, folders[0])
             form = "all hashes right" if sha256 == dataset.sha256 else "as published, reduced here"
-            return Located(dataset.name, "real", source, found[0], sha256, f"{form}, from {source}")
+            return Located(dataset.name, "real", source, folders[0], sha256, f"{form}, from {source}")
         reasons.append(f"{source} has no {dataset.folder}" if root else f"{source} is not set")
     return None
 

@@ -45,8 +45,8 @@ def _row(dataset: Dataset, settings: Settings, download: bool) -> DataRow:
     try:
         located = locate(dataset.name, download=download)
     except DataError as error:
-        found, hashes = ("damaged", "wrong") if "damaged" in str(error) else ("missing", "-")
-        return DataRow(dataset.name, found, "-", "-", hashes, dataset.licence, _one_line(error))
+        state, hashes = ("damaged", "wrong") if "damaged" in str(error) else ("missing", "-")
+        return DataRow(dataset.name, state, "-", "-", hashes, dataset.licence, _one_line(error))
     return DataRow(
         dataset.name,
         _found(dataset, located),

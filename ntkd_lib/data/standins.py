@@ -94,8 +94,8 @@ def parse_integer_table(text: bytes, columns: int, name: str) -> Int64[np.ndarra
     ends = np.flatnonzero(data < ord("0"))
     widths = np.diff(ends, prepend=-1) - 1
     expected = np.tile([ord(",")] * (columns - 1) + [ord("\n")], len(ends) // columns)
-    known = np.array_equal(data[ends], expected) and data.max(initial=0) <= ord("9")
-    if not known or not text.endswith(b"\n"):
+    valid = np.array_equal(data[ends], expected) and data.max(initial=0) <= ord("9")
+    if not valid or not text.endswith(b"\n"):
         raise DataError(f"{name} is not a table of integers with {columns} columns")
     if widths.min() < 1 or widths.max() > 3:
         raise DataError(f"{name} holds an empty cell or a number of more than three digits")

@@ -27,5 +27,5 @@ def find_weights(weights: OfficialDataset = LPIPS) -> tuple[Located | None, str]
         Where they lie, or None and in one line why they cannot be had.
     """
     reasons: list[str] = []
-    found = find_real(weights, read_settings(), reasons, download=False)
-    return found, "" if found else "; ".join(reasons)
+    located = find_real(weights, read_settings(), reasons, download=False)
+    return located, "" if located else "; ".join(reasons)

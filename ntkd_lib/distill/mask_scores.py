@@ -46,12 +46,12 @@ def boundary_scores(
     Returns:
         Scores in [0, 1]; 0 where one of the masks has no boundary and the other has, 1 where neither has.
     """
-    found, true = boundary(guesses), boundary(masks)
-    hits = (found & _near(true, tolerance)).sum((1, 2)) + 0.0
-    met = (true & _near(found, tolerance)).sum((1, 2)) + 0.0
-    precision, recall = hits / found.sum((1, 2)), met / true.sum((1, 2))
+    predicted, true = boundary(guesses), boundary(masks)
+    hits = (predicted & _near(true, tolerance)).sum((1, 2)) + 0.0
+    met = (true & _near(predicted, tolerance)).sum((1, 2)) + 0.0
+    precision, recall = hits / predicted.sum((1, 2)), met / true.sum((1, 2))
     score = 2 * precision * recall / (precision + recall)
-    neither = ~found.any(dim=2).any(dim=1) & ~true.any(dim=2).any(dim=1)
+    neither = ~predicted.any(dim=2).any(dim=1) & ~true.any(dim=2).any(dim=1)
     return torch.where(neither, 1.0, score.nan_to_num(0.0))
 
 

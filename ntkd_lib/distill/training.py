@@ -176,9 +176,9 @@ def _precision(device: torch.device, *, mixed: bool) -> torch.autocast:
 def _standing(model: nn.Module, data: Images, held_out: Tensor, *, mixed: bool) -> float:
     model.eval()
     with _precision(data.images.device, mixed=mixed):
-        found = accuracy(model, data, held_out)
+        percent = accuracy(model, data, held_out)
     model.train()
-    return found
+    return percent
 
 
 def _evaluation_steps(steps: int, count: int) -> set[int]:

@@ -33,9 +33,9 @@ def withhold(
     if share == 1:
         return data, rows
     order = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)).to(rows.device)]
-    known = order[: max(1, round(share * len(rows)))]
+    labelled = order[: max(1, round(share * len(rows)))]
     labels = data.labels.clone()
-    labels[order[len(known) :]] = WITHHELD
+    labels[order[len(labelled) :]] = WITHHELD
     half = len(rows) // 2
-    repeated = known.repeat(-(-half // len(known)))[:half]
+    repeated = labelled.repeat(-(-half // len(labelled)))[:half]
     return Images(data.images, labels), torch.cat([repeated, order[: len(rows) - half]])

@@ -129,8 +129,8 @@ def _pulled_back(
     model: nn.Module, images: Tensor, sketch: SparseSketch, slope: Float[Tensor, "m c k"]
 ) -> Float[Tensor, "m _ _ _"]:
     """Give the derivative with respect to images from that with respect to their features."""
-    found, chunk = [], _chunk(model, images)
-    for part, wanted in zip(images.detach().split(chunk), slope.split(chunk), strict=True):
+    gradients, chunk = [], _chunk(model, images)
+    for part, cotangent in zip(images.detach().split(chunk), slope.split(chunk), strict=True):
         moved = part.clone().requires_grad_(True)
-        found += torch.autograd.grad(gradient_features(model, moved, sketch), moved, wanted)
-    return torch.cat(found)
+        gradients += torch.autograd.grad(gradient_features(model, moved, sketch), moved, cotangent)
+    return torch.cat(gradients)

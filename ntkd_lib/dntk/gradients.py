@@ -97,23 +97,23 @@ def local_global(
         Candidates; dependent ones are still among them.
     """
     values, vectors = leading_eigenvectors(theta)
-    kept = vectors[:, : truncation_rank(values, energy)]
-    covered = torch.zeros(kept.shape[1]).to(kept)
+    leading = vectors[:, : truncation_rank(values, energy)]
+    covered = torch.zeros(leading.shape[1]).to(leading)
     columns = []
     for group in groups.unique():
         members = (groups == group).nonzero()[:, 0]
         local = _embedded(theta, members, energy)
-        share = (local.T @ kept).square().sum(0) / kept[members].square().sum(0).clamp(min=1e-300)
+        share = (local.T @ leading).square().sum(0) / leading[members].square().sum(0).clamp(min=1e-300)
         covered = covered.maximum(share)
         columns.append(local)
     inside, missed = torch.cat(columns, 1), covered < coverage
-    found = torch.cat([inside, kept[:, missed]], 1)
-    energies = _energies(theta, found)
+    candidates = torch.cat([inside, leading[:, missed]], 1)
+    energies = _energies(theta, candidates)
     order = energies.argsort(descending=True, stable=True)
     local = torch.arange(len(order), device=order.device) < inside.shape[1]
     outside = 1 - _energies(theta, inside).sum() / values.sum()
     gap = values[: len(missed)][missed].sum() / values.sum()
-    return Candidates(found[:, order], energies[order], local[order], outside.item(), gap.item())
+    return Candidates(candidates[:, order], energies[order], local[order], outside.item(), gap.item())
 
 
 def distinct(vectors: Float[Tensor, "m q"], count: int) -> Float[Tensor, "m s"]:
@@ -126,16 +126,16 @@ def distinct(vectors: Float[Tensor, "m q"], count: int) -> Float[Tensor, "m s"]:
     Returns:
         Some of the columns, unchanged.
     """
-    kept: list[int] = []
+    columns: list[int] = []
     basis = vectors.new_zeros(len(vectors), 0)
     for i, vector in enumerate(vectors.T):
-        if len(kept) == count:
+        if len(columns) == count:
             break
         rest = vector - basis @ (basis.T @ vector)
         if rest.norm() > DUPLICATE:
-            kept.append(i)
+            columns.append(i)
             basis = torch.cat([basis, (rest / rest.norm())[:, None]], 1)
-    return vectors[:, kept]
+    return vectors[:, columns]
 
 
 def _cosines(theta: Tensor) -> Float[Tensor, "m m"]:

@@ -91,8 +91,8 @@ def barycentre(features: Float[Tensor, "n d"], count: int, seed: int = 0) -> Flo
 
     Source: Pollard (1982); Cuturi and Doucet (2014), Sec. 4.
     """
-    found = KMeans(count, n_init=1, random_state=seed).fit(features.cpu().numpy())
-    return torch.tensor(found.cluster_centers_).to(features)
+    clusters = KMeans(count, n_init=1, random_state=seed).fit(features.cpu().numpy())
+    return torch.tensor(clusters.cluster_centers_).to(features)
 
 
 @torch.no_grad()

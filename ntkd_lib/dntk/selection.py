@@ -36,8 +36,8 @@ def cluster_centres(theta: Float[Tensor, "m m"], count: int, seed: int = 0) -> I
     """Take the points nearest to the centres of k-means in the kernel's feature space."""
     values, vectors = torch.linalg.eigh(theta.double())
     features = vectors * values.clamp(min=0).sqrt()
-    found = KMeans(count, n_init=1, random_state=seed).fit(features.cpu().numpy())
-    distance = torch.cdist(torch.tensor(found.cluster_centers_), features.cpu())
+    clusters = KMeans(count, n_init=1, random_state=seed).fit(features.cpu().numpy())
+    distance = torch.cdist(torch.tensor(clusters.cluster_centers_), features.cpu())
     chosen: list[int] = []
     for row in distance:
         row[chosen] = torch.inf

@@ -113,10 +113,10 @@ class FrequentDirections:
         _, values, right = torch.linalg.svd(self.buffer[: self.filled], full_matrices=False)
         if len(values) > self.rows:
             values = (values.square() - values[self.rows].square()).clamp(min=0).sqrt()
-        kept = min(self.rows, len(values))
+        count = min(self.rows, len(values))
         self.buffer.zero_()
-        self.buffer[:kept] = values[:kept, None] * right[:kept]
-        self.filled = kept
+        self.buffer[:count] = values[:count, None] * right[:count]
+        self.filled = count
 
 
 def trace_features(features: Float[Tensor, "n c k"], seed: int = 0) -> Float[Tensor, "n k"]:

@@ -16,11 +16,11 @@ __all__ = ["crossing", "intersection_over_union", "psnr", "si_snr", "ssim", "val
 SUSTAINED = 3
 
 
-def si_snr(found: Float[Tensor, "n 1"], target: Float[Tensor, "n 1"]) -> float:
+def si_snr(estimate: Float[Tensor, "n 1"], target: Float[Tensor, "n 1"]) -> float:
     r"""Scale-invariant signal-to-noise ratio of sound.
 
-    With means removed and ``s`` the projection of the found signal on the target:
-    ``10 log10(|s|^2 / |found - s|^2)``.
+    With means removed and ``s`` the projection of the estimate on the target:
+    ``10 log10(|s|^2 / |estimate - s|^2)``.
 
     Source: Le Roux et al. (2019), Eq. 3.
 
@@ -31,13 +31,13 @@ def si_snr(found: Float[Tensor, "n 1"], target: Float[Tensor, "n 1"]) -> float:
     >>> si_snr(3 * tone + 1, tone)  # neither loudness nor offset counts
     120.0
     """
-    a, b = (t.double().flatten() - t.double().mean() for t in (found, target))
+    a, b = (t.double().flatten() - t.double().mean() for t in (estimate, target))
     part = (a @ b) / (b @ b).clamp_min(1e-30) * b
     ratio = part.square().sum() / (a - part).square().sum().clamp_min(1e-30)
     return float(torch.clamp(10 * torch.log10(ratio.clamp_min(1e-30)), -120, 120))
 
 
-def intersection_over_union(found: Bool[Tensor, "*n"], target: Bool[Tensor, "*n"]) -> float:
+def intersection_over_union(estimate: Bool[Tensor, "*n"], target: Bool[Tensor, "*n"]) -> float:
     """Share of points inside both shapes among those inside either.
 
     Returns:
@@ -46,17 +46,17 @@ def intersection_over_union(found: Bool[Tensor, "*n"], target: Bool[Tensor, "*n"
     >>> intersection_over_union(torch.tensor([True, True, False]), torch.tensor([True, False, False]))
     50.0
     """
-    either = (found | target).sum().item()
-    return 100.0 if either == 0 else 100 * (found & target).sum().item() / either
+    either = (estimate | target).sum().item()
+    return 100.0 if either == 0 else 100 * (estimate & target).sum().item() / either
 
 
-def ssim(found: Float[np.ndarray, "*a"], target: Float[np.ndarray, "*b"]) -> float:
+def ssim(estimate: Float[np.ndarray, "*a"], target: Float[np.ndarray, "*b"]) -> float:
     """Structural similarity of two images with values from 0 to 1, by scikit-image.
 
     Source: Wang et al. (2004), with their Gaussian window.
 
     Args:
-        found: The fitted image, ``(h, w)`` or ``(h, w, c)``; clipped.
+        estimate: The fitted image, ``(h, w)`` or ``(h, w, c)``; clipped.
 
     Returns:
         At most 1.
@@ -64,17 +64,19 @@ def ssim(found: Float[np.ndarray, "*a"], target: Float[np.ndarray, "*b"]) -> flo
     Raises:
         ValueError: Images of different shapes, or a target with other values than 0 to 1.
     """
-    if found.shape != target.shape or found.ndim not in (2, 3):
-        raise ValueError(f"images of {found.shape} and {target.shape}; allowed: equal, (h, w) or (h, w, c)")
+    if estimate.shape != target.shape or estimate.ndim not in (2, 3):
+        raise ValueError(
+            f"images of {estimate.shape} and {target.shape}; allowed: equal, (h, w) or (h, w, c)"
+        )
     if not 0 <= target.min() <= target.max() <= 1:
         raise ValueError(f"target: got values from {target.min():g} to {target.max():g}, needs 0 to 1")
     with extra("inr"):
         from skimage.metrics import structural_similarity
 
-    found, target = (image.reshape(*image.shape[:2], -1) for image in (found, target))
+    estimate, target = (image.reshape(*image.shape[:2], -1) for image in (estimate, target))
     return float(
         structural_similarity(
-            np.clip(found, 0, 1),
+            np.clip(estimate, 0, 1),
             target,
             data_range=1.0,
             channel_axis=2,

@@ -51,11 +51,11 @@ class StackNetwork(DenseStack):
     @torch.enable_grad()
     def _error(self, x: Tensor) -> float:
         """Measure the largest relative difference of values and of ``J^T g`` for a random ``g``."""
-        values, kept = self.net(x), self.record(x)
+        values, cache = self.net(x), self.record(x)
         g = torch.randn(values.shape, generator=torch.Generator().manual_seed(0)).to(values)
         layers = [p for layer in self.layers for p in (layer.weight, layer.bias)]
         exact = [values.detach(), *torch.autograd.grad((values * g).sum(), layers, materialize_grads=True)]
-        by_hand = [kept.outputs, *(p for pair in self.backward(kept, g) for p in pair)]
+        by_hand = [cache.outputs, *(p for pair in self.backward(cache, g) for p in pair)]
         return max(_difference(a, b) for a, b in zip(by_hand, exact, strict=True))
 
     @torch.no_grad()
@@ -90,9 +90,9 @@ class StackNetwork(DenseStack):
         for points, targets, factor in zip(
             x.split(self.chunk), y.split(self.chunk), factors.split(self.chunk), strict=True
         ):
-            kept = self.record(points)
-            residuals.append(kept.outputs - targets)
-            add(total, self.backward(kept, residuals[-1] * factor))
+            cache = self.record(points)
+            residuals.append(cache.outputs - targets)
+            add(total, self.backward(cache, residuals[-1] * factor))
         for layer, (weight, bias) in zip(self.layers, total, strict=True):
             layer.weight.grad, layer.bias.grad = weight, bias
         return torch.cat(residuals)

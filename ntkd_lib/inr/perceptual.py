@@ -49,12 +49,12 @@ class Lpips:
 
     @torch.no_grad()
     def distance(
-        self, found: Image, target: Other, scaling: Literal["standard", "stretched"] = "standard"
+        self, estimate: Image, target: Other, scaling: Literal["standard", "stretched"] = "standard"
     ) -> float:
         """Measure how far an image is from another.
 
         Args:
-            found: The fitted image, values from 0 to 1; clipped.
+            estimate: The fitted image, values from 0 to 1; clipped.
             scaling: ``standard`` maps 0 and 1 to -1 and 1; ``stretched`` each image's own least and largest
                 value, which hides a wrong contrast.
 
@@ -64,12 +64,12 @@ class Lpips:
         Raises:
             ValueError: Images that differ in shape, or are too small.
         """
-        if found.shape != target.shape or min(found.shape[:2]) < SMALLEST:
+        if estimate.shape != target.shape or min(estimate.shape[:2]) < SMALLEST:
             raise ValueError(
-                f"images of {found.shape} and {target.shape}; allowed: equal shapes of at least "
+                f"images of {estimate.shape} and {target.shape}; allowed: equal shapes of at least "
                 f"{SMALLEST} x {SMALLEST} pixels"
             )
-        pair = torch.stack([_scaled(np.clip(image, 0, 1), scaling) for image in (found, target)])
+        pair = torch.stack([_scaled(np.clip(image, 0, 1), scaling) for image in (estimate, target)])
         total = 0.0
         for features, head in zip(self._features(pair), self.heads, strict=True):
             unit = features / (features.norm(dim=1, keepdim=True) + TINY)
@@ -78,13 +78,13 @@ class Lpips:
 
     def _features(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
         x = (images - torch.tensor(SHIFT)[:, None, None]) / torch.tensor(SCALE)[:, None, None]
-        found = []
+        features = []
         for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
             if i in POOLED:
                 x = max_pool2d(x, 3, 2)
             x = relu(conv2d(x, kernel, bias, STRIDES[i], PADDINGS[i]))
-            found.append(x)
-        return found
+            features.append(x)
+        return features
 
 
 def _tensor(values: np.ndarray) -> Tensor:

@@ -61,14 +61,14 @@ def fused(stack: DenseStack, x: Tensor, y: Tensor, keep: int = KEEP) -> Moved:
     change, residuals = torch.empty_like(y), torch.empty_like(y)
     chunks: list[Pass | None] = []
     for points, targets, g in _split(stack.chunk, x, y, residuals):
-        kept = stack.record(points)
-        torch.sub(kept.outputs, targets, out=g)
-        add(total, stack.backward(kept, g))
-        room -= kept.bytes
-        chunks.append(kept if room >= 0 else None)
-        del kept  # or it would stay while the next chunk is made
-    for (points, moved), kept in zip(_split(stack.chunk, x, change), chunks, strict=True):
-        moved.copy_(stack.tangent(kept or stack.record(points), total))
+        cache = stack.record(points)
+        torch.sub(cache.outputs, targets, out=g)
+        add(total, stack.backward(cache, g))
+        room -= cache.bytes
+        chunks.append(cache if room >= 0 else None)
+        del cache  # or it would stay while the next chunk is made
+    for (points, moved), cache in zip(_split(stack.chunk, x, change), chunks, strict=True):
+        moved.copy_(stack.tangent(cache or stack.record(points), total))
     return Moved(change, residuals)
 
 
@@ -130,14 +130,14 @@ def leverage(stack: DenseStack, x: Tensor) -> Float[Tensor, " n"]:
     return torch.cat([_chunk_leverage(stack, stack.record(points)) for points in x.split(stack.chunk)])
 
 
-def _chunk_leverage(stack: DenseStack, kept: Pass) -> Tensor:
-    outputs = kept.outputs.shape[1]
-    sizes = [a.square().sum(1).add_(1) for a in kept.inputs][::-1]
+def _chunk_leverage(stack: DenseStack, cache: Pass) -> Tensor:
+    outputs = cache.outputs.shape[1]
+    sizes = [a.square().sum(1).add_(1) for a in cache.inputs][::-1]
     total = torch.zeros_like(sizes[0])
     for k in range(outputs):
-        g = torch.zeros_like(kept.outputs)
+        g = torch.zeros_like(cache.outputs)
         g[:, k] = 1
-        for (_, delta), size in zip(stack.deltas(kept, g), sizes, strict=True):
+        for (_, delta), size in zip(stack.deltas(cache, g), sizes, strict=True):
             total.addcmul_(delta.square().sum(1), size)
     return total
 
@@ -156,9 +156,9 @@ def last_layer(stack: DenseStack, x: Tensor, y: Tensor) -> Moved:
     bias = torch.zeros_like(stack.layers[-1].bias)
     features, residuals = [], []
     for points, targets in _split(stack.chunk, x, y):
-        kept = stack.record(points)
-        features.append(kept.inputs[-1])
-        residuals.append(kept.outputs - targets)
+        cache = stack.record(points)
+        features.append(cache.inputs[-1])
+        residuals.append(cache.outputs - targets)
         weight += residuals[-1].T @ features[-1]
         bias += residuals[-1].sum(0)
     change = torch.cat([torch.addmm(bias, a, weight.T) for a in features])

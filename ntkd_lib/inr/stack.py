@@ -101,10 +101,10 @@ class DenseStack:
         Returns:
             Values, ``(n, c)``.
         """
-        found = x.new_empty(len(x), self.layers[-1].out_features)
-        for part, out in zip(x.split(self.chunk), found.split(self.chunk), strict=True):
+        values = x.new_empty(len(x), self.layers[-1].out_features)
+        for part, out in zip(x.split(self.chunk), values.split(self.chunk), strict=True):
             out.copy_(self._outputs(part))
-        return found
+        return values
 
     def _outputs(self, x: Points) -> Outputs:
         a = self.encode(x)
@@ -130,7 +130,7 @@ class DenseStack:
         )
 
     @torch.no_grad()
-    def backward(self, kept: Pass, g: Outputs) -> list[Layer]:
+    def backward(self, cache: Pass, g: Outputs) -> list[Layer]:
         r"""Pull a vector back to the parameters, ``J^T g``.
 
         Args:
@@ -139,9 +139,9 @@ class DenseStack:
         Returns:
             Gradients of weight and bias, layer by layer.
         """
-        return [(delta.T @ a, delta.sum(0)) for a, delta in self.deltas(kept, g)][::-1]
+        return [(delta.T @ a, delta.sum(0)) for a, delta in self.deltas(cache, g)][::-1]
 
-    def deltas(self, kept: Pass, g: Outputs) -> Iterator[tuple[Tensor, Tensor]]:
+    def deltas(self, cache: Pass, g: Outputs) -> Iterator[tuple[Tensor, Tensor]]:
         """Carry a vector backwards through the layers, the last layer first.
 
         Args:
@@ -152,12 +152,12 @@ class DenseStack:
         """
         delta = g
         for i in reversed(range(len(self.layers))):
-            yield kept.inputs[i], delta
+            yield cache.inputs[i], delta
             if i:
-                delta = (delta @ self.layers[i].weight).mul_(kept.slopes[i - 1])
+                delta = (delta @ self.layers[i].weight).mul_(cache.slopes[i - 1])
 
     @torch.no_grad()
-    def tangent(self, kept: Pass, direction: Sequence[Layer]) -> Outputs:
+    def tangent(self, cache: Pass, direction: Sequence[Layer]) -> Outputs:
         """Push a change of the parameters forward to the values, ``J v``.
 
         Args:
@@ -168,10 +168,10 @@ class DenseStack:
         """
         change: Tensor | None = None
         for i, (weight, bias) in enumerate(direction):
-            dz = torch.addmm(bias, kept.inputs[i], weight.T)
+            dz = torch.addmm(bias, cache.inputs[i], weight.T)
             if change is not None:
                 dz.addmm_(change, self.layers[i].weight.T)
-            change = dz.mul_(kept.slopes[i]) if i < len(kept.slopes) else dz
+            change = dz.mul_(cache.slopes[i]) if i < len(cache.slopes) else dz
         return change
 
     def zeros(self) -> list[Layer]:

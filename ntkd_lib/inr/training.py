@@ -63,18 +63,18 @@ class View:
     def __init__(self, network: Network, signal: Signal, clock: Clock) -> None:
         """Start with nothing known."""
         self.network, self.signal, self.clock = network, signal, clock
-        self.known: Tensor | None = None
+        self.cached: Tensor | None = None
 
     def forget(self) -> None:
         """Drop what was computed for the present weights."""
-        self.known = None
+        self.cached = None
 
     def residuals(self) -> Tensor:
         """Give prediction minus target at all points, ``(n, c)``."""
-        if self.known is None:
-            self.known = self.network.predict(self.signal.coordinates) - self.signal.values
+        if self.cached is None:
+            self.cached = self.network.predict(self.signal.coordinates) - self.signal.values
             self.clock.forwards += 1
-        return self.known
+        return self.cached
 
     def score(self, name: str) -> Tensor:
         """Give a score of all points.
@@ -91,10 +91,10 @@ class View:
 
     def moved(self) -> scores.Moved:
         """Give ``theta g``; the residuals come with it."""
-        found = self.network.moved(self.signal.coordinates, self.signal.values)
-        self.known = found.residuals
+        refresh = self.network.moved(self.signal.coordinates, self.signal.values)
+        self.cached = refresh.residuals
         self.clock.forwards += REFRESH
-        return found
+        return refresh
 
 
 def _stack(view: View) -> StackNetwork:
@@ -110,10 +110,10 @@ def _leverage(view: View) -> Tensor:
 
 
 def _last_layer(view: View) -> Tensor:
-    found = scores.last_layer(_stack(view), view.signal.coordinates, view.signal.values)
-    view.known = found.residuals
+    refresh = scores.last_layer(_stack(view), view.signal.coordinates, view.signal.values)
+    view.cached = refresh.residuals
     view.clock.forwards += 1
-    return found.norms
+    return refresh.norms
 
 
 SCORES: dict[str, Callable[[View], Tensor]] = {
@@ -192,10 +192,9 @@ class Fit:
 
     def evaluate(self) -> None:
         """Add the quality of the present weights to the curve, outside of the clock."""
-        known = self.view.known
-        residuals = (
-            self.network.predict(self.signal.coordinates) - self.signal.values if known is None else known
-        )
+        residuals = self.view.cached
+        if residuals is None:
+            residuals = self.network.predict(self.signal.coordinates) - self.signal.values
         quality = self.quality(residuals)
         if isfinite(quality):
             self._good = self._weights()

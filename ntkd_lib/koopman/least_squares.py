@@ -47,9 +47,9 @@ class NormalEquations:
 
     def _least_norm(self) -> Float[np.ndarray, "k m"]:
         values, vectors = scipy.linalg.eigh(self.gram)
-        kept = values > DROPPED * len(values) * values[-1]
-        basis = vectors[:, kept]
-        return (basis @ ((basis.T @ self.cross) / values[kept, None])).T
+        large = values > DROPPED * len(values) * values[-1]
+        basis = vectors[:, large]
+        return (basis @ ((basis.T @ self.cross) / values[large, None])).T
 
     def restrict(self, functions: Int[np.ndarray, " f"]) -> NormalEquations:
         """Keep some of the functions only."""

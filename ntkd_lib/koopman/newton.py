@@ -138,19 +138,19 @@ def newton_direction(
     Returns:
         D, and the number of products with H.
     """
-    found, rest, products = torch.zeros_like(gradient), -gradient, 0
+    direction, rest, products = torch.zeros_like(gradient), -gradient, 0
     path = ready = blocks.solve(rest)
     agreement = (rest * ready).sum()
     while products < PRODUCTS:
         bent = curvature.apply(path)
         length, products = agreement / (path * bent).sum(), products + 1
-        found, rest = found + length * path, rest - length * bent
+        direction, rest = direction + length * path, rest - length * bent
         if not rest.norm() > accuracy * gradient.norm():
             break
         ready = blocks.solve(rest)
         agreement, before = (rest * ready).sum(), agreement
         path = ready + agreement / before * path
-    return found, products
+    return direction, products
 
 
 def _line_search(

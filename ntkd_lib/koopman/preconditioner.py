@@ -49,8 +49,8 @@ class Preconditioner:
         columns = centred[:, :, None] if self.by_class else centred.T[None]
         half = torch.linalg.solve_triangular(self.factors, columns, upper=False)
         solved = torch.linalg.solve_triangular(self.factors.mT, half, upper=True)
-        found = (solved[:, :, 0] if self.by_class else solved[0].T).double()
-        return found - found.mean(0)
+        solution = (solved[:, :, 0] if self.by_class else solved[0].T).double()
+        return solution - solution.mean(0)
 
 
 def class_blocks(

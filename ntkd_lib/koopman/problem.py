@@ -79,25 +79,25 @@ class Problem:
         return torch.cat([used @ block for block in self.lifted], 1)
 
     def evaluate(
-        self, weights: Float[Tensor, "c m"], known: Float[Tensor, "c n"] | None = None
+        self, weights: Float[Tensor, "c m"], known_logits: Float[Tensor, "c n"] | None = None
     ) -> Evaluation:
         """Compute loss and gradient over all inputs.
 
         Args:
             weights: W, float64.
-            known: Their logits; computed when left out.
+            known_logits: Their logits; computed when left out.
         """
         total, slope_sum, logits, start = 0.0, torch.zeros_like(weights), [], 0
         used = weights.to(self.lifted.scores.dtype)
         for block in self.lifted:
             end = start + block.shape[1]
-            z = used @ block if known is None else known[:, start:end]
+            z = used @ block if known_logits is None else known_logits[:, start:end]
             value, slope = self.loss.value_and_slope(z, self.labels[:, start:end], self.soft[:, start:end])
             total += value.item()
             slope_sum += slope @ block.T
             logits.append(z)
             start = end
-        self.passes += 1 if known is None else 0.5
+        self.passes += 1 if known_logits is None else 0.5
         term = self.penalise(weights)
         value = total / start + 0.5 * (weights * term).sum().item()
         return Evaluation(value, slope_sum / start + term, torch.cat(logits, 1))

@@ -16,7 +16,7 @@ SMALLEST_BLOCK = 16
 Seen = Callable[[int | None, slice, Kept], None]
 
 
-def unseen(side: int | None, part: slice, kept: Kept) -> None:
+def unseen(side: int | None, part: slice, data: Kept) -> None:
     """Note nothing."""
 
 
@@ -79,9 +79,9 @@ class _taker:
         self.whole: Kept | None = tiles.keep(x) if tile is None else None
 
     def __call__(self, part: slice) -> Kept:
-        kept = self.tiles.keep(self.x[part]) if self.whole is None else self.tiles.rows(self.whole, part)
-        self.seen(part, kept)
-        return kept
+        data = self.tiles.keep(self.x[part]) if self.whole is None else self.tiles.rows(self.whole, part)
+        self.seen(part, data)
+        return data
 
 
 class _Written:

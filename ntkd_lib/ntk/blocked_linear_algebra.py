@@ -97,14 +97,14 @@ def ridge_solve(
         None if eigenpairs is None else _on_columns(_preconditioner(*eigenpairs, ridge), len(array), count)
     )
     right = targets.astype(np.float64).ravel()
-    found, unmet = cg(operator, right, rtol=tolerance, maxiter=passes, M=first)
+    solution, unmet = cg(operator, right, rtol=tolerance, maxiter=passes, M=first)
     if unmet:
-        residual = np.linalg.norm(operator @ found - right) / np.linalg.norm(right)
+        residual = np.linalg.norm(operator @ solution - right) / np.linalg.norm(right)
         raise RuntimeError(
             f"ridge_solve: residual {residual:.1e} after {unmet} passes, wanted {tolerance:g}; "
             "raise the ridge, or give more eigenpairs"
         )
-    return found.reshape(shape)
+    return solution.reshape(shape)
 
 
 def _check_square(array: da.Array) -> None:

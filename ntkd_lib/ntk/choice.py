@@ -130,11 +130,11 @@ def choose_tile(
         Samples, at least 1.
     """
     sizes = survey(model, x1[:1], kind, plan)
-    kept, passing = _bytes_a_sample(sizes, kind, method)
+    stored, passing = _bytes_a_sample(sizes, kind, method)
     block = 3 * class_pairs(sizes.classes, kind) * sizes.width
     fixed = (STEP * sizes.width if method == "structured" else 0) + passing * (piece or 0)
     room = max(0, memory - fixed)
-    each = 2 * kept + (0 if piece else passing)
+    each = 2 * stored + (0 if piece else passing)
     return max(1, min(len(x1), (isqrt(each * each + 4 * block * room) - each) // (2 * block)))
 
 
@@ -143,8 +143,8 @@ def _bytes_a_sample(sizes: Survey, kind: Kind, method: str) -> tuple[int, int]:
     signals = sum((c * s.outputs + s.inputs) * s.groups * s.positions for s in sizes.shapes)
     signals += sizes.passing
     if method == "structured":
-        kept = c * sizes.others + sum(_kept(s, kind) for s in sizes.shapes)
-        return width * kept, 2 * width * signals
+        stored = c * sizes.others + sum(_kept(s, kind) for s in sizes.shapes)
+        return width * stored, 2 * width * signals
     whole = c * sizes.parameters()
     if method in ("contraction", "loop"):
         return width * whole, width * (whole + 2 * signals)

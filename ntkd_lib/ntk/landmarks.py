@@ -50,8 +50,8 @@ class LandmarkKernel:
             self.factors = self.tiles.keep(landmarks)
             gram = self.tiles.pair(self.factors, self.factors)
         values, vectors = torch.linalg.eigh((gram + gram.T).double() / 2)
-        kept = values > floor * values[-1]
-        self.root = (vectors[:, kept] / values[kept].sqrt()).to(gram.dtype)
+        large = values > floor * values[-1]
+        self.root = (vectors[:, large] / values[large].sqrt()).to(gram.dtype)
 
     @torch.no_grad()
     def features(

@@ -145,11 +145,11 @@ class NTKOperator(LinearOperator):
         total: Parameters = {}
         for samples, part in zip(x.split(self.chunk), cotangents.split(self.chunk, dim=1), strict=True):
             if self.loops:
-                found = {"": torch.einsum("qmc,mcp->qp", part, looped_jacobian(self.model, samples))}
+                gradients = {"": torch.einsum("qmc,mcp->qp", part, looped_jacobian(self.model, samples))}
             else:
                 output, moving = self._output(samples)
-                (found,) = vmap(vjp(output, moving)[1])(part)
-            total = {name: total[name].add_(g) for name, g in found.items()} if total else found
+                (gradients,) = vmap(vjp(output, moving)[1])(part)
+            total = {name: total[name].add_(g) for name, g in gradients.items()} if total else gradients
         return total
 
     def _push(self, directions: Parameters, x: Shaped[Tensor, "n ..."]) -> Float[Tensor, "q n c"]:

@@ -57,13 +57,13 @@ def outlined_gradient(
     nodes = _operations(logits.grad_fn, {id(p) for p in parameters if p.numel() >= LARGE and _is_plain(p)})
     targets = [GradientEdge(nodes[id(p)], 0) if id(p) in nodes else p for p in parameters]
     gradients = torch.autograd.grad(logits, targets, direction, retain_graph=True, allow_unused=True)
-    found = []
+    outlines = []
     for p, g in zip(parameters, gradients, strict=True):
         if g is None or id(p) not in nodes:
-            found.append(Outline(torch.zeros_like(p) if g is None else g, None))
+            outlines.append(Outline(torch.zeros_like(p) if g is None else g, None))
         else:
-            found.append(_outline(nodes[id(p)], g))
-    return found
+            outlines.append(_outline(nodes[id(p)], g))
+    return outlines
 
 
 def _is_plain(parameter: Tensor) -> bool:
@@ -76,14 +76,14 @@ def _outline(node: Node, signal: Tensor) -> Outline:
     rows = node._saved_indices.flatten()
     signal = signal.reshape(len(rows), -1)
     padding = node._saved_padding_idx  # 2^64 - 1 without one
-    kept = rows != (padding if padding < 2**63 else -1)
-    return Outline(signal[kept], rows[kept])
+    trained = rows != (padding if padding < 2**63 else -1)
+    return Outline(signal[trained], rows[trained])
 
 
-def _operations(root: Node, wanted: set[int]) -> dict[int, Node]:
+def _operations(root: Node, weights: set[int]) -> dict[int, Node]:
     """Find the operations that alone read a weight, as a dense layer or a table does."""
     readers: dict[Node, list[tuple[Node, int]]] = {}
-    waiting, leaves = [root] if wanted else [], []
+    waiting, leaves = [root] if weights else [], []
     while waiting:
         node = waiting.pop()
         for place, (step, _) in enumerate(node.next_functions):
@@ -92,7 +92,7 @@ def _operations(root: Node, wanted: set[int]) -> dict[int, Node]:
             if step not in readers:
                 readers[step] = []
                 waiting.append(step)
-                if id(getattr(step, "variable", None)) in wanted:
+                if id(getattr(step, "variable", None)) in weights:
                     leaves.append(step)
             readers[step].append((node, place))
     nodes = {}

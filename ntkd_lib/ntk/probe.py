@@ -67,10 +67,10 @@ class Probe:
             Function of the side, the part and what the method keeps of it.
         """
 
-        def note(side: int | None, part: slice, kept: Kept) -> None:
+        def note(side: int | None, part: slice, data: Kept) -> None:
             for s, k in enumerate((self.i, self.j)):
                 if side in (None, s) and part.start <= k < part.stop:
-                    self.rows[s] = tiles.rows(kept, [k - part.start])
+                    self.rows[s] = tiles.rows(data, [k - part.start])
 
         return note
 

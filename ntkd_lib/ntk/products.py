@@ -52,12 +52,12 @@ def products_kernel(
         return vmap(column)(cotangents)
 
     with located(model):
-        found = torch.stack([columns(sample) for sample in x2])
+        blocks = torch.stack([columns(sample) for sample in x2])
     if kind == "full":
-        return found.permute(2, 3, 0, 1)
+        return blocks.permute(2, 3, 0, 1)
     if kind == "pseudo":
-        return found[:, 0].sum(2).T
-    diagonal = found.diagonal(dim1=1, dim2=3)
+        return blocks[:, 0].sum(2).T
+    diagonal = blocks.diagonal(dim1=1, dim2=3)
     return diagonal.sum(2).T if kind == "trace" else diagonal.permute(2, 1, 0)
 
 

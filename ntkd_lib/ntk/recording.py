@@ -63,17 +63,17 @@ class Recording:
         parameters may be met.
         """
         trainable = {id(p) for p in model.parameters() if p.requires_grad}
-        found = _parameters_behind([self.logits.grad_fn], {u.edge.node: u.start for u in self.uses})
+        leaves = _parameters_behind([self.logits.grad_fn], {u.edge.node: u.start for u in self.uses})
         for use in self.uses:
             own = {id(p) for _, p in use.parameters()}
             inside = trainable & _parameters_behind(
                 [node for node, _ in use.edge.node.next_functions], {use.start: None}
             )
-            found |= own | inside if inside != own else set()
-        return trainable & found
+            leaves |= own | inside if inside != own else set()
+        return trainable & leaves
 
 
-def record(model: nn.Module, inputs: Tensor, known: Known) -> Recording:
+def record(model: nn.Module, inputs: Tensor, is_recorded: Known) -> Recording:
     """Run a network forwards and record the uses of its layers.
 
     Args:
@@ -87,7 +87,7 @@ def record(model: nn.Module, inputs: Tensor, known: Known) -> Recording:
         ValueError: A forward pass that fails, is random or changes a buffer.
     """
     recording = Recording()
-    with _hooks(model, known, recording), torch.enable_grad(), plain_operations(), unmoved(model):
+    with _hooks(model, is_recorded, recording), torch.enable_grad(), plain_operations(), unmoved(model):
         try:
             recording.logits = model(inputs if inputs.requires_grad else inputs.detach())
         except OutputError:
@@ -113,15 +113,15 @@ def record(model: nn.Module, inputs: Tensor, known: Known) -> Recording:
 
 
 @contextmanager
-def _hooks(model: nn.Module, known: Known, recording: Recording) -> Iterator[None]:
-    layers = [(n, layer) for n, layer in model.named_modules() if known(layer) and _trains(layer)]
+def _hooks(model: nn.Module, is_recorded: Known, recording: Recording) -> Iterator[None]:
+    layers = [(n, layer) for n, layer in model.named_modules() if is_recorded(layer) and _trains(layer)]
 
     def hook(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
         def note(_: nn.Module, args: tuple, named: dict, output: Tensor) -> None:
-            given = args[0] if args else next(iter(named.values()))
+            inputs = args[0] if args else next(iter(named.values()))
             if output.requires_grad:
                 shape, edge = tuple(output.shape), get_gradient_edge(output)
-                recording.uses.append(Use(name, layer, given, shape, edge, given.grad_fn, given._version))
+                recording.uses.append(Use(name, layer, inputs, shape, edge, inputs.grad_fn, inputs._version))
 
         return layer.register_forward_hook(note, prepend=True, with_kwargs=True)
 

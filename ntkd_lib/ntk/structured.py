@@ -227,9 +227,9 @@ def group_uses(recording: Recording, left_out: set[int]) -> list[Group]:
             if id(parameter) not in left_out:
                 members[id(parameter)].append((attribute, parameter, use))
     groups, folded = [], set()
-    for found in members.values():
-        attribute, parameter, _ = found[0]
-        uses = tuple(use for *_, use in found)
+    for occurrences in members.values():
+        attribute, parameter, _ = occurrences[0]
+        uses = tuple(use for *_, use in occurrences)
         bias = _shared_bias(attribute, uses, members)
         folded |= {id(bias)} if bias is not None else set()
         groups.append(Group(attribute, parameter, uses, bias is not None))
@@ -257,8 +257,8 @@ def _signals(recording: Recording, groups: list[Group], kind: Kind) -> dict[Use,
             rows = _backward(logits, uses, create_graph)
         except RuntimeError:  # some backward passes, such as that of circular padding, cannot be batched
             rows = _backward_one_by_one(logits, uses, create_graph)
-    found = {use: row for use, row in zip(uses, rows, strict=True) if row is not None}
-    return found if create_graph else {use: row.detach() for use, row in found.items()}
+    signals = {use: row for use, row in zip(uses, rows, strict=True) if row is not None}
+    return signals if create_graph else {use: row.detach() for use, row in signals.items()}
 
 
 def _backward(logits: Tensor, uses: list[Use], create_graph: bool) -> tuple[Tensor | None, ...]:
@@ -288,9 +288,9 @@ def _factor(fed: Fed, kind: Kind) -> Factor:
     parts = fed.outer()
     if parts is not None:
         return _outer_factor(parts, fed.group.bias, kind)
-    found = fed.lookup()
-    if found is not None:
-        return _embedding_factor(fed.uses[0][0].layer, *found, kind)
+    lookup = fed.lookup()
+    if lookup is not None:
+        return _embedding_factor(fed.uses[0][0].layer, *lookup, kind)
     return Gradients(fed.gradients())
 
 

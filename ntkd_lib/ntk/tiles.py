@@ -23,7 +23,7 @@ class Tiles(Protocol):
     def keep(self, inputs: Tensor) -> Kept:
         """Compute what the kernel needs of some samples."""
 
-    def rows(self, kept: Kept, part: Rows) -> Kept:
+    def rows(self, data: Kept, part: Rows) -> Kept:
         """Select samples of a tile."""
 
     def pair(self, left: Kept, right: Kept, kind: Kind | None = None) -> Tensor:
@@ -45,9 +45,9 @@ class StructuredTiles:
         """Compute the factors of some samples."""
         return structured_factors(self.model, inputs, self.kind, self.plan)
 
-    def rows(self, kept: dict[str, Factor], part: Rows) -> dict[str, Factor]:
+    def rows(self, data: dict[str, Factor], part: Rows) -> dict[str, Factor]:
         """Select samples of a tile."""
-        return {name: factor.rows(part) for name, factor in kept.items()}
+        return {name: factor.rows(part) for name, factor in data.items()}
 
     def pair(
         self, left: dict[str, Factor], right: dict[str, Factor], kind: Kind | None = None
@@ -83,9 +83,9 @@ class ProductTiles(StructuredTiles):
         """Keep the samples."""
         return inputs
 
-    def rows(self, kept: Shaped[Tensor, "n ..."], part: Rows) -> Shaped[Tensor, "m ..."]:
+    def rows(self, data: Shaped[Tensor, "n ..."], part: Rows) -> Shaped[Tensor, "m ..."]:
         """Select samples of a tile."""
-        return kept[part]
+        return data[part]
 
     def pair(
         self, left: Shaped[Tensor, "n ..."], right: Shaped[Tensor, "m ..."], kind: Kind | None = None

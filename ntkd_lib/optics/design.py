@@ -86,10 +86,10 @@ def _fitted(start: Masks, target: Float[Tensor, "m c s s"], geometry: Geometry, 
     widths = start.clone().requires_grad_()
     optimiser = torch.optim.Adam([widths], lr=fit.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, fit.steps))
-    wanted = _plane(target, geometry, fit)
+    plane = _plane(target, geometry, fit)
     for _ in range(fit.steps):
         optimiser.zero_grad(set_to_none=True)
-        _loss(widths, wanted, geometry, fit).backward()
+        _loss(widths, plane, geometry, fit).backward()
         optimiser.step()
         schedule.step()
         with torch.no_grad():
@@ -101,10 +101,10 @@ def _fitted(start: Masks, target: Float[Tensor, "m c s s"], geometry: Geometry, 
 def _plane(target: Float[Tensor, "m c s s"], geometry: Geometry, fit: Fit) -> Float[Tensor, "m c t t"]:
     """Surround targets by dark filter pixels, or cells, up to the size of the plane that is compared."""
     margin = (whole_pixels(geometry) - geometry.taps) // 2
-    wanted = functional.pad(target, (margin,) * 4)
+    plane = functional.pad(target, (margin,) * 4)
     if fit.compared == "pixels":
-        return wanted
-    return wanted.repeat_interleave(geometry.pixel, -1).repeat_interleave(geometry.pixel, -2)
+        return plane
+    return plane.repeat_interleave(geometry.pixel, -1).repeat_interleave(geometry.pixel, -2)
 
 
 def whole_pixels(geometry: Geometry) -> int:
@@ -117,13 +117,13 @@ def whole_pixels(geometry: Geometry) -> int:
     return count - (count - geometry.taps) % 2
 
 
-def _loss(widths: Masks, wanted: Float[Tensor, "m c t t"], geometry: Geometry, fit: Fit) -> Tensor:
+def _loss(widths: Masks, plane: Float[Tensor, "m c t t"], geometry: Geometry, fit: Fit) -> Tensor:
     window = whole_pixels(geometry) * geometry.pixel
     light = sensor_intensity(pillar_phase(widths, geometry.wavelengths), geometry, window, padding=0)
     pixels = fit.compared == "pixels"
     seen = binned(light, geometry, whole_pixels(geometry)) if pixels else light
-    lit = wanted.amax(dim=(-2, -1)) > 0
-    loss = torch.where(lit, 1 - psf_cosine(seen, torch.where(lit[..., None, None], wanted, 1.0)), 0.0).sum()
+    lit = plane.amax(dim=(-2, -1)) > 0
+    loss = torch.where(lit, 1 - psf_cosine(seen, torch.where(lit[..., None, None], plane, 1.0)), 0.0).sum()
     if fit.light:
         share = binned(light, geometry, geometry.taps).sum(dim=(-2, -1)) / geometry.cells**2
         loss = loss - fit.light * (share.log() * lit).sum()

@@ -161,8 +161,10 @@ def _carry(
     for columns, factor in zip(rows.split(width, -1), transfer.split(width), strict=True):
         waves = torch.fft.fft(columns[:, :cells].mT.contiguous(), points, dim=-1)
         columns[:, :count] = torch.fft.ifft(waves.mul_(factor), dim=-1).index_select(-1, shown).mT
-    found = [torch.fft.ifft(part, dim=-1).index_select(-1, shown) for part in rows[:, :count].split(width, 1)]
-    return torch.cat(found, 1).reshape(*field.shape[:-2], count, count)
+    pieces = [
+        torch.fft.ifft(part, dim=-1).index_select(-1, shown) for part in rows[:, :count].split(width, 1)
+    ]
+    return torch.cat(pieces, 1).reshape(*field.shape[:-2], count, count)
 
 
 def _block(fields: Complex[Tensor, "b n n"], points: int) -> int:

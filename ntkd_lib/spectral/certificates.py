@@ -9,7 +9,7 @@ from scipy.stats import beta
 
 def parseval_tail(
     coefficients: Float[np.ndarray, "k ..."],
-    kept: Float[np.ndarray, " k"],
+    shares: Float[np.ndarray, " k"],
     rest: Float[np.ndarray, "..."] | float = 0.0,
     samples: int | None = None,
 ) -> np.ndarray:
@@ -18,12 +18,12 @@ def parseval_tail(
     ``sqrt(sum_k ((1 - h_k) a_k)^2 / n)``. Says nothing of any other input.
 
     Args:
-        kept: Shrinkage of each mode; 0 for a mode that is cut.
+        shares: Shrinkage of each mode; 0 for a mode that is cut.
         rest: Squared length of the teacher's centred outputs outside the modes; 0 for all ``n - 1``.
         samples: ``n``; None for one more than there are modes.
     """
-    lost = (1 - kept) ** 2 @ coefficients**2 + rest
-    return np.asarray(np.sqrt(lost / (samples or len(kept) + 1)))
+    lost = (1 - shares) ** 2 @ coefficients**2 + rest
+    return np.asarray(np.sqrt(lost / (samples or len(shares) + 1)))
 
 
 def hoeffding(values: Float[np.ndarray, " m"], span: float, confidence: float = 0.95) -> float:

@@ -21,7 +21,7 @@ class SpectralFit:
         coefficients: Coefficients ``a`` of the centred outputs, ``(k, c)``.
         rest: Squared length of the centred outputs outside the modes, ``(c,)``; 0 in an exact basis.
         ridge: Ridge ``alpha``.
-        kept: Shrinkage ``h`` of each mode; 0 for a mode that is cut.
+        shares: Shrinkage ``h`` of each mode; 0 for a mode that is cut.
         score: GCV score of all modes at this ridge.
     """
 
@@ -30,13 +30,13 @@ class SpectralFit:
     coefficients: Float[np.ndarray, "k c"]
     rest: Float[np.ndarray, " c"]
     ridge: float
-    kept: Float[np.ndarray, " k"]
+    shares: Float[np.ndarray, " k"]
     score: float
 
     @property
     def effective_parameters(self) -> float:
         """Trace of the hat matrix, the constant left out: ``tr H = sum_k h_k``."""
-        return float(self.kept.sum())
+        return float(self.shares.sum())
 
     @property
     def stored_size(self) -> int:
@@ -50,11 +50,11 @@ class SpectralFit:
     @property
     def certificate(self) -> Float[np.ndarray, " c"]:
         """Exact root-mean-square difference of targets and fit on the training inputs."""
-        return parseval_tail(self.coefficients, self.kept, self.rest, len(self.basis.x))
+        return parseval_tail(self.coefficients, self.shares, self.rest, len(self.basis.x))
 
     def predict(self, x: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "m c"]:
         """Predict outputs."""
-        cut = self.kept[:, None] > 0
+        cut = self.shares[:, None] > 0
         weights = np.where(cut, self.coefficients / (self.basis.values + self.ridge)[:, None], 0)
         return self.mean + self.basis.expand(x, weights)
 
@@ -89,10 +89,10 @@ def _fit(
     choice = choose_ridge(
         basis.values, coefficients, ridges, Rest(missing, float(rest.sum())), basis.rounding
     )
-    kept = shrinkage(basis.values, choice.ridge)
+    shares = shrinkage(basis.values, choice.ridge)
     if modes is not None:
-        kept = np.where(np.arange(len(kept)) < modes, kept, 0)
-    return SpectralFit(basis, mean, coefficients, rest, choice.ridge, kept, choice.score)
+        shares = np.where(np.arange(len(shares)) < modes, shares, 0)
+    return SpectralFit(basis, mean, coefficients, rest, choice.ridge, shares, choice.score)
 
 
 def _outside(centred: np.ndarray, coefficients: np.ndarray) -> np.ndarray:

@@ -113,5 +113,5 @@ def _inverse_root(gram: np.ndarray) -> tuple[np.ndarray, float]:
 def _falling(matrix: np.ndarray, least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Compute eigenpairs in falling order, those that round to 0 left out."""
     values, vectors = np.linalg.eigh(matrix)
-    kept = values > max(len(values) * np.finfo(float).eps * values[-1], least)
-    return values[kept][::-1], vectors[:, kept][:, ::-1]
+    positive = values > max(len(values) * np.finfo(float).eps * values[-1], least)
+    return values[positive][::-1], vectors[:, positive][:, ::-1]

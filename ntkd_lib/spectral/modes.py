@@ -57,13 +57,13 @@ def count_above(coefficients: Float[np.ndarray, "k ..."], noise: float) -> np.nd
     return np.asarray((np.abs(coefficients) > LIMIT * noise).sum(axis=0))
 
 
-def kept_share(coefficients: Float[np.ndarray, " k"], kept: Bool[np.ndarray, " k"]) -> float:
+def kept_share(coefficients: Float[np.ndarray, " k"], mask: Bool[np.ndarray, " k"]) -> float:
     """Give the in-sample R^2 of the best fit to a function by some of its modes.
 
     Returns:
         Share of the squared coefficients, from 0 to 1.
     """
-    return float((coefficients[kept] ** 2).sum() / (coefficients**2).sum())
+    return float((coefficients[mask] ** 2).sum() / (coefficients**2).sum())
 
 
 def largest(coefficients: Float[np.ndarray, " k"], count: int) -> Bool[np.ndarray, " k"]:
@@ -72,16 +72,16 @@ def largest(coefficients: Float[np.ndarray, " k"], count: int) -> Bool[np.ndarra
     >>> largest(np.array([1.0, -3.0, 2.0]), 2)
     array([False,  True,  True])
     """
-    kept = np.zeros(len(coefficients), dtype=bool)
-    kept[np.argsort(-np.abs(coefficients), kind="stable")[:count]] = True
-    return kept
+    mask = np.zeros(len(coefficients), dtype=bool)
+    mask[np.argsort(-np.abs(coefficients), kind="stable")[:count]] = True
+    return mask
 
 
 def mode_table(
     values: Float[np.ndarray, " k"],
     fitted: Float[np.ndarray, " k"],
     labels: Float[np.ndarray, " k"],
-    kept: Float[np.ndarray, " k"],
+    shares: Float[np.ndarray, " k"],
 ) -> pd.DataFrame:
     """Describe every mode: what the labels hold of it, what was fitted, and what that makes it.
 
@@ -98,4 +98,4 @@ def mode_table(
     learned = fitted * np.sign(labels) >= np.abs(labels) / 2
     kind = np.where(holds, np.where(learned, "signal", "under-learned"), "noise")
     columns = {"mode": mode, "eigenvalue": values, "fitted": fitted, "labels": labels, "t": t}
-    return pd.DataFrame({**columns, "shrinkage": kept, "kind": kind})
+    return pd.DataFrame({**columns, "shrinkage": shares, "kind": kind})

@@ -82,22 +82,22 @@ class SpectralReport:
     def verdict(self) -> str:
         """What follows, and no more than was tested."""
         if self.z > LIMIT:
-            found = (
+            finding = (
                 f"The fitted values follow the labels beyond mode {self.kstar} more than chance would. If "
                 "those modes hold only noise, which was not tested, noise has been fitted."
             )
         elif self.z < -LIMIT:
-            found = (
+            finding = (
                 f"The fitted values run against the labels beyond mode {self.kstar} more than chance would: "
                 "the assumptions of the test fail here."
             )
         else:
-            found = (
+            finding = (
                 f"No sign that the fitted values follow the labels beyond mode {self.kstar}. Noise fitted in "
                 "the modes before it would not show."
             )
         return (
-            f"{found} The mean-square error on new inputs is estimated at "
+            f"{finding} The mean-square error on new inputs is estimated at "
             f"{self.training_error + self.optimism:.3g}. Whether other settings would do better was not "
             "tested: that takes held-out data."
         )
@@ -178,7 +178,7 @@ def _report(
         p=float(2 * norm.sf(abs(z))),
         optimism=float(estimated_optimism(outputs, labels, kstar, noise)),
         training_error=float(((fitted - y) ** 2).mean()),
-        table=mode_table(basis.values, outputs, labels, by_labels.kept),
+        table=mode_table(basis.values, outputs, labels, by_labels.shares),
     )
 
 

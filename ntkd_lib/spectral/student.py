@@ -134,7 +134,7 @@ class SpectralStudent(RegressorMixin, _Spectral):
         check_is_fitted(self)
         basis = self.fit_.basis
         labels = basis.coefficients(np.asarray(y, dtype=np.float64) - np.mean(y))
-        return mode_table(basis.values, self.fit_.coefficients[:, 0], labels, self.fit_.kept)
+        return mode_table(basis.values, self.fit_.coefficients[:, 0], labels, self.fit_.shares)
 
 
 class SpectralStudentClassifier(ClassifierMixin, _Spectral):

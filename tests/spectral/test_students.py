@@ -55,7 +55,7 @@ def test_given_ridge_and_modes_are_kept():
     x, y = make_friedman1(60, 5, random_state=0)
     student = SpectralStudent(ridge=0.5, modes=7, bandwidths=(1.0,)).fit(x, y)
     assert student.fit_.ridge == 0.5
-    assert (student.fit_.kept > 0).sum() == 7
+    assert (student.fit_.shares > 0).sum() == 7
 
 
 def test_landmarks_make_the_model_smaller():

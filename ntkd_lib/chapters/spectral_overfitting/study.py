@@ -44,7 +44,7 @@ def study(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
         f"fitted/{name}": basis.coefficients(_centred(_outputs(record, "train", -1)))
         for name, record in needs.items()
     }
-    arrays |= {"labels": labels.fit.coefficients[:, 0], "values": basis.values, "kept": labels.fit.kept}
+    arrays |= {"labels": labels.fit.coefficients[:, 0], "values": basis.values, "kept": labels.fit.shares}
     arrays |= _population(needs[POPULATION], sample, bases)
     control = {
         "rmse": _rmse(labels.fit.predict(sample.x_test)[:, 0], sample.y_test),

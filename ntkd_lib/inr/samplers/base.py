@@ -122,8 +122,8 @@ class Sampler:
             return torch.empty(0, dtype=torch.long, device=self.device)
         start = torch.rand((), generator=self.generator, device=self.device, dtype=torch.float64)
         marks = (torch.arange(number, device=self.device, dtype=torch.float64) + start) * (total / number)
-        found = torch.searchsorted(edges, marks, right=True).clamp_(max=self.count - 1)
-        return torch.unique_consecutive(found)
+        positions = torch.searchsorted(edges, marks, right=True).clamp_(max=self.count - 1)
+        return torch.unique_consecutive(positions)
 
 
 def largest(score: PerPoint, number: int, taken: Bool[Tensor, " n"] | None = None) -> Indices:

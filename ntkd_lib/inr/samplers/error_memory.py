@@ -41,8 +41,8 @@ class ErrorMemory(Sampler):
             return self.memory
         unseen = self.memory.isnan()
         self.complete = not unseen.any()
-        known = self.memory[~unseen]
-        mean = known.mean() if len(known) else torch.ones((), device=self.device)
+        errors = self.memory[~unseen]
+        mean = errors.mean() if len(errors) else torch.ones((), device=self.device)
         return torch.where(unseen, mean, self.memory)
 
     def observe(self, indices: Indices, residuals: Tensor) -> None:

@@ -31,17 +31,17 @@ class IntTeaching(Sampler):
         check_number("longest", longest, 1, whole=True)
         super().__init__(signal, batch, seed)
         self.longest = longest if incremental else 1
-        self.kept: Tensor | None = None
+        self.choice: Tensor | None = None
         self.interval = self.left = 0
 
     def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
         """Choose by error, or keep the last choice."""
-        if self.left == 0 or self.kept is None:
-            self.kept = largest(magnitude(state.residuals()), self.batch)
+        if self.left == 0 or self.choice is None:
+            self.choice = largest(magnitude(state.residuals()), self.batch)
             self.interval = min(self.interval + 1, self.longest)
             self.left = self.interval
         self.left -= 1
-        return self.kept
+        return self.choice
 
 
 build = IntTeaching

@@ -52,9 +52,9 @@ class SoftMining(Sampler):
 
     def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
         """Move the walkers."""
-        kept = self.walkers[: len(self.walkers) - round(self.restart * self.batch)]
-        place = torch.stack(torch.unravel_index(kept, tuple(self.shape.tolist())), 1).float()
-        step_up = self.drift * self._slope(kept).sign()
+        walkers = self.walkers[: len(self.walkers) - round(self.restart * self.batch)]
+        place = torch.stack(torch.unravel_index(walkers, tuple(self.shape.tolist())), 1).float()
+        step_up = self.drift * self._slope(walkers).sign()
         jump = torch.randn(place.shape, generator=self.generator, device=self.device)
         moved = (place + step_up + self.noise * jump).round().long()
         moved = torch.minimum(moved.clamp_min(0), self.shape - 1)

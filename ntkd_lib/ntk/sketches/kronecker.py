@@ -77,11 +77,11 @@ class KroneckerSketch(SparseSketch):
         a = inputs.permute(1, 0, 3, 2).reshape(g, n * d, -1)
         b = parts.signals.permute(2, 0, 1, 4, 3).reshape(g, n * c * d, -1)
         step = max(1, STEP // (g * n * d * (c + 1) * self.block)) * self.block
-        found = []
+        pieces = []
         for rows in (slice(i, i + step) for i in range(0, left.shape[2], step)):
             pulled = (b @ left[..., rows]).view(g, n, c, d, -1, self.block)
-            found.append(_met(pulled, (a @ right[..., rows]).view(g, n, d, -1, self.block)))
-        return torch.cat(found, dim=2).flatten(2) / self.size**0.5
+            pieces.append(_met(pulled, (a @ right[..., rows]).view(g, n, d, -1, self.block)))
+        return torch.cat(pieces, dim=2).flatten(2) / self.size**0.5
 
     def _matrices(self, name: str, parts: Outer) -> tuple[Float[Tensor, "g o r"], Float[Tensor, "g i r"]]:
         """Give the sign matrices of one weight, drawn once; ``r = m b``."""

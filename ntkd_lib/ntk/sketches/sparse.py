@@ -94,11 +94,11 @@ class SparseSketch:
 
     def _places(self, name: str, coordinates: Int[Tensor, "..."]) -> list[Int[Tensor, "..."]]:
         """Give each coordinate's entry in each block, beyond ``k`` where its sign is negative."""
-        width, found = self.size // self.nonzeros, []
+        width, places = self.size // self.nonzeros, []
         for block in range(self.nonzeros):
             bits = hashed(coordinates, key_of(self.seed, name, block))
-            found.append((bits >> 1) % width + (block * width + (bits & 1) * self.size))
-        return found
+            places.append((bits >> 1) % width + (block * width + (bits & 1) * self.size))
+        return places
 
     def _features(self, tally: Float[Tensor, "n c tally"]) -> Float[Tensor, "n c k"]:
         return (tally[..., : self.size] - tally[..., self.size :]) / self.nonzeros**0.5

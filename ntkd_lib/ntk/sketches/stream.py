@@ -54,10 +54,10 @@ def sketched_features(
     """
     parts = sketched_batches(model, x, sketch, chunk, probe=probe)
     if not isinstance(x, Tensor):
-        found = list(parts)
-        if not found:
+        chunks = list(parts)
+        if not chunks:
             raise ValueError("x: got no batch, needs at least one sample")
-        return torch.cat(found)
+        return torch.cat(chunks)
     features, end = None, 0
     for part in parts:
         features = part.new_empty(len(x), *part.shape[1:]) if features is None else features
@@ -122,5 +122,5 @@ def _share(fed: Fed, sketch: Sketch) -> Tensor:
     parts = fed.outer()
     if parts is not None:
         return sketch.outer(name, parts, fed.group.bias)
-    found = fed.lookup()
-    return sketch.whole(name, fed.gradients()) if found is None else sketch.lookup(name, *found)
+    lookup = fed.lookup()
+    return sketch.whole(name, fed.gradients()) if lookup is None else sketch.lookup(name, *lookup)
