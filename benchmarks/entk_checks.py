@@ -10,7 +10,7 @@ import torch
 from benchmarks.entk_ways import NETS, ours, task
 from benchmarks.entk_worker import Worker
 from ntkd_lib.lab.memory import keep_freed_memory
-from ntkd_lib.ntk.choice import predicted_work, survey
+from ntkd_lib.ntk.choice import measure_network, predicted_work
 
 SIZES = {"n": (64, 128, 256, 512), "c": (4, 8, 16, 32)}
 TILE = 64
@@ -84,7 +84,7 @@ def growth(axis: str, divisor: int) -> dict[str, Any]:
     seconds = [timed(lambda t=t: ours("structured")(t)) for t in tasks]
     works = []
     for todo in tasks:
-        taken = survey(todo.model, todo.x[:1], "full")
+        taken = measure_network(todo.model, todo.x[:1], "full")
         works.append(predicted_work(taken, len(todo.x), len(todo.x), "full")["structured"])
     fits = {"measured": slope(sizes, seconds), "theory": slope(sizes, works)}
     return {"sizes": sizes, "seconds": seconds, **fits}

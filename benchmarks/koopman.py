@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from ntkd_lib.data.load import load
 from ntkd_lib.koopman.adam import train_adam
 from ntkd_lib.koopman.dictionaries import Monomials
-from ntkd_lib.koopman.lifted import Lifted
+from ntkd_lib.koopman.lifted import LiftedInputs
 from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.newton import minimise
 from ntkd_lib.koopman.principal import fit_principal
@@ -27,7 +27,7 @@ def student_problem() -> Problem:
     scores = torch.from_numpy(fit_principal(pixels, COMPONENTS).scores(pixels))
     labels = torch.eye(10)[data.labels[:IMAGES]].T.contiguous()
     loss = DistillationLoss(0.0, 1.0)
-    return Problem(Lifted(Monomials(COMPONENTS, 2), scores), loss, labels, labels, RIDGE)
+    return Problem(LiftedInputs(Monomials(COMPONENTS, 2), scores), loss, labels, labels, RIDGE)
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:

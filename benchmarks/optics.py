@@ -8,7 +8,7 @@ from scipy.fft import next_fast_len
 from torchoptics import Field
 
 from benchmarks.timing import interleaved, report
-from ntkd_lib.optics.design import Fit, design_widths, plane_psfs
+from ntkd_lib.optics.design import DesignOptions, design_widths, plane_psfs
 from ntkd_lib.optics.geometry import PUBLISHED, SCALED, Geometry
 from ntkd_lib.optics.propagation import Step, propagate, window_transfer
 from ntkd_lib.optics.psf import binned, psf_cosine, target_psfs
@@ -85,7 +85,7 @@ def design_seconds(filters: int = 16, steps: int = 60) -> None:
     noise = torch.randn(filters, 3, 9, 9)
     targets, _ = target_psfs(torch.nn.functional.avg_pool2d(noise, 3, 1))
     started = time.process_time()
-    widths = design_widths(targets, SCALED, Fit(steps=steps))
+    widths = design_widths(targets, SCALED, DesignOptions(steps=steps))
     seconds = time.process_time() - started
     cosines = psf_cosine(binned(plane_psfs(widths, SCALED), SCALED, 7), targets)
     worst = ", ".join(f"{value:.4f}" for value in cosines.amin(0))
@@ -97,7 +97,7 @@ def published_step() -> None:
     torch.manual_seed(0)
     targets, _ = target_psfs(torch.randn(1, 3, 7, 7))
     started = time.process_time()
-    design_widths(targets[:1], PUBLISHED, Fit(steps=1))
+    design_widths(targets[:1], PUBLISHED, DesignOptions(steps=1))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     seconds = time.process_time() - started
     print(f"one step, published geometry, three colours: {seconds:.1f} s CPU, {memory:.1f} GiB")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ntkd_lib.chapters.plans import with_needs
-from ntkd_lib.data.registry import Located, locate
+from ntkd_lib.data.registry import DataLocation, locate
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.digest import digest_json
@@ -54,7 +54,7 @@ class Run:
     notebook: str
     parameters: Parameters
     records: Mapping[str, Record] = field(repr=False)
-    located: Mapping[str, Located]
+    located: Mapping[str, DataLocation]
     layout: Layout
     changed: Mapping[str, tuple[Any, Any]]
     cells: tuple[Cell, ...] = field(default=(), repr=False)
@@ -147,5 +147,5 @@ def _layout(notebook: str, parameters: Parameters, changed: Mapping[str, Any]) -
     return run_layout(notebook, digest) if changed else tier_layout(parameters.tier)
 
 
-def _state(located: Located) -> DataState:
+def _state(located: DataLocation) -> DataState:
     return DataState(kind=located.kind, sha256=located.sha256, source=located.source)

@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from ntkd_lib.data.registry import Located, locate
+from ntkd_lib.data.registry import DataLocation, locate
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.provenance import code_state
 
 
-def open_search(*names: str) -> dict[str, Located]:
+def open_search(*names: str) -> dict[str, DataLocation]:
     """Locate the data sets of a search; it needs the real ones, and a checkout that its record can name."""
     located = {name: locate(name) for name in names}
     for name, place in located.items():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from ntkd_lib.data.mask_arrays import Decoded
+from ntkd_lib.data.mask_arrays import MaskArrays
 from ntkd_lib.data.mask_pairs import PARTS, Part, split_cars
 from ntkd_lib.lab.digest import digest_json, sha256_bytes
 
@@ -31,7 +31,7 @@ class DrawnMasks:
         sha256: digest of all pixels.
     """
 
-    parts: dict[Part, Decoded]
+    parts: dict[Part, MaskArrays]
     path: None
     sha256: str
     note: str
@@ -66,9 +66,9 @@ def draw_cars(cars: int = CARS, views: int = VIEWS, seed: int = 0) -> DrawnMasks
     return DrawnMasks(parts, None, digest_json(digests), note)
 
 
-def _decoded(rows: list[tuple[str, np.ndarray, np.ndarray]]) -> Decoded:
+def _decoded(rows: list[tuple[str, np.ndarray, np.ndarray]]) -> MaskArrays:
     cars, images, masks = zip(*rows, strict=True)
-    decoded = Decoded(np.stack(images), np.stack(masks), cars)
+    decoded = MaskArrays(np.stack(images), np.stack(masks), cars)
     decoded.images.setflags(write=False)
     decoded.masks.setflags(write=False)
     return decoded

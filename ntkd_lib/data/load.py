@@ -14,7 +14,7 @@ from ntkd_lib.data.files import read_content
 from ntkd_lib.data.formats import parse_batch, parse_idx
 from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.pictures import PictureDataset, read_pictures
-from ntkd_lib.data.registry import DataError, Located, locate
+from ntkd_lib.data.registry import DataError, DataLocation, locate
 from ntkd_lib.data.split import train_validation_split
 from ntkd_lib.data.standins import standin
 
@@ -36,7 +36,7 @@ class LabelledImages:
     images: UInt8[Tensor, "n c h w"]
     labels: Int64[Tensor, " n"]
     classes: tuple[str, ...]
-    located: Located
+    located: DataLocation
 
     def __len__(self) -> int:
         """Count the images."""
@@ -66,7 +66,7 @@ def load(name: str, split: Split, expect: str | None = None) -> LabelledImages:
     return _wrap(images, labels, dataset.classes, located)
 
 
-def locate_expected(name: str, expect: str | None) -> Located:
+def locate_expected(name: str, expect: str | None) -> DataLocation:
     """Find a data set and hold it to a digest.
 
     Args:
@@ -83,7 +83,7 @@ def locate_expected(name: str, expect: str | None) -> Located:
 
 
 def _wrap(
-    images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], located: Located
+    images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], located: DataLocation
 ) -> LabelledImages:
     if len(images) != len(labels):
         raise DataError(f"{located.name}: {len(images)} images but {len(labels)} labels")
@@ -93,7 +93,7 @@ def _wrap(
 
 
 def _read(
-    dataset: OfficialDataset | PictureDataset, located: Located, split: Split
+    dataset: OfficialDataset | PictureDataset, located: DataLocation, split: Split
 ) -> tuple[np.ndarray, np.ndarray]:
     folder = Path(located.path or "")
     if isinstance(dataset, PictureDataset):

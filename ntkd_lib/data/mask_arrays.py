@@ -20,7 +20,7 @@ ARRAYS = ("images.npy", "masks.npy")
 
 
 @dataclass(frozen=True)
-class Decoded:
+class MaskArrays:
     """Hold one part of a decoded data set.
 
     Attributes:
@@ -80,7 +80,7 @@ def _write(dataset: MaskDataset, pairs: list[Pair], into: Path) -> None:
     )
 
 
-def read_arrays(folder: Path, part: Part) -> Decoded:
+def read_arrays(folder: Path, part: Part) -> MaskArrays:
     """Map one part of a decoded data set into memory.
 
     Returns:
@@ -97,7 +97,7 @@ def read_arrays(folder: Path, part: Part) -> Decoded:
     first = sum(counts[: PARTS.index(part)])
     rows = slice(first, first + counts[PARTS.index(part)])
     images, masks = (np.load(folder / name, mmap_mode="c")[rows] for name in ARRAYS)
-    return Decoded(images, masks, tuple(index["cars"][rows]))
+    return MaskArrays(images, masks, tuple(index["cars"][rows]))
 
 
 def _hash(path: Path) -> str:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ntkd_lib.data.catalogue import find_dataset
 from ntkd_lib.data.load import locate_expected
-from ntkd_lib.data.mask_arrays import Decoded, prepare_arrays, read_arrays
+from ntkd_lib.data.mask_arrays import MaskArrays, prepare_arrays, read_arrays
 from ntkd_lib.data.mask_pairs import MaskDataset, Part
-from ntkd_lib.data.registry import Located
+from ntkd_lib.data.registry import DataLocation
 from ntkd_lib.data.settings import DataError, read_settings
 from ntkd_lib.data.standins import drawn_masks
 
@@ -29,7 +29,7 @@ class MaskedImages:
     images: UInt8[Tensor, "n 3 h w"]
     masks: Bool[Tensor, "n h w"]
     cars: tuple[str, ...]
-    located: Located
+    located: DataLocation
 
 
 def load_masks(name: str, part: Part, expect: str | None = None) -> MaskedImages:
@@ -54,7 +54,7 @@ def load_masks(name: str, part: Part, expect: str | None = None) -> MaskedImages
     return MaskedImages(images, masks, decoded.cars, located)
 
 
-def _decoded(dataset: MaskDataset, located: Located, part: Part) -> Decoded:
+def _decoded(dataset: MaskDataset, located: DataLocation, part: Part) -> MaskArrays:
     if located.kind == "standin":
         return drawn_masks(dataset.name).parts[part]
     folder = prepare_arrays(dataset, Path(located.path or ""), located.sha256, read_settings().cache_root)

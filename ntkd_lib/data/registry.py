@@ -12,11 +12,11 @@ from ntkd_lib.data.network import mark_absent, reachable_hosts, recently_absent
 from ntkd_lib.data.pictures import PictureDataset, check_pictures
 from ntkd_lib.data.settings import DataError, Settings, read_settings
 
-__all__ = ["DATASETS", "DataError", "Located", "forget", "locate"]
+__all__ = ["DATASETS", "DataError", "DataLocation", "forget", "locate"]
 
 
 @dataclass(frozen=True)
-class Located:
+class DataLocation:
     """Say where a data set was found and what it is.
 
     Attributes:
@@ -36,7 +36,7 @@ class Located:
     note: str
 
 
-def locate(name: str, *, download: bool = True) -> Located:
+def locate(name: str, *, download: bool = True) -> DataLocation:
     """Find a data set; the answer stays the same for the life of the process.
 
     A `DataError` tells of an unknown name, of damaged files in `$NTKD_DATA`, and under `DATA=require` of
@@ -56,7 +56,7 @@ def forget() -> None:
 
 
 @cache
-def _locate(name: str, settings: Settings, download: bool) -> Located:
+def _locate(name: str, settings: Settings, download: bool) -> DataLocation:
     dataset = find_dataset(name)
     if isinstance(dataset, EmbeddedDataset) or not dataset.folder:
         return _standin(name, "")
@@ -74,7 +74,7 @@ def find_real(
     reasons: list[str],
     *,
     download: bool,
-) -> Located | None:
+) -> DataLocation | None:
     """Look for real files where they may be, and download them last.
 
     Args:
@@ -92,7 +92,7 @@ def find_real(
     return located or (_downloaded(dataset, settings, reasons) if download else None)
 
 
-def _own_copy(dataset: PictureDataset, settings: Settings, reasons: list[str]) -> Located | None:
+def _own_copy(dataset: PictureDataset, settings: Settings, reasons: list[str]) -> DataLocation | None:
     """Find pictures that the user has; they are published nowhere in this form."""
     roots = (("NTKD_DATA", settings.data_root), ("cache", settings.cache_root))
     for source, root in roots:
@@ -103,7 +103,7 @@ def _own_copy(dataset: PictureDataset, settings: Settings, reasons: list[str]) -
     return None
 
 
-def _own_masks(dataset: MaskDataset, settings: Settings, reasons: list[str]) -> Located | None:
+def _own_masks(dataset: MaskDataset, settings: Settings, reasons: list[str]) -> DataLocation | None:
     """Find the user's copy, reduced or as published; one that is there and broken is an error."""
     for source, root in (("NTKD_DATA", settings.data_root), ("cache", settings.cache_root)):
         folders = [
@@ -112,18 +112,20 @@ def _own_masks(dataset: MaskDataset, settings: Settings, reasons: list[str]) -> 
         if folders:
             sha256 = check_masks(dataset, folders[0])
             form = "all hashes right" if sha256 == dataset.sha256 else "as published, reduced here"
-            return Located(dataset.name, "real", source, folders[0], sha256, f"{form}, from {source}")
+            return DataLocation(dataset.name, "real", source, folders[0], sha256, f"{form}, from {source}")
         reasons.append(f"{source} has no {dataset.folder}" if root else f"{source} is not set")
     return None
 
 
 def _real(
     dataset: OfficialDataset | PictureDataset, source: Literal["NTKD_DATA", "cache", "download"], folder: Path
-) -> Located:
-    return Located(dataset.name, "real", source, folder, dataset.sha256, f"all hashes right, from {source}")
+) -> DataLocation:
+    return DataLocation(
+        dataset.name, "real", source, folder, dataset.sha256, f"all hashes right, from {source}"
+    )
 
 
-def _in_user_folder(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> Located | None:
+def _in_user_folder(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> DataLocation | None:
     if settings.data_root is None:
         reasons.append("NTKD_DATA is not set")
         return None
@@ -141,7 +143,7 @@ def _in_user_folder(dataset: OfficialDataset, settings: Settings, reasons: list[
     return _real(dataset, "NTKD_DATA", folder)
 
 
-def _in_cache(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> Located | None:
+def _in_cache(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> DataLocation | None:
     folder = settings.cache_root / dataset.folder
     state = check_folder(dataset, folder)
     if state.complete:
@@ -153,7 +155,7 @@ def _in_cache(dataset: OfficialDataset, settings: Settings, reasons: list[str]) 
     return None
 
 
-def _downloaded(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> Located | None:
+def _downloaded(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> DataLocation | None:
     if not dataset.downloads:
         reasons.append("there is no official download of the whole")
         return None
@@ -181,12 +183,12 @@ def _no_network(settings: Settings) -> str:
     return "no network"
 
 
-def _standin(name: str, why: str) -> Located:
+def _standin(name: str, why: str) -> DataLocation:
     from ntkd_lib.data.standins import standin
 
     small = standin(name)
     label = "stand-in: " if why else ""
-    return Located(
+    return DataLocation(
         name,
         "standin",
         "package" if small.path else "procedural",

@@ -7,7 +7,7 @@ from pathlib import Path
 from ntkd_lib.data.catalogue import DATASETS, Dataset, EmbeddedDataset
 from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.pictures import PictureDataset
-from ntkd_lib.data.registry import DataError, Located, locate
+from ntkd_lib.data.registry import DataError, DataLocation, locate
 from ntkd_lib.data.settings import Settings, read_settings
 
 
@@ -62,7 +62,7 @@ def _one_line(error: DataError) -> str:
     return str(error).splitlines()[0]
 
 
-def _found(dataset: Dataset, located: Located) -> str:
+def _found(dataset: Dataset, located: DataLocation) -> str:
     if located.kind == "real":
         return "real"
     if isinstance(dataset, EmbeddedDataset):
@@ -70,17 +70,17 @@ def _found(dataset: Dataset, located: Located) -> str:
     return "stand-in" if dataset.folder else "drawn"
 
 
-def _hashes(dataset: Dataset, located: Located) -> str:
+def _hashes(dataset: Dataset, located: DataLocation) -> str:
     if located.sha256 == dataset.sha256:
         return "verified"
     return "not the copy we know" if isinstance(dataset, EmbeddedDataset) else "no official hash"
 
 
-def _source(located: Located) -> str:
+def _source(located: DataLocation) -> str:
     return f"{located.source}: {located.path}" if located.path else located.source
 
 
-def _size(located: Located) -> str:
+def _size(located: DataLocation) -> str:
     if located.path is None:
         return "-"
     files = [located.path] if located.path.is_file() else _plain_files(located.path)
@@ -91,7 +91,7 @@ def _plain_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def _action(dataset: Dataset, located: Located, settings: Settings) -> str:
+def _action(dataset: Dataset, located: DataLocation, settings: Settings) -> str:
     if located.kind == "real" or isinstance(dataset, EmbeddedDataset) or not dataset.folder:
         return ""
     folder = f"set NTKD_DATA to a folder that holds {dataset.folder}"

@@ -3,7 +3,7 @@
 from functools import cache
 
 from ntkd_lib.data.catalogue import Content, OfficialDataset
-from ntkd_lib.data.registry import Located, find_real
+from ntkd_lib.data.registry import DataLocation, find_real
 from ntkd_lib.data.settings import read_settings
 
 LPIPS = OfficialDataset(
@@ -18,7 +18,7 @@ LPIPS = OfficialDataset(
 
 
 @cache
-def find_weights(weights: OfficialDataset = LPIPS) -> tuple[Located | None, str]:
+def find_weights(weights: OfficialDataset = LPIPS) -> tuple[DataLocation | None, str]:
     """Find weights in the user's folder or the cache; nothing stands in for them.
 
     A `DataError` tells of a damaged file in `$NTKD_DATA`.

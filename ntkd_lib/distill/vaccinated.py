@@ -6,13 +6,13 @@ from torch.nn.functional import cross_entropy
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
 from ntkd_lib.ntk.functional import call_with
 from ntkd_lib.optics.student import HybridStudent
-from ntkd_lib.optics.vaccine import shaken_filters
+from ntkd_lib.optics.vaccine import perturb_filters
 
 
 def build(settings: Settings, teacher: Teacher) -> Objective:
     """Build ``L = CE(f(x; k + delta), y)`` with a new draw of ``delta`` for each batch.
 
-    Source: V-D2NN, arXiv 2005.11464; the draws are those of `shaken_filters`.
+    Source: V-D2NN, arXiv 2005.11464; the draws are those of `perturb_filters`.
 
     Args:
         settings: ``strength``, share of the full extent of errors.
@@ -22,7 +22,7 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     strength = settings["strength"]
 
     def objective(student: HybridStudent, batch: Batch) -> Tensor:
-        filters = shaken_filters(student.front.filters, strength)
+        filters = perturb_filters(student.front.filters, strength)
         logits = call_with(student, {"front.filters": filters}, (batch.images,))
         return cross_entropy(logits, batch.labels)
 

@@ -8,7 +8,7 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from ntkd_lib.dntk.ledger import Work
-from ntkd_lib.ntk.choice import predicted_work, survey
+from ntkd_lib.ntk.choice import measure_network, predicted_work
 from ntkd_lib.ntk.kinds import Kind
 
 FLOAT = 4
@@ -122,7 +122,7 @@ def network_costs(
     Returns:
         Its sizes, with the inner products counted by the structured way, parameter by parameter.
     """
-    sizes = survey(model, sample, kind)
+    sizes = measure_network(model, sample, kind)
     one, two = (predicted_work(sizes, n, n, kind)["structured"] for n in (1, 2))
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return NetworkCosts(

@@ -21,7 +21,7 @@ ENTRIES = 2**24  # of Jacobians that are held at once
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TunedImages:
     """Images tuned to the tangent kernel.
 
     Attributes:
@@ -84,7 +84,7 @@ def maximise_energy(
     moments: Float[Tensor, "c k k"],
     sketch: SparseSketch,
     steps: int,
-) -> Tuned:
+) -> TunedImages:
     """Change images until their gradients capture more of the energy, by Adam on the pixels.
 
     Each step takes the Jacobians of all images twice, once for the energy and once for its derivative, so
@@ -109,7 +109,7 @@ def maximise_energy(
         images.data.clamp_(0, 1)
         shares.append(share.item())
     shares.append(captured_energy(_features(model, images, sketch), moments).item())
-    return Tuned(images.detach(), shares)
+    return TunedImages(images.detach(), shares)
 
 
 @torch.no_grad()

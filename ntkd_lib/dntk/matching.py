@@ -24,7 +24,7 @@ RATE, STATISTICS = 0.05, 10.0  # learning rate of Adam for intensities in [0, 1]
 
 
 @dataclass(frozen=True)
-class Distilled:
+class SyntheticImages:
     """Synthetic images.
 
     Attributes:
@@ -44,7 +44,7 @@ def distil_images(
     per_class: int,
     steps: int,
     seed: int = 0,
-) -> Distilled:
+) -> SyntheticImages:
     """Change some images of each class until a trained network sees the whole class in them.
 
     ``loss = sum_j |h(x_j) - b_j|^2 / (m v) + 10 mean_c sum_l [ |mu_cl - mu*_cl|^2 / |s*_cl| +
@@ -69,7 +69,7 @@ def distil_images(
     generator = torch.Generator().manual_seed(seed)
     starts = [_start(images[labels == c], per_class, generator) for c in range(len(counts))]
     made = torch.cat(starts).clone().requires_grad_(True)
-    aims = _Aims.of(targets)
+    aims = _StackedTargets.of(targets)
     optimiser = torch.optim.Adam([made], lr=RATE)
     losses = []
     with _frozen(model):
@@ -80,7 +80,9 @@ def distil_images(
             optimiser.step()
             made.data.clamp_(0, 1)
             losses.append(loss.item())
-    return Distilled(made.detach(), torch.arange(len(counts)).repeat_interleave(per_class).to(labels), losses)
+    return SyntheticImages(
+        made.detach(), torch.arange(len(counts)).repeat_interleave(per_class).to(labels), losses
+    )
 
 
 def barycentre(features: Float[Tensor, "n d"], count: int, seed: int = 0) -> Float[Tensor, "m d"]:
@@ -110,7 +112,7 @@ def last_inputs(model: nn.Module, images: Float[Tensor, "n _ _ _"]) -> Float[Ten
 
 
 @dataclass
-class _Seen:
+class _LayerStatistics:
     features: list[Tensor] = field(default_factory=list)
     maps: list[Tensor] = field(default_factory=list)
 
@@ -124,19 +126,19 @@ class _Target:
 
 
 @dataclass(frozen=True)
-class _Aims:
+class _StackedTargets:
     atoms: Float[Tensor, "m d"]
     statistics: list[tuple[Tensor, Tensor]]
 
     @classmethod
-    def of(cls, targets: list[_Target]) -> _Aims:
+    def of(cls, targets: list[_Target]) -> _StackedTargets:
         layers = zip(*(target.statistics for target in targets), strict=True)
         stacked = [
             (torch.stack([m for m, _ in layer]), torch.stack([v for _, v in layer])) for layer in layers
         ]
         return cls(torch.cat([target.atoms for target in targets]), stacked)
 
-    def loss(self, seen: _Seen) -> Tensor:
+    def loss(self, seen: _LayerStatistics) -> Tensor:
         spread = self.atoms.var(0).sum()
         total = (seen.features[0] - self.atoms).square().sum(1).mean() / spread
         for maps, (mean, variance) in zip(seen.maps, self.statistics, strict=True):
@@ -164,9 +166,9 @@ def _start(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return images[torch.randperm(len(images), generator=generator)[:count].to(images.device)]
 
 
-def _watch(model: nn.Module, images: Tensor) -> _Seen:
+def _watch(model: nn.Module, images: Tensor) -> _LayerStatistics:
     """Run images through, and keep what convolutions give and the last dense layer takes."""
-    seen = _Seen()
+    seen = _LayerStatistics()
     dense = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     if not dense:
         raise ValueError("model: has no dense layer; needs one as its last")

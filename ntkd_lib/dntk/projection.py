@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ntkd_lib.ntk.layers.outer import Outer
+from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.sketches.hashing import key_of
 
 CHUNK = 4096  # coordinates whose part of the matrix is drawn at a time
@@ -52,7 +52,7 @@ class GaussianProjection:
         sizes = f"{tuple(places.shape)} places, signals {tuple(signals.shape)}"
         raise ValueError(f"{name}: an embedding ({sizes}) is not projected densely; take SparseSketch")
 
-    def outer(self, name: str, parts: Outer, bias: bool) -> Float[Tensor, "n c k"]:
+    def outer(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
         """Form gradients of a weight and project them.
 
         Args:

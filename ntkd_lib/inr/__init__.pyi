@@ -11,12 +11,12 @@ from ntkd_lib.inr.samplers.egra import Egra as Egra
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory as ErrorMemory
 from ntkd_lib.inr.samplers.error_mix import ErrorMix as ErrorMix
 from ntkd_lib.inr.samplers.evos import Evos as Evos
-from ntkd_lib.inr.samplers.expansive import Expansive as Expansive
-from ntkd_lib.inr.samplers.full import Full as Full
+from ntkd_lib.inr.samplers.expansive import ExpansiveSupervision as ExpansiveSupervision
+from ntkd_lib.inr.samplers.full import FullBatch as FullBatch
 from ntkd_lib.inr.samplers.int_teaching import IntTeaching as IntTeaching
 from ntkd_lib.inr.samplers.nint import Nint as Nint
 from ntkd_lib.inr.samplers.soft_mining import SoftMining as SoftMining
-from ntkd_lib.inr.samplers.uniform import Uniform as Uniform
+from ntkd_lib.inr.samplers.uniform import UniformDraw as UniformDraw
 from ntkd_lib.inr.shapes import chamfer as chamfer
 from ntkd_lib.inr.shapes import signed_distance as signed_distance
 from ntkd_lib.inr.shapes import surface as surface
@@ -25,7 +25,7 @@ from ntkd_lib.inr.signals import from_pixels as from_pixels
 from ntkd_lib.inr.signals import from_samples as from_samples
 from ntkd_lib.inr.signals import torus_distance as torus_distance
 from ntkd_lib.inr.signals import waves as waves
-from ntkd_lib.inr.training import Fit as Fit
+from ntkd_lib.inr.training import TrainingRun as TrainingRun
 from ntkd_lib.inr.training import psnr as psnr
 from ntkd_lib.inr.training import race as race
 from ntkd_lib.inr.training import race_for_time as race_for_time

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkd_lib.inr import scores
-from ntkd_lib.inr.scores import Moved
+from ntkd_lib.inr.scores import ScoreRefresh
 from ntkd_lib.inr.stack import DenseStack, add
 
 PROBED = 8  # points at which passes by hand are compared with automatic differentiation
@@ -97,7 +97,7 @@ class StackNetwork(DenseStack):
             layer.weight.grad, layer.bias.grad = weight, bias
         return torch.cat(residuals)
 
-    def moved(self, x: Tensor, y: Tensor) -> Moved:
+    def moved(self, x: Tensor, y: Tensor) -> ScoreRefresh:
         """Compute ``theta g`` by one fused pass.
 
         Args:
@@ -148,7 +148,7 @@ class AnyNetwork:
             residuals.append(residual.detach())
         return torch.cat(residuals)
 
-    def moved(self, x: Tensor, y: Tensor) -> Moved:
+    def moved(self, x: Tensor, y: Tensor) -> ScoreRefresh:
         """Give ``theta g`` by vjp and jvp.
 
         Args:

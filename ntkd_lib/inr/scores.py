@@ -13,14 +13,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkd_lib.inr.stack import DenseStack, Pass, add
+from ntkd_lib.inr.stack import DenseStack, ForwardCache, add
 from ntkd_lib.ntk.functional import call_with, tangent
 
 KEEP = 2**30  # bytes of activations that a refresh keeps between its two passes
 
 
 @dataclass(frozen=True)
-class Moved:
+class ScoreRefresh:
     """A refresh.
 
     Attributes:
@@ -43,7 +43,7 @@ class Moved:
 
 
 @torch.no_grad()
-def fused(stack: DenseStack, x: Tensor, y: Tensor, keep: int = KEEP) -> Moved:
+def fused(stack: DenseStack, x: Tensor, y: Tensor, keep: int = KEEP) -> ScoreRefresh:
     """Compute ``theta g`` for all points in one fused pass over chunks.
 
     Each chunk goes forward once, its activations are kept, and both the backward and the tangent pass use
@@ -59,7 +59,7 @@ def fused(stack: DenseStack, x: Tensor, y: Tensor, keep: int = KEEP) -> Moved:
     """
     total, room = stack.zeros(), keep
     change, residuals = torch.empty_like(y), torch.empty_like(y)
-    chunks: list[Pass | None] = []
+    chunks: list[ForwardCache | None] = []
     for points, targets, g in _split(stack.chunk, x, y, residuals):
         cache = stack.record(points)
         torch.sub(cache.outputs, targets, out=g)
@@ -69,7 +69,7 @@ def fused(stack: DenseStack, x: Tensor, y: Tensor, keep: int = KEEP) -> Moved:
         del cache  # or it would stay while the next chunk is made
     for (points, moved), cache in zip(_split(stack.chunk, x, change), chunks, strict=True):
         moved.copy_(stack.tangent(cache or stack.record(points), total))
-    return Moved(change, residuals)
+    return ScoreRefresh(change, residuals)
 
 
 def _split(chunk: int, *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -78,7 +78,7 @@ def _split(chunk: int, *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 
 @torch.enable_grad()
-def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> Moved:
+def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> ScoreRefresh:
     """Compute ``theta g`` for any network by automatic differentiation: forward, ``J^T g``, then ``J v``.
 
     Args:
@@ -94,7 +94,7 @@ def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> Moved:
         parts = torch.autograd.grad(values, list(trained.values()), residuals[-1], materialize_grads=True)
         total = [a.add_(b) for a, b in zip(total, parts, strict=True)]
     change = [_push(net, trained, points, total) for points in x.split(chunk)]
-    return Moved(torch.cat(change), torch.cat(residuals))
+    return ScoreRefresh(torch.cat(change), torch.cat(residuals))
 
 
 def _push(net: nn.Module, trained: dict[str, Tensor], points: Tensor, direction: list[Tensor]) -> Tensor:
@@ -130,7 +130,7 @@ def leverage(stack: DenseStack, x: Tensor) -> Float[Tensor, " n"]:
     return torch.cat([_chunk_leverage(stack, stack.record(points)) for points in x.split(stack.chunk)])
 
 
-def _chunk_leverage(stack: DenseStack, cache: Pass) -> Tensor:
+def _chunk_leverage(stack: DenseStack, cache: ForwardCache) -> Tensor:
     outputs = cache.outputs.shape[1]
     sizes = [a.square().sum(1).add_(1) for a in cache.inputs][::-1]
     total = torch.zeros_like(sizes[0])
@@ -143,7 +143,7 @@ def _chunk_leverage(stack: DenseStack, cache: Pass) -> Tensor:
 
 
 @torch.no_grad()
-def last_layer(stack: DenseStack, x: Tensor, y: Tensor) -> Moved:
+def last_layer(stack: DenseStack, x: Tensor, y: Tensor) -> ScoreRefresh:
     """Compute ``theta g`` with the kernel of the last layer alone, ``theta = A A^T + 1``.
 
     One forward pass and two thin products: what is left of the score when backward passes are saved.
@@ -162,4 +162,4 @@ def last_layer(stack: DenseStack, x: Tensor, y: Tensor) -> Moved:
         weight += residuals[-1].T @ features[-1]
         bias += residuals[-1].sum(0)
     change = torch.cat([torch.addmm(bias, a, weight.T) for a in features])
-    return Moved(change, torch.cat(residuals))
+    return ScoreRefresh(change, torch.cat(residuals))

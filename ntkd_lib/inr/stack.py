@@ -22,7 +22,7 @@ Layer = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class Pass:
+class ForwardCache:
     """What a forward pass has kept.
 
     Attributes:
@@ -113,7 +113,7 @@ class DenseStack:
         return nn.functional.linear(a, self.layers[-1].weight, self.layers[-1].bias)
 
     @torch.no_grad()
-    def record(self, x: Points) -> Pass:
+    def record(self, x: Points) -> ForwardCache:
         """Apply the network to all points at once and keep what backward and tangent need.
 
         Args:
@@ -125,12 +125,12 @@ class DenseStack:
             value, slope = value_and_slope(activation, z)
             inputs.append(value)
             slopes.append(slope)
-        return Pass(
+        return ForwardCache(
             inputs, slopes, nn.functional.linear(inputs[-1], self.layers[-1].weight, self.layers[-1].bias)
         )
 
     @torch.no_grad()
-    def backward(self, cache: Pass, g: Outputs) -> list[Layer]:
+    def backward(self, cache: ForwardCache, g: Outputs) -> list[Layer]:
         r"""Pull a vector back to the parameters, ``J^T g``.
 
         Args:
@@ -141,7 +141,7 @@ class DenseStack:
         """
         return [(delta.T @ a, delta.sum(0)) for a, delta in self.deltas(cache, g)][::-1]
 
-    def deltas(self, cache: Pass, g: Outputs) -> Iterator[tuple[Tensor, Tensor]]:
+    def deltas(self, cache: ForwardCache, g: Outputs) -> Iterator[tuple[Tensor, Tensor]]:
         """Carry a vector backwards through the layers, the last layer first.
 
         Args:
@@ -157,7 +157,7 @@ class DenseStack:
                 delta = (delta @ self.layers[i].weight).mul_(cache.slopes[i - 1])
 
     @torch.no_grad()
-    def tangent(self, cache: Pass, direction: Sequence[Layer]) -> Outputs:
+    def tangent(self, cache: ForwardCache, direction: Sequence[Layer]) -> Outputs:
         """Push a change of the parameters forward to the values, ``J v``.
 
         Args:

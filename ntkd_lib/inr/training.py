@@ -19,7 +19,7 @@ from ntkd_lib.ranges import check_number
 REFRESH = 5  # forward-equivalents of a fused refresh: 1 forward, 2 backward, 2 tangent
 
 
-class Diverged(ArithmeticError):
+class DivergedError(ArithmeticError):
     """Training came to a loss that is no number; the network holds the last good weights."""
 
 
@@ -57,7 +57,7 @@ def psnr(residuals: Tensor, peak: float = 1.0) -> float:
     return 10 * log10(peak**2 / max(error, 1e-12 * peak**2))
 
 
-class View:
+class TrainingContext:
     """What a sampler sees of the training loop; answers are kept for the step and charged once."""
 
     def __init__(self, network: Network, signal: Signal, clock: Clock) -> None:
@@ -89,7 +89,7 @@ class View:
             raise ValueError(f"unknown score {name!r}; allowed: {', '.join(SCORES)}")
         return SCORES[name](self)
 
-    def moved(self) -> scores.Moved:
+    def moved(self) -> scores.ScoreRefresh:
         """Give ``theta g``; the residuals come with it."""
         refresh = self.network.moved(self.signal.coordinates, self.signal.values)
         self.cached = refresh.residuals
@@ -97,26 +97,26 @@ class View:
         return refresh
 
 
-def _stack(view: View) -> StackNetwork:
+def _stack(view: TrainingContext) -> StackNetwork:
     network = view.network
     if not (isinstance(network, StackNetwork) and network.agrees(view.signal.coordinates)):
         raise TypeError(f"this score needs a stack of dense layers, got {type(network.net).__name__}")
     return network
 
 
-def _leverage(view: View) -> Tensor:
+def _leverage(view: TrainingContext) -> Tensor:
     view.clock.forwards += 1 + view.signal.values.shape[1]
     return scores.leverage(_stack(view), view.signal.coordinates)
 
 
-def _last_layer(view: View) -> Tensor:
+def _last_layer(view: TrainingContext) -> Tensor:
     refresh = scores.last_layer(_stack(view), view.signal.coordinates, view.signal.values)
     view.cached = refresh.residuals
     view.clock.forwards += 1
     return refresh.norms
 
 
-SCORES: dict[str, Callable[[View], Tensor]] = {
+SCORES: dict[str, Callable[[TrainingContext], Tensor]] = {
     "tangent": lambda view: view.moved().norms,
     "alignment": lambda view: view.moved().alignment,
     "leverage": _leverage,
@@ -126,7 +126,7 @@ SCORES: dict[str, Callable[[View], Tensor]] = {
 
 
 @dataclass
-class Fit:
+class TrainingRun:
     """One training, step by step.
 
     Attributes:
@@ -151,7 +151,7 @@ class Fit:
         check_number("lr", self.lr, 0)
         check_number("every", self.every, 1, whole=True)
         self.clock = Clock(self.signal.values.device.type)
-        self.view = View(self.network, self.signal, self.clock)
+        self.view = TrainingContext(self.network, self.signal, self.clock)
         self.optimiser = torch.optim.Adam(self.network.net.parameters(), lr=self.lr, fused=True)
         self.step = 0
         self._good = self._weights()
@@ -160,7 +160,7 @@ class Fit:
         """Train for some steps; an evaluation falls on every multiple of ``every``.
 
         Raises:
-            Diverged: A loss that is no number; the last good weights are back.
+            DivergedError: A loss that is no number; the last good weights are back.
         """
         for _ in range(steps):
             with self.clock.running():
@@ -173,7 +173,7 @@ class Fit:
                 residuals = self._train(indices)
             if not isfinite(residuals.sum().item()):
                 self._restore()
-                raise Diverged(
+                raise DivergedError(
                     f"the loss of step {self.step} is no number; weights of step {self._good_step} kept"
                 )
             self.step += 1
@@ -211,7 +211,7 @@ class Fit:
             p.copy_(good)
 
 
-def race(fits: Sequence[Fit], steps: int, block: int = 25) -> None:
+def race(fits: Sequence[TrainingRun], steps: int, block: int = 25) -> None:
     """Train several in turn, a block of steps each, so that a busy machine slows all of them alike.
 
     Each is evaluated once more at its end.
@@ -223,7 +223,7 @@ def race(fits: Sequence[Fit], steps: int, block: int = 25) -> None:
         fit.evaluate()
 
 
-def race_for_time(fits: Sequence[Fit], leader: int, steps: int, block: int = 25) -> None:
+def race_for_time(fits: Sequence[TrainingRun], leader: int, steps: int, block: int = 25) -> None:
     """Train several in turn, each for as many seconds as the leader takes for its steps.
 
     Args:

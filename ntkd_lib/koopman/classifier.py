@@ -21,7 +21,7 @@ with extra("koopman"):
 
 from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions
 from ntkd_lib.koopman.least_squares import normal_equations
-from ntkd_lib.koopman.lifted import MEMORY, Lifted
+from ntkd_lib.koopman.lifted import MEMORY, LiftedInputs
 from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.newton import TOLERANCE, minimise
 from ntkd_lib.koopman.principal import fit_principal
@@ -124,7 +124,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         if self.dictionary_.count * len(X) * 8 <= EXACT:
             scores = scores.double()
         one_hot = torch.eye(len(self.classes_), dtype=scores.dtype)[torch.from_numpy(codes)].T.contiguous()
-        self._solve(Lifted(self.dictionary_, scores, memory=MEMORY), one_hot, teacher)
+        self._solve(LiftedInputs(self.dictionary_, scores, memory=MEMORY), one_hot, teacher)
         return self
 
     def decision_function(self, X: Table) -> np.ndarray:
@@ -157,11 +157,11 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     def _logits(self, inputs: Table) -> np.ndarray:
         check_is_fitted(self)
         inputs = validate_data(self, inputs, dtype=np.float64, reset=False)
-        lifted = Lifted(self.dictionary_, torch.from_numpy(self.input_map_.scores(inputs)))
+        lifted = LiftedInputs(self.dictionary_, torch.from_numpy(self.input_map_.scores(inputs)))
         weights = torch.from_numpy(self.coef_)
         return torch.cat([(weights @ block).T for block in lifted]).numpy()
 
-    def _solve(self, lifted: Lifted, one_hot: Tensor, teacher: Tensor | None) -> None:
+    def _solve(self, lifted: LiftedInputs, one_hot: Tensor, teacher: Tensor | None) -> None:
         if self.loss == "least_squares":
             targets = one_hot if teacher is None else teacher
             equations = normal_equations(lifted, targets.double().T.numpy())
@@ -181,7 +181,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
                 stacklevel=3,
             )
 
-    def _penalty(self, lifted: Lifted) -> Tensor | None:
+    def _penalty(self, lifted: LiftedInputs) -> Tensor | None:
         if self.dictionary != "orthogonal":
             return None
         gram = normal_equations(lifted, np.zeros((len(lifted), 0))).gram

@@ -16,8 +16,8 @@ with extra("koopman"):
 
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.least_squares import NormalEquations, normal_equations
-from ntkd_lib.koopman.lifted import MEMORY, Lifted
-from ntkd_lib.koopman.principal import Principal, fit_principal
+from ntkd_lib.koopman.lifted import MEMORY, LiftedInputs
+from ntkd_lib.koopman.principal import PrincipalMap, fit_principal
 from ntkd_lib.koopman.settings import COUNT, RIDGE, Setting, Table
 
 
@@ -115,8 +115,8 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Apply the teacher's own last layer to the predicted activations."""
         return self.predict(X).reshape(len(X), -1) @ weight.T + bias
 
-    def _lifted(self, inputs: np.ndarray) -> Lifted:
-        return Lifted(self.dictionary_, torch.from_numpy(self.input_map_.scores(inputs)), memory=MEMORY)
+    def _lifted(self, inputs: np.ndarray) -> LiftedInputs:
+        return LiftedInputs(self.dictionary_, torch.from_numpy(self.input_map_.scores(inputs)), memory=MEMORY)
 
     def _targets(self, hidden: np.ndarray) -> np.ndarray:
         scores = self.hidden_map_.scores(hidden)
@@ -127,7 +127,7 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
 def read_out(
     equations: NormalEquations,
-    hidden: Principal,
+    hidden: PrincipalMap,
     ridge: float,
     last_layer: tuple[Float[np.ndarray, "c w"], Float[np.ndarray, " c"]],
 ) -> Float[np.ndarray, "c m"]:

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkd_lib.koopman.lifted import Lifted
+from ntkd_lib.koopman.lifted import LiftedInputs
 
 
-def function_scale(lifted: Lifted) -> Float[Tensor, " m"]:
+def function_scale(lifted: LiftedInputs) -> Float[Tensor, " m"]:
     """Give the root mean square of each function."""
     total = torch.stack([block.double().square().sum(1) for block in lifted]).sum(0)
     return (total / len(lifted)).sqrt().clamp(min=1e-12)

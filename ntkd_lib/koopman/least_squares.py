@@ -10,7 +10,7 @@ import scipy.linalg
 from jaxtyping import Float, Int
 from scipy.linalg.blas import dsyrk
 
-from ntkd_lib.koopman.lifted import Lifted
+from ntkd_lib.koopman.lifted import LiftedInputs
 
 DROPPED = 1e-13  # eigenvalues below this share of the largest are rounding, in float64 sums
 
@@ -69,7 +69,7 @@ class NormalEquations:
         return float(np.sqrt(values[-1] / max(values[0], np.finfo(float).eps * values[-1])))
 
 
-def normal_equations(lifted: Lifted, targets: Float[np.ndarray, "n k"]) -> NormalEquations:
+def normal_equations(lifted: LiftedInputs, targets: Float[np.ndarray, "n k"]) -> NormalEquations:
     """Sum second moments over all inputs, block by block."""
     exact, m = lifted.double(), lifted.dictionary.count
     gram = np.zeros((m, m), order="F")

@@ -13,7 +13,7 @@ BLOCK = 512  # images; a block of 861 float32 functions stays in the cache betwe
 MEMORY = 512 * 2**20  # bytes
 
 
-class Lifted:
+class LiftedInputs:
     """The lifted design matrix of some inputs, one block of columns after another.
 
     60,000 inputs and 12,341 functions are 3 GB in float32; such a matrix is never held. A smaller one is kept
@@ -57,10 +57,10 @@ class Lifted:
             yield block
         self._held = made  # only after a whole pass: whoever stops early has not seen all blocks
 
-    def subset(self, rows: Int[Tensor, " k"]) -> Lifted:
+    def subset(self, rows: Int[Tensor, " k"]) -> LiftedInputs:
         """Give the same of some of the inputs."""
-        return Lifted(self.dictionary, self.scores[rows], memory=self.memory)
+        return LiftedInputs(self.dictionary, self.scores[rows], memory=self.memory)
 
-    def double(self) -> Lifted:
+    def double(self) -> LiftedInputs:
         """Give the same in float64, made anew in each pass."""
-        return Lifted(self.dictionary, self.scores.double(), memory=0)
+        return LiftedInputs(self.dictionary, self.scores.double(), memory=0)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.linalg.blas import get_blas_funcs
 from torch import Tensor
 
-from ntkd_lib.koopman.lifted import BLOCK, Lifted
+from ntkd_lib.koopman.lifted import BLOCK, LiftedInputs
 
 # a Gram matrix is formed from the inputs that carry most of the curvature: few functions can afford more
 ROWS, ENTRIES = 4096, 7_000_000
@@ -54,7 +54,7 @@ class Preconditioner:
 
 
 def class_blocks(
-    lifted: Lifted, weights: Float[Tensor, "c n"], ridge: Float[Tensor, "m m"], *, by_class: bool
+    lifted: LiftedInputs, weights: Float[Tensor, "c n"], ridge: Float[Tensor, "m m"], *, by_class: bool
 ) -> Preconditioner:
     """Factorise the diagonal blocks of the second derivative.
 
@@ -73,7 +73,7 @@ def class_blocks(
     return Preconditioner(torch.stack(factors))
 
 
-def price(lifted: Lifted) -> float:
+def price(lifted: LiftedInputs) -> float:
     """Give the cost of blocks for all classes, in products with the curvature.
 
     A block of r inputs takes about ``r m^2 + m^3`` operations, a product ``4 n m`` a class, and those of a
@@ -87,7 +87,7 @@ def _rows(m: int, n: int) -> int:
     return min(max(ROWS, ENTRIES // m), n)
 
 
-def _gram(lifted: Lifted, weights: Float[Tensor, " n"]) -> Float[np.ndarray, "m m"]:
+def _gram(lifted: LiftedInputs, weights: Float[Tensor, " n"]) -> Float[np.ndarray, "m m"]:
     """Estimate the mean of ``w psi psi'`` from the heaviest inputs, scaled up to the weight of all."""
     m = lifted.dictionary.count
     heaviest = weights.topk(_rows(m, len(weights)))

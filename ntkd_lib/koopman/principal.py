@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 
 @dataclass(frozen=True)
-class Principal:
+class PrincipalMap:
     r"""An affine map onto the leading principal components.
 
     $$p = U^\top (x - \mu) / s$$
@@ -48,7 +48,7 @@ class Principal:
         return self.mean + self.scale * scores @ self.directions.T
 
 
-def fit_principal(inputs: Float[np.ndarray, "n p"], components: int, *, scaled: bool = True) -> Principal:
+def fit_principal(inputs: Float[np.ndarray, "n p"], components: int, *, scaled: bool = True) -> PrincipalMap:
     """Find the leading principal components from the covariance matrix.
 
     Signs are fixed, as those of eigenvectors are free: the largest entry of each direction is positive.
@@ -64,4 +64,4 @@ def fit_principal(inputs: Float[np.ndarray, "n p"], components: int, *, scaled: 
     values, vectors = values[::-1][:components].clip(min=0), vectors[:, ::-1][:, :components]
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(0)[None], 0)
     spread = float(np.sqrt(values[0])) if scaled and values[0] > 0 else 1.0
-    return Principal(mean, vectors * np.where(largest < 0, -1.0, 1.0), spread, values)
+    return PrincipalMap(mean, vectors * np.where(largest < 0, -1.0, 1.0), spread, values)

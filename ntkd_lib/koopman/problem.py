@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkd_lib.koopman.lifted import BLOCK, Lifted
+from ntkd_lib.koopman.lifted import BLOCK, LiftedInputs
 from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.preconditioner import Preconditioner, class_blocks
 
@@ -45,7 +45,7 @@ class Problem:
 
     def __init__(
         self,
-        lifted: Lifted,
+        lifted: LiftedInputs,
         loss: DistillationLoss,
         labels: Float[Tensor, "c n"],
         soft: Float[Tensor, "c n"],

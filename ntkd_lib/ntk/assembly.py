@@ -8,42 +8,42 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from ntkd_lib.ntk.kinds import Kind, data_axes, join, mirrored
-from ntkd_lib.ntk.tiles import Kept, Tiles
+from ntkd_lib.ntk.tiles import TileData, Tiles
 
 # Blocks a side into which a symmetric kernel is cut, so that nearly half of its products are saved.
 SYMMETRIC_BLOCKS = 8
 SMALLEST_BLOCK = 16
-Seen = Callable[[int | None, slice, Kept], None]
+Observer = Callable[[int | None, slice, TileData], None]
 
 
-def unseen(side: int | None, part: slice, data: Kept) -> None:
-    """Note nothing."""
+def ignore(side: int | None, part: slice, data: TileData) -> None:
+    """Observe nothing."""
 
 
 def symmetric_kernel(
-    tiles: Tiles, kind: Kind, x: Shaped[Tensor, "n ..."], tile: int | None, seen: Seen = unseen
+    tiles: Tiles, kind: Kind, x: Shaped[Tensor, "n ..."], tile: int | None, observe: Observer = ignore
 ) -> Tensor:
     """Compute the kernel of a batch with itself: blocks above the diagonal, and their mirror images.
 
     Args:
         tile: Samples at a time, or None.
-        seen: Called with the side, the part and what the method keeps of it, for each part.
+        observe: Called with the side, the part and what the method keeps of it, for each part.
 
     Returns:
         Exactly symmetric kernel.
     """
     size = tile or max(SMALLEST_BLOCK, -(-len(x) // SYMMETRIC_BLOCKS))
-    parts, take = _slices(len(x), size), _taker(tiles, x, tile, partial(seen, None))
-    sink = _sink(kind, len(x), len(x))
+    parts, take = _slices(len(x), size), _TileReader(tiles, x, tile, partial(observe, None))
+    collector = _block_collector(kind, len(x), len(x))
     for i, a in enumerate(parts):
         left = take(a)
         own = tiles.pair(left, left)
-        sink.put(a, a, (own + mirrored(own, kind)) / 2)
+        collector.put(a, a, (own + mirrored(own, kind)) / 2)
         for b in parts[i + 1 :]:
             block = tiles.pair(left, take(b))
-            sink.put(a, b, block)
-            sink.put(b, a, mirrored(block, kind))
-    return sink.kernel()
+            collector.put(a, b, block)
+            collector.put(b, a, mirrored(block, kind))
+    return collector.kernel()
 
 
 def rectangular_kernel(
@@ -52,39 +52,39 @@ def rectangular_kernel(
     x1: Shaped[Tensor, "n ..."],
     x2: Shaped[Tensor, "m ..."],
     tile: int | None,
-    seen: Seen = unseen,
+    observe: Observer = ignore,
 ) -> Tensor:
     """Compute the kernel between two batches.
 
     Args:
         tile: Samples at a time on each side, or None.
-        seen: Called with the side, the part and what the method keeps of it, for each part.
+        observe: Called with the side, the part and what the method keeps of it, for each part.
     """
-    take1, take2 = (_taker(tiles, x, tile, partial(seen, side)) for side, x in enumerate((x1, x2)))
-    sink = _sink(kind, len(x1), len(x2))
+    take1, take2 = (_TileReader(tiles, x, tile, partial(observe, side)) for side, x in enumerate((x1, x2)))
+    collector = _block_collector(kind, len(x1), len(x2))
     for a in _slices(len(x1), tile or len(x1)):
         left = take1(a)
         for b in _slices(len(x2), tile or len(x2)):
-            sink.put(a, b, tiles.pair(left, take2(b)))
-    return sink.kernel()
+            collector.put(a, b, tiles.pair(left, take2(b)))
+    return collector.kernel()
 
 
 def _slices(count: int, size: int) -> list[slice]:
     return [slice(i, min(i + size, count)) for i in range(0, count, size)]
 
 
-class _taker:
-    def __init__(self, tiles: Tiles, x: Tensor, tile: int | None, seen: Callable) -> None:
-        self.tiles, self.x, self.seen = tiles, x, seen
-        self.whole: Kept | None = tiles.keep(x) if tile is None else None
+class _TileReader:
+    def __init__(self, tiles: Tiles, x: Tensor, tile: int | None, observe: Callable) -> None:
+        self.tiles, self.x, self.observe = tiles, x, observe
+        self.whole: TileData | None = tiles.keep(x) if tile is None else None
 
-    def __call__(self, part: slice) -> Kept:
+    def __call__(self, part: slice) -> TileData:
         data = self.tiles.keep(self.x[part]) if self.whole is None else self.tiles.rows(self.whole, part)
-        self.seen(part, data)
+        self.observe(part, data)
         return data
 
 
-class _Written:
+class _KernelWriter:
     """Blocks written into one kernel that is allocated once."""
 
     def __init__(self, kind: Kind, n: int, m: int) -> None:
@@ -104,7 +104,7 @@ class _Written:
         return self.whole
 
 
-class _Joined:
+class _BlockJoiner:
     """Blocks joined at the end, so that gradients flow."""
 
     def __init__(self, kind: Kind) -> None:
@@ -118,5 +118,5 @@ class _Joined:
         return join(lines, self.kind)
 
 
-def _sink(kind: Kind, n: int, m: int) -> _Written | _Joined:
-    return _Joined(kind) if torch.is_grad_enabled() else _Written(kind, n, m)
+def _block_collector(kind: Kind, n: int, m: int) -> _KernelWriter | _BlockJoiner:
+    return _BlockJoiner(kind) if torch.is_grad_enabled() else _KernelWriter(kind, n, m)

@@ -22,7 +22,7 @@ from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_graph
 from ntkd_lib.ntk.blocked_identity import kernel_digest, model_digest, samples_digest
 from ntkd_lib.ntk.blocked_tasks import PIECE, Settings, compute_block
 from ntkd_lib.ntk.checks import check_model, check_request
-from ntkd_lib.ntk.choice import choose_method, choose_tile, survey
+from ntkd_lib.ntk.choice import choose_method, choose_tile, measure_network
 from ntkd_lib.ntk.empirical import FEW, find_fault, warn_slow
 from ntkd_lib.ntk.kinds import Kind, class_pairs
 
@@ -112,7 +112,7 @@ def _plan(
         method = choose_method(model, many, side, kind)
     fit = choose_tile(model, many, kind, method, memory, PIECE)
     if block == "auto":
-        sizes = survey(model, sample, kind)
+        sizes = measure_network(model, sample, kind)
         room = isqrt(memory // (3 * class_pairs(sizes.classes, kind) * sizes.width))
         side = min(side, max(fit, min(SMALLEST_BLOCK, room)))
     return side, Settings(kind, method, min(fit, side))

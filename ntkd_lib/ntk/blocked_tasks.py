@@ -21,7 +21,7 @@ from ntkd_lib.ntk.factors import Factor
 from ntkd_lib.ntk.functional import plain_operations
 from ntkd_lib.ntk.kinds import Kind, finish
 from ntkd_lib.ntk.layout import make_plan, two_samples
-from ntkd_lib.ntk.tiles import METHODS, Kept, Tiles
+from ntkd_lib.ntk.tiles import METHODS, TileData, Tiles
 
 # Samples that pass through the network at a time: a backward pass for every class holds far more than is
 # kept of a sample. With the colour student 8 take 3.0 ms a sample and 64 take 7.1, most of it to fetch fresh
@@ -49,7 +49,7 @@ class PassingTiles:
         """Keep the method, whose ways to select and to pair stay as they are."""
         self.tiles, self.rows, self.pair = tiles, tiles.rows, tiles.pair
 
-    def keep(self, inputs: Shaped[Tensor, "n ..."]) -> Kept:
+    def keep(self, inputs: Shaped[Tensor, "n ..."]) -> TileData:
         """Compute what the kernel needs of some samples, written into place piece by piece.
 
         Returns:
@@ -112,7 +112,7 @@ def _tensor(chunk: np.ndarray, model: nn.Module) -> Tensor:
     return torch.tensor(chunk, device=next(model.parameters()).device)
 
 
-def _room(part: Kept, count: int) -> Kept:
+def _room(part: TileData, count: int) -> TileData:
     if isinstance(part, Tensor):
         return part.new_empty((count, *part.shape[1:]))
     return {
@@ -121,7 +121,7 @@ def _room(part: Kept, count: int) -> Kept:
     }
 
 
-def _write(part: Kept, whole: Kept, start: int) -> None:
+def _write(part: TileData, whole: TileData, start: int) -> None:
     if isinstance(part, Tensor):
         whole[start : start + len(part)] = part
         return

@@ -10,10 +10,10 @@ from ntkd_lib.ntk.factors import STEP
 from ntkd_lib.ntk.kinds import Kind, class_pairs
 from ntkd_lib.ntk.layers.outer import DENSE, TRANSPOSED
 from ntkd_lib.ntk.layout import Plan, make_plan, two_samples
-from ntkd_lib.ntk.recording import Use
+from ntkd_lib.ntk.recording import LayerCall
 from ntkd_lib.ntk.structured import OUTER, group_uses
 from ntkd_lib.ntk.work import (
-    Shape,
+    LayerShape,
     cheapest,
     gradient_pair_work,
     gradient_work,
@@ -29,7 +29,7 @@ PENALTY = 2.0
 
 
 @dataclass(frozen=True)
-class Survey:
+class NetworkSizes:
     """Sizes of a network.
 
     Attributes:
@@ -42,7 +42,7 @@ class Survey:
     """
 
     classes: int
-    shapes: tuple[Shape, ...]
+    shapes: tuple[LayerShape, ...]
     others: int
     width: int
     passing: int = 0
@@ -61,7 +61,9 @@ class Survey:
         return self.others + self.tables + sum(s.groups * s.outputs * s.inputs for s in self.shapes)
 
 
-def survey(model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind, plan: Plan | None = None) -> Survey:
+def measure_network(
+    model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind, plan: Plan | None = None
+) -> NetworkSizes:
     """Take the sizes of a network from one sample's forward pass.
 
     Args:
@@ -78,7 +80,7 @@ def survey(model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind, plan: 
     tables = sum(max(0, g.parameter.numel() - sum(prod(u.shape) for u in g.uses)) for g in looked_up)
     others = total - tables - sum(g.parameter.numel() for g in outer)
     passing = sum(_passing(u, classes) for u in recording.uses if hasattr(u.layer, "per_sample_gradients"))
-    return Survey(classes, shapes, others, recording.logits.element_size(), passing, tables)
+    return NetworkSizes(classes, shapes, others, recording.logits.element_size(), passing, tables)
 
 
 def choose_method(
@@ -89,12 +91,12 @@ def choose_method(
     Args:
         plan: What was recorded of a sample before, or None.
     """
-    work = predicted_work(survey(model, x1[:1], kind, plan), len(x1), columns, kind)
+    work = predicted_work(measure_network(model, x1[:1], kind, plan), len(x1), columns, kind)
     penalties = {"structured": 1.0, "contraction": PENALTY, "products": PENALTY}
     return min(penalties, key=lambda method: penalties[method] * work[method])
 
 
-def predicted_work(sizes: Survey, rows: int, columns: int, kind: Kind) -> dict[str, float]:
+def predicted_work(sizes: NetworkSizes, rows: int, columns: int, kind: Kind) -> dict[str, float]:
     """Predict the floating-point operations of every method."""
     c, pairs, samples = sizes.classes, rows * columns, rows + columns
     signals = samples * (1 + c) * sizes.forward_work()
@@ -129,7 +131,7 @@ def choose_tile(
     Returns:
         Samples, at least 1.
     """
-    sizes = survey(model, x1[:1], kind, plan)
+    sizes = measure_network(model, x1[:1], kind, plan)
     stored, passing = _bytes_a_sample(sizes, kind, method)
     block = 3 * class_pairs(sizes.classes, kind) * sizes.width
     fixed = (STEP * sizes.width if method == "structured" else 0) + passing * (piece or 0)
@@ -138,7 +140,7 @@ def choose_tile(
     return max(1, min(len(x1), (isqrt(each * each + 4 * block * room) - each) // (2 * block)))
 
 
-def _bytes_a_sample(sizes: Survey, kind: Kind, method: str) -> tuple[int, int]:
+def _bytes_a_sample(sizes: NetworkSizes, kind: Kind, method: str) -> tuple[int, int]:
     c, width = sizes.classes, sizes.width
     signals = sum((c * s.outputs + s.inputs) * s.groups * s.positions for s in sizes.shapes)
     signals += sizes.passing
@@ -151,21 +153,21 @@ def _bytes_a_sample(sizes: Survey, kind: Kind, method: str) -> tuple[int, int]:
     return 0, width * c * 4 * signals
 
 
-def _passing(use: Use, classes: int) -> int:
+def _passing(use: LayerCall, classes: int) -> int:
     return getattr(use.layer, "passing_values", 0) + use.inputs.numel() + classes * prod(use.shape)
 
 
-def _kept(s: Shape, kind: Kind) -> int:
+def _kept(s: LayerShape, kind: Kind) -> int:
     if cheapest(s, kind) == "gradients":
         return s.classes * s.groups * s.outputs * s.inputs
     return s.positions * (s.inputs + s.classes * s.outputs)
 
 
-def _sample_work(s: Shape, kind: Kind) -> int:
+def _sample_work(s: LayerShape, kind: Kind) -> int:
     return gradient_work(s) if cheapest(s, kind) == "gradients" else 0
 
 
-def _pair_work(s: Shape, kind: Kind) -> int:
+def _pair_work(s: LayerShape, kind: Kind) -> int:
     counts = {
         "gradients": gradient_pair_work,
         "one position": one_position_pair_work,
@@ -174,19 +176,19 @@ def _pair_work(s: Shape, kind: Kind) -> int:
     return counts[cheapest(s, kind)](s, kind)
 
 
-def _shape(uses: tuple[Use, ...], classes: int) -> Shape:
+def _shape(uses: tuple[LayerCall, ...], classes: int) -> LayerShape:
     layer, use = uses[0].layer, uses[0]
     if type(layer) in DENSE:
-        return Shape(
+        return LayerShape(
             classes, 1, layer.out_features, layer.in_features, sum(_dense_positions(u) for u in uses)
         )
     if type(layer) in TRANSPOSED:
         positions = sum(len(u.inputs) * prod(u.inputs.shape[2:]) for u in uses)
         inner, outer = layer.in_channels // layer.groups, layer.weight[0].numel()
-        return Shape(classes, layer.groups, outer, inner, positions)
+        return LayerShape(classes, layer.groups, outer, inner, positions)
     positions = sum(u.shape[0] * prod(u.shape[2:]) for u in uses)
-    return Shape(classes, layer.groups, use.shape[1] // layer.groups, layer.weight[0].numel(), positions)
+    return LayerShape(classes, layer.groups, use.shape[1] // layer.groups, layer.weight[0].numel(), positions)
 
 
-def _dense_positions(use: Use) -> int:
+def _dense_positions(use: LayerCall) -> int:
     return prod(use.shape[:-1])

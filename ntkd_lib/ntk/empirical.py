@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.assembly import rectangular_kernel, symmetric_kernel, unseen
+from ntkd_lib.ntk.assembly import ignore, rectangular_kernel, symmetric_kernel
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import MEMORY, choose_method, choose_tile
 from ntkd_lib.ntk.functional import TransformError
@@ -187,11 +187,11 @@ def _compute(
     if tile == "auto":
         tile = choose_tile(model, x1, kind, method, memory, plan=plan)
     tiles = METHODS[method](model, kind, plan)
-    seen = trial.seen(tiles) if trial else unseen
+    observe = trial.observer(tiles) if trial else ignore
     if x2 is None:
-        kernel = finish(symmetric_kernel(tiles, kind, x1, tile, seen), kind)
+        kernel = finish(symmetric_kernel(tiles, kind, x1, tile, observe), kind)
     else:
-        kernel = finish(rectangular_kernel(tiles, kind, x1, x2, tile, seen), kind)
+        kernel = finish(rectangular_kernel(tiles, kind, x1, x2, tile, observe), kind)
     if trial:
         trial.check(tiles, kernel, plan)
     return kernel

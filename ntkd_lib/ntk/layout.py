@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ntkd_lib.ntk.functional import drawing_nowhere
 from ntkd_lib.ntk.layers.outer import CONVOLUTIONS, DENSE, TRANSPOSED
 from ntkd_lib.ntk.layers.rows import EMBEDDINGS, NORMS, PRELU
-from ntkd_lib.ntk.recording import Recording, Use, record
+from ntkd_lib.ntk.recording import LayerCall, Recording, record
 
 LISTED = (*DENSE, *CONVOLUTIONS, *TRANSPOSED, *NORMS, *EMBEDDINGS, *PRELU)
 # Layers that do the same to each row of their last axis, so that samples may lie on any other one.
@@ -80,7 +80,7 @@ class Plan:
     layouts: tuple[Layout | None, ...]
     left_out: tuple[str, ...]
 
-    def arranged(self, recording: Recording, n: int) -> dict[Use, Layout]:
+    def arranged(self, recording: Recording, n: int) -> dict[LayerCall, Layout]:
         """Match the uses of another batch with those that the plan was made of.
 
         Args:
@@ -126,14 +126,14 @@ def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
     layouts: tuple[Layout | None, ...] = (None,) * len(names)
     if names == tuple(use.name for use in alone.uses):
         layouts = tuple(_layout(a, b) for a, b in zip(alone.uses, both.uses, strict=True))
-    left_out = both.unseen(model) | alone.unseen(model)
+    left_out = both.unrecorded(model) | alone.unrecorded(model)
     for use, layout in zip(both.uses, layouts, strict=True):
         left_out |= set() if layout else {id(p) for _, p in use.parameters()}
     named = tuple(name for name, p in model.named_parameters() if id(p) in left_out)
     return Plan(alone, names, layouts, named)
 
 
-def _layout(alone: Use, both: Use) -> Layout | None:
+def _layout(alone: LayerCall, both: LayerCall) -> Layout | None:
     """Find the axis on which two samples take twice the room of one, and the order of their rows."""
     one, two = alone.inputs.shape, both.inputs.shape
     axes = [k for k, (a, b) in enumerate(zip(one, two, strict=False)) if a != b]

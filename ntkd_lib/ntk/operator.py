@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import vjp, vmap
 
 from ntkd_lib.ntk.checks import check_model, check_request
-from ntkd_lib.ntk.choice import MEMORY, survey
+from ntkd_lib.ntk.choice import MEMORY, measure_network
 from ntkd_lib.ntk.contraction import looped_jacobian
 from ntkd_lib.ntk.empirical import start_probe, warn_slow
 from ntkd_lib.ntk.functional import Parameters, TransformError, call_with, located, split_parameters, tangent
@@ -178,6 +178,6 @@ class NTKOperator(LinearOperator):
 
 
 def _fitting(model: nn.Module, x: Tensor) -> int:
-    sizes = survey(model, x[:1], "pseudo")
+    sizes = measure_network(model, x[:1], "pseudo")
     values = sum(s.outputs * s.groups * s.positions for s in sizes.shapes)
     return max(1, MEMORY // (COPIES * DIRECTIONS * sizes.width * max(1, values)))

@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.assembly import Seen
+from ntkd_lib.ntk.assembly import Observer
 from ntkd_lib.ntk.contraction import flat_gradient, looped_jacobian, single_logits
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layout import Plan, are_close
 from ntkd_lib.ntk.outlines import Outline, outlined_gradient
-from ntkd_lib.ntk.tiles import Kept, Tiles
+from ntkd_lib.ntk.tiles import TileData, Tiles
 
 # Error of an entry over the norms of its two gradients that rounding explains; other types: 32 roundings.
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
@@ -55,19 +55,19 @@ class Probe:
         other = x1 if x2 is None else x2
         self.i, self.j = draw_place(len(x1), None if x2 is None else len(x2), self.generator)
         self.samples = torch.cat([x1[self.i : self.i + 1], other[self.j : self.j + 1]])
-        self.rows: list[Kept | None] = [None, None]
+        self.rows: list[TileData | None] = [None, None]
         others = x1 if len(x1) > 1 else other
         k = (self.i + 1) % len(x1) if len(x1) > 1 else self.j
         self.pair = self.samples if self.own else torch.cat([self.samples[:1], others[k : k + 1]])
 
-    def seen(self, tiles: Tiles) -> Seen:
+    def observer(self, tiles: Tiles) -> Observer:
         """Copy what a method keeps of the two samples, when their tiles come by.
 
         Returns:
             Function of the side, the part and what the method keeps of it.
         """
 
-        def note(side: int | None, part: slice, data: Kept) -> None:
+        def note(side: int | None, part: slice, data: TileData) -> None:
             for s, k in enumerate((self.i, self.j)):
                 if side in (None, s) and part.start <= k < part.stop:
                     self.rows[s] = tiles.rows(data, [k - part.start])

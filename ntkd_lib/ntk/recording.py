@@ -10,7 +10,7 @@ from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 from ntkd_lib.ntk.functional import RAISED, first_line, plain_operations, unmoved
 
-Known = Callable[[nn.Module], bool]
+LayerTest = Callable[[nn.Module], bool]
 
 
 class OutputError(ValueError):
@@ -18,7 +18,7 @@ class OutputError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Use:
+class LayerCall:
     """One use of a layer in a forward pass.
 
     Attributes:
@@ -53,9 +53,9 @@ class Recording:
     """
 
     logits: Tensor = field(default_factory=lambda: torch.empty(0))
-    uses: list[Use] = field(default_factory=list)
+    uses: list[LayerCall] = field(default_factory=list)
 
-    def unseen(self, model: nn.Module) -> set[int]:
+    def unrecorded(self, model: nn.Module) -> set[int]:
         """Find the parameters that reach the logits by other ways than the recorded uses.
 
         The autograd graph is walked from the logits, from the output of each use straight to its input: what
@@ -73,7 +73,7 @@ class Recording:
         return trainable & leaves
 
 
-def record(model: nn.Module, inputs: Tensor, is_recorded: Known) -> Recording:
+def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> Recording:
     """Run a network forwards and record the uses of its layers.
 
     Args:
@@ -113,7 +113,7 @@ def record(model: nn.Module, inputs: Tensor, is_recorded: Known) -> Recording:
 
 
 @contextmanager
-def _hooks(model: nn.Module, is_recorded: Known, recording: Recording) -> Iterator[None]:
+def _hooks(model: nn.Module, is_recorded: LayerTest, recording: Recording) -> Iterator[None]:
     layers = [(n, layer) for n, layer in model.named_modules() if is_recorded(layer) and _trains(layer)]
 
     def hook(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
@@ -121,7 +121,9 @@ def _hooks(model: nn.Module, is_recorded: Known, recording: Recording) -> Iterat
             inputs = args[0] if args else next(iter(named.values()))
             if output.requires_grad:
                 shape, edge = tuple(output.shape), get_gradient_edge(output)
-                recording.uses.append(Use(name, layer, inputs, shape, edge, inputs.grad_fn, inputs._version))
+                recording.uses.append(
+                    LayerCall(name, layer, inputs, shape, edge, inputs.grad_fn, inputs._version)
+                )
 
         return layer.register_forward_hook(note, prepend=True, with_kwargs=True)
 

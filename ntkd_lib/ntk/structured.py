@@ -23,7 +23,7 @@ from ntkd_lib.ntk.layers.outer import (
     CONVOLUTIONS,
     DENSE,
     TRANSPOSED,
-    Outer,
+    OuterProducts,
     bias_gradients,
     joined,
     parts_of,
@@ -39,8 +39,8 @@ from ntkd_lib.ntk.layers.rows import (
     table_gradients,
 )
 from ntkd_lib.ntk.layout import Plan, check_finite, is_known, make_plan, two_samples
-from ntkd_lib.ntk.recording import Recording, Use, record
-from ntkd_lib.ntk.work import Shape, cheapest, gradient_pair_work, position_pair_work
+from ntkd_lib.ntk.recording import LayerCall, Recording, record
+from ntkd_lib.ntk.work import LayerShape, cheapest, gradient_pair_work, position_pair_work
 
 TABLE = 4  # times the looked-up rows that a table of embeddings may have where its gradients are formed
 OUTER = (*DENSE, *CONVOLUTIONS, *TRANSPOSED)
@@ -60,12 +60,12 @@ class Group:
 
     attribute: str
     parameter: nn.Parameter
-    uses: tuple[Use, ...]
+    uses: tuple[LayerCall, ...]
     bias: bool = False
 
 
 @dataclass(frozen=True)
-class Fed:
+class ParameterTrace:
     """A parameter and all from which its per-sample gradients follow.
 
     Attributes:
@@ -75,14 +75,14 @@ class Fed:
     """
 
     group: Group
-    uses: tuple[tuple[Use, Tensor, Tensor, int], ...]
-    own: dict[Use, dict[str, Tensor]]
+    uses: tuple[tuple[LayerCall, Tensor, Tensor, int], ...]
+    own: dict[LayerCall, dict[str, Tensor]]
 
     def name(self) -> str:
         """Name the parameter after the layer that uses it first."""
         return f"{self.uses[0][0].name}.{self.group.attribute}"
 
-    def outer(self) -> Outer | None:
+    def outer(self) -> OuterProducts | None:
         """Give the gradients as a sum of outer products.
 
         Returns:
@@ -117,7 +117,7 @@ class Fed:
         """
         return sum(self._of_use(*use).unflatten(0, (-1, use[3])).sum(1) for use in self.uses).flatten(2)
 
-    def _of_use(self, use: Use, inputs: Tensor, signal: Tensor, _: int) -> Float[Tensor, "r c ..."]:
+    def _of_use(self, use: LayerCall, inputs: Tensor, signal: Tensor, _: int) -> Float[Tensor, "r c ..."]:
         if not hasattr(use.layer, "per_sample_gradients"):
             return _gradients(use.layer, self.group.attribute, inputs, signal)
         if use not in self.own:
@@ -125,8 +125,8 @@ class Fed:
         return self.own[use][self.group.attribute]
 
 
-def _of_samples(parts: Outer, rows: int) -> Outer:
-    return Outer(_together(parts.inputs, rows), _together(parts.signals, rows))
+def _of_samples(parts: OuterProducts, rows: int) -> OuterProducts:
+    return OuterProducts(_together(parts.inputs, rows), _together(parts.signals, rows))
 
 
 def _together(values: Shaped[Tensor, "r ... d"], rows: int) -> Shaped[Tensor, "n ... e"]:
@@ -151,18 +151,18 @@ def structured_factors(
     Raises:
         ValueError: A network whose samples mix, or that changes a layer's input in place.
     """
-    fed, unseen = feed(model, inputs, kind, plan)
-    factors = {each.name(): _factor(each, kind) for each in fed}
-    if unseen:
-        features = whole_jacobian(model, inputs, unseen)
+    traces, left_out = trace_parameters(model, inputs, kind, plan)
+    factors = {trace.name(): _factor(trace, kind) for trace in traces}
+    if left_out:
+        features = whole_jacobian(model, inputs, left_out)
         whole = Gradients(features.sum(1, keepdim=True) if kind == "pseudo" else features)
-        factors[", ".join(unseen)] = whole
+        factors[", ".join(left_out)] = whole
     return factors
 
 
-def feed(
+def trace_parameters(
     model: nn.Module, inputs: Tensor, kind: Kind, plan: Plan | None = None
-) -> tuple[list[Fed], list[str]]:
+) -> tuple[list[ParameterTrace], list[str]]:
     """Run a network forwards and backwards once, and sort what came to every layer by parameter.
 
     Args:
@@ -186,14 +186,14 @@ def feed(
     layouts = plan.arranged(recording, len(inputs))
     groups = group_uses(recording, {id(p) for name, p in model.named_parameters() if name in plan.left_out})
     signals = _signals(recording, groups, kind)
-    own: dict[Use, dict[str, Tensor]] = {}
-    fed = []
+    own: dict[LayerCall, dict[str, Tensor]] = {}
+    traces = []
     for group in groups:
         uses = [use for use in group.uses if use in signals]
         parts = ((u, layouts[u], signals[u]) for u in uses)
         arranged = ((u, v.arrange(_inputs(u)), v.arrange(b, 1), v.rows) for u, v, b in parts)
-        fed.append(Fed(group, tuple(arranged), own))
-    return [each for each in fed if each.uses], list(plan.left_out)
+        traces.append(ParameterTrace(group, tuple(arranged), own))
+    return [trace for trace in traces if trace.uses], list(plan.left_out)
 
 
 def structured_kernel(left: dict[str, Factor], right: dict[str, Factor], kind: Kind) -> Float[Tensor, "..."]:
@@ -221,7 +221,7 @@ def group_uses(recording: Recording, left_out: set[int]) -> list[Group]:
     Returns:
         One group a parameter, or a weight with its bias.
     """
-    members: dict[int, list[tuple[str, nn.Parameter, Use]]] = defaultdict(list)
+    members: dict[int, list[tuple[str, nn.Parameter, LayerCall]]] = defaultdict(list)
     for use in recording.uses:
         for attribute, parameter in use.parameters():
             if id(parameter) not in left_out:
@@ -236,7 +236,7 @@ def group_uses(recording: Recording, left_out: set[int]) -> list[Group]:
     return [group for group in groups if id(group.parameter) not in folded]
 
 
-def _shared_bias(attribute: str, uses: tuple[Use, ...], members: dict) -> nn.Parameter | None:
+def _shared_bias(attribute: str, uses: tuple[LayerCall, ...], members: dict) -> nn.Parameter | None:
     if attribute != "weight" or any(type(use.layer) not in (*DENSE, *CONVOLUTIONS) for use in uses):
         return None
     biases = {id(use.layer.bias): use.layer.bias for use in uses}
@@ -246,7 +246,9 @@ def _shared_bias(attribute: str, uses: tuple[Use, ...], members: dict) -> nn.Par
     return bias
 
 
-def _signals(recording: Recording, groups: list[Group], kind: Kind) -> dict[Use, Float[Tensor, "c ..."]]:
+def _signals(
+    recording: Recording, groups: list[Group], kind: Kind
+) -> dict[LayerCall, Float[Tensor, "c ..."]]:
     if not groups:
         return {}
     uses = list(dict.fromkeys(use for group in groups for use in group.uses))
@@ -261,7 +263,7 @@ def _signals(recording: Recording, groups: list[Group], kind: Kind) -> dict[Use,
     return signals if create_graph else {use: row.detach() for use, row in signals.items()}
 
 
-def _backward(logits: Tensor, uses: list[Use], create_graph: bool) -> tuple[Tensor | None, ...]:
+def _backward(logits: Tensor, uses: list[LayerCall], create_graph: bool) -> tuple[Tensor | None, ...]:
     return torch.autograd.grad(
         logits,
         [use.edge for use in uses],
@@ -273,7 +275,7 @@ def _backward(logits: Tensor, uses: list[Use], create_graph: bool) -> tuple[Tens
     )
 
 
-def _backward_one_by_one(logits: Tensor, uses: list[Use], create_graph: bool) -> list[Tensor | None]:
+def _backward_one_by_one(logits: Tensor, uses: list[LayerCall], create_graph: bool) -> list[Tensor | None]:
     edges = [use.edge for use in uses]
     rows = [
         torch.autograd.grad(
@@ -284,23 +286,23 @@ def _backward_one_by_one(logits: Tensor, uses: list[Use], create_graph: bool) ->
     return [None if row[0] is None else torch.stack(row) for row in zip(*rows, strict=True)]
 
 
-def _factor(fed: Fed, kind: Kind) -> Factor:
-    parts = fed.outer()
+def _factor(trace: ParameterTrace, kind: Kind) -> Factor:
+    parts = trace.outer()
     if parts is not None:
-        return _outer_factor(parts, fed.group.bias, kind)
-    lookup = fed.lookup()
+        return _outer_factor(parts, trace.group.bias, kind)
+    lookup = trace.lookup()
     if lookup is not None:
-        return _embedding_factor(fed.uses[0][0].layer, *lookup, kind)
-    return Gradients(fed.gradients())
+        return _embedding_factor(trace.uses[0][0].layer, *lookup, kind)
+    return Gradients(trace.gradients())
 
 
-def _inputs(use: Use) -> Tensor:
+def _inputs(use: LayerCall) -> Tensor:
     return use.inputs if torch.is_grad_enabled() else use.inputs.detach()
 
 
-def _outer_factor(parts: Outer, bias: bool, kind: Kind) -> Factor:
+def _outer_factor(parts: OuterProducts, bias: bool, kind: Kind) -> Factor:
     _, c, g, o, d = parts.signals.shape
-    way = cheapest(Shape(c, g, o, parts.inputs.shape[2], d), kind)
+    way = cheapest(LayerShape(c, g, o, parts.inputs.shape[2], d), kind)
     if way == "one position":
         return OnePosition(parts.inputs.flatten(1), parts.signals.flatten(2).contiguous(), bias)
     if way == "positions":
@@ -313,8 +315,8 @@ def _embedding_factor(layer: nn.Embedding, places: Tensor, b: Tensor, kind: Kind
     """Form the gradients of a table only if it has few rows, the rows that are looked up otherwise."""
     _, c, o, d = b.shape
     if layer.num_embeddings <= TABLE * d and gradient_pair_work(
-        Shape(c, 1, o, layer.num_embeddings, d), kind
-    ) < position_pair_work(Shape(c, 1, o, 1, d), kind):
+        LayerShape(c, 1, o, layer.num_embeddings, d), kind
+    ) < position_pair_work(LayerShape(c, 1, o, 1, d), kind):
         return Gradients(table_gradients(layer, places, b).flatten(2))
     return Positions(places, b.permute(0, 3, 1, 2).contiguous(), bias=False)
 

@@ -12,7 +12,7 @@ from ntkd_lib.ntk.layout import Plan
 from ntkd_lib.ntk.products import products_kernel
 from ntkd_lib.ntk.structured import structured_factors, structured_kernel
 
-Kept = dict[str, Factor] | Tensor
+TileData = dict[str, Factor] | Tensor
 Rows = slice | list[int]
 
 
@@ -20,13 +20,13 @@ Rows = slice | list[int]
 class Tiles(Protocol):
     """A method of computing a kernel, tile by tile."""
 
-    def keep(self, inputs: Tensor) -> Kept:
+    def keep(self, inputs: Tensor) -> TileData:
         """Compute what the kernel needs of some samples."""
 
-    def rows(self, data: Kept, part: Rows) -> Kept:
+    def rows(self, data: TileData, part: Rows) -> TileData:
         """Select samples of a tile."""
 
-    def pair(self, left: Kept, right: Kept, kind: Kind | None = None) -> Tensor:
+    def pair(self, left: TileData, right: TileData, kind: Kind | None = None) -> Tensor:
         """Compute the kernel between two tiles, of another kind where one is named."""
 
 

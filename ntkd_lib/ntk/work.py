@@ -14,7 +14,7 @@ PARTNERS = 64
 
 
 @dataclass(frozen=True)
-class Shape:
+class LayerShape:
     """Sizes of one weight's use.
 
     Attributes:
@@ -29,7 +29,7 @@ class Shape:
     positions: int
 
 
-def cheapest(shape: Shape, kind: Kind) -> Way:
+def cheapest(shape: LayerShape, kind: Kind) -> Way:
     """Choose the cheapest way for one weight.
 
     Returns:
@@ -43,23 +43,23 @@ def cheapest(shape: Shape, kind: Kind) -> Way:
     return "positions" if POSITION_PENALTY * position_pair_work(shape, kind) < first else "gradients"
 
 
-def gradient_work(shape: Shape) -> int:
+def gradient_work(shape: LayerShape) -> int:
     """Count the floating-point operations that form one sample's gradients."""
     return 2 * shape.classes * shape.groups * shape.outputs * shape.inputs * shape.positions
 
 
-def gradient_pair_work(shape: Shape, kind: Kind) -> int:
+def gradient_pair_work(shape: LayerShape, kind: Kind) -> int:
     """Count the operations of inner products of gradients."""
     return 2 * class_pairs(shape.classes, kind) * shape.groups * shape.outputs * shape.inputs
 
 
-def position_pair_work(shape: Shape, kind: Kind) -> int:
+def position_pair_work(shape: LayerShape, kind: Kind) -> int:
     """Count the operations of the Gram matrices of positions."""
     c, o, k, d = shape.classes, shape.outputs, shape.inputs, shape.positions
     work = 2 * d * d * (k + c * o)
     return work + 2 * class_pairs(c, kind) * d * o if kind == "full" else work
 
 
-def one_position_pair_work(shape: Shape, kind: Kind) -> int:
+def one_position_pair_work(shape: LayerShape, kind: Kind) -> int:
     """Count the operations of a dense layer's two Gram matrices."""
     return 2 * (shape.inputs + class_pairs(shape.classes, kind) * shape.outputs)

@@ -62,18 +62,18 @@ class CoarseDevice(Device):
         white = psfs.sum(dim=(-2, -1))
         draws = [self._draws(error, f"frames/{name}") for error in self.errors]
         for part in scenes:
-            seen = seen_coarsely(part, psfs, self.pixels)
+            seen = image_and_bin(part, psfs, self.pixels)
             for error, frame in zip(self.errors, draws, strict=True):
                 seen = error.on_captures(seen, white, self._draws(error, "device"), frame)
             yield seen
 
 
-def seen_coarsely(
+def image_and_bin(
     scenes: Float[Tensor, "n c h w"], psfs: Float[Tensor, "m c t t"], pixels: int
 ) -> Float[Tensor, "n m c u v"]:
     """Form images behind point spread functions and average them over sensor pixels, in one convolution.
 
-    Equal to `seen_through`, averaged over squares: ``bin(scene * PSF) = scene * bin(PSF)`` at a stride.
+    Equal to `image_through`, averaged over squares: ``bin(scene * PSF) = scene * bin(PSF)`` at a stride.
 
     Args:
         scenes: Intensities, dark around them.

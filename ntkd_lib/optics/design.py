@@ -18,7 +18,7 @@ Masks = Float[Tensor, "m n n"]
 
 
 @dataclass(frozen=True)
-class Fit:
+class DesignOptions:
     """How widths are fitted: projected Adam with a cosine schedule, from random widths.
 
     Attributes:
@@ -46,7 +46,7 @@ class Fit:
         check_word("compared", self.compared, ("pixels", "cells"))
 
 
-def design_widths(targets: Float[Tensor, "m c s s"], geometry: Geometry, fit: Fit) -> Masks:
+def design_widths(targets: Float[Tensor, "m c s s"], geometry: Geometry, fit: DesignOptions) -> Masks:
     """Fit the widths of one metasurface for each target, all colours at once.
 
     Minimises ``sum_c 1 - cos(PSF_c, target_c)`` over the sensor plane of the metasurface's size, dark around
@@ -75,14 +75,14 @@ def design_widths(targets: Float[Tensor, "m c s s"], geometry: Geometry, fit: Fi
     return torch.cat([_fitted(start, target, geometry, fit) for start, target in parts])
 
 
-def _starts(masks: int, geometry: Geometry, fit: Fit) -> Masks:
+def _starts(masks: int, geometry: Geometry, fit: DesignOptions) -> Masks:
     """Draw a start for each mask from a generator of its own, so that no mask depends on the others."""
     shape = (geometry.cells, geometry.cells)
     generators = [torch.Generator().manual_seed(1_000_003 * fit.seed + i) for i in range(masks)]
     return WIDEST * torch.stack([torch.rand(shape, generator=generator) for generator in generators])
 
 
-def _fitted(start: Masks, target: Float[Tensor, "m c s s"], geometry: Geometry, fit: Fit) -> Masks:
+def _fitted(start: Masks, target: Float[Tensor, "m c s s"], geometry: Geometry, fit: DesignOptions) -> Masks:
     widths = start.clone().requires_grad_()
     optimiser = torch.optim.Adam([widths], lr=fit.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, fit.steps))
@@ -98,7 +98,9 @@ def _fitted(start: Masks, target: Float[Tensor, "m c s s"], geometry: Geometry, 
     return buildable(widths.detach()) * lit[:, None, None]
 
 
-def _plane(target: Float[Tensor, "m c s s"], geometry: Geometry, fit: Fit) -> Float[Tensor, "m c t t"]:
+def _plane(
+    target: Float[Tensor, "m c s s"], geometry: Geometry, fit: DesignOptions
+) -> Float[Tensor, "m c t t"]:
     """Surround targets by dark filter pixels, or cells, up to the size of the plane that is compared."""
     margin = (whole_pixels(geometry) - geometry.taps) // 2
     plane = functional.pad(target, (margin,) * 4)
@@ -117,7 +119,7 @@ def whole_pixels(geometry: Geometry) -> int:
     return count - (count - geometry.taps) % 2
 
 
-def _loss(widths: Masks, plane: Float[Tensor, "m c t t"], geometry: Geometry, fit: Fit) -> Tensor:
+def _loss(widths: Masks, plane: Float[Tensor, "m c t t"], geometry: Geometry, fit: DesignOptions) -> Tensor:
     window = whole_pixels(geometry) * geometry.pixel
     light = sensor_intensity(pillar_phase(widths, geometry.wavelengths), geometry, window, padding=0)
     pixels = fit.compared == "pixels"

@@ -14,7 +14,7 @@ from ntkd_lib.optics.errors import Captures, Draws, Error, Masks
 from ntkd_lib.optics.geometry import Geometry
 from ntkd_lib.optics.pillars import pillar_phase
 from ntkd_lib.optics.propagation import sensor_intensity
-from ntkd_lib.optics.psf import binned, seen_through
+from ntkd_lib.optics.psf import binned, image_through
 from ntkd_lib.optics.sensor_errors import SENSOR_ERRORS
 from ntkd_lib.optics.surface_errors import SURFACE_ERRORS
 
@@ -78,7 +78,7 @@ class Device:
         white = psfs.sum(dim=(-2, -1))
         draws = [self._draws(error, f"frames/{name}") for error in self.errors]
         for part in scenes.split(chunk):
-            seen = seen_through(part, psfs)
+            seen = image_through(part, psfs)
             for error, frame in zip(self.errors, draws, strict=True):
                 seen = error.on_captures(seen, white, self._draws(error, "device"), frame)
             yield seen

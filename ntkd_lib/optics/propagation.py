@@ -125,10 +125,10 @@ def propagate(
     window = cells if window is None else window
     if points < cells + window:
         raise ValueError(f"points: got {points}, allowed: at least {cells} + {window} = {cells + window}")
-    return _Carry.apply(field, transfer, (cells - window) // 2, window)
+    return _BandLimitedConvolution.apply(field, transfer, (cells - window) // 2, window)
 
 
-class _Carry(torch.autograd.Function):
+class _BandLimitedConvolution(torch.autograd.Function):
     """A convolution, ``F^-1[H F[field]]`` read at some cells; its adjoint has the conjugate of H."""
 
     @staticmethod
@@ -145,7 +145,12 @@ class _Carry(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         """Carry gradients back: what was read at a cell is laid down there."""
-        return _Carry.apply(gradient, ctx.transfer.conj(), -ctx.start, ctx.cells), None, None, None
+        return (
+            _BandLimitedConvolution.apply(gradient, ctx.transfer.conj(), -ctx.start, ctx.cells),
+            None,
+            None,
+            None,
+        )
 
 
 def _carry(

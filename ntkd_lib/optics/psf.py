@@ -54,7 +54,7 @@ def target_psfs(
     return torch.cat([positive, negative]).flip(-2, -1), torch.cat([gains, -gains])
 
 
-def seen_through(
+def image_through(
     scenes: Float[Tensor, "n c h w"], psfs: Float[Tensor, "m c t t"]
 ) -> Float[Tensor, "n m c h w"]:
     """Form the images of scenes behind point spread functions: incoherent light adds up intensities.

@@ -9,7 +9,7 @@ from ntkd_lib.optics.front_end import split_signed
 from ntkd_lib.optics.strength import EXTENT
 
 
-def shaken_filters(filters: Float[Tensor, "k c s s"], strength: float) -> Float[Tensor, "k c s s"]:
+def perturb_filters(filters: Float[Tensor, "k c s s"], strength: float) -> Float[Tensor, "k c s s"]:
     """Draw filters as a faulty device would apply them: pairs that are shifted apart, dimmed and stained.
 
     Each part of a pair is shifted by normal numbers of ``strength`` times the misalignment of `EXTENT` and

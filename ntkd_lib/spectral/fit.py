@@ -9,7 +9,7 @@ from jaxtyping import Float
 from ntkd_lib.spectral.basis import Basis
 from ntkd_lib.spectral.certificates import parseval_tail
 from ntkd_lib.spectral.low_rank import LowRankBasis
-from ntkd_lib.spectral.shrinkage import Rest, choose_ridge, shrinkage
+from ntkd_lib.spectral.shrinkage import ResidualModes, choose_ridge, shrinkage
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _fit(
     rest = _outside(outputs - mean, coefficients) if missing else np.zeros(outputs.shape[1])
     ridges = None if ridge is None else [ridge]
     choice = choose_ridge(
-        basis.values, coefficients, ridges, Rest(missing, float(rest.sum())), basis.rounding
+        basis.values, coefficients, ridges, ResidualModes(missing, float(rest.sum())), basis.rounding
     )
     shares = shrinkage(basis.values, choice.ridge)
     if modes is not None:

@@ -57,7 +57,7 @@ def ridge_grid(
     return np.geomspace(min(max(_SPAN[0] * top, least), high), high, count)
 
 
-class Rest(NamedTuple):
+class ResidualModes(NamedTuple):
     """What lies outside the modes of a low-rank kernel, which shrinks it to nothing.
 
     Attributes:
@@ -73,7 +73,7 @@ def gcv_scores(
     values: Float[np.ndarray, " k"],
     coefficients: Float[np.ndarray, "k c"],
     ridges: Float[np.ndarray, " l"],
-    rest: Rest = Rest(),  # noqa: B008 - a tuple cannot change
+    rest: ResidualModes = ResidualModes(),  # noqa: B008 - a tuple cannot change
 ) -> Float[np.ndarray, " l"]:
     """Score ridges by generalised cross-validation with the degrees of freedom of a centred Gram matrix.
 
@@ -96,7 +96,7 @@ def choose_ridge(
     values: Float[np.ndarray, " k"],
     coefficients: Float[np.ndarray, "k c"],
     ridges: Sequence[float] | None = None,
-    rest: Rest = Rest(),  # noqa: B008 - a tuple cannot change
+    rest: ResidualModes = ResidualModes(),  # noqa: B008 - a tuple cannot change
     least: float = 0.0,
 ) -> GcvChoice:
     """Choose the ridge of the lowest GCV score.

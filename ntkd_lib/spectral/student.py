@@ -24,7 +24,7 @@ from ntkd_lib.spectral.modes import mode_table
 from ntkd_lib.spectral.teacher import teacher_logits, teacher_values
 
 
-class _Spectral(BaseEstimator):
+class _SpectralEstimator(BaseEstimator):
     """What regressor and classifier share: parameters, and the fit of outputs."""
 
     fit_: SpectralFit
@@ -82,7 +82,7 @@ class _Spectral(BaseEstimator):
         return self.fit_.predict(validate_data(self, x, dtype=np.float64, reset=False))
 
 
-class SpectralStudent(RegressorMixin, _Spectral):
+class SpectralStudent(RegressorMixin, _SpectralEstimator):
     """A formula in place of a network: kernel ridge regression on the teacher's outputs.
 
     ``f(x) = k(x, X) (K + alpha I)^-1 t`` on the centred Gram matrix ``K`` of the training inputs, with
@@ -137,7 +137,7 @@ class SpectralStudent(RegressorMixin, _Spectral):
         return mode_table(basis.values, self.fit_.coefficients[:, 0], labels, self.fit_.shares)
 
 
-class SpectralStudentClassifier(ClassifierMixin, _Spectral):
+class SpectralStudentClassifier(ClassifierMixin, _SpectralEstimator):
     """The same for classes: one output a class, fitted together with one ridge.
 
     With a teacher its ``decision_function``, or the logarithm of its ``predict_proba``, is imitated, less

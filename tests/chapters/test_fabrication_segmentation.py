@@ -25,7 +25,7 @@ from ntkd_lib.chapters.fabrication_segmentation.protocol import Protocol
 from ntkd_lib.chapters.ntkd_segmentation.parameters import SegmentationParameters
 from ntkd_lib.chapters.ntkd_segmentation.settings import chosen_form
 from ntkd_lib.data.masks import load_masks
-from ntkd_lib.data.registry import Located, forget, locate
+from ntkd_lib.data.registry import DataLocation, forget, locate
 from ntkd_lib.distill import read_out_training
 from ntkd_lib.distill.dense import DenseTeacher
 from ntkd_lib.distill.dense_labels import build
@@ -53,7 +53,7 @@ STUDENTS = {
     "landmarks": 4,
 }
 EVERY = dict.fromkeys(WAYS, 1e-3)
-CARS = Located("carvana", "real", "NTKD_DATA", None, "0" * 64, "")
+CARS = DataLocation("carvana", "real", "NTKD_DATA", None, "0" * 64, "")
 SCORES = {"ideal": 92.0, "designed": 91.0, NONE: 61.0, "e2e_ft": 81.0, "kd_ft": 82.0, "ntkd_ft": 84.0}
 
 

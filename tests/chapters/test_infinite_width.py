@@ -11,7 +11,7 @@ from ntkd_lib.chapters.ntkd_controls import many_images
 from ntkd_lib.chapters.ntkd_controls.recorded import ALL_IMAGES, TRAINED, recorded_limit
 from ntkd_lib.chapters.ntkd_controls.regression import choose, hits
 from ntkd_lib.data.load import train_validation_split
-from ntkd_lib.data.registry import Located, forget, locate
+from ntkd_lib.data.registry import DataLocation, forget, locate
 from ntkd_lib.lab import protocols
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
@@ -19,7 +19,7 @@ from ntkd_lib.ntk import blocked_store
 from ntkd_lib.ntk.infinite.convolutional import convolutional_kernels
 from ntkd_lib.show.ntkd_controls import limit_table
 
-LOCATED = Located("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
+LOCATED = DataLocation("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
 SMALL = {"images": 200, "fitted": 128, "validated": 52, "block": 64, "rank": 20, "compiled": False, "seed": 0}
 HALVED = (8, 16, 32, 64, 128)
 

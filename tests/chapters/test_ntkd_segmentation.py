@@ -28,7 +28,7 @@ from ntkd_lib.chapters.ntkd_segmentation.metrics import metrics
 from ntkd_lib.chapters.ntkd_segmentation.parameters import SegmentationParameters
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.cars import draw_cars
-from ntkd_lib.data.mask_arrays import Decoded
+from ntkd_lib.data.mask_arrays import MaskArrays
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.data.registry import forget, locate
 from ntkd_lib.lab.claims import load_claims
@@ -346,5 +346,5 @@ def test_records_hold_no_photograph(run):
 
 def test_drawings_of_the_page_are_the_stand_in():
     drawn = draw_cars(3, 1).parts["test"]
-    assert isinstance(drawn, Decoded)
+    assert isinstance(drawn, MaskArrays)
     assert CellMaker(tiny(), "0" * 64, real=False).images == len(load_masks("drawn-cars", "train").images)

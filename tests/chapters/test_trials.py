@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ntkd_lib.chapters import trials
-from ntkd_lib.data.registry import Located
+from ntkd_lib.data.registry import DataLocation
 from ntkd_lib.lab.search import draw, place
 
 LOG, LINEAR = (1e-4, 1e-1, "log"), (0.0, 2.0, "linear")
@@ -48,7 +48,7 @@ def test_a_space_with_more_names_than_the_sequence_has_dimensions_is_refused():
 
 
 def test_a_search_needs_real_data_and_a_checkout_that_its_record_can_name(monkeypatch):
-    located = Located("mnist", "standin", "procedural", None, "0" * 64, "")
+    located = DataLocation("mnist", "standin", "procedural", None, "0" * 64, "")
     monkeypatch.setattr(trials, "locate", lambda name: located)
     with pytest.raises(click.ClickException, match="needs the real data set mnist, found a stand-in"):
         trials.open_search("mnist")

@@ -20,20 +20,20 @@ from ntkd_lib.inr.samplers.egra import Egra
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory
 from ntkd_lib.inr.samplers.error_mix import ErrorMix
 from ntkd_lib.inr.samplers.evos import Evos
-from ntkd_lib.inr.samplers.expansive import Expansive
+from ntkd_lib.inr.samplers.expansive import ExpansiveSupervision
 from ntkd_lib.inr.samplers.nint import Nint
 from ntkd_lib.inr.samplers.soft_mining import SoftMining
-from ntkd_lib.inr.samplers.uniform import Uniform
+from ntkd_lib.inr.samplers.uniform import UniformDraw
 from ntkd_lib.inr.signals import Signal
-from ntkd_lib.inr.training import Fit as Training
+from ntkd_lib.inr.training import TrainingRun as Training
 from ntkd_lib.koopman.classifier import KoopmanClassifier
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.edmd import EDMDSurrogate
-from ntkd_lib.koopman.lifted import Lifted
+from ntkd_lib.koopman.lifted import LiftedInputs
 from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.problem import Problem
 from ntkd_lib.optics.alignment_errors import Defocus
-from ntkd_lib.optics.design import Fit, design_widths
+from ntkd_lib.optics.design import DesignOptions, design_widths
 from ntkd_lib.optics.front_end import SignedFrontEnd
 from ntkd_lib.optics.geometry import Geometry
 from ntkd_lib.optics.strength import drawn_errors
@@ -70,11 +70,11 @@ def spectral(**settings):
 
 def training(**settings):
     network = wrap(build("mlp", 2, 1, 4, 1))
-    return lambda: Training(network, SIGNAL, Uniform(SIGNAL, 8, 0), **settings)
+    return lambda: Training(network, SIGNAL, UniformDraw(SIGNAL, 8, 0), **settings)
 
 
 def problem(labels, soft):
-    lifted = Lifted(Monomials(1, 1), torch.zeros(3, 1))
+    lifted = LiftedInputs(Monomials(1, 1), torch.zeros(3, 1))
     return lambda: Problem(lifted, DistillationLoss(0.5, 2.0), labels, soft, 1e-3)
 
 
@@ -94,7 +94,7 @@ REFUSED = {
     "a defocus of NaN": (lambda: Defocus(math.nan), "Defocus.relative: got nan, allowed: -0.5 to 0.5"),
     "a strength in percent": (lambda: drawn_errors(20, 0), "strength: got 20, allowed: 0 to 1"),
     "targets of NaN": (
-        lambda: design_widths(dark(), SMALL, Fit(steps=1)),
+        lambda: design_widths(dark(), SMALL, DesignOptions(steps=1)),
         "targets: got shape .* all finite",
     ),
     "images of another size": (
@@ -106,7 +106,7 @@ REFUSED = {
         r"images: got shape \(2, 3, 8, 8\)",
     ),
     # settings that do nothing or mean something else
-    "a rate of NaN": (lambda: Fit(rate=math.nan), "rate: got nan um"),
+    "a rate of NaN": (lambda: DesignOptions(rate=math.nan), "rate: got nan um"),
     "no Newton step": (koopman(max_iter=0), "'max_iter' parameter of KoopmanClassifier .* Got 0"),
     "any gradient": (koopman(tolerance=math.inf), "'tolerance' parameter .* Got inf"),
     "half a degree": (koopman(degree=1.5), "'degree' parameter .* Got 1.5"),
@@ -134,9 +134,9 @@ REFUSED = {
     "a power of NaN": (sampler(ErrorMemory, power=math.nan), "power: got nan, allowed: 0 to 100"),
     "more than all by error": (sampler(ErrorMix, xi=2), "xi: got 2, allowed: 0 to 1"),
     "no steps": (sampler(Evos, steps=0), "steps: got 0, allowed: 1 or more, whole"),
-    "fewer edges than places": (sampler(Expansive, reach=-1), "reach: got -1, allowed: 1 or more"),
+    "fewer edges than places": (sampler(ExpansiveSupervision, reach=-1), "reach: got -1, allowed: 1 or more"),
     "a truth value of a batch": (
-        lambda: Uniform(SIGNAL, True, 0),
+        lambda: UniformDraw(SIGNAL, True, 0),
         "batch = True is not allowed; allowed: 1 to 64",
     ),
     "a rate below none": (training(lr=-1e-3), "lr: got -0.001, allowed: 0 or more"),
@@ -162,11 +162,11 @@ WRONG_TYPES = {
     "Geometry(cells=1600.5)": "cells: got 1600.5, allowed: 1 or more, whole",
     "Geometry(pitch='0.5')": "pitch: got '0.5' um, allowed: 0.05 to 5 um",
     "Defocus('0.1')": "Defocus.relative: got '0.1', allowed: -0.5 to 0.5",
-    "Fit(compared='cell')": "compared: got 'cell', allowed: pixels, cells",
-    "Fit(steps=2.5)": "steps: got 2.5, allowed: 0 or more, whole",
+    "DesignOptions(compared='cell')": "compared: got 'cell', allowed: pixels, cells",
+    "DesignOptions(steps=2.5)": "steps: got 2.5, allowed: 0 or more, whole",
     "Nint(signal, 8, 0, staircase='no')": "staircase: got 'no', allowed: True, False",
     "IntTeaching(signal, 8, 0, longest=0.5)": "longest: got 0.5, allowed: 1 or more, whole",
-    "Uniform(signal, 2.5, 0)": "batch = 2.5 is not allowed; allowed: 1 to 64, the points there are",
+    "UniformDraw(signal, 2.5, 0)": "batch = 2.5 is not allowed; allowed: 1 to 64, the points there are",
     "sensor_intensity(torch.zeros(1, 8, 12), SCALED)": "phase: got shape (1, 8, 12), 0 values not finite; "
     "allowed: finite, ending in (3, 200, 200), the geometry's colours and cells",
     "from_pixels([1.5])": "pixels: got shape (1,), needs (h, w), (h, w, c) or (c, h, w) with 1 to 4 channels",
@@ -176,10 +176,10 @@ import json, sys
 import torch
 from ntkd_lib.inr.samplers.int_teaching import IntTeaching
 from ntkd_lib.inr.samplers.nint import Nint
-from ntkd_lib.inr.samplers.uniform import Uniform
+from ntkd_lib.inr.samplers.uniform import UniformDraw
 from ntkd_lib.inr.signals import Signal, from_pixels
 from ntkd_lib.optics.alignment_errors import Defocus
-from ntkd_lib.optics.design import Fit
+from ntkd_lib.optics.design import DesignOptions
 from ntkd_lib.optics.geometry import SCALED, Geometry
 from ntkd_lib.optics.propagation import sensor_intensity
 

@@ -19,7 +19,7 @@ from ntkd_lib.inr.samplers.int_teaching import IntTeaching
 from ntkd_lib.inr.samplers.nint import Nint
 from ntkd_lib.inr.samplers.soft_mining import SoftMining
 from ntkd_lib.inr.signals import Signal
-from ntkd_lib.inr.training import SCORES, View
+from ntkd_lib.inr.training import SCORES, TrainingContext
 from tests.inr.nets import image, net
 
 NAMES = [name for name in METHODS if name != "full"]
@@ -32,7 +32,7 @@ def make(name, signal, batch, seed=0):
 
 
 def view(signal):
-    return View(wrap(net(width=8, hidden=1).float(), chunk=64), signal, Clock())
+    return TrainingContext(wrap(net(width=8, hidden=1).float(), chunk=64), signal, Clock())
 
 
 def choices(name, signal, batch, steps=3, seed=0):
@@ -73,7 +73,7 @@ def test_same_seed_same_indices(name):
 def test_sound_and_volumes_can_be_sampled(name, shape):
     signal = Signal(torch.linspace(-1, 1, 64)[:, None], shape)
     network = wrap(net(inputs=len(shape), outputs=1).float())
-    sampler, state = make(name, signal, 13), View(network, signal, Clock())
+    sampler, state = make(name, signal, 13), TrainingContext(network, signal, Clock())
     for step in range(2):
         assert len(sampler.indices(step, state).unique()) == 13
         state.forget()
@@ -196,7 +196,7 @@ def test_walkers_climb_and_their_weights_undo_it():
 
 
 def view_of_one(signal):
-    return View(wrap(net(outputs=1).float()), signal, Clock())
+    return TrainingContext(wrap(net(outputs=1).float()), signal, Clock())
 
 
 def test_laplacian_of_a_plane_is_zero_inside():

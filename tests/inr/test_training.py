@@ -8,17 +8,17 @@ import torch
 from ntkd_lib.inr.clock import Clock
 from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.samplers.base import Sampler
-from ntkd_lib.inr.samplers.full import Full
+from ntkd_lib.inr.samplers.full import FullBatch
 from ntkd_lib.inr.samplers.nint import Nint
-from ntkd_lib.inr.samplers.uniform import Uniform
+from ntkd_lib.inr.samplers.uniform import UniformDraw
 from ntkd_lib.inr.signals import Signal
-from ntkd_lib.inr.training import Diverged, Fit, psnr, race, race_for_time
+from ntkd_lib.inr.training import DivergedError, TrainingRun, psnr, race, race_for_time
 from tests.inr.nets import image, net
 
 
-def fit(kind=Uniform, batch=30, every=5, lr=1e-3, **settings):
+def fit(kind=UniformDraw, batch=30, every=5, lr=1e-3, **settings):
     signal = image()
-    return Fit(wrap(net().float(), chunk=32), signal, kind(signal, batch, 0, **settings), lr, every)
+    return TrainingRun(wrap(net().float(), chunk=32), signal, kind(signal, batch, 0, **settings), lr, every)
 
 
 def test_psnr_of_known_errors():
@@ -28,7 +28,7 @@ def test_psnr_of_known_errors():
 
 
 def test_training_is_that_of_a_plain_loop():
-    made = fit(Full, 144)
+    made = fit(FullBatch, 144)
     model = net().float()
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     for _ in range(5):
@@ -48,7 +48,7 @@ def test_evaluations_fall_on_multiples_and_on_the_end():
 
 
 def test_forward_equivalents_are_counted():
-    uniform, nint, full = fit(), fit(Nint), fit(Full, 144)
+    uniform, nint, full = fit(), fit(Nint), fit(FullBatch, 144)
     race([uniform, nint, full], 15)
     assert uniform.clock.forwards == pytest.approx(15 * 3 * 30 / 144)
     assert full.clock.forwards == pytest.approx(15 * 3)
@@ -115,7 +115,7 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_weights():
     good, bad = fit(every=5), fit(Poisoned, every=5)
     good.advance(5)
     good.evaluate()
-    with pytest.raises(Diverged, match=r"^the loss of step 8 is no number; weights of step 5 kept$"):
+    with pytest.raises(DivergedError, match=r"^the loss of step 8 is no number; weights of step 5 kept$"):
         bad.advance(20)
     assert all(torch.isfinite(p).all() for p in bad.network.net.parameters())
     assert bad.curve[-1].step == 5
@@ -128,6 +128,6 @@ def test_a_signal_that_is_no_number_is_refused():
 
 def test_a_constant_signal_is_fitted():
     signal = Signal(torch.full((144, 3), 0.5), (12, 12))
-    made = Fit(wrap(net().float()), signal, Nint(signal, 30, 0), 1e-3, 10)
+    made = TrainingRun(wrap(net().float()), signal, Nint(signal, 30, 0), 1e-3, 10)
     race([made], 60)
     assert made.curve[-1].quality > made.curve[0].quality + 5

@@ -11,8 +11,8 @@ from ntkd_lib.inr import activations
 from ntkd_lib.inr.activations import Gauss
 from ntkd_lib.inr.network import AnyNetwork, StackNetwork, wrap
 from ntkd_lib.inr.networks import build
-from ntkd_lib.inr.samplers.uniform import Uniform
-from ntkd_lib.inr.training import Fit
+from ntkd_lib.inr.samplers.uniform import UniformDraw
+from ntkd_lib.inr.training import TrainingRun
 from ntkd_lib.nets.sine import Sine
 from tests.inr.nets import STACKS, image, net, points
 
@@ -210,7 +210,7 @@ def test_what_is_frozen_stays_and_what_is_not_moves():
     model[0].requires_grad_(False)
     before = copy.deepcopy(model.state_dict())
     signal = image()
-    Fit(wrap(model), signal, Uniform(signal, 40, 0), 1e-2).advance(3)
+    TrainingRun(wrap(model), signal, UniformDraw(signal, 40, 0), 1e-2).advance(3)
     moved = {name for name, p in model.state_dict().items() if not torch.equal(p, before[name])}
     assert moved == set(before) - {"0.weight", "0.bias"}
 

@@ -13,7 +13,7 @@ from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.edmd import EDMDSurrogate
 from ntkd_lib.koopman.export import exported, npz_logits, save_npz, to_onnx
 from ntkd_lib.koopman.hardware import function_scale, missing, noisy, quantise
-from ntkd_lib.koopman.lifted import Lifted
+from ntkd_lib.koopman.lifted import LiftedInputs
 
 DIGITS, LABELS = load_digits(return_X_y=True)
 TEACHER = 3 * np.eye(10)[LABELS] + np.random.default_rng(0).normal(size=(len(LABELS), 10))
@@ -143,6 +143,6 @@ def test_faults_leave_the_constant_alone() -> None:
 
 def test_scale_is_the_root_mean_square() -> None:
     scores = torch.randn(5000, 3, generator=torch.Generator().manual_seed(0))
-    lifted = Lifted(Monomials(3, 2), scores)
+    lifted = LiftedInputs(Monomials(3, 2), scores)
     expected = Monomials(3, 2).lift(scores.double()).square().mean(1).sqrt()
     torch.testing.assert_close(function_scale(lifted), expected, rtol=1e-5, atol=1e-6)

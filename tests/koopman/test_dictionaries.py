@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import PolynomialFeatures
 
 from ntkd_lib.koopman.dictionaries import Monomials, radial_functions
-from ntkd_lib.koopman.lifted import BLOCK, Lifted
+from ntkd_lib.koopman.lifted import BLOCK, LiftedInputs
 
 GRID = [(d, q) for d in (10, 15, 20, 30, 40) for q in (2, 3)]
 
@@ -50,7 +50,7 @@ def test_radial_functions_are_one_at_their_centres() -> None:
 def test_blocks_are_the_matrix_held_or_not(memory: int) -> None:
     scores = torch.randn(BLOCK + 7, 3)
     monomials = Monomials(3, 2)
-    lifted = Lifted(monomials, scores, memory=memory)
+    lifted = LiftedInputs(monomials, scores, memory=memory)
     assert lifted.streamed == (memory == 0)
     for _ in range(2):
         next(iter(lifted))  # who stops early must not leave half a matrix behind
@@ -60,5 +60,5 @@ def test_blocks_are_the_matrix_held_or_not(memory: int) -> None:
 def test_subset_lifts_the_chosen_inputs() -> None:
     scores = torch.randn(9, 2)
     rows = torch.tensor([1, 4, 8])
-    (block,) = Lifted(Monomials(2, 3), scores).subset(rows)
+    (block,) = LiftedInputs(Monomials(2, 3), scores).subset(rows)
     torch.testing.assert_close(block, Monomials(2, 3).lift(scores[rows]))

@@ -9,7 +9,7 @@ from sklearn.preprocessing import PolynomialFeatures
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.edmd import EDMDSurrogate, read_out
 from ntkd_lib.koopman.least_squares import normal_equations
-from ntkd_lib.koopman.lifted import Lifted
+from ntkd_lib.koopman.lifted import LiftedInputs
 from ntkd_lib.koopman.principal import fit_principal
 
 GENERATOR = np.random.default_rng(0)
@@ -54,7 +54,7 @@ def test_read_out_folds_edmd_and_the_last_layer() -> None:
     surrogate = EDMDSurrogate(n_components=4, hidden_components=5, ridge=1e-4).fit(X, H)
     hidden = fit_principal(H, 8, scaled=False)
     scores = torch.from_numpy(surrogate.input_map_.scores(X))
-    equations = normal_equations(Lifted(Monomials(4, 2), scores), hidden.scores(H)[:, :5])
+    equations = normal_equations(LiftedInputs(Monomials(4, 2), scores), hidden.scores(H)[:, :5])
     folded = read_out(equations, hidden, 1e-4, (WEIGHT, BIAS))
     np.testing.assert_allclose(
         (folded @ Monomials(4, 2).lift(scores).numpy()).T, surrogate.logits(X, WEIGHT, BIAS), atol=1e-9
@@ -70,7 +70,7 @@ def test_a_system_that_is_linear_in_the_lift_is_found_exactly() -> None:
 
 def test_fewer_components_are_part_of_more() -> None:
     scores = torch.from_numpy(fit_principal(X, 5).scores(X))
-    whole, part = (normal_equations(Lifted(Monomials(d, 3), scores[:, :d]), H) for d in (5, 3))
+    whole, part = (normal_equations(LiftedInputs(Monomials(d, 3), scores[:, :d]), H) for d in (5, 3))
     kept = np.flatnonzero(Monomials(5, 3).exponents()[:, 3:].sum(1) == 0)
     restricted = whole.restrict(kept)
     np.testing.assert_allclose(restricted.gram, part.gram, atol=1e-12)
@@ -79,7 +79,7 @@ def test_fewer_components_are_part_of_more() -> None:
 
 def test_least_norm_where_functions_repeat() -> None:
     doubled = np.hstack([X, X[:, :1]])
-    equations = normal_equations(Lifted(Monomials(7, 1), torch.from_numpy(doubled)), H)
+    equations = normal_equations(LiftedInputs(Monomials(7, 1), torch.from_numpy(doubled)), H)
     functions = np.hstack([np.ones((len(X), 1)), doubled])
     np.testing.assert_allclose(equations.solve().T, np.linalg.pinv(functions) @ H, atol=1e-9)
 

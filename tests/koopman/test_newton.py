@@ -9,7 +9,7 @@ from ntkd_lib.koopman import preconditioner
 from ntkd_lib.koopman.adam import train_adam
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.least_squares import normal_equations
-from ntkd_lib.koopman.lifted import Lifted
+from ntkd_lib.koopman.lifted import LiftedInputs
 from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.newton import _length, certify, duality_gap, minimise, newton_direction
 from ntkd_lib.koopman.problem import Problem
@@ -24,7 +24,7 @@ def problem(alpha: float = 0.5, ridge: float = 1e-3, seed: int = 0, n: int = N, 
     logits = 2 * torch.randn(C, n, dtype=torch.float64, generator=generator)
     loss = DistillationLoss(alpha, 3.0)
     one_hot = torch.eye(C, dtype=torch.float64)[labels].T.contiguous()
-    return Problem(Lifted(Monomials(D, 2), scores), loss, one_hot, loss.soften(logits), ridge, penalty)
+    return Problem(LiftedInputs(Monomials(D, 2), scores), loss, one_hot, loss.soften(logits), ridge, penalty)
 
 
 def weights_like(posed: Problem, seed: int = 1) -> torch.Tensor:
@@ -156,7 +156,7 @@ def test_a_small_part_is_a_start_and_no_more() -> None:
 
 def test_single_precision_reaches_the_same_optimum() -> None:
     posed = problem(n=5000)
-    lifted = Lifted(posed.lifted.dictionary, posed.lifted.scores.float())
+    lifted = LiftedInputs(posed.lifted.dictionary, posed.lifted.scores.float())
     single = Problem(lifted, posed.loss, posed.labels, posed.soft, posed.ridge)
     found, exact = minimise(single), minimise(posed, tolerance=1e-9)
     assert found.gradient <= 1e-6

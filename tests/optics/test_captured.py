@@ -6,14 +6,14 @@ from ntkd_lib.distill import vaccinated
 from ntkd_lib.distill.objective import Batch, Teacher
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.optics.captured import CalibratedStudent, CapturedStudent, read_out
-from ntkd_lib.optics.psf import seen_through, target_psfs
+from ntkd_lib.optics.psf import image_through, target_psfs
 from ntkd_lib.optics.student import mnist_student
 from ntkd_lib.optics.tangent import student_trace_ntk
 
 
 def captured(student, images):
     targets, gains = target_psfs(student.front.filters.detach())
-    return seen_through(images, targets), gains
+    return image_through(images, targets), gains
 
 
 def test_ideal_captures_give_the_read_out_of_the_student() -> None:

@@ -7,11 +7,11 @@ from torch.nn.functional import avg_pool2d, pad
 from ntkd_lib.optics.captured_masks import (
     CapturedMaskStudent,
     CoarseDevice,
+    image_and_bin,
     laid_out,
     mask_read_out,
-    seen_coarsely,
 )
-from ntkd_lib.optics.psf import seen_through, target_psfs
+from ntkd_lib.optics.psf import image_through, target_psfs
 from ntkd_lib.optics.segmentation import carvana_student
 from ntkd_lib.optics.sensor_errors import Gain, SensorNoise
 from ntkd_lib.optics.strength import drawn_errors
@@ -33,9 +33,9 @@ def perfect(student):
 
 def test_a_coarse_sensor_averages_what_a_fine_one_sees():
     scenes, psfs = torch.rand(2, 3, 24, 32), torch.rand(5, 3, 11, 11)
-    fine = seen_through(scenes, psfs)
+    fine = image_through(scenes, psfs)
     expected = avg_pool2d(fine.flatten(1, 2), 4).unflatten(1, (5, 3))
-    torch.testing.assert_close(seen_coarsely(scenes, psfs, 4), expected)
+    torch.testing.assert_close(image_and_bin(scenes, psfs, 4), expected)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from ntkd_lib.optics.design import (
-    Fit,
+    DesignOptions,
     capture_gains,
     design_widths,
     effective_filters,
@@ -18,7 +18,7 @@ from ntkd_lib.optics.design import (
 from ntkd_lib.optics.front_end import SignedFrontEnd
 from ntkd_lib.optics.geometry import SCALED, Geometry
 from ntkd_lib.optics.pillars import NARROWEST, WIDEST, buildable, pillar_phase
-from ntkd_lib.optics.psf import binned, psf_cosine, seen_through, target_psfs
+from ntkd_lib.optics.psf import binned, image_through, psf_cosine, target_psfs
 
 SMALL = Geometry(cells=60, distance=90.0, pixel=4, taps=5)
 
@@ -69,7 +69,7 @@ def test_images_through_ideal_pairs_are_what_the_network_computes(colours: int) 
     front = SignedFrontEnd(3, 12, colours=colours).double()
     filters, scenes = front.filters.detach(), torch.rand(2, colours, 12, 12).double()
     targets, gains = target_psfs(filters)
-    seen = seen_through(scenes, targets)
+    seen = image_through(scenes, targets)
     assert seen.min() >= -1e-12
     signed = torch.einsum("nmchw,mc->nmhw", seen, gains)
     maps = signed[:, :3] + signed[:, 3:]
@@ -79,7 +79,7 @@ def test_images_through_ideal_pairs_are_what_the_network_computes(colours: int) 
 
 def test_even_point_spread_functions_are_refused() -> None:
     with pytest.raises(ValueError, match="psfs: got 4 pixels a side, allowed: an odd number"):
-        seen_through(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 4, 4))
+        image_through(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 4, 4))
 
 
 @pytest.mark.parametrize("compared", ["pixels", "cells"])
@@ -88,7 +88,7 @@ def test_a_fit_improves_every_colour_and_never_makes_light(compared: str) -> Non
     targets, _ = target_psfs(smooth_filters(2, 3, 5))
     cosines = []
     for steps in (0, 40):
-        widths = design_widths(targets, SMALL, Fit(steps=steps, compared=compared))
+        widths = design_widths(targets, SMALL, DesignOptions(steps=steps, compared=compared))
         psfs = binned(plane_psfs(widths, SMALL), SMALL, 5)
         assert torch.equal(widths, buildable(widths))
         assert (efficiency(psfs, SMALL) <= 1).all()
@@ -100,7 +100,7 @@ def test_a_fit_improves_every_colour_and_never_makes_light(compared: str) -> Non
 def test_no_mask_depends_on_the_others() -> None:
     torch.manual_seed(2)
     targets, _ = target_psfs(smooth_filters(2, 3, 5))
-    together, alone = (design_widths(targets, SMALL, Fit(steps=3, chunk=chunk)) for chunk in (4, 1))
+    together, alone = (design_widths(targets, SMALL, DesignOptions(steps=3, chunk=chunk)) for chunk in (4, 1))
     torch.testing.assert_close(together, alone, atol=2e-3, rtol=0)
 
 
@@ -109,7 +109,11 @@ def test_light_can_be_asked_for() -> None:
     targets, _ = target_psfs(smooth_filters(1, 3, 5))
     plain, bright = (
         efficiency(
-            binned(plane_psfs(design_widths(targets, SMALL, Fit(steps=30, light=light)), SMALL), SMALL, 5),
+            binned(
+                plane_psfs(design_widths(targets, SMALL, DesignOptions(steps=30, light=light)), SMALL),
+                SMALL,
+                5,
+            ),
             SMALL,
         )
         for light in (0.0, 0.2)
@@ -120,7 +124,7 @@ def test_light_can_be_asked_for() -> None:
 def test_a_dark_target_gets_no_pillars_and_no_gain() -> None:
     torch.manual_seed(4)
     targets, gains = target_psfs(smooth_filters(1, 3, 5).abs())
-    widths = design_widths(targets, SMALL, Fit(steps=2))
+    widths = design_widths(targets, SMALL, DesignOptions(steps=2))
     assert widths[0].any()
     assert not widths[1].any()
     digital = capture_gains(
@@ -144,7 +148,7 @@ def test_the_scaled_geometry_reaches_its_targets_in_one_colour() -> None:
     torch.manual_seed(6)
     green = SCALED.of_colours(0.532)
     targets, _ = target_psfs(smooth_filters(1, 1, 7))
-    widths = design_widths(targets, green, Fit(steps=40))
+    widths = design_widths(targets, green, DesignOptions(steps=40))
     assert psf_cosine(binned(plane_psfs(widths, green), green, 7), targets).min() > 0.98
     assert whole_pixels(green) == 33
 
@@ -158,9 +162,9 @@ def test_the_scaled_geometry_reaches_its_targets_in_one_colour() -> None:
 )
 def test_impossible_targets_are_refused(targets, text) -> None:
     with pytest.raises(ValueError, match=text):
-        design_widths(targets, SMALL, Fit(steps=1))
+        design_widths(targets, SMALL, DesignOptions(steps=1))
 
 
 def test_impossible_fits_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^steps: got -1, allowed: 0 or more, whole$"):
-        Fit(steps=-1)
+        DesignOptions(steps=-1)

@@ -15,7 +15,7 @@ from ntkd_lib.optics.geometry import Geometry
 from ntkd_lib.optics.sensor_errors import Gain, SensorNoise
 from ntkd_lib.optics.strength import NAMES, SINGLE_ERRORS, drawn_errors
 from ntkd_lib.optics.surface_errors import HeightScale, Levels, PhaseNoise, WidthBias, WidthSpread, smoothed
-from ntkd_lib.optics.vaccine import shaken_filters
+from ntkd_lib.optics.vaccine import perturb_filters
 
 GEOMETRY = Geometry(cells=44, distance=66.0, pixel=4, taps=5)
 WIDTHS = torch.where(torch.rand(2, 44, 44, generator=torch.Generator().manual_seed(0)) < 0.2, 0.0, 0.15)
@@ -35,7 +35,7 @@ def test_every_error_at_strength_zero_is_the_identity() -> None:
         assert torch.equal(device.psfs(WIDTHS, GEOMETRY, 9), expected)
         assert torch.equal(next(device.frames(scenes, expected)), captured)
     filters = torch.randn(2, 3, 7, 7)
-    assert shaken_filters(filters, 0.0) is filters
+    assert perturb_filters(filters, 0.0) is filters
 
 
 @pytest.mark.parametrize("name", SINGLE_ERRORS)
@@ -215,7 +215,7 @@ def test_vaccines_shake_filters_more_and_more() -> None:
     changes = []
     for strength in (0.05, 0.2, 0.5):
         torch.manual_seed(0)
-        changes.append((shaken_filters(filters, strength) - filters).norm().item())
+        changes.append((perturb_filters(filters, strength) - filters).norm().item())
     assert changes == sorted(changes)
     assert changes[0] > 0
 

@@ -12,7 +12,7 @@ from ntkd_lib.spectral.basis import eigenbasis
 from ntkd_lib.spectral.fit import fit_outputs
 from ntkd_lib.spectral.kernels import GaussianKernel, TangentKernel, gaussian_kernels, median_distance
 from ntkd_lib.spectral.low_rank import low_rank_basis
-from ntkd_lib.spectral.shrinkage import Rest, choose_ridge, gcv_scores, ridge_grid, shrinkage
+from ntkd_lib.spectral.shrinkage import ResidualModes, choose_ridge, gcv_scores, ridge_grid, shrinkage
 
 
 def data(n=40, d=3, seed=0):
@@ -141,7 +141,7 @@ def test_missing_modes_count_as_dropped_in_gcv():
     basis = eigenbasis(GaussianKernel(1.5), x)
     modes = basis.coefficients(t - t.mean(axis=0))
     cut = np.where(np.arange(39) < 10, basis.values, 0)
-    rest = Rest(29, float((modes[10:] ** 2).sum()))
+    rest = ResidualModes(29, float((modes[10:] ** 2).sum()))
     ridges = np.array([0.1, 1.0])
     np.testing.assert_allclose(
         gcv_scores(basis.values[:10], modes[:10], ridges, rest), gcv_scores(cut, modes, ridges), rtol=1e-12

@@ -15,7 +15,14 @@ from ntkd_lib.chapters.ntkd_classification.setting import prepare
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.optics.captured import CapturedStudent
-from ntkd_lib.optics.design import Fit, capture_gains, design_widths, efficiency, plane_psfs, whole_pixels
+from ntkd_lib.optics.design import (
+    DesignOptions,
+    capture_gains,
+    design_widths,
+    efficiency,
+    plane_psfs,
+    whole_pixels,
+)
 from ntkd_lib.optics.device import Device
 from ntkd_lib.optics.geometry import SCALED, Geometry
 from ntkd_lib.optics.psf import binned, psf_cosine, target_psfs
@@ -72,7 +79,7 @@ def _designed(
     filters: Float[Tensor, "k c s s"], geometry: Geometry, steps: int, seed: int
 ) -> tuple[CellResult, Design]:
     targets, signs = target_psfs(filters)
-    widths = design_widths(targets, geometry, Fit(steps=steps, seed=seed))
+    widths = design_widths(targets, geometry, DesignOptions(steps=steps, seed=seed))
     psfs = binned(plane_psfs(widths, geometry), geometry, geometry.taps)
     gains = capture_gains(psfs, targets, signs)
     lit = targets.amax(dim=(-2, -1)) > 0

@@ -10,7 +10,7 @@ from ntkd_lib.chapters.fabrication_segmentation.protocol import Protocol
 from ntkd_lib.chapters.ntkd_segmentation.teacher import restore
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.seeds import deterministic
-from ntkd_lib.optics.design import Fit, capture_gains, design_widths, efficiency, plane_psfs
+from ntkd_lib.optics.design import DesignOptions, capture_gains, design_widths, efficiency, plane_psfs
 from ntkd_lib.optics.psf import binned, psf_cosine, target_psfs
 from ntkd_lib.optics.segmentation import carvana_student
 
@@ -29,7 +29,9 @@ def fit(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
     geometry = protocol.geometry
     student = restore(carvana_student(), needs["student"])
     targets, signs = target_psfs(student.front.bank.detach())
-    widths = design_widths(targets, geometry, Fit(steps=protocol.design_steps, seed=arguments["seed"]))
+    widths = design_widths(
+        targets, geometry, DesignOptions(steps=protocol.design_steps, seed=arguments["seed"])
+    )
     psfs = binned(plane_psfs(widths, geometry), geometry, geometry.taps)
     gains = capture_gains(psfs, targets, signs)
     cosines = torch.where(targets.amax(dim=(-2, -1)) > 0, psf_cosine(psfs, targets), 1.0)

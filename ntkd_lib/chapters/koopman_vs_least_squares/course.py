@@ -8,7 +8,7 @@ from ntkd_lib.chapters.koopman_vs_least_squares.inputs import read_inputs
 from ntkd_lib.chapters.koopman_vs_least_squares.student import guess, make_problem
 from ntkd_lib.koopman.adam import train_adam
 from ntkd_lib.koopman.dictionaries import Monomials
-from ntkd_lib.koopman.lifted import Lifted
+from ntkd_lib.koopman.lifted import LiftedInputs
 from ntkd_lib.koopman.newton import minimise
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.seeds import deterministic
@@ -30,7 +30,7 @@ def solve(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     deterministic(arguments["seed"])
     inputs = read_inputs(needs["inputs"], arguments["components"])
     monomials = Monomials(arguments["components"], arguments["degree"])
-    test = Lifted(monomials, inputs.test.scores)
+    test = LiftedInputs(monomials, inputs.test.scores)
     problem = make_problem(monomials, inputs, needs, arguments["settings"])
     started = time.process_time()
     optimum = minimise(problem, tolerance=arguments["tolerance"])

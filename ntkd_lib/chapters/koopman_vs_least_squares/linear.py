@@ -11,8 +11,8 @@ from ntkd_lib.chapters.koopman_vs_least_squares.student import guess, imperfect
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.edmd import read_out
 from ntkd_lib.koopman.least_squares import NormalEquations, normal_equations
-from ntkd_lib.koopman.lifted import Lifted
-from ntkd_lib.koopman.principal import Principal, fit_principal
+from ntkd_lib.koopman.lifted import LiftedInputs
+from ntkd_lib.koopman.principal import PrincipalMap, fit_principal
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.seeds import deterministic
 
@@ -61,14 +61,14 @@ class _Solver:
     def __init__(self, inputs: Inputs, teacher: Record, degree: int) -> None:
         self.inputs, self.degree = inputs, degree
         hidden = teacher.arrays["hidden"][inputs.rows.numpy()].astype(np.float64)
-        self.hidden: Principal = fit_principal(hidden, hidden.shape[1], scaled=False)
+        self.hidden: PrincipalMap = fit_principal(hidden, hidden.shape[1], scaled=False)
         self.last_layer = tuple(teacher.arrays[name].astype(np.float64) for name in ("weight", "bias"))
         logits = teacher.arrays["logits"][inputs.rows.numpy()].astype(np.float64)
         one_hot = np.eye(10)[inputs.train.labels.numpy()]
         self.width = hidden.shape[1]
         self.monomials = Monomials(inputs.train.scores.shape[1], degree)
         targets = np.hstack([self.hidden.scores(hidden), logits, one_hot])
-        self.equations = normal_equations(Lifted(self.monomials, inputs.train.scores), targets)
+        self.equations = normal_equations(LiftedInputs(self.monomials, inputs.train.scores), targets)
         self.exponents = self.monomials.exponents()
 
     def sums(self, components: int) -> NormalEquations:
@@ -85,11 +85,11 @@ class _Solver:
             return chosen.solve(fit["ridge"])
         return read_out(chosen, self.hidden, fit["ridge"], self.last_layer)
 
-    def lifts(self, components: int) -> dict[str, Lifted]:
+    def lifts(self, components: int) -> dict[str, LiftedInputs]:
         """Lift the parts of the data by the functions of the leading components."""
         monomials = Monomials(components, self.degree)
         return {
-            name: Lifted(monomials, getattr(self.inputs, name).scores[:, :components], memory=0)
+            name: LiftedInputs(monomials, getattr(self.inputs, name).scores[:, :components], memory=0)
             for name in ("train", "held_out", "test")
         }
 

@@ -11,7 +11,7 @@ from ntkd_lib.chapters.koopman_vs_least_squares.student import guess, make_probl
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.edmd import read_out
 from ntkd_lib.koopman.least_squares import normal_equations
-from ntkd_lib.koopman.lifted import Lifted
+from ntkd_lib.koopman.lifted import LiftedInputs
 from ntkd_lib.koopman.newton import minimise
 from ntkd_lib.koopman.principal import fit_principal
 from ntkd_lib.lab.cells import CellResult, Record
@@ -34,7 +34,7 @@ def solve(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     deterministic(arguments["seed"])
     inputs = read_inputs(needs["inputs"], arguments["components"])
     monomials = Monomials(arguments["components"], arguments["degree"])
-    test = Lifted(monomials, inputs.test.scores)
+    test = LiftedInputs(monomials, inputs.test.scores)
     found: dict[str, list[float]] = {name: [] for name in (*arguments["students"], "naive")}
     for repeat in range(arguments["repeats"]):
         part = _part(inputs, derive_seed("part", arguments["seed"], repeat))
@@ -59,6 +59,6 @@ def _part(inputs: Inputs, seed: int) -> Inputs:
 def _naive(monomials: Monomials, part: Inputs, teacher: Record, settings: Mapping[str, Any]) -> torch.Tensor:
     hidden = teacher.arrays["hidden"][part.rows.numpy()].astype(np.float64)
     fitted = fit_principal(hidden, settings["rank"], scaled=False)
-    equations = normal_equations(Lifted(monomials, part.train.scores), fitted.scores(hidden))
+    equations = normal_equations(LiftedInputs(monomials, part.train.scores), fitted.scores(hidden))
     last_layer = tuple(teacher.arrays[name].astype(np.float64) for name in ("weight", "bias"))
     return torch.from_numpy(np.ascontiguousarray(read_out(equations, fitted, settings["ridge"], last_layer)))

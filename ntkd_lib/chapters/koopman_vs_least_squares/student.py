@@ -11,7 +11,7 @@ from torch import Tensor
 from ntkd_lib.chapters.koopman_vs_least_squares.inputs import Inputs, Part, read_inputs, read_pixels
 from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions
 from ntkd_lib.koopman.hardware import function_scale, missing, noisy, quantise
-from ntkd_lib.koopman.lifted import Lifted
+from ntkd_lib.koopman.lifted import LiftedInputs
 from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.newton import Optimum, minimise
 from ntkd_lib.koopman.problem import Problem
@@ -40,12 +40,12 @@ def solve(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResu
     problem = make_problem(dictionary, inputs, needs, arguments["settings"])
     start = torch.tensor(needs["start"].arrays["weights"]) if "start" in needs else None
     optimum = minimise(problem, start, tolerance=arguments["tolerance"])
-    test = Lifted(dictionary, inputs.test.scores, memory=0)
+    test = LiftedInputs(dictionary, inputs.test.scores, memory=0)
     guesses = guess(optimum.weights, test)
     values = {
         "accuracy": inputs.test.accuracy(guesses),
         "validation": inputs.held_out.accuracy(
-            guess(optimum.weights, Lifted(dictionary, inputs.held_out.scores, memory=0))
+            guess(optimum.weights, LiftedInputs(dictionary, inputs.held_out.scores, memory=0))
         ),
         "functions": dictionary.count,
         **certificate(optimum, arguments["tolerance"]),
@@ -99,22 +99,22 @@ def make_problem(
     if "teacher" in needs:
         logits = torch.tensor(needs["teacher"].arrays["logits"])[inputs.rows]
         soft = loss.soften(logits.T.contiguous())
-    return Problem(Lifted(dictionary, inputs.train.scores), loss, labels, soft, settings["ridge"])
+    return Problem(LiftedInputs(dictionary, inputs.train.scores), loss, labels, soft, settings["ridge"])
 
 
-def guess(weights: Float[Tensor, "c m"], lifted: Lifted) -> Tensor:
+def guess(weights: Float[Tensor, "c m"], lifted: LiftedInputs) -> Tensor:
     """Give the class with the largest logit."""
     used = weights.to(lifted.scores.dtype)
     return torch.cat([(used @ block).argmax(0) for block in lifted])
 
 
 def imperfect(
-    weights: Float[Tensor, "c m"], fitted: Lifted, test: Part, seed: int
+    weights: Float[Tensor, "c m"], fitted: LiftedInputs, test: Part, seed: int
 ) -> dict[str, dict[str, float]]:
     """Test a linear map with few weight levels, noisy functions and dead functions."""
     scale = function_scale(fitted)
     scaled = (weights * scale).float()
-    lifted = Lifted(fitted.dictionary, test.scores)
+    lifted = LiftedInputs(fitted.dictionary, test.scores)
     unit = [block / scale.float()[:, None] for block in lifted]
     found: dict[str, dict[str, float]] = {"bits": {}, "noise": {}, "missing": {}}
     for bits in BITS:

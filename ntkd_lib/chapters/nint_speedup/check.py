@@ -13,11 +13,11 @@ from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.networks import build
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory
 from ntkd_lib.inr.samplers.nint import Nint
-from ntkd_lib.inr.samplers.uniform import Uniform
+from ntkd_lib.inr.samplers.uniform import UniformDraw
 from ntkd_lib.inr.scores import fused
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.inr.stack import DenseStack
-from ntkd_lib.inr.training import View
+from ntkd_lib.inr.training import TrainingContext
 from ntkd_lib.ntk.reference import reference_ntk
 
 
@@ -49,16 +49,16 @@ def released_difference() -> float:
     signal = Signal(torch.rand(64, 3), (8, 8))
     net = build("mlp", 2, 3, 8, 2)
     value = net(signal.coordinates).detach().square().sum(1)
-    score = View(wrap(net), signal, Clock()).score("prediction")
+    score = TrainingContext(wrap(net), signal, Clock()).score("prediction")
     return (score - value).abs().max().item()
 
 
 def same_indices(run: Run) -> bool:
     """Say whether samplers choose the same points for the same seed."""
     signal = Signal(torch.rand(run.parameters.side**2, 3), (run.parameters.side,) * 2)
-    view = View(wrap(build("siren", 2, 3, 8, 1)), signal, Clock())
+    view = TrainingContext(wrap(build("siren", 2, 3, 8, 1)), signal, Clock())
     batch = max(1, len(signal.values) // 5)
-    pairs = [(kind(signal, batch, 7), kind(signal, batch, 7)) for kind in (Uniform, Nint, ErrorMemory)]
+    pairs = [(kind(signal, batch, 7), kind(signal, batch, 7)) for kind in (UniformDraw, Nint, ErrorMemory)]
     return all(torch.equal(a.indices(0, view), b.indices(0, view)) for a, b in pairs)
 
 

@@ -13,10 +13,10 @@ import torch
 from ntkd_lib.inr.network import StackNetwork
 from ntkd_lib.inr.networks import build
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory
-from ntkd_lib.inr.samplers.uniform import Uniform
+from ntkd_lib.inr.samplers.uniform import UniformDraw
 from ntkd_lib.inr.scores import fused, separate
 from ntkd_lib.inr.signals import Signal
-from ntkd_lib.inr.training import Fit
+from ntkd_lib.inr.training import TrainingRun
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.lab.seeds import deterministic
@@ -103,16 +103,16 @@ def overhead(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellR
     signal = Signal(torch.rand(side * side, 3), (side, side))
     batch = int(arguments["share"] * side * side)
     net = StackNetwork(build("siren", 2, 3, arguments["width"], arguments["hidden"]), chunk=1024)
-    fit = Fit(net, signal, Uniform(signal, batch, 0), every=2**30)
+    fit = TrainingRun(net, signal, UniformDraw(signal, batch, 0), every=2**30)
     fit.step = 1
     ways: dict[str, Callable[[], object]] = {"step": lambda: fit.advance(1)}
-    for name, kind in (("uniform", Uniform), ("error_memory", ErrorMemory)):
+    for name, kind in (("uniform", UniformDraw), ("error_memory", ErrorMemory)):
         sampler = kind(signal, batch, 0)
         ways[name] = lambda sampler=sampler: choose_and_remember(sampler, fit)
     return CellResult({"seconds": medians(ways, arguments["rounds"]), "batch": batch})
 
 
-def choose_and_remember(sampler: Uniform | ErrorMemory, fit: Fit) -> None:
+def choose_and_remember(sampler: UniformDraw | ErrorMemory, fit: TrainingRun) -> None:
     """Do what a sampler adds to one training step."""
     indices = sampler.indices(0, fit.view)
     sampler.observe(indices, fit.signal.values[indices])

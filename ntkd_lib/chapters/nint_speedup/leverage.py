@@ -14,7 +14,7 @@ from ntkd_lib.inr.network import StackNetwork
 from ntkd_lib.inr.networks import build
 from ntkd_lib.inr.samplers.nint import Nint
 from ntkd_lib.inr.scores import fused, leverage
-from ntkd_lib.inr.training import Fit
+from ntkd_lib.inr.training import TrainingRun
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.lab.seeds import derive_seed, deterministic
@@ -41,7 +41,7 @@ def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
     sampler = Nint(
         signal, int(arguments["share"] * len(signal.values)), derive_seed("nint", "draws", arguments["seed"])
     )
-    fit = Fit(StackNetwork(net), signal, sampler, arguments["lr"])
+    fit = TrainingRun(StackNetwork(net), signal, sampler, arguments["lr"])
     looks, maps = [], {}
     for step in arguments["looks"]:
         fit.advance(step - fit.step)
@@ -51,7 +51,7 @@ def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
     return CellResult({"looks": looks}, maps)
 
 
-def _look(fit: Fit, diagonal: np.ndarray) -> dict[str, float]:
+def _look(fit: TrainingRun, diagonal: np.ndarray) -> dict[str, float]:
     signal = fit.signal
     moved = fused(fit.network, signal.coordinates, signal.values)
     prediction = (moved.residuals + signal.values).norm(dim=1).numpy()

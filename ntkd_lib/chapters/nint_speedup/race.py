@@ -14,7 +14,7 @@ from ntkd_lib.chapters.nint_speedup.subject import make_signal, quality_of, rest
 from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.networks import build
 from ntkd_lib.inr.signals import Signal
-from ntkd_lib.inr.training import Diverged, Fit, race, race_for_time
+from ntkd_lib.inr.training import DivergedError, TrainingRun, race, race_for_time
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.lab.seeds import derive_seed, deterministic
@@ -54,7 +54,7 @@ def _signal(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> Signal
     return make_signal(arguments["subject"], arguments["sha256"]).to(arguments["device"])
 
 
-def _start(arguments: Mapping[str, Any], fits: Mapping[str, Fit]) -> dict[str, str]:
+def _start(arguments: Mapping[str, Any], fits: Mapping[str, TrainingRun]) -> dict[str, str]:
     """Run the race; an entrant whose loss is no number leaves it, which stays visible."""
     names = list(fits)
     try:
@@ -62,14 +62,14 @@ def _start(arguments: Mapping[str, Any], fits: Mapping[str, Fit]) -> dict[str, s
             race_for_time(list(fits.values()), names.index(arguments["leader"]), arguments["steps"])
         else:
             race(list(fits.values()), arguments["steps"])
-    except Diverged as error:
+    except DivergedError as error:
         return {name: str(error) for name, fit in fits.items() if fit.step < arguments["steps"]}
     return {}
 
 
 def _fit(
     arguments: Mapping[str, Any], entrant: Mapping[str, Any], signal: Signal, visits: dict[str, np.ndarray]
-) -> Fit:
+) -> TrainingRun:
     """Set up one training; network and draws depend on the seed alone."""
     seed, spec = arguments["seed"], arguments["network"]
     torch.manual_seed(derive_seed("nint", "network", seed))
@@ -83,7 +83,7 @@ def _fit(
     )
     watch = _counter(arguments["windows"], visits, entrant["name"], len(signal.values))
     quality = quality_of(signal, arguments["subject"]["kind"])
-    return Fit(wrap(net), signal, sampler, entrant["lr"], arguments["every"], quality, watch)
+    return TrainingRun(wrap(net), signal, sampler, entrant["lr"], arguments["every"], quality, watch)
 
 
 def _batch(entrant: Mapping[str, Any], count: int) -> int:
@@ -103,6 +103,6 @@ def _counter(windows: list[int], visits: dict[str, np.ndarray], name: str, count
     return watch
 
 
-def _curve(fit: Fit) -> dict[str, Any]:
+def _curve(fit: TrainingRun) -> dict[str, Any]:
     fields = ("step", "quality", "cpu", "wall", "forwards")
     return {name: [getattr(point, name) for point in fit.curve] for name in fields}

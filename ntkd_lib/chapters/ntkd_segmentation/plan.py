@@ -11,7 +11,7 @@ from ntkd_lib.chapters.ntkd_segmentation.settings import chosen_form, training_s
 from ntkd_lib.chapters.plans import with_needs
 from ntkd_lib.data.catalogue import find_dataset
 from ntkd_lib.data.mask_arrays import prepare_arrays
-from ntkd_lib.data.registry import Located, locate
+from ntkd_lib.data.registry import DataLocation, locate
 from ntkd_lib.data.settings import read_settings
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.parameters import ParameterError
@@ -63,7 +63,7 @@ def compared_methods() -> list[Method]:
     return [method for name, method in METHODS.items() if name not in FORMS or name in kept]
 
 
-def _prepare(located: Located) -> None:
+def _prepare(located: DataLocation) -> None:
     dataset = find_dataset(located.name)
     prepare_arrays(dataset, Path(located.path or ""), located.sha256, read_settings().cache_root)
 

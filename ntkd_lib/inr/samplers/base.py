@@ -1,7 +1,7 @@
 """The interface of all samplers, and the draws that they share.
 
 A sampler is asked for indices before each training step, and told afterwards what errors the step has seen.
-It works in any training loop that offers a ``State``.
+It works in any training loop that offers a ``SamplerContext``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PerPoint = Float[Tensor, " _"]
 
 
 @runtime_checkable
-class State(Protocol):
+class SamplerContext(Protocol):
     """What a sampler may ask the training loop for; each answer costs what its name says."""
 
     def residuals(self) -> Float[Tensor, "n c"]:
@@ -55,7 +55,7 @@ class Sampler:
         self.batch = batch
         self.generator = torch.Generator(device=self.device).manual_seed(seed)
 
-    def indices(self, step: int, state: State) -> Indices:
+    def indices(self, step: int, state: SamplerContext) -> Indices:
         """Choose the points of a step, each at most once.
 
         Args:

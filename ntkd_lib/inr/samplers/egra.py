@@ -1,6 +1,6 @@
 """EGRA: a draw with chances in proportion to the edges of the signal."""
 
-from ntkd_lib.inr.samplers.base import Indices, Sampler, State
+from ntkd_lib.inr.samplers.base import Indices, Sampler, SamplerContext
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.ranges import check_number
 
@@ -21,7 +21,7 @@ class Egra(Sampler):
         super().__init__(signal, batch, seed)
         self.chances = signal.edges + floor * signal.edges.mean()
 
-    def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
+    def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Draw the points of a step."""
         return self.fill([self.proportional(self.chances, self.batch)])
 

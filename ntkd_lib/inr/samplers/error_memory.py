@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ntkd_lib.inr.samplers.base import Indices, PerPoint, Sampler, State, magnitude
+from ntkd_lib.inr.samplers.base import Indices, PerPoint, Sampler, SamplerContext, magnitude
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.ranges import check_number
 
@@ -32,7 +32,7 @@ class ErrorMemory(Sampler):
         self.memory: PerPoint = torch.full((self.count,), torch.nan, device=self.device)
         self.complete = False
 
-    def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
+    def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Draw by remembered error, then evenly."""
         return self.fill([self.proportional(self._chances(), self.hard)])
 

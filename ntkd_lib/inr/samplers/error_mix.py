@@ -1,6 +1,6 @@
 """NINT without its kernel: the largest errors and an even draw."""
 
-from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest, magnitude
+from ntkd_lib.inr.samplers.base import Indices, Sampler, SamplerContext, largest, magnitude
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.ranges import check_number
 
@@ -19,7 +19,7 @@ class ErrorMix(Sampler):
         super().__init__(signal, batch, seed)
         self.hard = round((1 - xi) * batch)
 
-    def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
+    def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Choose by error, then evenly."""
         return self.fill([largest(magnitude(state.residuals()), self.hard)])
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest
+from ntkd_lib.inr.samplers.base import Indices, Sampler, SamplerContext, largest
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.ranges import check_number
 
@@ -44,7 +44,7 @@ class Evos(Sampler):
         self.fittest: Tensor | None = None
         self.next = 0
 
-    def indices(self, step: int, state: State) -> Indices:
+    def indices(self, step: int, state: SamplerContext) -> Indices:
         """Choose by fitness, then evenly."""
         if self.fittest is None or step >= self.next:
             self.fittest = largest(self._fitness(state.residuals()), self.batch // 2)

@@ -1,11 +1,11 @@
 """Expansive supervision: points on edges in half of the batch, the rest at random."""
 
-from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest
+from ntkd_lib.inr.samplers.base import Indices, Sampler, SamplerContext, largest
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.ranges import check_number
 
 
-class Expansive(Sampler):
+class ExpansiveSupervision(Sampler):
     """Half of the batch is fixed: the points with the strongest edges, thinned evenly; half is drawn evenly.
 
     Edges are those of Canny's detector in the published code. Here they are the strongest ``reach`` times
@@ -26,9 +26,9 @@ class Expansive(Sampler):
         edges = largest(signal.edges, min(self.count, round(reach * number)))
         self.fixed = edges[self.uniform(self.count)[: len(edges)].argsort()[:number]]
 
-    def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
+    def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Choose the fixed half, then evenly."""
         return self.fill([self.fixed])
 
 
-build = Expansive
+build = ExpansiveSupervision

@@ -2,15 +2,15 @@
 
 import torch
 
-from ntkd_lib.inr.samplers.base import Indices, Sampler, State
+from ntkd_lib.inr.samplers.base import Indices, Sampler, SamplerContext
 
 
-class Full(Sampler):
+class FullBatch(Sampler):
     """All points, in order; the training loop works on them in chunks."""
 
-    def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
+    def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Choose all points."""
         return torch.arange(self.count, device=self.device)
 
 
-build = Full
+build = FullBatch

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest, magnitude
+from ntkd_lib.inr.samplers.base import Indices, Sampler, SamplerContext, largest, magnitude
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.ranges import check_number, check_word
 
@@ -34,7 +34,7 @@ class IntTeaching(Sampler):
         self.choice: Tensor | None = None
         self.interval = self.left = 0
 
-    def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
+    def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Choose by error, or keep the last choice."""
         if self.left == 0 or self.choice is None:
             self.choice = largest(magnitude(state.residuals()), self.batch)

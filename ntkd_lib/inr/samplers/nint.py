@@ -4,7 +4,7 @@ from math import exp, floor
 
 from torch import Tensor
 
-from ntkd_lib.inr.samplers.base import Indices, Sampler, State, largest, magnitude
+from ntkd_lib.inr.samplers.base import Indices, Sampler, SamplerContext, largest, magnitude
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.ranges import check_number, check_word
 
@@ -71,14 +71,14 @@ class Nint(Sampler):
         exponent = -self.lam * (step + self.staircase) / self.alpha
         return (1 - self.xi) * exp(floor(exponent) if self.staircase else exponent)
 
-    def indices(self, step: int, state: State) -> Indices:
+    def indices(self, step: int, state: SamplerContext) -> Indices:
         """Choose by score, then by error, then evenly."""
         guided = self._guided(step, state)
         rest = round((1 - self.xi) * self.batch) - len(guided)
         hardest = largest(magnitude(state.residuals()), rest, self.mask([guided]))
         return self.fill([guided, hardest])
 
-    def _guided(self, step: int, state: State) -> Indices:
+    def _guided(self, step: int, state: SamplerContext) -> Indices:
         number = int(self.share(step) * self.batch)
         if number and (self.ranking is None or (step + self.staircase) % self.alpha == 0):
             self.ranking = largest(state.score(self.score), max(number, round((1 - self.xi) * self.batch)))

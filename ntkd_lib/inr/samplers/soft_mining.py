@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ntkd_lib.inr.samplers.base import Indices, Sampler, State, magnitude
+from ntkd_lib.inr.samplers.base import Indices, Sampler, SamplerContext, magnitude
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.ranges import check_number
 
@@ -50,7 +50,7 @@ class SoftMining(Sampler):
         self.memory = torch.ones(self.count, device=self.device)
         self.walkers = self.uniform(batch)
 
-    def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
+    def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Move the walkers."""
         walkers = self.walkers[: len(self.walkers) - round(self.restart * self.batch)]
         place = torch.stack(torch.unravel_index(walkers, tuple(self.shape.tolist())), 1).float()

@@ -1,20 +1,20 @@
 """Uniform: a new even draw at every step."""
 
-from ntkd_lib.inr.samplers.base import Indices, Sampler, State
+from ntkd_lib.inr.samplers.base import Indices, Sampler, SamplerContext
 
 
-class Uniform(Sampler):
+class UniformDraw(Sampler):
     """Every point has the same chance; nothing is asked of the training loop.
 
     >>> from ntkd_lib.inr import waves
-    >>> points = Uniform(waves(8, (1,)), batch=16, seed=0).uniform(16)
+    >>> points = UniformDraw(waves(8, (1,)), batch=16, seed=0).uniform(16)
     >>> len(points.unique())
     16
     """
 
-    def indices(self, step: int, state: State) -> Indices:  # noqa: ARG002
+    def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Draw the points of a step."""
         return self.uniform(self.batch)
 
 
-build = Uniform
+build = UniformDraw

@@ -20,7 +20,7 @@ TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 @dataclass(frozen=True)
-class Outer:
+class OuterProducts:
     """The two parts of a sum of outer products.
 
     Attributes:
@@ -31,14 +31,14 @@ class Outer:
     inputs: Tensor
     signals: Tensor
 
-    def with_bias(self) -> "Outer":
+    def with_bias(self) -> "OuterProducts":
         """Count a bias as one more input that is always 1.
 
         Returns:
             Parts with ``k + 1`` inputs.
         """
         ones = self.inputs.new_ones(*self.inputs.shape[:2], 1, self.inputs.shape[3])
-        return Outer(torch.cat([self.inputs, ones], dim=2), self.signals)
+        return OuterProducts(torch.cat([self.inputs, ones], dim=2), self.signals)
 
     def gradients(self) -> Float[Tensor, "n c g o k"]:
         """Form the gradients.
@@ -52,7 +52,7 @@ class Outer:
         return product.view(n, g, c, o, -1).transpose(1, 2)
 
 
-def dense(inputs: Float[Tensor, "n *d k"], signal: Float[Tensor, "n c *d o"]) -> Outer:
+def dense(inputs: Float[Tensor, "n *d k"], signal: Float[Tensor, "n c *d o"]) -> OuterProducts:
     """Give the parts of a dense layer, used at one or several positions.
 
     Args:
@@ -60,10 +60,10 @@ def dense(inputs: Float[Tensor, "n *d k"], signal: Float[Tensor, "n c *d o"]) ->
     """
     n, c = signal.shape[:2]
     a = inputs.reshape(n, 1, -1, inputs.shape[-1]).mT
-    return Outer(a, signal.reshape(n, c, 1, -1, signal.shape[-1]).mT)
+    return OuterProducts(a, signal.reshape(n, c, 1, -1, signal.shape[-1]).mT)
 
 
-def convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> Outer:
+def convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> OuterProducts:
     """Give the parts of a convolution of one to three dimensions.
 
     Args:
@@ -71,10 +71,10 @@ def convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> Outer:
         signal: Gradients of the logits with respect to its output, ``(n, c, o, ...)``.
     """
     a = convolution_patches(layer, inputs).unflatten(1, (layer.groups, -1))
-    return Outer(a, signal.flatten(3).unflatten(2, (layer.groups, -1)))
+    return OuterProducts(a, signal.flatten(3).unflatten(2, (layer.groups, -1)))
 
 
-def transposed_convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> Outer:
+def transposed_convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> OuterProducts:
     """Give the parts of a transposed convolution of one to three dimensions.
 
     Each class has its own patches here, so they take the place of ``B``, and the input that of ``A``.
@@ -88,10 +88,10 @@ def transposed_convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> 
     """
     patches = transposed_patches(layer, signal.flatten(0, 1), inputs.shape[2:])
     b = patches.unflatten(1, (layer.groups, -1)).unflatten(0, signal.shape[:2])
-    return Outer(inputs.flatten(2).unflatten(1, (layer.groups, -1)), b)
+    return OuterProducts(inputs.flatten(2).unflatten(1, (layer.groups, -1)), b)
 
 
-def weight_gradients(layer: nn.Module, parts: Outer) -> Float[Tensor, "n c *p"]:
+def weight_gradients(layer: nn.Module, parts: OuterProducts) -> Float[Tensor, "n c *p"]:
     """Form the gradients of a layer's weight, in the weight's shape.
 
     Returns:
@@ -117,7 +117,7 @@ def bias_gradients(layer: nn.Module, signal: Tensor) -> Float[Tensor, "n c o"]:
     return signal.flatten(3).sum(3)
 
 
-def parts_of(layer: nn.Module, inputs: Tensor, signal: Tensor) -> Outer:
+def parts_of(layer: nn.Module, inputs: Tensor, signal: Tensor) -> OuterProducts:
     """Give the parts of any layer of this room.
 
     Args:
@@ -130,8 +130,10 @@ def parts_of(layer: nn.Module, inputs: Tensor, signal: Tensor) -> Outer:
     return transposed_convolution(layer, inputs, signal)
 
 
-def joined(parts: list[Outer]) -> Outer:
+def joined(parts: list[OuterProducts]) -> OuterProducts:
     """Join several uses of one weight: their positions add up."""
     if len(parts) == 1:
         return parts[0]
-    return Outer(torch.cat([p.inputs for p in parts], dim=3), torch.cat([p.signals for p in parts], dim=4))
+    return OuterProducts(
+        torch.cat([p.inputs for p in parts], dim=3), torch.cat([p.signals for p in parts], dim=4)
+    )

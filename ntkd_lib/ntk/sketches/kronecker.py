@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkd_lib.ntk.layers.outer import Outer
+from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.sketches.hashing import key_of, signs
 from ntkd_lib.ntk.sketches.sparse import STEP, SparseSketch
 
@@ -46,7 +46,7 @@ class KroneckerSketch(SparseSketch):
         self.block = block
         self._drawn: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
 
-    def outer(self, name: str, parts: Outer, bias: bool) -> Float[Tensor, "n c k"]:
+    def outer(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
         """Sketch gradients of a weight by the cheaper way: by their parts, or formed and counted.
 
         Args:
@@ -59,7 +59,7 @@ class KroneckerSketch(SparseSketch):
             return super().outer(name, parts, bias)
         return self.projected(name, parts, bias)
 
-    def projected(self, name: str, parts: Outer, bias: bool) -> Float[Tensor, "n c k"]:
+    def projected(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
         """Sketch gradients of a weight by their parts.
 
         Args:
@@ -73,7 +73,7 @@ class KroneckerSketch(SparseSketch):
             torch.cat([parts.inputs, torch.ones_like(parts.inputs[:, :, :1])], 2) if bias else parts.inputs
         )
         n, c, g, _, d = parts.signals.shape
-        left, right = self._matrices(name, Outer(inputs, parts.signals))
+        left, right = self._matrices(name, OuterProducts(inputs, parts.signals))
         a = inputs.permute(1, 0, 3, 2).reshape(g, n * d, -1)
         b = parts.signals.permute(2, 0, 1, 4, 3).reshape(g, n * c * d, -1)
         step = max(1, STEP // (g * n * d * (c + 1) * self.block)) * self.block
@@ -83,7 +83,9 @@ class KroneckerSketch(SparseSketch):
             pieces.append(_met(pulled, (a @ right[..., rows]).view(g, n, d, -1, self.block)))
         return torch.cat(pieces, dim=2).flatten(2) / self.size**0.5
 
-    def _matrices(self, name: str, parts: Outer) -> tuple[Float[Tensor, "g o r"], Float[Tensor, "g i r"]]:
+    def _matrices(
+        self, name: str, parts: OuterProducts
+    ) -> tuple[Float[Tensor, "g o r"], Float[Tensor, "g i r"]]:
         """Give the sign matrices of one weight, drawn once; ``r = m b``."""
         rows, like = self.size // self.block, parts.signals
         g, i, o = *parts.inputs.shape[1:3], like.shape[3]
@@ -93,12 +95,12 @@ class KroneckerSketch(SparseSketch):
             self._drawn[key] = left, signs(key_of(self.seed, name, "inputs"), (g, i, rows)).to(like)
         return self._drawn[key]
 
-    def _projecting_work(self, parts: Outer) -> int:
+    def _projecting_work(self, parts: OuterProducts) -> int:
         _, c, g, o, d = parts.signals.shape
         products = 2 * (self.size // self.block) * (c * o + parts.inputs.shape[2])
         return g * d * (products + SCATTER * c * self.size)
 
-    def _counting_work(self, parts: Outer) -> int:
+    def _counting_work(self, parts: OuterProducts) -> int:
         _, c, g, o, d = parts.signals.shape
         return c * g * o * parts.inputs.shape[2] * (2 * d + SCATTER)
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ntkd_lib.ntk.layers.outer import Outer
+from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.sketches.hashing import hashed, key_of
 
 # Values of gradients that are formed at a time.
@@ -69,7 +69,7 @@ class SparseSketch:
             tally.scatter_add_(2, entries[:, None].expand(*tally.shape[:2], -1), signals.flatten(2))
         return self._features(tally)
 
-    def outer(self, name: str, parts: Outer, bias: bool) -> Float[Tensor, "n c k"]:
+    def outer(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
         """Sketch gradients of a weight that are sums of outer products, formed for some outputs at a time.
 
         Args:
@@ -82,7 +82,7 @@ class SparseSketch:
         width, tally = parts.inputs.shape[2], self._tally(parts.signals)
         rows = torch.arange(g * outputs, device=tally.device).view(g, outputs)
         for part in torch.arange(outputs, device=tally.device).split(max(1, STEP // (n * c * g * width))):
-            gradients = Outer(parts.inputs, parts.signals[:, :, :, part]).gradients().flatten(2)
+            gradients = OuterProducts(parts.inputs, parts.signals[:, :, :, part]).gradients().flatten(2)
             coordinates = rows[:, part, None] * width + torch.arange(width, device=tally.device)
             for places in self._places(name, coordinates.flatten()):
                 tally.index_add_(2, places, gradients)

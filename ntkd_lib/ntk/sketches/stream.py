@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from ntkd_lib.ntk.checks import check_model
 from ntkd_lib.ntk.contraction import looped_jacobian
 from ntkd_lib.ntk.empirical import find_fault, warn_slow
-from ntkd_lib.ntk.layers.outer import Outer
+from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.layout import Plan, make_plan, two_samples
-from ntkd_lib.ntk.structured import Fed, feed, warn_whole, whole_jacobian
+from ntkd_lib.ntk.structured import ParameterTrace, trace_parameters, warn_whole, whole_jacobian
 
 
 @runtime_checkable
@@ -29,7 +29,7 @@ class Sketch(Protocol):
     ) -> Float[Tensor, "n c k"]:
         """Sketch gradients of a table, given as signals at some rows."""
 
-    def outer(self, name: str, parts: Outer, bias: bool) -> Float[Tensor, "n c k"]:
+    def outer(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
         """Sketch gradients that are sums of outer products."""
 
 
@@ -110,17 +110,17 @@ def _chunks(x: Tensor | Iterable[Tensor], chunk: int) -> Iterator[Tensor]:
 def _features(model: nn.Module, inputs: Tensor, sketch: Sketch, plan: Plan, *, loops: bool) -> Tensor:
     if loops:
         return sketch.whole("", looped_jacobian(model, inputs))
-    fed, unseen = feed(model, inputs, "full", plan)
-    total = sum(_share(each, sketch) for each in fed)
-    if not unseen:
+    traces, left_out = trace_parameters(model, inputs, "full", plan)
+    total = sum(_share(trace, sketch) for trace in traces)
+    if not left_out:
         return total
-    return total + sketch.whole(", ".join(unseen), whole_jacobian(model, inputs, unseen))
+    return total + sketch.whole(", ".join(left_out), whole_jacobian(model, inputs, left_out))
 
 
-def _share(fed: Fed, sketch: Sketch) -> Tensor:
-    name = fed.name()
-    parts = fed.outer()
+def _share(trace: ParameterTrace, sketch: Sketch) -> Tensor:
+    name = trace.name()
+    parts = trace.outer()
     if parts is not None:
-        return sketch.outer(name, parts, fed.group.bias)
-    lookup = fed.lookup()
-    return sketch.whole(name, fed.gradients()) if lookup is None else sketch.lookup(name, *lookup)
+        return sketch.outer(name, parts, trace.group.bias)
+    lookup = trace.lookup()
+    return sketch.whole(name, trace.gradients()) if lookup is None else sketch.lookup(name, *lookup)

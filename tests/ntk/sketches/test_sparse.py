@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ntkd_lib.ntk.layers.outer import Outer
+from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.layers.rows import table_gradients
 from ntkd_lib.ntk.sketches import sparse
 from ntkd_lib.ntk.sketches.sparse import SparseSketch
@@ -38,7 +38,7 @@ def test_variance_is_the_documented_one(nonzeros: int) -> None:
 def test_outer_products_give_what_formed_gradients_give(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sparse, "STEP", step)
     torch.manual_seed(1)
-    parts = Outer(torch.randn(3, 2, 4, 5).double(), torch.randn(3, 2, 2, 6, 5).double())
+    parts = OuterProducts(torch.randn(3, 2, 4, 5).double(), torch.randn(3, 2, 2, 6, 5).double())
     sketch, formed = SparseSketch(16, 2, seed=1), parts.gradients().flatten(2)
     torch.testing.assert_close(sketch.outer("w", parts, bias=False), sketch.whole("w", formed))
     bias = sketch.whole("w, bias", parts.signals.sum(4).flatten(2))
