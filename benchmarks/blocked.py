@@ -25,7 +25,7 @@ from ntkd_lib.optics.student import cifar_student
 
 
 def peak_memory() -> int:
-    """Give the most memory that this process has held.
+    """Return the peak memory of this process.
 
     Returns:
         Bytes.

@@ -143,7 +143,7 @@ def _line(values: dict[str, Any], best: float) -> str:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Measure, print and, where asked to, write a record.
+    """Measure, print and, if a file is named, write a record.
 
     Args:
         words: Command line; that of this process when left out.

@@ -29,7 +29,7 @@ def checks(*, quick: bool) -> dict[str, Any]:
 
 
 def timed(function: Any, rounds: int = 3) -> float:
-    """Give the median processor time of a function after one run for warming up.
+    """Measure the median processor time of a function after one warm-up run.
 
     Returns:
         Seconds.
@@ -125,7 +125,7 @@ def _peak(n: int, tile: int) -> float:
 
 
 def print_checks(results: dict[str, Any]) -> None:
-    """Print what `checks` gives."""
+    """Print the results of `checks`."""
     rate, tiles = results["rate"], results["tiles"]
     print(f"\nrate of the MLP's full kernel, n = {rate['n']}, on the fewest operations:")
     print(f"  {rate['kernel']:.1f} of {rate['product']:.1f} GFLOP/s, {100 * rate['share']:.0f} %")

@@ -1,4 +1,4 @@
-"""Ways to a tangent kernel: ours, PyTorch's tutorial, and two libraries, all behind one face."""
+"""Methods for a tangent kernel: ours, PyTorch's tutorial, and two libraries, behind one interface."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def task(net: str, n: int, kind: str, classes: int = 10) -> Task:
 
 
 def ours(method: str, tile: int | None = None) -> Callable[[Task], Tensor]:
-    """Give our way.
+    """Build our method.
 
     Args:
         method: Method of `empirical_ntk`.
@@ -128,7 +128,7 @@ def _contracted(spec: str, left: list[Tensor], right: list[Tensor]) -> Tensor:
 
 
 def torch_products(task: Task) -> Tensor:
-    """Take NTK-vector products, as PyTorch's tutorial "Neural Tangent Kernels" does, in tiles of rows."""
+    """Compute NTK-vector products, as PyTorch's tutorial "Neural Tangent Kernels" does, in tiles of rows."""
     parameters, output = _single(task)
 
     def pair(a: Tensor, b: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ def products_tile(task: Task) -> int:
 
 
 def nngeometry(task: Task) -> Tensor:
-    """Let nngeometry compute its Gram matrix."""
+    """Compute the Gram matrix by nngeometry."""
     from nngeometry.gram import GramMatrix
 
     gram = GramMatrix(task.model, (task.x.clone(),), function=lambda *batch: task.model(batch[0])).to_torch()
@@ -160,7 +160,7 @@ def nngeometry(task: Task) -> Tensor:
 
 
 def asdfghjkl(task: Task) -> Tensor:
-    """Let asdfghjkl compute its implicit kernel, or by class where the trace is asked for.
+    """Compute the implicit kernel by asdfghjkl, or by class for the trace.
 
     Its direct full kernel fails in release 0.1a5, which looks for gradients where they are no longer kept.
     """
@@ -184,7 +184,7 @@ LIBRARIES = ("nngeometry", "asdfghjkl")
 
 
 def growth_of(way: str, small: Task, large: Task) -> float:
-    """Tell how many times as long a peer takes on a larger batch, at least.
+    """Estimate how many times as long a peer takes on a larger batch, at least.
 
     Returns:
         Linear growth for nngeometry and for Jacobians that fit into memory at once; in tiles they are formed
@@ -198,7 +198,7 @@ def growth_of(way: str, small: Task, large: Task) -> float:
 
 
 def installed(way: str) -> str | None:
-    """Tell the version of a way's library.
+    """Return the version of a method's library.
 
     Returns:
         Its version, that of torch for ways without a library, None where it is not installed.

@@ -18,7 +18,7 @@ MEBI = 2**20
 
 
 class Worker:
-    """A process that computes one kernel as often as it is asked to.
+    """A process that computes one kernel on request.
 
     Args:
         order: What it computes: ``way``, ``net``, ``n``, ``kind``; further ``tile``, ``other``, ``classes``.
@@ -33,7 +33,7 @@ class Worker:
         )
 
     def ask(self, words: str) -> dict[str, Any]:
-        """Ask for a run or a comparison.
+        """Request a run or a comparison.
 
         Args:
             words: ``run``, ``save FILE`` or ``compare FILE``.
@@ -55,7 +55,7 @@ class Worker:
 
 
 def main(order: dict[str, Any]) -> None:
-    """Answer the questions that come line by line."""
+    """Process the requests line by line."""
     torch.set_num_threads(1)
     keep_freed_memory()
     todo = task(order["net"], order["n"], order["kind"], order.get("classes", 10))

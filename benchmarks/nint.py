@@ -22,7 +22,7 @@ def refresh_report(points: int, width: int, rounds: int) -> None:
 
 
 def overhead_report(side: int, width: int, rounds: int) -> None:
-    """Print what choosing adds to a uniform step."""
+    """Print the time that choosing points adds to a uniform step."""
     arguments = {"side": side, "width": width, "hidden": 4, "share": 0.2, "rounds": rounds}
     seconds = overhead(arguments, {}).values["seconds"]
     print(f"choosing 20 % of {side * side:,} points, SIREN 5 x {width}")

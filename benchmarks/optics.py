@@ -104,7 +104,7 @@ def published_step() -> None:
 
 
 def main() -> None:
-    """Print all of it."""
+    """Print all reports."""
     agreement(SCALED)
     step_seconds(SCALED, rounds=7)
     step_seconds(PUBLISHED, rounds=2)

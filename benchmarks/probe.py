@@ -51,7 +51,7 @@ def ratio(todo: Task, rounds: int = ROUNDS) -> dict[str, float]:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Measure, print and, where asked to, write a record.
+    """Measure, print and, if a file is named, write a record.
 
     Args:
         words: Command line; that of this process when left out.

@@ -1,4 +1,4 @@
-"""What each method makes of every layer and of many small networks: ``python -m benchmarks.sweep``.
+"""Results of each method on every layer and on many small networks: ``python -m benchmarks.sweep``.
 
 The cases and the loop of single samples that they are compared with are those of ``tests/ntk/sweep``.
 """

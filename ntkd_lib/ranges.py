@@ -1,4 +1,4 @@
-"""The check of numbers that settings share: a kind, a range, a unit; NaN and truth values never pass."""
+"""Check numbers of settings: kind, range and unit; NaN and booleans never pass."""
 
 from math import inf, isfinite
 from numbers import Integral, Real
@@ -7,7 +7,7 @@ from numbers import Integral, Real
 def check_number(
     name: str, value: object, low: float, high: float = inf, *, unit: str = "", whole: bool = False
 ) -> None:
-    """Refuse a setting that is no finite number of a range.
+    """Refuse a setting that is not a finite number within a range.
 
     >>> check_number("pitch", 586, 0.05, 5, unit="um")
     Traceback (most recent call last):
@@ -35,7 +35,7 @@ def check_number(
 
 
 def check_word(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    """Refuse a setting that is not one of a few values.
+    """Refuse a setting that is not one of the allowed values.
 
     Args:
         name: Name of the setting.

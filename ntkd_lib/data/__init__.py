@@ -1,1 +1,1 @@
-"""Find, check and read the data sets; labelled stand-ins where the real ones cannot be had."""
+"""Find, check and load the data sets, with labelled stand-ins for missing ones."""

@@ -1,4 +1,4 @@
-"""Draw photographs of cars that never were, with their masks: the stand-in of Carvana.
+"""Draw photographs of imaginary cars with their masks: the stand-in of Carvana.
 
 Each car has a random outline, colour and studio; each view turns it, which shortens and mirrors the outline,
 moves it and changes the light. Shadow and wheels touch the floor, windows take the colours of the
@@ -23,7 +23,7 @@ Outline = Float[np.ndarray, "_ 2"]
 
 @dataclass(frozen=True)
 class DrawnMasks:
-    """Hold drawn images with masks in memory, read-only.
+    """Drawn images with masks in memory, read-only.
 
     Attributes:
         parts: train, val and test.
@@ -114,7 +114,7 @@ def _view(
 
 
 def _outlines(car: _Car) -> tuple[list[Outline], list[Outline], list[Outline]]:
-    """Give the outlines of body with cabin, of windows and of wheels; x from -length / 2, y upwards."""
+    """Compute the outlines of body with cabin, of windows and of wheels; x from -length / 2, y upwards."""
     half, base, top = car.length / 2, 0.6 * car.wheel, 0.6 * car.wheel + car.body
     left, right = (-half + share * car.length for share in car.cabin)
     bonnet = [(half, base), (half, base + 0.75 * car.body), (right + 0.1, top)]
@@ -133,7 +133,7 @@ def _shadow(car: _Car) -> Outline:
 
 
 def _area(outlines: list[Outline]) -> Float[np.ndarray, "h w"]:
-    """Give the share of each pixel that polygons cover; outlines in units of the image's height."""
+    """Compute the share of each pixel that polygons cover; outlines in units of the image's height."""
     from PIL import Image, ImageDraw
 
     sheet = Image.new("L", (FINE * WIDTH, FINE * HEIGHT))

@@ -13,7 +13,7 @@ from ntkd_lib.lab.digest import digest_json
 
 @dataclass(frozen=True)
 class Download:
-    """Name one official file.
+    """One official file.
 
     Attributes:
         size: bytes.
@@ -31,7 +31,7 @@ class Download:
 
 @dataclass(frozen=True)
 class Content:
-    """Name one file that is read: an idx file or a CIFAR batch.
+    """One file that is read: an idx file or a CIFAR batch.
 
     Attributes:
         name: file name inside the folder of the data set.
@@ -48,7 +48,7 @@ class Content:
 
 @dataclass(frozen=True)
 class OfficialDataset:
-    """Describe a real data set.
+    """A real data set.
 
     Attributes:
         folder: where loaders expect it below a data root.
@@ -68,7 +68,7 @@ class OfficialDataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Digest the pins of all contents: the same however the files are packed."""
+        """Hash the pins of all contents, independent of how the files are packed."""
         return digest_json({content.name: content.sha256 for content in self.contents})
 
     @property
@@ -79,7 +79,7 @@ class OfficialDataset:
 
 @dataclass(frozen=True)
 class EmbeddedDataset:
-    """Describe a small real data set that an installed package ships.
+    """A small real data set that an installed package ships.
 
     Attributes:
         peak: the largest pixel value in the file.

@@ -107,7 +107,7 @@ def _retrieve(download: Download, url: str, folder: Path) -> Path:
 
 
 class _Stream:
-    """Stream an address into a file, never more than the size that the file must have."""
+    """Stream a URL into a file, at most the size of the pinned file."""
 
     def __init__(self, download: Download) -> None:
         self.download = download
@@ -157,7 +157,7 @@ def _move_checked(dataset: OfficialDataset, source: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def scratch_folder(cache_root: Path) -> Iterator[Path]:
-    """Give a folder in the cache that is gone afterwards, whatever happens."""
+    """Create a temporary folder in the cache and remove it afterwards."""
     cache_root.mkdir(parents=True, exist_ok=True)
     _sweep(cache_root)
     folder = cache_root / f".partial-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -169,7 +169,7 @@ def scratch_folder(cache_root: Path) -> Iterator[Path]:
 
 
 def _sweep(cache_root: Path) -> None:
-    """Remove what dead processes of this host left; other hosts may share the cache."""
+    """Remove partial folders of dead processes of this host; other hosts may share the cache."""
     import psutil
 
     start = f".partial-{socket.gethostname()}-"

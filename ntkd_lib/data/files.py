@@ -16,7 +16,7 @@ _HASHES: dict[tuple[str, int, int], str] = {}
 
 @dataclass(frozen=True)
 class FolderState:
-    """Say which files of a data set are in order.
+    """State of the files of a data set.
 
     Attributes:
         missing: names of files that are not there in any form.
@@ -28,7 +28,7 @@ class FolderState:
 
     @property
     def complete(self) -> bool:
-        """Tell whether everything is there and right."""
+        """Check that every file is present and right."""
         return not self.missing and not self.damaged
 
 

@@ -25,7 +25,7 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Hold images, labels and where they come from.
+    """Images, labels and their origin.
 
     Attributes:
         images: pixels from 0 to 255, `(n, c, h, w)`.
@@ -67,7 +67,7 @@ def load(name: str, split: Split, expect: str | None = None) -> LabelledImages:
 
 
 def locate_expected(name: str, expect: str | None) -> DataLocation:
-    """Find a data set and hold it to a digest.
+    """Locate a data set and check its digest.
 
     Args:
         expect: digest that the data must have, as a cell of work recorded it; None for any.

@@ -1,4 +1,4 @@
-"""Keep a decoded segmentation data set in the cache: read once, then mapped into memory by every process."""
+"""Cache a decoded segmentation data set: decoded once, then mapped into memory by every process."""
 
 import json
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ ARRAYS = ("images.npy", "masks.npy")
 
 @dataclass(frozen=True)
 class MaskArrays:
-    """Hold one part of a decoded data set.
+    """One part of a decoded data set.
 
     Attributes:
         images: pixels from 0 to 255.
@@ -34,7 +34,7 @@ class MaskArrays:
 
 
 def prepare_arrays(dataset: MaskDataset, folder: Path, sha256: str, cache_root: Path) -> Path:
-    """Decode all pairs into the cache, with a progress bar, unless that was done before.
+    """Decode all pairs into the cache once, with a progress bar.
 
     Nothing is left in the cache unless every pair was read.
 
@@ -109,5 +109,5 @@ def _hash(path: Path) -> str:
 
 @lru_cache(maxsize=8)
 def _hash_once(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - a file that changed is read again
-    """Digest a file once a process, for all parts and cells."""
+    """Hash a file once per process, for all parts and cells."""
     return file_hash(path)

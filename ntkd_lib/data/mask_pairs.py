@@ -21,7 +21,7 @@ _PHOTOGRAPH = re.compile(r"(?P<car>[0-9a-z]+)_(?P<view>\d\d)\.jpg")
 
 @dataclass(frozen=True)
 class MaskDataset:
-    """Describe a data set of photographs with masks that nobody may pass on: the user brings a copy.
+    """A data set of photographs with masks that cannot be redistributed: the user brings a copy.
 
     Attributes:
         folder: its reduced form below a data root: ``index.csv``, ``images/``, ``masks/``; empty if drawn.
@@ -94,7 +94,7 @@ class Pair:
 
 
 def split_cars(cars: Iterable[str], share: float = HELD_OUT) -> dict[str, Part]:
-    """Part objects, never single photographs, into training, validation and test.
+    """Split by object, never by photograph, into training, validation and test.
 
     They are ordered by the SHA-256 of their names; the last shares are test and validation.
 
@@ -190,7 +190,7 @@ def _refuse_part_of_set(dataset: MaskDataset, pairs: list[Pair]) -> None:
 
 @cache
 def files_digest(pairs: tuple[Pair, ...], folder: Path) -> str:
-    """Digest the files of all pairs, and the index where there is one, once a process.
+    """Hash the files of all pairs, and the index if there is one, once per process.
 
     Returns:
         SHA-256 of the files' hashes by name.
@@ -202,7 +202,7 @@ def files_digest(pairs: tuple[Pair, ...], folder: Path) -> str:
 
 
 def check_masks(dataset: MaskDataset, folder: Path) -> str:
-    """Check that a folder holds the whole data set, and digest it.
+    """Check that a folder holds the whole data set, and hash it.
 
     Args:
         folder: where, in the reduced or the published form.
@@ -224,7 +224,7 @@ def check_masks(dataset: MaskDataset, folder: Path) -> str:
 
 
 def _refuse_other_pictures(dataset: MaskDataset, pairs: list[Pair]) -> None:
-    """Compare names, and what some pictures show, with what is known of the published form."""
+    """Compare file names and some pictures with the published form."""
     from ntkd_lib.data.mask_pixels import read_pair  # decodes by way of this module's classes
 
     stems = sorted(pair.image.stem for pair in pairs)

@@ -1,4 +1,4 @@
-"""Decode a photograph and its mask, and reduce both to the size that is computed with."""
+"""Decode a photograph and its mask, and reduce both to the size used here."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _opened(dataset: MaskDataset, path: Path) -> Image:
 
 @contextmanager
 def _blamed(dataset: MaskDataset, path: Path) -> Iterator[None]:
-    """Turn what Pillow says while it decodes a file into one line that names the file."""
+    """Convert Pillow's errors and warnings on a file into one line that names the file."""
     from PIL import UnidentifiedImageError
 
     try:

@@ -1,4 +1,4 @@
-"""Load images with masks: the real data set where the user has it, else drawings."""
+"""Load images with masks: the user's copy of the real data set, else drawings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from ntkd_lib.data.standins import drawn_masks
 
 @dataclass(frozen=True)
 class MaskedImages:
-    """Hold images, their masks and where they come from.
+    """Images, their masks and their origin.
 
     Attributes:
         images: pixels from 0 to 255.

@@ -1,4 +1,4 @@
-"""Ask, within a fixed time, which hosts answer."""
+"""Check within a fixed time which hosts respond."""
 
 import contextlib
 import threading
@@ -14,7 +14,7 @@ _ANSWERED: dict[str, bool] = {}
 
 
 def host_of(url: str) -> str:
-    """Cut an address down to scheme and host.
+    """Return the scheme and host of a URL.
 
     >>> host_of("https://example.org/a/b.gz")
     'https://example.org'
@@ -24,9 +24,9 @@ def host_of(url: str) -> str:
 
 
 def reachable_hosts(urls: Iterable[str], deadline: float = DEADLINE) -> frozenset[str]:
-    """Ask all hosts at once and wait no longer than the deadline; any HTTP answer counts.
+    """Probe all hosts in parallel within the deadline; any HTTP response counts.
 
-    Threads are used because a name look-up cannot be given a time limit. A host is asked once a process.
+    Threads are used because a name look-up cannot be given a time limit. A host is probed once per process.
 
     Args:
         urls: addresses, several of one host at will.
@@ -57,12 +57,12 @@ def _ask(host: str, deadline: float, answers: dict[str, bool]) -> None:
 
 
 def forget_hosts() -> None:
-    """Ask every host anew the next time."""
+    """Probe every host again the next time."""
     _ANSWERED.clear()
 
 
 def recently_absent(cache_root: Path) -> bool:
-    """Tell whether another process found no network a moment ago.
+    """Check whether another process recently had no network.
 
     Returns:
         Whether the mark is younger than `REMEMBER` seconds.
@@ -75,7 +75,7 @@ def recently_absent(cache_root: Path) -> bool:
 
 
 def mark_absent(cache_root: Path) -> None:
-    """Leave word for other processes that there is no network; does nothing in a read-only cache."""
+    """Record for other processes that there is no network; ignored in a read-only cache."""
     with contextlib.suppress(OSError):
         cache_root.mkdir(parents=True, exist_ok=True)
         (cache_root / ".no-network").touch()

@@ -1,4 +1,4 @@
-"""Find and read a data set that is a folder of JPEG files with an index: the user's own copy."""
+"""Load a data set from the user's folder of JPEG files with an index."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ SPLITS = {"train": "train", "test": "val"}
 
 @dataclass(frozen=True)
 class PictureDataset:
-    """Describe a data set of pictures that nobody publishes for download in this form.
+    """A data set of pictures that is not published for download in this form.
 
     Attributes:
         folder: where it lies below a data root, with ``index.csv`` (columns image, split, label) inside.
@@ -56,7 +56,7 @@ def check_pictures(dataset: PictureDataset, folder: Path) -> str:
 
 @cache
 def pictures_digest(folder: Path) -> str:
-    """Digest the index and all pictures of a folder, once a process.
+    """Hash the index and all pictures of a folder, once per process.
 
     Returns:
         SHA-256 of the hashes by name.

@@ -17,10 +17,10 @@ __all__ = ["DATASETS", "DataError", "DataLocation", "forget", "locate"]
 
 @dataclass(frozen=True)
 class DataLocation:
-    """Say where a data set was found and what it is.
+    """Location and origin of a data set.
 
     Attributes:
-        name: name of the data set that was asked for.
+        name: name of the requested data set.
         kind: `real`, or `standin`: never evidence for a claim about the real data set.
         source: how it was found.
         path: folder or file; None for drawn data.
@@ -37,7 +37,7 @@ class DataLocation:
 
 
 def locate(name: str, *, download: bool = True) -> DataLocation:
-    """Find a data set; the answer stays the same for the life of the process.
+    """Locate a data set; the result is cached for the life of the process.
 
     A `DataError` tells of an unknown name, of damaged files in `$NTKD_DATA`, and under `DATA=require` of
     real data that cannot be had.
@@ -51,7 +51,7 @@ def locate(name: str, *, download: bool = True) -> DataLocation:
 
 
 def forget() -> None:
-    """Look for every data set anew the next time."""
+    """Clear the cache of located data sets."""
     _locate.cache_clear()
 
 
@@ -75,10 +75,10 @@ def find_real(
     *,
     download: bool,
 ) -> DataLocation | None:
-    """Look for real files where they may be, and download them last.
+    """Find real files in the known folders, else download them.
 
     Args:
-        reasons: is given why each place failed.
+        reasons: collects why each location was rejected.
         download: whether they may be downloaded now.
 
     Returns:
@@ -93,7 +93,7 @@ def find_real(
 
 
 def _own_copy(dataset: PictureDataset, settings: Settings, reasons: list[str]) -> DataLocation | None:
-    """Find pictures that the user has; they are published nowhere in this form."""
+    """Find the user's copy of the pictures, which are not published in this form."""
     roots = (("NTKD_DATA", settings.data_root), ("cache", settings.cache_root))
     for source, root in roots:
         missing = check_pictures(dataset, root / dataset.folder) if root else dataset.folder
@@ -104,7 +104,7 @@ def _own_copy(dataset: PictureDataset, settings: Settings, reasons: list[str]) -
 
 
 def _own_masks(dataset: MaskDataset, settings: Settings, reasons: list[str]) -> DataLocation | None:
-    """Find the user's copy, reduced or as published; one that is there and broken is an error."""
+    """Find the user's copy, reduced or as published; a broken copy is an error."""
     for source, root in (("NTKD_DATA", settings.data_root), ("cache", settings.cache_root)):
         folders = [
             root / name for name in (dataset.folder, dataset.original) if root and (root / name).is_dir()

@@ -1,4 +1,4 @@
-"""Report for each data set where it is, whether its hashes are right, its terms, and what to do."""
+"""Report the location, hashes, terms and required action of each data set."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
@@ -13,7 +13,7 @@ from ntkd_lib.data.settings import Settings, read_settings
 
 @dataclass(frozen=True)
 class DataRow:
-    """Hold what is known of one data set, as text.
+    """The state of one data set, as text.
 
     Attributes:
         found: `real`, `embedded`, `drawn` by this project, `stand-in`, `damaged` or `missing`.
@@ -32,7 +32,7 @@ class DataRow:
 
 
 def rows(*, download: bool = False) -> list[DataRow]:
-    """Look at every data set of the catalogue.
+    """Report on every data set of the catalogue.
 
     Args:
         download: whether to download what is missing.

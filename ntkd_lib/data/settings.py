@@ -1,4 +1,4 @@
-"""Read the environment variables that say where data may come from."""
+"""Read the environment variables on the origin of data."""
 
 import difflib
 import os
@@ -11,12 +11,12 @@ _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 class DataError(ValueError):
-    """Say in one line what is wrong with a data set and what to do about it."""
+    """A data set is missing or wrong; the message has one line with the remedy."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Hold where to look for data and whether a stand-in will do.
+    """Folders to search for data, and whether a stand-in is allowed.
 
     Attributes:
         data_root: the user's own folder, `$NTKD_DATA`, or None.

@@ -63,7 +63,7 @@ def load_sound(name: str, expect: str | None = None) -> tuple[Float32[Tensor, " 
 
 
 def chirp(count: int) -> Float32[Tensor, " n"]:
-    """Draw a tone that rises from 40 to 400 cycles over the whole."""
+    """Draw a tone that rises from 40 to 400 cycles over its length."""
     place = torch.linspace(0, 1, count, dtype=torch.float64)
     return torch.sin(2 * torch.pi * (40 * place + 180 * place**2)).float()
 
@@ -90,7 +90,7 @@ def _known(name: str, allowed: object) -> None:
 
 
 def _read(name: str, expect: str | None) -> bytes | None:
-    """Read one file of the data set; None where only the stand-in is there."""
+    """Read one file of the data set; None if only the stand-in is available."""
     located = locate_expected("signals", expect)
     if located.kind == "standin":
         return None

@@ -1,4 +1,4 @@
-"""Cut a validation part off the training images."""
+"""Split a validation part off the training images."""
 
 import torch
 from jaxtyping import Int64

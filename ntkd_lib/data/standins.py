@@ -1,4 +1,4 @@
-"""Make small data sets that stand in for missing ones: packaged real digits, drawn garments, textures.
+"""Make small substitutes for missing data sets: packaged real digits, drawn garments, textures.
 
 All are deterministic, NumPy only, and cut into fixed training and test parts. None is ever evidence for
 a claim about the data set it stands in for.
@@ -48,7 +48,7 @@ TEXTURES = tuple(f"{palette} {pattern}" for palette, _ in _PALETTES for pattern 
 
 @dataclass(frozen=True)
 class SmallDataset:
-    """Hold a small data set in memory, read-only.
+    """A small data set in memory, read-only.
 
     Attributes:
         images: pixels from 0 to 255, `{split: (n, c, h, w)}`.
@@ -107,7 +107,7 @@ def parse_integer_table(text: bytes, columns: int, name: str) -> Int64[np.ndarra
 def _split(
     images: UInt8[np.ndarray, "n c h w"], labels: Int64[np.ndarray, " n"], seed: int
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Cut the last fifth of each class off as test part and mix the classes in both parts."""
+    """Split the last fifth of each class off as test part and shuffle both parts."""
     order = np.random.default_rng(seed).permutation(len(labels))
     rank = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
@@ -158,7 +158,7 @@ def _soft_box(
 def _grid(
     count: int, side: int, generator: np.random.Generator, jitter: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give each image its own coordinates: shifted, scaled and turned a little."""
+    """Compute each image's sampling grid: shifted, scaled and turned a little."""
     y, x = np.meshgrid(*2 * [np.linspace(-1, 1, side, dtype=np.float32)], indexing="ij")
     shift_x, shift_y, scale_x, scale_y, angle = jitter * generator.standard_normal(
         (5, count, 1, 1), np.float32
@@ -262,12 +262,12 @@ _MAKERS: dict[str, Callable[[], SmallDataset | DrawnMasks]] = {
 
 @cache
 def standin(name: str) -> SmallDataset | DrawnMasks:
-    """Make, once a process, the small data set that stands in for a real one."""
+    """Make the small substitute of a real data set, once per process."""
     return _MAKERS[name]()
 
 
 def drawn_masks(name: str) -> DrawnMasks:
-    """Give the stand-in of a data set with masks.
+    """Return the stand-in of a data set with masks.
 
     Raises:
         DataError: a data set without masks.

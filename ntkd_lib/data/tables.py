@@ -1,4 +1,4 @@
-"""Load the small tables that scikit-learn ships, and check that they are the ones we know."""
+"""Load the small tables that scikit-learn ships, and check their hashes."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from ntkd_lib.lab.digest import sha256_bytes
 
 @dataclass(frozen=True)
 class Table:
-    """Hold a table.
+    """A table of measurements.
 
     Attributes:
         x: Inputs, ``(n, d)``.

@@ -1,4 +1,4 @@
-"""Import torchvision, also where its wheel was built for another torch.
+"""Import torchvision, even if its wheel was built for another torch.
 
 A torchvision wheel that is linked to CUDA cannot register its operators beside a CPU build of torch, and
 its import fails on the first one it misses. Naming those operators, without any implementation, is enough

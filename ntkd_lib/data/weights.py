@@ -1,4 +1,4 @@
-"""Weights of published networks that a measure needs: never committed, brought by the user."""
+"""Weights of published networks: never committed, brought by the user."""
 
 from functools import cache
 
@@ -19,7 +19,7 @@ LPIPS = OfficialDataset(
 
 @cache
 def find_weights(weights: OfficialDataset = LPIPS) -> tuple[DataLocation | None, str]:
-    """Find weights in the user's folder or the cache; nothing stands in for them.
+    """Find weights in the user's folder or the cache; there is no substitute.
 
     A `DataError` tells of a damaged file in `$NTKD_DATA`.
 

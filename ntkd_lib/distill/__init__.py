@@ -1,4 +1,4 @@
-"""Distillation: the objectives by which a student learns from labels and a teacher, and the training loop."""
+"""Distillation: objectives on labels and a teacher, and the training loop."""
 
 from ntkd_lib.imports import lazy_exports
 

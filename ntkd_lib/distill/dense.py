@@ -1,4 +1,4 @@
-"""What objectives for dense outputs share: a batch, the teacher's voice, few numbers for many pixels."""
+"""Types shared by objectives for dense outputs: batches, the teacher's outputs, summaries of logits."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class MaskBatch:
 
 @dataclass(frozen=True)
 class DenseTeacher:
-    """What a fixed teacher says; None where an objective does not use it.
+    """Outputs of a fixed teacher; None if an objective does not use them.
 
     Attributes:
         logits: Logits of the training set, of any floating type.
@@ -54,7 +54,7 @@ MaskObjective = Callable[[nn.Module, MaskBatch], Tensor]
 
 
 def pixel_loss(logits: Float[Tensor, "b 1 h w"], masks: Float[Tensor, "b h w"]) -> Float[Tensor, ""]:
-    """Give the mean binary cross-entropy of all pixels, in nats.
+    """Compute the mean binary cross-entropy of all pixels, in nats.
 
     Args:
         masks: Targets in [0, 1].
@@ -105,7 +105,7 @@ class ProjectedLogits(nn.Module):
 
 
 def summary_of(kind: str, outputs: int, pixels: int, seed: int) -> nn.Module:
-    """Make the summary of dense logits that kernels are taken of.
+    """Build the summary of dense logits whose kernels are computed.
 
     Args:
         kind: ``pooled`` or ``projected``.

@@ -1,4 +1,4 @@
-"""Soft-label distillation for dense outputs: every pixel hears the teacher's probability."""
+"""Soft-label distillation for dense outputs: every pixel is trained on the teacher's probability."""
 
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
@@ -7,7 +7,7 @@ from ntkd_lib.distill.dense import DenseTeacher, MaskBatch, MaskObjective, Setti
 
 
 def binary_divergence(teacher: Tensor, student: Tensor) -> Tensor:
-    """Give ``KL(Bernoulli(sigma(t)) || Bernoulli(sigma(s)))``, mean over all entries, in nats.
+    """Compute ``KL(Bernoulli(sigma(t)) || Bernoulli(sigma(s)))``, mean over all entries, in nats.
 
     Args:
         teacher: Logits ``t``.

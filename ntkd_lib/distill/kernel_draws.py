@@ -1,4 +1,4 @@
-"""What every kernel loss shares: which images its kernels are of, and how far one step may push."""
+"""Shared by kernel losses: the draw of kernel images, and a bound on the gradient."""
 
 from collections.abc import Callable
 

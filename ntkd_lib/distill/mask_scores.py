@@ -1,4 +1,4 @@
-"""How well masks are hit: intersection over union of both classes, and the boundary F-score."""
+"""Scores of masks: intersection over union of both classes, and the boundary F-score."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -27,7 +27,7 @@ def mean_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) -> fl
 
 
 def boundary(masks: Bool[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:
-    """Mark the pixels of a mask that touch its outside, the border of the image aside."""
+    """Mark the boundary pixels of a mask, except at the border of the image."""
     outside = (~masks).float()[:, None]
     return masks & (max_pool2d(outside, 3, stride=1, padding=1)[:, 0] > 0)
 
@@ -35,7 +35,7 @@ def boundary(masks: Bool[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:
 def boundary_scores(
     guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"], tolerance: int = TOLERANCE
 ) -> Float[Tensor, " n"]:
-    """Give the boundary F-score of each image: the harmonic mean of precision and recall of boundary pixels.
+    """Compute the boundary F-score of each image: the harmonic mean of boundary precision and recall.
 
     A boundary pixel is a hit where the other mask's boundary lies within ``tolerance`` pixels, rows and
     columns counted apart. Source: Martin, Fowlkes and Malik (2004), with a square neighbourhood.
@@ -56,7 +56,7 @@ def boundary_scores(
 
 
 def _near(marked: Bool[Tensor, "n h w"], tolerance: int) -> Bool[Tensor, "n h w"]:
-    """Shift and join, rows and then columns: bits, and several times faster than a maximum of floats."""
+    """Dilate by shifts along rows and columns: several times faster on bits than a maximum of floats."""
     for edges in ((0, 0, tolerance, tolerance), (tolerance, tolerance, 0, 0)):
         wide, axis = pad(marked, edges), 1 if edges[2] else 2
         side = marked.shape[axis]

@@ -30,7 +30,7 @@ class Masks:
 
 @dataclass(frozen=True)
 class MaskSchedule:
-    """How long and how fast to train: AdamW, linear warm-up over a tenth, then a cosine to zero.
+    """Length and rate of a training: AdamW, linear warm-up over a tenth, then a cosine to zero.
 
     Attributes:
         steps: Training steps; 0 leaves a network at its start.
@@ -47,7 +47,7 @@ class MaskSchedule:
     half: bool = False
 
     def rate(self, step: int) -> float:
-        """Give the share of the largest learning rate at a step, in (0, 1]."""
+        """Compute the share of the largest learning rate at a step, in (0, 1]."""
         warm = max(1, self.steps // 10)
         if step < warm:
             return (step + 1) / warm
@@ -57,7 +57,7 @@ class MaskSchedule:
 def fit_masks(
     model: nn.Module, data: Masks, held_out: Masks, loss: MaskObjective, schedule: MaskSchedule
 ) -> list[float]:
-    """Train a model in place and follow its validation score; every other batch is mirrored.
+    """Train a model in place and record its validation score; every other batch is mirrored.
 
     Args:
         loss: Objective of a model and a batch.
@@ -90,7 +90,7 @@ def fit_masks(
 
 
 def scenes(images: UInt8[Tensor, "n l h w"], device: torch.device | str) -> Float[Tensor, "n l h w"]:
-    """Turn bytes into scene intensities in [0, 1] on a device.
+    """Convert bytes to scene intensities in [0, 1] on a device.
 
     Args:
         images: Pixels from 0 to 255.
@@ -102,7 +102,7 @@ def scenes(images: UInt8[Tensor, "n l h w"], device: torch.device | str) -> Floa
 def predict_logits(
     model: nn.Module, images: UInt8[Tensor, "n l h w"], chunk: int = 32, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "n h w"]:
-    """Give the logits of images, some at a time.
+    """Predict the logits of images in chunks.
 
     Args:
         model: Network; put into evaluation mode.
@@ -118,7 +118,7 @@ def predict_logits(
 
 
 def predict_masks(model: nn.Module, images: UInt8[Tensor, "n l h w"]) -> Bool[Tensor, "n h w"]:
-    """Give the guessed masks of images: where the logit is above zero.
+    """Predict the masks of images: pixels with a logit above zero.
 
     Args:
         model: Network; put into evaluation mode.
@@ -128,7 +128,7 @@ def predict_masks(model: nn.Module, images: UInt8[Tensor, "n l h w"]) -> Bool[Te
 
 
 def _batches(data: Masks, schedule: MaskSchedule, device: torch.device) -> Iterator[MaskBatch]:
-    """Draw batches without repetition until all images were seen, then again."""
+    """Draw batches without replacement, epoch after epoch."""
     order = torch.empty(0, dtype=torch.long)
     batch = min(schedule.batch, len(data.images))
     for step in range(schedule.steps):

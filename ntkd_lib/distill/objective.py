@@ -1,4 +1,4 @@
-"""What every objective shares: a batch with the teacher's outputs, and the form of a loss."""
+"""Types shared by objectives: a batch with the teacher's outputs, and the form of a loss."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ntkd_lib.optics.student import HybridStudent
 
 @dataclass(frozen=True)
 class Teacher:
-    """What a fixed teacher says; None where an objective does not use it.
+    """Outputs of a fixed teacher; None if an objective does not use them.
 
     Attributes:
         logits: Logits of the training set, ``(n, c)``; those of the mirrored images may follow.

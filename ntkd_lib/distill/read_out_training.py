@@ -30,7 +30,7 @@ class ReadOuts:
 def fit_read_outs(
     model: nn.Module, data: ReadOuts, held_out: ReadOuts, loss: MaskObjective, schedule: MaskSchedule
 ) -> list[float]:
-    """Train a model in place and follow its validation score.
+    """Train a model in place and record its validation score.
 
     As `fit_masks`, but nothing is mirrored: filters are not symmetric, so that the mirror image of a capture
     is no capture of the mirrored scene.
@@ -67,7 +67,7 @@ def fit_read_outs(
 
 @torch.no_grad()
 def guessed_masks(model: nn.Module, images: Float[Tensor, "n l h w"]) -> Bool[Tensor, "n h w"]:
-    """Give the guessed masks of read-outs: where the logit is above zero.
+    """Predict the masks of read-outs: pixels with a logit above zero.
 
     Args:
         model: Network; put into evaluation mode.
@@ -77,7 +77,7 @@ def guessed_masks(model: nn.Module, images: Float[Tensor, "n l h w"]) -> Bool[Te
 
 
 def _batches(data: ReadOuts, schedule: MaskSchedule) -> Iterator[MaskBatch]:
-    """Draw batches without repetition until all read-outs were seen, then again."""
+    """Draw batches without replacement, epoch after epoch."""
     order = torch.empty(0, dtype=torch.long)
     batch = min(schedule.batch, len(data.images))
     for step in range(schedule.steps):

@@ -9,7 +9,7 @@ from ntkd_lib.distill.tangent import tangent_objective
 
 
 def centred(kernel: Float[Tensor, "m m"]) -> Float[Tensor, "m m"]:
-    """Give ``H Theta H`` with ``H = I - 11'/m``.
+    """Compute ``H Theta H`` with ``H = I - 11'/m``.
 
     Args:
         kernel: Symmetric kernel.
@@ -22,7 +22,7 @@ def centred(kernel: Float[Tensor, "m m"]) -> Float[Tensor, "m m"]:
 
 
 def kernel_loss(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) -> Tensor:
-    """Give ``1 - cos(H Theta_S H, H Theta_T H)``. Source: Cortes, Mohri and Rostamizadeh (2012), alignment.
+    """Compute ``1 - cos(H Theta_S H, H Theta_T H)``. Source: Cortes, Mohri and Rostamizadeh (2012).
 
     Returns:
         A number in [0, 2].

@@ -1,4 +1,4 @@
-"""NTK distillation, trace-normalised form: the kernels without their size."""
+"""NTK distillation, trace-normalised form: the kernels divided by their trace."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -8,7 +8,7 @@ from ntkd_lib.distill.tangent import tangent_objective
 
 
 def kernel_loss(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) -> Tensor:
-    """Give ``|m Theta_S / tr Theta_S - m Theta_T / tr Theta_T|_F^2 / m^2``.
+    """Compute ``|m Theta_S / tr Theta_S - m Theta_T / tr Theta_T|_F^2 / m^2``.
 
     Returns:
         Mean squared difference of entries of the kernels at mean diagonal one.

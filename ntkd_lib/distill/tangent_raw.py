@@ -8,7 +8,7 @@ from ntkd_lib.distill.tangent import tangent_objective
 
 
 def kernel_loss(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) -> Tensor:
-    """Give ``|Theta_S - Theta_T|_F^2 / m^2``. Source: NTKD paper, Eq. 8.
+    """Compute ``|Theta_S - Theta_T|_F^2 / m^2``. Source: NTKD paper, Eq. 8.
 
     >>> import torch
     >>> kernel_loss(torch.eye(2), torch.ones(2, 2))

@@ -1,4 +1,4 @@
-"""Control of NTK distillation: the kernels' traces only, so that nothing but their size is transferred."""
+"""Control of NTK distillation: the kernels' traces only, so that only their size is transferred."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -8,7 +8,7 @@ from ntkd_lib.distill.tangent import tangent_objective
 
 
 def kernel_loss(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) -> Tensor:
-    """Give ``(tr Theta_S - tr Theta_T)^2 / m^2``.
+    """Compute ``(tr Theta_S - tr Theta_T)^2 / m^2``.
 
     >>> import torch
     >>> kernel_loss(torch.eye(2), 2 * torch.ones(2, 2))

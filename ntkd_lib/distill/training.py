@@ -22,7 +22,7 @@ class DivergedError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train: AdamW, linear warm-up over a tenth, then a cosine to zero.
+    """Length and rate of a training: AdamW, linear warm-up over a tenth, then a cosine to zero.
 
     Attributes:
         epochs: Passes over the training images; 0 leaves a network at its start.
@@ -51,7 +51,7 @@ class Schedule:
     evaluations: int = 2
 
     def rate(self, step: int, steps: int) -> float:
-        """Give the share of the largest learning rate at a step, in (0, 1]."""
+        """Compute the share of the largest learning rate at a step, in (0, 1]."""
         warm = max(1, steps // 10)
         if step < warm:
             return (step + 1) / warm
@@ -80,7 +80,7 @@ def fit(
     schedule: Schedule,
     watch: Callable[[nn.Module], object] | None = None,
 ) -> list[float]:
-    """Train a model in place and follow its validation accuracy.
+    """Train a model in place and record its validation accuracy.
 
     Args:
         rows: Positions of the images to train on.
@@ -88,7 +88,7 @@ def fit(
         watch: Looks at the model whenever the validation accuracy is taken.
 
     Returns:
-        Validation accuracy in percent, as often as the schedule says.
+        Validation accuracy in percent, at the evaluations of the schedule.
 
     Raises:
         DivergedError: A loss that is not finite; the message names the step.
@@ -128,7 +128,7 @@ def _groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
 
 
 def converged(curve: list[float]) -> bool:
-    """Say whether validation accuracy has reached a plateau.
+    """Check whether validation accuracy has reached a plateau.
 
     The best value of the last eighth of training is at most ``PLATEAU_POINTS`` above the best before it. (The
     learning rate is near zero by then; what is gained earlier, while it falls, is no sign of a short run.)
@@ -150,7 +150,7 @@ def converged(curve: list[float]) -> bool:
 
 @torch.no_grad()
 def predict(model: nn.Module, images: Float[Tensor, "n ..."], chunk: int = 1000) -> Float[Tensor, "n k"]:
-    """Give logits of images, some at a time."""
+    """Predict the logits of images in chunks."""
     parts = images.split(chunk)
     first = model(parts[0])
     logits = first.new_empty(len(images), *first.shape[1:])  # filled in place: read-outs can be large
@@ -160,7 +160,7 @@ def predict(model: nn.Module, images: Float[Tensor, "n ..."], chunk: int = 1000)
 
 
 def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:
-    """Give the accuracy on some of the images, percent.
+    """Compute the accuracy on some of the images, percent.
 
     Returns:
         Percentage of images whose largest logit is that of their label.

@@ -1,4 +1,4 @@
-"""Labels only, under filters that are shaken afresh at every step: error-aware ("vaccinated") training."""
+"""Labels only, with filters perturbed anew at every step: error-aware ("vaccinated") training."""
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy

@@ -1,4 +1,4 @@
-"""Few labels: most labels of the training images are withheld."""
+"""Few labels: withhold most labels of the training images."""
 
 import torch
 from jaxtyping import Int

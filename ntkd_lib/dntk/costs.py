@@ -1,4 +1,4 @@
-"""Operations of the steps that kernel methods are made of, counted from a network's sizes."""
+"""Count the operations of kernel methods from a network's sizes."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def solution(size: float, count: float = 1) -> Work:
 def network_costs(
     model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind = "per_class"
 ) -> NetworkCosts:
-    """Take a network's sizes from one sample's forward pass.
+    """Measure a network's sizes in one sample's forward pass.
 
     Args:
         model: Network with outputs ``(n, c)``.

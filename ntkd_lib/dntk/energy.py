@@ -1,4 +1,4 @@
-"""Distillation tuned to the tangent kernel itself: images that capture the most energy of all gradients.
+"""Distillation for the tangent kernel: images whose gradients capture the most energy of all gradients.
 
 Feature matching (`ntkd_lib.dntk.matching`) has no tangent kernel in its loss. Here the loss is the quantity
 that the theory of the DNTK paper is about: how much of the gradients lies in the span of the images' own.
@@ -46,7 +46,7 @@ def gradient_features(
 
 
 def second_moments(features: Float[Tensor, "n c k"]) -> Float[Tensor, "c k k"]:
-    """Give ``M_c = sum_x phi_c(x) phi_c(x)'``.
+    """Compute the second moments ``M_c = sum_x phi_c(x) phi_c(x)'``.
 
     Args:
         features: Features of the images that are to be captured.
@@ -56,7 +56,7 @@ def second_moments(features: Float[Tensor, "n c k"]) -> Float[Tensor, "c k k"]:
 
 
 def captured_energy(features: Float[Tensor, "m c k"], moments: Float[Tensor, "c k k"]) -> Float[Tensor, ""]:
-    """Give the share of the gradients' energy in the span of some images' gradients.
+    """Compute the share of the gradients' energy in the span of some images' gradients.
 
     ``sum_c tr(P_c M_c) / sum_c tr(M_c)`` with the projection ``P_c`` on the span of the features of class
     ``c``: ``|Pi Phi|_F^2`` over ``|Phi|_F^2``. The best ``m`` images can do no better than the ``m`` leading
@@ -114,7 +114,7 @@ def maximise_energy(
 
 @torch.no_grad()
 def _chunk(model: nn.Module, images: Tensor) -> int:
-    """Give the number of images whose Jacobians fit."""
+    """Choose the number of images whose Jacobians fit into memory."""
     logits = model(images[:1].detach()).shape[1]
     weights = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return max(1, ENTRIES // (logits * weights))
@@ -128,7 +128,7 @@ def _features(model: nn.Module, images: Tensor, sketch: SparseSketch) -> Float[T
 def _pulled_back(
     model: nn.Module, images: Tensor, sketch: SparseSketch, slope: Float[Tensor, "m c k"]
 ) -> Float[Tensor, "m _ _ _"]:
-    """Give the derivative with respect to images from that with respect to their features."""
+    """Pull a derivative with respect to features back to the images."""
     gradients, chunk = [], _chunk(model, images)
     for part, cotangent in zip(images.detach().split(chunk), slope.split(chunk), strict=True):
         moved = part.clone().requires_grad_(True)

@@ -24,7 +24,7 @@ DUPLICATE = 0.1  # share of a vector's length that must be new
 
 @dataclass(frozen=True)
 class Candidates:
-    """Vectors from which synthetic gradients are made, in descending order of captured energy.
+    """Candidate vectors of synthetic gradients, in descending order of captured energy.
 
     Attributes:
         vectors: Unit vectors in the columns, ``(m, q)``.
@@ -42,7 +42,7 @@ class Candidates:
 
 
 def leading_eigenvectors(theta: Float[Tensor, "m m"]) -> tuple[Float[Tensor, " m"], Float[Tensor, "m m"]]:
-    """Give eigenvalues in descending order and their vectors, in float64.
+    """Compute eigenvalues in descending order and their vectors, in float64.
 
     Args:
         theta: Symmetric kernel.
@@ -58,7 +58,7 @@ def leading_eigenvectors(theta: Float[Tensor, "m m"]) -> tuple[Float[Tensor, " m
 def cluster_points(
     theta: Float[Tensor, "m m"], choices: tuple[int, ...] = CLUSTERS, seed: int = 0
 ) -> Int[Tensor, " m"]:
-    """Cut points into groups by spectral clustering of their kernel's cosines.
+    """Group points by spectral clustering of their kernel's cosines.
 
     The number of groups is the one of the choices after which the eigenvalues of the normalised affinities
     fall most.
@@ -117,7 +117,7 @@ def local_global(
 
 
 def distinct(vectors: Float[Tensor, "m q"], count: int) -> Float[Tensor, "m s"]:
-    """Take the first vectors, leaving out those that earlier ones nearly hold.
+    """Select the first vectors that are not nearly in the span of earlier ones.
 
     Args:
         vectors: Unit vectors in columns, best first.
@@ -144,7 +144,7 @@ def _cosines(theta: Tensor) -> Float[Tensor, "m m"]:
 
 
 def _embedded(theta: Tensor, members: Tensor, energy: float) -> Float[Tensor, "m r"]:
-    """Give a block's leading eigenvectors, zero outside of it."""
+    """Compute a block's leading eigenvectors, zero outside of it."""
     values, vectors = leading_eigenvectors(theta[members][:, members])
     rank = truncation_rank(values, energy)
     embedded = vectors.new_zeros(len(theta), rank)

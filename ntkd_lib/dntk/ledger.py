@@ -1,4 +1,4 @@
-"""What a kernel method costs: passes, Jacobian rows, operations, seconds and memory, built and queried."""
+"""Cost of a kernel method: passes, Jacobian rows, operations, seconds and memory, of build and query."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Work:
     bytes: float = 0.0
 
     def __add__(self, other: Work) -> Work:
-        """Do one after the other: all adds up, but memory, of which the larger counts.
+        """Add two amounts of work done in sequence: sums, but the larger memory.
 
         >>> Work(rows=2, bytes=8) + Work(rows=3, bytes=5)
         Work(forward=0.0, backward=0.0, rows=5, flop=0.0, seconds=0.0, bytes=8)
@@ -43,12 +43,12 @@ class Work:
         return Work(**{**sums, "bytes": max(self.bytes, other.bytes)})
 
     def times(self, count: float) -> Work:
-        """Do it several times, one after the other."""
+        """Multiply the work by a number of sequential repetitions."""
         scaled = {f.name: count * getattr(self, f.name) for f in fields(self)}
         return Work(**{**scaled, "bytes": self.bytes})
 
     def timed(self, seconds: float) -> Work:
-        """Add what was measured to what was counted.
+        """Add measured seconds and memory to counted operations.
 
         Args:
             seconds: Seconds of one thread.
@@ -61,7 +61,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The work of one method.
+    """The cost ledger of one method.
 
     Attributes:
         build: Work before the first prediction, by stage.
@@ -84,7 +84,7 @@ class Ledger:
 
 
 def break_even(method: Ledger, other: Ledger, measure: Measure = "flop") -> float:
-    """Count the queries from which on a method is cheaper than another.
+    """Count the queries from which one method is cheaper than another.
 
     ``(build - build') / (query' - query)``; 0 where it is cheaper from the start, infinite where it never
     gets cheaper.
@@ -105,7 +105,7 @@ class Clock:
     """Seconds of work: processor time of this process, or elapsed time where a GPU does the work."""
 
     def __init__(self, device: str = "cpu") -> None:
-        """Start at nothing."""
+        """Start at zero."""
         self.device, self.seconds = device, 0.0
 
     @contextmanager

@@ -1,6 +1,6 @@
 """Stage 1, distillation of images: match features to barycentres, and channel statistics class by class.
 
-Source: WMDD (arXiv 2311.18531), which the DNTK paper takes over; rebuilt, not copied. There the statistics
+Source: WMDD (arXiv 2311.18531), used by the DNTK paper; rebuilt, not copied. There the statistics
 are those of batch normalisation; here they are taken at the outputs of all convolutions, so that networks
 without normalisation have them too. No tangent kernel enters the loss.
 """
@@ -45,7 +45,7 @@ def distil_images(
     steps: int,
     seed: int = 0,
 ) -> SyntheticImages:
-    """Change some images of each class until a trained network sees the whole class in them.
+    """Optimise some images of each class to match the features of the whole class in a trained network.
 
     ``loss = sum_j |h(x_j) - b_j|^2 / (m v) + 10 mean_c sum_l [ |mu_cl - mu*_cl|^2 / |s*_cl| +
     |s_cl - s*_cl|^2 / |s*_cl|^2 ]``: ``h`` is what the last dense layer is given and ``b_j`` the atoms of its
@@ -86,7 +86,7 @@ def distil_images(
 
 
 def barycentre(features: Float[Tensor, "n d"], count: int, seed: int = 0) -> Float[Tensor, "m d"]:
-    """Give the atoms of the Wasserstein barycentre of one sample of points.
+    """Compute the atoms of the Wasserstein barycentre of one sample of points.
 
     With free places and free weights, the best ``m`` atoms in 2-Wasserstein distance are the centres of
     k-means.
@@ -99,7 +99,7 @@ def barycentre(features: Float[Tensor, "n d"], count: int, seed: int = 0) -> Flo
 
 @torch.no_grad()
 def last_inputs(model: nn.Module, images: Float[Tensor, "n _ _ _"]) -> Float[Tensor, "n d"]:
-    """Give what the last dense layer is given, and a one for its bias: the features of its tangent kernel.
+    """Compute the inputs of the last dense layer, with a one for its bias: features of its tangent kernel.
 
     The gradient of logit ``c`` over the last layer's weights is this vector in row ``c``, so that the
     last layer's kernel is the same for all classes and takes no backward pass.
@@ -119,7 +119,7 @@ class _LayerStatistics:
 
 @dataclass(frozen=True)
 class _Target:
-    """What a class's synthetic images are to match: atoms, and mean and variance of each channel."""
+    """Targets of a class's synthetic images: atoms, and mean and variance of each channel."""
 
     atoms: Tensor
     statistics: list[tuple[Tensor, Tensor]]
@@ -167,7 +167,7 @@ def _start(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def _watch(model: nn.Module, images: Tensor) -> _LayerStatistics:
-    """Run images through, and keep what convolutions give and the last dense layer takes."""
+    """Run images and record the outputs of convolutions and the input of the last dense layer."""
     seen = _LayerStatistics()
     dense = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     if not dense:
@@ -194,7 +194,7 @@ def _watch(model: nn.Module, images: Tensor) -> _LayerStatistics:
 
 @contextmanager
 def _frozen(model: nn.Module) -> Iterator[None]:
-    """Hold the network still: only the images are given gradients."""
+    """Freeze the network, so that only the images have gradients."""
     moving = [p for p in model.parameters() if p.requires_grad]
     for parameter in moving:
         parameter.requires_grad_(False)

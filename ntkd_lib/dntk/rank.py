@@ -1,4 +1,4 @@
-"""How many directions a kernel holds."""
+"""Number of significant directions of a kernel."""
 
 import torch
 from jaxtyping import Float
@@ -32,7 +32,7 @@ def truncation_rank(values: Float[Tensor, " m"], energy: float = 0.95) -> int:
 
 
 def effective_rank(values: Float[Tensor, " m"]) -> float:
-    """Give the exponential of the entropy of the eigenvalues' shares of the trace.
+    """Compute the exponential of the entropy of the eigenvalues' shares of the trace.
 
     ``exp(-sum_i p_i log p_i)``: the number of equal eigenvalues of the same entropy.
 

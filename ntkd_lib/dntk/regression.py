@@ -1,4 +1,4 @@
-"""Kernel ridge regression with one kernel a class, on real points or on synthetic gradients."""
+"""Kernel ridge regression with one kernel per class, on real points or on synthetic gradients."""
 
 import torch
 from jaxtyping import Float, Shaped
@@ -12,7 +12,7 @@ JITTER = 1e-9  # share of the mean diagonal that makes a Gram matrix of near dup
 def fit_per_class(
     theta: Float[Tensor, "c m m"], targets: Shaped[Tensor, "..."], ridge: float
 ) -> Float[Tensor, "c m"]:
-    """Fit one kernel ridge regression a class, in float64.
+    """Fit one kernel ridge regression per class, in float64.
 
     ``(theta_c + ridge t_c I) alpha_c = y_c`` with the mean diagonal ``t_c`` of the class's kernel.
 
@@ -60,7 +60,7 @@ def predict_per_class(
 def fit_nystrom(
     cross: Float[Tensor, "c n m"], gram: Float[Tensor, "c m m"], targets: Float[Tensor, "n c"], ridge: float
 ) -> Float[Tensor, "c m"]:
-    """Fit all points with functions of some landmarks, one kernel a class.
+    """Fit all points with functions of some landmarks, one kernel per class.
 
     Minimises ``|B alpha - y|^2 + ridge t alpha' G alpha`` with the kernel ``B`` between points and landmarks
     and the landmarks' own ``G``: ridge regression on the features ``F = B L^-T``, where ``G = L L'``.
@@ -82,7 +82,7 @@ def fit_nystrom(
 
 
 def reduce_kernel(theta: Float[Tensor, "c m m"], weights: Float[Tensor, "m s"]) -> Float[Tensor, "c s s"]:
-    """Give the kernels of synthetic gradients ``Phi_c' u``: ``U' theta_c U``.
+    """Compute the kernels of synthetic gradients ``Phi_c' u``: ``U' theta_c U``.
 
     Args:
         weights: Vectors ``u`` in the columns of ``U``.

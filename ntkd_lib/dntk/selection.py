@@ -1,4 +1,4 @@
-"""Choosing real points: at random, by distance, clusters, leverage, or randomly pivoted Cholesky."""
+"""Select real points: at random, by distance, clusters, leverage, or randomly pivoted Cholesky."""
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +13,7 @@ RIDGE = 1e-3  # of ridge leverage scores, as a share of the mean diagonal
 
 
 def farthest_points(theta: Float[Tensor, "m m"], count: int) -> Int[Tensor, " s"]:
-    """Take points one by one, each the farthest from those taken before; the first has the largest norm.
+    """Select points one by one, each the farthest from the selected ones; the first has the largest norm.
 
     ``|phi - phi'|^2 = theta(x, x) + theta(x', x') - 2 theta(x, x')``
 
@@ -33,7 +33,7 @@ def farthest_points(theta: Float[Tensor, "m m"], count: int) -> Int[Tensor, " s"
 
 
 def cluster_centres(theta: Float[Tensor, "m m"], count: int, seed: int = 0) -> Int[Tensor, " s"]:
-    """Take the points nearest to the centres of k-means in the kernel's feature space."""
+    """Select the points nearest to the centres of k-means in the kernel's feature space."""
     values, vectors = torch.linalg.eigh(theta.double())
     features = vectors * values.clamp(min=0).sqrt()
     clusters = KMeans(count, n_init=1, random_state=seed).fit(features.cpu().numpy())
@@ -46,7 +46,7 @@ def cluster_centres(theta: Float[Tensor, "m m"], count: int, seed: int = 0) -> I
 
 
 def leverage_scores(theta: Float[Tensor, "m m"], ridge: float = RIDGE) -> Float[Tensor, " m"]:
-    """Give ridge leverage scores, the diagonal of ``theta (theta + ridge t I)^-1``.
+    """Compute ridge leverage scores, the diagonal of ``theta (theta + ridge t I)^-1``.
 
     Source: Alaoui and Mahoney (2015).
 
@@ -66,7 +66,7 @@ def leverage_scores(theta: Float[Tensor, "m m"], ridge: float = RIDGE) -> Float[
 
 
 def sample_by(scores: Float[Tensor, " m"], count: int, seed: int) -> Int[Tensor, " s"]:
-    """Draw points without replacement with chances in proportion to their scores.
+    """Draw points without replacement with probabilities proportional to their scores.
 
     Args:
         scores: Non-negative scores.
@@ -76,7 +76,7 @@ def sample_by(scores: Float[Tensor, " m"], count: int, seed: int) -> Int[Tensor,
 
 
 def pivoted_cholesky(features: Float[Tensor, "n k"], count: int, seed: int) -> Int[Tensor, " s"]:
-    """Draw points by randomly pivoted Cholesky: each in proportion to what is left of its diagonal.
+    """Draw points by randomly pivoted Cholesky, each in proportion to the remaining diagonal.
 
     The kernel is ``phi phi'`` and is never formed: one column a point, ``O(n count (k + count))``.
 

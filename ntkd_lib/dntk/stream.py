@@ -1,6 +1,6 @@
 """The streamed tangent kernel: regression and subspaces from one pass of sketched gradients.
 
-Nothing here grows with the number of samples: no kernel, no Jacobian and no list of features is kept.
+Memory is independent of the number of samples: no kernel, no Jacobian and no list of features is stored.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class StreamedRegression:
     """
 
     def __init__(self, classes: int, size: int, device: torch.device | str = "cpu") -> None:
-        """Start with no sample."""
+        """Start with zero moments."""
         self.moments = torch.zeros(classes, size, size, dtype=torch.float64, device=device)
         self.products: Tensor | None = None
         self.count = 0
 
     def add(self, features: Float[Tensor, "n c k"], targets: Float[Tensor, "n c q"]) -> None:
-        """Take in some samples.
+        """Add the moments of some samples.
 
         Args:
             targets: Targets of each class; ``q`` regressions are fitted at once.
@@ -87,13 +87,13 @@ class FrequentDirections:
     """
 
     def __init__(self, rows: int, size: int, device: torch.device | str = "cpu") -> None:
-        """Start with no row."""
+        """Start with an empty buffer."""
         self.rows = rows
         self.buffer = torch.zeros(2 * rows, size, dtype=torch.float64, device=device)
         self.filled = 0
 
     def add(self, rows: Float[Tensor, "n k"]) -> None:
-        """Take in some rows."""
+        """Add some rows."""
         for part in rows.double().split(self.rows):
             if self.filled + len(part) > len(self.buffer):
                 self._shrink()
@@ -101,7 +101,7 @@ class FrequentDirections:
             self.filled += len(part)
 
     def sketch(self) -> Float[Tensor, "l k"]:
-        """Give the kept rows.
+        """Return the sketch's rows.
 
         Returns:
             ``B``, by descending norm.
@@ -131,7 +131,7 @@ def trace_features(features: Float[Tensor, "n c k"], seed: int = 0) -> Float[Ten
 
 
 def spectral_error(exact: Float[Tensor, "c m m"], approximate: Float[Tensor, "c m m"], ridge: float) -> float:
-    """Measure an approximation by what regression can bear: its largest eigenvalue error over the ridge.
+    """Compute the error of an approximate kernel: its largest eigenvalue over the ridge.
 
     ``max_c |theta_c - theta'_c|_2 / (ridge t_c)`` with the mean diagonal ``t_c``. Below 1 the errors drown
     in the ridge, whatever the targets are; above it the approximation is not certified, though it may work.

@@ -25,7 +25,7 @@ class Gauss(nn.Module):
     """
 
     def __init__(self, scale: float = 10.0) -> None:
-        """Keep the inverse width."""
+        """Store the inverse width."""
         super().__init__()
         self.scale = scale
 
@@ -41,7 +41,7 @@ class Finer(nn.Module):
     """
 
     def __init__(self, omega: float = 30.0) -> None:
-        """Keep the factor."""
+        """Store the factor."""
         super().__init__()
         self.omega = omega
 
@@ -60,7 +60,7 @@ class Gabor(nn.Module):
     """
 
     def __init__(self, omega: float = 10.0, scale: float = 10.0) -> None:
-        """Keep frequency and inverse width."""
+        """Store frequency and inverse width."""
         super().__init__()
         self.omega, self.scale = omega, scale
 
@@ -84,7 +84,7 @@ def sine_(z: Values) -> Values:
 
 
 def cosine(z: Values) -> Values:
-    """Take cosines, by NumPy on the CPU as ``sine_`` does."""
+    """Compute cosines, by NumPy on the CPU as in ``sine_``."""
     return torch.from_numpy(np.cos(z.numpy())) if _by_numpy(z) else z.cos()
 
 

@@ -1,4 +1,4 @@
-"""The clock of the protocol: CPU seconds of the thread, wall seconds, and forward-equivalents."""
+"""Clock of the protocol: CPU seconds of the thread, wall seconds, and forward-equivalents."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Clock:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Let the clock run inside the block."""
+        """Run the clock inside the block."""
         wall, cpu = self._now()
         try:
             yield
@@ -46,5 +46,5 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """The seconds that verdicts rest on: CPU seconds, on a GPU wall seconds."""
+        """The seconds used for verdicts: CPU seconds, or wall seconds on a GPU."""
         return self.cpu if self.device == "cpu" else self.wall

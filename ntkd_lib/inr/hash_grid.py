@@ -10,7 +10,7 @@ PRIMES = (1, 2_654_435_761, 805_459_861)
 
 
 class HashGrid(nn.Module):
-    """Look up each level's corners in a table and blend them linearly.
+    """A hash grid: features of each level's corners from a table, linearly interpolated.
 
     Source: Müller et al. (2022), Sec. 3.
 
@@ -40,7 +40,7 @@ class HashGrid(nn.Module):
         self.features = levels * channels
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n features"]:
-        """Blend the features of all levels."""
+        """Interpolate the features of all levels."""
         parts = [self._level(table, size, x) for table, size in zip(self.tables, self.sizes, strict=True)]
         return torch.cat(parts, dim=1)
 

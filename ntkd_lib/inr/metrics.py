@@ -1,4 +1,4 @@
-"""Quality of a fitted signal, and when a target is reached."""
+"""Quality of a fitted signal, and the time to a target."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def ssim(estimate: Float[np.ndarray, "*a"], target: Float[np.ndarray, "*b"]) -> 
 def crossing(
     quality: Sequence[float], axis: Sequence[float], target: float, sustained: int = SUSTAINED
 ) -> float | None:
-    """Find where a curve reaches a target for good: the first of several evaluations in a row above it.
+    """Find where a curve reaches a target: the first of several consecutive evaluations above it.
 
     The place is interpolated between that evaluation and the one before.
 
@@ -117,7 +117,7 @@ def crossing(
 
 
 def value_at(quality: Sequence[float], axis: Sequence[float], place: float) -> float:
-    """Read a curve at a place, by straight lines; its last value beyond its end.
+    """Interpolate a curve linearly; beyond its end its last value.
 
     Args:
         quality: Quality at each evaluation.

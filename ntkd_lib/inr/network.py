@@ -1,4 +1,4 @@
-"""What training needs of a network: values, gradients and tangents, by hand where the network allows it."""
+"""Values, gradients and tangents of a network, by hand if it is a stack of dense layers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StackNetwork(DenseStack):
     """
 
     def __init__(self, net: nn.Sequential, chunk: int = 2048) -> None:
-        """Keep the general way at hand."""
+        """Store the network, with automatic differentiation as the fallback."""
         super().__init__(net, chunk)
         self.general = AnyNetwork(net, chunk)
         self._agrees: bool | None = None
@@ -108,7 +108,7 @@ class StackNetwork(DenseStack):
 
 
 class AnyNetwork:
-    """Any other network; automatic differentiation does the work.
+    """Any other network, by automatic differentiation.
 
     Args:
         net: From ``(n, d)`` to ``(n, c)``.
@@ -120,7 +120,7 @@ class AnyNetwork:
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
-        """Give the values at coordinates, ``(n, c)``.
+        """Compute the values at coordinates, ``(n, c)``.
 
         Args:
             x: Coordinates, ``(n, d)``.
@@ -149,7 +149,7 @@ class AnyNetwork:
         return torch.cat(residuals)
 
     def moved(self, x: Tensor, y: Tensor) -> ScoreRefresh:
-        """Give ``theta g`` by vjp and jvp.
+        """Compute ``theta g`` by vjp and jvp.
 
         Args:
             x: Coordinates, ``(n, d)``.
@@ -176,7 +176,7 @@ Network = StackNetwork | AnyNetwork
 
 
 def wrap(net: nn.Module, chunk: int = 2048) -> Network:
-    """Choose how a network is run: by hand where it is a stack of dense layers.
+    """Wrap a network: by hand if it is a stack of dense layers, else by automatic differentiation.
 
     Args:
         net: From ``(n, d)`` to ``(n, c)``.

@@ -1,4 +1,4 @@
-"""Coordinate networks by name: the architectures that the paper compares, and a hash grid."""
+"""Build coordinate networks by name: the architectures that the paper compares, and a hash grid."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FourierFeatures(nn.Module):
     """
 
     def __init__(self, frequencies: Float[Tensor, "m d"]) -> None:
-        """Keep the frequencies, which are not trained."""
+        """Store the frequencies, which are not trained."""
         super().__init__()
         self.register_buffer("frequencies", frequencies)
 

@@ -37,7 +37,7 @@ class Lpips:
     """
 
     def __init__(self, arrays: Mapping[str, Any]) -> None:
-        """Turn kernels into torch's order."""
+        """Convert kernels to torch's order."""
         try:
             layers = [arrays["AlexNet_0"][f"Conv_{i}"] for i in range(5)]
             heads = [arrays[f"NetLinLayer_{i}"]["Conv_0"]["kernel"] for i in range(5)]
@@ -51,7 +51,7 @@ class Lpips:
     def distance(
         self, estimate: Image, target: Other, scaling: Literal["standard", "stretched"] = "standard"
     ) -> float:
-        """Measure how far an image is from another.
+        """Compute the perceptual distance between two images.
 
         Args:
             estimate: The fitted image, values from 0 to 1; clipped.

@@ -1,4 +1,4 @@
-"""Scores of points by the tangent kernel: what a step on all points would do at each of them.
+"""Scores of points by the tangent kernel: the change at each point by a step on all points.
 
 With the Jacobian ``J`` of shape ``(N c, p)`` the tangent kernel is ``theta = J J^T``, and its action on a
 vector ``g`` is ``J (J^T g)``: one backward and one tangent pass. No row of the kernel is ever formed.
@@ -73,7 +73,7 @@ def fused(stack: DenseStack, x: Tensor, y: Tensor, keep: int = KEEP) -> ScoreRef
 
 
 def _split(chunk: int, *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Cut tensors into views of as many points."""
+    """Split tensors into views of as many points."""
     return zip(*(part.split(chunk) for part in parts), strict=True)
 
 

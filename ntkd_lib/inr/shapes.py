@@ -54,7 +54,7 @@ def signed_distance(
     faces: Int64[np.ndarray, "f 3"],
     samples: int = 100_000,
 ) -> Float[np.ndarray, " n"]:
-    """Measure how far points are from a mesh, negative inside.
+    """Compute the signed distance of points from a mesh, negative inside.
 
     The distance is to the nearest of many even samples of the surface; the sign is the winding number's.
     """

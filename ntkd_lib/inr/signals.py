@@ -1,4 +1,4 @@
-"""Signals to be fitted: a grid of coordinates, and the value at each of them."""
+"""Signals to fit: a grid of coordinates with values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Signal:
     stretch: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse values that do not fill the grid or are no numbers."""
+        """Refuse values that do not fill the grid or are not finite."""
         if self.values.ndim != 2 or not torch.isfinite(self.values).all():
             shape, count = tuple(self.values.shape), int((~torch.isfinite(self.values)).sum())
             raise ValueError(f"values: got shape {shape}, {count} not finite; needs (n, c), all finite")
@@ -65,7 +65,7 @@ class Signal:
 
 
 def _gradient(grid: Tensor) -> Tensor:
-    """Take central differences along every axis that has more than one point."""
+    """Compute central differences along every axis with more than one point."""
     axes = [axis for axis in range(1, grid.ndim) if grid.shape[axis] > 1]
     if not axes:
         return torch.zeros_like(grid[0])
@@ -74,7 +74,7 @@ def _gradient(grid: Tensor) -> Tensor:
 
 
 def from_pixels(pixels: Tensor | np.ndarray, side: int | None = None) -> Signal:
-    """Make a signal of an image, reduced by averaging whole blocks.
+    """Build a signal from an image, reduced by averaging whole blocks.
 
     Args:
         pixels: ``(h, w)``, ``(h, w, c)`` or ``(c, h, w)`` with at most 4 channels: bytes, 16 bits, truth
@@ -123,7 +123,7 @@ def _unit_range(image: Tensor) -> Tensor:
 
 
 def crop(pixels: Tensor | np.ndarray, side: int) -> Tensor:
-    """Cut the central square out of an image.
+    """Crop an image to its central square.
 
     Args:
         pixels: An image as `from_pixels` reads it.
@@ -143,7 +143,7 @@ def crop(pixels: Tensor | np.ndarray, side: int) -> Tensor:
 
 
 def from_samples(samples: Tensor | np.ndarray, length: int) -> Signal:
-    """Make a signal of sound: samples from the middle, scaled to a peak of 1.
+    """Build a signal from sound: samples from the middle, scaled to a peak of 1.
 
     A SIREN's first layer reaches some tens of cycles over [-1, 1]; coordinates are stretched so that as many
     fall on 400 samples, as Sitzmann et al. (2020) raise the first frequency for sound.

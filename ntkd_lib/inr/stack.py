@@ -1,7 +1,7 @@
 """A dense network as a list of layers: forward, backward and tangent by hand, in chunks of points.
 
-Automatic differentiation runs the network anew for each of the three. Here they share what the forward pass
-has kept, which is what makes the score of a refresh cheap.
+Automatic differentiation runs the network again for each of the three. Here they share the cache of the
+forward pass, which makes a refresh of scores cheap.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Layer = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class ForwardCache:
-    """What a forward pass has kept.
+    """The tensors that backward and tangent passes reuse.
 
     Attributes:
         inputs: What enters each layer, ``(n, w_l)``.
@@ -37,7 +37,7 @@ class ForwardCache:
 
     @property
     def bytes(self) -> int:
-        """Memory that it holds."""
+        """Memory in bytes."""
         return sum(t.numel() * t.element_size() for t in (*self.inputs, *self.slopes, self.outputs))
 
 
@@ -93,7 +93,7 @@ class DenseStack:
 
     @torch.no_grad()
     def predict(self, x: Points) -> Outputs:
-        """Apply the network in chunks, keeping nothing.
+        """Apply the network in chunks without a cache.
 
         Args:
             x: Coordinates, ``(n, d)``.
@@ -114,7 +114,7 @@ class DenseStack:
 
     @torch.no_grad()
     def record(self, x: Points) -> ForwardCache:
-        """Apply the network to all points at once and keep what backward and tangent need.
+        """Apply the network to all points at once and cache what backward and tangent passes need.
 
         Args:
             x: Coordinates, ``(n, d)``.
@@ -142,7 +142,7 @@ class DenseStack:
         return [(delta.T @ a, delta.sum(0)) for a, delta in self.deltas(cache, g)][::-1]
 
     def deltas(self, cache: ForwardCache, g: Outputs) -> Iterator[tuple[Tensor, Tensor]]:
-        """Carry a vector backwards through the layers, the last layer first.
+        """Propagate a vector backwards through the layers, the last layer first.
 
         Args:
             g: One vector a point, ``(n, c)``.
@@ -175,7 +175,7 @@ class DenseStack:
         return change
 
     def zeros(self) -> list[Layer]:
-        """Give a direction of zeros, to be added to.
+        """Return a zero direction to accumulate into.
 
         Returns:
             Zeros like weight and bias of each layer.
@@ -184,7 +184,7 @@ class DenseStack:
 
 
 def _activated(activation: nn.Module, z: Tensor) -> Tensor:
-    """Apply an activation; the sine, which most networks here have, without a copy."""
+    """Apply an activation; the sine in place."""
     return sine_(z.mul_(activation.omega)) if type(activation) is Sine else activation(z)
 
 

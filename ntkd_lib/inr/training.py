@@ -1,4 +1,4 @@
-"""Training of a coordinate network on the points that a sampler chooses, with a fair clock."""
+"""Train a coordinate network on the points that a sampler chooses, timed by CPU seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFRESH = 5  # forward-equivalents of a fused refresh: 1 forward, 2 backward, 2 
 
 
 class DivergedError(ArithmeticError):
-    """Training came to a loss that is no number; the network holds the last good weights."""
+    """Training reached a loss that is not finite; the network holds the last good weights."""
 
 
 @dataclass(frozen=True)
@@ -58,26 +58,26 @@ def psnr(residuals: Tensor, peak: float = 1.0) -> float:
 
 
 class TrainingContext:
-    """What a sampler sees of the training loop; answers are kept for the step and charged once."""
+    """Residuals and scores for samplers, cached per step and charged to the clock once."""
 
     def __init__(self, network: Network, signal: Signal, clock: Clock) -> None:
-        """Start with nothing known."""
+        """Start with an empty cache."""
         self.network, self.signal, self.clock = network, signal, clock
         self.cached: Tensor | None = None
 
     def forget(self) -> None:
-        """Drop what was computed for the present weights."""
+        """Clear the cache after a change of the weights."""
         self.cached = None
 
     def residuals(self) -> Tensor:
-        """Give prediction minus target at all points, ``(n, c)``."""
+        """Compute prediction minus target at all points, ``(n, c)``."""
         if self.cached is None:
             self.cached = self.network.predict(self.signal.coordinates) - self.signal.values
             self.clock.forwards += 1
         return self.cached
 
     def score(self, name: str) -> Tensor:
-        """Give a score of all points.
+        """Compute a score of all points.
 
         Args:
             name: ``tangent``, ``alignment``, ``leverage``, ``last_layer`` or ``prediction``.
@@ -90,7 +90,7 @@ class TrainingContext:
         return SCORES[name](self)
 
     def moved(self) -> scores.ScoreRefresh:
-        """Give ``theta g``; the residuals come with it."""
+        """Compute ``theta g`` and cache the residuals."""
         refresh = self.network.moved(self.signal.coordinates, self.signal.values)
         self.cached = refresh.residuals
         self.clock.forwards += REFRESH
@@ -127,7 +127,7 @@ SCORES: dict[str, Callable[[TrainingContext], Tensor]] = {
 
 @dataclass
 class TrainingRun:
-    """One training, step by step.
+    """A training run that advances step by step.
 
     Attributes:
         network: What is trained, in place.
@@ -157,7 +157,7 @@ class TrainingRun:
         self._good = self._weights()
 
     def advance(self, steps: int) -> None:
-        """Train for some steps; an evaluation falls on every multiple of ``every``.
+        """Train for some steps, with an evaluation at every multiple of ``every``.
 
         Raises:
             DivergedError: A loss that is no number; the last good weights are back.
@@ -212,7 +212,7 @@ class TrainingRun:
 
 
 def race(fits: Sequence[TrainingRun], steps: int, block: int = 25) -> None:
-    """Train several in turn, a block of steps each, so that a busy machine slows all of them alike.
+    """Train several networks in turn, a block of steps each, so that a busy machine slows all alike.
 
     Each is evaluated once more at its end.
     """
@@ -224,7 +224,7 @@ def race(fits: Sequence[TrainingRun], steps: int, block: int = 25) -> None:
 
 
 def race_for_time(fits: Sequence[TrainingRun], leader: int, steps: int, block: int = 25) -> None:
-    """Train several in turn, each for as many seconds as the leader takes for its steps.
+    """Train several networks in turn, each for as many seconds as the leader takes for its steps.
 
     Args:
         leader: Position of the one whose steps are counted.

@@ -1,4 +1,4 @@
-"""Mini-batch training of the same convex problem, as networks are trained: what Newton is set against."""
+"""Mini-batch Adam on the same convex problem, as a baseline for Newton's method."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ntkd_lib.koopman.problem import Problem
 
 @dataclass(frozen=True)
 class AdamRun:
-    """Mini-batch training that has ended.
+    """The result of a mini-batch training.
 
     Attributes:
         weights: W after the last epoch, float64.

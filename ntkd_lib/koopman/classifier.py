@@ -38,7 +38,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
 
     $$z = W \psi(\mathrm{PCA}_d(x))$$
 
-    Losses: ``kd`` mixes a teacher's softened outputs and the labels, ``ce`` hears the labels only,
+    Losses: ``kd`` mixes a teacher's softened outputs and the labels, ``ce`` uses the labels only,
     ``kd_only`` the teacher only, ``least_squares`` regresses on the teacher's logits where they are given,
     else on one-hot labels. Dictionaries: ``monomials``; ``orthogonal``, the same span with the ridge on
     coefficients of the orthonormal polynomials (solved there, stored as monomial coefficients); ``rbf``, as
@@ -128,7 +128,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: Table) -> np.ndarray:
-        """Give logits; for two classes the second minus the first, as scikit-learn has it.
+        """Compute logits; for two classes the second minus the first, as in scikit-learn.
 
         Returns:
             Logits, ``(n, c)`` or ``(n,)``.
@@ -137,7 +137,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         return z[:, 1] - z[:, 0] if len(self.classes_) == 2 else z
 
     def predict_proba(self, X: Table) -> np.ndarray:
-        """Give class probabilities, ``softmax(z)``.
+        """Compute class probabilities, ``softmax(z)``.
 
         Returns:
             Probabilities, ``(n, c)``.
@@ -146,7 +146,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         return torch.from_numpy(z).softmax(1).numpy()
 
     def predict(self, X: Table) -> np.ndarray:
-        """Give the label with the largest logit.
+        """Predict the label with the largest logit.
 
         Returns:
             Labels, ``(n,)``.

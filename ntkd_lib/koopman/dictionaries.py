@@ -15,7 +15,7 @@ from torch import Tensor
 
 @runtime_checkable
 class Dictionary(Protocol):
-    """What every dictionary offers: how many functions it has, and their values."""
+    """Interface of dictionaries: the number of functions and their values."""
 
     @property
     def count(self) -> int:
@@ -23,7 +23,7 @@ class Dictionary(Protocol):
         ...
 
     def lift(self, scores: Float[Tensor, "n d"]) -> Float[Tensor, "m n"]:
-        """Give the value of each function at each row of scores."""
+        """Compute the value of each function at each row of scores."""
         ...
 
 
@@ -70,7 +70,7 @@ class Monomials:
         return np.array(rows).reshape(self.count, self.components)
 
     def lift(self, scores: Float[Tensor, "n d"]) -> Float[Tensor, "m n"]:
-        """Give the monomials of some inputs, one product each.
+        """Compute the monomials of some inputs, one product each.
 
         Those of degree k that begin with score i are score i times those of degree k - 1 that begin with
         score i or a later one, which lie in one piece.
@@ -118,7 +118,7 @@ class RadialFunctions:
         return len(self.centres)
 
     def lift(self, scores: Float[Tensor, "n d"]) -> Float[Tensor, "m n"]:
-        """Give the functions' values at some inputs.
+        """Compute the functions' values at some inputs.
 
         Args:
             scores: PCA scores.

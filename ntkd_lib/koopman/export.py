@@ -14,7 +14,7 @@ from ntkd_lib.koopman.dictionaries import Monomials, RadialFunctions
 
 
 def exported(model: KoopmanClassifier) -> dict[str, np.ndarray]:
-    """Collect what a fitted classifier predicts with.
+    """Collect the arrays that predictions of a fitted classifier need.
 
     The scores are ``inputs @ directions - offset``. With ``exponents``, function j is the product of the
     scores to the powers of row j; with ``centres``, a constant and Gaussians of ``width``.
@@ -45,7 +45,7 @@ def save_npz(model: KoopmanClassifier, path: Path) -> None:
 def npz_logits(
     arrays: Mapping[str, np.ndarray], inputs: Float[np.ndarray, "n p"]
 ) -> Float[np.ndarray, "n c"]:
-    """Give logits from exported arrays, with NumPy alone: the definition, one power after another.
+    """Compute logits from exported arrays with NumPy alone, monomial by monomial as defined.
 
     Args:
         arrays: As ``exported`` gives them, or as ``numpy.load`` reads them.

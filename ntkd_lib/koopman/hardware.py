@@ -1,4 +1,4 @@
-"""What analogue hardware does to a linear model: few weight levels, noisy and missing functions."""
+"""Analogue hardware errors of a linear model: few weight levels, noisy and missing functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ntkd_lib.koopman.lifted import LiftedInputs
 
 
 def function_scale(lifted: LiftedInputs) -> Float[Tensor, " m"]:
-    """Give the root mean square of each function."""
+    """Compute the root mean square of each function."""
     total = torch.stack([block.double().square().sum(1) for block in lifted]).sum(0)
     return (total / len(lifted)).sqrt().clamp(min=1e-12)
 

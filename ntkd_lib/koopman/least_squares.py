@@ -30,7 +30,7 @@ class NormalEquations:
     cross: Float[np.ndarray, "m k"]
 
     def solve(self, ridge: float = 0.0) -> Float[np.ndarray, "k m"]:
-        """Give the weights W that minimise ``mean |W psi - t|^2 + ridge |W|^2``.
+        """Compute the weights W that minimise ``mean |W psi - t|^2 + ridge |W|^2``.
 
         Where G is singular to rounding it is the solution of least norm, as the pseudo-inverse gives it.
 
@@ -52,11 +52,11 @@ class NormalEquations:
         return (basis @ ((basis.T @ self.cross) / values[large, None])).T
 
     def restrict(self, functions: Int[np.ndarray, " f"]) -> NormalEquations:
-        """Keep some of the functions only."""
+        """Select some of the functions."""
         return NormalEquations(self.gram[np.ix_(functions, functions)], self.cross[functions])
 
     def condition(self, scale: Float[np.ndarray, " m"] | None = None) -> float:
-        """Give the condition number of the lifted design matrix (not of G, which is its square).
+        """Compute the condition number of the lifted design matrix (not of G, which is its square).
 
         Args:
             scale: Factor of each function; all 1 when left out.

@@ -1,4 +1,4 @@
-"""Lifted inputs, block by block: held in memory where they fit, made anew in each pass where not."""
+"""Lifted inputs, block by block: held in memory if they fit, else recomputed in each pass."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LiftedInputs:
 
     @property
     def streamed(self) -> bool:
-        """Whether each pass makes the functions anew."""
+        """Whether each pass recomputes the functions."""
         return self.size > self.memory
 
     def __len__(self) -> int:
@@ -45,7 +45,7 @@ class LiftedInputs:
         return len(self.scores)
 
     def __iter__(self) -> Iterator[Float[Tensor, "m b"]]:
-        """Give the blocks, functions along rows."""
+        """Yield the blocks, functions along rows."""
         if self._held:
             yield from self._held
             return
@@ -58,9 +58,9 @@ class LiftedInputs:
         self._held = made  # only after a whole pass: whoever stops early has not seen all blocks
 
     def subset(self, rows: Int[Tensor, " k"]) -> LiftedInputs:
-        """Give the same of some of the inputs."""
+        """Select some of the inputs."""
         return LiftedInputs(self.dictionary, self.scores[rows], memory=self.memory)
 
     def double(self) -> LiftedInputs:
-        """Give the same in float64, made anew in each pass."""
+        """Return the lift in float64, recomputed in each pass."""
         return LiftedInputs(self.dictionary, self.scores.double(), memory=0)

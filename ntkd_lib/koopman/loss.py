@@ -37,7 +37,7 @@ class DistillationLoss:
     temperature: float
 
     def soften(self, logits: Float[Tensor, "c b"]) -> Float[Tensor, "c b"]:
-        """Give ``softmax(logits / T)``: what the teacher says."""
+        """Compute the teacher's softened outputs, ``softmax(logits / T)``."""
         return (logits / self.temperature).softmax(0)
 
     def value_and_slope(
@@ -65,7 +65,7 @@ class DistillationLoss:
         return value, slope
 
     def probabilities(self, logits: Float[Tensor, "c b"]) -> Pair:
-        """Give the student's ``softmax(z)`` and ``softmax(z / T)``."""
+        """Compute the student's ``softmax(z)`` and ``softmax(z / T)``."""
         return logits.softmax(0), self.soften(logits)
 
     def curve(self, probabilities: Pair, direction: Float[Tensor, "c b"]) -> Float[Tensor, "c b"]:
@@ -81,6 +81,6 @@ class DistillationLoss:
         return result
 
     def diagonal(self, probabilities: Pair) -> Float[Tensor, "c b"]:
-        """Give the diagonal of the second derivative, ``p (1 - p)`` summed over the terms."""
+        """Compute the diagonal of the second derivative, ``p (1 - p)`` summed over the terms."""
         hard, soft = probabilities
         return (1 - self.alpha) * hard * (1 - hard) + self.alpha * soft * (1 - soft)

@@ -1,4 +1,4 @@
-"""Newton's method with preconditioned conjugate gradients, to an optimum with a certificate."""
+"""Minimise by Newton's method with preconditioned conjugate gradients, to a certified optimum."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WARM_ROWS = 8  # at least so many inputs a function: fewer would be fitted far b
 
 @dataclass(frozen=True)
 class Optimum:
-    """Weights, and how surely they are optimal.
+    """Weights with a certificate of optimality.
 
     Attributes:
         weights: W, float64.
@@ -97,7 +97,7 @@ def _descend(
 def certify(
     problem: Problem, weights: Float[Tensor, "c m"], steps: int = 0, scale: float | None = None
 ) -> Optimum:
-    """Measure in float64 how near weights are to the optimum.
+    """Certify in float64 the distance of weights from the optimum.
 
     With a ridge the Fenchel dual of F at the student's own probabilities is a lower bound on min F, and F
     minus that bound is ``tr(G R^-1 G') / (2 ridge)`` with the gradient G: the duality gap needs no
@@ -156,7 +156,7 @@ def newton_direction(
 def _line_search(
     problem: Problem, weights: Float[Tensor, "c m"], here: Evaluation, direction: Float[Tensor, "c m"]
 ) -> tuple[Float[Tensor, "c m"], Evaluation]:
-    """Go to the minimum along D; logits are linear in W, so the search needs no pass over the data."""
+    """Minimise along D; logits are linear in W, so the search needs no pass over the data."""
     change, term = problem.logits(direction), problem.penalise(direction)
     fixed, growing = (weights * term).sum().item(), (direction * term).sum().item()
 
@@ -171,7 +171,7 @@ def _line_search(
 
 
 def _length(slope: Callable[[float], float]) -> float:
-    """Find where a slope that rises from below zero is near zero; 1 where that is near enough."""
+    """Find a near-zero of a rising slope; 1 if that is near enough."""
     high, first = 1.0, slope(0.0)
     while (at_high := slope(high)) < NEAR * first and high < LONGEST:
         high *= 2

@@ -1,4 +1,4 @@
-"""An approximate inverse of the second derivative, class by class: what makes conjugate gradients short."""
+"""A preconditioner of conjugate gradients: an approximate inverse of the second derivative by class."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def class_blocks(
 
 
 def price(lifted: LiftedInputs) -> float:
-    """Give the cost of blocks for all classes, in products with the curvature.
+    """Estimate the cost of blocks for all classes, in products with the curvature.
 
     A block of r inputs takes about ``r m^2 + m^3`` operations, a product ``4 n m`` a class, and those of a
     block run about two and a half times as fast.
@@ -103,7 +103,7 @@ def _gram(lifted: LiftedInputs, weights: Float[Tensor, " n"]) -> Float[np.ndarra
 
 
 def _factor(upper: Float[np.ndarray, "m m"], ridge: Float[Tensor, "m m"]) -> Float[Tensor, "m m"]:
-    """Factorise, adding to the diagonal what rounding has taken away; the lower factor."""
+    """Compute the lower Cholesky factor, with a diagonal shift against rounding."""
     matrix = upper + ridge.numpy().astype(upper.dtype)
     (factorise,) = scipy.linalg.get_lapack_funcs(("potrf",), (matrix,))
     mean = max(float(matrix.diagonal().mean()), 1e-30)

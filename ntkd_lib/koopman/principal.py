@@ -30,7 +30,7 @@ class PrincipalMap:
     variances: Float[np.ndarray, " d"]
 
     def scores(self, inputs: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n d"]:
-        """Give the scores of inputs.
+        """Compute the scores of inputs.
 
         Returns:
             Scores in the type of the inputs.
@@ -40,7 +40,7 @@ class PrincipalMap:
         return (inputs @ used - shift) / inputs.dtype.type(self.scale)
 
     def restore(self, scores: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n p"]:
-        """Give the inputs that scores stand for.
+        """Map scores back to inputs.
 
         Returns:
             Inputs in the span of the directions.

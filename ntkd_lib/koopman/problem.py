@@ -15,7 +15,7 @@ from ntkd_lib.koopman.preconditioner import Preconditioner, class_blocks
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one pass over the data gives.
+    """Loss, gradient and logits of one pass over the data.
 
     Attributes:
         gradient: Its derivative in the weights, float64.
@@ -28,7 +28,7 @@ class Evaluation:
 
 
 class Problem:
-    r"""Fit the linear map W of a student.
+    r"""The convex problem of fitting a student's linear map W.
 
     $$F(W) = \frac1n \sum_i \ell(W \psi(p_i)) + \frac{\lambda}{2} \operatorname{tr}(W R W^\top)$$
 
@@ -69,11 +69,11 @@ class Problem:
         return len(self.labels), self.lifted.dictionary.count
 
     def penalise(self, weights: Float[Tensor, "c m"]) -> Float[Tensor, "c m"]:
-        """Give the derivative of the ridge term, ``ridge W R``."""
+        """Compute the derivative of the ridge term, ``ridge W R``."""
         return self.ridge * (weights if self.penalty is None else weights @ self.penalty)
 
     def logits(self, weights: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
-        """Give the student's logits of all inputs, in the precision of the functions."""
+        """Compute the student's logits of all inputs, in the precision of the functions."""
         used = weights.to(self.lifted.scores.dtype)
         self.passes += 0.5
         return torch.cat([used @ block for block in self.lifted], 1)
@@ -103,7 +103,7 @@ class Problem:
         return Evaluation(value, slope_sum / start + term, torch.cat(logits, 1))
 
     def slope(self, logits: Float[Tensor, "c n"], change: Float[Tensor, "c n"]) -> float:
-        """Give the derivative of the mean loss where logits move, the ridge term left out.
+        """Compute the derivative of the mean loss along a change of the logits, without the ridge term.
 
         Args:
             change: Their change per unit of the way.
@@ -115,7 +115,7 @@ class Problem:
         return total / logits.shape[1]
 
     def part(self, count: int) -> Problem:
-        """Give the same problem on the first so many inputs.
+        """Return the same problem on the first inputs.
 
         Returns:
             A problem of the same shape.
@@ -125,11 +125,11 @@ class Problem:
         return Problem(lifted, self.loss, labels, soft, self.ridge, self.penalty)
 
     def double(self) -> Problem:
-        """Give the same problem in float64."""
+        """Return the same problem in float64."""
         return Problem(self.lifted.double(), self.loss, self.labels, self.soft, self.ridge, self.penalty)
 
     def curvature(self, logits: Float[Tensor, "c n"]) -> Curvature:
-        """Give the second derivative at logits of all inputs."""
+        """Compute the second derivative at logits of all inputs."""
         return Curvature(self, logits)
 
 

@@ -1,4 +1,4 @@
-"""Digital back ends: what turns the read-out of the sensor into logits."""
+"""Digital back ends: from the read-out of the sensor to logits."""
 
 from itertools import pairwise
 
@@ -6,7 +6,7 @@ from torch import nn
 
 
 def dense_back_end(widths: tuple[int, ...], *, rectify: bool = True) -> nn.Sequential:
-    """Stack dense layers, with ReLU between them where ``rectify`` is set.
+    """Stack dense layers, with ReLU between them if ``rectify`` is set.
 
     ``f(h) = W_L r(... r(W_1 h + b_1) ...) + b_L`` with ``r`` the ReLU or the identity.
 

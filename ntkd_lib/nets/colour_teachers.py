@@ -23,7 +23,7 @@ class Contrast(nn.Module):
     """``4 x - 2``: intensities in [0, 1] to values of mean about zero and spread about one."""
 
     def forward(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n l h w"]:
-        """Give the values."""
+        """Compute the values."""
         return 4 * images - 2
 
 

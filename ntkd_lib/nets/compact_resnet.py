@@ -23,7 +23,7 @@ class ResidualStage(nn.Module):
         self.inner_norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Float[Tensor, "n a h w"]) -> Float[Tensor, "n b v u"]:
-        """Give maps of half the height and width."""
+        """Compute maps of half the height and width."""
         x = functional.gelu(self.enter_norm(functional.max_pool2d(self.enter(x), 2)))
         return x + functional.gelu(self.inner_norm(self.inner(x)))
 

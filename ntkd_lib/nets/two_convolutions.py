@@ -1,4 +1,4 @@
-"""A small convolutional network whose exact tangent kernel is cheap enough to be always at hand."""
+"""A small convolutional network with a cheap exact tangent kernel."""
 
 from collections import OrderedDict
 

@@ -30,7 +30,7 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, images: Float[Tensor, "n k h w"]) -> Float[Tensor, "n c h w"]:
-        """Give logits for each pixel; sides must be divisible by two to the power of the depth."""
+        """Compute logits for each pixel; sides must be divisible by two to the power of the depth."""
         skipped = []
         for i, block in enumerate(self.down):
             images = block(self.pool(images) if i else images)
@@ -42,7 +42,7 @@ class UNet(nn.Module):
 
 
 class ShuffledNetwork(nn.Module):
-    """A network that sees an image at a fraction of its resolution, with all its pixels as channels.
+    """A network at a fraction of the image's resolution, with all pixels as channels.
 
     ``f(x) = shuffle(net(unshuffle(x)))``: no pixel is lost, and the work shrinks with the square of the
     factor.
@@ -59,7 +59,7 @@ class ShuffledNetwork(nn.Module):
         self.factor = factor
 
     def forward(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n 1 h w"]:
-        """Give one logit a pixel."""
+        """Compute one logit per pixel."""
         coarse = functional.pixel_unshuffle(images - 0.5, self.factor)
         return functional.pixel_shuffle(self.network(coarse), self.factor)
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class UpConvolutionBackEnd(nn.Module):
-    """From a coarse read-out to one logit a pixel of the scene, without normalisation.
+    """A back end from a coarse read-out to one logit per pixel of the scene, without normalisation.
 
     ``y_0 = r(h)``, ``y_i = r(C_i y_{i-1})`` at half the resolution each, then back up by transposed
     convolutions, with the ``y_i`` added at equal resolution, and twice more to four times the read-out's.
@@ -39,7 +39,7 @@ class UpConvolutionBackEnd(nn.Module):
         self.apply(_start)
 
     def forward(self, read_out: Float[Tensor, "n k u v"]) -> Float[Tensor, "n 1 h w"]:
-        """Give logits, four times as many a side as the read-out has positions."""
+        """Compute logits, four per side for each position of the read-out."""
         levels = [read_out.relu()]
         for layer in self.down:
             levels.append(layer(levels[-1]).relu())
@@ -78,5 +78,5 @@ class UpSampling(nn.Module):
         self.layer = nn.ConvTranspose2d(channels, 1, 2 * pixels, stride=pixels, padding=pixels // 2)
 
     def forward(self, read_out: Float[Tensor, "n k u v"]) -> Float[Tensor, "n 1 h w"]:
-        """Give logits."""
+        """Compute logits."""
         return self.layer(read_out.relu())

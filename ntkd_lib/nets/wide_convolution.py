@@ -91,7 +91,7 @@ def _weight_gradient(
     stride: tuple[int, int],
     padding: tuple[int, int],
 ) -> Float[Tensor, "o i r s"]:
-    """Multiply signals with the images that each place of the filter sees."""
+    """Multiply signals with the shifted images of each place of the filter."""
     (down, right), (tall, wide) = padding, signals.shape[2:]
     seen = functional.pad(images.permute(0, 2, 3, 1), (0, 0, right, right, down, down))
     by_output = signals.permute(0, 2, 3, 1).flatten(0, 2).t()

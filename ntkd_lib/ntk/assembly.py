@@ -1,4 +1,4 @@
-"""A kernel put together from blocks: written into place, or joined where gradients flow through it."""
+"""Assemble a kernel from blocks: written in place, or concatenated if gradients flow through it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -105,7 +105,7 @@ class _KernelWriter:
 
 
 class _BlockJoiner:
-    """Blocks joined at the end, so that gradients flow."""
+    """Blocks that are concatenated at the end, so that gradients flow."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind, self.blocks = kind, {}

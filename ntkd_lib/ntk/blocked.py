@@ -1,4 +1,4 @@
-"""Kernels larger than memory: a dask array whose blocks are computed when they are asked for.
+"""Kernels larger than memory: a dask array whose blocks are computed on demand.
 
 It runs where dask runs: on threads of this process, on worker processes of a ``distributed.LocalCluster``,
 or on a cluster that a ``distributed.Client(address)`` is connected to. ``save_blocks`` keeps the blocks on
@@ -44,7 +44,7 @@ def blocked_ntk(
     memory: int = MEMORY,
     probe: bool = True,
 ) -> da.Array:
-    """Describe a tangent kernel as a dask array, of which nothing is computed yet.
+    """Return a tangent kernel as a lazy dask array.
 
     Shapes: ``(n, m)`` for kinds ``trace`` and ``pseudo``, ``(c, n, m)`` for ``per_class``, ``(n c, m c)`` for
     ``full``, with the classes of a sample side by side. Of an own kernel only blocks on and above the
@@ -103,7 +103,7 @@ def blocked_ntk(
 def _plan(
     model: nn.Module, left: np.ndarray, columns: int, kind: Kind, block: int | str, method: str, memory: int
 ) -> tuple[int, Settings]:
-    """Choose the side of a block, the method, and the samples that are kept at a time inside of a task."""
+    """Choose the side of a block, the method, and the number of samples held at a time within a task."""
     sample = torch.tensor(left[:1], device=next(model.parameters()).device)
     longer = max(len(left), columns)
     side = -(-longer // BLOCKS_A_SIDE) if block == "auto" else min(block, longer)
@@ -132,7 +132,7 @@ def _fault(
 
 
 def _sides(corner: np.ndarray, left: np.ndarray, right: np.ndarray, side: int) -> tuple[tuple[int, ...], ...]:
-    """Give the sizes of all blocks, axis by axis, from the kernel of one sample."""
+    """List the sizes of all blocks, axis by axis, from the kernel of one sample."""
     rows = corner.shape[-1]
     sides = [tuple(rows * len(chunk) for chunk in chunks_of(x, side)) for x in (left, right)]
     return (*((size,) for size in corner.shape[:-2]), *sides)

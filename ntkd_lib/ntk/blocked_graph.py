@@ -12,7 +12,7 @@ Samples = Shaped[np.ndarray, "_ ..."]
 def kernel_graph(
     name: str, task: tuple, left: list[Samples], right: list[Samples] | None, leading: tuple[int, ...] = ()
 ) -> Iterator[tuple[tuple, object]]:
-    """Give the nodes of a kernel's graph.
+    """Build the task graph of a kernel.
 
     Each chunk of samples is one node, so that it travels once. Of an own kernel only blocks on and above the
     diagonal are computed, those below are their transposes.
@@ -37,7 +37,7 @@ def kernel_graph(
 
 
 def mirror(block: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    """Give the block on the other side of the diagonal."""
+    """Transpose a block to the other side of the diagonal."""
     return np.swapaxes(block, -1, -2)
 
 

@@ -35,7 +35,7 @@ def model_digest(model: nn.Module) -> str:
 
 
 def samples_digest(samples: Shaped[np.ndarray, "n ..."]) -> str:
-    """Hash samples, some at a time, so that a memory-mapped file is never in memory as a whole.
+    """Hash samples in chunks, so that a memory-mapped file is never in memory as a whole.
 
     Returns:
         64 hexadecimal digits.
@@ -47,7 +47,7 @@ def samples_digest(samples: Shaped[np.ndarray, "n ..."]) -> str:
 
 
 def kernel_digest(module: str, settings: dict[str, str | int], contents: list[str | None]) -> str:
-    """Hash what a kernel follows from.
+    """Hash all that determines a kernel.
 
     Args:
         module: Module that computes it; its sources and those of all that it imports count.

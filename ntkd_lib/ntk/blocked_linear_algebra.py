@@ -17,7 +17,7 @@ Eigenpairs = tuple[Float[np.ndarray, " r"], Float[np.ndarray, "n r"]]
 def randomised_svd(
     array: da.Array, rank: int, *, oversampling: int = 10, power_iterations: int = 2, seed: int
 ) -> Eigenpairs:
-    """Give the leading eigenpairs ``Theta ~ V diag(values) V'`` of a tangent kernel.
+    """Compute the leading eigenpairs ``Theta ~ V diag(values) V'`` of a tangent kernel.
 
     A tangent kernel is positive semi-definite, so that its singular values are its eigenvalues. The kernel
     is read ``2 power_iterations + 2`` times and is at no time in memory; a kernel that is not on disk is
@@ -126,6 +126,6 @@ def _product(array: da.Array, columns: Float[np.ndarray, "n k"]) -> Float[np.nda
 def _preconditioner(
     values: Float[np.ndarray, " r"], vectors: Float[np.ndarray, "n r"], ridge: float
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Give ``x -> x + V ((v_r + ridge) / (v + ridge) - 1) V' x``, which flattens the leading eigenvalues."""
+    """Build ``x -> x + V ((v_r + ridge) / (v + ridge) - 1) V' x``, which flattens the leading eigenvalues."""
     shrunk = (values[-1] + ridge) / (values + ridge) - 1
     return lambda x: x + vectors @ (shrunk[:, None] * (vectors.T @ x))

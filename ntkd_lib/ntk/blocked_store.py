@@ -1,4 +1,4 @@
-"""Blocks of a kernel on disk, in the zarr format; a run that was killed goes on where it was."""
+"""Blocks of a kernel on disk, in the zarr format; interrupted runs resume."""
 
 from importlib import import_module
 from itertools import product
@@ -19,7 +19,7 @@ _LARGEST_GRAPH = "1TB"  # the samples are in the graph on purpose, and it is sen
 
 
 def save_blocks(array: da.Array, folder: str | Path) -> da.Array:
-    """Compute the blocks of an array and keep them in a folder, those that are there already excepted.
+    """Compute the missing blocks of an array and save them in a folder.
 
     Every block is one file with a checksum, and appears in one step: a run that is killed loses the blocks
     that it was computing, and the next one computes those alone; a missing transpose is read from the block
@@ -63,7 +63,7 @@ def _run(writes: list[Delayed]) -> None:
 
 
 def _prepare(array: da.Array, folder: Path) -> None:
-    """Make the folder where there is none, or refuse what is there."""
+    """Create the folder, or refuse one with other contents."""
     with extra("cluster"):
         import zarr
 
@@ -107,7 +107,7 @@ def _missing(array: da.Array, folder: Path) -> list[tuple[int, ...]]:
 
 
 def _with_saved_blocks(array: da.Array, folder: Path, missing: list[tuple[int, ...]]) -> da.Array:
-    """Read the blocks that are on disk in place of computing them."""
+    """Load the blocks that are on disk instead of computing them."""
     saved = {*product(*map(range, array.numblocks))} - {*missing}
     reads = {(array.name, *place): (_read, str(folder), place) for place in saved}
     return da.Array({**array.dask, **reads}, array.name, array.chunks, array.dtype)

@@ -1,4 +1,4 @@
-"""One block of a kernel as a task: on one thread, with the same bits on whatever worker it runs."""
+"""One block of a kernel as a task: on one thread, bit-identical on every worker."""
 
 import threading
 from contextlib import AbstractContextManager, nullcontext
@@ -31,7 +31,7 @@ PIECE = 8
 
 @dataclass(frozen=True)
 class Settings:
-    """How a block is computed.
+    """Settings of the computation of a block.
 
     Attributes:
         tile: Samples whose factors fit into memory beside those of as many others.
@@ -43,10 +43,10 @@ class Settings:
 
 
 class PassingTiles:
-    """A method that lets few samples at a time through the network, and keeps what follows of all of them."""
+    """A method that runs few samples at a time through the network and stores the factors of all."""
 
     def __init__(self, tiles: Tiles) -> None:
-        """Keep the method, whose ways to select and to pair stay as they are."""
+        """Wrap a method, whose selecting and pairing stay the same."""
         self.tiles, self.rows, self.pair = tiles, tiles.rows, tiles.pair
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> TileData:
@@ -136,7 +136,7 @@ def _tensors(factor: Factor) -> list[tuple[str, Tensor]]:
 
 
 def _alone(method: str) -> AbstractContextManager:
-    """Let one thread at a time use torch's forward mode, whose level belongs to the whole process."""
+    """Lock torch's forward mode, whose level is global to the process, to one thread at a time."""
     return _FORWARD_MODE if method == "products" else nullcontext()
 
 

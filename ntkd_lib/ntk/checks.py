@@ -1,4 +1,4 @@
-"""Refusals of inputs for which a tangent kernel is not defined or not supported."""
+"""Checks that refuse inputs for which a tangent kernel is undefined or unsupported."""
 
 from torch import Tensor, nn
 
@@ -10,7 +10,7 @@ METHODS = ("auto", "contraction", "products", "structured")
 def check_request(
     x1: Tensor, x2: Tensor | None, kind: str, method: str, tile: int | str | None, memory: int
 ) -> None:
-    """Refuse a request that names no known kind or method, or whose shapes do not fit.
+    """Refuse an unknown kind or method, or shapes that do not fit.
 
     Args:
         x2: Second batch, or None.

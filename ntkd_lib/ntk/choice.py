@@ -1,4 +1,4 @@
-"""Which method takes the fewest operations, and how many samples fit into memory, told from one sample."""
+"""Choose the method with the fewest operations and the tile that fits into memory, from one sample."""
 
 from dataclasses import dataclass
 from math import isqrt, prod
@@ -64,7 +64,7 @@ class NetworkSizes:
 def measure_network(
     model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind, plan: Plan | None = None
 ) -> NetworkSizes:
-    """Take the sizes of a network from one sample's forward pass.
+    """Measure the sizes of a network in one sample's forward pass.
 
     Args:
         plan: What was recorded of a sample before; None to record this one.
@@ -121,7 +121,7 @@ def choose_tile(
     piece: int | None = None,
     plan: Plan | None = None,
 ) -> int:
-    """Choose the number of samples of which two tiles and their block fit into a budget.
+    """Choose the largest tile such that two tiles and their block fit into a memory budget.
 
     Args:
         memory: Budget in bytes.

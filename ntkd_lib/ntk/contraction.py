@@ -1,4 +1,4 @@
-"""Per-sample Jacobians: by torch.func, for nearly any network, and by a loop of plain autograd, for all."""
+"""Per-sample Jacobians: by torch.func for nearly any network, or by a loop of plain autograd."""
 
 from collections.abc import Iterable
 

@@ -162,7 +162,7 @@ def _few(x: Tensor) -> Tensor:
 
 
 def warn_slow(error: ValueError, stacklevel: int = 3) -> None:
-    """Warn that a loop takes over.
+    """Warn that a kernel is computed by the slow loop.
 
     Args:
         stacklevel: Callers between this function and the user's.

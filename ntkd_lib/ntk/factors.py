@@ -1,7 +1,7 @@
-"""What one parameter contributes to a kernel, kept in the form from which the kernel is cheapest.
+"""The contribution of one parameter to a kernel, stored in the form that makes the kernel cheapest.
 
 For per-sample gradients ``G[n, c] = B[n, c] A[n]'`` (signals times inputs over ``d`` positions) the inner
-product ``<G[n, c], G[m, k]>`` has three ways, and their work a pair of samples is
+product ``<G[n, c], G[m, k]>`` can be computed in three ways; per pair of samples they cost
 
 - one position: ``(A A') o (B B')``, ``k + c^2 o``, no gradient is formed;
 - gradients first: ``c^2 k o``;
@@ -28,7 +28,7 @@ FULL_STEP = 2**20  # kind full reads what it holds in strides, and stays in a sm
 
 @dataclass(frozen=True)
 class Gradients:
-    """Gradients of some parameters, whole.
+    """Per-sample gradients of some parameters, stored in full.
 
     Attributes:
         features: ``G``, ``(n, c, p)``.
@@ -37,7 +37,7 @@ class Gradients:
     features: Float[Tensor, "n c p"]
 
     def pair(self, other: "Gradients", kind: Kind) -> Float[Tensor, "..."]:
-        """Contribute to the kernel between two batches.
+        """Compute the contribution to the kernel between two batches.
 
         Args:
             other: The same parameter's factor of the second batch.
@@ -49,7 +49,7 @@ class Gradients:
         return Gradients(self.features[part])
 
     def squares(self) -> Float[Tensor, " n"]:
-        """Give the diagonal of the trace kernel.
+        """Compute the diagonal of the trace kernel.
 
         Returns:
             Contribution to ``Theta(x, x)``.
@@ -72,7 +72,7 @@ class OnePosition:
     bias: bool
 
     def pair(self, other: "OnePosition", kind: Kind) -> Float[Tensor, "..."]:
-        """Contribute to the kernel between two batches.
+        """Compute the contribution to the kernel between two batches.
 
         Args:
             other: The same parameter's factor of the second batch.
@@ -89,7 +89,7 @@ class OnePosition:
         return OnePosition(self.inputs[part], self.signals[part], self.bias)
 
     def squares(self) -> Float[Tensor, " n"]:
-        """Give the diagonal of the trace kernel.
+        """Compute the diagonal of the trace kernel.
 
         Returns:
             Contribution to ``Theta(x, x)``.
@@ -112,7 +112,7 @@ class Positions:
     bias: bool
 
     def pair(self, other: "Positions", kind: Kind) -> Float[Tensor, "..."]:
-        """Contribute to the kernel between two batches.
+        """Compute the contribution to the kernel between two batches.
 
         Args:
             other: The same parameter's factor of the second batch.
@@ -129,7 +129,7 @@ class Positions:
         return Positions(self.inputs[part], self.signals[part], self.bias)
 
     def squares(self) -> Float[Tensor, " n"]:
-        """Give the diagonal of the trace kernel.
+        """Compute the diagonal of the trace kernel.
 
         Returns:
             Contribution to ``Theta(x, x)``.

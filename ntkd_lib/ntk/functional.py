@@ -28,7 +28,7 @@ class TransformError(ValueError):
 
 
 def split_parameters(model: nn.Module, names: Iterable[str] | None = None) -> tuple[Parameters, Parameters]:
-    """Part what is differentiated from what stays fixed.
+    """Split the parameters into differentiated and fixed ones.
 
     Args:
         names: Parameters to differentiate, by name; None for all trainable ones.
@@ -49,7 +49,7 @@ def split_parameters(model: nn.Module, names: Iterable[str] | None = None) -> tu
 def call_with(
     model: nn.Module, parameters: Parameters | tuple[Parameters, ...], inputs: tuple[Tensor, ...]
 ) -> Tensor:
-    """Run a network with other parameters and buffers, and leave it as it was.
+    """Run a network with other parameters and buffers without changing it.
 
     ``torch.func.functional_call`` alone leaves the other parameters in a module that has two names.
 
@@ -129,7 +129,7 @@ def _run(function: Callable, _: bool, *arguments: object) -> object:
 
 @contextmanager
 def unmoved(model: nn.Module) -> Iterator[None]:
-    """Put back random states and buffers that a forward pass moves, and refuse the network that does.
+    """Restore random states and buffers after a forward pass, and refuse a network that changes them.
 
     Raises:
         ValueError: A forward pass that draws random numbers or changes a buffer.

@@ -1,7 +1,7 @@
 """The four kinds of tangent kernel, and how each is contracted from per-class features.
 
 While it is put together, a kernel of kind ``full`` has the shape ``(n, c, m, c)``, in which one matrix
-product writes it; `finish` gives every kind the shape in which it is handed out.
+product writes it; `finish` reshapes every kind to its public shape.
 """
 
 from typing import Literal, get_args
@@ -78,12 +78,12 @@ def data_axes(kind: Kind) -> tuple[int, int]:
 
 
 def mirrored(block: Float[Tensor, "..."], kind: Kind) -> Float[Tensor, "..."]:
-    """Give the block on the other side of the diagonal of a symmetric kernel."""
+    """Transpose a block of a symmetric kernel to the other side of the diagonal."""
     return block.permute(2, 3, 0, 1) if kind == "full" else block.mT
 
 
 def finish(kernel: Float[Tensor, "..."], kind: Kind) -> Float[Tensor, "..."]:
-    """Give a kernel the shape in which it is handed out: ``full`` becomes ``(n, m, c, c)``, a view.
+    """Reshape a kernel to its public shape: ``full`` becomes ``(n, m, c, c)``, a view.
 
     Args:
         kernel: Kernel as it was put together.

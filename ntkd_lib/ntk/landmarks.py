@@ -1,4 +1,4 @@
-"""Landmark features: a tangent kernel compressed once, so that any batch's Gram matrix is a small product."""
+"""Landmark features: a compressed tangent kernel, whose Gram matrix on any batch is a small product."""
 
 import torch
 from jaxtyping import Float, Shaped
@@ -57,7 +57,7 @@ class LandmarkKernel:
     def features(
         self, inputs: Shaped[Tensor, "n ..."], chunk: int = 500
     ) -> tuple[Float[Tensor, "n r"], Float[Tensor, " n"]]:
-        """Compute features and the exact diagonal of a batch, some samples at a time.
+        """Compute features and the exact diagonal of a batch in chunks.
 
         Returns:
             Features, and ``Theta(x, x)``.

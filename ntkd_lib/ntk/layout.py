@@ -1,4 +1,4 @@
-"""Where the rows of a sample lie in what each layer is given: established from one sample and from two."""
+"""Locate the rows of each sample in a layer's input, by comparing runs on one sample and on two."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class UnsettledError(ValueError):
 
 
 def is_known(layer: nn.Module) -> bool:
-    """Say whether the gradients of a layer's parameters follow from its input and the signal at its output.
+    """Check whether a layer's gradients follow from its input and the signal at its output.
 
     Exactly the listed types count and not their subclasses, whose forward pass may differ, and only with a
     weight and a bias that are real leaves; and any layer with a method ``per_sample_gradients(inputs,
@@ -41,7 +41,7 @@ def is_known(layer: nn.Module) -> bool:
 
 @dataclass(frozen=True)
 class Layout:
-    """Place of the samples in what a layer is given and gives out.
+    """Position of the samples in a layer's input and output.
 
     Attributes:
         rows: Rows of one sample on this axis.
@@ -53,7 +53,7 @@ class Layout:
     adjacent: bool
 
     def arrange(self, values: Shaped[Tensor, "..."], leading: int = 0) -> Shaped[Tensor, "r ..."]:
-        """Move the rows of all samples to the front, those of one sample side by side.
+        """Move the rows of all samples to the front, grouped by sample.
 
         Args:
             values: Input or output of the layer.
@@ -67,7 +67,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a network does with one sample and with two.
+    """The layouts of a network's layer calls, from runs on one sample and on two.
 
     Attributes:
         names: Layers in the order of their uses.
@@ -81,7 +81,7 @@ class Plan:
     left_out: tuple[str, ...]
 
     def arranged(self, recording: Recording, n: int) -> dict[LayerCall, Layout]:
-        """Match the uses of another batch with those that the plan was made of.
+        """Match the layer calls of another batch with the calls recorded in the plan.
 
         Args:
             recording: Watched forward pass of the batch.
@@ -108,7 +108,7 @@ def two_samples(inputs: Tensor) -> Shaped[Tensor, "2 ..."]:
 
 
 def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
-    """Run a network on one sample and on two, and establish what is whose.
+    """Run a network on one sample and on two, and derive the layout of each layer call.
 
     Args:
         model: Network with outputs ``(n, c)``.
@@ -134,7 +134,7 @@ def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
 
 
 def _layout(alone: LayerCall, both: LayerCall) -> Layout | None:
-    """Find the axis on which two samples take twice the room of one, and the order of their rows."""
+    """Find the axis along which two samples are twice as long as one, and the order of their rows."""
     one, two = alone.inputs.shape, both.inputs.shape
     axes = [k for k, (a, b) in enumerate(zip(one, two, strict=False)) if a != b]
     if len(one) != len(two) or len(axes) != 1:

@@ -1,4 +1,4 @@
-"""Any network with any inputs and outputs, as a module of one batch tensor that gives logits ``(n, c)``."""
+"""Adapt any network to a module of one batch tensor with logits ``(n, c)``."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ Output = str | int | Callable[[Any], Tensor]
 
 
 class FunctionNetwork(nn.Module):
-    """A function of parameters and inputs as a network.
+    """A network made from a function of parameters and inputs.
 
     Args:
         function: Function of a dictionary of tensors and a batch.
@@ -40,7 +40,7 @@ class FunctionNetwork(nn.Module):
 
 
 class Logits(nn.Module):
-    """A network whose inputs are selected from a structure, and of whose outputs the logits are picked.
+    """A network that selects its inputs from a structure and the logits from its outputs.
 
     Args:
         output: What to pick: a key, a position, an attribute, or a function of the output; None for a tensor
@@ -98,7 +98,7 @@ def as_network(
     parameters: Mapping[str, Tensor] | None = None,
     dtype: torch.dtype | None = None,
 ) -> tuple[nn.Module, Tensor, Tensor | None]:
-    """Bring a network and its batches into the form on which kernels are computed.
+    """Adapt a network and its batches to the form on which kernels are computed.
 
     Args:
         model: Network, or a function of ``parameters`` and inputs.

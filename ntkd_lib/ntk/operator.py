@@ -93,7 +93,7 @@ class NTKOperator(LinearOperator):
         )
 
     def _probe(self, trial: Probe, plan: Plan) -> None:
-        """Compare one entry with autograd, and let the loop take over where it differs."""
+        """Compare one entry with autograd, and switch to the loop if it differs."""
         try:
             trial.check_product(self._entry, plan)
         except (ProbeError, TransformError) as error:

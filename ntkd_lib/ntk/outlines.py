@@ -81,7 +81,7 @@ def _outline(node: Node, signal: Tensor) -> Outline:
 
 
 def _operations(root: Node, weights: set[int]) -> dict[int, Node]:
-    """Find the operations that alone read a weight, as a dense layer or a table does."""
+    """Find the operation that alone reads each weight, such as a dense layer or a table."""
     readers: dict[Node, list[tuple[Node, int]]] = {}
     waiting, leaves = [root] if weights else [], []
     while waiting:

@@ -61,7 +61,7 @@ class Probe:
         self.pair = self.samples if self.own else torch.cat([self.samples[:1], others[k : k + 1]])
 
     def observer(self, tiles: Tiles) -> Observer:
-        """Copy what a method keeps of the two samples, when their tiles come by.
+        """Return an observer that copies the stored data of the two samples.
 
         Returns:
             Function of the side, the part and what the method keeps of it.
@@ -252,7 +252,7 @@ def draw_place(n: int, m: int | None, generator: torch.Generator) -> tuple[int, 
 
 
 def tolerance_of(dtype: torch.dtype) -> float:
-    """Look up the relative error that rounding explains.
+    """Return the relative error that rounding explains.
 
     Args:
         dtype: Type of numbers.
@@ -264,7 +264,7 @@ def tolerance_of(dtype: torch.dtype) -> float:
 
 
 def entry_of(kernel: Float[Tensor, "..."], i: int, j: int, kind: Kind) -> Float[Tensor, "..."]:
-    """Select what a kernel holds for two samples.
+    """Select the entry of a kernel for two samples.
 
     Args:
         kernel: Kernel in the shape of its kind.
@@ -276,7 +276,7 @@ def entry_of(kernel: Float[Tensor, "..."], i: int, j: int, kind: Kind) -> Float[
 
 
 def reduce_block(block: Float[Tensor, "c c"], kind: Kind) -> Float[Tensor, "..."]:
-    """Reduce all products of two samples' logits to what a kernel of some kind holds of them.
+    """Reduce all products of two samples' logits to the entry of a kernel of some kind.
 
     Returns:
         ``(c, c)``, ``(c,)`` or one number.

@@ -1,4 +1,4 @@
-"""One forward pass, watched: which layer with trainable parameters was used on what, and what came of it."""
+"""Record every call of a trainable layer during one forward pass."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,14 +19,14 @@ class OutputError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class LayerCall:
-    """One use of a layer in a forward pass.
+    """One call of a layer in a forward pass.
 
     Attributes:
         name: Name of the layer in its network.
-        inputs: What it was given, ``(n, ...)``.
+        inputs: Its input, ``(n, ...)``.
         shape: Shape of its output, ``(n, ...)``.
         edge: Where gradients with respect to its output arrive, whatever is done to that output in place.
-        start: What made the input, None where it is given from outside.
+        start: Node that computed the input; None for an input of the network.
         version: Version counter of ``inputs`` at that time, so that a later change in place is noticed.
     """
 
@@ -45,18 +45,18 @@ class LayerCall:
 
 @dataclass
 class Recording:
-    """A watched forward pass.
+    """The record of a forward pass.
 
     Attributes:
         logits: Output of the network, ``(n, c)``.
-        uses: Uses of layers with trainable parameters, in the order of their execution.
+        uses: Calls of layers with trainable parameters, in the order of execution.
     """
 
     logits: Tensor = field(default_factory=lambda: torch.empty(0))
     uses: list[LayerCall] = field(default_factory=list)
 
     def unrecorded(self, model: nn.Module) -> set[int]:
-        """Find the parameters that reach the logits by other ways than the recorded uses.
+        """Find the parameters that reach the logits by paths outside the recorded calls.
 
         The autograd graph is walked from the logits, from the output of each use straight to its input: what
         is met on the way is read behind the back of its layer. Within a use exactly the layer's own
@@ -74,7 +74,7 @@ class Recording:
 
 
 def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> Recording:
-    """Run a network forwards and record the uses of its layers.
+    """Run a network forwards and record the calls of its layers.
 
     Args:
         model: Network with outputs ``(n, c)``.
@@ -140,7 +140,7 @@ def _trains(layer: nn.Module) -> bool:
 
 
 def _parameters_behind(roots: list[Node | None], doors: dict[Node | None, Node | None]) -> set[int]:
-    """Walk a graph, from each door straight to what lies behind it, and collect leaves by identity."""
+    """Walk a graph, skipping from each door to the node behind it, and collect leaves by identity."""
     leaves: set[int] = set()
     waiting, seen = list(roots), set(roots)
     while waiting:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def reference_jacobian(model: nn.Module, inputs: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n c p"]:
-    """Give the Jacobian in float64 by a loop over samples and classes.
+    """Compute the Jacobian in float64 by a loop over samples and classes.
 
     Args:
         model: Network with outputs ``(n, c)``.
@@ -29,7 +29,7 @@ def reference_jacobian(model: nn.Module, inputs: Shaped[Tensor, "n ..."]) -> Flo
 def reference_ntk(
     model: nn.Module, x1: Shaped[Tensor, "n ..."], x2: Shaped[Tensor, "m ..."] | None = None
 ) -> Float[Tensor, "n m c c"]:
-    """Give the full tangent kernel in float64, entry by entry.
+    """Compute the full tangent kernel in float64, entry by entry.
 
     Args:
         model: Network with outputs ``(n, c)``.

@@ -1,7 +1,7 @@
-"""Ridge regression with a kernel that is already there, and the choice of its ridge, in float64.
+"""Ridge regression with a precomputed kernel, and the choice of its ridge, in float64.
 
 Every function takes the kernel ``theta`` of the training samples and their targets, one-hot classes or
-values. Whether lengths fit is checked inside, so that an error can say what came.
+values. Lengths are checked inside, so that an error can name the shapes.
 """
 
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ def predict(
 def loo_residuals(
     theta: Shaped[Tensor, "..."], targets: Shaped[Tensor, "..."], ridge: float
 ) -> Float[Tensor, "n c"]:
-    """Give what each sample is missed by when it is left out of the fit, without refitting.
+    """Compute the leave-one-out residual of each sample without refitting.
 
     ``y_i - f_(-i)(x_i) = alpha_i / [(theta + ridge I)^-1]_ii``. Targets that were centred on their own mean
     have already seen the sample that is left out; subtract a fixed number instead.

@@ -1,9 +1,9 @@
 """Structured tangent kernels: parameter by parameter in the cheapest form, without the whole Jacobian.
 
-One forward pass records what each layer was given, one batched backward pass what each logit sends back
-to its output; from these two every known layer's per-sample gradients follow. Source: Novak,
-Sohl-Dickstein, Schoenholz (2022), structured derivatives. Parameters that reach the logits by other ways
-get whole Jacobians.
+One forward pass records the input of each layer, one batched backward pass the gradient of each logit at
+its output; these two determine the per-sample gradients of every supported layer. Source: Novak,
+Sohl-Dickstein, Schoenholz (2022), structured derivatives. Other parameters get
+whole Jacobians.
 """
 
 import warnings
@@ -47,12 +47,12 @@ OUTER = (*DENSE, *CONVOLUTIONS, *TRANSPOSED)
 
 
 class WholeJacobianWarning(UserWarning):
-    """Some parameters are not known to the structured method and were given whole Jacobians."""
+    """Some parameters are unknown to the structured method and use whole Jacobians."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """A parameter and its uses.
+    """A parameter and the layer calls that use it.
 
     Attributes:
         bias: Whether the bias of the same layers is counted with it.
@@ -66,7 +66,7 @@ class Group:
 
 @dataclass(frozen=True)
 class ParameterTrace:
-    """A parameter and all from which its per-sample gradients follow.
+    """A parameter with the recorded inputs and output gradients that determine its per-sample gradients.
 
     Attributes:
         uses: Each use that reaches the logits, what its layer was given, the signal ``(n, c, ...)``:
@@ -83,7 +83,7 @@ class ParameterTrace:
         return f"{self.uses[0][0].name}.{self.group.attribute}"
 
     def outer(self) -> OuterProducts | None:
-        """Give the gradients as a sum of outer products.
+        """Return the gradients as a sum of outer products.
 
         Returns:
             The parts, or None where the gradients are no such sum.
@@ -95,7 +95,7 @@ class ParameterTrace:
         return joined([_of_samples(parts_of(use.layer, a, b), rows) for use, a, b, rows in self.uses])
 
     def lookup(self) -> tuple[Int[Tensor, "n d"], Float[Tensor, "n c e d"]] | None:
-        """Give the gradients as signals at the rows of a table that were looked up.
+        """Return the gradients as signals at the looked-up rows of a table.
 
         Returns:
             Indices and signals by position, or None where this is no table of embeddings alone.
@@ -110,7 +110,7 @@ class ParameterTrace:
         return torch.cat([places for places, _ in lookups], 1), torch.cat([b for _, b in lookups], 3)
 
     def gradients(self) -> Float[Tensor, "n c p"]:
-        """Form the gradients of the parameter, without a bias that is counted with it.
+        """Compute the gradients of the parameter, without a bias that is grouped with it.
 
         Returns:
             Gradients of each class and sample.
@@ -130,14 +130,14 @@ def _of_samples(parts: OuterProducts, rows: int) -> OuterProducts:
 
 
 def _together(values: Shaped[Tensor, "r ... d"], rows: int) -> Shaped[Tensor, "n ... e"]:
-    """Put the positions of all rows of a sample side by side."""
+    """Concatenate the positions of all rows of a sample."""
     return values if rows == 1 else values.unflatten(0, (-1, rows)).movedim(1, -2).flatten(-2)
 
 
 def structured_factors(
     model: nn.Module, inputs: Tensor, kind: Kind, plan: Plan | None = None
 ) -> dict[str, Factor]:
-    """Collect what every trainable parameter contributes to the kernel of a batch.
+    """Compute the factors that every trainable parameter contributes to the kernel of a batch.
 
     Args:
         model: Network with outputs ``(n, c)``.
@@ -163,7 +163,7 @@ def structured_factors(
 def trace_parameters(
     model: nn.Module, inputs: Tensor, kind: Kind, plan: Plan | None = None
 ) -> tuple[list[ParameterTrace], list[str]]:
-    """Run a network forwards and backwards once, and sort what came to every layer by parameter.
+    """Run a network forwards and backwards once, and group the recorded tensors by parameter.
 
     Args:
         model: Network with outputs ``(n, c)``.
@@ -213,7 +213,7 @@ def structured_kernel(left: dict[str, Factor], right: dict[str, Factor], kind: K
 
 
 def group_uses(recording: Recording, left_out: set[int]) -> list[Group]:
-    """Sort the recorded uses by parameter, and count a bias with its weight where both are used alike.
+    """Group the recorded calls by parameter, and a bias with its weight if all calls use both.
 
     Args:
         left_out: Identities of parameters that are not to be grouped.
@@ -312,7 +312,7 @@ def _outer_factor(parts: OuterProducts, bias: bool, kind: Kind) -> Factor:
 
 
 def _embedding_factor(layer: nn.Embedding, places: Tensor, b: Tensor, kind: Kind) -> Factor:
-    """Form the gradients of a table only if it has few rows, the rows that are looked up otherwise."""
+    """Form the gradients of a table if it has few rows; else keep the looked-up rows alone."""
     _, c, o, d = b.shape
     if layer.num_embeddings <= TABLE * d and gradient_pair_work(
         LayerShape(c, 1, o, layer.num_embeddings, d), kind

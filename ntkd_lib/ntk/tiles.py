@@ -1,4 +1,4 @@
-"""The methods behind one face: what is kept of a tile of samples, and the kernel between two tiles."""
+"""The methods behind one interface: the stored data of a tile, and the kernel between two tiles."""
 
 from typing import Protocol, runtime_checkable
 

@@ -1,4 +1,4 @@
-"""How much arithmetic each way to a kernel takes, so that the cheapest one can be chosen beforehand."""
+"""Predicted operations of each form of a kernel, so that the cheapest is chosen beforehand."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ PARTNERS = 64
 
 @dataclass(frozen=True)
 class LayerShape:
-    """Sizes of one weight's use.
+    """Sizes of one call of a weight.
 
     Attributes:
         inputs: Values that meet one output channel in a group.
@@ -30,7 +30,7 @@ class LayerShape:
 
 
 def cheapest(shape: LayerShape, kind: Kind) -> Way:
-    """Choose the cheapest way for one weight.
+    """Choose the cheapest form for one weight.
 
     Returns:
         The way of `ntkd_lib.ntk.factors`.

@@ -1,4 +1,4 @@
-"""Optics: what the light goes through before a digital back end sees it."""
+"""Optics: differentiable front ends, metasurface design and fabrication errors."""
 
 from ntkd_lib.imports import lazy_exports
 

@@ -1,4 +1,4 @@
-"""Front ends beyond one linear layer: light that passes a saturable absorber, and two optical layers."""
+"""Front ends beyond one linear layer: a saturable absorber, and two optical layers."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ Place = Literal["none", "between", "sensor"]
 def transmitted(
     intensity: Float[Tensor, "*s"], saturation: float = 0.1, depth: float = 3.0
 ) -> Float[Tensor, "*s"]:
-    """Let light pass a thin saturable absorber: dim light is absorbed, bright light bleaches its way through.
+    """Compute the light transmitted by a thin saturable absorber, which dims weak light more than bright.
 
     ``I exp(-depth / (1 + I / saturation))``: transmission ``exp(-depth)`` for ``I`` near zero, 1 for bright
     light. A static model: heating, recovery time and propagation inside of the absorber are left out.
@@ -68,7 +68,7 @@ class DeepFrontEnd(nn.Module):
         self.read_out = self.signed.read_out
 
     def entering(self, images: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n j h w"]:
-        """Give the intensities that enter the last layer.
+        """Compute the intensities that enter the last layer.
 
         Args:
             images: Scene intensities in [0, 1].

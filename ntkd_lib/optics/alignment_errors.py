@@ -1,4 +1,4 @@
-"""Errors of assembly: where the light of each metasurface lands on the sensor, and how sharp."""
+"""Errors of assembly: shift, rotation, scale and defocus of the light on the sensor."""
 
 import math
 from dataclasses import dataclass, replace

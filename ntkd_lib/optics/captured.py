@@ -1,4 +1,4 @@
-"""What the digital side does with captures: subtract, rectify, average, and a layer that calibrates gains."""
+"""Digital processing of captures: subtract, rectify, average, and a layer that calibrates gains."""
 
 import torch
 from jaxtyping import Float
@@ -32,7 +32,7 @@ def read_out(
 
 
 class CapturedStudent(HybridStudent):
-    """A back end that is fed read-outs of captures: the optics are made, only digital weights can move.
+    """A back end on read-outs of captures: the optics are fixed, only digital weights are trained.
 
     Source: NTKD paper, Sec. 3.3 (the front end is frozen).
 
@@ -41,7 +41,7 @@ class CapturedStudent(HybridStudent):
     """
 
     def __init__(self, back: nn.Sequential) -> None:
-        """Put the back end behind captures."""
+        """Store the back end."""
         nn.Module.__init__(self)
         self.front = nn.Flatten()
         self.back = back
@@ -67,6 +67,6 @@ class CalibratedStudent(nn.Module):
         self.rectify = rectify
 
     def forward(self, captures: Float[Tensor, "n m c h w"]) -> Float[Tensor, "n classes"]:
-        """Give logits of captures."""
+        """Compute the logits of captures."""
         gains = self.factors * self.start
         return self.back(read_out(captures, gains, rectify=self.rectify).flatten(1))

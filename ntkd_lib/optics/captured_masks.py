@@ -1,4 +1,4 @@
-"""Cameras with coarse pixels behind designed metasurfaces, and back ends for masks that are fed captures."""
+"""Cameras with coarse pixels behind designed metasurfaces, and back ends for masks on their captures."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class CoarseDevice(Device):
         name: str = "",
         chunk: int = 8,
     ) -> Iterator[Captures]:
-        """Photograph scenes through all metasurfaces, some at a time; noise is that of the coarse pixels.
+        """Photograph scenes through all metasurfaces in chunks, with the noise of the coarse pixels.
 
         Args:
             images: Pixels from 0 to 255.
@@ -112,7 +112,7 @@ def mask_read_out(
 
 
 class CapturedMaskStudent(nn.Module):
-    """A back end for masks that is fed read-outs of captures: only digital weights can move.
+    """A back end for masks on read-outs of captures: only digital weights are trained.
 
     Read-outs come laid out as images of the scene's size: ``pixels^2`` channels side by side in each sensor
     pixel, so that losses take them like photographs.
@@ -125,18 +125,18 @@ class CapturedMaskStudent(nn.Module):
     """
 
     def __init__(self, back: nn.Module, pixels: int = 4) -> None:
-        """Put the back end behind captures."""
+        """Store the back end."""
         super().__init__()
         self.front = nn.PixelUnshuffle(pixels)
         self.back = back
 
     def forward(self, laid_out: Float[Tensor, "n l h w"]) -> Float[Tensor, "n 1 h w"]:
-        """Give the logits of read-outs."""
+        """Compute the logits of read-outs."""
         return self.back(self.front(laid_out))
 
 
 def laid_out(read_out: Float[Tensor, "n k u v"], pixels: int = 4) -> Float[Tensor, "n l h w"]:
-    """Lay a read-out out as an image of the scene's size, ``l = k / pixels^2``; no value changes.
+    """Rearrange a read-out into an image of the scene's size, ``l = k / pixels^2``; no value changes.
 
     Args:
         read_out: Read-out; ``k`` a multiple of ``pixels^2``.

@@ -15,7 +15,7 @@ GREY = 0.5
 
 
 def merged(*depths: Float[Tensor, "_ _ 3 3"]) -> Float[Tensor, "k l s s"]:
-    """Merge filters that follow each other into the one filter bank that does the same.
+    """Merge consecutive filters into the one equivalent filter bank.
 
     ``(x * k_1) * k_2 = x * (k_1 * k_2)``, channels contracted: no nonlinearity stands between the depths. The
     result has sides of ``2 d + 1`` pixels for ``d`` depths.
@@ -33,7 +33,7 @@ def merged(*depths: Float[Tensor, "_ _ 3 3"]) -> Float[Tensor, "k l s s"]:
 
 
 def binned(filters: Float[Tensor, "k l s s"], pixels: int) -> Float[Tensor, "k l t t"]:
-    """Give the filters that a sensor with larger pixels applies: their mean over shifts within a pixel.
+    """Compute the filters that a sensor with larger pixels applies: their mean over shifts within a pixel.
 
     Args:
         filters: Filters at full resolution.
@@ -106,7 +106,7 @@ class CascadeFrontEnd(nn.Module):
     def captures(
         self, images: Float[Tensor, "n l h w"]
     ) -> tuple[Float[Tensor, "n k l u v"], Float[Tensor, "n k l u v"], Float[Tensor, " l"]]:
-        """Give what the sensor sees through both PSFs of each pair, and the digital gain, for each colour.
+        """Compute the captures through both PSFs of each pair, and the digital gain, for each colour.
 
         Args:
             images: Scene intensities in [0, 1].
@@ -137,7 +137,7 @@ class CascadeFrontEnd(nn.Module):
     def per_sample_gradients(
         self, images: Float[Tensor, "n l h w"], signal: Float[Tensor, "n c k u v"]
     ) -> dict[str, Float[Tensor, "n c ..."]]:
-        """Give the gradients of every sample and output with respect to the filters of each depth.
+        """Compute the gradients of every sample and output with respect to the filters of each depth.
 
         The gradient with respect to the merged bank is a product of signals and patches; that of each depth
         follows by the transposed derivative of merging and binning.

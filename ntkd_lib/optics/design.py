@@ -19,7 +19,7 @@ Masks = Float[Tensor, "m n n"]
 
 @dataclass(frozen=True)
 class DesignOptions:
-    """How widths are fitted: projected Adam with a cosine schedule, from random widths.
+    """Options of a design: projected Adam with a cosine schedule, from random widths.
 
     Attributes:
         rate: Largest step, um.
@@ -38,7 +38,7 @@ class DesignOptions:
     chunk: int = 4
 
     def __post_init__(self) -> None:
-        """Refuse settings that fit nothing."""
+        """Refuse options outside of their range."""
         for name, low in (("steps", 0), ("seed", 0), ("chunk", 1)):
             check_number(name, getattr(self, name), low, whole=True)
         check_number("rate", self.rate, 1e-9, 1, unit="um")
@@ -133,7 +133,7 @@ def _loss(widths: Masks, plane: Float[Tensor, "m c t t"], geometry: Geometry, fi
 
 
 def plane_psfs(widths: Masks, geometry: Geometry, height_scale: float = 1.0) -> Float[Tensor, "m c w w"]:
-    """Give the point spread functions of metasurfaces without errors, cell by cell.
+    """Compute the point spread functions of metasurfaces without errors, cell by cell.
 
     Args:
         widths: Pillar widths, um.
@@ -152,7 +152,7 @@ def plane_psfs(widths: Masks, geometry: Geometry, height_scale: float = 1.0) -> 
 
 
 def efficiency(psfs: Float[Tensor, "m c t t"], geometry: Geometry) -> Float[Tensor, "m c"]:
-    """Give the share of the light on the metasurface that lands where the point spread functions are given.
+    """Compute the share of the light on the metasurface that lands within the point spread functions.
 
     Args:
         geometry: Gives the light on the metasurface.
@@ -166,7 +166,7 @@ def efficiency(psfs: Float[Tensor, "m c t t"], geometry: Geometry) -> Float[Tens
 def capture_gains(
     psfs: Float[Tensor, "m c t t"], targets: Float[Tensor, "m c s s"], gains: Float[Tensor, "m c"]
 ) -> Float[Tensor, "m c"]:
-    """Give the digital gain a capture with which a designed function comes nearest to its target.
+    """Compute the digital gain per capture with which a designed PSF is nearest to its target.
 
     ``g <p, t> / <p, p>`` over the filter's pixels: how bright a design came out is known before it is made.
 
@@ -186,7 +186,7 @@ def capture_gains(
 def effective_filters(
     psfs: Float[Tensor, "m c t t"], gains: Float[Tensor, "m c"]
 ) -> Float[Tensor, "k c t t"]:
-    """Give the signed filters that pairs of captures apply after their digital subtraction.
+    """Compute the signed filters that pairs of captures apply after their digital subtraction.
 
     Args:
         psfs: Point spread functions, those of the positive captures first.

@@ -1,4 +1,4 @@
-"""A made device: a design, the errors that its fabrication and its camera brought, and what it captures."""
+"""A fabricated device: a design with errors of its fabrication and its camera, and its captures."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ CHUNK = 4  # masks propagated side by side
 
 @dataclass(frozen=True)
 class Device:
-    """A design as it was made.
+    """A design as it was fabricated.
 
     Errors act in the order given, each with random numbers of its own, named by the device's seed and the
     error: leaving one out changes no other, and a stronger error has the same draws.
@@ -38,7 +38,7 @@ class Device:
         return Draws(self.seed, type(error).__name__, same.index(error), stage)
 
     def psfs(self, widths: Masks, geometry: Geometry, taps: int) -> Float[Tensor, "m c t t"]:
-        """Give the point spread functions of the made metasurfaces, in filter pixels.
+        """Compute the point spread functions of the made metasurfaces, in filter pixels.
 
         Args:
             widths: Designed pillar widths, um.
@@ -64,7 +64,7 @@ class Device:
         name: str = "",
         chunk: int = 500,
     ) -> Iterator[Captures]:
-        """Photograph scenes through all metasurfaces, some at a time.
+        """Photograph scenes through all metasurfaces in chunks.
 
         Args:
             scenes: Intensities in [0, 1].

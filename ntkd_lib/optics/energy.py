@@ -59,7 +59,7 @@ def count_macs(network: nn.Module, shape: tuple[int, ...]) -> float:
 
 
 def cascade_macs(front: CascadeFrontEnd, height: int, width: int) -> dict[str, float]:
-    """Count what a computer would do in place of the optics, in three ways.
+    """Count the multiply-adds that replace the optics in a computer, in three ways.
 
     Args:
         front: Front end with square 3 x 3 filters.
@@ -80,7 +80,7 @@ def cascade_macs(front: CascadeFrontEnd, height: int, width: int) -> dict[str, f
 
 
 def saving(hybrid: Budget, twin: Budget) -> float:
-    """Give ``100 (1 - E_hybrid / E_twin)``.
+    """Compute the energy saving in percent, ``100 (1 - E_hybrid / E_twin)``.
 
     Returns:
         Percent; negative where the optics cost energy.

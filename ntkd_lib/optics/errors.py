@@ -1,7 +1,7 @@
-"""What every fabrication or sensor error shares: checked magnitudes with units, and seeded draws.
+"""Base class of fabrication and sensor errors: checked magnitudes with units, and seeded draws.
 
 An error acts at one or more of four places: on pillar widths, on phases, on the light behind the
-metasurface, and on captures. At strength zero it hands on what it got, bit for bit.
+metasurface, and on captures. At strength zero it returns its input, bit for bit.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def magnitude(default: float, meaning: str, *, unit: str, low: float, high: floa
 
 
 class Draws:
-    """Random numbers that depend on nothing but the names given: no error changes another one's draws.
+    """Random numbers that depend on their names alone, so that no error changes another's draws.
 
     Args:
         *names: Plain data, such as a device's seed and the error's name.
@@ -71,7 +71,7 @@ class Error:
             )
 
     def on_geometry(self, geometry: Geometry) -> Geometry:
-        """Change where things lie."""
+        """Change the geometry."""
         return geometry
 
     def on_widths(self, widths: Masks, draws: Draws) -> Masks:

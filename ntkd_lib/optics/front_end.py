@@ -94,7 +94,7 @@ class SignedFrontEnd(nn.Module):
     def captures(
         self, images: Float[Tensor, "n l h w"]
     ) -> tuple[Float[Tensor, "n k l h w"], Float[Tensor, "n k l h w"], Float[Tensor, " l"]]:
-        """Give what the sensor sees through both PSFs of each pair, and the digital gain, for each colour.
+        """Compute the captures through both PSFs of each pair, and the digital gain, for each colour.
 
         Args:
             images: Scene intensities in [0, 1].
@@ -117,7 +117,7 @@ class SignedFrontEnd(nn.Module):
             raise ValueError(f"images: got shape {tuple(images.shape)}, needs (n, *{shape})")
 
     def maps(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n 4 k q"]:
-        """Give the subtracted maps before the ReLU, by position in the pooling window.
+        """Compute the subtracted maps before the ReLU, by position in the pooling window.
 
         The convolution on every pixel becomes one of stride 2 with the filters at all four places of the
         window: same numbers, in a shape that runs faster and in the order that pooling wants.
@@ -158,7 +158,7 @@ class SignedFrontEnd(nn.Module):
     def per_sample_gradients(
         self, images: Float[Tensor, "n l h w"], signal: Float[Tensor, "n c read_out"]
     ) -> dict[str, Float[Tensor, "n c k l s s"]]:
-        """Give the gradients of every sample and class with respect to the filters.
+        """Compute the gradients of every sample and class with respect to the filters.
 
         Args:
             signal: Gradients of the logits with respect to the read-out.
@@ -181,7 +181,7 @@ class SignedFrontEnd(nn.Module):
         maps: Float[Tensor, "n 4 k q"],
         signal: Float[Tensor, "n c read_out"],
     ) -> Float[Tensor, "n k c s"]:
-        """Contract the signal at the read-out with what each filter saw through its ReLU.
+        """Contract the signal at the read-out with the patches of each filter that pass its ReLU.
 
         With patches ``P``, ReLU masks ``M`` and signals ``U``, ``f`` the position in the pooling window, the
         gradient of class ``c`` is ``G_c[k, s] = sum_f sum_q U_c[k, q] M[f, k, q] P[f, q, s] / 4``: for each

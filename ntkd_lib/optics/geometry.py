@@ -1,4 +1,4 @@
-"""Where things lie in a metasurface camera: grid, filter pixels, distance to the sensor, wavelengths."""
+"""Geometry of a metasurface camera: grid, filter pixels, distance to the sensor, wavelengths."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -43,7 +43,7 @@ class Geometry:
     wavelengths: tuple[float, ...] = WAVELENGTHS
 
     def __post_init__(self) -> None:
-        """Refuse lengths that make no camera."""
+        """Refuse lengths that do not make a camera."""
         for name in ("cells", "pixel", "taps"):
             check_number(name, getattr(self, name), 1, whole=True)
         for name, (low, high) in RANGES.items():
@@ -64,7 +64,7 @@ class Geometry:
         return self.cells * self.pitch
 
     def of_colours(self, *wavelengths: float) -> Self:
-        """Give the same geometry for other wavelengths, um."""
+        """Return the same geometry for other wavelengths, um."""
         return replace(self, wavelengths=wavelengths)
 
 

@@ -50,7 +50,7 @@ def _grid(height: float, width: float, side: float, gap: float) -> tuple[int, in
 
 
 def layout_centres(height: float, width: float, side: float, gap: float) -> Float[ndarray, "n 2"]:
-    """Give the centres of the metasurfaces that fit, symmetric about the centre of the surface, row by row.
+    """List the centres of the metasurfaces that fit, symmetric about the centre of the surface, row by row.
 
     Source: NTKD paper, Eq. 1 and its text.
 
@@ -119,7 +119,7 @@ def _pillar(library: gdstk.Library, nanometres: int) -> gdstk.Cell:
 
 
 def corner_of(row: int, column: int, geometry: Geometry) -> Float[ndarray, " 2"]:
-    """Give the lower left corner of a grid cell, um right and up from the centre of the metasurface.
+    """Return the lower left corner of a grid cell, um right and up from the centre of the metasurface.
 
     Args:
         row: From the top.

@@ -29,7 +29,7 @@ CURVES = {
 def pillar_phase(
     widths: Float[Tensor, "*b h w"], wavelengths: tuple[float, ...], height_scale: float = 1.0
 ) -> Float[Tensor, "*b c h w"]:
-    """Give the phase delay of pillars for each colour: one width fixes them all.
+    """Compute the phase delay of pillars for each colour from their width.
 
     ``phi = 2 pi A (1 - exp(-(w^2 - 2 b w) / s))``, proportional to the pillar's height.
 
@@ -62,7 +62,7 @@ def _turns(widths: Tensor, curve: Curve) -> Tensor:
 
 
 def buildable(widths: Float[Tensor, "*b n n"]) -> Float[Tensor, "*b n n"]:
-    """Round widths to what the process builds: none, or from 65 to 237 nm, in whole nanometres.
+    """Round widths to buildable ones: none, or from 65 to 237 nm, in whole nanometres.
 
     Args:
         widths: Widths as an optimiser leaves them, um.

@@ -1,4 +1,4 @@
-"""Filters and 2 x 2 pooling as one: what stands before the pooling is computed window by window."""
+"""Filters and 2 x 2 pooling combined: maps before the pooling are computed window by window."""
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,7 @@ WINDOW = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
 def seen_at(place: tuple[int, int], images: Float[Tensor, "n l h w"], side: int) -> Float[Tensor, "n q s"]:
-    """Cut images into what filters see from one of the four pixels of each pooling window.
+    """Extract the patches that filters see at one of the four pixels of each pooling window.
 
     Args:
         place: Which pixel, one of ``WINDOW``.

@@ -20,7 +20,7 @@ CACHE, LINES = 2**17, 16  # complex numbers that are worked on together; fewest 
 
 
 class Step(NamedTuple):
-    """What one transfer function is for: wavelength, pitch and distance in um, and the padded grid."""
+    """Parameters of a transfer function: wavelength, pitch and distance in um, and the padded grid."""
 
     wavelength: float
     pitch: float
@@ -29,7 +29,7 @@ class Step(NamedTuple):
 
 
 def band_limit(step: Step) -> float:
-    """Give the largest spatial frequency that stays on the padded grid, in periods per um.
+    """Compute the largest spatial frequency that stays on the padded grid, in periods per um.
 
     ``u = 1 / (lambda sqrt((2 z / S)^2 + 1))`` with ``S`` the side of the padded grid: a wave of this
     frequency has walked ``S / 2`` sideways.
@@ -102,7 +102,7 @@ def window_transfer(
 def propagate(
     field: Complex[Tensor, "..."], transfer: Complex[Tensor, "p p"], window: int | None = None
 ) -> Complex[Tensor, "... w w"]:
-    """Carry fields to the sensor plane; differentiable.
+    """Propagate fields to the sensor plane; differentiable.
 
     ``F^-1[H F[field]]`` with zeros around the field. Rows that are known to be zero, and rows that nobody
     asked for, are left out of the transforms.
@@ -133,18 +133,18 @@ class _BandLimitedConvolution(torch.autograd.Function):
 
     @staticmethod
     def forward(field: Tensor, transfer: Tensor, start: int, count: int) -> Tensor:
-        """Carry fields."""
+        """Propagate fields."""
         return _carry(field, transfer, start, count)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
-        """Keep what the adjoint needs: nothing of the field, since the way is linear."""
+        """Save the transfer function for the adjoint; a linear map needs nothing of the field."""
         field, ctx.transfer, ctx.start, _ = inputs
         ctx.cells = field.shape[-1]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        """Carry gradients back: what was read at a cell is laid down there."""
+        """Propagate gradients back from the cells that were read."""
         return (
             _BandLimitedConvolution.apply(gradient, ctx.transfer.conj(), -ctx.start, ctx.cells),
             None,
@@ -183,7 +183,7 @@ def sensor_intensity(
     window: int | None = None,
     padding: int | None = None,
 ) -> Float[Tensor, "*b c w w"]:
-    """Give the intensity of a plane wave of each colour behind a phase mask: the point spread function.
+    """Compute the point spread function: the intensity of a plane wave of each colour behind a phase mask.
 
     ``|P[exp(i phase)]|^2`` with a transmission of one on the metasurface and zero around it.
 

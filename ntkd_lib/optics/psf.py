@@ -36,7 +36,7 @@ def binned(intensity: Float[Tensor, "*b w w"], geometry: Geometry, taps: int) ->
 def target_psfs(
     filters: Float[Tensor, "k c s s"],
 ) -> tuple[Float[Tensor, "m c s s"], Float[Tensor, "m c"]]:
-    """Give the point spread functions that apply signed filters, positive ones first, and their gains.
+    """Split signed filters into the point spread functions that apply them, positive ones first, and gains.
 
     A lens forms ``image * PSF``, a convolution, and networks correlate, so each PSF is its filter's part
     turned by half a turn. ``k = g (k+ - k-)`` with the gains ``+g`` and ``-g``.

@@ -1,4 +1,4 @@
-"""The students of the segmentation experiment: an optical front end and an up-convolution back end."""
+"""Students of the segmentation experiment: an optical front end and an up-convolution back end."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ class MaskStudent(nn.Module):
         self.back = back
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
-        """Give the logits of images."""
+        """Compute the logits of images."""
         return self.back(self.front(images))
 
 

@@ -1,4 +1,4 @@
-"""Where trained filters start: at the principal components of what they will see."""
+"""Initial filters: the principal components of image patches."""
 
 import math
 

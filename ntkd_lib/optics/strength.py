@@ -1,4 +1,4 @@
-"""How strong errors are: what 100 % means, the errors of a drawn device, and each error by itself."""
+"""Strength of errors: the meaning of 100 %, the errors of a drawn device, and each error by itself."""
 
 from collections.abc import Mapping, Sequence
 

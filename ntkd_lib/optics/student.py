@@ -29,7 +29,7 @@ class HybridStudent(nn.Module):
         self.back = back
 
     def forward(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n c"]:
-        """Give the logits of images."""
+        """Compute the logits of images."""
         return self.back(self.front(images))
 
 

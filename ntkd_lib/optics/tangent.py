@@ -99,7 +99,7 @@ def _dense_layers(back: nn.Module) -> Layers | None:
 
 
 def _is_changed(module: nn.Module) -> bool:
-    """Check for hooks, which also make the weights of old reparametrisations, and for a patched forward."""
+    """Check for hooks, which old reparametrisations also use, and for a patched forward."""
     hooks = module._forward_hooks or module._forward_pre_hooks
     return bool(hooks or module._backward_hooks or module._backward_pre_hooks or "forward" in vars(module))
 

@@ -1,4 +1,4 @@
-"""Errors of filters that a student can be trained under before any metasurface exists."""
+"""Random filter errors for training a student before any metasurface exists."""
 
 import torch
 from jaxtyping import Float
@@ -10,11 +10,11 @@ from ntkd_lib.optics.strength import EXTENT
 
 
 def perturb_filters(filters: Float[Tensor, "k c s s"], strength: float) -> Float[Tensor, "k c s s"]:
-    """Draw filters as a faulty device would apply them: pairs that are shifted apart, dimmed and stained.
+    """Perturb filters as a faulty device does: each pair is shifted apart, dimmed and noised.
 
     Each part of a pair is shifted by normal numbers of ``strength`` times the misalignment of `EXTENT` and
     scaled by ``exp(strength gain N)``, with its gain; then ``0.2 strength`` of the largest entry is added as
-    normal noise, which stands for everything that happens on the metasurface.
+    normal noise, which models all errors on the metasurface.
 
     Source: "vaccinated" training, V-D2NN, arXiv 2005.11464.
 

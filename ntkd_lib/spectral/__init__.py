@@ -1,4 +1,4 @@
-"""Spectral students, the certificates that they can honestly carry, and a test of overfitting."""
+"""Spectral students, their certificates, and a test of overfitting."""
 
 from ntkd_lib.imports import lazy_exports
 

@@ -44,7 +44,7 @@ class Basis:
         return self.vectors.T @ outputs
 
     def centred_cross(self, x: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "m n"]:
-        """Give the Gram matrix of new and training inputs, centred on the training inputs.
+        """Compute the Gram matrix of new and training inputs, centred on the training inputs.
 
         ``k_c(x) = H (k(x) - K1/n)``; the mean over new inputs plays no part.
         """
@@ -115,7 +115,7 @@ def _checked(gram: np.ndarray, n: int) -> np.ndarray:
 
 
 def _mirror(n: int) -> np.ndarray:
-    """Give the unit vector whose reflection takes the constant to the first axis."""
+    """Build the unit vector whose reflection maps the constant to the first axis."""
     mirror = np.full(n, n**-0.5)
     mirror[0] += 1
     return mirror / np.linalg.norm(mirror)

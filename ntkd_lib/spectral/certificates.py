@@ -1,4 +1,4 @@
-"""Bounds on the difference of teacher and student, each with what it assumes, and a rule for low ranks."""
+"""Bounds on the difference of teacher and student with their assumptions, and a rule for low ranks."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ def parseval_tail(
     rest: Float[np.ndarray, "..."] | float = 0.0,
     samples: int | None = None,
 ) -> np.ndarray:
-    """Give the exact root-mean-square difference of teacher and student on the training inputs.
+    """Compute the exact root-mean-square difference of teacher and student on the training inputs.
 
     ``sqrt(sum_k ((1 - h_k) a_k)^2 / n)``. Says nothing of any other input.
 
@@ -63,7 +63,7 @@ def empirical_bernstein(values: Float[np.ndarray, " m"], span: float, confidence
 
 
 def clopper_pearson(differs: Bool[np.ndarray, " m"], confidence: float = 0.95) -> float:
-    """Bound the probability that teacher and student name different classes.
+    """Bound the probability that teacher and student predict different classes.
 
     Source: Clopper, Pearson (1934): the upper end of the one-sided exact binomial interval.
 
@@ -100,10 +100,10 @@ def clipped_squares(
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """What the noise-floor rule says of a low-rank kernel.
+    """The decision of the noise-floor rule on a low-rank kernel.
 
     Attributes:
-        accepted: Whether the kernel may stand for the exact one.
+        accepted: Whether the kernel may replace the exact one.
         bound: Relative error of the coefficients that cannot be exceeded.
         tolerance: Largest bound that is accepted.
     """
@@ -114,7 +114,7 @@ class NoiseFloor:
 
 
 def noise_floor(kernel_error: float, noise_variance: float, tolerance: float = 0.05) -> NoiseFloor:
-    """Accept a low-rank kernel only where its error stays below the noise floor.
+    """Accept a low-rank kernel if its error stays below the noise floor.
 
     With ``c = (K + s I)^-1 y`` and ``c_r`` from ``K_r`` in place of ``K``, ``c_r - c = (K_r + s I)^-1
     (K - K_r) c``, so ``|c_r - c| / |c| <= |K - K_r| / s`` for every ``K_r`` without negative eigenvalues.

@@ -36,7 +36,7 @@ def draw_spectrum(axes: Axes, table: pd.DataFrame, kstar: int, noise: float) -> 
 
 
 def draw_mode_map(axes: Axes, table: pd.DataFrame, noise: float) -> None:
-    """Draw what was fitted of each mode against what the labels hold of it, in noise levels.
+    """Draw the fitted coefficient of each mode against the labels' coefficient, in noise levels.
 
     Args:
         noise: Noise level, above 0.

@@ -65,7 +65,7 @@ def fit_outputs(
     ridge: float | None = None,
     modes: int | None = None,
 ) -> SpectralFit:
-    """Fit outputs in each basis and keep the fit with the lowest GCV score.
+    """Fit outputs in each basis and return the fit with the lowest GCV score.
 
     Args:
         bases: Eigenbases on the same inputs, one a bandwidth.

@@ -27,7 +27,7 @@ class GaussianKernel:
     width: float
 
     def __call__(self, x1: Float[np.ndarray, "n d"], x2: Float[np.ndarray, "m d"]) -> np.ndarray:
-        """Give the Gram matrix of two sets of inputs, ``(n, m)``."""
+        """Compute the Gram matrix of two sets of inputs, ``(n, m)``."""
         distances = cdist(x1, x2, "sqeuclidean")
         distances *= -0.5 / self.width**2
         return np.exp(distances, out=distances)
@@ -53,7 +53,7 @@ class TangentKernel:
 
 
 def median_distance(x: Float[np.ndarray, "n d"]) -> float:
-    """Give the median distance of two different inputs.
+    """Compute the median distance between two different inputs.
 
     Args:
         x: Inputs; of more than 2,000 rows an even choice of 2,000 is used.
@@ -69,7 +69,7 @@ def median_distance(x: Float[np.ndarray, "n d"]) -> float:
 def gaussian_kernels(
     x: Float[np.ndarray, "n d"], bandwidths: Sequence[float] = BANDWIDTHS
 ) -> list[GaussianKernel]:
-    """Make Gaussian kernels whose widths are multiples of the median distance.
+    """Build Gaussian kernels whose widths are multiples of the median distance.
 
     Raises:
         ValueError: No multiple, or one that is not a finite number above 0.

@@ -94,7 +94,7 @@ def low_rank_basis(kernel: Kernel, x: Float[np.ndarray, "n d"], count: int, seed
 def _features(
     kernel: Kernel, x: np.ndarray, landmarks: np.ndarray, scale: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """Give features whose Gram matrix is the Nystrom kernel, and the trace that it lacks."""
+    """Compute features whose Gram matrix is the Nystrom kernel, and the trace that it lacks."""
     blocks = [kernel(x[i : i + _BLOCK], landmarks) @ scale for i in range(0, len(x), _BLOCK)]
     features = np.vstack(blocks)
     diagonal = sum(float(kernel(row[None], row[None])[0, 0]) for row in x)

@@ -1,4 +1,4 @@
-"""Which modes hold signal: relevant dimension, noise level, counts, and the table of modes."""
+"""Modes that hold signal: relevant dimension, noise level, counts, and the table of modes."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ LIMIT = 2.0  # a coefficient above so many noise levels counts
 
 
 class RelevantDimension(NamedTuple):
-    """Where signal ends.
+    """The mode at which signal ends, and the noise level.
 
     Attributes:
         kstar: Number of leading modes that hold signal, ``K*``.
@@ -26,7 +26,7 @@ class RelevantDimension(NamedTuple):
 
 
 def relevant_dimension(labels: Float[np.ndarray, " k"]) -> RelevantDimension:
-    """Cut the labels' coefficients where two Gaussians of different variance fit them best.
+    """Split the labels' coefficients at the cut where two Gaussians of different variance fit best.
 
     ``K* = argmin_d (d/k) log s1^2 + ((k - d)/k) log s2^2``, with ``s1^2`` and ``s2^2`` the mean squares of
     the coefficients before and after ``d``. ``d`` goes up to half of the modes, so that at least half are
@@ -58,7 +58,7 @@ def count_above(coefficients: Float[np.ndarray, "k ..."], noise: float) -> np.nd
 
 
 def kept_share(coefficients: Float[np.ndarray, " k"], mask: Bool[np.ndarray, " k"]) -> float:
-    """Give the in-sample R^2 of the best fit to a function by some of its modes.
+    """Compute the in-sample R^2 of the best fit to a function by some of its modes.
 
     Returns:
         Share of the squared coefficients, from 0 to 1.
@@ -83,7 +83,7 @@ def mode_table(
     labels: Float[np.ndarray, " k"],
     shares: Float[np.ndarray, " k"],
 ) -> pd.DataFrame:
-    """Describe every mode: what the labels hold of it, what was fitted, and what that makes it.
+    """Tabulate every mode: coefficients of labels and fit, shrinkage and kind.
 
     A mode is *signal* where it lies before the cut, its t-statistic is beyond 2 and at least half of it was
     fitted; *under-learned* where less was; else *noise*.

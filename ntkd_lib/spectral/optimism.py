@@ -1,4 +1,4 @@
-"""How much of a fit is fitted noise: the tail statistic, the optimism estimate, and degrees of freedom."""
+"""Fitted noise of a fit: the tail statistic, the optimism estimate, and degrees of freedom."""
 
 import numpy as np
 from jaxtyping import Float
@@ -34,7 +34,7 @@ def tail_statistic(
 def estimated_optimism(
     fitted: Float[np.ndarray, "k ..."], labels: Float[np.ndarray, " k"], kstar: int, noise: float
 ) -> np.ndarray:
-    """Estimate by how much the training error flatters: test minus training mean-square error.
+    """Estimate the optimism: test minus training mean-square error.
 
     ``(2/n) sum_{k > K*} a_k b_k + 2 sigma^2 K* / n``: the covariance of fit and noise in the tail, where
     labels are taken to be noise, and one degree of freedom for each mode before it.

@@ -1,4 +1,4 @@
-"""A report on any predictor: its fit in an eigenbasis, and what that does and does not say."""
+"""A report on any predictor: its fit in an eigenbasis, with a verdict on overfitting."""
 
 import html
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ CHANGE = 0.1  # of the labels' standard deviation, for the refit
 
 @dataclass(frozen=True)
 class SpectralReport:
-    """What a predictor's fitted values look like in the eigenbasis of a kernel on the training inputs.
+    """Statistics of a predictor's fitted values in the eigenbasis of a kernel on the training inputs.
 
     Attributes:
         samples: Number of training inputs ``n``.
@@ -61,7 +61,7 @@ class SpectralReport:
 
     @property
     def facts(self) -> dict[str, str]:
-        """Every number of the report, in words."""
+        """Every number of the report, as text by name."""
         degrees = "not computed (needs a refit)" if self.degrees is None else f"{self.degrees:.0f}"
         stored = self.samples * self.inputs + self.samples
         return {
@@ -80,7 +80,7 @@ class SpectralReport:
 
     @property
     def verdict(self) -> str:
-        """What follows, and no more than was tested."""
+        """The conclusion, limited to what was tested."""
         if self.z > LIMIT:
             finding = (
                 f"The fitted values follow the labels beyond mode {self.kstar} more than chance would. If "

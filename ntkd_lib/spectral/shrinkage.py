@@ -25,7 +25,7 @@ class GcvChoice(NamedTuple):
 
 
 def shrinkage(values: Float[np.ndarray, " k"], ridge: float) -> Float[np.ndarray, " k"]:
-    """Give the share of each mode that ridge regression keeps: ``h_k = lambda_k / (lambda_k + alpha)``.
+    """Compute the share of each mode that ridge regression keeps: ``h_k = lambda_k / (lambda_k + alpha)``.
 
     >>> shrinkage(np.array([3.0, 1.0, 0.0]), 1.0)
     array([0.75, 0.5 , 0.  ])
@@ -58,7 +58,7 @@ def ridge_grid(
 
 
 class ResidualModes(NamedTuple):
-    """What lies outside the modes of a low-rank kernel, which shrinks it to nothing.
+    """The part outside the modes of a low-rank kernel, which shrinks to zero.
 
     Attributes:
         modes: Number of modes that are missing from ``n - 1``.

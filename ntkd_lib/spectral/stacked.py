@@ -23,7 +23,7 @@ class StackedNets:
     weights: tuple[tuple[Tensor, Tensor], ...]
 
     def __call__(self, x: Float[Tensor, "r n d"]) -> Float[Tensor, "r n c"]:
-        """Give each replicate's outputs for its own inputs."""
+        """Compute each replicate's outputs for its own inputs."""
         for weight, bias in self.weights[:-1]:
             x = torch.relu_(torch.baddbmm(bias, x, weight))
         weight, bias = self.weights[-1]
@@ -35,7 +35,7 @@ class StackedNets:
 
 
 def stacked_nets(inputs: int, widths: Sequence[int], outputs: int, seeds: Sequence[int]) -> StackedNets:
-    """Make networks at their random start, the same whatever they are stacked with.
+    """Build networks at random weights that do not depend on the other replicates.
 
     Weights are normal with variance ``2 / inputs`` of their layer, biases 0.
 
@@ -110,7 +110,7 @@ def _shrink(nets: StackedNets, share: Tensor) -> None:
 
 
 def squared_error(targets: Float[Tensor, "r n"], mask: Float[Tensor, "r n"]) -> Loss:
-    """Make the mean-square error over the samples that a mask keeps, one a replicate.
+    """Build the mean-square error over the samples in a mask, one per replicate.
 
     Args:
         mask: 1 for samples to train on, 0 for those left out.

@@ -25,7 +25,7 @@ from ntkd_lib.spectral.teacher import teacher_logits, teacher_values
 
 
 class _SpectralEstimator(BaseEstimator):
-    """What regressor and classifier share: parameters, and the fit of outputs."""
+    """Base class of regressor and classifier: parameters, and the fit of outputs."""
 
     fit_: SpectralFit
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -83,7 +83,7 @@ class _SpectralEstimator(BaseEstimator):
 
 
 class SpectralStudent(RegressorMixin, _SpectralEstimator):
-    """A formula in place of a network: kernel ridge regression on the teacher's outputs.
+    """A spectral student: kernel ridge regression on the teacher's outputs.
 
     ``f(x) = k(x, X) (K + alpha I)^-1 t`` on the centred Gram matrix ``K`` of the training inputs, with
     ``t`` the teacher's outputs there. ``alpha`` and the bandwidth are chosen by generalised
@@ -91,7 +91,7 @@ class SpectralStudent(RegressorMixin, _SpectralEstimator):
 
     scikit-learn's ``clone`` makes a teacher forget what it learned, unless ``FrozenEstimator`` wraps it.
 
-    Source: spectral distillation paper, abstract; rebuilt as `book/deviations.md` says.
+    Source: spectral distillation paper, abstract; rebuilt as described in `book/deviations.md`.
 
     Args:
         teacher: Fitted predictor with ``predict``, or None.
@@ -104,7 +104,7 @@ class SpectralStudent(RegressorMixin, _SpectralEstimator):
     """
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit to the teacher's outputs, or to labels where there is no teacher.
+        """Fit to the teacher's outputs, or to labels without a teacher.
 
         Args:
             X: Training inputs, ``(n, d)``, at least 2.
@@ -138,7 +138,7 @@ class SpectralStudent(RegressorMixin, _SpectralEstimator):
 
 
 class SpectralStudentClassifier(ClassifierMixin, _SpectralEstimator):
-    """The same for classes: one output a class, fitted together with one ridge.
+    """A spectral student for classes: one output per class, fitted together with one ridge.
 
     With a teacher its ``decision_function``, or the logarithm of its ``predict_proba``, is imitated, less
     its mean over classes; without one, the classes as 0 and 1.
@@ -151,7 +151,7 @@ class SpectralStudentClassifier(ClassifierMixin, _SpectralEstimator):
     classes_: np.ndarray
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit to the teacher's outputs, or to classes where there is no teacher.
+        """Fit to the teacher's outputs, or to classes without a teacher.
 
         Args:
             X: Training inputs, ``(n, d)``, at least 2.
@@ -171,7 +171,7 @@ class SpectralStudentClassifier(ClassifierMixin, _SpectralEstimator):
         return self._imitate(X, logits)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Give an output a class, or for two classes the difference of the second and the first.
+        """Compute one output per class, or for two classes the second minus the first.
 
         Args:
             X: Inputs, ``(m, d)``.
@@ -183,7 +183,7 @@ class SpectralStudentClassifier(ClassifierMixin, _SpectralEstimator):
         return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
 
     def predict(self, X: Any) -> np.ndarray:
-        """Name the class with the largest output.
+        """Predict the class with the largest output.
 
         Args:
             X: Inputs, ``(m, d)``.

@@ -1,4 +1,4 @@
-"""Outputs of teachers, with columns that are proved to follow the classes."""
+"""Outputs of teachers, with columns checked to follow the classes."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def _columns(outputs: Any, name: str, n: int, count: int) -> Float[np.ndarray, "
 
 
 def _match(outputs: np.ndarray, predicted: np.ndarray, classes: np.ndarray, name: str) -> None:
-    """Refuse columns that are those of something else than the classes, in their order."""
+    """Refuse columns that do not follow the order of the classes."""
     largest = outputs >= outputs.max(axis=1, keepdims=True)  # a tie counts for all of its columns
     for column, label in enumerate(classes):
         rows = largest[predicted == label, column]

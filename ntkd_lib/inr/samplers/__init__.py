@@ -1,1 +1,1 @@
-"""Samplers: which points a training step sees. One file each, one interface."""
+"""Samplers of the points of a training step, behind one interface."""

@@ -1,7 +1,7 @@
 """The interface of all samplers, and the draws that they share.
 
-A sampler is asked for indices before each training step, and told afterwards what errors the step has seen.
-It works in any training loop that offers a ``SamplerContext``.
+Before each training step a sampler returns indices; after the step it receives the errors at these points.
+It works in any training loop that provides a ``SamplerContext``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PerPoint = Float[Tensor, " _"]
 
 @runtime_checkable
 class SamplerContext(Protocol):
-    """What a sampler may ask the training loop for; each answer costs what its name says."""
+    """Quantities a sampler can request: `residuals` costs one forward pass, `score` one kernel refresh."""
 
     def residuals(self) -> Float[Tensor, "n c"]:
         """Prediction minus target at all points: one forward pass."""
@@ -60,7 +60,7 @@ class Sampler:
 
         Args:
             step: Number of the step, from 0.
-            state: What the sampler may ask for.
+            state: Residuals and scores on request.
 
         Returns:
             ``batch`` distinct positions.
@@ -68,7 +68,7 @@ class Sampler:
         raise NotImplementedError
 
     def observe(self, indices: Indices, residuals: Float[Tensor, "b c"]) -> None:
-        """Take in the residuals that the step's own forward pass has computed; most samplers need none.
+        """Receive the residuals of the step's own forward pass; most samplers ignore them.
 
         Their graph is not kept, and any floating type will do.
 
@@ -81,7 +81,7 @@ class Sampler:
         return torch.randperm(self.count, generator=self.generator, device=self.device)[:number]
 
     def fill(self, chosen: Sequence[Indices]) -> Indices:
-        """Add evenly drawn points to disjoint choices until the batch is full.
+        """Fill the batch up with evenly drawn points.
 
         Returns:
             ``batch`` distinct positions.
@@ -93,7 +93,7 @@ class Sampler:
         return torch.cat([*chosen, rest[:number]])
 
     def mask(self, chosen: Sequence[Indices]) -> Bool[Tensor, " n"]:
-        """Mark points that are taken."""
+        """Mark the chosen points."""
         taken = torch.zeros(self.count, dtype=torch.bool, device=self.device)
         for part in chosen:
             taken[part] = True

@@ -1,4 +1,4 @@
-"""EGRA: a draw with chances in proportion to the edges of the signal."""
+"""EGRA: points drawn with probability proportional to the edges of the signal."""
 
 from ntkd_lib.inr.samplers.base import Indices, Sampler, SamplerContext
 from ntkd_lib.inr.signals import Signal
@@ -6,7 +6,7 @@ from ntkd_lib.ranges import check_number
 
 
 class Egra(Sampler):
-    """Chances are the gradient of the signal plus a floor; nothing is asked of the training loop.
+    """Points drawn in proportion to the signal's gradient plus a floor, independent of training.
 
     Source: Gai et al. (2024), edge-guided sampling; the floor is ours.
 

@@ -1,4 +1,4 @@
-"""Error memory, our own: last seen errors from the training pass itself, half proportional, half even."""
+"""Error memory, our own: last errors from the training pass itself, half proportional, half even."""
 
 import torch
 from torch import Tensor

@@ -6,7 +6,7 @@ from ntkd_lib.ranges import check_number
 
 
 class ErrorMix(Sampler):
-    """The share ``1 - xi`` has the largest errors of the present weights, the rest is drawn evenly.
+    """The share ``1 - xi`` with the largest errors of the present weights, the rest drawn evenly.
 
     Args:
         batch: Points a step.
@@ -14,7 +14,7 @@ class ErrorMix(Sampler):
     """
 
     def __init__(self, signal: Signal, batch: int, seed: int, *, xi: float = 0.7) -> None:
-        """Keep the share."""
+        """Store the share."""
         check_number("xi", xi, 0, 1)
         super().__init__(signal, batch, seed)
         self.hard = round((1 - xi) * batch)

@@ -1,4 +1,4 @@
-"""EVOS-like: errors and their Laplacian, looked at rarely; half of the batch at random."""
+"""EVOS-like: errors and their Laplacian, refreshed rarely; half of the batch at random."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from ntkd_lib.ranges import check_number
 
 
 class Evos(Sampler):
-    """Half of the batch is the fittest of the last look, half is drawn evenly.
+    """Half of the batch has the largest fitness of the last refresh, half is drawn evenly.
 
     Fitness is the squared error plus ``detail`` times the squared Laplacian of the residuals. The looks are
     ``first`` steps apart at the start of ``steps`` and ``last`` steps at their end.
@@ -34,7 +34,7 @@ class Evos(Sampler):
         steps: int = 1000,
         detail: float = 1.0,
     ) -> None:
-        """Keep the schedule."""
+        """Store the schedule."""
         for name, value in (("first", first), ("last", last), ("steps", steps)):
             check_number(name, value, 1, whole=True)
         check_number("detail", detail, 0)
@@ -58,7 +58,7 @@ class Evos(Sampler):
 
 
 def laplacian(grid: Tensor) -> Tensor:
-    """Take second differences along every axis but the first; the grid goes on as a constant at its borders.
+    """Compute second differences along every axis but the first; the grid is constant beyond its borders.
 
     Args:
         grid: ``(c, ...)``.

@@ -1,4 +1,4 @@
-"""INT: the largest errors alone, looked for at every step or ever more rarely."""
+"""INT: the largest errors alone, searched at every step or ever more rarely."""
 
 from torch import Tensor
 
@@ -8,7 +8,7 @@ from ntkd_lib.ranges import check_number, check_word
 
 
 class IntTeaching(Sampler):
-    """The batch has the largest errors.
+    """A batch of the points with the largest errors.
 
     ``dense`` looks for them at every step. ``incremental`` keeps a choice for ever longer: one step at first,
     one more after each look, up to ``longest``.

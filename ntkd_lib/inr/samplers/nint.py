@@ -44,7 +44,7 @@ class Nint(Sampler):
         score: str = "tangent",
         staircase: bool = False,
     ) -> None:
-        """Keep the schedule."""
+        """Store the schedule."""
         check_number("xi", xi, 0, 1)
         check_number("lam", lam, 0)
         check_number("alpha", alpha, 1, whole=True)
@@ -55,7 +55,7 @@ class Nint(Sampler):
         self.ranking: Tensor | None = None
 
     def share(self, step: int) -> float:
-        """Give the share of the batch that the score chooses.
+        """Compute the share of the batch that the score chooses.
 
         Args:
             step: Number of the step, from 0.

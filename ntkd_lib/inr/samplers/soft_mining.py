@@ -38,7 +38,7 @@ class SoftMining(Sampler):
         softness: float = 0.8,
         restart: float = 0.1,
     ) -> None:
-        """Spread the walkers evenly."""
+        """Place the walkers evenly."""
         for name, value in (("drift", drift), ("noise", noise)):
             check_number(name, value, 0)
         for name, value in (("softness", softness), ("restart", restart)):

@@ -4,7 +4,7 @@ from ntkd_lib.inr.samplers.base import Indices, Sampler, SamplerContext
 
 
 class UniformDraw(Sampler):
-    """Every point has the same chance; nothing is asked of the training loop.
+    """Points drawn with equal probability, independent of training.
 
     >>> from ntkd_lib.inr import waves
     >>> points = UniformDraw(waves(8, (1,)), batch=16, seed=0).uniform(16)

@@ -1,4 +1,4 @@
-"""The dual functions of the ReLU: what two correlated Gaussian values have in common after it."""
+"""The dual functions of the ReLU: moments of two correlated Gaussian values after a ReLU."""
 
 import math
 from typing import Any, NamedTuple
@@ -88,7 +88,7 @@ def _sine(cosine: Tensor) -> Tensor:
 def relu_moments(
     covariance: Float[Tensor, "n m"], variance1: Float[Tensor, " n"], variance2: Float[Tensor, " m"]
 ) -> Moments:
-    """Give the second moments of a ReLU and its slope for pairs of Gaussian values of mean 0.
+    """Compute the second moments of a ReLU and its slope for pairs of Gaussian values of mean 0.
 
     ``E[relu(u) relu(v)] = sqrt(var u var v) kappa_1 / 2`` and ``E[relu'(u) relu'(v)] = kappa_0 / 2`` at the
     correlation of ``u`` and ``v``. A value of variance 0 counts as uncorrelated with all others.

@@ -29,7 +29,7 @@ def blocked_flattened_ntk(
     block: int = BLOCK,
     compiled: bool = False,
 ) -> da.Array:
-    """Describe the kernel of `flattened_ntk` as a dask array, of which nothing is computed yet.
+    """Return the kernel of `flattened_ntk` as a lazy dask array.
 
     `save_blocks` keeps its blocks on disk and goes on where it was, `ridge_solve` reads them from there. Of
     an own kernel only blocks on and above the diagonal are computed, those below are their transposes. Each

@@ -102,7 +102,7 @@ class _Layer:
         return math.prod(self.window)
 
     def patches(self, images: Tensor, row: int, column: int) -> tuple[Tensor, Tensor]:
-        """Cut out what filters see in one window: unit vectors ``(n, i, k)`` and norms ``(n, i)``."""
+        """Extract the patches of one window: unit vectors ``(n, i, k)`` and norms ``(n, i)``."""
         (height, width), side = self.window, self.side
         top, left = row * height, column * width
         region = images[:, :, top : top + height + side - 1, left : left + width + side - 1]

@@ -70,7 +70,7 @@ def flattened_ntk(
 
 
 def check_form(filter_size: int, *, compiled: bool) -> None:
-    """Refuse filters without a middle, and to compile where nothing compiles.
+    """Refuse filters of even side, and compilation without a compiler.
 
     Args:
         filter_size: Side of the filters.
@@ -86,7 +86,7 @@ def check_form(filter_size: int, *, compiled: bool) -> None:
 
 
 class _Row(NamedTuple):
-    """What one row of positions sees of the images of a tile.
+    """The patches of one row of positions in the images of a tile.
 
     Attributes:
         inverses: One over them; 0 for dark patches.
@@ -116,7 +116,7 @@ def _summed(x1: Tensor, x2: Tensor | None, side: int, row_sum: RowSum) -> Tensor
 
 
 def _symmetric(total: Tensor, images: Tensor, side: int) -> Tensor:
-    """Mirror what is above the diagonal, where an image's own value is known: its patches' squared norms."""
+    """Mirror the part above the diagonal, and set the diagonal to the patches' squared norms."""
     total = total.triu_(1)
     total += total.T.clone()
     squares = _squared_norms(images.float(), side).double().sum((1, 2))

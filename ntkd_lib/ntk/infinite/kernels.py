@@ -1,4 +1,4 @@
-"""What the closed forms of infinite width share: the pair of kernels, and refusals."""
+"""Types and checks shared by the closed forms of infinite width."""
 
 import math
 from typing import NamedTuple

@@ -1,1 +1,1 @@
-"""How each type of layer turns its input and the signal at its output into per-sample gradients."""
+"""Per-sample gradients of each layer type from its input and the gradient at its output."""

@@ -53,7 +53,7 @@ class OuterProducts:
 
 
 def dense(inputs: Float[Tensor, "n *d k"], signal: Float[Tensor, "n c *d o"]) -> OuterProducts:
-    """Give the parts of a dense layer, used at one or several positions.
+    """Return the outer products of a dense layer, used at one or several positions.
 
     Args:
         signal: Gradients of the logits with respect to its output.
@@ -64,7 +64,7 @@ def dense(inputs: Float[Tensor, "n *d k"], signal: Float[Tensor, "n c *d o"]) ->
 
 
 def convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> OuterProducts:
-    """Give the parts of a convolution of one to three dimensions.
+    """Return the outer products of a convolution of one to three dimensions.
 
     Args:
         inputs: What it was given, ``(n, k, ...)``.
@@ -75,7 +75,7 @@ def convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> OuterProduc
 
 
 def transposed_convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> OuterProducts:
-    """Give the parts of a transposed convolution of one to three dimensions.
+    """Return the outer products of a transposed convolution of one to three dimensions.
 
     Each class has its own patches here, so they take the place of ``B``, and the input that of ``A``.
 
@@ -118,7 +118,7 @@ def bias_gradients(layer: nn.Module, signal: Tensor) -> Float[Tensor, "n c o"]:
 
 
 def parts_of(layer: nn.Module, inputs: Tensor, signal: Tensor) -> OuterProducts:
-    """Give the parts of any layer of this room.
+    """Return the outer products of any layer type of this module.
 
     Args:
         signal: Gradients of the logits with respect to its output.

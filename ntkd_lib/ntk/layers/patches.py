@@ -1,4 +1,4 @@
-"""What the weight of a convolution multiplies at each position, for one to three dimensions."""
+"""Patches that the weight of a convolution multiplies, for one to three dimensions."""
 
 from itertools import product
 
@@ -9,7 +9,7 @@ from torch.nn import functional
 
 
 def convolution_patches(layer: nn.Module, inputs: Float[Tensor, "n k *s"]) -> Float[Tensor, "n q d"]:
-    """Cut the input of a convolution into its patches.
+    """Unfold the input of a convolution into its patches.
 
     Args:
         layer: Convolution of one to three dimensions, any padding, stride, dilation.
@@ -32,7 +32,7 @@ def convolution_patches(layer: nn.Module, inputs: Float[Tensor, "n k *s"]) -> Fl
 def transposed_patches(
     layer: nn.Module, signal: Float[Tensor, "n o *s"], positions: tuple[int, ...]
 ) -> Float[Tensor, "n q d"]:
-    """Cut the signal at the output of a transposed convolution into what each input position spread to.
+    """Unfold the signal at the output of a transposed convolution into a patch per input position.
 
     Args:
         layer: Transposed convolution of one to three dimensions.

@@ -19,7 +19,7 @@ def norm_gradients(
 
     Args:
         attribute: ``weight`` or ``bias``.
-        inputs: What it was given, ``(n, ...)``.
+        inputs: Its input, ``(n, ...)``.
         signal: Gradients of the logits with respect to its output, ``(n, c, ...)``.
     """
     values = signal if attribute == "bias" else signal * _normalised(layer, inputs)[:, None]
@@ -57,7 +57,7 @@ def _normalised(layer: nn.Module, inputs: Tensor) -> Tensor:
 def lookup_signals(
     layer: nn.Embedding, inputs: Int[Tensor, "n ..."], signal: Float[Tensor, "n c ..."]
 ) -> tuple[Int[Tensor, "n d"], Float[Tensor, "n c e d"]]:
-    """Give the rows of an embedding that were looked up, and the signal at each; none at padding.
+    """Return the looked-up rows of an embedding and the signal at each, without padding.
 
     Args:
         signal: Gradients of the logits with respect to its output.

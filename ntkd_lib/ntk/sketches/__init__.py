@@ -1,1 +1,1 @@
-"""Random features of few numbers whose inner products give the tangent kernel on average."""
+"""Short random features whose inner products equal the tangent kernel on average."""

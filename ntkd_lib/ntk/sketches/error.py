@@ -1,4 +1,4 @@
-"""How far features are from the kernel that they stand for, measured on some samples."""
+"""Errors of features against the kernel that they approximate, measured on some samples."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Random numbers as a function of a seed, a name and a place, so that they need not be stored."""
+"""Random numbers as a function of a seed, a name and a place, recomputed instead of stored."""
 
 from hashlib import blake2b
 

@@ -23,7 +23,7 @@ def jvp_features(
     chunk: int = 8,
     probe: bool = True,
 ) -> Float[Tensor, "n c k"]:
-    """Give ``phi[n, c, i] = J(x_n)[c] z_i / sqrt(k)`` for random signs ``z_i``, so ``E phi phi' = Theta``.
+    """Compute ``phi[n, c, i] = J(x_n)[c] z_i / sqrt(k)`` for random signs ``z_i``, so ``E phi phi' = Theta``.
 
     One forward-mode pass a feature, for any network and any number of logits. Signs have less variance than
     normal numbers: ``(|g|^2 |h|^2 + (g . h)^2 - 2 sum_i g_i^2 h_i^2) / k`` for an entry ``g . h``.
@@ -79,7 +79,7 @@ def _directions(moving: Parameters, still: dict[str, int], seed: int, which: ran
 
 
 def _still_rows(model: nn.Module) -> dict[str, int]:
-    """Give the rows of embeddings that reverse mode holds still, by the name of the table."""
+    """List the rows of embeddings that reverse mode does not train, by the name of the table."""
     layers = {n: m for n, m in model.named_modules() if isinstance(m, nn.Embedding)}
     padded = {n: m.padding_idx for n, m in layers.items() if m.padding_idx is not None}
     return {f"{name}.weight" if name else "weight": row for name, row in padded.items()}

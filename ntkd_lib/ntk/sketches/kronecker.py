@@ -47,7 +47,7 @@ class KroneckerSketch(SparseSketch):
         self._drawn: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
 
     def outer(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
-        """Sketch gradients of a weight by the cheaper way: by their parts, or formed and counted.
+        """Sketch gradients of a weight in the cheaper way: by factors, or formed and hashed.
 
         Args:
             bias: Whether a bias is trained with the weight.
@@ -60,7 +60,7 @@ class KroneckerSketch(SparseSketch):
         return self.projected(name, parts, bias)
 
     def projected(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
-        """Sketch gradients of a weight by their parts.
+        """Sketch gradients of a weight by their factors.
 
         Args:
             parts: Inputs ``(n, g, i, d)`` and signals ``(n, c, g, o, d)``.
@@ -86,7 +86,7 @@ class KroneckerSketch(SparseSketch):
     def _matrices(
         self, name: str, parts: OuterProducts
     ) -> tuple[Float[Tensor, "g o r"], Float[Tensor, "g i r"]]:
-        """Give the sign matrices of one weight, drawn once; ``r = m b``."""
+        """Return the sign matrices of one weight, drawn once; ``r = m b``."""
         rows, like = self.size // self.block, parts.signals
         g, i, o = *parts.inputs.shape[1:3], like.shape[3]
         key = (name, g, o, i, like.dtype, like.device)

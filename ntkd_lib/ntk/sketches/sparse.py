@@ -93,7 +93,7 @@ class SparseSketch:
         return like.new_zeros(*like.shape[:2], 2 * self.size)
 
     def _places(self, name: str, coordinates: Int[Tensor, "..."]) -> list[Int[Tensor, "..."]]:
-        """Give each coordinate's entry in each block, beyond ``k`` where its sign is negative."""
+        """Hash each coordinate to an entry per block, plus ``k`` if its sign is negative."""
         width, places = self.size // self.nonzeros, []
         for block in range(self.nonzeros):
             bits = hashed(coordinates, key_of(self.seed, name, block))

@@ -36,7 +36,7 @@ class Sketch(Protocol):
 def sketched_features(
     model: nn.Module, x: Tensor | Iterable[Tensor], sketch: Sketch, chunk: int = 64, *, probe: bool = True
 ) -> Float[Tensor, "n c k"]:
-    """Give features whose inner products are the tangent kernel on average, ``E phi phi' = Theta``.
+    """Compute features whose inner products are the tangent kernel on average, ``E phi phi' = Theta``.
 
     `ntkd_lib.ntk.kinds.contract` makes a kernel of any kind of them. No Jacobian is kept, and the features
     carry no gradients.
@@ -69,7 +69,7 @@ def sketched_features(
 def sketched_batches(
     model: nn.Module, x: Tensor | Iterable[Tensor], sketch: Sketch, chunk: int = 64, *, probe: bool = True
 ) -> Iterator[Float[Tensor, "b c k"]]:
-    """Give the features of one chunk after the other, for those who keep them elsewhere.
+    """Yield the features chunk by chunk, to be stored elsewhere.
 
     Args:
         model: Network with outputs ``(n, c)``.
