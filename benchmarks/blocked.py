@@ -73,7 +73,7 @@ def run(images: int, block: int | str, folder: Path, disturb: Callable[..., None
 
     Args:
         images: Training images of CIFAR-10.
-        block: Images a side of a block, or ``"auto"``.
+        block: Images per side of a block, or ``"auto"``.
         folder: Where the kernel is kept.
     """
     from distributed import Client, LocalCluster

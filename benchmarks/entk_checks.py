@@ -46,7 +46,7 @@ def timed(function: Any, rounds: int = 3) -> float:
 def minimum_work(n: int, classes: int = 10) -> int:
     """Count the operations that the MLP's full kernel takes at least, one half of the symmetric one.
 
-    One forward pass, the signals of all classes, and two Gram matrices a layer.
+    One forward pass, the signals of all classes, and two Gram matrices per layer.
     """
     layers = [(m.in_features, m.out_features) for m in NETS["MLP"][0]() if isinstance(m, torch.nn.Linear)]
     forward = sum(2 * n * k * o for k, o in layers)

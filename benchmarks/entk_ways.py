@@ -201,7 +201,7 @@ def installed(way: str) -> str | None:
     """Return the version of a method's library.
 
     Returns:
-        Its version, that of torch for ways without a library, None where it is not installed.
+        Its version, that of torch for ways without a library, None if it is not installed.
     """
     try:
         return version(way if way in LIBRARIES else "torch")

@@ -39,7 +39,7 @@ class Worker:
             words: ``run``, ``save FILE`` or ``compare FILE``.
 
         Returns:
-            What the process answers; ``{"fails": ...}`` where it ended.
+            Response of the process; ``{"fails": ...}`` if it ended.
         """
         try:
             self.process.stdin.write(words + "\n")

@@ -36,7 +36,7 @@ def time_peer(python: str) -> tuple[float, np.ndarray]:
 
 
 def main(peer: str | None = None) -> None:
-    """Print the table, with nanoseconds a pair of images and position."""
+    """Print the table, with nanoseconds per pair of images and position."""
     images = np.random.default_rng(0).integers(0, 256, (2 * COUNT, 3, 32, 32)).astype(np.float32)
     left, right = torch.tensor(images).split(COUNT)
     form = {"filter_size": 7}

@@ -28,7 +28,7 @@ def step_seconds(geometry: Geometry, rounds: int, window: int | None = None) -> 
     """Time a forward and backward step of one colour; torchoptics in its defaults, and in its best forms.
 
     Args:
-        window: Cells a side of the plane that is wanted; all when left out.
+        window: Cells per side of the plane to return; all when left out.
     """
     drawn, cells = fields(geometry), geometry.cells
     window = cells if window is None else window

@@ -21,7 +21,7 @@ def step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> None:
 
 
 def main() -> None:
-    """Print milliseconds a step, and the ratio."""
+    """Print milliseconds per step, and the ratio."""
     torch.manual_seed(0)
     images, labels = torch.rand(IMAGES, 3, 32, 32), torch.arange(IMAGES) % 10
     images = images.contiguous(memory_format=torch.channels_last)

@@ -27,7 +27,7 @@ def steps(objective: Objective, student: HybridStudent, count: int = 2) -> None:
 
 
 def digits() -> None:
-    """Print milliseconds a step of the MNIST student, and the ratio to cross-entropy."""
+    """Print milliseconds per step of the MNIST student, and the ratio to cross-entropy."""
     torch.manual_seed(1)
     features = torch.randn(IMAGES, 128)
     images = torch.rand(IMAGES, 1, 28, 28)
@@ -63,7 +63,7 @@ def colour_steps(objective: Objective, student: HybridStudent, every: int) -> No
 
 
 def colours() -> None:
-    """Print milliseconds a step of the CIFAR-10 student, and the ratio to cross-entropy (aim: 1.6)."""
+    """Print milliseconds per step of the CIFAR-10 student, and the ratio to cross-entropy (aim: 1.6)."""
     torch.manual_seed(1)
     features, every = torch.randn(2000, 2048), 8
     images, squares = torch.rand(2000, 3, 32, 32), features.square().sum(1)

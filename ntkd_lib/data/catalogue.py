@@ -53,7 +53,7 @@ class OfficialDataset:
     Attributes:
         folder: where loaders expect it below a data root.
         layout: `idx` (MNIST's format), `cifar` (pickled batches) or `files` (single signals, no labels).
-        downloads: official files; none where the user must bring the data.
+        downloads: official files; none if the user must bring the data.
         contents: files that are read, training images before training labels.
         classes: names of the labels 0, 1, ….
     """

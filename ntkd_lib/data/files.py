@@ -20,7 +20,7 @@ class FolderState:
 
     Attributes:
         missing: names of files that are not there in any form.
-        damaged: paths of files whose hash is wrong, where no other form of the file is right.
+        damaged: paths of files whose hash is wrong, if no other form of the file is right.
     """
 
     missing: tuple[str, ...]

@@ -31,7 +31,7 @@ def parse_idx(data: UInt8[np.ndarray, " size"], name: str) -> UInt8[np.ndarray, 
         Values in the shape that the header gives; a view of `data`.
 
     Raises:
-        DataError: the header is not that of such a file, or the length does not fit it.
+        DataError: the header does not belong to such a file, or the length does not fit it.
     """
     rank = int(data[3]) if data.size >= 4 else 0
     start = 4 + 4 * rank

@@ -18,7 +18,7 @@ from ntkd_lib.data.settings import DataError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-HALF = 128  # of 255: a reduced mask pixel is set where at least half of its area was
+HALF = 128  # of 255: a reduced mask pixel is set if at least half of its area was
 
 
 def read_pair(dataset: MaskDataset, pair: Pair) -> tuple[UInt8[np.ndarray, "3 h w"], Bool[np.ndarray, "h w"]]:
@@ -78,7 +78,7 @@ def _reduced_image(picture: Image, dataset: MaskDataset) -> UInt8[np.ndarray, "3
 
     target = (dataset.width, dataset.height)
     if picture.size != target:
-        # a JPEG is decoded at half size where that leaves three pixels a side for each wanted one
+        # a JPEG is decoded at half size if that leaves three pixels per side for each wanted one
         picture.draft("RGB", (3 * dataset.width, 3 * dataset.height))
         picture = picture.convert("RGB").resize(target, Resampling.LANCZOS)
     return np.asarray(picture.convert("RGB")).transpose(2, 0, 1)

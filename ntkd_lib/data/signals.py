@@ -49,7 +49,7 @@ def load_sound(name: str, expect: str | None = None) -> tuple[Float32[Tensor, " 
     """Load one recording.
 
     Returns:
-        Samples of the first channel, and samples a second. Of the stand-in, a chirp.
+        Samples of the first channel, and samples per second. Of the stand-in, a chirp.
     """
     _known(name, SOUNDS)
     raw = _read(f"audio/{SOUNDS[name]}", expect)

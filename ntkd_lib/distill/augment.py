@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 def random_shift(images: Float[Tensor, "n c h w"], pixels: int) -> Float[Tensor, "n c h w"]:
-    """Shift each image by its own whole number of pixels, dark where nothing moves in.
+    """Shift each image by its own whole number of pixels, dark if nothing moves in.
 
     Args:
         pixels: Largest shift in either direction and axis; 0 leaves the images alone.

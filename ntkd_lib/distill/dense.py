@@ -18,7 +18,7 @@ class MaskBatch:
 
     Attributes:
         images: Scene intensities in [0, 1].
-        masks: 1 where a pixel belongs to the object, else 0.
+        masks: 1 if a pixel belongs to the object, else 0.
         rows: Positions of the images in the training set.
         mirrored: Whether the batch is mirrored, left to right.
         step: Number of the training step, from 0.

@@ -25,7 +25,7 @@ def binary_divergence(teacher: Tensor, student: Tensor) -> Tensor:
 def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
     """Build ``L = (1 - w) BCE(f(x), y) + w T^2 KL(sigma(t / T) || sigma(f / T))``, means over pixels.
 
-    Source: Hinton, Vinyals and Dean (2015), for two classes a pixel; the NTKD paper's "KD" baseline.
+    Source: Hinton, Vinyals and Dean (2015), for two classes per pixel; the NTKD paper's "KD" baseline.
 
     Args:
         settings: ``temperature`` T and ``weight`` w in [0, 1].

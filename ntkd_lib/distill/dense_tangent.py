@@ -1,7 +1,7 @@
 """NTK distillation for dense outputs: the tangent kernel of a few numbers that summarise all logits.
 
 A mask has tens of thousands of logits, and the paper does not say whose kernel its segmentation students
-match. Here it is that of pooled or of randomly projected logits, the same for teacher and student.
+match. Here it is the kernel of pooled or of randomly projected logits, the same for teacher and student.
 """
 
 import torch

@@ -37,14 +37,14 @@ def boundary_scores(
 ) -> Float[Tensor, " n"]:
     """Compute the boundary F-score of each image: the harmonic mean of boundary precision and recall.
 
-    A boundary pixel is a hit where the other mask's boundary lies within ``tolerance`` pixels, rows and
+    A boundary pixel is a hit if the other mask's boundary lies within ``tolerance`` pixels, rows and
     columns counted apart. Source: Martin, Fowlkes and Malik (2004), with a square neighbourhood.
 
     Args:
         masks: True masks.
 
     Returns:
-        Scores in [0, 1]; 0 where one of the masks has no boundary and the other has, 1 where neither has.
+        Scores in [0, 1]; 0 if one of the masks has no boundary and the other has, 1 if neither has.
     """
     predicted, true = boundary(guesses), boundary(masks)
     hits = (predicted & _near(true, tolerance)).sum((1, 2)) + 0.0

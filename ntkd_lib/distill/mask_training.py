@@ -34,7 +34,7 @@ class MaskSchedule:
 
     Attributes:
         steps: Training steps; 0 leaves a network at its start.
-        batch: Images a step.
+        batch: Images per step.
         lr: Largest learning rate.
         weight_decay: Decoupled weight decay.
         half: Whether convolutions are computed in bfloat16 (weights stay in float32).

@@ -32,7 +32,7 @@ class Batch:
 
     Attributes:
         images: Scene intensities in [0, 1] ``(b, l, h, w)``, or read-outs of fixed optics ``(b, d)``.
-        labels: Class indices, ``(b,)``; -100 where a label is withheld.
+        labels: Class indices, ``(b,)``; -100 if a label is withheld.
         rows: Positions of the images in the training set, ``(b,)``.
         step: Number of the training step, from 0.
     """

@@ -24,7 +24,7 @@ def kernel_term(settings: Settings, teacher: Teacher, loss: KernelLoss) -> Kerne
     known, contracted over classes and all trainable parameters. Both are divided by the teacher's mean
     ``Theta(x, x)``, a constant, so that ``weight`` has no unit. With ``kernel_every = e`` the kernel loss
     enters every e-th step, e times as heavy, which leaves its mean as it is, with a gradient of at most norm
-    ``kernel_clip`` (1 where it is left out; None: not bounded). The images are drawn by a generator of their
+    ``kernel_clip`` (1 if it is left out; None: not bounded). The images are drawn by a generator of their
     own: with ``weight = 0`` training is that without a kernel, bit for bit. Kernels are float32 inside of
     autocast too.
 

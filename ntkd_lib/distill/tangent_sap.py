@@ -24,7 +24,7 @@ def perturbed_trace(
         logits: ``f(theta)`` on the batch.
 
     Returns:
-        One estimate an image, unbiased up to terms of order ``eps``.
+        One estimate per image, unbiased up to terms of order ``eps``.
     """
     check_model(student)
     moved = {

@@ -26,15 +26,15 @@ class Schedule:
 
     Attributes:
         epochs: Passes over the training images; 0 leaves a network at its start.
-        batch: Images a step.
+        batch: Images per step.
         lr: Largest learning rate.
         weight_decay: Decoupled weight decay.
         front_rate: How many times faster than the rest the module ``front`` learns, at the same decay.
         shift: Largest random shift of images, pixels.
         mirror: Whether half of the images are mirrored; a mirrored image of row ``i`` of ``n`` counts as row
             ``n + i``.
-        mixed: Whether losses are computed in bfloat16 where autocast thinks it safe; weights stay float32.
-        evaluations: How often an epoch the validation accuracy is taken.
+        mixed: Whether losses are computed in bfloat16 if autocast thinks it safe; weights stay float32.
+        evaluations: Evaluations of the validation accuracy per epoch.
 
     >>> [round(Schedule(epochs=1).rate(step, 100), 2) for step in (0, 9, 10, 55, 100)]
     [0.1, 1.0, 1.0, 0.5, 0.0]
@@ -163,7 +163,7 @@ def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:
     """Compute the accuracy on some of the images, percent.
 
     Returns:
-        Percentage of images whose largest logit is that of their label.
+        Percentage of images whose largest logit belongs to their label.
     """
     hits = predict(model, data.images[rows]).argmax(1) == data.labels[rows]
     return 100 * hits.double().mean().item()

@@ -12,7 +12,7 @@ from ntkd_lib.optics.vaccine import perturb_filters
 def build(settings: Settings, teacher: Teacher) -> Objective:
     """Build ``L = CE(f(x; k + delta), y)`` with a new draw of ``delta`` for each batch.
 
-    Source: V-D2NN, arXiv 2005.11464; the draws are those of `perturb_filters`.
+    Source: V-D2NN, arXiv 2005.11464; filters are drawn by `perturb_filters`.
 
     Args:
         settings: ``strength``, share of the full extent of errors.

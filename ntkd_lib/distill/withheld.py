@@ -15,7 +15,7 @@ def withhold(
     """Withhold the labels of most training images, and list the rows of an epoch.
 
     An epoch has as many rows as before: half of them are images whose label is known, as often as needed, the
-    other half any training images. Labels enter a loss where they are known; what a teacher says of an image
+    other half any training images. Labels enter a loss if they are known; a teacher's outputs on an image
     enters for all. Labels of other rows, such as validation images, stay.
 
     Args:

@@ -45,7 +45,7 @@ class NetworkCosts:
         """Count the passes that give Jacobian rows.
 
         Args:
-            rows: Rows an image; one for each class where it is left out.
+            rows: Rows per image; one for each class if it is left out.
 
         Returns:
             The work: one pass forward and one backward for each row.
@@ -60,8 +60,8 @@ class NetworkCosts:
 
         Args:
             images: Number of images, counted once for each step that they take part in.
-            backward: Work of a backward pass, in forward passes: 1 where weights are held still and only
-                signals are sent back, 2 where the gradients of the weights are formed too.
+            backward: Work of a backward pass, in forward passes: 1 if weights are held still and only
+                signals are sent back, 2 if the gradients of the weights are formed too.
         """
         return Work(forward=images, backward=images, flop=(1 + backward) * images * self.forward)
 
@@ -84,7 +84,7 @@ class NetworkCosts:
 
         Args:
             others: Columns; the symmetric kernel of the images without them.
-            kernels: Number of kernels; one a class where it is left out.
+            kernels: Number of kernels; one per class if it is left out.
         """
         kernels = self.classes if kernels is None else kernels
         pairs = images * (images + 1) / 2 if others is None else images * others

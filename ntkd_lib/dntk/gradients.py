@@ -121,7 +121,7 @@ def distinct(vectors: Float[Tensor, "m q"], count: int) -> Float[Tensor, "m s"]:
 
     Args:
         vectors: Unit vectors in columns, best first.
-        count: How many to take; all distinct ones where there are fewer.
+        count: How many to take; all distinct ones if there are fewer.
 
     Returns:
         Some of the columns, unchanged.

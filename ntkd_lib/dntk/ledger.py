@@ -22,7 +22,7 @@ class Work:
         forward: Passes of one image through the network.
         backward: Passes of one image's signal back through it.
         rows: Jacobian rows: gradients of one logit of one image.
-        seconds: Seconds of one thread, where they were measured.
+        seconds: Seconds of one thread, if they were measured.
         bytes: Largest amount of memory for arrays that are held at once.
     """
 
@@ -86,7 +86,7 @@ class Ledger:
 def break_even(method: Ledger, other: Ledger, measure: Measure = "flop") -> float:
     """Count the queries from which one method is cheaper than another.
 
-    ``(build - build') / (query' - query)``; 0 where it is cheaper from the start, infinite where it never
+    ``(build - build') / (query' - query)``; 0 if it is cheaper from the start, infinite if it never
     gets cheaper.
 
     >>> exact = Ledger({"all": Work(flop=10)}, Work(flop=5))
@@ -102,7 +102,7 @@ def break_even(method: Ledger, other: Ledger, measure: Measure = "flop") -> floa
 
 
 class Clock:
-    """Seconds of work: processor time of this process, or elapsed time where a GPU does the work."""
+    """Seconds of work: processor time of this process, or elapsed time if a GPU does the work."""
 
     def __init__(self, device: str = "cpu") -> None:
         """Start at zero."""

@@ -54,7 +54,7 @@ def distil_images(
 
     Args:
         model: Trained network with a dense last layer, in evaluation mode.
-        per_class: Synthetic images a class.
+        per_class: Synthetic images per class.
         steps: Steps of Adam on all images at once; 0 gives random images.
 
     Raises:

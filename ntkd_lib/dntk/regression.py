@@ -20,7 +20,7 @@ def fit_per_class(
     them.
 
     Args:
-        targets: Targets ``(m, c)``, one column a class.
+        targets: Targets ``(m, c)``, one column per class.
         ridge: Ridge as a share of the mean diagonal.
 
     Raises:
@@ -52,7 +52,7 @@ def predict_per_class(
         cross: Per-class kernels between new points and the support.
 
     Returns:
-        Predictions, one column a class.
+        Predictions, one column per class.
     """
     return torch.einsum("ctm,cm->tc", cross.to(coefficients.dtype), coefficients)
 

@@ -78,7 +78,7 @@ def sample_by(scores: Float[Tensor, " m"], count: int, seed: int) -> Int[Tensor,
 def pivoted_cholesky(features: Float[Tensor, "n k"], count: int, seed: int) -> Int[Tensor, " s"]:
     """Draw points by randomly pivoted Cholesky, each in proportion to the remaining diagonal.
 
-    The kernel is ``phi phi'`` and is never formed: one column a point, ``O(n count (k + count))``.
+    The kernel is ``phi phi'`` and is never formed: one column per point, ``O(n count (k + count))``.
 
     Source: Chen, Epperly, Tropp, Webber (2022), Algorithm 2.1.
 
@@ -86,7 +86,7 @@ def pivoted_cholesky(features: Float[Tensor, "n k"], count: int, seed: int) -> I
         features: Features ``phi`` of all points.
 
     Returns:
-        Positions; fewer where the kernel's rank is smaller.
+        Positions; fewer if the kernel's rank is smaller.
 
     >>> len(pivoted_cholesky(torch.ones(5, 2), count=3, seed=0))  # a kernel of rank 1
     1

@@ -14,7 +14,7 @@ import torch
 class Clock:
     """Time spent on training and choosing points, evaluation left out.
 
-    CPU seconds are those of the calling thread: on a machine that others use they tell more than wall
+    CPU seconds of the calling thread: on a machine that others use they tell more than wall
     seconds. Forward-equivalents count work without any clock: one is a forward pass over all points.
 
     Attributes:

@@ -41,7 +41,7 @@ def intersection_over_union(estimate: Bool[Tensor, "*n"], target: Bool[Tensor, "
     """Share of points inside both shapes among those inside either.
 
     Returns:
-        Percent; 100 where both are empty.
+        Percent; 100 if both are empty.
 
     >>> intersection_over_union(torch.tensor([True, True, False]), torch.tensor([True, False, False]))
     50.0
@@ -101,7 +101,7 @@ def crossing(
         sustained: Evaluations in a row that must be above.
 
     Returns:
-        A place on the axis; None where the target is not reached.
+        A place on the axis; None if the target is not reached.
 
     >>> crossing([10, 20, 30, 31, 32], [0, 1, 2, 3, 4], target=25)
     1.5

@@ -33,7 +33,7 @@ class Lpips:
         arrays: Kernels ``(h, w, in, out)``, biases and heads, as the published pickle nests them.
 
     Raises:
-        ValueError: The arrays are not those of this network.
+        ValueError: The arrays do not belong to this network.
     """
 
     def __init__(self, arrays: Mapping[str, Any]) -> None:

@@ -98,7 +98,7 @@ def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> ScoreRe
 
 
 def _push(net: nn.Module, trained: dict[str, Tensor], points: Tensor, direction: list[Tensor]) -> Tensor:
-    """Compute ``J v`` in forward mode, or by two reverse passes where PyTorch has no rule for that."""
+    """Compute ``J v`` in forward mode, or by two reverse passes if PyTorch has no rule for that."""
     place = {name: p.detach() for name, p in trained.items()}
     along = dict(zip(trained, direction, strict=True))
     try:

@@ -16,7 +16,7 @@ def winding_number(
 ) -> Float[Tensor, " n"]:
     r"""Sum the solid angles of all triangles at each point, in units of the full sphere.
 
-    It is 1 inside and 0 outside of a closed surface, and in between where the surface has holes, so that
+    It is 1 inside and 0 outside of a closed surface, and in between if the surface has holes, so that
     ``> 0.5`` closes them smoothly. The solid angle of a triangle with corners ``a, b, c`` seen from 0 is
     ``2 atan2(a . (b x c), |a||b||c| + (a.b)|c| + (b.c)|a| + (c.a)|b|)``.
 
@@ -90,7 +90,7 @@ def surface(
         distance: On a cube's grid from -1 to 1.
 
     Returns:
-        Corners and triangles in the cube's coordinates; None where nothing is inside.
+        Corners and triangles in the cube's coordinates; None if nothing is inside.
     """
     with extra("inr"):
         from skimage.measure import marching_cubes

@@ -23,7 +23,7 @@ class Signal:
     """Values on a regular grid.
 
     Attributes:
-        values: One row a point in the order of the grid's flattened indices, ``(n, c)``.
+        values: One row per point in the order of the grid's flattened indices, ``(n, c)``.
         shape: Points along each axis of the grid; their product is ``n``.
         stretch: Coordinates run from ``-stretch`` to ``stretch``; long signals need more than 1.
 
@@ -60,7 +60,7 @@ class Signal:
 
     @cached_property
     def edges(self) -> Float[Tensor, " n"]:
-        """Norm of the gradient along the grid, summed over channels; one number a point."""
+        """Norm of the gradient along the grid, summed over channels; one number per point."""
         return _gradient(self.values.T.reshape(-1, *self.shape)).reshape(-1)
 
 

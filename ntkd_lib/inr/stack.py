@@ -134,7 +134,7 @@ class DenseStack:
         r"""Pull a vector back to the parameters, ``J^T g``.
 
         Args:
-            g: One vector a point, ``(n, c)``.
+            g: One vector per point, ``(n, c)``.
 
         Returns:
             Gradients of weight and bias, layer by layer.
@@ -145,7 +145,7 @@ class DenseStack:
         """Propagate a vector backwards through the layers, the last layer first.
 
         Args:
-            g: One vector a point, ``(n, c)``.
+            g: One vector per point, ``(n, c)``.
 
         Yields:
             What enters a layer, and the derivative with respect to what leaves it.

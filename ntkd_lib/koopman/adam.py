@@ -46,7 +46,7 @@ def train_adam(
         problem: Problem, whose loss is sampled and whose ridge term is added in every step.
         epochs: Passes over the data.
         lr: Largest learning rate.
-        batch: Inputs a step.
+        batch: Inputs per step.
         seed: Seed of the order of inputs.
         seconds: CPU seconds after which no further epoch starts.
         target: Value of F at which training ends early.

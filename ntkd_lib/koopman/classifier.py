@@ -39,7 +39,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     $$z = W \psi(\mathrm{PCA}_d(x))$$
 
     Losses: ``kd`` mixes a teacher's softened outputs and the labels, ``ce`` uses the labels only,
-    ``kd_only`` the teacher only, ``least_squares`` regresses on the teacher's logits where they are given,
+    ``kd_only`` the teacher only, ``least_squares`` regresses on the teacher's logits if they are given,
     else on one-hot labels. Dictionaries: ``monomials``; ``orthogonal``, the same span with the ridge on
     coefficients of the orthonormal polynomials (solved there, stored as monomial coefficients); ``rbf``, as
     many Gaussians as there would be monomials.
@@ -48,7 +48,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
         degree: Largest degree q; sets the number of functions.
-        n_components: Principal components d; fewer where the input has fewer.
+        n_components: Principal components d; fewer if the input has fewer.
         dictionary: One of ``monomials``, ``orthogonal``, ``rbf``.
         loss: One of ``ce``, ``kd``, ``kd_only``, ``least_squares``.
         alpha: Share of the teacher under ``kd``, in [0, 1].

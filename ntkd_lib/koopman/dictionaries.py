@@ -53,7 +53,7 @@ class Monomials:
 
     @property
     def products(self) -> int:
-        """Nonlinear multiplications an input: each monomial of degree 2 or more is one more product."""
+        """Nonlinear multiplications per input: each monomial of degree 2 or more is one more product."""
         return self.count - self.components - 1
 
     def exponents(self) -> Int[np.ndarray, "m d"]:
@@ -79,7 +79,7 @@ class Monomials:
             scores: PCA scores.
 
         Returns:
-            Values, one row a function, so that all products and writes are of neighbours.
+            Values, one row per function, so that all products and writes are of neighbours.
         """
         rows = scores.T.contiguous()
         parts, last, starts = [torch.ones_like(rows[:1]), rows], rows, list(range(self.components))
@@ -114,7 +114,7 @@ class RadialFunctions:
 
     @property
     def products(self) -> int:
-        """Nonlinear operations an input: one exponential a centre."""
+        """Nonlinear operations per input: one exponential per centre."""
         return len(self.centres)
 
     def lift(self, scores: Float[Tensor, "n d"]) -> Float[Tensor, "m n"]:

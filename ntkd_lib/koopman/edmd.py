@@ -36,7 +36,7 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Args:
         degree: Largest degree q of the monomials.
-        n_components: Principal components d of the input; fewer where the input has fewer.
+        n_components: Principal components d of the input; fewer if the input has fewer.
         hidden_components: Principal components d' of the layer; all when None.
         ridge: Ridge on the coefficients; 0 is the pseudo-inverse.
         full: Whether to compute all rows of K.

@@ -16,7 +16,7 @@ def function_scale(lifted: LiftedInputs) -> Float[Tensor, " m"]:
 
 
 def quantise(weights: Float[Tensor, "c m"], bits: int) -> Float[Tensor, "c m"]:
-    r"""Round weights to evenly spaced levels, symmetric around zero, one scale a class.
+    r"""Round weights to evenly spaced levels, symmetric around zero, one scale per class.
 
     $$\hat w = s\,\mathrm{round}(w / s), \qquad s = \max |w| / (2^{b-1} - 1)$$
 

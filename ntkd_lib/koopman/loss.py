@@ -47,7 +47,7 @@ class DistillationLoss:
 
         Args:
             labels: One-hot y.
-            soft: The teacher's q; not read where alpha is 0.
+            soft: The teacher's q; not read if alpha is 0.
 
         Returns:
             Sum, and derivative ``alpha T (softmax(z/T) - q) + (1 - alpha) (softmax(z) - y)``.

@@ -18,7 +18,7 @@ STEPS, PRODUCTS = 40, 120  # most Newton steps, and most curvature products in e
 NEAR = 0.1  # a slope that has fallen to this share is near enough
 SHORTEST, LONGEST = 1e-9, 16.0  # steps; a start far from the optimum can ask for a very short one
 WARM_SHARE, WARM_LEAST, WARM_TOLERANCE = 8, 4096, 2e-2  # first steps on an eighth of the inputs, loosely
-WARM_ROWS = 8  # at least so many inputs a function: fewer would be fitted far better than the rest
+WARM_ROWS = 8  # at least so many inputs per function: fewer would be fitted far better than the rest
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ MEMORY = 512 * 2**20  # bytes that the factors of all classes may take; beyond, 
 
 
 class Preconditioner:
-    r"""Solve with the diagonal blocks of the second derivative, one a class.
+    r"""Solve with the diagonal blocks of the second derivative, one per class.
 
     $$H_k = \sum_i w_{ik} \psi_i \psi_i^\top + \lambda R$$
 
@@ -61,7 +61,7 @@ def class_blocks(
     Args:
         weights: Curvature of each input for each class.
         ridge: Second derivative of the ridge term.
-        by_class: Whether each class gets a block of its own, where memory allows; else the mean of all.
+        by_class: Whether each class gets a block of its own, if memory allows; else the mean of all.
 
     Returns:
         The preconditioner, in the precision of the functions.

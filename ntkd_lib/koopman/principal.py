@@ -54,7 +54,7 @@ def fit_principal(inputs: Float[np.ndarray, "n p"], components: int, *, scaled: 
     Signs are fixed, as those of eigenvectors are free: the largest entry of each direction is positive.
 
     Args:
-        components: How many; fewer where the inputs have fewer.
+        components: How many; fewer if the inputs have fewer.
         scaled: Whether scores are divided by the largest standard deviation.
     """
     mean = inputs.mean(0, dtype=np.float64)

@@ -12,7 +12,7 @@ class UNet(nn.Module):
     Source: Ronneberger, Fischer, Brox (2015), with batch normalisation and padded convolutions.
 
     Args:
-        classes: Logits a pixel.
+        classes: Logits per pixel.
         width: Filters at full resolution; twice as many at each of the coarser scales.
         depth: Number of times that the resolution is halved.
     """
@@ -49,7 +49,7 @@ class ShuffledNetwork(nn.Module):
 
     Args:
         network: From ``colours factor^2`` channels to ``factor^2``.
-        factor: Pixels a side that become channels.
+        factor: Pixels per side that become channels.
     """
 
     def __init__(self, network: nn.Module, factor: int = 2) -> None:

@@ -16,7 +16,7 @@ class WideConv2d(nn.Conv2d):
     """`nn.Conv2d` whose weight gradient is a product for each place of the filter.
 
     The library's weight gradient of 512 channels in bfloat16 takes five times as long as these products.
-    Differs from `nn.Conv2d` only where it trains on a CPU; values and gradients agree up to rounding.
+    Differs from `nn.Conv2d` only if it trains on a CPU; values and gradients agree up to rounding.
     """
 
     def forward(self, images: Float[Tensor, "n i h w"]) -> Float[Tensor, "n o u v"]:

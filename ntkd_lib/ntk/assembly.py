@@ -10,7 +10,7 @@ from torch import Tensor
 from ntkd_lib.ntk.kinds import Kind, data_axes, join, mirrored
 from ntkd_lib.ntk.tiles import TileData, Tiles
 
-# Blocks a side into which a symmetric kernel is cut, so that nearly half of its products are saved.
+# Blocks per side into which a symmetric kernel is cut, so that nearly half of its products are saved.
 SYMMETRIC_BLOCKS = 8
 SMALLEST_BLOCK = 16
 Observer = Callable[[int | None, slice, TileData], None]

@@ -55,17 +55,17 @@ def blocked_ntk(
     Larger blocks cost fewer operations: a chunk of samples passes through the network once for each block
     that it takes part in.
 
-    Source: `empirical_ntk` says what the kinds and methods are.
+    Kinds and methods are described in `ntkd_lib.ntk.empirical`.
 
     Args:
-        model: Network with outputs ``(n, c)``; copied, so that it may be trained on.
+        model: Network with outputs ``(n, c)``; copied, so that it may be trained further.
         x1: First samples, also a ``numpy.memmap``, read chunk by chunk. Not to be changed afterwards.
         x2: Second samples; None for the first themselves.
-        block: Samples a side of a block. ``"auto"``: as many as fit into ``memory``, at most a quarter.
+        block: Samples per side of a block. ``"auto"``: as many as fit into ``memory``, at most a quarter.
         method: Method of `empirical_ntk`; ``"auto"`` is decided once, by the operations of a block.
         memory: Bytes that one task may take.
         probe: Whether one random entry of the kernel of some samples is compared with plain autograd; blocks
-            are computed by a loop, with a warning, where it differs.
+            are computed by a loop, with a warning, if it differs.
 
     Returns:
         The kernel; its name is the hash of network, samples, settings and code.

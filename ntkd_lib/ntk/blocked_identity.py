@@ -50,7 +50,7 @@ def kernel_digest(module: str, settings: dict[str, str | int], contents: list[st
     """Hash all that determines a kernel.
 
     Args:
-        module: Module that computes it; its sources and those of all that it imports count.
+        module: Module that computes it; its sources and all that it imports count.
         contents: Digests of the network and the samples.
 
     Returns:

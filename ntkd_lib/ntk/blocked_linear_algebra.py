@@ -75,7 +75,7 @@ def ridge_solve(
         array: Own kernel, ``(n, n)``, best on disk.
         targets: Right-hand sides ``Y``.
         ridge: Ridge, above 0.
-        tolerance: Norm of the residual, as a share of that of the targets.
+        tolerance: Norm of the residual, relative to the norm of the targets.
         passes: Iterations at most.
         eigenpairs: Leading eigenpairs from `randomised_svd`.
 

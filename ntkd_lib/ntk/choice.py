@@ -38,7 +38,7 @@ class NetworkSizes:
         others: Number of all other parameters, of tables of embeddings the looked-up rows alone.
         tables: Number of all rows of these tables that a sample does not look up.
         width: Bytes of a value.
-        passing: Values a sample that layers with their own ``per_sample_gradients`` hold meanwhile.
+        passing: Values per sample that layers with their own ``per_sample_gradients`` hold at a time.
     """
 
     classes: int

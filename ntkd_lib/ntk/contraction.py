@@ -45,7 +45,7 @@ def looped_jacobian(
         names: Parameters by name; None for all trainable ones.
 
     Returns:
-        Jacobian, differentiable where gradients are enabled; complex parameters count as two real ones.
+        Jacobian, differentiable if gradients are enabled; complex parameters count as two real ones.
     """
     parameters = list(split_parameters(model, names)[0].values())
     samples = []

@@ -1,4 +1,24 @@
-"""The exact empirical tangent kernel of a PyTorch network."""
+"""The exact empirical tangent kernel of a PyTorch network: its kinds and its methods.
+
+Kinds, for ``n`` and ``m`` samples and ``c`` logits; every function of `ntkd_lib.ntk` uses these names:
+
+- ``full``, ``(n, m, c, c)``: every pair of logits;
+- ``trace``, ``(n, m)``: summed over equal logits, as in the loss of NTK distillation;
+- ``per_class``, ``(c, n, m)``: one kernel per logit, as in the distilled kernel;
+- ``pseudo``, ``(n, m)``: the kernel of the sum of logits.
+
+Methods, for ``p`` parameters and ``F`` operations of one sample's forward pass; all compute the same kernel:
+
+- ``structured``: parameter by parameter in its cheapest form; stores the factors of each layer;
+- ``contraction``: whole Jacobians, ``n c F + n m c^2 p`` operations; stores ``(n + m) c p`` numbers;
+- ``products``: NTK-vector products, ``n m c F`` operations; stores a few copies of the parameters;
+- ``auto``: the method with the fewest operations, predicted from one sample (`ntkd_lib.ntk.choice`).
+
+If ``auto`` fails, or an entry differs from plain autograd, the kernel is computed by one backward pass per
+sample and logit, with a `SlowKernelWarning`.
+
+Source: NTKD paper, Eq. 2 and 6-7; Novak, Sohl-Dickstein, Schoenholz (2022).
+"""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -39,25 +59,20 @@ def empirical_ntk(
 ) -> Float[Tensor, "..."]:
     """Compute the tangent kernel ``Theta(x, x') = J(x) J(x')'`` over all trainable parameters.
 
-    Kinds: ``full`` ``(n, m, c, c)``; ``trace`` ``(n, m)``, summed over classes (the NTKD loss's object);
-    ``per_class`` ``(c, n, m)`` (the distilled kernel's object); ``pseudo`` ``(n, m)``, the kernel of the sum
-    of logits. Differentiable with respect to the parameters where gradients are enabled and ``dtype`` is
-    None.
-
-    Source: NTKD paper, Eq. 2 and 6-7; methods as in Novak, Sohl-Dickstein, Schoenholz (2022).
+    Kinds, methods and sources: `ntkd_lib.ntk.empirical`. Differentiable with respect to the parameters if
+    gradients are enabled and ``dtype`` is None.
 
     Args:
         model: Network with outputs ``(n, c)``, ``(n, t, c)`` or ``(n,)``; or a function of ``parameters`` and
             inputs.
         x1: First batch: a tensor or array, a tuple of them, or a dictionary of keyword inputs.
         x2: Second batch; None for ``x1`` itself, and then the result is exactly symmetric.
-        method: ``structured`` (parameter by parameter), ``contraction`` (whole Jacobians), ``products``
-            (NTK-vector products), or ``auto``: the one that takes the fewest operations.
-        tile: Samples at a time on each side: peak memory is that of a tile and the output. None for all
+        method: ``structured``, ``contraction``, ``products`` or ``auto``.
+        tile: Samples at a time on each side: peak memory holds a tile and the output. None for all
             at once, ``"auto"`` for as many as fit into ``memory``.
-        memory: Bytes that a tile may take where ``tile`` is ``"auto"``.
+        memory: Bytes that a tile may take if ``tile`` is ``"auto"``.
         dtype: Computes in this type on a copy of the model; None keeps the model's own.
-        probe: Whether one random entry is compared with plain autograd on two samples that run alone. Where
+        probe: Whether one random entry is compared with plain autograd on two samples that run alone. If
             it differs by more than rounding, the kernel is computed by a slow, exact loop.
         output: Which of several outputs holds the logits: a key, a position, an attribute, or a function of
             the output.
@@ -70,7 +85,7 @@ def empirical_ntk(
         TransformError: A layer that the named method cannot run.
 
     Warns:
-        SlowKernelWarning: The layer by name, where the loop takes over.
+        SlowKernelWarning: The layer by name, if the loop takes over.
         WholeJacobianWarning: Parameters that the structured method does not know, by name.
 
     >>> linear = nn.Linear(3, 1, bias=False)

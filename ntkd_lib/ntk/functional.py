@@ -112,7 +112,7 @@ class _SharedOperations:
         self.stack.enter_context(mock.patch.object(nn.functional, "prelu", _prelu))
         self.stack.enter_context(mock.patch.object(CheckpointFunction, "apply", _run))
         self.stack.enter_context(warnings.catch_warnings())
-        warnings.filterwarnings("ignore", message="There is a performance drop")  # of vmap, where it loops
+        warnings.filterwarnings("ignore", message="There is a performance drop")  # of vmap, if it loops
 
 
 _OPERATIONS = _SharedOperations()

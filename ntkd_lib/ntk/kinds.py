@@ -35,7 +35,7 @@ def contract(left: Float[Tensor, "n c d"], right: Float[Tensor, "m c d"], kind: 
 def long_product(left: Float[Tensor, "*b n d"], right: Float[Tensor, "*b m d"]) -> Float[Tensor, "*b n m"]:
     """Multiply ``left`` with the transpose of ``right``, in pieces along a long inner axis.
 
-    One float32 product over millions of values may lose four digits where it has few rows; sums of shorter
+    One float32 product over millions of values may lose four digits if it has few rows; sums of shorter
     ones keep six.
     """
     pieces = zip(left.split(PIECE, dim=-1), right.split(PIECE, dim=-1), strict=True)

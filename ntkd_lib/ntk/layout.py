@@ -26,7 +26,7 @@ def is_known(layer: nn.Module) -> bool:
     Exactly the listed types count and not their subclasses, whose forward pass may differ, and only with a
     weight and a bias that are real leaves; and any layer with a method ``per_sample_gradients(inputs,
     signal)`` that gives the gradients ``(n, c, *p)`` of all its own parameters by name. Where that method
-    holds much else, the layer's ``passing_values`` says how many values a sample, for ``tile="auto"``.
+    holds much else, the layer's ``passing_values`` is the number of values per sample, for ``tile="auto"``.
     """
     if hasattr(layer, "per_sample_gradients"):
         return True
@@ -57,7 +57,7 @@ class Layout:
 
         Args:
             values: Input or output of the layer.
-            leading: Axes before those of the layer.
+            leading: Axes before the layer's own.
         """
         values = values.movedim(self.axis + leading, 0)
         if self.adjacent or self.rows == 1:
@@ -71,7 +71,7 @@ class Plan:
 
     Attributes:
         names: Layers in the order of their uses.
-        layouts: Layout of each use; None for those of which samples share the input, or take no fixed part.
+        layouts: Layout of each call; None for calls whose input samples share, or have no fixed part of.
         left_out: Names of the parameters of which whole Jacobians are needed.
     """
 

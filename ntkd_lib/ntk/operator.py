@@ -32,11 +32,11 @@ class NTKOperator(LinearOperator):
     """Products with the tangent kernel, ``Theta(x1, x2) v = J(x1) (J(x2)' v)``.
 
     A reverse pass over ``x2`` in chunks adds up ``u = J(x2)' v``, a forward-mode pass over ``x1`` in chunks
-    gives ``J(x1) u``: memory is that of one chunk and of a few copies of the weights. Products carry no
+    gives ``J(x1) u``: memory holds one chunk and a few copies of the weights. Products carry no
     gradients.
 
     Kinds: ``full``, shape ``(n c, m c)`` with sample-major rows ``i c + class``; ``trace``,
-    ``sum_c J_c(x1) J_c(x2)'``, shape ``(n, m)``, at the price of ``c`` passes a column; ``pseudo``, the
+    ``sum_c J_c(x1) J_c(x2)'``, shape ``(n, m)``, at the price of ``c`` passes per column; ``pseudo``, the
     kernel of the sum of logits, ``(n, m)``.
 
     Source: Novak, Sohl-Dickstein, Schoenholz (2022), NTK-vector products.
@@ -47,7 +47,7 @@ class NTKOperator(LinearOperator):
         kind: Kind of kernel, all but ``per_class``.
         chunk: Samples at a time; None for as many as fit into 1 GiB.
         probe: Whether one random entry is compared with plain autograd on two samples that run alone; a loop
-            takes over, with a warning, where they differ.
+            takes over, with a warning, if they differ.
 
     Raises:
         ValueError: What `ntkd_lib.ntk.empirical.empirical_ntk` refuses, kind ``per_class``, an empty chunk, a

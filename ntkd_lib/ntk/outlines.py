@@ -1,4 +1,4 @@
-"""Gradients of one sample by plain reverse mode, those of large weights left as factors.
+"""Gradients of one sample by plain reverse mode, with large weights left as factors.
 
 Autograd forms the gradient of a dense layer's weight as ``B' A``, from the signal ``B`` that arrives at the
 operation and the input ``A`` that it has saved, and the gradient of a table from the signal and the rows

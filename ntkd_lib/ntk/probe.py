@@ -84,7 +84,7 @@ class Probe:
             plan: Plan with the recording of the first sample alone.
 
         Raises:
-            ProbeError: By layer, where they differ by more than rounding explains.
+            ProbeError: By layer, if they differ by more than rounding explains.
         """
         blocks = [tiles.pair(self.rows[0], other, "full")[0, :, 0].detach() for other in self.rows]
         drawn = torch.randn(2, len(blocks[0]), generator=self.generator, dtype=torch.float64)
@@ -306,7 +306,7 @@ def check_kernel(
         x2: Second batch; None for ``x1`` itself.
 
     Raises:
-        ProbeError: The entry by place, where it differs by more than rounding explains.
+        ProbeError: The entry by place, if it differs by more than rounding explains.
     """
     probe = Probe(model, x1, x2, kind)
     with torch.no_grad():

@@ -69,9 +69,9 @@ class ParameterTrace:
     """A parameter with the recorded inputs and output gradients that determine its per-sample gradients.
 
     Attributes:
-        uses: Each use that reaches the logits, what its layer was given, the signal ``(n, c, ...)``:
+        uses: Each call that reaches the logits, the layer's input, the signal ``(n, c, ...)``:
             gradients of the logits with respect to its output, and how many rows of both are one sample's.
-        own: Gradients by use, of layers that give those of all their parameters at once; shared by these.
+        own: Gradients by call, of layers that compute all their parameters at once; shared by these.
     """
 
     group: Group
@@ -86,7 +86,7 @@ class ParameterTrace:
         """Return the gradients as a sum of outer products.
 
         Returns:
-            The parts, or None where the gradients are no such sum.
+            The parts, or None if the gradients are no such sum.
         """
         types = {type(use.layer) in TRANSPOSED for use, *_ in self.uses}
         weight = self.group.attribute == "weight" and all(type(use.layer) in OUTER for use, *_ in self.uses)
@@ -98,7 +98,7 @@ class ParameterTrace:
         """Return the gradients as signals at the looked-up rows of a table.
 
         Returns:
-            Indices and signals by position, or None where this is no table of embeddings alone.
+            Indices and signals by position, or None if this is no table of embeddings alone.
         """
         if not all(isinstance(use.layer, nn.Embedding) for use, *_ in self.uses):
             return None
@@ -145,7 +145,7 @@ def structured_factors(
         plan: Where the samples lie; None to establish it.
 
     Returns:
-        Factors by parameter, in an order that depends on the network alone; differentiable where gradients
+        Factors by parameter, in an order that depends on the network alone; differentiable if gradients
         are enabled.
 
     Raises:
@@ -353,7 +353,7 @@ def warn_whole(names: Sequence[str], stacklevel: int = 3) -> None:
 
 
 def whole_jacobian(model: nn.Module, inputs: Tensor, names: Sequence[str]) -> Float[Tensor, "n c p"]:
-    """Form the whole Jacobian of parameters that are not known, by a loop where function transforms fail."""
+    """Form the whole Jacobian of parameters that are not known, by a loop if function transforms fail."""
     try:
         return jacobian(model, inputs, names)
     except TransformError:

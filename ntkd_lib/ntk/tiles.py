@@ -27,7 +27,7 @@ class Tiles(Protocol):
         """Select samples of a tile."""
 
     def pair(self, left: TileData, right: TileData, kind: Kind | None = None) -> Tensor:
-        """Compute the kernel between two tiles, of another kind where one is named."""
+        """Compute the kernel between two tiles, of another kind if one is named."""
 
 
 class StructuredTiles:
@@ -69,7 +69,7 @@ class ContractionTiles(StructuredTiles):
 
 
 class LoopTiles(StructuredTiles):
-    """Whole Jacobians by plain autograd of single samples: slow, and exact where other methods fail."""
+    """Whole Jacobians by plain autograd of single samples: slow, and exact if other methods fail."""
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
         """Compute the Jacobian of some samples, one after the other."""

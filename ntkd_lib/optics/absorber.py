@@ -47,7 +47,7 @@ class DeepFrontEnd(nn.Module):
         absorber: Where the absorber stands: ``none``, ``between`` the layers, or before the ``sensor``.
         filters: Signed filters of the last layer.
         inner: PSFs ``j`` of the first of two layers.
-        size: Pixels a side of the images, even.
+        size: Pixels per side of the images, even.
 
     Raises:
         ValueError: Another number of layers, or an absorber between the layers of a single one.
@@ -96,7 +96,7 @@ class CoarseReadOut(nn.Module):
     """Fewer, larger detectors: the read-out of filters averaged over blocks.
 
     Args:
-        block: Read-out values a side of a block.
+        block: Read-out values per side of a block.
 
     Raises:
         ValueError: A block that does not divide the maps.

@@ -30,7 +30,7 @@ def moved(
         angle: Counter-clockwise, rad.
 
     Returns:
-        Light a cell; dark where nothing moves in.
+        Light per cell; dark if nothing moves in.
     """
     masks, colours, side, _ = light.shape
     cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale

@@ -48,7 +48,7 @@ class CapturedStudent(HybridStudent):
 
 
 class CalibratedStudent(nn.Module):
-    """One trained gain a capture and colour, in front of a frozen back end.
+    """One trained gain per capture and colour, in front of a frozen back end.
 
     Source: Wei et al. (SVN3), arXiv 2308.03407, whose gains start at +1 and -1; here at the design's own.
 

@@ -36,7 +36,7 @@ class CoarseDevice(Device):
 
         Args:
             images: Pixels from 0 to 255.
-            psfs: From `psfs`, an odd number of filter pixels a side.
+            psfs: From `psfs`, an odd number of filter pixels per side.
             name: Names the frames, so that training and test scenes get noise of their own.
             chunk: Scenes at a time, few enough for a cache; part of the draws' order.
 
@@ -77,7 +77,7 @@ def image_and_bin(
 
     Args:
         scenes: Intensities, dark around them.
-        psfs: Point spread functions, an odd number of filter pixels a side.
+        psfs: Point spread functions, an odd number of filter pixels per side.
         pixels: Sides of a sensor pixel in filter pixels.
 
     Returns:
@@ -92,7 +92,7 @@ def image_and_bin(
 def mask_read_out(
     captures: Float[Tensor, "n m c u v"], gains: Float[Tensor, "m c"], grey: Float[Tensor, "m c"]
 ) -> Float[Tensor, "n k u v"]:
-    """Subtract pairs of captures relative to those of a grey field, and add up colours.
+    """Subtract pairs of captures relative to the captures of a grey field, and add up colours.
 
     ``sum_c g+ (c+ - grey+) + g- (c- - grey-)`` with ``g-`` negative: what `CascadeFrontEnd` does, from
     captures.

@@ -51,7 +51,7 @@ def binned(filters: Float[Tensor, "k l s s"], pixels: int) -> Float[Tensor, "k l
 class CascadeFrontEnd(nn.Module):
     """Signed 3 x 3 filters in several depths, merged by the optics into one bank and captured once.
 
-    ``h = bin(x * k_1 * ... * k_d)``: linear throughout, so that one pair of captures a channel of the last
+    ``h = bin(x * k_1 * ... * k_d)``: linear throughout, so that one pair of captures per channel of the last
     depth is all that is taken; the sensor's pixels average ``pixels x pixels`` pixels of the scene. Read-outs
     are relative to a uniform grey field, which is measured once and subtracted digitally.
 
@@ -131,7 +131,7 @@ class CascadeFrontEnd(nn.Module):
         return functional.pad(images - GREY, (len(self.depths),) * 4, value=-GREY)
 
     def forward(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n k u v"]:
-        """Read out images: the difference of both captures, relative to that of a grey field."""
+        """Read out images: the difference of both captures, relative to a grey field."""
         return functional.conv2d(self._scene(images), binned(self.bank, self.pixels), stride=self.pixels)
 
     def per_sample_gradients(
@@ -157,21 +157,21 @@ class CascadeFrontEnd(nn.Module):
 
     @property
     def passing_values(self) -> int:
-        """Values an output position that `per_sample_gradients` holds: one patch."""
+        """Values per output position that `per_sample_gradients` holds: one patch."""
         return self.depths[0].shape[1] * (2 * len(self.depths) + self.pixels) ** 2
 
 
 class BinnedLens(nn.Module):
     """A plain lens: the image itself, resampled, in the layout of a filtered read-out.
 
-    An image of ``fine u x fine v`` pixels a colour becomes ``l fine^2`` channels of ``u x v``: with
+    An image of ``fine u x fine v`` pixels per colour becomes ``l fine^2`` channels of ``u x v``: with
     ``fine = 3`` 27 channels, a little less than the 32 of the filters.
 
     Source: control of ours; arXiv 2606.09792 argues that no incoherent mask beats a lens at full read-out.
 
     Args:
         pixels: Sides of a read-out position in scene pixels.
-        fine: Resampled pixels a side of a read-out position.
+        fine: Resampled pixels per side of a read-out position.
     """
 
     def __init__(self, pixels: int = 4, fine: int = 3, colours: int = 3) -> None:

@@ -23,8 +23,8 @@ class DesignOptions:
 
     Attributes:
         rate: Largest step, um.
-        compared: What is compared with the target: light a filter pixel, which is what the network uses, or
-            light a cell, as in the published code, which uses 500 steps at a constant 0.005.
+        compared: What is compared with the target: light per filter pixel, which is what the network uses, or
+            light per cell, as in the published code, which uses 500 steps at a constant 0.005.
         light: Weight of ``-log`` of the share of light on the filter; 0 leaves efficiency to itself.
         seed: Seed of the random start.
         chunk: Masks fitted side by side; no result depends on it.
@@ -110,7 +110,7 @@ def _plane(
 
 
 def whole_pixels(geometry: Geometry) -> int:
-    """Count the filter pixels a side, odd or even as the filter's, that lie within the metasurface's size.
+    """Count the filter pixels per side, odd or even as the filter's, that lie within the metasurface's size.
 
     >>> whole_pixels(Geometry(cells=200, pixel=6))
     33
@@ -189,7 +189,7 @@ def effective_filters(
     """Compute the signed filters that pairs of captures apply after their digital subtraction.
 
     Args:
-        psfs: Point spread functions, those of the positive captures first.
+        psfs: Point spread functions, the positive captures first.
         gains: Signed digital gains of the captures.
 
     Returns:

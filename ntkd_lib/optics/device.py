@@ -43,10 +43,10 @@ class Device:
         Args:
             widths: Designed pillar widths, um.
             geometry: Designed lengths and wavelengths.
-            taps: Filter pixels a side to look at, odd or even as the filter's.
+            taps: Filter pixels per side to look at, odd or even as the filter's.
 
         Returns:
-            Light a filter pixel, relative to the incident wave a grid cell.
+            Light per filter pixel, relative to the incident wave a grid cell.
         """
         made = reduce(lambda w, e: e.on_widths(w, self._draws(e, "widths")), self.errors, widths)
         phase = pillar_phase(made, geometry.wavelengths)

@@ -83,6 +83,6 @@ def saving(hybrid: Budget, twin: Budget) -> float:
     """Compute the energy saving in percent, ``100 (1 - E_hybrid / E_twin)``.
 
     Returns:
-        Percent; negative where the optics cost energy.
+        Percent; negative if the optics cost energy.
     """
     return 100 * (1 - hybrid.total / twin.total)

@@ -28,7 +28,7 @@ def split_signed(
         filters: Signed filters.
 
     Returns:
-        Positive PSFs, negative PSFs, both within [0, 1], and the digital gain a colour.
+        Positive PSFs, negative PSFs, both within [0, 1], and the digital gain per colour.
 
     >>> positive, negative, gain = split_signed(torch.tensor([[[[0.5, -2.0]]]]))
     >>> positive.tolist(), negative.tolist(), gain.tolist()
@@ -49,8 +49,8 @@ class SignedFrontEnd(nn.Module):
     Source: NTKD paper, Sec. 3.2 and Table 2 (compressed meta-optic, 8 filters of 7 x 7).
 
     Args:
-        size: Pixels a side of the images, even.
-        filter_size: Pixels a side of the filters, odd.
+        size: Pixels per side of the images, even.
+        filter_size: Pixels per side of the filters, odd.
         colours: Colours of the images; each has its own PSFs and its own digital gain.
         rectify: Whether a ReLU follows the digital subtraction.
         trainable: Whether the filters are trained; otherwise they stay at their random start.
@@ -171,7 +171,7 @@ class SignedFrontEnd(nn.Module):
 
     @property
     def passing_values(self) -> int:
-        """Values a sample that `per_sample_gradients` holds: patches of a position, maps, masks, signals."""
+        """Values per sample that `per_sample_gradients` holds: patches, maps, masks, signals."""
         patches = self.read_out // len(self.filters) * self.filters[0].numel()
         return patches + 12 * self.read_out
 

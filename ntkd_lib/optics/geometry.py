@@ -20,11 +20,11 @@ class Geometry:
     Source: kernelmino/psf-meta-design-v2, the published design of a co-author of the NTKD paper.
 
     Attributes:
-        cells: Grid cells a side of the square metasurface.
+        cells: Grid cells per side of the square metasurface.
         pitch: Side of a grid cell, 2 x 2 pillars of one width.
         distance: From the metasurface to the sensor.
-        pixel: Grid cells a side of a filter pixel.
-        taps: Filter pixels a side of a filter.
+        pixel: Grid cells per side of a filter pixel.
+        taps: Filter pixels per side of a filter.
         wavelengths: Of the colours, red first.
 
     Raises:

@@ -134,7 +134,7 @@ def read_gds(path: Path, geometry: Geometry) -> Float[ndarray, "n n"]:
     """Read the widths back from a file that `write_gds` wrote.
 
     Returns:
-        Pillar widths, um; 0 where there is none.
+        Pillar widths, um; 0 if there is none.
 
     Raises:
         ValueError: A file without the top cell of a metasurface, or with pillars that do not lie in the

@@ -41,7 +41,7 @@ def pillar_phase(
         height_scale: Pillar height over its nominal 0.75 um.
 
     Returns:
-        Phase, rad, one plane a colour.
+        Phase, rad, one plane per colour.
 
     Raises:
         ValueError: A wavelength without a curve.

@@ -15,7 +15,7 @@ def seen_at(place: tuple[int, int], images: Float[Tensor, "n l h w"], side: int)
     Args:
         place: Which pixel, one of ``WINDOW``.
         images: Scene intensities of ``l`` colours.
-        side: Pixels a side of the filters.
+        side: Pixels per side of the filters.
 
     Returns:
         Patches of ``s = l side^2`` pixels; ``q = (h / 2)(w / 2)``.
@@ -29,7 +29,7 @@ def placed_filters(filters: Float[Tensor, "k l s s"]) -> Float[Tensor, "p l t t"
     """Place filters at the four positions of a pooling window.
 
     Returns:
-        Filters within the window of ``t = s + 1`` pixels a side, ``p = 4 k``, position-major.
+        Filters within the window of ``t = s + 1`` pixels per side, ``p = 4 k``, position-major.
     """
     return torch.cat([functional.pad(filters, (j, 1 - j, i, 1 - i)) for i, j in WINDOW])
 

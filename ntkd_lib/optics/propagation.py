@@ -109,8 +109,8 @@ def propagate(
 
     Args:
         field: Complex amplitudes on the metasurface, ``(..., n, n)``.
-        transfer: From `transfer_function` or `window_transfer`; symmetric, as that of free space is.
-        window: Cells a side of the plane to return, centred; as many as the field has when left out.
+        transfer: From `transfer_function` or `window_transfer`; symmetric, as for free space.
+        window: Cells per side of the plane to return, centred; as many as the field has when left out.
 
     Returns:
         Complex amplitudes on the sensor plane.
@@ -191,7 +191,7 @@ def sensor_intensity(
 
     Args:
         phase: Phase delay of each colour, rad, ``(..., c, n, n)``.
-        window: Cells a side of the sensor plane to return; all of the metasurface's when left out.
+        window: Cells per side of the sensor plane to return; all of the metasurface's when left out.
         padding: Zeros that the transfer function counts with, beyond those that keep the field from wrapping
             into the window, in cells. As many as the metasurface has when left out, which is within 5 % of
             direct integration for random masks; with none it is within 11 %.

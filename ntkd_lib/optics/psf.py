@@ -13,8 +13,8 @@ def binned(intensity: Float[Tensor, "*b w w"], geometry: Geometry, taps: int) ->
     """Add the light of a centred square of ``taps`` filter pixels, pixel by pixel.
 
     Args:
-        intensity: Light a cell of the sensor plane, centred.
-        geometry: Gives the cells a side of a filter pixel.
+        intensity: Light per cell of the sensor plane, centred.
+        geometry: Geometry with the cells per side of a filter pixel.
 
     Raises:
         ValueError: A square that is larger than the plane, or that cannot be centred on it; a plane that is
@@ -62,7 +62,7 @@ def image_through(
     ``captured = scene * PSF``, a convolution for each colour, dark around the scene.
 
     Args:
-        psfs: Point spread functions, an odd number of filter pixels a side.
+        psfs: Point spread functions, an odd number of filter pixels per side.
 
     Returns:
         One capture for each PSF and colour, of the scene's size.
@@ -79,7 +79,7 @@ def image_through(
 
 
 def psf_cosine(first: Float[Tensor, "*b s s"], second: Float[Tensor, "*b s s"]) -> Float[Tensor, "*b"]:
-    """Compare point spread functions by the cosine between them; NaN where one is dark everywhere.
+    """Compare point spread functions by the cosine between them; NaN if one is dark everywhere.
 
     Returns:
         Cosines, at most 1.

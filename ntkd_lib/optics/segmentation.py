@@ -12,7 +12,7 @@ MaskOptics = Literal["signed", "random", "lens", "random-positive"]
 
 
 class MaskStudent(nn.Module):
-    """Front end followed by a dense back end: ``f(x) = back(front(x))``, one logit a pixel.
+    """Front end followed by a dense back end: ``f(x) = back(front(x))``, one logit per pixel.
 
     Args:
         front: Images ``(n, 3, h, w)`` to read-out ``(n, k, u, v)``.

@@ -17,12 +17,12 @@ NOISE_SOURCE = "Nature Communications 2024, s41467-024-53749-6, Fig. 2d"
 
 @dataclass(frozen=True)
 class WidthBias(Error):
-    """All pillars come out wider or narrower by the same amount: ``w + bias`` where there is a pillar."""
+    """All pillars come out wider or narrower by the same amount: ``w + bias`` if there is a pillar."""
 
     bias: float = magnitude(0.0, "added to every width", unit="nm", low=-100, high=100, source=WIDTH_SOURCE)
 
     def on_widths(self, widths: Masks, draws: Draws) -> Masks:
-        """Add the bias to pillars; where there is none, none appears."""
+        """Add the bias to pillars; if there is none, none appears."""
         del draws
         return _moved(widths, torch.full_like(widths, self.bias / 1000)) if self.bias else widths
 

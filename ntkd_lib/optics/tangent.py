@@ -124,7 +124,7 @@ def _dense_part(layers: Layers, read_out: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _layer_kernel(layer: nn.Linear, inputs: Tensor, signals: Tensor) -> Tensor:
-    """Multiply the inputs' Gram matrix, plus 1 for a bias, by that of the signals; 0 for a frozen layer."""
+    """Multiply the Gram matrices of inputs, plus 1 for a bias, and signals; 0 for a frozen layer."""
     bias = layer.bias is not None and layer.bias.requires_grad
     if not (bias or layer.weight.requires_grad):
         return signals.new_zeros(len(signals), len(signals))

@@ -39,7 +39,7 @@ class Basis:
             outputs: One or more outputs for each input.
 
         Returns:
-            Coefficients; their squares add up to those of the centred outputs (Parseval).
+            Coefficients; the sum of squares equals the centred outputs' (Parseval).
         """
         return self.vectors.T @ outputs
 
@@ -59,7 +59,7 @@ class Basis:
         The k-th eigenfunction off the sample is ``k_c(x) u_k / lambda_k``.
 
         Args:
-            weights: Weights ``w`` by mode, those of the eigenfunctions divided by their eigenvalues.
+            weights: Weights ``w`` by mode: weights of the eigenfunctions divided by their eigenvalues.
         """
         return self.centred_cross(x) @ (self.vectors @ weights)
 

@@ -43,7 +43,7 @@ def hoeffding(values: Float[np.ndarray, " m"], span: float, confidence: float = 
 
 
 def empirical_bernstein(values: Float[np.ndarray, " m"], span: float, confidence: float = 0.95) -> float:
-    """Bound the mean of bounded values; tighter than Hoeffding's bound where they vary little.
+    """Bound the mean of bounded values; tighter than Hoeffding's bound if they vary little.
 
     ``mean + sqrt(2 V log(2/delta) / m) + 7 span log(2/delta) / (3 (m - 1))``, ``V`` the sample variance.
 

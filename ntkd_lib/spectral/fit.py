@@ -40,7 +40,7 @@ class SpectralFit:
 
     @property
     def stored_size(self) -> int:
-        """Numbers that a prediction needs: all inputs and one coefficient an output, ``n d + n c``.
+        """Numbers that a prediction needs: all inputs and one coefficient per output, ``n d + n c``.
 
         In a low-rank basis ``n`` is the number of landmarks.
         """
@@ -68,7 +68,7 @@ def fit_outputs(
     """Fit outputs in each basis and return the fit with the lowest GCV score.
 
     Args:
-        bases: Eigenbases on the same inputs, one a bandwidth.
+        bases: Eigenbases on the same inputs, one per bandwidth.
         ridge: Ridge; None for GCV's choice.
         modes: Keep the leading modes only; None for all.
 

@@ -59,7 +59,7 @@ def median_distance(x: Float[np.ndarray, "n d"]) -> float:
         x: Inputs; of more than 2,000 rows an even choice of 2,000 is used.
 
     Returns:
-        The median; 1 where at least half of all pairs coincide.
+        The median; 1 if at least half of all pairs coincide.
     """
     rows = np.linspace(0, len(x) - 1, min(len(x), _SAMPLE)).astype(int)
     median = float(np.median(pdist(x[rows]))) if len(x) > 1 else 0.0

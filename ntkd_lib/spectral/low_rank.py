@@ -53,7 +53,7 @@ class LowRankBasis:
         """Evaluate ``sum_k w_k lambda_k u_k(x)``, as `Basis.expand` does.
 
         Args:
-            weights: Weights by mode, those of the eigenfunctions divided by their eigenvalues.
+            weights: Weights by mode: weights of the eigenfunctions divided by their eigenvalues.
         """
         functions = self.kernel(x, self.landmarks) @ self.maps - self.shift
         return functions @ (self.values[:, None] * weights)

@@ -12,17 +12,17 @@ def tail_statistic(
 ) -> np.ndarray:
     """Test whether fitted values follow the labels' noise beyond the cut.
 
-    ``z = sum_{k > K*} a_k b_k / (sigma sqrt(sum_{k > K*} a_k^2))``: standard normal where the labels hold
+    ``z = sum_{k > K*} a_k b_k / (sigma sqrt(sum_{k > K*} a_k^2))``: standard normal if the labels hold
     nothing but noise of level ``sigma`` beyond ``K*`` and the fit is independent of it.
 
     Args:
-        fitted: Coefficients ``a`` of fitted values, one column a fit.
+        fitted: Coefficients ``a`` of fitted values, one column per fit.
         labels: Coefficients ``b`` of the labels.
         kstar: Cut ``K*``.
         noise: Noise level ``sigma``, above 0.
 
     Returns:
-        One number a fit; 0 where nothing but rounding is fitted beyond the cut.
+        One number per fit; 0 if nothing but rounding is fitted beyond the cut.
     """
     tail, rest = fitted[kstar:], labels[kstar:]
     size, whole = (np.sqrt((part**2).sum(axis=0)) for part in (tail, fitted))
@@ -42,12 +42,12 @@ def estimated_optimism(
     Source: Efron (2004), Sec. 2 (covariance penalty), restricted to the tail.
 
     Args:
-        fitted: Coefficients ``a`` of fitted values, one column a fit, ``n - 1`` modes.
+        fitted: Coefficients ``a`` of fitted values, one column per fit, ``n - 1`` modes.
         labels: Coefficients ``b`` of the labels.
         kstar: Cut ``K*``.
 
     Returns:
-        One estimate a fit, in squared units of the labels.
+        One estimate per fit, in squared units of the labels.
     """
     n = len(labels) + 1
     covariance = np.tensordot(labels[kstar:], fitted[kstar:], axes=1)

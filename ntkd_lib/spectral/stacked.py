@@ -1,4 +1,4 @@
-"""Many small networks trained at once: weights stacked over replicates, one batched product a layer."""
+"""Many small networks trained at once: weights stacked over replicates, one batched product per layer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -80,12 +80,12 @@ def train_stacked(
 ) -> None:
     """Train with Adam on full batches; one epoch is one step.
 
-    Replicates share no weight, so the gradient of the sum of their losses is that of each, and Adam works
-    entry by entry: the result is that of training one after another.
+    Replicates share no weight, so the gradient of the sum of their losses is the gradient of each, and
+    Adam works entry by entry: the result equals training one after another.
 
     Args:
         nets: Networks; changed in place.
-        loss: Takes the outputs ``(r, n, c)`` and gives one loss a replicate.
+        loss: Function of the outputs ``(r, n, c)`` with one loss per replicate.
         falling: Whether it falls from there to zero along a cosine.
         decay: Weight decay of each replicate, taken off the weights (not the biases) before each step.
         checkpoint: Called after each epoch with its number, from 1; None for nothing.

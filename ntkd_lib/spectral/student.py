@@ -155,7 +155,7 @@ class SpectralStudentClassifier(ClassifierMixin, _SpectralEstimator):
 
         Args:
             X: Training inputs, ``(n, d)``, at least 2.
-            y: Classes, ``(n,)``; they name the classes even where a teacher gives the outputs.
+            y: Classes, ``(n,)``; they name the classes even if a teacher gives the outputs.
 
         Raises:
             ValueError: Fewer than two classes, or a teacher whose outputs do not follow them.

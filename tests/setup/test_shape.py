@@ -3,6 +3,8 @@
 import ast
 import re
 
+import pytest
+
 from tests.setup.project import ROOT, python_files, tracked, tree
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -27,6 +29,25 @@ FOREIGN = re.compile(
     ),
     re.IGNORECASE,
 )
+# Rooms of the library whose English is held, as well as the benchmarks'.
+SWEPT = (
+    "ntk",
+    "optics",
+    "inr",
+    "koopman",
+    "spectral",
+    "dntk",
+    "nets",
+    "distill",
+    "data",
+    "ranges.py",
+    "imports.py",
+)
+PARTICIPLE = re.compile(
+    r"_*([A-Z]?[a-z]*ed|Seen|Shown|Drawn|Chosen|Known|Kept|Found|Given|Made|Fed|Taken|Rest)"
+)
+NOUNS = {"Feed", "Seed", "Need", "Speed"}
+UNTOLD = {"found", "asked", "wanted", "kept", "known", "given"}
 TEXT_SUFFIXES = {".py", ".md", ".yml", ".yaml", ".toml", ".txt", ".cff", ".css", ".sh", ".json", ".bib", ""}
 
 
@@ -58,6 +79,23 @@ def public_definitions(path):
 def inherits_documentation(node):
     """Tell whether a method says that it overrides another, whose docstring speaks for it."""
     return any(isinstance(mark, ast.Name) and mark.id == "override" for mark in node.decorator_list)
+
+
+def swept():
+    """Return the Python files whose English is held."""
+    return [path for path in python_files("ntkd_lib") if path.parts[1] in SWEPT] + python_files("benchmarks")
+
+
+def is_participle(name):
+    """Tell whether the name of a class is a participle alone."""
+    return PARTICIPLE.fullmatch(name) is not None and name.strip("_") not in NOUNS
+
+
+def bindings(node):
+    """Return the names that a function binds: arguments and locals."""
+    inner = list(ast.walk(node))
+    stored = {each.id for each in inner if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+    return stored | {each.arg for each in inner if isinstance(each, ast.arg)}
 
 
 def test_the_library_is_found():
@@ -103,6 +141,39 @@ def test_every_public_name_says_what_it_is():
 def test_every_module_says_what_it_is():
     modules = python_files("ntkd_lib", "benchmarks")
     assert [path for path in modules if ast.get_docstring(tree(path)) is None] == []
+
+
+@pytest.mark.parametrize(
+    "name, answer", [("_Fed", True), ("Located", True), ("Feed", False), ("LayerCall", False)]
+)
+def test_a_participle_is_told_from_a_noun(name, answer):
+    assert is_participle(name) is answer
+
+
+def test_every_class_is_named_by_a_noun():
+    classes = [
+        (path, node) for path in swept() for node in definitions(path) if isinstance(node, ast.ClassDef)
+    ]
+    assert len(classes) > 100
+    assert [f"{path}:{node.lineno} {node.name}" for path, node in classes if is_participle(node.name)] == []
+
+
+def test_a_variable_is_named_for_what_it_holds():
+    functions = [
+        (path, node) for path in swept() for node in definitions(path) if isinstance(node, FUNCTIONS)
+    ]
+    vague = [
+        f"{path}:{node.lineno} {node.name}: {', '.join(sorted(names))}"
+        for path, node in functions
+        if (names := bindings(node) & UNTOLD)
+    ]
+    assert vague == []
+
+
+def test_no_docstring_opens_with_give():
+    documented = [(path, node) for path in swept() for node in [tree(path), *definitions(path)]]
+    opening = [f"{path}" for path, node in documented if (ast.get_docstring(node) or "").startswith("Give")]
+    assert opening == []
 
 
 def test_no_module_is_a_drawer():

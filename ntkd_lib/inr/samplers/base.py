@@ -37,7 +37,7 @@ class Sampler:
     """Choose the points of each step.
 
     Args:
-        batch: Points a step, from 1 to n.
+        batch: Points per step, from 1 to n.
 
     Raises:
         ValueError: A batch that is empty or larger than the signal.

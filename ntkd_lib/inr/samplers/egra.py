@@ -11,8 +11,8 @@ class Egra(Sampler):
     Source: Gai et al. (2024), edge-guided sampling; the floor is ours.
 
     Args:
-        batch: Points a step.
-        floor: Chance where there is no edge, in units of the mean gradient.
+        batch: Points per step.
+        floor: Chance if there is no edge, in units of the mean gradient.
     """
 
     def __init__(self, signal: Signal, batch: int, seed: int, *, floor: float = 0.5) -> None:

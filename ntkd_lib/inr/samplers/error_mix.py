@@ -9,7 +9,7 @@ class ErrorMix(Sampler):
     """The share ``1 - xi`` with the largest errors of the present weights, the rest drawn evenly.
 
     Args:
-        batch: Points a step.
+        batch: Points per step.
         xi: Share that is drawn evenly.
     """
 

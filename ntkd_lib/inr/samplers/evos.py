@@ -17,7 +17,7 @@ class Evos(Sampler):
     Source: Zhang et al. (2025), EVOS; reduced to its main parts, hence "-like".
 
     Args:
-        batch: Points a step.
+        batch: Points per step.
         first: Steps between looks at the start.
         last: Steps between looks at the end.
         detail: Weight of the Laplacian.

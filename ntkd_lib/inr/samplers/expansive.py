@@ -14,7 +14,7 @@ class ExpansiveSupervision(Sampler):
     Source: Zhang et al. (2024), expansive supervision.
 
     Args:
-        batch: Points a step.
+        batch: Points per step.
         reach: How many times more edge points there are than places for them.
     """
 

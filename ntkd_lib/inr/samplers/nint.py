@@ -14,8 +14,8 @@ class Nint(Sampler):
 
     At step ``t`` the share ``(1 - xi) exp(-lam t / alpha)`` of the batch has the largest scores. So much of
     the rest that both together make ``1 - xi`` has the largest errors, and ``xi`` is drawn evenly. The score
-    is refreshed every ``alpha`` steps and its ranking kept in between; errors are those of the present
-    weights, at the price of a forward pass over all points a step.
+    is refreshed every ``alpha`` steps and its ranking kept in between; errors are computed at the present
+    weights, at the price of a forward pass over all points per step.
 
     ``score`` names what ranks the points: ``tangent`` is ``||(theta g)_i||``, the paper's; ``prediction`` is
     ``||f(x_i)||``, what the released code computes in its place. ``staircase`` turns the decay into that of
@@ -24,12 +24,12 @@ class Nint(Sampler):
     Source: NINT, Algorithm 1 and the schedule of its experiments.
 
     Args:
-        batch: Points a step.
+        batch: Points per step.
         xi: Share that is drawn evenly.
         lam: Speed of the decay; 0 keeps the score's share for ever.
         alpha: Time constant of the decay and steps between refreshes.
         score: What ranks the points, as ``State.score`` names it.
-        staircase: Whether the decay is that of the released code.
+        staircase: Whether to use the decay of the released code.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ def blocked_flattened_ntk(
         x2: Second images; None for the first themselves.
         filter_size: Side of the filters, odd.
         weight_std: ``s_w``.
-        block: Images a side of a block; a multiple of the tile wastes nothing.
+        block: Images per side of a block; a multiple of the tile wastes nothing.
         compiled: As in `flattened_ntk`.
 
     Returns:

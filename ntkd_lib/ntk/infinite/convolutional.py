@@ -44,7 +44,7 @@ def convolutional_kernels(
     ``K = s_w^2 / Q sum_q mean_(i, j in q) E[relu relu](C_ij) + s_b^2``,
     ``T = K + s_w^2 / Q sum_q mean_(i, j in q) C_ij E[relu' relu'](C_ij)``.
 
-    The work a pair of samples is ``w^2`` times the number of positions: windows of side 1 (flattened maps)
+    The work per pair of samples is ``w^2`` times the number of positions: windows of side 1 (flattened maps)
     take one pair of positions for each position, the global average takes all pairs. Beside the kernels
     no more than a few times ``step`` values are held in each thread.
 
@@ -55,7 +55,7 @@ def convolutional_kernels(
         x1: First batch of images, ``(n, colours, rows, columns)``.
         x2: Second batch; None for ``x1`` itself, and then the result is exactly symmetric.
         filter_size: Side of the filters.
-        padding: Zeros around the image; None for half the side, which keeps the size where that is odd.
+        padding: Zeros around the image; None for half the side, which keeps the size if that is odd.
         window: Side of the average windows; 1 flattens the maps, ``"global"`` averages each to one value.
         weight_std: ``s_w``.
         bias_std: ``s_b``.

@@ -18,7 +18,7 @@ from torch.nn import functional
 from ntkd_lib.ntk.infinite.arc_cosine import ROUNDINGS
 from ntkd_lib.ntk.infinite.kernels import check_samples, check_spread
 
-# Images a side of a tile: the products of one row of positions nearly fit into a core's second cache.
+# Images per side of a tile: the products of one row of positions nearly fit into a core's second cache.
 TILE = 128
 DEGREE = 8
 COMPILERS = (os.environ.get("CXX", "c++"), "g++", "clang++")

@@ -3,7 +3,7 @@
 The gradient of class ``c`` for sample ``n`` is ``G[n, c] = sum_d B[n, c, :, d] A[n, :, d]'`` in each group of
 channels, with ``A`` what the weight multiplies at position ``d`` and ``B`` the signal at what comes of it. A
 dense layer has one position, a convolution one for each output pixel. In a transposed
-convolution the positions are those of its input, and ``B`` are the patches of the signal.
+convolution the positions are the positions of its input, and ``B`` are the patches of the signal.
 """
 
 from dataclasses import dataclass

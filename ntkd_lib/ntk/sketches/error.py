@@ -38,7 +38,7 @@ def sketch_error(
 
     Args:
         model: Network with outputs ``(n, c)``.
-        subset: Samples to draw, or all where there are fewer.
+        subset: Samples to draw, or all if there are fewer.
         kind: Kind of kernel that the features are for.
 
     Raises:

@@ -27,7 +27,7 @@ def jvp_features(
 
     One forward-mode pass a feature, for any network and any number of logits. Signs have less variance than
     normal numbers: ``(|g|^2 |h|^2 + (g . h)^2 - 2 sum_i g_i^2 h_i^2) / k`` for an entry ``g . h``.
-    Differentiable with respect to the weights where gradients are enabled, and then the graph of all features
+    Differentiable with respect to the weights if gradients are enabled, and then the graph of all features
     is kept. The same seed gives the same directions for every batch.
 
     Source: Johnson and Lindenstrauss (1984); Achlioptas (2003), random signs.
@@ -37,7 +37,7 @@ def jvp_features(
         count: Features ``k``.
         chunk: Directions at a time, each as large as the network.
         probe: Whether one random entry of the tangent kernel is compared with plain autograd; a loop over
-            samples takes over, with a warning, where the method fails.
+            samples takes over, with a warning, if the method fails.
 
     Raises:
         ValueError: A count or chunk below 1, a layer that mixes samples or has no forward mode.

@@ -23,7 +23,7 @@ class KroneckerSketch(SparseSketch):
     ``1 / b`` of the work; ``b = sqrt(size)`` is LoGra's sketch, whose error falls like ``k^(-1/4)`` only. The
     parameters' sketches are added and not put side by side, for the reason given at `SparseSketch`; that
     sketch is also taken for all parameters without such parts, and for weights for which it is cheaper:
-    small ones, and those used at many positions. Keeps ``k (o + i) / b`` signs a weight.
+    small ones, and those used at many positions. Keeps ``k (o + i) / b`` signs per weight.
 
     Source: Choe et al. (2024), LoGra; Rudelson and Zhou (2017), independent row products.
 

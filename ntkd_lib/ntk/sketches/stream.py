@@ -44,7 +44,7 @@ def sketched_features(
     Args:
         model: Network with outputs ``(n, c)``.
         probe: Whether a random entry of the tangent kernel of some of the first samples is compared with
-            plain autograd; a loop over samples takes over, with a warning, where it differs.
+            plain autograd; a loop over samples takes over, with a warning, if it differs.
 
     Returns:
         Features of all samples, in their order.
@@ -74,7 +74,7 @@ def sketched_batches(
     Args:
         model: Network with outputs ``(n, c)``.
         probe: Whether a random entry of the tangent kernel of some of the first samples is compared with
-            plain autograd; a loop over samples takes over, with a warning, where it differs.
+            plain autograd; a loop over samples takes over, with a warning, if it differs.
 
     Raises:
         ValueError: An empty chunk, no samples, a batch that is no tensor, a layer that mixes samples.

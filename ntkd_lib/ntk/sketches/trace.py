@@ -33,7 +33,7 @@ def trace_features(
 
     Args:
         model: Network with outputs ``(n, c)``.
-        sketch: Sketch of ``k`` features a class.
+        sketch: Sketch of ``k`` features per class.
         seed: Seed by which classes are joined.
         probe: As for `sketched_features`.
 
