@@ -63,6 +63,14 @@ def test_tiers_are_valid_and_cpu_is_the_default():
     assert len(tiers["paper"].all_seeds) > 10
 
 
+@pytest.mark.parametrize("tier", ["cpu", "paper"])
+def test_tiers_keep_to_the_set_ups_of_the_contract(tier):
+    parameters = load_parameters(SpectralParameters, NOTEBOOK, tier, {}).model_dump(mode="json")
+    setups = load_claims().setups
+    for name in ("six-networks", "matched-null", "validation-grid"):
+        assert setups[name].departure(parameters) == ""
+
+
 def test_the_grid_has_at_least_two_thousand_fits():
     parameters = SpectralParameters()
     fitted = [cell for cell in plan.plan(parameters) if cell.name.startswith("fits/grid/")]

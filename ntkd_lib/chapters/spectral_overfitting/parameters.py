@@ -14,7 +14,7 @@ class SpectralParameters(SeededParameters):
         200, "Training samples of most fits of the validation grid.", unit="samples", ge=40, le=2000
     )
     large_rows: list[int] = parameter(
-        [1000, 2000], "Sample sizes of the grid's few large problems.", unit="samples", max_length=4
+        [500, 1000, 2000], "Sample sizes of the grid's few large problems.", unit="samples", max_length=4
     )
     large_seeds: int = parameter(3, "Seeds for which the large problems are run.", unit="seeds", ge=0, le=100)
     epochs: int = parameter(
