@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ntkd_lib.show.html import Html, element
 from ntkd_lib.spectral.drawing import draw_mode_map, draw_spectrum
 
-BLUE, ORANGE, GREEN, RED, PURPLE, BROWN = sns.color_palette("colorblind")[:6]
+BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK = sns.color_palette("colorblind")[:7]
 PREDICTORS = {
     "teacher": ("network, end of training", BLUE, "o"),
     "student": ("its student", BLUE, "D"),
@@ -74,8 +74,8 @@ def draw_optimism(points: pd.DataFrame) -> Figure:
 def draw_roc(everywhere: pd.DataFrame, compared: pd.DataFrame) -> Figure:
     """Draw ROC curves for networks past their best."""
     labels = list(dict.fromkeys([*everywhere["label"], *compared["label"]]))
-    colours = dict(zip(labels, (ORANGE, RED, BLUE, GREEN, PURPLE, BROWN), strict=False))
-    styles = dict(zip(labels, ("-", "--", "-", "-", ":", "-."), strict=False))
+    colours = dict(zip(labels, (ORANGE, PINK, RED, BLUE, GREEN, PURPLE, BROWN), strict=False))
+    styles = dict(zip(labels, ("-", "-.", "--", "-", "-", ":", "-."), strict=False))
     figure, panels = plt.subplots(1, 2, figsize=(7.2, 4.6), sharey=True)
     titles = ("the whole grid", "where refits were run")
     for axes, curves, title in zip(panels, (everywhere, compared), titles, strict=True):

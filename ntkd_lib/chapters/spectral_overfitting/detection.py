@@ -19,11 +19,13 @@ from ntkd_lib.spectral.optimism import LIMIT
 HARM = 1.25  # test risk over the best of its run from which on overfitting counts as harmful
 TRUTHS = {
     "off_best": "Contract: risk 25 % above the run's best checkpoint",
+    "past_best": "Contract, second entry: after the run's best checkpoint",
     "harmful": "Past its best: risk 25 % above the best so far",
     "large": "Large gap: over half of the risk",
 }
 METHODS = {
     "z": "tail statistic z",
+    "excess": "excess of modes, tr H - K*",
     "low_training_error": "training error alone",
     "spectral_rise": "spectral risk estimate",
     "cv_rise": "5-fold cross-validation",
@@ -36,10 +38,11 @@ _RUN = ["seed", "rows", "setting", "network"]
 def grid_points(run: Run) -> pd.DataFrame:
     """List every network and checkpoint of the grid.
 
-    ``off_best`` is the contract's truth. It also holds for a network that has hardly begun to learn, whose
-    risk is far above what it reaches later; ``harmful`` looks at earlier checkpoints only, so that a network
-    counts once it is past its best. A risk estimate is used as a detector by its rise: its value over the
-    lowest of the same training run.
+    ``off_best`` is the contract's first truth. It also holds for a network that has hardly begun to learn,
+    whose risk is far above what it reaches later. ``past_best``, its second, holds for the checkpoints after
+    the one with the lowest risk of the same run; ``harmful`` for a risk well above the lowest so far.
+    ``excess`` is the trace of the smoother that GCV chooses for the network's outputs, less ``K*``. A risk
+    estimate is used as a detector by its rise: its value over the lowest of the same training run.
     """
     parts = []
     for seed in run.parameters.all_seeds:
@@ -66,8 +69,11 @@ def _scored(points: pd.DataFrame) -> pd.DataFrame:
     rises = {name: values / values.groupby(groups).cummin() for name, values in risk.items()}
     gap = points["risk"] - points["train"]
     by_run = points["risk"].groupby(groups)
+    best = points["epoch"].where(points["risk"] == by_run.transform("min")).groupby(groups).transform("min")
     return points.assign(
         gap=gap,
+        past_best=points["epoch"] > best,
+        excess=points["trace"] - points["kstar"],
         harmful=points["risk"] > HARM * by_run.cummin(),
         large=gap > points["risk"] / 2,
         off_best=points["risk"] > HARM * by_run.transform("min"),

@@ -172,7 +172,12 @@ _BY_SEED: Mapping[str, Callable[[pd.DataFrame], float]] = {
     "w512_256.net_modes": _largest("net_modes"),
     "w512_256.kstar": _largest("kstar"),
     "w512_256.train_rmse": _largest("train"),
+    "overfit.effective_modes": _largest("effective"),
+    "overfit.signal_modes": _largest("kstar"),
 }
+
+
+_AREAS = {"harmful_auc": ("z", "off_best"), "past_best_auc": ("excess", "past_best")}
 
 
 def _metric(run: Run, scores: pd.DataFrame, take: Callable[[pd.DataFrame], float]) -> Metric:
@@ -196,12 +201,13 @@ def _grid_metrics(run: Run) -> dict[str, Metric]:
     by_seed = dict(list(points.groupby("seed")))
     seeds = run.parameters.all_seeds
     cells = [record.key for name, record in run.records.items() if name.startswith("grid/")]
-    areas = [detection.area(by_seed[seed], "z", "off_best") for seed in seeds]
     series = [
         [Point(x=float(f"{p.gap:.4g}"), y=float(f"{p.optimism:.4g}")) for p in by_seed[seed].itertuples()]
         for seed in seeds
     ]
     found = {"spectral.grid.optimism_series": Metric(seeds=seeds, series=series, cells=cells)}
-    if not np.isnan(areas).any():
-        found["spectral.grid.harmful_auc"] = Metric(seeds=seeds, values=areas, cells=cells)
+    for name, (method, truth) in _AREAS.items():
+        areas = [detection.area(by_seed[seed], method, truth) for seed in seeds]
+        if not np.isnan(areas).any():
+            found[f"spectral.grid.{name}"] = Metric(seeds=seeds, values=areas, cells=cells)
     return found
