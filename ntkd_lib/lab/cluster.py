@@ -1,21 +1,29 @@
 """Reach a Dask cluster, and check that it can do cells before any is sent."""
 
 import contextlib
+import json
 import re
 import secrets
 import socket
+import tempfile
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ntkd_lib.lab.atomic import write_text
-from ntkd_lib.lab.cells import CellError
+from ntkd_lib.lab.cells import CellError, identity
+from ntkd_lib.lab.pool import Pool
+from ntkd_lib.lab.store import CellStore
+from ntkd_lib.lab.worker import DIED, Job, Outcome, one_line, run_job
 
 if TYPE_CHECKING:
     from distributed import Client
 
 _ADDRESS = re.compile(r"(?P<protocol>tcp|tls|ws|wss|ucx)://(?P<host>[^\s:/]+):(?P<port>\d{1,5})")
+_GONE = "scheduler: it, or its last worker, is gone; run again to go on"
 _LONGEST_GREETING = 1 << 20  # bytes; the text of another protocol reads as a far larger number
 
 
@@ -24,33 +32,32 @@ class SchedulerError(CellError):
 
 
 @contextlib.contextmanager
-def connected(address: str, store: Path, timeout: float = 10.0) -> Iterator["Client"]:
-    """Connect to a scheduler whose workers have `ntkd_lib` and see the store.
+def connected(address: str, jobs: Iterable[Job] = (), timeout: float = 10.0) -> Iterator["Cluster"]:
+    """Connect to a scheduler whose workers run the same code as this process.
 
     Args:
-        store: folder of the cell store.
+        jobs: what is to be run there.
         timeout: seconds to wait for the scheduler, and for a first worker.
 
-    Yields:
-        a client that is closed afterwards.
-
     Raises:
-        SchedulerError: where the address is ill-formed, nobody answers, or the workers cannot do cells.
+        SchedulerError: if the address is ill-formed, nobody answers, or the workers cannot do the jobs.
     """
     probe(address)
     try:
+        import dask
         from distributed import Client
     except ImportError as error:
         raise SchedulerError(
             "scheduler: the package 'distributed' is missing; install ntkd[cluster]"
         ) from error
-    try:
-        client = Client(address, timeout=timeout, set_as_default=False)
-    except OSError as error:
-        raise SchedulerError(f"scheduler {address}: no answer within {timeout:g} s") from error
-    with client:
-        _check_workers(client, address, store, timeout)
-        yield client
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):  # records go along
+        try:
+            client = Client(address, timeout=timeout, set_as_default=False)
+        except OSError as error:
+            raise SchedulerError(f"scheduler {address}: no answer within {timeout:g} s") from error
+        with client:
+            _check_workers(client, address, jobs, timeout)
+            yield Cluster(client)
 
 
 def probe(address: str, timeout: float = 4.0) -> None:
@@ -80,44 +87,88 @@ def _greet(address: re.Match[str], timeout: float, greeting: list[bytes]) -> Non
             greeting.append(b"\1" if address["protocol"] == "tls" else connection.recv(8))
 
 
-def parallel_on(client: "Client", **settings: Any) -> Any:
-    """Make a `joblib.Parallel` whose calls of `run_job` run on a cluster."""
-    from joblib import Parallel, parallel_config, register_parallel_backend
+class Cluster(Pool):
+    """The workers of a Dask cluster; records travel with the jobs, so no folder needs to be shared."""
 
-    from ntkd_lib.lab.dask_backend import Backend
+    longest_absence = 30.0  # seconds in which a worker must come back
+    patience = 0.5
 
-    register_parallel_backend("ntkd-dask", Backend)
-    with parallel_config(backend="ntkd-dask", client=client):
-        return Parallel(n_jobs=-1, **settings)
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+        self._executor = client.get_executor(pure=False, retries=2)
+        self._seen = time.monotonic()
+        self.check()
+
+    def check(self) -> None:
+        """Count the workers; each runs one cell at a time, however many threads it has."""
+        try:
+            workers = len(self._client.ncores())
+        except (OSError, RuntimeError):  # not connected, or closing
+            workers = 0
+        if workers:
+            self.workers, self._seen = workers, time.monotonic()
+        elif time.monotonic() - self._seen > self.longest_absence:
+            raise SchedulerError(_GONE)
+
+    def submit(self, job: Job) -> Future[Any]:
+        """Send a job with the records that it needs; the dashboard shows it by its cell's name."""
+        store = CellStore(job.store)
+        needs = {key: store.files(key) for key in job.needs.values()}
+        name = f"{job.name}-{secrets.token_hex(16)}"
+        return self._executor.submit(run_apart, job.pack(), needs, key=name)
+
+    def outcome(self, job: Job, future: Future[Any]) -> Outcome:
+        """Take the record that a job left into the store."""
+        from distributed import KilledWorker
+
+        try:
+            outcome, files, trace = future.result()
+            store = CellStore(job.store)
+            if trace:
+                write_text(store.error_file(job.key), trace)
+            else:
+                store.adopt(job.key, files)
+        except CancelledError as error:  # with the connection to the scheduler
+            raise SchedulerError(_GONE) from error
+        except KilledWorker:
+            return Outcome(job.key, DIED)
+        except Exception as error:
+            return Outcome(job.key, one_line(error))
+        return outcome
 
 
-def sees(marker: str, token: str) -> bool:
-    """Tell whether a marker file is visible here, with its content.
+def run_apart(packed: str, needs: Mapping[str, Mapping[str, bytes]]) -> tuple[Outcome, dict[str, bytes], str]:
+    """Run a job in a folder of its own; return the files of its record, or the traceback."""
+    with tempfile.TemporaryDirectory(prefix="ntkd-") as folder:
+        store = CellStore(folder)
+        for key, files in needs.items():
+            store.adopt(key, files)
+        job = replace(Job(**json.loads(packed)), store=folder)
+        outcome = run_job(job.pack())
+        if outcome.error:
+            return outcome, {}, store.error_file(job.key).read_text("utf-8")
+        return outcome, store.files(job.key), ""
 
-    Returns:
-        True where this machine sees the same folder.
-    """
-    with contextlib.suppress(OSError):
-        return Path(marker).read_text("ascii") == token
-    return False
+
+def code_here(modules: Sequence[str]) -> dict[str, str]:
+    """Name the versions of Python and its libraries, and the digest of modules' code."""
+    parts = identity(f"{modules[0]}:", {}, tuple(modules[1:]), {}, {}, fresh=True)
+    return {**parts["versions"], "digest of the code": parts["sources"]}
 
 
-def _check_workers(client: "Client", address: str, store: Path, timeout: float) -> None:
+def _check_workers(client: "Client", address: str, jobs: Iterable[Job], timeout: float) -> None:
     try:
         client.wait_for_workers(1, timeout=timeout)
     except TimeoutError as error:
         raise SchedulerError(f"scheduler {address}: no worker within {timeout:g} s") from error
-    token = secrets.token_hex(16)
-    marker = store.absolute() / f".shared-{token[:8]}"
-    write_text(marker, token)
-    try:
-        answers = client.run(sees, str(marker), token)
-    except ImportError as error:
-        raise SchedulerError(f"scheduler {address}: a worker cannot load ntkd_lib: {error}") from error
-    finally:
-        marker.unlink()
-    if blind := sorted(worker for worker, seen in answers.items() if not seen):
-        raise SchedulerError(
-            f"scheduler {address}: worker {blind[0]} does not see the cell store {store.name!r}; "
-            "put it on a folder that all machines share ($NTKD_BUILD)"
-        )
+    modules = sorted({name for job in jobs for name in (job.work.partition(":")[0], *job.uses)} | {__name__})
+    here = code_here(modules)
+    for worker, there in sorted(client.run(code_here, modules, on_error="return").items()):
+        if isinstance(there, Exception):
+            raise SchedulerError(f"scheduler {address}: worker {worker} cannot do cells: {one_line(there)}")
+        if differences := [
+            f"{name} {there.get(name)!s:.12} (here {here[name]!s:.12})"
+            for name in here
+            if there.get(name) != here[name]
+        ]:
+            raise SchedulerError(f"scheduler {address}: worker {worker} has {', '.join(differences)}")

@@ -28,9 +28,9 @@ def keep_freed_memory() -> bool:
 
 
 def keep_grown_worker() -> None:
-    """Keep a joblib worker that has grown by some hundred MiB since its first task.
+    """Keep a worker process that has grown by some hundred MiB since its first task.
 
-    By default joblib takes such growth for a leak and replaces the worker; here it is memory kept on purpose,
+    By default loky takes such growth for a leak and replaces the worker; here it is memory kept on purpose,
     and the next worker would import torch and load the data anew: 10 to 18 seconds of a short run.
     """
     from joblib.externals.loky import process_executor

@@ -25,20 +25,11 @@ class Outlook:
         self._expected = self._taken = _TRUST * sum(costs.values())
 
     def begin(self, key: str) -> None:
-        """Note that a worker takes a cell, now; for the second time where the first worker died.
-
-        Args:
-            key: Content key of the cell.
-        """
+        """Note that a worker takes a cell, now; for the second time if the first worker died."""
         self._begun[key] = time.monotonic()
 
     def end(self, key: str, *, done: bool) -> None:
-        """Note that nothing is left to do of a cell.
-
-        Args:
-            key: Content key of the cell.
-            done: Whether it ran to its end; the time of a failed one says nothing.
-        """
+        """Note that nothing is left to do of a cell; the time of one that is not `done` says nothing."""
         cost, begun = self._left.pop(key), self._begun.pop(key, None)
         if done and begun is not None:
             self._expected += cost
@@ -55,8 +46,9 @@ class Outlook:
         """Share the work that is left among the workers; a cell under way is not shared."""
         now = time.monotonic()
         speed = self._speed()
-        begun = dict(self._begun)  # joblib's own thread begins cells meanwhile
         left = self._left.items()
-        under_way = [max(speed * cost - (now - begun[key]), 0.0) for key, cost in left if key in begun]
-        waiting = speed * sum(cost for key, cost in left if key not in begun)
+        under_way = [
+            max(speed * cost - (now - self._begun[key]), 0.0) for key, cost in left if key in self._begun
+        ]
+        waiting = speed * sum(cost for key, cost in left if key not in self._begun)
         return max([(waiting + sum(under_way)) / self.workers, *under_way])

@@ -21,6 +21,7 @@ from ntkd_lib.lab.digest import digest_json, plain, sha256_bytes
 SCHEMA = 1
 _IDENTITY = ("arguments", "data", "needs", "sources", "versions", "work")
 _FIELDS = {*_IDENTITY, "schema", "key", "name", "values", "arrays", "digest"}
+_FILES = ("record.json", "arrays.npz", "provenance.json")
 _STALE = 3600.0  # seconds after which an unfinished save is that of a dead process
 
 
@@ -140,6 +141,18 @@ class CellStore:
             write_bytes(scratch / "arrays.npz", packed)
             write_json(scratch / "record.json", _sealed(content))
             write_json(scratch / "provenance.json", _sealed({"key": key, "provenance": dict(provenance)}))
+            self._publish(scratch, key)
+        return self.load(key)
+
+    def files(self, key: str) -> dict[str, bytes]:
+        """Read the files of a record, to send it elsewhere."""
+        return {name: (self.folder(key) / name).read_bytes() for name in _FILES}
+
+    def adopt(self, key: str, files: Mapping[str, bytes]) -> Record:
+        """Save a record that another store sent, and check it."""
+        with self._scratch() as scratch:
+            for name in _FILES:
+                write_bytes(scratch / name, files[name])
             self._publish(scratch, key)
         return self.load(key)
 

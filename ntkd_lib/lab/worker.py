@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,7 +23,6 @@ from ntkd_lib.lab.work import Work
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _LONGEST_LINE = 300
-_LONGEST_WAIT = 1.0  # seconds
 DIED = "its worker process died each time (killed, or out of memory?)"
 _one_at_a_time = threading.Lock()  # seeds and thread counts belong to a process, not to its threads
 
@@ -33,15 +32,9 @@ class Job:
     """A cell whose needs are in the store, as it travels to a worker.
 
     Attributes:
-        name: name of the cell.
-        key: content key of the cell.
-        work: `package.module:function`.
-        arguments: plain data.
-        uses: further modules.
-        data: hashes of data sets by name.
         needs: keys of needed records by name.
         store: folder of the store.
-        code: commit, dirty flag and command of the process that asked.
+        code: commit, dirty flag and command of the process that plans.
         cost: expected seconds.
     """
 
@@ -57,33 +50,20 @@ class Job:
     cost: float
 
     def pack(self) -> str:
-        """Write the job as JSON.
-
-        Text is sent with a task; Dask would place larger objects on one worker and lose them with it.
-        """
+        """Write the job as JSON."""
         return json.dumps(asdict(self))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker reports.
-
-    Attributes:
-        key: content key of the cell; empty for a wait.
-        error: one line, empty where the record was saved.
-    """
+    """What a worker reports: the key of a cell, and one line of error if its record was not saved."""
 
     key: str
     error: str = ""
 
 
 def start_worker(parent: int, path: tuple[str, ...]) -> None:
-    """Make a worker process keep its place, leave Ctrl-C to its parent, and end with it.
-
-    Args:
-        parent: process id of the parent.
-        path: where the parent finds modules; where that changes, joblib starts new workers.
-    """
+    """Make a worker process find its parent's modules, leave Ctrl-C to it, and end with it."""
     sys.path[:] = path
     keep_grown_worker()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -91,11 +71,7 @@ def start_worker(parent: int, path: tuple[str, ...]) -> None:
 
 
 def run_job(packed: str) -> Outcome:
-    """Do a cell's work and save the record; an error is reported, its traceback saved.
-
-    Returns:
-        the key, and one line where something failed.
-    """
+    """Do a cell's work and save the record; an error is reported, its traceback saved."""
     job = Job(**json.loads(packed))
     store = CellStore(job.store)
     try:
@@ -109,24 +85,6 @@ def run_job(packed: str) -> Outcome:
     with contextlib.suppress(OSError):
         store.error_file(job.key).unlink(missing_ok=True)
     return Outcome(job.key)
-
-
-def pack_wait(store: CellStore, keys: Sequence[str]) -> str:
-    """Write down what a worker that has no cell to run waits for.
-
-    Args:
-        keys: content keys of cells that others run.
-    """
-    return json.dumps({"key": "", "store": str(store.root.absolute()), "keys": list(keys)})
-
-
-def wait_for_any(packed: str) -> Outcome:
-    """Wait until one of some records is there, at most a second: its cell may have failed."""
-    asked = json.loads(packed)
-    store, end = CellStore(asked["store"]), time.monotonic() + _LONGEST_WAIT
-    while time.monotonic() < end and not any(store.folder(key).exists() for key in asked["keys"]):
-        time.sleep(0.05)
-    return Outcome("")
 
 
 def one_line(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """A small package of work functions, written anew for each test."""
 
+import os
 import secrets
 import textwrap
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import pytest
 from ntkd_lib.lab import sources
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.store import CellStore
+from tests.setup.project import ROOT
 
 FILES = {
     "__init__.py": "",
@@ -161,7 +163,7 @@ def toy(tmp_path, monkeypatch):
     for name, text in FILES.items():
         (folder / name).write_text(textwrap.dedent(text).lstrip())
     monkeypatch.syspath_prepend(str(made.root))
-    monkeypatch.setenv("PYTHONPATH", str(made.root))
+    monkeypatch.setenv("PYTHONPATH", f"{made.root}{os.pathsep}{ROOT}")
     yield made
     forget()
 

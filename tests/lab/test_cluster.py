@@ -1,14 +1,21 @@
 import contextlib
+import importlib.metadata
 import os
+import shutil
 import signal
 import socket
 import threading
 import time
+from dataclasses import replace
 
+import dask
 import pytest
+from dask.utils import key_split
+from distributed import LocalCluster
 
-from ntkd_lib.lab.cells import CellError
-from ntkd_lib.lab.cluster import SchedulerError, connected, probe, sees
+from ntkd_lib.lab import execute
+from ntkd_lib.lab.cells import CellError, cell_key
+from ntkd_lib.lab.cluster import Cluster, SchedulerError, connected, probe, run_apart
 from ntkd_lib.lab.execute import run_cells
 
 pytestmark = pytest.mark.filterwarnings(
@@ -18,8 +25,6 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture
 def cluster(toy):
-    from distributed import LocalCluster
-
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as made:
         yield made
 
@@ -48,9 +53,6 @@ def test_a_cluster_leaves_the_same_bytes_though_a_worker_is_killed(toy, store, c
 
 @pytest.fixture
 def single(toy):
-    import dask
-    from distributed import LocalCluster
-
     # a local cluster gives up on a worker that happens to be starting again after this time
     with (
         dask.config.set({"distributed.deploy.lost-worker-timeout": "300s"}),
@@ -74,9 +76,7 @@ def test_a_cell_that_kills_workers_fails_on_a_cluster_of_one_core_and_not_here(t
 def test_a_cluster_that_loses_all_workers_is_one_line_and_not_an_endless_wait(
     toy, store, single, monkeypatch
 ):
-    from ntkd_lib.lab.dask_backend import Backend
-
-    monkeypatch.setattr(Backend, "patience", 1.0)
+    monkeypatch.setattr(Cluster, "longest_absence", 1.0)
     threading.Timer(1.0, single.scale, [0]).start()
     with pytest.raises(SchedulerError) as caught:
         run_cells([toy.cell("long", "work:square", x=1, sleep=60)], store, scheduler=single.scheduler_address)
@@ -86,23 +86,23 @@ def test_a_cluster_that_loses_all_workers_is_one_line_and_not_an_endless_wait(
 @pytest.mark.parametrize(
     "address", ["localhost", "localhost:8786", "tcp://localhost", "http://a:1", "", "tcp://a:b"]
 )
-def test_an_address_of_another_form_is_refused(store, address):
-    with pytest.raises(SchedulerError) as caught, connected(address, store.root):
+def test_an_address_of_another_form_is_refused(address):
+    with pytest.raises(SchedulerError) as caught, connected(address):
         pass
     assert str(caught.value) == f"scheduler {address!r}: give it as tcp://host:port"
 
 
-def test_nobody_there_is_one_line(store):
+def test_nobody_there_is_one_line():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(SchedulerError) as caught, connected(address, store.root):
+        with pytest.raises(SchedulerError) as caught, connected(address):
             pass
     assert str(caught.value) == f"scheduler {address}: no Dask scheduler answers there"
 
 
 @pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"220 mail\r\n", bytes(8)])
-def test_somebody_else_there_is_one_line_within_seconds(store, greeting):
+def test_somebody_else_there_is_one_line_within_seconds(greeting):
     def greet():
         with contextlib.suppress(OSError):
             taken.accept()[0].sendall(greeting)
@@ -116,32 +116,59 @@ def test_somebody_else_there_is_one_line_within_seconds(store, greeting):
     assert time.monotonic() - start < 6
 
 
-def test_a_cluster_without_workers_is_one_line(store):
-    from distributed import LocalCluster
-
+def test_a_cluster_without_workers_is_one_line():
     with (
         LocalCluster(n_workers=0, dashboard_address=":0") as made,
         pytest.raises(SchedulerError) as caught,
-        connected(made.scheduler_address, store.root, timeout=0.5),
+        connected(made.scheduler_address, timeout=0.5),
     ):
         pass
     assert str(caught.value) == f"scheduler {made.scheduler_address}: no worker within 0.5 s"
 
 
-def test_workers_that_do_not_see_the_store_are_refused(store, cluster, monkeypatch):
-    monkeypatch.setattr("ntkd_lib.lab.cluster.write_text", lambda path, token: path.write_text("another"))
-    store.root.mkdir()
-    with pytest.raises(SchedulerError) as caught, connected(cluster.scheduler_address, store.root):
-        pass
-    assert (
-        "does not see the cell store 'cells'; put it on a folder that all machines share ($NTKD_BUILD)"
-        in str(caught.value)
+def test_workers_need_no_folder_of_the_process_that_plans(toy, store, tmp_path):
+    teacher = toy.cell("teacher", "work:square", x=50)
+    cell = toy.cell("s", "work:square", {"t": teacher}, x=2)
+    run_cells([cell], store, workers=1, progress="none")
+    plan = execute._plan([cell], type(store)(tmp_path / "empty"))
+    job = replace(plan.missing[cell_key(cell)], store="/nowhere")
+    outcome, files, trace = run_apart(job.pack(), {cell_key(teacher): store.files(cell_key(teacher))})
+    assert (outcome.error, trace) == ("", "")
+    copied = type(store)(tmp_path / "copied")
+    assert copied.adopt(job.key, files).values == store.load(job.key).values
+    assert copied.contents().items() <= store.contents().items()
+
+
+def test_a_failure_comes_home_with_its_traceback(toy, store):
+    bad = toy.cell("bad", "work:fail")
+    outcome, files, trace = run_apart(execute._plan([bad], store).missing[cell_key(bad)].pack(), {})
+    assert (outcome.error, files) == ("ValueError: shapes (3, 4) and (5,) do not fit", {})
+    assert trace.startswith("cell bad\nTraceback (most recent call last):")
+
+
+def test_workers_of_another_version_are_refused_by_name(toy, store, single, monkeypatch):
+    monkeypatch.setattr("ntkd_lib.lab.cells._versions", lambda: (("numpy", "9.9"),))
+    with pytest.raises(SchedulerError) as caught:
+        run_cells(cells_of(toy), store, scheduler=single.scheduler_address, progress="none")
+    (worker,) = single.scheduler.workers
+    version = importlib.metadata.version("numpy")
+    assert str(caught.value) == (
+        f"scheduler {single.scheduler_address}: worker {worker} has numpy {version} (here 9.9)"
     )
-    assert list(store.root.iterdir()) == []
 
 
-def test_a_marker_is_seen_only_with_its_content(tmp_path):
-    (tmp_path / "m").write_text("abc")
-    assert sees(str(tmp_path / "m"), "abc")
-    assert not sees(str(tmp_path / "m"), "abd")
-    assert not sees(str(tmp_path / "n"), "abc")
+def test_workers_of_other_code_are_refused_before_any_work(toy, store, monkeypatch, tmp_path):
+    other = shutil.copytree(toy.root, tmp_path / "other")
+    (other / toy.name / "work.py").write_text("square = 3\n")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(str(other))
+        patch.setenv("PYTHONPATH", str(other))
+        made = LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0")
+    with made, pytest.raises(SchedulerError, match=r"worker tcp://\S+ has digest of the code \w{12} \(here "):
+        run_cells(cells_of(toy), store, scheduler=made.scheduler_address, progress="none")
+    assert not store.root.exists()
+
+
+def test_a_cell_is_shown_by_its_name(toy, store, single):
+    run_cells([toy.cell("mnist/kd/seed=3", "work:square", x=3)], store, scheduler=single.scheduler_address)
+    assert {key_split(entry[0]) for entry in single.scheduler.transition_log} == {"mnist/kd/seed=3"}
