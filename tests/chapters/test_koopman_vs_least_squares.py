@@ -123,7 +123,9 @@ def test_tiers_are_valid_and_cpu_is_the_default() -> None:
     assert tiers["cpu"] == KoopmanParameters()
     assert len(tiers["cpu"].all_seeds) == 10
     assert tiers["smoke"].digits == "mnist-5k"
-    assert max(tiers["paper"].cubic) == 40
+    for tier in ("cpu", "paper"):
+        assert tiers[tier].quadratic == [10, 15, 20, 30, 40]
+        assert tiers[tier].cubic == [10, 15, 20]
     assert tiers["paper"].resnet_seeds == 10
 
 

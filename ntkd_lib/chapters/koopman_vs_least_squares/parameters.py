@@ -22,8 +22,8 @@ class KoopmanParameters(SeededParameters):
     images: int = parameter(
         60_000, "Training images of each data set, validation included.", unit="images", ge=500, le=60_000
     )
-    quadratic: Components = parameter([10, 20, 40], "Principal components at degree 2.")
-    cubic: Components = parameter([10, 15], "Principal components at degree 3.")
+    quadratic: Components = parameter([10, 15, 20, 30, 40], "Principal components at degree 2.")
+    cubic: Components = parameter([10, 15, 20], "Principal components at degree 3.")
     grid_seeds: int = parameter(
         5, "Seeds, the first ones, for sizes and controls that no claim rests on.", unit="seeds", ge=1, le=100
     )
