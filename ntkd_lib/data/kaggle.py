@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from ntkd_lib.data.mask_pairs import CARVANA, MaskDataset, find_pairs
+from ntkd_lib.data.catalogue import CARVANA
+from ntkd_lib.data.mask_pairs import MaskDataset, find_pairs
 from ntkd_lib.data.settings import DataError, read_settings
 
 ARCHIVES = ("train.zip", "train_masks.zip")

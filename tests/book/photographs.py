@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ntkd_lib.data.mask_pairs import CARVANA, PARTS
+from ntkd_lib.data.catalogue import CARVANA
+from ntkd_lib.data.mask_pairs import PARTS
 
 ROWS, COLUMNS = 16, 24
 ALIKE = 0.97

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from ntkd_lib.data.mask_pairs import CARVANA, split_cars
+from ntkd_lib.data.catalogue import CARVANA
+from ntkd_lib.data.mask_pairs import split_cars
 
 NAMES = ("0cab", "1dee", "2fed", "3bad", "4ace")
 VIEWS = 2

@@ -14,9 +14,9 @@ from PIL import Image
 
 from ntkd_lib.data import kaggle, mask_arrays, mask_pairs
 from ntkd_lib.data.cars import draw_cars
-from ntkd_lib.data.catalogue import DATASETS
+from ntkd_lib.data.catalogue import CARVANA, DATASETS
 from ntkd_lib.data.load import load
-from ntkd_lib.data.mask_pairs import CARVANA, files_digest, find_pairs, split_cars
+from ntkd_lib.data.mask_pairs import files_digest, find_pairs, split_cars
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.data.registry import DataError, forget, locate
 from ntkd_lib.data.report import rows
