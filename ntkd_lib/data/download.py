@@ -30,11 +30,7 @@ _UNPACKED_LIMIT = 1 << 30
 
 
 def install(dataset: OfficialDataset, cache_root: Path) -> Path:
-    """Download a data set into the cache.
-
-    Raises:
-        DataError: in one line, why it cannot be had.
-    """
+    """Download a data set into the cache."""
     folder = cache_root / dataset.folder
     try:
         with scratch_folder(cache_root) as scratch:
@@ -48,14 +44,7 @@ def install(dataset: OfficialDataset, cache_root: Path) -> Path:
 
 
 def fetch(download: Download, folder: Path) -> Path:
-    """Download one file, trying its addresses in turn and each of them up to `ATTEMPTS` times.
-
-    Args:
-        folder: an existing folder for it.
-
-    Raises:
-        DataError: the reason of the last failure.
-    """
+    """Download one file, trying its addresses in turn and each of them up to `ATTEMPTS` times."""
     reachable = reachable_hosts(download.urls)
     reason = f"no network: {', '.join(sorted({host_of(url) for url in download.urls}))} did not answer"
     for url in download.urls:

@@ -49,11 +49,7 @@ def _forms(folder: Path, content: Content) -> list[tuple[Path, str]]:
 
 
 def check_folder(dataset: OfficialDataset, folder: Path) -> FolderState:
-    """Compare the files of a folder with their pins.
-
-    Raises:
-        DataError: a file is there and cannot be read.
-    """
+    """Compare the files of a folder with their pins."""
     try:
         return _check_contents(dataset, folder)
     except OSError as error:
@@ -74,11 +70,7 @@ def _check_contents(dataset: OfficialDataset, folder: Path) -> FolderState:
 
 
 def read_content(folder: Path, content: Content) -> UInt8[np.ndarray, " size"]:
-    """Read one file whose hash is right, unpacked or as gzip.
-
-    Raises:
-        DataError: it is missing or damaged.
-    """
+    """Read one file whose hash is right, unpacked or as gzip."""
     for path, sha256 in _forms(folder, content):
         if file_hash(path) == sha256:
             return _read(path)

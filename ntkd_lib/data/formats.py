@@ -24,12 +24,6 @@ def parse_idx(data: UInt8[np.ndarray, " size"], name: str) -> UInt8[np.ndarray, 
 
     The header is `0, 0, 8, rank` and `rank` big-endian 32-bit sizes.
 
-    Args:
-        data: the bytes of the file.
-
-    Returns:
-        Values in the shape that the header gives; a view of `data`.
-
     Raises:
         DataError: the header does not belong to such a file, or the length does not fit it.
     """
@@ -53,14 +47,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def unpickle_arrays(data: bytes, name: str) -> Any:
-    """Rebuild plain containers of NumPy arrays.
-
-    Args:
-        data: the bytes of a pickle; check their hash before.
-
-    Raises:
-        DataError: the pickle is broken, or asks for anything else.
-    """
+    """Rebuild plain containers of NumPy arrays; check the hash of the bytes before."""
     try:
         return _ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
     except Exception as error:  # a broken pickle can raise anything
@@ -69,17 +56,7 @@ def unpickle_arrays(data: bytes, name: str) -> Any:
 
 
 def parse_batch(data: bytes, name: str) -> tuple[UInt8[np.ndarray, "n 3 32 32"], UInt8[np.ndarray, " n"]]:
-    """Decode one pickled CIFAR-10 batch.
-
-    Args:
-        data: the bytes of the file; check their hash before.
-
-    Returns:
-        Images `(n, 3, 32, 32)` and labels `(n,)`.
-
-    Raises:
-        DataError: the pickle holds anything but such a batch.
-    """
+    """Decode one pickled CIFAR-10 batch; check the hash of the bytes before."""
     batch = unpickle_arrays(data, name)
     pixels = batch.get("data") if isinstance(batch, dict) else None
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3072,):

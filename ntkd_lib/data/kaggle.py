@@ -17,14 +17,7 @@ ARCHIVES = ("train.zip", "train_masks.zip")
 
 
 def fetch_copy(dataset: MaskDataset, cache_root: Path) -> Path:
-    """Download the two archives of a competition and unpack them into the cache.
-
-    Returns:
-        The folder with ``train/`` and ``train_masks/``.
-
-    Raises:
-        DataError: in one line, why it cannot be had.
-    """
+    """Download the two archives of a competition and unpack them into the cache."""
     try:
         import kagglehub
     except ImportError:
@@ -42,11 +35,7 @@ def fetch_copy(dataset: MaskDataset, cache_root: Path) -> Path:
 
 
 def unpack_archive(archive: Path, into: Path) -> None:
-    """Unpack a zip file, only if every member lies in a folder of the archive's own name.
-
-    Raises:
-        DataError: it is broken, or holds a member that could write elsewhere.
-    """
+    """Unpack a zip file, only if every member lies in a folder of the archive's own name."""
     try:
         with zipfile.ZipFile(archive) as packed:
             members = [name for name in packed.namelist() if not name.startswith("__MACOSX")]

@@ -48,9 +48,6 @@ def load(name: str, split: Split, expect: str | None = None) -> LabelledImages:
 
     Args:
         expect: digest that the data must have, as a cell of work recorded it.
-
-    Raises:
-        DataError: unknown name or split, damaged files, or other data than expected.
     """
     if split not in get_args(Split):
         raise DataError(f"unknown split {split!r}; allowed: {', '.join(get_args(Split))}")
@@ -71,9 +68,6 @@ def locate_expected(name: str, expect: str | None) -> DataLocation:
 
     Args:
         expect: digest that the data must have, as a cell of work recorded it; None for any.
-
-    Raises:
-        DataError: other data than expected.
     """
     located = locate(name)
     if expect is not None and expect != located.sha256:

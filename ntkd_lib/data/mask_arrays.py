@@ -37,12 +37,6 @@ def prepare_arrays(dataset: MaskDataset, folder: Path, sha256: str, cache_root: 
     """Decode all pairs into the cache once, with a progress bar.
 
     Nothing is left in the cache unless every pair was read.
-
-    Args:
-        sha256: their digest, which names the cached form.
-
-    Raises:
-        DataError: a pair that is refused, or a cache that cannot be written.
     """
     target = cache_root / f"{dataset.name}-{dataset.width}x{dataset.height}-{sha256[:16]}"
     if (target / "pairs.json").is_file():
@@ -81,14 +75,7 @@ def _write(dataset: MaskDataset, pairs: list[Pair], into: Path) -> None:
 
 
 def read_arrays(folder: Path, part: Part) -> MaskArrays:
-    """Map one part of a decoded data set into memory.
-
-    Returns:
-        Arrays that may be changed; the files stay as they are.
-
-    Raises:
-        DataError: arrays that are not the ones that were written.
-    """
+    """Map one part of a decoded data set into memory."""
     index = json.loads((folder / "pairs.json").read_text("utf-8"))
     changed = next((name for name in ARRAYS if _hash(folder / name) != index["sha256"][name]), None)
     if changed:

@@ -84,12 +84,6 @@ def split_cars(cars: Iterable[str], share: float = HELD_OUT) -> dict[str, Part]:
 
     They are ordered by the SHA-256 of their names; the last shares are test and validation.
 
-    Args:
-        share: part that validation and test each get; at least one object.
-
-    Raises:
-        DataError: fewer than three objects.
-
     >>> split_cars(["a", "b", "c"])
     {'c': 'train', 'b': 'val', 'a': 'test'}
     """
@@ -176,11 +170,7 @@ def _refuse_part_of_set(dataset: MaskDataset, pairs: list[Pair]) -> None:
 
 @cache
 def files_digest(pairs: tuple[Pair, ...], folder: Path) -> str:
-    """Hash the files of all pairs, and the index if there is one, once per process.
-
-    Returns:
-        SHA-256 of the files' hashes by name.
-    """
+    """Hash the files of all pairs, and the index if there is one, once per process."""
     files = [path for pair in pairs for path in (pair.image, pair.mask)]
     index = folder / "index.csv"
     files += [index] if index.is_file() else []
@@ -190,14 +180,8 @@ def files_digest(pairs: tuple[Pair, ...], folder: Path) -> str:
 def check_masks(dataset: MaskDataset, folder: Path) -> str:
     """Check that a folder holds the whole data set, and hash it.
 
-    Args:
-        folder: where, in the reduced or the published form.
-
     Returns:
         Digest of the files. Of the published form no hashes are known, but all names and some pictures are.
-
-    Raises:
-        DataError: something is missing, or the files are not the ones we know.
     """
     pairs = find_pairs(dataset, folder)
     digest = files_digest(tuple(pairs), folder)

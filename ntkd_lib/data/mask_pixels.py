@@ -26,9 +26,6 @@ def read_pair(dataset: MaskDataset, pair: Pair) -> tuple[UInt8[np.ndarray, "3 h 
 
     The photograph is reduced with a Lanczos filter, the mask by areas.
 
-    Returns:
-        Pixels from 0 to 255, and whether each belongs to the car.
-
     Raises:
         DataError: a file that is damaged or cut short, sizes that differ, a mask of several frames.
     """

@@ -27,10 +27,6 @@ def reachable_hosts(urls: Iterable[str], deadline: float = DEADLINE) -> frozense
     """Probe all hosts in parallel within the deadline; any HTTP response counts.
 
     Threads are used because a name look-up cannot be given a time limit. A host is probed once per process.
-
-    Args:
-        urls: addresses, several of one host at will.
-        deadline: seconds for all of them together.
     """
     hosts = {host_of(url) for url in urls}
     # A thread that is still stuck must not change the answer after the deadline.
@@ -62,11 +58,7 @@ def forget_hosts() -> None:
 
 
 def recently_absent(cache_root: Path) -> bool:
-    """Check whether another process recently had no network.
-
-    Returns:
-        Whether the mark is younger than `REMEMBER` seconds.
-    """
+    """Check whether another process recently had no network."""
     try:
         age = time.time() - (cache_root / ".no-network").stat().st_mtime
     except OSError:

@@ -38,11 +38,7 @@ class PictureDataset:
 
 
 def check_pictures(dataset: PictureDataset, folder: Path) -> str:
-    """Compare a folder with its pins.
-
-    Raises:
-        DataError: something is there and is not what it should be.
-    """
+    """Compare a folder with its pins."""
     index = folder / "index.csv"
     if not index.is_file():
         return f"{dataset.folder}/index.csv"
@@ -56,11 +52,7 @@ def check_pictures(dataset: PictureDataset, folder: Path) -> str:
 
 @cache
 def pictures_digest(folder: Path) -> str:
-    """Hash the index and all pictures of a folder, once per process.
-
-    Returns:
-        SHA-256 of the hashes by name.
-    """
+    """Hash the index and all pictures of a folder, once per process."""
     index = folder / "index.csv"
     hashes = {name: sha256_file(folder / name) for name, *_ in _entries(index)}
     return digest_json({"index.csv": sha256_file(index), **hashes})
@@ -69,14 +61,7 @@ def pictures_digest(folder: Path) -> str:
 def read_pictures(
     dataset: PictureDataset, folder: Path, split: str
 ) -> tuple[UInt8[np.ndarray, "n 3 h w"], Int64[np.ndarray, " n"]]:
-    """Decode the pictures of one part.
-
-    Returns:
-        Pixels and labels, in the order of the index.
-
-    Raises:
-        DataError: a picture that cannot be decoded or has another size.
-    """
+    """Decode the pictures of one part."""
     entries = [(name, label) for name, part, label in _entries(folder / "index.csv") if part == SPLITS[split]]
     pixels = [_decoded(folder / name, dataset.side) for name, _ in entries]
     return np.stack(pixels).transpose(0, 3, 1, 2).copy(), np.array([label for _, label in entries], np.int64)

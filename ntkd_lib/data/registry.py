@@ -41,11 +41,6 @@ def locate(name: str, *, download: bool = True) -> DataLocation:
 
     A `DataError` tells of an unknown name, of damaged files in `$NTKD_DATA`, and under `DATA=require` of
     real data that cannot be had.
-
-    Args:
-        name: `mnist`, `fashion-mnist`, `cifar-10`, `carvana`, `imagenette`, `mnist-5k`, `digits`,
-            `drawn-cars` or `signals`.
-        download: whether a missing real data set may be downloaded now.
     """
     return _locate(name, read_settings(), download)
 
@@ -75,15 +70,7 @@ def find_real(
     *,
     download: bool,
 ) -> DataLocation | None:
-    """Find real files in the known folders, else download them.
-
-    Args:
-        reasons: collects why each location was rejected.
-        download: whether they may be downloaded now.
-
-    Returns:
-        Where they lie; None where they cannot be had.
-    """
+    """Find real files in the known folders, else download them."""
     if isinstance(dataset, MaskDataset):
         return _own_masks(dataset, settings, reasons)
     if isinstance(dataset, PictureDataset):

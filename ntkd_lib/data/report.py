@@ -32,11 +32,7 @@ class DataRow:
 
 
 def rows(*, download: bool = False) -> list[DataRow]:
-    """Report on every data set of the catalogue.
-
-    Args:
-        download: whether to download what is missing.
-    """
+    """Report on every data set of the catalogue."""
     settings = read_settings()
     return [_row(dataset, settings, download) for dataset in DATASETS.values()]
 

@@ -15,9 +15,6 @@ def train_validation_split(
 
     Args:
         share: part held out, between 0 and 1; at least one image falls on each side.
-
-    Raises:
-        ValueError: fewer than two images, or a share outside of (0, 1).
     """
     if n < 2 or not 0 < share < 1:
         raise ValueError(f"cannot split n={n} with share={share}; allowed: n >= 2 and 0 < share < 1")

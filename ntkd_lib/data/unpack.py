@@ -11,14 +11,7 @@ from ntkd_lib.data.settings import DataError
 
 
 def unpack_gzip(packed: Path, target: Path, limit: int) -> None:
-    """Unpack one gzip file.
-
-    Args:
-        limit: bytes that it may hold at most.
-
-    Raises:
-        DataError: it is broken or holds more.
-    """
+    """Unpack one gzip file of at most `limit` bytes."""
     try:
         with gzip.open(packed) as source:
             data = source.read(limit + 1)
@@ -33,9 +26,6 @@ def unpack_tar(archive: Path, into: Path, limit: int) -> None:
     """Unpack a tar file, only if every member is a plain file or folder inside `into`.
 
     Python's own `data` filter is applied too; it alone would quietly rewrite absolute names.
-
-    Args:
-        limit: bytes that its files may hold together.
 
     Raises:
         DataError: it is broken, too large, or holds a member that could write elsewhere.

@@ -11,9 +11,6 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` to `path` through a synced temporary file in the same folder.
 
     Parent folders are made. When anything fails, an earlier file at `path` stays as it was.
-
-    Args:
-        path: where the file ends up.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -29,12 +26,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8, atomically.
-
-    Args:
-        path: where the file ends up.
-        text: the whole content; line ends are kept as they are.
-    """
+    """Write `text` as UTF-8, atomically."""
     write_bytes(path, text.encode("utf-8"))
 
 
@@ -42,10 +34,6 @@ def write_json(path: str | os.PathLike[str], value: object) -> None:
     """Write `value` as JSON with sorted keys, one item a line and a final newline, atomically.
 
     NaN and infinities are refused by `json` with a ValueError, before anything is written.
-
-    Args:
-        path: where the file ends up.
-        value: plain data; numbers must be finite.
     """
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")

@@ -301,9 +301,6 @@ def _definition_problem(claim: Claim, name: str, definition: Definition | None) 
 def load_claims(path: Path | None = None) -> ClaimBook:
     """Read and validate a claim contract.
 
-    Args:
-        path: the file; `claims.yml` of the project when left out.
-
     Raises:
         ClaimError: if the file breaks the rules of its own header, in one line.
     """

@@ -35,10 +35,6 @@ class SchedulerError(CellError):
 def connected(address: str, jobs: Iterable[Job] = (), timeout: float = 10.0) -> Iterator["Cluster"]:
     """Connect to a scheduler whose workers run the same code as this process.
 
-    Args:
-        jobs: what is to be run there.
-        timeout: seconds to wait for the scheduler, and for a first worker.
-
     Raises:
         SchedulerError: if the address is ill-formed, nobody answers, or the workers cannot do the jobs.
     """
@@ -61,11 +57,7 @@ def connected(address: str, jobs: Iterable[Job] = (), timeout: float = 10.0) -> 
 
 
 def probe(address: str, timeout: float = 4.0) -> None:
-    """Refuse an address at which no Dask scheduler answers, within seconds: its own client waits for minutes.
-
-    Raises:
-        SchedulerError: where the address is ill-formed, or nobody speaks Dask's protocol there.
-    """
+    """Refuse within seconds an address at which no Dask scheduler answers; its client waits for minutes."""
     match = _ADDRESS.fullmatch(address)
     if not match:
         raise SchedulerError(f"scheduler {address!r}: give it as tcp://host:port")

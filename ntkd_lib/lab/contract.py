@@ -64,9 +64,6 @@ def check_contract(book: ClaimBook, other: Path | None = None) -> list[str]:
     Args:
         book: the claims as they are now.
         other: an earlier or independent copy of `claims.yml`, which must not have been changed either.
-
-    Returns:
-        One line per problem: an entry removed, changed, or added without `registered`.
     """
     problems = _differences(book, read_contract(CONTRACT_FILE), CONTRACT_FILE.name)
     if other is None:
@@ -131,14 +128,7 @@ def read_contract(path: Path = CONTRACT_FILE) -> dict[str, str]:
 
 
 def extend_contract(book: ClaimBook, path: Path = CONTRACT_FILE) -> None:
-    """Write the digests of a book's claims; entries that are there already cannot be changed.
-
-    Args:
-        path: the file; a missing one is made.
-
-    Raises:
-        ContractError: if an entry is removed, changed, or added without `registered`.
-    """
+    """Write the digests of a book's claims; entries that are there already cannot be changed."""
     problems = _differences(book, read_contract(path), path.name) if path.exists() else []
     if problems:
         raise ContractError(problems[0])

@@ -48,15 +48,6 @@ def plain(value: object, where: str = "value") -> object:
 
     >>> plain({"sizes": (1, 2)})
     {'sizes': [1, 2]}
-
-    Args:
-        where: how an error names the value.
-
-    Returns:
-        dicts, lists, str, int, finite float, bool and None only.
-
-    Raises:
-        ValueError: where something is not plain data, naming its place.
     """
     if value is None or type(value) in (bool, int, str):
         return value

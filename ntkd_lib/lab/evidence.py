@@ -134,22 +134,13 @@ class Evidence(_Strict):
 
 
 def save_evidence(path: Path, evidence: Evidence) -> None:
-    """Write evidence as JSON, with its own SHA-256 inside.
-
-    Args:
-        path: the file; its folder is made.
-        evidence: what to write; `recorded` is not written.
-    """
+    """Write evidence as JSON, with its own SHA-256 inside."""
     content = evidence.model_dump(mode="json")
     write_json(path, {**content, _DIGEST: digest_json(content)})
 
 
 def load_evidence(path: Path, *, recorded: bool = False, reference: bool = False) -> Evidence:
     """Read evidence and check that it is what was written.
-
-    Args:
-        recorded: whether it stems from an earlier long run.
-        reference: whether that was a tier's reference run.
 
     Raises:
         EvidenceError: if the file is missing, damaged, changed since it was written, or of another schema.
@@ -174,9 +165,6 @@ def collect_evidence(tier: str) -> list[Evidence]:
     """Gather a tier's live evidence and all recorded evidence.
 
     A damaged or foreign file is an `EvidenceError`: none is skipped.
-
-    Returns:
-        Live evidence by notebook, then recorded evidence by file name.
     """
     folder = tier_layout(tier).evidence("any").parent
     live = [_load_live(path, tier) for path in sorted(folder.glob("*.json"))]
@@ -245,12 +233,7 @@ def _short(path: Path) -> str:
 
 
 def metric_of(records: Mapping[int, Record], value: str, data: str) -> Metric:
-    """Make a metric of one value of each seed's record.
-
-    Args:
-        records: record by seed; their values say too whether training had converged.
-        data: name of the data set.
-    """
+    """Make a metric of one value of each seed's record."""
     return Metric(
         seeds=list(records),
         values=[record.values[value] for record in records.values()],

@@ -49,10 +49,6 @@ def run_cells(
 
     Returns:
         the record of each given cell by its name; with `until`, of those that are there.
-
-    Raises:
-        CellError: if cells failed, after all that do not need them have run.
-        KeyboardInterrupt: as it came; finished cells are kept.
     """
     listed = list(cells)
     plan = _plan(listed, store)

@@ -45,46 +45,23 @@ class Layout:
     base: Path
 
     def converted(self, notebook: str) -> Path:
-        """Name the notebook's unexecuted `.ipynb`.
-
-        Args:
-            notebook: full name, such as `01_ntkd_classification`.
-
-        Returns:
-            a path that may not exist yet.
-        """
+        """Name the notebook's unexecuted `.ipynb`."""
         return self.base / "notebooks" / f"{notebook}.ipynb"
 
     def executed(self, notebook: str) -> Path:
-        """Name the notebook's executed `.ipynb`.
-
-        Returns:
-            a path that may not exist yet.
-        """
+        """Name the notebook's executed `.ipynb`."""
         return self.base / "executed" / f"{notebook}.ipynb"
 
     def seal(self, notebook: str) -> Path:
-        """Name the seal of the executed notebook.
-
-        Returns:
-            a path that may not exist yet.
-        """
+        """Name the seal of the executed notebook."""
         return self.base / "executed" / f"{notebook}.seal.json"
 
     def figures(self, notebook: str) -> Path:
-        """Name the folder of the notebook's figures.
-
-        Returns:
-            a path that may not exist yet.
-        """
+        """Name the folder of the notebook's figures."""
         return self.base / "figures" / notebook
 
     def evidence(self, notebook: str) -> Path:
-        """Name the file of the notebook's measured metrics.
-
-        Returns:
-            a path that may not exist yet.
-        """
+        """Name the file of the notebook's measured metrics."""
         return self.base / "evidence" / f"{notebook}.json"
 
     @property
@@ -104,11 +81,7 @@ def tier_layout(tier: str) -> Layout:
 
 
 def run_layout(notebook: str, digest: str) -> Layout:
-    """Place the results of one notebook rerun with changed parameters.
-
-    Args:
-        digest: hash of the parameters; its first 8 digits are used.
-    """
+    """Place the results of one notebook rerun with changed parameters."""
     return Layout(build_root() / "runs" / f"{notebook}-{digest[:8]}")
 
 

@@ -15,9 +15,6 @@ def keep_freed_memory() -> bool:
 
     By default glibc gives every freed block above some 128 KiB back to the system, and the next step of
     a training loop gets it page by page: half of the time of an NTK distillation step on two cores.
-
-    Returns:
-        Whether the C library took it.
     """
     if "CS_GNU_LIBC_VERSION" not in os.confstr_names:
         return False

@@ -6,13 +6,6 @@ from ntkd_lib.lab.verdicts import Verdict, judge
 
 
 def all_verdicts(tier: str) -> list[Verdict]:
-    """Judge every claim by the evidence at hand.
-
-    Args:
-        tier: whose live evidence is read; recorded evidence always counts.
-
-    Returns:
-        one verdict a claim, in the order of the contract.
-    """
+    """Judge every claim by the evidence at hand."""
     evidences = collect_evidence(tier)
     return [judge(claim, evidences) for claim in load_claims().claims]

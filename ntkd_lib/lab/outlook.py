@@ -11,10 +11,6 @@ class Outlook:
 
     Guesses hold until cells end: the seconds that those took against those expected, together with a
     twentieth of the whole work taken at its guess, are the speed of the rest.
-
-    Args:
-        costs: Expected seconds of each cell to run, by content key.
-        workers: Cells that run at a time.
     """
 
     def __init__(self, costs: Mapping[str, float], workers: int) -> None:

@@ -32,14 +32,7 @@ class Distinct:
     """Marker for a list whose items must all differ: `Annotated[list[int], Distinct()]`."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        """Add the check to the schema that pydantic makes for the list.
-
-        Args:
-            handler: makes the schema of that type.
-
-        Returns:
-            The schema with the check behind it.
-        """
+        """Add the check to the schema that pydantic makes for the list."""
         from pydantic_core import core_schema
 
         return core_schema.no_info_after_validator_function(_require_distinct, handler(source))
@@ -53,46 +46,24 @@ def _require_distinct(items: list) -> list:
 
 
 def allowed_values(field: FieldInfo) -> str:
-    """Say in words which values a field takes, such as `whole number from 1 to 500 [epochs]`.
-
-    Args:
-        field: a field of a pydantic model.
-    """
+    """Say in words which values a field takes, such as `whole number from 1 to 500 [epochs]`."""
     unit = unit_of(field)
     return _allowed(field.annotation, field.metadata, plural=False) + (f" [{unit}]" if unit else "")
 
 
 def type_name(field: FieldInfo) -> str:
-    """Say in words which type a field has, such as `list of whole numbers`.
-
-    Args:
-        field: a field of a pydantic model.
-
-    Returns:
-        The type without range and unit.
-    """
+    """Say in words which type a field has, such as `list of whole numbers`."""
     return _allowed(field.annotation, [], plural=False, ranges=False)
 
 
 def unit_of(field: FieldInfo) -> str:
-    """Read the unit that `parameter(..., unit=...)` has left in a field.
-
-    Args:
-        field: a field of a pydantic model.
-
-    Returns:
-        The unit; empty where there is none.
-    """
+    """Read the unit that `parameter(..., unit=...)` has left in a field."""
     extra = field.json_schema_extra
     return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
 
 
 def shown(value: object) -> str:
-    """Show a value in at most about 60 characters on one line.
-
-    Returns:
-        Its text, booleans and null spelt as in JSON.
-    """
+    """Show a value in at most about 60 characters on one line."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, int) and value.bit_length() > _MAX_BITS:
@@ -105,11 +76,7 @@ def shown(value: object) -> str:
 
 
 def kind(value: object) -> str:
-    """Name the kind of a value: text, whole number, number, boolean, list, ...
-
-    Returns:
-        The kind in the words that `allowed_values` uses.
-    """
+    """Name the kind of a value: text, whole number, number, boolean, list, ..."""
     if isinstance(value, float) and not math.isfinite(value):
         return "not a finite number"
     names = {bool: "boolean", type(None): "nothing", list: "list"}
@@ -120,9 +87,6 @@ def nearest_name(name: str, names: Iterable[str]) -> str | None:
     """Find the valid name that a misspelt one most likely stands for.
 
     Look-alike letters, capitals and hyphens are folded first; initials count (`lr` for `learning_rate`).
-
-    Returns:
-        The nearest name, or None where nothing is near.
     """
     candidates = list(names)
     folded = unicodedata.normalize("NFKC", name).casefold().replace("-", "_").strip()
@@ -133,11 +97,7 @@ def nearest_name(name: str, names: Iterable[str]) -> str | None:
 
 
 def name_problem(name: object) -> str | None:
-    """Say why something cannot be the name of a parameter.
-
-    Returns:
-        One line, or None where the name is well formed.
-    """
+    """Say why something cannot be the name of a parameter."""
     if isinstance(name, str) and name.isascii() and name.isidentifier() and not keyword.iskeyword(name):
         return None
     return f"{shown(name)} is not a parameter name{_strange_letter(name)}; allowed: letters, digits and _"
@@ -149,14 +109,7 @@ def _strange_letter(name: object) -> str:
 
 
 def hint(value: object, field: FieldInfo) -> str:
-    """Say what was probably meant, such as `write 0.001` for the text '1e-3'.
-
-    Args:
-        field: the field that refuses it.
-
-    Returns:
-        The advice; empty where there is none.
-    """
+    """Say what was probably meant, such as `write 0.001` for the text '1e-3'."""
     wanted, choices = _wanted(field.annotation)
     if isinstance(value, str):
         return _hint_for_text(value, wanted, choices)

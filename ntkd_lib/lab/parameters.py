@@ -41,17 +41,7 @@ class ParameterError(ValueError):
 
 
 def parameter(default: Any, meaning: str, *, unit: str = "", **bounds: Any) -> Any:
-    """Declare a parameter of a notebook.
-
-    Args:
-        default: its default; list defaults are copied.
-        meaning: one sentence for the parameter table.
-        unit: unit of the value, such as `epochs` or `um`.
-        bounds: what `pydantic.Field` knows: ge, gt, le, lt, multiple_of, min_length, max_length, pattern.
-
-    Returns:
-        The field for the body of a `Parameters` class.
-    """
+    """Declare a parameter of a notebook; bounds such as ge, le or pattern are those of `pydantic.Field`."""
     return pydantic.Field(default=default, description=meaning, json_schema_extra={"unit": unit}, **bounds)
 
 
@@ -108,18 +98,7 @@ class ParameterRow:
 def load_parameters(
     model: type[AnyParameters], notebook: str, tier: str, overrides: Mapping[str, Any]
 ) -> AnyParameters:
-    """Validate a notebook's parameters: defaults, then the tier's file, then overrides.
-
-    Args:
-        notebook: its name, such as `01_ntkd_classification`.
-        overrides: values that the user gives, by name.
-
-    Returns:
-        The validated parameters, with `tier` set.
-
-    Raises:
-        ParameterError: if the tier's file or an override is refused.
-    """
+    """Validate a notebook's parameters: defaults, then the tier's file, then overrides."""
     _validate(model, notebook, {"tier": tier})
     if overrides.get("tier", tier) != tier:
         raise ParameterError(
@@ -135,9 +114,6 @@ def from_namespace(model: type[AnyParameters], notebook: str, namespace: Mapping
     """Take a notebook's parameters out of its globals.
 
     Any other public name that holds plain data is a parameter that nobody knows: a `ParameterError`.
-
-    Args:
-        namespace: the globals after the parameters cell.
     """
     values = {name: value for name, value in namespace.items() if _is_data(name, value)}
     return _validate(model, notebook, values)
@@ -168,14 +144,8 @@ def read_params_file(path: Path) -> dict[str, Any]:
 def parse_assignment(assignment: str) -> tuple[str, Any]:
     """Split `NAME=VALUE` from the command line; the value is JSON, else text.
 
-    Args:
-        assignment: what was typed, such as `seeds=[0,1,2]`.
-
     Returns:
         Name and value; what is neither JSON nor wanted as text is refused later, by the schema.
-
-    Raises:
-        ParameterError: if there is no `=`, or the name is not well formed.
     """
     name, equals, text = assignment.partition("=")
     if not equals:
@@ -202,9 +172,6 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def changed_from_tier(parameters: Parameters, notebook: str) -> dict[str, tuple[Any, Any]]:
     """List the parameters that differ from those of their tier.
-
-    Args:
-        parameters: the parameters of a run.
 
     Returns:
         (value of the tier, value of the run) by name; empty for a standard run.
@@ -242,11 +209,7 @@ def chapter_of(notebook: str) -> str:
 
 
 def describe(model: type[Parameters], notebook: str) -> list[ParameterRow]:
-    """Describe each parameter of a notebook, with its default on each tier.
-
-    Returns:
-        One row a parameter, in the order of the class.
-    """
+    """Describe each parameter of a notebook, with its default on each tier."""
     tiers = {tier: load_parameters(model, notebook, tier, {}) for tier in TIERS}
     return [
         ParameterRow(

@@ -45,14 +45,7 @@ class Surprise:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file into dicts, lists, text, numbers, booleans, None and `Surprise`s.
-
-    Returns:
-        The document; None for an empty one.
-
-    Raises:
-        YamlError: if the file cannot be read or holds anything but plain data.
-    """
+    """Read a YAML file into dicts, lists, text, numbers, booleans, None and `Surprise`s."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -61,17 +54,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_yaml(text: str, origin: str) -> Any:
-    """Turn YAML text into plain data; `origin` names it in errors.
-
-    Args:
-        origin: the name that error lines begin with.
-
-    Returns:
-        The document; None for an empty one.
-
-    Raises:
-        YamlError: if the text holds anything but plain data.
-    """
+    """Turn YAML text into plain data; `origin` names it in errors."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         return None if node is None else _Reader(origin).value(node, "")
@@ -84,14 +67,7 @@ def parse_yaml(text: str, origin: str) -> Any:
 
 
 def find_surprise(value: Any, path: str = "") -> tuple[str, Surprise] | None:
-    """Find the first `Surprise` in plain data.
-
-    Args:
-        path: where it stands, such as `rule.low`.
-
-    Returns:
-        Its place and itself, or None where there is none.
-    """
+    """Find the first `Surprise` in plain data."""
     if isinstance(value, Surprise):
         return path, value
     if isinstance(value, dict):

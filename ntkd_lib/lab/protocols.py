@@ -66,11 +66,7 @@ class Protocol:
         return results_root() / f"{self.file or f'{self.notebook[:2]}_{self.name}'}.json"
 
     def registered(self, book: ClaimBook) -> RegisteredProtocol:
-        """Return the protocol's entry in the contract.
-
-        Raises:
-            ProtocolError: if it is not registered, or for another notebook.
-        """
+        """Return the protocol's entry in the contract."""
         entry = book.protocols.get(self.name)
         if entry is None:
             raise ProtocolError(f"protocol {self.name} is not registered under protocols in claims.yml")

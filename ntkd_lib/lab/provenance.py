@@ -28,26 +28,12 @@ _ADDRESS = re.compile(r"\b(tcp|tls|ws|wss|ucx)://[^\s'\"]+")
 
 
 def snapshot(command: list[str] | None = None) -> dict[str, Any]:
-    """Describe the code, the command, the machine and the moment.
-
-    Args:
-        command: words of the command; those of this process when left out.
-
-    Returns:
-        plain data without paths or names of this machine.
-    """
+    """Describe the code, the command, the machine and the moment."""
     return {**code_state(command), **machine_state()}
 
 
 def code_state(command: list[str] | None = None) -> dict[str, Any]:
-    """Describe which code runs and what asked for it.
-
-    Args:
-        command: words of the command; those of this process when left out.
-
-    Returns:
-        `commit` and `dirty` (None outside a git checkout), `command`.
-    """
+    """Describe which code runs and what asked for it."""
     status = _git("status", "--porcelain", "--", ".", ":(exclude)results")  # a recording writes there
     return {
         "commit": _git("rev-parse", "HEAD"),
@@ -57,11 +43,7 @@ def code_state(command: list[str] | None = None) -> dict[str, Any]:
 
 
 def machine_state() -> dict[str, Any]:
-    """Describe what computes here, and when.
-
-    Returns:
-        `python`, `platform`, `cpu`, `machine`, `threads`, `device`, `versions` and `time` (UTC, ISO 8601).
-    """
+    """Describe what computes here, and when."""
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
@@ -88,9 +70,6 @@ def scrub(words: list[str]) -> str:
 
 def joint_origin(provenances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Describe where several records were made, which need not be one machine, commit or installation.
-
-    Args:
-        provenances: of the records.
 
     Returns:
         each field of an origin, `several` where they differ; `time` of the last; `made`: each origin once,
@@ -144,9 +123,6 @@ def measure() -> Iterator[Measured]:
     """Measure the wall-clock time and the peak resident memory of a block.
 
     Where the system cannot reset the peak, it is that of the process so far.
-
-    Yields:
-        an object filled in when the block ends, also when it raises.
     """
     measured = Measured()
     _reset_peak()

@@ -105,11 +105,7 @@ class Recording:
 
 
 def open_recording(protocol: Protocol, state: DataState, book: ClaimBook | None = None) -> Recording:
-    """Read what is recorded of a protocol, which must be as registered.
-
-    Raises:
-        ProtocolError: if the protocol or its evidence differs from what is registered.
-    """
+    """Read what is recorded of a protocol, which must be as registered."""
     entry = protocol.registered(book or load_claims())
     arms = {
         (name, seed): arm
@@ -138,19 +134,7 @@ def record(
     minutes: float | None = None,
     workers: int | None = None,
 ) -> list[str]:
-    """Run what is left of a recording, seed by seed, for some time.
-
-    Args:
-        seeds: those to run; all when left out.
-        redo: seeds that are run again whole.
-        minutes: no cell is started that is not expected to end within them.
-
-    Returns:
-        one line for each seed that may not go on here.
-
-    Raises:
-        ProtocolError: if the checkout has uncommitted changes.
-    """
+    """Run what is left, seed by seed, for some minutes; return a line for each seed that may not go on."""
     if code_state()["dirty"]:
         raise ProtocolError("recording needs a checkout without uncommitted changes; commit them first")
     recording.forget(redo)

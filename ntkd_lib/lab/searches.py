@@ -14,11 +14,7 @@ from ntkd_lib.lab.manifest import renew_manifest
 
 
 def search_file(notebook: str) -> Path:
-    """Name the file of a notebook's recorded search.
-
-    Args:
-        notebook: full name, such as `01_ntkd_classification`.
-    """
+    """Name the file of a notebook's recorded search."""
     return results_root() / "searches" / f"{notebook}.json"
 
 
@@ -34,9 +30,6 @@ def read_search(notebook: str) -> dict[str, Any]:
 
     Returns:
         `trials` with what each was judged by, `budget`, `provenance` and what else the search wrote.
-
-    Raises:
-        FileNotFoundError: the record is not there.
     """
     path = search_file(notebook)
     if not path.exists():
@@ -45,12 +38,7 @@ def read_search(notebook: str) -> dict[str, Any]:
 
 
 def best_of(trials: Iterable[dict[str, Any]], method: str) -> dict[str, Any]:
-    """Give the trial of a method with the highest mean validation score (the first of equals).
-
-    Args:
-        trials: trials of a recorded search.
-        method: name of a method with trials of its own.
-    """
+    """Give the trial of a method with the highest mean validation score (the first of equals)."""
     return max((trial for trial in trials if trial["method"] == method), key=mean_validation)
 
 
@@ -60,9 +48,5 @@ def at_speed_of(settings: dict[str, Any], leader: dict[str, Any]) -> dict[str, A
 
 
 def mean_validation(trial: dict[str, Any]) -> float:
-    """Average what a trial reached on validation data.
-
-    Args:
-        trial: with `validation`, a value for each tuning seed.
-    """
+    """Average what a trial reached on validation data."""
     return sum(trial["validation"]) / len(trial["validation"])

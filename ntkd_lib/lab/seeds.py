@@ -11,19 +11,12 @@ def derive_seed(*parts: object) -> int:
 
     >>> derive_seed("mnist", "student", 3)
     1453270355
-
-    Args:
-        *parts: plain data that names what the seed is for.
     """
     return int(digest_json(list(parts))[:16], 16) % 2**31
 
 
 def deterministic(seed: int, threads: int = 1) -> None:
-    """Seed `random`, NumPy and torch, and allow deterministic algorithms only.
-
-    Args:
-        threads: number of threads of torch; results depend on it.
-    """
+    """Seed `random`, NumPy and torch, and allow deterministic algorithms only."""
     # cuBLAS reads this when it starts, and gives other sums without it
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     import numpy as np

@@ -36,19 +36,11 @@ class CellStore:
         self.root = Path(root)
 
     def folder(self, key: str) -> Path:
-        """Name the folder of a record.
-
-        Returns:
-            a path that may not exist.
-        """
+        """Name the folder of a record."""
         return self.root / key[:2] / key
 
     def error_file(self, key: str) -> Path:
-        """Name the file that holds the traceback of a cell that failed last time.
-
-        Returns:
-            a path that may not exist.
-        """
+        """Name the file that holds the traceback of a cell that failed last time."""
         return self.root / f"{key}.error.txt"
 
     def has(self, key: str) -> bool:
@@ -68,9 +60,6 @@ class CellStore:
 
     def load(self, key: str) -> Record:
         """Load a record and check all of it.
-
-        Returns:
-            the record; its arrays are read again when first used.
 
         Raises:
             RecordError: where it is missing, truncated, altered, of another schema or of another key.
@@ -96,13 +85,6 @@ class CellStore:
         Where another process was first with a good record, that one stays. A failed save leaves nothing
         behind and touches nothing that was there.
 
-        Args:
-            key: content key of the cell.
-            provenance: plain data about this run.
-
-        Returns:
-            the record as it is in the store.
-
         Raises:
             RecordError: where `key` is not the cell's, or the result is not plain data and arrays.
         """
@@ -119,18 +101,7 @@ class CellStore:
         result: CellResult,
         provenance: Mapping[str, Any],
     ) -> Record:
-        """Save a result under a key whose parts are known already.
-
-        Args:
-            key: content key, the hash of `parts`.
-            provenance: plain data about this run.
-
-        Returns:
-            the record as it is in the store.
-
-        Raises:
-            RecordError: where the result is not plain data and arrays.
-        """
+        """Save a result under a key whose parts are known already."""
         try:
             packed = pack_arrays(result.arrays)
             content = {**parts, "schema": SCHEMA, "key": key, "name": name, "arrays": sha256_bytes(packed)}
@@ -222,17 +193,7 @@ class StoredArrays(Mapping[str, np.ndarray]):
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Write arrays in NumPy's `.npz` form, with equal bytes for equal arrays.
-
-    Args:
-        arrays: arrays of plain dtypes by name.
-
-    Returns:
-        content of an uncompressed `.npz` file.
-
-    Raises:
-        ValueError: where something is not a NumPy array, or holds Python objects.
-    """
+    """Write arrays in NumPy's `.npz` form, with equal bytes for equal arrays."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(arrays):

@@ -99,10 +99,6 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     the later. Where none can, the reason is that of the run that came closest; a run that has not
     measured what the claim speaks of counts only where none has. Recordings of one protocol are pooled; if
     they contradict each other they are judged one by one, and leave the claim undecided when they disagree.
-
-    Args:
-        claim: the claim, from a `ClaimBook`.
-        evidences: what was measured, by any notebooks.
     """
     own = pool_recordings(evidence for evidence in evidences if evidence.notebook == claim.notebook)
     runs = sorted(own, key=_preference, reverse=True)
