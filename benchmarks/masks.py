@@ -78,7 +78,7 @@ def kernel() -> None:
 
 
 def step(objective: MaskObjective, student: nn.Module, number: int) -> None:
-    """Take one training step in bfloat16 autocast.
+    """Run one training step in bfloat16 autocast.
 
     Args:
         number: Number of the step; the kernel enters at multiples of ``kernel_every``.

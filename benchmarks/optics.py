@@ -93,7 +93,7 @@ def design_seconds(filters: int = 16, steps: int = 60) -> None:
 
 
 def published_step() -> None:
-    """Take one design step of one metasurface in the published geometry, three colours."""
+    """Run one design step of one metasurface in the published geometry, three colours."""
     torch.manual_seed(0)
     targets, _ = target_psfs(torch.randn(1, 3, 7, 7))
     started = time.process_time()

@@ -18,7 +18,7 @@ IMAGES = 128
 
 
 def steps(objective: Objective, student: HybridStudent, count: int = 2) -> None:
-    """Compute the gradients of as many steps as it takes for the kernel loss to enter once."""
+    """Compute the gradients of the steps of one kernel interval."""
     torch.manual_seed(0)
     images, rows = torch.rand(IMAGES, 1, 28, 28), torch.arange(IMAGES)
     for step in range(count):
@@ -52,7 +52,7 @@ def digits() -> None:
 
 
 def colour_steps(objective: Objective, student: HybridStudent, every: int) -> None:
-    """Take as many steps in bfloat16 autocast as it takes for the kernel loss to enter once."""
+    """Run the steps of one kernel interval in bfloat16 autocast."""
     torch.manual_seed(0)
     images, rows = torch.rand(IMAGES, 3, 32, 32), torch.arange(IMAGES)
     for step in range(every):

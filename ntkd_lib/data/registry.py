@@ -39,8 +39,8 @@ class DataLocation:
 def locate(name: str, *, download: bool = True) -> DataLocation:
     """Locate a data set; the result is cached for the life of the process.
 
-    A `DataError` tells of an unknown name, of damaged files in `$NTKD_DATA`, and under `DATA=require` of
-    real data that cannot be had.
+    Raises a `DataError` for an unknown name, for damaged files in `$NTKD_DATA`, and under `DATA=require`
+    for unavailable real data.
     """
     return _locate(name, read_settings(), download)
 

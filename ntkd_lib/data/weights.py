@@ -13,10 +13,10 @@ LPIPS = WEIGHTS["lpips-alexnet"]
 def find_weights(weights: OfficialDataset = LPIPS) -> tuple[DataLocation | None, str]:
     """Find weights in the user's folder or the cache; there is no substitute.
 
-    A `DataError` tells of a damaged file in `$NTKD_DATA`.
+    Raises a `DataError` for a damaged file in `$NTKD_DATA`.
 
     Returns:
-        Where they lie, or None and in one line why they cannot be had.
+        Their location; or None, and the reason in one line.
     """
     reasons: list[str] = []
     located = find_real(weights, read_settings(), reasons, download=False)

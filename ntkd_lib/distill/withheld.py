@@ -15,8 +15,8 @@ def withhold(
     """Withhold the labels of most training images, and list the rows of an epoch.
 
     An epoch has as many rows as before: half of them are images whose label is known, as often as needed, the
-    other half any training images. Labels enter a loss if they are known; a teacher's outputs on an image
-    enters for all. Labels of other rows, such as validation images, stay.
+    other half any training images. Labels enter a loss if they are known; a teacher's outputs on an
+    image enter for all. Labels of other rows, such as validation images, stay.
 
     Args:
         share: Share of them whose labels are known, in (0, 1]; 1 changes nothing.

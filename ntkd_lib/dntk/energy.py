@@ -1,7 +1,7 @@
 """Distillation for the tangent kernel: images whose gradients capture the most energy of all gradients.
 
 Feature matching (`ntkd_lib.dntk.matching`) has no tangent kernel in its loss. Here the loss is the quantity
-that the theory of the DNTK paper is about: how much of the gradients lies in the span of the images' own.
+in the DNTK paper's theory: the share of the gradients in the span of the images' gradients.
 """
 
 from __future__ import annotations

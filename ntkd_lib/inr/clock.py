@@ -14,8 +14,8 @@ import torch
 class Clock:
     """Time spent on training and choosing points, evaluation left out.
 
-    CPU seconds of the calling thread: on a machine that others use they tell more than wall
-    seconds. Forward-equivalents count work without any clock: one is a forward pass over all points.
+    CPU seconds count the calling thread alone, so that they vary less than wall seconds on a shared
+    machine. Forward-equivalents count work without any clock: one is a forward pass over all points.
 
     Attributes:
         device: Device to be waited for before the clock is read.

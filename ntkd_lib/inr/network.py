@@ -115,7 +115,7 @@ class AnyNetwork:
     """
 
     def __init__(self, net: nn.Module, chunk: int = 2048) -> None:
-        """Keep both."""
+        """Store the network and the chunk size."""
         self.net, self.chunk = net, chunk
 
     @torch.no_grad()

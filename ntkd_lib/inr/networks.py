@@ -58,7 +58,7 @@ def _encoded(encoding: nn.Module, features: int, outputs: int, width: int, hidde
 
 
 def _finer(inputs: int, outputs: int, width: int, hidden: int) -> nn.Sequential:
-    """Start as a SIREN does, with a wide first bias that spreads the frequencies."""
+    """Initialise as a SIREN, with a wide first bias that spreads the frequencies."""
     dense = [m for m in siren(inputs, outputs, width, hidden) if isinstance(m, nn.Linear)]
     nn.init.uniform_(dense[0].bias, -1, 1)
     layers: list[nn.Module] = []

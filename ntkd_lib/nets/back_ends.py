@@ -12,7 +12,7 @@ def dense_back_end(widths: tuple[int, ...], *, rectify: bool = True) -> nn.Seque
 
     Args:
         widths: Input width, hidden widths, number of classes.
-        rectify: Whether a ReLU stands between dense layers.
+        rectify: Whether to put a ReLU between dense layers.
 
     Returns:
         A network from ``(n, widths[0])`` to logits ``(n, widths[-1])``.

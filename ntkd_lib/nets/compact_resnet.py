@@ -59,7 +59,7 @@ def wide_resnet(classes: int = 10) -> nn.Sequential:
 
 @torch.no_grad()
 def whiten_first(net: nn.Sequential, images: Float[Tensor, "n 3 h w"]) -> None:
-    """Start the first convolution at filters under which patches of the images are uncorrelated.
+    """Initialise the first convolution with filters that decorrelate patches of the images.
 
     ``w_i = v_i / sqrt(l_i)`` and ``-w_i`` for the eigenpairs of the patches' second moment, the bias such
     that a patch of mean colour gives zero.

@@ -8,7 +8,7 @@ from ntkd_lib.data.torchvision import torchvision
 def resnet18_cifar(classes: int = 10) -> nn.Module:
     """Build torchvision's ResNet-18 with the stem that is usual for 32 x 32 images.
 
-    A 3 x 3 convolution of stride 1 stands in place of the 7 x 7 one of stride 2, and no pooling follows it.
+    A 3 x 3 convolution of stride 1 replaces the 7 x 7 one of stride 2, and no pooling follows it.
 
     Source: He, Zhang, Ren, Sun (2016), Sec. 4.2 for the stem.
 

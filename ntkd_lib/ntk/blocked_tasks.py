@@ -96,7 +96,7 @@ def compute_block(
 
 
 def laid_out(kernel: Shaped[Tensor, "..."], kind: Kind) -> Shaped[np.ndarray, "..."]:
-    """Lay a kernel out with its data axes last; ``full`` as ``(n c, m c)``, the classes of a sample together.
+    """Rearrange a kernel with its data axes last; ``full`` as ``(n c, m c)``, grouped by sample.
 
     Args:
         kernel: Kernel as `empirical_ntk` gives it.

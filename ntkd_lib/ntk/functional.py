@@ -222,7 +222,7 @@ def first_line(error: Exception) -> str:
 
 @contextmanager
 def located(model: nn.Module) -> Iterator[None]:
-    """Turn an error of a function transform into one line that names the layer in which it arose.
+    """Convert an error of a function transform to one line that names the layer in which it arose.
 
     Raises:
         TransformError: A layer that per-sample function transforms cannot run, such as one that branches on

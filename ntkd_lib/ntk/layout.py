@@ -71,7 +71,7 @@ class Plan:
 
     Attributes:
         names: Layers in the order of their uses.
-        layouts: Layout of each call; None for calls whose input samples share, or have no fixed part of.
+        layouts: Layout of each call; None if samples share its input or have no fixed part of it.
         left_out: Names of the parameters of which whole Jacobians are needed.
     """
 

@@ -50,7 +50,7 @@ class Logits(nn.Module):
     """
 
     def __init__(self, model: nn.Module, output: Output | None, data: tuple | dict | None = None) -> None:
-        """Keep the network and the inputs, which are no buffers."""
+        """Store the network and the inputs, which are no buffers."""
         super().__init__()
         self.model, self.output, self.data = model, output, data
 

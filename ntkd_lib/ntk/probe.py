@@ -80,7 +80,7 @@ class Probe:
 
         Args:
             tiles: The method, of which the two samples were noted.
-            kernel: Kernel as it is handed out.
+            kernel: Kernel in its public shape.
             plan: Plan with the recording of the first sample alone.
 
         Raises:

@@ -38,7 +38,7 @@ class StructuredTiles:
     """
 
     def __init__(self, model: nn.Module, kind: Kind, plan: Plan | None = None) -> None:
-        """Keep the network, the kind and the plan."""
+        """Store the network, the kind and the plan."""
         self.model, self.kind, self.plan = model, kind, plan
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
@@ -80,7 +80,7 @@ class ProductTiles(StructuredTiles):
     """NTK-vector products, which keep nothing but the samples."""
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
-        """Keep the samples."""
+        """Return the samples themselves."""
         return inputs
 
     def rows(self, data: Shaped[Tensor, "n ..."], part: Rows) -> Shaped[Tensor, "m ..."]:

@@ -44,7 +44,7 @@ class DeepFrontEnd(nn.Module):
 
     Args:
         layers: Number of optical layers, 1 or 2.
-        absorber: Where the absorber stands: ``none``, ``between`` the layers, or before the ``sensor``.
+        absorber: Place of the absorber: ``none``, ``between`` the layers, or before the ``sensor``.
         filters: Signed filters of the last layer.
         inner: PSFs ``j`` of the first of two layers.
         size: Pixels per side of the images, even.
@@ -103,7 +103,7 @@ class CoarseReadOut(nn.Module):
     """
 
     def __init__(self, front: SignedFrontEnd, block: int) -> None:
-        """Keep the filters."""
+        """Store the filters."""
         super().__init__()
         side = front.size // 2
         if side % block:

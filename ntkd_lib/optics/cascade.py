@@ -17,7 +17,7 @@ GREY = 0.5
 def merged(*depths: Float[Tensor, "_ _ 3 3"]) -> Float[Tensor, "k l s s"]:
     """Merge consecutive filters into the one equivalent filter bank.
 
-    ``(x * k_1) * k_2 = x * (k_1 * k_2)``, channels contracted: no nonlinearity stands between the depths. The
+    ``(x * k_1) * k_2 = x * (k_1 * k_2)``, channels contracted: no nonlinearity lies between the depths. The
     result has sides of ``2 d + 1`` pixels for ``d`` depths.
 
     Args:

@@ -152,7 +152,7 @@ class SignedFrontEnd(nn.Module):
         if self.rectify or self.centre:
             return self._sum(self._maps(images, quarter))
         self._check(images)
-        # nothing stands between filters and average, so the filters are averaged in place of their maps
+        # nothing lies between filters and average, so the filters are averaged in place of their maps
         return window_maps(images, quarter.unflatten(0, (4, -1)).sum(0)).flatten(1)
 
     def per_sample_gradients(

@@ -11,7 +11,7 @@ from ntkd_lib.optics.front_end import SignedFrontEnd
 
 @torch.no_grad()
 def start_at_components(front: SignedFrontEnd, images: Float[Tensor, "n l h w"]) -> None:
-    """Start filters at principal components of image patches, each with both signs, at unit spread.
+    """Initialise filters with principal components of image patches, each with both signs, at unit spread.
 
     The first component, the patch's brightness, is left out: its read-out would be large everywhere and say
     little. With ``v_i`` the next ones, filters are ``v_2, v_3, ..., -v_2, -v_3, ...``, so that the ReLU keeps

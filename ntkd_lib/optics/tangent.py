@@ -2,8 +2,8 @@
 
 For the dense back end, ``Theta = sum_l (A_l A_l' + 1) o (B_l B_l')``; the filters' share is the Gram matrix
 of their gradients, see `SignedFrontEnd.filter_gradients`. The general structured kernel gives the same
-numbers; here the signals are written down in place of a backward pass, so that their derivative is one
-backward pass and not two. Students of another form take the general kernel.
+numbers; here the signals have a closed form instead of a backward pass, so that their derivative takes one
+backward pass instead of two. Students of another form take the general kernel.
 """
 
 import warnings

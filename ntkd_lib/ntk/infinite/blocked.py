@@ -31,7 +31,7 @@ def blocked_flattened_ntk(
 ) -> da.Array:
     """Return the kernel of `flattened_ntk` as a lazy dask array.
 
-    `save_blocks` keeps its blocks on disk and goes on where it was, `ridge_solve` reads them from there. Of
+    `save_blocks` stores its blocks on disk and resumes, `ridge_solve` reads them from there. Of
     an own kernel only blocks on and above the diagonal are computed, those below are their transposes. Each
     block is computed on one thread.
 

@@ -130,7 +130,7 @@ def _whole_tiles(images: Tensor) -> Tensor:
 
 
 def _rows(images: Tensor, side: int) -> Iterator[list[_Row]]:
-    """Go through the rows of positions, tile by tile in each."""
+    """Iterate over the rows of positions, tile by tile in each."""
     width = images.shape[3] + side - 1
     norms = _squared_norms(images, side).sqrt_()
     padded = functional.pad(images, (side // 2,) * 4)
