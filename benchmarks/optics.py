@@ -10,7 +10,7 @@ from torchoptics import Field
 from benchmarks.timing import interleaved, report
 from ntkd_lib.optics.design import DesignOptions, design_widths, plane_psfs
 from ntkd_lib.optics.geometry import PUBLISHED, SCALED, Geometry
-from ntkd_lib.optics.propagation import Step, propagate, window_transfer
+from ntkd_lib.optics.propagation import PropagationStep, propagate, window_transfer
 from ntkd_lib.optics.psf import binned, psf_cosine, target_psfs
 
 WAVELENGTH = 0.532
@@ -32,7 +32,7 @@ def step_seconds(geometry: Geometry, rounds: int, window: int | None = None) -> 
     """
     drawn, cells = fields(geometry), geometry.cells
     window = cells if window is None else window
-    step = Step(WAVELENGTH, geometry.pitch, geometry.distance, next_fast_len(2 * cells + window))
+    step = PropagationStep(WAVELENGTH, geometry.pitch, geometry.distance, next_fast_len(2 * cells + window))
     transfer = window_transfer(step, next_fast_len(cells + window))
 
     def ours() -> None:
@@ -70,7 +70,7 @@ def agreement(geometry: Geometry) -> None:
 def _disagreement(mask: torch.Tensor, wavelength: float, geometry: Geometry) -> float:
     field = Field(mask, wavelength=wavelength, z=0, spacing=geometry.pitch)
     exact = field.propagate_to_z(geometry.distance, propagation_method="DIM").data
-    step = Step(wavelength, geometry.pitch, geometry.distance, 3 * geometry.cells)
+    step = PropagationStep(wavelength, geometry.pitch, geometry.distance, 3 * geometry.cells)
     ours = propagate(mask.to(torch.complex64), window_transfer(step, 2 * geometry.cells))
     return ((ours - exact).norm() / exact.norm()).item()
 

@@ -10,7 +10,7 @@ from ntkd_lib.data.files import check_folder
 from ntkd_lib.data.mask_pairs import MaskDataset, check_masks
 from ntkd_lib.data.network import mark_absent, reachable_hosts, recently_absent
 from ntkd_lib.data.pictures import PictureDataset, check_pictures
-from ntkd_lib.data.settings import DataError, Settings, read_settings
+from ntkd_lib.data.settings import DataError, DataSettings, read_settings
 
 __all__ = ["DATASETS", "DataError", "DataLocation", "forget", "locate"]
 
@@ -51,7 +51,7 @@ def forget() -> None:
 
 
 @cache
-def _locate(name: str, settings: Settings, download: bool) -> DataLocation:
+def _locate(name: str, settings: DataSettings, download: bool) -> DataLocation:
     dataset = find_dataset(name)
     if isinstance(dataset, EmbeddedDataset) or not dataset.folder:
         return _standin(name, "")
@@ -65,7 +65,7 @@ def _locate(name: str, settings: Settings, download: bool) -> DataLocation:
 
 def find_real(
     dataset: OfficialDataset | PictureDataset | MaskDataset,
-    settings: Settings,
+    settings: DataSettings,
     reasons: list[str],
     *,
     download: bool,
@@ -79,7 +79,7 @@ def find_real(
     return located or (_downloaded(dataset, settings, reasons) if download else None)
 
 
-def _own_copy(dataset: PictureDataset, settings: Settings, reasons: list[str]) -> DataLocation | None:
+def _own_copy(dataset: PictureDataset, settings: DataSettings, reasons: list[str]) -> DataLocation | None:
     """Find the user's copy of the pictures, which are not published in this form."""
     roots = (("NTKD_DATA", settings.data_root), ("cache", settings.cache_root))
     for source, root in roots:
@@ -90,7 +90,7 @@ def _own_copy(dataset: PictureDataset, settings: Settings, reasons: list[str]) -
     return None
 
 
-def _own_masks(dataset: MaskDataset, settings: Settings, reasons: list[str]) -> DataLocation | None:
+def _own_masks(dataset: MaskDataset, settings: DataSettings, reasons: list[str]) -> DataLocation | None:
     """Find the user's copy, reduced or as published; a broken copy is an error."""
     for source, root in (("NTKD_DATA", settings.data_root), ("cache", settings.cache_root)):
         folders = [
@@ -112,7 +112,9 @@ def _real(
     )
 
 
-def _in_user_folder(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> DataLocation | None:
+def _in_user_folder(
+    dataset: OfficialDataset, settings: DataSettings, reasons: list[str]
+) -> DataLocation | None:
     if settings.data_root is None:
         reasons.append("NTKD_DATA is not set")
         return None
@@ -130,7 +132,7 @@ def _in_user_folder(dataset: OfficialDataset, settings: Settings, reasons: list[
     return _real(dataset, "NTKD_DATA", folder)
 
 
-def _in_cache(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> DataLocation | None:
+def _in_cache(dataset: OfficialDataset, settings: DataSettings, reasons: list[str]) -> DataLocation | None:
     folder = settings.cache_root / dataset.folder
     state = check_folder(dataset, folder)
     if state.complete:
@@ -142,7 +144,7 @@ def _in_cache(dataset: OfficialDataset, settings: Settings, reasons: list[str]) 
     return None
 
 
-def _downloaded(dataset: OfficialDataset, settings: Settings, reasons: list[str]) -> DataLocation | None:
+def _downloaded(dataset: OfficialDataset, settings: DataSettings, reasons: list[str]) -> DataLocation | None:
     if not dataset.downloads:
         reasons.append("there is no official download of the whole")
         return None
@@ -158,7 +160,7 @@ def _downloaded(dataset: OfficialDataset, settings: Settings, reasons: list[str]
         return None
 
 
-def _no_network(settings: Settings) -> str:
+def _no_network(settings: DataSettings) -> str:
     if settings.offline:
         return "no download, because NTKD_OFFLINE is set"
     if settings.offline is None and recently_absent(settings.cache_root):

@@ -8,7 +8,7 @@ from ntkd_lib.data.catalogue import DATASETS, Dataset, EmbeddedDataset
 from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.pictures import PictureDataset
 from ntkd_lib.data.registry import DataError, DataLocation, locate
-from ntkd_lib.data.settings import Settings, read_settings
+from ntkd_lib.data.settings import DataSettings, read_settings
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def rows(*, download: bool = False) -> list[DataRow]:
     return [_row(dataset, settings, download) for dataset in DATASETS.values()]
 
 
-def _row(dataset: Dataset, settings: Settings, download: bool) -> DataRow:
+def _row(dataset: Dataset, settings: DataSettings, download: bool) -> DataRow:
     try:
         located = locate(dataset.name, download=download)
     except DataError as error:
@@ -87,7 +87,7 @@ def _plain_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def _action(dataset: Dataset, located: DataLocation, settings: Settings) -> str:
+def _action(dataset: Dataset, located: DataLocation, settings: DataSettings) -> str:
     if located.kind == "real" or isinstance(dataset, EmbeddedDataset) or not dataset.folder:
         return ""
     folder = f"set NTKD_DATA to a folder that holds {dataset.folder}"

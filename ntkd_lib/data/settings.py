@@ -15,7 +15,7 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True)
-class Settings:
+class DataSettings:
     """Folders to search for data, and whether a stand-in is allowed.
 
     Attributes:
@@ -32,9 +32,9 @@ class Settings:
     required: bool
 
 
-def read_settings() -> Settings:
+def read_settings() -> DataSettings:
     """Read `NTKD_DATA`, `NTKD_CACHE`, `NTKD_OFFLINE` and `DATA`."""
-    return Settings(_data_root(), _cache_root(), _offline(), _required())
+    return DataSettings(_data_root(), _cache_root(), _offline(), _required())
 
 
 def _data_root() -> Path | None:

@@ -24,7 +24,7 @@ class DivergedError(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """One evaluation.
 
     Attributes:
@@ -144,7 +144,7 @@ class TrainingRun:
     every: int = 25
     quality: Callable[[Tensor], float] = psnr
     watch: Callable[[int, Tensor], None] | None = None
-    curve: list[Point] = field(default_factory=list, init=False)
+    curve: list[CurvePoint] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         """Set up optimiser and clock."""
@@ -199,7 +199,7 @@ class TrainingRun:
         if isfinite(quality):
             self._good = self._weights()
             clock = self.clock
-            self.curve.append(Point(self.step, quality, clock.cpu, clock.wall, clock.forwards))
+            self.curve.append(CurvePoint(self.step, quality, clock.cpu, clock.wall, clock.forwards))
 
     def _weights(self) -> list[Tensor]:
         self._good_step = getattr(self, "step", 0)

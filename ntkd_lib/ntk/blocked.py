@@ -20,7 +20,7 @@ with extra("cluster"):
 
 from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_graph
 from ntkd_lib.ntk.blocked_identity import kernel_digest, model_digest, samples_digest
-from ntkd_lib.ntk.blocked_tasks import PIECE, Settings, compute_block
+from ntkd_lib.ntk.blocked_tasks import PIECE, BlockSettings, compute_block
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import choose_method, choose_tile, measure_network
 from ntkd_lib.ntk.empirical import FEW, find_fault, warn_slow
@@ -102,7 +102,7 @@ def blocked_ntk(
 
 def _plan(
     model: nn.Module, left: np.ndarray, columns: int, kind: Kind, block: int | str, method: str, memory: int
-) -> tuple[int, Settings]:
+) -> tuple[int, BlockSettings]:
     """Choose the side of a block, the method, and the number of samples held at a time within a task."""
     sample = torch.tensor(left[:1], device=next(model.parameters()).device)
     longer = max(len(left), columns)
@@ -115,11 +115,11 @@ def _plan(
         sizes = measure_network(model, sample, kind)
         room = isqrt(memory // (3 * class_pairs(sizes.classes, kind) * sizes.width))
         side = min(side, max(fit, min(SMALLEST_BLOCK, room)))
-    return side, Settings(kind, method, min(fit, side))
+    return side, BlockSettings(kind, method, min(fit, side))
 
 
 def _fault(
-    model: nn.Module, left: np.ndarray, right: np.ndarray | None, settings: Settings
+    model: nn.Module, left: np.ndarray, right: np.ndarray | None, settings: BlockSettings
 ) -> ValueError | None:
     device = next(model.parameters()).device
     few = [

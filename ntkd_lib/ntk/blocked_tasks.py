@@ -30,7 +30,7 @@ PIECE = 8
 
 
 @dataclass(frozen=True)
-class Settings:
+class BlockSettings:
     """Settings of the computation of a block.
 
     Attributes:
@@ -65,7 +65,7 @@ class PassingTiles:
 
 def compute_block(
     packed: bytes,
-    settings: Settings,
+    settings: BlockSettings,
     left: Shaped[np.ndarray, "n ..."],
     right: Shaped[np.ndarray, "m ..."] | None = None,
 ) -> Shaped[np.ndarray, "..."]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ntkd_lib.ntk.functional import drawing_nowhere
 from ntkd_lib.ntk.layers.outer import CONVOLUTIONS, DENSE, TRANSPOSED
 from ntkd_lib.ntk.layers.rows import EMBEDDINGS, NORMS, PRELU
-from ntkd_lib.ntk.recording import LayerCall, Recording, record
+from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, record
 
 LISTED = (*DENSE, *CONVOLUTIONS, *TRANSPOSED, *NORMS, *EMBEDDINGS, *PRELU)
 # Layers that do the same to each row of their last axis, so that samples may lie on any other one.
@@ -40,7 +40,7 @@ def is_known(layer: nn.Module) -> bool:
 
 
 @dataclass(frozen=True)
-class Layout:
+class SampleLayout:
     """Position of the samples in a layer's input and output.
 
     Attributes:
@@ -75,12 +75,12 @@ class Plan:
         left_out: Names of the parameters of which whole Jacobians are needed.
     """
 
-    alone: Recording
+    alone: ForwardRecord
     names: tuple[str, ...]
-    layouts: tuple[Layout | None, ...]
+    layouts: tuple[SampleLayout | None, ...]
     left_out: tuple[str, ...]
 
-    def arranged(self, recording: Recording, n: int) -> dict[LayerCall, Layout]:
+    def arranged(self, recording: ForwardRecord, n: int) -> dict[LayerCall, SampleLayout]:
         """Match the layer calls of another batch with the calls recorded in the plan.
 
         Args:
@@ -123,7 +123,7 @@ def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
     if both.logits.grad_fn is None:
         raise ValueError("model: its logits depend on no trainable parameter")
     names = tuple(use.name for use in both.uses)
-    layouts: tuple[Layout | None, ...] = (None,) * len(names)
+    layouts: tuple[SampleLayout | None, ...] = (None,) * len(names)
     if names == tuple(use.name for use in alone.uses):
         layouts = tuple(_layout(a, b) for a, b in zip(alone.uses, both.uses, strict=True))
     left_out = both.unrecorded(model) | alone.unrecorded(model)
@@ -133,7 +133,7 @@ def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
     return Plan(alone, names, layouts, named)
 
 
-def _layout(alone: LayerCall, both: LayerCall) -> Layout | None:
+def _layout(alone: LayerCall, both: LayerCall) -> SampleLayout | None:
     """Find the axis along which two samples are twice as long as one, and the order of their rows."""
     one, two = alone.inputs.shape, both.inputs.shape
     axes = [k for k, (a, b) in enumerate(zip(one, two, strict=False)) if a != b]
@@ -146,13 +146,13 @@ def _layout(alone: LayerCall, both: LayerCall) -> Layout | None:
     if any(len(a) <= axis or a[axis] != rows or b[axis] != 2 * rows for a, b in doubled):
         return None
     for adjacent in (True, False):
-        layout = Layout(axis, rows, adjacent)
+        layout = SampleLayout(axis, rows, adjacent)
         if are_close(layout.arrange(both.inputs)[:rows], layout.arrange(alone.inputs)):
             return layout
     return None
 
 
-def check_samples_apart(inputs: Tensor, alone: Recording, batch: Recording) -> None:
+def check_samples_apart(inputs: Tensor, alone: ForwardRecord, batch: ForwardRecord) -> None:
     """Refuse a network whose output for one sample changes with the rest of its batch.
 
     Args:
@@ -171,7 +171,7 @@ def check_samples_apart(inputs: Tensor, alone: Recording, batch: Recording) -> N
     raise ValueError(f"model: the output for a sample changes with the rest of its batch, {place}")
 
 
-def check_finite(inputs: Tensor, recording: Recording) -> None:
+def check_finite(inputs: Tensor, recording: ForwardRecord) -> None:
     """Refuse logits that are not finite.
 
     Raises:

@@ -44,7 +44,7 @@ class LayerCall:
 
 
 @dataclass
-class Recording:
+class ForwardRecord:
     """The record of a forward pass.
 
     Attributes:
@@ -73,7 +73,7 @@ class Recording:
         return trainable & leaves
 
 
-def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> Recording:
+def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> ForwardRecord:
     """Run a network forwards and record the calls of its layers.
 
     Args:
@@ -86,7 +86,7 @@ def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> Recordin
         OutputError: An output that is not ``(n, c)``.
         ValueError: A forward pass that fails, is random or changes a buffer.
     """
-    recording = Recording()
+    recording = ForwardRecord()
     with _hooks(model, is_recorded, recording), torch.enable_grad(), plain_operations(), unmoved(model):
         try:
             recording.logits = model(inputs if inputs.requires_grad else inputs.detach())
@@ -113,7 +113,7 @@ def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> Recordin
 
 
 @contextmanager
-def _hooks(model: nn.Module, is_recorded: LayerTest, recording: Recording) -> Iterator[None]:
+def _hooks(model: nn.Module, is_recorded: LayerTest, recording: ForwardRecord) -> Iterator[None]:
     layers = [(n, layer) for n, layer in model.named_modules() if is_recorded(layer) and _trains(layer)]
 
     def hook(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:

@@ -39,7 +39,7 @@ from ntkd_lib.ntk.layers.rows import (
     table_gradients,
 )
 from ntkd_lib.ntk.layout import Plan, check_finite, is_known, make_plan, two_samples
-from ntkd_lib.ntk.recording import LayerCall, Recording, record
+from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, record
 from ntkd_lib.ntk.work import LayerShape, cheapest, gradient_pair_work, position_pair_work
 
 TABLE = 4  # times the looked-up rows that a table of embeddings may have where its gradients are formed
@@ -212,7 +212,7 @@ def structured_kernel(left: dict[str, Factor], right: dict[str, Factor], kind: K
     return total
 
 
-def group_uses(recording: Recording, left_out: set[int]) -> list[Group]:
+def group_uses(recording: ForwardRecord, left_out: set[int]) -> list[Group]:
     """Group the recorded calls by parameter, and a bias with its weight if all calls use both.
 
     Args:
@@ -247,7 +247,7 @@ def _shared_bias(attribute: str, uses: tuple[LayerCall, ...], members: dict) -> 
 
 
 def _signals(
-    recording: Recording, groups: list[Group], kind: Kind
+    recording: ForwardRecord, groups: list[Group], kind: Kind
 ) -> dict[LayerCall, Float[Tensor, "c ..."]]:
     if not groups:
         return {}

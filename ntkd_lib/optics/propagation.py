@@ -19,7 +19,7 @@ CACHED = 16
 CACHE, LINES = 2**17, 16  # complex numbers that are worked on together; fewest lines
 
 
-class Step(NamedTuple):
+class PropagationStep(NamedTuple):
     """Parameters of a transfer function: wavelength, pitch and distance in um, and the padded grid."""
 
     wavelength: float
@@ -28,7 +28,7 @@ class Step(NamedTuple):
     points: int
 
 
-def band_limit(step: Step) -> float:
+def band_limit(step: PropagationStep) -> float:
     """Compute the largest spatial frequency that stays on the padded grid, in periods per um.
 
     ``u = 1 / (lambda sqrt((2 z / S)^2 + 1))`` with ``S`` the side of the padded grid: a wave of this
@@ -48,7 +48,7 @@ def band_limit(step: Step) -> float:
 
 @lru_cache(maxsize=CACHED)
 def transfer_function(
-    step: Step, dtype: torch.dtype = torch.complex64, device: str = "cpu"
+    step: PropagationStep, dtype: torch.dtype = torch.complex64, device: str = "cpu"
 ) -> Complex[Tensor, "p p"]:
     """Compute ``H(u, v) = exp(2 pi i z sqrt(1/lambda^2 - u^2 - v^2))`` inside the band, 0 outside of it.
 
@@ -66,7 +66,7 @@ def transfer_function(
     return _transfer(step).to(dtype).to(device)
 
 
-def _transfer(step: Step) -> Complex[Tensor, "p p"]:
+def _transfer(step: PropagationStep) -> Complex[Tensor, "p p"]:
     u = torch.fft.fftfreq(step.points, step.pitch, dtype=torch.float64)
     square = step.wavelength**-2 - u[:, None].square() - u[None].square()
     turns = (square.clamp_min(0).sqrt_() * step.distance).frac_()
@@ -77,7 +77,7 @@ def _transfer(step: Step) -> Complex[Tensor, "p p"]:
 
 @lru_cache(maxsize=CACHED)
 def window_transfer(
-    step: Step, reach: int, dtype: torch.dtype = torch.complex64, device: str = "cpu"
+    step: PropagationStep, reach: int, dtype: torch.dtype = torch.complex64, device: str = "cpu"
 ) -> Complex[Tensor, "r r"]:
     """Shrink a transfer function to a smaller grid on which a window of the plane comes out the same.
 
@@ -216,7 +216,7 @@ def sensor_intensity(
     field = torch.polar(torch.ones_like(phase), phase)
     planes = []
     for colour, wavelength in enumerate(geometry.wavelengths):
-        step = Step(wavelength, geometry.pitch, geometry.distance, points)
+        step = PropagationStep(wavelength, geometry.pitch, geometry.distance, points)
         transfer = window_transfer(step, next_fast_len(reach), kind, str(phase.device))
         plane = propagate(field[..., colour, :, :], transfer, window)
         planes.append(plane.real.square() + plane.imag.square())

@@ -9,7 +9,7 @@ from torchoptics import Field
 
 from ntkd_lib.optics.geometry import SCALED, Geometry
 from ntkd_lib.optics.propagation import (
-    Step,
+    PropagationStep,
     band_limit,
     propagate,
     sensor_intensity,
@@ -28,7 +28,7 @@ def gaussian(cells: int, pitch: float, waist: float) -> torch.Tensor:
 
 
 def test_a_lens_focuses_to_the_airy_pattern() -> None:
-    cells, step = 255, Step(0.5, 1.0, 2000.0, 540)
+    cells, step = 255, PropagationStep(0.5, 1.0, 2000.0, 540)
     r = radius(cells, 1.0)
     lens = torch.polar((r <= 100).double(), -2 * math.pi / 0.5 * (r.square() + 2000**2).sqrt())
     seen = propagate(lens, transfer_function(step, torch.complex128), 41).abs().square()
@@ -42,7 +42,7 @@ def test_a_gaussian_beam_widens_as_it_should() -> None:
     pitch, waist, wavelength, distance = 0.5, 6.0, 0.532, 200.0
     seen = propagate(
         gaussian(200, pitch, waist),
-        transfer_function(Step(wavelength, pitch, distance, 600), torch.complex128),
+        transfer_function(PropagationStep(wavelength, pitch, distance, 600), torch.complex128),
     )
     wide = waist * math.sqrt(1 + (distance * wavelength / (math.pi * waist**2)) ** 2)
     expected = (waist / wide) ** 2 * torch.exp(-2 * (radius(200, pitch) / wide) ** 2)
@@ -53,21 +53,22 @@ def test_energy_is_conserved_by_a_lossless_mask() -> None:
     torch.manual_seed(0)
     mask = torch.polar(torch.ones(32, 32).double(), torch.rand(32, 32).double())
     field = mask * gaussian(32, 0.5, 4.0)
-    out = propagate(field, transfer_function(Step(0.5, 0.5, 5.0, 400), torch.complex128), 368)
+    out = propagate(field, transfer_function(PropagationStep(0.5, 0.5, 5.0, 400), torch.complex128), 368)
     assert out.abs().square().sum() == pytest.approx(field.abs().square().sum().item(), rel=1e-3)
 
 
 def test_source_and_detector_can_change_places() -> None:
     torch.manual_seed(1)
     a, b = torch.randn(2, 24, 24, dtype=torch.complex128)
-    transfer = transfer_function(Step(0.5, 0.5, 20.0, 64), torch.complex128)
+    transfer = transfer_function(PropagationStep(0.5, 0.5, 20.0, 64), torch.complex128)
     torch.testing.assert_close((b * propagate(a, transfer)).sum(), (a * propagate(b, transfer)).sum())
 
 
 def test_two_short_ways_make_a_long_one() -> None:
     field = gaussian(100, 0.5, 5.0)
     short, long = (
-        transfer_function(Step(0.5, 0.5, distance, 300), torch.complex128) for distance in (20.0, 40.0)
+        transfer_function(PropagationStep(0.5, 0.5, distance, 300), torch.complex128)
+        for distance in (20.0, 40.0)
     )
     torch.testing.assert_close(
         propagate(propagate(field, short), short), propagate(field, long), atol=1e-5, rtol=0
@@ -84,7 +85,9 @@ def test_agrees_with_direct_integration(wavelength: float, smooth: bool) -> None
     reference = Field(field, wavelength=wavelength, z=0, spacing=pitch).propagate_to_z(
         distance, propagation_method="DIM"
     )
-    ours = propagate(field, transfer_function(Step(wavelength, pitch, distance, 3 * cells), torch.complex128))
+    ours = propagate(
+        field, transfer_function(PropagationStep(wavelength, pitch, distance, 3 * cells), torch.complex128)
+    )
     error = (ours - reference.data).norm() / reference.data.norm()
     assert error < (1e-3 if smooth else 0.05)
 
@@ -93,14 +96,14 @@ def test_agrees_with_direct_integration(wavelength: float, smooth: bool) -> None
 def test_a_window_on_the_smaller_grid_is_that_of_the_padded_grid(window: int, reach: int) -> None:
     torch.manual_seed(6)
     field = torch.polar(torch.ones(60, 60).double(), 6 * torch.rand(60, 60).double())
-    step = Step(0.532, 0.586, 90.0, 180)
+    step = PropagationStep(0.532, 0.586, 90.0, 180)
     padded = propagate(field, transfer_function(step, torch.complex128), window)
     small = propagate(field, window_transfer(step, reach, torch.complex128), window)
     torch.testing.assert_close(small, padded, atol=1e-12, rtol=0)
 
 
 def test_a_window_transfer_never_grows() -> None:
-    step = Step(0.532, 0.586, 90.0, 100)
+    step = PropagationStep(0.532, 0.586, 90.0, 100)
     assert torch.equal(window_transfer(step, 128), transfer_function(step))
 
 
@@ -130,7 +133,7 @@ def test_masks_side_by_side_do_not_meet() -> None:
 
 
 def test_transfer_is_computed_once_and_lossless_inside_its_band() -> None:
-    step = Step(0.532, 0.586, 300.0, 100)
+    step = PropagationStep(0.532, 0.586, 300.0, 100)
     transfer = transfer_function(step)
     assert transfer_function(step) is transfer
     size = transfer.abs()
@@ -139,7 +142,7 @@ def test_transfer_is_computed_once_and_lossless_inside_its_band() -> None:
 
 
 def test_a_grid_that_wraps_is_refused() -> None:
-    transfer = transfer_function(Step(0.532, 0.586, 300.0, 100))
+    transfer = transfer_function(PropagationStep(0.532, 0.586, 300.0, 100))
     with pytest.raises(ValueError, match=r"points: got 100, allowed: at least 60 \+ 60 = 120"):
         propagate(torch.ones(60, 60, dtype=torch.complex64), transfer)
 

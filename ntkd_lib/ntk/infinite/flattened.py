@@ -85,7 +85,7 @@ def check_form(filter_size: int, *, compiled: bool) -> None:
         raise ValueError(f"compiled: got True, needs a C++ compiler ({', '.join(COMPILERS)}); none is found")
 
 
-class _Row(NamedTuple):
+class _PositionRow(NamedTuple):
     """The patches of one row of positions in the images of a tile.
 
     Attributes:
@@ -97,7 +97,7 @@ class _Row(NamedTuple):
     inverses: Float[Tensor, "positions n"]
 
 
-RowSum = Callable[[Tensor, _Row, _Row], Tensor]
+RowSum = Callable[[Tensor, _PositionRow, _PositionRow], Tensor]
 
 
 @torch.no_grad()
@@ -129,7 +129,7 @@ def _whole_tiles(images: Tensor) -> Tensor:
     return functional.pad(images.float(), (0, 0) * 3 + (0, -len(images) % TILE))
 
 
-def _rows(images: Tensor, side: int) -> Iterator[list[_Row]]:
+def _rows(images: Tensor, side: int) -> Iterator[list[_PositionRow]]:
     """Iterate over the rows of positions, tile by tile in each."""
     width = images.shape[3] + side - 1
     norms = _squared_norms(images, side).sqrt_()
@@ -139,7 +139,7 @@ def _rows(images: Tensor, side: int) -> Iterator[list[_Row]]:
         own = norms[:, row].T
         parts = (strips, own, torch.where(own > 0, 1 / own, 0))
         tiles = zip(*(part.split(TILE, dim=1) for part in parts), strict=True)
-        yield [_Row(*(part.contiguous() for part in tile)) for tile in tiles]
+        yield [_PositionRow(*(part.contiguous() for part in tile)) for tile in tiles]
 
 
 def _squared_norms(images: Tensor, side: int) -> Float[Tensor, "n h w"]:
@@ -147,7 +147,7 @@ def _squared_norms(images: Tensor, side: int) -> Float[Tensor, "n h w"]:
     return functional.avg_pool2d(squares, side, 1, side // 2, divisor_override=1)
 
 
-def _row_sum(columns: Tensor, one: _Row, two: _Row) -> Tensor:
+def _row_sum(columns: Tensor, one: _PositionRow, two: _PositionRow) -> Tensor:
     """Sum over the positions of a row; from each to the next the product gains a column and loses one."""
     positions = len(one.norms)
     width = len(columns) - positions
