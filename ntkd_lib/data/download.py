@@ -82,7 +82,7 @@ def _one_line(error: ValueError) -> str:
 def _retrieve(download: Download, url: str, folder: Path) -> Path:
     import pooch
 
-    # pooch tells of each download on stderr, which the progress bar does already
+    # pooch prints each download to stderr, which the progress bar does already
     pooch.get_logger().setLevel(logging.WARNING)
     path = Path(
         pooch.retrieve(
