@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     chapter: ntkd_lib.chapters.ntkd_segmentation
+#     chapter: ntkd_lib.chapters.segmentation
 # ---
 
 # %% [markdown]
@@ -41,22 +41,19 @@ show_images = False
 device = "cpu"
 
 # %% tags=["hide-input"]
+from ntkd_lib.chapters.optical_students import mask_methods
 from ntkd_lib.chapters.run import open_run
-from ntkd_lib.chapters.ntkd_segmentation import check, energy, methods, summary
-from ntkd_lib.chapters.ntkd_segmentation.metrics import metrics
-from ntkd_lib.chapters.ntkd_segmentation.panels import panels
+from ntkd_lib.chapters.segmentation import checks, page
+from ntkd_lib.chapters.segmentation.studies import energy, panels
 from ntkd_lib.lab.search import space_rows
-from ntkd_lib.show import ntkd_segmentation as figures
-from ntkd_lib.show import segmentation_tables as tables
 from ntkd_lib.show import training
 from ntkd_lib.show.claims import claim_box
 from ntkd_lib.show.publish import show
 
 run = open_run("02_ntkd_segmentation", globals())
-evidence = run.publish(metrics(run))
-scores = summary.scores(run)
-table = summary.summary_table(scores)
-gaps = summary.differences(scores)
+evidence = run.publish(page.metrics(run))
+scores = page.scores(run)
+gaps = page.differences(scores)
 
 # %% [markdown]
 # ## The answer
@@ -82,7 +79,7 @@ gaps = summary.differences(scores)
 # Why the paper's student ends at {paper}`74.3 %` without transfer we cannot know.
 
 # %% tags=["hide-input"]
-tables.answer(gaps)
+page.difference_table(gaps)
 
 # %% tags=["hide-input"]
 claim_box(evidence)
@@ -98,8 +95,8 @@ claim_box(evidence)
 show(
     run,
     "miou",
-    lambda: figures.draw_miou(scores, table),
-    alt="Dot plot of test mIoU for every student, one dot a seed, with the mean, its 95 % interval and the "
+    lambda: page.draw_miou(scores),
+    alt="Dot plot of test mIoU for every student, one dot per seed, with the mean, its 95 % interval and the "
     "paper's values for masks only, soft-label KD, NTKD and random PSFs.",
     caption="Test mIoU by student. Diamonds: what the paper reports.",
     data=scores,
@@ -109,7 +106,7 @@ show(
 show(
     run,
     "differences",
-    lambda: figures.draw_differences(gaps),
+    lambda: page.draw_differences(gaps),
     alt="Dot plot of paired differences in test mIoU between students, with 95 % intervals and a line at "
     "zero.",
     caption="Differences seed by seed. Intervals to the right of zero: the first student is better.",
@@ -121,28 +118,28 @@ show(
 # what a user of masks sees first, and it tells students apart whose areas agree.
 
 # %% tags=["hide-input"]
-tables.score_table(table)
+page.score_table(scores)
 
 # %% [markdown]
 # ## What the masks look like
 #
 # The photographs may not be passed on, so the panels show drawings in their place, and networks that were
-# trained on drawings for a moment. Light grey: car. Blue: car that was missed. Orange: background that was
-# taken for car.
+# trained on drawings for a moment; the parameter `show_images` draws photographs, for a page that stays with
+# whoever made it. Light grey: car. Blue: car that was missed. Orange: background that was taken for car.
 
 # %% tags=["hide-input"]
-tables.terms()
+panels.terms()
 
 # %% tags=["hide-input"]
-drawn = panels(run)
+drawn = panels.panels(run)
 show(
     run,
     "panels",
-    lambda: figures.draw_panels(drawn),
+    lambda: panels.draw_panels(drawn),
     alt="Four test images with their true outlines, and beside each the error maps of the teacher and of "
     "three students: masks only, KD and NTKD.",
     caption="Test drawings and the errors of networks trained on drawings.",
-    data=figures.panel_data(drawn),
+    data=panels.pixel_errors(drawn),
 )
 
 # %% [markdown]
@@ -158,7 +155,7 @@ show(
 # replaces.
 
 # %% tags=["hide-input"]
-tables.energy_table(energy.table())
+energy.table()
 
 # %% [markdown]
 # ## How it was made
@@ -192,17 +189,40 @@ tables.energy_table(energy.table())
 # with AdamW and a learning rate that rises for a tenth of the steps and then falls to zero. Convolutions are
 # computed in bfloat16, kernels and scores in float32.
 #
+# From the library's parts, on four images of this run: the teacher's kernel of pooled logits, compressed, and
+# a fresh student that is trained for eight steps with the kernel loss in each.
+
+# %%
+import torch
+from ntkd_lib.chapters.optical_students import masks
+from ntkd_lib.data.masks import load_masks
+from ntkd_lib.distill.dense import DenseTeacher, PooledLogits
+from ntkd_lib.distill.dense_tangent import build
+from ntkd_lib.distill.mask_training import Masks, MaskSchedule, fit_masks, scenes
+from ntkd_lib.ntk.landmarks import LandmarkKernel
+from ntkd_lib.optics.segmentation import carvana_student
+
+part = load_masks(run.parameters.data, "train")
+few = Masks(part.images[:4], part.masks[:4])
+images, pooled = scenes(few.images, "cpu"), PooledLogits(4)
+network = torch.nn.Sequential(masks.restore_teacher(run.select(masks.teacher)[0]), pooled)
+features, diagonal = LandmarkKernel(network, images[:2]).features(images)
+teacher = DenseTeacher(images=images, features=features, diagonal=diagonal, summary=pooled)
+loss = build({"form": "raw", "weight": 0.1, "kernel_batch": 2, "kernel_every": 1}, teacher)
+curve = fit_masks(carvana_student(), few, few, loss, MaskSchedule(steps=8, batch=2))
+
+# %% [markdown]
 # **Teacher.** A small U-Net, trained once and shared by all seeds.
 
 # %% tags=["hide-input"]
-tables.teacher_table(summary.teacher_row(run))
+page.teacher_table(run)
 
 # %% [markdown]
 # **Settings.** Every student with a search of its own got the same number of trials, all of them with the
 # same short training, and was judged on validation cars with a seed that is not among those reported.
 
 # %% tags=["hide-input"]
-trials = summary.trials()
+trials = page.trials()
 show(
     run,
     "search",
@@ -217,14 +237,14 @@ show(
 training.settings_table(trials, "Validation mIoU")
 
 # %% tags=["hide-input"]
-training.space_table(space_rows(methods.METHODS.values()), "What the search draws from")
+training.space_table(space_rows(mask_methods.METHODS.values()), "What the search draws from")
 
 # %% [markdown]
 # **Training length.** A verdict needs a plateau: the best validation score of the last eighth of training is
 # at most {setup}`0.3 points` above the best before it.
 
 # %% tags=["hide-input"]
-curves = summary.curves(run, ("none", "kd", "ntkd", "none_long"))
+curves = page.curves(scores, ("none", "kd", "ntkd", "none_long"))
 show(
     run,
     "validation",
@@ -239,11 +259,12 @@ show(
 # ## Check
 #
 # The NTKD student of the first seed is tested again through its two captures a channel, and its pixels are
-# counted by NumPy; its kernel is compared with one backward pass an output and image in 64-bit numbers.
+# counted by NumPy; its kernel is compared with one backward pass per output and image in 64-bit numbers.
 
 # %%
-by_captures, recorded = check.miou_from_captures(run)
+by_captures, recorded = checks.miou_from_captures(run)
 assert abs(by_captures - recorded) <= 0.05, (by_captures, recorded)
-assert check.kernel_error(run) < 1e-4
+assert checks.kernel_error(run) < 1e-4
 assert run.holds(evidence.metrics)
-assert abs(table.set_index("method")["mean"]["kd"] - scores[scores.method == "kd"].miou.mean()) < 1e-12
+means = page.summary(scores).set_index("method")["mean"]
+assert abs(means["kd"] - scores[scores.method == "kd"].miou.mean()) < 1e-12

@@ -8,10 +8,15 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ntkd_lib.chapters.plans import with_needs
+from ntkd_lib.data.catalogue import find_dataset
+from ntkd_lib.data.mask_arrays import prepare_arrays
+from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.registry import DataLocation, locate
+from ntkd_lib.data.settings import read_settings
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.digest import digest_json
@@ -31,7 +36,7 @@ from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.lab.parameters import Parameters, changed_from_tier, chapter_of, from_namespace
 from ntkd_lib.lab.provenance import joint_origin, snapshot
 from ntkd_lib.lab.store import CellStore
-from ntkd_lib.lab.work import Data, Work
+from ntkd_lib.lab.work import Data, Label, Work
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +71,13 @@ class Run:
     def record(self, cell: Cell) -> Record:
         """Return the record of a cell, described as in the plan."""
         return self.records[cell.name]
+
+    def select(self, work: Work, **labels: Label) -> list[Record]:
+        """List the records of one work function whose cells have these labels, in the plan's order."""
+        cells = (
+            cell for cell in self.cells if cell.work == work.path and labels.items() <= cell.labels.items()
+        )
+        return [self.record(cell) for cell in cells]
 
     @property
     def standard(self) -> bool:
@@ -134,9 +146,17 @@ def planned_cells(plan: Callable[..., list[Cell]], parameters: Parameters) -> li
 
 
 def locate_data(*names: str) -> dict[str, Data]:
-    """Locate data sets, for a plan."""
+    """Locate data sets, for a plan; the user's own pictures are checked and decoded before any work."""
     places = {name: locate(name) for name in names}
+    for place in places.values():
+        _prepare(place)
     return {name: Data(name, place.sha256, place.kind) for name, place in places.items()}
+
+
+def _prepare(located: DataLocation) -> None:
+    dataset = find_dataset(located.name)
+    if isinstance(dataset, MaskDataset) and located.kind == "real":
+        prepare_arrays(dataset, Path(located.path or ""), located.sha256, read_settings().cache_root)
 
 
 def _layout(notebook: str, parameters: Parameters, changed: Mapping[str, Any]) -> Layout:

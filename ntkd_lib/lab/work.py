@@ -27,11 +27,16 @@ Label = str | int | float | bool
 
 @dataclass(frozen=True)
 class Data:
-    """A located data set: what a cell reads, and the digest that it must have."""
+    """A located data set: what a cell reads, and the digest that it must have.
+
+    Attributes:
+        evidence: whether numbers rest on it; not if it only illustrates a page.
+    """
 
     name: str
     sha256: str
     kind: Literal["real", "standin"] = "real"
+    evidence: bool = True
 
 
 class Work(Generic[P]):
@@ -78,7 +83,7 @@ class Work(Generic[P]):
             work=self.path,
             arguments=plain,
             needs=needs,
-            data={value.name: value.sha256 for value in values.values() if isinstance(value, Data)},
+            data={v.name: v.sha256 for v in values.values() if isinstance(v, Data) and v.evidence},
             cost=self.cost(**bound.arguments),
             labels=own,
         )

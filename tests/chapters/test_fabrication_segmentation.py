@@ -22,8 +22,8 @@ from ntkd_lib.chapters.fabrication_segmentation.methods import (
 )
 from ntkd_lib.chapters.fabrication_segmentation.photographed import photographed_rows
 from ntkd_lib.chapters.fabrication_segmentation.protocol import Protocol
-from ntkd_lib.chapters.ntkd_segmentation.parameters import SegmentationParameters
-from ntkd_lib.chapters.ntkd_segmentation.settings import chosen_form
+from ntkd_lib.chapters.optical_students.mask_methods import chosen_form
+from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParameters
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.data.registry import DataLocation, forget, locate
 from ntkd_lib.distill import read_out_training
@@ -36,6 +36,7 @@ from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.store import CellStore
+from ntkd_lib.lab.work import Data
 from ntkd_lib.optics.captured_masks import CapturedMaskStudent
 from ntkd_lib.optics.segmentation import carvana_student
 from ntkd_lib.show.fabrication_segmentation import recorded_devices
@@ -69,8 +70,8 @@ def _no_photographs(tmp_path_factory):
 
 
 def tiny_maker():
-    asked = SegmentationParameters(tier="smoke", **STUDENTS)
-    return DeviceMaker(asked, locate("drawn-cars").sha256, TINY, real=False)
+    asked = MaskStudentParameters(tier="smoke", **STUDENTS)
+    return DeviceMaker(asked, Data("drawn-cars", locate("drawn-cars").sha256, "standin"), TINY)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from ntkd_lib.chapters.ntkd_classification import methods as digits
 from ntkd_lib.chapters.ntkd_colour import methods as colours
-from ntkd_lib.chapters.ntkd_segmentation import methods as cars
+from ntkd_lib.chapters.optical_students import mask_methods as cars
 from ntkd_lib.lab.search import place, space_rows
 from ntkd_lib.show.training import space_table
 

@@ -1,7 +1,7 @@
 """Work: what a described call holds, what is refused, and that records take the place of cells."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_a_described_call_names_its_function_arguments_labels_and_cost() -> None
     cell = train.cell({"method": "kd"}, data=DATA, seed=2, steps=4, optics=Optics("lens"))
     assert cell.work == "tests.lab.test_work:train"
     assert cell.arguments == {
-        "data": {"name": "digits", "sha256": "0" * 64, "kind": "standin"},
+        "data": {"name": "digits", "sha256": "0" * 64, "kind": "standin", "evidence": True},
         "seed": 2,
         "steps": 4,
         "rate": 1.0,
@@ -60,6 +60,12 @@ def test_a_described_call_names_its_function_arguments_labels_and_cost() -> None
         "method": "kd",
     }
     assert cell.name.startswith("train/data=digits/method=kd/seed=2/")
+
+
+def test_data_that_only_illustrate_are_no_data_of_the_cell() -> None:
+    cell = train.cell(data=replace(DATA, evidence=False), seed=2)
+    assert cell.data == {}
+    assert cell.labels["data"] == "digits"
 
 
 def test_numbers_that_are_equal_have_one_key_and_labels_do_not_count() -> None:

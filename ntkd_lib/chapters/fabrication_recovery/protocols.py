@@ -13,11 +13,12 @@ from ntkd_lib.chapters.fabrication_segmentation.recorded import (
 )
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.protocols import Arm, Protocol, value_of
+from ntkd_lib.lab.work import Data
 
 
 def photograph_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
     """Make one device per student, recover in every way, and score each on test cars."""
-    maker = DeviceMaker(students_parameters(), sha256)
+    maker = DeviceMaker(students_parameters(), Data("carvana", sha256))
     device = maker.device(seed, 0, parameters["rates"])
     names = (DESIGNED, NONE, *parameters["rates"])
     rows = {row: Arm((device,), _recovered(row, "miou"), _recovered(row, "converged")) for row in names}

@@ -6,11 +6,20 @@ from typing import Any
 from ntkd_lib.chapters.fabrication_recovery.settings import severity
 from ntkd_lib.chapters.fabrication_segmentation.methods import WAYS, Way
 from ntkd_lib.chapters.fabrication_segmentation.protocol import Protocol
-from ntkd_lib.chapters.ntkd_segmentation.cells import TEACHER_SEED, CellMaker
-from ntkd_lib.chapters.ntkd_segmentation.methods import METHODS, Method
-from ntkd_lib.chapters.ntkd_segmentation.parameters import SegmentationParameters
-from ntkd_lib.chapters.ntkd_segmentation.settings import chosen_form, training_settings
+from ntkd_lib.chapters.optical_students.mask_methods import (
+    METHODS,
+    TEACHER_SEED,
+    MaskMethod,
+    chosen_form,
+    logits_cell,
+    loss_settings,
+    student_cell,
+    teacher_cell,
+    training_settings,
+)
+from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParameters
 from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.work import Data
 
 PACKAGE = "ntkd_lib.chapters.fabrication_segmentation"
 PLACE = ("cells", "distance", "pixel")
@@ -21,7 +30,7 @@ def way_of(name: str) -> Way:
     return WAYS[name.partition("/")[0]]
 
 
-def method_of(way: str) -> Method:
+def method_of(way: str) -> MaskMethod:
     """Give the student of notebook 02 whose loss and settings a way to recover takes."""
     name = way_of(way).settings_of
     return METHODS[chosen_form() if name == "ntkd" else name]
@@ -32,21 +41,18 @@ class DeviceMaker:
 
     def __init__(
         self,
-        parameters: SegmentationParameters,
-        checksum: str,
+        parameters: MaskStudentParameters,
+        data: Data,
         protocol: Protocol | None = None,
-        *,
-        real: bool = True,
     ) -> None:
         """Take students and teacher from notebook 02."""
         self.protocol = protocol or Protocol()
-        self.students = CellMaker(parameters, checksum, real=real)
-        self.asked = parameters
+        self.asked, self.data = parameters, data
 
     def student(self, seed: int) -> Cell:
         """Give the cell of the NTKD student, notebook 02's own."""
         method = METHODS[chosen_form()]
-        return self.students.student(method, seed, training_settings(method.name))
+        return student_cell(self.asked, self.data, method, seed, training_settings(method.name))
 
     def design(self, seed: int) -> Cell:
         """Make the cell that designs a student's metasurfaces for three colours."""
@@ -64,7 +70,7 @@ class DeviceMaker:
             "landmarks": asked.landmarks,
             "images": asked.kernel_images,
         }
-        needs = {"teacher": self.students.teacher()}
+        needs = {"teacher": teacher_cell(self.asked, self.data)}
         return self._cell("kernel", "kernel:compress", arguments, needs, asked.kernel_images / 3)
 
     def device(self, seed: int, number: int, ways: Mapping[str, float], *, tested: bool = True) -> Cell:
@@ -80,7 +86,7 @@ class DeviceMaker:
             "student": self.student(seed),
             "design": self.design(seed),
             "kernel": self.kernel(),
-            "voice": self.students.voice(),
+            "voice": logits_cell(self.asked, self.data),
         }
         uses = tuple(sorted({f"ntkd_lib.distill.{way_of(name).objective}" for name in ways}))
         name = f"device/seed={seed}/device={number}"
@@ -88,14 +94,12 @@ class DeviceMaker:
 
     def _recovery(self, name: str, rate: float) -> dict[str, Any]:
         method = method_of(name)
-        settings = {**training_settings(method.settings_of), "lr": rate}
-        if method.hears_kernel:
-            often = {"kernel_batch": self.asked.kernel_batch, "kernel_every": self.asked.kernel_every}
-            settings |= {**often, "form": method.form}
+        own = {**training_settings(method.settings_of), "lr": rate}
+        settings = {**own, **loss_settings(self.asked, method)}
         return {"name": name, "objective": way_of(name).objective, "settings": settings}
 
     def _common(self, seed: int, *budgets: str) -> dict[str, Any]:
-        source = {"data": self.asked.data, "sha256": self.students.checksum}
+        source = {"data": self.asked.data, "sha256": self.data.sha256}
         asked = {name: getattr(self.protocol, name) for name in budgets}
         return {**source, "seed": seed, "device": self.asked.device, "protocol": asked}
 
@@ -109,5 +113,5 @@ class DeviceMaker:
         uses: tuple[str, ...] = (),
     ) -> Cell:
         name, work = f"{self.asked.data}/fabricated/{name}", f"{PACKAGE}.{work}"
-        data = self.students.data
+        data = {self.data.name: self.data.sha256}
         return Cell(name, work, arguments, needs=needs, data=data, cost=cost, uses=uses)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ntkd_lib.chapters.fabrication_segmentation.protocol import Protocol
-from ntkd_lib.chapters.ntkd_segmentation.teacher import restore
+from ntkd_lib.chapters.optical_students.masks import restore
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.optics.design import DesignOptions, capture_gains, design_widths, efficiency, plane_psfs

@@ -9,7 +9,7 @@ from torch import nn
 
 from ntkd_lib.chapters.fabrication_segmentation.photographed import load_part, photographed_rows
 from ntkd_lib.chapters.fabrication_segmentation.protocol import Protocol
-from ntkd_lib.chapters.ntkd_segmentation.teacher import restore_teacher
+from ntkd_lib.chapters.optical_students.masks import restore_teacher
 from ntkd_lib.distill.dense import summary_of
 from ntkd_lib.distill.mask_training import scenes
 from ntkd_lib.lab.cells import CellResult, Record

@@ -8,8 +8,8 @@ import pandas as pd
 from ntkd_lib.chapters.fabrication_segmentation import NOTEBOOK
 from ntkd_lib.chapters.fabrication_segmentation.methods import DESIGNED, NONE, WAYS
 from ntkd_lib.chapters.ntkd_classification.summary import gap_row
-from ntkd_lib.chapters.ntkd_segmentation import NOTEBOOK as STUDENTS
-from ntkd_lib.chapters.ntkd_segmentation.parameters import SegmentationParameters
+from ntkd_lib.chapters.optical_students.mask_methods import NOTEBOOK as STUDENTS
+from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParameters
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.parameters import load_parameters
 from ntkd_lib.lab.protocols import recorded_metrics
@@ -28,9 +28,9 @@ LABELS = {
 PAIRS = (("ntkd_ft", "e2e_ft"), ("ntkd_ft", "kd_ft"), ("kd_ft", "e2e_ft"), ("e2e_ft", NONE))
 
 
-def students_parameters() -> SegmentationParameters:
+def students_parameters() -> MaskStudentParameters:
     """Return what the students and their teacher are trained with: notebook 02's tier paper."""
-    return load_parameters(SegmentationParameters, STUDENTS, "paper", {})
+    return load_parameters(MaskStudentParameters, STUDENTS, "paper", {})
 
 
 def metric_name(row: str) -> str:

@@ -12,7 +12,7 @@ from ntkd_lib.chapters.fabrication_recovery.made import make_device, restore_des
 from ntkd_lib.chapters.fabrication_segmentation.methods import CLEAN, DESIGNED, NONE
 from ntkd_lib.chapters.fabrication_segmentation.photographed import Bench, load_part, photographed_rows
 from ntkd_lib.chapters.fabrication_segmentation.protocol import Protocol
-from ntkd_lib.chapters.ntkd_segmentation.teacher import restore
+from ntkd_lib.chapters.optical_students.masks import restore
 from ntkd_lib.distill.dense import DenseTeacher, summary_of
 from ntkd_lib.distill.mask_scores import mean_iou
 from ntkd_lib.distill.mask_training import MaskSchedule

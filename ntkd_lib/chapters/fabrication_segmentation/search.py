@@ -19,6 +19,7 @@ from ntkd_lib.lab.layout import cell_root
 from ntkd_lib.lab.provenance import snapshot
 from ntkd_lib.lab.searches import save_search
 from ntkd_lib.lab.store import CellStore
+from ntkd_lib.lab.work import Data
 
 SEARCH = "03_fabrication_segmentation"
 
@@ -55,7 +56,7 @@ def main(workers: int | None) -> None:
     """Run the search and record it."""
     parameters = students_parameters()
     located = open_search(parameters.data)[parameters.data]
-    cell = trial_cell(DeviceMaker(parameters, located.sha256))
+    cell = trial_cell(DeviceMaker(parameters, Data(parameters.data, located.sha256)))
     trials = report(run_cells([cell], CellStore(cell_root()), workers=workers)[cell.name])
     provenance = snapshot(["python", "-m", "ntkd_lib.chapters.fabrication_segmentation.search"])
     save_search(SEARCH, {"trials": trials, "rates": chosen_rates(trials), "provenance": provenance})

@@ -1,23 +1,18 @@
-"""The energy table of notebook 02: multiply-adds counted on our networks, the paper's capture energies."""
+"""What the optics save: multiply-adds counted on our networks, the paper's capture energies."""
 
 from __future__ import annotations
 
 import pandas as pd
 import torch
 
-from ntkd_lib.chapters.ntkd_segmentation.teacher import build_teacher
+from ntkd_lib.chapters.optical_students.masks import build_teacher
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.nets.unet import UNet
-from ntkd_lib.optics.energy import (
-    LENS_CAPTURE,
-    OPTICAL_CAPTURE,
-    Budget,
-    cascade_macs,
-    count_macs,
-    saving,
-)
+from ntkd_lib.optics.energy import LENS_CAPTURE, OPTICAL_CAPTURE, Budget, cascade_macs, count_macs, saving
 from ntkd_lib.optics.segmentation import carvana_student
+from ntkd_lib.show.columns import Column, show_table
+from ntkd_lib.show.html import Html
 
 HEIGHT, WIDTH = 160, 240
 PAPER = (
@@ -25,10 +20,19 @@ PAPER = (
     Budget("paper: compact digital twin", 239.0, LENS_CAPTURE),
     Budget("paper: U-Net", 65_900.0, LENS_CAPTURE),
 )
+COLUMNS = (
+    Column("System", "{system}"),
+    Column("Multiply-adds (M)", "{macs:,.0f}"),
+    Column("Compute (mJ)", "{compute:,.2f}"),
+    Column("Capture (mJ)", "{capture:.2f}"),
+    Column("Both (mJ)", "{total:,.2f}"),
+    Column("Hybrid saves", "{saving:.1f} %"),
+    Column("Compute, ratio to hybrid", "{ratio:,.1f}"),
+)
 
 
 def budgets(height: int = HEIGHT, width: int = WIDTH) -> dict[str, Budget]:
-    """Count the work of our systems, an image."""
+    """Count the work of our systems per image."""
     student = carvana_student()
     read_out = student.front(torch.zeros(1, 3, height, width)).shape[1:]
     back = count_macs(student.back, tuple(read_out))
@@ -45,11 +49,11 @@ def budgets(height: int = HEIGHT, width: int = WIDTH) -> dict[str, Budget]:
     }
 
 
-def table() -> pd.DataFrame:
+def rows() -> pd.DataFrame:
     """List our systems and the paper's."""
     ours = budgets()
-    rows = [_row(b, ours["hybrid"]) for b in ours.values()] + [_row(b, PAPER[0]) for b in PAPER]
-    return pd.DataFrame(rows)
+    listed = [_row(b, ours["hybrid"]) for b in ours.values()] + [_row(b, PAPER[0]) for b in PAPER]
+    return pd.DataFrame(listed)
 
 
 def _row(budget: Budget, hybrid: Budget) -> dict[str, object]:
@@ -65,7 +69,12 @@ def _row(budget: Budget, hybrid: Budget) -> dict[str, object]:
 
 
 def metric(run: Run) -> dict[str, Metric]:
-    """Give the metric of the energy claim: the hybrid against its twin, computed layer by layer."""
+    """Compute the metric of the energy claim: the hybrid against its twin, computed layer by layer."""
     counted = budgets()
     value = saving(counted["hybrid"], counted["layers"])
     return {"ntkd.carvana.energy.saving": Metric(seeds=[0], values=[value], data=[run.parameters.data])}
+
+
+def table() -> Html:
+    """Show multiply-adds and energies, ours and the paper's."""
+    return show_table(rows(), COLUMNS, "Multiply-adds and energy, one image")

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,40 +13,32 @@ import pytest
 import torch
 from PIL import Image
 
-from ntkd_lib.chapters.ntkd_segmentation import (
-    NOTEBOOK,
-    check,
-    energy,
-    methods,
-    panels,
-    plan,
-    search,
-    settings,
-    summary,
-)
-from ntkd_lib.chapters.ntkd_segmentation.cells import CellMaker
-from ntkd_lib.chapters.ntkd_segmentation.metrics import metrics
-from ntkd_lib.chapters.ntkd_segmentation.parameters import SegmentationParameters
-from ntkd_lib.chapters.run import Run
+from ntkd_lib.chapters import run as chapter_run
+from ntkd_lib.chapters.optical_students import mask_methods as methods
+from ntkd_lib.chapters.optical_students.mask_methods import best_trial, chosen_form
+from ntkd_lib.chapters.optical_students.masks import TRAINING_IMAGES, student, tangent, teacher
+from ntkd_lib.chapters.run import Run, locate_data, planned_cells
+from ntkd_lib.chapters.segmentation import NOTEBOOK, checks, page, plan, search
+from ntkd_lib.chapters.segmentation.parameters import SegmentationParameters
+from ntkd_lib.chapters.segmentation.studies import energy, panels
 from ntkd_lib.data.cars import draw_cars
 from ntkd_lib.data.mask_arrays import MaskArrays
 from ntkd_lib.data.masks import load_masks
-from ntkd_lib.data.registry import forget, locate
+from ntkd_lib.data.registry import DataLocation, forget, locate
+from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import DataState, Evidence
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.parameters import ParameterError, load_parameters
-from ntkd_lib.lab.sources import module_sources
+from ntkd_lib.lab.searches import read_search
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.verdicts import judge
-from ntkd_lib.show import ntkd_segmentation as figures
-from ntkd_lib.show import segmentation_tables as tables
+from ntkd_lib.lab.work import Data
 from ntkd_lib.show import training
 from ntkd_lib.show.claims import claim_box
 from ntkd_lib.show.publish import show
 
-LOSSES = {method.objective for method in methods.METHODS.values()}
 TINY = {
     "data": "drawn-cars",
     "seeds": [0],
@@ -78,43 +71,64 @@ def _no_photographs(tmp_path_factory):
 
 
 def planned(**changes):
-    cells = plan.plan(tiny(**changes))
-    return {cell.name.removeprefix("drawn-cars/"): cell for cell in cells}
+    return planned_cells(plan.plan, tiny(**changes))
 
 
-def modules_of(cell):
-    return set(module_sources((cell.work.partition(":")[0], *cell.uses)))
+def students(cells, data="drawn-cars"):
+    return {(c.labels["method"], c.labels["seed"]): c for c in of(cells, student, data)}
 
 
-@pytest.mark.parametrize("name", [method.name for method in plan.compared_methods()])
-def test_a_student_depends_on_its_own_loss_only(name):
-    found = modules_of(planned()[f"{name}/seed=0"])
-    losses = {loss for loss in LOSSES if f"ntkd_lib.distill.{loss}" in found}
-    assert losses == {methods.METHODS[name].objective}
+def of(cells, work, data="drawn-cars"):
+    return [cell for cell in cells if cell.work == work.path and cell.labels["data"] == data]
+
+
+def test_a_student_reads_what_its_own_loss_takes():
+    cells = students(planned())
+    needs = {name: set(cell.needs) for (name, _), cell in cells.items()}
+    kernel = {name for name in needs if methods.METHODS[name].uses_kernel}
+    assert {name for name, own in needs.items() if own == {"kernel"}} == kernel
+    assert {name for name, own in needs.items() if own == {"logits"}} == {"kd"}
+    assert all(not own for name, own in needs.items() if name not in {*kernel, "kd"})
+    assert {name: c.arguments["loss"] for (name, _), c in cells.items()} == {
+        method.name: method.loss for method in plan.compared_methods()
+    }
 
 
 def test_compared_students_share_everything_but_loss_and_settings():
-    cells = planned()
-    kinds = [dict(cells[f"{name}/seed=0"].arguments) for name in ("none", "kd", "ntkd_raw")]
+    cells = students(planned())
+    kinds = [dict(cells[name, 0].arguments) for name in ("none", "kd", "ntkd_raw")]
     for arguments in kinds:
-        del arguments["objective"], arguments["settings"]
+        for name in ("loss", "settings", "summary", "kernel", "logits"):
+            arguments.pop(name, None)
     assert kinds[0] == kinds[1] == kinds[2]
 
 
 def test_all_seeds_and_the_forms_that_are_always_shown_are_planned_once():
-    names = [cell.name for cell in plan.plan(tiny(seeds=[3, 5]))]
-    assert len(set(names)) == len(names)
-    for name in ("none", "kd", "none_long", "lens", "f8", "many", *methods.ALWAYS, settings.chosen_form()):
-        assert {f"drawn-cars/{name}/seed={seed}" for seed in (3, 5)} <= set(names)
-    assert names.count("drawn-cars/teacher") == 1
+    cells = planned(seeds=[3, 5])
+    assert len({cell.name for cell in cells}) == len(cells)
+    for name in ("none", "kd", "none_long", "lens", "f8", "many", *plan.ALWAYS, chosen_form()):
+        assert {(name, 3), (name, 5)} <= set(students(cells))
+    assert len(of(cells, teacher)) == 1
 
 
 def test_photographs_are_illustrated_by_drawings_that_are_no_data_of_the_run():
-    cells = plan.plan(tiny(data="carvana"))
-    drawn = [cell for cell in cells if cell.name.startswith("drawn-cars/")]
-    assert {"drawn-cars/none/seed=0", "drawn-cars/kd/seed=0", "drawn-cars/teacher"} <= {c.name for c in drawn}
+    cells = planned(data="carvana")
+    drawn = [cell for cell in cells if cell.labels["data"] == "drawn-cars"]
+    assert {("none", 0), ("kd", 0)} <= set(students(cells))
+    assert len(of(cells, teacher)) == 1
+    assert drawn
     assert all(cell.data == {} for cell in drawn)
-    assert not [c for c in plan.plan(tiny(data="carvana", show_images=True)) if c.name.startswith("drawn")]
+    shown = planned(data="carvana", show_images=True)
+    assert not [cell for cell in shown if cell.labels["data"] == "drawn-cars"]
+
+
+def test_photographs_are_decoded_before_any_work(monkeypatch, tmp_path):
+    photographs = DataLocation("carvana", "real", "NTKD_DATA", tmp_path, "0" * 64, "")
+    monkeypatch.setattr(chapter_run, "locate", lambda name: photographs)
+    monkeypatch.setattr(chapter_run, "prepare_arrays", lambda *place: decoded.append(place[1:3]))
+    decoded = []
+    assert locate_data("carvana") == {"carvana": Data("carvana", "0" * 64)}
+    assert decoded == [(tmp_path, "0" * 64)]
 
 
 def test_panels_are_trained_longer_than_the_smoke_tier_trains():
@@ -127,7 +141,7 @@ def test_panels_are_trained_longer_than_the_smoke_tier_trains():
 def test_kernel_batch_above_its_images_is_refused():
     expected = "kernel_batch = 16 is more than kernel_images = 8; allowed: at most kernel_images"
     with pytest.raises(ParameterError, match=expected):
-        plan.plan(tiny(kernel_batch=16))
+        planned(kernel_batch=16)
 
 
 def test_tiers_are_valid_and_cpu_is_the_default():
@@ -140,9 +154,9 @@ def test_tiers_are_valid_and_cpu_is_the_default():
 
 
 def test_search_gives_every_method_the_same_number_of_trials_and_other_seeds():
-    record = settings.search()
+    record = read_search(NOTEBOOK)
     counts = Counter(trial["method"] for trial in record["trials"])
-    assert set(counts) == {method.name for method in search.tuned_methods()}
+    assert set(counts) == {method.name for method in methods.METHODS.values() if method.space}
     assert set(counts.values()) == {record["budget"]["trials"]}
     assert not set(record["budget"]["seeds"]) & set(SegmentationParameters().seeds)
     assert "miou" not in json.dumps(record["trials"])
@@ -152,22 +166,42 @@ def test_search_gives_every_method_the_same_number_of_trials_and_other_seeds():
         assert trial["settings"] == drawn
 
 
+def test_a_search_runs_its_recorded_trials_on_validation_cars():
+    """Let records stand for trained students, and compare what is written with what is recorded."""
+    record, cells = read_search(NOTEBOOK), []
+
+    def run(listed):
+        cells.extend(listed)
+        trials = [t for t in record["trials"] for _ in t["validation"]]
+        return [
+            Record("0" * 64, "", {"validation": t["validation"][0]}, {}, {"seconds": t["seconds"][0]})
+            for t in trials
+        ]
+
+    content = search.conduct({"carvana": Data("carvana", "0" * 64)}, run)
+    assert content["trials"] == record["trials"]
+    assert content["budget"] == record["budget"]
+    assert json.loads(json.dumps(content["space"])) == record["space"]
+    assert all(cell.arguments["tested"] is False and cell.arguments["steps"] == 200 for cell in cells)
+
+
 def test_best_trial_wins_on_validation():
-    for method in search.tuned_methods():
-        values = [np.mean(t["validation"]) for t in settings.search()["trials"] if t["method"] == method.name]
-        assert np.mean(settings.best_trial(method.name)["validation"]) == max(values)
-    best = {form: np.mean(settings.best_trial(form)["validation"]) for form in methods.FORMS}
-    assert best[settings.chosen_form()] == max(best.values())
+    trials = read_search(NOTEBOOK)["trials"]
+    for name in {trial["method"] for trial in trials}:
+        values = [np.mean(t["validation"]) for t in trials if t["method"] == name]
+        assert np.mean(best_trial(name)["validation"]) == max(values)
+    best = {form: np.mean(best_trial(form)["validation"]) for form in methods.FORMS}
+    assert best[chosen_form()] == max(best.values())
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run of the whole plan, very small, on drawings."""
-    parameters = tiny()
+    cells = planned()
     store = CellStore(tmp_path_factory.mktemp("cells"))
-    records = run_cells(plan.plan(parameters), store, workers=1, progress="none")
+    records = run_cells(cells, store, workers=1, progress="none")
     located = {"drawn-cars": locate("drawn-cars")}
-    return Run(NOTEBOOK, parameters, records, located, tier_layout("smoke"), {})
+    return Run(NOTEBOOK, tiny(), records, located, tier_layout("smoke"), {}, tuple(cells))
 
 
 def evidence_of(run, tier="smoke"):
@@ -179,7 +213,7 @@ def evidence_of(run, tier="smoke"):
         standard=True,
         changed={},
         parameters={},
-        metrics=metrics(run),
+        metrics=page.metrics(run),
         data={"drawn-cars": state},
         provenance={},
     )
@@ -187,7 +221,7 @@ def evidence_of(run, tier="smoke"):
 
 def test_every_metric_of_the_contract_is_published(run):
     claims = [claim for claim in load_claims().claims if claim.notebook == NOTEBOOK]
-    found = metrics(run)
+    found = page.metrics(run)
     assert {name for claim in claims for name in claim.metric_names} <= set(found)
     assert "ntkd.random.carvana.f8.miou" in found
     assert run.holds(found)
@@ -203,32 +237,37 @@ def test_no_claim_is_judged_on_drawings(run, tier):
 
 
 def test_students_learn_something_and_are_scored_on_other_cars(run):
-    scores = summary.scores(run).set_index("method")
+    table = page.scores(run)
+    scores = table.set_index("method")
     assert scores["miou"].between(0, 100).all()
     assert scores.loc["none", "parameters"] == 234_873
-    assert run.records["drawn-cars/teacher"].values["miou"] > 55
-    table = summary.summary_table(summary.scores(run)).set_index("method")
-    assert table.loc["none", "paper"] == 74.3
-    assert table.loc[settings.chosen_form(), "paper"] == 91.5
-    gaps = summary.differences(summary.scores(run))
-    assert len(gaps) == len(summary.PAIRS)
+    assert run.select(teacher)[0].values["miou"] > 55
+    means = page.summary(table).set_index("method")
+    assert means.loc["none", "paper"] == 74.3
+    assert means.loc[chosen_form(), "paper"] == 91.5
+    gaps = page.differences(table)
+    assert [*zip(gaps["greater"], gaps["less"], strict=True)] == [*page.PAIRS]
     assert gaps["mean"][2] == pytest.approx(scores.loc["kd", "miou"] - scores.loc["none", "miou"])
+    assert gaps["mean"][1] == pytest.approx(scores.loc[chosen_form(), "miou"] - scores.loc["none", "miou"])
 
 
 def test_checks_of_the_page_hold(run):
-    by_captures, recorded = check.miou_from_captures(run)
+    by_captures, recorded = checks.miou_from_captures(run)
     assert by_captures == pytest.approx(recorded, abs=0.05)
-    assert check.kernel_error(run, images=1) < 1e-4
+    assert checks.kernel_error(run, images=1) < 1e-4
 
 
 def test_the_compressed_kernel_is_near_the_exact_one(run):
-    rows = summary.teacher_row(run)
+    rows = page.teacher_rows(run)
     assert set(rows["summary"]) == {"pooled", "projected"}
     assert (rows["cosine"] > 0.8).all()
+    assert {record.values["cosine"] for record in run.select(tangent)} == set(rows["cosine"])
+    (pooled,) = run.select(tangent, summary="pooled")
+    assert pooled.key == rows.set_index("summary").loc["pooled", "cell"]
 
 
 def test_the_energy_claim_is_counted_and_the_paper_recomputed(run):
-    table = energy.table().set_index("system")
+    table = energy.rows().set_index("system")
     assert table.loc["paper: compact digital twin", "saving"] == pytest.approx(40.1, abs=0.2)
     counted = energy.budgets()
     assert counted["layers"].macs - counted["hybrid"].macs == pytest.approx(229.478, abs=0.01)
@@ -239,18 +278,18 @@ def test_the_energy_claim_is_counted_and_the_paper_recomputed(run):
 
 
 def shown(run):
-    """Give all figures of the page as functions that draw them."""
-    scores = summary.scores(run)
+    """Return all figures of the page as functions that draw them."""
+    scores = page.scores(run)
     drawn = panels.panels(run)
-    curves = summary.curves(run, ("none", "kd", "ntkd"))
+    curves = page.curves(scores, ("none", "kd", "ntkd"))
     return {
-        "miou": lambda: figures.draw_miou(scores, summary.summary_table(scores)),
-        "differences": lambda: figures.draw_differences(summary.differences(scores)),
+        "miou": lambda: page.draw_miou(scores),
+        "differences": lambda: page.draw_differences(page.differences(scores)),
         "curves": lambda: training.draw_curves(
             curves, ("share", "share of training steps (%)"), "validation mIoU (%)"
         ),
-        "trials": lambda: training.draw_trials(summary.trials(), "validation mIoU", 60),
-        "panels": lambda: figures.draw_panels(drawn),
+        "trials": lambda: training.draw_trials(page.trials(), "validation mIoU", 60),
+        "panels": lambda: panels.draw_panels(drawn),
     }
 
 
@@ -259,26 +298,22 @@ def test_figures_have_axes_and_tables_a_row_for_each(run):
         figure = draw()
         assert name == "panels" or figure.axes[0].get_xlabel()
         plt.close(figure)
-    scores = summary.scores(run)
-    built = [
-        tables.answer(summary.differences(scores)),
-        tables.terms(),
-        tables.score_table(summary.summary_table(scores)),
-        training.settings_table(summary.trials(), "Validation mIoU"),
-        tables.teacher_table(summary.teacher_row(run)),
-        tables.energy_table(energy.table()),
-        claim_box(evidence_of(run)),
-    ]
-    assert all(str(part).startswith("<") for part in built)
-    assert "not to be passed on" in built[1]
+    scores = page.scores(run)
+    assert page.score_table(scores).count("<tr") == 1 + len(plan.compared_methods())
+    assert page.difference_table(page.differences(scores)).count("<tr") == 1 + len(page.PAIRS)
+    assert page.teacher_table(run).count("<tr") == 3
+    assert energy.table().count("<tr") == 10
+    assert str(training.settings_table(page.trials(), "Validation mIoU")).startswith("<")
+    assert str(claim_box(evidence_of(run))).startswith("<")
+    assert "not to be passed on" in panels.terms()
 
 
 def test_error_maps_tell_missed_from_taken():
     mask, guess = np.zeros((2, 3), bool), np.zeros((2, 3), bool)
     mask[0, 0] = guess[0, 1] = True
-    colours = figures.error_map(guess, mask)
-    assert np.allclose(colours[0, 0], figures.BLUE)
-    assert np.allclose(colours[0, 1], figures.ORANGE)
+    colours = panels.error_map(guess, mask)
+    assert np.allclose(colours[0, 0], panels.BLUE)
+    assert np.allclose(colours[0, 1], panels.ORANGE)
     assert np.allclose(colours[1, 2], 0.3)
 
 
@@ -298,13 +333,20 @@ def photographs(run, monkeypatch, tmp_path):
         return found
 
     monkeypatch.setattr(panels, "load_masks", load_marked)
-    records = {name.replace("drawn-cars/", "carvana/"): record for name, record in run.records.items()}
+    twins = {cell.name: relabelled(cell) for cell in run.cells}
+    cells = (*twins.values(), *run.cells)
+    records = {**run.records, **{twin.name: run.records[name] for name, twin in twins.items()}}
 
     def made(*, show_images):
         parameters = tiny(data="carvana", show_images=show_images)
-        return Run(NOTEBOOK, parameters, records | dict(run.records), run.located, tier_layout("smoke"), {})
+        return Run(NOTEBOOK, parameters, records, run.located, tier_layout("smoke"), {}, cells)
 
     return made
+
+
+def relabelled(cell):
+    """Pretend that a cell read photographs."""
+    return replace(cell, name=f"carvana/{cell.name}", labels={**cell.labels, "data": "carvana"})
 
 
 def published_images(text):
@@ -321,10 +363,10 @@ def marked_pixels(run, folder):
     made = show(
         run,
         "panels",
-        lambda: figures.draw_panels(found),
+        lambda: panels.draw_panels(found),
         alt="Panels",
         caption="Panels",
-        data=figures.panel_data(found),
+        data=panels.pixel_errors(found),
     )
     images = list(published_images(made._repr_html_()))
     images += [np.asarray(Image.open(p).convert("RGB")) for p in folder.rglob("*.png")]
@@ -347,4 +389,4 @@ def test_records_hold_no_photograph(run):
 def test_drawings_of_the_page_are_the_stand_in():
     drawn = draw_cars(3, 1).parts["test"]
     assert isinstance(drawn, MaskArrays)
-    assert CellMaker(tiny(), "0" * 64, real=False).images == len(load_masks("drawn-cars", "train").images)
+    assert TRAINING_IMAGES["standin"] == len(load_masks("drawn-cars", "train").images)

@@ -1,12 +1,12 @@
-"""Parameters of notebook 02."""
+"""What students for masks and their teacher are trained with."""
 
 from typing import Literal
 
 from ntkd_lib.lab.parameters import SeededParameters, Seeds, parameter
 
 
-class SegmentationParameters(SeededParameters):
-    """What notebook 02 can be asked for."""
+class MaskStudentParameters(SeededParameters):
+    """Budgets of students for masks and of their teacher."""
 
     seeds: Seeds = parameter([0, 1, 2], "Seeds of the students; methods that are compared share them.")
     data: Literal["carvana", "drawn-cars"] = parameter(
@@ -17,7 +17,7 @@ class SegmentationParameters(SeededParameters):
         750, "Steps of the control that trains as long as NTKD takes.", unit="steps", ge=8, le=1_000_000
     )
     teacher_steps: int = parameter(560, "Training steps of the teacher.", unit="steps", ge=8, le=1_000_000)
-    batch: int = parameter(4, "Images a training step.", unit="images", ge=2, le=256)
+    batch: int = parameter(4, "Images per training step.", unit="images", ge=2, le=256)
     kernel_batch: int = parameter(
         4,
         "Images whose tangent kernel enters the loss of a step; at most kernel_images.",
@@ -30,7 +30,7 @@ class SegmentationParameters(SeededParameters):
     )
     kernel_images: int = parameter(
         128,
-        "Training images whose tangent kernel students hear; all where there are fewer.",
+        "Training images whose tangent kernel students match; all if there are fewer.",
         unit="images",
         ge=8,
         le=4064,
@@ -42,10 +42,4 @@ class SegmentationParameters(SeededParameters):
         32, "Images on which the teacher's kernel is exact.", unit="images", ge=4, le=1024
     )
     many: int = parameter(500, "Random PSFs of the second column of Table 5.", unit="PSFs", ge=9, le=1000)
-    show_images: bool = parameter(
-        False, "Draw photographs of the data set in panels; only for a page that is not passed on."
-    )
     device: Literal["cpu", "cuda"] = parameter("cpu", "Where cells run.")
-
-
-PARAMETERS = SegmentationParameters

@@ -1,0 +1,1 @@
+"""Students behind optics and their teachers: the work that several chapters share."""

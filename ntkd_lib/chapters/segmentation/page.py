@@ -1,0 +1,183 @@
+"""What notebook 02 shows of its students: scores, differences, training, and the metrics of claims."""
+
+from __future__ import annotations
+
+from statistics import mean
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ntkd_lib.chapters.optical_students.mask_methods import METHODS, best_trial, chosen_form
+from ntkd_lib.chapters.optical_students.masks import student, tangent, teacher
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.chapters.segmentation import NOTEBOOK
+from ntkd_lib.chapters.segmentation.plan import method_name
+from ntkd_lib.chapters.segmentation.studies import energy
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.frame import metric, paired, summarise
+from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.work import Work
+from ntkd_lib.show import dots
+from ntkd_lib.show.columns import INTERVAL, Column, show_table
+from ntkd_lib.show.html import Html
+
+PAPER = {"none": 74.3, "kd": 86.7, "ntkd": 91.5, "f8": 49.3, "many": 64.1}
+PAIRS = (
+    ("ntkd", "kd"),
+    ("ntkd", "none"),
+    ("kd", "none"),
+    ("ntkd", "none_long"),
+    ("ntkd_projected", "ntkd_normalised"),
+    ("none", "random_frozen"),
+    ("none", "lens"),
+)
+SHORT = {"ntkd": "NTKD", "kd": "KD", "ntkd_projected": "projected", "ntkd_normalised": "pooled"}
+STUDENTS = (
+    Column("Student", "{label}"),
+    Column("Test mIoU", "{mean:.2f} %"),
+    INTERVAL,
+    Column("Std", "{std:.2f}"),
+    Column("Boundary F", "{boundary:.1f} %"),
+    Column("Paper", "{paper:g} %"),
+    Column("Parameters", "{parameters:,}"),
+    Column("Seconds per seed", "{seconds:.0f}"),
+)
+DIFFERENCES = (
+    Column("Students", "{label}"),
+    Column("Difference", "{mean:+.2f} points"),
+    Column("95 % interval", "[{low:+.2f}, {high:+.2f}]"),
+    Column("First is better", "in {wins} of {seeds} seeds"),
+)
+TEACHER = (
+    Column("Kernel of", "{summary} logits"),
+    Column("Test mIoU", "{miou:.2f} %"),
+    Column("Boundary F", "{boundary:.1f} %"),
+    Column("Parameters", "{parameters:,}"),
+    Column("Kernel cosine", "{cosine:.4f}"),
+    Column("Kernel error", "{relative_error:.3f}"),
+    Column("Seconds", "{seconds:.0f}"),
+)
+
+
+def _own(run: Run, work: Work) -> pd.DataFrame:
+    table = run.frame(work)
+    return table[table["data"] == run.parameters.data]
+
+
+def scores(run: Run) -> pd.DataFrame:
+    """List the scores of all students: one row per method and seed."""
+    table = _own(run, student)
+    table.insert(0, "label", table["method"].map(student_label))
+    return table
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Average the scores over seeds, beside the paper's."""
+    about = table.groupby("method", sort=False).agg(
+        label=("label", "first"),
+        boundary=("boundary", "mean"),
+        parameters=("parameters", "first"),
+        seconds=("seconds", "mean"),
+    )
+    paper = {method_name(name): value for name, value in PAPER.items()}
+    means = summarise(table, "miou", ["method"]).merge(about, on="method")
+    return means.assign(paper=means["method"].map(paper))
+
+
+def differences(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare students seed by seed."""
+    gaps = paired(_with_ntkd(table), "miou", PAIRS)
+    labels = [f"{short_label(row.greater)} − {short_label(row.less)}" for row in gaps.itertuples()]
+    return gaps.assign(label=labels)
+
+
+def _with_ntkd(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([table, table[table["method"] == chosen_form()].assign(method="ntkd")])
+
+
+def student_label(method: str) -> str:
+    """Name a student for tables; the chosen form of the kernel loss is marked."""
+    mark = " (chosen)" if method == chosen_form() else ""
+    return METHODS[method].label + mark
+
+
+def short_label(method: str) -> str:
+    """Name a student for differences and panels."""
+    return SHORT.get(method) or METHODS[method].label
+
+
+def metrics(run: Run) -> dict[str, Metric]:
+    """Collect the metrics that the claim contract names, and the score of every other student."""
+    names = {name: f"ntkd.carvana.{name}.miou" for name in (*METHODS, "ntkd")}
+    names |= {"f8": "ntkd.random.carvana.f8.miou"}
+    names |= {"many": f"ntkd.random.carvana.f{run.parameters.many}.miou"}
+    table = _with_ntkd(scores(run))
+    own = {names[name]: metric(part, "miou") for name, part in table.groupby("method", sort=False)}
+    trained = _own(run, teacher).drop(columns="converged")
+    return {**own, "ntkd.carvana.teacher.miou": metric(trained, "miou"), **energy.metric(run)}
+
+
+def curves(table: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
+    """Average validation curves over seeds."""
+    rows = []
+    for method in methods:
+        values = np.array(list(table[table["method"] == method_name(method)]["curve"]))
+        share = np.linspace(0, 1, values.shape[1] + 1)[1:]
+        for part, column in zip(share, values.T, strict=True):
+            ends = {"mean": column.mean(), "low": column.min(), "high": column.max()}
+            rows.append({"method": short_label(method), "share": 100 * part, **ends})
+    return pd.DataFrame(rows)
+
+
+def trials() -> pd.DataFrame:
+    """List the trials of the recorded search."""
+    return pd.DataFrame(
+        {
+            "method": trial["method"],
+            "label": METHODS[trial["method"]].label,
+            "settings": ", ".join(f"{name} {value:g}" for name, value in trial["settings"].items()),
+            "validation": mean(trial["validation"]),
+            "chosen": trial["settings"] == best_trial(trial["method"])["settings"],
+        }
+        for trial in read_search(NOTEBOOK)["trials"]
+    )
+
+
+def draw_miou(table: pd.DataFrame) -> Figure:
+    """Draw test mIoU by student: a dot per seed, the mean with its interval, the paper's value."""
+    means = summary(table)
+    figure, axes = plt.subplots(figsize=(7.2, 0.34 * len(means) + 1.2))
+    dots.draw_scores(axes, means, [table[table["method"] == name]["miou"] for name in means["method"]])
+    axes.set_xlabel("test mIoU over car and background (%)")
+    entries = {"ours: mean, 95 % interval, seeds": ("o", dots.BLUE), "paper": ("D", dots.ORANGE)}
+    handles = dots.key_handles(entries)
+    axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles))
+    return figure
+
+
+def draw_differences(gaps: pd.DataFrame) -> Figure:
+    """Draw paired differences of test mIoU with their intervals."""
+    return dots.draw_differences(gaps, "test mIoU (points)")
+
+
+def difference_table(gaps: pd.DataFrame) -> Html:
+    """Show the paired differences of this run."""
+    return show_table(gaps, DIFFERENCES, "Measured here: differences in test mIoU, seed by seed")
+
+
+def score_table(table: pd.DataFrame) -> Html:
+    """Show the students' scores."""
+    return show_table(summary(table), STUDENTS, "All students, mean over seeds")
+
+
+def teacher_rows(run: Run) -> pd.DataFrame:
+    """List the teacher's compressed tangent kernels, with its scores and the seconds of both."""
+    rows = _own(run, tangent).merge(_own(run, teacher), on="data", suffixes=("", "_of_teacher"))
+    return rows.assign(seconds=rows["seconds"] + rows["seconds_of_teacher"])
+
+
+def teacher_table(run: Run) -> Html:
+    """Show the teacher and the quality of its compressed kernels."""
+    return show_table(teacher_rows(run), TEACHER, "The teacher and its two compressed kernels")

@@ -1,0 +1,74 @@
+"""The plan of notebook 02: every student for every seed, and a few trained on drawings, for the panels."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ntkd_lib.chapters.optical_students.mask_methods import (
+    FORMS,
+    METHODS,
+    MaskMethod,
+    chosen_form,
+    student_cell,
+    teacher_cell,
+    training_settings,
+)
+from ntkd_lib.chapters.segmentation import NOTEBOOK
+from ntkd_lib.chapters.segmentation.parameters import SegmentationParameters
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.parameters import ParameterError
+from ntkd_lib.lab.work import Data
+
+ALWAYS = ("ntkd_raw", "ntkd_normalised", "ntkd_projected")  # forms that are shown, chosen or not
+SHOWN = ("none", "kd", "ntkd")  # in panels
+# What the networks of the panels are trained with: enough to draw a car.
+PANELS: Mapping[str, Any] = {
+    "data": "drawn-cars",
+    "seeds": [0],
+    "seed": None,
+    "steps": 240,
+    "teacher_steps": 96,
+    "batch": 4,
+    "kernel_batch": 4,
+    "kernel_every": 48,
+    "kernel_images": 8,
+    "kernel_outputs": 2,
+    "landmarks": 4,
+    "device": "cpu",
+}
+
+
+def plan(parameters: SegmentationParameters, data: Mapping[str, Data]) -> list[Cell]:
+    """List the cells of a run."""
+    if parameters.kernel_batch > parameters.kernel_images:
+        raise ParameterError(
+            f"{NOTEBOOK}: kernel_batch = {parameters.kernel_batch} is more than "
+            f"kernel_images = {parameters.kernel_images}; allowed: at most kernel_images"
+        )
+    own = data[parameters.data]
+    students = [
+        student_cell(parameters, own, method, seed, training_settings(method.settings_of))
+        for method in compared_methods()
+        for seed in parameters.all_seeds
+    ]
+    return [teacher_cell(parameters, own), *students, *_panels(parameters, data)]
+
+
+def compared_methods() -> list[MaskMethod]:
+    """List the students of a run; of the forms of the kernel loss those always shown and the chosen one."""
+    shown = {*ALWAYS, chosen_form()}
+    return [method for name, method in METHODS.items() if name not in FORMS or name in shown]
+
+
+def method_name(name: str) -> str:
+    """Name the method that "ntkd" stands for: the chosen form of the kernel loss."""
+    return chosen_form() if name == "ntkd" else name
+
+
+def _panels(parameters: SegmentationParameters, data: Mapping[str, Data]) -> list[Cell]:
+    if parameters.shown_data == parameters.data:
+        return []
+    budget = parameters.model_copy(update=dict(PANELS))
+    drawings = replace(data[parameters.shown_data], evidence=False)
+    methods = [METHODS[method_name(name)] for name in SHOWN]
+    return [student_cell(budget, drawings, m, 0, training_settings(m.settings_of)) for m in methods]

@@ -1,0 +1,114 @@
+"""What the masks look like: drawings, unless the user asks for photographs that stay with the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, UInt8
+from matplotlib.figure import Figure
+from torch import nn
+
+from ntkd_lib.chapters.optical_students.masks import restore, restore_teacher, student, teacher
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.chapters.segmentation.page import short_label
+from ntkd_lib.chapters.segmentation.plan import SHOWN, method_name
+from ntkd_lib.data.catalogue import CARVANA
+from ntkd_lib.data.masks import load_masks
+from ntkd_lib.distill.mask_scores import mean_iou
+from ntkd_lib.distill.mask_training import predict_masks
+from ntkd_lib.optics.segmentation import carvana_student
+from ntkd_lib.show.dots import BLUE, ORANGE
+from ntkd_lib.show.html import Html, element
+
+IMAGES = 4
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Test images with their masks and what networks make of them.
+
+    Attributes:
+        data: Data set that they come from.
+        images: Pixels from 0 to 255.
+        masks: True masks.
+        guesses: Guessed masks by the network's name.
+        scores: Mean IoU of these images in percent by the network's name.
+    """
+
+    data: str
+    images: UInt8[np.ndarray, "n 3 h w"]
+    masks: Bool[np.ndarray, "n h w"]
+    guesses: dict[str, Bool[np.ndarray, "n h w"]]
+    scores: dict[str, float]
+
+
+def panels(run: Run, count: int = IMAGES) -> Panels:
+    """Select test images, evenly spaced, and predict their masks by networks trained on the same data."""
+    name = run.parameters.shown_data
+    test = load_masks(name, "test")
+    rows = np.linspace(0, len(test.images) - 1, count + 2).round().astype(int)[1:-1]
+    images, masks = test.images[rows], test.masks[rows]
+    guesses = {label: predict_masks(net, images) for label, net in _networks(run, name).items()}
+    return Panels(
+        name,
+        images.numpy(),
+        masks.numpy(),
+        {label: guess.numpy() for label, guess in guesses.items()},
+        {label: mean_iou(guess, masks) for label, guess in guesses.items()},
+    )
+
+
+def _networks(run: Run, data: str) -> dict[str, nn.Module]:
+    networks = {"teacher": restore_teacher(run.select(teacher, data=data)[0])}
+    for method in SHOWN:
+        record = run.select(student, data=data, method=method_name(method))[0]
+        networks[short_label(method)] = restore(carvana_student(), record)
+    return networks
+
+
+def draw_panels(shown: Panels) -> Figure:
+    """Draw images, true masks and errors of each network."""
+    names = list(shown.guesses)
+    count = len(shown.images)
+    figure, grid = plt.subplots(count, 1 + len(names), figsize=(7.2, 1.05 * count + 0.5), squeeze=False)
+    for row, line in enumerate(grid):
+        line[0].imshow(shown.images[row].transpose(1, 2, 0))
+        line[0].contour(shown.masks[row], levels=[0.5], colors=[ORANGE], linewidths=0.8)
+        for axes, name in zip(line[1:], names, strict=True):
+            axes.imshow(error_map(shown.guesses[name][row], shown.masks[row]))
+    for axes, title in zip(grid[0], ("image and mask", *names), strict=True):
+        axes.set_title(title, fontsize=9)
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.grid(visible=False)
+    return figure
+
+
+def error_map(guess: Bool[np.ndarray, "h w"], mask: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 3"]:
+    """Colour a guessed mask by what is wrong with it."""
+    colours = np.where(mask[..., None], 0.85, 0.3) * np.ones(3)
+    colours[mask & ~guess] = BLUE
+    colours[guess & ~mask] = ORANGE
+    return colours
+
+
+def pixel_errors(shown: Panels) -> pd.DataFrame:
+    """Count what the panels show: missed and wrongly taken pixels per image and network, in percent."""
+    return pd.DataFrame(
+        {
+            "image": row,
+            "network": name,
+            "missed": 100 * (shown.masks[row] & ~guess[row]).mean(),
+            "taken": 100 * (guess[row] & ~shown.masks[row]).mean(),
+        }
+        for name, guess in shown.guesses.items()
+        for row in range(len(shown.masks))
+    )
+
+
+def terms() -> Html:
+    """State under which terms the photographs may be used."""
+    return element("p", element("strong", "Terms of the data. "), f"{CARVANA.licence}.")
