@@ -20,7 +20,7 @@ class Download:
 
     Attributes:
         size: bytes.
-        md5: the sum that the publishers, or torchvision, give.
+        md5: the sum that the publishers or torchvision publish.
         sha256: our own pin.
         urls: where it is published, in the order of trying.
     """

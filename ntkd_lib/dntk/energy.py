@@ -95,7 +95,7 @@ def maximise_energy(
         starts: Images to start from, such as landmarks.
         moments: Second moments of the features that are to be captured.
         sketch: Sketch that these were taken with.
-        steps: Steps; 0 gives the images back.
+        steps: Steps; 0 returns the images unchanged.
     """
     images = starts.clone().requires_grad_(True)
     optimiser = torch.optim.Adam([images], lr=RATE)

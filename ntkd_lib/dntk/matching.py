@@ -48,14 +48,14 @@ def distil_images(
     """Optimise some images of each class to match the features of the whole class in a trained network.
 
     ``loss = sum_j |h(x_j) - b_j|^2 / (m v) + 10 mean_c sum_l [ |mu_cl - mu*_cl|^2 / |s*_cl| +
-    |s_cl - s*_cl|^2 / |s*_cl|^2 ]``: ``h`` is what the last dense layer is given and ``b_j`` the atoms of its
+    |s_cl - s*_cl|^2 / |s*_cl|^2 ]``: ``h`` is the input of the last dense layer and ``b_j`` the atoms of its
     class's Wasserstein barycentre with variance ``v``; ``mu`` and ``s`` are means and variances of layer
     ``l``'s channels over a class, starred ones of all its images. Starts at random images of the class.
 
     Args:
         model: Trained network with a dense last layer, in evaluation mode.
         per_class: Synthetic images per class.
-        steps: Steps of Adam on all images at once; 0 gives random images.
+        steps: Steps of Adam on all images at once; 0 returns random images.
 
     Raises:
         ValueError: A class with fewer images than are to be made.

@@ -33,7 +33,7 @@ class GaussianProjection:
         self.size, self.seed = size, seed
 
     def whole(self, name: str, gradients: Float[Tensor, "n c p"]) -> Float[Tensor, "n c k"]:
-        """Project gradients of one parameter that are given whole.
+        """Project the full gradients of one parameter.
 
         Returns:
             The parameter's share of the features.

@@ -34,7 +34,7 @@ class StackNetwork(DenseStack):
             x: Coordinates, ``(n, d)``.
 
         Returns:
-            Whether they agree to the precision of the weights; if not, a warning says by how much, and every
+            Whether they agree to the precision of the weights; if not, a warning states the error, and every
             pass is automatic from then on.
         """
         if self._agrees is None:

@@ -24,7 +24,7 @@ class ScoreRefresh:
     """A refresh.
 
     Attributes:
-        change: ``theta g``, how far each value is moved by a step along ``-J^T g``, ``(n, c)``.
+        change: ``theta g``, the first-order decrease of each value per step along ``-J^T g``, ``(n, c)``.
         residuals: ``g``: prediction minus target, ``(n, c)``.
     """
 

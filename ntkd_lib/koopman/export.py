@@ -48,7 +48,7 @@ def npz_logits(
     """Compute logits from exported arrays with NumPy alone, monomial by monomial as defined.
 
     Args:
-        arrays: As ``exported`` gives them, or as ``numpy.load`` reads them.
+        arrays: Arrays of ``exported``, or of the file read by ``numpy.load``.
     """
     scores = inputs @ arrays["directions"] - arrays["offset"]
     if "exponents" in arrays:

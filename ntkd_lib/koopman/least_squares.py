@@ -32,7 +32,7 @@ class NormalEquations:
     def solve(self, ridge: float = 0.0) -> Float[np.ndarray, "k m"]:
         """Compute the weights W that minimise ``mean |W psi - t|^2 + ridge |W|^2``.
 
-        Where G is singular to rounding it is the solution of least norm, as the pseudo-inverse gives it.
+        Where G is singular to rounding it is the solution of least norm, as by the pseudo-inverse.
 
         Args:
             ridge: Weight of the squared norm.

@@ -72,7 +72,7 @@ class DistillationLoss:
         """Apply the second derivative in the logits, ``diag(p) - p p'`` for each input and term.
 
         Args:
-            probabilities: As ``probabilities`` gives them.
+            probabilities: Result of ``probabilities``.
         """
         result = torch.zeros_like(direction)
         for share, p in zip((1 - self.alpha, self.alpha), probabilities, strict=True):

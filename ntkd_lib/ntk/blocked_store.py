@@ -26,7 +26,7 @@ def save_blocks(array: da.Array, folder: str | Path) -> da.Array:
     above the diagonal. The folder is a plain zarr array.
 
     Args:
-        array: Array, such as `blocked_ntk` gives; its name must follow from its content, as it is what the
+        array: Array of `blocked_ntk`, for example; its name must follow from its content, as it is what the
             folder is known by.
         folder: New, empty, or of an earlier run of the same array. All workers must see it.
 

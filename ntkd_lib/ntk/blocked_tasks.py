@@ -99,7 +99,7 @@ def laid_out(kernel: Shaped[Tensor, "..."], kind: Kind) -> Shaped[np.ndarray, ".
     """Rearrange a kernel with its data axes last; ``full`` as ``(n c, m c)``, grouped by sample.
 
     Args:
-        kernel: Kernel as `empirical_ntk` gives it.
+        kernel: Kernel of `empirical_ntk`.
     """
     if kind == "full":
         n, m, c, _ = kernel.shape

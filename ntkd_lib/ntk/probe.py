@@ -105,7 +105,7 @@ class Probe:
         """Compare an operator's product for the drawn samples with autograd.
 
         Args:
-            multiply: Function of row, column and a direction ``v`` that gives ``Theta(x_i, x_j) v``.
+            multiply: Function of row, column and a direction ``v`` that returns ``Theta(x_i, x_j) v``.
             plan: Plan with the recording of the first sample alone.
 
         Raises:

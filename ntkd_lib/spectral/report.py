@@ -42,7 +42,7 @@ class SpectralReport:
         p: Its two-sided level under the null hypothesis.
         optimism: Estimated test minus training mean-square error, in squared units of the labels.
         training_error: Mean-square error on the training inputs.
-        table: One row per mode, as `modes.mode_table` gives it.
+        table: One row per mode, from `modes.mode_table`.
     """
 
     samples: int

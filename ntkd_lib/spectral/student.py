@@ -95,7 +95,7 @@ class SpectralStudent(RegressorMixin, _SpectralEstimator):
 
     Args:
         teacher: Fitted predictor with ``predict``, or None.
-        kernel: Function of two sets of inputs that gives their Gram matrix; None for Gaussian kernels.
+        kernel: Function of two sets of inputs that returns their Gram matrix; None for Gaussian kernels.
         bandwidths: Widths of the Gaussian kernels to choose from, as multiples of the median distance.
         ridge: Ridge ``alpha``; None for the choice of GCV.
         modes: Number of leading modes to keep; None for all, shrunk.
@@ -155,7 +155,7 @@ class SpectralStudentClassifier(ClassifierMixin, _SpectralEstimator):
 
         Args:
             X: Training inputs, ``(n, d)``, at least 2.
-            y: Classes, ``(n,)``; they name the classes even if a teacher gives the outputs.
+            y: Classes, ``(n,)``; they name the classes even if a teacher provides the outputs.
 
         Raises:
             ValueError: Fewer than two classes, or a teacher whose outputs do not follow them.

@@ -168,14 +168,8 @@ def _pieces(length: int, size: int) -> list[slice]:
 def _in_threads(
     compute: Callable[[Place], Kernels], places: list[Place], shared: bool
 ) -> Iterator[tuple[Place, Kernels]]:
-    """Compute blocks in as many threads as torch has, each with operations of one thread.
-
-    Operations this small, each spread over all threads, wait for one another: on two busy cores they took
-    twenty times as long as on one.
-
-    Yields:
-        Places and their blocks, in the order of the places.
-    """
+    """Compute blocks in as many threads as torch has, each with single-threaded operations."""
+    # small operations spread over all threads took twenty times as long on two busy cores as on one
     threads = torch.get_num_threads()
     if not shared or threads == 1 or len(places) == 1:
         yield from ((place, compute(place)) for place in places)

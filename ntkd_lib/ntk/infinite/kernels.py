@@ -56,7 +56,7 @@ def check_samples(x1: Tensor, x2: Tensor | None, ndim: int, axes: str) -> None:
 
 
 def check_spread(weight_std: float, bias_std: float, dtype: torch.dtype) -> None:
-    """Refuse standard deviations and types that give no kernel.
+    """Refuse standard deviations and types without a kernel.
 
     Args:
         weight_std: Standard deviation of weights.

@@ -67,7 +67,7 @@ def convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> OuterProduc
     """Return the outer products of a convolution of one to three dimensions.
 
     Args:
-        inputs: What it was given, ``(n, k, ...)``.
+        inputs: Input of the layer, ``(n, k, ...)``.
         signal: Gradients of the logits with respect to its output, ``(n, c, o, ...)``.
     """
     a = convolution_patches(layer, inputs).unflatten(1, (layer.groups, -1))
@@ -80,7 +80,7 @@ def transposed_convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> 
     Each class has its own patches here, so they take the place of ``B``, and the input that of ``A``.
 
     Args:
-        inputs: What it was given, ``(n, k, ...)``.
+        inputs: Input of the layer, ``(n, k, ...)``.
         signal: Gradients of the logits with respect to its output, ``(n, c, o, ...)``.
 
     Returns:

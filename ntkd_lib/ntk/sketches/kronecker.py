@@ -21,7 +21,7 @@ class KroneckerSketch(SparseSketch):
     ``sqrt(size)``. For gradients of one position, ``b = 1`` has at most four times the variance of a dense
     sketch, ``8 / k`` of a squared entry against ``2 / k``; ``b > 1`` has at most ``(4 b + 4) / k`` and takes
     ``1 / b`` of the work; ``b = sqrt(size)`` is LoGra's sketch, whose error falls like ``k^(-1/4)`` only. The
-    parameters' sketches are added and not put side by side, for the reason given at `SparseSketch`; that
+    parameters' sketches are added and not concatenated, for the reason stated in `SparseSketch`; that
     sketch is also taken for all parameters without such parts, and for weights for which it is cheaper:
     small ones, and those used at many positions. Keeps ``k (o + i) / b`` signs per weight.
 

@@ -44,7 +44,7 @@ class SparseSketch:
         self.size, self.nonzeros, self.seed = size, nonzeros, seed
 
     def whole(self, name: str, gradients: Float[Tensor, "n c p"]) -> Float[Tensor, "n c k"]:
-        """Sketch gradients of one parameter that are given whole.
+        """Sketch the full gradients of one parameter.
 
         Returns:
             The parameter's share of the features.

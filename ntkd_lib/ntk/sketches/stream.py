@@ -22,12 +22,12 @@ class Sketch(Protocol):
     size: int
 
     def whole(self, name: str, gradients: Float[Tensor, "n c p"]) -> Float[Tensor, "n c k"]:
-        """Sketch gradients that are given whole."""
+        """Sketch full gradients."""
 
     def lookup(
         self, name: str, places: Int[Tensor, "n d"], signals: Float[Tensor, "n c e d"]
     ) -> Float[Tensor, "n c k"]:
-        """Sketch gradients of a table, given as signals at some rows."""
+        """Sketch gradients of a table from signals at some rows."""
 
     def outer(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
         """Sketch gradients that are sums of outer products."""
