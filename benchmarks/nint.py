@@ -6,13 +6,12 @@
 import argparse
 from collections.abc import Sequence
 
-from ntkd_lib.chapters.nint_speedup.costs import overhead, refresh
+from ntkd_lib.chapters.nint.studies.costs import overhead, refresh
 
 
 def refresh_report(points: int, width: int, rounds: int) -> None:
     """Print a fused refresh in forward-equivalents, and beside forward + vjp + jvp of ``torch.func``."""
-    arguments = {"points": points, "width": width, "hidden": 4, "rounds": rounds}
-    seconds = refresh(arguments, {}).values["seconds"]
+    seconds = refresh(points, width, rounds).values
     print(f"score of {points:,} points, SIREN 5 x {width}, CPU seconds of one thread")
     for name, value in seconds.items():
         ratio = value / seconds["forward"]
@@ -23,10 +22,10 @@ def refresh_report(points: int, width: int, rounds: int) -> None:
 
 def overhead_report(side: int, width: int, rounds: int) -> None:
     """Print the time that choosing points adds to a uniform step."""
-    arguments = {"side": side, "width": width, "hidden": 4, "share": 0.2, "rounds": rounds}
-    seconds = overhead(arguments, {}).values["seconds"]
+    seconds = overhead(side, width, rounds).values
     print(f"choosing 20 % of {side * side:,} points, SIREN 5 x {width}")
-    for name, value in seconds.items():
+    for name in ("step", "uniform", "error_memory"):
+        value = seconds[name]
         print(f"  {name:<14}{1e3 * value:10.2f} ms  {100 * value / seconds['step']:7.2f} % of a uniform step")
 
 

@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     chapter: ntkd_lib.chapters.nint_speedup
+#     chapter: ntkd_lib.chapters.nint
 # ---
 
 # %% [markdown]
@@ -34,27 +34,28 @@ points = 65536
 device = "cpu"
 
 # %% tags=["hide-input"]
+from ntkd_lib.chapters.nint import page
+from ntkd_lib.chapters.nint.studies import (
+    checks, costs_page, equal_time, networks, paper, settings, signals, spectrum, visits,
+)  # fmt: skip
 from ntkd_lib.chapters.run import open_run
-from ntkd_lib.chapters.nint_speedup import check, metrics, paper, similarity, studies, summary
-from ntkd_lib.show import nint_maps, nint_tables
-from ntkd_lib.show import nint_speedup as figures
 from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.dots import draw_gap_dots
 from ntkd_lib.show.publish import show
 
 run = open_run("07_nint_speedup", globals())
-evidence = run.publish(metrics.metrics(run))
-curves = summary.curves(run)
-targets = summary.reached(run)
-savings = summary.savings(targets)
-qualities = summary.qualities(curves)
-timed = summary.equal_time(run)
-labels = summary.labels()
+evidence = run.publish(page.metrics(run))
+curves = page.curves(run)
+targets = page.reached(run)
+savings = page.savings(targets)
+qualities = page.qualities(curves)
+timed = equal_time.compare(run)
 
 # %% [markdown]
 # ## The answer
 
 # %% tags=["hide-input"]
-nint_tables.answer(savings, timed, qualities)
+page.answer_table(savings, timed, qualities)
 
 # %% [markdown]
 # Per step it does, but the tangent kernel has little part in that. Per second it depends on the size of the
@@ -109,11 +110,11 @@ claim_box(evidence)
 # the best so far.
 
 # %% tags=["hide-input"]
-lines = summary.mean_curves(curves, tuple(figures.LINES))
+lines = page.mean_curves(curves)
 show(
     run,
     "curves",
-    lambda: figures.draw_curves(lines),
+    lambda: page.draw_curves(lines),
     alt="PSNR against CPU seconds and against steps for full batch, uniform, NINT, error mix and error "
     "memory,"
     "with bands over seeds.",
@@ -127,12 +128,12 @@ show(
 # quarters of its steps.
 
 # %% tags=["hide-input"]
-images = summary.by_image(targets)
+images = page.by_image(targets)
 order = list(savings.sort_values("cpu_saving", ascending=False)["method"])
 show(
     run,
     "times",
-    lambda: figures.draw_times(images, order),
+    lambda: page.draw_times(images, order),
     alt="Dot plot of the time that each sampler takes to full batch's quality, one dot an image, with the "
     "same in"
     "forward-equivalents and a line at the paper's best saving.",
@@ -141,7 +142,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-nint_tables.savings_table(savings)
+page.savings_table(savings)
 
 # %% [markdown]
 # Error memory, our own, draws from all points, which takes CPU time but no forward pass: on images as small
@@ -160,14 +161,14 @@ nint_tables.savings_table(savings)
 show(
     run,
     "gains",
-    lambda: figures.draw_gains(qualities),
+    lambda: page.draw_gains(qualities),
     alt="Dot plot of PSNR after equal steps minus that of uniform sampling, for all samplers, with bars.",
     caption="PSNR after equal steps, minus uniform sampling. Bars: 95 % intervals over seeds.",
     data=qualities,
 )
 
 # %% tags=["hide-input"]
-nint_tables.quality_table(qualities)
+page.quality_table(qualities)
 
 # %% [markdown]
 # The paper's own numbers, as far as they are known, stand beside ours below. None of these pairs is a
@@ -175,11 +176,11 @@ nint_tables.quality_table(qualities)
 # own size.
 
 # %% tags=["hide-input"]
-networks = studies.networks(run)
-nint_tables.beside_table(paper.beside(savings, qualities, networks))
+compared = networks.compare(run)
+paper.beside_table(paper.beside(savings, qualities, compared))
 
 # %% tags=["hide-input"]
-nint_tables.paper_table()
+paper.paper_table()
 
 # %% [markdown]
 # ## Equal time, equally tuned
@@ -192,7 +193,7 @@ nint_tables.paper_table()
 show(
     run,
     "equal-time",
-    lambda: figures.draw_equal_time(timed),
+    lambda: draw_gap_dots(timed.query("method != 'nint'"), "PSNR after equal CPU time, minus NINT (dB)"),
     alt="Dot plot of PSNR after equal CPU time minus that of NINT, for full batch, uniform, expansive "
     "supervision"
     "and error memory, one marker an image and seed.",
@@ -206,8 +207,7 @@ show(
 # batches allows. Full batch has no share to choose, so its eight trials cover the learning rate more densely.
 
 # %% tags=["hide-input"]
-trials = studies.trials()
-nint_tables.search_table(trials)
+equal_time.search_table()
 
 # %% [markdown]
 # ## Where samplers look
@@ -216,47 +216,47 @@ nint_tables.search_table(trials)
 # after 57 steps it is below {setup}`a tenth of a percent` of a batch. What shapes the rest is the error.
 
 # %% tags=["hide-input"]
-image = studies.image_of(run)
-visits = studies.maps(run, ("nint", "released", "ntk_kept", "int_dense", "error_memory"))
+image = visits.image(run)
+counts = visits.maps(run, "nint", "released", "ntk_kept", "int_dense", "error_memory")
 show(
     run,
     "visits",
-    lambda: nint_maps.draw_visits(image, visits, labels),
+    lambda: visits.draw_visits(image, counts),
     alt="Heat maps of how often each pixel of the first image was seen by five samplers in three spans of "
     "training, beside the image.",
     caption="Visits on a logarithmic scale, an eighth to eight times an even draw; rows: spans of training.",
-    data=studies.columns(visits),
+    data=visits.flat(counts),
 )
 
 # %% tags=["hide-input"]
-fitted = studies.fitted(run, ("full", "uniform", "nint", "error_memory"))
+fitted = visits.fits(run, "full", "uniform", "nint", "error_memory")
+residuals = visits.residuals(image, fitted)
 show(
     run,
     "residuals",
-    lambda: nint_maps.draw_residuals(image, fitted, labels),
+    lambda: visits.draw_residuals(image, residuals),
     alt="The first image and the size of the error that four samplers leave after training.",
     caption="What is left after the last step, first image, first seed.",
-    data=studies.columns({name: abs(found - image).mean(2) for name, found in fitted.items()}),
+    data=visits.flat(residuals),
 )
 
 # %% tags=["hide-input"]
-similar = similarity.similarity(run, tuple(fitted))
-nint_tables.similarity_table(similar, similarity.why_no_lpips())
+visits.similarity_table(visits.similarity(image, fitted, visits.perceptual()))
 
 # %% [markdown]
 # Does choosing follow high frequencies early? An image of four vertical bands, each one wave of known
 # frequency, answers it.
 
 # %% tags=["hide-input"]
-spectrum = studies.spectrum(run)
+bands = spectrum.visits(run)
 show(
     run,
     "spectrum",
-    lambda: figures.draw_spectrum(spectrum),
+    lambda: spectrum.draw(bands),
     alt="Visits relative to an even draw against the step, one panel for each of four frequencies, for five "
     "samplers.",
     caption="Visits of each band; an even draw is 1.",
-    data=spectrum,
+    data=bands,
 )
 
 # %% [markdown]
@@ -267,7 +267,7 @@ show(
 # correlations of the right score with the released one and with the error.
 
 # %% tags=["hide-input"]
-nint_tables.looks_table(studies.looks(run))
+costs_page.looks_table(run)
 
 # %% [markdown]
 # ## Other settings, networks, signals
@@ -275,26 +275,26 @@ nint_tables.looks_table(studies.looks(run))
 # The random share $\xi$, the time constant $\alpha$ and the speed $\lambda$ of the decay, one at a time.
 
 # %% tags=["hide-input"]
-settings = studies.settings(run)
+changes = settings.gaps(run)
 show(
     run,
     "settings",
-    lambda: figures.draw_settings(settings),
+    lambda: draw_gap_dots(changes, "PSNR minus that of ξ = 0.7, α = 10, λ = 1 (dB)"),
     alt="Dot plot of PSNR with other settings of NINT minus that with the paper's, one dot an image.",
     caption="Settings of NINT, one changed at a time.",
-    data=settings,
+    data=changes,
 )
 
 # %% tags=["hide-input"]
 show(
     run,
     "networks",
-    lambda: figures.draw_networks(networks),
+    lambda: networks.draw(compared),
     alt="Dot plot of the CPU time saved against full batch by NINT, uniform sampling and error memory, for "
     "eight"
     "architectures and three widths of SIREN.",
     caption="Time saved to full batch's quality at half of its steps; one image, one seed.",
-    data=networks,
+    data=compared,
 )
 
 # %% [markdown]
@@ -306,41 +306,54 @@ show(
 # differentiation.
 
 # %% tags=["hide-input"]
-others = studies.others(run)
-nint_tables.others_table(others)
+signals.compare_table(signals.compare(run))
 
 # %% tags=["hide-input"]
-wave = studies.waveform(run)
+wave = signals.waveform(run)
 show(
     run,
     "waveform",
-    lambda: nint_maps.draw_waveform(wave),
+    lambda: signals.draw_waveform(wave),
     alt="A piece of the first recording, and the residuals of three fits below it.",
     caption="Sound: a piece of the recording (above) and what three samplers leave of it (below).",
     data=wave,
 )
 
 # %% tags=["hide-input"]
-shapes = studies.shapes(run)
-surfaces = studies.shape_table(shapes)
-names = labels | {"true": "the mesh"}
+surfaces = signals.surfaces(run)
+distances = signals.distances(surfaces)
 show(
     run,
     "shapes",
-    lambda: nint_maps.draw_shapes(shapes, names),
+    lambda: signals.draw_surfaces(surfaces),
     alt="Surfaces of the sampled mesh and of three fits of its signed distance, by marching cubes.",
     caption="Shape: zero level of the sampled and of the fitted signed distance.",
-    data=surfaces,
+    data=distances,
 )
 
 # %% tags=["hide-input"]
-nint_tables.plain_table(
-    surfaces, ("Sampler", "Chamfer distance"), "Distance to the true surface, half a cube = 1"
-)
+signals.distance_table(distances)
 
 # %% [markdown]
 # ## How it was made
 #
+# A race of two samplers on the image above, with the library's public functions:
+
+# %%
+import torch
+from ntkd_lib.inr import Nint, TrainingRun, UniformDraw, build, race, wrap
+
+signal = visits.signal(run)
+fits = []
+for sampler in (UniformDraw, Nint):
+    torch.manual_seed(0)  # both start from the same network
+    network = wrap(build("siren", inputs=2, outputs=3, width=32, hidden=4))
+    chosen = sampler(signal, batch=len(signal.values) // 5, seed=0)
+    fits.append(TrainingRun(network, signal, chosen, lr=1e-3, every=25))
+race(fits, steps=100)
+{type(fit.sampler).__name__: f"{fit.curve[-1].quality:.2f} dB" for fit in fits}
+
+# %% [markdown]
 # **The score.** With the residuals $g$ and the Jacobian $J$ of all values, NINT's score of point $i$ is
 # $\lVert(\Theta g)_i\rVert$ with $\Theta = JJ^\top$. No row of $\Theta$ is needed: $\Theta g = J(J^\top g)$
 # is one backward and one tangent pass. Here both use the activations that one forward pass has kept:
@@ -348,18 +361,18 @@ nint_tables.plain_table(
 # {setup}`three times`.
 
 # %% tags=["hide-input"]
-costs = studies.costs(run)
+refreshes = costs_page.refreshes(run)
 show(
     run,
     "costs",
-    lambda: figures.draw_costs(costs),
+    lambda: costs_page.draw_refreshes(refreshes),
     alt="Cost of a refresh in forward-equivalents against the number of points, fused and separate.",
     caption="One refresh of the score, SIREN of five layers of 256, one thread, CPU time.",
-    data=costs,
+    data=refreshes,
 )
 
 # %% tags=["hide-input"]
-nint_tables.cost_table(studies.cost_values(run, "overhead"), studies.cost_values(run, "million"))
+costs_page.cost_table(run)
 
 # %% [markdown]
 # **What each sampler costs a step**, in forward-equivalents at a share of a fifth: full batch {setup}`3`,
@@ -392,8 +405,8 @@ nint_tables.cost_table(studies.cost_values(run, "overhead"), studies.cost_values
 # prediction's norm; the same seed gives the same indices; PSNR of a stored fit is that of its curve.
 
 # %%
-assert check.score_error() < 1e-9
-assert check.released_difference() < 1e-6
-assert check.same_indices(run)
-assert check.psnr_difference(run) < 1e-3
+assert checks.score_error() < 1e-9
+assert checks.released_difference() < 1e-6
+assert checks.same_indices(run)
+assert checks.psnr_difference(run) < 1e-3
 assert run.holds(evidence.metrics)

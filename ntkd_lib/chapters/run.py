@@ -64,9 +64,15 @@ class Run:
     changed: Mapping[str, tuple[Any, Any]]
     cells: tuple[Cell, ...] = field(default=(), repr=False)
 
-    def frame(self, work: Work) -> pd.DataFrame:
-        """List the cells of one work function: labels, values, seconds and key of each."""
-        return frame(self.cells, self.records, work)
+    def frame(self, work: Work, **labels: Label) -> pd.DataFrame:
+        """List the cells of one work function with these labels: labels, values, seconds and key of each."""
+        cells = [cell for cell in self.cells if labels.items() <= cell.labels.items()]
+        return frame(cells, self.records, work)
+
+    def data(self, name: str) -> Data:
+        """Return a located data set of the run."""
+        place = self.located[name]
+        return Data(name, place.sha256, place.kind)
 
     def record(self, cell: Cell) -> Record:
         """Return the record of a cell, described as in the plan."""

@@ -32,6 +32,7 @@ _HOMES = {
     "surface": "shapes",
     "torus_distance": "signals",
     "waves": "signals",
+    "wrap": "network",
 }
 __all__ = list(_HOMES)
 __getattr__, __dir__ = lazy_exports(__name__, _HOMES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import mean
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,11 +77,12 @@ def paired(
 
 
 def metric(table: pd.DataFrame, value: str) -> Metric:
-    """Make a metric of one row per seed: values, plateaus if there are any, data sets and cells."""
-    plateaus = [bool(state) for state in table["converged"]] if "converged" in table else None
+    """Make a metric of one or more rows per seed: means, plateaus if there are any, data sets and cells."""
+    seeds = table.groupby("seed", sort=False)
+    plateaus = [bool(all(part)) for _, part in seeds["converged"]] if "converged" in table else None
     return Metric(
-        seeds=[int(seed) for seed in table["seed"]],
-        values=[float(number) for number in table[value]],
+        seeds=[int(seed) for seed, _ in seeds],
+        values=[float(mean(part)) for _, part in seeds[value]],
         converged=plateaus,
         data=sorted(set(table["data"])),
         cells=list(table["cell"]),

@@ -31,7 +31,7 @@ def metric_problems(seal: Seal, layout: Layout, target: Target) -> Iterator[str]
 
 def metrics_of(chapter: str) -> Callable[[object], Mapping[str, Metric]] | None:
     """Find the function that makes a chapter's metrics of a run."""
-    for name in ("metrics", "summary"):
+    for name in ("page", "metrics", "summary"):
         module = f"{chapter}.{name}"
         if importlib.util.find_spec(module) is not None:
             found = getattr(importlib.import_module(module), "metrics", None)

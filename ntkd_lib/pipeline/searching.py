@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterable
 
 from ntkd_lib.chapters.run import locate_data
@@ -20,13 +21,11 @@ from ntkd_lib.pipeline.notebooks import find_notebook
 def find_search(notebook: str, name: str | None) -> Search:
     """Find a search of a notebook's chapter by name; the name may be left out if there is only one."""
     source = find_notebook(notebook)
-    try:
-        module = importlib.import_module(f"{source.chapter}.search")
-    except ModuleNotFoundError as error:
-        if error.name != f"{source.chapter}.search":
-            raise
-        raise PipelineError(f"notebook {source.name} has no search") from error
-    searches = {search.name: search for search in module.SEARCHES}
+    modules = [f"{source.chapter}.{name}" for name in ("search", "methods")]
+    there = [importlib.import_module(name) for name in modules if importlib.util.find_spec(name)]
+    searches = {search.name: search for module in there for search in getattr(module, "SEARCHES", ())}
+    if not searches:
+        raise PipelineError(f"notebook {source.name} has no search")
     if name is None and len(searches) == 1:
         return next(iter(searches.values()))
     if name not in searches:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-BLUE, ORANGE, GREEN = sns.color_palette("colorblind")[:3]
+BLUE, ORANGE, GREEN, RED, PURPLE = sns.color_palette("colorblind")[:5]
 
 
 def draw_scores(axes: Axes, summary: pd.DataFrame, dots: Iterable[pd.Series]) -> None:
@@ -42,6 +42,38 @@ def draw_differences(gaps: pd.DataFrame, quantity: str, row_height: float = 0.36
     return figure
 
 
+def row_axes(labels: Sequence[str], quantity: str, reference: float = 0.0) -> tuple[Figure, Axes]:
+    """Set up a chart of one row per label, the first on top, with a line at a reference."""
+    figure, axes = plt.subplots(figsize=(7.2, 0.32 * len(labels) + 1.2))
+    axes.axvline(reference, color=plt.rcParams["axes.edgecolor"], linewidth=1)
+    _name_rows(axes, labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.set_xlabel(quantity)
+    return figure, axes
+
+
+def draw_gap_dots(table: pd.DataFrame, quantity: str) -> Figure:
+    """Draw differences by `label`: a marker per `gap`, its shape by `image`, and a bar at the mean."""
+    means = table.groupby("label", sort=False)["gap"].mean()
+    figure, axes = row_axes(list(means.index), quantity)
+    markers = dict(zip(dict.fromkeys(table["image"]), "osD^", strict=False))
+    for image, part in table.groupby("image", sort=False):
+        rows = part["label"].map(list(means.index).index)
+        axes.scatter(part["gap"], rows, marker=markers[image], s=22, color=BLUE, alpha=0.6, linewidth=0)
+    axes.plot(means, range(len(means)), "|", color=ORANGE, markersize=15)
+    draw_key(axes, {image: (marker, BLUE) for image, marker in markers.items()})
+    return figure
+
+
+def draw_key(
+    axes: Axes, entries: Mapping[str, tuple[str, object]], lines: Mapping[str, object] | None = None
+) -> None:
+    """Draw a key of markers, and of dashed lines by colour, above a chart."""
+    handles = key_handles(entries, filled=True)
+    handles += [plt.Line2D([], [], color=c, linestyle="--", label=name) for name, c in (lines or {}).items()]
+    axes.figure.legend(handles=handles, loc="outside upper left", ncols=2)
+
+
 def key_handles(entries: Mapping[str, tuple[str, object]], *, filled: bool = False) -> list[Line2D]:
     """Make the entries of a key from markers."""
     face = {} if filled else {"markerfacecolor": "none"}
@@ -51,6 +83,6 @@ def key_handles(entries: Mapping[str, tuple[str, object]], *, filled: bool = Fal
     ]
 
 
-def _name_rows(axes: Axes, labels: pd.Series) -> None:
+def _name_rows(axes: Axes, labels: Sequence[str] | pd.Series) -> None:
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()

@@ -1,6 +1,5 @@
 """Samplers: distinct indices in range, the same for the same seed, and each its own promise."""
 
-import importlib
 from math import exp
 
 import pytest
@@ -8,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ntkd_lib.chapters.nint_speedup.methods import METHODS
+from ntkd_lib.chapters.nint.methods import METHODS
+from ntkd_lib.chapters.nint.work import SAMPLERS
 from ntkd_lib.inr.clock import Clock
 from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.samplers.base import Sampler, largest
@@ -27,8 +27,7 @@ NAMES = [name for name in METHODS if name != "full"]
 
 def make(name, signal, batch, seed=0):
     method = METHODS[name]
-    module = importlib.import_module(f"ntkd_lib.inr.samplers.{method.module}")
-    return module.build(signal, batch, seed, **method.settings)
+    return SAMPLERS[method.sampler](signal, batch, seed, **method.settings)
 
 
 def view(signal):

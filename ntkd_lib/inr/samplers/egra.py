@@ -24,6 +24,3 @@ class Egra(Sampler):
     def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Draw the points of a step."""
         return self.fill([self.proportional(self.chances, self.batch)])
-
-
-build = Egra

@@ -48,6 +48,3 @@ class ErrorMemory(Sampler):
     def observe(self, indices: Indices, residuals: Tensor) -> None:
         """Remember the errors of the step."""
         self.memory[indices] = (magnitude(residuals) ** self.power).to(self.memory)
-
-
-build = ErrorMemory

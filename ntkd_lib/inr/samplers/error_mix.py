@@ -22,6 +22,3 @@ class ErrorMix(Sampler):
     def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Choose by error, then evenly."""
         return self.fill([largest(magnitude(state.residuals()), self.hard)])
-
-
-build = ErrorMix

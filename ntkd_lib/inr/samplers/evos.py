@@ -72,6 +72,3 @@ def laplacian(grid: Tensor) -> Tensor:
         padded = torch.cat([grid.narrow(axis, 0, 1), grid, grid.narrow(axis, last, 1)], axis)
         total += padded.diff(n=2, dim=axis)
     return total
-
-
-build = Evos

@@ -29,6 +29,3 @@ class ExpansiveSupervision(Sampler):
     def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Choose the fixed half, then evenly."""
         return self.fill([self.fixed])
-
-
-build = ExpansiveSupervision

@@ -11,6 +11,3 @@ class FullBatch(Sampler):
     def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Choose all points."""
         return torch.arange(self.count, device=self.device)
-
-
-build = FullBatch

@@ -42,6 +42,3 @@ class IntTeaching(Sampler):
             self.left = self.interval
         self.left -= 1
         return self.choice
-
-
-build = IntTeaching

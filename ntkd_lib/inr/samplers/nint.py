@@ -83,6 +83,3 @@ class Nint(Sampler):
         if number and (self.ranking is None or (step + self.staircase) % self.alpha == 0):
             self.ranking = largest(state.score(self.score), max(number, round((1 - self.xi) * self.batch)))
         return self.uniform(0) if self.ranking is None else self.ranking[:number]
-
-
-build = Nint

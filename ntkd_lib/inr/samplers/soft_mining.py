@@ -86,6 +86,3 @@ class SoftMining(Sampler):
     def observe(self, indices: Indices, residuals: Tensor) -> None:
         """Remember the errors of the step."""
         self.memory[indices] = (magnitude(residuals) + 1e-8).to(self.memory)
-
-
-build = SoftMining

@@ -15,6 +15,3 @@ class UniformDraw(Sampler):
     def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Draw the points of a step."""
         return self.uniform(self.batch)
-
-
-build = UniformDraw

@@ -29,5 +29,10 @@ class NintParameters(SeededParameters):
     )
     device: Literal["cpu", "cuda"] = parameter("cpu", "Where cells run.")
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Name the data set that a run reads."""
+        return ("signals",)
+
 
 PARAMETERS = NintParameters

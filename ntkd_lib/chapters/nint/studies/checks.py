@@ -1,12 +1,11 @@
-"""Independent checks at the end of notebook 07: another way to the same numbers."""
+"""Independent twins that notebook 07 asserts against: another way to the same numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from ntkd_lib.chapters.nint_speedup.methods import METHODS
-from ntkd_lib.chapters.nint_speedup.studies import fitted, image_of, race_record
+from ntkd_lib.chapters.nint.studies.visits import first_race, fits, image
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.clock import Clock
 from ntkd_lib.inr.network import wrap
@@ -22,29 +21,18 @@ from ntkd_lib.ntk.reference import reference_ntk
 
 
 def score_error(points: int = 40) -> float:
-    """Compare ``J (J^T g)`` with the explicit kernel of a small SIREN, one backward pass a value, in float64.
-
-    Args:
-        points: Number of coordinates.
-
-    Returns:
-        Relative error, Frobenius.
-    """
+    """Compare `J (J^T g)` with the explicit kernel of a small SIREN in float64: relative Frobenius error."""
     torch.manual_seed(0)
     net = build("siren", 2, 3, 16, 2).double()
     x = 2 * torch.rand(points, 2, dtype=torch.float64) - 1
     y = torch.rand(points, 3, dtype=torch.float64)
-    found = fused(DenseStack(net, chunk=64), x, y)
-    exact = torch.einsum("ijab,jb->ia", reference_ntk(net, x), found.residuals)
-    return ((found.change - exact).norm() / exact.norm()).item()
+    moved = fused(DenseStack(net, chunk=64), x, y)
+    exact = torch.einsum("ijab,jb->ia", reference_ntk(net, x), moved.residuals)
+    return ((moved.change - exact).norm() / exact.norm()).item()
 
 
 def released_difference() -> float:
-    """Compare the released score with what its code computes: the first output of a JVP, the function value.
-
-    Returns:
-        Largest difference between the two over the points.
-    """
+    """Compare the released score with the function value, the first output of a JVP: largest difference."""
     torch.manual_seed(0)
     signal = Signal(torch.rand(64, 3), (8, 8))
     net = build("mlp", 2, 3, 8, 2)
@@ -54,17 +42,17 @@ def released_difference() -> float:
 
 
 def same_indices(run: Run) -> bool:
-    """Say whether samplers choose the same points for the same seed."""
-    signal = Signal(torch.rand(run.parameters.side**2, 3), (run.parameters.side,) * 2)
+    """Check that samplers choose the same points for the same seed."""
+    side = run.parameters.side
+    signal = Signal(torch.rand(side**2, 3), (side, side))
     view = TrainingContext(wrap(build("siren", 2, 3, 8, 1)), signal, Clock())
-    batch = max(1, len(signal.values) // 5)
+    batch = max(1, side**2 // 5)
     pairs = [(kind(signal, batch, 7), kind(signal, batch, 7)) for kind in (UniformDraw, Nint, ErrorMemory)]
     return all(torch.equal(a.indices(0, view), b.indices(0, view)) for a, b in pairs)
 
 
 def psnr_difference(run: Run) -> float:
-    """Compare the last PSNR of every curve of the first race with that of its stored fit, by NumPy."""
-    curves, image = race_record(run).values["curves"], image_of(run).astype(float)
-    found = fitted(run, tuple(m for m in METHODS if m in curves))
-    again = {m: -10 * np.log10(np.mean((f - image) ** 2)) for m, f in found.items()}
-    return max(abs(again[m] - curves[m]["quality"][-1]) for m in found)
+    """Compare the last PSNR of each curve of the first race with that of its stored fit, by NumPy."""
+    curves, true = first_race(run).values["curves"], image(run).astype(float)
+    again = {m: -10 * np.log10(np.mean((fit - true) ** 2)) for m, fit in fits(run, *curves).items()}
+    return max(abs(level - curves[m]["quality"][-1]) for m, level in again.items())

@@ -1,0 +1,80 @@
+"""What notebook 07 runs: races on images, then the cells of each study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ntkd_lib.chapters.nint.methods import entrant, tuned
+from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.parameters import ParameterError
+from ntkd_lib.lab.work import Data
+
+IMAGES = ("div2k-512-01", "div2k-512-02", "div2k-512-03", "kodim03")
+RACE = (
+    "full", "uniform", "nint", "released", "code", "error_mix", "ntk_kept", "alignment", "leverage",
+    "last_layer", "int_dense", "int_incremental", "evos", "egra", "expansive", "soft_mining", "error_memory",
+)  # fmt: skip
+TIMED = ("full", "uniform", "nint", "expansive", "error_memory")
+
+
+def plan(parameters: NintParameters, data: Mapping[str, Data]) -> list[Cell]:
+    """List the cells of a run."""
+    from ntkd_lib.chapters.nint.studies import (
+        costs,
+        full_size,
+        leverage,
+        networks,
+        settings,
+        signals,
+        spectrum,
+    )
+
+    for name in ("steps", "side_steps"):
+        if parameters.every * 4 > getattr(parameters, name):
+            raise ParameterError(
+                f"07_nint_speedup: every = {parameters.every} is too much for {name} = "
+                f"{getattr(parameters, name)}; allowed: at most a quarter of it"
+            )
+    located = data["signals"]
+    return [
+        *races(parameters, located),
+        *leverage.cells(parameters, located, IMAGES),
+        *settings.cells(parameters, located, IMAGES),
+        *networks.cells(parameters, located, IMAGES[0]),
+        *spectrum.cells(parameters),
+        *signals.cells(parameters, located),
+        *costs.cells(parameters),
+        *full_size.cells(parameters, located),
+    ]
+
+
+def races(p: NintParameters, signals: Data) -> list[Cell]:
+    """Race all samplers with the paper's settings, and some for equal time with their tuned settings.
+
+    Visits are counted for the first seed.
+    """
+    from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
+
+    windows = [max(1, p.steps // 20), p.steps // 5, p.steps]
+    forms = {
+        "race": {"entrants": [entrant(name) for name in RACE]},
+        "timed": {"entrants": [entrant(name, **tuned(name)) for name in TIMED], "leader": "nint"},
+    }
+    return [
+        race.cell(
+            {"study": study},
+            data=signals,
+            subject=Subject("image", p.side, name),
+            seed=seed,
+            network=NetworkShape("siren", p.width),
+            steps=p.steps,
+            every=p.every,
+            windows=windows if study == "race" and seed == p.all_seeds[0] else [],
+            device=p.device,
+            **form,
+        )
+        for study, form in forms.items()
+        for seed in p.all_seeds
+        for name in IMAGES
+    ]

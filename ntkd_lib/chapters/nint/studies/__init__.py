@@ -1,0 +1,1 @@
+"""Side questions of notebook 07, one file each."""

@@ -1,0 +1,110 @@
+"""What a refresh of the score costs, and the choice of points beside a training step."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+from ntkd_lib.chapters.nint.methods import SHARE
+from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.inr.network import StackNetwork
+from ntkd_lib.inr.networks import build
+from ntkd_lib.inr.samplers.error_memory import ErrorMemory
+from ntkd_lib.inr.samplers.uniform import UniformDraw
+from ntkd_lib.inr.scores import fused, separate
+from ntkd_lib.inr.signals import Signal
+from ntkd_lib.inr.training import TrainingRun
+from ntkd_lib.lab.cells import Cell, CellResult
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.lab.work import work
+
+HIDDEN = 4
+
+
+def medians(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Time several ways in turn, in CPU seconds of this thread; the first round does not count."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for count in range(rounds + 1):
+        for name, way in ways.items():
+            start = time.thread_time()
+            way()
+            if count:
+                taken[name].append(time.thread_time() - start)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+@work(cost=lambda points, **_: 1 + 7e-4 * points)
+def refresh(points: int, width: int, rounds: int = 3) -> CellResult:
+    """Time a forward pass over all points, a fused refresh, and the separate route."""
+    deterministic(0)
+    keep_freed_memory()
+    net = build("siren", 2, 3, width, HIDDEN)
+    x, y = 2 * torch.rand(points, 2) - 1, torch.rand(points, 3)
+    stack = StackNetwork(net, chunk=1024)
+    ways = {
+        "forward": lambda: stack.predict(x),
+        "fused": lambda: fused(stack, x, y),
+        "separate": lambda: separate(net, x, y, chunk=1024),
+    }
+    return CellResult(medians(ways, rounds))
+
+
+@work(cost=lambda **_: 9.0)
+def million(points: int, width: int, keep: int = 64) -> CellResult:
+    """Refresh the score of very many points with little memory (MiB) kept between the passes.
+
+    Returns:
+        `forward` and `refresh` in seconds, by how many MiB memory rose during the refresh (`rise`), and
+        what all activations would take (`everything`).
+    """
+    deterministic(0)
+    net = build("siren", 2, 3, width, HIDDEN)
+    stack = StackNetwork(net)
+    x, y = 2 * torch.rand(points, 2) - 1, torch.rand(points, 3)
+    before = _peak()
+    forward = medians({"forward": lambda: stack.predict(x)}, 1)
+    taken = medians({"refresh": lambda: fused(stack, x, y, keep=keep * 2**20)}, 1)
+    everything = 8 * points * width * (HIDDEN + 1) / 2**20
+    return CellResult({**forward, **taken, "rise": _peak() - before, "everything": everything})
+
+
+def _peak() -> float:
+    """Read the largest resident memory of this process so far, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@work(cost=lambda **_: 16.0)
+def overhead(side: int, width: int, rounds: int = 3) -> CellResult:
+    """Time how long samplers take to choose and to remember, beside a uniform training step (`step`)."""
+    deterministic(0)
+    keep_freed_memory()
+    signal = Signal(torch.rand(side * side, 3), (side, side))
+    batch = int(SHARE * side * side)
+    net = StackNetwork(build("siren", 2, 3, width, HIDDEN), chunk=1024)
+    fit = TrainingRun(net, signal, UniformDraw(signal, batch, 0), every=2**30)
+    fit.step = 1
+    ways: dict[str, Callable[[], object]] = {"step": lambda: fit.advance(1)}
+    for name, kind in (("uniform", UniformDraw), ("error_memory", ErrorMemory)):
+        sampler = kind(signal, batch, 0)
+        ways[name] = lambda sampler=sampler: _choose_and_remember(sampler, fit)
+    return CellResult({**medians(ways, rounds), "batch": batch})
+
+
+def _choose_and_remember(sampler: UniformDraw | ErrorMemory, fit: TrainingRun) -> None:
+    indices = sampler.indices(0, fit.view)
+    sampler.observe(indices, fit.signal.values[indices])
+
+
+def cells(p: NintParameters) -> list[Cell]:
+    """Describe refreshes of three sizes, one of very many points, and the choice of points."""
+    wide = 8 * p.width
+    return [
+        *(refresh.cell(points=n, width=wide) for n in (p.points // 16, p.points // 4, p.points)),
+        million.cell(points=16 * p.points, width=p.width),
+        overhead.cell(side=8 * p.side, width=wide),
+    ]

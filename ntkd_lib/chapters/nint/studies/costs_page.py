@@ -1,0 +1,70 @@
+"""Figure and tables of what choosing costs, and of the looks at the kernel's diagonal."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ntkd_lib.chapters.nint.studies.costs import million, overhead, refresh
+from ntkd_lib.chapters.nint.studies.leverage import leverage
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.show.columns import Column, show_table
+from ntkd_lib.show.dots import BLUE, GREEN, ORANGE
+from ntkd_lib.show.html import Html, table
+
+
+def refreshes(run: Run) -> pd.DataFrame:
+    """List what a refresh costs, in seconds and in forward-equivalents."""
+    rows = run.frame(refresh)[["points", "forward", "fused", "separate"]]
+    ratios = {f"{way}_forwards": rows[way] / rows["forward"] for way in ("fused", "separate")}
+    return rows.assign(**ratios)
+
+
+def draw_refreshes(costs: pd.DataFrame) -> Figure:
+    """Draw the cost of a refresh against the number of points."""
+    figure, axes = plt.subplots(figsize=(7.2, 3.2))
+    axes.plot(costs["points"], costs["fused_forwards"], "o-", color=BLUE, label="fused, one pass")
+    axes.plot(costs["points"], costs["separate_forwards"], "s--", color=ORANGE, label="forward + vjp + jvp")
+    axes.axhline(5.5, color=GREEN, linestyle=":", label="our limit: 5.5")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(costs["points"], [f"{n:,}" for n in costs["points"]])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("points")
+    axes.set_ylabel("forward-equivalents")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    return figure
+
+
+def cost_table(run: Run) -> Html:
+    """Show what samplers add to a step, and a refresh of very many points."""
+    (step,), (many,) = run.frame(overhead).itertuples(), run.frame(million).itertuples()
+    rows = [
+        ("uniform step", f"{1e3 * step.step:.0f} ms"),
+        ("choosing, uniform", f"{100 * step.uniform / step.step:.2f} % of the step"),
+        (
+            "choosing and remembering, error memory",
+            f"{100 * step.error_memory / step.step:.2f} % of the step",
+        ),
+        (
+            "refresh of very many points, narrow network, forward-equivalents",
+            f"{many.refresh / many.forward:.2f}",
+        ),
+        ("rise of memory during it, results and start-up included", f"{many.rise:.0f} MiB"),
+        ("all its activations would take", f"{many.everything:,.0f} MiB"),
+    ]
+    return table(("Quantity", "Measured"), rows, caption="What choosing costs")
+
+
+def looks_table(run: Run) -> Html:
+    """Show the diagonal of the tangent kernel at each look."""
+    looks = pd.DataFrame([look for looks in run.frame(leverage)["looks"] for look in looks])
+    columns = (
+        Column("Step", "{step:.0f}"),
+        Column("99th / 1st percentile of θ(x, x)", "{ratio:.1f}"),
+        Column("Rank correlation with edges", "{edges:+.2f}"),
+        Column("Score with the released one", "{prediction:+.2f}"),
+        Column("Score with the error", "{error:+.2f}"),
+    )
+    means = looks.groupby("step").mean().reset_index()
+    return show_table(means, columns, "Self-leverage, means over images and seeds")

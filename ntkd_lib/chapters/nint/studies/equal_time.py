@@ -1,0 +1,45 @@
+"""Equal CPU time, equally tuned: what each sampler reaches while NINT does its steps."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ntkd_lib.chapters.nint.methods import LABELS, TUNED, in_order, trial_rows, tuned
+from ntkd_lib.chapters.nint.work import race
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.inr.metrics import value_at
+from ntkd_lib.show.columns import Column, show_table
+from ntkd_lib.show.html import Html
+
+
+def compare(run: Run) -> pd.DataFrame:
+    """Read every tuned sampler at the CPU seconds that tuned NINT took for all its steps."""
+    table = pd.DataFrame(
+        {
+            "method": method,
+            "label": LABELS[method],
+            "image": row.subject,
+            "quality": value_at(curve["quality"], curve["cpu"], row.curves["nint"]["cpu"][-1]),
+            "nint": row.curves["nint"]["quality"][-1],
+            "steps": curve["step"][-1],
+            **{name: getattr(row, name) for name in ("seed", "data", "cell")},
+        }
+        for row in run.frame(race, study="timed").itertuples()
+        for method, curve in in_order(row.curves)
+    )
+    return table.assign(gap=table["quality"] - table["nint"])
+
+
+def search_table() -> Html:
+    """Show the settings that the recorded search chose."""
+    rows = pd.DataFrame(trial_rows()).assign(quality=lambda t: t["quality"].map(lambda q: sum(q) / len(q)))
+    rows["trials"] = rows.groupby("method")["method"].transform("size")
+    best = [rows[(rows["method"] == m) & (rows["lr"] == tuned(m)["lr"])].iloc[[0]] for m in TUNED]
+    columns = (
+        Column("Sampler", lambda row: LABELS[row.method]),
+        Column("Learning rate", "{lr:g}"),
+        Column("Share", lambda row: f"{100 * row.share:.3g} %"),
+        Column("PSNR on the tuning images", "{quality:.2f} dB"),
+        Column("Trials", "{trials}"),
+    )
+    return show_table(pd.concat(best), columns, "What the search chose, for equal CPU time")

@@ -1,0 +1,76 @@
+"""What samplers save on other architectures, and on wider and narrower SIRENs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ntkd_lib.chapters.nint.methods import LABELS, LR, entrant
+from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.inr.metrics import crossing, value_at
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.work import Data
+from ntkd_lib.show.dots import GREEN, ORANGE, PURPLE, draw_key, row_axes
+
+RATES = {
+    "siren": 5e-4, "mlp": 2e-3, "pemlp": 2e-3, "ffn": 2e-3, "gauss": 2e-3, "finer": 5e-4, "wire": 2e-3,
+    "hashgrid": 1e-2,
+}  # fmt: skip
+FEW = ("full", "uniform", "nint", "error_memory")
+SHOWN = {"nint": ("o", GREEN), "uniform": ("s", ORANGE), "error_memory": ("D", PURPLE)}
+
+
+def cells(p: NintParameters, signals: Data, image: str) -> list[Cell]:
+    """Describe one race per network on an image."""
+    networks = [(name, NetworkShape(name, p.width), lr) for name, lr in RATES.items()]
+    widths = (p.width // 2, p.width, 2 * p.width)
+    networks += [(f"siren, width {width}", NetworkShape("siren", width), LR) for width in widths]
+    return [
+        race.cell(
+            {"study": "networks", "shown": shown, "lr": lr},
+            data=signals,
+            subject=Subject("image", p.side, image),
+            seed=p.all_seeds[0],
+            network=network,
+            entrants=[entrant(method, lr) for method in FEW],
+            steps=p.side_steps,
+            every=p.every,
+            device=p.device,
+        )
+        for shown, network, lr in networks
+    ]
+
+
+def compare(run: Run) -> pd.DataFrame:
+    """List the time saved to full batch's quality at half of its steps, and the last quality."""
+    return pd.DataFrame(
+        {"network": row.shown, "lr": row.lr, **_compared(row.curves)}
+        for row in run.frame(race, study="networks").itertuples()
+    )
+
+
+def _compared(curves: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    full = curves["full"]
+    target = value_at(full["quality"], full["step"], full["step"][-1] / 2)
+    base = crossing(full["quality"], full["cpu"], target)
+    row: dict[str, float] = {"target": target}
+    for method, curve in curves.items():
+        place = crossing(curve["quality"], curve["cpu"], target)
+        row[f"{method}_saving"] = np.nan if place is None or not base else 100 * (1 - place / base)
+        row[f"{method}_end"] = curve["quality"][-1]
+    return row
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Draw the saving of time by architecture and width."""
+    figure, axes = row_axes(list(table["network"]), "CPU time saved against full batch (%)")
+    for method, (marker, colour) in SHOWN.items():
+        axes.scatter(table[f"{method}_saving"], range(len(table)), marker=marker, s=30, color=colour)
+    draw_key(axes, {LABELS[method]: style for method, style in SHOWN.items()})
+    return figure

@@ -1,0 +1,48 @@
+"""What other settings of NINT change: the random share, the time constant and the speed of the decay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ntkd_lib.chapters.nint.methods import LABELS, entrant, in_order
+from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.work import Data
+
+SETTINGS = ("nint", "xi5", "xi6", "xi8", "xi9", "alpha5", "alpha40", "lam05", "lam2", "error_mix")
+
+
+def cells(p: NintParameters, signals: Data, images: Sequence[str]) -> list[Cell]:
+    """Describe one race of all settings per image."""
+    return [
+        race.cell(
+            {"study": "settings"},
+            data=signals,
+            subject=Subject("image", p.side, name),
+            seed=p.all_seeds[0],
+            network=NetworkShape("siren", p.width),
+            entrants=[entrant(method) for method in SETTINGS],
+            steps=p.side_steps,
+            every=p.every,
+            device=p.device,
+        )
+        for name in images
+    ]
+
+
+def gaps(run: Run) -> pd.DataFrame:
+    """List the quality that NINT reaches with other settings, minus that of the paper's."""
+    return pd.DataFrame(
+        {
+            "method": method,
+            "label": LABELS[method],
+            "image": row.subject,
+            "gap": curve["quality"][-1] - row.curves["nint"]["quality"][-1],
+        }
+        for row in run.frame(race, study="settings").itertuples()
+        for method, curve in in_order(row.curves)
+    )

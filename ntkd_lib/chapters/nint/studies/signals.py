@@ -1,0 +1,167 @@
+"""Sound and shapes: what samplers reach in the CPU time of full batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+
+from ntkd_lib.chapters.nint.methods import LABELS, entrant, in_order
+from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.chapters.nint.studies.networks import FEW
+from ntkd_lib.chapters.nint.work import NetworkShape, Subject, make_signal, mesh, race
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.data.signals import load_sound
+from ntkd_lib.inr.metrics import value_at
+from ntkd_lib.inr.shapes import chamfer, surface, surface_samples
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.work import Data
+from ntkd_lib.show.columns import Column, show_table
+from ntkd_lib.show.dots import BLUE, GREEN, PURPLE
+from ntkd_lib.show.html import Html
+
+SOUNDS = ("bach", "speech-0000", "speech-0006")
+MESH = "bunny-small"
+DRAWN = {"full": BLUE, "nint": GREEN, "error_memory": PURPLE}
+
+
+def cells(p: NintParameters, signals: Data) -> list[Cell]:
+    """Describe the races; all seeds on tier paper, which their claims need, else the first."""
+    side = min(128, max(12, 3 * p.side // 8))
+    subjects: list[tuple[Subject, Data | None, Cell | None]] = [
+        *((Subject("sound", 2 * p.side**2, name), signals, None) for name in SOUNDS),
+        (Subject("torus", side, "torus"), None, None),
+        (Subject("mesh", side, MESH), signals, mesh.cell(data=signals, name=MESH, side=side)),
+    ]
+    return [
+        race.cell(
+            {"study": "signals"},
+            data=data,
+            subject=subject,
+            seed=seed,
+            network=NetworkShape("siren", p.width),
+            entrants=[entrant(method, 5e-4) for method in FEW],
+            steps=p.side_steps,
+            every=p.every,
+            windows=[p.side_steps] if seed == p.all_seeds[0] else [],
+            leader="full",
+            device=p.device,
+            signal=sampled,
+        )
+        for subject, data, sampled in subjects
+        for seed in (p.all_seeds if p.tier == "paper" else p.all_seeds[:1])
+    ]
+
+
+def compare(run: Run) -> pd.DataFrame:
+    """List what samplers reach in the time of full batch."""
+    return pd.DataFrame(
+        {
+            "signal": row.subject,
+            "method": method,
+            "label": LABELS[method],
+            "seed": row.seed,
+            "quality": value_at(curve["quality"], curve["cpu"], row.curves["full"]["cpu"][-1]),
+            "gap": value_at(curve["quality"], curve["cpu"], row.curves["full"]["cpu"][-1])
+            - row.curves["full"]["quality"][-1],
+        }
+        for row in run.frame(race, study="signals").itertuples()
+        for method, curve in in_order(row.curves)
+    )
+
+
+def compare_table(table: pd.DataFrame) -> Html:
+    """Show sound and shapes."""
+    means = table.groupby(["signal", "label"], sort=False)[["quality", "gap"]].mean().reset_index()
+    means["unit"] = np.where(means["signal"].isin(("torus", MESH)), "%", "dB")
+    columns = (
+        Column("Signal", "{signal}"),
+        Column("Sampler", "{label}"),
+        Column("SI-SNR or intersection over union", "{quality:.2f} {unit}"),
+        Column("Minus full batch", "{gap:+.2f}"),
+    )
+    return show_table(means, columns, "In the CPU time of full batch")
+
+
+def _record(run: Run, subject: str) -> Record:
+    return run.select(race, study="signals", subject=subject)[0]
+
+
+def waveform(run: Run) -> pd.DataFrame:
+    """List a piece of the first sound and of its fits, against milliseconds."""
+    signals = run.data("signals")
+    true = make_signal(Subject("sound", 2 * run.parameters.side**2, SOUNDS[0]), signals).values.numpy()[:, 0]
+    middle = slice(len(true) // 2, len(true) // 2 + min(400, len(true) // 2))
+    time = np.arange(middle.stop - middle.start) * 1e3 / load_sound(SOUNDS[0], signals.sha256)[1]
+    arrays = _record(run, SOUNDS[0]).arrays
+    fits = {method: arrays[f"fitted.{method}"][middle, 0] for method in DRAWN}
+    return pd.DataFrame({"time": time, "true": true[middle], **fits})
+
+
+def draw_waveform(wave: pd.DataFrame) -> Figure:
+    """Draw a piece of sound and the residuals of its fits."""
+    figure, (above, below) = plt.subplots(2, 1, figsize=(7.2, 3.8), sharex=True)
+    above.plot(wave["time"], wave["true"], color=plt.rcParams["axes.edgecolor"], linewidth=1)
+    above.set_ylabel("amplitude")
+    for name, colour in DRAWN.items():
+        below.plot(wave["time"], wave[name] - wave["true"], color=colour, linewidth=1, label=LABELS[name])
+    below.set_ylabel("residual")
+    below.set_xlabel("time (ms)")
+    figure.legend(*below.get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    return figure
+
+
+def surfaces(run: Run) -> dict[str, np.ndarray | None]:
+    """Extract triangles of the sampled and the fitted meshes by marching cubes; None for an empty surface."""
+    (sampled,) = run.select(mesh)
+    arrays = _record(run, MESH).arrays
+    fields = {"true": sampled.arrays["values"]} | {method: arrays[f"fitted.{method}"] for method in DRAWN}
+    pairs = {name: surface(field.reshape(sampled.values["shape"])) for name, field in fields.items()}
+    return {name: None if pair is None else pair[1] for name, pair in pairs.items()}
+
+
+def distances(triangles: Mapping[str, np.ndarray | None], samples: int = 5000) -> pd.DataFrame:
+    """Measure fitted surfaces against the true one; NaN for an empty surface."""
+    true = surface_samples(triangles["true"], samples)
+    return pd.DataFrame(
+        {
+            "method": name,
+            "label": LABELS[name],
+            "chamfer": np.nan if fit is None else chamfer(surface_samples(fit, samples, seed=1), true),
+        }
+        for name, fit in triangles.items()
+        if name != "true"
+    )
+
+
+def distance_table(table: pd.DataFrame) -> Html:
+    """Show how far fitted surfaces are from the true one."""
+    columns = (Column("Sampler", "{label}"), Column("Chamfer distance", "{chamfer:.3g}"))
+    return show_table(table, columns, "Distance to the true surface, half a cube = 1")
+
+
+def draw_surfaces(triangles: Mapping[str, np.ndarray | None]) -> Figure:
+    """Draw surfaces."""
+    figure = plt.figure(figsize=(7.2, 2.4))
+    for place, (name, parts) in enumerate(triangles.items(), 1):
+        axes = figure.add_subplot(1, len(triangles), place, projection="3d")
+        if parts is not None:
+            axes.add_collection3d(_shaded(parts))
+        axes.set(xlim=(-0.9, 0.9), ylim=(-0.9, 0.9), zlim=(-0.9, 0.9))
+        axes.set_axis_off()
+        axes.set_box_aspect((1, 1, 1), zoom=1.4)
+        axes.view_init(elev=90, azim=-90)
+        axes.set_title(LABELS.get(name, "the mesh"), fontsize=9, loc="center")
+    return figure
+
+
+def _shaded(triangles: np.ndarray) -> Poly3DCollection:
+    """Shade triangles by how much they face the viewer."""
+    normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
+    light = np.abs((normals / lengths) @ np.array([0.3, 0.5, 0.81]))
+    return Poly3DCollection(triangles, facecolors=plt.cm.viridis(0.15 + 0.75 * light), edgecolors="none")

@@ -1,0 +1,232 @@
+"""What notebook 07 computes: races of samplers on one signal, and a mesh as a signal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ntkd_lib.data.signals import load_image, load_mesh, load_sound
+from ntkd_lib.inr.metrics import intersection_over_union, psnr, si_snr
+from ntkd_lib.inr.network import wrap
+from ntkd_lib.inr.networks import build
+from ntkd_lib.inr.samplers.base import Sampler
+from ntkd_lib.inr.samplers.egra import Egra
+from ntkd_lib.inr.samplers.error_memory import ErrorMemory
+from ntkd_lib.inr.samplers.error_mix import ErrorMix
+from ntkd_lib.inr.samplers.evos import Evos
+from ntkd_lib.inr.samplers.expansive import ExpansiveSupervision
+from ntkd_lib.inr.samplers.full import FullBatch
+from ntkd_lib.inr.samplers.int_teaching import IntTeaching
+from ntkd_lib.inr.samplers.nint import Nint
+from ntkd_lib.inr.samplers.soft_mining import SoftMining
+from ntkd_lib.inr.samplers.uniform import UniformDraw
+from ntkd_lib.inr.shapes import fit_to_cube, signed_distance
+from ntkd_lib.inr.signals import Signal, crop, from_pixels, from_samples, torus_distance, waves
+from ntkd_lib.inr.training import DivergedError, TrainingRun, race_for_time
+from ntkd_lib.inr.training import race as race_for_steps
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab.work import Data, work
+
+SAMPLERS: Mapping[str, type[Sampler]] = {
+    "egra": Egra,
+    "error_memory": ErrorMemory,
+    "error_mix": ErrorMix,
+    "evos": Evos,
+    "expansive": ExpansiveSupervision,
+    "full": FullBatch,
+    "int_teaching": IntTeaching,
+    "nint": Nint,
+    "soft_mining": SoftMining,
+    "uniform": UniformDraw,
+}
+FORWARDS = {"full": 3.3, "nint": 1.9, "error_mix": 1.9, "int_teaching": 1.9}  # of a step at a share of 20 %
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A signal that is fitted.
+
+    Attributes:
+        kind: `mesh`, or a key of the table of makers.
+        size: points of a side; of a sound, samples.
+        name: which image, sound or mesh.
+        frequencies: cycles of each band of `waves`.
+    """
+
+    kind: str
+    size: int
+    name: str
+    frequencies: tuple[int, ...] = ()
+
+    @property
+    def points(self) -> int:
+        """Number of points."""
+        return self.size ** {"sound": 1, "torus": 3, "mesh": 3}.get(self.kind, 2)
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """Architecture, width and hidden layers of a coordinate network."""
+
+    name: str
+    width: int
+    hidden: int = 4
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A sampler in a race, with the learning rate and the share of its training."""
+
+    name: str
+    sampler: str
+    settings: Mapping[str, Any]
+    lr: float
+    share: float
+
+
+def make_signal(subject: Subject, data: Data | None) -> Signal:
+    """Make a signal of its description."""
+    if subject.kind not in _MAKERS:
+        raise ValueError(f"unknown kind {subject.kind!r}; allowed: {', '.join(_MAKERS)}")
+    return _MAKERS[subject.kind](subject, data.sha256 if data else "")
+
+
+_MAKERS: dict[str, Callable[[Subject, str], Signal]] = {
+    "image": lambda s, sha256: from_pixels(load_image(s.name, sha256), s.size),
+    "crop": lambda s, sha256: from_pixels(crop(load_image(s.name, sha256), s.size)),
+    "sound": lambda s, sha256: from_samples(load_sound(s.name, sha256)[0], s.size),
+    "torus": lambda s, sha256: torus_distance(s.size),  # noqa: ARG005
+    "waves": lambda s, sha256: waves(s.size, s.frequencies),  # noqa: ARG005
+}
+
+
+def make_network(network: NetworkShape, signal: Signal, seed: int) -> torch.nn.Module:
+    """Build a network for a signal; its start depends on the seed alone."""
+    torch.manual_seed(derive_seed("nint", "network", seed))
+    return build(network.name, len(signal.shape), signal.values.shape[1], network.width, network.hidden).to(
+        signal.values.device
+    )
+
+
+def pass_seconds(subject: Subject, network: NetworkShape) -> float:
+    """Estimate the seconds that a forward pass over all points takes on one thread."""
+    return 1e-8 * subject.points * network.width + 5e-4
+
+
+@work(
+    cost=lambda subject, network, entrants, steps, **_: (
+        1 + sum(FORWARDS.get(e.sampler, 0.9) for e in entrants) * pass_seconds(subject, network) * steps
+    )
+)
+def race(
+    data: Data | None,
+    subject: Subject,
+    seed: int,
+    network: NetworkShape,
+    entrants: list[Entrant],
+    *,
+    steps: int,
+    every: int,
+    windows: list[int] = (),
+    leader: str | None = None,
+    device: Literal["cpu", "cuda"] = "cpu",
+    signal: Record | None = None,
+) -> CellResult:
+    """Train one network per sampler on one signal, in turn and from the same start.
+
+    Args:
+        steps: steps of each training, or of the leader.
+        every: steps between evaluations.
+        windows: ends of the spans of steps whose visits are counted.
+        leader: name of the entrant whose time all get; None for equal steps.
+        signal: record that holds the signal, for one that a cell makes.
+
+    Returns:
+        `curves` by entrant; with windows, arrays `visits.NAME` (span, point) and the fitted values
+        `fitted.NAME`.
+    """
+    deterministic(seed)
+    keep_freed_memory()
+    target = (_restored(signal) if signal else make_signal(subject, data)).to(device)
+    count = len(target.values)
+    visits = {e.name: np.zeros((len(windows), count), np.uint16) for e in entrants} if windows else {}
+    fits = {
+        e.name: TrainingRun(
+            wrap(make_network(network, target, seed)),
+            target,
+            _sampler(e, target, seed),
+            e.lr,
+            every,
+            _quality(target, subject.kind),
+            _counter(windows, visits[e.name]) if windows else None,
+        )
+        for e in entrants
+    }
+    stopped = _run_race(fits, steps, leader)
+    arrays = {f"visits.{name}": counts for name, counts in visits.items()}
+    for name in visits:
+        values = fits[name].network.predict(target.coordinates)
+        arrays[f"fitted.{name}"] = values.cpu().numpy().astype(np.float32)
+    curves = {name: _curve(fit) | {"stopped": stopped.get(name, "")} for name, fit in fits.items()}
+    return CellResult({"curves": curves, "points": count}, arrays)
+
+
+def _restored(made: Record) -> Signal:
+    return Signal(torch.as_tensor(made.arrays["values"]), tuple(made.values["shape"]))
+
+
+def _sampler(entrant: Entrant, signal: Signal, seed: int) -> Sampler:
+    count = len(signal.values)
+    batch = count if entrant.sampler == "full" else max(1, int(entrant.share * count))
+    return SAMPLERS[entrant.sampler](signal, batch, derive_seed("nint", "draws", seed), **entrant.settings)
+
+
+def _quality(signal: Signal, kind: str) -> Callable[[Tensor], float]:
+    """Choose how residuals of a signal are judged."""
+    if kind == "sound":
+        return lambda residuals: si_snr(residuals + signal.values, signal.values)
+    if kind in ("torus", "mesh"):
+        return lambda residuals: intersection_over_union(residuals + signal.values <= 0, signal.values <= 0)
+    return psnr
+
+
+def _counter(windows: Sequence[int], counts: np.ndarray) -> Callable[[int, Tensor], None]:
+    """Count how often each point is seen in each span of steps."""
+
+    def watch(step: int, indices: Tensor) -> None:
+        counts[sum(step >= end for end in windows[:-1]), indices.cpu().numpy()] += 1
+
+    return watch
+
+
+def _run_race(fits: Mapping[str, TrainingRun], steps: int, leader: str | None) -> dict[str, str]:
+    """Run the race; an entrant whose loss is no number leaves it, which stays visible."""
+    try:
+        if leader:
+            race_for_time(list(fits.values()), list(fits).index(leader), steps)
+        else:
+            race_for_steps(list(fits.values()), steps)
+    except DivergedError as error:
+        return {name: str(error) for name, fit in fits.items() if fit.step < steps}
+    return {}
+
+
+def _curve(fit: TrainingRun) -> dict[str, Any]:
+    fields = ("step", "quality", "cpu", "wall", "forwards")
+    return {name: [getattr(point, name) for point in fit.curve] for name in fields}
+
+
+@work(cost=lambda side, **_: 1 + 1e-3 * side**3)
+def mesh(data: Data, name: str, side: int) -> CellResult:
+    """Sample a mesh's signed distance on a grid of the cube, in units of half the cube's side."""
+    vertices, faces = load_mesh(name, data.sha256)
+    grid = Signal(torch.zeros(side**3, 1), (side, side, side)).coordinates.numpy()
+    distance = signed_distance(grid, fit_to_cube(vertices), faces)
+    return CellResult({"shape": [side, side, side]}, {"values": distance[:, None].astype(np.float32)})

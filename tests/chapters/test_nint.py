@@ -1,0 +1,303 @@
+"""Notebook 07's plan, search and cells, and its summaries and figures on one very small run."""
+
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from ntkd_lib.chapters.nint import NOTEBOOK, methods, page, plan
+from ntkd_lib.chapters.nint.methods import METHODS, entrant
+from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.chapters.nint.protocols import small_arms
+from ntkd_lib.chapters.nint.studies import (
+    checks,
+    costs,
+    costs_page,
+    equal_time,
+    full_size,
+    networks,
+    paper,
+    settings,
+    signals,
+    spectrum,
+    visits,
+)
+from ntkd_lib.chapters.nint.work import NetworkShape, Subject, make_signal, race
+from ntkd_lib.chapters.run import Run, planned_cells
+from ntkd_lib.data.registry import forget, locate
+from ntkd_lib.data.weights import find_weights
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.lab.parameters import ParameterError, load_parameters
+from ntkd_lib.lab.sources import module_sources
+from ntkd_lib.lab.store import CellStore
+from ntkd_lib.lab.work import Data
+from ntkd_lib.show.dots import draw_gap_dots
+from ntkd_lib.show.style import theme
+
+TINY = {"seeds": [0, 1], "side": 32, "width": 8, "steps": 20, "every": 2, "side_steps": 20, "points": 1024}
+PARTS = {
+    (plan, "IMAGES"): ("div2k-512-01", "kodim03"),
+    (plan, "RACE"): (
+        "full", "uniform", "nint", "released", "error_mix", "int_dense", "evos", "expansive", "error_memory",
+    ),
+    (settings, "SETTINGS"): ("nint", "xi5", "alpha40"),
+    (networks, "RATES"): {"siren": 5e-4, "ffn": 2e-3, "wire": 2e-3, "hashgrid": 1e-2},
+}  # fmt: skip
+SIGNALS = Data("signals", "0" * 64)
+NARROW = NetworkShape("siren", 8, 1)
+WAVES = Subject("waves", 8, "waves", (1, 2))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of the plan on the stand-in, very small, with a part of its images, samplers and networks."""
+    with pytest.MonkeyPatch.context() as patch:
+        for (module, name), part in PARTS.items():
+            patch.setattr(module, name, part)
+        patch.delenv("NTKD_DATA", raising=False)
+        patch.setenv("NTKD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("NTKD_OFFLINE", "1")
+        forget()
+        parameters = NintParameters(tier="smoke", **TINY)
+        cells = planned_cells(plan.plan, parameters)
+        records = run_cells(cells, CellStore(tmp_path_factory.mktemp("cells")), workers=1, progress="none")
+        located = {"signals": locate("signals")}
+        changed = {"side": (64, 32)}
+        yield Run(NOTEBOOK, parameters, records, located, tier_layout("smoke"), changed, tuple(cells))
+    forget()
+
+
+def planned(**changes):
+    return plan.plan(NintParameters(tier="cpu", **changes), {"signals": SIGNALS})
+
+
+def small_race(entrants, *, network=NARROW, **changes):
+    steps = {"steps": 10, "every": 5, **changes}
+    return race.cell(data=None, subject=WAVES, seed=0, network=network, entrants=entrants, **steps)
+
+
+def test_races_do_not_depend_on_what_draws_them():
+    modules = module_sources(("ntkd_lib.chapters.nint.work", "ntkd_lib.chapters.nint.studies.leverage"))
+    assert "ntkd_lib.inr.samplers.uniform" in modules
+    drawing = [name for name in modules if ".show" in name or name.endswith((".page", "_page"))]
+    assert drawing == []
+    assert small_race([entrant("uniform")]).data == {}
+
+
+def test_plans_hold_every_cell_once():
+    names = [cell.name for cell in planned()]
+    assert len(set(names)) == len(names)
+
+
+def test_entrants_of_a_race_share_everything_but_the_sampler():
+    races = [cell for cell in planned() if cell.labels.get("study") == "race"]
+    assert len(races) == 12
+    for cell in races:
+        entrants = cell.arguments["entrants"]
+        assert {(e["lr"], e["share"]) for e in entrants} == {(1e-4, 0.2)}
+        assert [e["name"] for e in entrants] == list(plan.RACE)
+
+
+def test_rare_evaluations_are_refused():
+    expected = r"every = 100 is too much for side_steps = 200; allowed: at most a quarter of it"
+    with pytest.raises(ParameterError, match=expected):
+        planned(every=100)
+
+
+def test_tiers_are_valid_and_cpu_is_the_default():
+    tiers = {t: load_parameters(NintParameters, NOTEBOOK, t, {}) for t in ("smoke", "cpu", "paper")}
+    assert tiers["cpu"] == NintParameters()
+    assert (tiers["paper"].side, tiers["paper"].width, tiers["paper"].steps) == (512, 256, 5000)
+
+
+def test_search_gives_every_sampler_the_same_trials_on_other_images():
+    for method in methods.TUNED:
+        trials = [trial for trial in methods.trial_rows() if trial["method"] == method]
+        assert [(t["lr"], t["share"]) for t in trials] == [
+            tuple(methods.draw_settings(t).values()) for t in range(methods.TRIALS)
+        ]
+        best = max(trials, key=lambda t: np.mean(t["quality"]))
+        assert methods.tuned(method) == {"lr": best["lr"], "share": best["share"]}
+    assert not set(methods.TUNING_IMAGES) & {*plan.IMAGES, *full_size.IMAGES}
+    assert methods.TUNING_SEED not in NintParameters().seeds
+
+
+def test_a_search_records_the_trials_of_its_races():
+    def results(cells):
+        assert [cell.labels["subject"] for cell in cells] == list(methods.TUNING_IMAGES)
+        names = [e["name"] for e in cells[0].arguments["entrants"]]
+        curves = {name: {"quality": [1.0, 2.0], "step": [0, 7]} for name in names}
+        return [Record("a" * 64, cell.name, {"curves": curves}, {}, {}) for cell in cells]
+
+    (search,) = methods.SEARCHES
+    content = search.conduct({"signals": SIGNALS}, results)
+    assert content["trials"][0] == methods.trial_rows()[0] | {"quality": [2.0, 2.0], "steps": [7, 7]}
+    assert len(content["trials"]) == len(methods.trial_rows())
+
+
+def test_the_contracts_protocol_is_the_contracts():
+    entry = load_claims().protocols["small"]
+    arms = small_arms(entry.parameters, 2, "0" * 64)
+    races = {c.name: c for arm in arms.values() for c in arm.cells if c.work == race.path}.values()
+    assert len(races) == 9
+    fixed = [cell for cell in races if cell.arguments["leader"] is None]
+    for cell in races:
+        assert cell.arguments["network"] == {"name": "siren", "width": 64, "hidden": 4}
+        assert cell.arguments["subject"]["size"] == 128
+        assert (cell.arguments["steps"], cell.arguments["every"], cell.arguments["seed"]) == (1000, 50, 2)
+    assert {e["lr"] for cell in fixed for e in cell.arguments["entrants"]} == {1e-4}
+    entrants = [e for cell in fixed for e in cell.arguments["entrants"] if e["sampler"] == "nint"]
+    assert {e["settings"].get("xi", 0.7) for e in entrants} == {0.5, 0.6, 0.7, 0.8}
+
+
+def test_recorded_metrics_are_those_of_the_contract():
+    entry = load_claims().protocols["small"]
+    arms = small_arms(entry.parameters, 2, "0" * 64)
+    curve = {"quality": [20.0, 30.0], "cpu": [0.0, 2.0]}
+    values = {"curves": dict.fromkeys(METHODS, curve), "looks": [{"ratio": 12.0}]}
+    made = Record("a" * 64, "made", values, {}, {"seconds": 1.0})
+    numbers = {name: arm.number(*[made] * len(arm.cells)) for name, arm in arms.items()}
+    named = {n for c in load_claims().claims for n in c.metric_names if n.startswith("nint.small.")}
+    assert set(numbers) == named == set(entry.metrics)
+    assert numbers["nint.small.nint.psnr_equal_time"] == 30.0
+    assert numbers["nint.small.xi_range"] == 0.0
+    assert numbers["nint.small.leverage_ratio"] == 12.0
+    with pytest.raises(ValueError, match="steps = 7; allowed: 1000"):
+        small_arms({**entry.parameters, "steps": 7}, 2, "0" * 64)
+
+
+def test_savings_are_the_larger_of_two_targets():
+    steps = [0, 100, 200, 300, 400, 500, 600, 700]
+    full = {"quality": [10, 20, 30, 31, 35, 36, 37, 38], "step": steps}
+    nint = {"quality": [10, 30, 31, 32, 35, 36, 37, 38], "step": steps}
+    assert full_size.saving([{"full": full, "nint": nint}], "step") == pytest.approx(50)
+    low = {"quality": [10] * 8, "step": steps}
+    assert full_size.saving([{"full": full, "nint": low}], "step") is None
+
+
+def test_small_runs_give_no_metrics_of_the_papers_size(run):
+    assert full_size.metrics(run) == {}
+
+
+def test_unknown_subjects_are_refused():
+    with pytest.raises(ValueError, match=r"unknown kind 'video'; allowed: image, crop, sound, torus, waves"):
+        make_signal(Subject("video", 4, "clip"), None)
+
+
+def test_a_diverged_entrant_is_named():
+    made = small_race([entrant("uniform", lr=1e30)], network=NetworkShape("mlp", 8, 1), steps=40)
+    curve = race.run(made.arguments, {}).values["curves"]["uniform"]
+    assert "is no number" in curve["stopped"]
+
+
+def test_races_repeat_bit_for_bit():
+    names = list(METHODS)[:17]  # one of each sampler, not its settings
+    made = small_race([entrant(name) for name in names], windows=[5, 10])
+    first, second = (race.run(made.arguments, {}) for _ in range(2))
+    for name in names:
+        assert first.values["curves"][name]["quality"] == second.values["curves"][name]["quality"]
+        assert np.array_equal(first.arrays[f"visits.{name}"], second.arrays[f"visits.{name}"])
+    batch = int(0.2 * 64)
+    assert (first.arrays["visits.uniform"].sum(1) == 5 * batch).all()
+
+
+def test_costs_are_measured():
+    values = costs.overhead(side=16, width=8, rounds=1).values
+    assert set(values) == {"step", "uniform", "error_memory", "batch"}
+    assert values["batch"] == 51
+
+
+def test_metrics_rest_on_the_runs_cells(run):
+    metrics = page.metrics(run)
+    assert run.holds(metrics)
+    assert not replace(run, records={}).holds(metrics)
+    assert {len(metric.values) for metric in metrics.values()} == {2}
+    assert {tuple(metric.data) for metric in metrics.values()} == {("signals",)}
+    assert {"nint.live.full.psnr_end", "nint.live.error_memory.psnr_equal_time"} <= set(metrics)
+
+
+def test_full_batch_is_its_own_measure(run):
+    targets = page.reached(run)
+    full = targets[targets["method"] == "full"]
+    assert (full[["cpu", "step", "forwards"]] == 1).all().all()
+    savings = page.savings(targets).set_index("method")
+    assert savings.cpu_saving["full"] == pytest.approx(0)
+    assert savings.to_uniform["uniform"] == pytest.approx(1)
+    assert savings.missed["full"] == 0
+
+
+def test_equal_time_reads_nint_at_its_end(run):
+    timed = equal_time.compare(run)
+    assert (timed[timed["method"] == "nint"]["gap"] == 0).all()
+    assert (timed[timed["method"] == "nint"]["steps"] == TINY["steps"]).all()
+
+
+def test_visits_average_to_an_even_draw(run):
+    means = spectrum.visits(run).groupby(["method", "until"])["visits"].mean()
+    np.testing.assert_allclose(means, 1)
+    for counts in visits.maps(run, "nint", "uniform").values():
+        np.testing.assert_allclose(counts.mean((1, 2)), 1)
+
+
+def test_checks_hold(run):
+    assert checks.score_error() < 1e-9
+    assert checks.released_difference() < 1e-6
+    assert checks.same_indices(run)
+    assert checks.psnr_difference(run) < 1e-3
+
+
+def draw_all(run):
+    """Draw every figure of the notebook."""
+    table = page.curves(run)
+    targets = page.reached(run)
+    image = visits.image(run)
+    yield page.draw_curves(page.mean_curves(table))
+    yield page.draw_times(page.by_image(targets), list(page.savings(targets)["method"]))
+    yield page.draw_gains(page.qualities(table))
+    yield draw_gap_dots(equal_time.compare(run), "difference")
+    yield draw_gap_dots(settings.gaps(run), "difference")
+    yield visits.draw_visits(image, visits.maps(run, "nint", "released"))
+    yield visits.draw_residuals(image, visits.residuals(image, visits.fits(run, "full", "nint")))
+    yield spectrum.draw(spectrum.visits(run))
+    yield networks.draw(networks.compare(run))
+    yield signals.draw_waveform(signals.waveform(run))
+    yield signals.draw_surfaces(signals.surfaces(run))
+    yield costs_page.draw_refreshes(costs_page.refreshes(run))
+
+
+def test_all_figures_are_drawn(run):
+    with theme("light"):
+        for figure in draw_all(run):
+            figure.canvas.draw()
+            plt.close(figure)
+
+
+def test_all_tables_are_written(run):
+    savings, qualities = page.savings(page.reached(run)), page.qualities(page.curves(run))
+    assert "uniform" in page.savings_table(savings)
+    assert "error memory" in page.quality_table(qualities)
+    assert "Measured here" in page.answer_table(savings, equal_time.compare(run), qualities)
+    assert "39.09" in paper.paper_table()
+    rows = paper.beside(savings, qualities, networks.compare(run))
+    assert "+0.97 dB" in paper.beside_table(rows)
+    assert "bach" in signals.compare_table(signals.compare(run))
+    assert "percentile" in costs_page.looks_table(run)
+    assert "uniform" in equal_time.search_table()
+    assert "MiB" in costs_page.cost_table(run)
+    image = visits.image(run)
+    rows = visits.similarity(image, visits.fits(run, "full"), None)
+    assert f"not found: {find_weights()[1]}" in visits.similarity_table(rows)
+    assert "LPIPS, inputs stretched" in visits.similarity_table(rows.fillna(0.5))
+
+
+def test_a_surface_that_is_not_there_is_left_out(run):
+    surfaces = signals.surfaces(run)
+    distances = signals.distances(surfaces | {"nint": None})
+    assert np.isnan(distances.set_index("method").chamfer["nint"])
+    assert "\N{EN DASH}" in signals.distance_table(distances)
+    assert torch.tensor(surfaces["true"]).isfinite().all()
