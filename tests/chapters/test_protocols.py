@@ -10,7 +10,7 @@ from ntkd_lib.lab.protocols import Protocol, protocols_of
 from ntkd_lib.pipeline.notebooks import all_notebooks
 
 SHA = "0" * 64
-DECLARED = [p for notebook in all_notebooks() for p in protocols_of(notebook.experiment).values()]
+DECLARED = [p for notebook in all_notebooks() for p in protocols_of(notebook.chapter).values()]
 SPEED = ("lr", "weight_decay")
 
 
