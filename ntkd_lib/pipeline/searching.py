@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ntkd_lib.chapters.run import locate_data
 from ntkd_lib.lab.cells import Cell, Record
@@ -21,9 +20,7 @@ from ntkd_lib.pipeline.notebooks import find_notebook
 def find_search(notebook: str, name: str | None) -> Search:
     """Find a search of a notebook's chapter by name; the name may be left out if there is only one."""
     source = find_notebook(notebook)
-    modules = [f"{source.chapter}.{name}" for name in ("search", "methods")]
-    there = [importlib.import_module(name) for name in modules if importlib.util.find_spec(name)]
-    searches = {search.name: search for module in there for search in getattr(module, "SEARCHES", ())}
+    searches = {search.name: search for search in _declared(source.chapter)}
     if not searches:
         raise PipelineError(f"notebook {source.name} has no search")
     if name is None and len(searches) == 1:
@@ -31,6 +28,16 @@ def find_search(notebook: str, name: str | None) -> Search:
     if name not in searches:
         raise PipelineError(f"search {name!r} of {source.name}: allowed: {', '.join(searches)}")
     return searches[name]
+
+
+def _declared(chapter: str) -> Iterator[Search]:
+    """List the searches that a chapter declares in its module `search` or `methods`."""
+    for name in (f"{chapter}.search", f"{chapter}.methods"):
+        try:
+            yield from getattr(importlib.import_module(name), "SEARCHES", ())
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
 
 
 def run_search(notebook: str, name: str | None, *, workers: int | None) -> str:
