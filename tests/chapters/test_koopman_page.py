@@ -5,10 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ntkd_lib.chapters.koopman_vs_least_squares import summary
-from ntkd_lib.chapters.koopman_vs_least_squares.methods import LABELS
-from ntkd_lib.show import koopman_tables as tables
-from ntkd_lib.show import koopman_vs_least_squares as figures
+from ntkd_lib.chapters.koopman import page
+from ntkd_lib.chapters.koopman.methods import LABELS
+from ntkd_lib.chapters.koopman.studies import course_page, hardware_page, settings, sizes, stability_page
 
 SEEDS, GAP = range(4), {"kd": 0.0, "ce": 0.5, "naive": -1.0}
 
@@ -37,7 +36,7 @@ def scores() -> pd.DataFrame:
             "passes": 50.0,
             "seconds": 3.0,
         }
-        for data in figures.TITLES
+        for data in page.TITLES
         for degree in (2, 3, 1)
         for method in ("kd", "ce", "naive", "naive_published", "ls_logits", "ls_onehot")
         for d in (10, 20)
@@ -48,7 +47,7 @@ def scores() -> pd.DataFrame:
 
 def test_accuracy_has_a_dot_for_every_seed_and_the_papers_marks_on_digits_alone() -> None:
     table = scores()
-    figure = figures.draw_accuracy(table, summary.summary_table(table))
+    figure = page.draw_accuracy(table, page.summary(table))
     dots = [sum(len(c.get_offsets()) for c in axes.collections) for axes in figure.axes]
     assert dots == [len(SEEDS) * 6] * 4
     verticals = [
@@ -60,13 +59,13 @@ def test_accuracy_has_a_dot_for_every_seed_and_the_papers_marks_on_digits_alone(
 
 
 def test_the_teachers_share_is_distillation_minus_none() -> None:
-    share = summary.teacher_share(scores())
+    share = sizes.teacher_share(scores())
     assert np.allclose(share["mean"], -0.5)
-    figure = figures.draw_teacher_share(share)
+    figure = sizes.draw_teacher_share(share)
     for axes in figure.axes:
         drawn = [container.lines[0].get_ydata() for container in axes.containers]
         assert np.allclose(drawn, -0.5)
-    text = tables.share_table(share)
+    text = sizes.share_table(share)
     assert text.count("it costs") == len(share) == 2 * 3 * 2
 
 
@@ -83,26 +82,31 @@ def test_the_teachers_share_is_distillation_minus_none() -> None:
 def test_a_yes_needs_the_interval_and_with_few_seeds_every_seed(low, high, smallest, seeds, words) -> None:
     row = {"data": "mnist", "degree": 2, "components": 10, "functions": 66, "mean": (low + high) / 2}
     share = pd.DataFrame([{**row, "low": low, "high": high, "smallest": smallest, "seeds": seeds}])
-    assert f">{words}<" in tables.share_table(share)
+    assert f">{words}<" in sizes.share_table(share)
 
 
-def test_the_answer_names_the_side_of_zero() -> None:
-    text = tables.answer(summary.differences(scores()))
-    assert text.count("<li>") == 4
-    assert text.count("above zero") == 4  # over EDMD
-    assert text.count("below zero") == 4  # under cross-entropy
+def test_differences_are_paired_and_listed_digits_first() -> None:
+    gaps = page.differences(scores())
+    over_edmd = gaps[(gaps["greater"] == "kd") & (gaps["less"] == "naive")]
+    assert np.allclose(over_edmd["mean"], 1.0)
+    assert (over_edmd["wins"] == len(SEEDS)).all()
+    assert gaps["data"].tolist() == ["mnist"] * 10 + ["fashion"] * 10
+    text = page.difference_table(gaps)
+    assert text.count("4 of 4 seeds") == 8  # over EDMD; cross-entropy over least squares to labels
+    assert f"{LABELS['kd']} − {LABELS['ce']}" in text
+    assert text.count("−0.50") >= 4
 
 
 def test_costs_count_projection_products_and_read_out() -> None:
-    sizes = summary.by_size(scores())
-    row = sizes[(sizes["degree"] == 2) & (sizes["components"] == 10)].iloc[0]
+    rows = sizes.by_size(scores())
+    row = rows[(rows["degree"] == 2) & (rows["components"] == 10)].iloc[0]
     assert (row["functions"], row["products"]) == (66, 55)
     assert row["multiplications"] == 784 * 10 + 55 + 660
-    for draw, column in ((figures.draw_degrees, "functions"), (figures.draw_front, "multiplications")):
-        figure = draw(sizes)
+    for column in ("functions", "multiplications"):
+        figure = sizes.draw_sizes(rows, column, column)
         for axes in figure.axes:
             assert len(axes.lines) == 6
-            assert axes.lines[0].get_xdata().tolist() == sorted(sizes[sizes["degree"] == 2][column].unique())
+            assert axes.lines[0].get_xdata().tolist() == sorted(rows[rows["degree"] == 2][column].unique())
 
 
 def test_spread_bars_are_one_deviation_long() -> None:
@@ -113,7 +117,7 @@ def test_spread_bars_are_one_deviation_long() -> None:
         for method, pair in values.items()
         for value in pair
     ]
-    figure = figures.draw_stability(pd.DataFrame(rows))
+    figure = stability_page.draw_stability(pd.DataFrame(rows))
     bars = [line.get_xdata() for line in figure.axes[0].lines[1:]]
     assert np.allclose(bars[0], [-np.sqrt(0.02), np.sqrt(0.02)])
     assert np.allclose(bars[1], 3 * bars[0])
@@ -121,7 +125,7 @@ def test_spread_bars_are_one_deviation_long() -> None:
 
 def test_adam_is_drawn_above_the_minimum_against_newtons_time() -> None:
     course = pd.DataFrame({"order": [0, 0, 1, 1], "seconds": [1, 2, 1, 2], "excess": [0.1, 0.01, 0.2, 0.02]})
-    axes = figures.draw_course(course, 0.7).axes[0]
+    axes = course_page.draw_course(course.assign(newton=0.7)).axes[0]
     assert [line.get_ydata().tolist() for line in axes.lines[:2]] == [[0.1, 0.01], [0.2, 0.02]]
     assert axes.lines[2].get_xdata()[0] == 0.7
 
@@ -129,43 +133,56 @@ def test_adam_is_drawn_above_the_minimum_against_newtons_time() -> None:
 def test_hardware_shows_means_over_seeds() -> None:
     faults = pd.DataFrame(
         {"method": "kd", "fault": fault, "level": level, "seed": seed, "accuracy": 90 + 2 * seed}
-        for fault in figures.FAULTS
+        for fault in hardware_page.FAULTS
         for level in (0.1, 0.3)
         for seed in (0, 1)
     )
-    for axes in figures.draw_hardware(faults).axes:
+    for axes in hardware_page.draw_hardware(faults).axes:
         assert axes.lines[0].get_ydata().tolist() == [91, 91]
 
 
 def test_score_table_shows_the_papers_value_beside_the_distilled_rows_alone() -> None:
-    table = summary.summary_table(scores())
-    text = tables.score_table(table, "mnist")
+    table = page.summary(scores())
+    text = page.score_table(table, "mnist")
     assert text.count("95.98 %") == text.count("96.77 %") == 1
-    assert "96.77 %" not in tables.score_table(table, "fashion")
+    assert "96.77 %" not in page.score_table(table, "fashion")
     assert text.count("<tr") == 1 + 3 * 6
 
 
 def test_certificates_show_the_worst_gradient() -> None:
     table = scores()
     table.loc[0, ["gradient", "chosen"]] = [9e-7, True]
-    text = tables.certificate_table(table)
+    text = settings.certificate_table(table)
     assert "9.0e-07" in text
     assert LABELS["naive"] not in text
 
 
-def test_words_and_remaining_tables_give_what_they_are_told() -> None:
-    teachers = pd.DataFrame({"data": ["mnist", "mnist", "fashion"], "accuracy": [97.0, 98.0, 88.0]})
-    words = tables.teacher_words(teachers).replace("\xa0", " ")
-    assert "MNIST 97.50 %; Fashion-MNIST 88.00 %" in words
-    radial = tables.radial_words({"rbf": 95.0, "monomials": 96.0, "functions": 231}).replace("\xa0", " ")
-    assert "231 Gaussians: 95.00 %; as many monomials: 96.00 %" in radial
-    residual = pd.DataFrame(
-        {"method": ["kd", "naive_pca"], "accuracy": [97.0, 96.0], "teacher": 99.0, "seed": 0}
-    )
-    assert "distilled, degree 2, 97.00" in tables.residual_words(residual)
-    assert "Not part of this run" in tables.residual_words(residual[:0])
-    known = {"data": "mnist", "degree": 2, "components": 10}
-    conditions = pd.DataFrame([{**known, "common": 12345.6, "standardised": 78.9}])
-    assert "12,346" in tables.condition_table(conditions)
-    chosen = {"label": LABELS["kd"], "settings": "ridge 0.0001", "validation": 97.8}
-    assert "ridge 0.0001" in tables.settings_table(pd.DataFrame([{**known, **chosen}]))
+def test_radial_functions_are_compared_on_shared_seeds() -> None:
+    table = scores()
+    radial = table[(table["data"] == "mnist") & (table["degree"] == 2) & (table["method"] == "kd")]
+    radial = radial[(radial["components"] == 10) & (radial["seed"] < 2)]
+    radial = radial.assign(method="kd_rbf", accuracy=95.0, chosen=False)
+    both = pd.concat([table, radial], ignore_index=True)
+    text = sizes.radial_table(both)
+    assert "66 Gaussians" in text
+    assert "95.00 %" in text
+    assert "66 monomials" in text
+    assert "93.00 %" in text  # of the two seeds: 93.000 and 93.010
+    assert "kd_rbf" not in set(sizes.by_size(both)["method"])
+
+
+def test_condition_numbers_are_written_in_full() -> None:
+    row = {"data": "mnist", "degree": 2, "components": 10, "common": 12345.6, "standardised": 78.9}
+    assert "12,346" in stability_page.condition_table(pd.DataFrame([row]))
+
+
+def test_paired_differences_use_shared_seeds_only() -> None:
+    rows = [
+        {"data": "mnist", "degree": 2, "method": method, "components": 10, "seed": seed, "accuracy": value}
+        for method, values in {"kd": (95.0, 96.0, 97.0), "ce": (94.0, 95.5)}.items()
+        for seed, value in enumerate(values)
+    ]
+    (row,) = sizes.teacher_share(pd.DataFrame(rows)).itertuples()
+    assert (row.seeds, row.functions) == (2, 66)
+    assert row.mean == pytest.approx(0.75)
+    assert row.smallest == pytest.approx(0.5)

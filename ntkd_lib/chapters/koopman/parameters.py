@@ -8,6 +8,8 @@ from ntkd_lib.lab.parameter_text import Distinct
 from ntkd_lib.lab.parameters import SeededParameters, Seeds, parameter
 
 Components = Annotated[list[Annotated[int, Field(ge=1, le=100)]], Distinct(), Field(min_length=1)]
+GARMENTS = "fashion-mnist"
+SIDE_SEEDS, SIDE_COMPONENTS = 3, 20
 
 
 class KoopmanParameters(SeededParameters):
@@ -32,6 +34,32 @@ class KoopmanParameters(SeededParameters):
         0, "Seeds, the first ones, with a ResNet-18 as teacher on digits.", unit="seeds", ge=0, le=100
     )
     resnet_epochs: int = parameter(2, "Passes for the ResNet-18.", unit="epochs", ge=1, le=1000)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Name the data sets of a run: digits, then garments."""
+        return (self.digits, GARMENTS)
+
+    @property
+    def first_seeds(self) -> list[int]:
+        """List the seeds of controls that no claim rests on."""
+        return self.all_seeds[: self.grid_seeds]
+
+    @property
+    def side_seeds(self) -> list[int]:
+        """List the seeds of costly controls that no paired test rests on."""
+        return self.first_seeds[:SIDE_SEEDS]
+
+    @property
+    def side_size(self) -> int:
+        """Choose the number of components of the side studies: the nearest to 20 that the run has."""
+        return min(self.quadratic, key=lambda d: (abs(d - SIDE_COMPONENTS), d))
+
+    def sizes(self, degree: int) -> list[int]:
+        """List the numbers of components of a degree; degree 1, a control, has the most alone."""
+        if degree == 1:
+            return [max(self.quadratic)]
+        return sorted(self.quadratic if degree == 2 else self.cubic)
 
 
 PARAMETERS = KoopmanParameters

@@ -1,0 +1,138 @@
+"""What students of notebook 04 read: teachers, PCA scores, labels, and the split of each seed."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ntkd_lib.data.load import Split, load, train_validation_split
+from ntkd_lib.distill.objective import Batch
+from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
+from ntkd_lib.koopman.principal import fit_principal
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.lab.work import Data, work
+from ntkd_lib.nets.perceptron import mlp
+from ntkd_lib.nets.resnet import resnet18_grey
+
+Network = Literal["mlp", "resnet18"]
+WIDTHS = (784, 256, 64, 10)
+LR, DECAY, BATCH = 3e-3, 1e-2, 256
+VALIDATION_SHARE = 1 / 6
+EPOCH_SECONDS = {"mlp": 1.2, "resnet18": 200.0}
+
+
+@work(cost=lambda network, epochs, **_: 2 + epochs * EPOCH_SECONDS[network])
+def teacher(data: Data, seed: int, *, images: int, epochs: int, network: Network = "mlp") -> CellResult:
+    """Train a teacher; keep logits, inputs of its last layer, and that layer."""
+    train, test = (load_images(data, split, images) for split in ("train", "test"))
+    rows, held_out = split_rows(len(train.labels), seed)
+    deterministic(seed)
+    model = build_teacher(network)
+    schedule = Schedule(epochs, BATCH, lr=LR, weight_decay=DECAY)
+    curve = fit(model, train, rows, held_out, _loss, schedule)
+    values = {
+        "accuracy": accuracy(model, test, torch.arange(len(test.labels))),
+        "validation": accuracy(model, train, held_out),
+        "converged": converged(curve),
+    }
+    return CellResult(values, _last_layer(predict(model[:-1], train.images), model[-1]))
+
+
+def build_teacher(network: Network) -> nn.Sequential:
+    """Build a teacher; its last module is its last dense layer."""
+    if network == "mlp":
+        return mlp(WIDTHS)
+    whole = resnet18_grey()
+    last, whole.fc = whole.fc, nn.Identity()
+    return nn.Sequential(whole, last)
+
+
+def _loss(model: nn.Module, batch: Batch) -> Tensor:
+    # normalisation by batches while training, by running means whenever accuracy is measured
+    model.train()
+    with torch.autocast("cpu", torch.bfloat16, enabled=not isinstance(model[0], nn.Flatten)):
+        logits = model(batch.images)
+    model.eval()
+    return cross_entropy(logits.float(), batch.labels)
+
+
+@torch.no_grad()
+def _last_layer(hidden: Float[Tensor, "n w"], last: nn.Module) -> dict[str, np.ndarray]:
+    parts = {"hidden": hidden, "logits": last(hidden), "weight": last.weight, "bias": last.bias}
+    return {name: part.detach().numpy() for name, part in parts.items()}
+
+
+@work(cost=lambda **_: 3)
+def principal_scores(data: Data, seed: int, *, images: int, components: int) -> CellResult:
+    """Compute PCA scores of all images; the components are those of the training part alone."""
+    train, test = (load_images(data, split, images) for split in ("train", "test"))
+    rows, held_out = split_rows(len(train.labels), seed)
+    pixels, test_pixels = (part.images.flatten(1).numpy() for part in (train, test))
+    fitted = fit_principal(pixels[rows.numpy()], components)
+    total = float(pixels[rows.numpy()].var(axis=0, dtype="float64").sum())
+    arrays = {
+        "scores": fitted.scores(pixels),
+        "test_scores": fitted.scores(test_pixels),
+        "labels": train.labels.numpy(),
+        "test_labels": test.labels.numpy(),
+        "rows": rows.numpy(),
+        "held_out": held_out.numpy(),
+        "deviations": fitted.variances**0.5,
+    }
+    return CellResult({"explained": (fitted.variances / total).tolist(), "scale": fitted.scale}, arrays)
+
+
+def load_images(data: Data, split: Split, count: int) -> Images:
+    """Load the first images of a split, intensities in [0, 1]."""
+    loaded = load(data.name, split, expect=data.sha256)
+    return Images(loaded.images[:count].float() / 255, loaded.labels[:count])
+
+
+def split_rows(count: int, seed: int) -> tuple[Int[Tensor, " n"], Int[Tensor, " k"]]:
+    """Draw which images are for training and which for validation; the seed alone decides."""
+    return train_validation_split(count, seed, VALIDATION_SHARE)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Scores and labels of one part of the data."""
+
+    scores: Float[Tensor, "n d"]
+    labels: Int[Tensor, " n"]
+
+    def accuracy(self, guesses: Int[Tensor, " n"]) -> float:
+        """Compute the percentage of right guesses."""
+        return 100 * (guesses == self.labels).double().mean().item()
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is fitted to, chosen on and reported; `rows` places `train` among all training images."""
+
+    train: Part
+    held_out: Part
+    test: Part
+    rows: Int[Tensor, " n"]
+
+
+def read_inputs(record: Record, components: int) -> Inputs:
+    """Read the parts of a record of scores."""
+    names = ("scores", "test_scores", "labels", "test_labels", "rows", "held_out")
+    arrays = {name: torch.tensor(record.arrays[name]) for name in names}
+    scores, labels = arrays["scores"][:, :components], arrays["labels"]
+    train, held_out = (Part(scores[arrays[k]], labels[arrays[k]]) for k in ("rows", "held_out"))
+    test = Part(arrays["test_scores"][:, :components], arrays["test_labels"])
+    return Inputs(train, held_out, test, arrays["rows"])
+
+
+def read_pixels(data: Data, images: int, seed: int) -> Inputs:
+    """Read the parts with the pixels themselves in place of scores."""
+    train, test = (load_images(data, split, images) for split in ("train", "test"))
+    rows, held_out = split_rows(len(train.labels), seed)
+    fitted, chosen_on = (Part(train.images[k].flatten(1), train.labels[k]) for k in (rows, held_out))
+    return Inputs(fitted, chosen_on, Part(test.images.flatten(1), test.labels), rows)

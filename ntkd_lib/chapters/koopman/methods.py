@@ -1,0 +1,256 @@
+"""The ways of fitting the linear map that notebook 04 compares, their cells, and their settings.
+
+Students get the same number of trials each: first points of an even sequence at a small size, then for every
+size the best loss settings of that size with two ridges. Least squares is solved for its whole grid.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+from ntkd_lib.chapters.koopman import NOTEBOOK
+from ntkd_lib.chapters.koopman.inputs import Network, principal_scores, teacher
+from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
+from ntkd_lib.chapters.koopman.work import (
+    LinearFit,
+    LinearMethod,
+    Objective,
+    least_squares,
+    pixel_student,
+    student,
+)
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.search import Range, RunCells, Search, draw, spaces
+from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab.work import Data
+
+DEGREES = (1, 2, 3)
+RIDGE: Mapping[str, Range] = {"ridge": (1e-6, 1e-3, "log")}
+TEMPERATURE: Mapping[str, Range] = {"temperature": (1.0, 8.0, "log")}
+SHARE: Mapping[str, Range] = {"alpha": (0.1, 0.9, "linear")}
+
+
+@dataclass(frozen=True)
+class StudentMethod:
+    """One loss of students: what its search draws from, and the settings that are fixed."""
+
+    name: str
+    label: str
+    space: Mapping[str, Range]
+    fixed: Mapping[str, float]
+
+
+STUDENTS: Mapping[str, StudentMethod] = {
+    method.name: method
+    for method in (
+        StudentMethod("kd", "distilled (KL + CE)", {**RIDGE, **TEMPERATURE, **SHARE}, {}),
+        StudentMethod("ce", "cross-entropy, no teacher", RIDGE, {"alpha": 0.0, "temperature": 1.0}),
+        StudentMethod("kd_only", "KL to the teacher alone", {**RIDGE, **TEMPERATURE}, {"alpha": 1.0}),
+    )
+}
+PIXELS = StudentMethod("pixels", "cross-entropy on raw pixels", RIDGE, {"alpha": 0.0, "temperature": 1.0})
+LEAST_SQUARES: Mapping[LinearMethod, str] = {
+    "naive": "EDMD, best ridge and rank",
+    "naive_published": "EDMD, pseudo-inverse, d' = d",
+    "ls_logits": "least squares to teacher logits",
+    "ls_onehot": "least squares to labels",
+}
+LABELS = {method.name: method.label for method in (*STUDENTS.values(), PIXELS)} | LEAST_SQUARES
+RADIAL = "kd_rbf"  # distilled, with Gaussians in place of monomials
+RIDGES = (0.0, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+RANKS = (10, 20, 40, 64)
+VALIDATION = itemgetter("validation")
+
+
+def best_trial(data: str, degree: int, method: str, sizes: Iterable[int] | None = None) -> dict[str, Any]:
+    """Select the trial of the recorded search with the highest validation accuracy (the first of equals).
+
+    A number of components that was never tried takes the trial of the nearest one that was.
+    """
+    trials = [t for t in read_search(NOTEBOOK)["trials"] if t["method"] == method and t["degree"] == degree]
+    source = data if data in {t["data"] for t in trials} else "mnist"
+    trials = [t for t in trials if t["data"] == source]
+    if sizes is None:
+        return max(trials, key=VALIDATION)
+    best: dict[int, dict[str, Any]] = {}
+    for d in sizes:
+        nearest = min({t["components"] for t in trials}, key=lambda tried, d=d: (abs(tried - d), tried))
+        best[d] = max((t for t in trials if t["components"] == nearest), key=VALIDATION)
+    chosen = max(best, key=lambda d: (best[d]["validation"], d))
+    return {**best[chosen], "components": chosen}
+
+
+def chosen_size(parameters: KoopmanParameters, data: str, degree: int, method: str) -> int:
+    """Select the number of components at which a method did best on validation images of the search."""
+    return best_trial(data, degree, method, parameters.sizes(degree))["components"]
+
+
+def chosen_objective(data: str, degree: int, method: str, components: int) -> Objective:
+    """Read the objective that the search chose at a size."""
+    return Objective(**best_trial(data, degree, method, [components])["settings"])
+
+
+def teacher_cell(parameters: KoopmanParameters, data: Data, seed: int, network: Network = "mlp") -> Cell:
+    """Describe the training of a teacher."""
+    epochs = parameters.teacher_epochs if network == "mlp" else parameters.resnet_epochs
+    return teacher.cell(data=data, seed=seed, images=parameters.images, epochs=epochs, network=network)
+
+
+def scores_cell(parameters: KoopmanParameters, data: Data, seed: int) -> Cell:
+    """Describe the PCA scores that all fits of a seed read, with the most components of the run."""
+    count = max([*parameters.quadratic, *parameters.cubic])
+    return principal_scores.cell(data=data, seed=seed, images=parameters.images, components=count)
+
+
+def student_cell(
+    parameters: KoopmanParameters,
+    data: Data,
+    method: str,
+    seed: int,
+    objective: Objective,
+    network: Network = "mlp",
+    **arguments: Any,
+) -> Cell:
+    """Describe a student; one with a share of the teacher reads its logits."""
+    labels = {"data": data.name, "method": method, "network": network}
+    if objective.alpha > 0:
+        arguments["teacher"] = teacher_cell(parameters, data, seed, network)
+    return student.cell(
+        labels, seed=seed, objective=objective, inputs=scores_cell(parameters, data, seed), **arguments
+    )
+
+
+def linear_cell(
+    parameters: KoopmanParameters,
+    data: Data,
+    seed: int,
+    degree: int,
+    fits: list[LinearFit],
+    network: Network = "mlp",
+    *,
+    condition: bool = False,
+) -> Cell:
+    """Describe all least-squares fits of a degree."""
+    return least_squares.cell(
+        {"data": data.name, "network": network},
+        seed=seed,
+        degree=degree,
+        fits=fits,
+        condition=condition,
+        inputs=scores_cell(parameters, data, seed),
+        teacher=teacher_cell(parameters, data, seed, network),
+    )
+
+
+def pixel_cell(parameters: KoopmanParameters, data: Data, **arguments: Any) -> Cell:
+    """Describe the student of raw pixels."""
+    return pixel_student.cell({"method": PIXELS.name}, data=data, images=parameters.images, **arguments)
+
+
+POINTS, TRIALS, TUNING_SEED = 8, 6, 1000  # POINTS: of a method's sequence
+SEARCH_TOLERANCE = 1e-3
+FIRST_SIZE = {1: 40, 2: 20, 3: 10}  # components of the first trials
+# at degree 3 smaller ones would take several times as long
+SECOND_RIDGES = {1: (1e-6, 1e-5), 2: (3e-6, 3e-5), 3: (3e-5, 1e-4)}
+RADIAL_WIDTHS = (0.5, 1.0, 2.0)
+Trial = dict[str, Any]
+
+
+def draw_settings(method: StudentMethod, trial: int) -> dict[str, float]:
+    """Draw the settings of a first trial: a point of a scrambled Sobol sequence, and the fixed ones."""
+    drawn = draw(method.space, derive_seed("search", method.name), trial, points=POINTS)
+    return {**method.fixed, **drawn}
+
+
+def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
+    """Run both stages of the search on every data set, on a seed that is not reported."""
+    parameters = KoopmanParameters(tier="cpu")
+    trials = [trial for name in parameters.datasets for trial in _trials(parameters, data[name], run)]
+    ridges = {str(degree): list(pair) for degree, pair in SECOND_RIDGES.items()}
+    return {
+        "budget": {"trials": TRIALS, "ridges": ridges, "seed": TUNING_SEED},
+        "parameters": parameters.model_dump(),
+        "space": spaces([*STUDENTS.values(), PIXELS]),
+        "trials": trials,
+    }
+
+
+def _trials(parameters: KoopmanParameters, data: Data, run: RunCells) -> list[Trial]:
+    rows: list[Trial] = []
+    for degree in DEGREES:
+        names = list(STUDENTS) if degree == 2 else ["kd", "ce"]
+        first = [
+            _trial(degree, name, FIRST_SIZE[degree], draw_settings(STUDENTS[name], number))
+            for name in names
+            for number in range(TRIALS)
+        ]
+        rows += _judge(parameters, data, first, run)
+        second = [
+            _trial(degree, name, d, {**_best(rows, name, degree), "ridge": ridge})
+            for name in names
+            for d in parameters.sizes(degree)
+            for ridge in SECOND_RIDGES[degree]
+        ]
+        rows += _judge(parameters, data, second, run)
+        rows += _judge_linear(parameters, data, degree, run)
+    small = [row for row in rows if row["components"] == FIRST_SIZE[2]]
+    radial = [
+        _trial(2, RADIAL, FIRST_SIZE[2], {**_best(small, "kd", 2), "ridge": ridge, "width": width})
+        for width in RADIAL_WIDTHS
+        for ridge in SECOND_RIDGES[2]
+    ]
+    pixels = [_trial(1, PIXELS.name, 784, draw_settings(PIXELS, number)) for number in range(TRIALS)]
+    return rows + _judge(parameters, data, [*pixels, *radial], run)
+
+
+def _trial(degree: int, method: str, components: int, settings: Mapping[str, float]) -> Trial:
+    return {"degree": degree, "method": method, "components": components, "settings": dict(settings)}
+
+
+def _best(trials: Iterable[Trial], method: str, degree: int) -> dict[str, float]:
+    own = (t for t in trials if t["method"] == method and t["degree"] == degree)
+    return max(own, key=VALIDATION)["settings"]
+
+
+def _judge(parameters: KoopmanParameters, data: Data, trials: list[Trial], run: RunCells) -> list[Trial]:
+    records = run([_trial_cell(parameters, data, **trial) for trial in trials])
+    return [
+        {"data": data.name, **trial, "validation": record.values["validation"]}
+        for trial, record in zip(trials, records, strict=True)
+    ]
+
+
+def _trial_cell(
+    parameters: KoopmanParameters,
+    data: Data,
+    degree: int,
+    method: str,
+    components: int,
+    settings: dict[str, float],
+) -> Cell:
+    common = {"seed": TUNING_SEED, "objective": Objective(**settings), "tolerance": SEARCH_TOLERANCE}
+    if method == PIXELS.name:
+        return pixel_cell(parameters, data, **common)
+    return student_cell(parameters, data, method, degree=degree, components=components, **common)
+
+
+def _judge_linear(parameters: KoopmanParameters, data: Data, degree: int, run: RunCells) -> list[Trial]:
+    fits = [
+        LinearFit(method, d, ridge, rank)
+        for method in LEAST_SQUARES
+        for d in parameters.sizes(degree)
+        for ridge in (RIDGES if method != "naive_published" else (0.0,))
+        for rank in {"naive": RANKS, "naive_published": (d,)}.get(method, (0,))
+    ]
+    (record,) = run([linear_cell(parameters, data, TUNING_SEED, degree, fits)])
+    rows = []
+    for fit in record.values["fits"]:
+        settings = {"ridge": fit["ridge"], "rank": fit["rank"]}
+        trial = _trial(degree, fit["method"], fit["components"], settings)
+        rows.append({"data": data.name, **trial, "validation": fit["validation"]})
+    return rows
+
+
+SEARCHES = (Search(NOTEBOOK, ("mnist", GARMENTS), conduct),)

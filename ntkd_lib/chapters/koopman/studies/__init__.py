@@ -1,0 +1,1 @@
+"""Side questions of notebook 04, one file each."""

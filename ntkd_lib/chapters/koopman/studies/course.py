@@ -1,0 +1,51 @@
+"""What an exact solver saves: a student trained by Adam beside its certified optimum."""
+
+import time
+
+from ntkd_lib.chapters.koopman.inputs import read_inputs
+from ntkd_lib.chapters.koopman.work import TOLERANCE, Objective, guess, pose_problem
+from ntkd_lib.koopman.adam import train_adam
+from ntkd_lib.koopman.dictionaries import Monomials
+from ntkd_lib.koopman.lifted import LiftedInputs
+from ntkd_lib.koopman.newton import minimise
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.lab.work import work
+
+LR, BATCH = 1e-3, 256
+
+
+@work(cost=lambda **_: 30)
+def adam_course(
+    seed: int,
+    *,
+    degree: int,
+    components: int,
+    objective: Objective,
+    epochs: int,
+    orders: int,
+    inputs: Record,
+    teacher: Record,
+    tolerance: float = TOLERANCE,
+) -> CellResult:
+    """Solve one problem, and train it by Adam from several orders of its images."""
+    deterministic(seed)
+    parts = read_inputs(inputs, components)
+    monomials = Monomials(components, degree)
+    test = LiftedInputs(monomials, parts.test.scores)
+    problem = pose_problem(monomials, parts, objective, teacher)
+    started = time.process_time()
+    optimum = minimise(problem, tolerance=tolerance)
+    elapsed = time.process_time() - started
+    runs = [train_adam(problem, epochs=epochs, lr=LR, batch=BATCH, seed=order) for order in range(orders)]
+    return CellResult(
+        {
+            "optimum": optimum.value,
+            "optimum_gap": optimum.gap,
+            "optimum_seconds": elapsed,
+            "optimum_accuracy": parts.test.accuracy(guess(optimum.weights, test)),
+            "losses": [run.values for run in runs],
+            "times": [run.seconds for run in runs],
+            "accuracies": [parts.test.accuracy(guess(run.weights, test)) for run in runs],
+        }
+    )

@@ -1,0 +1,136 @@
+"""What each size adds: of the teacher, of functions and of degrees, and what a prediction costs."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ntkd_lib.chapters.koopman.methods import PIXELS, RADIAL
+from ntkd_lib.chapters.koopman.page import (
+    BLUE,
+    COLOURS,
+    DATA,
+    DEGREES,
+    MARKERS,
+    ORANGE,
+    PIXELS_OF_IMAGE,
+    SHORT,
+    SIZE,
+    TITLES,
+    digits_first,
+    select,
+)
+from ntkd_lib.koopman.dictionaries import Monomials
+from ntkd_lib.lab.frame import paired, summarise
+from ntkd_lib.show.columns import INTERVAL, Column, show_table
+from ntkd_lib.show.html import Html
+
+MANY_SEEDS = 8
+FUNCTIONS = Column("Functions", "{functions:,}")
+SHARE = (
+    *(DATA, *SIZE, FUNCTIONS, Column("Distilled − no teacher (points)", "{mean:+.2f}")),
+    *(INTERVAL, Column("Seeds", "{seeds}"), Column("Adds?", lambda row: judge_share(row))),
+)
+DICTIONARIES = (
+    *(Column("Functions", "{functions:,} {name}"), Column("Test accuracy", "{mean:.2f} %")),
+    *(INTERVAL, Column("Seeds", "{seeds}")),
+)
+
+
+def teacher_share(table: pd.DataFrame) -> pd.DataFrame:
+    """Measure at every size whether the teacher adds anything: distillation minus cross-entropy."""
+    students = table[table["method"].isin(("kd", "ce"))]
+    share = paired(students, "accuracy", [("kd", "ce")], within=["data", "degree", "components"])
+    return digits_first(_with_functions(share))
+
+
+def by_size(table: pd.DataFrame) -> pd.DataFrame:
+    """Average accuracy by size, with what a prediction costs: projection, products and read-out."""
+    lifted = table[~table["method"].isin((PIXELS.name, RADIAL))]
+    sizes = _average(lifted)
+    cost = PIXELS_OF_IMAGE * sizes["components"] + sizes["products"] + 10 * sizes["functions"]
+    return sizes.assign(multiplications=cost)
+
+
+def _average(table: pd.DataFrame) -> pd.DataFrame:
+    return _with_functions(summarise(table, "accuracy", ["data", "degree", "method", "label", "components"]))
+
+
+def _with_functions(table: pd.DataFrame) -> pd.DataFrame:
+    lifts = [Monomials(d, q) for d, q in zip(table["components"], table["degree"], strict=True)]
+    return table.assign(functions=[lift.count for lift in lifts], products=[lift.products for lift in lifts])
+
+
+def judge_share(row: Any) -> str:
+    """Judge whether the teacher adds anything at a size."""
+    if row.low > 0 and (row.seeds >= MANY_SEEDS or row.smallest > 0):
+        return "yes"
+    return "it costs" if row.high < 0 else "not shown"
+
+
+def share_table(share: pd.DataFrame) -> Html:
+    """Show what the teacher adds at each size."""
+    return show_table(share, SHARE, "Does the teacher add anything over plain cross-entropy?")
+
+
+def radial_table(table: pd.DataFrame) -> Html:
+    """Show students of radial functions beside those of as many monomials, the same seeds."""
+    radial = table[table["method"] == RADIAL]
+    size, seeds = radial["components"].iloc[0], radial["seed"]
+    alike = select(table, "mnist", 2)
+    alike = alike[(alike["method"] == "kd") & (alike["components"] == size) & alike["seed"].isin(seeds)]
+    rows = _average(pd.concat([radial, alike]))
+    names = rows["method"].map({RADIAL: "Gaussians", "kd": "monomials"})
+    return show_table(rows.assign(name=names), DICTIONARIES, "Distilled students of two dictionaries, MNIST")
+
+
+def draw_teacher_share(share: pd.DataFrame) -> Figure:
+    """Plot what the teacher adds over plain cross-entropy at every size."""
+    figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
+    for axes, (data, title) in zip(panels, TITLES.items(), strict=True):
+        axes.axhline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
+        for (degree, label), colour, marker in zip(DEGREES.items(), (BLUE, ORANGE), "os", strict=True):
+            part = select(share, data, degree)
+            middle = part["mean"].to_numpy()
+            reach = np.abs(np.vstack([middle - part["low"], part["high"] - middle]))
+            style = {"color": colour, "marker": marker, "capsize": 3, "label": label}
+            axes.errorbar(part["functions"], middle, reach, **style)
+        _set_log_ticks(axes, share[share["data"] == data]["functions"])
+        axes.set_title(title)
+    panels[0].set_ylabel("distilled − no teacher (points)")
+    panels[0].legend()
+    panels[1].set_xlabel("functions in the dictionary")
+    return figure
+
+
+def _set_log_ticks(axes: Axes, values: pd.Series) -> None:
+    """Scale logarithmically, with ticks at some of the values themselves: too few decades else."""
+    axes.set_xscale("log")
+    ticks: list[float] = []
+    for value in sorted(set(values)):
+        if not ticks or value > 1.9 * ticks[-1]:
+            ticks.append(value)
+    axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+    axes.minorticks_off()
+
+
+def draw_sizes(sizes: pd.DataFrame, column: str, label: str) -> Figure:
+    """Plot accuracy against what a size costs, such as `functions`."""
+    figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.6))
+    for axes, (data, title) in zip(panels, TITLES.items(), strict=True):
+        for method in ("kd", "ce", "ls_logits"):
+            for (degree, words), line in zip(DEGREES.items(), ("-", ":"), strict=True):
+                part = select(sizes, data, degree)
+                part = part[part["method"] == method].sort_values(column)
+                style = {"marker": MARKERS[method], "color": COLOURS[method]}
+                axes.plot(part[column], part["mean"], line, label=f"{SHORT[method]}, {words}", **style)
+        _set_log_ticks(axes, sizes[sizes["data"] == data][column])
+        axes.set_title(title)
+    panels[0].set_ylabel("test accuracy (%)")
+    panels[1].set_xlabel(label)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=9)
+    return figure

@@ -1,0 +1,67 @@
+"""Is distillation more stable? Refits on random 90 % of the training images, teacher and split unchanged."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from ntkd_lib.chapters.koopman.inputs import Inputs, Part, read_inputs
+from ntkd_lib.chapters.koopman.work import TOLERANCE, LinearFit, Objective, guess, last_layer, pose_problem
+from ntkd_lib.koopman.dictionaries import Monomials
+from ntkd_lib.koopman.edmd import read_out
+from ntkd_lib.koopman.least_squares import normal_equations
+from ntkd_lib.koopman.lifted import LiftedInputs
+from ntkd_lib.koopman.newton import minimise
+from ntkd_lib.koopman.principal import fit_principal
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab.work import work
+
+SHARE = 0.9
+
+
+@work(cost=lambda **_: 40)
+def refits(
+    seed: int,
+    *,
+    degree: int,
+    repeats: int,
+    students: dict[str, Objective],
+    naive: LinearFit,
+    inputs: Record,
+    teacher: Record,
+    tolerance: float = TOLERANCE,
+) -> CellResult:
+    """Fit students and EDMD to random parts of the training images: `accuracies` by method, one a repeat."""
+    deterministic(seed)
+    parts = read_inputs(inputs, naive.components)
+    monomials = Monomials(naive.components, degree)
+    test = LiftedInputs(monomials, parts.test.scores)
+    accuracies: dict[str, list[float]] = {name: [] for name in (*students, "naive")}
+    for repeat in range(repeats):
+        part = _random_part(parts, derive_seed("part", seed, repeat))
+        start = None
+        for name, objective in students.items():
+            problem = pose_problem(monomials, part, objective, teacher)
+            start = weights = minimise(problem, start, tolerance=tolerance).weights
+            accuracies[name].append(parts.test.accuracy(guess(weights, test)))
+        weights = _fit_edmd(monomials, part, teacher, naive)
+        accuracies["naive"].append(parts.test.accuracy(guess(weights, test)))
+    return CellResult({"accuracies": accuracies})
+
+
+def _random_part(parts: Inputs, seed: int) -> Inputs:
+    count = len(parts.rows)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    chosen = order[: round(SHARE * count)].sort().values
+    train = Part(parts.train.scores[chosen], parts.train.labels[chosen])
+    return Inputs(train, parts.held_out, parts.test, parts.rows[chosen])
+
+
+def _fit_edmd(
+    monomials: Monomials, part: Inputs, teacher: Record, fit: LinearFit
+) -> Float[torch.Tensor, "c m"]:
+    hidden = teacher.arrays["hidden"][part.rows.numpy()].astype(np.float64)
+    fitted = fit_principal(hidden, fit.rank, scaled=False)
+    equations = normal_equations(LiftedInputs(monomials, part.train.scores), fitted.scores(hidden))
+    weights = read_out(equations, fitted, fit.ridge, last_layer(teacher))
+    return torch.from_numpy(np.ascontiguousarray(weights))

@@ -1,0 +1,321 @@
+"""Notebook 04's plan, search and cells: who depends on what, equal budgets, and one run end to end."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ntkd_lib.chapters.koopman import methods, plan
+from ntkd_lib.chapters.koopman.inputs import principal_scores, read_inputs, teacher
+from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
+from ntkd_lib.chapters.koopman.studies.course import adam_course
+from ntkd_lib.chapters.koopman.studies.hardware import faulty_accuracy
+from ntkd_lib.chapters.koopman.studies.stability import refits
+from ntkd_lib.chapters.koopman.work import LinearFit, Objective, least_squares, pixel_student, student
+from ntkd_lib.chapters.plans import with_needs
+from ntkd_lib.chapters.run import locate_data
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.parameters import ParameterError, load_parameters
+from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.sources import module_sources
+from ntkd_lib.lab.store import CellStore
+from ntkd_lib.lab.work import Data, Work
+
+NOTEBOOK = "04_koopman_vs_least_squares"
+SMALL = {
+    "digits": "mnist-5k",
+    "images": 1500,
+    "seeds": [0],
+    "quadratic": [8],
+    "cubic": [4],
+    "grid_seeds": 1,
+    "teacher_epochs": 2,
+}
+DATA = {name: Data(name, "0" * 64) for name in ("mnist-5k", "mnist", "fashion-mnist")}
+KD, CE = Objective(0.5, 2.0, 1e-3), Objective(0.0, 1.0, 1e-3)
+
+
+def smoke(**changes: object) -> KoopmanParameters:
+    return KoopmanParameters(tier="smoke", **(SMALL | changes))
+
+
+def planned(**changes: object) -> list[Cell]:
+    return with_needs(plan.plan(smoke(**changes), DATA))
+
+
+def pick(cells: list[Cell], work: Work, **labels: object) -> Cell:
+    """Return the one cell of a work on digits that has some labels."""
+    labels = {"data": "mnist-5k", **labels}
+    (cell,) = (c for c in cells if c.work == work.path and labels.items() <= c.labels.items())
+    return cell
+
+
+def test_methods_of_one_seed_share_teacher_and_scores() -> None:
+    cells = planned()
+    kd, ce = (pick(cells, student, method=name, degree=2) for name in ("kd", "ce"))
+    linear = pick(cells, least_squares, degree=2)
+    assert kd.needs["inputs"] is not None
+    assert kd.needs["inputs"] == ce.needs["inputs"] == linear.needs["inputs"]
+    assert kd.needs["teacher"] == linear.needs["teacher"]
+    assert "teacher" not in ce.needs
+    assert kd.needs["start"] == ce  # never the other way: what has no teacher must not lean on one
+    assert "start" not in ce.needs
+
+
+def test_teachers_do_not_depend_on_any_solver_and_no_cell_on_labels_or_drawing() -> None:
+    cells = planned()
+    for work in (teacher, principal_scores):
+        sources = module_sources((pick(cells, work).work.partition(":")[0],))
+        assert not {"ntkd_lib.koopman.newton", "ntkd_lib.koopman.edmd", "ntkd_lib.koopman.problem"} & set(
+            sources
+        )
+    for module in {cell.work.partition(":")[0] for cell in cells}:
+        sources = set(module_sources((module,)))
+        assert "ntkd_lib.chapters.koopman.methods" not in sources
+        assert not {name for name in sources if name.startswith("ntkd_lib.show")}
+
+
+def test_claims_get_all_seeds_and_other_sizes_the_first() -> None:
+    parameters = smoke(seeds=[3, 4, 5], quadratic=[10, 20, 40], grid_seeds=2)
+    for data in parameters.datasets:
+        seeds = plan.seeds_of_students(parameters, data, 2)
+        for method in ("kd", "ce"):
+            own = methods.chosen_size(parameters, data, 2, method)
+            assert seeds[method, own] == [3, 4, 5]
+            assert all(len(listed) >= 2 for (name, _), listed in seeds.items() if name == method)
+
+
+def test_controls_are_planned_and_a_residual_teacher_on_request() -> None:
+    cells = planned()
+    assert pick(cells, pixel_student).needs == {}
+    assert pick(cells, student, method="ce", degree=1).labels["components"] == 8
+    assert not [cell for cell in cells if cell.labels.get("network") == "resnet18"]
+    cells = [cell for cell in planned(resnet_seeds=1) if cell.labels.get("network") == "resnet18"]
+    assert {cell.work for cell in cells} == {work.path for work in (teacher, student, least_squares)}
+    trained = pick(cells, teacher)
+    assert pick(cells, student).needs["teacher"] == pick(cells, least_squares).needs["teacher"] == trained
+
+
+def test_hardware_is_tested_with_four_methods_of_the_same_size() -> None:
+    tests = [cell for cell in planned() if cell.work == faulty_accuracy.path]
+    assert [cell.labels["method"] for cell in tests] == ["kd", "ce", "naive", "ls_logits"]
+    for cell in tests[2:]:
+        fit = cell.needs["solution"].arguments["fits"][
+            int(cell.arguments["weights"].removeprefix("weights."))
+        ]
+        assert (fit["method"], fit["components"]) == (cell.labels["method"], cell.labels["components"])
+
+
+def test_one_seed_replaces_the_list() -> None:
+    assert {cell.arguments["seed"] for cell in planned(seed=7)} == {7}
+
+
+def test_search_gives_every_student_the_same_trials_and_another_seed() -> None:
+    record = read_search(NOTEBOOK)
+    frame = pd.DataFrame(record["trials"])
+    students = frame[frame["method"].isin(methods.STUDENTS)]
+    for _, part in students.groupby(["data", "degree"]):
+        assert part["method"].value_counts().nunique() == 1
+        assert part["method"].value_counts().min() >= record["budget"]["trials"]
+    assert record["budget"]["seed"] not in KoopmanParameters().seeds
+    assert set(frame.columns) == {"data", "degree", "method", "components", "settings", "validation"}
+
+
+def test_recorded_first_trials_are_those_that_the_sequence_draws() -> None:
+    for name, method in methods.STUDENTS.items():
+        trials = [
+            t["settings"]
+            for t in read_search(NOTEBOOK)["trials"]
+            if (t["data"], t["degree"], t["method"]) == ("mnist", 2, name)
+        ]
+        drawn = [methods.draw_settings(method, trial) for trial in range(methods.TRIALS)]
+        assert trials[: methods.TRIALS] == drawn
+
+
+def test_the_search_tries_what_was_recorded_and_the_sizes_that_were_added() -> None:
+    """The same search on recorded validation scores gives the same trials; new sizes come on top."""
+    record = read_search(NOTEBOOK)
+    scores = {_trial_key(trial): trial["validation"] for trial in record["trials"]}
+
+    def look_up(cells: list[Cell]) -> list[Record]:
+        return [Record("", cell.name, _recorded_values(cell, scores), {}, {}) for cell in cells]
+
+    content = methods.conduct({name: DATA[name] for name in ("mnist", "fashion-mnist")}, look_up)
+    tried = [_trial_key(trial) for trial in content["trials"]]
+    assert len(set(tried)) == len(tried)
+    assert scores.keys() <= set(tried)
+    added = {trial["components"] for trial in content["trials"] if _trial_key(trial) not in scores}
+    assert added == {15, 20, 30}
+    assert content["budget"] == record["budget"]
+    assert content["space"].keys() == record["space"].keys()
+
+
+def _trial_key(trial: dict) -> tuple:
+    settings = tuple(sorted(trial["settings"].items()))
+    return trial["data"], trial["degree"], trial["method"], trial["components"], settings
+
+
+def _recorded_values(cell: Cell, scores: dict) -> dict:
+    """Return the recorded validation scores of a cell's trials, 0 for a trial that was added since."""
+    data = cell.labels["data"]
+    if cell.work == least_squares.path:
+        fits = cell.arguments["fits"]
+        keys = [
+            (
+                data,
+                cell.labels["degree"],
+                fit["method"],
+                fit["components"],
+                (("rank", fit["rank"]), ("ridge", fit["ridge"])),
+            )
+            for fit in fits
+        ]
+        return {"fits": [{**f, "validation": scores.get(k, 0.0)} for f, k in zip(fits, keys, strict=True)]}
+    assert cell.arguments["seed"] == methods.TUNING_SEED
+    settings = {name: value for name, value in cell.arguments["objective"].items() if value is not None}
+    degree, components = cell.labels.get("degree", 1), cell.labels.get("components", 784)
+    key = (data, degree, cell.labels["method"], components, tuple(sorted(settings.items())))
+    return {"validation": scores.get(key, 0.0)}
+
+
+@pytest.mark.parametrize("method", methods.STUDENTS.values(), ids=lambda method: method.name)
+def test_drawn_settings_stay_in_their_space(method: methods.StudentMethod) -> None:
+    for trial in range(methods.TRIALS):
+        drawn = methods.draw_settings(method, trial)
+        assert drawn.keys() == method.space.keys() | method.fixed.keys()
+        for name, (low, high, _) in method.space.items():
+            assert low * 0.99 <= drawn[name] <= high * 1.01
+
+
+def test_best_trial_wins_on_validation_and_unknown_sizes_take_the_nearest() -> None:
+    best = methods.best_trial("mnist", 2, "kd")
+    trials = [t for t in read_search(NOTEBOOK)["trials"] if t["method"] == "kd" and t["degree"] == 2]
+    assert best["validation"] == max(t["validation"] for t in trials if t["data"] == "mnist")
+    near = methods.best_trial("mnist-5k", 2, "kd", [11])
+    assert near["components"] == 11
+    assert near["settings"] == methods.best_trial("mnist", 2, "kd", [10])["settings"]
+
+
+def test_tiers_are_valid_and_cpu_is_the_default() -> None:
+    tiers = {t: load_parameters(KoopmanParameters, NOTEBOOK, t, {}) for t in ("smoke", "cpu", "paper")}
+    assert tiers["cpu"] == KoopmanParameters()
+    assert len(tiers["cpu"].all_seeds) == 10
+    assert tiers["smoke"].digits == "mnist-5k"
+    for tier in ("cpu", "paper"):
+        assert tiers[tier].quadratic == [10, 15, 20, 30, 40]
+        assert tiers[tier].cubic == [10, 15, 20]
+    assert tiers["paper"].resnet_seeds == 10
+
+
+def test_a_size_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(ParameterError, match="quadratic"):
+        load_parameters(KoopmanParameters, NOTEBOOK, "cpu", {"quadratic": [10, 10]})
+
+
+def small_cells() -> dict[str, Cell]:
+    """Describe a small run on digits."""
+    parameters, digits = smoke(), locate_data("mnist-5k")["mnist-5k"]
+    read = {"inputs": methods.scores_cell(parameters, digits, 0)}
+    both = {**read, "teacher": methods.teacher_cell(parameters, digits, 0)}
+    naive = LinearFit("naive", 4, 0.0, 64)
+    size = {"degree": 2, "components": 8}
+    kd, ce = (
+        methods.student_cell(parameters, digits, name, 0, objective, **size)
+        for name, objective in (("kd", KD), ("ce", CE))
+    )
+    return {
+        "kd": kd,
+        "ce": ce,
+        "led": methods.student_cell(parameters, digits, "kd", 0, KD, **size, start=ce),
+        "radial": methods.student_cell(
+            parameters, digits, "kd_rbf", 0, Objective(0.5, 2.0, 1e-3, 1.0), degree=2, components=4
+        ),
+        "linear": plan.linear_cells(parameters, digits, 2)[0],
+        "refits": refits.cell(seed=0, degree=2, repeats=2, students={"kd": KD}, naive=naive, **both),
+        "course": adam_course.cell(seed=0, degree=2, components=4, objective=KD, epochs=2, orders=2, **both),
+        "hardware": faulty_accuracy.cell(seed=0, **size, weights="weights", solution=kd, **read),
+        "scores": read["inputs"],
+        "pixels": methods.pixel_cell(parameters, digits, seed=0, objective=CE),
+    }
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """Return the records of a small run on digits, and those of its repetition, by short name."""
+    cells = small_cells()
+    runs = []
+    for name in "ab":
+        store = CellStore(tmp_path_factory.mktemp(name))
+        records = run_cells(cells.values(), store, workers=1, progress="none")
+        runs.append({short: records[cell.name] for short, cell in cells.items()})
+    return runs
+
+
+def test_cells_repeat_bit_for_bit(ran) -> None:
+    first, second = ran
+    for name, record in first.items():
+        if name != "course":  # which records seconds
+            assert record.values == second[name].values
+        assert all(np.array_equal(a, second[name].arrays[k]) for k, a in record.arrays.items())
+
+
+def test_students_are_certified_and_better_than_guessing(ran) -> None:
+    for name, functions in (("kd", 45), ("ce", 45), ("pixels", 785)):
+        values = ran[0][name].values
+        assert values["gradient"] <= 1e-6
+        assert values["converged"]
+        assert values["functions"] == functions
+        assert values["accuracy"] > 60
+
+
+def test_radial_functions_are_as_many_as_monomials(ran) -> None:
+    assert ran[0]["radial"].values["functions"] == 15
+
+
+def test_a_start_changes_the_path_and_not_the_optimum(ran) -> None:
+    led, alone = (ran[0][name] for name in ("led", "kd"))
+    assert led.values["loss"] == pytest.approx(alone.values["loss"], rel=1e-6)
+    assert np.abs(led.arrays["weights"] - alone.arrays["weights"]).max() < 1e-2
+
+
+def test_a_residual_teacher_keeps_what_enters_its_last_layer(tmp_path) -> None:
+    parameters, digits = smoke(images=500, resnet_epochs=1), locate_data("mnist-5k")["mnist-5k"]
+    cell = methods.linear_cell(parameters, digits, 0, 2, [LinearFit("naive", 4, 1e-3, 20)], "resnet18")
+    records = run_cells([cell, *cell.needs.values()], CellStore(tmp_path), workers=1, progress="none")
+    arrays = records[cell.needs["teacher"].name].arrays
+    assert arrays["hidden"].shape == (500, 512)
+    logits = arrays["hidden"] @ arrays["weight"].T + arrays["bias"]
+    np.testing.assert_allclose(logits, arrays["logits"], atol=1e-3 * np.abs(logits).max())
+    assert records[cell.name].values["fits"][0]["rank"] == 20
+
+
+def test_edmd_with_all_components_is_least_squares_to_the_logits(ran) -> None:
+    values = ran[0]["linear"].values
+    fits = {fit["method"]: fit for fit in values["fits"]}
+    naive, logits = fits["naive"], fits["ls_logits"]
+    if naive["rank"] == 64 and naive["ridge"] == logits["ridge"]:
+        assert naive["accuracy"] == logits["accuracy"]
+    assert {row["components"] for row in values["conditions"]} == {8}
+    assert all(row["common"] >= 1 for row in values["conditions"])
+
+
+def test_many_bits_and_little_noise_cost_little(ran) -> None:
+    values, accuracy = ran[0]["hardware"].values, ran[0]["kd"].values["accuracy"]
+    assert abs(values["bits"]["8"] - accuracy) < 2
+    assert abs(values["noise"]["0.01"] - accuracy) < 2
+    assert values["noise"]["0.3"] < accuracy
+
+
+def test_adam_stays_above_the_minimum(ran) -> None:
+    values = ran[0]["course"].values
+    assert all(loss >= values["optimum"] - values["optimum_gap"] for run in values["losses"] for loss in run)
+
+
+def test_parts_of_the_data_do_not_overlap(ran) -> None:
+    record = ran[0]["scores"]
+    rows, held_out = (set(record.arrays[name].tolist()) for name in ("rows", "held_out"))
+    assert not rows & held_out
+    assert len(rows | held_out) == 1500
+    inputs = read_inputs(record, 3)
+    assert inputs.train.scores.shape == (1250, 3)
+    assert inputs.train.scores[:, 0].std().item() == pytest.approx(1, rel=1e-2)
