@@ -27,6 +27,7 @@ def test_the_claim_table_is_that_of_the_recorded_evidence():
 def test_an_edited_table_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("NTKD_ROOT", str(tmp_path))
     shutil.copytree(ROOT / "results", tmp_path / "results")
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
     shutil.copyfile(ROOT / "claims.yml", tmp_path / "claims.yml")
     page = tmp_path / "README.md"
     page.write_text(TEXT.replace("make", "make -s"))
