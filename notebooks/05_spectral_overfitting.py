@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     chapter: ntkd_lib.chapters.spectral_overfitting
+#     chapter: ntkd_lib.chapters.overfitting
 # ---
 
 # %% [markdown]
@@ -41,26 +41,36 @@ low_rank_rows = 20_000
 landmarks = 1000
 
 # %% tags=["hide-input"]
+from ntkd_lib.chapters.overfitting import page
+from ntkd_lib.chapters.overfitting.problems import Problem, draw
+from ntkd_lib.chapters.overfitting.search import six_sizes
+from ntkd_lib.chapters.overfitting.studies import checks, detection
+from ntkd_lib.chapters.overfitting.studies.certificates import try_certificates
+from ntkd_lib.chapters.overfitting.studies.counterexamples import counterexamples
+from ntkd_lib.chapters.overfitting.studies.scaling import decompose_large
+from ntkd_lib.chapters.overfitting.studies.speed import compare_speed
 from ntkd_lib.chapters.run import open_run
-from ntkd_lib.chapters.spectral_overfitting import check, detection, summary, tables
-from ntkd_lib.chapters.spectral_overfitting.counterexamples import counterexamples
-from ntkd_lib.show import spectral_overfitting as figures
-from ntkd_lib.show import spectral_tables as shown
 from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.columns import show_table
 from ntkd_lib.show.publish import show
+from ntkd_lib.spectral import SpectralStudent
 
 run = open_run("05_spectral_overfitting", globals())
-evidence = run.publish(summary.metrics(run))
-scores = summary.six_scores(run)
-six = summary.six_table(scores)
+evidence = run.publish(page.metrics(run))
+scores = page.six_scores(run)
 points = detection.grid_points(run)
-areas = detection.areas(points)
 
 # %% [markdown]
 # ## The answer
 
-# %% tags=["hide-input"]
-figures.answer(six, areas)
+# %% [markdown]
+# **Measured here.** The student predicts better than {val}`spectral.six.networks_improved @live :.0f` of
+# {setup}`six` networks at the end of training, and than
+# {val}`spectral.six.stopped_networks_improved @live :.0f` of six that were stopped in time. Kernel ridge
+# regression straight on the labels is better than the student of
+# {val}`spectral.six.students_behind_ridge @live :.0f` of six networks. As a detector of a risk
+# {setup}`25 %` above the best of its training run the tail statistic has an area under the ROC curve of
+# {val}`spectral.grid.harmful_auc @live :.2f` ({setup}`0.5` is chance).
 
 # %% tags=["hide-input"]
 claim_box(evidence)
@@ -108,7 +118,7 @@ claim_box(evidence)
 show(
     run,
     "six-networks",
-    lambda: figures.draw_six(scores),
+    lambda: page.draw_six(scores),
     alt="Dot plot of test RMSE for six networks: the network at the end of training and stopped in time, the "
     "spectral student of each, and kernel ridge regression on the labels.",
     caption="Test RMSE of networks, their spectral students and the control. Small dots: seeds.",
@@ -116,10 +126,12 @@ show(
 )
 
 # %% tags=["hide-input"]
-shown.six_table(six)
+show_table(
+    page.six_table(scores), page.SIX, "Six networks: gains of the student in test RMSE, mean over seeds"
+)
 
 # %% tags=["hide-input"]
-shown.figures_table(summary.paper_figures(scores))
+show_table(page.paper_figures(scores), page.FIGURES, "The paper's numbers, on proxy data")
 
 # %% [markdown]
 # How to read these tables:
@@ -136,7 +148,7 @@ shown.figures_table(summary.paper_figures(scores))
 #   to 390` effective parameters keeps noise by the paper's own measure.
 
 # %% tags=["hide-input"]
-shown.controls_table(summary.controls(run))
+show_table(page.controls(run), page.CONTROLS, "Controls on the same data, mean over seeds")
 
 # %% [markdown]
 # ## What the network has fitted
@@ -146,11 +158,11 @@ shown.controls_table(summary.controls(run))
 # {cite:p}`relevant_dimension`. A network that memorises its labels has their coefficients in every mode.
 
 # %% tags=["hide-input"]
-modes, kstar, noise = summary.largest_modes(run)
+modes, kstar, noise = page.network_modes(run)
 show(
     run,
     "spectrum",
-    lambda: figures.draw_largest_spectrum(modes, kstar, noise),
+    lambda: page.draw_largest_spectrum(modes, kstar, noise),
     alt="Absolute coefficients of labels and of the 512-256 network against the number of the mode on "
     "logarithmic axes, with the cut, twice the noise level, and the shrinkage of a ridge fit.",
     caption="Spectrum of the labels and of the 512-256 network, first seed.",
@@ -158,11 +170,11 @@ show(
 )
 
 # %% tags=["hide-input"]
-small, _, small_noise = summary.largest_modes(run, "16-16")
+small, _, small_noise = page.network_modes(run, "16-16")
 show(
     run,
     "mode-map",
-    lambda: figures.draw_modes(small, small_noise),
+    lambda: page.draw_modes(small, small_noise),
     alt="Scatter plot of what the 16-16 network fitted of each mode against what the labels hold of it, in "
     "noise levels; signal modes lie on the diagonal, noise modes around zero.",
     caption="Map of modes of the 16-16 network, first seed. Grey band: |t| below 2. Line: fitted as given.",
@@ -195,7 +207,7 @@ whole, part = detection.roc_curves(points), detection.roc_curves(refitted)
 show(
     run,
     "roc",
-    lambda: figures.draw_roc(whole, part),
+    lambda: detection.draw_roc(whole, part),
     alt="ROC curves for networks past their best: on the left the tail statistic, training error and the "
     "spectral risk estimate over the whole grid; on the right also cross-validation, a holdout, degrees of "
     "freedom.",
@@ -204,13 +216,13 @@ show(
 )
 
 # %% tags=["hide-input"]
-shown.area_table(areas, caption="Area under the ROC curve, the whole grid")
+detection.area_table(detection.areas(points), caption="Area under the ROC curve, the whole grid")
 
 # %% tags=["hide-input"]
-shown.area_table(detection.areas(refitted), caption="The same where every rival was run")
+detection.area_table(detection.areas(refitted), caption="The same where every rival was run")
 
 # %% tags=["hide-input"]
-shown.rate_table(detection.rates(points), summary.null_rates(run))
+detection.rate_table(run, points)
 
 # %% [markdown]
 # How to read these tables:
@@ -237,7 +249,7 @@ shown.rate_table(detection.rates(points), summary.null_rates(run))
 show(
     run,
     "optimism",
-    lambda: figures.draw_optimism(points),
+    lambda: detection.draw_optimism(points),
     alt="Two scatter plots of estimated against true difference of test and training error, with the line of "
     "equality: smooth targets with plain noise, and all other settings.",
     caption="Estimated and true optimism, a dot a network and checkpoint (mean square; below 0.01: at 0.01).",
@@ -245,7 +257,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-shown.calibration_table(detection.calibration(points))
+show_table(detection.calibration(points), detection.CALIBRATION, "Estimated against true optimism")
 
 # %% [markdown]
 # The estimate charges one degree of freedom for each mode before the cut, whether the network has learned it
@@ -266,11 +278,11 @@ shown.calibration_table(detection.calibration(points))
 # | noise-floor rule | the error of the coefficients by a low-rank kernel | the noise variance; may refuse |
 
 # %% tags=["hide-input"]
-shown.coverage_table(tables.single(run, "coverage"))
+caption = "Coverage of every certificate (stated confidence: 95 %)"
+page.single_table(run, try_certificates, page.COVERAGE, caption)
 
 # %% tags=["hide-input"]
-examples = counterexamples()
-shown.example_table(examples)
+show_table(counterexamples(), page.EXAMPLES, "Worked counter-examples")
 
 # %% [markdown]
 # ## The report that a reader would ask for
@@ -279,7 +291,7 @@ shown.example_table(examples)
 # hidden layer of 64 units is fitted to the diabetes data, in units of the labels' standard deviation.
 
 # %%
-report, true_optimism = tables.example_report(run)
+report, true_optimism = page.example_report(run)
 report
 
 # %% tags=["hide-input"]
@@ -301,7 +313,7 @@ show(
 # chosen on validation data.
 
 # %% tags=["hide-input"]
-shown.real_table(tables.real_scores(run))
+show_table(page.real_scores(run), page.SCORES, "Real tables, mean over seeds")
 
 # %% [markdown]
 # On neither table is the spectral student judged against a straw man: the stopped network, the ridge
@@ -317,7 +329,8 @@ shown.real_table(tables.real_scores(run))
 # refuses.
 
 # %% tags=["hide-input"]
-shown.scaling_table(tables.single(run, "scaling"))
+caption = "Exact and low-rank decompositions, ridge regression on noisy labels"
+page.single_table(run, decompose_large, page.SCALING, caption)
 
 # %% [markdown]
 # ## How it was made
@@ -331,8 +344,19 @@ shown.scaling_table(tables.single(run, "scaling"))
 #
 # A centred Gram matrix has $n - 1$ modes; with $n$ in the denominator GCV runs to interpolation. Effective
 # parameters are $\operatorname{tr} H = \sum_k h_k$. To predict, the student also needs every training input:
-# $nd + n$ stored numbers for $n$ inputs of $d$ values.
-#
+# $nd + n$ stored numbers for $n$ inputs of $d$ values. With the library, for the largest network of the first
+# seed, with the control beside it:
+
+# %%
+sample = draw(Problem(), six_sizes(run.parameters), run.parameters.all_seeds[0])
+outputs = page.first_outputs(run, "512-256")
+student = SpectralStudent().fit(sample.x, outputs)
+control = SpectralStudent().fit(sample.x, sample.y)
+for name, model in {"student": student, "kernel ridge on labels": control}.items():
+    explained, modes_used = model.score(sample.x_test, sample.y_test), model.effective_parameters_
+    print(f"{name}: R² {explained:.3f} on test labels, {modes_used:.0f} effective parameters")
+
+# %% [markdown]
 # **Networks.** ReLU, He initialisation, standardised inputs and labels, Adam on full batches. For each of the
 # six the learning rate falls to zero along a cosine, so that training ends on a plateau. It starts from that
 # of {setup}`four values between 0.001 and 0.03` which had the lowest validation error at the end of training,
@@ -342,8 +366,8 @@ shown.scaling_table(tables.single(run, "scaling"))
 # at once; one batched product a layer replaces a loop over networks:
 
 # %% tags=["hide-input"]
-count, seconds = summary.fits_counted(run)
-shown.speed_table(tables.single(run, "speed"))
+count, seconds = page.grid_fits(run)
+page.single_table(run, compare_speed, page.SPEED, "16 networks, 8 epochs, 200 samples, one thread")
 
 # %%
 f"{count:,} fits of the validation grid took {seconds:,.0f} seconds on one thread."
@@ -360,9 +384,11 @@ f"{count:,} fits of the validation grid took {seconds:,.0f} seconds on one threa
 # solving, and the area under the ROC curve with a count of pairs.
 
 # %%
-by_pairs, by_curve = check.rank_area(run)
+by_pairs, by_curve = checks.rank_area(run)
 assert abs(by_pairs - by_curve) < 1e-9, (by_pairs, by_curve)
-assert check.ridge_difference() < 1e-7
-assert check.effective_difference() < 1e-7
+assert checks.ridge_difference() < 1e-7
+assert checks.effective_difference() < 1e-7
 assert run.holds(evidence.metrics)
+recorded = evidence.metrics["spectral.overfit.effective_modes"].values[0]
+assert abs(student.effective_parameters_ - recorded) < 1e-6 * recorded
 assert (scores["greedy_gap"] >= 0).all()

@@ -53,8 +53,8 @@ def test_pages_print_no_bootstrap_interval() -> None:
         for path in python_files("ntkd_lib/chapters", "ntkd_lib/show", "notebooks")
         if "bootstrap_interval" in (ROOT / path).read_text(encoding="utf-8")
     }
-    assert readers <= {"summary.py"}  # of notebook 05: a metric that is defined by the bootstrap
-    assert "bootstrap_interval" in (ROOT / "ntkd_lib/chapters/spectral_overfitting/summary.py").read_text()
+    assert readers <= {"page.py"}  # of notebook 05: a metric that is defined by the bootstrap
+    assert "bootstrap_interval" in (ROOT / "ntkd_lib/chapters/overfitting/page.py").read_text()
 
 
 def test_a_difference_of_a_single_seed_is_hollow_and_takes_no_side() -> None:

@@ -3,7 +3,7 @@
 from ntkd_lib.lab.parameters import SeededParameters, Seeds, parameter
 
 
-class SpectralParameters(SeededParameters):
+class OverfittingParameters(SeededParameters):
     """What notebook 05 can be asked for."""
 
     seeds: Seeds = parameter(
@@ -40,5 +40,10 @@ class SpectralParameters(SeededParameters):
     )
     landmarks: int = parameter(1000, "Landmarks of the low-rank kernel.", unit="samples", ge=10, le=5000)
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Data sets to locate: none, for all data are drawn or ship with scikit-learn."""
+        return ()
 
-PARAMETERS = SpectralParameters
+
+PARAMETERS = OverfittingParameters

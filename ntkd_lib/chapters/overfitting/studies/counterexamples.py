@@ -16,7 +16,7 @@ KEPT = 10
 
 
 def counterexamples() -> pd.DataFrame:
-    """Work out all examples."""
+    """Compute all examples."""
     return pd.DataFrame([_best_modes(), _certificate(), _flagged_without_noise(), _not_flagged()])
 
 
@@ -26,7 +26,7 @@ def _line(width: float = 0.05) -> Basis:
 
 
 def _best_modes() -> dict[str, str]:
-    """Take a fast cosine: no leading mode holds it."""
+    """Build a case with a fast cosine: no leading mode holds it."""
     basis = _line()
     wave = np.cos(40 * np.pi * basis.x[:, 0])
     modes = basis.coefficients(wave - wave.mean())
@@ -35,12 +35,12 @@ def _best_modes() -> dict[str, str]:
     return {
         "claim": "The modes with the largest eigenvalues capture the most (Eckart-Young)",
         "example": f"f(x) = cos 40πx on {POINTS} points of a line, {KEPT} modes",
-        "found": f"R² {top:.2f} with the largest eigenvalues, {greedy:.2f} with the largest coefficients",
+        "result": f"R² {top:.2f} with the largest eigenvalues, {greedy:.2f} with the largest coefficients",
     }
 
 
 def _certificate() -> dict[str, str]:
-    """Take a teacher whose ripple is 0 at every training input."""
+    """Build a case with a teacher whose ripple is 0 at every training input."""
     basis = _line()
 
     def teacher(x: np.ndarray) -> np.ndarray:
@@ -52,12 +52,12 @@ def _certificate() -> dict[str, str]:
     return {
         "claim": "The certified bound is a bound on the student's error",
         "example": "a teacher with a ripple that vanishes at every training input",
-        "found": f"certificate {fit.certificate[0]:.1e}, error half a step further {error:.2f}",
+        "result": f"certificate {fit.certificate[0]:.1e}, error half a step further {error:.2f}",
     }
 
 
 def _flagged_without_noise() -> dict[str, str]:
-    """Take labels without any noise and a perfect predictor: the target is rougher than the kernel."""
+    """Build a case without noise and with a perfect predictor: the target is rougher than the kernel."""
     basis = _line(0.3)
     target = np.sign(np.sin(2 * np.pi * 7.3 * basis.x[:, 0]))
     labels = basis.coefficients(target - target.mean())
@@ -65,12 +65,12 @@ def _flagged_without_noise() -> dict[str, str]:
     return {
         "claim": "Modes beyond K* prove overfitting",
         "example": "labels without noise, a predictor that is right everywhere, a target with jumps",
-        "found": f"z = {z:.1f}: flagged, with nothing to overfit to",
+        "result": f"z = {z:.1f}: flagged, with nothing to overfit to",
     }
 
 
 def _not_flagged() -> dict[str, str]:
-    """Take a fit that triples the noise of the first modes and leaves the others out."""
+    """Build a case with a fit that triples the noise of the first modes and leaves the others out."""
     basis = _line()
     rng = np.random.default_rng(0)
     target = np.sum([np.sin(2 * np.pi * k * basis.x[:, 0] + k) for k in range(1, 13)], axis=0)
@@ -83,5 +83,5 @@ def _not_flagged() -> dict[str, str]:
     return {
         "claim": "Without a flag there is no overfitting",
         "example": f"a fit that holds the noise of the first K* = {kstar} modes three times over",
-        "found": f"z = {z:.1f}: not flagged; mean-square excess risk {excess:.2f}, noise variance 1",
+        "result": f"z = {z:.1f}: not flagged; mean-square excess risk {excess:.2f}, noise variance 1",
     }

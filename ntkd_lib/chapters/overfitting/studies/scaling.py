@@ -1,13 +1,13 @@
-"""Cells on large samples: the exact decomposition, the low-rank one, and its error."""
+"""Large samples: the exact decomposition, the low-rank one, and its error."""
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ntkd_lib.chapters.spectral_overfitting.problems import Problem, Sample, draw
-from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.chapters.overfitting.problems import Problem, Sample, Sizes, draw
+from ntkd_lib.lab.cells import CellResult
+from ntkd_lib.lab.work import work
 from ntkd_lib.spectral.basis import Basis, eigenbasis
 from ntkd_lib.spectral.certificates import noise_floor
 from ntkd_lib.spectral.fit import fit_outputs
@@ -19,25 +19,20 @@ LEADING = 50
 TEST = 2000
 
 
-def scale(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+@work(cost=lambda **_: 20.0)
+def decompose_large(seed: int, exact_rows: int, low_rank_rows: int, landmarks: int) -> CellResult:
     """Decompose a kernel on many samples and fit noisy labels.
 
-    Args:
-        arguments: ``exact_rows``, ``low_rank_rows``, ``landmarks``, ``seed``.
-
     Returns:
-        ``rows``: for each width, size and way: samples, rank, seconds of the decomposition, test RMSE,
+        `rows`: for each width, size and way: samples, rank, seconds of the decomposition, test RMSE,
         effective parameters, the certified bound on the kernel's error and, where the exact kernel was
         decomposed too, the measured relative error of the leading 50 eigenvalues and of the kernel.
     """
-    del needs
     rows: list[dict[str, Any]] = []
-    for size in (arguments["exact_rows"], arguments["low_rank_rows"]):
-        sample = draw(Problem(), size, TEST, 0, arguments["seed"])
+    for size in (exact_rows, low_rank_rows):
+        sample = draw(Problem(), Sizes(size, TEST), seed)
         for width in WIDTHS:
-            rows += _both(
-                sample, width, min(arguments["landmarks"], size // 2), size == arguments["exact_rows"]
-            )
+            rows += _both(sample, width, min(landmarks, size // 2), size == exact_rows)
     return CellResult({"rows": rows})
 
 

@@ -3,37 +3,43 @@
 import numpy as np
 import pytest
 
-from ntkd_lib.chapters.run import Run
-from ntkd_lib.chapters.spectral_overfitting import (
-    bundled,
-    coverage,
+from ntkd_lib.chapters.overfitting import NOTEBOOK, page, plan, problems, search, work
+from ntkd_lib.chapters.overfitting.parameters import OverfittingParameters
+from ntkd_lib.chapters.overfitting.problems import (
+    LARGEST,
+    NETWORKS,
+    TARGETS,
+    Problem,
+    Schedule,
+    Sizes,
+    draw,
+    fit_roles,
+    small_settings,
+)
+from ntkd_lib.chapters.overfitting.studies import (
+    certificates,
     detection,
-    diagnosis,
-    fits,
     grid,
     null,
-    plan,
+    real_tables,
     scaling,
-    search,
-    settings,
     speed,
-    study,
-    summary,
+    students,
 )
-from ntkd_lib.chapters.spectral_overfitting.counterexamples import counterexamples
-from ntkd_lib.chapters.spectral_overfitting.networks import NETWORKS, checkpoints
-from ntkd_lib.chapters.spectral_overfitting.parameters import SpectralParameters
-from ntkd_lib.chapters.spectral_overfitting.problems import TARGETS, Problem, draw
+from ntkd_lib.chapters.overfitting.studies.counterexamples import counterexamples
+from ntkd_lib.chapters.plans import with_needs
+from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.data.tables import load_table
+from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.parameters import ParameterError, load_parameters
+from ntkd_lib.lab.searches import read_search
 from ntkd_lib.lab.sources import module_sources
 from ntkd_lib.lab.store import CellStore
 
-NOTEBOOK = "05_spectral_overfitting"
 TINY = {
     "seeds": [0],
     "rows": 40,
@@ -52,12 +58,17 @@ TINY = {
 
 
 def tiny(**changes):
-    return SpectralParameters(tier="smoke", **(TINY | changes))
+    return OverfittingParameters(tier="smoke", **(TINY | changes))
+
+
+def planned(parameters):
+    """List all cells of a run."""
+    return with_needs(plan.plan(parameters, {}))
 
 
 def test_tiers_are_valid_and_cpu_is_the_default():
-    tiers = {t: load_parameters(SpectralParameters, NOTEBOOK, t, {}) for t in ("smoke", "cpu", "paper")}
-    assert tiers["cpu"] == SpectralParameters()
+    tiers = {t: load_parameters(OverfittingParameters, NOTEBOOK, t, {}) for t in ("smoke", "cpu", "paper")}
+    assert tiers["cpu"] == OverfittingParameters()
     assert len(tiers["cpu"].all_seeds) == 10
     assert tiers["cpu"].null_replicates * 10 == 400
     assert len(tiers["paper"].all_seeds) > 10
@@ -65,83 +76,103 @@ def test_tiers_are_valid_and_cpu_is_the_default():
 
 @pytest.mark.parametrize("tier", ["cpu", "paper"])
 def test_tiers_keep_to_the_set_ups_of_the_contract(tier):
-    parameters = load_parameters(SpectralParameters, NOTEBOOK, tier, {}).model_dump(mode="json")
+    parameters = load_parameters(OverfittingParameters, NOTEBOOK, tier, {}).model_dump(mode="json")
     setups = load_claims().setups
     for name in ("six-networks", "matched-null", "validation-grid"):
         assert setups[name].departure(parameters) == ""
 
 
 def test_the_grid_has_at_least_two_thousand_fits():
-    parameters = SpectralParameters()
-    fitted = [cell for cell in plan.plan(parameters) if cell.name.startswith("fits/grid/")]
-    assert sum(len(cell.arguments["jobs"]) for cell in fitted) >= 2000
+    fits = [cell for cell in planned(OverfittingParameters()) if cell.labels.get("part") == "grid"]
+    counts = [len(record) for record in (_roles(cell) for cell in fits if cell.work == work.train.path)]
+    assert sum(counts) >= 2000
+
+
+def _roles(cell):
+    settings = [problems.GridSetting(Problem(), compared=s["compared"]) for s in cell.arguments["settings"]]
+    return fit_roles(settings)
 
 
 def test_training_does_not_depend_on_what_is_made_of_it():
-    names = set(module_sources((f"{plan.PACKAGE}.fits",)))
+    names = set(module_sources((work.__name__,)))
     assert not {f"ntkd_lib.spectral.{name}" for name in ("basis", "fit", "optimism", "student")} & names
 
 
+def test_no_work_depends_on_what_is_drawn_of_it():
+    for cell in planned(tiny()):
+        names = module_sources((cell.work.partition(":")[0],))
+        assert not any(name.startswith(("ntkd_lib.show", "matplotlib", "seaborn")) for name in names)
+
+
 def test_every_kind_of_work_is_planned():
-    works = (fits.train, study.study, diagnosis.diagnose, null.matched_null, coverage.cover)
-    works += (bundled.diabetes, bundled.digits, scaling.scale, speed.compare)
-    named = {f"{work.__module__}:{work.__name__}" for work in works}
-    assert {cell.work for cell in plan.plan(tiny())} == named
+    works = (work.train, students.distil_six, grid.diagnose, null.matched_null, certificates.try_certificates)
+    works += (real_tables.score_diabetes, real_tables.score_digits)
+    works += (scaling.decompose_large, speed.compare_speed)
+    assert {cell.work for cell in planned(tiny())} == {each.path for each in works}
 
 
 def test_names_are_unique_and_seeds_apart():
-    cells = plan.plan(tiny())
+    cells = planned(tiny())
     assert len({cell.name for cell in cells}) == len(cells)
     assert plan.grid_sizes(tiny(seeds=[0, 1]), 0).keys() == {40, 41}
     assert plan.grid_sizes(tiny(seeds=[0, 1]), 1).keys() == {40}
 
 
 def test_search_gives_every_network_the_same_trials_and_seeds_of_its_own():
-    record = settings.search()
+    record = read_search(NOTEBOOK)
     tried = {(trial["network"], trial["rate"]) for trial in record["trials"]}
     assert tried == {(name, rate) for name in NETWORKS for rate in search.RATES}
     assert {len(trial["validation"]) for trial in record["trials"]} == {len(search.TUNING_SEEDS)}
-    assert not set(record["budget"]["seeds"]) & set(
-        load_parameters(SpectralParameters, NOTEBOOK, "paper", {}).seeds
-    )
+    paper = load_parameters(OverfittingParameters, NOTEBOOK, "paper", {})
+    assert not set(record["budget"]["seeds"]) & set(paper.seeds)
     assert record["provenance"]["dirty"] is False
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_chosen_rate_has_the_lowest_error_and_reaches_the_cells(network):
-    errors = {
-        t["rate"]: np.mean(t["validation"]) for t in settings.search()["trials"] if t["network"] == network
-    }
-    assert settings.chosen_rate(network) == min(errors, key=errors.get)
-    widths = list(NETWORKS[network].widths)
-    cells = [cell for cell in plan.plan(tiny()) if cell.arguments.get("widths") == widths]
-    rates = {cell.name.split("/")[1]: cell.arguments["rate"] for cell in cells}
-    assert rates == {"six": settings.chosen_rate(network), "grid": plan.RATE}
+    trials = [trial for trial in read_search(NOTEBOOK)["trials"] if trial["network"] == network]
+    errors = {trial["rate"]: np.mean(trial["validation"]) for trial in trials}
+    assert search.chosen_rate(network) == min(errors, key=errors.get)
+    cells = [cell for cell in planned(tiny()) if cell.labels.get("network") == network]
+    rates = {cell.labels["part"]: cell.arguments["schedule"]["rate"] for cell in cells}
+    assert rates == {"six": search.chosen_rate(network), "grid": plan.RATE}
 
 
-def test_a_trial_reads_no_test_sample():
-    cells = search.search_cells(SpectralParameters())
-    assert {cell.arguments["test"] for trials in cells.values() for cell in trials} == {1}
-    assert {cell.arguments["seed"] for trials in cells.values() for cell in trials} == set(
-        search.TUNING_SEEDS
-    )
+def test_the_search_reads_no_test_sample_and_writes_what_the_recorded_one_holds():
+    cells = []
+
+    def run(trials):
+        cells.extend(trials)
+        errors = np.zeros((1, 2, 4 * search.VALIDATION))
+        record = Record("key", "trial", {}, {"validation": errors}, {"seconds": 1.0})
+        return [record] * len(cells)
+
+    content = search.SEARCHES[0].conduct({}, run)
+    assert {cell.arguments["sizes"]["test"] for cell in cells} == {1}
+    assert {cell.arguments["seed"] for cell in cells} == set(search.TUNING_SEEDS)
+    record = read_search(NOTEBOOK)
+    assert content.keys() == record.keys() - {"provenance"}
+    assert content["budget"] == record["budget"]
+    assert content["space"] == record["space"]
+    for name in ("network", "rate"):
+        assert [row[name] for row in content["trials"]] == [row[name] for row in record["trials"]]
 
 
 def test_large_problems_must_be_larger():
     with pytest.raises(ParameterError, match=r"large_rows = \[40\] does not exceed grid_rows = 40; allowed"):
-        plan.plan(tiny(large_rows=[40]))
+        plan.plan(tiny(large_rows=[40]), {})
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_targets_have_one_scale_and_the_stated_noise(target):
-    sample = draw(Problem(target, 2.0), 1500, 1000, 0, seed=1)
+    sample = draw(Problem(target, 2.0), Sizes(1500, 1000), seed=1)
     assert sample.f_test.std() == pytest.approx(4.9, rel=0.12)
     np.testing.assert_allclose(sample.x.std(axis=0), 1)
     assert (sample.y_test - sample.f_test).std() == pytest.approx(2.0, rel=0.08)
 
 
 def test_uneven_noise_grows_and_has_the_stated_size():
-    sample = draw(Problem("friedman1", 1.0, "heteroscedastic"), 100, 20_000, 0, seed=0)
+    sample = draw(Problem("friedman1", 1.0, "heteroscedastic"), Sizes(100, 20_000), seed=0)
     noise = sample.y_test - sample.f_test
     high = sample.x_test[:, 0] > 0
     assert noise.std() == pytest.approx(1, rel=0.03)
@@ -149,51 +180,47 @@ def test_uneven_noise_grows_and_has_the_stated_size():
 
 
 def test_shuffled_labels_know_nothing_of_the_inputs():
-    sample = draw(Problem("friedman1", 1.0, "shuffled"), 200, 2000, 0, seed=0)
+    sample = draw(Problem("friedman1", 1.0, "shuffled"), Sizes(200, 2000), seed=0)
     assert np.unique(sample.f_test).size == 1
     assert abs(np.corrcoef(sample.x_test[:, 3], sample.y_test)[0, 1]) < 0.1
     assert sample.noise_variance == pytest.approx(4.9**2 + 1, rel=0.1)
 
 
 def test_draws_repeat_and_differ_by_seed_and_problem():
-    first, again = (draw(Problem(), 50, 10, 0, seed=0) for _ in range(2))
+    first, again = (draw(Problem(), Sizes(50, 10), seed=0) for _ in range(2))
     np.testing.assert_array_equal(first.y, again.y)
-    assert not np.allclose(first.y, draw(Problem(), 50, 10, 0, seed=1).y)
-    assert not np.allclose(first.x, draw(Problem(noise=2.0), 50, 10, 0, seed=0).x)
+    assert not np.allclose(first.y, draw(Problem(), Sizes(50, 10), seed=1).y)
+    assert not np.allclose(first.x, draw(Problem(noise=2.0), Sizes(50, 10), seed=0).x)
 
 
 def test_folds_leave_every_sample_out_once():
-    left = np.sum([1 - grid.trained_on(f"fold{i}", 43, seed=0) for i in range(5)], axis=0)
+    left = np.sum([1 - problems.trained_on(f"fold{i}", 43, seed=0) for i in range(5)], axis=0)
     np.testing.assert_array_equal(left, 1)
-    assert grid.trained_on("holdout", 40, seed=0).sum() == 32
-    assert grid.trained_on("perturbed", 40, seed=0).all()
+    assert problems.trained_on("holdout", 40, seed=0).sum() == 32
+    assert problems.trained_on("perturbed", 40, seed=0).all()
 
 
 def test_checkpoints_rise_to_the_end():
-    assert checkpoints(1600, 8) == [25, 45, 82, 149, 269, 488, 883, 1600]
-    assert checkpoints(8, 16) == [1, 2, 3, 5, 6, 8]
+    assert Schedule(1600, 0.1, checkpoints=8).times == [25, 45, 82, 149, 269, 488, 883, 1600]
+    assert Schedule(8, 0.1, checkpoints=16).times == [1, 2, 3, 5, 6, 8]
 
 
 def test_a_fit_does_not_depend_on_its_company(monkeypatch):
-    jobs = grid.jobs(grid.small_settings())[:5]
-    sizes = {
+    call = {
         "seed": 0,
-        "rows": 40,
-        "test": 100,
-        "validation": 0,
-        "epochs": 6,
-        "rate": 3e-3,
-        "falling": False,
-        "checkpoints": 2,
+        "network": problems.Network("8-4", (8, 4), 1.0),
+        "settings": small_settings()[:5],
+        "sizes": Sizes(40, 100),
+        "schedule": Schedule(6, 3e-3, checkpoints=2),
     }
-    together = fits.train({**sizes, "widths": [8, 4], "jobs": jobs}, {})
-    monkeypatch.setattr(fits, "_GROUP", 1)
-    alone = fits.train({**sizes, "widths": [8, 4], "jobs": jobs}, {})
+    together = work.train(**call)
+    monkeypatch.setattr(work, "_GROUP", 1)
+    alone = work.train(**call)
     np.testing.assert_allclose(together.arrays["train"], alone.arrays["train"], atol=1e-4)
 
 
 def test_null_statistics_keep_their_level():
-    found = null.matched_null({"seed": 0, "rows": 100, "replicates": 60}, {})
+    found = null.matched_null(seed=0, rows=100, replicates=60)
     z = found.arrays["independent"]
     assert np.mean(np.abs(z) > 1.96) <= 0.15
     assert np.abs(found.arrays["own"]).mean() > np.abs(z).mean()
@@ -207,13 +234,13 @@ def test_tables_are_those_that_we_know():
 
 
 def test_parts_of_a_table_share_nothing():
-    parts = bundled.split("diabetes", seed=0)
+    parts = real_tables.split_table("diabetes", seed=0)
     assert sum(map(len, parts.y)) == 442
     np.testing.assert_allclose(parts.x[0].mean(axis=0), 0, atol=1e-12)
 
 
 def test_counterexamples_contradict():
-    found = counterexamples().set_index("claim")["found"]
+    found = counterexamples().set_index("claim")["result"]
     assert found.iloc[0] == "R² 0.00 with the largest eigenvalues, 0.96 with the largest coefficients"
     assert "flagged, with nothing to overfit to" in found.iloc[2]
     assert found.iloc[3].startswith("z = 0.0: not flagged")
@@ -224,12 +251,13 @@ def run(tmp_path_factory):
     """Run all cells at their smallest."""
     parameters = tiny()
     store = CellStore(tmp_path_factory.mktemp("cells"))
-    records = run_cells(plan.plan(parameters), store, workers=1, progress="none")
-    return Run(NOTEBOOK, parameters, records, {}, tier_layout("smoke"), {})
+    cells = planned(parameters)
+    records = run_cells(cells, store, workers=1, progress="none")
+    return Run(NOTEBOOK, parameters, records, {}, tier_layout("smoke"), {}, tuple(cells))
 
 
 def test_every_metric_of_the_contract_is_measured(run):
-    metrics = summary.metrics(run)
+    metrics = page.metrics(run)
     claims = [claim for claim in load_claims().claims if claim.notebook == NOTEBOOK]
     needed = {name for claim in claims if claim.assessable != "not" for name in claim.metric_names}
     assert needed - {"spectral.grid.harmful_auc", "spectral.grid.past_best_auc"} <= set(metrics)
@@ -242,7 +270,7 @@ def test_every_metric_of_the_contract_is_measured(run):
 
 def test_points_of_the_grid_are_complete(run):
     points = detection.grid_points(run)
-    settings = len(grid.small_settings())
+    settings = len(small_settings())
     epochs = points.groupby(["rows", "setting", "network"])["epoch"].agg(tuple)
     assert epochs.groupby(["rows", "network"]).nunique().eq(1).all()
     assert points.groupby(["rows", "setting"])["network"].nunique().eq(len(NETWORKS)).all()
@@ -267,8 +295,8 @@ def _best_epochs(points):
 
 
 def test_the_excess_of_modes_is_that_of_the_claims(run):
-    metrics = summary.metrics(run)
-    largest = summary.six_scores(run).set_index("network").loc["512-256"]
+    metrics = page.metrics(run)
+    largest = page.six_scores(run).set_index("network").loc[LARGEST]
     assert metrics["spectral.overfit.effective_modes"].values == [largest["effective"]]
     assert metrics["spectral.overfit.signal_modes"].values == [largest["kstar"]]
     points = detection.grid_points(run)
@@ -288,8 +316,8 @@ def test_rates_and_areas_stay_in_their_range(run):
 
 
 def test_students_of_the_six_are_measured(run):
-    scores = summary.six_scores(run)
+    scores = page.six_scores(run)
     assert list(dict.fromkeys(scores["network"])) == list(NETWORKS)
     assert (scores["student"] >= scores["oracle"] - 1e-9).all()
     assert (scores["stored"] == 40 * 15).all()
-    assert len(summary.paper_figures(scores)) == 8
+    assert len(page.paper_figures(scores)) == 9

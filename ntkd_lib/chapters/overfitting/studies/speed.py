@@ -1,50 +1,47 @@
-"""Cells that time stacked training against training one network after another."""
+"""Time of stacked training against training one network after another."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ntkd_lib.chapters.spectral_overfitting.networks import NETWORKS
-from ntkd_lib.chapters.spectral_overfitting.problems import INPUTS
-from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.chapters.overfitting.problems import INPUTS, NETWORKS
+from ntkd_lib.lab.cells import CellResult
 from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.lab.work import work
 from ntkd_lib.spectral.stacked import squared_error, stacked_nets, train_stacked
 
 ROUNDS, RATE = 3, 3e-3
 
 
-def compare(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+@work(cost=lambda **_: 10.0)
+def compare_speed(samples: int, replicates: int, epochs: int) -> CellResult:
     """Time a few epochs of each network, stacked and one by one, in turn.
 
-    Args:
-        arguments: ``rows``, ``replicates``, ``epochs``.
-
     Returns:
-        ``rows``: for each network its name and the processor seconds of both ways, the least of three.
+        `rows`: for each network its name and the processor seconds of both ways, the least of three.
     """
-    del needs
     deterministic(0)
     torch.set_flush_denormal(True)
     keep_freed_memory()
-    x = torch.randn(arguments["replicates"], arguments["rows"], INPUTS)
-    y = torch.randn(arguments["replicates"], arguments["rows"])
+    x, y = torch.randn(replicates, samples, INPUTS), torch.randn(replicates, samples)
     rows = []
     for network in NETWORKS.values():
         ways = {"loop": _loop, "stacked": _stacked}
         times = {
-            name: min(_timed(way, network.widths, x, y, arguments["epochs"]) for _ in range(ROUNDS))
+            name: min(_processor_seconds(way, network.widths, x, y, epochs) for _ in range(ROUNDS))
             for name, way in ways.items()
         }
         rows.append({"network": network.name, **times})
     return CellResult({"rows": rows})
 
 
-def _timed(way: Any, widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> float:
+def _processor_seconds(
+    way: Callable[..., None], widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int
+) -> float:
     start = time.process_time()
     way(widths, x, y, epochs)
     return time.process_time() - start

@@ -1,12 +1,13 @@
-"""Cells that count how often each certificate holds."""
+"""How often each certificate holds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab.work import work
 from ntkd_lib.spectral.basis import eigenbasis
 from ntkd_lib.spectral.certificates import (
     clipped_squares,
@@ -25,20 +26,19 @@ EXACT = 1e-9  # relative difference that rounding leaves
 TOLERANCE = 0.05
 
 
-def cover(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+@work(cost=lambda **_: 10.0)
+def try_certificates(trials: int, students: Record, digits: Record) -> CellResult:
     """Try every certificate many times.
 
-    Args:
-        needs: ``study`` and ``digits``: outputs of a teacher and its student on test inputs. These serve as
-            the population that fresh inputs are drawn from, with replacement, so that the truth is known.
+    Outputs of a teacher and its student on test inputs are the population that fresh inputs are drawn from,
+    with replacement, so that the truth is known.
 
     Returns:
-        ``rows``: for each certificate its name, the share of trials in which it held, trials, median of the
+        `rows`: for each certificate its name, the share of trials in which it held, trials, median of the
         bound over what it bounds, and a remark.
     """
     rng = np.random.default_rng(derive_seed("coverage"))
-    trials = arguments["trials"]
-    outputs, differs = needs["study"].arrays, needs["digits"].arrays["differs"]
+    outputs, differs = students.arrays, digits.arrays["differs"]
     rows = [_parseval(rng, trials)]
     for fresh in FRESH:
         rows += _squares(rng, trials, fresh, outputs["teacher"], outputs["student"])
@@ -98,10 +98,10 @@ def _floor(rng: np.random.Generator, trials: int) -> list[dict[str, Any]]:
     """Try the noise-floor rule on random kernels, ranks and noise levels, smooth ones and rough ones."""
     rows = []
     for name, widths in (("smooth", (2.0, 8.0)), ("rough", (0.05, 0.3))):
-        found = [_floor_trial(rng, widths) for _ in range(trials)]
-        accepted = [actual for decision, actual in found if decision.accepted]
-        held = [actual <= decision.bound * (1 + EXACT) for decision, actual in found]
-        ratios = [decision.bound / max(actual, 1e-300) for decision, actual in found]
+        outcomes = [_floor_trial(rng, widths) for _ in range(trials)]
+        accepted = [actual for decision, actual in outcomes if decision.accepted]
+        held = [actual <= decision.bound * (1 + EXACT) for decision, actual in outcomes]
+        ratios = [decision.bound / max(actual, 1e-300) for decision, actual in outcomes]
         worst = f", largest error {max(accepted):.2g}" if accepted else ""
         remark = f"accepted {len(accepted) / trials:.0%} at tolerance {TOLERANCE:g}{worst}"
         rows.append(_row(f"Noise-floor rule, {name} kernels", held, ratios, remark))

@@ -1,14 +1,12 @@
-"""Cells of the matched null: the test's level where all that it assumes holds, and its power there."""
-
-from collections.abc import Mapping
-from typing import Any
+"""The matched null: the test's level where all that it assumes holds, and its power there."""
 
 import numpy as np
 import torch
 
-from ntkd_lib.chapters.spectral_overfitting.problems import INPUTS, SCALE
-from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.chapters.overfitting.problems import INPUTS, SCALE
+from ntkd_lib.lab.cells import CellResult
 from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab.work import work
 from ntkd_lib.spectral.basis import Basis, eigenbasis
 from ntkd_lib.spectral.kernels import gaussian_kernels
 from ntkd_lib.spectral.modes import relevant_dimension
@@ -18,25 +16,21 @@ from ntkd_lib.spectral.stacked import squared_error, stacked_nets, train_stacked
 KSTAR, NOISE, WIDTHS, EPOCHS, RATE = 30, 1.0, (64, 32), 150, 3e-3
 
 
-def matched_null(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+@work(cost=lambda **_: 2.0)
+def matched_null(seed: int, rows: int, replicates: int) -> CellResult:
     """Draw targets from the kernel's own Gaussian process, cut at a known mode, and test networks.
 
-    Args:
-        arguments: ``seed``, ``rows``, ``replicates``.
-
     Returns:
-        Arrays of one statistic a replicate. ``independent``: the network saw the same target with other
-        noise, cut and noise level known, so that the statistic is standard normal; ``estimated``: the same
-        with both estimated from the labels; ``own``: the network saw the tested noise.
+        Arrays of one statistic per replicate. `independent`: the network saw the same target with other
+        noise, cut and noise level known, so that the statistic is standard normal; `estimated`: the same
+        with both estimated from the labels; `own`: the network saw the tested noise.
     """
-    del needs
-    seed, rows, count = (arguments[name] for name in ("seed", "rows", "replicates"))
     deterministic(seed)
     rng = np.random.default_rng(derive_seed("null", seed))
     x = rng.standard_normal((rows, INPUTS))
     basis = eigenbasis(gaussian_kernels(x, (1.0,))[0], x)
-    targets = _targets(basis, rng, count)
-    tested, other = (targets + NOISE * rng.standard_normal((rows, count)) for _ in range(2))
+    targets = _targets(basis, rng, replicates)
+    tested, other = (targets + NOISE * rng.standard_normal((rows, replicates)) for _ in range(2))
     labels = basis.coefficients(tested - tested.mean(axis=0))
     independent, own = (_fitted(basis, x, seen, seed) for seen in (other, tested))
     return CellResult(
@@ -56,7 +50,7 @@ def _targets(basis: Basis, rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _fitted(basis: Basis, x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
-    """Train one network a column of labels and expand what it fits."""
+    """Train one network per column of labels and expand what it fits."""
     count = y.shape[1]
     nets = stacked_nets(INPUTS, WIDTHS, 1, [derive_seed("null-net", seed, i) for i in range(count)])
     inputs = torch.tensor(x, dtype=torch.float32).expand(count, *x.shape)

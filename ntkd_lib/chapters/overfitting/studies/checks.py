@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from sklearn.kernel_ridge import KernelRidge
 
+from ntkd_lib.chapters.overfitting.problems import Problem, Sizes, draw
+from ntkd_lib.chapters.overfitting.studies.detection import HARM, area, grid_points
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.chapters.spectral_overfitting.detection import HARM, area, grid_points
-from ntkd_lib.chapters.spectral_overfitting.problems import Problem, draw
 from ntkd_lib.spectral.student import SpectralStudent
 
-ROWS, TEST = 150, 100
+ROWS, SIZES = 150, Sizes(150, 100)
 
 
 def ridge_difference() -> float:
@@ -18,7 +18,7 @@ def ridge_difference() -> float:
 
     scikit-learn's is not centred, so the kernel is centred by hand and the mean added.
     """
-    sample = draw(Problem(), ROWS, TEST, 0, seed=99)
+    sample = draw(Problem(), SIZES, seed=99)
     student = SpectralStudent().fit(sample.x, sample.y)
     kernel = student.fit_.basis.kernel
     gram, cross = kernel(sample.x, sample.x), kernel(sample.x_test, sample.x)
@@ -31,7 +31,7 @@ def ridge_difference() -> float:
 
 def effective_difference() -> float:
     """Compare the trace of the hat matrix by eigenvalues with the one by solving."""
-    sample = draw(Problem(), ROWS, TEST, 0, seed=99)
+    sample = draw(Problem(), SIZES, seed=99)
     student = SpectralStudent().fit(sample.x, sample.y)
     gram = student.fit_.basis.kernel(sample.x, sample.x)
     middle = np.eye(ROWS) - 1 / ROWS

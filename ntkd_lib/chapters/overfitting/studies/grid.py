@@ -1,15 +1,23 @@
-"""Cells that put every fit of the grid before the spectral test and its rivals."""
+"""Every fit of the grid before the spectral test and its rivals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ntkd_lib.chapters.spectral_overfitting.fits import job_sample
-from ntkd_lib.chapters.spectral_overfitting.grid import FOLDS, label_change, trained_on
-from ntkd_lib.chapters.spectral_overfitting.problems import Sample
+from ntkd_lib.chapters.overfitting.problems import (
+    FOLDS,
+    NETWORKS,
+    GridSetting,
+    Sample,
+    Sizes,
+    draw,
+    fit_roles,
+    label_change,
+    trained_on,
+)
 from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.work import work
 from ntkd_lib.spectral.basis import eigenbasis
 from ntkd_lib.spectral.fit import SpectralFit, fit_outputs
 from ntkd_lib.spectral.kernels import gaussian_kernels
@@ -17,46 +25,15 @@ from ntkd_lib.spectral.modes import RelevantDimension, count_above, relevant_dim
 from ntkd_lib.spectral.optimism import estimated_optimism, generalised_degrees, tail_statistic
 from ntkd_lib.spectral.shrinkage import choose_ridge, shrinkage
 
-RIVALS = ("cv", "holdout", "gdf_risk")
 COLUMNS = (
     *("setting", "network", "epoch", "train", "risk", "z", "optimism", "modes", "trace", "gdf"),
-    *("kstar", "noise", "true_noise"),
-    *RIVALS,
+    *("kstar", "noise", "true_noise", "cv", "holdout", "gdf_risk"),
 )
-
-
-def diagnose(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
-    """Measure every network and checkpoint of one seed and sample size.
-
-    Args:
-        arguments: As of `fits.train`.
-        needs: Fits of each network, by its name.
-
-    Returns:
-        One array for each of `COLUMNS`, one entry a setting, network and checkpoint; mean-square errors in
-        squared units of the labels, NaN where a rival was not run. ``network`` counts the needs from 0.
-    """
-    rows: list[dict[str, float]] = []
-    for job in arguments["jobs"]:
-        if job["role"] == "all":
-            sample = job_sample(arguments, job)
-            labels = spectral_labels(sample)
-            for number, record in enumerate(needs.values()):
-                rows += _measure(arguments, job, sample, labels, record, number)
-    return CellResult(
-        {"points": len(rows)},
-        {name: np.array([row.get(name, np.nan) for row in rows]) for name in COLUMNS},
-    )
 
 
 @dataclass(frozen=True)
 class SpectralLabels:
-    """Labels in the basis whose ridge regression on them has the lowest GCV score.
-
-    Attributes:
-        fit: That regression.
-        cut: Where signal ends.
-    """
+    """Labels in the basis whose ridge regression on them has the lowest GCV score, and where signal ends."""
 
     fit: SpectralFit
     cut: RelevantDimension
@@ -69,25 +46,42 @@ def spectral_labels(sample: Sample) -> SpectralLabels:
     return SpectralLabels(fit, relevant_dimension(fit.coefficients[:, 0]))
 
 
+@work(cost=lambda **_: 3.0)
+def diagnose(seed: int, settings: list[GridSetting], sizes: Sizes, fits: Mapping[str, Record]) -> CellResult:
+    """Measure every network and checkpoint of one seed and sample size.
+
+    Returns:
+        One array for each of `COLUMNS`, one entry per setting, network and checkpoint; mean-square errors in
+        squared units of the labels, NaN where a rival was not run. `network` counts `NETWORKS` from 0.
+    """
+    roles = fit_roles(settings)
+    rows: list[dict[str, float]] = []
+    for place, setting in enumerate(settings):
+        sample = draw(setting.problem, sizes, seed)
+        labels = spectral_labels(sample)
+        numbers = {role: i for i, (own, role) in enumerate(roles) if own == place}
+        for network, name in enumerate(NETWORKS):
+            columns = _measure(sample, labels, fits[name], numbers, seed)
+            rows += [
+                {"setting": place, "network": network, **dict(zip(columns, row, strict=True))}
+                for row in zip(*columns.values(), strict=True)
+            ]
+    arrays = {name: np.array([float(row.get(name, np.nan)) for row in rows]) for name in COLUMNS}
+    return CellResult({"points": len(rows)}, arrays)
+
+
 def _measure(
-    arguments: Mapping[str, Any],
-    job: Mapping[str, Any],
-    sample: Sample,
-    labels: SpectralLabels,
-    record: Record,
-    network: int,
-) -> list[dict[str, float]]:
-    places = {
-        other["role"]: place
-        for place, other in enumerate(arguments["jobs"])
-        if other["setting"] == job["setting"]
-    }
-    outputs = {role: record.arrays["train"][place].astype(float) for role, place in places.items()}
+    sample: Sample, labels: SpectralLabels, record: Record, numbers: Mapping[str, int], seed: int
+) -> dict[str, np.ndarray]:
+    """Measure the checkpoints of one network on one problem."""
+    outputs = {role: record.arrays["train"][place].astype(float) for role, place in numbers.items()}
     fitted, kstar, noise = outputs["all"], *labels.cut
     modes = labels.fit.basis.coefficients((fitted - fitted.mean(axis=1, keepdims=True)).T)
     target = labels.fit.coefficients[:, 0]
-    new = record.arrays["test"][places["all"]].astype(float)
+    new = record.arrays["test"][numbers["all"]].astype(float)
+    constants = {"kstar": kstar, "noise": noise, "true_noise": sample.noise_variance**0.5}
     columns = {
+        **{name: np.full(len(fitted), value) for name, value in constants.items()},
         "epoch": np.array(record.values["epochs"], dtype=float),
         "train": ((fitted - sample.y) ** 2).mean(axis=1),
         "risk": ((new - sample.f_test) ** 2).mean(axis=1) + sample.noise_variance,
@@ -96,18 +90,11 @@ def _measure(
         "modes": count_above(modes, noise),
         "trace": _traces(labels.fit.basis.values, modes),
     }
-    if len(places) > 1:
-        columns |= _rivals(outputs, sample.y, noise, arguments["seed"])
-    constant = {"setting": job["setting"], "network": network, "kstar": kstar, "noise": noise}
-    constant["true_noise"] = sample.noise_variance**0.5
-    return [
-        {**constant, **{name: float(column[i]) for name, column in columns.items()}}
-        for i in range(len(fitted))
-    ]
+    return columns | (_rivals(outputs, sample.y, noise, seed) if len(numbers) > 1 else {})
 
 
 def _traces(values: np.ndarray, modes: np.ndarray) -> np.ndarray:
-    """Give tr H of the GCV fit to each column."""
+    """Compute tr H of the GCV fit to each column."""
     ridges = [choose_ridge(values, column[:, None]).ridge for column in modes.T]
     return np.array([shrinkage(values, ridge).sum() for ridge in ridges])
 

@@ -1,0 +1,89 @@
+"""The plan of notebook 05: networks by shape, size and seed, what is made of them, and side questions."""
+
+from collections.abc import Mapping
+
+from ntkd_lib.chapters.overfitting import NOTEBOOK
+from ntkd_lib.chapters.overfitting.parameters import OverfittingParameters
+from ntkd_lib.chapters.overfitting.problems import (
+    NETWORKS,
+    GridSetting,
+    Problem,
+    Schedule,
+    Sizes,
+    small_settings,
+)
+from ntkd_lib.chapters.overfitting.search import six_cell, six_sizes
+from ntkd_lib.chapters.overfitting.studies.certificates import try_certificates
+from ntkd_lib.chapters.overfitting.studies.grid import diagnose
+from ntkd_lib.chapters.overfitting.studies.null import matched_null
+from ntkd_lib.chapters.overfitting.studies.real_tables import score_diabetes, score_digits
+from ntkd_lib.chapters.overfitting.studies.scaling import decompose_large
+from ntkd_lib.chapters.overfitting.studies.speed import compare_speed
+from ntkd_lib.chapters.overfitting.studies.students import distil_six
+from ntkd_lib.chapters.overfitting.work import train
+from ntkd_lib.data.tables import TABLES
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.parameters import ParameterError
+from ntkd_lib.lab.work import Data
+
+RATE = 3e-3  # of the grid and the small tables, for all networks: their epochs are to mean the same
+
+
+def plan(parameters: OverfittingParameters, _: Mapping[str, Data]) -> list[Cell]:
+    """List the cells of a run."""
+    if min([parameters.grid_rows + 1, *parameters.large_rows]) <= parameters.grid_rows:
+        raise ParameterError(
+            f"{NOTEBOOK}: large_rows = {parameters.large_rows} does not exceed grid_rows = "
+            f"{parameters.grid_rows}; allowed: sample sizes above grid_rows"
+        )
+    seeds, replicates = parameters.all_seeds, parameters.null_replicates
+    six = [_six(parameters, seed) for seed in seeds]
+    digits = [
+        score_digits.cell(
+            seed=seed, epochs=max(8, parameters.epochs // 8), rate=RATE, sha256=TABLES["digits"]
+        )
+        for seed in seeds
+    ]
+    diabetes = [
+        score_diabetes.cell(seed=seed, epochs=parameters.epochs, rate=RATE, sha256=TABLES["diabetes"])
+        for seed in seeds
+    ]
+    return [
+        *six,
+        *(_grid(parameters, seed, rows) for seed in seeds for rows in grid_sizes(parameters, seed)),
+        *diabetes,
+        *digits,
+        *(matched_null.cell(seed=seed, rows=200, replicates=replicates) for seed in seeds),
+        try_certificates.cell(trials=parameters.trials, students=six[0], digits=digits[0]),
+        decompose_large.cell(
+            seed=seeds[0],
+            exact_rows=parameters.exact_rows,
+            low_rank_rows=parameters.low_rank_rows,
+            landmarks=parameters.landmarks,
+        ),
+        compare_speed.cell(samples=200, replicates=16, epochs=8),
+    ]
+
+
+def grid_sizes(parameters: OverfittingParameters, seed: int) -> dict[int, list[GridSetting]]:
+    """List the settings of a seed by sample size."""
+    large = parameters.all_seeds.index(seed) < parameters.large_seeds
+    sizes = {parameters.grid_rows: small_settings()}
+    return sizes | {size: [GridSetting(Problem())] for size in parameters.large_rows if large}
+
+
+def _six(parameters: OverfittingParameters, seed: int) -> Cell:
+    fits = {name: six_cell(parameters, network, seed) for name, network in NETWORKS.items()}
+    return distil_six.cell(seed=seed, sizes=six_sizes(parameters), fits=fits)
+
+
+def _grid(parameters: OverfittingParameters, seed: int, rows: int) -> Cell:
+    labels = {"part": "grid", "rows": rows}
+    settings = grid_sizes(parameters, seed)[rows]
+    common = {"seed": seed, "settings": settings, "sizes": Sizes(rows, parameters.grid_test_points)}
+    epochs = {name: max(8, round(net.share * parameters.epochs)) for name, net in NETWORKS.items()}
+    fits = {
+        name: train.cell(labels, **common, network=net, schedule=Schedule(epochs[name], RATE))
+        for name, net in NETWORKS.items()
+    }
+    return diagnose.cell({"rows": rows}, **common, fits=fits)

@@ -1,0 +1,99 @@
+"""The learning rate of every network: four tried on validation samples of seeds that nothing else uses."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ntkd_lib.chapters.overfitting import NOTEBOOK
+from ntkd_lib.chapters.overfitting.parameters import OverfittingParameters
+from ntkd_lib.chapters.overfitting.problems import (
+    NETWORKS,
+    GridSetting,
+    Network,
+    Problem,
+    Schedule,
+    Sizes,
+    draw,
+)
+from ntkd_lib.chapters.overfitting.work import train
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.search import RunCells, Search
+from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.work import Data
+
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
+TUNING_SEEDS = (1000, 1001, 1002)
+VALIDATION, CHECKPOINTS = 500, 16
+
+
+def six_sizes(parameters: OverfittingParameters) -> Sizes:
+    """Return the sample sizes of the six networks."""
+    return Sizes(parameters.rows, parameters.test_points, VALIDATION)
+
+
+def six_cell(parameters: OverfittingParameters, network: Network, seed: int) -> Cell:
+    """Describe the training of one of the six networks at its own rate."""
+    schedule = Schedule(parameters.epochs, chosen_rate(network.name), True, CHECKPOINTS)
+    settings, sizes = [GridSetting(Problem())], six_sizes(parameters)
+    return train.cell(
+        {"part": "six"}, seed=seed, network=network, settings=settings, sizes=sizes, schedule=schedule
+    )
+
+
+def trial_cell(parameters: OverfittingParameters, network: Network, rate: float, seed: int) -> Cell:
+    """Describe a trial: one network on the problem of the six, with samples for validation only."""
+    return train.cell(
+        seed=seed,
+        network=network,
+        settings=[GridSetting(Problem())],
+        sizes=_trial_sizes(parameters),
+        schedule=Schedule(parameters.epochs, rate, True, CHECKPOINTS),
+    )
+
+
+def chosen_rate(network: str) -> float:
+    """Read a network's learning rate: that with the lowest mean validation RMSE at the end of training."""
+    trials = [trial for trial in read_search(NOTEBOOK)["trials"] if trial["network"] == network]
+    return min(trials, key=lambda trial: sum(trial["validation"]))["rate"]
+
+
+def conduct(_: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
+    """Run all trials and list their validation errors; no test sample is read."""
+    parameters = OverfittingParameters(tier="cpu")
+    trials = [(network, rate) for network in NETWORKS.values() for rate in RATES]
+    cells = [trial_cell(parameters, *trial, seed) for trial in trials for seed in TUNING_SEEDS]
+    records, count = run(cells), len(TUNING_SEEDS)
+    groups = [records[i * count : (i + 1) * count] for i in range(len(trials))]
+    sizes = _trial_sizes(parameters)
+    return {
+        "budget": {"trials": len(RATES), "seeds": list(TUNING_SEEDS)},
+        "parameters": parameters.model_dump(),
+        "space": {"rate": list(RATES)},
+        "trials": [_row(*trial, group, sizes) for trial, group in zip(trials, groups, strict=True)],
+    }
+
+
+def _row(network: Network, rate: float, records: list[Record], sizes: Sizes) -> dict[str, Any]:
+    seeded = zip(records, TUNING_SEEDS, strict=True)
+    errors = [validation_errors(record, draw(Problem(), sizes, seed).y_validation) for record, seed in seeded]
+    return {
+        "network": network.name,
+        "rate": rate,
+        "validation": [float(error[-1]) for error in errors],
+        "stopped": [float(error.min()) for error in errors],
+        "seconds": [record.provenance["seconds"] for record in records],
+    }
+
+
+def validation_errors(record: Record, labels: np.ndarray) -> np.ndarray:
+    """Compute the validation RMSE of a record's first fit at each checkpoint."""
+    return np.sqrt(np.square(record.arrays["validation"][0] - labels).mean(axis=1))
+
+
+def _trial_sizes(parameters: OverfittingParameters) -> Sizes:
+    return replace(six_sizes(parameters), test=1, validation=4 * VALIDATION)
+
+
+SEARCHES = (Search(NOTEBOOK, (), conduct),)

@@ -1,0 +1,1 @@
+"""Side questions of notebook 05, one per file."""

@@ -1,0 +1,128 @@
+"""The spectral students of the six networks, and their controls, for one seed."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.ensemble import RandomForestRegressor
+
+from ntkd_lib.chapters.overfitting.problems import Problem, Sample, Sizes, draw
+from ntkd_lib.chapters.overfitting.studies.grid import SpectralLabels, spectral_labels
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.work import work
+from ntkd_lib.spectral.basis import Basis, eigenbasis
+from ntkd_lib.spectral.fit import SpectralFit, fit_outputs
+from ntkd_lib.spectral.kernels import gaussian_kernels
+from ntkd_lib.spectral.modes import count_above, kept_share, largest
+from ntkd_lib.spectral.optimism import tail_statistic
+from ntkd_lib.spectral.shrinkage import ridge_grid
+
+PLATEAU = 0.01  # relative gain of validation RMSE in the last eighth that still counts as a plateau
+TREES = 200
+POPULATION = "64-32"  # the network whose outputs on test inputs the certificates are tried on
+
+
+@work(cost=lambda **_: 3.0)
+def distil_six(seed: int, sizes: Sizes, fits: Mapping[str, Record]) -> CellResult:
+    """Distil each network at the end of training and at its best validation epoch.
+
+    Returns:
+        `networks`: measurements by network; `control` and `forest`: of the controls; `kstar`, `noise`;
+        arrays `labels`, `values`, `shares`: the labels' coefficients, eigenvalues and shrinkage, and
+        `fitted/NAME` for each network; `teacher` and `student`: outputs of `POPULATION` and of its student on
+        test inputs.
+    """
+    sample = draw(Problem(), sizes, seed)
+    labels = spectral_labels(sample)
+    bases = [eigenbasis(kernel, sample.x) for kernel in gaussian_kernels(sample.x)]
+    basis, fit = labels.fit.basis, labels.fit
+    last = {name: network_outputs(record, "train") for name, record in fits.items()}
+    arrays = {f"fitted/{name}": basis.coefficients(each - each.mean()) for name, each in last.items()}
+    population = fit_outputs(bases, last[POPULATION][:, None])
+    arrays |= {
+        "labels": fit.coefficients[:, 0],
+        "values": basis.values,
+        "shares": fit.shares,
+        "teacher": network_outputs(fits[POPULATION], "test"),
+        "student": population.predict(sample.x_test)[:, 0],
+    }
+    control = _rmse(fit.predict(sample.x_test)[:, 0], sample.y_test)
+    values = {
+        "networks": {name: _network(record, sample, labels, bases) for name, record in fits.items()},
+        "control": {"rmse": control, "effective": fit.effective_parameters},
+        "forest": _forest(seed, sample, bases),
+        "kstar": labels.cut.kstar,
+        "noise": labels.cut.noise,
+    }
+    return CellResult(values, arrays)
+
+
+def network_outputs(record: Record, split: str, place: int = -1) -> np.ndarray:
+    """Read a network's outputs on a part of the samples at a checkpoint, the last by default."""
+    return record.arrays[split][0, place].astype(float)
+
+
+def distil(fitted: np.ndarray, new: np.ndarray, sample: Sample, bases: list[Basis]) -> dict[str, float]:
+    """Make the spectral student of outputs and measure it."""
+    fit = fit_outputs(bases, fitted[:, None])
+    guess = fit.predict(sample.x_test)[:, 0]
+    return {
+        "teacher": _rmse(new, sample.y_test),
+        "student": _rmse(guess, sample.y_test),
+        "oracle": _oracle(fit, sample),
+        "r2": 100 * (1 - float(((guess - new) ** 2).mean() / new.var())),
+        "r2_train": 100 * (1 - float(fit.certificate[0] ** 2 / fitted.var())),
+        "effective": fit.effective_parameters,
+        "stored": fit.stored_size,
+        "certificate": float(fit.certificate[0]),
+        "difference": _rmse(guess, new),
+    }
+
+
+def _network(record: Record, sample: Sample, labels: SpectralLabels, bases: list[Basis]) -> dict[str, float]:
+    epochs = record.values["epochs"]
+    at = [network_outputs(record, "validation", place) for place in range(len(epochs))]
+    curve = [_rmse(outputs, sample.y_validation) for outputs in at]
+    best = int(np.argmin(curve))
+    late, early = (
+        distil(network_outputs(record, "train", place), network_outputs(record, "test", place), sample, bases)
+        for place in (-1, best)
+    )
+    fitted, (kstar, noise) = network_outputs(record, "train"), labels.cut
+    modes = labels.fit.basis.coefficients(fitted - fitted.mean())
+    top = np.arange(len(modes)) < kstar
+    return {
+        **late,
+        "early_teacher": early["teacher"],
+        "early_student": early["student"],
+        "early_epoch": epochs[best],
+        "train": _rmse(fitted, sample.y),
+        "net_modes": int(count_above(modes, noise)),
+        "z": float(tail_statistic(modes, labels.fit.coefficients[:, 0], kstar, noise)),
+        "greedy_gap": 100 * (kept_share(modes, largest(modes, kstar)) - kept_share(modes, top)),
+        "converged": _plateau(epochs, curve),
+    }
+
+
+def _oracle(fit: SpectralFit, sample: Sample) -> float:
+    """Compute the test RMSE of the best of all ridges in the chosen basis."""
+    weights = fit.coefficients / (fit.basis.values[:, None] + ridge_grid(fit.basis.values))
+    guesses = fit.mean + fit.basis.expand(sample.x_test, weights)
+    return float(np.sqrt(((guesses - sample.y_test[:, None]) ** 2).mean(axis=0)).min())
+
+
+def _forest(seed: int, sample: Sample, bases: list[Basis]) -> dict[str, float]:
+    """Distil a random forest, the teacher of a sister paper."""
+    forest = RandomForestRegressor(TREES, random_state=seed).fit(sample.x, sample.y)
+    nodes = sum(tree.tree_.node_count for tree in forest.estimators_)
+    return {**distil(forest.predict(sample.x), forest.predict(sample.x_test), sample, bases), "nodes": nodes}
+
+
+def _plateau(epochs: list[int], curve: list[float]) -> bool:
+    """Tell whether the last eighth of training lowered the validation RMSE by at most one per cent."""
+    late = np.array(epochs) > 7 / 8 * epochs[-1]
+    errors = np.array(curve)
+    return bool(errors[late].min() >= (1 - PLATEAU) * errors[~late].min())
+
+
+def _rmse(guess: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.sqrt(((guess - truth) ** 2).mean()))

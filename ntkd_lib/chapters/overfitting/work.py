@@ -1,0 +1,104 @@
+"""Training of one network shape on many problems at once."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ntkd_lib.chapters.overfitting.problems import (
+    INPUTS,
+    GridSetting,
+    Network,
+    Schedule,
+    Sizes,
+    draw,
+    fit_roles,
+    label_change,
+    trained_on,
+)
+from ntkd_lib.lab.cells import CellResult
+from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab.work import work
+from ntkd_lib.spectral.stacked import StackedNets, squared_error, stacked_nets, train_stacked
+
+_GROUP = 2_000_000  # activations that are held at once: more would not fit a processor's cache
+SPLITS = ("train", "validation", "test")
+
+
+def _cost(
+    network: Network, settings: Sequence[GridSetting], sizes: Sizes, schedule: Schedule, **_: Any
+) -> float:
+    """Estimate the seconds of fits from the number of multiplications."""
+    weights = sum(a * b for a, b in pairwise([INPUTS, *network.widths, 1]))
+    return 0.5 + 2e-10 * weights * sizes.rows * schedule.epochs * len(fit_roles(settings))
+
+
+@work(cost=_cost)
+def train(
+    seed: int, network: Network, settings: list[GridSetting], sizes: Sizes, schedule: Schedule
+) -> CellResult:
+    """Train a network for each fit of the settings and keep its outputs at the checkpoints.
+
+    Returns:
+        `epochs` of the checkpoints; arrays `train`, `validation` and `test`: outputs in units of the labels,
+        `(fits, checkpoints, samples)`, the fits in the order of `fit_roles`.
+    """
+    deterministic(seed)
+    torch.set_flush_denormal(True)  # Adam's averages of gradients that have died out
+    keep_freed_memory()
+    size = max(1, _GROUP // (sizes.rows * sum(network.widths)))
+    fits = [(settings[place], role) for place, role in fit_roles(settings)]
+    groups = [fits[i : i + size] for i in range(0, len(fits), size)]
+    parts = [_train_group(seed, network, group, sizes, schedule) for group in groups]
+    arrays = {split: np.concatenate([part[split] for part in parts]) for split in SPLITS}
+    return CellResult({"epochs": schedule.times}, arrays)
+
+
+def _train_group(
+    seed: int, network: Network, fits: list[tuple[GridSetting, str]], sizes: Sizes, schedule: Schedule
+) -> dict[str, np.ndarray]:
+    samples = [draw(setting.problem, sizes, seed) for setting, _ in fits]
+    labels = [_labels(role, sample.y, seed) for (_, role), sample in zip(fits, samples, strict=True)]
+    mask = _stack(trained_on(role, sizes.rows, seed) for _, role in fits)
+    mean, spread = (_stack([[getattr(s.y, name)()] for s in samples]) for name in ("mean", "std"))
+    inputs = {"train": _stack(s.x for s in samples), "test": _stack(s.x_test for s in samples)}
+    inputs["validation"] = _stack(s.x_validation for s in samples)
+    starts = [_start(seed, network, setting, sizes.rows) for setting, _ in fits]
+    nets = stacked_nets(INPUTS, network.widths, 1, starts)
+    outputs: dict[str, list[Tensor]] = {split: [] for split in SPLITS}
+    times = set(schedule.times)
+
+    def checkpoint(epoch: int) -> None:
+        if epoch in times:
+            for split in SPLITS:
+                outputs[split].append(_outputs(nets, inputs[split]) * spread + mean)
+
+    loss = squared_error((_stack(labels) - mean) / spread, mask)
+    decay = torch.tensor([setting.decay for setting, _ in fits])
+    speed = {"lr": schedule.rate, "falling": schedule.falling, "decay": decay if decay.any() else None}
+    train_stacked(nets, loss, inputs["train"], schedule.epochs, **speed, checkpoint=checkpoint)
+    return {split: torch.stack(each, dim=1).numpy() for split, each in outputs.items()}
+
+
+def _labels(role: str, y: np.ndarray, seed: int) -> np.ndarray:
+    return y + label_change(y, seed) if role == "perturbed" else y
+
+
+def _start(seed: int, network: Network, setting: GridSetting, rows: int) -> int:
+    """Seed a network's start; refits of a setting share it."""
+    problem = setting.problem
+    drawn = (problem.target, problem.noise, problem.kind, setting.decay)
+    return derive_seed("net", seed, list(network.widths), rows, *drawn)
+
+
+@torch.no_grad()
+def _outputs(nets: StackedNets, x: Tensor) -> Tensor:
+    return nets(x)[:, :, 0]
+
+
+def _stack(arrays: Iterator[np.ndarray] | list[Any]) -> Tensor:
+    return torch.tensor(np.stack([np.asarray(array) for array in arrays]), dtype=torch.float32)
