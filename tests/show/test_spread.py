@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ntkd_lib.show import dots, ntkd_classification, numbers, segmentation_tables
+from ntkd_lib.chapters.segmentation.page import STUDENTS
+from ntkd_lib.show import dots, ntkd_classification, numbers
+from ntkd_lib.show.columns import show_table
 from tests.setup.project import ROOT, python_files
 
 ROW = {
@@ -20,12 +22,14 @@ ROW = {
 }
 
 
-@pytest.mark.parametrize("page", [ntkd_classification, segmentation_tables])
-def test_only_several_seeds_have_a_spread(page) -> None:
-    several = page.score_table(pd.DataFrame([ROW]))
+@pytest.mark.parametrize(
+    "build", [ntkd_classification.score_table, lambda table: show_table(table, STUDENTS, "")]
+)
+def test_only_several_seeds_have_a_spread(build) -> None:
+    several = build(pd.DataFrame([ROW]))
     assert "[91.50, 92.50]" in several
     assert ">0.40</td>" in several
-    single = page.score_table(pd.DataFrame([ROW | {"low": np.nan, "high": np.nan, "std": np.nan}]))
+    single = build(pd.DataFrame([ROW | {"low": np.nan, "high": np.nan, "std": np.nan}]))
     assert "[" not in single
     assert "92" in single
 
