@@ -15,7 +15,7 @@ from pydantic import Field
 
 from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.layout import project_root
-from ntkd_lib.lab.plain_yaml import YamlError, find_surprise, read_yaml
+from ntkd_lib.lab.plain_yaml import YamlError, read_yaml
 from ntkd_lib.lab.setups import Day, NotebookName, RegisteredProtocol, Setup, Strict, Text, is_covered
 
 Paper = Literal["ntkd", "koopman", "spectral", "dntk", "nint", "ours"]
@@ -315,9 +315,6 @@ def _read_book(path: Path, state: tuple[int, ...] | None) -> ClaimBook:  # noqa:
         content = read_yaml(path)
     except YamlError as error:
         raise ClaimError(str(error)) from None
-    surprise = find_surprise(content)
-    if surprise:
-        raise ClaimError(f"{path.name}: {_named(surprise[0], content)}: {surprise[1].hint}")
     try:
         return ClaimBook.model_validate(content)
     except pydantic.ValidationError as error:

@@ -25,7 +25,7 @@ from ntkd_lib.lab.parameter_text import (
     type_name,
     unit_of,
 )
-from ntkd_lib.lab.plain_yaml import YamlError, find_surprise, read_yaml
+from ntkd_lib.lab.plain_yaml import YamlError, read_yaml
 
 Tier = Literal["smoke", "cpu", "paper"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
@@ -126,12 +126,7 @@ def _is_data(name: str, value: object) -> bool:
 def read_params_file(path: Path) -> dict[str, Any]:
     """Read a user's file of parameters: a YAML mapping from name to value.
 
-    Returns:
-        The values by name, to be given to `load_parameters` as overrides. A scalar that YAML 1.1 reads
-        differently from how it looks is kept as a `Surprise`, which validation refuses by its name.
-
-    Raises:
-        ParameterError: if the file is not a plain mapping with well-formed names, each given once.
+    A `ParameterError` tells of a file that is not a plain mapping with well-formed names, each given once.
     """
     values = _read_mapping(path)
     for name in values:
@@ -254,13 +249,6 @@ def _validate(model: type[AnyParameters], notebook: str, values: Mapping[str, An
     unknown = [name for name in values if name not in model.model_fields]
     if unknown:
         raise ParameterError(f"{notebook}: {_unknown(model, unknown[0], values[unknown[0]])}{_more(unknown)}")
-    surprise = find_surprise(dict(values))
-    if surprise:
-        place, found = surprise
-        field = model.model_fields[place.split("[")[0].split(".")[0]]
-        raise ParameterError(
-            f"{notebook}: {place} = {found} is not allowed: {found.hint}; allowed: {allowed_values(field)}"
-        )
     try:
         return model.model_validate(dict(values))
     except pydantic.ValidationError as error:

@@ -1,188 +1,87 @@
-"""Read YAML as plain data, and refuse every construct that YAML 1.1 quietly turns into something else.
+"""Read YAML 1.2 as plain data: `no` is text, `012` is twelve, `1e-3` is a number, as they look.
 
-PyYAML follows YAML 1.1: it reads `no` as False, `012` as 10, `1:30` as 90, `1_000` as 1000, `1e-3` as text.
-Such a scalar becomes a `Surprise` here, so that whoever typed it is told; duplicate keys, tags, aliases and
-anything but mappings, lists and scalars are errors.
+PyYAML follows YAML 1.1; its scalars are read here by the core schema of 1.2. Names given twice, tags, aliases
+and anything but mappings, lists and scalars are errors.
 """
 
-import math
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-_BOOLEAN = {"true": True, "false": False}
-_WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_REAL = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?")
-_EXPONENT_TEXT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
-_WORDS_FOR_BOOLEANS = re.compile(r"yes|no|on|off", re.IGNORECASE)
-_PREFIX = "tag:yaml.org,2002:"
-_MAX_DIGITS = 40
-_RESOLVER = yaml.resolver.Resolver()
+_SCALARS = {  # pattern and possible first characters of each kind of scalar
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    "float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+}
+_MOST_DIGITS = 40
 
 
 class YamlError(ValueError):
     """A YAML file that is not plain data; the text is one line."""
 
 
-@dataclass(frozen=True)
-class Surprise:
-    """A scalar that YAML 1.1 reads differently from how it looks.
+class _Refusal(yaml.MarkedYAMLError):
+    def __init__(self, node: yaml.Node | yaml.Event, problem: str) -> None:
+        super().__init__(problem=problem, problem_mark=node.start_mark)
 
-    Attributes:
-        raw: the scalar as typed.
-        hint: one line that says what YAML makes of it and what to write instead.
-    """
 
-    raw: str
-    hint: str
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own, emptied
 
-    def __repr__(self) -> str:
-        """Show the scalar as it was typed."""
-        return self.raw
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Refuse aliases and tags before anything is made of them."""
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            raise _Refusal(event, "aliases (*name) are not allowed: write the value out")
+        if tag := getattr(event, "tag", None):
+            shown = tag.replace("tag:yaml.org,2002:", "!!", 1)
+            raise _Refusal(event, f"the tag {shown} is not allowed: only plain data is")
+        return super().compose_node(parent, index)
+
+    def read_mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
+        """Build a mapping whose names are text and all different."""
+        result: dict[str, Any] = {}
+        for key, value in node.value:
+            name = self.construct_object(key, deep=True) if isinstance(key, yaml.ScalarNode) else None
+            if not isinstance(name, str):
+                shown = repr(key.value) if isinstance(key, yaml.ScalarNode) else f"'a {key.id}'"
+                raise _Refusal(key, f"the name {shown} is not text")
+            if name in result:
+                raise _Refusal(key, f"{name} is given twice")
+            result[name] = self.construct_object(value, deep=True)
+        return result
+
+    def read_whole_number(self, node: yaml.ScalarNode) -> int:
+        """Read a decimal, octal (0o7) or hexadecimal (0xF) number."""
+        if len(node.value) > _MOST_DIGITS:
+            raise _Refusal(node, f"a number of {len(node.value)} characters is too long")
+        return int(node.value, 0) if node.value[:2] in ("0o", "0x") else int(node.value)
+
+
+for _kind, (_pattern, _first) in _SCALARS.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_pattern})\Z"), _first)
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.read_mapping)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.read_whole_number)
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file into dicts, lists, text, numbers, booleans, None and `Surprise`s."""
+    """Read a YAML file into dicts, lists, text, numbers, booleans and None."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise YamlError(f"{path.name}: cannot be read: {_one_line(error)}") from None
-    return parse_yaml(text, path.name)
-
-
-def parse_yaml(text: str, origin: str) -> Any:
-    """Turn YAML text into plain data; `origin` names it in errors."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        return None if node is None else _Reader(origin).value(node, "")
     except yaml.MarkedYAMLError as error:
-        raise YamlError(f"{origin}: {_marked(error)}") from None
+        raise YamlError(f"{path.name}: {_marked(error)}") from None
     except yaml.YAMLError as error:
-        raise YamlError(f"{origin}: {_one_line(error)}") from None
+        raise YamlError(f"{path.name}: {_one_line(error)}") from None
     except RecursionError:
-        raise YamlError(f"{origin}: nested too deeply") from None
-
-
-def find_surprise(value: Any, path: str = "") -> tuple[str, Surprise] | None:
-    """Find the first `Surprise` in plain data."""
-    if isinstance(value, Surprise):
-        return path, value
-    if isinstance(value, dict):
-        children = [(f"{path}.{key}".lstrip("."), child) for key, child in value.items()]
-    elif isinstance(value, list):
-        children = [(f"{path}[{index}]", child) for index, child in enumerate(value)]
-    else:
-        return None
-    return next((found for place, child in children if (found := find_surprise(child, place))), None)
-
-
-class _Reader:
-    """Turns a node tree into plain data, with the place of each node for the errors."""
-
-    def __init__(self, origin: str) -> None:
-        self._origin = origin
-        self._seen: set[int] = set()
-
-    def value(self, node: yaml.Node, place: str) -> Any:
-        if id(node) in self._seen:
-            raise self._error(node, place, "aliases (*name) are not allowed: write the value out")
-        self._seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, place)
-        if isinstance(node, yaml.SequenceNode):
-            self._require_tag(node, place, "seq")
-            return [self.value(child, f"{place}[{index}]") for index, child in enumerate(node.value)]
-        return self._scalar(node, place)
-
-    def _mapping(self, node: yaml.MappingNode, place: str) -> dict[str, Any]:
-        self._require_tag(node, place, "map")
-        result: dict[str, Any] = {}
-        for key_node, child in node.value:
-            key = self._key(key_node, place)
-            if key in result:
-                raise self._error(key_node, place, f"{key} is given twice")
-            result[key] = self.value(child, f"{place}.{key}".lstrip("."))
-        return result
-
-    def _key(self, node: yaml.Node, place: str) -> str:
-        key = self._scalar(node, place) if isinstance(node, yaml.ScalarNode) else node.id
-        if isinstance(key, str) and isinstance(node, yaml.ScalarNode):
-            return key
-        shown = node.value if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
-        raise self._error(node, place, f"the name {shown!r} is not text")
-
-    def _scalar(self, node: yaml.ScalarNode, place: str) -> Any:
-        if node.style is not None:
-            self._require_tag(node, place, "str")
-            return node.value
-        tag = _RESOLVER.resolve(yaml.ScalarNode, node.value, (True, False)).removeprefix(_PREFIX)
-        self._require_tag(node, place, "str" if tag in ("merge", "value") else tag)
-        return _plain_scalar(node.value, tag)
-
-    def _require_tag(self, node: yaml.Node, place: str, tag: str) -> None:
-        if node.tag != _PREFIX + tag:
-            shown = node.tag.replace(_PREFIX, "!!", 1)
-            raise self._error(node, place, f"the tag {shown} is not allowed: only plain data is")
-
-    def _error(self, node: yaml.Node, place: str, message: str) -> YamlError:
-        where = f"{self._origin}, line {node.start_mark.line + 1}"
-        return YamlError(f"{where}: {place}: {message}" if place else f"{where}: {message}")
-
-
-def _plain_scalar(raw: str, tag: str) -> Any:
-    """Read an unquoted scalar; what two people could read in two ways is a `Surprise`."""
-    if tag == "null":
-        return None
-    if tag == "bool":
-        return _BOOLEAN[raw.lower()] if raw.lower() in _BOOLEAN else _surprising_boolean(raw)
-    if tag in ("int", "float") and len(raw) > _MAX_DIGITS:
-        return Surprise(raw[:12] + "...", f"a number of {len(raw)} characters is too long")
-    if tag == "int":
-        return _whole_number(raw)
-    if tag == "float":
-        return _real_number(raw)
-    if tag == "timestamp":
-        return Surprise(raw, f"YAML 1.1 reads {raw} as a date: write '{raw}' for text")
-    return _text(raw)
-
-
-def _whole_number(raw: str) -> Any:
-    if _WHOLE.fullmatch(raw):
-        return int(raw)
-    read = yaml.safe_load(raw)
-    digits = raw.replace("_", "").lstrip("+-")
-    meant = f"{'-' * (read < 0)}{int(digits)}" if digits.isdigit() else str(read)
-    return Surprise(raw, f"YAML 1.1 reads {raw} as {read}: write {meant}, or '{raw}' for text")
-
-
-def _real_number(raw: str) -> Any:
-    if _REAL.fullmatch(raw):
-        return float(raw)
-    read = yaml.safe_load(raw)
-    if not math.isfinite(read):
-        return read
-    return Surprise(raw, f"YAML 1.1 reads {raw} as {read}: write {read}, or '{raw}' for text")
-
-
-def _surprising_boolean(raw: str) -> Surprise:
-    read = "true" if yaml.safe_load(raw) else "false"
-    return Surprise(raw, f"YAML 1.1 reads {raw} as {read}: write {read}, or '{raw}' for text")
-
-
-def _text(raw: str) -> Any:
-    if _EXPONENT_TEXT.fullmatch(raw):
-        return Surprise(raw, f"YAML 1.1 reads {raw} as text: write {_with_point(raw)}")
-    return raw
-
-
-def _with_point(raw: str) -> str:
-    """Spell a number like 1e-3 as YAML 1.1 wants it: 1.0e-3."""
-    mantissa, exponent = re.split("[eE]", raw)
-    mantissa += "" if "." in mantissa else ".0"
-    return f"{mantissa}e{exponent if exponent[0] in '+-' else '+' + exponent}"
+        raise YamlError(f"{path.name}: nested too deeply") from None
 
 
 def _marked(error: yaml.MarkedYAMLError) -> str:

@@ -42,10 +42,10 @@ def test_05_plain_papermill_refuses_it_too(fresh):
     assert not fresh.build.exists()
 
 
-def test_06_a_number_that_yaml_reads_as_text_is_refused(fresh):
-    (fresh.root / "mine.yaml").write_text("rate: 1e-3\n")
+def test_06_a_number_in_yaml_is_never_read_as_text(fresh):
+    (fresh.root / "mine.yaml").write_text("rate: 1e3\n")
     line = refused(fresh, "-f", "mine.yaml")
-    assert line.startswith(f"ntkd: {NAME}: rate = 1e-3 is not allowed: ")
+    assert line.startswith(f"ntkd: {NAME}: rate = 1000.0 (number) is not allowed; ")
 
 
 @pytest.mark.parametrize("value", ["nan", "NaN", "1_000", "0.1,0.2", "-Infinity", "", "2.0"])

@@ -54,7 +54,3 @@ def named(cases):
 def unknown(name, value, nearest):
     near = f"; nearest: {nearest}" if nearest else ""
     return f"unknown parameter {name} = {value}{near}; allowed: {NAMES}"
-
-
-def surprise(raw, read, meant):
-    return f"YAML 1.1 reads {raw} as {read}: write {meant}, or '{raw}' for text"
