@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -136,18 +136,24 @@ def _find_work(work: str) -> Callable[..., CellResult]:
 
 
 @contextlib.contextmanager
+def environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of the environment, and put the old ones back."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+@contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Hold NumPy and what is loaded meanwhile to one thread: sums depend on the number."""
     from threadpoolctl import threadpool_limits
 
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        with threadpool_limits(limits=1):
-            yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    with environment(dict.fromkeys(THREAD_VARIABLES, "1")), threadpool_limits(limits=1):
+        yield
 
 
 @contextlib.contextmanager

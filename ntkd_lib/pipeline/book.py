@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -19,24 +18,27 @@ from typing import Any
 import yaml
 
 from ntkd_lib.lab.atomic import write_bytes, write_json, write_text
-from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.digest import digest_json, sha256_file
-from ntkd_lib.lab.evidence import Evidence, collect_evidence, load_evidence
+from ntkd_lib.lab.evidence import Evidence, load_evidence
 from ntkd_lib.lab.layout import Layout, project_root, results_root, tier_layout
 from ntkd_lib.lab.manifest import manifest_file, manifest_problems
+from ntkd_lib.lab.outcome import all_verdicts, verdicts_on
 from ntkd_lib.lab.sources import source_digest
-from ntkd_lib.lab.verdicts import judge
+from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.lab.worker import environment
 from ntkd_lib.pipeline.api_pages import api_sources, stage_api_pages
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.kernel import environment, library_path, matplotlib_settings
-from ntkd_lib.pipeline.ledger import stage_moved_verdicts
+from ntkd_lib.pipeline.kernel import library_path, matplotlib_settings
+from ntkd_lib.pipeline.ledger import moved_table
+from ntkd_lib.pipeline.lock import exclusive
 from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
 from ntkd_lib.pipeline.pages import (
     chapter_files,
     chapters_only,
     figure_names,
-    landing,
+    fill_marks,
+    landing_fills,
     staged_chapter,
     toc_pages,
 )
@@ -66,7 +68,7 @@ def build_book(tier: str, say: Callable[[str], None] = print) -> Path:
     warning; otherwise the earlier book stays.
     """
     layout = tier_layout(tier)
-    with _only_one(layout):
+    with exclusive(layout.base / ".book.lock"):
         if changed := site_problems(layout):
             say(f"ntkd: {changed[0]} ({len(changed)} such files); the book is built again")
         return _build(layout, tier, _sealed_notebooks(layout, tier)) / "index.html"
@@ -74,7 +76,7 @@ def build_book(tier: str, say: Callable[[str], None] = print) -> Path:
 
 def build_page(layout: Layout, notebook: str, tier: str) -> Path:
     """Build the small site of one rerun notebook, with the prose pages around it."""
-    with _only_one(layout):
+    with exclusive(layout.base / ".book.lock"):
         _require_seal(layout, notebook, tier)
         return _build(layout, tier, [notebook]) / f"{notebook}.html"
 
@@ -98,14 +100,6 @@ def _require_seal(layout: Layout, notebook: str, tier: str) -> None:
 def _require_recorded() -> None:
     for problem in manifest_problems() if manifest_file().is_file() else ():
         raise BookError(f"{problem} (restore it, or renew the manifest: python -m ntkd_lib.lab.manifest)")
-
-
-@contextlib.contextmanager
-def _only_one(layout: Layout) -> Iterator[None]:
-    layout.base.mkdir(parents=True, exist_ok=True)
-    with (layout.base / ".book.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _build(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
@@ -191,9 +185,12 @@ def stage(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
     for path in sorted(site.rglob("*.md")):
         page = Page(f"book/{path.relative_to(site)}", tier, runs)
         write_text(path, page.fill(path.read_text(encoding="utf-8")))
-    _stage_landing(site, tier, notebooks, layout)
-    _stage_tangent_page(site, layout)
-    stage_moved_verdicts(site)
+    fill_marks(site / "index.md", landing_fills(_verdicts(layout, tier, notebooks), tier, notebooks))
+    fill_marks(site / "deviations.md", {"moved-verdicts": moved_table()})
+    from ntkd_lib.pipeline.tangent_page import stage_tangent_page  # draws: the command line starts without
+
+    with environment(matplotlib_settings()):
+        stage_tangent_page(site, layout)
     return site
 
 
@@ -223,21 +220,11 @@ def _stage_chapter(layout: Layout, page: Page) -> None:
         shutil.copyfile(path, downloads / path.name)
 
 
-def _stage_landing(site: Path, tier: str, notebooks: Sequence[str], layout: Layout) -> None:
+def _verdicts(layout: Layout, tier: str, notebooks: Sequence[str]) -> list[Verdict]:
     if layout == tier_layout(tier):
-        evidences = collect_evidence(tier)
-    else:
-        evidences = [found for found in (_evidence(layout, name) for name in notebooks) if found is not None]
-    verdicts = [judge(claim, evidences) for claim in load_claims().claims]
-    page = site / "index.md"
-    write_text(page, landing(page.read_text(encoding="utf-8"), verdicts, tier, notebooks))
-
-
-def _stage_tangent_page(site: Path, layout: Layout) -> None:
-    from ntkd_lib.pipeline.tangent_page import stage_tangent_page  # draws: the command line starts without
-
-    with environment(matplotlib_settings()):
-        stage_tangent_page(site, layout)
+        return all_verdicts(tier)
+    evidences = [_evidence(layout, name) for name in notebooks]
+    return verdicts_on([evidence for evidence in evidences if evidence is not None])
 
 
 def _render(layout: Layout, folder: Path) -> Path:

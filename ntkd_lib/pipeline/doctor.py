@@ -16,6 +16,7 @@ from ntkd_lib.pipeline.errors import one_line
 
 Status = Literal["ok", "note", "bad"]
 INSTALL = "python -m pip install -c constraints.txt -e '.[book,cluster,dev]'"
+AGAIN = f"install again: {INSTALL}"
 NEEDED_GIB = 3.0
 SUPPORTED = ((3, 11), (3, 13))
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)\s*(?:;\s*(.+))?")
@@ -24,14 +25,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found out about one part of the installation.
-
-    Attributes:
-        name: the part.
-        status: `ok`, `note` (works, but worth knowing) or `bad`.
-        found: what is there.
-        action: what to do; empty where nothing is to be done.
-    """
+    """One part of the installation: `bad`, `note` (works, but worth knowing) or `ok`, and what to do."""
 
     name: str
     status: Status
@@ -40,8 +34,7 @@ class Finding:
 
     def __str__(self) -> str:
         """Show the finding in one line."""
-        action = f" -> {self.action}" if self.action else ""
-        return f"{self.status:4}  {self.name}: {self.found}{action}"
+        return f"{self.status:4}  {self.name}: {self.found}" + (f" -> {self.action}" if self.action else "")
 
 
 def examine() -> Iterator[Finding]:
@@ -50,33 +43,24 @@ def examine() -> Iterator[Finding]:
         try:
             yield check()
         except Exception as error:  # a doctor reports every failure and goes on
-            yield Finding(
-                name, "bad", one_line(f"{type(error).__name__}: {error}"), f"install again: {INSTALL}"
-            )
+            yield Finding(name, "bad", one_line(f"{type(error).__name__}: {error}"), AGAIN)
 
 
 def check_python() -> Finding:
     """Compare the running Python with what the project supports."""
-    found = ".".join(map(str, sys.version_info[:3]))
-    if not SUPPORTED[0] <= tuple(sys.version_info[:2]) <= SUPPORTED[1]:
-        return Finding(
-            "python", "bad", found, "use Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.11"
-        )
-    return Finding("python", "ok", found)
+    version = ".".join(map(str, sys.version_info[:3]))
+    if SUPPORTED[0] <= tuple(sys.version_info[:2]) <= SUPPORTED[1]:
+        return Finding("python", "ok", version)
+    return Finding("python", "bad", version, "use Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.11")
 
 
 def check_packages() -> Finding:
     """Compare installed packages with `constraints.txt`."""
     pins = read_pins(project_root() / "constraints.txt")
-    wrong = [
-        f"{name} {have} instead of {pins[name]}"
-        for name in pins
-        if (have := _other_version(name, pins[name]))
-    ]
+    others = {name: _other_version(name, pin) for name, pin in pins.items()}
+    wrong = [f"{name} {have} instead of {pins[name]}" for name, have in others.items() if have]
     if wrong:
-        return Finding(
-            "packages", "bad", f"{len(wrong)} differ ({', '.join(wrong[:3])})", f"install again: {INSTALL}"
-        )
+        return Finding("packages", "bad", f"{len(wrong)} differ ({', '.join(wrong[:3])})", AGAIN)
     return Finding("packages", "ok", f"{len(pins)} pins, none contradicted")
 
 
@@ -89,7 +73,7 @@ def read_pins(path: Path) -> dict[str, str]:
 
 
 def _other_version(name: str, pinned: str) -> str | None:
-    """Give the installed version where it is another one; a local build (`+cpu`) is the same version."""
+    """Return the installed version if it is another one; a local build (`+cpu`) is the same version."""
     try:
         have = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -104,9 +88,8 @@ def check_torch() -> Finding:
     from ntkd_lib.data.torchvision import torchvision
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
-    return Finding(
-        "torch", "ok", f"torch {torch.__version__}, torchvision {torchvision.__version__}, {device}"
-    )
+    versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}"
+    return Finding("torch", "ok", f"{versions}, {device}")
 
 
 def check_book_tool() -> Finding:
@@ -115,24 +98,18 @@ def check_book_tool() -> Finding:
         version = importlib.metadata.version("jupyter-book")
     except importlib.metadata.PackageNotFoundError:
         return Finding("jupyter-book", "bad", "not installed", f"install: {INSTALL}")
-    if version.split(".")[0] != "1":
-        return Finding(
-            "jupyter-book", "bad", f"{version}; only 1.x reads _config.yml", f"install again: {INSTALL}"
-        )
-    return Finding("jupyter-book", "ok", version)
+    if version.split(".")[0] == "1":
+        return Finding("jupyter-book", "ok", version)
+    return Finding("jupyter-book", "bad", f"{version}; only 1.x reads _config.yml", AGAIN)
 
 
 def check_kernel() -> Finding:
-    """Start the notebook kernel's module once; runs use this Python, whatever kernels the user has installed.
-
-    Returns:
-        bad where ipykernel cannot be imported.
-    """
+    """Import the kernel in another process; runs use this Python, whatever kernels the user has installed."""
     command = [sys.executable, "-P", "-c", "import ipykernel, papermill; print(ipykernel.__version__)"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         problem = one_line(done.stderr.splitlines()[-1] if done.stderr else "it ends with an error")
-        return Finding("kernel", "bad", problem, f"install again: {INSTALL}")
+        return Finding("kernel", "bad", problem, AGAIN)
     return Finding("kernel", "ok", f"ipykernel {done.stdout.strip()} in this Python")
 
 
@@ -152,11 +129,10 @@ def check_disk() -> Finding:
     if not os.access(place, os.W_OK):
         return Finding("disk", "bad", f"{place} cannot be written", "set NTKD_BUILD to a folder of yours")
     free = shutil.disk_usage(place).free / 2**30
-    if free < NEEDED_GIB:
-        return Finding(
-            "disk", "note", f"{free:.1f} GiB free", f"make room: {NEEDED_GIB:.0f} GiB are comfortable"
-        )
-    return Finding("disk", "ok", f"{free:.1f} GiB free")
+    status, action = (
+        ("ok", "") if free >= NEEDED_GIB else ("note", f"make room: {NEEDED_GIB:.0f} GiB are comfortable")
+    )
+    return Finding("disk", status, f"{free:.1f} GiB free", action)
 
 
 def check_data() -> Finding:
@@ -172,9 +148,8 @@ def check_data() -> Finding:
 def check_browser() -> Finding:
     """Look for Chromium, which only the page checks use."""
     found = next((name for name in BROWSERS if shutil.which(name)), None)
-    if found is None:
-        return Finding("browser", "note", "no Chromium (optional: page checks and screenshots)", "")
-    return Finding("browser", "ok", found)
+    none = Finding("browser", "note", "no Chromium (optional: page checks and screenshots)")
+    return Finding("browser", "ok", found) if found else none
 
 
 CHECKS: dict[str, Callable[[], Finding]] = {

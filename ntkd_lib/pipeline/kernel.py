@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ntkd_lib.lab.layout import WORKBENCH, build_root, project_root
-from ntkd_lib.lab.worker import THREAD_VARIABLES
+from ntkd_lib.lab.worker import THREAD_VARIABLES, environment
 from ntkd_lib.pipeline.convert import KERNEL
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 
@@ -56,18 +56,6 @@ def kernel_environment(home: Path, build: Path) -> Iterator[None]:
     )
     with environment(changes):
         yield
-
-
-@contextmanager
-def environment(changes: Mapping[str, str]) -> Iterator[None]:
-    """Set variables of the environment, and put the old ones back."""
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def library_path() -> str:

@@ -3,40 +3,25 @@
 They are written together with the README's table; ``ntkd verify`` compares them with the evidence.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.layout import results_root
 from ntkd_lib.lab.manifest import renew_manifest
+from ntkd_lib.lab.outcome import recorded_verdicts
+from ntkd_lib.lab.verdicts import Verdict
 from ntkd_lib.pipeline.errors import PipelineError
 
-if TYPE_CHECKING:
-    from ntkd_lib.lab.verdicts import Verdict
-
 WRITE = "python -m ntkd_lib.pipeline.readme"
-MARK = "<!-- ntkd:moved-verdicts -->"
-PAGE = "deviations"
 Row = dict[str, Any]
 
 
 def ledger_path(name: str) -> Path:
     """Name the file of the verdicts `recorded` now, or of those of the `first` registration."""
     return results_root() / "verdicts" / f"{name}.json"
-
-
-def recorded_verdicts() -> list[Verdict]:
-    """Judge every claim by what is recorded in the project, live runs left out."""
-    from ntkd_lib.lab.claims import load_claims
-    from ntkd_lib.lab.evidence import recorded_evidence
-    from ntkd_lib.lab.verdicts import judge
-
-    evidences = recorded_evidence()
-    return [judge(claim, evidences) for claim in load_claims().claims]
 
 
 def ledger_rows(verdicts: list[Verdict]) -> dict[str, Row]:
@@ -115,12 +100,3 @@ def _sentences(verdict: Verdict) -> list[str]:
     """Quote the set-ups that a verdict's reason names parameters of."""
     setups = verdict.claim.terms.setups.values()
     return [s.says for s in setups if any(f"{name} is " in verdict.reason for name in s.requires)]
-
-
-def stage_moved_verdicts(site: Path) -> None:
-    """Fill the mark of the staged page on deviations."""
-    page = site / f"{PAGE}.md"
-    text = page.read_text(encoding="utf-8")
-    if MARK not in text:
-        raise PipelineError(f"book/{PAGE}.md lacks the mark {MARK}")
-    page.write_text(text.replace(MARK, moved_table()), encoding="utf-8")

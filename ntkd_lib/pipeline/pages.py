@@ -8,9 +8,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ntkd_lib.lab.atomic import write_text
 from ntkd_lib.lab.evidence import Evidence
 from ntkd_lib.lab.layout import Layout
 from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.show.claims import SCOREBOARD, banner, count_table
 from ntkd_lib.show.firmness import coverage_table, holm_notes
 from ntkd_lib.show.headlines import headline_table
@@ -192,22 +194,26 @@ def staged_chapter(
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
 
 
-def landing(text: str, verdicts: Sequence[Verdict], tier: str, chapters: Sequence[str]) -> str:
-    """Fill the marks of the landing page."""
-    link = f"{{doc}}`{SCOREBOARD}` lists every claim." if SCOREBOARD in chapters else ""
-    fills = {
+def landing_fills(verdicts: Sequence[Verdict], tier: str, chapters: Sequence[str]) -> dict[str, str]:
+    """Make what the marks of the landing page are filled with."""
+    return {
         "tier": f"This copy was made at tier *{tier}* ({{ref}}`what the tiers are <tiers>`).",
         "headlines": raw_block(headline_table(verdicts, holm_notes(verdicts))),
-        "scoreboard-link": link,
+        "scoreboard-link": f"{{doc}}`{SCOREBOARD}` lists every claim." if SCOREBOARD in chapters else "",
         "counts": raw_block(count_table(verdicts)),
         "coverage": raw_block(coverage_table()),
     }
+
+
+def fill_marks(page: Path, fills: Mapping[str, str]) -> None:
+    """Replace each mark ``<!-- ntkd:NAME -->`` of a staged page."""
+    text = page.read_text(encoding="utf-8")
     for name, fill in fills.items():
         mark = f"<!-- ntkd:{name} -->"
         if mark not in text:
-            raise ValueError(f"landing page lacks the mark {mark}")
+            raise PipelineError(f"book/{page.name} lacks the mark {mark}")
         text = text.replace(mark, fill)
-    return text
+    write_text(page, text)
 
 
 def chapters_only(toc: Mapping[str, Any], missing: Iterable[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ntkd_lib.lab.atomic import write_bytes, write_text
 from ntkd_lib.lab.layout import project_root, results_root
 from ntkd_lib.lab.manifest import renew_manifest
+from ntkd_lib.lab.outcome import recorded_verdicts
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.ledger import WRITE, write_ledger
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
@@ -59,13 +60,9 @@ def _ours(verdict: Verdict) -> str:
 
 def recorded_headlines() -> list[Verdict]:
     """Judge the headline claims by what is recorded in the project, live runs left out."""
-    from ntkd_lib.lab.claims import load_claims
-    from ntkd_lib.lab.evidence import recorded_evidence
-    from ntkd_lib.lab.verdicts import judge
     from ntkd_lib.show.headlines import headlines
 
-    recorded = recorded_evidence()
-    return headlines(judge(claim, recorded) for claim in load_claims().claims)
+    return headlines(recorded_verdicts())
 
 
 def with_claims(text: str, block: str) -> str:

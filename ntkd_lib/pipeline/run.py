@@ -21,26 +21,10 @@ from ntkd_lib.pipeline.seal import (
     read_seal,
     require_same,
 )
-from ntkd_lib.pipeline.target import Target, resolve
+from ntkd_lib.pipeline.target import Target
 from ntkd_lib.pipeline.workbench import Workbench, publish, stage_folder, workbench
 
 Say = Callable[[str], None]
-
-
-def run_notebook(
-    name: str,
-    tier: str,
-    overrides: Mapping[str, Any],
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    force: bool = False,
-    say: Say = print,
-) -> Path:
-    """Bring one notebook's result up to date; does nothing where its seal is valid."""
-    return run_target(
-        resolve(name, tier, overrides), workers=workers, scheduler=scheduler, force=force, say=say
-    )
 
 
 def run_target(
@@ -51,7 +35,7 @@ def run_target(
     force: bool = False,
     say: Say = print,
 ) -> Path:
-    """Do what `run_notebook` does, for parameters that are validated already."""
+    """Bring one notebook's result up to date; does nothing if its seal is valid."""
     with _alone(target):
         if not force and not check_seal(target.layout, target.name):
             say(f"{target.name}: up to date")

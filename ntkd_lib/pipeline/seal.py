@@ -59,44 +59,44 @@ def origin(target: Target, *, fresh: bool = True) -> dict[str, Any]:
     return {
         "source": source_hash(target.notebook),
         "code": code_digest(target.notebook, fresh=fresh),
-        "cells": cell_keys(plan_cells(target.notebook, target.parameters), fresh=fresh),
+        "cells": cell_keys(_cells(target), fresh=fresh),
         "inputs": _inputs(target),
     }
 
 
 def require_same(before: Mapping[str, Any], target: Target) -> None:
     """Refuse to go on if something that a page is made from changed meanwhile."""
-    now = origin(target)
-    names = {
-        "source": target.notebook.shown_path,
-        "code": "library code that it imports",
-        "cells": "a cell",
-    }
-    for part, was in before.items():
-        if now[part] != was:
-            what = names.get(part) or ", ".join(sorted(dict(was.items() ^ now[part].items())))
-            raise PipelineError(f"{target.name}: {what} changed while it ran; run it again")
+    if names := [name for name, _ in _changes(before, target)]:
+        raise PipelineError(f"{target.name}: {', '.join(names)} changed while it ran; run it again")
+
+
+def _changes(before: Mapping[str, Any], target: Target, *, fresh: bool = True) -> Iterator[tuple[str, str]]:
+    """Name what a page is made from and has changed, with what happened to it."""
+    now = origin(target, fresh=fresh)
+    for part, label in (("source", target.notebook.shown_path), ("code", "library code that it imports")):
+        if before[part] != now[part]:
+            yield label, "has changed"
+    for part, prefix in (("cells", "cell "), ("inputs", "")):
+        yield from _differences(before[part], now[part], prefix)
 
 
 def make_seal(target: Target, made: Layout, made_from: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a run that has just ended well.
-
-    Args:
-        made: where its files are.
-        made_from: what `origin` was when it began.
-    """
-    cells = plan_cells(target.notebook, target.parameters)
+    """Describe a run that has just ended well: its files in `made`, and what `origin` was before it."""
     body = {
         "schema_version": SCHEMA,
         "notebook": target.name,
         "tier": target.parameters.tier,
         "parameters": target.values,
         **made_from,
-        "data": {**_cell_data(cells), **_evidence_data(made.evidence(target.name))},
+        "data": {**_cell_data(_cells(target)), **_evidence_data(made.evidence(target.name))},
         "records": _record_hashes(made_from["cells"].values()),
         "outputs": _outputs(made, target.name),
     }
     return {**body, "digest": digest_json(body)}
+
+
+def _cells(target: Target) -> list[Cell]:
+    return plan_cells(target.notebook, target.parameters)
 
 
 def read_seal(path: Path) -> Seal:
@@ -139,34 +139,25 @@ def _entry_problems(seal: Seal, layout: Layout) -> Iterator[str]:
 
 def output_problems(seal: Seal, layout: Layout) -> list[str]:
     """List what was done to the files that a run left."""
-    return list(_differences(seal.outputs, _outputs(layout, seal.notebook), "after the run"))
+    return _lines(_differences(seal.outputs, _outputs(layout, seal.notebook)), "after the run")
 
 
-def page_differences(sealed: Layout, made: Layout, name: str) -> Iterator[str]:
+def page_differences(sealed: Layout, made: Layout, name: str) -> list[str]:
     """Compare a sealed page and its figures with those of another execution."""
     shown = (_outputs(layout, name).items() for layout in (sealed, made))
     pages = ({path: digest for path, digest in files if not path.startswith("evidence/")} for files in shown)
-    yield from _differences(*pages, "when it was executed again from its records")
+    return _lines(_differences(*pages), "when it was executed again from its records")
 
 
 def _input_problems(seal: Seal, layout: Layout) -> Iterator[str]:
     target = same_target(seal)
-    notebook = target.notebook
-    if target.layout != layout:
-        yield (
-            "its parameters are not those of the tier"
-            if target.standard
-            else "the tier's parameters have changed"
-        )
-        return
-    if seal.source != source_hash(notebook):
-        yield f"{notebook.shown_path} has changed since it ran"
-    if seal.code != code_digest(notebook):
-        yield "library code that it imports has changed since it ran"
-    cells = plan_cells(notebook, target.parameters)
-    yield from _differences(seal.cells, cell_keys(cells), "since it ran", "cell ")
-    yield from _differences(seal.inputs, _inputs(target), "since it ran")
-    yield from _data_problems(seal.data, _cell_data(cells))
+    if target.layout == layout:
+        yield from _lines(_changes(seal.model_dump(), target, fresh=False), "since it ran")
+        yield from _data_problems(seal.data, _cell_data(_cells(target)))
+    elif target.standard:
+        yield "its parameters are not those of the tier"
+    else:
+        yield "the tier's parameters have changed"
 
 
 def same_target(seal: Seal) -> Target:
@@ -180,15 +171,22 @@ def same_target(seal: Seal) -> Target:
 
 
 def _differences(
-    sealed: Mapping[str, str], found: Mapping[str, str], when: str, what: str = ""
-) -> Iterator[str]:
-    for name in sorted({*sealed, *found}):
-        if name not in found:
-            yield f"{what}{name} is missing"
+    sealed: Mapping[str, str], now: Mapping[str, str], prefix: str = ""
+) -> Iterator[tuple[str, str]]:
+    """Name what differs, with what happened to it."""
+    for name in sorted(sealed.keys() | now.keys()):
+        if name not in now:
+            yield f"{prefix}{name}", "is missing"
         elif name not in sealed:
-            yield f"{what}{name} came {when}"
-        elif sealed[name] != found[name]:
-            yield f"{what}{name} has changed {when}"
+            yield f"{prefix}{name}", "came"
+        elif sealed[name] != now[name]:
+            yield f"{prefix}{name}", "has changed"
+
+
+def _lines(differences: Iterable[tuple[str, str]], when: str) -> list[str]:
+    return [
+        f"{name} {what}" if what == "is missing" else f"{name} {what} {when}" for name, what in differences
+    ]
 
 
 def _data_problems(sealed: Mapping[str, str], planned: Mapping[str, str]) -> Iterator[str]:

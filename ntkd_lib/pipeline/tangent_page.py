@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ntkd_lib.lab.layout import Layout, results_root
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.pages import FIGURE_FORMS, figure_table
+from ntkd_lib.pipeline.pages import FIGURE_FORMS, figure_table, fill_marks
 from ntkd_lib.show.html import raw_block
 from ntkd_lib.show.publish import show
 from ntkd_lib.show.tangent_kernel import (
@@ -31,12 +31,7 @@ CAPTIONS = {
 
 @dataclass(frozen=True)
 class Shelf:
-    """Where the page's figures go.
-
-    Attributes:
-        layout: Of the book's tier.
-        notebook: Name of the page.
-    """
+    """Where the page's figures go."""
 
     layout: Layout
     notebook: str = PAGE
@@ -44,15 +39,8 @@ class Shelf:
 
 def stage_tangent_page(site: Path, layout: Layout) -> None:
     """Fill the marks of the staged page, and lay its figures' files beside it."""
-    page = site / f"{PAGE}.md"
-    text = page.read_text(encoding="utf-8")
     fills = {**_fills(_record("entk_cpu.json"), layout), **_sweep_fills(_record("kernel_sweep.json"))}
-    for name, fill in fills.items():
-        mark = f"<!-- ntkd:{name} -->"
-        if mark not in text:
-            raise PipelineError(f"book/{PAGE}.md lacks the mark {mark}")
-        text = text.replace(mark, fill)
-    page.write_text(text, encoding="utf-8")
+    fill_marks(site / f"{PAGE}.md", fills)
     downloads = site / "static" / "downloads" / PAGE
     downloads.mkdir(parents=True)
     for name in FIGURES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from ntkd_lib.lab.outcome import all_verdicts
 from ntkd_lib.pipeline.book import site_problems
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.ledger import ledger_problems
-from ntkd_lib.pipeline.notebooks import NotebookSource, all_notebooks
+from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.recheck import metric_problems
 from ntkd_lib.pipeline.run import again
 from ntkd_lib.pipeline.seal import Seal, check_seal, read_seal, record_file, same_target
@@ -23,8 +23,6 @@ from ntkd_lib.pipeline.target import target_of
 if TYPE_CHECKING:
     from ntkd_lib.lab.claims import ClaimBook
 
-_REFUSALS = (PipelineError, RuntimeError, ValueError, OSError)
-
 
 def verify(tier: str, contract: Path | None = None, *, pages: bool = False) -> list[str]:
     """List what is wrong with a tier's results, the recorded evidence and the claim rules.
@@ -32,56 +30,56 @@ def verify(tier: str, contract: Path | None = None, *, pages: bool = False) -> l
     Args:
         pages: whether to execute each notebook again from the stored records and compare its page.
     """
+    from ntkd_lib.pipeline.readme import readme_problems
+
     layout = tier_layout(tier)
-    problems = [*contract_problems(contract), *manifest_problems(), *_readme_problems()]
+    problems = [*contract_problems(contract), *manifest_problems(), *_said("README.md: ", readme_problems)]
     problems += [*version_problems(layout), *site_problems(layout)]
     for notebook in all_notebooks():
         problems += _notebook_problems(layout, notebook.name)
         if pages and layout.executed(notebook.name).exists():
-            problems += _page_problems(notebook, tier)
+            problems += _said(f"{notebook.name}: ", lambda each=notebook: again(target_of(each, tier, {})))
     for folder in sorted((build_root() / "runs").glob("*-*")):
         problems += _notebook_problems(Layout(folder), folder.name.rpartition("-")[0])
         problems += site_problems(Layout(folder))
-    return [*dict.fromkeys([*problems, *_verdict_problems(tier)])]
+    problems += _said("verdicts: ", lambda: all_verdicts(tier) and ())
+    return [*dict.fromkeys(problems)]
+
+
+def _said(prefix: str, check: Callable[[], Iterable[str]]) -> list[str]:
+    """Run a check; begin each of its lines with a prefix, that of an error which stops it too."""
+    problems = []
+    try:
+        problems.extend(check())
+    except (PipelineError, RuntimeError, ValueError, OSError) as error:
+        problems.append(one_line(error))
+    return [prefix + problem.removeprefix(prefix) for problem in problems]
 
 
 def contract_problems(contract: Path | None = None) -> list[str]:
     """List what is wrong with the claim rules, the registered protocols and the recorded evidence."""
-    return [*_claim_problems(contract), *_recorded_problems()]
-
-
-def _claim_problems(contract: Path | None) -> Iterator[str]:
     from ntkd_lib.lab.claims import load_claims
     from ntkd_lib.lab.contract import check_contract
 
-    try:
-        yield from (f"claims: {problem}" for problem in check_contract(load_claims(), contract))
-    except _REFUSALS as error:
-        yield f"claims: {one_line(error)}"
+    problems = _said("claims: ", lambda: check_contract(load_claims(), contract))
+    return [*problems, *_said("", _recorded_problems)]
 
 
 def _recorded_problems() -> Iterator[str]:
     """Hold recorded evidence to its registration, and the committed verdicts to recorded evidence."""
     from ntkd_lib.lab.claims import load_claims
 
-    try:
-        book = load_claims()
-        for path in sorted([*results_root().glob("*.json"), *results_root().glob("cpu/*.json")]):
-            yield from (f"results/{path.name}: {line}" for line in _file_problems(path, book))
-        yield from ledger_problems()
-    except _REFUSALS as error:
-        yield one_line(error)
+    book = load_claims()
+    for path in sorted([*results_root().glob("*.json"), *results_root().glob("cpu/*.json")]):
+        yield from _said(f"results/{path.name}: ", lambda path=path: _file_problems(path, book))
+    yield from ledger_problems()
 
 
-def _file_problems(path: Path, book: ClaimBook) -> Iterator[str]:
+def _file_problems(path: Path, book: ClaimBook) -> Iterable[str]:
     from ntkd_lib.lab.checks import recording_problems
     from ntkd_lib.lab.evidence import load_evidence
 
-    try:
-        evidence = load_evidence(path, recorded=True, reference=path.parent.name == "cpu")
-        yield from recording_problems(evidence, book)
-    except _REFUSALS as error:
-        yield one_line(error)
+    return recording_problems(load_evidence(path, recorded=True, reference=path.parent.name == "cpu"), book)
 
 
 def version_problems(layout: Layout) -> Iterator[str]:
@@ -100,36 +98,19 @@ def version_problems(layout: Layout) -> Iterator[str]:
                 yield f"{path.stem}: its numbers were made with {name} {then}; {now or 'none'} is installed"
 
 
-def _readme_problems() -> Iterator[str]:
-    from ntkd_lib.pipeline.readme import readme_problems
-
-    try:
-        yield from readme_problems()
-    except _REFUSALS as error:
-        yield f"README.md: {one_line(error)}"
+def _notebook_problems(layout: Layout, name: str) -> list[str]:
+    if not any(path(name).exists() for path in (layout.executed, layout.seal, layout.evidence)):
+        return []
+    problems = check_seal(layout, name)
+    return problems + _said(f"{name}: ", lambda: _deeper_problems(layout, name, sound=not problems))
 
 
-def _notebook_problems(layout: Layout, name: str) -> Iterator[str]:
-    left = [layout.executed(name), layout.seal(name), layout.evidence(name)]
-    if not any(path.exists() for path in left):
-        return
-    found = check_seal(layout, name)
-    yield from found
-    try:
-        seal = read_seal(layout.seal(name))
-        found += (deeper := [*_record_problems(seal), *_content_problems(seal, layout)])
-        yield from (f"{name}: {problem}" for problem in deeper)
-        if not found:
-            yield from (f"{name}: {problem}" for problem in metric_problems(seal, layout, same_target(seal)))
-    except _REFUSALS as error:
-        yield f"{name}: {one_line(error).removeprefix(f'{name}: ')}"
-
-
-def _page_problems(notebook: NotebookSource, tier: str) -> Iterator[str]:
-    try:
-        yield from (f"{notebook.name}: {problem}" for problem in again(target_of(notebook, tier, {})))
-    except _REFUSALS as error:
-        yield one_line(error)
+def _deeper_problems(layout: Layout, name: str, *, sound: bool) -> Iterator[str]:
+    seal = read_seal(layout.seal(name))
+    problems = [*_record_problems(seal), *_content_problems(seal, layout)]
+    yield from problems
+    if sound and not problems:
+        yield from metric_problems(seal, layout, same_target(seal))
 
 
 def _record_problems(seal: Seal) -> Iterator[str]:
@@ -156,17 +137,6 @@ def _content_problems(seal: Seal, layout: Layout) -> Iterator[str]:
 
     yield from problems(nbformat.read(layout.executed(seal.notebook), as_version=4), seal.parameters)
     if layout.evidence(seal.notebook).exists():
-        evidence = load_evidence(layout.evidence(seal.notebook))
-        if (evidence.notebook, evidence.tier, evidence.parameters) != (
-            seal.notebook,
-            seal.tier,
-            seal.parameters,
-        ):
+        of = load_evidence(layout.evidence(seal.notebook))
+        if (of.notebook, of.tier, of.parameters) != (seal.notebook, seal.tier, seal.parameters):
             yield "its evidence is that of another run"
-
-
-def _verdict_problems(tier: str) -> Iterator[str]:
-    try:
-        all_verdicts(tier)
-    except _REFUSALS as error:
-        yield f"verdicts: {one_line(error)}"

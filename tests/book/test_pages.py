@@ -5,10 +5,12 @@ import json
 import pytest
 
 from ntkd_lib.lab.provenance import joint_origin
+from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.pages import (
     chapters_only,
     downloads_box,
-    landing,
+    fill_marks,
+    landing_fills,
     provenance_box,
     staged_chapter,
     toc_pages,
@@ -135,10 +137,11 @@ def test_every_form_of_a_figure_is_offered():
     assert downloads_box("01_a", ["x", "y"]).count(" download>") == 1 + 2 * 5
 
 
-def test_the_landing_page_needs_its_marks():
-    marks = "".join(
-        f"<!-- ntkd:{name} -->" for name in ("tier", "headlines", "scoreboard-link", "counts", "coverage")
-    )
-    assert "<!--" not in landing(marks, [], "smoke", [])
-    with pytest.raises(ValueError, match=r"^landing page lacks the mark <!-- ntkd:counts -->$"):
-        landing(marks.replace("<!-- ntkd:counts -->", ""), [], "smoke", [])
+def test_a_page_needs_all_its_marks(tmp_path):
+    page, fills = tmp_path / "index.md", landing_fills([], "smoke", [])
+    page.write_text("".join(f"<!-- ntkd:{name} -->" for name in fills))
+    fill_marks(page, fills)
+    assert "<!--" not in page.read_text()
+    assert "<table" in page.read_text()
+    with pytest.raises(PipelineError, match=r"^book/index.md lacks the mark <!-- ntkd:tier -->$"):
+        fill_marks(page, fills)

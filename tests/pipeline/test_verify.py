@@ -210,7 +210,7 @@ def test_changed_recorded_evidence_is_found(changed):
         f"{NAME}: results/toy.json came since it ran",
     ]
     changed.edit(changed.root / "results/toy.json", '"toy_score"', '"toy_skore"')
-    assert "results/toy.json: results/toy.json: changed since" in "\n".join(verify("smoke"))
+    assert "results/toy.json: changed since" in "\n".join(verify("smoke"))
 
 
 def test_a_changed_rule_is_found(changed):
