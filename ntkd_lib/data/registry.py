@@ -15,6 +15,9 @@ from ntkd_lib.data.settings import DataError, DataSettings, read_settings
 __all__ = ["DATASETS", "DataError", "DataLocation", "forget", "locate"]
 
 
+Source = Literal["NTKD_DATA", "cache", "download", "package", "procedural"]
+
+
 @dataclass(frozen=True)
 class DataLocation:
     """Location and origin of a data set.
@@ -30,7 +33,7 @@ class DataLocation:
 
     name: str
     kind: Literal["real", "standin"]
-    source: Literal["NTKD_DATA", "cache", "download", "package", "procedural"]
+    source: Source
     path: Path | None
     sha256: str
     note: str
@@ -70,78 +73,61 @@ def find_real(
     *,
     download: bool,
 ) -> DataLocation | None:
-    """Find real files in the known folders, else download them."""
-    if isinstance(dataset, MaskDataset):
-        return _own_masks(dataset, settings, reasons)
-    if isinstance(dataset, PictureDataset):
-        return _own_copy(dataset, settings, reasons)
-    located = _in_user_folder(dataset, settings, reasons) or _in_cache(dataset, settings, reasons)
-    return located or (_downloaded(dataset, settings, reasons) if download else None)
-
-
-def _own_copy(dataset: PictureDataset, settings: DataSettings, reasons: list[str]) -> DataLocation | None:
-    """Find the user's copy of the pictures, which are not published in this form."""
-    roots = (("NTKD_DATA", settings.data_root), ("cache", settings.cache_root))
-    for source, root in roots:
-        missing = check_pictures(dataset, root / dataset.folder) if root else dataset.folder
-        if root and not missing:
-            return _real(dataset, source, root / dataset.folder)
-        reasons.append(f"{source} has no {missing}" if root else f"{source} is not set")
-    return None
-
-
-def _own_masks(dataset: MaskDataset, settings: DataSettings, reasons: list[str]) -> DataLocation | None:
-    """Find the user's copy, reduced or as published; a broken copy is an error."""
+    """Find real files in the known folders, else download them; append to `reasons` why each place failed."""
     for source, root in (("NTKD_DATA", settings.data_root), ("cache", settings.cache_root)):
-        folders = [
-            root / name for name in (dataset.folder, dataset.original) if root and (root / name).is_dir()
-        ]
-        if folders:
-            sha256 = check_masks(dataset, folders[0])
-            form = "all hashes right" if sha256 == dataset.sha256 else "as published, reduced here"
-            return DataLocation(dataset.name, "real", source, folders[0], sha256, f"{form}, from {source}")
-        reasons.append(f"{source} has no {dataset.folder}" if root else f"{source} is not set")
+        location = _search(dataset, source, root) if root else f"{source} is not set"
+        if isinstance(location, DataLocation):
+            return location
+        reasons.append(location)
+    if download and isinstance(dataset, OfficialDataset):
+        return _downloaded(dataset, settings, reasons)
     return None
 
 
-def _real(
-    dataset: OfficialDataset | PictureDataset, source: Literal["NTKD_DATA", "cache", "download"], folder: Path
-) -> DataLocation:
-    return DataLocation(
-        dataset.name, "real", source, folder, dataset.sha256, f"all hashes right, from {source}"
-    )
+def _search(
+    dataset: OfficialDataset | PictureDataset | MaskDataset, source: Source, root: Path
+) -> DataLocation | str:
+    """Look for a data set below a folder; return why it is not there."""
+    if isinstance(dataset, MaskDataset):
+        return _search_masks(dataset, source, root)
+    folder = root / dataset.folder
+    if isinstance(dataset, OfficialDataset):
+        reason = _official_problem(dataset, source, folder)
+    else:
+        missing = check_pictures(dataset, folder)
+        reason = f"{source} has no {missing}" if missing else ""
+    return reason or _real(dataset, source, folder)
 
 
-def _in_user_folder(
-    dataset: OfficialDataset, settings: DataSettings, reasons: list[str]
-) -> DataLocation | None:
-    if settings.data_root is None:
-        reasons.append("NTKD_DATA is not set")
-        return None
-    folder = settings.data_root / dataset.folder
+def _search_masks(dataset: MaskDataset, source: Source, root: Path) -> DataLocation | str:
+    """Find the user's copy, reduced or as published; a broken copy is an error."""
+    folder = next((root / n for n in (dataset.folder, dataset.original) if (root / n).is_dir()), None)
+    if folder is None:
+        return f"{source} has no {dataset.folder}"
+    sha256 = check_masks(dataset, folder)
+    form = "all hashes right" if sha256 == dataset.sha256 else "as published, reduced here"
+    return DataLocation(dataset.name, "real", source, folder, sha256, f"{form}, from {source}")
+
+
+def _official_problem(dataset: OfficialDataset, source: Source, folder: Path) -> str:
     state = check_folder(dataset, folder)
-    if state.damaged:
-        # The user pointed at these files: going on without them would hide that they are broken.
+    if source == "cache":  # reasons are printed in pages: no path of this machine in them
+        absent = "" if state.complete else "not in the cache"
+        return f"{state.damaged[0].name} in the cache is damaged" if state.damaged else absent
+    if (
+        state.damaged
+    ):  # the user pointed at these files: going on without them would hide that they are broken
         raise DataError(
             f"{dataset.name}: {state.damaged[0]} is damaged (wrong SHA-256); replace or delete it"
         )
-    if state.missing:
-        lacks = f"{dataset.folder}/{state.missing[0]}" if folder.is_dir() else dataset.folder
-        reasons.append(f"NTKD_DATA has no {lacks}")
-        return None
-    return _real(dataset, "NTKD_DATA", folder)
+    missing = [f"{dataset.folder}/{name}" if folder.is_dir() else dataset.folder for name in state.missing]
+    return f"{source} has no {missing[0]}" if missing else ""
 
 
-def _in_cache(dataset: OfficialDataset, settings: DataSettings, reasons: list[str]) -> DataLocation | None:
-    folder = settings.cache_root / dataset.folder
-    state = check_folder(dataset, folder)
-    if state.complete:
-        return _real(dataset, "cache", folder)
-    # Reasons are printed in pages: no path of this machine in them.
-    reasons.append(
-        f"{state.damaged[0].name} in the cache is damaged" if state.damaged else "not in the cache"
+def _real(dataset: OfficialDataset | PictureDataset, source: Source, folder: Path) -> DataLocation:
+    return DataLocation(
+        dataset.name, "real", source, folder, dataset.sha256, f"all hashes right, from {source}"
     )
-    return None
 
 
 def _downloaded(dataset: OfficialDataset, settings: DataSettings, reasons: list[str]) -> DataLocation | None:
