@@ -60,8 +60,8 @@ def run_cells(
         try:
             _run_missing(run, count, scheduler)
         except KeyboardInterrupt:
-            kept = len(plan.stored) + sum(store.folder(key).exists() for key in plan.missing)
-            shown.say(f"stopped; {kept} of {plan.total} cells kept, run again to go on")
+            saved = len(plan.stored) + sum(store.folder(key).exists() for key in plan.missing)
+            shown.say(f"stopped; {saved} of {plan.total} cells kept, run again to go on")
             raise
     if run.failed:
         raise CellError(_failure(run, plan.total))
@@ -168,7 +168,7 @@ class _Run:
         """Make a job ready whose worker process died, unless it has happened too often."""
         self.deaths[job.key] += 1
         if self.deaths[job.key] < _TRIES:
-            self.shown.say("a worker process died; cells started again: 1")
+            self.shown.say(f"a worker process died; cells started again: {job.name}")
             self.ready.append(job)
         else:
             self.settle(Outcome(job.key, DIED))

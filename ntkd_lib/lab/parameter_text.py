@@ -51,11 +51,6 @@ def allowed_values(field: FieldInfo) -> str:
     return _allowed(field.annotation, field.metadata, plural=False) + (f" [{unit}]" if unit else "")
 
 
-def type_name(field: FieldInfo) -> str:
-    """Say in words which type a field has, such as `list of whole numbers`."""
-    return _allowed(field.annotation, [], plural=False, ranges=False)
-
-
 def unit_of(field: FieldInfo) -> str:
     """Read the unit that `parameter(..., unit=...)` has left in a field."""
     extra = field.json_schema_extra
@@ -171,24 +166,22 @@ def _wanted(annotation: Any) -> tuple[set[type], list[str]]:
     return {origin or annotation}, []
 
 
-def _allowed(annotation: Any, metadata: Sequence[Any], *, plural: bool, ranges: bool = True) -> str:
+def _allowed(annotation: Any, metadata: Sequence[Any], *, plural: bool) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         inner = [*metadata, *_flat(arguments[1:])]
-        return _allowed(arguments[0], inner, plural=plural, ranges=ranges)
+        return _allowed(arguments[0], inner, plural=plural)
     if origin in (Union, types.UnionType):
         return " or ".join(
-            _allowed(part, [] if part is type(None) else metadata, plural=plural, ranges=ranges)
-            for part in arguments
+            _allowed(part, [] if part is type(None) else metadata, plural=plural) for part in arguments
         )
     if origin is Literal:
         return "one of " + ", ".join(str(choice) for choice in arguments)
-    limits = metadata if ranges else []
     if origin is list:
-        items = _allowed(arguments[0], [], plural=True, ranges=ranges)
-        return f"list of {items}{_length(limits, 'item')}"
+        items = _allowed(arguments[0], [], plural=True)
+        return f"list of {items}{_length(metadata, 'item')}"
     noun = _NOUNS.get(origin or annotation, (str(annotation),) * 2)[plural]
-    return f"{noun}{_range(limits)}{_length(limits, 'character')}"
+    return f"{noun}{_range(metadata)}{_length(metadata, 'character')}"
 
 
 def _flat(metadata: Iterable[Any]) -> list[Any]:

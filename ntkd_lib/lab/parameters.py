@@ -22,7 +22,6 @@ from ntkd_lib.lab.parameter_text import (
     name_problem,
     nearest_name,
     shown,
-    type_name,
     unit_of,
 )
 from ntkd_lib.lab.plain_yaml import YamlError, read_yaml
@@ -80,7 +79,6 @@ class ParameterRow:
 
     Attributes:
         name: the parameter.
-        type: its type in words.
         allowed: type, range and unit in words.
         unit: its unit; empty where there is none.
         help: what it does.
@@ -88,7 +86,6 @@ class ParameterRow:
     """
 
     name: str
-    type: str
     allowed: str
     unit: str
     help: str
@@ -209,7 +206,6 @@ def describe(model: type[Parameters], notebook: str) -> list[ParameterRow]:
     return [
         ParameterRow(
             name=name,
-            type=type_name(field),
             allowed=allowed_values(field),
             unit=unit_of(field),
             help=field.description or "",
