@@ -107,7 +107,7 @@ show(
     alt="Dot plots of test accuracy by method for MNIST and Fashion-MNIST at degrees 2 and 3, with means, "
     "95 % intervals and the paper's two values for the distilled model.",
     caption="Test accuracy by method, each at the size that it chose on validation images.",
-    data=scores.drop(columns="cell"),
+    data=scores.drop(columns=["cell", "source"]),
 )
 
 # %% tags=["hide-input"]

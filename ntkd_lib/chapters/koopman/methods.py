@@ -57,8 +57,9 @@ LEAST_SQUARES: Mapping[LinearMethod, str] = {
     "ls_logits": "least squares to teacher logits",
     "ls_onehot": "least squares to labels",
 }
+RADIAL = "kd_rbf"
 LABELS = {method.name: method.label for method in (*STUDENTS.values(), PIXELS)} | LEAST_SQUARES
-RADIAL = "kd_rbf"  # distilled, with Gaussians in place of monomials
+LABELS |= {RADIAL: "distilled, Gaussians in place of monomials"}
 RIDGES = (0.0, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 RANKS = (10, 20, 40, 64)
 VALIDATION = itemgetter("validation")
@@ -167,13 +168,12 @@ def draw_settings(method: StudentMethod, trial: int) -> dict[str, float]:
 def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     """Run both stages of the search on every data set, on a seed that is not reported."""
     parameters = KoopmanParameters(tier="cpu")
-    trials = [trial for name in parameters.datasets for trial in _trials(parameters, data[name], run)]
     ridges = {str(degree): list(pair) for degree, pair in SECOND_RIDGES.items()}
     return {
         "budget": {"trials": TRIALS, "ridges": ridges, "seed": TUNING_SEED},
         "parameters": parameters.model_dump(),
         "space": spaces([*STUDENTS.values(), PIXELS]),
-        "trials": trials,
+        "trials": [row for name in parameters.datasets for row in _trials(parameters, data[name], run)],
     }
 
 

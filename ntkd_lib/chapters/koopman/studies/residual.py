@@ -7,12 +7,12 @@ from ntkd_lib.chapters.koopman.methods import (
     RANKS,
     RIDGES,
     VALIDATION,
-    KoopmanParameters,
     chosen_objective,
     chosen_size,
     linear_cell,
     student_cell,
 )
+from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
 from ntkd_lib.chapters.koopman.work import LinearFit, least_squares, student
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.cells import Cell
