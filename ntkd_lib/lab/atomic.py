@@ -30,13 +30,14 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_json(path: str | os.PathLike[str], value: object) -> None:
-    """Write `value` as JSON with sorted keys, one item a line and a final newline, atomically.
+def json_text(value: object) -> str:
+    """Write `value` as JSON with sorted keys, an item a line and a final newline; refuse NaN, infinities."""
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 
-    NaN and infinities are refused by `json` with a ValueError, before anything is written.
-    """
-    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
-    write_text(path, text + "\n")
+
+def write_json(path: str | os.PathLike[str], value: object) -> None:
+    """Write `value` as JSON, atomically; what is refused is refused before anything is written."""
+    write_text(path, json_text(value))
 
 
 def sync_folder(folder: Path) -> None:

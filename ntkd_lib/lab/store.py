@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ntkd_lib.lab.atomic import sync_folder, write_bytes, write_json
-from ntkd_lib.lab.cells import Cell, CellError, CellResult, Record, cell_identity
+from ntkd_lib.lab.atomic import json_text, sync_folder, write_bytes
+from ntkd_lib.lab.cells import CellError, CellResult, Record
 from ntkd_lib.lab.digest import digest_json, plain, sha256_bytes
 
 SCHEMA = 1
@@ -79,21 +79,7 @@ class CellStore:
         arrays = StoredArrays(folder / "arrays.npz", content["arrays"])
         return Record(key, content["name"], content["values"], arrays, origin["provenance"])
 
-    def save(self, key: str, cell: Cell, result: CellResult, provenance: Mapping[str, Any]) -> Record:
-        """Save what a cell returned.
-
-        Where another process was first with a good record, that one stays. A failed save leaves nothing
-        behind and touches nothing that was there.
-
-        Raises:
-            RecordError: where `key` is not the cell's, or the result is not plain data and arrays.
-        """
-        parts = cell_identity(cell)
-        if digest_json(parts) != key:
-            raise RecordError(f"cell {cell.name}: the key {key[:12]} is not that of its content")
-        return self.put(key, cell.name, parts, result, provenance)
-
-    def put(
+    def save(
         self,
         key: str,
         name: str,
@@ -101,26 +87,29 @@ class CellStore:
         result: CellResult,
         provenance: Mapping[str, Any],
     ) -> Record:
-        """Save a result under a key whose parts are known already."""
+        """Save what a cell returned under its key, the digest of `parts`.
+
+        If another process was first with a good record, that one stays. A failed save leaves nothing behind
+        and touches nothing that was there.
+        """
         try:
             packed = pack_arrays(result.arrays)
             content = {**parts, "schema": SCHEMA, "key": key, "name": name, "arrays": sha256_bytes(packed)}
             content["values"] = plain(dict(result.values), "values")
         except ValueError as error:
             raise RecordError(f"cell {name}: {error}") from error
-        with self._scratch() as scratch:
-            write_bytes(scratch / "arrays.npz", packed)
-            write_json(scratch / "record.json", _sealed(content))
-            write_json(scratch / "provenance.json", _sealed({"key": key, "provenance": dict(provenance)}))
-            self._publish(scratch, key)
-        return self.load(key)
+        if digest_json(parts) != key:
+            raise RecordError(f"cell {name}: the key {key[:12]} is not that of its content")
+        origin = {"key": key, "provenance": dict(provenance)}
+        texts = {"record.json": json_text(_sealed(content)), "provenance.json": json_text(_sealed(origin))}
+        return self.adopt(key, {"arrays.npz": packed, **{n: text.encode() for n, text in texts.items()}})
 
     def files(self, key: str) -> dict[str, bytes]:
         """Read the files of a record, to send it elsewhere."""
         return {name: (self.folder(key) / name).read_bytes() for name in _FILES}
 
     def adopt(self, key: str, files: Mapping[str, bytes]) -> Record:
-        """Save a record that another store sent, and check it."""
+        """Save the files of a record, and check it."""
         with self._scratch() as scratch:
             for name in _FILES:
                 write_bytes(scratch / name, files[name])

@@ -114,7 +114,7 @@ def _run(job: Job, store: CellStore) -> None:
         raise CellError(f"{job.work} returned {type(result).__name__}, not a CellResult")
     _checked_parts(job)
     cost = {"seconds": measured.seconds, "peak_memory_mib": measured.peak_memory_mib}
-    store.put(job.key, job.name, parts, result, {**job.code, **machine, **cost})
+    store.save(job.key, job.name, parts, result, {**job.code, **machine, **cost})
 
 
 def _checked_parts(job: Job) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from ntkd_lib.lab import atomic
 from ntkd_lib.lab import store as store_module
-from ntkd_lib.lab.cells import Cell, CellResult, cell_key
+from ntkd_lib.lab.cells import Cell, CellResult, cell_identity, cell_key
 from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.store import CellStore, RecordError, StoredArrays, pack_arrays
 
@@ -24,14 +24,18 @@ RESULT = CellResult(
 )
 
 
+def put(store, key, cell, result, provenance):
+    return store.save(key, cell.name, cell_identity(cell), result, provenance)
+
+
 @pytest.fixture
 def folder(store):
-    store.save(KEY, CELL, RESULT, {"seconds": 1.5})
+    put(store, KEY, CELL, RESULT, {"seconds": 1.5})
     return store.folder(KEY)
 
 
 def test_a_record_comes_back_as_it_was(store):
-    for record in (store.save(KEY, CELL, RESULT, {"seconds": 1.5}), store.load(KEY)):
+    for record in (put(store, KEY, CELL, RESULT, {"seconds": 1.5}), store.load(KEY)):
         assert (record.key, record.name) == (KEY, "mnist/kd/seed=1")
         assert record.values == {"accuracy": 0.1 + 0.2, "steps": [1, 2]}
         assert record.provenance == {"seconds": 1.5}
@@ -48,9 +52,10 @@ def test_a_record_comes_back_as_it_was(store):
 
 def test_a_rerun_gives_the_same_bytes_whatever_the_time(tmp_path):
     one, other = CellStore(tmp_path / "1"), CellStore(tmp_path / "2")
-    one.save(KEY, CELL, RESULT, {"seconds": 1.0})
+    put(one, KEY, CELL, RESULT, {"seconds": 1.0})
     time.sleep(2.1)  # more than the resolution of times in a zip archive
-    other.save(
+    put(
+        other,
         KEY,
         CELL,
         CellResult(dict(reversed(RESULT.values.items())), dict(reversed(RESULT.arrays.items()))),
@@ -133,7 +138,7 @@ def test_a_damaged_record_is_never_returned_and_put_aside(store, folder, capsys,
     said = f"record {KEY[:12]}: {reason}; put aside as {KEY}.1.bad, will be made again\n"
     assert capsys.readouterr().err == said
     assert not folder.exists()
-    store.save(KEY, CELL, RESULT, {})
+    put(store, KEY, CELL, RESULT, {})
     assert store.has(KEY)
 
 
@@ -172,13 +177,13 @@ def test_bad_records_are_kept_side_by_side(store, folder):
     for _ in range(2):
         os.truncate(folder / "record.json", 10)
         assert not store.has(KEY)
-        store.save(KEY, CELL, RESULT, {})
+        put(store, KEY, CELL, RESULT, {})
     assert sorted(path.name for path in folder.parent.iterdir()) == [KEY, f"{KEY}.1.bad", f"{KEY}.2.bad"]
 
 
 def test_a_key_that_is_not_the_cells_is_refused(store):
     with pytest.raises(RecordError, match=r"^cell other: the key .{12} is not that of its content$"):
-        store.save(KEY, OTHER, RESULT, {})
+        put(store, KEY, OTHER, RESULT, {})
     assert not store.root.exists()
 
 
@@ -198,7 +203,7 @@ def test_a_key_that_is_not_the_cells_is_refused(store):
 )
 def test_a_result_that_cannot_be_kept_is_refused_with_its_place(store, result, text):
     with pytest.raises(RecordError) as caught:
-        store.put(KEY, "c", {}, result, {})
+        store.save(KEY, "c", {}, result, {})
     assert str(caught.value) == f"cell c: {text}"
     assert not store.root.exists()
 
@@ -217,21 +222,21 @@ def test_a_full_disk_leaves_earlier_records_and_nothing_half_done(store, folder,
 
     monkeypatch.setattr(atomic, "_write_synced", full)
     with pytest.raises(OSError, match="No space left"):
-        store.save(cell_key(OTHER), OTHER, RESULT, {})
+        put(store, cell_key(OTHER), OTHER, RESULT, {})
     assert {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()} == before
     assert store.has(KEY)
     assert not store.has(cell_key(OTHER))
 
 
 def test_the_first_good_record_stays(store, folder):
-    again = store.save(KEY, CELL, CellResult({"accuracy": 0.0}), {"seconds": 9.0})
+    again = put(store, KEY, CELL, CellResult({"accuracy": 0.0}), {"seconds": 9.0})
     assert again.values == RESULT.values
     assert again.provenance == {"seconds": 1.5}
 
 
 def test_a_save_replaces_a_bad_record(store, folder):
     os.truncate(folder / "arrays.npz", 10)
-    assert store.save(KEY, CELL, RESULT, {"seconds": 2.0}).provenance == {"seconds": 2.0}
+    assert put(store, KEY, CELL, RESULT, {"seconds": 2.0}).provenance == {"seconds": 2.0}
 
 
 def test_many_writers_of_one_key_leave_one_good_record(store):
@@ -240,7 +245,7 @@ def test_many_writers_of_one_key_leave_one_good_record(store):
     def save():
         try:
             for _ in range(10):
-                store.save(KEY, CELL, RESULT, {})
+                put(store, KEY, CELL, RESULT, {})
         except Exception as error:
             errors.append(error)
 
@@ -259,6 +264,6 @@ def test_what_killed_processes_left_is_swept_after_an_hour(store, folder):
     old.mkdir()
     new.mkdir()
     os.utime(old, (0, time.time() - store_module._STALE - 60))
-    store.save(cell_key(OTHER), OTHER, RESULT, {})
+    put(store, cell_key(OTHER), OTHER, RESULT, {})
     assert not old.exists()
     assert new.exists()
