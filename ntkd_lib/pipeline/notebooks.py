@@ -3,9 +3,10 @@
 import importlib
 import importlib.util
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -17,6 +18,7 @@ from ntkd_lib.lab.parameters import Parameters
 from ntkd_lib.lab.sources import SourceError, source_digest
 from ntkd_lib.pipeline.errors import PipelineError, nearest, one_line
 
+Declared = TypeVar("Declared")
 PATTERN = "[0-9][0-9]_*.py"
 _FENCE = "# ---"
 _REWRITTEN = ("jupytext", "kernelspec", "language_info")
@@ -65,6 +67,16 @@ def find_notebook(name: str) -> NotebookSource:
         problem = "unknown notebook" if not matches else "more than one notebook is called"
         raise PipelineError(f"{problem} {name!r}: there are {', '.join(names)}{nearest(wanted, names)}")
     return read_header(_folder() / f"{matches[0]}.py")
+
+
+def choose(kind: str, notebook: str, declared: Mapping[str, Declared], name: str | None) -> Declared:
+    """Choose what a notebook's chapter declares by name; the name may be left out if there is only one."""
+    if not declared:
+        raise PipelineError(f"notebook {notebook} has no {kind}")
+    name = next(iter(declared)) if name is None and len(declared) == 1 else name
+    if name not in declared:
+        raise PipelineError(f"{kind.rsplit(maxsplit=1)[-1]} {name!r} of {notebook}: allowed: {', '.join(declared)}")
+    return declared[name]
 
 
 def _folder() -> Path:

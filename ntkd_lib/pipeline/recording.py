@@ -14,20 +14,13 @@ from ntkd_lib.lab.protocols import Protocol, ProtocolError, protocols_of
 from ntkd_lib.lab.record import Recording, open_recording, record
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.notebooks import all_notebooks, find_notebook
+from ntkd_lib.pipeline.notebooks import all_notebooks, choose, find_notebook
 
 
 def find_protocol(notebook: str, name: str | None) -> Protocol:
     """Find a protocol of a notebook by name; the name may be left out if there is only one."""
     source = find_notebook(notebook)
-    known = protocols_of(source.chapter)
-    if not known:
-        raise PipelineError(f"notebook {source.name} has no recorded protocol")
-    if name is None and len(known) == 1:
-        return next(iter(known.values()))
-    if name not in known:
-        raise PipelineError(f"protocol {name!r} of {source.name}: allowed: {', '.join(known)}")
-    return known[name]
+    return choose("recorded protocol", source.name, protocols_of(source.chapter), name)
 
 
 def run_protocol(

@@ -14,20 +14,13 @@ from ntkd_lib.lab.search import Search
 from ntkd_lib.lab.searches import save_search
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.notebooks import find_notebook
+from ntkd_lib.pipeline.notebooks import choose, find_notebook
 
 
 def find_search(notebook: str, name: str | None) -> Search:
     """Find a search of a notebook's chapter by name; the name may be left out if there is only one."""
     source = find_notebook(notebook)
-    searches = {search.name: search for search in _declared(source.chapter)}
-    if not searches:
-        raise PipelineError(f"notebook {source.name} has no search")
-    if name is None and len(searches) == 1:
-        return next(iter(searches.values()))
-    if name not in searches:
-        raise PipelineError(f"search {name!r} of {source.name}: allowed: {', '.join(searches)}")
-    return searches[name]
+    return choose("search", source.name, {each.name: each for each in _declared(source.chapter)}, name)
 
 
 def _declared(chapter: str) -> Iterator[Search]:
