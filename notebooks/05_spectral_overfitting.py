@@ -216,10 +216,10 @@ show(
 )
 
 # %% tags=["hide-input"]
-detection.area_table(detection.areas(points), caption="Area under the ROC curve, the whole grid")
+detection.area_table(points, caption="Area under the ROC curve, the whole grid")
 
 # %% tags=["hide-input"]
-detection.area_table(detection.areas(refitted), caption="The same where every rival was run")
+detection.area_table(refitted, caption="The same where every rival was run")
 
 # %% tags=["hide-input"]
 detection.rate_table(run, points)

@@ -39,6 +39,7 @@ from ntkd_lib.lab.parameters import ParameterError, load_parameters
 from ntkd_lib.lab.searches import read_search
 from ntkd_lib.lab.sources import module_sources
 from ntkd_lib.lab.store import CellStore
+from ntkd_lib.show.columns import show_table
 
 TINY = {
     "seeds": [0],
@@ -310,7 +311,7 @@ def test_rates_and_areas_stay_in_their_range(run):
     rates = detection.rates(points)
     shares = rates["false_positive"].dropna()
     assert ((shares >= rates["false_positive_low"].dropna()) & (shares <= 1)).all()
-    areas = detection.areas(points)["area"].dropna()
+    areas = detection.areas(points)["mean"]
     assert ((areas >= 0) & (areas <= 1)).all()
     assert len(detection.calibration(points)) >= len(TARGETS)
 
@@ -321,3 +322,15 @@ def test_students_of_the_six_are_measured(run):
     assert (scores["student"] >= scores["oracle"] - 1e-9).all()
     assert (scores["stored"] == 40 * 15).all()
     assert len(page.paper_figures(scores)) == 9
+
+
+def test_tables_of_a_single_seed_show_no_interval(run):
+    points = detection.grid_points(run)
+    six = show_table(page.six_table(page.six_scores(run)), page.SIX, "six")
+    real = show_table(page.real_scores(run), page.SCORES, "real")
+    for text in (six, real, detection.area_table(points, "areas")):
+        assert "[" not in text
+        assert "nan" not in text
+    assert six.count("<tr") == len(NETWORKS) + 1
+    assert real.count("<tr") == len(page.REAL) + 1
+    assert detection.NULLS["own"] in detection.rate_table(run, points)

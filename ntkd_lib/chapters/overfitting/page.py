@@ -21,7 +21,8 @@ from ntkd_lib.chapters.overfitting.studies.students import distil_six, network_o
 from ntkd_lib.chapters.overfitting.work import train
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric, Point
-from ntkd_lib.lab.statistics import bootstrap_interval, interval_ends
+from ntkd_lib.lab.frame import summarise
+from ntkd_lib.lab.statistics import bootstrap_interval
 from ntkd_lib.lab.work import Work
 from ntkd_lib.show.columns import Column, show_table
 from ntkd_lib.show.html import Html
@@ -39,6 +40,7 @@ PREDICTORS = {
     "early_student": ("its student", ORANGE, "D"),
     "krr": ("kernel ridge on labels", GREEN, "s"),
 }
+KINDS = {"diabetes": ("rmse", "", score_diabetes), "digits": ("accuracy", " %", score_digits)}
 REAL = (
     ("diabetes", "network", "network, end of training"),
     ("diabetes", "network_student", "its spectral student"),
@@ -100,7 +102,7 @@ EXAMPLES = (
 )
 SCORES = (
     Column("Predictor", "{predictor}"),
-    Column("Data", "{data}, {score}"),
+    Column("Data", "{data}"),
     Column("Test score", lambda row: f"{row.mean:.2f}{row.unit} {interval_text(row.low, row.high)}"),
 )
 SCALING = (
@@ -139,19 +141,17 @@ def six_scores(run: Run) -> pd.DataFrame:
 
 def six_table(scores: pd.DataFrame) -> pd.DataFrame:
     """Average over seeds, with intervals of the gains."""
-    rows = []
-    for name, part in scores.groupby("network", sort=False):
-        gains = {
-            "gain": part["teacher"] - part["student"],
-            "early_gain": part["early_teacher"] - part["early_student"],
-            "control_gain": part["krr"] - part["student"],
-        }
-        row = {"network": name, **part.drop(columns=["network", "seed"]).mean().to_dict()}
-        for gain, values in gains.items():
-            low, high = interval_ends(list(values))
-            row |= {gain: values.mean(), f"{gain}_low": low, f"{gain}_high": high}
-        rows.append(row)
-    return pd.DataFrame(rows)
+    gains = {
+        "gain": scores["teacher"] - scores["student"],
+        "early_gain": scores["early_teacher"] - scores["early_student"],
+        "control_gain": scores["krr"] - scores["student"],
+    }
+    table = scores.drop(columns="seed").groupby("network", sort=False).mean().reset_index()
+    for name, values in gains.items():
+        summary = summarise(scores.assign(gap=values), "gap", ["network"])
+        columns = {name: summary["mean"], f"{name}_low": summary["low"], f"{name}_high": summary["high"]}
+        table = table.assign(**columns)
+    return table
 
 
 def controls(run: Run) -> pd.DataFrame:
@@ -217,16 +217,13 @@ def single_table(run: Run, work: Work, columns: tuple[Column, ...], caption: str
 
 def real_scores(run: Run) -> pd.DataFrame:
     """Average the scores on diabetes and digits over seeds."""
-    records = {"diabetes": run.select(score_diabetes), "digits": run.select(score_digits)}
-    kinds = {"diabetes": ("rmse", ""), "digits": ("accuracy", " %")}
-    rows = []
-    for data, name, label in REAL:
-        score, unit = kinds[data]
-        values = [record.values[score][name] for record in records[data]]
-        low, high = interval_ends(values)
-        row = {"predictor": label, "data": data, "score": score, "unit": unit}
-        rows.append({**row, "mean": np.mean(values), "low": low, "high": high})
-    return pd.DataFrame(rows)
+    rows = [
+        {"place": place, "predictor": label, "data": f"{data}, {score}", "unit": unit, "score": values[name]}
+        for place, (data, name, label) in enumerate(REAL)
+        for score, unit, work in [KINDS[data]]
+        for values in run.frame(work)[score]
+    ]
+    return summarise(pd.DataFrame(rows), "score", ["place", "predictor", "data", "unit"])
 
 
 def example_report(run: Run, hidden: int = 64) -> tuple[SpectralReport, float]:

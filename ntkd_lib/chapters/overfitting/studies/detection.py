@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,8 +18,8 @@ from ntkd_lib.chapters.overfitting.problems import NETWORKS
 from ntkd_lib.chapters.overfitting.studies.grid import COLUMNS, diagnose
 from ntkd_lib.chapters.overfitting.studies.null import matched_null
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.statistics import interval_ends
-from ntkd_lib.show.columns import DASH, Column, show_table
+from ntkd_lib.lab.frame import summarise
+from ntkd_lib.show.columns import DASH, Column, show_table, signed
 from ntkd_lib.show.html import Html, table
 from ntkd_lib.spectral.optimism import LIMIT
 
@@ -32,7 +33,7 @@ TRUTHS = {
 }
 METHODS = {  # label, colour and line
     "z": ("tail statistic z", ORANGE, "-"),
-    "excess": ("excess of modes, tr H - K*", PINK, "-."),
+    "excess": ("excess of modes, tr H \N{MINUS SIGN} K*", PINK, "-."),
     "low_training_error": ("training error alone", RED, "--"),
     "spectral_rise": ("spectral risk estimate", BLUE, "-"),
     "cv_rise": ("5-fold cross-validation", GREEN, "-"),
@@ -108,15 +109,13 @@ def area(points: pd.DataFrame, method: str, truth: str) -> float:
 
 def areas(points: pd.DataFrame) -> pd.DataFrame:
     """Compare all methods that were run at all points: mean area and interval over seeds."""
-    rows = []
-    for truth in TRUTHS:
-        for method in _complete(points):
-            values = [area(part, method, truth) for _, part in points.groupby("seed")]
-            values = [value for value in values if not np.isnan(value)]
-            low, high = interval_ends(values)
-            row = {"label": METHODS[method][0], "truth": truth, "area": np.mean(values or [np.nan])}
-            rows.append({**row, "low": low, "high": high})
-    return pd.DataFrame(rows)
+    rows = [
+        {"label": METHODS[method][0], "truth": truth, "area": area(part, method, truth)}
+        for truth in TRUTHS
+        for method in _complete(points)
+        for _, part in points.groupby("seed")
+    ]
+    return summarise(pd.DataFrame(rows).dropna(), "area", ["label", "truth"])
 
 
 def _complete(points: pd.DataFrame) -> list[str]:
@@ -173,19 +172,17 @@ def calibration(points: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def area_table(table_of: pd.DataFrame, caption: str) -> Html:
+def area_table(points: pd.DataFrame, caption: str) -> Html:
     """Show areas under ROC curves: a row per method, a column per truth."""
-    rows = [
-        (label, *(_area_text(part[part["truth"] == truth].iloc[0]) for truth in TRUTHS))
-        for label, part in table_of.groupby("label", sort=False)
-    ]
+    texts = {(row.label, row.truth): _area_text(row) for row in areas(points).itertuples()}
+    labels = [METHODS[method][0] for method in _complete(points)]
+    rows = [(label, *(texts.get((label, truth), DASH) for truth in TRUTHS)) for label in labels]
     return table(("Method", *TRUTHS.values()), rows, caption=caption)
 
 
-def _area_text(row: pd.Series) -> str:
-    if np.isnan(row["area"]):
-        return DASH
-    return f"{row['area']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+def _area_text(row: Any) -> str:
+    interval = "" if np.isnan(row.low) else f" [{row.low:.3f}, {row.high:.3f}]"
+    return signed(f"{row.mean:.3f}{interval}")
 
 
 def rate_table(run: Run, points: pd.DataFrame) -> Html:
@@ -200,7 +197,7 @@ def rate_table(run: Run, points: pd.DataFrame) -> Html:
     return show_table(rows, columns, "How often |z| exceeds 1.96 (Wilson intervals over points)")
 
 
-def _rate_text(row: object, kind: str) -> str:
+def _rate_text(row: Any, kind: str) -> str:
     value, low, high = (100 * getattr(row, f"{kind}{end}") for end in ("", "_low", "_high"))
     if np.isnan(low):
         return DASH if np.isnan(value) else f"{value:.1f} %"
