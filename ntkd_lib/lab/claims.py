@@ -20,7 +20,7 @@ from ntkd_lib.lab.setups import Day, NotebookName, RegisteredProtocol, Setup, St
 
 Paper = Literal["ntkd", "koopman", "spectral", "dntk", "nint", "ours"]
 Assessable = Literal["full", "simulated", "proxy", "not"]
-_PREFIXES = "ntkd|koopman|spectral|dntk|nint"
+_PREFIXES = "ntkd|koopman|spectral|dntk|nint|ours"
 _ONE_NUMBER = re.compile(r"\bone number\b", re.IGNORECASE)
 MetricName = Annotated[str, Field(pattern=rf"^({_PREFIXES})(\.[a-z0-9_]+)+$")]
 _FEWEST_SEEDS = 5

@@ -77,13 +77,13 @@ def paired(
 
 
 def metric(table: pd.DataFrame, value: str) -> Metric:
-    """Make a metric of one or more rows per seed: means, plateaus if there are any, data sets and cells."""
+    """Make a metric of one or more rows per seed: means, plateaus and data sets if any, cells."""
     seeds = table.groupby("seed", sort=False)
     plateaus = [bool(all(part)) for _, part in seeds["converged"]] if "converged" in table else None
     return Metric(
         seeds=[int(seed) for seed, _ in seeds],
         values=[float(mean(part)) for _, part in seeds[value]],
         converged=plateaus,
-        data=sorted(set(table["data"])),
+        data=sorted(set(table.get("data", ()))),
         cells=list(table["cell"]),
     )

@@ -221,6 +221,17 @@ def search(notebook: str, name: str | None, workers: int | None) -> None:
 
 
 @cli.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Add a chapter NAME (such as 08_my_paper) to this checkout, made from the template."""
+    from ntkd_lib.pipeline.new import new_chapter
+
+    for path in new_chapter(name):
+        click.echo(path)
+    click.echo(f"run it with: ntkd run {name[:2]} --tier smoke")
+
+
+@cli.command()
 @click.pass_context
 def doctor(context: click.Context) -> None:
     """Say what is wrong with this installation, and what to do about it."""

@@ -1,0 +1,54 @@
+"""What notebook 08_my_paper shows: accuracies, their difference, and the metrics of its claims."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ntkd_lib.chapters._template.methods import METHODS
+from ntkd_lib.chapters._template.work import regression
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.frame import metric, summarise
+from ntkd_lib.show import dots
+from ntkd_lib.show.columns import INTERVAL, Column, show_table
+from ntkd_lib.show.html import Html
+
+ACCURACIES = (
+    Column("Kernel", "{label}"),
+    Column("Test accuracy", "{mean:.2f} %"),
+    INTERVAL,
+    Column("Seeds", "{seeds}"),
+)
+
+
+def scores(run: Run) -> pd.DataFrame:
+    """List the accuracies: one row per method and seed."""
+    return run.frame(regression)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Average over seeds."""
+    means = summarise(table, "accuracy", ["method"])
+    return means.assign(label=means["method"].map(METHODS), paper=float("nan"))
+
+
+def metrics(run: Run) -> dict[str, Metric]:
+    """Collect the metrics that the claims name."""
+    groups = scores(run).groupby("method")
+    return {f"ours.my_paper.{name}.accuracy": metric(part, "accuracy") for name, part in groups}
+
+
+def accuracy_table(table: pd.DataFrame) -> Html:
+    """Show mean accuracies."""
+    return show_table(summary(table), ACCURACIES, "Accuracy on test images")
+
+
+def draw_accuracies(table: pd.DataFrame) -> Figure:
+    """Draw test accuracy by method: a dot per seed, the mean with its interval."""
+    means = summary(table)
+    figure, axes = plt.subplots(figsize=(7.2, 2))
+    dots.draw_scores(axes, means, [table[table["method"] == name]["accuracy"] for name in means["method"]])
+    axes.set_xlabel("test accuracy (%)")
+    return figure
