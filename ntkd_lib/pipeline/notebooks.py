@@ -75,7 +75,8 @@ def choose(kind: str, notebook: str, declared: Mapping[str, Declared], name: str
         raise PipelineError(f"notebook {notebook} has no {kind}")
     name = next(iter(declared)) if name is None and len(declared) == 1 else name
     if name not in declared:
-        raise PipelineError(f"{kind.rsplit(maxsplit=1)[-1]} {name!r} of {notebook}: allowed: {', '.join(declared)}")
+        what = kind.rsplit(maxsplit=1)[-1]
+        raise PipelineError(f"{what} {name!r} of {notebook}: allowed: {', '.join(declared)}")
     return declared[name]
 
 
