@@ -5,9 +5,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ntkd_lib.chapters.koopman import page
+from ntkd_lib.chapters.koopman import page, plan
+from ntkd_lib.chapters.koopman.inputs import teacher
 from ntkd_lib.chapters.koopman.methods import LABELS
-from ntkd_lib.chapters.koopman.studies import course_page, hardware_page, settings, sizes, stability_page
+from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
+from ntkd_lib.chapters.koopman.studies import (
+    course_page,
+    hardware_page,
+    residual,
+    settings,
+    sizes,
+    stability_page,
+)
+from ntkd_lib.chapters.koopman.work import least_squares
+from ntkd_lib.chapters.plans import with_needs
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.lab.work import Data
 
 SEEDS, GAP = range(4), {"kd": 0.0, "ce": 0.5, "naive": -1.0}
 
@@ -19,7 +34,7 @@ def _closed():
 
 
 def scores() -> pd.DataFrame:
-    """Give every method but ``kd_only`` a known mean; cross-entropy is half a point above distillation."""
+    """Return scores with a set mean for each method but `kd_only`; cross-entropy is half a point above distillation."""
     rows = [
         {
             "data": data,
@@ -186,3 +201,64 @@ def test_paired_differences_use_shared_seeds_only() -> None:
     assert (row.seeds, row.functions) == (2, 66)
     assert row.mean == pytest.approx(0.75)
     assert row.smallest == pytest.approx(0.5)
+
+
+def run_of(**changes: object) -> Run:
+    """Return a run whose records hold made-up numbers: a ResNet-18 has 99 %, all else 90 and its seed."""
+    small = {"digits": "mnist-5k", "quadratic": [8, 10], "cubic": [4], "grid_seeds": 2, "seeds": [0, 1, 2]}
+    parameters = KoopmanParameters(tier="smoke", **small, **changes)
+    cells = with_needs(plan.plan(parameters, {name: Data(name, "0" * 64) for name in parameters.datasets}))
+    provenance = {"seconds": 1.0}
+    records = {cell.name: Record(cell.name, cell.name, _values(cell), {}, provenance) for cell in cells}
+    return Run("04_koopman_vs_least_squares", parameters, records, {}, tier_layout("smoke"), {}, tuple(cells))
+
+
+def _values(cell: Cell) -> dict:
+    accuracy = 90.0 + cell.arguments["seed"]
+    if cell.work == least_squares.path:
+        fits = [
+            {**fit, "accuracy": accuracy - number, "validation": number}
+            for number, fit in enumerate(cell.arguments["fits"])
+        ]
+        return {"fits": fits, "conditions": []}
+    residual_teacher = cell.work == teacher.path and cell.labels["network"] == residual.NETWORK
+    proof = {"functions": 1, "gradient": 0.0, "gap": 0.0, "steps": 1, "passes": 1.0}
+    values = {"accuracy": 99.0 if residual_teacher else accuracy, "validation": 0.0, "converged": True}
+    return values | (proof if "objective" in cell.arguments else {})
+
+
+def test_metrics_have_a_value_per_seed_at_the_chosen_size_and_none_of_side_studies() -> None:
+    metrics = page.metrics(run_of())
+    distilled = metrics["koopman.mnist.q2.kd.accuracy"]
+    assert (distilled.seeds, distilled.values) == ([0, 1, 2], [90.0, 91.0, 92.0])
+    assert distilled.data == ["mnist-5k"]
+    assert metrics["koopman.mnist.q2.kd.accuracy_std"].values == [1.0]
+    assert metrics["koopman.fashion.q3.ce.accuracy"].seeds == [0, 1]
+    assert metrics["koopman.fashion.q1.pixels.accuracy"].data == ["fashion-mnist"]
+    assert metrics["koopman.fashion.teacher.accuracy"].values == [90.0, 91.0, 92.0]
+    assert not [name for name in metrics if "rbf" in name or residual.NETWORK in name]
+
+
+def test_every_method_has_one_chosen_size_and_digits_come_first() -> None:
+    table = page.scores(run_of(resnet_seeds=1))
+    assert list(dict.fromkeys(zip(table["data"], table["degree"], strict=True))) == [
+        (data, degree) for data in page.TITLES for degree in (2, 3, 1)
+    ]
+    chosen = table[table["chosen"]].groupby(["data", "degree", "method"])["components"].nunique()
+    assert (chosen == 1).all()
+    assert not table[table["method"] == "kd_rbf"]["chosen"].any()
+    assert not table.duplicated(["data", "degree", "method", "components", "seed"]).any()
+    assert table["label"].notna().all()
+
+
+def test_a_residual_teacher_is_compared_where_a_run_has_one() -> None:
+    run = run_of(resnet_seeds=2)
+    metrics = page.metrics(run)
+    assert metrics["koopman.mnist.resnet18.q2_kd.accuracy"].values == [90.0, 91.0]
+    best = metrics["koopman.mnist.resnet18.q2_naive_pca.accuracy"]
+    assert best.values == [90.0 - 27, 91.0 - 27]  # the last of 28 fits is best on validation images
+    text = residual.residual_table(run)
+    assert "99.00 %" in text
+    assert "distilled, degree 2" in text
+    assert "q2_teacher" not in " ".join(metrics)
+    assert "not part of this run" in residual.residual_table(run_of())
