@@ -1,12 +1,42 @@
-"""One refresh of NINT's score against the separate route, and what samplers add to a step.
+"""Training steps beside plain PyTorch, refreshes of NINT's score, and what samplers add to a step.
 
 ``python -m benchmarks.nint`` takes N = 65,536 and a SIREN of 5 × 256; ``--points`` and ``--width`` change it.
 """
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 
-from ntkd_lib.chapters.nint.studies.costs import overhead, refresh
+import torch
+
+from ntkd_lib.chapters.nint.studies.costs import medians, overhead, refresh
+from ntkd_lib.inr.network import AnyNetwork, StackNetwork
+from ntkd_lib.inr.networks import build
+from ntkd_lib.lab.memory import keep_freed_memory
+
+PLAIN_CHUNK = 2**16  # points of a plain step at a time; 262,144 at once would take 4 GiB
+
+
+def step_report(side: int, width: int, rounds: int) -> None:
+    """Print steps on all points and on a fifth, by hand and by plain PyTorch, beside the rate of products."""
+    keep_freed_memory()
+    net = build("siren", 2, 3, width, 4)
+    a, b = torch.rand(512, width), torch.rand(width, width)
+    product = medians({"product": lambda: [a @ b for _ in range(100)]}, 5)["product"] / 100
+    rate = 2 * len(a) * b.numel() / product
+    weights = [p.numel() for p in net.parameters() if p.ndim == 2]
+    work = 6 * sum(weights) - 2 * weights[0]  # forward, gradients of weights and of all inputs but the first
+    print(f"step of a SIREN 5 x {width}, CPU seconds of one thread; products run at {rate / 1e9:.0f} GFLOP/s")
+    ways = {"by hand": StackNetwork(net), "PyTorch": AnyNetwork(net, PLAIN_CHUNK)}
+    for points in (side * side, side * side // 5):
+        x, y = 2 * torch.rand(points, 2) - 1, torch.rand(points, 3)
+        steps = {name: partial(way.gradient, x, y) for name, way in ways.items()}
+        seconds = medians(steps, rounds)
+        for name, value in seconds.items():
+            ratio, share = value / seconds["by hand"], 100 * work * points / value / rate
+            print(
+                f"  {name:<9}{points:>9,} points {value:8.3f} s {ratio:6.2f} x {share:4.0f} % of the product rate"
+            )
 
 
 def refresh_report(points: int, width: int, rounds: int) -> None:
@@ -30,13 +60,14 @@ def overhead_report(side: int, width: int, rounds: int) -> None:
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Print both tables."""
+    """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=65_536)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args(list(arguments))
+    step_report(chosen.side, chosen.width, chosen.rounds)
     refresh_report(chosen.points, chosen.width, chosen.rounds)
     overhead_report(chosen.side, chosen.width, chosen.rounds)
 

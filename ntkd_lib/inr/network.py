@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ntkd_lib.inr import scores
 from ntkd_lib.inr.scores import ScoreRefresh
-from ntkd_lib.inr.stack import DenseStack, add
+from ntkd_lib.inr.stack import DenseStack
 
 PROBED = 8  # points at which passes by hand are compared with automatic differentiation
 
@@ -21,10 +21,10 @@ class StackNetwork(DenseStack):
         net: As `DenseStack` takes it.
     """
 
-    def __init__(self, net: nn.Sequential, chunk: int = 2048) -> None:
+    def __init__(self, net: nn.Sequential, chunk: int | None = None) -> None:
         """Store the network, with automatic differentiation as the fallback."""
         super().__init__(net, chunk)
-        self.general = AnyNetwork(net, chunk)
+        self.general = AnyNetwork(net, self.chunk)
         self._agrees: bool | None = None
 
     def agrees(self, x: Tensor) -> bool:
@@ -92,7 +92,7 @@ class StackNetwork(DenseStack):
         ):
             cache = self.record(points)
             residuals.append(cache.outputs - targets)
-            add(total, self.backward(cache, residuals[-1] * factor))
+            self.backward(cache, residuals[-1] * factor, total)
         for layer, (weight, bias) in zip(self.layers, total, strict=True):
             layer.weight.grad, layer.bias.grad = weight, bias
         return torch.cat(residuals)
@@ -175,7 +175,7 @@ def _factors(y: Tensor, weights: Tensor | None) -> Tensor:
 Network = StackNetwork | AnyNetwork
 
 
-def wrap(net: nn.Module, chunk: int = 2048) -> Network:
+def wrap(net: nn.Module, chunk: int | None = None) -> Network:
     """Wrap a network: by hand if it is a stack of dense layers, else by automatic differentiation.
 
     Args:
@@ -194,4 +194,4 @@ def wrap(net: nn.Module, chunk: int = 2048) -> Network:
             return StackNetwork(net, chunk)
         except TypeError:
             pass
-    return AnyNetwork(net, chunk)
+    return AnyNetwork(net, chunk or 2048)

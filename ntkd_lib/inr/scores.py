@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkd_lib.inr.stack import DenseStack, ForwardCache, add
+from ntkd_lib.inr.stack import DenseStack, ForwardCache
 from ntkd_lib.ntk.functional import call_with, tangent
 
 KEEP = 2**30  # bytes of activations that a refresh keeps between its two passes
@@ -63,7 +63,7 @@ def fused(stack: DenseStack, x: Tensor, y: Tensor, keep: int = KEEP) -> ScoreRef
     for points, targets, g in _split(stack.chunk, x, y, residuals):
         cache = stack.record(points)
         torch.sub(cache.outputs, targets, out=g)
-        add(total, stack.backward(cache, g))
+        stack.backward(cache, g, total)
         room -= cache.bytes
         chunks.append(cache if room >= 0 else None)
         del cache  # or it would stay while the next chunk is made
@@ -137,8 +137,8 @@ def _chunk_leverage(stack: DenseStack, cache: ForwardCache) -> Tensor:
     for k in range(outputs):
         g = torch.zeros_like(cache.outputs)
         g[:, k] = 1
-        for (_, delta), size in zip(stack.deltas(cache, g), sizes, strict=True):
-            total.addcmul_(delta.square().sum(1), size)
+        for (_, delta, scale), size in zip(stack.deltas(cache, g), sizes, strict=True):
+            total.addcmul_(delta.square().sum(1), size, value=scale**2)
     return total
 
 

@@ -13,12 +13,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkd_lib.inr.activations import has_slope, sine_, value_and_slope
+from ntkd_lib.inr.activations import has_slope, value_and_slope
 from ntkd_lib.nets.sine import Sine
 
 Points = Float[Tensor, "n d"]
 Outputs = Float[Tensor, "n c"]
 Layer = tuple[Tensor, Tensor]
+CACHED = 2**17  # numbers per layer and chunk that stay in a core's cache, measured
+UNIT = Sine(1.0)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class ForwardCache:
 
     Attributes:
         inputs: What enters each layer, ``(n, w_l)``.
-        slopes: Derivative of each activation at its argument, ``(n, w_l)``.
+        slopes: Derivative of each activation at its scaled argument, ``(n, w_l)``.
         outputs: ``(n, c)``.
     """
 
@@ -44,21 +46,23 @@ class ForwardCache:
 class DenseStack:
     """Linear layers with elementwise activations between them, behind an encoding without parameters.
 
+    A sine's factor ``omega`` counts as a scale of the layer before it, which products apply at no cost.
+
     Args:
         net: Plain ``Sequential`` of parameter-free modules, then ``Linear, activation, …, Linear``: layers of
             exactly this type, each used once, with weight and bias that are both trained, and no hooks;
             activations of which the slope is defined.
-        chunk: Points that are worked on at a time.
+        chunk: Points that are worked on at a time; as many as fit the cache when left out.
 
     Raises:
         TypeError: Another kind of network.
     """
 
-    def __init__(self, net: nn.Sequential, chunk: int = 2048) -> None:
+    def __init__(self, net: nn.Sequential, chunk: int | None = None) -> None:
         """Sort the modules into encoding, layers and activations."""
         modules = list(net)
         first = next((i for i, m in enumerate(modules) if isinstance(m, nn.Linear)), len(modules))
-        self.net, self.chunk = net, chunk
+        self.net = net
         self.encoding, dense = modules[:first], modules[first:]
         self.layers, self.activations = dense[::2], dense[1::2]
         if not self.is_plain():
@@ -67,6 +71,9 @@ class DenseStack:
                 f"not a stack of dense layers: {kinds}; allowed: encoding, Linear, activation, … of a plain "
                 "Sequential, each layer used once and trained whole, without hooks"
             )
+        self.chunk = chunk or max(256, CACHED // max(layer.out_features for layer in self.layers))
+        self.scales = [a.omega if type(a) is Sine else 1.0 for a in self.activations] + [1.0]
+        self.scaled = [UNIT if type(a) is Sine else a for a in self.activations]
 
     def is_plain(self) -> bool:
         """Check that the passes here compute the network: its layers, activations, parameters and hooks."""
@@ -108,9 +115,15 @@ class DenseStack:
 
     def _outputs(self, x: Points) -> Outputs:
         a = self.encode(x)
-        for layer, activation in zip(self.layers, self.activations, strict=False):
-            a = _activated(activation, nn.functional.linear(a, layer.weight, layer.bias))
-        return nn.functional.linear(a, self.layers[-1].weight, self.layers[-1].bias)
+        for i, activation in enumerate(self.scaled):
+            z = self._argument(i, a)
+            a = z.sin_() if activation is UNIT else activation(z)
+        return self._argument(-1, a)
+
+    def _argument(self, i: int, a: Tensor) -> Tensor:
+        """Compute the scaled argument of an activation, ``omega (W a + b)``."""
+        z = nn.functional.linear(a, self.layers[i].weight, self.layers[i].bias)
+        return z if self.scales[i] == 1 else z.mul_(self.scales[i])
 
     @torch.no_grad()
     def record(self, x: Points) -> ForwardCache:
@@ -120,39 +133,42 @@ class DenseStack:
             x: Coordinates, ``(n, d)``.
         """
         inputs, slopes = [self.encode(x)], []
-        for layer, activation in zip(self.layers, self.activations, strict=False):
-            z = nn.functional.linear(inputs[-1], layer.weight, layer.bias)
-            value, slope = value_and_slope(activation, z)
+        for i, activation in enumerate(self.scaled):
+            value, slope = value_and_slope(activation, self._argument(i, inputs[-1]))
             inputs.append(value)
             slopes.append(slope)
-        return ForwardCache(
-            inputs, slopes, nn.functional.linear(inputs[-1], self.layers[-1].weight, self.layers[-1].bias)
-        )
+        return ForwardCache(inputs, slopes, self._argument(-1, inputs[-1]))
 
     @torch.no_grad()
-    def backward(self, cache: ForwardCache, g: Outputs) -> list[Layer]:
+    def backward(self, cache: ForwardCache, g: Outputs, total: list[Layer] | None = None) -> list[Layer]:
         r"""Pull a vector back to the parameters, ``J^T g``.
 
         Args:
             g: One vector per point, ``(n, c)``.
+            total: What the result is added to, in place; zeros when left out.
 
         Returns:
             Gradients of weight and bias, layer by layer.
         """
-        return [(delta.T @ a, delta.sum(0)) for a, delta in self.deltas(cache, g)][::-1]
+        total = self.zeros() if total is None else total
+        for (weight, bias), (a, delta, scale) in zip(total[::-1], self.deltas(cache, g), strict=True):
+            weight.addmm_(delta.T, a, alpha=scale)
+            bias.add_(delta.sum(0), alpha=scale)
+        return total
 
-    def deltas(self, cache: ForwardCache, g: Outputs) -> Iterator[tuple[Tensor, Tensor]]:
+    def deltas(self, cache: ForwardCache, g: Outputs) -> Iterator[tuple[Tensor, Tensor, float]]:
         """Propagate a vector backwards through the layers, the last layer first.
 
         Args:
             g: One vector per point, ``(n, c)``.
 
         Yields:
-            What enters a layer, and the derivative with respect to what leaves it.
+            What enters a layer; the derivative with respect to what leaves it, up to a factor; that factor.
         """
-        delta = g
+        delta, scale = g, 1.0
         for i in reversed(range(len(self.layers))):
-            yield cache.inputs[i], delta
+            scale *= self.scales[i]
+            yield cache.inputs[i], delta, scale
             if i:
                 delta = (delta @ self.layers[i].weight).mul_(cache.slopes[i - 1])
 
@@ -168,9 +184,10 @@ class DenseStack:
         """
         change: Tensor | None = None
         for i, (weight, bias) in enumerate(direction):
-            dz = torch.addmm(bias, cache.inputs[i], weight.T)
+            scale = self.scales[i]
+            dz = torch.addmm(bias, cache.inputs[i], weight.T, beta=scale, alpha=scale)
             if change is not None:
-                dz.addmm_(change, self.layers[i].weight.T)
+                dz.addmm_(change, self.layers[i].weight.T, alpha=scale)
             change = dz.mul_(cache.slopes[i]) if i < len(cache.slopes) else dz
         return change
 
@@ -183,19 +200,7 @@ class DenseStack:
         return [(torch.zeros_like(layer.weight), torch.zeros_like(layer.bias)) for layer in self.layers]
 
 
-def _activated(activation: nn.Module, z: Tensor) -> Tensor:
-    """Apply an activation; the sine in place."""
-    return sine_(z.mul_(activation.omega)) if type(activation) is Sine else activation(z)
-
-
 def _is_changed(module: nn.Module) -> bool:
     """Check for hooks, and for a forward that the instance has and its class has not."""
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     return "forward" in vars(module) or any(getattr(module, name) for name in hooks)
-
-
-def add(total: list[Layer], part: Sequence[Layer]) -> None:
-    """Add a direction to another in place."""
-    for (weight, bias), (more_weight, more_bias) in zip(total, part, strict=True):
-        weight.add_(more_weight)
-        bias.add_(more_bias)
