@@ -34,7 +34,7 @@ def _closed():
 
 
 def scores() -> pd.DataFrame:
-    """Return scores with a set mean for each method but `kd_only`; cross-entropy is half a point above distillation."""
+    """Return scores with a set mean per method; cross-entropy is half a point above distillation."""
     rows = [
         {
             "data": data,
