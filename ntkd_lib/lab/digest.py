@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 _BLOCK = 1 << 20
@@ -22,6 +22,17 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
         while block := handle.read(_BLOCK):
             state.update(block)
     return state.hexdigest()
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Compare hashes by name: each name that is `missing`, `added` or `changed`, in order.
+
+    >>> list(changes({"a": "1", "b": "2"}, {"b": "3", "c": "4"}))
+    [('a', 'missing'), ('b', 'changed'), ('c', 'added')]
+    """
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            yield name, "missing" if name not in now else "changed" if name in before else "added"
 
 
 def canonical_json(value: object) -> str:

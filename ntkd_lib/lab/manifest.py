@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ntkd_lib.lab.atomic import write_text
-from ntkd_lib.lab.digest import sha256_file
+from ntkd_lib.lab.digest import changes, sha256_file
 from ntkd_lib.lab.layout import project_root, results_root
 
 DRAWN = ("book/_static/readme.svg",)  # recorded numbers outside of results/
@@ -51,14 +51,12 @@ def manifest_problems() -> Iterator[str]:
     except ValueError as error:
         yield str(error)
         return
-    hashes = _hashes(recorded)
-    for name in sorted({*hashes, *sums}):
-        if name not in hashes:
-            yield f"{name} is missing, but results/SHA256SUMS lists it"
-        elif name not in sums:
-            yield f"{name} was added by hand: results/SHA256SUMS does not list it"
-        elif sums[name] != hashes[name]:
-            yield f"{name} was changed after it was recorded: its SHA-256 is not that of results/SHA256SUMS"
+    words = {
+        "missing": "is missing, but results/SHA256SUMS lists it",
+        "added": "was added by hand: results/SHA256SUMS does not list it",
+        "changed": "was changed after it was recorded: its SHA-256 is not that of results/SHA256SUMS",
+    }
+    yield from (f"{name} {words[what]}" for name, what in changes(sums, _hashes(recorded)))
 
 
 def _label(path: Path) -> str:

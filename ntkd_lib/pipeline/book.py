@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from ntkd_lib.lab.atomic import write_bytes, write_json, write_text
-from ntkd_lib.lab.digest import digest_json, sha256_file
+from ntkd_lib.lab.digest import changes, digest_json, sha256_file
 from ntkd_lib.lab.evidence import Evidence, load_evidence
 from ntkd_lib.lab.layout import Layout, project_root, results_root, tier_layout
 from ntkd_lib.lab.manifest import manifest_file, manifest_problems
@@ -121,14 +121,9 @@ def site_problems(layout: Layout) -> list[str]:
     """List the files of a built book that are not as they were built."""
     if not layout.html.is_dir():
         return []
-    built, there = _mark(layout.html).get("files", {}), _site_files(layout.html)
-    changes = (("is missing", built.keys() - there), ("was added", there.keys() - built))
-    changed = {name for name in built.keys() & there if built[name] != there[name]}
-    return [
-        f"book: {name} {what} after it was built"
-        for what, names in (*changes, ("was changed", changed))
-        for name in sorted(names)
-    ]
+    words = {"missing": "is missing", "added": "was added", "changed": "was changed"}
+    differences = changes(_mark(layout.html).get("files", {}), _site_files(layout.html))
+    return [f"book: {name} {words[what]} after it was built" for name, what in differences]
 
 
 def _site_files(html: Path) -> dict[str, str]:

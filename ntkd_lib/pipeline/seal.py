@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pydantic
 
 from ntkd_lib.lab.cells import Cell, cell_key
-from ntkd_lib.lab.digest import digest_json, sha256_file
+from ntkd_lib.lab.digest import changes, digest_json, sha256_file
 from ntkd_lib.lab.layout import Layout, build_root, cell_root, project_root, results_root
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.notebooks import code_digest, find_notebook, plan_cells, source_hash
@@ -75,9 +75,9 @@ def _changes(before: Mapping[str, Any], target: Target, *, fresh: bool = True) -
     now = origin(target, fresh=fresh)
     for part, label in (("source", target.notebook.shown_path), ("code", "library code that it imports")):
         if before[part] != now[part]:
-            yield label, "has changed"
+            yield label, "changed"
     for part, prefix in (("cells", "cell "), ("inputs", "")):
-        yield from _differences(before[part], now[part], prefix)
+        yield from ((f"{prefix}{name}", what) for name, what in changes(before[part], now[part]))
 
 
 def make_seal(target: Target, made: Layout, made_from: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,14 +139,14 @@ def _entry_problems(seal: Seal, layout: Layout) -> Iterator[str]:
 
 def output_problems(seal: Seal, layout: Layout) -> list[str]:
     """List what was done to the files that a run left."""
-    return _lines(_differences(seal.outputs, _outputs(layout, seal.notebook)), "after the run")
+    return _lines(changes(seal.outputs, _outputs(layout, seal.notebook)), "after the run")
 
 
 def page_differences(sealed: Layout, made: Layout, name: str) -> list[str]:
     """Compare a sealed page and its figures with those of another execution."""
     shown = (_outputs(layout, name).items() for layout in (sealed, made))
     pages = ({path: digest for path, digest in files if not path.startswith("evidence/")} for files in shown)
-    return _lines(_differences(*pages), "when it was executed again from its records")
+    return _lines(changes(*pages), "when it was executed again from its records")
 
 
 def _input_problems(seal: Seal, layout: Layout) -> Iterator[str]:
@@ -170,23 +170,9 @@ def same_target(seal: Seal) -> Target:
     return target_of(notebook, seal.tier, overrides)
 
 
-def _differences(
-    sealed: Mapping[str, str], now: Mapping[str, str], prefix: str = ""
-) -> Iterator[tuple[str, str]]:
-    """Name what differs, with what happened to it."""
-    for name in sorted(sealed.keys() | now.keys()):
-        if name not in now:
-            yield f"{prefix}{name}", "is missing"
-        elif name not in sealed:
-            yield f"{prefix}{name}", "came"
-        elif sealed[name] != now[name]:
-            yield f"{prefix}{name}", "has changed"
-
-
 def _lines(differences: Iterable[tuple[str, str]], when: str) -> list[str]:
-    return [
-        f"{name} {what}" if what == "is missing" else f"{name} {what} {when}" for name, what in differences
-    ]
+    words = {"missing": "is missing", "added": f"came {when}", "changed": f"has changed {when}"}
+    return [f"{name} {words[what]}" for name, what in differences]
 
 
 def _data_problems(sealed: Mapping[str, str], planned: Mapping[str, str]) -> Iterator[str]:
