@@ -32,14 +32,10 @@ _UNPACKED_LIMIT = 1 << 30
 def install(dataset: OfficialDataset, cache_root: Path) -> Path:
     """Download a data set into the cache."""
     folder = cache_root / dataset.folder
-    try:
-        with scratch_folder(cache_root) as scratch:
-            for download in dataset.downloads:
-                _unpack(dataset, fetch(download, scratch), scratch / "content")
-            _move_checked(dataset, scratch / "content", folder)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise DataError(f"{dataset.name}: the cache cannot be written ({reason}); set NTKD_CACHE") from None
+    with scratch_folder(cache_root, dataset.name) as scratch:
+        for download in dataset.downloads:
+            _unpack(dataset, fetch(download, scratch), scratch / "content")
+        _move_checked(dataset, scratch / "content", folder)
     return folder
 
 
@@ -145,14 +141,17 @@ def _move_checked(dataset: OfficialDataset, source: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def scratch_folder(cache_root: Path) -> Iterator[Path]:
-    """Create a temporary folder in the cache and remove it afterwards."""
-    cache_root.mkdir(parents=True, exist_ok=True)
-    _sweep(cache_root)
+def scratch_folder(cache_root: Path, name: str) -> Iterator[Path]:
+    """Make a folder in the cache that is gone afterwards; a full or locked disk is one line."""
     folder = cache_root / f".partial-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    folder.mkdir()
     try:
+        cache_root.mkdir(parents=True, exist_ok=True)
+        _sweep(cache_root)
+        folder.mkdir()
         yield folder
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DataError(f"{name}: the cache cannot be written ({reason}); set NTKD_CACHE") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

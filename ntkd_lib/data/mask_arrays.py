@@ -42,14 +42,10 @@ def prepare_arrays(dataset: MaskDataset, folder: Path, sha256: str, cache_root: 
     if (target / "pairs.json").is_file():
         return target
     pairs = find_pairs(dataset, folder)
-    try:
-        with scratch_folder(cache_root) as scratch:
-            _write(dataset, pairs, scratch / "arrays")
-            if not target.exists():  # another process may have been faster
-                (scratch / "arrays").rename(target)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise DataError(f"{dataset.name}: the cache cannot be written ({reason}); set NTKD_CACHE") from None
+    with scratch_folder(cache_root, dataset.name) as scratch:
+        _write(dataset, pairs, scratch / "arrays")
+        if not target.exists():  # another process may have been faster
+            (scratch / "arrays").rename(target)
     return target
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -19,6 +20,7 @@ from ntkd_lib.show.headlines import headline_table
 from ntkd_lib.show.html import Html, definitions, element, join, raw_block, table
 from ntkd_lib.show.numbers import NONE
 
+TITLE = re.compile(r"^# .*$", re.MULTILINE)
 DOWNLOADS = "_static/downloads"
 FACTS = {
     "time": "Time (UTC)",
@@ -28,6 +30,7 @@ FACTS = {
     "device": "Device",
     "threads": "Threads",
 }
+COSTS = {"seconds": ("Duration", "{:,.1f} s"), "peak_memory_mib": ("Peak memory", "{:,.0f} MiB")}
 FIGURE_FORMS = {
     "SVG, light": "light.svg",
     "SVG, dark": "dark.svg",
@@ -90,7 +93,7 @@ def provenance_box(evidence: Evidence) -> Html:
     }
     facts |= {title: _plain(known[name]) for name, title in FACTS.items() if known.get(name) is not None}
     facts |= {"Versions": _plain(known.get("versions"))} if known.get("versions") else {}
-    facts |= _costs(known)
+    facts |= {title: form.format(known[n]) for n, (title, form) in COSTS.items() if known.get(n) is not None}
     made = known.get("made", [])
     facts |= {"Cells of work": join([_origin(origin) for origin in made])} if len(made) > 1 else {}
     facts |= {"Page executed": _origin(known["page"])} if made and "page" in known else {}
@@ -104,15 +107,6 @@ def _origin(origin: Mapping[str, Any]) -> Html:
     where = [origin.get(name) for name in ("platform", "cpu", "device")]
     facts = [when, f"commit {_commit(origin)}", *where, threads, python, _plain(origin.get("versions"))]
     return element("div", ", ".join(str(fact) for fact in facts if fact))
-
-
-def _costs(known: Mapping[str, Any]) -> dict[str, object]:
-    costs: dict[str, object] = {}
-    if known.get("seconds") is not None:
-        costs["Duration"] = f"{known['seconds']:,.1f} s"
-    if known.get("peak_memory_mib") is not None:
-        costs["Peak memory"] = f"{known['peak_memory_mib']:,.0f} MiB"
-    return costs
 
 
 def figure_names(folder: Path) -> list[str]:
@@ -145,28 +139,6 @@ def chapter_end(evidence: Evidence | None, notebook: str, figures: Sequence[str]
     return "\n".join([*parts, "## Downloads\n", raw_block(downloads_box(notebook, figures))])
 
 
-def _with_banner(lines: Sequence[str], notice: Html) -> list[str]:
-    title = next(index for index, line in enumerate(lines) if line.startswith("# "))
-    return [
-        *lines[: title + 1],
-        "\n",
-        *raw_block(notice).splitlines(keepends=True),
-        "\n",
-        *lines[title + 1 :],
-    ]
-
-
-def _lines(cell: Mapping[str, Any]) -> list[str]:
-    return "".join(cell["source"]).splitlines(keepends=True)
-
-
-def _title_cell(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown" and any(line.startswith("# ") for line in _lines(cell)):
-            return cell
-    raise ValueError(f"notebook {name} has no title; a Markdown cell must begin with '# '")
-
-
 def staged_chapter(
     executed: bytes,
     name: str,
@@ -176,21 +148,17 @@ def staged_chapter(
 ) -> bytes:
     """Fill the numbers of a chapter's prose; add banner, provenance and downloads."""
     notebook = json.loads(executed)
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            cell["source"] = fill("".join(cell["source"]))
-    title = _title_cell(notebook, name)
-    notice = banner(evidence) if evidence is not None else Html("")
-    title["source"] = _with_banner(_lines(title), notice) if notice else _lines(title)
-    end = chapter_end(evidence, name, figures)
-    notebook["cells"].append(
-        {
-            "cell_type": "markdown",
-            "id": "ntkd-chapter-end",
-            "metadata": {},
-            "source": end.splitlines(keepends=True),
-        }
-    )
+    prose = [cell for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    for cell in prose:
+        cell["source"] = fill("".join(cell["source"]))
+    opening = next((cell for cell in prose if TITLE.search(cell["source"])), None)
+    if opening is None:
+        raise ValueError(f"notebook {name} has no title; a Markdown cell must begin with '# '")
+    if evidence is not None and (notice := banner(evidence)):
+        block = raw_block(notice)
+        opening["source"] = TITLE.sub(lambda title: f"{title[0]}\n\n{block}", opening["source"], count=1)
+    end = {"cell_type": "markdown", "id": "ntkd-chapter-end", "metadata": {}}
+    notebook["cells"].append({**end, "source": chapter_end(evidence, name, figures)})
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
 
 
