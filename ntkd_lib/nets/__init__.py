@@ -3,6 +3,7 @@
 from ntkd_lib.imports import lazy_exports
 
 _HOMES = {
+    "EfficientNetLite0": "efficientnet_lite",
     "Sine": "sine",
     "UNet": "unet",
     "UpConvolutionBackEnd": "up_convolution",
@@ -13,6 +14,7 @@ _HOMES = {
     "dense_back_end": "back_ends",
     "lenet": "lenet5",
     "mlp": "perceptron",
+    "pretrained_efficientnet_lite0": "efficientnet_lite",
     "resnet18_cifar": "resnet",
     "resnet18_grey": "resnet",
     "siren": "sine",
