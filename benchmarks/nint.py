@@ -35,7 +35,8 @@ def step_report(side: int, width: int, rounds: int) -> None:
         for name, value in seconds.items():
             ratio, share = value / seconds["by hand"], 100 * work * points / value / rate
             print(
-                f"  {name:<9}{points:>9,} points {value:8.3f} s {ratio:6.2f} x {share:4.0f} % of the product rate"
+                f"  {name:<9}{points:>9,} points {value:8.3f} s {ratio:6.2f} x "
+                f"{share:4.0f} % of the product rate"
             )
 
 

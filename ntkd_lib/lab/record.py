@@ -159,10 +159,10 @@ def _run(
         for place in [place for place, keys in pending.items() if ready.issuperset(keys)]:
             recording.add(place, [store.load(k) for k in pending.pop(place)])
 
-    cells = {cell.name: cell for place in places for cell in recording.arms[place].cells}
+    cells = [cell for place in places for cell in recording.arms[place].cells]
     order = {seed: rank for rank, seed in enumerate(recording.entry.seeds)}
     groups = {cell.name: order[seed] for name, seed in places for cell in recording.arms[name, seed].cells}
-    run_cells(cells.values(), store, workers=workers, groups=groups, until=until, finished=finished)
+    run_cells(cells, store, workers=workers, groups=groups, until=until, finished=finished)
 
 
 @dataclass(frozen=True)

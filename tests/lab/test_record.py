@@ -16,6 +16,7 @@ import yaml
 
 from ntkd_lib.lab import provenance
 from ntkd_lib.lab import record as recorder
+from ntkd_lib.lab.cells import CellError
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import DataState, load_evidence
 from ntkd_lib.lab.protocols import Arm, Protocol, ProtocolError, value_of
@@ -101,6 +102,18 @@ def test_every_number_is_recorded_with_its_origin(project, toy, store):
     assert evidence.definitions == {name: book.definition_digest(name) for name in METRICS}
     assert evidence.origins.keys() == {key for metric in evidence.metrics.values() for key in metric.cells}
     assert open_recording(pair(toy.name), STATE).left == []
+
+
+def test_cells_of_one_name_and_different_content_are_refused_not_dropped(project, toy, store):
+    protocol = pair(toy.name)
+
+    def clash(parameters, seed, sha256):
+        arms = protocol.arms(parameters, seed, sha256)
+        return {n: replace(arm, cells=(replace(arm.cells[0], name=n),)) for n, arm in arms.items()}
+
+    recording = open_recording(replace(protocol, arms=clash), STATE)
+    with pytest.raises(CellError, match="two cells with different content have this name"):
+        record(recording, store, workers=1)
 
 
 def test_pieces_add_up_to_the_whole_run(project, toy, store):
