@@ -2,7 +2,7 @@
 
 from tests.setup.project import ROOT, python_files
 
-LINES = 45_800
+LINES = 46_000
 SLACK = 400  # lines below the committed number before it must be lowered
 
 
