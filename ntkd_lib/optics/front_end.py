@@ -186,20 +186,20 @@ class SignedFrontEnd(nn.Module):
         With patches ``P``, ReLU masks ``M`` and signals ``U``, ``f`` the position in the pooling window, the
         gradient of class ``c`` is ``G_c[k, s] = sum_f sum_q U_c[k, q] M[f, k, q] P[f, q, s] / 4``: for each
         sample and position one product of all filters' and classes' signals with the patches. The masks are
-        piecewise constant in the weights, so only ``U`` has a derivative.
+        piecewise constant in the weights, so only ``U`` has a derivative. If the mean of each capture is
+        subtracted, so is the mean patch.
 
         Args:
             signal: Gradients of the logits with respect to the read-out.
 
         Returns:
             Gradients, ``s`` all weights of a filter.
-
-        Raises:
-            NotImplementedError: Captures whose mean is subtracted; their filters are not trained.
         """
+        side = self.filters.shape[-1]
+        patches = (seen_at(place, images, side) for place in WINDOW)  # one at a time
         if self.centre:
-            raise NotImplementedError("centre: filters of centred captures have no gradients here")
-        patches = (seen_at(place, images, self.filters.shape[-1]) for place in WINDOW)  # one at a time
+            mean = sum(seen_at(place, images, side).mean(1, keepdim=True) for place in WINDOW) / len(WINDOW)
+            patches = (seen - mean for seen in patches)
         by_filter = signal.unflatten(2, (len(self.filters), -1))
         if not self.rectify:
             return by_filter.transpose(1, 2) @ (sum(patches) / 4)[:, None]

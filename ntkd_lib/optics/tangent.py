@@ -79,7 +79,7 @@ def _closed_form(student: HybridStudent) -> Layers | None:
     if any(_is_changed(module) for module in student.modules()):
         return None
     ids = [id(p) for layer, _ in layers for p in layer._parameters.values() if p is not None]
-    reached = {*ids, id(front.filters)} if type(front) is SignedFrontEnd and not front.centre else set(ids)
+    reached = {*ids, id(front.filters)} if type(front) is SignedFrontEnd else set(ids)
     trained = {id(p) for p in student.parameters() if p.requires_grad}
     return layers if trained and trained <= reached and len(set(ids)) == len(ids) else None
 

@@ -109,6 +109,10 @@ def old_weight_norm():
         return student(back(_2=nn.utils.weight_norm(nn.Linear(5, 4))))
 
 
+def centred(ends=None, **settings):
+    return student(ends, SignedFrontEnd(2, SIDE, filter_size=3, centre=True, **settings))
+
+
 EXACT = {
     "Tanh": lambda: student(back(activation=nn.Tanh)),
     "no bias": lambda: student(back(bias=False)),
@@ -143,6 +147,9 @@ EXACT = {
     "tied weights": tied,
     "subclass of the student": lambda: Skipping(SignedFrontEnd(2, SIDE, filter_size=3), back()),
     "a parameter of its own": lambda: Extra(SignedFrontEnd(2, SIDE, filter_size=3), back()),
+    "centred captures": centred,
+    "centred captures without a ReLU": lambda: centred(rectify=False),
+    "centred captures before Tanh": lambda: centred(back(activation=nn.Tanh)),
     "read-outs": lambda: CapturedStudent(
         nn.Sequential(nn.Linear(36, 4), nn.ReLU(), nn.Linear(4, 3, bias=False))
     ),
@@ -191,7 +198,9 @@ def test_equals_a_loop_of_autograd(name, recwarn):
     assert not [found for found in recwarn.list if "closed form" in str(found.message)]
 
 
-@pytest.mark.parametrize("name", ["Tanh", "no bias", "frozen layer", "another front end", "half a ReLU"])
+@pytest.mark.parametrize(
+    "name", ["Tanh", "no bias", "frozen layer", "another front end", "half a ReLU", "centred captures"]
+)
 def test_gradients_equal_those_of_a_loop_of_autograd(name):
     made, images = drawn(EXACT[name])
     trained = [p for p in made.parameters() if p.requires_grad]
