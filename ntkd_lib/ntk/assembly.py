@@ -27,7 +27,7 @@ def symmetric_kernel(
 
     Args:
         tile: Samples at a time, or None.
-        observe: Called with the side, the part and what the method keeps of it, for each part.
+        observe: Called with the side, the part and what the method keeps of it, once per pass.
 
     Returns:
         Exactly symmetric kernel.
@@ -58,7 +58,7 @@ def rectangular_kernel(
 
     Args:
         tile: Samples at a time on each side, or None.
-        observe: Called with the side, the part and what the method keeps of it, for each part.
+        observe: Called with the side, the part and what the method keeps of it, once per pass.
     """
     take1, take2 = (_TileReader(tiles, x, tile, partial(observe, side)) for side, x in enumerate((x1, x2)))
     collector = _block_collector(kind, len(x1), len(x2))
@@ -76,10 +76,13 @@ def _slices(count: int, size: int) -> list[slice]:
 class _TileReader:
     def __init__(self, tiles: Tiles, x: Tensor, tile: int | None, observe: Callable) -> None:
         self.tiles, self.x, self.observe = tiles, x, observe
-        self.whole: TileData | None = tiles.keep(x) if tile is None else None
+        self.whole: TileData | None = self._keep(slice(0, len(x))) if tile is None else None
 
     def __call__(self, part: slice) -> TileData:
-        data = self.tiles.keep(self.x[part]) if self.whole is None else self.tiles.rows(self.whole, part)
+        return self._keep(part) if self.whole is None else self.tiles.rows(self.whole, part)
+
+    def _keep(self, part: slice) -> TileData:
+        data = self.tiles.keep(self.x[part])
         self.observe(part, data)
         return data
 

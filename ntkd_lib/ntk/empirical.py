@@ -202,11 +202,13 @@ def _compute(
     if tile == "auto":
         tile = choose_tile(model, x1, kind, method, memory, plan=plan)
     tiles = METHODS[method](model, kind, plan)
-    observe = trial.observer(tiles) if trial else ignore
+    observe = trial.observer(tiles, tiled=tile is not None) if trial else ignore
+    if trial and not trial.gradients:
+        trial.differentiate(plan)
     if x2 is None:
         kernel = finish(symmetric_kernel(tiles, kind, x1, tile, observe), kind)
     else:
         kernel = finish(rectangular_kernel(tiles, kind, x1, x2, tile, observe), kind)
     if trial:
-        trial.check(tiles, kernel, plan)
+        trial.check(tiles, kernel)
     return kernel

@@ -30,11 +30,6 @@ class Outline:
     signal: Shaped[Tensor, "..."]
     inputs: Shaped[Tensor, "r ..."] | None
 
-    def double(self) -> "Outline":
-        """Convert to float64; looked-up rows stay as they are."""
-        rows = self.inputs is None or not self.inputs.is_floating_point()
-        return Outline(self.signal.double(), self.inputs if rows else self.inputs.double())
-
     def product(self, other: "Outline") -> float:
         """Compute the inner product of two gradients of one parameter."""
         if self.inputs is None:

@@ -21,7 +21,9 @@ from ntkd_lib.ntk.tiles import TileData, Tiles
 
 # Error of an entry over the norms of its two gradients that rounding explains; other types: 32 roundings.
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
-ROUNDED = 1e-2  # errors up to this may be rounding in a network that amplifies it; then it is measured
+ROUNDED = 1e-2  # errors up to this may be rounding that a network amplifies, or kinks passed on either side
+EXACT = 1e-8  # then the method must agree in float64 to this
+FEW = 6  # other samples of that batch
 TINY = 1e-30
 CHUNK = 256  # samples that run together when a sample is compared with itself alone
 
@@ -56,49 +58,84 @@ class Probe:
         self.i, self.j = draw_place(len(x1), None if x2 is None else len(x2), self.generator)
         self.samples = torch.cat([x1[self.i : self.i + 1], other[self.j : self.j + 1]])
         self.rows: list[TileData | None] = [None, None]
+        self.directions: Tensor | None = None
+        self.gradients: list[list[Outline]] = []
         others = x1 if len(x1) > 1 else other
         k = (self.i + 1) % len(x1) if len(x1) > 1 else self.j
         self.pair = self.samples if self.own else torch.cat([self.samples[:1], others[k : k + 1]])
 
-    def observer(self, tiles: Tiles) -> Observer:
-        """Return an observer that copies the stored data of the two samples.
+    def observer(self, tiles: Tiles, *, tiled: bool = False) -> Observer:
+        """Return an observer that stores the data of the two samples.
+
+        Args:
+            tiled: Whether the samples come tile by tile, so that views would hold whole tiles.
 
         Returns:
             Function of the side, the part and what the method keeps of it.
         """
+        self.rows = [None, None]
 
         def note(side: int | None, part: slice, data: TileData) -> None:
             for s, k in enumerate((self.i, self.j)):
-                if side in (None, s) and part.start <= k < part.stop:
-                    self.rows[s] = tiles.rows(data, [k - part.start])
+                if self.rows[s] is None and side in (None, s) and part.start <= k < part.stop:
+                    place = k - part.start
+                    self.rows[s] = tiles.rows(data, [place] if tiled else slice(place, place + 1))
 
         return note
 
     @torch.no_grad()
-    def check(self, tiles: Tiles, kernel: Float[Tensor, "..."], plan: Plan) -> None:
+    def differentiate(self, plan: Plan) -> None:
+        """Draw the directions and compute both gradients: early, while the weights are in the cache.
+
+        The first sample's graph is that of its recording; the second runs through the untouched network.
+
+        Args:
+            plan: Plan with the recording of the first sample alone.
+        """
+        logits = plan.alone.logits
+        width = 1 if self.kind == "pseudo" else logits.shape[1]  # the sum of logits has one direction
+        drawn = torch.randn(2, width, generator=self.generator, dtype=torch.float64)
+        drawn = (drawn / drawn.norm(dim=1, keepdim=True)).to(logits)
+        u, v = self.directions = drawn.expand(2, logits.shape[1])
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        with torch.enable_grad():
+            logits = logits[0]
+        first = outlined_gradient(logits, u, parameters)
+        try:
+            with torch.enable_grad():
+                second = outlined_gradient(self.model(self.samples[1:].detach())[0], v, parameters)
+        except RuntimeError:  # a reentrant checkpoint has no gradients with respect to chosen parameters
+            second = outlined_gradient(single_logits(self.model, self.samples[1:]), v, parameters)
+        self.gradients = [first, second]
+
+    @torch.no_grad()
+    def check(self, tiles: Tiles, kernel: Float[Tensor, "..."]) -> None:
         """Compare the drawn entry, and one of the diagonal, with autograd.
 
         Args:
             tiles: The method, of which the two samples were noted.
             kernel: Kernel in its public shape.
-            plan: Plan with the recording of the first sample alone.
 
         Raises:
             ProbeError: By layer, if they differ by more than rounding explains.
         """
         blocks = [tiles.pair(self.rows[0], other, "full")[0, :, 0].detach() for other in self.rows]
-        drawn = torch.randn(2, len(blocks[0]), generator=self.generator, dtype=torch.float64)
-        directions = (drawn / drawn.norm(dim=1, keepdim=True)).to(blocks[0])
-        gradients = self._gradients(plan, directions)
-        norms = [_product(g, g) ** 0.5 for g in gradients]
+        first, second = self.gradients
+        products = _product(first, first), _product(first, second)
+        norms = products[0] ** 0.5, _product(second, second) ** 0.5
         for s, block in enumerate(blocks):
-            exact, size = _product(gradients[0], gradients[s]), norms[0] * norms[s]
-            error = abs(float(directions[0] @ block @ directions[s]) - exact)
+            exact, size = products[s], norms[0] * norms[s]
+            error = abs(self._along(block, s) - exact)
             if not error <= tolerance_of(kernel.dtype) * size + TINY and not (
-                error <= ROUNDED * size and error <= 10 * self._rounding(s, directions, gradients)
+                error <= ROUNDED * size and self._is_rounding(tiles, s)
             ):
-                self._refuse(tiles, s, directions, gradients, error / (abs(exact) + TINY))
-        self._check_entries(kernel, *blocks, len(drawn[0]) * norms[0] * max(norms))
+                self._refuse(tiles, s, error / (abs(exact) + TINY))
+        self._check_entries(kernel, *blocks, len(blocks[0]) * norms[0] * max(norms))
+
+    def _along(self, block: Float[Tensor, "c c"], s: int) -> float:
+        """Multiply a block, which has one row for the sum of logits, with the directions of its sides."""
+        u, v = (self.directions[k, : len(block)].to(block) for k in (0, s))
+        return float(u @ block @ v)
 
     @torch.no_grad()
     def check_product(self, multiply: Callable[[int, int, Tensor], Tensor], plan: Plan) -> None:
@@ -111,48 +148,37 @@ class Probe:
         Raises:
             ProbeError: They differ by more than rounding explains.
         """
-        logits = plan.alone.logits
-        drawn = torch.randn(2, logits.shape[1], generator=self.generator, dtype=torch.float64)
-        directions = (drawn / drawn.norm(dim=1, keepdim=True)).to(logits)
-        a, b = self._gradients(plan, directions)
-        error = abs(float(directions[0] @ multiply(self.i, self.j, directions[1])) - _product(a, b))
+        self.differentiate(plan)
+        (a, b), (u, v) = self.gradients, self.directions
+        error = abs(float(u @ multiply(self.i, self.j, v)) - _product(a, b))
         size = (_product(a, a) * _product(b, b)) ** 0.5
-        if not error <= 10 * tolerance_of(logits.dtype) * size + TINY:
+        if not error <= 10 * tolerance_of(u.dtype) * size + TINY:
             raise ProbeError(
                 f"products: {100 * error / (size + TINY):.2g} % off plain autograd on samples that run alone"
             )
 
-    def _gradients(self, plan: Plan, directions: Float[Tensor, "2 c"]) -> list[list[Outline]]:
-        """Run the first sample as it was recorded, the second one through the untouched network."""
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
-        with torch.enable_grad():
-            logits = plan.alone.logits[0]
-        u, v = (w.expand(len(logits)) for w in directions)
-        first = outlined_gradient(logits, u, parameters)
-        try:
-            with torch.enable_grad():
-                second = outlined_gradient(self.model(self.samples[1:].detach())[0], v, parameters)
-        except RuntimeError:  # a reentrant checkpoint has no gradients with respect to chosen parameters
-            second = outlined_gradient(single_logits(self.model, self.samples[1:]), v, parameters)
-        return [first, second]
-
-    def _rounding(self, s: int, directions: Float[Tensor, "2 c"], gradients: list[list[Outline]]) -> float:
-        """Bound the error that rounding causes in a product, by the distance of gradients from float64."""
-        if directions.dtype == torch.float64:
-            return 0.0
-        try:
+    def _is_rounding(self, tiles: Tiles, s: int) -> bool:
+        """Repeat a comparison in float64, in which sums and kinks round elsewhere and faults stay."""
+        if self.directions.dtype == torch.float64:
+            return False
+        try:  # weights that carry a graph, as made by old hooks, cannot be copied
             twin = copy.deepcopy(self.model).double()
-        except RuntimeError:  # weights that carry a graph, as made by old hooks, cannot be copied
-            return 0.0
-        samples = self.samples.double() if self.samples.is_floating_point() else self.samples
-        parameters = [p for p in twin.parameters() if p.requires_grad]
-        norms, errors = [], []
-        for k in (0, s):
-            logits = single_logits(twin, samples[k : k + 1])
-            exact = outlined_gradient(logits, directions[k].double().expand(len(logits)), parameters)
-            norms.append(_product(exact, exact) ** 0.5)
-            errors.append(_distance(gradients[k], exact))
-        return errors[0] * norms[1] + norms[0] * errors[1]
+            batch = torch.cat([self.samples, self.x1[:FEW]])
+            batch = batch.double() if batch.is_floating_point() else batch
+            parameters = [p for p in twin.parameters() if p.requires_grad]
+            first, second = (
+                outlined_gradient(
+                    single_logits(twin, batch[k : k + 1]), self.directions[k].double(), parameters
+                )
+                for k in (0, s)
+            )
+            tiles = type(tiles)(twin, self.kind, tiles.plan)
+            data = tiles.keep(batch)
+        except (RuntimeError, ValueError):
+            return False
+        block = tiles.pair(tiles.rows(data, [0]), tiles.rows(data, [s]), "full")[0, :, 0].detach()
+        size = (_product(first, first) * _product(second, second)) ** 0.5
+        return abs(self._along(block, s) - _product(first, second)) <= EXACT * size + TINY
 
     def _check_entries(self, kernel: Tensor, own: Tensor, cross: Tensor, size: float) -> None:
         """Compare the kernel's entries with all products of the logits of the two samples."""
@@ -166,12 +192,15 @@ class Probe:
                     f"kernel: its entry of samples {i} and {j} is not made of the products of their logits"
                 )
 
-    def _refuse(self, tiles: Tiles, s: int, directions: Tensor, gradients: list, error: float) -> None:
+    def _refuse(self, tiles: Tiles, s: int, error: float) -> None:
         """Raise an error that names the layer whose part of the kernel is furthest from autograd's."""
         named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
-        exact = {id(p): a.product(b) for (_, p), a, b in zip(named, gradients[0], gradients[s], strict=True)}
+        exact = {
+            id(p): a.product(b)
+            for (_, p), a, b in zip(named, self.gradients[0], self.gradients[s], strict=True)
+        }
         worst, place = -1.0, f"method {type(tiles).__name__}"
-        for names, value in self._parts(s, directions):
+        for names, value in self._parts(s):
             members = {id(self.model.get_parameter(name)) for name in names}
             gap = abs(value - sum(exact.get(key, 0.0) for key in members))
             if gap > worst:
@@ -182,7 +211,7 @@ class Probe:
             f"{place}: the tangent kernel is {100 * error:.2g} % off plain autograd on samples that run alone"
         )
 
-    def _parts(self, s: int, directions: Tensor) -> list[tuple[list[str], float]]:
+    def _parts(self, s: int) -> list[tuple[list[str], float]]:
         """List the contributions of parameters to the drawn entry."""
         left, right = self.rows[0], self.rows[s]
         if isinstance(left, Tensor):
@@ -193,7 +222,7 @@ class Probe:
             parts = zip(
                 left[""].features[0].split(sizes, 1), right[""].features[0].split(sizes, 1), strict=True
             )
-            sums = (float((directions[0] @ a) @ (directions[s] @ b)) for a, b in parts)
+            sums = (self._along(a @ b.T, s) for a, b in parts)
             return [([name], value) for name, value in zip(named, sums, strict=True)]
         parts = []
         for key, factor in left.items():
@@ -202,7 +231,7 @@ class Probe:
             if getattr(factor, "bias", False) or (bias in named and bias not in ", ".join(left)):
                 names.append(bias)
             block = factor.pair(right[key], "full")[0, :, 0]
-            parts.append((names, float(directions[0] @ block @ directions[s])))
+            parts.append((names, self._along(block, s)))
         return parts
 
     def check_alone(self, plan: Plan) -> None:
@@ -225,15 +254,6 @@ class Probe:
 
 def _product(a: list[Outline], b: list[Outline]) -> float:
     return sum(g.product(h) for g, h in zip(a, b, strict=True))
-
-
-def _distance(a: list[Outline], b: list[Outline]) -> float:
-    squares = (_square(g.double(), h.double()) for g, h in zip(a, b, strict=True))
-    return sum(squares) ** 0.5
-
-
-def _square(g: Outline, h: Outline) -> float:
-    return max(g.product(g) - 2 * g.product(h) + h.product(h), 0.0)
 
 
 def draw_place(n: int, m: int | None, generator: torch.Generator) -> tuple[int, int]:

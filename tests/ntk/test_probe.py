@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from ntkd_lib.nets.unet import ShuffledNetwork, UNet
+from ntkd_lib.ntk import probe
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.kinds import KINDS
 from ntkd_lib.ntk.probe import ProbeError, check_kernel
@@ -35,3 +36,45 @@ def test_rounding_that_a_network_amplifies_is_no_fault() -> None:
     images = torch.rand(6, 3, 160, 240)
     for _ in range(8):
         empirical_ntk(model, images, kind="trace")
+
+
+@pytest.mark.parametrize("tile", [None, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_probe_costs_one_pass_forwards_and_two_backwards(kind: str, tile: int | None, monkeypatch) -> None:
+    model, x, _ = build("lenet", 7, 4)
+    forwards, backwards, plain = [], [], probe.outlined_gradient
+    model.register_forward_hook(lambda *_: forwards.append(1))
+    monkeypatch.setattr(probe, "outlined_gradient", lambda *parts: (backwards.append(1), plain(*parts))[1])
+    counts = []
+    for with_probe in (False, True):
+        forwards.clear()
+        empirical_ntk(model, x, kind=kind, method="structured", tile=tile, probe=with_probe)
+        counts.append(len(forwards))
+    assert counts[1] == counts[0] + 1
+    assert len(backwards) == 2
+
+
+def test_a_kink_that_two_ways_of_rounding_pass_on_either_side_is_no_fault(monkeypatch) -> None:
+    """A unit whose ReLU is on in a batch of float32 alone."""
+
+    class Kinked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(8, 400), nn.Linear(400, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.a(x)
+            shift = 1e-7 if x.dtype == torch.float32 and len(x) > 2 else -1e-7
+            edge = y[:, :1] - y[:, :1].detach() + shift
+            return self.b(torch.cat([edge, y[:, 1:]], 1).relu())
+
+    torch.manual_seed(0)
+    model, x = Kinked(), torch.randn(20, 8)
+    calls, plain = [], probe.Probe._is_rounding
+    monkeypatch.setattr(
+        probe.Probe, "_is_rounding", lambda *parts: (calls.append(plain(*parts)), calls[-1])[1]
+    )
+    for kind in KINDS:
+        empirical_ntk(model, x, kind=kind, method="structured")
+    assert calls
+    assert all(calls)
