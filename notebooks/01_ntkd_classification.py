@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     chapter: ntkd_lib.chapters.ntkd_classification
+#     chapter: ntkd_lib.chapters.classification
 # ---
 
 # %% [markdown]
@@ -60,25 +60,28 @@ sketch = 2048
 device = "cpu"
 
 # %% tags=["hide-input"]
+from ntkd_lib.chapters.classification import checks, methods, page
+from ntkd_lib.chapters.classification.studies import (
+    alignment,
+    infinite_width,
+    read_outs,
+    sizes,
+    teacher_strength,
+)
+from ntkd_lib.chapters.classification.studies import features_page, random_filters_page, stage1_page
+from ntkd_lib.chapters.optical_students.classification_methods import chosen_form
 from ntkd_lib.chapters.run import open_run
-from ntkd_lib.chapters.ntkd_classification import alignment, check, methods, summary
-from ntkd_lib.chapters.ntkd_classification.metrics import metrics
-from ntkd_lib.chapters.ntkd_colour import recorded
-from ntkd_lib.chapters.ntkd_colour import summary as colours
-from ntkd_lib.chapters.ntkd_colour.recorded_teachers import recorded_strength, recorded_teachers
-from ntkd_lib.chapters.ntkd_controls import summary as controls
-from ntkd_lib.chapters.ntkd_controls.recorded import recorded_controls, recorded_limit, recorded_ranks
 from ntkd_lib.lab.search import space_rows
-from ntkd_lib.show import ntkd_classification as figures
-from ntkd_lib.show import ntkd_colour, ntkd_controls, training
+from ntkd_lib.show import dots, training
 from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.columns import show_table
 from ntkd_lib.show.publish import show
 
 run = open_run("01_ntkd_classification", globals())
-evidence = run.publish(metrics(run))
-scores = summary.scores(run)
-table = summary.summary_table(scores, summary.paper_values())
-gaps = summary.differences(scores)
+evidence = run.publish(page.metrics(run))
+scores = page.scores(run, data)
+table = page.summary(scores, data)
+gaps = page.differences(run, data)
 
 # %% [markdown]
 # ## The answer
@@ -117,8 +120,14 @@ gaps = summary.differences(scores)
 #   {val}`ntkd.cifar10.teacher.accuracy @01_teacher_strength_wide :.1f` % (95 % interval {val}`interval of
 #   ntkd.cifar10.ntkd_strong_teacher.accuracy - ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide :.2f`).
 
-# %% tags=["hide-input"]
-figures.answer(gaps)
+# %% [markdown]
+# **Measured here** (this run's digits; the recorded seeds are above): NTKD minus soft-label KD
+# {val}`ntkd.mnist.ntkd.accuracy - ntkd.mnist.kd.accuracy @live :+.2f` points, so that NTKD {val}`order of
+# ntkd.mnist.ntkd.accuracy - ntkd.mnist.kd.accuracy @live` KD; soft-label KD minus labels only
+# {val}`ntkd.mnist.kd.accuracy - ntkd.mnist.none.accuracy @live :+.2f`, KD {val}`order of
+# ntkd.mnist.kd.accuracy - ntkd.mnist.none.accuracy @live` labels; NTKD minus labels only with the same
+# training time {val}`ntkd.mnist.ntkd.accuracy - ntkd.mnist.none_tuned.accuracy @live :+.2f` ({val}`seeds of
+# ntkd.mnist.ntkd.accuracy @live` seeds, the last of {val}`seeds of ntkd.mnist.none_tuned.accuracy @live`).
 
 # %% tags=["hide-input"]
 claim_box(evidence)
@@ -134,7 +143,7 @@ claim_box(evidence)
 show(
     run,
     "accuracy",
-    lambda: figures.draw_accuracy(scores, table),
+    lambda: page.draw_accuracy(scores, table),
     alt="Dot plot of MNIST test accuracy for every student, one dot a seed, with the mean, its 95 % interval "
     "and the paper's values for labels only, soft-label KD, NTKD and eight random PSFs.",
     caption="Test accuracy by student. Diamonds: what the paper reports.",
@@ -150,16 +159,16 @@ show(
 show(
     run,
     "differences",
-    lambda: figures.draw_differences(gaps),
+    lambda: dots.draw_differences(gaps[gaps.label_share == 1], "test accuracy (points)"),
     alt="Dot plot of paired differences in test accuracy between students, with 95 % intervals and a line at "
     "zero.",
     caption="Differences seed by seed. Intervals to the right of zero: the first student is better. Hollow "
     "dots are one seed, which has no interval.",
-    data=gaps,
+    data=gaps[gaps.label_share == 1],
 )
 
 # %% tags=["hide-input"]
-figures.score_table(table)
+show_table(table, page.SCORES, "All students, mean over seeds")
 
 # %% [markdown]
 # To keep this run short, the main comparison has {param}`count of seeds` seeds here and controls have
@@ -167,7 +176,9 @@ figures.score_table(table)
 # 01 digits-six-epochs` trains them anew).
 
 # %% tags=["hide-input"]
-ntkd_controls.gap_table(recorded_controls(), "Digits, the recorded run: differences in points, seed by seed")
+page.show_recorded(
+    page.recorded_gaps("mnist"), page.GAPS, "Digits, the recorded run: differences in points, seed by seed"
+)
 
 # %% [markdown]
 # What to read from it (recorded numbers; those of controls with one seed say so):
@@ -215,11 +226,11 @@ kernels = alignment.kernel_alignment(run)
 show(
     run,
     "alignment",
-    lambda: figures.draw_alignment(kernels),
+    lambda: alignment.draw_alignment(kernels),
     alt="Two dot plots by student, one dot a seed: the centred cosine between the student's and the "
     "teacher's tangent kernel, and the ratio of their sizes.",
     caption="Trained students' tangent kernels against their teacher's. Bars: means over seeds.",
-    data=kernels,
+    data=kernels[["method", "label", "seed", "alignment", "size"]],
 )
 
 # %% [markdown]
@@ -229,15 +240,15 @@ show(
 # is split into two PSFs, $k = g\,(k_+ - k_-)$; two captures are taken and subtracted by the computer.
 
 # %% tags=["hide-input"]
-filters = summary.filters(run)
+filters = features_page.first_record(run, data, chosen_form()).arrays["weights.front.filters"]
 show(
     run,
     "filters",
-    lambda: figures.draw_filters(filters),
+    lambda: features_page.draw_filters(filters),
     alt="Eight trained signed filters of 7 by 7 pixels, and below each the positive and the negative PSF "
     "that realise it.",
     caption="Filters of the NTKD student, first seed, relative to the largest entry.",
-    data=figures.filter_data(filters),
+    data=features_page.filter_data(filters),
 )
 
 # %% [markdown]
@@ -251,17 +262,19 @@ show(
 # which took some hours to record: {param}`epochs @01_ntkd_classification` epochs, longer than the live run
 # can, and {param}`few_label_epochs @01_ntkd_classification` where few labels are known. Recorded numbers
 # follow the live ones.
+#
+# **Measured here** ({val}`seeds of ntkd.cifar10.ntkd.accuracy @live` seed): KD minus labels only
+# {val}`ntkd.cifar10.kd.accuracy - ntkd.cifar10.none.accuracy @live :+.2f` points, NTKD minus labels only
+# {val}`ntkd.cifar10.ntkd.accuracy - ntkd.cifar10.none.accuracy @live :+.2f`, NTKD minus KD
+# {val}`ntkd.cifar10.ntkd.accuracy - ntkd.cifar10.kd.accuracy @live :+.2f`.
 
 # %% tags=["hide-input"]
-colour_scores, colour_gaps = colours.scores(run), colours.differences(run)
-colour_table = colours.averaged(colour_scores)
-ntkd_colour.colour_answer(colour_gaps, colour_table.nlargest(1, "mean").iloc[0])
-
-# %% tags=["hide-input"]
+colour_scores, colour_gaps = page.scores(run, colour), page.differences(run, colour)
+colour_table = page.summary(colour_scores, colour)
 show(
     run,
     "colour-accuracy",
-    lambda: figures.draw_accuracy(colour_scores, colour_table),
+    lambda: page.draw_accuracy(colour_scores, colour_table),
     alt="Dot plot of CIFAR-10 test accuracy for every student, one dot a seed, and the paper's values for "
     "labels only, soft-label KD, NTKD and eight random PSFs.",
     caption="CIFAR-10: test accuracy by student. Diamonds: what the paper reports.",
@@ -269,10 +282,15 @@ show(
 )
 
 # %% tags=["hide-input"]
-figures.score_table(colour_table)
+show_table(colour_table, page.SCORES, "Students of colour images, mean over seeds")
 
 # %% tags=["hide-input"]
-ntkd_colour.recorded_tables(recorded.recorded_scores(), recorded.recorded_gaps())
+page.show_recorded(page.recorded_scores(), page.RECORDED_SCORES, "The recorded run on colour images")
+
+# %% tags=["hide-input"]
+page.show_recorded(
+    page.recorded_gaps("cifar10"), page.GAPS, "The recorded run: differences in points, seed by seed"
+)
 
 # %% [markdown]
 # **Kernel or settings?** In this first recording NTKD ends {val}`ntkd.cifar10.ntkd.accuracy -
@@ -287,7 +305,11 @@ ntkd_colour.recorded_tables(recorded.recorded_scores(), recorded.recorded_gaps()
 # (`ntkd-ctl-cifar-matched`), not assessed yet.
 
 # %% tags=["hide-input"]
-ntkd_colour.crossed_table(recorded.recorded_crossings())
+page.show_recorded(
+    page.recorded_crossings(),
+    page.CROSSINGS,
+    "CIFAR-10, one learning rate and weight decay for both, the recorded run: test accuracy",
+)
 
 # %% [markdown]
 # **Is a stronger teacher the better one?** (Table 6.) The paper exchanges a ResNet-18 ({paper}`78.4 %`) for a
@@ -307,7 +329,18 @@ ntkd_colour.crossed_table(recorded.recorded_crossings())
 # :+.2f` with the ResNet-18.
 
 # %% tags=["hide-input"]
-ntkd_colour.strength_tables(recorded_teachers(), recorded_strength())
+page.show_recorded(
+    teacher_strength.recorded_teachers(),
+    teacher_strength.COLUMNS,
+    "CIFAR-10, NTKD by teacher, the recorded run: test accuracy",
+)
+
+# %% tags=["hide-input"]
+page.show_recorded(
+    teacher_strength.recorded_strength(),
+    page.DIFFERENCES,
+    "Students of either teacher: differences",
+)
 
 # %% [markdown]
 # Differences between students of one seed, which share the split and the start. A single seed has no spread
@@ -317,7 +350,7 @@ ntkd_colour.strength_tables(recorded_teachers(), recorded_strength())
 show(
     run,
     "colour-differences",
-    lambda: figures.draw_differences(colour_gaps),
+    lambda: dots.draw_differences(colour_gaps, "test accuracy (points)"),
     alt="Dot plot of paired differences in CIFAR-10 test accuracy between students, with a line at zero.",
     caption="CIFAR-10: differences seed by seed; hollow where there is one seed.",
     data=colour_gaps,
@@ -329,7 +362,7 @@ show(
 # labels alone do to the kernel is the line to beat.
 
 # %% tags=["hide-input"]
-colour_alignment = colours.curves(run, "alignment")
+colour_alignment = page.curves(run, colour, "alignment", colour_epochs)
 show(
     run,
     "colour-alignment",
@@ -346,37 +379,37 @@ show(
 # and dogs are where a single optical layer has least to say.
 
 # %% tags=["hide-input"]
-plane = colours.embedding(run)
+plane = features_page.plane(run)
 show(
     run,
     "colour-features",
-    lambda: ntkd_colour.draw_embedding(plane),
+    lambda: features_page.draw_plane(plane),
     alt="Three t-SNE scatter plots of test images' features, for labels only, KD and NTKD.",
     caption="CIFAR-10: t-SNE of the last hidden layer, first seed.",
     data=plane,
 )
 
 # %% tags=["hide-input"]
-confusions = colours.confusions(run)
+confusions = features_page.confusions(run)
 show(
     run,
     "colour-confusions",
-    lambda: ntkd_colour.draw_confusions(confusions),
+    lambda: features_page.draw_confusions(confusions),
     alt="Three confusion matrices of ten classes, for labels only, KD and NTKD, in percent.",
     caption="CIFAR-10: what each class is taken for, first seed.",
     data=confusions,
 )
 
 # %% tags=["hide-input"]
-colour_filters = colours.filters(run)
+colour_filters = features_page.first_record(run, colour, "ntkd").arrays["weights.front.filters"]
 show(
     run,
     "colour-filters",
-    lambda: ntkd_colour.draw_colour_filters(colour_filters),
+    lambda: features_page.draw_filters(colour_filters),
     alt="Eight of the trained colour filters of 7 by 7 pixels, and below each the positive and the negative "
     "PSF that realise it.",
     caption="CIFAR-10: eight of the NTKD student's filters; grey is zero.",
-    data=ntkd_colour.filter_data(colour_filters),
+    data=features_page.filter_data(colour_filters),
 )
 
 # %% [markdown]
@@ -392,23 +425,26 @@ show(
 # on labels alone then reached.
 
 # %% tags=["hide-input"]
-estimates = controls.estimates(run)
+estimates = stage1_page.estimates(run)
 show(
     run,
     "estimates",
-    lambda: ntkd_controls.draw_estimates(estimates),
+    lambda: stage1_page.draw_estimates(estimates),
     alt="Scatter plot of nine optical architectures: accuracy reached on MNIST after training against the "
     "estimate made without training.",
     caption="MNIST: estimate and accuracy of nine architectures; small dots are seeds.",
     data=estimates,
 )
 
-# %% tags=["hide-input"]
-ranks = controls.rank_correlations(estimates)
-ntkd_controls.estimate_words(ranks, recorded_ranks(), controls.asked_estimate(run))
+# %% [markdown]
+# The rank correlation of estimate and accuracy over the architectures is {val}`ntkd.stage1.rank_correlation
+# @live :.2f` in this run and {val}`ntkd.stage1.rank_correlation :.2f` in the recorded one, from {val}`lowest
+# of ntkd.stage1.rank_correlation :.2f` to {val}`highest of ntkd.stage1.rank_correlation :.2f` over its seeds.
+# The table has a row for the surface that the parameters describe ({param}`surface_height` by
+# {param}`surface_width` µm), which is estimated and not trained.
 
 # %% tags=["hide-input"]
-ntkd_controls.estimate_table(estimates)
+stage1_page.estimate_table(run)
 
 # %% [markdown]
 # ## Random filters
@@ -418,16 +454,16 @@ ntkd_controls.estimate_table(estimates)
 # 1,000 filters fit into memory; the limit is a closed form. Regression makes rows of one column comparable,
 # but the live run sees only a few hundred training images, so its numbers lie below the paper's. With the
 # 45,000 images that students train on, the limit reaches {val}`ntkd.random.cifar10.infinite.accuracy :.1f` %
-# on CIFAR-10; the table below has the paper's last row beside it. Non-negative PSFs never let the ReLU act:
+# on CIFAR-10; the paper's last row has {paper}`67.33 %`. Non-negative PSFs never let the ReLU act:
 # beyond eight of them nothing is gained, as the student stays a linear classifier. The rise that the paper
 # reports needs captures whose mean is subtracted, or signed filters, as the limit has.
 
 # %% tags=["hide-input"]
-random_table = controls.random_filters(run)
+random_table = random_filters_page.random_filters(run)
 show(
     run,
     "random-filters",
-    lambda: ntkd_controls.draw_random(random_table),
+    lambda: random_filters_page.draw_random(random_table),
     alt="Two panels, MNIST and CIFAR-10: accuracy against the number of random filters, for non-negative "
     "PSFs as they are and with centred captures, with the limit as a dashed line and the paper's values.",
     caption="Regression on random filters. Diamonds: Table 5 of the paper, all training images.",
@@ -435,7 +471,11 @@ show(
 )
 
 # %% tags=["hide-input"]
-ntkd_controls.limit_table(recorded_limit(), controls.PAPER_RANDOM["cifar-10"][0])
+page.show_recorded(
+    infinite_width.recorded_limit(),
+    page.LIMIT,
+    "CIFAR-10, infinitely many Gaussian filters, the recorded run, 10,000 test images",
+)
 
 # %% [markdown]
 # ## How small can the back end be?
@@ -445,14 +485,14 @@ ntkd_controls.limit_table(recorded_limit(), controls.PAPER_RANDOM["cifar-10"][0]
 # asks what NTKD loses at a quarter of the parameters.
 
 # %% tags=["hide-input"]
-sizes = controls.sizes(run)
+size_table = sizes.sizes(run)
 show(
     run,
     "sizes",
-    lambda: ntkd_controls.draw_sizes(sizes),
+    lambda: sizes.draw_sizes(size_table),
     alt="Test accuracy on MNIST against the number of back-end parameters, for labels only and NTKD.",
     caption="MNIST: accuracy by size of the back end.",
-    data=sizes,
+    data=size_table[["method", "hidden", "parameters", "seed", "accuracy"]],
 )
 
 # %% [markdown]
@@ -472,7 +512,7 @@ show(
 # colour images {val}`ntkd.cifar10.ntkd.labels_0.01.accuracy :.1f`.
 
 # %% tags=["hide-input"]
-ntkd_controls.gap_table(controls.few_labels(run), "Few labels, this run: differences in points")
+show_table(gaps[gaps.label_share < 1], page.GAPS, "Few labels, this run: differences in points")
 
 # %% [markdown]
 # ## Fewer pixels, more layers
@@ -489,18 +529,18 @@ ntkd_controls.gap_table(controls.few_labels(run), "Few labels, this run: differe
 # optics has. These last students train on the paper's budget.
 
 # %% tags=["hide-input"]
-read_outs = controls.read_outs(run)
+read_out_table = read_outs.read_outs(run)
 show(
     run,
     "read-outs",
-    lambda: ntkd_controls.draw_read_outs(read_outs),
+    lambda: read_outs.draw_read_outs(read_out_table),
     alt="Test accuracy on MNIST against the number of values read out, through filters and through a lens.",
     caption="MNIST: accuracy by number of values read out, labels only.",
-    data=read_outs,
+    data=read_out_table[["optics", "values", "seed", "accuracy"]],
 )
 
 # %% tags=["hide-input"]
-ntkd_controls.depth_table(controls.depths(run))
+read_outs.depth_table(read_outs.depths(run))
 
 # %% [markdown]
 # ## How it was made
@@ -517,8 +557,34 @@ ntkd_controls.depth_table(controls.depths(run))
 # never changes, so it is compressed once into features of {param}`landmarks` numbers for each of these images
 # (Nyström landmarks with the exact diagonal); its error on images that are no landmarks is in the table.
 
+# %% [markdown]
+# In code, on a thousand images: a teacher is trained, its kernel is compressed, and a student is trained on
+# labels and kernel.
+
+# %%
+from ntkd_lib.data.load import load
+from ntkd_lib.distill import Images, Schedule, Teacher, fit, tangent_objective
+from ntkd_lib.distill.tangent_normalised import kernel_loss
+from ntkd_lib.nets import lenet
+from ntkd_lib.ntk import LandmarkKernel
+from ntkd_lib.optics import mnist_student
+from torch import arange
+from torch.nn.functional import cross_entropy
+
+few = load(data, "train")
+digits = Images(few.images[:1000].float() / 255, few.labels[:1000])
+rows, held_out = arange(800), arange(800, 1000)
+network = lenet()
+fit(
+    network, digits, rows, held_out, lambda net, b: cross_entropy(net(b.images), b.labels), Schedule(epochs=4)
+)
+features, diagonal = LandmarkKernel(network, digits.images[:64]).features(digits.images[64:264])
+known = Teacher(images=digits.images[64:264], features=features, diagonal=diagonal)
+loss = tangent_objective({"weight": 0.1, "kernel_batch": 32, "kernel_every": 4}, known, kernel_loss)
+fit(mnist_student(), digits, rows, held_out, loss, Schedule(epochs=4, batch=32))[-1]
+
 # %% tags=["hide-input"]
-figures.teacher_table(summary.teachers(run))
+show_table(page.digit_teachers(run), page.DIGIT_TEACHERS, "Teachers")
 
 # %% [markdown]
 # **Colour images.** Teachers and students train on images that are shifted by up to two pixels and mirrored
@@ -531,13 +597,15 @@ figures.teacher_table(summary.teachers(run))
 # losses.
 
 # %% tags=["hide-input"]
-ntkd_colour.teacher_table(colours.teachers(run))
+show_table(page.colour_teachers(run), page.COLOUR_TEACHERS, "Teachers on colour images")
 
 # %% tags=["hide-input"]
-ntkd_colour.settings_table(colours.settings_rows(run))
+show_table(page.colour_settings(run), page.SETTINGS, "Settings on colour images")
 
 # %% tags=["hide-input"]
-training.space_table(colours.searched(run), "What the search on colour images draws from")
+training.space_table(
+    space_rows(methods.colour_methods(run.parameters)), "What the search on colour images draws from"
+)
 
 # %% [markdown]
 # **Losses.** All add to the cross-entropy of the labels, weighted by $\beta$; $\Theta_S$ and $\Theta_T$ are
@@ -558,7 +626,7 @@ training.space_table(colours.searched(run), "What the search on colour images dr
 # they favour what learns fast.
 
 # %% tags=["hide-input"]
-trials = summary.trials()
+trials = page.trials(methods.DIGITS)
 show(
     run,
     "search",
@@ -573,7 +641,7 @@ show(
 training.settings_table(trials, "Validation accuracy")
 
 # %% tags=["hide-input"]
-training.space_table(space_rows(methods.METHODS.values()), "What the search draws from")
+training.space_table(space_rows(methods.DIGITS.methods.values()), "What the search draws from")
 
 # %% [markdown]
 # **Training length.** A verdict needs a plateau: the best validation accuracy of the last eighth of training
@@ -582,7 +650,7 @@ training.space_table(space_rows(methods.METHODS.values()), "What the search draw
 # the tables).
 
 # %% tags=["hide-input"]
-curves = summary.curves(run, ("none", "kd", "ntkd"))
+curves = page.curves(run, data, "curve", epochs)
 show(
     run,
     "validation",
@@ -601,8 +669,8 @@ show(
 # numbers.
 
 # %%
-by_captures, recorded = check.accuracy_from_captures(run)
+by_captures, recorded = checks.accuracy_from_captures(run)
 assert abs(by_captures - recorded) <= 0.05, (by_captures, recorded)
-assert check.kernel_error(run) < 1e-5
+assert checks.kernel_error(run) < 1e-5
 assert run.holds(evidence.metrics)
 assert abs(table.set_index("method")["mean"]["kd"] - scores[scores.method == "kd"].accuracy.mean()) < 1e-12

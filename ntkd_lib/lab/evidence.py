@@ -1,7 +1,6 @@
 """Evidence: what a notebook has measured, as claims read it, kept so that a later change shows."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -9,7 +8,6 @@ import pydantic
 from pydantic import Field
 
 from ntkd_lib.lab.atomic import write_json
-from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.layout import results_root, tier_layout
 from ntkd_lib.lab.parameters import Seed, Tier, notebook_path, tier_changes
@@ -230,14 +228,3 @@ def _refuse_constant(name: str) -> float:
 
 def _short(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
-
-
-def metric_of(records: Mapping[int, Record], value: str, data: str) -> Metric:
-    """Make a metric of one value of each seed's record."""
-    return Metric(
-        seeds=list(records),
-        values=[record.values[value] for record in records.values()],
-        converged=[record.values["converged"] for record in records.values()],
-        data=[data],
-        cells=[record.key for record in records.values()],
-    )

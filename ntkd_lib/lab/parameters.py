@@ -173,6 +173,12 @@ def changed_from_tier(parameters: Parameters, notebook: str) -> dict[str, tuple[
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
+def tier_parameters(notebook: str, tier: str) -> Parameters:
+    """Load the parameters of a notebook's tier, by the model that its chapter declares."""
+    model = importlib.import_module(f"{chapter_of(notebook)}.parameters").PARAMETERS
+    return load_parameters(model, notebook, tier, {})
+
+
 def tier_changes(notebook: str, tier: str, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """List which plain values of a run differ from what its notebook's tier has today.
 
@@ -181,8 +187,7 @@ def tier_changes(notebook: str, tier: str, values: Mapping[str, Any]) -> dict[st
     Returns:
         (value of the tier, value of the run) by name; None for a name that the notebook no longer has.
     """
-    model = importlib.import_module(f"{chapter_of(notebook)}.parameters").PARAMETERS
-    standard = load_parameters(model, notebook, tier, {}).model_dump(mode="json")
+    standard = tier_parameters(notebook, tier).model_dump(mode="json")
     return {k: (standard.get(k), value) for k, value in values.items() if standard.get(k) != value}
 
 

@@ -102,13 +102,13 @@ def readme_problems() -> list[str]:
 
 def figure_bytes() -> bytes:
     """Draw the README's figure from the recorded run with the most seeds."""
-    from ntkd_lib.show.ntkd_classification import HEADLINE, draw_headline
+    from ntkd_lib.show.headlines import FIGURE, draw_headline
     from ntkd_lib.show.publish import svg_bytes
 
-    runs = [run.metrics for run in recorded_runs().values() if run.metrics.keys() >= HEADLINE.keys()]
+    runs = [run.metrics for run in recorded_runs().values() if run.metrics.keys() >= FIGURE.keys()]
     if not runs:
-        raise PipelineError(f"results holds no run with {', '.join(HEADLINE)}")
-    chosen = max(runs, key=lambda metrics: min(len(metrics[name].seeds) for name in HEADLINE))
+        raise PipelineError(f"results holds no run with {', '.join(FIGURE)}")
+    chosen = max(runs, key=lambda metrics: min(len(metrics[name].seeds) for name in FIGURE))
     return svg_bytes(lambda: draw_headline(chosen))
 
 

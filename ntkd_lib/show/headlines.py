@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.verdicts import Verdict
 from ntkd_lib.show.claims import badge, our_value, paper_value, source_line
 from ntkd_lib.show.controls import without_method
+from ntkd_lib.show.dots import BLUE, ORANGE, key_handles
 from ntkd_lib.show.html import Html, element, join, table
 
 HEADLINES = {
@@ -44,3 +50,28 @@ def headline_table(verdicts: Sequence[Verdict], notes: Mapping[str, Html]) -> Ht
     ids = [f"claim-{verdict.claim.id}" for verdict in chosen]
     caption = "Headline claims of the five papers"
     return table(headers, rows, caption=caption, row_ids=ids, class_="ntkd-claims ntkd-headlines")
+
+
+FIGURE = {
+    "ntkd.mnist.none.accuracy": ("labels only", 91.4),
+    "ntkd.mnist.kd.accuracy": ("soft-label KD", 95.9),
+    "ntkd.mnist.ntkd.accuracy": ("NTKD", 97.3),
+    "ntkd.mnist.none_tuned.accuracy": ("labels only, equal time, augmented", None),
+}
+
+
+def draw_headline(metrics: Mapping[str, Metric]) -> Figure:
+    """Draw the README's figure: a few students' test accuracy beside what the paper reports."""
+    figure, axes = plt.subplots(figsize=(7.2, 2.6))
+    for row, (name, (_, paper)) in enumerate(FIGURE.items()):
+        values = metrics[name].values
+        axes.scatter(values, np.full(len(values), row), s=16, color=BLUE, alpha=0.5, linewidth=0)
+        axes.plot(np.mean(values), row, "o", color=BLUE, markersize=7)
+        if paper is not None:
+            axes.plot(paper, row, "D", color=ORANGE, markersize=7, markerfacecolor="none")
+    axes.set_yticks(range(len(FIGURE)), [label for label, _ in FIGURE.values()])
+    axes.invert_yaxis()
+    axes.set_xlabel("MNIST test accuracy (%), hybrid optical student, 50,930 parameters")
+    handles = key_handles({"ours: mean and seeds": ("o", BLUE), "NTKD paper": ("D", ORANGE)})
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))
+    return figure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
-from typing import Any, Literal
+from typing import Literal
 
 SIGNS = {"exceeded": "▲", "reproduced": "●", "not reproduced": "✕", "not assessed": "○"}
 OUTCOME_SIGNS = {**SIGNS, "claim failed": "✕", "baseline stronger": "✕↑", "baseline weaker": "✕↓"}
@@ -42,12 +42,3 @@ def ends(interval: tuple[float, float], unit: str | None) -> str:
     """Write the two ends of an interval as numbers of a unit."""
     low, high = (number(end, unit) for end in interval)
     return f"[{low}, {high}]"
-
-
-def gap_words(row: Any) -> str:
-    """Say in words on which side of zero the interval of a mean difference lies."""
-    if row.seeds == 1:
-        return f"{signed(row.mean)} points (one seed)"
-    side = "above zero" if row.low > 0 else "below zero" if row.high < 0 else "around zero"
-    numbers = f"{signed(row.mean)} points, interval {interval_text(row.low, row.high, sign='+')} {side}"
-    return f"{numbers}, {row.seeds} seeds"

@@ -34,7 +34,7 @@ def copy_project(root):
     renew_manifest()
     (root / "notebooks").mkdir()
     for name in (CHAPTER, SCOREBOARD):
-        package = "scoreboard" if name == SCOREBOARD else "ntkd_classification"
+        package = "scoreboard" if name == SCOREBOARD else "classification"
         header = f"# ---\n# jupyter: {{ntkd: {{chapter: ntkd_lib.chapters.{package}}}}}\n# ---\n"
         (root / "notebooks" / f"{name}.py").write_text(header)
 

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
+from ntkd_lib.chapters.classification.parameters import ClassificationParameters
+from ntkd_lib.chapters.classification.plan import digit_cells
 from ntkd_lib.chapters.fabrication_recovery import methods, plan, search, settings, summary, theory_summary
 from ntkd_lib.chapters.fabrication_recovery.cells import RecoveryMaker
 from ntkd_lib.chapters.fabrication_recovery.parameters import RecoveryParameters
 from ntkd_lib.chapters.fabrication_recovery.theory import filter_sum, pooled_patches
-from ntkd_lib.chapters.ntkd_classification.cells import CellMaker
-from ntkd_lib.chapters.ntkd_classification.parameters import ClassificationParameters
-from ntkd_lib.chapters.ntkd_classification.plan import plan as plan_of_students
+from ntkd_lib.chapters.run import locate_data
 from ntkd_lib.data.registry import locate
 from ntkd_lib.lab.cells import Cell, cell_key
 from ntkd_lib.lab.execute import run_cells
@@ -39,7 +39,7 @@ def modules_of(cell: Cell) -> set[str]:
 
 def test_students_are_the_very_cells_of_notebook_01() -> None:
     asked = load_parameters(ClassificationParameters, "01_ntkd_classification", "smoke", {})
-    theirs = {cell_key(cell) for cell in plan_of_students(asked)}
+    theirs = {cell_key(cell) for cell in digit_cells(asked, locate_data(asked.data)[asked.data])}
     make = maker()
     for name in ("ntkd", "kd"):
         assert cell_key(make.student(name, 0)) in theirs
@@ -144,9 +144,7 @@ def records(tmp_path_factory):
     """Run a design, devices without and with errors, and every way to recover."""
     make = maker(design_steps=3, captures=40, steps=8)
     small = {"data": "mnist-5k", "epochs": 1, "teacher_epochs": 1, "landmarks": 16, "kernel_images": 100}
-    make.students = CellMaker(
-        ClassificationParameters(tier="smoke", kernel_batch=8, **small), locate("mnist-5k").sha256
-    )
+    make.students = ClassificationParameters(tier="smoke", kernel_batch=8, **small)
     make.kernel = {"kernel_batch": 8, "kernel_every": 2}
     space = {n: {"lr": 1e-3, "weight": 0.5, "temperature": 2.0} for n in methods.METHODS}
     cells = {

@@ -5,22 +5,24 @@ from typing import Any
 
 import pytest
 
-from ntkd_lib.chapters.ntkd_classification.protocols import limit_arms
-from ntkd_lib.chapters.ntkd_colour.setting import SPLIT_SEED, VALIDATION_SHARE, prepare
-from ntkd_lib.chapters.ntkd_controls import many_images
-from ntkd_lib.chapters.ntkd_controls.recorded import ALL_IMAGES, TRAINED, recorded_limit
-from ntkd_lib.chapters.ntkd_controls.regression import choose, hits
+from ntkd_lib.chapters.classification.methods import SPLIT
+from ntkd_lib.chapters.classification.page import LIMIT, show_recorded
+from ntkd_lib.chapters.classification.protocols import limit_arms
+from ntkd_lib.chapters.classification.studies import infinite_width
+from ntkd_lib.chapters.classification.studies.infinite_width import ALL_IMAGES, TRAINED, recorded_limit
+from ntkd_lib.chapters.classification.studies.ridge import accuracy_of_fit, choose_ridge
+from ntkd_lib.chapters.optical_students.classification_setting import Partition, prepare
 from ntkd_lib.data.load import train_validation_split
 from ntkd_lib.data.registry import DataLocation, forget, locate
 from ntkd_lib.lab import protocols
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.work import Data
 from ntkd_lib.ntk import blocked_store
 from ntkd_lib.ntk.infinite.convolutional import convolutional_kernels
-from ntkd_lib.show.ntkd_controls import limit_table
 
 LOCATED = DataLocation("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
-SMALL = {"images": 200, "fitted": 128, "validated": 52, "block": 64, "rank": 20, "compiled": False, "seed": 0}
+SMALL = {"count": 200, "fitted": 128, "validated": 52, "block": 64, "rank": 20, "compiled": False, "seed": 0}
 HALVED = (8, 16, 32, 64, 128)
 
 
@@ -31,29 +33,31 @@ def arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("NTKD_BUILD", str(tmp_path / "build"))
     forget()
-    yield {"data": "cifar-10", "sha256": locate("cifar-10").sha256, **SMALL}
+    yield {"data": Data("cifar-10", locate("cifar-10").sha256), **SMALL}
     forget()
 
 
 def test_gives_what_a_fit_in_memory_gives_and_computes_blocks_once(arguments, monkeypatch) -> None:
-    found = many_images.regress(arguments, {}).values
-    setting = prepare({**arguments, "device": "cpu"})
+    values = infinite_width.regress_all(**arguments).values
+    setting = prepare(arguments["data"], Partition(**SPLIT, images=200), 0)
     train, labels = setting.train.images[setting.rows], setting.train.labels[setting.rows]
     theta = convolutional_kernels(train, filter_size=7).ntk
     cross = convolutional_kernels(setting.test.images, train, filter_size=7).ntk
-    chosen = choose(theta[:128, :128], labels[:128], theta[128:, :128], labels[128:])
+    chosen = choose_ridge(theta[:128, :128], labels[:128], theta[128:, :128], labels[128:])
     truth = setting.test.labels
-    few = {str(n): hits(theta[:n, :n], labels[:n], cross[:, :n], truth, chosen.ridge) for n in HALVED}
-    assert found == {
-        "accuracy": hits(theta, labels, cross, truth, chosen.ridge),
+    few = {
+        str(n): accuracy_of_fit(theta[:n, :n], labels[:n], cross[:, :n], truth, chosen.ridge) for n in HALVED
+    }
+    assert values == {
+        "accuracy": accuracy_of_fit(theta, labels, cross, truth, chosen.ridge),
         "validation": chosen.validation,
         "ridge": chosen.ridge,
         "images": 180,
         "few": few,
     }
-    assert found["accuracy"] > 2 * 10  # ten classes
+    assert values["accuracy"] > 2 * 10  # ten classes
     monkeypatch.setattr(blocked_store, "_write", lambda *_: pytest.fail("computed again"))
-    assert many_images.regress(arguments, {}).values == found
+    assert infinite_width.regress_all(**arguments).values == values
 
 
 def test_the_registered_protocol_has_all_images_of_the_students() -> None:
@@ -63,7 +67,7 @@ def test_the_registered_protocol_has_all_images_of_the_students() -> None:
     cell = arms[ALL_IMAGES].cells[0]
     assert all(arm.cells == (cell,) for arm in arms.values())
     arguments = cell.arguments
-    rows, _ = train_validation_split(arguments["images"], SPLIT_SEED, VALIDATION_SHARE)
+    rows, _ = train_validation_split(arguments["count"], SPLIT["seed"], SPLIT["validation"])
     assert len(rows) == TRAINED >= arguments["fitted"] + arguments["validated"]
     assert arguments["fitted"] % arguments["block"] == arguments["validated"] % arguments["block"] == 0
     record = Record("a" * 64, "", {"accuracy": 65.0, "few": {"20480": 60.0, "1280": 40.0}}, {}, {})
@@ -73,10 +77,10 @@ def test_the_registered_protocol_has_all_images_of_the_students() -> None:
 
 def test_what_is_recorded_is_read_back(monkeypatch, tmp_path) -> None:
     limit = recorded_limit()
-    assert list(limit) == [1280, 2560, 5120, 10240, 20480, TRAINED]
-    assert list(limit.values()) == sorted(limit.values())  # more images, more accuracy
-    for words in ("45,000", f"{limit[TRAINED]:.2f} %", "67.33 %"):
-        assert words in str(limit_table(limit, 67.33))
+    assert list(limit["images"]) == [1280, 2560, 5120, 10240, 20480, TRAINED]
+    assert limit["accuracy"].is_monotonic_increasing  # more images, more accuracy
+    for words in ("45,000", f"{limit['accuracy'].iloc[-1]:.2f} %"):
+        assert words in str(show_recorded(limit, LIMIT, "limit"))
     monkeypatch.setattr(protocols, "results_root", lambda: tmp_path)
-    assert recorded_limit() == {}
-    assert "ntkd record --list" in str(limit_table(recorded_limit(), 67.33))
+    assert recorded_limit().empty
+    assert "ntkd record --list" in str(show_recorded(recorded_limit(), LIMIT, "limit"))

@@ -1,9 +1,10 @@
 """Every declared protocol: registered, fair within a seed, and read back from what is committed."""
 
+import numpy as np
 import pytest
 
-from ntkd_lib.chapters.ntkd_colour import recorded, recorded_teachers
-from ntkd_lib.chapters.ntkd_controls.recorded import recorded_controls, recorded_ranks
+from ntkd_lib.chapters.classification import page
+from ntkd_lib.chapters.classification.studies import teacher_strength
 from ntkd_lib.lab import protocols
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.protocols import Protocol, protocols_of
@@ -12,6 +13,7 @@ from ntkd_lib.pipeline.notebooks import all_notebooks
 SHA = "0" * 64
 DECLARED = [p for notebook in all_notebooks() for p in protocols_of(notebook.chapter).values()]
 SPEED = ("lr", "weight_decay")
+OF_THE_LOSS = ("objective", "settings", "soft_labels", "tangent")
 
 
 @pytest.fixture(params=DECLARED, ids=lambda protocol: protocol.name)
@@ -38,23 +40,25 @@ def test_compared_arms_of_a_seed_differ_in_their_loss_alone(name) -> None:
     names = ("none", "kd", "ntkd") if name != "unmatched" else ("none", "ntkd")
     for prefix in ("ntkd.cifar10.unmatched", "ntkd.cifar10.labels_point", "ntkd.mnist"):
         group = [arms[f"{prefix}.{n}.accuracy"].cells[0] for n in names if f"{prefix}.{n}.accuracy" in arms]
-        alike = [{k: v for k, v in c.arguments.items() if k not in ("objective", "settings")} for c in group]
+        alike = [{k: v for k, v in c.arguments.items() if k not in OF_THE_LOSS} for c in group]
         assert all(each == alike[0] for each in alike)
-        speeds = [[cell.arguments["settings"][part] for part in SPEED] for cell in group]
+        speeds = [[cell.arguments["schedule"][part] for part in SPEED] for cell in group]
         assert all(each == speeds[0] for each in speeds)
         assert all(cell.arguments["tested"] for cell in group)
 
 
 def test_committed_recordings_are_read_back(monkeypatch, tmp_path) -> None:
-    scores, gaps = recorded.recorded_scores().set_index("label"), recorded.recorded_gaps()
+    scores, gaps = page.recorded_scores().set_index("label"), page.recorded_gaps("cifar10")
     assert scores.loc["soft-label KD", "seeds"] == 5
     assert {"KD − labels only", "NTKD − KD, 1 % of labels"} <= set(gaps["label"])
-    teachers = recorded_teachers.recorded_teachers()
+    teachers = teacher_strength.recorded_teachers()
     assert list(teachers["label"]) == ["small residual network", "ResNet-18", "wide residual network"]
-    assert list(recorded_teachers.recorded_strength()["seeds"]) == [5, 5]
-    assert list(recorded_ranks()) == [0, 1, 2, 3, 4]
-    assert "NTKD − labels only" in set(recorded_controls()["label"])
+    assert list(teacher_strength.recorded_strength()["seeds"]) == [5, 5]
+    assert "NTKD − labels only" in set(page.recorded_gaps("mnist")["label"])
+    crossed = page.recorded_crossings()
+    np.testing.assert_allclose(crossed["first"] - crossed["second"], crossed["mean"])
     monkeypatch.setattr(protocols, "results_root", lambda: tmp_path)
-    for read in (recorded.recorded_scores, recorded_teachers.recorded_teachers, recorded_controls):
+    for read in (page.recorded_scores, page.recorded_crossings, teacher_strength.recorded_teachers):
         assert read().empty
-    assert recorded_ranks() == {}
+    assert page.recorded_gaps("mnist").empty
+    assert teacher_strength.recorded_strength().empty

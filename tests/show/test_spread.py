@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ntkd_lib.chapters.classification.page import SCORES
 from ntkd_lib.chapters.segmentation.page import STUDENTS
-from ntkd_lib.show import dots, ntkd_classification, numbers
+from ntkd_lib.show import dots, numbers
 from ntkd_lib.show.columns import show_table
 from tests.setup.project import ROOT, python_files
 
@@ -22,25 +23,15 @@ ROW = {
 }
 
 
-@pytest.mark.parametrize(
-    "build", [ntkd_classification.score_table, lambda table: show_table(table, STUDENTS, "")]
-)
-def test_only_several_seeds_have_a_spread(build) -> None:
-    several = build(pd.DataFrame([ROW]))
+@pytest.mark.parametrize("columns", [SCORES, STUDENTS])
+def test_only_several_seeds_have_a_spread(columns) -> None:
+    several = show_table(pd.DataFrame([ROW]), columns, "")
     assert "[91.50, 92.50]" in several
     assert ">0.40</td>" in several
-    single = build(pd.DataFrame([ROW | {"low": np.nan, "high": np.nan, "std": np.nan}]))
+    alone = pd.DataFrame([ROW | {"low": np.nan, "high": np.nan, "std": np.nan}])
+    single = show_table(alone, columns, "")
     assert "[" not in single
     assert "92" in single
-
-
-def test_the_answer_gives_no_interval_to_a_single_seed() -> None:
-    gap = {"mean": -0.35, "low": -0.4, "high": -0.3}
-    pairs = (("ntkd", "kd", 5), ("kd", "none", 5), ("ntkd", "none_tuned", 1))
-    gaps = pd.DataFrame({"greater": a, "less": b, "seeds": seeds, **gap} for a, b, seeds in pairs)
-    text = ntkd_classification.answer(gaps)
-    assert text.count("−0.35 points, interval [−0.40, −0.30] below zero") == 2
-    assert "with the same training time: −0.35 points (one seed)." in text
 
 
 @pytest.mark.parametrize(

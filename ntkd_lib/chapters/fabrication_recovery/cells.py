@@ -5,14 +5,11 @@ from typing import Any
 
 from ntkd_lib.chapters.fabrication_recovery.methods import METHODS
 from ntkd_lib.chapters.fabrication_recovery.parameters import RecoveryParameters
-from ntkd_lib.chapters.ntkd_classification import NOTEBOOK as STUDENTS
-from ntkd_lib.chapters.ntkd_classification.cells import CellMaker
-from ntkd_lib.chapters.ntkd_classification.methods import METHODS as STUDENT_METHODS
-from ntkd_lib.chapters.ntkd_classification.methods import Method
-from ntkd_lib.chapters.ntkd_classification.parameters import ClassificationParameters
-from ntkd_lib.chapters.ntkd_classification.settings import chosen_form, training_settings
+from ntkd_lib.chapters.optical_students.classification_methods import DIGITS, Method, digit_method
+from ntkd_lib.data.registry import locate
 from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.parameters import tier_parameters
+from ntkd_lib.lab.work import Data
 
 PACKAGE = "ntkd_lib.chapters.fabrication_recovery"
 VACCINATED = Method("vaccinated", "vaccinated", objective="vaccinated", settings_of="none")
@@ -36,17 +33,19 @@ class RecoveryMaker:
         self.parameters = parameters
         self.data = {parameters.data: checksum}
         common = {"data": parameters.data, "device": parameters.device}
-        asked = load_parameters(ClassificationParameters, STUDENTS, parameters.tier, {})
-        self.students = CellMaker(asked.model_copy(update=common), checksum)
-        self.kernel = {"kernel_batch": asked.kernel_batch, "kernel_every": asked.kernel_every}
+        students = tier_parameters("01_ntkd_classification", parameters.tier)
+        self.students = students.model_copy(update=common)
+        self.images = Data(parameters.data, checksum, locate(parameters.data).kind)
+        self.kernel = {"kernel_batch": students.kernel_batch, "kernel_every": students.kernel_every}
 
     def student(self, name: str, seed: int, strength: float = 0.0) -> Cell:
-        """Give the cell of a student."""
+        """Describe the cell of a student."""
+        from ntkd_lib.chapters.optical_students.classification_cells import digit_student
+
         if name == VACCINATED.name:
-            settings = {**training_settings("none"), "strength": strength}
-            return self.students.student(VACCINATED, seed, settings)
-        method = STUDENT_METHODS[chosen_form() if name == "ntkd" else name]
-        return self.students.student(method, seed, training_settings(method.name))
+            settings = {**DIGITS.settings("none"), "strength": strength}
+            return digit_student(self.students, self.images, VACCINATED, seed, settings)
+        return digit_student(self.students, self.images, digit_method(name), seed)
 
     def design(self, student: str, seed: int, strength: float = 0.0) -> Cell:
         """Make the cell that designs a student's metasurfaces for one colour, green."""
@@ -82,7 +81,7 @@ class RecoveryMaker:
             "design": self.design(student, seed, vaccine),
         }
         if recoveries:
-            needs |= {"tangent": self.students.tangent(seed), "teacher": self.students.teacher(seed)}
+            needs |= self._teacher(seed)
         name = device_name(student, strength, count, seed, number, tag)
         uses = tuple(sorted({f"ntkd_lib.distill.{METHODS[name].objective}" for name in recoveries}))
         cost = 4 + 3 * len(recoveries)
@@ -106,9 +105,15 @@ class RecoveryMaker:
         arguments = {"seed": seed, "widest": self.parameters.widest, **self._source()}
         return self._cell(f"theory/seed={seed}", "theory:run", arguments, {}, cost=15)
 
+    def _teacher(self, seed: int) -> dict[str, Cell]:
+        from ntkd_lib.chapters.optical_students.classification_cells import digit_kernel, digit_soft_labels
+
+        cells = {"tangent": digit_kernel, "soft_labels": digit_soft_labels}
+        return {name: cell(self.students, self.images, seed) for name, cell in cells.items()}
+
     def _recovery(self, name: str, settings: Mapping[str, float]) -> dict[str, Any]:
         method = METHODS[name]
-        kernel = self.kernel if method.hears_kernel else {}
+        kernel = self.kernel if method.uses_kernel else {}
         return {"name": name, "objective": method.objective, "settings": {**settings, **kernel}}
 
     def _source(self) -> dict[str, str]:

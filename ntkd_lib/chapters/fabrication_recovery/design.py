@@ -10,8 +10,7 @@ from torch import Tensor
 
 from ntkd_lib.chapters.fabrication_recovery.made import GREEN, TAPS, Design
 from ntkd_lib.chapters.fabrication_recovery.reading import accuracy_through
-from ntkd_lib.chapters.ntkd_classification.restore import restore_student
-from ntkd_lib.chapters.ntkd_classification.setting import prepare
+from ntkd_lib.chapters.optical_students.classification_setting import prepare_digits, restore_student
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.optics.captured import CapturedStudent
@@ -39,7 +38,7 @@ def fit(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
         of 11 x 11 filter pixels, and through all light within the metasurface's size; ``nanometres``, the
         pillar widths, and ``gains``.
     """
-    setting = prepare(arguments)
+    setting = prepare_digits(arguments)
     student = restore_student(needs["student"])
     result, design = _designed(student.front.filters.detach(), GREEN, arguments["steps"], arguments["seed"])
     models = {"captured": CapturedStudent(student.back)}

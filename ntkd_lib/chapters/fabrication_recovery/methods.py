@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ntkd_lib.chapters.ntkd_classification.methods import SOFT, TANGENT, Method
+from ntkd_lib.chapters.optical_students.classification_methods import SOFT, TANGENT, Method
 from ntkd_lib.lab.search import Range
 
 SPEED: Mapping[str, Range] = {"lr": (2e-4, 2e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}

@@ -20,8 +20,7 @@ from ntkd_lib.chapters.fabrication_recovery.made import (
 )
 from ntkd_lib.chapters.fabrication_recovery.methods import CALIBRATION, CLEAN
 from ntkd_lib.chapters.fabrication_recovery.reading import accuracy_through
-from ntkd_lib.chapters.ntkd_classification.restore import restore_student
-from ntkd_lib.chapters.ntkd_classification.setting import Setting, prepare
+from ntkd_lib.chapters.optical_students.classification_setting import Setting, prepare_digits, restore_student
 from ntkd_lib.distill.objective import Teacher
 from ntkd_lib.distill.training import Images, Schedule, converged, fit
 from ntkd_lib.lab.cells import CellResult, Record
@@ -88,14 +87,14 @@ def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
     Args:
         arguments: ``data``, ``sha256``, ``seed``, ``device``, ``number``, ``strength``, ``captures``,
             ``steps``, ``test``, and ``recoveries``: name, objective and settings of each.
-        needs: ``student`` and ``design``; ``teacher`` and ``tangent`` where anything is trained.
+        needs: ``student`` and ``design``; ``soft_labels`` and ``tangent`` where anything is trained.
 
     Returns:
         By name of the recovery, ``uncompensated`` among them: validation accuracy and, where asked for, test
         accuracy (percent), validation curve, whether it converged; ``psf_error``, the relative change of the
         captures' functions.
     """
-    setting = prepare(arguments)
+    setting = prepare_digits(arguments)
     student = restore_student(needs["student"])
     bench = _bench(arguments, needs, setting)
     teacher = _teacher(needs, bench) if arguments["recoveries"] else Teacher()
@@ -129,7 +128,7 @@ def _teacher(needs: Mapping[str, Record], bench: Bench) -> Teacher:
     features, diagonal = (
         torch.tensor(needs["tangent"].arrays[name][:count]).float() for name in ("features", "diagonal")
     )
-    logits = torch.tensor(needs["teacher"].arrays["logits"])[bench.rows]
+    logits = torch.tensor(needs["soft_labels"].arrays["logits"])[bench.rows]
     return Teacher(logits, bench.read_outs.images[:count], features, diagonal)
 
 

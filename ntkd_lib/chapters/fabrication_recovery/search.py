@@ -13,8 +13,7 @@ from ntkd_lib.chapters.fabrication_recovery.cells import RecoveryMaker
 from ntkd_lib.chapters.fabrication_recovery.methods import METHODS
 from ntkd_lib.chapters.fabrication_recovery.parameters import RecoveryParameters
 from ntkd_lib.chapters.fabrication_recovery.recover import NONE
-from ntkd_lib.chapters.ntkd_classification.methods import Method
-from ntkd_lib.chapters.ntkd_classification.search import draw_settings
+from ntkd_lib.chapters.optical_students.classification_methods import Method, draw_settings
 from ntkd_lib.chapters.trials import open_search
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.execute import run_cells

@@ -5,8 +5,7 @@ from typing import Any
 
 from ntkd_lib.chapters.fabrication_recovery.made import TAPS, restore_design
 from ntkd_lib.chapters.fabrication_recovery.reading import accuracy_through
-from ntkd_lib.chapters.ntkd_classification.restore import restore_student
-from ntkd_lib.chapters.ntkd_classification.setting import prepare
+from ntkd_lib.chapters.optical_students.classification_setting import prepare_digits, restore_student
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.optics.captured import CapturedStudent
 from ntkd_lib.optics.device import Device
@@ -23,7 +22,7 @@ def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult
     Returns:
         ``none``, and by error a pair of validation accuracies (percent).
     """
-    setting = prepare(arguments)
+    setting = prepare_digits(arguments)
     design, models = (
         restore_design(needs["design"]),
         {"": CapturedStudent(restore_student(needs["student"]).back)},

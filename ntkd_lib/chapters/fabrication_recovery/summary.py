@@ -8,8 +8,8 @@ import pandas as pd
 from ntkd_lib.chapters.fabrication_recovery.cells import VACCINATED, device_name
 from ntkd_lib.chapters.fabrication_recovery.methods import METHODS
 from ntkd_lib.chapters.fabrication_recovery.settings import chosen_form, search, severity
-from ntkd_lib.chapters.ntkd_classification.settings import chosen_form as student_form
-from ntkd_lib.chapters.ntkd_classification.summary import gap_row
+from ntkd_lib.chapters.gaps import gap_row
+from ntkd_lib.chapters.optical_students.classification_methods import chosen_form as student_form
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.statistics import interval_ends

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ntkd_lib.chapters.fabrication_segmentation import NOTEBOOK
 from ntkd_lib.chapters.fabrication_segmentation.methods import DESIGNED, NONE, WAYS
-from ntkd_lib.chapters.ntkd_classification.summary import gap_row
+from ntkd_lib.chapters.gaps import gap_row
 from ntkd_lib.chapters.optical_students.mask_methods import NOTEBOOK as STUDENTS
 from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParameters
 from ntkd_lib.lab.evidence import Metric

@@ -1,0 +1,333 @@
+"""What notebook 01 shows: scores, differences, teachers, settings, and the metrics of claims."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from statistics import mean
+from typing import Literal
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ntkd_lib.chapters.classification.methods import (
+    COLOURS,
+    SHARES,
+    TRANSFERS,
+    colour_methods,
+    digit_labels,
+    metric_name,
+    students,
+)
+from ntkd_lib.chapters.classification.studies.alignment import alignment_metrics, kernel_alignment
+from ntkd_lib.chapters.classification.studies.random_filters_page import limit_metric
+from ntkd_lib.chapters.classification.studies.sizes import QUARTER_DROP, quarter_drop
+from ntkd_lib.chapters.classification.studies.stage1 import RANK_CORRELATION
+from ntkd_lib.chapters.classification.studies.stage1_page import rank_metric
+from ntkd_lib.chapters.optical_students.classification_methods import Comparison, chosen_form
+from ntkd_lib.chapters.optical_students.classification_teachers import (
+    landmark_kernel,
+    sketched_kernel,
+    teacher,
+)
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.frame import metric, paired, summarise
+from ntkd_lib.lab.protocols import recorded_metrics
+from ntkd_lib.show import dots
+from ntkd_lib.show.columns import INTERVAL, Column, show_table
+from ntkd_lib.show.html import Html, element
+
+PAPER = {
+    "mnist": {"none": 91.4, "kd": 95.9, "ntkd": 97.3, "f8": 96.12},
+    "cifar10": {"none": 56.4, "kd": 72.5, "ntkd": 75.6, "f8": 36.73},
+}
+SHORT = {"none": "labels only", "kd": "KD", "ntkd": "NTKD", "ntkd_kd": "NTKD + KD"}
+PAIRS = {
+    "mnist": (
+        ("ntkd", "kd"),
+        ("ntkd", "none"),
+        ("kd", "none"),
+        ("ntkd", "none_tuned"),
+        ("ntkd", "ntkd_untrained_teacher"),
+        ("ntkd", "ntkd_trace_only"),
+        ("none", "random_frozen"),
+        ("ntkd_hidden", "kd_hidden"),
+        ("kd_hidden", "none_hidden"),
+    ),
+    "cifar10": tuple((greater, less) for less, greater in combinations(SHORT, 2)),
+}
+FEW_PAIRS = tuple((greater, less) for less, greater in combinations(TRANSFERS, 2))
+RECORDED = {
+    "mnist": (
+        "none",
+        "kd",
+        "ntkd",
+        "none_tuned",
+        "ntkd_trace_only",
+        "ntkd_untrained_teacher",
+        "random_frozen",
+    ),
+    "cifar10": ("none", "kd", "ntkd", "ntkd_kd", "f8", "ideal_lens"),
+}
+FILES = {"mnist": "01_digit_controls", "cifar10": "01_ntkd_classification"}
+CROSSED = {
+    "unmatched": "settings that the first search gave NTKD",
+    "labels_point": "settings that it gave labels alone",
+}
+SHOWN = ["method", "label", "seed", "accuracy", "validation", "converged", "parameters", "seconds"]
+
+SCORES = (
+    Column("Student", "{label}"),
+    Column("Test accuracy", "{mean:.2f} %"),
+    INTERVAL,
+    Column("Std", "{std:.2f}"),
+    Column("Paper", "{paper:g} %"),
+    Column("Parameters", "{parameters:,}"),
+    Column("Seconds per seed", "{seconds:.1f}"),
+)
+RECORDED_SCORES = (*SCORES[:5], Column("Seeds", "{seeds}"))
+GAPS = (
+    Column("Pair", "{label}"),
+    Column("First", "{first:.2f} %"),
+    Column("Second", "{second:.2f} %"),
+    Column("Difference", "{mean:+.2f}"),
+    Column("95 % interval", "[{low:+.2f}, {high:+.2f}]"),
+    Column("Smallest", "{smallest:+.2f}"),
+    Column("Seeds", "{seeds}"),
+)
+DIFFERENCES = (GAPS[0], *GAPS[3:])
+CROSSINGS = (
+    Column("Both trained at the", "{label}"),
+    Column("Labels alone", "{second:.2f} %"),
+    Column("NTKD", "{first:.2f} %"),
+    *GAPS[3:5],
+    GAPS[-1],
+)
+DIGIT_TEACHERS = (
+    Column("Seed", "{seed}"),
+    Column("Test accuracy", "{accuracy:.2f} %"),
+    Column("Kernel cosine", "{cosine:.5f}"),
+    Column("Kernel error", "{relative_error:.4f}"),
+    Column("Mean diagonal", "{mean_diagonal:,.0f}"),
+    Column("Seconds (training + kernel)", "{seconds_teacher:.1f} + {seconds:.1f}"),
+)
+COLOUR_TEACHERS = (
+    Column("Teacher", "{network}"),
+    Column("Test accuracy", "{accuracy:.2f} %"),
+    Column("Weights", "{parameters:,}"),
+    Column("Kernel cosine", "{cosine:.4f}"),
+    Column("off the diagonal", "{cosine_off_diagonal:.4f}"),
+    Column("Kernel error", "{relative_error:.3f}"),
+    Column("Seconds (training + sketch)", "{seconds_teacher:.0f} + {seconds:.0f}"),
+)
+SETTINGS = (
+    Column("Student", "{label}"),
+    Column("Settings", "{settings}"),
+    Column("Trials", "{trials}"),
+    Column("Validation accuracy", "{validation:.2f} %"),
+)
+LIMIT = (Column("Training images", "{images:,}"), Column("Accuracy", "{accuracy:.2f} %"))
+
+
+def kind_of(data: str) -> str:
+    """Name a data set as metrics do."""
+    return "mnist" if data.startswith("mnist") else "cifar10"
+
+
+def scores(run: Run, data: str) -> pd.DataFrame:
+    """List the scores of all students of a data set that know all labels."""
+    table = students(run, data)
+    table = table[table["label_share"] == 1]
+    return table.assign(label=table["method"].map(_labels(run, data)))[SHOWN]
+
+
+def _labels(run: Run, data: str) -> dict[str, str]:
+    if kind_of(data) == "mnist":
+        return digit_labels()
+    return {method.name: method.label for method in colour_methods(run.parameters)}
+
+
+def summary(table: pd.DataFrame, data: str) -> pd.DataFrame:
+    """Average the scores of a data set over seeds, beside the paper's."""
+    paper = dict(PAPER[kind_of(data)])
+    if kind_of(data) == "mnist":
+        paper[chosen_form()] = paper.pop("ntkd")
+    rest = table.groupby("method", sort=False).agg(
+        {"label": "first", "parameters": "first", "seconds": "mean"}
+    )
+    means = summarise(table, "accuracy", ["method"]).join(rest, on="method")
+    return means.assign(paper=means["method"].map(paper))
+
+
+def differences(run: Run, data: str) -> pd.DataFrame:
+    """Compare students of a data set seed by seed, with all labels and with few."""
+    return compare(_with_chosen(students(run, data), data), data)
+
+
+def _with_chosen(table: pd.DataFrame, data: str) -> pd.DataFrame:
+    """Call the form of the kernel loss that stands for NTKD so."""
+    return table.replace({"method": {chosen_form(): "ntkd"}}) if kind_of(data) == "mnist" else table
+
+
+def compare(table: pd.DataFrame, data: str) -> pd.DataFrame:
+    """Compare pairs of students seed by seed: a row per pair and share of labels, with the two means."""
+    parts = []
+    for share, part in table.groupby("label_share", sort=False):
+        pairs = PAIRS[kind_of(data)] if share == 1 else FEW_PAIRS
+        gaps = paired(part, "accuracy", pairs)
+        means = part.groupby("method")["accuracy"].mean()
+        labels = {**digit_labels(), **SHORT}
+        words = gaps["greater"].map(labels) + " − " + gaps["less"].map(labels) + of_labels(share)
+        pair = {"first": gaps["greater"].map(means), "second": gaps["less"].map(means)}
+        parts.append(gaps.assign(label=words, label_share=share, **pair))
+    return pd.concat(parts, ignore_index=True)
+
+
+def of_labels(share: float) -> str:
+    """Write how many labels are known, if not all are.
+
+    >>> of_labels(0.1)
+    ', 10 % of labels'
+    """
+    return "" if share == 1 else f", {100 * share:g} % of labels"
+
+
+def metrics(run: Run) -> dict[str, Metric]:
+    """Collect the metrics that the claim contract names, and the accuracy of every other student."""
+    digits, colours = students(run, run.parameters.data), students(run, run.parameters.colour)
+    ntkd = digits[digits["method"] == chosen_form()].assign(method="ntkd")
+    named = digits[(digits["label_share"] == 1) | digits["method"].isin(TRANSFERS)]
+    accuracies = {
+        metric_name(kind, method, share): metric(part, "accuracy")
+        for kind, table in (("mnist", named), ("mnist", ntkd), ("cifar10", colours))
+        for (method, share), part in table.groupby(["method", "label_share"], sort=False)
+    }
+    if run.parameters.strong_teacher == "compact":  # no stronger one than students have
+        accuracies.pop(metric_name("cifar10", "ntkd_strong_teacher"))
+    side = {QUARTER_DROP: quarter_drop(run), RANK_CORRELATION: rank_metric(run), **limit_metric(run)}
+    return accuracies | side | alignment_metrics(kernel_alignment(run))
+
+
+def recorded(data: Literal["mnist", "cifar10"]) -> pd.DataFrame:
+    """List the recorded accuracies of students: a row per student, share of labels and seed."""
+    names = [(name, 1.0) for name in RECORDED[data]]
+    names += [(name, share) for share in SHARES for name in TRANSFERS]
+    return _recorded_rows(FILES[data], {(n, share): metric_name(data, n, share) for n, share in names})
+
+
+def _recorded_rows(file: str, names: Mapping[tuple[str, float], str]) -> pd.DataFrame:
+    found = recorded_metrics(file)
+    rows = [
+        (method, share, seed, value)
+        for (method, share), name in names.items()
+        if name in found
+        for seed, value in zip(found[name].seeds, found[name].values, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["method", "label_share", "seed", "accuracy"])
+
+
+def recorded_scores() -> pd.DataFrame:
+    """Average the recorded accuracies on colour images over seeds, beside the paper's."""
+    means = summarise(recorded("cifar10"), "accuracy", ["method", "label_share"])
+    if means.empty:
+        return means
+    labels = {name: method.label for name, method in COLOURS.methods.items()}
+    words = means["method"].map(labels) + means["label_share"].map(of_labels)
+    paper = means["method"].map(PAPER["cifar10"]).where(means["label_share"] == 1)
+    return means.assign(label=words, paper=paper)
+
+
+def recorded_gaps(data: Literal["mnist", "cifar10"]) -> pd.DataFrame:
+    """Compare the recorded students seed by seed, with all labels and with few."""
+    table = recorded(data)
+    return table if table.empty else compare(table, data)
+
+
+def recorded_crossings() -> pd.DataFrame:
+    """Compare NTKD with labels alone at the settings of either, seed by seed."""
+    rows = []
+    for point, label in CROSSED.items():
+        names = {(name, 1.0): f"ntkd.cifar10.{point}.{name}.accuracy" for name in ("none", "ntkd")}
+        table = _recorded_rows("01_unmatched", names)
+        if table["method"].nunique() == len(names):
+            common = table[table.groupby("seed")["seed"].transform("size") == len(names)]
+            rows.append(compare(common, "cifar10").assign(label=label))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def digit_teachers(run: Run) -> pd.DataFrame:
+    """List the teachers of digits, and how well their compressed tangent kernel stands for the exact one."""
+    kernels = run.frame(landmark_kernel)
+    kernels = kernels[kernels["trained"]].drop(columns=["data", "device", "network", "cell"])
+    teachers = run.frame(teacher)
+    teachers = teachers[(teachers["data"] == run.parameters.data) & teachers["trained"].eq(True)]
+    return kernels.merge(teachers, on="seed", suffixes=("", "_teacher"))
+
+
+def colour_teachers(run: Run) -> pd.DataFrame:
+    """List the teachers on colour images, and how well their sketched kernel stands for the exact one."""
+    teachers = run.frame(teacher)
+    teachers = teachers[teachers["data"] == run.parameters.colour]
+    return run.frame(sketched_kernel).merge(teachers, on="network", suffixes=("", "_teacher"))
+
+
+def curves(run: Run, data: str, value: str, epochs: int) -> pd.DataFrame:
+    """Average a curve of the training of the compared students over seeds."""
+    table = _with_chosen(students(run, data), data)
+    table = table[(table["label_share"] == 1) & table["method"].isin(SHORT)]
+    rows = []
+    for method, part in table.groupby("method", sort=False):
+        values = np.array(list(part[value]))
+        at = np.linspace(0, epochs, values.shape[1] + 1)[1:]
+        parts = zip(at, values.mean(0), values.min(0), values.max(0), strict=True)
+        rows += [
+            {"method": SHORT[method], "epoch": e, "mean": m, "low": a, "high": b} for e, m, a, b in parts
+        ]
+    return pd.DataFrame(rows)
+
+
+def trials(of: Comparison) -> pd.DataFrame:
+    """List the trials of a recorded search."""
+    return pd.DataFrame(
+        {
+            "method": trial["method"],
+            "label": of.methods[trial["method"]].label,
+            "settings": _setting_words(trial["settings"]),
+            "validation": mean(trial["validation"]),
+            "chosen": trial["settings"] == of.best_trial(trial["method"])["settings"],
+        }
+        for trial in of.trials()
+    )
+
+
+def _setting_words(settings: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in settings.items())
+
+
+def colour_settings(run: Run) -> pd.DataFrame:
+    """List the settings of the students of colour images, and how many trials chose them."""
+    counts = trials(COLOURS).groupby("method")["validation"].agg(["size", "max"])
+    rows = [
+        (m.label, _setting_words(COLOURS.settings(m.settings_of)), *counts.loc[m.settings_of])
+        for m in colour_methods(run.parameters)
+    ]
+    table = pd.DataFrame(rows, columns=["label", "settings", "trials", "validation"])
+    return table.astype({"trials": int})
+
+
+def show_recorded(table: pd.DataFrame, columns: Sequence[Column], caption: str) -> Html:
+    """Show a table of recorded numbers, or say that they are not recorded yet."""
+    if table.empty:
+        command = element("code", "ntkd record --list")
+        return element("p", f"{caption}: not recorded yet; ", command, " shows how far it is.")
+    return show_table(table, columns, caption)
+
+
+def draw_accuracy(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
+    """Draw test accuracy by student: a dot per seed, the mean with its interval, the paper's value."""
+    figure, axes = plt.subplots(figsize=(7.2, 0.34 * len(means) + 1.2))
+    dots.draw_scores(axes, means, [table[table["method"] == name]["accuracy"] for name in means["method"]])
+    axes.set_xlabel("test accuracy (%)")
+    dots.draw_key(axes, {"ours: mean, 95 % interval, seeds": ("o", dots.BLUE), "paper": ("D", dots.ORANGE)})
+    return figure

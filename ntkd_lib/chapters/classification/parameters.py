@@ -1,0 +1,143 @@
+"""Parameters of notebook 01."""
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from ntkd_lib.lab.parameter_text import Distinct
+from ntkd_lib.lab.parameters import SeededParameters, Seeds, parameter
+
+Counts = Annotated[
+    list[Annotated[int, pydantic.Field(ge=1, le=10_000)]],
+    pydantic.Field(min_length=1, max_length=10),
+    Distinct(),
+]
+
+
+class ClassificationParameters(SeededParameters):
+    """What notebook 01 can be asked for."""
+
+    seeds: Seeds = parameter([0, 1, 2], "Seeds of the main comparison on digits; all students share them.")
+    data: Literal["mnist", "mnist-5k"] = parameter("mnist", "Data set; mnist-5k ships with a dependency.")
+    epochs: int = parameter(
+        3, "Passes over the training images for every student.", unit="epochs", ge=1, le=1000
+    )
+    long_epochs: int = parameter(
+        16,
+        "Passes for the equal-time control: as long as NTKD, its teacher and its kernel take.",
+        unit="epochs",
+        ge=1,
+        le=4000,
+    )
+    single_epochs: int = parameter(
+        30, "Passes for students of one dense layer.", unit="epochs", ge=1, le=4000
+    )
+    teacher_epochs: int = parameter(6, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
+    batch: int = parameter(128, "Images a training step.", unit="images", ge=8, le=1024)
+    kernel_batch: int = parameter(
+        32,
+        "Images whose tangent kernel enters the loss of a step; at most kernel_images.",
+        unit="images",
+        ge=2,
+        le=1024,
+    )
+    kernel_every: int = parameter(
+        4, "The kernel loss enters every so many steps, as many times heavier.", unit="steps", ge=1, le=1000
+    )
+    kernel_images: int = parameter(
+        10_000,
+        "Training images whose tangent kernel students hear; all where there are fewer.",
+        unit="images",
+        ge=32,
+        le=60_000,
+    )
+    landmarks: int = parameter(
+        128, "Images on which the teacher's kernel is exact.", unit="images", ge=8, le=4096
+    )
+    control_seeds: Seeds = parameter(
+        [0],
+        "Seeds of the controls on digits, of those in seeds: forms of the loss, stage 1, sizes, and so on.",
+    )
+    optical_depth: bool = parameter(
+        False, "Whether two optical layers and saturable absorbers are tried too; they are slow."
+    )
+    estimate_images: int = parameter(
+        2500, "Training images of an accuracy estimate of stage 1.", unit="images", ge=50, le=50_000
+    )
+    random_images: int = parameter(
+        300,
+        "Training images of the regressions on random filters; all where there are fewer.",
+        unit="images",
+        ge=50,
+        le=60_000,
+    )
+    random_filters: Counts = parameter(
+        [8, 500, 1000], "Numbers of random filters in these regressions.", unit="filters"
+    )
+    surface_height: float = parameter(
+        360.0, "Height of the optical surface whose accuracy is estimated.", unit="um", gt=0, le=1e5
+    )
+    surface_width: float = parameter(360.0, "Its width.", unit="um", gt=0, le=1e5)
+    filter_size: int = parameter(7, "Pixels a side of its filters, odd.", unit="pixels", ge=1, le=15)
+    gap: float = parameter(8.0, "Gap between neighbouring filters.", unit="um", ge=0, le=1e4)
+    colour: Literal["cifar-10"] = parameter("cifar-10", "Colour images.")
+    colour_students: Literal["core", "all"] = parameter(
+        "core", "Students on colour images: labels only, KD, NTKD and random PSFs, or the controls too."
+    )
+    colour_seeds: Seeds = parameter([0], "Seeds of the colour images.")
+    colour_images: int = parameter(
+        50_000, "Colour training images; a fifth as many are tested on.", unit="images", ge=200, le=50_000
+    )
+    colour_epochs: int = parameter(
+        22, "Passes over the colour images for every student.", unit="epochs", ge=1, le=1000
+    )
+    colour_single_epochs: int = parameter(
+        20, "Passes for colour students of one dense layer.", unit="epochs", ge=1, le=4000
+    )
+    colour_teacher: Literal["compact", "alexnet"] = parameter(
+        "compact", "Teacher on colour images: a small residual network, or the paper's AlexNet."
+    )
+    strong_teacher: Literal["none", "compact", "wide", "resnet18"] = parameter(
+        "none", "A second, stronger teacher on colour images: wide is compact at seven times its weights."
+    )
+    colour_teacher_epochs: int = parameter(
+        5, "Passes for the teachers on colour images.", unit="epochs", ge=1, le=1000
+    )
+    colour_kernel_images: int = parameter(
+        2000,
+        "Colour training images whose tangent kernel students hear; all where there are fewer.",
+        unit="images",
+        ge=32,
+        le=50_000,
+    )
+    colour_kernel_every: int = parameter(
+        8, "As kernel_every, for colour images, whose kernels are dearer.", unit="steps", ge=1, le=1000
+    )
+    sketch: int = parameter(
+        2048, "Features of the colour teacher's sketched kernel.", unit="features", ge=64, le=16_384
+    )
+    device: Literal["cpu", "cuda"] = parameter("cpu", "Where cells run.")
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Name the data sets that a run reads."""
+        return self.data, self.colour
+
+    @property
+    def some_seeds(self) -> list[int]:
+        """List the seeds of the controls: the one `seed` if it is set, else `control_seeds`."""
+        return list(self.control_seeds) if self.seed is None else [self.seed]
+
+    @property
+    def colour_run_seeds(self) -> list[int]:
+        """List the seeds of the colour images."""
+        return list(self.colour_seeds) if self.seed is None else [self.seed]
+
+    @property
+    def teachers(self) -> list[str]:
+        """List the teachers on colour images, the main one first."""
+        names = dict.fromkeys([self.colour_teacher, self.strong_teacher])
+        return [name for name in names if name != "none"]
+
+
+PARAMETERS = ClassificationParameters

@@ -1,0 +1,85 @@
+"""The plan of notebook 01: students of digits and colour images for their seeds, and side questions."""
+
+from collections.abc import Mapping
+
+from ntkd_lib.chapters.classification import NOTEBOOK
+from ntkd_lib.chapters.classification.parameters import ClassificationParameters
+from ntkd_lib.chapters.optical_students.classification_methods import Method, chosen_form, digit_method
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.parameters import ParameterError
+from ntkd_lib.lab.work import Data
+
+
+def plan(p: ClassificationParameters, data: Mapping[str, Data]) -> list[Cell]:
+    """List the cells of a run, without those that only others need."""
+    from ntkd_lib.chapters.classification.studies import random_filters, read_outs, sizes, stage1
+
+    check_parameters(p)
+    digits = data[p.data]
+    return [
+        *digit_cells(p, digits),
+        *stage1.plan(p, digits),
+        *sizes.plan(p, digits),
+        *read_outs.plan(p, digits),
+        *random_filters.plan(p, data),
+        *colour_cells(p, data[p.colour]),
+    ]
+
+
+def check_parameters(p: ClassificationParameters) -> None:
+    """Refuse parameters that do not fit each other."""
+    if strange := sorted(set(p.some_seeds) - set(p.all_seeds)):
+        raise ParameterError(
+            f"{NOTEBOOK}: control_seeds has {strange[0]}, allowed: some of seeds = {p.all_seeds}"
+        )
+    if p.kernel_batch > p.kernel_images:
+        raise ParameterError(
+            f"{NOTEBOOK}: kernel_batch = {p.kernel_batch} is more than kernel_images = {p.kernel_images}; "
+            "allowed: at most kernel_images"
+        )
+
+
+def digit_cells(p: ClassificationParameters, data: Data) -> list[Cell]:
+    """List the students of digits and their teachers, with all labels and with few."""
+    from ntkd_lib.chapters.classification.methods import SHARES, TRANSFERS, digit_methods
+    from ntkd_lib.chapters.optical_students.classification_cells import digit_kernel, digit_student
+
+    kernels = [digit_kernel(p, data, seed) for seed in p.all_seeds]
+    students = [digit_student(p, data, m, seed) for m in digit_methods() for seed in seeds_of(p, m)]
+    few = [
+        digit_student(p, data, digit_method(name), seed, label_share=share)
+        for share in SHARES
+        for name in TRANSFERS
+        for seed in p.some_seeds
+    ]
+    return [*kernels, *students, *few]
+
+
+def seeds_of(p: ClassificationParameters, method: Method) -> list[int]:
+    """List the seeds of a student of digits."""
+    return p.all_seeds if method.every_seed or method.name == chosen_form() else p.some_seeds
+
+
+def colour_cells(p: ClassificationParameters, data: Data) -> list[Cell]:
+    """List the students of colour images and their teachers, with all labels and with few."""
+    from ntkd_lib.chapters.classification.methods import (
+        COLOURS,
+        TRANSFERS,
+        colour_kernel,
+        colour_methods,
+        colour_student,
+        few_labels,
+    )
+    from ntkd_lib.chapters.classification.studies import features
+
+    cells = [colour_kernel(p, data, name) for name in p.teachers]
+    for seed in p.colour_run_seeds:
+        students = {m.name: colour_student(p, data, m, seed) for m in colour_methods(p)}
+        few = [
+            colour_student(p, data, COLOURS.methods[name], seed, label_share=share)
+            for share in few_labels(p)
+            for name in TRANSFERS
+        ]
+        shown = [features.cell(p, data, seed, students)] if seed == p.colour_run_seeds[0] else []
+        cells += [*students.values(), *few, *shown]
+    return cells

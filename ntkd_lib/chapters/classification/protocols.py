@@ -1,0 +1,118 @@
+"""The recorded protocols of notebook 01: registered parameters in, compared arms out."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from scipy.stats import spearmanr
+
+from ntkd_lib.chapters.classification import NOTEBOOK
+from ntkd_lib.chapters.classification.methods import (
+    COLOURS,
+    SHARES,
+    TRANSFERS,
+    colour_student,
+    metric_name,
+)
+from ntkd_lib.chapters.classification.parameters import ClassificationParameters
+from ntkd_lib.chapters.classification.studies import infinite_width, sizes, stage1
+from ntkd_lib.chapters.optical_students.classification_cells import digit_student
+from ntkd_lib.chapters.optical_students.classification_methods import digit_method
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.protocols import Arm, Protocol, value_of
+from ntkd_lib.lab.work import Data
+
+STUDENTS = (
+    "none",
+    "kd",
+    "ntkd",
+    "none_tuned",
+    "ntkd_trace_only",
+    "ntkd_untrained_teacher",
+    "random_frozen",
+    "f8",
+)
+
+
+def unmatched_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
+    """Train labels alone and NTKD at the settings that the first search gave to either."""
+    run, data = _colour_run(parameters, sha256)
+    kernel = {name: parameters["kernel"][name] for name in ("weight", "kernel_clip")}
+    return {
+        f"ntkd.cifar10.{point}.{name}.accuracy": Arm(
+            (colour_student(run, data, COLOURS.methods[name], seed, {**shared, **own}),)
+        )
+        for point, shared in parameters["points"].items()
+        for name, own in (("none", {}), ("ntkd", kernel))
+    }
+
+
+def tuning_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
+    """Train labels alone over a grid of learning rates and weight decays; test images are not read."""
+    run, data = _colour_run(parameters, sha256)
+    points = [(lr, decay) for lr in parameters["lr"] for decay in parameters["weight_decay"]]
+    cells = {
+        f"ntkd.cifar10.tuning.lr_{lr:g}.decay_{decay:g}.validation": colour_student(
+            run, data, COLOURS.methods["none"], seed, {"lr": lr, "weight_decay": decay}, tested=False
+        )
+        for lr, decay in points
+    }
+    return {name: Arm((cell,), value_of("validation")) for name, cell in cells.items()}
+
+
+def _colour_run(parameters: Mapping[str, Any], sha256: str) -> tuple[ClassificationParameters, Data]:
+    run = load_parameters(ClassificationParameters, NOTEBOOK, "cpu", parameters["run"])
+    return run, Data(run.colour, sha256)
+
+
+def digit_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
+    """Train the main comparison and the controls on digits, with all labels and with few."""
+    own = {"seeds": [seed], "control_seeds": [seed]}
+    run = load_parameters(ClassificationParameters, NOTEBOOK, "cpu", {**parameters, **own})
+    data = Data(run.data, sha256)
+
+    def student(name: str, **changes: Any) -> Cell:
+        return digit_student(run, data, digit_method(name), seed, **changes)
+
+    arms = {metric_name("mnist", name): Arm((student(name),)) for name in STUDENTS}
+    for share in SHARES:
+        for name in TRANSFERS:
+            arms[metric_name("mnist", name, share)] = Arm((student(name, label_share=share),))
+    trained = [stage1.trained(run, data, a, seed) for a in stage1.ARCHITECTURES]
+    estimated = [stage1.estimate_cell(run, data, a) for a in stage1.ARCHITECTURES]
+    quarter = sizes.small(run, data, "ntkd", sizes.QUARTER, seed)
+    return arms | {
+        sizes.QUARTER_DROP: Arm((student("ntkd"), quarter), _drop),
+        stage1.RANK_CORRELATION: Arm((*trained, *estimated), _rank_correlation),
+    }
+
+
+def _drop(full: Record, small: Record) -> float:
+    return full.values["accuracy"] - small.values["accuracy"]
+
+
+def _rank_correlation(*records: Record) -> float:
+    """Correlate the ranks of what architectures reach and of what was estimated without training."""
+    count = len(stage1.ARCHITECTURES)
+    pairs = [r.values["estimate"] for r in records[count:]], [r.values["accuracy"] for r in records[:count]]
+    return float(spearmanr(*pairs).statistic)
+
+
+def limit_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
+    """Regress on infinitely many filters, with all images and with few."""
+    cell = infinite_width.cell(parameters, Data("cifar-10", sha256), seed)
+    counts = infinite_width.few_counts(parameters["fitted"])
+    few = {infinite_width.few_metric(count): Arm((cell,), _few(count)) for count in counts}
+    return {infinite_width.ALL_IMAGES: Arm((cell,)), **few}
+
+
+def _few(count: int) -> Callable[[Record], float]:
+    return lambda record: record.values["few"][str(count)]
+
+
+PROTOCOLS = (
+    Protocol("unmatched", NOTEBOOK, "cifar-10", unmatched_arms),
+    Protocol("tuning-labels", NOTEBOOK, "cifar-10", tuning_arms),
+    Protocol("digits-six-epochs", NOTEBOOK, "mnist", digit_arms),
+    Protocol("infinite width", NOTEBOOK, "cifar-10", limit_arms, "01_infinite_width"),
+)

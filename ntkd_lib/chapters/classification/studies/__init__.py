@@ -1,0 +1,1 @@
+"""Side questions of notebook 01, one per file."""

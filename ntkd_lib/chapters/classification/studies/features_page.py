@@ -1,0 +1,116 @@
+"""What students of colour images see, on the page: features in the plane, confusions, and filters."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from sklearn.metrics import confusion_matrix
+
+from ntkd_lib.chapters.classification.methods import TRANSFERS, record_of, students
+from ntkd_lib.chapters.classification.studies.features import embedding
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.data.load import load
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.show.numbers import MINUS
+
+LABELS = {"none": "labels only", "kd": "KD", "ntkd": "NTKD"}
+
+
+def first_record(run: Run, data: str, method: str) -> Record:
+    """Look up the record of a student with all labels, first seed."""
+    table = students(run, data)
+    row = table[(table["method"] == method) & (table["label_share"] == 1)].iloc[0]
+    return record_of(run, row["cell"])
+
+
+def plane(run: Run) -> pd.DataFrame:
+    """List the places of test images in the plane of their features, first seed."""
+    arrays = record_of(run, run.frame(embedding)["cell"].iloc[0]).arrays
+    classes = np.array(load(run.parameters.colour, "test").classes)[arrays["labels"]]
+    return pd.concat(
+        pd.DataFrame({"method": LABELS[m], "class": classes, "x": arrays[m][:, 0], "y": arrays[m][:, 1]})
+        for m in TRANSFERS
+    )
+
+
+def confusions(run: Run) -> pd.DataFrame:
+    """Count what test images of each class were taken for, first seed."""
+    data = run.parameters.colour
+    test = load(data, "test")
+    rows = []
+    for method in TRANSFERS:
+        guesses = first_record(run, data, method).arrays["guesses"]
+        truth, labels = test.labels[: len(guesses)].numpy(), range(len(test.classes))
+        table = 100 * confusion_matrix(truth, guesses, labels=labels, normalize="true")
+        rows += [
+            (LABELS[method], test.classes[i], test.classes[j], table[i, j]) for i in labels for j in labels
+        ]
+    return pd.DataFrame(rows, columns=["method", "true", "guessed", "share"])
+
+
+def draw_plane(table: pd.DataFrame) -> Figure:
+    """Draw the plane of the features of test images, a panel per student, a colour per class."""
+    methods, classes = (list(dict.fromkeys(table[name])) for name in ("method", "class"))
+    figure, panels = plt.subplots(1, len(methods), figsize=(7.2, 3.4))
+    for axes, method in zip(panels, methods, strict=True):
+        part = table[table["method"] == method]
+        for colour, name in zip(sns.color_palette("tab10"), sorted(classes), strict=False):
+            points = part[part["class"] == name]
+            axes.scatter(points["x"], points["y"], s=6, color=colour, linewidth=0, label=name)
+        axes.set(xticks=[], yticks=[], title=method)
+        axes.grid(visible=False)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, markerscale=2.5, fontsize=9)
+    return figure
+
+
+def draw_confusions(shares: pd.DataFrame) -> Figure:
+    """Draw confusion matrices, a panel per student."""
+    methods, classes = (list(dict.fromkeys(shares[name])) for name in ("method", "true"))
+    figure, panels = plt.subplots(1, len(methods), figsize=(7.2, 3.4))
+    for axes, method in zip(panels, methods, strict=True):
+        part = shares[shares["method"] == method].pivot(index="true", columns="guessed", values="share")
+        drawn = axes.imshow(part.loc[classes, classes], cmap="viridis", vmin=0, vmax=100)
+        axes.set_title(method)
+        axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=8)
+        axes.set_yticks(range(len(classes)), classes if axes is panels[0] else [], fontsize=8)
+        axes.grid(visible=False)
+    panels[0].set(ylabel="true class", xlabel="taken for")
+    figure.colorbar(drawn, ax=list(panels), shrink=0.6, label="% of the true class")
+    return figure
+
+
+def draw_filters(filters: np.ndarray) -> Figure:
+    """Draw signed filters and the non-negative PSF pairs that realise them; colours as in an image.
+
+    Args:
+        filters: `(k, colours, s, s)`; the first eight are shown.
+    """
+    peak = np.abs(filters).max(axis=(0, 2, 3), keepdims=True)
+    unit = (filters / peak).transpose(0, 2, 3, 1)[:8]
+    grey = unit.shape[-1] == 1
+    rows = {
+        "filter": unit if grey else (unit + 1) / 2,
+        "PSF +": np.maximum(unit, 0),
+        f"PSF {MINUS}": np.maximum(-unit, 0),
+    }
+    figure, panels = plt.subplots(3, len(unit), figsize=(7.2, 3.2))
+    for line, (name, images) in zip(panels, rows.items(), strict=True):
+        signed = grey and name == "filter"
+        scale = {"cmap": "RdBu_r" if signed else "viridis", "vmin": -1 if signed else 0, "vmax": 1}
+        for axes, image in zip(line, images, strict=True):
+            drawn = axes.imshow(image, **scale)
+            axes.set(xticks=[], yticks=[])
+            axes.grid(visible=False)
+        line[0].set_ylabel(name)
+        if grey:
+            figure.colorbar(drawn, ax=list(line), shrink=0.8)
+    return figure
+
+
+def filter_data(filters: np.ndarray) -> pd.DataFrame:
+    """List the entries of filters, one per row."""
+    index = np.indices(filters.shape).reshape(4, -1)
+    names = ("filter", "colour", "row", "column")
+    return pd.DataFrame(dict(zip(names, index, strict=True)) | {"value": filters.ravel()})

@@ -1,0 +1,102 @@
+"""Stage 1 on the page: estimates beside what was reached, and the correlation of their ranks."""
+
+from collections.abc import Iterable
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.stats import spearmanr
+
+from ntkd_lib.chapters.classification.methods import students
+from ntkd_lib.chapters.classification.studies.stage1 import (
+    ARCHITECTURES,
+    MAIN,
+    Architecture,
+    estimate,
+    surface_of,
+)
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.show.columns import Column, show_table
+from ntkd_lib.show.dots import BLUE
+from ntkd_lib.show.html import Html
+
+COLUMNS = (
+    Column("Architecture", "{label}"),
+    Column("Surface", "{height:g} × {width:g} µm"),
+    Column("Signed filters", "{filters}"),
+    Column("Estimate", "{estimate:.2f} %"),
+    Column("Reached", "{accuracy:.2f} %"),
+)
+
+
+def estimates(run: Run) -> pd.DataFrame:
+    """List what students of each architecture reached beside its estimate, one row per seed."""
+    guesses = _designs(ARCHITECTURES).merge(_estimates(run), on="architecture")
+    main = students(run, run.parameters.data)
+    main = main[main["method"].isin(MAIN) & (main["label_share"] == 1)]
+    main = main[main["seed"].isin(run.parameters.some_seeds)].assign(architecture=main["method"])
+    reached = pd.concat([main, students(run, run.parameters.data, "stage1")])
+    columns = ["architecture", "seed", "accuracy", "converged", "cell"]
+    return guesses.merge(reached[columns], on="architecture")
+
+
+def _estimates(run: Run) -> pd.DataFrame:
+    table = run.frame(estimate)[["architecture", "estimate", "cell"]]
+    return table.rename(columns={"cell": "estimate_cell"})
+
+
+def _designs(architectures: Iterable[Architecture]) -> pd.DataFrame:
+    names = ("label", "height", "width", "filters")
+    return pd.DataFrame(
+        {"architecture": a.name, **{name: getattr(a, name) for name in names}} for a in architectures
+    )
+
+
+def rank_correlations(table: pd.DataFrame) -> dict[int, float]:
+    """Correlate the ranks of estimate and accuracy over architectures, seed by seed."""
+    return {
+        int(seed): float(spearmanr(part["estimate"], part["accuracy"]).statistic)
+        for seed, part in table.groupby("seed")
+    }
+
+
+def rank_metric(run: Run) -> Metric:
+    """Make the metric of how well estimates rank architectures."""
+    table = estimates(run)
+    ranks, plateaus = rank_correlations(table), table.groupby("seed")["converged"].all()
+    return Metric(
+        seeds=list(ranks),
+        values=list(ranks.values()),
+        converged=[bool(plateaus[seed]) for seed in ranks],
+        data=[run.parameters.data],
+        cells=[*table["cell"], *table["estimate_cell"].unique()],
+    )
+
+
+def draw_estimates(table: pd.DataFrame) -> Figure:
+    """Draw the accuracy that each architecture reached against its estimate."""
+    figure, axes = plt.subplots(figsize=(7.2, 3.8))
+    axes.scatter(table["estimate"], table["accuracy"], s=12, color=BLUE, alpha=0.4, linewidth=0)
+    means = table.groupby("label", sort=False)[["estimate", "accuracy"]].mean()
+    for number, row in enumerate(means.itertuples(), start=1):
+        axes.plot(row.estimate, row.accuracy, "o", color=BLUE, markersize=7, label=f"{number}: {row.Index}")
+        place = {"xytext": (5, 5), "textcoords": "offset points", "fontsize": 9}
+        axes.annotate(str(number), (row.estimate, row.accuracy), **place)
+    axes.set(xlabel="estimate without training (% of validation images)", ylabel="test accuracy reached (%)")
+    figure.legend(loc="outside right upper", handlelength=0, fontsize=8, markerscale=0.01)
+    return figure
+
+
+def estimate_table(run: Run) -> Html:
+    """Show estimates beside what was reached, best first; the surface of the parameters is not trained."""
+    surface = _designs([surface_of(run.parameters)]).merge(_estimates(run), on="architecture")
+    means = mean_estimates(pd.concat([estimates(run), surface]))
+    return show_table(means, COLUMNS, "Stage 1: estimate and test accuracy")
+
+
+def mean_estimates(table: pd.DataFrame) -> pd.DataFrame:
+    """Average over seeds, best estimate first."""
+    keys = ["label", "height", "width", "filters", "estimate"]
+    means = table.groupby(keys, sort=False)["accuracy"].mean().reset_index()
+    return means.sort_values("estimate", ascending=False, kind="stable")

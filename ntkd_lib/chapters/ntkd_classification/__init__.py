@@ -1,3 +1,0 @@
-"""NTK distillation of a hybrid optical classifier (notebook 01)."""
-
-NOTEBOOK = "01_ntkd_classification"

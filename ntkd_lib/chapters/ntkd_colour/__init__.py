@@ -1,1 +1,0 @@
-"""NTK distillation of hybrid optical classifiers of colour images (the CIFAR-10 part of notebook 01)."""
