@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from ntkd_lib.lab.atomic import write_bytes, write_text
 from ntkd_lib.lab.layout import project_root, results_root
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.outcome import recorded_verdicts
+from ntkd_lib.lab.statistics import coverage
+from ntkd_lib.lab.verdicts import Verdict
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.ledger import WRITE, write_ledger
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
-
-if TYPE_CHECKING:
-    from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.show.claims import paper_value
+from ntkd_lib.show.controls import without_method
+from ntkd_lib.show.headlines import HEADLINES, headlines
+from ntkd_lib.show.numbers import NONE, SIGNS, ends, format_value
 
 MARK = "<!-- claims -->"
 TIME = re.compile(r"(<!-- time (?P<row>[^/]+)/(?P<way>[^:]+) :(?P<form>\S+) -->).*?(<!-- /time -->)")
@@ -25,8 +27,6 @@ HEAD = ("| claim | paper | ours [95 % interval] | without the method | verdict |
 
 def claims_block(verdicts: Iterable[Verdict]) -> str:
     """Write verdicts as a Markdown table, and below it what its intervals are worth."""
-    from ntkd_lib.lab.statistics import coverage
-
     five, ten = (f"{coverage(seeds, 'bootstrap'):.0f} %" for seeds in (5, 10))
     worth = (
         "Intervals are Student's t over seeds. The contract's percentile bootstrap decides; it holds the "
@@ -36,11 +36,6 @@ def claims_block(verdicts: Iterable[Verdict]) -> str:
 
 
 def _row(verdict: Verdict) -> str:
-    from ntkd_lib.show.claims import paper_value
-    from ntkd_lib.show.controls import without_method
-    from ntkd_lib.show.headlines import HEADLINES
-    from ntkd_lib.show.numbers import SIGNS
-
     status = f"{SIGNS[verdict.status]} {verdict.status}"
     remarks = ", ".join(word for word in (verdict.qualifier, verdict.side, verdict.reason) if word)
     shown = f"{status} ({remarks})" if remarks else status
@@ -50,8 +45,6 @@ def _row(verdict: Verdict) -> str:
 
 
 def _ours(verdict: Verdict) -> str:
-    from ntkd_lib.show.numbers import NONE, ends, format_value
-
     if verdict.value is None:
         return NONE
     value, interval = format_value(verdict.value, verdict.claim.unit), verdict.printed_interval
@@ -60,8 +53,6 @@ def _ours(verdict: Verdict) -> str:
 
 def recorded_headlines() -> list[Verdict]:
     """Judge the headline claims by what is recorded in the project, live runs left out."""
-    from ntkd_lib.show.headlines import headlines
-
     return headlines(recorded_verdicts())
 
 

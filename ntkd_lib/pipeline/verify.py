@@ -5,23 +5,28 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ntkd_lib.lab.checks import recording_problems
+from ntkd_lib.lab.claims import ClaimBook, load_claims
+from ntkd_lib.lab.contract import check_contract
 from ntkd_lib.lab.digest import sha256_file
+from ntkd_lib.lab.evidence import load_evidence
 from ntkd_lib.lab.layout import Layout, build_root, cell_root, project_root, results_root, tier_layout
 from ntkd_lib.lab.manifest import manifest_problems
 from ntkd_lib.lab.outcome import all_verdicts
+from ntkd_lib.lab.provenance import other_versions
+from ntkd_lib.lab.store import CellStore, RecordError
+from ntkd_lib.pipeline import executed
 from ntkd_lib.pipeline.book import site_problems
+from ntkd_lib.pipeline.doctor import check_packages
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.ledger import ledger_problems
 from ntkd_lib.pipeline.notebooks import all_notebooks
+from ntkd_lib.pipeline.readme import readme_problems
 from ntkd_lib.pipeline.recheck import metric_problems
 from ntkd_lib.pipeline.run import again
 from ntkd_lib.pipeline.seal import Seal, check_seal, read_seal, record_file, same_target
 from ntkd_lib.pipeline.target import target_of
-
-if TYPE_CHECKING:
-    from ntkd_lib.lab.claims import ClaimBook
 
 
 def verify(tier: str, contract: Path | None = None, *, pages: bool = False) -> list[str]:
@@ -30,8 +35,6 @@ def verify(tier: str, contract: Path | None = None, *, pages: bool = False) -> l
     Args:
         pages: whether to execute each notebook again from the stored records and compare its page.
     """
-    from ntkd_lib.pipeline.readme import readme_problems
-
     layout = tier_layout(tier)
     problems = [*contract_problems(contract), *manifest_problems(), *_said("README.md: ", readme_problems)]
     problems += [*version_problems(layout), *site_problems(layout)]
@@ -58,17 +61,12 @@ def _said(prefix: str, check: Callable[[], Iterable[str]]) -> list[str]:
 
 def contract_problems(contract: Path | None = None) -> list[str]:
     """List what is wrong with the claim rules, the registered protocols and the recorded evidence."""
-    from ntkd_lib.lab.claims import load_claims
-    from ntkd_lib.lab.contract import check_contract
-
     problems = _said("claims: ", lambda: check_contract(load_claims(), contract))
     return [*problems, *_said("", _recorded_problems)]
 
 
 def _recorded_problems() -> Iterator[str]:
     """Hold recorded evidence to its registration, and the committed verdicts to recorded evidence."""
-    from ntkd_lib.lab.claims import load_claims
-
     book = load_claims()
     for path in sorted([*results_root().glob("*.json"), *results_root().glob("cpu/*.json")]):
         yield from _said(f"results/{path.name}: ", lambda path=path: _file_problems(path, book))
@@ -76,18 +74,11 @@ def _recorded_problems() -> Iterator[str]:
 
 
 def _file_problems(path: Path, book: ClaimBook) -> Iterable[str]:
-    from ntkd_lib.lab.checks import recording_problems
-    from ntkd_lib.lab.evidence import load_evidence
-
     return recording_problems(load_evidence(path, recorded=True, reference=path.parent.name == "cpu"), book)
 
 
 def version_problems(layout: Layout) -> Iterator[str]:
     """List packages that differ from the lock, or from those that a tier's numbers were made with."""
-    from ntkd_lib.lab.evidence import load_evidence
-    from ntkd_lib.lab.provenance import other_versions
-    from ntkd_lib.pipeline.doctor import check_packages
-
     if (project_root() / "constraints.txt").is_file() and (finding := check_packages()).status == "bad":
         yield f"packages: {finding.found}; {finding.action}"
     for path in sorted(layout.evidence("any").parent.glob("*.json")):
@@ -114,8 +105,6 @@ def _deeper_problems(layout: Layout, name: str, *, sound: bool) -> Iterator[str]
 
 
 def _record_problems(seal: Seal) -> Iterator[str]:
-    from ntkd_lib.lab.store import CellStore, RecordError
-
     store = CellStore(cell_root())
     names = {key: name for name, key in seal.cells.items()}
     for key, digest in sorted(seal.records.items()):
@@ -132,10 +121,7 @@ def _content_problems(seal: Seal, layout: Layout) -> Iterator[str]:
     """Look at what the seal speaks of, for a seal can be written by anybody."""
     import nbformat
 
-    from ntkd_lib.lab.evidence import load_evidence
-    from ntkd_lib.pipeline.executed import problems
-
-    yield from problems(nbformat.read(layout.executed(seal.notebook), as_version=4), seal.parameters)
+    yield from executed.problems(nbformat.read(layout.executed(seal.notebook), as_version=4), seal.parameters)
     if layout.evidence(seal.notebook).exists():
         of = load_evidence(layout.evidence(seal.notebook))
         if (of.notebook, of.tier, of.parameters) != (seal.notebook, seal.tier, seal.parameters):
