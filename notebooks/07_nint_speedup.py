@@ -85,24 +85,26 @@ claim_box(evidence)
 # 400 steps, and the random share $\xi$ matters by {val}`nint.small.xi_range :.2f` dB between the best and the
 # worst of four values.
 #
-# That protocol has {setup}`four times` the points and {setup}`twice` the width of the reference run, and the
-# comparison in time changes with it: after equal CPU time, each sampler at its tuned rate and share, NINT
-# ends {val}`nint.small.nint.psnr_equal_time - nint.small.uniform.psnr_equal_time :+.2f` dB relative to
-# uniform sampling and {val}`nint.small.nint.psnr_equal_time - nint.small.error_memory.psnr_equal_time :+.2f`
-# dB relative to error memory, ahead in {val}`wins of nint.small.nint.psnr_equal_time -
+# That protocol has {setup}`four times` the points and {setup}`twice` the width of the reference run, and
+# the comparison in time changes with it: after equal CPU time, each sampler at its tuned rate and share,
+# NINT ends {val}`nint.small.nint.psnr_equal_time - nint.small.uniform.psnr_equal_time :+.2f` dB relative to
+# uniform sampling and {val}`nint.small.nint.psnr_equal_time - nint.small.error_memory.psnr_equal_time
+# :+.2f` dB relative to error memory, ahead in {val}`wins of nint.small.nint.psnr_equal_time -
 # nint.small.uniform.psnr_equal_time` and {val}`wins of nint.small.nint.psnr_equal_time -
-# nint.small.error_memory.psnr_equal_time` seeds. What holds at the paper's size, a run on a GPU has to show.
+# nint.small.error_memory.psnr_equal_time` seeds. What holds at the paper's size, the protocol *paper size*
+# has to show.
 
 # %% [markdown]
 # ## The evidence
 #
 # The live runs are small so that two cores suffice: four photographs reduced to {param}`side` pixels a side
-# (three DIV2K crops and one Kodak image), a SIREN of five sine layers of {param}`width` units, {param}`steps`
-# steps, {param}`count of seeds` seeds. The contract's own protocol, 128 × 128 and layers of 64 units with
-# five seeds, takes hours of one core; `ntkd record 07 small` runs it in pieces and keeps its evidence, marked
-# as recorded above. The paper's size, 512 × 512 and layers of 256 units,
-# needs a GPU. Samplers of one seed and image start from the same weights and train in turn, {param}`every`
-# steps each, so that a busy machine slows all of them alike.
+# (three DIV2K crops and one Kodak image), a SIREN of five sine layers of {param}`width` units,
+# {param}`steps` steps, {param}`count of seeds` seeds. The contract's own protocol, 128 × 128 and layers of
+# 64 units with five seeds, takes hours of one core; `ntkd record 07 small` runs it in pieces and keeps its
+# evidence, marked as recorded above. The paper's size, 512 × 512 and layers of 256 units, takes hours of
+# one core for each image: `ntkd record 07 "paper size"` races it in pieces, one image per seed. Samplers of
+# one seed and image start from the same weights and train in turn, {param}`every` steps each, so that a
+# busy machine slows all of them alike.
 #
 # **The clock** counts training and choosing, not evaluation. Verdicts rest on CPU seconds of the training
 # thread and on forward-equivalents (one is a forward pass over all points), not on wall time. A target

@@ -23,6 +23,10 @@ class ProtocolError(ValueError):
     """A protocol that is not registered, or a recording that may not go on; the text is one line."""
 
 
+class NoNumberError(ValueError):
+    """A finished arm that defines no number, such as a target that is not reached; the text says why."""
+
+
 def value_of(name: str) -> Number:
     """Read one value of a record."""
     return lambda record: record.values[name]
@@ -36,11 +40,15 @@ def all_converged(*records: Record) -> bool | None:
 
 @dataclass(frozen=True)
 class Arm:
-    """What one seed contributes to one metric; number and plateau are read from the records of its cells."""
+    """What one seed contributes to one metric; number and plateau are read from the records of its cells.
+
+    Arms of a higher rank run after all of a lower one. `number` may raise `NoNumberError`.
+    """
 
     cells: tuple[Cell, ...]
     number: Number = field(default_factory=lambda: value_of("accuracy"))
     converged: Callable[..., bool | None] = all_converged
+    rank: int = 0
 
 
 @dataclass(frozen=True)

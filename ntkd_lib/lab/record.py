@@ -12,7 +12,7 @@ from ntkd_lib.lab.claims import ClaimBook, RegisteredProtocol, load_claims
 from ntkd_lib.lab.evidence import CellOrigin, DataState, Evidence, Metric, load_evidence, save_evidence
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.manifest import renew_manifest
-from ntkd_lib.lab.protocols import Arm, Protocol, ProtocolError
+from ntkd_lib.lab.protocols import Arm, NoNumberError, Protocol, ProtocolError
 from ntkd_lib.lab.provenance import code_state, machine_kind, snapshot
 from ntkd_lib.lab.store import CellStore
 
@@ -134,35 +134,49 @@ def record(
     minutes: float | None = None,
     workers: int | None = None,
 ) -> list[str]:
-    """Run what is left, seed by seed, for some minutes; return a line for each seed that may not go on."""
+    """Run what is left for some minutes; return a line per seed that may not go on and per missing number."""
     if code_state()["dirty"]:
         raise ProtocolError("recording needs a checkout without uncommitted changes; commit them first")
     recording.forget(redo)
     foreign = recording.foreign_seeds()
     chosen = (set(seeds) or set(recording.entry.seeds)) - foreign.keys()
     places = [place for place in recording.left if place[1] in chosen]
-    _run(recording, places, store, None if minutes is None else time.monotonic() + 60 * minutes, workers)
+    until = None if minutes is None else time.monotonic() + 60 * minutes
+    missing = _run(recording, places, store, until, workers)
     return [
-        f"seed {seed} was begun with {reason}; run it again whole: --redo {seed}"
-        for seed, reason in foreign.items()
+        *(
+            f"seed {seed} was begun with {reason}; run it again whole: --redo {seed}"
+            for seed, reason in foreign.items()
+        ),
+        *missing,
     ]
 
 
 def _run(
     recording: Recording, places: list[Place], store: CellStore, until: float | None, workers: int | None
-) -> None:
+) -> list[str]:
     pending = {place: recording.keys[place] for place in places}
     ready: set[str] = set()
+    missing: list[str] = []
 
     def finished(key: str) -> None:
         ready.add(key)
         for place in [place for place, keys in pending.items() if ready.issuperset(keys)]:
-            recording.add(place, [store.load(k) for k in pending.pop(place)])
+            try:
+                recording.add(place, [store.load(k) for k in pending.pop(place)])
+            except NoNumberError as error:
+                missing.append(f"{place[0]}, seed {place[1]}: {error}")
 
-    cells = [cell for place in places for cell in recording.arms[place].cells]
-    order = {seed: rank for rank, seed in enumerate(recording.entry.seeds)}
-    groups = {cell.name: order[seed] for name, seed in places for cell in recording.arms[name, seed].cells}
+    order = {seed: number for number, seed in enumerate(recording.entry.seeds)}
+    ranked = sorted(places, key=lambda place: (-recording.arms[place].rank, -order[place[1]]))
+    cells = [cell for place in ranked for cell in recording.arms[place].cells]
+    groups = {
+        cell.name: order[place[1]] + len(order) * recording.arms[place].rank
+        for place in ranked  # the lowest rank comes last and holds
+        for cell in recording.arms[place].cells
+    }
     run_cells(cells, store, workers=workers, groups=groups, until=until, finished=finished)
+    return missing
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from ntkd_lib.chapters.nint import NOTEBOOK, methods, page, plan
 from ntkd_lib.chapters.nint.methods import METHODS, entrant
 from ntkd_lib.chapters.nint.parameters import NintParameters
-from ntkd_lib.chapters.nint.protocols import small_arms
+from ntkd_lib.chapters.nint.protocols import paper_size_arms, small_arms
 from ntkd_lib.chapters.nint.studies import (
     checks,
     costs,
@@ -33,6 +33,7 @@ from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.parameters import ParameterError, load_parameters
+from ntkd_lib.lab.protocols import NoNumberError
 from ntkd_lib.lab.sources import module_sources
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.work import Data
@@ -169,6 +170,36 @@ def test_recorded_metrics_are_those_of_the_contract():
     assert numbers["nint.small.leverage_ratio"] == 12.0
     with pytest.raises(ValueError, match="steps = 7; allowed: 1000"):
         small_arms({**entry.parameters, "steps": 7}, 2, "0" * 64)
+
+
+def test_the_papers_size_is_raced_as_registered():
+    entry = load_claims().protocols["paper size"]
+    arms = paper_size_arms(entry.parameters, 3, "0" * 64)
+    cells = {cell.name: cell.arguments for arm in arms.values() for cell in arm.cells}.values()
+    races = entry.parameters["races"]
+    assert [[e["name"] for e in cell["entrants"]] for cell in cells] == [*races["claims"], *races["others"]]
+    for cell in cells:
+        assert (cell["subject"]["kind"], cell["subject"]["size"]) == ("crop", 512)
+        assert cell["subject"]["name"] == "kodim05"
+        assert cell["network"] == {"name": "siren", "width": 256, "hidden": 4}
+        assert {(e["lr"], e["share"]) for e in cell["entrants"]} == {(1e-4, 0.2)}
+    named = {n for c in load_claims().claims for n in c.metric_names if n.startswith("nint.image5.")}
+    assert named <= set(arms)
+    assert {arms[name].rank for name in named} == {0}
+    assert arms["nint.image5.released.psnr_1000"].rank == 1
+
+
+def test_a_target_that_is_not_reached_gives_no_number():
+    arms = paper_size_arms(load_claims().protocols["paper size"].parameters, 0, "0" * 64)
+    steps = [0, 500, 1000, 1050, 1100]
+    fast = {"quality": [10.0, 31.0, 32.0, 33.0, 33.0], "step": steps, "cpu": steps}
+    slow = {"quality": [10.0, 20.0, 30.0, 30.5, 31.0], "step": steps, "cpu": steps}
+    low = {"quality": [10.0, 20.0, 25.0, 26.0, 27.0], "step": steps, "cpu": steps}
+    made = Record("a" * 64, "made", {"curves": {"nint": fast, "full": slow, "uniform": low}}, {}, {})
+    assert arms["nint.image5.full.psnr_1000"].number(made) == 30.0
+    assert arms["nint.image5.nint.time_saving_30"].number(made) == pytest.approx(52.381, abs=1e-3)
+    with pytest.raises(NoNumberError, match="uniform does not reach 30 dB in 1100 steps"):
+        arms["nint.image5.nint.time_saving_30_over_uniform"].number(made)
 
 
 def test_savings_are_the_larger_of_two_targets():

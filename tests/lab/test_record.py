@@ -19,7 +19,7 @@ from ntkd_lib.lab import record as recorder
 from ntkd_lib.lab.cells import CellError
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import DataState, load_evidence
-from ntkd_lib.lab.protocols import Arm, Protocol, ProtocolError, value_of
+from ntkd_lib.lab.protocols import Arm, NoNumberError, Protocol, ProtocolError, value_of
 from ntkd_lib.lab.record import open_recording, record
 
 SEEDS = (0, 1, 2, 3)
@@ -192,6 +192,28 @@ def test_a_seed_begun_on_another_machine_is_run_again_whole(project, toy, store,
     assert numbers(project)[METRICS[1]][0] == [0, 1, 3]
     assert record(open_recording(pair(toy.name), STATE), store, redo=[2], workers=1) == []
     assert numbers(project)[METRICS[1]][0] == [0, 1, 2, 3]
+
+
+def test_an_arm_without_a_number_is_named_and_stays_open(project, toy, store):
+    def missing(record):
+        raise NoNumberError("30 dB is not reached")
+
+    first = open_recording(pair(toy.name), STATE)
+    place = (METRICS[1], 2)
+    arms = {**first.arms, place: replace(first.arms[place], number=missing)}
+    recording = replace(first, arms=arms)
+    assert record(recording, store, workers=1) == [f"{METRICS[1]}, seed 2: 30 dB is not reached"]
+    assert numbers(project)[METRICS[1]][0] == [0, 1, 3]
+    assert recording.left == [place]
+
+
+def test_arms_of_a_higher_rank_run_last(project, toy, store, monkeypatch):
+    first = open_recording(pair(toy.name), STATE)
+    arms = {place: replace(arm, rank=int(place[0] == METRICS[0])) for place, arm in first.arms.items()}
+    order = []
+    monkeypatch.setattr(recorder.Recording, "add", lambda self, place, records: order.append(place))
+    record(replace(first, arms=arms), store, workers=1)
+    assert order == [(name, seed) for name in METRICS[::-1] for seed in SEEDS]
 
 
 def test_a_seed_begun_with_other_code_is_run_again_whole(project, toy, store):

@@ -26,14 +26,7 @@ SPACE: Mapping[str, Range] = {"lr": (1e-4, 3e-3, "log"), "share": (0.05, 0.4, "l
 
 @dataclass(frozen=True)
 class SamplingMethod:
-    """One sampler with its settings.
-
-    Attributes:
-        name: used in metrics.
-        label: what tables and figures call it.
-        sampler: name in the table of samplers.
-        settings: arguments of the sampler.
-    """
+    """One sampler with its settings."""
 
     name: str
     label: str

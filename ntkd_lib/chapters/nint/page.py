@@ -82,10 +82,7 @@ def _ratio(place: float | None, base: float | None) -> float:
 
 
 def savings(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare ratios with full batch and with uniform sampling.
-
-    Geometric means over seeds and targets that the method has reached; `missed` counts the others.
-    """
+    """Average ratios to full batch and to uniform, geometrically over targets that are not `missed`."""
     uniform = _axes_of(table, "uniform")
     rows = []
     for method in dict.fromkeys(table["method"]):
@@ -141,10 +138,7 @@ def qualities(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics of the live size and, of a run that is large enough, the contract's.
-
-    Numbers are read at a fixed step or second of training, so that none has a plateau.
-    """
+    """Collect the metrics of the live size, read in mid-training, and the contract's of a large run."""
     races, looks = run.frame(race, study="race"), run.frame(leverage)
     ends = {m: races.assign(end=[c[m]["quality"][-1] for c in races["curves"]]) for m in races["curves"][0]}
     timed = equal_time.compare(run).groupby("method", sort=False)

@@ -1,24 +1,30 @@
-"""The recorded protocols of notebook 07: races on small images."""
+"""The recorded protocols of notebook 07: races on small images, and on images of the paper's size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from statistics import mean
 from typing import Any
 
 from ntkd_lib.chapters.nint import NOTEBOOK
 from ntkd_lib.chapters.nint.methods import entrant, tuned
 from ntkd_lib.chapters.nint.studies.leverage import leverage
-from ntkd_lib.chapters.nint.work import Entrant, NetworkShape, Subject, race
-from ntkd_lib.inr.metrics import value_at
-from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.protocols import Arm, Protocol
+from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
+from ntkd_lib.inr.metrics import crossing, value_at
+from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.protocols import Arm, NoNumberError, Protocol
 from ntkd_lib.lab.work import Data
 
 SMALL = {"side": 128, "steps": 1000, "every": 50, "look": 400}
 SMALL_NETWORK = NetworkShape("siren", 64)
 FIXED = ("nint", "error_mix", "released")
 TIMED = ("nint", "uniform", "error_memory")
+SAVINGS = (  # metric, sampler that NINT is compared with, axis
+    ("time_saving_30", "full", "cpu"),
+    ("iteration_saving_30", "full", "step"),
+    ("time_saving_30_over_uniform", "uniform", "cpu"),
+)
 SHARES = ("xi5", "xi6", "xi8")  # beside NINT's own 0.7
 
 
@@ -28,12 +34,20 @@ def small_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[st
         raise ValueError(f"{different[0]} = {parameters[different[0]]}; allowed: {SMALL[different[0]]}")
     signals = Data("signals", sha256)
     subjects = [Subject("image", parameters["side"], name) for name in parameters["images"]]
+    small_race = partial(
+        race.cell,
+        data=signals,
+        seed=seed,
+        network=SMALL_NETWORK,
+        steps=parameters["steps"],
+        every=parameters["every"],
+    )
     fixed, shares, timed = (
-        tuple(_small_race(signals, subject, seed, entrants, leader) for subject in subjects)
-        for entrants, leader in (
-            ([entrant(name) for name in FIXED], None),
-            ([entrant(name) for name in SHARES], None),
-            ([entrant(name, **tuned(name)) for name in TIMED], "nint"),
+        tuple(small_race(subject=subject, **entrants) for subject in subjects)
+        for entrants in (
+            {"entrants": [entrant(name) for name in FIXED]},
+            {"entrants": [entrant(name) for name in SHARES]},
+            {"entrants": [entrant(name, **tuned(name)) for name in TIMED], "leader": "nint"},
         )
     )
     looks = tuple(
@@ -49,21 +63,6 @@ def small_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[st
             "nint.small.leverage_ratio": Arm(looks, _leverage),
             "nint.small.xi_range": Arm((*fixed, *shares), _range),
         }
-    )
-
-
-def _small_race(
-    signals: Data, subject: Subject, seed: int, entrants: Sequence[Entrant], leader: str | None
-) -> Cell:
-    return race.cell(
-        data=signals,
-        subject=subject,
-        seed=seed,
-        network=SMALL_NETWORK,
-        entrants=entrants,
-        steps=SMALL["steps"],
-        every=SMALL["every"],
-        leader=leader,
     )
 
 
@@ -93,4 +92,53 @@ def _range(*records: Record) -> float:
     return max(levels) - min(levels)
 
 
-PROTOCOLS = (Protocol("small", NOTEBOOK, "signals", small_arms, NOTEBOOK),)
+def paper_size_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
+    """Race samplers at the paper's size on the image of the seed; the races that claims read run first."""
+    p, arms = parameters, dict[str, Arm]()
+    race_of = partial(
+        race.cell,
+        data=Data("signals", sha256),
+        subject=Subject("crop", p["side"], p["images"][seed]),
+        seed=seed,
+        network=NetworkShape("siren", p["width"], p["hidden"]),
+        **{name: p[name] for name in ("steps", "every", "device")},
+    )
+    for rank, part in enumerate(("claims", "others")):
+        for names in p["races"][part]:
+            cells = (race_of(entrants=[entrant(name, p["lr"], p["share"]) for name in names]),)
+            arms |= {f"nint.image5.{n}.psnr_1000": Arm(cells, _level(n, 1000), rank=rank) for n in names}
+            if {"nint", "full", "uniform"} <= set(names):
+                arms |= {
+                    f"nint.image5.nint.{metric}": Arm(cells, _saving(other, axis, p["target"]), rank=rank)
+                    for metric, other, axis in SAVINGS
+                }
+    return arms
+
+
+def _level(name: str, step: int) -> Callable[[Record], float]:
+    def read(record: Record) -> float:
+        curve = record.values["curves"][name]
+        return value_at(curve["quality"], curve["step"], step)
+
+    return read
+
+
+def _saving(other: str, axis: str, target: float) -> Callable[[Record], float]:
+    """Read what NINT saves on the way to a quality."""
+
+    def read(record: Record) -> float:
+        places = {}
+        for name in ("nint", other):
+            curve = record.values["curves"][name]
+            places[name] = crossing(curve["quality"], curve[axis], target)
+            if places[name] is None:
+                raise NoNumberError(f"{name} does not reach {target:g} dB in {curve['step'][-1]} steps")
+        return 100 * (1 - places["nint"] / places[other])
+
+    return read
+
+
+PROTOCOLS = (
+    Protocol("small", NOTEBOOK, "signals", small_arms, NOTEBOOK),
+    Protocol("paper size", NOTEBOOK, "signals", paper_size_arms, "07_paper_size"),
+)

@@ -51,19 +51,12 @@ FORWARDS = {"full": 3.3, "nint": 1.9, "error_mix": 1.9, "int_teaching": 1.9}  # 
 
 @dataclass(frozen=True)
 class Subject:
-    """A signal that is fitted.
+    """A signal that is fitted: an image, a sound, a shape, or waves of known frequencies."""
 
-    Attributes:
-        kind: `mesh`, or a key of the table of makers.
-        size: points of a side; of a sound, samples.
-        name: which image, sound or mesh.
-        frequencies: cycles of each band of `waves`.
-    """
-
-    kind: str
-    size: int
+    kind: str  # `mesh`, or a key of the table of makers
+    size: int  # points of a side; of a sound, samples
     name: str
-    frequencies: tuple[int, ...] = ()
+    frequencies: tuple[int, ...] = ()  # cycles of each band of waves
 
     @property
     def points(self) -> int:
@@ -117,7 +110,7 @@ def make_network(network: NetworkShape, signal: Signal, seed: int) -> torch.nn.M
 
 def pass_seconds(subject: Subject, network: NetworkShape) -> float:
     """Estimate the seconds that a forward pass over all points takes on one thread."""
-    return 1e-8 * subject.points * network.width + 5e-4
+    return 1.6e-8 * subject.points * network.width + 5e-4
 
 
 @work(
@@ -132,26 +125,14 @@ def race(
     network: NetworkShape,
     entrants: list[Entrant],
     *,
-    steps: int,
-    every: int,
-    windows: list[int] = (),
-    leader: str | None = None,
+    steps: int,  # of each training, or of the leader
+    every: int,  # steps between evaluations
+    windows: list[int] = (),  # ends of spans of steps whose visits are counted, as arrays (span, point)
+    leader: str | None = None,  # entrant whose time all get; None for equal steps
     device: Literal["cpu", "cuda"] = "cpu",
-    signal: Record | None = None,
+    signal: Record | None = None,  # in place of data, for a signal that a cell makes
 ) -> CellResult:
-    """Train one network per sampler on one signal, in turn and from the same start.
-
-    Args:
-        steps: steps of each training, or of the leader.
-        every: steps between evaluations.
-        windows: ends of the spans of steps whose visits are counted.
-        leader: name of the entrant whose time all get; None for equal steps.
-        signal: record that holds the signal, for one that a cell makes.
-
-    Returns:
-        `curves` by entrant; with windows, arrays `visits.NAME` (span, point) and the fitted values
-        `fitted.NAME`.
-    """
+    """Train one network per sampler on one signal, in turn and from the same start: `curves` by entrant."""
     deterministic(seed)
     keep_freed_memory()
     target = (_restored(signal) if signal else make_signal(subject, data)).to(device)

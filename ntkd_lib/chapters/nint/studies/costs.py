@@ -56,12 +56,7 @@ def refresh(points: int, width: int, rounds: int = 3) -> CellResult:
 
 @work(cost=lambda **_: 9.0)
 def million(points: int, width: int, keep: int = 64) -> CellResult:
-    """Refresh the score of very many points with little memory (MiB) kept between the passes.
-
-    Returns:
-        `forward` and `refresh` in seconds, by how many MiB memory rose during the refresh (`rise`), and
-        what all activations would take (`everything`).
-    """
+    """Refresh the score of very many points, `keep` MiB of activations at hand; `rise` of memory in MiB."""
     deterministic(0)
     net = build("siren", 2, 3, width, HIDDEN)
     stack = StackNetwork(net)

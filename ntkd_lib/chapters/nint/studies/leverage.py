@@ -25,13 +25,7 @@ LOOKS = (0, 50, 400)
 
 @work(cost=lambda subject, network, looks, **_: 1 + 1.9 * pass_seconds(subject, network) * looks[-1])
 def leverage(data: Data, subject: Subject, seed: int, network: NetworkShape, looks: list[int]) -> CellResult:
-    """Train a network as NINT does, and look at `theta(x, x)` and the scores at some steps.
-
-    Returns:
-        `looks`, each with the ratio of the 99th to the 1st percentile of the diagonal, its rank correlation
-        with the image's gradient (`edges`), and those of the true score with the prediction's norm, which
-        the released code takes, and with the error; arrays `diagonal.STEP`.
-    """
+    """Train a network as NINT does; measure its kernel's diagonal and how scores agree at some steps."""
     deterministic(seed)
     keep_freed_memory()
     signal = make_signal(subject, data)
@@ -56,7 +50,7 @@ def _look(fit: TrainingRun, diagonal: np.ndarray) -> dict[str, float]:
     return {
         "ratio": float(high / low),
         "edges": _rank(diagonal, signal.edges.numpy()),
-        "prediction": _rank(score, prediction),
+        "prediction": _rank(score, prediction),  # what the released code takes
         "error": _rank(score, moved.residuals.norm(dim=1).numpy()),
     }
 

@@ -59,19 +59,18 @@ def cells(p: NintParameters, signals: Data) -> list[Cell]:
 
 def compare(run: Run) -> pd.DataFrame:
     """List what samplers reach in the time of full batch."""
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "signal": row.subject,
             "method": method,
             "label": LABELS[method],
-            "seed": row.seed,
             "quality": value_at(curve["quality"], curve["cpu"], row.curves["full"]["cpu"][-1]),
-            "gap": value_at(curve["quality"], curve["cpu"], row.curves["full"]["cpu"][-1])
-            - row.curves["full"]["quality"][-1],
+            "full": row.curves["full"]["quality"][-1],
         }
         for row in run.frame(race, study="signals").itertuples()
         for method, curve in in_order(row.curves)
     )
+    return table.assign(gap=table["quality"] - table["full"])
 
 
 def compare_table(table: pd.DataFrame) -> Html:

@@ -16,6 +16,7 @@ from ntkd_lib.show.dots import BLUE
 
 WAVES = ("uniform", "nint", "ntk_kept", "error_mix", "error_memory")
 FREQUENCIES = (1, 3, 6, 10)
+PARTS = (8, 4, 2, 1)  # visits are counted up to these parts of the steps
 
 
 def cells(p: NintParameters) -> list[Cell]:
@@ -30,20 +31,16 @@ def cells(p: NintParameters) -> list[Cell]:
             entrants=[entrant(method, 5e-4) for method in WAVES],
             steps=p.side_steps,
             every=p.every,
-            windows=_ends(p.side_steps),
+            windows=[p.side_steps // part for part in PARTS],
             device=p.device,
         )
     ]
 
 
-def _ends(steps: int) -> list[int]:
-    return [steps // 8, steps // 4, steps // 2, steps]
-
-
 def visits(run: Run) -> pd.DataFrame:
     """List the visits of each band and span of training, relative to an even draw."""
     (record,) = run.select(race, study="waves")
-    ends, side = _ends(run.parameters.side_steps), run.parameters.side
+    ends, side = [run.parameters.side_steps // part for part in PARTS], run.parameters.side
     rows = []
     for method in WAVES:
         counts = record.arrays[f"visits.{method}"].astype(float)
