@@ -1,4 +1,4 @@
-"""What plans of notebooks share."""
+"""Plans of notebooks, completed by the inputs of their cells."""
 
 from collections.abc import Iterable
 
@@ -6,9 +6,9 @@ from ntkd_lib.lab.cells import Cell
 
 
 def with_needs(cells: Iterable[Cell]) -> list[Cell]:
-    """List cells and all that they need, each once and after what it needs."""
-    found: dict[str, Cell] = {}
+    """List cells and all their inputs, each once and after its own inputs."""
+    by_name: dict[str, Cell] = {}
     for cell in cells:
         for part in (*with_needs(cell.needs.values()), cell):
-            found.setdefault(part.name, part)
-    return list(found.values())
+            by_name.setdefault(part.name, part)
+    return list(by_name.values())

@@ -1,4 +1,4 @@
-"""What a notebook opens with: validated parameters, its cells' records, and the place of its results."""
+"""A run of a notebook: validated parameters, records of its cells, and the layout of its results."""
 
 from __future__ import annotations
 
@@ -44,24 +44,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a notebook.
-
-    Attributes:
-        notebook: Full name, such as ``01_ntkd_classification``.
-        parameters: Validated parameters.
-        records: Record of each cell of the plan, by cell name.
-        located: Data sets that the cells read, by name.
-        layout: Where its results go.
-        changed: (tier's value, value) of each parameter that differs from the tier's.
-        cells: The plan, with all that its cells need.
-    """
+    """One run of a notebook: records by cell name, data sets by name, and all cells of its plan."""
 
     notebook: str
     parameters: Parameters
     records: Mapping[str, Record] = field(repr=False)
     located: Mapping[str, DataLocation]
     layout: Layout
-    changed: Mapping[str, tuple[Any, Any]]
+    changed: Mapping[str, tuple[Any, Any]]  # (tier's value, value) by parameter
     cells: tuple[Cell, ...] = field(default=(), repr=False)
 
     def frame(self, work: Work, **labels: Label) -> pd.DataFrame:
@@ -91,12 +81,12 @@ class Run:
         return not self.changed
 
     def holds(self, metrics: Mapping[str, Metric]) -> bool:
-        """Say whether every metric names cells of this run alone."""
+        """Check that every metric names cells of this run alone."""
         keys = {record.key for record in self.records.values()}
         return all(keys.issuperset(metric.cells) for metric in metrics.values())
 
     def publish(self, metrics: Mapping[str, Metric]) -> Evidence:
-        """Write what was measured, for claims, the scoreboard and whoever checks it."""
+        """Write the evidence of this run: metrics, parameters, data and provenance."""
         defined = load_claims().metrics
         evidence = Evidence(
             notebook=self.notebook,
@@ -117,21 +107,21 @@ class Run:
         command = ["ntkd", "run", self.notebook, "--tier", self.parameters.tier]
         changes = {name: json.dumps(pair[1], ensure_ascii=False) for name, pair in self.changed.items()}
         command += [word for name, value in changes.items() for word in ("-p", f"{name}={value}")]
-        costs = [record.provenance for record in self.records.values()]
+        origins = [record.provenance for record in self.records.values()]
         page = snapshot(command)
         return {
             **page,
-            **joint_origin(costs),
+            **joint_origin(origins),
             "page": page,
-            "cells": len(costs),
-            "seconds": round(sum(cost["seconds"] for cost in costs), 3),
-            "peak_memory_mib": max((cost["peak_memory_mib"] for cost in costs), default=0.0),
+            "cells": len(origins),
+            "seconds": round(sum(origin["seconds"] for origin in origins), 3),
+            "peak_memory_mib": max((origin["peak_memory_mib"] for origin in origins), default=0.0),
             "seeds": list(getattr(self.parameters, "all_seeds", [])),
         }
 
 
 def open_run(notebook: str, namespace: Mapping[str, Any]) -> Run:
-    """Validate a notebook's parameters and bring all its records into the store."""
+    """Validate a notebook's parameters and compute all its records that the store lacks."""
     keep_freed_memory()
     chapter = chapter_of(notebook)
     model = importlib.import_module(f"{chapter}.parameters").PARAMETERS
@@ -145,14 +135,14 @@ def open_run(notebook: str, namespace: Mapping[str, Any]) -> Run:
 
 
 def planned_cells(plan: Callable[..., list[Cell]], parameters: Parameters) -> list[Cell]:
-    """List the cells of a run and all that they need, each once and after its needs."""
+    """List the cells of a run and all their inputs, each once and after its own inputs."""
     if len(inspect.signature(plan).parameters) == 1:
         return plan(parameters)
     return with_needs(plan(parameters, locate_data(*parameters.datasets)))
 
 
 def locate_data(*names: str) -> dict[str, Data]:
-    """Locate data sets, for a plan; the user's own pictures are checked and decoded before any work."""
+    """Locate the data sets of a plan; the user's own pictures are checked and decoded before any work."""
     places = {name: locate(name) for name in names}
     for place in places.values():
         _prepare(place)
@@ -166,7 +156,7 @@ def _prepare(located: DataLocation) -> None:
 
 
 def _layout(notebook: str, parameters: Parameters, changed: Mapping[str, Any]) -> Layout:
-    """Place a run's results: what no runner checks and seals (Jupyter, papermill) is a draft."""
+    """Select a run's layout: a draft if no runner checks and seals it (Jupyter, papermill)."""
     digest = digest_json(parameters.model_dump(mode="json"))
     if os.environ.get(WORKBENCH) != str(build_root()):
         return draft_layout(notebook, digest)

@@ -1,4 +1,4 @@
-"""Trials of a search: points that cover a space evenly."""
+"""Trials of a search: the data sets that they need, and their rows in the record."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from ntkd_lib.lab.provenance import code_state
 
 
 def open_search(*names: str) -> dict[str, DataLocation]:
-    """Locate the data sets of a search; it needs the real ones, and a checkout that its record can name."""
+    """Locate the real data sets of a search, and refuse a checkout with uncommitted changes."""
     located = {name: locate(name) for name in names}
     for name, place in located.items():
         if place.kind != "real":

@@ -1,4 +1,4 @@
-"""What notebook 08_my_paper shows: accuracies, their difference, and the metrics of its claims."""
+"""Figures and tables of notebook 08_my_paper: accuracies, their difference, and the metrics of its claims."""
 
 from __future__ import annotations
 

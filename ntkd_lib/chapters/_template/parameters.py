@@ -4,7 +4,7 @@ from ntkd_lib.lab.parameters import SeededParameters, parameter
 
 
 class DigitsParameters(SeededParameters):
-    """What notebook 08_my_paper can be asked for."""
+    """Parameters of notebook 08_my_paper."""
 
     train: int = parameter(600, "Training images, drawn by the seed.", unit="images", ge=20, le=1400)
     width: int = parameter(128, "Hidden units of the network.", unit="units", ge=4, le=1024)

@@ -22,7 +22,7 @@ def load_digits(seed: int) -> tuple[Float[np.ndarray, "n 64"], Int[np.ndarray, "
 
 
 def build_network(width: int) -> nn.Module:
-    """Build the network whose tangent kernel is used, untrained."""
+    """Build the untrained network whose tangent kernel is used."""
     return nn.Sequential(nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 10))
 
 
@@ -39,7 +39,7 @@ def compute_kernel(name: str, x: Float[np.ndarray, "n 64"], width: int) -> Float
 def regression(
     seed: int, *, method: Literal["tangent", "linear"], train: int, width: int, ridge: float
 ) -> CellResult:
-    """Fit one-hot labels by ridge regression and test: the share of digits that are read, in percent."""
+    """Fit one-hot labels by ridge regression and compute the test accuracy in percent."""
     deterministic(seed)
     x, y = load_digits(seed)
     kernel = compute_kernel(method, x, width)

@@ -1,4 +1,4 @@
-"""What students for masks and their teacher are trained with."""
+"""Parameters of students for masks and of their teacher."""
 
 from typing import Literal
 
@@ -36,10 +36,10 @@ class MaskStudentParameters(SeededParameters):
         le=4064,
     )
     kernel_outputs: int = parameter(
-        4, "Numbers that stand for the logits of a mask in kernels.", unit="outputs", ge=1, le=96
+        4, "Outputs that summarise the logits of a mask in kernels.", unit="outputs", ge=1, le=96
     )
     landmarks: int = parameter(
         32, "Images on which the teacher's kernel is exact.", unit="images", ge=4, le=1024
     )
     many: int = parameter(500, "Random PSFs of the second column of Table 5.", unit="PSFs", ge=9, le=1000)
-    device: Literal["cpu", "cuda"] = parameter("cpu", "Where cells run.")
+    device: Literal["cpu", "cuda"] = parameter("cpu", "Device of the cells.")

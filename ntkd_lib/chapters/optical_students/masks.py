@@ -1,4 +1,4 @@
-"""Work on networks for masks: a teacher, its logits and tangent kernel, and students behind optics."""
+"""Cells of networks for masks: a teacher, its logits and tangent kernel, and students behind optics."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ from ntkd_lib.optics.segmentation import MaskOptics, carvana_student
 
 FACTOR, WIDTH, DEPTH = 2, 12, 3  # the teacher's
 LR, DECAY = 5e-3, 1e-3
-FOLLOWED = 8  # every so many validation images are looked at during training
-CHECKED, CHUNK = 16, 8  # images of the tangent kernel: compared with the exact one, at a time
+MONITOR_STRIDE = 8  # share of validation images scored during training: one in eight
+CHECKED, CHUNK = 16, 8  # images of the tangent kernel: compared with the exact one, per chunk
 TRAINING_IMAGES = {"real": 4_064, "standin": 192}
 
 MaskLoss = Literal["dense_labels", "dense_soft_labels", "dense_tangent"]
@@ -48,41 +48,29 @@ LOSSES: Mapping[MaskLoss, Callable[[Mapping[str, Any], DenseTeacher], MaskObject
 
 @dataclass(frozen=True)
 class LogitSummary:
-    """The few numbers that stand for the logits of a mask in kernels.
-
-    Attributes:
-        name: Kind, ``pooled`` or ``projected``.
-        outputs: How many numbers.
-        seed: Seed of the projections.
-    """
+    """Summary of a mask's logits for kernels: ``pooled``, or ``projected`` by random signs of a seed."""
 
     name: str
     outputs: int
     seed: int
 
     def build(self, pixels: int) -> nn.Module:
-        """Build the module that computes them from logits."""
+        """Build the module that computes the summary from logits."""
         return summary_of(self.name, self.outputs, pixels, self.seed)
 
 
 @dataclass(frozen=True)
 class CarSplit:
-    """Images and masks of a data set, split by car.
-
-    Attributes:
-        train: Images of the training cars.
-        held_out: Images of the validation cars.
-        test: Images of the test cars, read once, after training.
-    """
+    """Images and masks of a data set, split by car; the test cars are read once, after training."""
 
     train: Masks
     held_out: Masks
     test: Masks
 
     @property
-    def followed(self) -> Masks:
-        """Every eighth image of the validation cars."""
-        return Masks(self.held_out.images[::FOLLOWED], self.held_out.masks[::FOLLOWED])
+    def monitored(self) -> Masks:
+        """Select every eighth image of the validation cars."""
+        return Masks(self.held_out.images[::MONITOR_STRIDE], self.held_out.masks[::MONITOR_STRIDE])
 
 
 def load_split(data: Data, seed: int) -> CarSplit:
@@ -103,8 +91,8 @@ def teacher(data: Data, seed: int, *, steps: int, batch: int, device: str = "cpu
     split, model = load_split(data, seed), build_teacher().to(device)
     schedule = MaskSchedule(steps, batch, LR, DECAY, half=True)
     objective = dense_labels.build({}, DenseTeacher())
-    curve = fit_masks(model, split.train, split.followed, objective, schedule)
-    return _trained(model, curve, held_out_scores(model, split))
+    curve = fit_masks(model, split.train, split.monitored, objective, schedule)
+    return _training_result(model, curve, held_out_scores(model, split))
 
 
 @work(cost=lambda data, **_: 5 + 0.007 * TRAINING_IMAGES[data.kind])
@@ -185,23 +173,15 @@ def student(
     summary: LogitSummary | None = None,
     kernel: Record | None = None,
 ) -> CellResult:
-    """Train one student, convolutions in bfloat16, and score it once.
-
-    Args:
-        settings: ``lr``, ``weight_decay`` and what the loss takes.
-        tested: Whether it is scored on test cars; a trial of a search is scored on validation cars.
-        logits: The teacher's logits, for soft labels.
-        summary: What the tangent kernels belong to.
-        kernel: The teacher's compressed tangent kernel.
-    """
+    """Train one student, convolutions in bfloat16, and score it once, on test or validation cars."""
     split, model = load_split(data, seed), carvana_student(optics, filters).to(device)
     schedule = MaskSchedule(steps, batch, settings["lr"], settings.get("weight_decay", 0.0), half=True)
     fixed: dict[str, Any] = _kernel_inputs(split, summary, kernel, device) if summary and kernel else {}
     if logits is not None:
         fixed["logits"] = torch.from_numpy(logits.arrays["logits"])
     objective = LOSSES[loss](settings, DenseTeacher(**fixed))
-    curve = fit_masks(model, split.train, split.followed, objective, schedule)
-    return _trained(model, curve, held_out_scores(model, split, tested=tested))
+    curve = fit_masks(model, split.train, split.monitored, objective, schedule)
+    return _training_result(model, curve, held_out_scores(model, split, tested=tested))
 
 
 def _kernel_inputs(split: CarSplit, summary: LogitSummary, kernel: Record, device: str) -> dict[str, Any]:
@@ -215,12 +195,7 @@ def _kernel_inputs(split: CarSplit, summary: LogitSummary, kernel: Record, devic
 
 
 def held_out_scores(model: nn.Module, split: CarSplit, *, tested: bool = True) -> dict[str, float]:
-    """Score a network on the test cars, or a trial of a search on the validation cars.
-
-    Returns:
-        ``validation``, or ``miou`` (test): mean IoU over car and background; with the latter ``boundary``,
-        the mean boundary F-score of the test images within two pixels. All in percent.
-    """
+    """Score a network, in percent: mIoU and boundary F-score on test cars, or mIoU on validation cars."""
     if not tested:
         return {"validation": mean_iou(predict_masks(model, split.held_out.images), split.held_out.masks)}
     guesses = predict_masks(model, split.test.images)
@@ -230,7 +205,7 @@ def held_out_scores(model: nn.Module, split: CarSplit, *, tested: bool = True) -
     }
 
 
-def _trained(model: nn.Module, curve: list[float], scores: Mapping[str, float]) -> CellResult:
+def _training_result(model: nn.Module, curve: list[float], scores: Mapping[str, float]) -> CellResult:
     count = sum(p.numel() for p in model.parameters())
     values = {**scores, "curve": curve, "converged": converged(curve), "parameters": count}
     weights = {f"weights.{k}": v.detach().cpu().numpy() for k, v in model.state_dict().items()}

@@ -6,7 +6,7 @@ from ntkd_lib.lab.parameters import Parameters
 
 
 class ScoreboardParameters(Parameters):
-    """The scoreboard has no parameter of its own; `tier` says whose evidence it reads."""
+    """Parameters of the scoreboard: it reads the evidence of `tier`."""
 
 
 PARAMETERS = ScoreboardParameters

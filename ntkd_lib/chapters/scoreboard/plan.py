@@ -7,6 +7,6 @@ from ntkd_lib.lab.cells import Cell
 
 
 def plan(parameters: ScoreboardParameters) -> list[Cell]:
-    """Plan nothing: the scoreboard only reads what the other notebooks left."""
+    """Return no cells: the scoreboard reads the evidence of the other notebooks."""
     del parameters
     return []

@@ -17,8 +17,8 @@ def built_chapters() -> list[str]:
 
 
 def verdict_counts(verdicts: Iterable[Verdict]) -> pd.DataFrame:
-    """Count the verdicts on claims that stand by paper, outcome and qualifier."""
-    standing = (verdict for verdict in verdicts if verdict.claim.replacement is None)
-    counts = Counter((verdict.claim.paper, verdict.outcome, verdict.qualifier) for verdict in standing)
+    """Count the verdicts by paper, outcome and qualifier, without superseded claims."""
+    current = (verdict for verdict in verdicts if verdict.claim.replacement is None)
+    counts = Counter((verdict.claim.paper, verdict.outcome, verdict.qualifier) for verdict in current)
     rows = [(*key, number) for key, number in counts.items()]
     return pd.DataFrame(rows, columns=["paper", "outcome", "qualifier", "claims"])

@@ -24,7 +24,7 @@ def first_record(run: Run, method: str) -> Record:
     return run.select(student, data=run.parameters.data, method=method_name(method))[0]
 
 
-def _student(run: Run, method: str) -> MaskStudent:
+def _load_student(run: Run, method: str) -> MaskStudent:
     network = restore(carvana_student(), first_record(run, method))
     assert isinstance(network, MaskStudent)
     return network.eval()
@@ -33,17 +33,17 @@ def _student(run: Run, method: str) -> MaskStudent:
 @torch.no_grad()
 def miou_from_captures(run: Run, method: str = "ntkd") -> tuple[float, float]:
     """Test the first seed's student through its two captures per channel, and count pixels by NumPy."""
-    network, test = _student(run, method), load_masks(run.parameters.data, "test")
+    network, test = _load_student(run, method), load_masks(run.parameters.data, "test")
     counts = np.zeros((2, 2))  # class, (in both, in either)
     for images, masks in zip(test.images.split(16), test.masks.split(16), strict=True):
-        guesses, truth = _from_captures(network, scenes(images, "cpu")), masks.numpy()
+        guesses, truth = _predict_masks(network, scenes(images, "cpu")), masks.numpy()
         for kind in (0, 1):
             guessed, true = guesses == bool(kind), truth == bool(kind)
             counts[kind] += (guessed & true).sum(), (guessed | true).sum()
     return float(100 * (counts[:, 0] / counts[:, 1]).mean()), first_record(run, method).values["miou"]
 
 
-def _from_captures(network: MaskStudent, images: Float[Tensor, "n 3 h w"]) -> Bool[np.ndarray, "n h w"]:
+def _predict_masks(network: MaskStudent, images: Float[Tensor, "n 3 h w"]) -> Bool[np.ndarray, "n h w"]:
     plus, minus, gain = network.front.captures(images)
     assert plus.min() >= 0
     assert minus.min() >= 0
@@ -54,7 +54,7 @@ def _from_captures(network: MaskStudent, images: Float[Tensor, "n 3 h w"]) -> Bo
 
 def kernel_error(run: Run, method: str = "ntkd", images: int = 2) -> float:
     """Compare the student's structured kernel with one backward pass per output and image in float64."""
-    model = nn.Sequential(_student(run, method), PooledLogits(2))
+    model = nn.Sequential(_load_student(run, method), PooledLogits(2))
     sample = scenes(load_masks(run.parameters.data, "test").images[:images], "cpu")
     exact = reference_ntk(model, sample).diagonal(dim1=2, dim2=3).sum(-1)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What notebook 02 shows of its students: scores, differences, training, and the metrics of claims."""
+"""Figures and tables of notebook 02: scores, differences, training, and the metrics of claims."""
 
 from __future__ import annotations
 
@@ -61,28 +61,28 @@ TEACHER = (
 )
 
 
-def _own(run: Run, work: Work) -> pd.DataFrame:
+def _frame(run: Run, work: Work) -> pd.DataFrame:
     table = run.frame(work)
     return table[table["data"] == run.parameters.data]
 
 
 def scores(run: Run) -> pd.DataFrame:
     """List the scores of all students: one row per method and seed."""
-    table = _own(run, student)
+    table = _frame(run, student)
     table.insert(0, "label", table["method"].map(student_label))
     return table
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Average the scores over seeds, beside the paper's."""
-    about = table.groupby("method", sort=False).agg(
+    """Average the scores over seeds, with the paper's values."""
+    details = table.groupby("method", sort=False).agg(
         label=("label", "first"),
         boundary=("boundary", "mean"),
         parameters=("parameters", "first"),
         seconds=("seconds", "mean"),
     )
     paper = {method_name(name): value for name, value in PAPER.items()}
-    means = summarise(table, "miou", ["method"]).merge(about, on="method")
+    means = summarise(table, "miou", ["method"]).merge(details, on="method")
     return means.assign(paper=means["method"].map(paper))
 
 
@@ -98,25 +98,25 @@ def _with_ntkd(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def student_label(method: str) -> str:
-    """Name a student for tables; the chosen form of the kernel loss is marked."""
+    """Return a student's label in tables; the chosen form of the kernel loss is marked."""
     mark = " (chosen)" if method == chosen_form() else ""
     return METHODS[method].label + mark
 
 
 def short_label(method: str) -> str:
-    """Name a student for differences and panels."""
+    """Return a student's label in differences and panels."""
     return SHORT.get(method) or METHODS[method].label
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics that the claim contract names, and the score of every other student."""
+    """Collect the metrics that the claim contract names, and the scores of all other students."""
     names = {name: f"ntkd.carvana.{name}.miou" for name in (*METHODS, "ntkd")}
     names |= {"f8": "ntkd.random.carvana.f8.miou"}
     names |= {"many": f"ntkd.random.carvana.f{run.parameters.many}.miou"}
     table = _with_ntkd(scores(run))
-    own = {names[name]: metric(part, "miou") for name, part in table.groupby("method", sort=False)}
-    trained = _own(run, teacher).drop(columns="converged")
-    return {**own, "ntkd.carvana.teacher.miou": metric(trained, "miou"), **energy.metric(run)}
+    students = {names[name]: metric(part, "miou") for name, part in table.groupby("method", sort=False)}
+    teachers = _frame(run, teacher).drop(columns="converged")
+    return {**students, "ntkd.carvana.teacher.miou": metric(teachers, "miou"), **energy.metric(run)}
 
 
 def curves(table: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
@@ -174,7 +174,7 @@ def score_table(table: pd.DataFrame) -> Html:
 
 def teacher_rows(run: Run) -> pd.DataFrame:
     """List the teacher's compressed tangent kernels, with its scores and the seconds of both."""
-    rows = _own(run, tangent).merge(_own(run, teacher), on="data", suffixes=("", "_of_teacher"))
+    rows = _frame(run, tangent).merge(_frame(run, teacher), on="data", suffixes=("", "_of_teacher"))
     return rows.assign(seconds=rows["seconds"] + rows["seconds_of_teacher"])
 
 

@@ -19,9 +19,9 @@ from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.parameters import ParameterError
 from ntkd_lib.lab.work import Data
 
-ALWAYS = ("ntkd_raw", "ntkd_normalised", "ntkd_projected")  # forms that are shown, chosen or not
-SHOWN = ("none", "kd", "ntkd")  # in panels
-# What the networks of the panels are trained with: enough to draw a car.
+ALWAYS_SHOWN = ("ntkd_raw", "ntkd_normalised", "ntkd_projected")  # forms shown even if not chosen
+PANEL_METHODS = ("none", "kd", "ntkd")
+# Training of the networks of the panels: enough to draw a car.
 PANELS: Mapping[str, Any] = {
     "data": "drawn-cars",
     "seeds": [0],
@@ -45,23 +45,23 @@ def plan(parameters: SegmentationParameters, data: Mapping[str, Data]) -> list[C
             f"{NOTEBOOK}: kernel_batch = {parameters.kernel_batch} is more than "
             f"kernel_images = {parameters.kernel_images}; allowed: at most kernel_images"
         )
-    own = data[parameters.data]
+    cars = data[parameters.data]
     students = [
-        student_cell(parameters, own, method, seed, training_settings(method.settings_of))
+        student_cell(parameters, cars, method, seed, training_settings(method.settings_of))
         for method in compared_methods()
         for seed in parameters.all_seeds
     ]
-    return [teacher_cell(parameters, own), *students, *_panels(parameters, data)]
+    return [teacher_cell(parameters, cars), *students, *_panels(parameters, data)]
 
 
 def compared_methods() -> list[MaskMethod]:
-    """List the students of a run; of the forms of the kernel loss those always shown and the chosen one."""
-    shown = {*ALWAYS, chosen_form()}
+    """List the students of a run; of the kernel losses, those always shown and the chosen one."""
+    shown = {*ALWAYS_SHOWN, chosen_form()}
     return [method for name, method in METHODS.items() if name not in FORMS or name in shown]
 
 
 def method_name(name: str) -> str:
-    """Name the method that "ntkd" stands for: the chosen form of the kernel loss."""
+    """Replace "ntkd" by the chosen form of the kernel loss."""
     return chosen_form() if name == "ntkd" else name
 
 
@@ -70,5 +70,5 @@ def _panels(parameters: SegmentationParameters, data: Mapping[str, Data]) -> lis
         return []
     budget = parameters.model_copy(update=dict(PANELS))
     drawings = replace(data[parameters.shown_data], evidence=False)
-    methods = [METHODS[method_name(name)] for name in SHOWN]
+    methods = [METHODS[method_name(name)] for name in PANEL_METHODS]
     return [student_cell(budget, drawings, m, 0, training_settings(m.settings_of)) for m in methods]

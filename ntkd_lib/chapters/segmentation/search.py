@@ -1,4 +1,4 @@
-"""The search that gives every method its settings: the same number of trials for each, on validation cars."""
+"""The search for every method's settings: the same number of trials for each, on validation cars."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from ntkd_lib.lab.work import Data
 
 TRIALS = 4
 TUNING_SEEDS = (1000,)
-STEPS = 200  # half of what is compared: the search must fit two cores
+STEPS = 200  # half of the compared training: the search must fit two cores
 PARAMETERS = SegmentationParameters(steps=STEPS)  # short training, with the teacher of tier cpu
 
 

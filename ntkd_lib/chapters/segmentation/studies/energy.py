@@ -1,4 +1,4 @@
-"""What the optics save: multiply-adds counted on our networks, the paper's capture energies."""
+"""Energy saved by optics: multiply-adds counted on our networks, the paper's capture energies."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLUMNS = (
 
 
 def budgets(height: int = HEIGHT, width: int = WIDTH) -> dict[str, Budget]:
-    """Count the work of our systems per image."""
+    """Count the multiply-adds of our systems per image."""
     student = carvana_student()
     read_out = student.front(torch.zeros(1, 3, height, width)).shape[1:]
     back = count_macs(student.back, tuple(read_out))
@@ -50,10 +50,10 @@ def budgets(height: int = HEIGHT, width: int = WIDTH) -> dict[str, Budget]:
 
 
 def rows() -> pd.DataFrame:
-    """List our systems and the paper's."""
+    """List the budgets of our systems and the systems of the paper."""
     ours = budgets()
-    listed = [_row(b, ours["hybrid"]) for b in ours.values()] + [_row(b, PAPER[0]) for b in PAPER]
-    return pd.DataFrame(listed)
+    systems = [_row(b, ours["hybrid"]) for b in ours.values()] + [_row(b, PAPER[0]) for b in PAPER]
+    return pd.DataFrame(systems)
 
 
 def _row(budget: Budget, hybrid: Budget) -> dict[str, object]:
@@ -70,8 +70,8 @@ def _row(budget: Budget, hybrid: Budget) -> dict[str, object]:
 
 def metric(run: Run) -> dict[str, Metric]:
     """Compute the metric of the energy claim: the hybrid against its twin, computed layer by layer."""
-    counted = budgets()
-    value = saving(counted["hybrid"], counted["layers"])
+    ours = budgets()
+    value = saving(ours["hybrid"], ours["layers"])
     return {"ntkd.carvana.energy.saving": Metric(seeds=[0], values=[value], data=[run.parameters.data])}
 
 

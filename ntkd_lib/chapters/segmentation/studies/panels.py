@@ -1,4 +1,4 @@
-"""What the masks look like: drawings, unless the user asks for photographs that stay with the user."""
+"""Example masks: on drawings, or on photographs that stay with the user if `show_images` is set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 from ntkd_lib.chapters.optical_students.masks import restore, restore_teacher, student, teacher
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.chapters.segmentation.page import short_label
-from ntkd_lib.chapters.segmentation.plan import SHOWN, method_name
+from ntkd_lib.chapters.segmentation.plan import PANEL_METHODS, method_name
 from ntkd_lib.data.catalogue import CARVANA
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.distill.mask_scores import mean_iou
@@ -28,15 +28,7 @@ IMAGES = 4
 
 @dataclass(frozen=True)
 class Panels:
-    """Test images with their masks and what networks make of them.
-
-    Attributes:
-        data: Data set that they come from.
-        images: Pixels from 0 to 255.
-        masks: True masks.
-        guesses: Guessed masks by the network's name.
-        scores: Mean IoU of these images in percent by the network's name.
-    """
+    """Test images of a data set, their masks, and predicted masks and their mean IoU (%) by network."""
 
     data: str
     images: UInt8[np.ndarray, "n 3 h w"]
@@ -46,7 +38,7 @@ class Panels:
 
 
 def panels(run: Run, count: int = IMAGES) -> Panels:
-    """Select test images, evenly spaced, and predict their masks by networks trained on the same data."""
+    """Select test images, evenly spaced, and predict their masks with networks trained on the same data."""
     name = run.parameters.shown_data
     test = load_masks(name, "test")
     rows = np.linspace(0, len(test.images) - 1, count + 2).round().astype(int)[1:-1]
@@ -63,22 +55,22 @@ def panels(run: Run, count: int = IMAGES) -> Panels:
 
 def _networks(run: Run, data: str) -> dict[str, nn.Module]:
     networks = {"teacher": restore_teacher(run.select(teacher, data=data)[0])}
-    for method in SHOWN:
+    for method in PANEL_METHODS:
         record = run.select(student, data=data, method=method_name(method))[0]
         networks[short_label(method)] = restore(carvana_student(), record)
     return networks
 
 
-def draw_panels(shown: Panels) -> Figure:
+def draw_panels(panels: Panels) -> Figure:
     """Draw images, true masks and errors of each network."""
-    names = list(shown.guesses)
-    count = len(shown.images)
+    names = list(panels.guesses)
+    count = len(panels.images)
     figure, grid = plt.subplots(count, 1 + len(names), figsize=(7.2, 1.05 * count + 0.5), squeeze=False)
-    for row, line in enumerate(grid):
-        line[0].imshow(shown.images[row].transpose(1, 2, 0))
-        line[0].contour(shown.masks[row], levels=[0.5], colors=[ORANGE], linewidths=0.8)
-        for axes, name in zip(line[1:], names, strict=True):
-            axes.imshow(error_map(shown.guesses[name][row], shown.masks[row]))
+    for row, row_axes in enumerate(grid):
+        row_axes[0].imshow(panels.images[row].transpose(1, 2, 0))
+        row_axes[0].contour(panels.masks[row], levels=[0.5], colors=[ORANGE], linewidths=0.8)
+        for axes, name in zip(row_axes[1:], names, strict=True):
+            axes.imshow(error_map(panels.guesses[name][row], panels.masks[row]))
     for axes, title in zip(grid[0], ("image and mask", *names), strict=True):
         axes.set_title(title, fontsize=9)
     for axes in grid.flat:
@@ -88,27 +80,27 @@ def draw_panels(shown: Panels) -> Figure:
 
 
 def error_map(guess: Bool[np.ndarray, "h w"], mask: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 3"]:
-    """Colour a guessed mask by what is wrong with it."""
+    """Colour the errors of a predicted mask."""
     colours = np.where(mask[..., None], 0.85, 0.3) * np.ones(3)
     colours[mask & ~guess] = BLUE
     colours[guess & ~mask] = ORANGE
     return colours
 
 
-def pixel_errors(shown: Panels) -> pd.DataFrame:
-    """Count what the panels show: missed and wrongly taken pixels per image and network, in percent."""
+def pixel_errors(panels: Panels) -> pd.DataFrame:
+    """Compute the shares of missed and wrongly marked pixels per image and network, in percent."""
     return pd.DataFrame(
         {
             "image": row,
             "network": name,
-            "missed": 100 * (shown.masks[row] & ~guess[row]).mean(),
-            "taken": 100 * (guess[row] & ~shown.masks[row]).mean(),
+            "missed": 100 * (panels.masks[row] & ~guess[row]).mean(),
+            "taken": 100 * (guess[row] & ~panels.masks[row]).mean(),
         }
-        for name, guess in shown.guesses.items()
-        for row in range(len(shown.masks))
+        for name, guess in panels.guesses.items()
+        for row in range(len(panels.masks))
     )
 
 
 def terms() -> Html:
-    """State under which terms the photographs may be used."""
+    """Show the terms of use of the photographs."""
     return element("p", element("strong", "Terms of the data. "), f"{CARVANA.licence}.")
