@@ -47,6 +47,8 @@ SWEPT = (
     "chapters/optical_students",
     "chapters/_template",
     "chapters/scoreboard",
+    "chapters/koopman",
+    "chapters/overfitting",
     "chapters/run.py",
     "chapters/plans.py",
     "chapters/trials.py",

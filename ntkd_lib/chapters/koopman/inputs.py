@@ -1,4 +1,4 @@
-"""What students of notebook 04 read: teachers, PCA scores, labels, and the split of each seed."""
+"""Inputs of the fits of notebook 04: teachers, PCA scores, labels, and the split of each seed."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -28,7 +28,7 @@ EPOCH_SECONDS = {"mlp": 1.2, "resnet18": 200.0}
 
 @work(cost=lambda network, epochs, **_: 2 + epochs * EPOCH_SECONDS[network])
 def teacher(data: Data, seed: int, *, images: int, epochs: int, network: Network = "mlp") -> CellResult:
-    """Train a teacher; keep logits, inputs of its last layer, and that layer."""
+    """Train a teacher; return its logits, the inputs of its last layer, and that layer."""
     train, test = (load_images(data, split, images) for split in ("train", "test"))
     rows, held_out = split_rows(len(train.labels), seed)
     deterministic(seed)
@@ -94,7 +94,7 @@ def load_images(data: Data, split: Split, count: int) -> Images:
 
 
 def split_rows(count: int, seed: int) -> tuple[Int[Tensor, " n"], Int[Tensor, " k"]]:
-    """Draw which images are for training and which for validation; the seed alone decides."""
+    """Split images at random, by the seed alone, into training and validation."""
     return train_validation_split(count, seed, VALIDATION_SHARE)
 
 
@@ -106,13 +106,13 @@ class Part:
     labels: Int[Tensor, " n"]
 
     def accuracy(self, guesses: Int[Tensor, " n"]) -> float:
-        """Compute the percentage of right guesses."""
+        """Compute the percentage of correct predictions."""
         return 100 * (guesses == self.labels).double().mean().item()
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is fitted to, chosen on and reported; `rows` places `train` among all training images."""
+    """Training, validation and test parts; `rows` are the positions of `train` among all training images."""
 
     train: Part
     held_out: Part
@@ -131,8 +131,8 @@ def read_inputs(record: Record, components: int) -> Inputs:
 
 
 def read_pixels(data: Data, images: int, seed: int) -> Inputs:
-    """Read the parts with the pixels themselves in place of scores."""
+    """Read the parts with pixels in place of scores."""
     train, test = (load_images(data, split, images) for split in ("train", "test"))
     rows, held_out = split_rows(len(train.labels), seed)
-    fitted, chosen_on = (Part(train.images[k].flatten(1), train.labels[k]) for k in (rows, held_out))
-    return Inputs(fitted, chosen_on, Part(test.images.flatten(1), test.labels), rows)
+    fitted, validation = (Part(train.images[k].flatten(1), train.labels[k]) for k in (rows, held_out))
+    return Inputs(fitted, validation, Part(test.images.flatten(1), test.labels), rows)

@@ -1,8 +1,4 @@
-"""The ways of fitting the linear map that notebook 04 compares, their cells, and their settings.
-
-Students get the same number of trials each: first points of an even sequence at a small size, then for every
-size the best loss settings of that size with two ridges. Least squares is solved for its whole grid.
-"""
+"""Compared fits of the linear map of notebook 04, their cells, and the search for their settings."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -34,7 +30,7 @@ SHARE: Mapping[str, Range] = {"alpha": (0.1, 0.9, "linear")}
 
 @dataclass(frozen=True)
 class StudentMethod:
-    """One loss of students: what its search draws from, and the settings that are fixed."""
+    """One loss of students, the space of its search, and its fixed settings."""
 
     name: str
     label: str
@@ -66,10 +62,7 @@ VALIDATION = itemgetter("validation")
 
 
 def best_trial(data: str, degree: int, method: str, sizes: Iterable[int] | None = None) -> dict[str, Any]:
-    """Select the trial of the recorded search with the highest validation accuracy (the first of equals).
-
-    A number of components that was never tried takes the trial of the nearest one that was.
-    """
+    """Select the best recorded trial by validation accuracy; an untried size takes the nearest tried one."""
     trials = [t for t in read_search(NOTEBOOK)["trials"] if t["method"] == method and t["degree"] == degree]
     source = data if data in {t["data"] for t in trials} else "mnist"
     trials = [t for t in trials if t["data"] == source]
@@ -84,7 +77,7 @@ def best_trial(data: str, degree: int, method: str, sizes: Iterable[int] | None 
 
 
 def chosen_size(parameters: KoopmanParameters, data: str, degree: int, method: str) -> int:
-    """Select the number of components at which a method did best on validation images of the search."""
+    """Select the number of components with a method's best accuracy on validation images of the search."""
     return best_trial(data, degree, method, parameters.sizes(degree))["components"]
 
 
@@ -114,7 +107,7 @@ def student_cell(
     network: Network = "mlp",
     **arguments: Any,
 ) -> Cell:
-    """Describe a student; one with a share of the teacher reads its logits."""
+    """Describe a student; it reads the teacher's logits if their share in its loss is positive."""
     labels = {"data": data.name, "method": method, "network": network}
     if objective.alpha > 0:
         arguments["teacher"] = teacher_cell(parameters, data, seed, network)
@@ -150,10 +143,12 @@ def pixel_cell(parameters: KoopmanParameters, data: Data, **arguments: Any) -> C
     return pixel_student.cell({"method": PIXELS.name}, data=data, images=parameters.images, **arguments)
 
 
+# Every student gets as many trials: points of an even sequence at a small size, then at every size the best
+# loss settings with two ridges. Least squares is solved for its whole grid.
 POINTS, TRIALS, TUNING_SEED = 8, 6, 1000  # POINTS: of a method's sequence
 SEARCH_TOLERANCE = 1e-3
 FIRST_SIZE = {1: 40, 2: 20, 3: 10}  # components of the first trials
-# at degree 3 smaller ones would take several times as long
+# at degree 3 smaller ridges would take several times as long
 SECOND_RIDGES = {1: (1e-6, 1e-5), 2: (3e-6, 3e-5), 3: (3e-5, 1e-4)}
 RADIAL_WIDTHS = (0.5, 1.0, 2.0)
 Trial = dict[str, Any]
@@ -186,35 +181,35 @@ def _trials(parameters: KoopmanParameters, data: Data, run: RunCells) -> list[Tr
             for name in names
             for number in range(TRIALS)
         ]
-        rows += _judge(parameters, data, first, run)
+        rows += _evaluate(parameters, data, first, run)
         second = [
-            _trial(degree, name, d, {**_best(rows, name, degree), "ridge": ridge})
+            _trial(degree, name, d, {**_best_settings(rows, name, degree), "ridge": ridge})
             for name in names
             for d in parameters.sizes(degree)
             for ridge in SECOND_RIDGES[degree]
         ]
-        rows += _judge(parameters, data, second, run)
-        rows += _judge_linear(parameters, data, degree, run)
+        rows += _evaluate(parameters, data, second, run)
+        rows += _evaluate_linear(parameters, data, degree, run)
     small = [row for row in rows if row["components"] == FIRST_SIZE[2]]
     radial = [
-        _trial(2, RADIAL, FIRST_SIZE[2], {**_best(small, "kd", 2), "ridge": ridge, "width": width})
+        _trial(2, RADIAL, FIRST_SIZE[2], {**_best_settings(small, "kd", 2), "ridge": ridge, "width": width})
         for width in RADIAL_WIDTHS
         for ridge in SECOND_RIDGES[2]
     ]
     pixels = [_trial(1, PIXELS.name, 784, draw_settings(PIXELS, number)) for number in range(TRIALS)]
-    return rows + _judge(parameters, data, [*pixels, *radial], run)
+    return rows + _evaluate(parameters, data, [*pixels, *radial], run)
 
 
 def _trial(degree: int, method: str, components: int, settings: Mapping[str, float]) -> Trial:
     return {"degree": degree, "method": method, "components": components, "settings": dict(settings)}
 
 
-def _best(trials: Iterable[Trial], method: str, degree: int) -> dict[str, float]:
-    own = (t for t in trials if t["method"] == method and t["degree"] == degree)
-    return max(own, key=VALIDATION)["settings"]
+def _best_settings(trials: Iterable[Trial], method: str, degree: int) -> dict[str, float]:
+    candidates = (t for t in trials if t["method"] == method and t["degree"] == degree)
+    return max(candidates, key=VALIDATION)["settings"]
 
 
-def _judge(parameters: KoopmanParameters, data: Data, trials: list[Trial], run: RunCells) -> list[Trial]:
+def _evaluate(parameters: KoopmanParameters, data: Data, trials: list[Trial], run: RunCells) -> list[Trial]:
     records = run([_trial_cell(parameters, data, **trial) for trial in trials])
     return [
         {"data": data.name, **trial, "validation": record.values["validation"]}
@@ -236,7 +231,7 @@ def _trial_cell(
     return student_cell(parameters, data, method, degree=degree, components=components, **common)
 
 
-def _judge_linear(parameters: KoopmanParameters, data: Data, degree: int, run: RunCells) -> list[Trial]:
+def _evaluate_linear(parameters: KoopmanParameters, data: Data, degree: int, run: RunCells) -> list[Trial]:
     fits = [
         LinearFit(method, d, ridge, rank)
         for method in LEAST_SQUARES

@@ -1,4 +1,4 @@
-"""What notebook 04 shows: scores, paired differences, tables, figures, and the metrics of the claims."""
+"""Figures and tables of notebook 04: scores, paired differences, and the metrics of the claims."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def scores(run: Run) -> pd.DataFrame:
 
 
 def short_names(run: Run) -> dict[str, str]:
-    """Map the run's data sets to the names that metrics have."""
+    """Map the run's data sets to their names in metrics."""
     return dict(zip(run.parameters.datasets, TITLES, strict=True))
 
 
@@ -96,7 +96,7 @@ def metrics(run: Run) -> dict[str, Metric]:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Average the scores over seeds, each method at its own choice of size."""
+    """Average the scores over seeds, each method at its chosen size."""
     by = ["data", "degree", "method", "label", "components"]
     rows = summarise(table[table["chosen"]], "accuracy", by)
     distilled = rows["method"] == "kd"
@@ -105,14 +105,14 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare methods seed by seed, each at its own choice of size."""
+    """Compare methods seed by seed, each at its chosen size."""
     compared = table[table["chosen"] & (table["degree"] > 1)]
     gaps = paired(compared, "accuracy", PAIRS, within=["data", "degree"])
     return digits_first(gaps.assign(label=gaps["greater"].map(LABELS) + " − " + gaps["less"].map(LABELS)))
 
 
 def digits_first(table: pd.DataFrame) -> pd.DataFrame:
-    """Sort by data set and degree, leaving the order within."""
+    """Sort by data set and degree, in a stable order."""
     return table.sort_values(["data", "degree"], ascending=[False, True], kind="stable")
 
 

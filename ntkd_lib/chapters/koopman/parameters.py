@@ -13,7 +13,7 @@ SIDE_SEEDS, SIDE_COMPONENTS = 3, 20
 
 
 class KoopmanParameters(SeededParameters):
-    """What notebook 04 can be asked for."""
+    """Parameters of notebook 04."""
 
     seeds: Seeds = parameter(
         list(range(10)), "Seeds of the repetitions; methods that are compared share them."
@@ -37,7 +37,7 @@ class KoopmanParameters(SeededParameters):
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Name the data sets of a run: digits, then garments."""
+        """List the data sets of a run: digits, then garments."""
         return (self.digits, GARMENTS)
 
     @property
@@ -52,7 +52,7 @@ class KoopmanParameters(SeededParameters):
 
     @property
     def side_size(self) -> int:
-        """Choose the number of components of the side studies: the nearest to 20 that the run has."""
+        """Select the number of components of the side studies: the nearest to 20 in the run."""
         return min(self.quadratic, key=lambda d: (abs(d - SIDE_COMPONENTS), d))
 
     def sizes(self, degree: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""What notebook 04 runs: every method with the settings that the recorded search chose."""
+"""The plan of notebook 04: every method with the settings that the recorded search chose."""
 
 from collections.abc import Mapping
 
@@ -51,11 +51,7 @@ def _compared(parameters: KoopmanParameters, data: Data) -> list[Cell]:
 def seeds_of_students(
     parameters: KoopmanParameters, data: str, degree: int
 ) -> dict[tuple[str, int], list[int]]:
-    """List the seeds for which each student is solved, by method and size.
-
-    All seeds if a claim rests on it or its pair: `kd` at its chosen size, `ce` at degree 2 there and at its
-    own. The first seeds elsewhere; fewer for `kd_only`.
-    """
+    """List the seeds of each student by method and size: all if a claim rests on it or its pair, else few."""
     every, first = parameters.all_seeds, parameters.first_seeds
     seeds = {(name, d): first for name in ("ce", "kd") for d in parameters.sizes(degree)}
     if degree > 1:
@@ -68,14 +64,14 @@ def seeds_of_students(
 
 
 def students_of(parameters: KoopmanParameters, data: Data, degree: int) -> dict[tuple[str, int, int], Cell]:
-    """Describe the students of a degree; with a teacher they start from the solution without one."""
+    """Describe the students of a degree; those with a teacher start from the solution without one."""
     cells: dict[tuple[str, int, int], Cell] = {}
     for (method, d), seeds in seeds_of_students(parameters, data.name, degree).items():
         objective = chosen_objective(data.name, degree, method, d)
         for seed in seeds:
             start = cells.get(("ce", d, seed))
-            more = {"degree": degree, "components": d, "start": start}
-            cells[method, d, seed] = student_cell(parameters, data, method, seed, objective, **more)
+            size = {"degree": degree, "components": d, "start": start}
+            cells[method, d, seed] = student_cell(parameters, data, method, seed, objective, **size)
     return cells
 
 
@@ -91,7 +87,7 @@ def fits_of(parameters: KoopmanParameters, data: str, degree: int) -> list[Linea
 
 
 def linear_cells(parameters: KoopmanParameters, data: Data, degree: int) -> dict[int, Cell]:
-    """Describe least squares of a degree by seed; condition numbers are those of the first."""
+    """Describe least squares of a degree by seed; the first also computes condition numbers."""
     fits, first = fits_of(parameters, data.name, degree), parameters.first_seeds
     return {
         seed: linear_cell(parameters, data, seed, degree, fits, condition=degree > 1 and seed == first[0])
@@ -100,7 +96,7 @@ def linear_cells(parameters: KoopmanParameters, data: Data, degree: int) -> dict
 
 
 def _side_cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
-    """Refits, Adam against Newton, and radial functions: degree 2, one size."""
+    """Describe refits, Adam against Newton, and radial functions: degree 2, one size."""
     seed, d = parameters.all_seeds[0], parameters.side_size
     objectives = {name: chosen_objective(data.name, 2, name, d) for name in ("ce", "kd")}
     settings = best_trial(data.name, 2, "naive", [d])["settings"]
@@ -126,7 +122,7 @@ def _side_cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
 
 
 def _hardware_cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
-    """Students and least squares of degree 2 at the size of the distilled student, on faulty hardware."""
+    """Describe tests on faulty hardware: degree 2, all methods at the size of the distilled student."""
     d, fits = chosen_size(parameters, data.name, 2, "kd"), fits_of(parameters, data.name, 2)
     students, linear = students_of(parameters, data, 2), linear_cells(parameters, data, 2)
     places = {fit.method: number for number, fit in enumerate(fits) if fit.components == d}

@@ -29,7 +29,7 @@ LinearMethod = Literal["naive", "naive_published", "ls_logits", "ls_onehot"]
 
 @dataclass(frozen=True)
 class Objective:
-    """What a student minimises; with a `width`, radial functions take the place of monomials."""
+    """Objective of a student; with a `width`, radial functions replace the monomials."""
 
     alpha: float
     temperature: float
@@ -53,7 +53,7 @@ def student(
     start: Record | None = None,
     tolerance: float = TOLERANCE,
 ) -> CellResult:
-    """Solve one student's problem, from a solution nearby if there is one, and test it once."""
+    """Solve one student's problem, starting from `start` if there is one, and test it once."""
     deterministic(seed)
     parts = read_inputs(inputs, components)
     functions: Dictionary = Monomials(components, degree)
@@ -106,7 +106,7 @@ def _solve(
 def pose_problem(
     dictionary: Dictionary, parts: Inputs, objective: Objective, teacher: Record | None
 ) -> Problem:
-    """Pose a student's problem on the training part; without a teacher, labels take its place."""
+    """Build a student's problem on the training part; without a teacher, labels replace its outputs."""
     labels = torch.eye(10)[parts.train.labels].T.contiguous()
     loss, soft = DistillationLoss(objective.alpha, objective.temperature), labels
     if teacher is not None:
@@ -123,7 +123,7 @@ def guess(weights: Float[Tensor, "c m"], lifted: LiftedInputs) -> Int[Tensor, " 
 
 @dataclass(frozen=True)
 class LinearFit:
-    """One problem of least squares; `rank` counts hidden components of EDMD, 0 in other methods."""
+    """One least-squares problem; `rank` counts hidden components of EDMD, 0 in other methods."""
 
     method: LinearMethod
     components: int
@@ -145,11 +145,7 @@ def least_squares(
     teacher: Record,
     condition: bool = False,
 ) -> CellResult:
-    """Solve all least-squares problems of one degree from one pass over the data.
-
-    `fits` gain accuracies in percent; `conditions` lists condition numbers of the lifted training data per
-    number of components. Sums for fewer components are parts of those for the most: components are nested.
-    """
+    """Solve all least-squares problems of one degree from one pass over the data: components are nested."""
     deterministic(seed)
     parts = read_inputs(inputs, max(fit.components for fit in fits))
     sums = NestedSums(parts, teacher, degree)
@@ -173,7 +169,7 @@ def least_squares(
 
 
 class NestedSums:
-    """The normal equations of one degree, for any number of leading components."""
+    """Normal equations of one degree, for any number of leading components."""
 
     def __init__(self, parts: Inputs, teacher: Record, degree: int) -> None:
         self.degree = degree

@@ -1,4 +1,4 @@
-"""What notebook 05 shows: the six networks, their students and controls, and the metrics of the contract."""
+"""Figures and tables of notebook 05: networks, students, controls, and the metrics of the contract."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ SPEED = (
 
 
 def six_scores(run: Run) -> pd.DataFrame:
-    """List what was measured of every network: one row per network and seed."""
+    """List the measurements of every network: one row per network and seed."""
     rows = [
         {
             "network": name,
@@ -177,7 +177,7 @@ def network_modes(run: Run, network: str = LARGEST) -> tuple[pd.DataFrame, int, 
 
 
 def first_outputs(run: Run, network: str) -> np.ndarray:
-    """Read what a network of the first seed makes of its training inputs."""
+    """Read the outputs of a network of the first seed on its training inputs."""
     (record,) = run.select(train, part="six", network=network, seed=run.parameters.all_seeds[0])
     return network_outputs(record, "train")
 
@@ -227,7 +227,7 @@ def real_scores(run: Run) -> pd.DataFrame:
 
 
 def example_report(run: Run, hidden: int = 64) -> tuple[SpectralReport, float]:
-    """Train scikit-learn's network on diabetes, as a reader would, and report on it."""
+    """Train scikit-learn's network on diabetes, and compute its spectral report and true optimism."""
     split = split_table("diabetes", run.parameters.all_seeds[0])
     x, x_test, mean, spread = split.x[0], split.x[2], split.y[0].mean(), split.y[0].std()
     y, y_test = (split.y[0] - mean) / spread, (split.y[2] - mean) / spread

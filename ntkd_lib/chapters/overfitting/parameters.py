@@ -4,7 +4,7 @@ from ntkd_lib.lab.parameters import SeededParameters, Seeds, parameter
 
 
 class OverfittingParameters(SeededParameters):
-    """What notebook 05 can be asked for."""
+    """Parameters of notebook 05."""
 
     seeds: Seeds = parameter(
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "Seeds of the repetitions; each redraws inputs, targets and networks."
@@ -42,7 +42,7 @@ class OverfittingParameters(SeededParameters):
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Data sets to locate: none, for all data are drawn or ship with scikit-learn."""
+        """List the data sets to locate: none, since all data are drawn or ship with scikit-learn."""
         return ()
 
 

@@ -1,4 +1,4 @@
-"""The plan of notebook 05: networks by shape, size and seed, what is made of them, and side questions."""
+"""The plan of notebook 05: networks by shape, size and seed, their students, and side studies."""
 
 from collections.abc import Mapping
 

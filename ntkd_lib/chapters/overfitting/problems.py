@@ -1,4 +1,4 @@
-"""What notebook 05 draws and trains: problems, networks, settings of the grid, and refits."""
+"""Problems, networks, grid settings and refits of notebook 05."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,18 +20,11 @@ REFITS = (*(f"fold{i}" for i in range(FOLDS)), "holdout", "perturbed")
 
 @dataclass(frozen=True)
 class Problem:
-    """One way to draw data.
-
-    Attributes:
-        target: name of a noise-free target.
-        noise: root mean square of the noise; Friedman-1 has a standard deviation of 4.9.
-        kind: `plain`; `heteroscedastic`, noise that grows with the first input; `shuffled`, labels in
-            random order.
-    """
+    """One distribution of data: target, noise, and kind of noise."""
 
     target: str = "friedman1"
-    noise: float = 1.0
-    kind: str = "plain"
+    noise: float = 1.0  # root mean square; Friedman-1 has a standard deviation of 4.9
+    kind: str = "plain"  # or heteroscedastic: grows with the first input; or shuffled labels
 
 
 @dataclass(frozen=True)
@@ -59,16 +52,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Network:
-    """A network by the widths of its hidden layers.
-
-    Attributes:
-        share: share of the epochs that it trains for in the grid. Wide networks reach zero training error
-            sooner; the shares let each get there or to a plateau.
-    """
+    """A network by the widths of its hidden layers, with its share of the grid's epochs."""
 
     name: str
     widths: tuple[int, ...]
-    share: float
+    share: float  # wide networks reach zero training error sooner
 
 
 @dataclass(frozen=True)
@@ -82,14 +70,14 @@ class Schedule:
 
     @property
     def times(self) -> list[int]:
-        """Epochs of the checkpoints: even on a logarithmic scale, from 1/64 of training to its end."""
+        """List the epochs of the checkpoints: evenly spaced logarithms, from 1/64 of training to its end."""
         spaced = np.geomspace(self.epochs / 64, self.epochs, self.checkpoints)
         return sorted({max(1, round(epoch)) for epoch in spaced})
 
 
 @dataclass(frozen=True)
 class GridSetting:
-    """A problem, the weight decay, and whether the methods that need refits are run too."""
+    """A problem, the weight decay, and whether the detectors that need refits are run."""
 
     problem: Problem
     decay: float = 0.0
@@ -97,13 +85,13 @@ class GridSetting:
 
     @property
     def label(self) -> str:
-        """Name in tables."""
+        """Return the label in tables."""
         kind = "" if self.problem.kind == "plain" else f", {self.problem.kind}"
         return f"{self.problem.target}, noise {self.problem.noise:g}{kind}{', decay' if self.decay else ''}"
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Fits: on all samples, and the refits."""
+        """List the fits: on all samples, and the refits."""
         return ("all", *(REFITS if self.compared else ()))
 
 
@@ -127,7 +115,7 @@ def fit_roles(settings: Sequence[GridSetting]) -> list[tuple[int, str]]:
 
 
 def small_settings() -> list[GridSetting]:
-    """List the settings that every seed runs at the grid's usual sample size."""
+    """List the settings of every seed at the grid's usual sample size."""
     levels = [*((target, noise) for target in TARGETS for noise in (0.1, 2.0))]
     levels += [*((target, 1.0) for target in TARGETS), ("friedman1", 0.5), ("gp_same", 0.5)]
     compared = {("friedman1", 1.0), ("friedman1", 2.0)}
@@ -139,7 +127,7 @@ def small_settings() -> list[GridSetting]:
 
 
 def trained_on(role: str, rows: int, seed: int) -> Float[np.ndarray, " n"]:
-    """Mark the training samples that a fit may see."""
+    """Compute the mask of a fit's training samples."""
     mask = np.ones(rows)
     if role not in ("all", "perturbed"):
         order = np.random.default_rng(derive_seed("folds", seed, rows)).permutation(rows)
@@ -148,7 +136,7 @@ def trained_on(role: str, rows: int, seed: int) -> Float[np.ndarray, " n"]:
 
 
 def label_change(y: Float[np.ndarray, " n"], seed: int) -> Float[np.ndarray, " n"]:
-    """Draw what a perturbed refit adds to the labels: a tenth of their spread, up or down at random."""
+    """Draw the label change of a perturbed refit: a tenth of their spread, up or down at random."""
     signs = np.random.default_rng(derive_seed("change", seed, len(y))).choice([-1.0, 1.0], len(y))
     return CHANGE * y.std() * signs
 
@@ -177,24 +165,20 @@ def _additive(u: np.ndarray) -> np.ndarray:
     return 3 * np.sin(2 * np.pi * u[:, 0]) + np.exp(2 * u[:, 1]) + 8 * np.abs(u[:, 2] - 0.5) + 4 * u[:, 3]
 
 
+# Friedman (1991) for the first three, with nine or ten inputs that have no effect
 FORMULAS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "friedman1": _friedman1,
     "friedman2": _friedman2,
     "friedman3": _friedman3,
     "additive": _additive,
 }
+# Gaussian processes with a kernel of the students' (Gaussian, median width), and with exp(-|x - x'| / l)
 PROCESSES = ("gp_same", "gp_rough")
 TARGETS = (*FORMULAS, *PROCESSES)
 
 
 def draw(problem: Problem, sizes: Sizes, seed: int) -> Sample:
-    """Draw training, validation and test data.
-
-    Inputs are uniform on [0, 1]^14, then standardised by the training inputs. `gp_same` is a draw from the
-    Gaussian process whose kernel is among the students' (Gaussian, median width), `gp_rough` from one with
-    the kernel `exp(-|x - x'| / l)`. Source: Friedman (1991) for the first three targets, with nine or ten
-    inputs that play no part.
-    """
+    """Draw training, validation and test data: uniform inputs, standardised by the training inputs."""
     rng = np.random.default_rng(derive_seed("problem", problem.target, problem.noise, problem.kind, seed))
     rows, end = sizes.rows, sizes.rows + sizes.validation
     u = rng.random((end + sizes.test, INPUTS))

@@ -1,4 +1,4 @@
-"""The learning rate of every network: four tried on validation samples of seeds that nothing else uses."""
+"""The search for the learning rate of every network, on validation samples of seeds that are not reported."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,7 +34,7 @@ def six_sizes(parameters: OverfittingParameters) -> Sizes:
 
 
 def six_cell(parameters: OverfittingParameters, network: Network, seed: int) -> Cell:
-    """Describe the training of one of the six networks at its own rate."""
+    """Describe the training of one of the six networks at its chosen rate."""
     schedule = Schedule(parameters.epochs, chosen_rate(network.name), True, CHECKPOINTS)
     settings, sizes = [GridSetting(Problem())], six_sizes(parameters)
     return train.cell(
@@ -54,7 +54,7 @@ def trial_cell(parameters: OverfittingParameters, network: Network, rate: float,
 
 
 def chosen_rate(network: str) -> float:
-    """Read a network's learning rate: that with the lowest mean validation RMSE at the end of training."""
+    """Read a network's learning rate: the one with the lowest mean validation RMSE at the end of training."""
     trials = [trial for trial in read_search(NOTEBOOK)["trials"] if trial["network"] == network]
     return min(trials, key=lambda trial: sum(trial["validation"]))["rate"]
 

@@ -25,7 +25,7 @@ from ntkd_lib.lab.seeds import derive_seed, deterministic
 from ntkd_lib.lab.work import work
 from ntkd_lib.spectral.stacked import StackedNets, squared_error, stacked_nets, train_stacked
 
-_GROUP = 2_000_000  # activations that are held at once: more would not fit a processor's cache
+_GROUP = 2_000_000  # activations in memory at once: more would not fit a processor's cache
 SPLITS = ("train", "validation", "test")
 
 
@@ -41,12 +41,7 @@ def _cost(
 def train(
     seed: int, network: Network, settings: list[GridSetting], sizes: Sizes, schedule: Schedule
 ) -> CellResult:
-    """Train a network for each fit of the settings and keep its outputs at the checkpoints.
-
-    Returns:
-        `epochs` of the checkpoints; arrays `train`, `validation` and `test`: outputs in units of the labels,
-        `(fits, checkpoints, samples)`, the fits in the order of `fit_roles`.
-    """
+    """Train a network for each of `fit_roles`; return its outputs at the checkpoints, in label units."""
     deterministic(seed)
     torch.set_flush_denormal(True)  # Adam's averages of gradients that have died out
     keep_freed_memory()
@@ -89,7 +84,7 @@ def _labels(role: str, y: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _start(seed: int, network: Network, setting: GridSetting, rows: int) -> int:
-    """Seed a network's start; refits of a setting share it."""
+    """Derive the seed of a network's initial weights; refits of a setting share it."""
     problem = setting.problem
     drawn = (problem.target, problem.noise, problem.kind, setting.decay)
     return derive_seed("net", seed, list(network.widths), rows, *drawn)

@@ -1,1 +1,1 @@
-"""Side questions of notebook 04, one file each."""
+"""Side studies of notebook 04, one file each."""

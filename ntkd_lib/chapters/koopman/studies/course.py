@@ -1,4 +1,4 @@
-"""What an exact solver saves: a student trained by Adam beside its certified optimum."""
+"""A student trained by Adam against its certified optimum."""
 
 import time
 

@@ -10,7 +10,7 @@ from ntkd_lib.chapters.run import Run
 
 
 def excess_loss(run: Run) -> pd.DataFrame:
-    """List Adam's excess loss over the optimum by order and epoch, and the seconds that Newton took."""
+    """List Adam's excess loss over the optimum by order and epoch, and the seconds of Newton's method."""
     (row,) = run.frame(adam_course).itertuples()
     rows = [
         {"order": order, "epoch": epoch, "seconds": seconds, "excess": loss - row.optimum}

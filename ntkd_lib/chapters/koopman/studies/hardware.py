@@ -1,4 +1,4 @@
-"""What imperfect hardware costs: few weight levels, noisy functions and dead functions."""
+"""Accuracy on imperfect hardware: few weight levels, noisy functions and dead functions."""
 
 import torch
 from jaxtyping import Float, Int

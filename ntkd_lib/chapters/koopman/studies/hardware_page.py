@@ -9,7 +9,7 @@ from ntkd_lib.chapters.koopman.studies.hardware import faulty_accuracy
 from ntkd_lib.chapters.run import Run
 
 FAULTS = {
-    "bits": "bits a weight",
+    "bits": "bits per weight",
     "noise": "noise (share of r.m.s.)",
     "missing": "dead functions (share)",
 }

@@ -1,4 +1,4 @@
-"""A ResNet-18 as teacher: its student against EDMD from its last hidden layer, on digits at degree 2."""
+"""ResNet-18 as teacher: its student against EDMD from its last hidden layer, on digits at degree 2."""
 
 import pandas as pd
 
@@ -33,9 +33,9 @@ COLUMNS = (
 
 def cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
     """Describe both models for the seeds that have a ResNet-18."""
-    d, own = (chosen_size(parameters, data.name, DEGREE, name) for name in ("kd", "naive"))
+    d, linear_d = (chosen_size(parameters, data.name, DEGREE, name) for name in ("kd", "naive"))
     objective = chosen_objective(data.name, DEGREE, "kd", d)
-    grid = [LinearFit("naive", own, ridge, rank) for ridge in RIDGES for rank in RANKS]
+    grid = [LinearFit("naive", linear_d, ridge, rank) for ridge in RIDGES for rank in RANKS]
     more = {"degree": DEGREE, "components": d}
     return [
         cell
@@ -60,7 +60,7 @@ def compare(run: Run) -> pd.DataFrame:
 
 
 def residual_table(run: Run) -> Html:
-    """Show the three models, or that the run has none."""
+    """Show the three models, or a note that the run has none."""
     teachers = run.frame(teacher)
     teachers = teachers[teachers["network"] == NETWORK].assign(method="teacher")
     if teachers.empty:

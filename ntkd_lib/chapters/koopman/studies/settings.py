@@ -1,4 +1,4 @@
-"""How each method was set and how exactly it was solved: what the search chose, and the certificates."""
+"""Settings that the search chose for each method, and certificates of how exactly each was solved."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ CERTIFICATES = (
 
 
 def settings_table(run: Run) -> Html:
-    """Show the settings that the search chose, each method at its own size."""
+    """Show the settings that the search chose, each method at its chosen size."""
     extra = {1: [PIXELS.name], 2: ["kd_only"], 3: []}
     rows = [
         {**_chosen_trial(run, source, degree, method), "data": data, "label": LABELS[method]}
@@ -46,7 +46,7 @@ def _chosen_trial(run: Run, data: str, degree: int, method: str) -> dict[str, An
 
 
 def certificate_table(table: pd.DataFrame) -> Html:
-    """Show how near the students' solutions are to their optimum."""
+    """Show certificates of how near the students' solutions are to their optimum."""
     solved = table[table["gradient"].notna() & table["chosen"]]
     worst = {"gradient": "max", "gap": "max", "steps": "mean", "passes": "mean", "seconds": "mean"}
     rows = solved.groupby(["data", "degree", "method", "label"], sort=False).agg(worst).reset_index()

@@ -1,4 +1,4 @@
-"""What each size adds: of the teacher, of functions and of degrees, and what a prediction costs."""
+"""Gains by size, of the teacher, of functions and of degrees, and the cost of a prediction."""
 
 from typing import Any
 
@@ -41,14 +41,14 @@ DICTIONARIES = (
 
 
 def teacher_share(table: pd.DataFrame) -> pd.DataFrame:
-    """Measure at every size whether the teacher adds anything: distillation minus cross-entropy."""
+    """Compute the gain by the teacher at every size: distillation minus cross-entropy."""
     students = table[table["method"].isin(("kd", "ce"))]
     share = paired(students, "accuracy", [("kd", "ce")], within=["data", "degree", "components"])
     return digits_first(_with_functions(share))
 
 
 def by_size(table: pd.DataFrame) -> pd.DataFrame:
-    """Average accuracy by size, with what a prediction costs: projection, products and read-out."""
+    """Average accuracy by size, with the multiplications of a prediction: projection, products, read-out."""
     lifted = table[~table["method"].isin((PIXELS.name, RADIAL))]
     sizes = _average(lifted)
     cost = PIXELS_OF_IMAGE * sizes["components"] + sizes["products"] + 10 * sizes["functions"]
@@ -72,23 +72,25 @@ def judge_share(row: Any) -> str:
 
 
 def share_table(share: pd.DataFrame) -> Html:
-    """Show what the teacher adds at each size."""
+    """Show the gain by the teacher at each size."""
     return show_table(share, SHARE, "Does the teacher add anything over plain cross-entropy?")
 
 
 def radial_table(table: pd.DataFrame) -> Html:
-    """Show students of radial functions beside those of as many monomials, the same seeds."""
+    """Compare students of radial functions with those of as many monomials, the same seeds."""
     radial = table[table["method"] == RADIAL]
     size, seeds = radial["components"].iloc[0], radial["seed"]
-    alike = select(table, "mnist", 2)
-    alike = alike[(alike["method"] == "kd") & (alike["components"] == size) & alike["seed"].isin(seeds)]
-    rows = _average(pd.concat([radial, alike]))
+    monomial = select(table, "mnist", 2)
+    monomial = monomial[
+        (monomial["method"] == "kd") & (monomial["components"] == size) & monomial["seed"].isin(seeds)
+    ]
+    rows = _average(pd.concat([radial, monomial]))
     names = rows["method"].map({RADIAL: "Gaussians", "kd": "monomials"})
     return show_table(rows.assign(name=names), DICTIONARIES, "Distilled students of two dictionaries, MNIST")
 
 
 def draw_teacher_share(share: pd.DataFrame) -> Figure:
-    """Plot what the teacher adds over plain cross-entropy at every size."""
+    """Plot the gain by the teacher over plain cross-entropy at every size."""
     figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
     for axes, (data, title) in zip(panels, TITLES.items(), strict=True):
         axes.axhline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
@@ -107,7 +109,7 @@ def draw_teacher_share(share: pd.DataFrame) -> Figure:
 
 
 def _set_log_ticks(axes: Axes, values: pd.Series) -> None:
-    """Scale logarithmically, with ticks at some of the values themselves: too few decades else."""
+    """Set a logarithmic scale with ticks at some of the values: powers of ten would be too few."""
     axes.set_xscale("log")
     ticks: list[float] = []
     for value in sorted(set(values)):
@@ -118,7 +120,7 @@ def _set_log_ticks(axes: Axes, values: pd.Series) -> None:
 
 
 def draw_sizes(sizes: pd.DataFrame, column: str, label: str) -> Figure:
-    """Plot accuracy against what a size costs, such as `functions`."""
+    """Plot accuracy against a cost of the size, such as `functions`."""
     figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.6))
     for axes, (data, title) in zip(panels, TITLES.items(), strict=True):
         for method in ("kd", "ce", "ls_logits"):

@@ -1,4 +1,4 @@
-"""Is distillation more stable? Refits on random 90 % of the training images, teacher and split unchanged."""
+"""Stability of fits: refits on random 90 % of the training images, teacher and split unchanged."""
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ def refits(
     teacher: Record,
     tolerance: float = TOLERANCE,
 ) -> CellResult:
-    """Fit students and EDMD to random parts of the training images: `accuracies` by method, one a repeat."""
+    """Fit students and EDMD to random parts of the training images: accuracies by method and repeat."""
     deterministic(seed)
     parts = read_inputs(inputs, naive.components)
     monomials = Monomials(naive.components, degree)

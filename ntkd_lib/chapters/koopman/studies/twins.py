@@ -1,4 +1,4 @@
-"""Do other ways give the same numbers? Independent twins that notebook 04 asserts against."""
+"""Independent twins that notebook 04 asserts against."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ ROWS = 2000
 
 @dataclass(frozen=True)
 class SmallCase:
-    """Some images of the first seed: PCA scores, labels, and what the teacher computes of them."""
+    """Some images of the first seed: PCA scores, labels, and the teacher's logits and hidden activations."""
 
     scores: Float[np.ndarray, "n d"]
     labels: Int[np.ndarray, " n"]
@@ -32,13 +32,17 @@ def small_case(run: Run) -> tuple[SmallCase, SmallCase]:
     """Read training and validation digits for a fit in seconds."""
     parameters, seed = run.parameters, run.parameters.all_seeds[0]
     digits = locate_data(parameters.digits)[parameters.digits]
-    scores, taught = (run.record(cell(parameters, digits, seed)) for cell in (scores_cell, teacher_cell))
-    layer, d = last_layer(taught), min(parameters.quadratic)
+    scores, teacher_record = (
+        run.record(cell(parameters, digits, seed)) for cell in (scores_cell, teacher_cell)
+    )
+    layer, d = last_layer(teacher_record), min(parameters.quadratic)
 
     def rows_of(part: str) -> SmallCase:
         rows = scores.arrays[part][:ROWS]
         arrays = (scores.arrays["scores"][rows, :d].astype(np.float64), scores.arrays["labels"][rows])
-        return SmallCase(*arrays, taught.arrays["logits"][rows], taught.arrays["hidden"][rows], layer)
+        return SmallCase(
+            *arrays, teacher_record.arrays["logits"][rows], teacher_record.arrays["hidden"][rows], layer
+        )
 
     return rows_of("rows"), rows_of("held_out")
 

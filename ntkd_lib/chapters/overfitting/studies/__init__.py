@@ -1,1 +1,1 @@
-"""Side questions of notebook 05, one per file."""
+"""Side studies of notebook 05, one file each."""

@@ -1,4 +1,4 @@
-"""How often each certificate holds."""
+"""Coverage of each certificate."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -28,15 +28,7 @@ TOLERANCE = 0.05
 
 @work(cost=lambda **_: 10.0)
 def try_certificates(trials: int, students: Record, digits: Record) -> CellResult:
-    """Try every certificate many times.
-
-    Outputs of a teacher and its student on test inputs are the population that fresh inputs are drawn from,
-    with replacement, so that the truth is known.
-
-    Returns:
-        `rows`: for each certificate its name, the share of trials in which it held, trials, median of the
-        bound over what it bounds, and a remark.
-    """
+    """Measure the coverage of every certificate; fresh inputs are drawn from test inputs with replacement."""
     rng = np.random.default_rng(derive_seed("coverage"))
     outputs, differs = students.arrays, digits.arrays["differs"]
     rows = [_parseval(rng, trials)]
@@ -95,7 +87,7 @@ def _classes(rng: np.random.Generator, trials: int, fresh: int, differs: np.ndar
 
 
 def _floor(rng: np.random.Generator, trials: int) -> list[dict[str, Any]]:
-    """Try the noise-floor rule on random kernels, ranks and noise levels, smooth ones and rough ones."""
+    """Measure the coverage of the noise-floor rule on random kernels, ranks and noise levels."""
     rows = []
     for name, widths in (("smooth", (2.0, 8.0)), ("rough", (0.05, 0.3))):
         outcomes = [_floor_trial(rng, widths) for _ in range(trials)]

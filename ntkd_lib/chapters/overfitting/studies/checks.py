@@ -14,10 +14,7 @@ ROWS, SIZES = 150, Sizes(150, 100)
 
 
 def ridge_difference() -> float:
-    """Compare a spectral student's predictions with scikit-learn's kernel ridge regression.
-
-    scikit-learn's is not centred, so the kernel is centred by hand and the mean added.
-    """
+    """Compare a spectral student with scikit-learn's kernel ridge regression, centred by hand."""
     sample = draw(Problem(), SIZES, seed=99)
     student = SpectralStudent().fit(sample.x, sample.y)
     kernel = student.fit_.basis.kernel
@@ -30,7 +27,7 @@ def ridge_difference() -> float:
 
 
 def effective_difference() -> float:
-    """Compare the trace of the hat matrix by eigenvalues with the one by solving."""
+    """Compare the trace of the hat matrix by eigenvalues with the trace by solving."""
     sample = draw(Problem(), SIZES, seed=99)
     student = SpectralStudent().fit(sample.x, sample.y)
     gram = student.fit_.basis.kernel(sample.x, sample.x)

@@ -1,4 +1,4 @@
-"""One small worked example against each claim that is disputed, each by a formula or a fixed draw."""
+"""One small worked example against each disputed claim, by a formula or a fixed draw."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ntkd_lib.spectral.modes import kept_share, largest, relevant_dimension
 from ntkd_lib.spectral.optimism import tail_statistic
 
 POINTS = 200
-KEPT = 10
+MODES = 10
 
 
 def counterexamples() -> pd.DataFrame:
-    """Compute all examples."""
+    """List all examples."""
     return pd.DataFrame([_best_modes(), _certificate(), _flagged_without_noise(), _not_flagged()])
 
 
@@ -26,21 +26,21 @@ def _line(width: float = 0.05) -> Basis:
 
 
 def _best_modes() -> dict[str, str]:
-    """Build a case with a fast cosine: no leading mode holds it."""
+    """Build a fast cosine, which is orthogonal to the leading modes."""
     basis = _line()
     wave = np.cos(40 * np.pi * basis.x[:, 0])
     modes = basis.coefficients(wave - wave.mean())
-    top = kept_share(modes, np.arange(len(modes)) < KEPT)
-    greedy = kept_share(modes, largest(modes, KEPT))
+    top = kept_share(modes, np.arange(len(modes)) < MODES)
+    greedy = kept_share(modes, largest(modes, MODES))
     return {
         "claim": "The modes with the largest eigenvalues capture the most (Eckart-Young)",
-        "example": f"f(x) = cos 40πx on {POINTS} points of a line, {KEPT} modes",
+        "example": f"f(x) = cos 40πx on {POINTS} points of a line, {MODES} modes",
         "result": f"R² {top:.2f} with the largest eigenvalues, {greedy:.2f} with the largest coefficients",
     }
 
 
 def _certificate() -> dict[str, str]:
-    """Build a case with a teacher whose ripple is 0 at every training input."""
+    """Build a teacher with a ripple that is 0 at every training input."""
     basis = _line()
 
     def teacher(x: np.ndarray) -> np.ndarray:
@@ -57,7 +57,7 @@ def _certificate() -> dict[str, str]:
 
 
 def _flagged_without_noise() -> dict[str, str]:
-    """Build a case without noise and with a perfect predictor: the target is rougher than the kernel."""
+    """Build a perfect predictor of noise-free labels, with a target rougher than the kernel."""
     basis = _line(0.3)
     target = np.sign(np.sin(2 * np.pi * 7.3 * basis.x[:, 0]))
     labels = basis.coefficients(target - target.mean())
@@ -70,7 +70,7 @@ def _flagged_without_noise() -> dict[str, str]:
 
 
 def _not_flagged() -> dict[str, str]:
-    """Build a case with a fit that triples the noise of the first modes and leaves the others out."""
+    """Build a fit that triples the noise of the first modes and leaves the others out."""
     basis = _line()
     rng = np.random.default_rng(0)
     target = np.sum([np.sin(2 * np.pi * k * basis.x[:, 0] + k) for k in range(1, 13)], axis=0)

@@ -1,4 +1,4 @@
-"""Whether overfitting is detected without held-out data: points of the grid, areas, rates, calibration."""
+"""Detection of overfitting without held-out data: points of the grid, areas, rates, calibration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ntkd_lib.show.html import Html, table
 from ntkd_lib.spectral.optimism import LIMIT
 
 BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK = sns.color_palette("colorblind")[:7]
-HARM = 1.25  # test risk over the best of its run from which on overfitting counts as harmful
+HARM = 1.25  # test risk over the best of its run above which overfitting counts as harmful
 TRUTHS = {
     "off_best": "Contract: risk 25 % above the run's best checkpoint",
     "past_best": "Contract, second entry: after the run's best checkpoint",
@@ -49,34 +49,27 @@ _RUN = ["seed", "rows", "setting", "network"]
 
 
 def grid_points(run: Run) -> pd.DataFrame:
-    """List every network and checkpoint of the grid.
-
-    `off_best` is the contract's first truth. It also holds for a network that has hardly begun to learn,
-    whose risk is far above what it reaches later. `past_best`, its second, holds for the checkpoints after
-    the one with the lowest risk of the same run; `harmful` for a risk well above the lowest so far.
-    `excess` is the trace of the smoother that GCV chooses for the network's outputs, less `K*`. A risk
-    estimate is used as a detector by its rise: its value over the lowest of the same training run.
-    """
+    """List every network and checkpoint of the grid, with `TRUTHS` and the values of all detectors."""
     parts = []
     for seed in run.parameters.all_seeds:
         for rows, settings in grid_sizes(run.parameters, seed).items():
             (record,) = run.select(diagnose, seed=seed, rows=rows)
             part = pd.DataFrame({name: record.arrays[name] for name in COLUMNS})
-            own = [settings[int(place)] for place in part["setting"]]
+            point_settings = [settings[int(place)] for place in part["setting"]]
             part = part.assign(
                 seed=seed,
                 rows=rows,
-                label=[setting.label for setting in own],
-                target=[setting.problem.target for setting in own],
-                kind=[setting.problem.kind for setting in own],
+                label=[setting.label for setting in point_settings],
+                target=[setting.problem.target for setting in point_settings],
+                kind=[setting.problem.kind for setting in point_settings],
                 name=[list(NETWORKS)[int(place)] for place in part["network"]],
             )
             parts.append(part)
-    return _scored(pd.concat(parts, ignore_index=True))
+    return _add_detectors(pd.concat(parts, ignore_index=True))
 
 
-def _scored(points: pd.DataFrame) -> pd.DataFrame:
-    """Add truths and the values of detectors."""
+def _add_detectors(points: pd.DataFrame) -> pd.DataFrame:
+    """Add truths and the values of detectors; a risk estimate detects by its value over its lowest so far."""
     risk = {"spectral_rise": points["train"] + points["optimism"], "gdf_rise": points["gdf_risk"]}
     risk |= {"cv_rise": points["cv"], "holdout_rise": points["holdout"]}
     groups = [points[name] for name in _RUN]
@@ -151,7 +144,7 @@ def _rate(kind: str, flagged: pd.Series) -> dict[str, float]:
 
 
 def null_rates(run: Run) -> pd.DataFrame:
-    """Compute in which share of the replicates of the matched null the test rejects."""
+    """Compute the test's rejection rate over the replicates of the matched null."""
     rows = []
     for variant, label in NULLS.items():
         z = np.concatenate([record.arrays[variant] for record in run.select(matched_null)])
@@ -186,7 +179,7 @@ def _area_text(row: Any) -> str:
 
 
 def rate_table(run: Run, points: pd.DataFrame) -> Html:
-    """Show how often the test flags at its nominal 5 %."""
+    """Show the test's rejection rates at its nominal level of 5 %."""
     columns = (
         Column("Setting", "{label}"),
         Column("Flagged, not past its best", lambda row: _rate_text(row, "false_positive")),
@@ -216,7 +209,7 @@ CALIBRATION = (
 def draw_roc(everywhere: pd.DataFrame, refitted: pd.DataFrame) -> Figure:
     """Draw ROC curves for networks past their best."""
     figure, panels = plt.subplots(1, 2, figsize=(7.2, 4.6), sharey=True)
-    titles = ("the whole grid", "where refits were run")
+    titles = ("the whole grid", "settings with refits")
     for axes, curves, title in zip(panels, (everywhere, refitted), titles, strict=True):
         for method, curve in curves.groupby("method", sort=False):
             label, colour, line = METHODS[method]

@@ -1,4 +1,4 @@
-"""Every fit of the grid before the spectral test and its rivals."""
+"""The spectral test and its alternatives on every fit of the grid."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,14 +33,14 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class SpectralLabels:
-    """Labels in the basis whose ridge regression on them has the lowest GCV score, and where signal ends."""
+    """Labels in the basis of their ridge fit with the lowest GCV score, and the cut after the signal."""
 
     fit: SpectralFit
     cut: RelevantDimension
 
 
 def spectral_labels(sample: Sample) -> SpectralLabels:
-    """Fit the labels, and cut them."""
+    """Fit the labels, and estimate the cut between signal and noise."""
     bases = [eigenbasis(kernel, sample.x) for kernel in gaussian_kernels(sample.x)]
     fit = fit_outputs(bases, sample.y[:, None])
     return SpectralLabels(fit, relevant_dimension(fit.coefficients[:, 0]))
@@ -48,18 +48,13 @@ def spectral_labels(sample: Sample) -> SpectralLabels:
 
 @work(cost=lambda **_: 3.0)
 def diagnose(seed: int, settings: list[GridSetting], sizes: Sizes, fits: Mapping[str, Record]) -> CellResult:
-    """Measure every network and checkpoint of one seed and sample size.
-
-    Returns:
-        One array for each of `COLUMNS`, one entry per setting, network and checkpoint; mean-square errors in
-        squared units of the labels, NaN where a rival was not run. `network` counts `NETWORKS` from 0.
-    """
+    """Compute `COLUMNS` for every setting, network and checkpoint; NaN if an alternative was not run."""
     roles = fit_roles(settings)
     rows: list[dict[str, float]] = []
     for place, setting in enumerate(settings):
         sample = draw(setting.problem, sizes, seed)
         labels = spectral_labels(sample)
-        numbers = {role: i for i, (own, role) in enumerate(roles) if own == place}
+        numbers = {role: i for i, (owner, role) in enumerate(roles) if owner == place}
         for network, name in enumerate(NETWORKS):
             columns = _measure(sample, labels, fits[name], numbers, seed)
             rows += [
@@ -73,7 +68,7 @@ def diagnose(seed: int, settings: list[GridSetting], sizes: Sizes, fits: Mapping
 def _measure(
     sample: Sample, labels: SpectralLabels, record: Record, numbers: Mapping[str, int], seed: int
 ) -> dict[str, np.ndarray]:
-    """Measure the checkpoints of one network on one problem."""
+    """Compute the columns of one network on one problem, an entry per checkpoint."""
     outputs = {role: record.arrays["train"][place].astype(float) for role, place in numbers.items()}
     fitted, kstar, noise = outputs["all"], *labels.cut
     modes = labels.fit.basis.coefficients((fitted - fitted.mean(axis=1, keepdims=True)).T)
@@ -90,7 +85,7 @@ def _measure(
         "modes": count_above(modes, noise),
         "trace": _traces(labels.fit.basis.values, modes),
     }
-    return columns | (_rivals(outputs, sample.y, noise, seed) if len(numbers) > 1 else {})
+    return columns | (_alternatives(outputs, sample.y, noise, seed) if len(numbers) > 1 else {})
 
 
 def _traces(values: np.ndarray, modes: np.ndarray) -> np.ndarray:
@@ -99,7 +94,7 @@ def _traces(values: np.ndarray, modes: np.ndarray) -> np.ndarray:
     return np.array([shrinkage(values, ridge).sum() for ridge in ridges])
 
 
-def _rivals(
+def _alternatives(
     outputs: Mapping[str, np.ndarray], y: np.ndarray, noise: float, seed: int
 ) -> dict[str, np.ndarray]:
     """Estimate the risk by cross-validation, a holdout, and generalised degrees of freedom."""

@@ -1,4 +1,4 @@
-"""The matched null: the test's level where all that it assumes holds, and its power there."""
+"""The matched null: level and power of the test if all its assumptions hold."""
 
 import numpy as np
 import torch
@@ -18,13 +18,7 @@ KSTAR, NOISE, WIDTHS, EPOCHS, RATE = 30, 1.0, (64, 32), 150, 3e-3
 
 @work(cost=lambda **_: 2.0)
 def matched_null(seed: int, rows: int, replicates: int) -> CellResult:
-    """Draw targets from the kernel's own Gaussian process, cut at a known mode, and test networks.
-
-    Returns:
-        Arrays of one statistic per replicate. `independent`: the network saw the same target with other
-        noise, cut and noise level known, so that the statistic is standard normal; `estimated`: the same
-        with both estimated from the labels; `own`: the network saw the tested noise.
-    """
+    """Draw targets from the kernel's own Gaussian process, cut at `KSTAR`, and test networks."""
     deterministic(seed)
     rng = np.random.default_rng(derive_seed("null", seed))
     x = rng.standard_normal((rows, INPUTS))
@@ -32,7 +26,7 @@ def matched_null(seed: int, rows: int, replicates: int) -> CellResult:
     targets = _targets(basis, rng, replicates)
     tested, other = (targets + NOISE * rng.standard_normal((rows, replicates)) for _ in range(2))
     labels = basis.coefficients(tested - tested.mean(axis=0))
-    independent, own = (_fitted(basis, x, seen, seed) for seen in (other, tested))
+    independent, own = (_fit_networks(basis, x, y, seed) for y in (other, tested))
     return CellResult(
         {"kstar": KSTAR},
         {
@@ -49,8 +43,8 @@ def _targets(basis: Basis, rng: np.random.Generator, count: int) -> np.ndarray:
     return drawn * SCALE / drawn.std(axis=0)
 
 
-def _fitted(basis: Basis, x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
-    """Train one network per column of labels and expand what it fits."""
+def _fit_networks(basis: Basis, x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+    """Train one network per column of labels and expand its outputs in the basis."""
     count = y.shape[1]
     nets = stacked_nets(INPUTS, WIDTHS, 1, [derive_seed("null-net", seed, i) for i in range(count)])
     inputs = torch.tensor(x, dtype=torch.float32).expand(count, *x.shape)

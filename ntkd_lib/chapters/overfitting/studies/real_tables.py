@@ -28,14 +28,14 @@ Outputs = tuple[np.ndarray, np.ndarray, np.ndarray]  # on training, validation a
 
 @dataclass(frozen=True)
 class TableSplit:
-    """Inputs `x` and labels `y` of training, validation and test; inputs standardised by the first."""
+    """Inputs `x` and labels `y` of training, validation and test, standardised by the training inputs."""
 
     x: Outputs
     y: Outputs
 
     @property
     def bases(self) -> list[Basis]:
-        """Eigenbases on the training inputs."""
+        """Compute the eigenbases on the training inputs."""
         return [eigenbasis(kernel, self.x[0]) for kernel in gaussian_kernels(self.x[0])]
 
 
@@ -52,12 +52,8 @@ def split_table(name: str, seed: int) -> TableSplit:
 
 @work(cost=lambda **_: 3.0)
 def score_diabetes(seed: int, epochs: int, rate: float, sha256: str) -> CellResult:
-    """Distil a network that predicts the course of diabetes, at the end and at its best validation epoch.
-
-    Returns:
-        Test RMSE of each predictor, and effective parameters of the students.
-    """
-    split, schedule = _open("diabetes", sha256, seed), Schedule(epochs, rate, checkpoints=16)
+    """Distil a network that predicts the course of diabetes, at the end and at its best validation epoch."""
+    split, schedule = _load_split("diabetes", sha256, seed), Schedule(epochs, rate, checkpoints=16)
     mean, spread = split.y[0].mean(), split.y[0].std()
     targets = torch.tensor((split.y[0] - mean) / spread, dtype=torch.float32)[None]
     loss = squared_error(targets, torch.ones_like(targets))
@@ -79,16 +75,8 @@ def score_diabetes(seed: int, epochs: int, rate: float, sha256: str) -> CellResu
 
 @work(cost=lambda **_: 3.0)
 def score_digits(seed: int, epochs: int, rate: float, sha256: str) -> CellResult:
-    """Distil a network that reads digits, by GCV and by softened labels.
-
-    Temperature is chosen on validation data, as is the epoch of every network.
-
-    Returns:
-        `accuracy` on the test, percent, of each predictor; `agreement` with the teacher, percent;
-        `effective` parameters of the spectral student, `stored` numbers, chosen `temperature`; array
-        `differs`: where teacher and spectral student name different test digits.
-    """
-    split, schedule = _open("digits", sha256, seed), Schedule(epochs, rate, checkpoints=12)
+    """Distil a classifier of digits by GCV and by soft labels; epochs and temperature by validation data."""
+    split, schedule = _load_split("digits", sha256, seed), Schedule(epochs, rate, checkpoints=12)
     labels = torch.tensor(split.y[0]).long()
     start = [derive_seed("digits", "teacher", seed)]
     teacher = _best(_train(split, 10, _hard(labels), schedule, start), split)[0]
@@ -117,7 +105,7 @@ def score_digits(seed: int, epochs: int, rate: float, sha256: str) -> CellResult
     return CellResult(values, {"differs": ~same["spectral"]})
 
 
-def _open(name: str, sha256: str, seed: int) -> TableSplit:
+def _load_split(name: str, sha256: str, seed: int) -> TableSplit:
     if load_table(name).sha256 != sha256:
         raise ValueError(f"{name}: the table at hand is not the planned one, {sha256[:12]}")
     split = split_table(name, seed)
@@ -128,7 +116,7 @@ def _open(name: str, sha256: str, seed: int) -> TableSplit:
 def _train(
     split: TableSplit, outputs: int, loss: Loss, schedule: Schedule, seeds: Sequence[int]
 ) -> list[Outputs]:
-    """Train networks on the training part; outputs on the three parts at each checkpoint."""
+    """Train networks on the training part; return outputs on the three parts at each checkpoint."""
     x = [torch.tensor(part, dtype=torch.float32).expand(len(seeds), *part.shape) for part in split.x]
     nets = stacked_nets(split.x[0].shape[1], WIDTHS, outputs, seeds)
     times, checkpoints = set(schedule.times), []
@@ -154,7 +142,7 @@ def _hard(labels: Tensor) -> Loss:
 
 
 def _soft(labels: Tensor, logits: Tensor, temperatures: Tensor) -> Loss:
-    """Train the first replicate on labels alone, and one at each temperature."""
+    """Build the losses of one replicate on labels alone and one per temperature."""
     soft = softmax(logits.float() / temperatures[:, None, None], dim=2)
 
     def loss(outputs: Tensor) -> Tensor:

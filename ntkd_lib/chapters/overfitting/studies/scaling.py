@@ -1,4 +1,4 @@
-"""Large samples: the exact decomposition, the low-rank one, and its error."""
+"""Large samples: the exact and the low-rank decomposition, and the error of the latter."""
 
 import time
 from typing import Any
@@ -21,38 +21,32 @@ TEST = 2000
 
 @work(cost=lambda **_: 20.0)
 def decompose_large(seed: int, exact_rows: int, low_rank_rows: int, landmarks: int) -> CellResult:
-    """Decompose a kernel on many samples and fit noisy labels.
-
-    Returns:
-        `rows`: for each width, size and way: samples, rank, seconds of the decomposition, test RMSE,
-        effective parameters, the certified bound on the kernel's error and, where the exact kernel was
-        decomposed too, the measured relative error of the leading 50 eigenvalues and of the kernel.
-    """
+    """Decompose a kernel on many samples, by landmarks and if possible exactly, and fit noisy labels."""
     rows: list[dict[str, Any]] = []
     for size in (exact_rows, low_rank_rows):
         sample = draw(Problem(), Sizes(size, TEST), seed)
         for width in WIDTHS:
-            rows += _both(sample, width, min(landmarks, size // 2), size == exact_rows)
+            rows += _compare_bases(sample, width, min(landmarks, size // 2), size == exact_rows)
     return CellResult({"rows": rows})
 
 
-def _both(sample: Sample, width: float, landmarks: int, with_exact: bool) -> list[dict[str, Any]]:
+def _compare_bases(sample: Sample, width: float, landmarks: int, with_exact: bool) -> list[dict[str, Any]]:
     kernel = gaussian_kernels(sample.x, [width])[0]
     start = time.perf_counter()
-    cheap = low_rank_basis(kernel, sample.x, landmarks)
+    approximate = low_rank_basis(kernel, sample.x, landmarks)
     seconds = time.perf_counter() - start
-    floor = noise_floor(cheap.trace_error, sample.noise_variance)
-    row = {"way": "Nystrom", "seconds": seconds, "bound": cheap.trace_error, "accepted": floor.accepted}
+    floor = noise_floor(approximate.trace_error, sample.noise_variance)
+    row = {"way": "Nystrom", "seconds": seconds, "bound": approximate.trace_error, "accepted": floor.accepted}
     if not with_exact:
-        return [{**_fitted(sample, width, cheap), **row}]
+        return [{**_fit_row(sample, width, approximate), **row}]
     start = time.perf_counter()
     exact = eigenbasis(kernel, sample.x)
-    taken = time.perf_counter() - start
-    both = {**_fitted(sample, width, cheap), **row, **_errors(exact, cheap)}
-    return [{**_fitted(sample, width, exact), "way": "exact", "seconds": taken}, both]
+    exact_seconds = time.perf_counter() - start
+    low_rank = {**_fit_row(sample, width, approximate), **row, **_errors(exact, approximate)}
+    return [{**_fit_row(sample, width, exact), "way": "exact", "seconds": exact_seconds}, low_rank]
 
 
-def _fitted(sample: Sample, width: float, basis: Basis | LowRankBasis) -> dict[str, Any]:
+def _fit_row(sample: Sample, width: float, basis: Basis | LowRankBasis) -> dict[str, Any]:
     fit = fit_outputs([basis], sample.y[:, None])
     rmse = float(np.sqrt(((fit.predict(sample.x_test)[:, 0] - sample.y_test) ** 2).mean()))
     return {
@@ -64,9 +58,9 @@ def _fitted(sample: Sample, width: float, basis: Basis | LowRankBasis) -> dict[s
     }
 
 
-def _errors(exact: Basis, cheap: LowRankBasis) -> dict[str, float]:
-    count = min(LEADING, len(cheap.values))
-    leading = np.abs(cheap.values[:count] / exact.values[:count] - 1).max()
-    low = (cheap.vectors * cheap.values) @ cheap.vectors.T
+def _errors(exact: Basis, approximate: LowRankBasis) -> dict[str, float]:
+    count = min(LEADING, len(approximate.values))
+    leading = np.abs(approximate.values[:count] / exact.values[:count] - 1).max()
+    low = (approximate.vectors * approximate.values) @ approximate.vectors.T
     gram = (exact.vectors * exact.values) @ exact.vectors.T
     return {"leading": float(leading), "frobenius": float(np.linalg.norm(gram - low))}

@@ -1,4 +1,4 @@
-"""Time of stacked training against training one network after another."""
+"""Speed of stacked training against training one network after another."""
 
 import time
 from collections.abc import Callable
@@ -19,11 +19,7 @@ ROUNDS, RATE = 3, 3e-3
 
 @work(cost=lambda **_: 10.0)
 def compare_speed(samples: int, replicates: int, epochs: int) -> CellResult:
-    """Time a few epochs of each network, stacked and one by one, in turn.
-
-    Returns:
-        `rows`: for each network its name and the processor seconds of both ways, the least of three.
-    """
+    """Measure processor seconds of a few epochs of each network, stacked and one by one: least of three."""
     deterministic(0)
     torch.set_flush_denormal(True)
     keep_freed_memory()
@@ -53,7 +49,7 @@ def _stacked(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None
 
 
 def _loop(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None:
-    """Train ordinary modules with the ordinary optimiser, in its fastest form."""
+    """Train PyTorch's own modules with its fastest Adam, one after another."""
     for inputs, targets in zip(x, y, strict=True):
         net = ordinary(widths)
         optimiser = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
@@ -64,7 +60,7 @@ def _loop(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None:
 
 
 def ordinary(widths: tuple[int, ...]) -> nn.Sequential:
-    """Make a network of PyTorch's own layers."""
+    """Build a network of PyTorch's own layers."""
     sizes = [INPUTS, *widths, 1]
     layers = [nn.Linear(before, after) for before, after in pairwise(sizes)]
     between = [part for layer in layers[:-1] for part in (layer, nn.ReLU())]

@@ -18,19 +18,12 @@ from ntkd_lib.spectral.shrinkage import ridge_grid
 
 PLATEAU = 0.01  # relative gain of validation RMSE in the last eighth that still counts as a plateau
 TREES = 200
-POPULATION = "64-32"  # the network whose outputs on test inputs the certificates are tried on
+POPULATION = "64-32"  # its outputs on test inputs are the population of the certificates' trials
 
 
 @work(cost=lambda **_: 3.0)
 def distil_six(seed: int, sizes: Sizes, fits: Mapping[str, Record]) -> CellResult:
-    """Distil each network at the end of training and at its best validation epoch.
-
-    Returns:
-        `networks`: measurements by network; `control` and `forest`: of the controls; `kstar`, `noise`;
-        arrays `labels`, `values`, `shares`: the labels' coefficients, eigenvalues and shrinkage, and
-        `fitted/NAME` for each network; `teacher` and `student`: outputs of `POPULATION` and of its student on
-        test inputs.
-    """
+    """Distil each network at the end of training and at its best validation epoch, and fit the controls."""
     sample = draw(Problem(), sizes, seed)
     labels = spectral_labels(sample)
     bases = [eigenbasis(kernel, sample.x) for kernel in gaussian_kernels(sample.x)]
@@ -62,7 +55,7 @@ def network_outputs(record: Record, split: str, place: int = -1) -> np.ndarray:
 
 
 def distil(fitted: np.ndarray, new: np.ndarray, sample: Sample, bases: list[Basis]) -> dict[str, float]:
-    """Make the spectral student of outputs and measure it."""
+    """Fit the spectral student of outputs and compute its errors and size."""
     fit = fit_outputs(bases, fitted[:, None])
     guess = fit.predict(sample.x_test)[:, 0]
     return {
@@ -111,14 +104,14 @@ def _oracle(fit: SpectralFit, sample: Sample) -> float:
 
 
 def _forest(seed: int, sample: Sample, bases: list[Basis]) -> dict[str, float]:
-    """Distil a random forest, the teacher of a sister paper."""
+    """Distil a random forest."""
     forest = RandomForestRegressor(TREES, random_state=seed).fit(sample.x, sample.y)
     nodes = sum(tree.tree_.node_count for tree in forest.estimators_)
     return {**distil(forest.predict(sample.x), forest.predict(sample.x_test), sample, bases), "nodes": nodes}
 
 
 def _plateau(epochs: list[int], curve: list[float]) -> bool:
-    """Tell whether the last eighth of training lowered the validation RMSE by at most one per cent."""
+    """Check that the last eighth of training lowered the validation RMSE by at most one per cent."""
     late = np.array(epochs) > 7 / 8 * epochs[-1]
     errors = np.array(curve)
     return bool(errors[late].min() >= (1 - PLATEAU) * errors[~late].min())

@@ -1,1 +1,1 @@
-"""Side questions of notebook 02."""
+"""Side studies of notebook 02."""
