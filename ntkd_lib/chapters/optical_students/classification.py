@@ -81,8 +81,8 @@ def student(
         start(model.front, setting.train.images[setting.rows[:STARTING]])
     source = _teacher_of(setting, soft_labels, tangent, device)
     loss = OBJECTIVES[objective](settings, source)
-    known, rows = withhold(setting.train, setting.rows, label_share, seed)
-    net, seen = _trained_part(model, known, schedule)
+    labelled, rows = withhold(setting.train, setting.rows, label_share, seed)
+    net, seen = _trained_part(model, labelled, schedule)
     watch = Alignment(source) if watched else None
     curve = fit(net, seen, rows, setting.held_out, loss, schedule, watch)
     values = {"curve": curve, "alignment": watch.values if watch else [], "converged": converged(curve)}
