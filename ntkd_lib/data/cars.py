@@ -26,9 +26,7 @@ class DrawnMasks:
     """Drawn images with masks in memory, read-only.
 
     Attributes:
-        parts: train, val and test.
         path: None, for they come from no file.
-        sha256: digest of all pixels.
     """
 
     parts: dict[Part, MaskArrays]

@@ -19,9 +19,7 @@ class Download:
     """One official file.
 
     Attributes:
-        size: bytes.
         md5: the sum that the publishers or torchvision publish.
-        sha256: our own pin.
         urls: where it is published, in the order of trying.
     """
 

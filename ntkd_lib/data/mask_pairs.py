@@ -28,7 +28,6 @@ class MaskDataset:
         original: its published form below a data root: ``train/``, ``train_masks/``.
         sha256: digest of the hashes of all files of the reduced form.
         classes: names of the pixel classes 0, 1.
-        size: bytes to download: none.
     """
 
     name: str
@@ -69,7 +68,6 @@ class Pair:
 
     Attributes:
         view: from which direction, from 1.
-        part: train, val or test.
     """
 
     image: Path

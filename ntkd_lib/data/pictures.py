@@ -21,10 +21,8 @@ class PictureDataset:
 
     Attributes:
         folder: where it lies below a data root, with ``index.csv`` (columns image, split, label) inside.
-        index_sha256: pin of the index.
         sha256: digest of the index's and of every picture's hash.
         classes: names of the labels 0, 1, ….
-        size: bytes to download: none.
     """
 
     name: str

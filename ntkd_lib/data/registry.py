@@ -25,7 +25,6 @@ class DataLocation:
     Attributes:
         name: name of the requested data set.
         kind: `real`, or `standin`: never evidence for a claim about the real data set.
-        source: how it was found.
         path: folder or file; None for drawn data.
         sha256: digest of the data, the same wherever the same data lie.
         note: one line for the reader; for a stand-in, what it is and why.

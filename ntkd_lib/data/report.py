@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
-from pathlib import Path
 
 from ntkd_lib.data.catalogue import DATASETS, Dataset, EmbeddedDataset
 from ntkd_lib.data.mask_pairs import MaskDataset
@@ -17,7 +16,6 @@ class DataRow:
 
     Attributes:
         found: `real`, `embedded`, `drawn` by this project, `stand-in`, `damaged` or `missing`.
-        source: where it was found.
         size: of the files, or of the images if they are drawn.
         hashes: `verified`, `wrong`, `no official hash`, or `not the copy we know` of embedded data.
     """
@@ -42,7 +40,7 @@ def _row(dataset: Dataset, settings: DataSettings, download: bool) -> DataRow:
         located = locate(dataset.name, download=download)
     except DataError as error:
         state, hashes = ("damaged", "wrong") if "damaged" in str(error) else ("missing", "-")
-        return DataRow(dataset.name, state, "-", "-", hashes, dataset.licence, _one_line(error))
+        return DataRow(dataset.name, state, "-", "-", hashes, dataset.licence, str(error).splitlines()[0])
     return DataRow(
         dataset.name,
         _found(dataset, located),
@@ -52,10 +50,6 @@ def _row(dataset: Dataset, settings: DataSettings, download: bool) -> DataRow:
         dataset.licence,
         _action(dataset, located, settings),
     )
-
-
-def _one_line(error: DataError) -> str:
-    return str(error).splitlines()[0]
 
 
 def _found(dataset: Dataset, located: DataLocation) -> str:
@@ -79,12 +73,8 @@ def _source(located: DataLocation) -> str:
 def _size(located: DataLocation) -> str:
     if located.path is None:
         return "-"
-    files = [located.path] if located.path.is_file() else _plain_files(located.path)
-    return f"{sum(path.stat().st_size for path in files) / 1e6:.1f} MB"
-
-
-def _plain_files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    files = [located.path, *located.path.rglob("*")]
+    return f"{sum(path.stat().st_size for path in files if path.is_file()) / 1e6:.1f} MB"
 
 
 def _action(dataset: Dataset, located: DataLocation, settings: DataSettings) -> str:

@@ -52,7 +52,6 @@ class SmallDataset:
 
     Attributes:
         images: pixels from 0 to 255, `{split: (n, c, h, w)}`.
-        labels: `{split: (n,)}`.
         path: the file it was read from, None if it was drawn.
         sha256: digest of all pixels and labels.
     """

@@ -15,9 +15,7 @@ class Table:
     """A table of measurements.
 
     Attributes:
-        x: Inputs, ``(n, d)``.
         y: Labels, ``(n,)``; classes as 0, 1, ….
-        sha256: Digest of both.
     """
 
     x: Float[np.ndarray, "n d"]

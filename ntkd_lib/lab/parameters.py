@@ -78,10 +78,8 @@ class ParameterRow:
     """One line of a notebook's parameter table.
 
     Attributes:
-        name: the parameter.
         allowed: type, range and unit in words.
         unit: its unit; empty where there is none.
-        help: what it does.
         defaults: its value on each tier.
     """
 

@@ -110,7 +110,6 @@ class Measured:
     """What `measure` found; zero until its block ends.
 
     Attributes:
-        seconds: wall-clock time.
         peak_memory_mib: largest resident memory of the process during the block, in MiB.
     """
 

@@ -24,7 +24,6 @@ class Recording:
     """A protocol's evidence as far as it goes, and what is left to do.
 
     Attributes:
-        entry: what the contract registers.
         state: the data set that is here.
         arms: every arm by metric and seed.
         keys: content keys of an arm's cells, as today's code computes them.

@@ -31,7 +31,6 @@ class Source:
 
     Attributes:
         recorded: whether it is an earlier long run instead of a live one.
-        tier: its tier.
         device: what it ran on; empty where not known.
         date: its day, YYYY-MM-DD; empty where not known.
     """
@@ -47,12 +46,10 @@ class Verdict:
     """What became of a claim.
 
     Attributes:
-        claim: the claim.
         status: exceeded, reproduced, not reproduced or not assessed.
         reason: why not assessed, or what was missed; empty otherwise.
         value: our number: mean, mean difference, ratio or mean slope; also given where it decides nothing.
         interval: the contract's 95 % bootstrap interval, which decides; None for one number for all seeds.
-        seeds: seeds behind the value.
         qualifier: `simulated` or `proxy` where the claim says so.
         side: `above` or `below` where a band was missed.
         source: the run; None where there is none.

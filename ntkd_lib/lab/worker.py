@@ -33,9 +33,7 @@ class Job:
 
     Attributes:
         needs: keys of needed records by name.
-        store: folder of the store.
         code: commit, dirty flag and command of the process that plans.
-        cost: expected seconds.
     """
 
     name: str

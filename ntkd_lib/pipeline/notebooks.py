@@ -30,7 +30,6 @@ class NotebookSource:
 
     Attributes:
         name: file name without ending, such as `01_ntkd_classification`.
-        path: the py:percent file.
         chapter: dotted name of the package that holds its parameters and its plan.
     """
 

@@ -44,7 +44,6 @@ class Page:
     """A page whose numbers are filled.
 
     Attributes:
-        name: its name, for messages.
         tier: the tier that the book is built for; empty for the README.
         runs: recorded evidence by file name.
         live: evidence of the page's own run.

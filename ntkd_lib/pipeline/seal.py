@@ -23,9 +23,6 @@ class Seal(pydantic.BaseModel):
     """What a sealed notebook depends on and what belongs to it, as SHA-256 hashes by name.
 
     Attributes:
-        schema_version: of this format.
-        notebook: full name.
-        tier: of the run.
         parameters: all of them, as plain data.
         source: hash of the tracked `.py`, less what Jupyter rewrites of its header.
         code: hash of the library code that the notebook, its plan and its summary import.

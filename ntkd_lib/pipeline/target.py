@@ -15,8 +15,6 @@ class Target:
     """A notebook with validated parameters, and the layout that its result belongs to.
 
     Attributes:
-        notebook: the source.
-        parameters: validated.
         standard: whether they are those of the tier.
         layout: the tier's for standard parameters, else one of its own.
     """
