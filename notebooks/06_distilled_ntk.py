@@ -9,7 +9,7 @@
 #     language: python
 #     name: python3
 #   ntkd:
-#     chapter: ntkd_lib.chapters.distilled_ntk
+#     chapter: ntkd_lib.chapters.distilled
 # ---
 
 # %% [markdown]
@@ -43,23 +43,29 @@ draws = 60
 device = "cpu"
 
 # %% tags=["hide-input"]
-from ntkd_lib.chapters.distilled_ntk import both_ways, check, metrics, paper_costs, summary
+from ntkd_lib.chapters.distilled import page
+from ntkd_lib.chapters.distilled.studies import (
+    costs_page,
+    points_page,
+    ranks_page,
+    sketches_page,
+    synthetic_page,
+    tuned_page,
+    twins,
+)
 from ntkd_lib.chapters.run import open_run
-from ntkd_lib.show import distilled_ntk as figures
-from ntkd_lib.show import distilled_ntk_tables as tables
 from ntkd_lib.show.claims import claim_box
 from ntkd_lib.show.publish import show
 
 run = open_run("06_distilled_ntk", globals())
-evidence = run.publish(metrics.metrics(run))
-means = summary.averages(summary.scores(run))
-ledgers = paper_costs.paper_ledgers()
+evidence = run.publish(page.metrics(run))
+means = page.averages(page.scores(run))
 
 # %% [markdown]
 # ## The answer
 
 # %% tags=["hide-input"]
-tables.answer(summary.best_by_data(run, means), paper_costs.contract_costs())
+page.best_table(means)
 
 # %% tags=["hide-input"]
 claim_box(evidence)
@@ -72,14 +78,15 @@ claim_box(evidence)
 # row, keeps {val}`dntk.small.last_layer.agreement @live :.1f` and {val}`dntk.cifar10.last_layer.agreement
 # @live :.1f` %. With labels as targets the first keeps {val}`dntk.small.pseudo.label_agreement @live :.1f`
 # and {val}`dntk.cifar10.pseudo.label_agreement @live :.1f` %. Distillation does not pay for itself: at the
-# paper's own sizes the whole build of the distilled kernel takes {val}`dntk.cost.dntk_total /
-# dntk.cost.exact_kernel :.2f` times the operations of the exact one.
+# paper's own sizes inner products fall {val}`dntk.cost.exact_gram / dntk.cost.reduced_gram :,.0f` times, but
+# the whole build of the distilled kernel takes {val}`dntk.cost.dntk_total / dntk.cost.exact_kernel :.2f`
+# times the operations of the exact one.
 #
 # The paper's four main claims, each counted in two ways. Thresholds are those of the claim contract, applied
 # to the small set-ups; a rank is low up to the paper's {paper}`41`.
 
 # %% tags=["hide-input"]
-tables.both_table(both_ways.both_ways(run, means, evidence.metrics))
+costs_page.both_table(costs_page.both_ways(run, means, evidence.metrics))
 
 # %% [markdown]
 # The claims on Imagenette need a ResNet-18 and a GPU, tier *paper*. That tier was not run; a test takes a
@@ -89,7 +96,7 @@ tables.both_table(both_ways.both_ways(run, means, evidence.metrics))
 # is not marked as theirs.
 
 # %% tags=["hide-input"]
-tables.paper_table(evidence.metrics, summary.prefixes(run))
+page.paper_table(run, evidence.metrics)
 
 # %% [markdown]
 # ## Jacobian rows
@@ -103,7 +110,7 @@ tables.paper_table(evidence.metrics, summary.prefixes(run))
 show(
     run,
     "rows",
-    lambda: figures.draw_frontier(means, ("accuracy", "agreement"), "rows", "Jacobian rows of the build"),
+    lambda: points_page.draw_frontier(means, ("accuracy", "agreement"), "rows", "Jacobian rows of the build"),
     alt="Accuracy and agreement with exact kernel regression against the number of Jacobian rows that "
     "the build takes, for eight methods on two data sets; a dashed line shows the last layer's kernel, "
     "which takes none.",
@@ -112,14 +119,14 @@ show(
 )
 
 # %% tags=["hide-input"]
-tables.fewest_table(summary.fewest_rows(means))
+points_page.fewest_table(points_page.fewest_rows(means))
 
 # %% [markdown]
 # What to read from it:
 #
 # - **A streamed or Nyström kernel saves no Jacobian rows.** Both see every image once. What they save is
 #   memory and inner products. Only methods that look at fewer images, or at fewer logits, need fewer rows.
-# - **The kernel of the sum of logits is the best compression here.** It needs one row an image instead of
+# - **The kernel of the sum of logits is the best compression here.** It needs one row per image instead of
 #   ten. For a twentieth of the exact rows it sees half of the training images, where the per-class kernel
 #   sees a twentieth of them. The table above says how few rows it needs for the agreement that is asked for
 #   there.
@@ -144,7 +151,7 @@ tables.fewest_table(summary.fewest_rows(means))
 # be asked to do better than this:
 
 # %% tags=["hide-input"]
-tables.noise_table(summary.noise(run))
+page.noise_table(run)
 
 # %% [markdown]
 # ## Seconds
@@ -157,7 +164,7 @@ tables.noise_table(summary.noise(run))
 show(
     run,
     "seconds",
-    lambda: figures.draw_frontier(
+    lambda: points_page.draw_frontier(
         means, ("fidelity", "agreement"), "total_seconds", "seconds, build and 1,000 queries"
     ),
     alt="Fidelity and agreement against processor seconds of the build and a thousand queries, for eight "
@@ -167,10 +174,10 @@ show(
 )
 
 # %% tags=["hide-input"]
-tables.method_table(means, summary.SHOWN, run.parameters.data)
+points_page.method_table(means, run.parameters.data)
 
 # %% tags=["hide-input"]
-tables.method_table(means, summary.SHOWN, run.parameters.colour)
+points_page.method_table(means, run.parameters.colour)
 
 # %% [markdown]
 # The columns *labels* fit one-hot labels in place of logits. They ask what the kernel itself has learned,
@@ -188,7 +195,7 @@ tables.method_table(means, summary.SHOWN, run.parameters.colour)
 # {param}`energy_steps` such steps, the Jacobian rows that these take, and feature matching of equal work.
 
 # %% tags=["hide-input"]
-tables.energy_table(summary.energy(run, means))
+tuned_page.energy_table(run, means)
 
 # %% [markdown]
 # ## Synthetic gradients
@@ -200,11 +207,11 @@ tables.energy_table(summary.energy(run, means))
 # gradients *is* spectrally truncated kernel regression. That is algebra; a test of the library checks it.
 
 # %% tags=["hide-input"]
-synthetic = summary.synthetic_scores(run)
+synthetic = page.synthetic_scores(run)
 show(
     run,
     "synthetic",
-    lambda: figures.draw_synthetic(synthetic),
+    lambda: synthetic_page.draw_synthetic(synthetic),
     alt="Fidelity to the network against the number of synthetic gradients, 5 to 40, on two data sets, for "
     "Algorithm 1, leading eigenvectors, and four ways to select single points.",
     caption="Synthetic gradients against selected points. Bars span the seeds.",
@@ -212,11 +219,11 @@ show(
 )
 
 # %% tags=["hide-input"]
-spectra = summary.spectra(run)
+spectra = synthetic_page.spectra(run)
 show(
     run,
     "spectra",
-    lambda: figures.draw_spectra(spectra),
+    lambda: synthetic_page.draw_spectra(spectra),
     alt="Eigenvalues of the mean kernel of all distilled images, and of the forty synthetic gradients, as "
     "shares of the trace, on logarithmic axes, for two data sets.",
     caption="Eigenvalues before and after the reduction, first seed.",
@@ -235,12 +242,12 @@ show(
 # matters is whether the rank stops growing.
 
 # %% tags=["hide-input"]
-ranks = summary.ranks(run)
+ranks = ranks_page.rank_rows(run)
 show(
     run,
     "ranks",
-    lambda: figures.draw_ranks(ranks),
-    alt="Truncation rank against points a class on logarithmic axes for the initial network, the trained "
+    lambda: ranks_page.draw_ranks(ranks),
+    alt="Truncation rank against points per class on logarithmic axes for the initial network, the trained "
     "network and distilled images, on two data sets, with a dotted line of full rank and the paper's range.",
     caption="Rank of per-class kernels on points of the class. Means over classes and seeds.",
     data=ranks.drop(columns="by_class"),
@@ -253,11 +260,11 @@ show(
 # 9,469 images of 224 × 224 pixels, a ResNet-18, 500 distilled images, a projection to 4,096 numbers.
 
 # %% tags=["hide-input"]
-stages = summary.stage_seconds(run)
+stages = costs_page.stage_seconds(run)
 show(
     run,
     "ledger",
-    lambda: figures.draw_ledger(stages, ledgers),
+    lambda: costs_page.draw_ledger(stages),
     alt="Stacked bars of the stages of each method's build: measured seconds on the digits, and counted "
     "operations at the paper's sizes.",
     caption="What builds take, stage by stage.",
@@ -265,7 +272,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-tables.cost_table(ledgers)
+costs_page.cost_table()
 
 # %% [markdown]
 # The five orders of magnitude are there if inner products alone are counted: {val}`dntk.cost.exact_gram /
@@ -278,14 +285,14 @@ tables.cost_table(ledgers)
 # each query, {setup}`eight times` what the inner products with 500 real images would.
 
 # %% tags=["hide-input"]
-tables.even_table(paper_costs.even_counts())
+costs_page.even_table()
 
 # %% [markdown]
 # ## How it was made
 #
 # **Networks.** For the digits a CNN with 96,884 weights, for colour images one with 96,162 weights, each
 # trained on the {param}`images` images of its seed. Kernels are those of the trained network in evaluation
-# mode, one a class.
+# mode, one per class.
 #
 # **Pipeline.** Stage 1 follows WMDD {cite:p}`wmdd`: synthetic images match the atoms of their class's
 # Wasserstein barycentre in feature space, and the channel statistics of their class. There is no tangent
@@ -297,13 +304,38 @@ tables.even_table(paper_costs.even_counts())
 # latter is the best of six on validation images of a seed of its own, mean over five methods and two data
 # sets.
 #
+# From the library's parts, with the trained network of the first seed: ten images of each class are distilled
+# and their per-class kernels reduced to five synthetic gradients, whose regression predicts test images.
+
+# %%
+import torch
+from ntkd_lib.chapters.distilled import inputs
+from ntkd_lib.dntk import distil_images, fit_per_class, local_global, predict_per_class, reduce_kernel
+from ntkd_lib.dntk.gradients import cluster_points, distinct
+from ntkd_lib.ntk import empirical_ntk
+
+digits, first = run.data(run.parameters.data), run.parameters.all_seeds[0]
+split = inputs.load_split(digits, first, inputs.ImageSource(images=200, tests=50))
+model = inputs.restore_network(run.select(inputs.network, data=digits.name, seed=first)[0], digits.name)
+distilled = distil_images(model, split.images, split.labels, per_class=10, steps=2)
+with torch.no_grad():
+    theta = empirical_ntk(model, distilled.images, kind="per_class")
+    cross = empirical_ntk(model, split.test_images, distilled.images, kind="per_class").double()
+    logits = model(distilled.images).double()
+candidates = local_global(theta.double().mean(0), cluster_points(theta.double().mean(0)))
+weights = distinct(candidates.vectors, 5)
+coefficients = fit_per_class(reduce_kernel(theta, weights), weights.T @ logits, ridge=1e-4)
+guess = predict_per_class(cross @ weights, coefficients).argmax(1)
+(guess == split.test_labels).double().mean().item()
+
+# %% [markdown]
 # **Streamed variant.** One pass over all images sketches each class's gradient to {param}`sketch` numbers
 # with random signs on both sides of each layer, and keeps second moments alone: $O(nk^2)$ operations, and
 # memory that does not depend on $n$. Landmarks are drawn by randomly pivoted Cholesky from the same features
 # {cite:p}`rpcholesky`, and subspaces by Frequent Directions {cite:p}`frequent_directions`.
 #
 # **Ledger.** A multiplication and an addition are two operations. A Jacobian takes a forward pass and one
-# backward pass a logit, of two forward passes each. Peak memory is that of the largest arrays held at once.
+# backward pass per logit, of two forward passes each. Peak memory is that of the largest arrays held at once.
 #
 # ## Errors and memory of sketches
 #
@@ -312,10 +344,10 @@ tables.even_table(paper_costs.even_counts())
 # deviations.
 
 # %% tags=["hide-input"]
-tables.sketch_table(check.sketch_rows(run))
+sketches_page.sketch_table(run)
 
 # %% tags=["hide-input"]
-tables.memory_table(check.memory_rows(run))
+sketches_page.memory_table(run)
 
 # %% [markdown]
 # A sketch may be unbiased and still be of no use for regression: what counts is its largest eigenvalue error
@@ -323,18 +355,18 @@ tables.memory_table(check.memory_rows(run))
 # predict; the ratios are below, and {setup}`1` would be needed.
 
 # %% tags=["hide-input"]
-tables.certificate_table(check.certificates(run))
+sketches_page.certificate_table(run)
 
 # %% [markdown]
 # ## Check
 #
 # Kernel regression is repeated in 64-bit numbers without any kernel: coefficients are folded into one
-# direction of weights a class, and forward-mode derivatives along these give the predictions. That also shows
-# that, once fitted, five synthetic gradients and all images cost the same to query.
+# direction of weights per class, and forward-mode derivatives along these give the predictions. That also
+# shows that, once fitted, five synthetic gradients and all images cost the same to query.
 
 # %%
-assert check.folded_error(run) < 1e-9
-assert check.within_bounds(run)
-assert check.memory_growth(run) < 0.05
+assert twins.folded_error(run) < 1e-9
+assert sketches_page.within_bounds(run)
+assert sketches_page.memory_growth(run) < 0.05
 assert run.holds(evidence.metrics)
 assert all(len(part) == 1 for _, part in means[means.method == "exact"].groupby(["data", "target"]))

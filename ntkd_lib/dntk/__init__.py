@@ -3,11 +3,11 @@
 from ntkd_lib.imports import lazy_exports
 
 _HOMES = {
+    "Cost": "ledger",
     "FrequentDirections": "stream",
     "GaussianProjection": "projection",
     "Ledger": "ledger",
     "StreamedRegression": "stream",
-    "Work": "ledger",
     "break_even": "ledger",
     "captured_energy": "energy",
     "cluster_centres": "selection",

@@ -4,8 +4,8 @@ from ntkd_lib.dntk.energy import captured_energy as captured_energy
 from ntkd_lib.dntk.energy import maximise_energy as maximise_energy
 from ntkd_lib.dntk.gradients import leading_eigenvectors as leading_eigenvectors
 from ntkd_lib.dntk.gradients import local_global as local_global
+from ntkd_lib.dntk.ledger import Cost as Cost
 from ntkd_lib.dntk.ledger import Ledger as Ledger
-from ntkd_lib.dntk.ledger import Work as Work
 from ntkd_lib.dntk.ledger import break_even as break_even
 from ntkd_lib.dntk.matching import distil_images as distil_images
 from ntkd_lib.dntk.projection import GaussianProjection as GaussianProjection

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.dntk.ledger import Work
+from ntkd_lib.dntk.ledger import Cost
 from ntkd_lib.ntk.choice import measure_network, predicted_work
 from ntkd_lib.ntk.kinds import Kind
 
@@ -37,11 +37,11 @@ class NetworkCosts:
     pair: float
     held: float
 
-    def passes(self, images: float) -> Work:
+    def passes(self, images: float) -> Cost:
         """Count forward passes."""
-        return Work(forward=images, flop=images * self.forward)
+        return Cost(forward=images, flop=images * self.forward)
 
-    def jacobian(self, images: float, rows: int | None = None) -> Work:
+    def jacobian(self, images: float, rows: int | None = None) -> Cost:
         """Count the passes that give Jacobian rows.
 
         Args:
@@ -53,19 +53,19 @@ class NetworkCosts:
         rows = self.classes if rows is None else rows
         count = images * rows
         flop = images * (1 + 2 * rows) * self.forward
-        return Work(forward=images, backward=count, rows=count, flop=flop)
+        return Cost(forward=images, backward=count, rows=count, flop=flop)
 
-    def distillation(self, images: float, backward: float = 1.0) -> Work:
+    def distillation(self, images: float, backward: float = 1.0) -> Cost:
         """Count passes forward and backward that change images.
 
         Args:
             images: Number of images, counted once for each step that they take part in.
-            backward: Work of a backward pass, in forward passes: 1 if weights are held still and only
+            backward: Operations of a backward pass, in forward passes: 1 if weights are held still and only
                 signals are sent back, 2 if the gradients of the weights are formed too.
         """
-        return Work(forward=images, backward=images, flop=(1 + backward) * images * self.forward)
+        return Cost(forward=images, backward=images, flop=(1 + backward) * images * self.forward)
 
-    def kernel(self, images: float, others: float | None = None) -> Work:
+    def kernel(self, images: float, others: float | None = None) -> Cost:
         """Count inner products of the per-class kernels.
 
         Args:
@@ -77,9 +77,9 @@ class NetworkCosts:
         pairs = images * (images + 1) / 2 if others is None else images * others
         entries = images * (images if others is None else others)
         factors = min(TILE, (images + (others or 0)) * self.held)
-        return Work(flop=pairs * self.pair, bytes=FLOAT * self.classes * entries + factors)
+        return Cost(flop=pairs * self.pair, bytes=FLOAT * self.classes * entries + factors)
 
-    def gram(self, images: float, others: float | None, size: float, kernels: int | None = None) -> Work:
+    def gram(self, images: float, others: float | None, size: float, kernels: int | None = None) -> Cost:
         """Count inner products of features.
 
         Args:
@@ -88,26 +88,26 @@ class NetworkCosts:
         """
         kernels = self.classes if kernels is None else kernels
         pairs = images * (images + 1) / 2 if others is None else images * others
-        return Work(flop=2 * pairs * kernels * size, bytes=FLOAT * kernels * pairs)
+        return Cost(flop=2 * pairs * kernels * size, bytes=FLOAT * kernels * pairs)
 
-    def projection(self, images: float, size: float) -> Work:
+    def projection(self, images: float, size: float) -> Cost:
         """Count the product of all per-class gradients with a dense random matrix.
 
         Returns:
             The work; the Jacobians that it needs are not in it.
         """
         rows = images * self.classes
-        return Work(flop=2 * rows * self.parameters * size, bytes=FLOAT * rows * size)
+        return Cost(flop=2 * rows * self.parameters * size, bytes=FLOAT * rows * size)
 
 
-def eigenproblem(size: float, count: float = 1) -> Work:
+def eigenproblem(size: float, count: float = 1) -> Cost:
     """Count symmetric eigenproblems with vectors."""
-    return Work(flop=count * EIGH * size**3, bytes=16 * size**2)
+    return Cost(flop=count * EIGH * size**3, bytes=16 * size**2)
 
 
-def solution(size: float, count: float = 1) -> Work:
+def solution(size: float, count: float = 1) -> Cost:
     """Count Cholesky solutions of linear systems."""
-    return Work(flop=count * size**3 / 3, bytes=8 * count * size**2)
+    return Cost(flop=count * size**3 / 3, bytes=8 * count * size**2)
 
 
 def network_costs(

@@ -15,8 +15,8 @@ Measure = Literal["forward", "backward", "rows", "flop", "seconds"]
 
 
 @dataclass(frozen=True)
-class Work:
-    """An amount of work.
+class Cost:
+    """Passes, Jacobian rows, operations, seconds and memory that some work takes.
 
     Attributes:
         forward: Passes of one image through the network.
@@ -33,28 +33,28 @@ class Work:
     seconds: float = 0.0
     bytes: float = 0.0
 
-    def __add__(self, other: Work) -> Work:
-        """Add two amounts of work done in sequence: sums, but the larger memory.
+    def __add__(self, other: Cost) -> Cost:
+        """Add the costs of work done in sequence: sums, but the larger memory.
 
-        >>> Work(rows=2, bytes=8) + Work(rows=3, bytes=5)
-        Work(forward=0.0, backward=0.0, rows=5, flop=0.0, seconds=0.0, bytes=8)
+        >>> Cost(rows=2, bytes=8) + Cost(rows=3, bytes=5)
+        Cost(forward=0.0, backward=0.0, rows=5, flop=0.0, seconds=0.0, bytes=8)
         """
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
-        return Work(**{**sums, "bytes": max(self.bytes, other.bytes)})
+        return Cost(**{**sums, "bytes": max(self.bytes, other.bytes)})
 
-    def times(self, count: float) -> Work:
-        """Multiply the work by a number of sequential repetitions."""
+    def times(self, count: float) -> Cost:
+        """Multiply the cost by a number of sequential repetitions."""
         scaled = {f.name: count * getattr(self, f.name) for f in fields(self)}
-        return Work(**{**scaled, "bytes": self.bytes})
+        return Cost(**{**scaled, "bytes": self.bytes})
 
-    def timed(self, seconds: float) -> Work:
+    def timed(self, seconds: float) -> Cost:
         """Add measured seconds and memory to counted operations.
 
         Args:
             seconds: Seconds of one thread.
 
         Returns:
-            The work with these seconds.
+            The cost with these seconds.
         """
         return replace(self, seconds=seconds)
 
@@ -64,17 +64,17 @@ class Ledger:
     """The cost ledger of one method.
 
     Attributes:
-        build: Work before the first prediction, by stage.
+        build: Cost before the first prediction, by stage.
     """
 
-    build: Mapping[str, Work]
-    query: Work
+    build: Mapping[str, Cost]
+    query: Cost
 
-    def built(self) -> Work:
+    def built(self) -> Cost:
         """Add up the stages of the build."""
-        return sum(self.build.values(), Work())
+        return sum(self.build.values(), Cost())
 
-    def total(self, queries: float) -> Work:
+    def total(self, queries: float) -> Cost:
         """Add up the build and some queries.
 
         Args:
@@ -89,8 +89,8 @@ def break_even(method: Ledger, other: Ledger, measure: Measure = "flop") -> floa
     ``(build - build') / (query' - query)``; 0 if it is cheaper from the start, infinite if it never
     gets cheaper.
 
-    >>> exact = Ledger({"all": Work(flop=10)}, Work(flop=5))
-    >>> reduced = Ledger({"all": Work(flop=40)}, Work(flop=2))
+    >>> exact = Ledger({"all": Cost(flop=10)}, Cost(flop=5))
+    >>> reduced = Ledger({"all": Cost(flop=40)}, Cost(flop=2))
     >>> break_even(reduced, exact)
     10.0
     """
@@ -101,7 +101,7 @@ def break_even(method: Ledger, other: Ledger, measure: Measure = "flop") -> floa
     return more / saved if more > 0 and saved > 0 else inf
 
 
-class Clock:
+class Stopwatch:
     """Seconds of work: processor time of this process, or elapsed time if a GPU does the work."""
 
     def __init__(self, device: str = "cpu") -> None:

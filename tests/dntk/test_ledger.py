@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-from ntkd_lib.chapters.distilled_ntk.paper_costs import (
+from ntkd_lib.chapters.distilled.studies.costs import (
     IMAGES,
     RESNET,
     contract_costs,
@@ -16,7 +16,7 @@ from ntkd_lib.chapters.distilled_ntk.paper_costs import (
     paper_ledgers,
 )
 from ntkd_lib.dntk.costs import eigenproblem, network_costs
-from ntkd_lib.dntk.ledger import Clock, Ledger, Work, break_even
+from ntkd_lib.dntk.ledger import Cost, Ledger, Stopwatch, break_even
 from ntkd_lib.nets.two_convolutions import compact_cnn
 
 AMOUNTS = st.floats(0, 1e6)
@@ -25,8 +25,8 @@ AMOUNTS = st.floats(0, 1e6)
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(AMOUNTS, AMOUNTS, AMOUNTS, AMOUNTS)
 def test_break_even_is_where_both_totals_are_equal(build, query, other_build, other_query) -> None:
-    one = Ledger({"a": Work(flop=build)}, Work(flop=query))
-    other = Ledger({"a": Work(flop=other_build)}, Work(flop=other_query))
+    one = Ledger({"a": Cost(flop=build)}, Cost(flop=query))
+    other = Ledger({"a": Cost(flop=other_build)}, Cost(flop=other_query))
     count = break_even(one, other)
     if count == 0:
         assert build <= other_build
@@ -38,17 +38,17 @@ def test_break_even_is_where_both_totals_are_equal(build, query, other_build, ot
 
 def test_memory_is_the_largest_and_all_else_adds_up() -> None:
     ledger = Ledger(
-        {"a": Work(rows=2, bytes=9), "b": Work(rows=1, seconds=3, bytes=4)}, Work(forward=1, bytes=5)
+        {"a": Cost(rows=2, bytes=9), "b": Cost(rows=1, seconds=3, bytes=4)}, Cost(forward=1, bytes=5)
     )
-    assert ledger.total(10) == Work(forward=10, rows=3, seconds=3, bytes=9)
-    assert Work(flop=2).timed(4.0) == Work(flop=2, seconds=4.0)
+    assert ledger.total(10) == Cost(forward=10, rows=3, seconds=3, bytes=9)
+    assert Cost(flop=2).timed(4.0) == Cost(flop=2, seconds=4.0)
 
 
 def test_a_clock_measures_the_work_of_this_process() -> None:
-    clock = Clock()
-    with clock.measure():
+    stopwatch = Stopwatch()
+    with stopwatch.measure():
         sum(range(200_000))
-    assert 0 < clock.seconds < 5
+    assert 0 < stopwatch.seconds < 5
 
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32)])

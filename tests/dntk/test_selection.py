@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ntkd_lib.chapters.distilled_ntk.streamed import leverage_of
+from ntkd_lib.chapters.distilled.studies.streamed import leverage_of
 from ntkd_lib.dntk.selection import (
     cluster_centres,
     farthest_points,

@@ -5,9 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ntkd_lib.chapters.distilled_ntk import paper_costs
-from ntkd_lib.show import distilled_ntk as figures
-from ntkd_lib.show import distilled_ntk_tables as tables
+from ntkd_lib.chapters.distilled import methods, page
+from ntkd_lib.chapters.distilled.studies import (
+    costs,
+    costs_page,
+    points_page,
+    ranks_page,
+    synthetic_page,
+)
 
 DATA = ("mnist", "cifar-10")
 
@@ -21,7 +26,7 @@ def _closed():
 def means() -> pd.DataFrame:
     rows = []
     for data in DATA:
-        for method in figures.LABELS:
+        for method in methods.LABELS:
             for size in (10, 100) if method != "exact" else (2000,):
                 for target in ("logits", "labels"):
                     known = {"data": data, "method": method, "size": size, "target": target}
@@ -34,12 +39,12 @@ def means() -> pd.DataFrame:
 
 
 def test_a_frontier_holds_every_method_for_both_data_sets() -> None:
-    figure = figures.draw_frontier(means(), ("accuracy", "agreement"), "rows", "Jacobian rows")
+    figure = points_page.draw_frontier(means(), ("accuracy", "agreement"), "rows", "Jacobian rows")
     assert [axes.get_title() for axes in figure.axes[:2]] == ["MNIST", "CIFAR-10"]
     for axes in figure.axes:
         assert axes.get_xscale() == "log"
         labels = {line.get_label() for line in axes.lines}
-        assert {figures.LABELS[m] for m in (*figures.STYLES, "exact", "last layer")} == labels
+        assert {methods.LABELS[m] for m in (*points_page.STYLES, "exact", "last layer")} == labels
     figure.canvas.draw()
 
 
@@ -48,11 +53,11 @@ def test_synthetic_gradients_show_means_over_seeds() -> None:
         {"data": data, "seed": seed, "method": method, "size": size, "fidelity": size + seed}
         for data in DATA
         for seed in (0, 2)
-        for method in figures.SELECTION_STYLES
+        for method in synthetic_page.STYLES
         for size in (5, 10, 20, 40)
     )
-    axes = figures.draw_synthetic(scores).axes[0]
-    assert len(axes.containers) == len(figures.SELECTION_STYLES)
+    axes = synthetic_page.draw_synthetic(scores).axes[0]
+    assert len(axes.containers) == len(synthetic_page.STYLES)
     assert axes.containers[0].lines[0].get_ydata().tolist() == [6, 11, 21, 41]
 
 
@@ -63,14 +68,14 @@ def test_ranks_and_spectra_have_one_panel_a_data_set() -> None:
         for state in ("initial", "trained", "distilled")
         for size in (10, 50)
     )
-    assert len(figures.draw_ranks(ranks).axes) == 2
+    assert len(ranks_page.draw_ranks(ranks).axes) == 2
     spectra = pd.DataFrame(
         {"data": data, "curve": curve, "index": i, "share": 0.5**i}
         for data in DATA
         for curve in ("before", "after")
         for i in (1, 2)
     )
-    assert len(figures.draw_spectra(spectra).axes) == 2
+    assert len(synthetic_page.draw_spectra(spectra).axes) == 2
 
 
 def test_stacked_bars_add_up() -> None:
@@ -78,9 +83,9 @@ def test_stacked_bars_add_up() -> None:
         {"method": "random", "stage": s, "seconds": v}
         for s, v in (("tangent kernel", 2.0), ("regression", 0.5))
     )
-    left, right = figures.draw_ledger(stages, paper_costs.paper_ledgers()).axes
+    left, right = costs_page.draw_ledger(stages).axes
     assert max(p.get_x() + p.get_width() for p in left.patches) == 2.5
-    exact = paper_costs.paper_ledgers()["exact"].built().flop / 1e15
+    exact = costs.paper_ledgers()["exact"].built().flop / 1e15
     assert np.isclose([p.get_x() + p.get_width() for p in right.patches], exact).any()
 
 
@@ -113,20 +118,24 @@ def test_tables_say_where_a_level_is_not_reached() -> None:
             },
         ]
     )
-    shown = tables.fewest_table(fewest)
+    shown = points_page.fewest_table(fewest)
     assert "not reached" in shown
     assert "no row needed" in shown
     assert "40.0" in shown
 
 
 def test_costs_say_when_a_method_pays() -> None:
-    shown = tables.cost_table(paper_costs.paper_ledgers())
+    shown = costs_page.cost_table()
     assert "the start" in shown
     assert "queries" in shown or "never" in shown
 
 
-def test_the_answer_names_both_ways_to_count() -> None:
-    cheap = {data: means().query("data == @data and method == 'random'").iloc[0] for data in DATA}
-    shown = tables.answer(cheap, paper_costs.contract_costs())
-    assert "inner products fall 9" in shown
-    assert "0.95 times" in shown
+def test_the_best_method_of_each_data_set_has_a_line_of_its_own() -> None:
+    shown = page.best_table(means())
+    assert all(name in shown for name in ("MNIST", "CIFAR-10", "100"))
+
+
+def test_inner_products_alone_fall_and_the_whole_build_does_not() -> None:
+    operations = costs.contract_costs()
+    assert 9.7e5 < operations["dntk.cost.exact_gram"] / operations["dntk.cost.reduced_gram"] < 9.9e5
+    assert round(operations["dntk.cost.exact_kernel"] / operations["dntk.cost.dntk_total"], 2) == 0.95

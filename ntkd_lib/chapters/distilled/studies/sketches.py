@@ -1,17 +1,16 @@
-"""Cells that hold the errors of sketches against their stated bounds, draw by draw."""
+"""Do sketches keep the variance that is stated for them? Errors of single entries, draw by draw."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkd_lib.chapters.distilled_ntk.network import restore_network
-from ntkd_lib.chapters.distilled_ntk.setting import prepare
-from ntkd_lib.dntk.ledger import Clock
+from ntkd_lib.chapters.distilled.inputs import ImageSource, load_split, restore_network
+from ntkd_lib.dntk.ledger import Stopwatch
 from ntkd_lib.dntk.projection import GaussianProjection
 from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.work import Data, work
 from ntkd_lib.ntk.contraction import jacobian
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.sparse import SparseSketch
@@ -26,40 +25,31 @@ SKETCHES: Mapping[str, Callable[[int], Sketch]] = {
 SHARE = 20.0  # Chebyshev: an error above sqrt(20) standard deviations comes in at most 5 % of draws
 
 
-def draw(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+@work(cost=lambda **_: 10)
+def sketch_errors(data: Data, seed: int, *, source: ImageSource, draws: int, network: Record) -> CellResult:
     """Draw every sketch many times and compare the per-class kernels of a few images with the exact ones.
 
-    Args:
-        arguments: What `prepare` takes, and ``draws``.
-
-    Returns:
-        ``rows``: sketch, mean squared error over the stated variance (worst and mean over pairs of images
-        and classes), mean error over its standard error, share of errors beyond the Chebyshev bound of 5 %,
-        seconds a draw and image.
+    `rows`: per sketch, mean squared error over the stated variance (worst and mean over pairs of images and
+    classes), mean error over its standard error, percentage of errors beyond the Chebyshev bound of 5 %,
+    seconds per draw and image.
     """
-    setting = prepare(arguments)
-    model = restore_network(needs["network"], arguments)
-    images = setting.images[:IMAGES]
-    names = [name for name, _ in model.named_parameters()]
-    gradients = jacobian(model, images, names).detach().double()
+    images = load_split(data, seed, source).images[:IMAGES]
+    model = restore_network(network, data.name, source.device)
+    gradients = jacobian(model, images, [name for name, _ in model.named_parameters()]).detach().double()
+    stopwatch = Stopwatch(source.device)
     rows = []
     for name, make in SKETCHES.items():
-        clock = Clock(arguments["device"])
-        with clock.measure():
-            errors = torch.stack(
-                [
-                    _error(sketched_features(model, images, make(seed)), gradients)
-                    for seed in range(arguments["draws"])
-                ]
-            )
-        rows.append(
-            {"sketch": name, **_row(errors, stated_variance(gradients, name)), "seconds": clock.seconds}
-        )
-    return CellResult({"rows": rows, "size": SIZE, "images": IMAGES})
+        with stopwatch.measure():
+            errors = [
+                _error(sketched_features(model, images, make(number)), gradients) for number in range(draws)
+            ]
+        row = _row(torch.stack(errors), stated_variance(gradients, name))
+        rows.append({"sketch": name, **row, "seconds": stopwatch.seconds})
+    return CellResult({"rows": rows})
 
 
 def stated_variance(gradients: Float[Tensor, "n c p"], name: str) -> Float[Tensor, "c n n"]:
-    """Give the variance that a sketch states for an entry ``g . h`` of a per-class kernel, or its bound.
+    """Compute the variance that a sketch states for an entry ``g . h`` of a per-class kernel, or its bound.
 
     Gaussian: ``(|g|^2 |h|^2 + (g . h)^2) / k``; sparse: less ``2 sum_i g_i^2 h_i^2 / k``; Kronecker with
     blocks of one: at most ``4 (|g|^2 |h|^2 + (g . h)^2) / k`` for gradients of one position.

@@ -1,18 +1,18 @@
-"""Cells that measure the memory of the streamed pass, in a process of its own."""
+"""Does the memory of the streamed pass depend on the number of images? Peaks of a process of its own."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from ntkd_lib.dntk.stream import StreamedRegression
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.provenance import measure as measured_peak
+from ntkd_lib.lab.cells import CellResult
+from ntkd_lib.lab.provenance import measure
+from ntkd_lib.lab.work import work
 from ntkd_lib.nets.two_convolutions import compact_cnn
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.stream import sketched_batches
@@ -20,26 +20,18 @@ from ntkd_lib.ntk.sketches.stream import sketched_batches
 CHUNK, SIZE = 50, 256
 
 
-def measure(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
-    """Stream several numbers of images through a network and compare the peaks of memory.
+@work(cost=lambda **_: 10)
+def memory(counts: list[int]) -> CellResult:
+    """Stream several numbers of images through a network and compare the peaks of memory in MiB.
 
     A process of its own does all. A first stream is not counted, as the next one finds the memory that it
-    left in pieces.
-
-    Args:
-        arguments: ``counts``: numbers of images.
-
-    Returns:
-        ``rows``: images, peak of the whole process in MiB, and what features and an exact kernel of so many
-        images would take, by arithmetic.
+    left in pieces. Beside each peak stands what features and an exact kernel of so many images would take.
     """
-    del needs
-    counts = sorted(int(count) for count in arguments["counts"])
-    command = [sys.executable, "-c", f"from {__name__} import report; report({counts})"]
+    command = [sys.executable, "-c", f"from {__name__} import report; report({sorted(counts)})"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     peaks = json.loads(done.stdout.splitlines()[-1])
-    return CellResult({"rows": [_row(count, peak) for count, peak in zip(counts, peaks, strict=True)]})
+    return CellResult({"rows": [_row(n, peak) for n, peak in zip(sorted(counts), peaks, strict=True)]})
 
 
 def _row(count: int, peak: float) -> dict[str, float]:
@@ -54,20 +46,20 @@ def report(counts: list[int]) -> None:
     _stream(counts[0])
     peaks = []
     for count in counts:
-        with measured_peak() as found:
+        with measure() as measured:
             _stream(count)
-        peaks.append(found.peak_memory_mib)
+        peaks.append(measured.peak_memory_mib)
     print(json.dumps(peaks))
 
 
 def _stream(count: int) -> None:
     model, sketch = compact_cnn().eval(), KroneckerSketch(SIZE)
     regression = StreamedRegression(10, SIZE)
-    for features in sketched_batches(model, _drawn(count), sketch, CHUNK):
+    for features in sketched_batches(model, _drawn_images(count), sketch, CHUNK):
         regression.add(features, torch.ones(len(features), 10, 1))
     regression.solve([1e-3])
 
 
-def _drawn(count: int) -> Iterator[Tensor]:
+def _drawn_images(count: int) -> Iterator[Tensor]:
     for _ in range(count // CHUNK):
         yield torch.rand(CHUNK, 1, 28, 28)

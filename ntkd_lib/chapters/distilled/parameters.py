@@ -32,5 +32,24 @@ class DistilledParameters(SeededParameters):
     draws: int = parameter(60, "Draws of each sketch whose error is held against its bound.", ge=50, le=1000)
     device: Literal["cpu", "cuda"] = parameter("cpu", "Where cells run.")
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Name the data sets of a run: digits, then colour images."""
+        return (self.data, self.colour)
+
+    def epochs_of(self, data: str) -> int:
+        """Return the passes over a data set."""
+        return self.epochs if data == self.data else self.colour_epochs
+
+    def seeds_of(self, data: str) -> list[int]:
+        """List the seeds of a data set."""
+        if data == self.data:
+            return self.all_seeds
+        return list(self.colour_seeds) if self.seed is None else [self.seed]
+
+    def thorough_seeds(self, data: str) -> list[int]:
+        """List the seeds of a data set that get the exact kernel and all other methods."""
+        return self.seeds_of(data)[: self.thorough if data == self.data else None]
+
 
 PARAMETERS = DistilledParameters

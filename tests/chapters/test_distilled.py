@@ -8,61 +8,56 @@ import pandas as pd
 import pytest
 import torch
 
-from ntkd_lib.chapters.distilled_ntk import (
-    base,
-    both_ways,
-    cells,
-    energy,
-    images,
+from ntkd_lib.chapters.distilled import inputs, methods, page, plan, work
+from ntkd_lib.chapters.distilled.parameters import DistilledParameters
+from ntkd_lib.chapters.distilled.studies import (
+    costs_page,
     memory,
-    network,
-    plan,
     points,
+    points_page,
     ranks,
-    reference,
-    scoring,
-    setting,
-    settings,
     sketches,
     streamed,
-    summary,
     synthetic,
+    tuned,
 )
-from ntkd_lib.chapters.distilled_ntk.cells import CellMaker
-from ntkd_lib.chapters.distilled_ntk.parameters import DistilledParameters
+from ntkd_lib.chapters.plans import with_needs
+from ntkd_lib.chapters.run import locate_data
 from ntkd_lib.data import registry, standins
 from ntkd_lib.data.load import load
-from ntkd_lib.data.registry import locate
-from ntkd_lib.dntk.ledger import Ledger, Work
+from ntkd_lib.dntk.ledger import Cost, Ledger
+from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.searches import read_search
 from ntkd_lib.lab.store import CellStore
+from ntkd_lib.lab.work import Data, Work
 
 SMALL = {"data": "mnist-5k", "seeds": [0, 1], "thorough": 1, "colour_seeds": [4], "images": 240, "tests": 60}
 SHORT = {"epochs": 4, "colour_epochs": 2, "distil_steps": 2, "energy_steps": 1, "sketch": 64, "per_class": 11}
 
 
 RESNET = DistilledParameters().model_dump()
-RESNET |= {"images": 40, "tests": 5, "per_class": 1, "distil_steps": 1, "sketch": 64}
+RESNET |= {"images": 40, "tests": 5, "per_class": 1, "distil_steps": 1, "sketch": 64, "colour_epochs": 1}
 FEWER = [
-    (cells, "FEW", 1),
+    (plan, "FEW", 1),
     (synthetic, "COUNTS", (2,)),
     (streamed, "LANDMARKS", 4),
     (streamed, "CERTIFIED", 5),
 ]
 
 WORK = (
-    base.train_on_distilled,
-    energy.tune,
-    images.distil,
-    memory.measure,
-    network.train,
-    points.compare,
-    ranks.measure,
-    reference.exact,
-    sketches.draw,
-    streamed.stream,
-    synthetic.reduce,
+    inputs.distilled_images,
+    inputs.network,
+    memory.memory,
+    points.points,
+    ranks.ranks,
+    sketches.sketch_errors,
+    streamed.streamed,
+    synthetic.synthetic,
+    tuned.tuned_images,
+    work.distilled_base,
+    work.exact,
 )
 
 
@@ -70,33 +65,33 @@ def small(**changes: object) -> DistilledParameters:
     return DistilledParameters(tier="smoke", **(SMALL | SHORT | changes))
 
 
-def maker(**changes: object) -> CellMaker:
-    return CellMaker(small(**changes), "mnist-5k", locate("mnist-5k").sha256, 4)
+def planned(parameters: DistilledParameters) -> list[Cell]:
+    return with_needs(plan.plan(parameters, locate_data(*parameters.datasets)))
 
 
-def arguments(**changes: object) -> dict[str, object]:
-    known = {"data": "mnist-5k", "sha256": locate("mnist-5k").sha256, "seed": 0, "device": "cpu"}
-    return known | {"images": 400, "tests": 60} | changes
+def labels_of(cells: list[Cell], work: Work) -> set[tuple[str, int]]:
+    return {(cell.labels["data"], cell.labels["seed"]) for cell in cells if cell.work == work.path}
+
+
+def split_of(seed: int = 0, **changes: object) -> inputs.ImageSplit:
+    source = inputs.ImageSource(images=400, tests=60)
+    return inputs.load_split(locate_data("mnist-5k")["mnist-5k"], seed, source, **changes)
 
 
 def test_every_seed_is_reduced_and_the_first_are_thorough() -> None:
-    names = [cell.name for cell in plan.plan(small())]
-    assert len(names) == len(set(names))
-    assert {f"mnist-5k/synthetic/seed={seed}" for seed in (0, 1)} <= set(names)
-    assert "mnist-5k/exact/seed=0" in names
-    assert "mnist-5k/exact/seed=1" not in names
-    assert "cifar-10/exact/seed=4" in names
+    cells = planned(small())
+    assert len({cell.name for cell in cells}) == len(cells)
+    assert labels_of(cells, synthetic.synthetic) == {("mnist-5k", 0), ("mnist-5k", 1), ("cifar-10", 4)}
+    assert labels_of(cells, work.exact) == {("mnist-5k", 0), ("cifar-10", 4)}
 
 
 def test_cells_do_all_the_work_that_there_is() -> None:
-    assert {f"{work.__module__}:{work.__name__}" for work in WORK} == {
-        cell.work for cell in plan.plan(small())
-    }
+    assert {each.path for each in WORK} == {cell.work for cell in planned(small())}
 
 
 def test_one_seed_replaces_all_lists() -> None:
-    seeds = {cell.arguments["seed"] for cell in plan.plan(small(seed=7)) if "seed" in cell.arguments}
-    assert seeds == {7}
+    cells = planned(small(seed=7))
+    assert {cell.labels["seed"] for cell in cells if "seed" in cell.labels} == {7}
 
 
 def test_tiers_are_valid_and_cpu_is_the_default() -> None:
@@ -109,7 +104,7 @@ def test_tiers_are_valid_and_cpu_is_the_default() -> None:
 
 
 def test_training_validation_and_test_images_are_apart_and_follow_the_seed() -> None:
-    one, same, other = (setting.prepare(arguments(seed=seed)) for seed in (0, 0, 1))
+    one, same, other = (split_of(seed) for seed in (0, 0, 1))
     assert torch.equal(one.images, same.images)
     assert not torch.equal(one.images, other.images)
     parts = [one.images, one.held_images, one.test_images]
@@ -120,7 +115,7 @@ def test_training_validation_and_test_images_are_apart_and_follow_the_seed() -> 
 
 def test_networks_train_in_training_mode_and_are_tested_in_evaluation_mode() -> None:
     net = torch.nn.Sequential(torch.nn.BatchNorm1d(2))
-    switched = network.Switched(net)
+    switched = inputs.ModeSwitch(net)
     switched(torch.randn(4, 2))
     assert net.training
     with torch.no_grad():
@@ -130,8 +125,8 @@ def test_networks_train_in_training_mode_and_are_tested_in_evaluation_mode() -> 
 
 def test_scores_hold_accuracy_fidelity_and_error() -> None:
     labels, logits = torch.tensor([0, 1, 1, 0]), torch.tensor([[1.0, 0], [0, 1], [1, 0], [1, 0]])
-    scores = scoring.Scores(labels, logits)
-    scores.add("x", 3, {"logits": logits + 1, "labels": -logits}, Ledger({"a": Work(rows=2)}, Work()))
+    scores = work.Scores(labels, logits)
+    scores.add("x", 3, {"logits": logits + 1, "labels": -logits}, Ledger({"a": Cost(rows=2)}, Cost()))
     first, second = scores.rows
     assert (first["accuracy"], first["fidelity"], first["squared_error"]) == (75.0, 100.0, 1.0)
     assert (second["accuracy"], second["fidelity"], second["squared_error"]) == (25.0, 0.0, None)
@@ -139,33 +134,49 @@ def test_scores_hold_accuracy_fidelity_and_error() -> None:
 
 
 def test_the_label_ridge_is_the_recorded_searchs_and_no_test_image_was_read() -> None:
-    recorded = settings.search()
-    assert settings.label_ridge() in recorded["budget"]["ridges"]
+    recorded = read_search("06_distilled_ntk")
+    assert methods.label_ridge() in recorded["budget"]["ridges"]
     assert {trial["data"] for trial in recorded["trials"]} == {"mnist", "cifar-10"}
     assert recorded["budget"]["seed"] not in DistilledParameters().all_seeds
     trials = [{"ridge": r, "validation": v} for r, v in ((0.1, 80.0), (0.1, 90.0), (1.0, 99.0), (1.0, 60.0))]
-    assert settings.best_ridge(trials) == 0.1
-    judged = setting.prepare(arguments(validation=True))
+    assert methods.best_ridge(trials) == 0.1
+    judged = split_of(validation=True)
     assert torch.equal(judged.test_images, judged.held_images)
 
 
+def test_the_search_records_one_trial_per_data_set_method_and_ridge() -> None:
+    described = []
+
+    def run(cells: list[Cell]) -> list[Record]:
+        described.extend(cells)
+        rows = [{"method": "exact", "ridge": 0.1, "validation": 90.0}]
+        return [Record("0" * 64, cell.name, {"rows": rows}, {}, {}) for cell in cells]
+
+    (search,) = methods.SEARCHES
+    content = search.conduct({name: Data(name, "0" * 64) for name in search.data}, run)
+    assert [cell.work for cell in described] == [methods.ridge_trials.path] * 2
+    assert {cell.labels["seed"] for cell in described} == {content["budget"]["seed"]}
+    assert [trial["data"] for trial in content["trials"]] == ["mnist", "cifar-10"]
+    assert content["budget"].keys() == read_search("06_distilled_ntk")["budget"].keys()
+
+
 def test_claims_counted_in_two_ways_keep_the_contracts_thresholds() -> None:
-    held = both_ways._orders()
-    assert (held.paper_holds, held.whole_holds) == (True, False)
+    orders = costs_page.count_orders()
+    assert (orders["paper_holds"], orders["whole_holds"]) == (True, False)
     own = pd.DataFrame(
         {"flop": [100.0, 10.0, 50.0], "fewer": [1.0, 20.0, 4.0]},
         index=pd.MultiIndex.from_tuples([("exact", 9), ("distilled", 100), ("local-global", 5)]),
     )
-    known = {"jac20.accuracy_drop": 1.0, "s5.accuracy": 80.0, "s5.fidelity": 80.0}
-    fewer, five = both_ways._fewer("mnist", own, known), both_ways._five("mnist", own, known)
-    assert (fewer.paper_holds, fewer.whole_holds) == (True, False)
-    assert "10.0 times fewer operations" in fewer.whole
-    assert (five.paper_holds, five.whole_holds) == (True, False)
-    assert "4.0 times fewer rows, 2.0 times fewer operations" in five.whole
+    averages = {"jac20.accuracy_drop": 1.0, "s5.accuracy": 80.0, "s5.fidelity": 80.0}
+    fewer, five = costs_page.count_few(own, averages), costs_page.count_five(own, averages)
+    assert (fewer["paper_holds"], fewer["whole_holds"]) == (True, False)
+    assert "10.0 times fewer operations" in fewer["whole"]
+    assert (five["paper_holds"], five["whole_holds"]) == (True, False)
+    assert "4.0 times fewer rows, 2.0 times fewer operations" in five["whole"]
 
 
 def test_label_targets_are_centred() -> None:
-    targets = scoring.targets_of(torch.zeros(3, 10), torch.tensor([1, 1, 9]))
+    targets = work.targets_of(torch.zeros(3, 10), torch.tensor([1, 1, 9]))
     assert targets["labels"].sum(1).abs().max() < 1e-12
     assert targets["labels"].argmax(1).tolist() == [1, 1, 9]
 
@@ -181,11 +192,11 @@ def test_fewest_rows_find_the_cheapest_size_and_say_where_there_is_none() -> Non
         {"data": "d", "target": "logits", "method": m, "rows": r, "agreement": a, "fewer": f}
         for m, r, a, f in rows
     )
-    found = summary.fewest_rows(means).set_index("method")
+    found = points_page.fewest_rows(means).set_index("method")
     assert (found.loc["random", "rows"], found.loc["random", "fewer"]) == (50, 20.0)
     assert found.loc["random", "cheap_agreement"] == 99.1
     assert math.isnan(found.loc["pseudo", "rows"])
-    assert summary.best_cheap(means, "d")["rows"] == 50
+    assert page.best_cheap(means)["rows"].tolist() == [50]
 
 
 def test_stated_variances_are_those_of_their_formulas() -> None:
@@ -198,12 +209,18 @@ def test_stated_variances_are_those_of_their_formulas() -> None:
     assert torch.equal(sketches.stated_variance(gradients, "Kronecker")[0], 4 * dense)
 
 
+def run_and_name(cells: list[Cell], store: CellStore) -> dict[str, Record]:
+    """Run cells and what they need; records by the name of their work."""
+    records = run_cells(with_needs(cells), store, workers=1, progress="none")
+    return {name.split("/")[0]: record for name, record in records.items()}
+
+
 @pytest.mark.slow
 def test_cells_run_end_to_end_and_agree_with_each_other(tmp_path) -> None:
-    make = maker()
-    planned = [make.network(0), make.synthetic(0), *make.thorough(0)]
-    found = run_cells(planned, CellStore(tmp_path), workers=1, progress="none")
-    found = {name.split("/")[1]: record for name, record in found.items()}
+    parameters = small()
+    digits = locate_data("mnist-5k")["mnist-5k"]
+    cells = [plan.synthetic_cell(parameters, digits, 0), *plan.thorough_cells(parameters, digits, 0)]
+    found = run_and_name(cells, CellStore(tmp_path))
     exact, points = found["exact"], found["points"]
     whole = next(r for r in exact.values["rows"] if r["target"] == "logits")
     assert whole["fidelity"] > 90
@@ -218,7 +235,7 @@ def test_cells_run_end_to_end_and_agree_with_each_other(tmp_path) -> None:
     assert directions["error"] <= directions["bound"] + 1e-9
     states = {row["state"] for row in found["ranks"].values["rows"]}
     assert states == {"initial", "trained", "distilled", "real"}
-    captured = found["energy"].values["captured"]
+    captured = found["tuned_images"].values["captured"]
     assert all(0 < share <= 1 for share in captured.values())
     assert rows["random", 25, "logits"]["ledger"]["build"]["tangent kernel"]["rows"] == 250
 
@@ -245,11 +262,11 @@ def small_pictures(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("small_pictures")
 def test_the_path_of_imagenette_runs_with_a_resnet_on_a_few_small_pictures(tmp_path) -> None:
     parameters = DistilledParameters.model_construct(**RESNET)
-    make = CellMaker(parameters, "imagenette", locate("imagenette").sha256, 1)
-    thorough = [cell for cell in make.thorough(9) if cell.name.split("/")[1] in ("exact", "streamed")]
-    planned = [make.network(9), make.synthetic(9), *thorough]
-    records = run_cells(planned, CellStore(tmp_path / "cells"), workers=1, progress="none")
-    found = {name.split("/")[1]: record for name, record in records.items()}
+    pictures = locate_data("imagenette")["imagenette"]
+    thorough = plan.thorough_cells(parameters, pictures, 9)
+    cells = [cell for cell in thorough if cell.work in (work.exact.path, streamed.streamed.path)]
+    cells = [plan.synthetic_cell(parameters, pictures, 9), *cells]
+    found = run_and_name(cells, CellStore(tmp_path / "cells"))
     assert found["network"].values["parameters"] == 11_181_642
     methods = {r["method"] for name in set(found) - {"network"} for r in found[name].values["rows"]}
     assert methods >= {"exact", "local-global", "global top", "leverage", "streamed", "sketch pivoted"}

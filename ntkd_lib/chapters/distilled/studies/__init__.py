@@ -1,0 +1,1 @@
+"""Side questions of notebook 06, one file each."""

@@ -1,0 +1,176 @@
+"""Methods with fewer points or cheaper kernels: real and distilled points, Nyström, pseudo, last layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from ntkd_lib.chapters.distilled.inputs import ImageSource, logits_of, restore_images
+from ntkd_lib.chapters.distilled.work import Comparison, Targets, shared, targets_of
+from ntkd_lib.dntk.costs import network_costs, solution
+from ntkd_lib.dntk.ledger import Cost, Ledger
+from ntkd_lib.dntk.matching import last_inputs
+from ntkd_lib.dntk.regression import fit_nystrom, predict_per_class
+from ntkd_lib.dntk.selection import pivoted_cholesky
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab.work import Data, work
+
+RANDOM = (25, 50, 100, 200, 500, 1000)
+LANDMARKS = (50, 100, 200)
+PSEUDO = (100, 500, 1000, 2000)
+LAST = (50, 100, 200, 2000)
+STRUCTURE = 300  # test images whose kernel is rebuilt from the support
+
+
+@work(cost=lambda **_: 30)
+def points(
+    data: Data,
+    seed: int,
+    *,
+    source: ImageSource,
+    label_ridge: float,
+    distil_steps: int,
+    network: Record,
+    images: list[Record],
+) -> CellResult:
+    """Run random and chosen real points, distilled images, Nyström, pseudo and last-layer kernels.
+
+    `structure`: cosine between the centred kernel of test images and what is rebuilt from a support, mean
+    over classes, by method and size.
+    """
+    comparison = Comparison.open(data, seed, source, network, label_ridge)
+    seed = derive_seed("points", seed)
+    order = torch.randperm(len(comparison.split.labels), generator=torch.Generator().manual_seed(seed))
+    whole = comparison.kernel(comparison.split.test_images[:STRUCTURE])
+    structure = _real_points(comparison, order, whole) | _distilled(comparison, images, distil_steps, whole)
+    chosen = _last_layer(comparison, order, seed)
+    for size in _sizes(LANDMARKS, chosen):
+        before = {"choice of points": comparison.costs.passes(len(order))}
+        comparison.regress("pivoted", *comparison.select(chosen[:size]), before)
+    _nystrom(comparison, order)
+    _pseudo(comparison, order)
+    return comparison.scores.result(structure=structure)
+
+
+def _real_points(comparison: Comparison, order: Tensor, whole: Tensor) -> dict[str, float]:
+    structure = {}
+    for size in _sizes(RANDOM, order):
+        theta, cross = comparison.regress("random", *comparison.select(order[:size]))
+        structure[f"random/{size}"] = _cosine(theta, cross, whole)
+    labels = comparison.split.labels.cpu()[order]
+    balanced = torch.cat([order[labels == c][:10] for c in range(comparison.costs.classes)])
+    theta, cross = comparison.regress("balanced", *comparison.select(balanced))
+    structure[f"balanced/{len(balanced)}"] = _cosine(theta, cross, whole)
+    return structure
+
+
+def _distilled(
+    comparison: Comparison, records: Sequence[Record], steps: int, whole: Tensor
+) -> dict[str, float]:
+    structure = {}
+    for record in records:
+        images, labels = restore_images(record, comparison.device)
+        before = {"distillation of images": comparison.distillation(len(images), steps, record)}
+        targets = targets_of(logits_of(comparison.model, images), labels)
+        theta, cross = comparison.regress("distilled", images, targets, before)
+        structure[f"distilled/{len(images)}"] = _cosine(theta, cross, whole)
+    return structure
+
+
+def _nystrom(comparison: Comparison, order: Tensor) -> None:
+    """Fit all points with functions of random landmarks; all sizes share one computed kernel."""
+    sizes, costs, stopwatch = _sizes(LANDMARKS, order), comparison.costs, comparison.stopwatch
+    landmarks, _ = comparison.select(order[: sizes[-1]])
+    with stopwatch.measure():
+        whole = comparison.kernel(comparison.split.images, landmarks)
+    seconds, n = stopwatch.seconds, len(order)
+    cross = comparison.kernel(comparison.split.test_images, landmarks)
+    for size in sizes:
+        part, tests, rows = whole[:, :, :size], cross[:, :, :size], order[:size].to(whole.device)
+
+        def guess(y: Tensor, ridge: float, part: Tensor = part, own: Tensor = part[:, rows]) -> Tensor:
+            return predict_per_class(tests, fit_nystrom(part, own, y, ridge))  # noqa: B023
+
+        with stopwatch.measure():
+            predictions = comparison.predict(comparison.targets, guess)
+        solved = solution(size, costs.classes) + Cost(flop=2 * costs.classes * n * size**2)
+        stages = {
+            "tangent kernel": (costs.jacobian(n) + costs.kernel(n, size)).timed(seconds),
+            "regression": solved.timed(stopwatch.seconds / len(comparison.targets)),
+        }
+        query = costs.jacobian(1) + costs.kernel(1, size)
+        comparison.scores.add("nystrom", size, predictions, Ledger(stages, query.timed(seconds / n)))
+
+
+def _pseudo(comparison: Comparison, order: Tensor) -> None:
+    """Run the kernel of the sum of logits: one Jacobian row per image."""
+    costs, tests = (
+        network_costs(comparison.model, comparison.split.images[:1], "pseudo"),
+        comparison.split.test_images,
+    )
+    stopwatch = comparison.stopwatch
+    for size in _sizes(PSEUDO, order):
+        images, targets = comparison.select(order[:size])
+        with stopwatch.measure():
+            theta = comparison.kernel(images, kind="pseudo")
+        built = (costs.jacobian(size) + costs.kernel(size)).timed(stopwatch.seconds)
+        with stopwatch.measure():
+            cross = comparison.kernel(tests, images, kind="pseudo")
+        query = (costs.jacobian(1) + costs.kernel(1, size)).timed(stopwatch.seconds / len(tests))
+        with stopwatch.measure():
+            predictions = _predict_shared(comparison, theta, cross, targets)
+        solved = solution(size).timed(stopwatch.seconds / len(targets))
+        ledger = Ledger({"tangent kernel": built, "regression": solved}, query)
+        comparison.scores.add("pseudo", size, predictions, ledger)
+
+
+def _last_layer(comparison: Comparison, order: Tensor, seed: int) -> Int[Tensor, " k"]:
+    """Run the last layer's kernel, which takes forward passes alone, and choose points by it."""
+    costs, stopwatch = comparison.costs, comparison.stopwatch
+    with stopwatch.measure():
+        features = last_inputs(comparison.model, comparison.split.images)
+    forward = stopwatch.seconds / len(order)
+    tests = last_inputs(comparison.model, comparison.split.test_images)
+    width = features.shape[1]
+    for size in _sizes(LAST, order):
+        rows = order[:size].to(features.device)
+        _, targets = comparison.select(rows)
+        with stopwatch.measure():
+            theta, cross = features[rows] @ features[rows].T, tests @ features[rows].T
+            predictions = _predict_shared(comparison, theta, cross, targets)
+        solved = (solution(size) + costs.gram(size, None, width, 1)).timed(stopwatch.seconds / 2)
+        stages = {"forward passes": costs.passes(size).timed(forward * size), "regression": solved}
+        query = (costs.passes(1) + costs.gram(1, size, width, 1)).timed(forward)
+        comparison.scores.add("last layer", size, predictions, Ledger(stages, query))
+    return pivoted_cholesky(features, max(LANDMARKS), seed)
+
+
+def _predict_shared(
+    comparison: Comparison, theta: Tensor, cross: Tensor, targets: Targets
+) -> dict[str, Float[Tensor, "t c"]]:
+    return comparison.predict(targets, lambda y, ridge: shared(theta, cross, y, ridge))
+
+
+def _cosine(theta: Tensor, cross: Tensor, whole: Tensor) -> float:
+    """Compare the centred kernel of test images with its Nyström reconstruction, mean over classes."""
+    scale = theta.diagonal(dim1=1, dim2=2).double().mean(1)
+    eye = torch.eye(theta.shape[1]).to(scale)
+    part = cross[:, : whole.shape[1]].double()
+    rebuilt = part @ torch.linalg.solve(theta.double() + 1e-8 * scale[:, None, None] * eye, part.mT)
+    one, other = (_centred(k.double()).flatten(1) for k in (rebuilt, whole))
+    return cosine_similarity(one, other).mean().item()
+
+
+def _centred(theta: Tensor) -> Tensor:
+    rows, columns = theta.mean(1, keepdim=True), theta.mean(2, keepdim=True)
+    return theta - rows - columns + theta.mean((1, 2), keepdim=True)
+
+
+def _sizes(sizes: tuple[int, ...], available: Tensor) -> list[int]:
+    """Limit sizes to the number of points that there are."""
+    return sorted({min(size, len(available)) for size in sizes})

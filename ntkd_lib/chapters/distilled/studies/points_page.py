@@ -1,0 +1,121 @@
+"""What Jacobian rows and seconds buy: scores of all methods against what they take."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from ntkd_lib.chapters.distilled.methods import LABELS, NAMES
+from ntkd_lib.chapters.distilled.page import COLOURS, FEWER, add_legend
+from ntkd_lib.show.columns import Column, show_table
+from ntkd_lib.show.html import Html
+
+LEVEL = 99.0  # percent of agreement
+SHOWN = (
+    ("exact", 2000), ("random", 100), ("random", 500), ("pivoted", 100), ("distilled", 100),
+    ("distilled", 500), ("local-global", 5), ("local-global", 40), ("global top", 40), ("nystrom", 100),
+    ("streamed", 2000), ("pseudo", 1000), ("last layer", 2000),
+)  # fmt: skip
+STYLES = {
+    "random": ("o", "blue"),
+    "pivoted": ("s", "green"),
+    "distilled": ("D", "orange"),
+    "nystrom": ("^", "violet"),
+    "pseudo": ("v", "red"),
+    "streamed": ("P", "brown"),
+    "local-global": ("X", "grey"),
+}
+
+
+def fewest_rows(means: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
+    """Select the cheapest size of each method that agrees with exact kernel regression well enough."""
+    rows = []
+    for (data, target, method), part in means.groupby(["data", "target", "method"], sort=False):
+        reached = part[part["agreement"] >= level].sort_values("rows")
+        cheap = part[part["fewer"] >= FEWER]
+        rows.append(
+            {
+                "data": data,
+                "target": target,
+                "method": method,
+                "rows": reached["rows"].iloc[0] if len(reached) else np.nan,
+                "fewer": reached["fewer"].iloc[0] if len(reached) else np.nan,
+                "cheap_agreement": cheap["agreement"].max() if len(cheap) else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def draw_frontier(means: pd.DataFrame, columns: tuple[str, str], along: str, axis: str) -> Figure:
+    """Draw two scores against what a method takes, for both data sets."""
+    datasets = list(dict.fromkeys(means["data"]))
+    figure, panels = plt.subplots(2, len(datasets), figsize=(7.4, 6.2), sharex="col", squeeze=False)
+    for line, column in zip(panels, columns, strict=True):
+        for axes, data in zip(line, datasets, strict=True):
+            _draw_methods(axes, means[(means["data"] == data) & (means["target"] == "logits")], along, column)
+        line[0].set_ylabel(f"{column} (%)")
+    for axes, data in zip(panels[0], datasets, strict=True):
+        axes.set_title(NAMES[data])
+    for axes in panels[-1]:
+        axes.set_xlabel(axis)
+    add_legend(figure, panels[0][0])
+    return figure
+
+
+def _draw_methods(axes: Axes, part: pd.DataFrame, along: str, column: str) -> None:
+    for method, (marker, colour) in STYLES.items():
+        rows = part[part["method"] == method].sort_values(along)
+        style = {"color": COLOURS[colour], "marker": marker, "label": LABELS[method], "markersize": 5}
+        axes.plot(rows[along], rows[column], linewidth=1.2, **style)
+    whole = part[part["method"] == "exact"].iloc[0]
+    star = {"color": plt.rcParams["text.color"], "markersize": 11, "label": LABELS["exact"]}
+    axes.plot(whole[along], whole[column], "*", **star)
+    last = part[part["method"] == "last layer"].sort_values("size").iloc[-1]
+    dashed = {"color": COLOURS["pink"], "linestyle": "--", "linewidth": 1.4, "label": LABELS["last layer"]}
+    axes.axhline(last[column], **dashed)
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def method_table(means: pd.DataFrame, data: str) -> Html:
+    """Show the main methods with scores and costs."""
+    keys = ["method", "size"]
+    own = means[means["data"] == data]
+    labels = own[own["target"] == "labels"][[*keys, "accuracy", "agreement"]]
+    both = own[own["target"] == "logits"].merge(labels, on=keys, suffixes=("", "_labels")).set_index(keys)
+    shown = both.loc[[pair for pair in SHOWN if pair in both.index]].reset_index()
+    columns = (
+        Column("Method, size", lambda row: f"{LABELS[row.method]}, {row.size:,}"),
+        Column("Accuracy", "{accuracy:.1f}"),
+        Column("Fidelity", "{fidelity:.1f}"),
+        Column("Agreement", "{agreement:.1f}"),
+        Column("Accuracy, labels", "{accuracy_labels:.1f}"),
+        Column("Agreement, labels", "{agreement_labels:.1f}"),
+        Column("Jacobian rows", "{rows:,.0f}"),
+        Column("GFLOP", lambda row: f"{row.flop / 1e9:,.0f}"),
+        Column("Seconds", "{seconds:.1f}"),
+        Column("Peak MiB", "{mebibytes:,.0f}"),
+        Column("MFLOP per query", lambda row: f"{row.query_flop / 1e6:,.0f}"),
+    )
+    return show_table(shown, columns, f"{NAMES[data]}: scores (%) and what the build takes")
+
+
+def fewest_table(fewest: pd.DataFrame) -> Html:
+    """Show where each method reaches 99 % agreement with exact kernel regression."""
+    shown = ("random", "pivoted", "distilled", "nystrom", "pseudo", "last layer", "streamed")
+    columns = (
+        Column("Data, target: method", lambda row: f"{NAMES[row.data]}, {row.target}: {LABELS[row.method]}"),
+        Column("Rows for 99 %", lambda r: "not reached" if np.isnan(r.rows) else f"{r.rows:,.0f}"),
+        Column("Times fewer", lambda r: "no row needed" if np.isinf(r.fewer) else _number(r.fewer)),
+        Column("Agreement at 20 times fewer (%)", "{cheap_agreement:.1f}"),
+    )
+    caption = "Jacobian rows, build included, at which 99 % agreement is reached"
+    return show_table(fewest[fewest["method"].isin(shown)], columns, caption)
+
+
+def _number(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.1f}"

@@ -1,0 +1,83 @@
+"""Do ranks of per-class kernels stop growing? Ranks before and after training, and after distillation."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ntkd_lib.chapters.distilled.inputs import (
+    ImageSource,
+    initial_network,
+    load_split,
+    restore_images,
+    restore_network,
+)
+from ntkd_lib.dntk.rank import effective_rank, truncation_rank
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.work import Data, work
+from ntkd_lib.ntk.empirical import empirical_ntk
+
+SIZES = (10, 20, 50, 100, 200)
+POOL = 12  # times the largest size: so many images hold enough of each of ten classes
+
+
+class OneLogit(nn.Module):
+    """One logit of a network, whose tangent kernel is the per-class kernel of that class."""
+
+    def __init__(self, net: nn.Module, index: int) -> None:
+        """Wrap the network."""
+        super().__init__()
+        self.net, self.index = net, index
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute the logit."""
+        return self.net(images)[:, self.index : self.index + 1]
+
+
+@work(cost=lambda **_: 10)
+def ranks(data: Data, seed: int, *, source: ImageSource, network: Record, images: Record) -> CellResult:
+    """Measure ranks of each class's kernel on that class's points.
+
+    `rows`: per state and number of points, truncation rank (95 % of the trace) by class and on average,
+    effective rank and logarithm of the condition number on average. States: `initial` and `trained` on real
+    images, `distilled`, and `real`: as many real images as distilled ones.
+    """
+    most = min(SIZES[-1], source.images // 10)
+    split = load_split(data, seed, replace(source, images=POOL * most))
+    trained = restore_network(network, data.name, source.device)
+    support, classes = restore_images(images, source.device)
+    rows = []
+    for state, model in (("initial", initial_network(data.name, seed, source.device)), ("trained", trained)):
+        kernels = _by_class(model, split.images, split.labels, most)
+        smallest = min(len(kernel) for kernel in kernels)
+        rows += [_row(state, size, [k[:size, :size] for k in kernels]) for size in SIZES if size <= smallest]
+    count = len(support) // len(classes.unique())
+    rows += [
+        _row("distilled", count, _by_class(trained, support, classes, count)),
+        _row("real", count, _by_class(trained, split.images, split.labels, count)),
+    ]
+    return CellResult({"rows": rows})
+
+
+@torch.no_grad()
+def _by_class(model: nn.Module, images: Tensor, labels: Tensor, most: int) -> list[Float[Tensor, "m m"]]:
+    return [
+        empirical_ntk(OneLogit(model, c), images[labels == c][:most], kind="trace", tile="auto").double()
+        for c in labels.unique().tolist()
+    ]
+
+
+def _row(state: str, size: int, kernels: list[Tensor]) -> dict[str, Any]:
+    spectra = [torch.linalg.eigvalsh(kernel) for kernel in kernels]
+    conditions = [(s[-1] / s[0].clamp(min=1e-12 * s[-1])).log10().item() for s in spectra]
+    by_class = [truncation_rank(spectrum) for spectrum in spectra]
+    return {
+        "state": state,
+        "size": size,
+        "by_class": by_class,
+        "truncation": sum(by_class) / len(by_class),
+        "effective": sum(effective_rank(s) for s in spectra) / len(spectra),
+        "log_condition": sum(conditions) / len(conditions),
+    }

@@ -1,0 +1,77 @@
+"""Errors and memory of sketches: what is asserted of them, and tables."""
+
+import pandas as pd
+
+from ntkd_lib.chapters.distilled.methods import NAMES
+from ntkd_lib.chapters.distilled.studies.memory import memory
+from ntkd_lib.chapters.distilled.studies.sketches import sketch_errors
+from ntkd_lib.chapters.distilled.studies.streamed import streamed
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.lab.work import Work
+from ntkd_lib.show.columns import Column, show_table
+from ntkd_lib.show.html import Html
+
+BEYOND = 5.0  # percent of errors that Chebyshev's bound allows
+SKETCHES = (
+    Column("Sketch", "{sketch}"),
+    Column("Squared error / stated, mean", "{mean_ratio:.2f}"),
+    Column("Worst entry", "{worst_ratio:.2f}"),
+    Column("Beyond the 5 % bound", "{beyond:.2f} %"),
+    Column("Draws", "{draws}"),
+)
+MEMORY = (
+    Column("Images", "{images:,}"),
+    Column("Peak of the process (MiB)", "{peak:.0f}"),
+    Column("All features (MiB)", "{features:.0f}"),
+    Column("Exact kernel (MiB)", "{kernel:.0f}"),
+)
+CERTIFICATES = (
+    Column("Data", lambda row: f"{NAMES[row.data]}, seed {row.seed}"),
+    Column("Relative error", "{frobenius:.3f}"),
+    Column("Error / ridge, logits", "{logits:,.0f}"),
+    Column("Error / ridge, labels", "{labels:,.0f}"),
+    Column("Subspace error, of the trace", lambda row: f"{100 * row.error:.2f} %"),
+    Column("Its bound", lambda row: f"{100 * row.bound:.2f} %"),
+)
+
+
+def _rows(run: Run, work: Work) -> pd.DataFrame:
+    return pd.DataFrame(row for record in run.select(work) for row in record.values["rows"])
+
+
+def within_bounds(run: Run) -> bool:
+    """Check that every sketch keeps what is stated for it.
+
+    The mean over entries of squared error over stated variance may be above one by five standard errors of a
+    single entry, and no more errors than stated may lie beyond the bound.
+    """
+    rows = _rows(run, sketch_errors)
+    limits = 1 + 5 * (2 / rows["draws"]) ** 0.5
+    return bool(((rows["beyond"] <= BEYOND) & (rows["mean_ratio"] <= limits)).all())
+
+
+def memory_growth(run: Run) -> float:
+    """Compare the peak for many images with that for few."""
+    peaks = _rows(run, memory)["peak"]
+    return peaks.iloc[-1] / peaks.iloc[0] - 1
+
+
+def sketch_table(run: Run) -> Html:
+    """Show errors of sketches against their stated bounds."""
+    return show_table(_rows(run, sketch_errors), SKETCHES, "Sketch errors against what is stated for them")
+
+
+def memory_table(run: Run) -> Html:
+    """Show the peak memory of the streamed pass at several sizes."""
+    return show_table(_rows(run, memory), MEMORY, "Memory of the streamed pass")
+
+
+def certificate_table(run: Run) -> Html:
+    """Show sketched kernels against the ridge, and Frequent Directions against their bound."""
+    rows = [
+        {"data": cell.data, "seed": cell.seed, "frobenius": cell.frobenius}
+        | {**cell.certificate, **cell.directions}
+        for cell in run.frame(streamed).itertuples()
+    ]
+    caption = "Is the sketched kernel certified? A ratio of 1 would be needed"
+    return show_table(pd.DataFrame(rows), CERTIFICATES, caption)

@@ -1,0 +1,123 @@
+"""Stage 3 of the pipeline: synthetic gradients, and what is compared with them on the same points."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkd_lib.chapters.distilled.inputs import ImageSource, logits_of, restore_images, to_numpy
+from ntkd_lib.chapters.distilled.work import Comparison, Targets, targets_of
+from ntkd_lib.dntk.costs import eigenproblem, solution
+from ntkd_lib.dntk.gradients import cluster_points, distinct, leading_eigenvectors, local_global
+from ntkd_lib.dntk.ledger import Cost, Ledger
+from ntkd_lib.dntk.regression import fit_per_class, predict_per_class, reduce_kernel
+from ntkd_lib.dntk.selection import cluster_centres, farthest_points, leverage_scores, sample_by
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab.work import Data, work
+
+COUNTS = (5, 10, 20, 40)
+SELECTIONS = ("farthest points", "cluster centres", "leverage", "random of support")
+
+
+@work(cost=lambda **_: 5)
+def synthetic(
+    data: Data,
+    seed: int,
+    *,
+    source: ImageSource,
+    label_ridge: float,
+    distil_steps: int,
+    network: Record,
+    images: Record,
+) -> CellResult:
+    """Reduce the kernels of the distilled images to a few synthetic gradients, in several ways.
+
+    Number of clusters, uncovered and gap share of the trace; `eigenvalues` of the mean kernel and of the
+    reduced one, as shares of the trace.
+    """
+    comparison = Comparison.open(data, seed, source, network, label_ridge)
+    support, labels = restore_images(images, comparison.device)
+    targets = targets_of(logits_of(comparison.model, support), labels)
+    with comparison.stopwatch.measure():
+        theta = comparison.kernel(support)
+    count, costs = len(support), comparison.costs
+    built = {
+        "distillation of images": comparison.distillation(count, distil_steps, images),
+        "tangent kernel": (costs.jacobian(count) + costs.kernel(count)).timed(comparison.stopwatch.seconds),
+    }
+    with comparison.stopwatch.measure():
+        cross = comparison.kernel(comparison.split.test_images, support)
+    query = comparison.stopwatch.seconds / len(comparison.split.test_images)
+    mean = theta.double().mean(0)
+    with comparison.stopwatch.measure():
+        groups = cluster_points(mean, seed=seed)
+        candidates = local_global(mean, groups)
+    clusters = int(groups.max()) + 1
+    parts = eigenproblem(count, 2) + eigenproblem(count / clusters, clusters)
+    built["decomposition"] = parts.timed(comparison.stopwatch.seconds)
+    values, vectors = leading_eigenvectors(mean)
+    for method, weights in _synthetic(candidates.vectors, vectors):
+        _score(comparison, method, weights, (theta, cross), targets, Ledger(built, Cost(seconds=query)))
+    selected = {name: cost for name, cost in built.items() if name != "decomposition"}
+    for method, rows in _selected(mean, derive_seed("selection", seed)):
+        unit = torch.eye(count).to(mean)[:, rows]
+        _score(comparison, method, unit, (theta, cross), targets, Ledger(selected, Cost(seconds=query)))
+    reduced = _reduced_shares(mean, distinct(candidates.vectors, COUNTS[-1]), values)
+    return comparison.scores.result(
+        {"eigenvalues": to_numpy(values.clamp(min=0) / values.sum()), "reduced": to_numpy(reduced)},
+        clusters=clusters,
+        uncovered=100 * candidates.uncovered,
+        gap=100 * candidates.gap,
+        local_share=candidates.local.double().mean().item(),
+    )
+
+
+def _synthetic(local: Tensor, vectors: Tensor) -> Iterator[tuple[str, Float[Tensor, "m s"]]]:
+    for count in COUNTS:
+        yield "local-global", distinct(local, count)
+        yield "global top", vectors[:, :count]
+
+
+def _selected(mean: Tensor, seed: int) -> Iterator[tuple[str, Tensor]]:
+    scores = leverage_scores(mean)
+    for count in COUNTS:
+        yield "farthest points", farthest_points(mean, count)
+        yield "cluster centres", cluster_centres(mean, count, seed)
+        yield "leverage", sample_by(scores, count, seed)
+        yield "random of support", sample_by(torch.ones(len(mean)), count, seed)
+
+
+def _score(
+    comparison: Comparison,
+    method: str,
+    weights: Float[Tensor, "m s"],
+    kernels: tuple[Tensor, Tensor],
+    targets: Targets,
+    before: Ledger,
+) -> None:
+    """Run regression on synthetic gradients, whose targets are the same sums of the points' targets.
+
+    Seconds of a query are those of the kernel with all points, from which the synthetic gradients' is summed.
+    """
+    theta, cross = kernels
+    weights, count = weights.double(), weights.shape[1]
+    with comparison.stopwatch.measure():
+        small, small_cross = reduce_kernel(theta, weights), cross.double() @ weights
+        predictions = comparison.predict(
+            {name: weights.T @ values for name, values in targets.items()},
+            lambda y, ridge: predict_per_class(small_cross, fit_per_class(small, y, ridge)),
+        )
+    costs, c, m = comparison.costs, len(theta), len(weights)
+    solved = solution(count, c) + Cost(flop=2 * c * m * count * (m + count))
+    # A query takes the test image's Jacobian and its inner products with synthetic gradients, kept whole.
+    query = costs.jacobian(1) + costs.gram(1, count, costs.parameters)
+    query += before.query + Cost(bytes=4 * c * count * costs.parameters)
+    stages = {**before.build, "regression": solved.timed(comparison.stopwatch.seconds / len(targets))}
+    comparison.scores.add(method, count, predictions, Ledger(stages, query))
+
+
+def _reduced_shares(mean: Tensor, weights: Tensor, values: Tensor) -> Tensor:
+    reduced = torch.linalg.eigvalsh(weights.T @ mean @ weights).flip(0)
+    return reduced.clamp(min=0) / values.sum()

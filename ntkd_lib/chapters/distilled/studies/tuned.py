@@ -1,0 +1,98 @@
+"""What is there to win? Images that are tuned to the tangent kernel, and feature matching of equal work."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ntkd_lib.chapters.distilled.inputs import ImageSource, logits_of
+from ntkd_lib.chapters.distilled.work import Comparison, targets_of
+from ntkd_lib.dntk.energy import captured_energy, gradient_features, maximise_energy, second_moments
+from ntkd_lib.dntk.ledger import Cost
+from ntkd_lib.dntk.matching import distil_images
+from ntkd_lib.dntk.selection import pivoted_cholesky
+from ntkd_lib.dntk.stream import trace_features
+from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab.work import Data, work
+from ntkd_lib.ntk.sketches.sparse import SparseSketch
+
+SIZE = 512  # features per class
+CAPTURED, SUPPORT = 4, 20  # of so many training images one is captured, and one is in the support
+
+
+@work(cost=lambda **_: 20)
+def tuned_images(
+    data: Data, seed: int, *, source: ImageSource, label_ridge: float, steps: int, network: Record
+) -> CellResult:
+    """Tune landmarks to capture energy, and match features with the same number of operations.
+
+    `captured`: share of the energy of a quarter of the training images by method; `shares`: the same along
+    the tuning; `matching_steps`: steps of feature matching of equal work.
+    """
+    comparison = Comparison.open(data, seed, source, network, label_ridge)
+    number, n = derive_seed("energy", seed), len(comparison.split.labels)
+    sketch = SparseSketch(SIZE, seed=number)
+    images = comparison.split.images[: n // CAPTURED]
+    with comparison.stopwatch.measure():
+        features = _sketched(comparison, images, sketch)
+        rows = pivoted_cholesky(trace_features(features), n // SUPPORT, number).to(images.device)
+    before = {"sketch": comparison.costs.jacobian(len(images)).timed(comparison.stopwatch.seconds)}
+    moments = second_moments(features)
+    with comparison.stopwatch.measure():
+        tuned = maximise_energy(comparison.model, images[rows], moments, sketch, steps)
+    cost = _tuning_cost(comparison, len(rows), steps).timed(comparison.stopwatch.seconds)
+    labels = comparison.split.labels[rows]
+    _score(comparison, "energy start", images[rows], labels, before)
+    _score(comparison, "energy tuned", tuned.images, labels, {**before, "distillation of images": cost})
+    equal = matching_steps(comparison, len(rows), (before["sketch"] + cost).flop)
+    matched = _matched(comparison, seed, equal)
+    captured = {
+        "energy start": tuned.shares[0],
+        "energy tuned": tuned.shares[-1],
+        "matched": captured_energy(_sketched(comparison, matched, sketch), moments).item(),
+    }
+    return comparison.scores.result(captured=captured, shares=tuned.shares, matching_steps=equal)
+
+
+def matching_steps(comparison: Comparison, count: int, flop: float) -> int:
+    """Compute the steps of feature matching that take as many operations."""
+    left = flop - comparison.costs.passes(len(comparison.split.labels)).flop
+    return max(1, round(left / comparison.costs.distillation(count).flop))
+
+
+def _sketched(comparison: Comparison, images: Tensor, sketch: SparseSketch) -> Tensor:
+    with torch.no_grad():
+        return gradient_features(comparison.model, images, sketch)
+
+
+def _tuning_cost(comparison: Comparison, count: int, steps: int) -> Cost:
+    """Count two Jacobians per step, and the way back through the second: twice its work."""
+    once = comparison.costs.jacobian(count)
+    return (once + once + Cost(flop=2 * once.flop)).times(steps)
+
+
+def _matched(comparison: Comparison, seed: int, steps: int) -> Tensor:
+    split = comparison.split
+    with comparison.stopwatch.measure():
+        distilled = distil_images(
+            comparison.model,
+            split.images,
+            split.labels,
+            per_class=max(1, len(split.labels) // (SUPPORT * comparison.costs.classes)),
+            steps=steps,
+            seed=seed,
+        )
+    cost = comparison.costs.passes(len(split.labels)) + comparison.costs.distillation(
+        len(distilled.images) * steps
+    )
+    before = {"distillation of images": cost.timed(comparison.stopwatch.seconds)}
+    _score(comparison, "matched", distilled.images, distilled.labels, before)
+    return distilled.images
+
+
+def _score(
+    comparison: Comparison, method: str, images: Tensor, labels: Tensor, before: Mapping[str, Cost]
+) -> None:
+    targets = targets_of(logits_of(comparison.model, images), labels)
+    comparison.regress(method, images, targets, before)

@@ -1,0 +1,36 @@
+"""Does another way give the same numbers? Regression without a kernel, which notebook 06 asserts against."""
+
+import torch
+
+from ntkd_lib.chapters.distilled.inputs import ImageSource, load_split, logits_of, network, restore_network
+from ntkd_lib.chapters.distilled.work import LOGIT_RIDGE
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.dntk.regression import fit_per_class, predict_per_class
+from ntkd_lib.ntk.empirical import empirical_ntk
+from ntkd_lib.ntk.operator import NTKOperator
+
+SOURCE = ImageSource(images=60, tests=5)
+
+
+def folded_error(run: Run) -> float:
+    """Predict by per-class kernels, and again by directions of weights, without any kernel.
+
+    ``f_c(x) = <J_c(x), w_c>`` with ``w_c = sum_i alpha_ci J_c(x_i)``: one reverse pass folds the
+    coefficients, one forward-mode pass per class predicts.
+    """
+    data = run.data(run.parameters.data)
+    seed = run.parameters.all_seeds[0]
+    split = load_split(data, seed, SOURCE)
+    (record,) = run.select(network, data=data.name, seed=seed)
+    model = restore_network(record, data.name).double()
+    images, tests = split.images.double(), split.test_images.double()
+    with torch.no_grad():
+        theta, cross = (
+            empirical_ntk(model, *pair, kind="per_class") for pair in ((images,), (tests, images))
+        )
+    coefficients = fit_per_class(theta, logits_of(model, images), LOGIT_RIDGE)
+    by_kernel = predict_per_class(cross, coefficients)
+    columns = torch.diag_embed(coefficients.T).flatten(0, 1)  # (n c, c): class c's column holds its own alone
+    products = NTKOperator(model, tests, images, kind="full").matmul(columns)
+    folded = products.unflatten(0, (len(tests), -1)).diagonal(dim1=1, dim2=2)
+    return ((folded - by_kernel).abs().max() / by_kernel.abs().max()).item()
