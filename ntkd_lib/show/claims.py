@@ -30,7 +30,7 @@ def _paper_digits(value: float) -> int | None:
 
 
 def paper_value(claim: Claim) -> str:
-    """Write the paper's number as the paper gives it, with its spread."""
+    """Format the paper's number with its own digits and spread."""
     if claim.value is None:
         return NONE
     digits = _paper_digits(claim.value)
@@ -42,7 +42,7 @@ def paper_value(claim: Claim) -> str:
 
 
 def our_value(verdict: Verdict, *, deciding: bool = True) -> Html:
-    """Write our number with its 95 % interval by Student's t, its seeds, and the interval that decides."""
+    """Format our number with its 95 % interval by Student's t, its seeds, and the interval that decides."""
     if verdict.value is None:
         return Html(NONE)
     unit, lines = verdict.claim.unit, []
@@ -70,7 +70,7 @@ def badge(verdict: Verdict) -> Html:
 
 
 def statement(claim: Claim) -> Html:
-    """Write a claim in words, with its place in the paper and its name; struck out once superseded."""
+    """Format a claim with its place in the paper and its name; struck out once superseded."""
     place = element("span", f"{claim.where} · ", element("code", claim.id), class_="ntkd-small")
     if claim.replacement is None:
         return join([element("span", claim.claim.strip(), class_="ntkd-claim"), place])
@@ -80,7 +80,7 @@ def statement(claim: Claim) -> Html:
     return join([element("del", claim.claim.strip(), class_="ntkd-claim"), place, why])
 
 
-def _judged(evidences: Sequence[Evidence], notebook: str, ids: Sequence[str] | None) -> list[Verdict]:
+def _judge_claims(evidences: Sequence[Evidence], notebook: str, ids: Sequence[str] | None) -> list[Verdict]:
     claims = {claim.id: claim for claim in load_claims().claims if claim.notebook == notebook}
     unknown = [name for name in ids or () if name not in claims]
     if unknown:
@@ -89,12 +89,9 @@ def _judged(evidences: Sequence[Evidence], notebook: str, ids: Sequence[str] | N
 
 
 def claim_box(evidence: Evidence, ids: Sequence[str] | None = None) -> Html:
-    """Judge a notebook's claims by what it has just measured, and show them.
-
-    Recorded evidence of longer runs is considered too; each row says which was used.
-    """
+    """Judge a notebook's claims by its new evidence or by recorded evidence of longer runs, and show them."""
     recorded = [e for e in collect_evidence(evidence.tier) if e.recorded and e.notebook == evidence.notebook]
-    verdicts = _judged([evidence, *recorded], evidence.notebook, ids)
+    verdicts = _judge_claims([evidence, *recorded], evidence.notebook, ids)
     return claim_table(verdicts, caption="The claims of this chapter")
 
 
@@ -105,7 +102,7 @@ def claim_table(
     chapters: Sequence[str] | None = None,
     notes: Mapping[str, Html] | None = None,
 ) -> Html:
-    """Show verdicts as a table; `notes` stand below their claims, `chapters` asks for links and tiers."""
+    """Show verdicts as a table, with `notes` below their claims; `chapters` adds links and tiers."""
     listed = list(verdicts)
     rows = [
         _claim_row(verdict, chapters, (notes or {}).get(verdict.claim.id, Html(""))) for verdict in listed
@@ -146,7 +143,7 @@ def where_links(claim: Claim, chapters: Sequence[str]) -> Html:
 
 
 def source_line(verdict: Verdict) -> Html:
-    """Say which run a verdict rests on."""
+    """Describe the run that decides a verdict."""
     source = verdict.source
     if source is None:
         return Html("")
@@ -177,7 +174,7 @@ def banner(evidence: Evidence) -> Html:
 
 
 def count_table(verdicts: Iterable[Verdict]) -> Html:
-    """Count the verdicts for each paper; simulated and proxy ones and superseded claims are counted apart."""
+    """Count the verdicts per paper; simulated and proxy ones and superseded claims are counted separately."""
     listed = list(verdicts)
     groups = {title: [v for v in listed if v.claim.paper == paper] for paper, title in PAPERS.items()}
     groups["All"] = listed
@@ -195,8 +192,8 @@ def _outcome_header(outcome: str) -> Html:
 
 
 def _count_cell(verdicts: Iterable[Verdict], outcome: str) -> Html:
-    standing = [verdict for verdict in verdicts if verdict.claim.replacement is None]
-    qualifiers = [verdict.qualifier for verdict in standing if verdict.outcome == outcome]
+    current = [verdict for verdict in verdicts if verdict.claim.replacement is None]
+    qualifiers = [verdict.qualifier for verdict in current if verdict.outcome == outcome]
     plain = qualifiers.count("") if outcome != "not assessed" else len(qualifiers)
     apart = [word for word in ("simulated", "proxy") if word in qualifiers and outcome != "not assessed"]
     lines = [element("span", f"+ {qualifiers.count(word)} {word}", class_="ntkd-small") for word in apart]

@@ -1,4 +1,4 @@
-"""Tables from frames: a list of columns says what is shown and how."""
+"""Tables from frames by a list of columns."""
 
 from __future__ import annotations
 
@@ -16,15 +16,12 @@ MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table.
-
-    Attributes:
-        header: title.
-        show: format with the row's fields, such as `{mean:.2f} %`, or function of the row.
-    """
+    """One column of a table: its title, and the format of its cells."""
 
     header: str
-    show: str | Callable[[Any], object]
+    show: (
+        str | Callable[[Any], object]
+    )  # format with the row's fields, such as {mean:.2f}, or function of the row
 
     def text(self, row: Any) -> object:
         """Format one row; a dash for a missing number."""

@@ -1,4 +1,4 @@
-"""Controls: what the run of a claim measured without the claim's method."""
+"""Controls: results of a claim's run without the claim's method."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ntkd_lib.show.numbers import NONE, format_value
 
 @dataclass(frozen=True)
 class Control:
-    """What is measured without the method, in words, and the metric, difference or ratio that says it."""
+    """A result without the method: its label, and its metric, difference or ratio of metrics."""
 
     words: str
     metric: str
@@ -22,7 +22,7 @@ class Control:
     unit: str = "percent"
 
     def value(self, run: Evidence | None) -> float | None:
-        """Read the control in the run that a verdict rests on; None if the run has not measured it."""
+        """Compute the control of the run that decides a verdict; None if the run has not measured it."""
         means = [mean(values) for name in (self.metric, self.other) if (values := _values(run, name))]
         if len(means) < 1 + bool(self.other):
             return None
@@ -73,7 +73,7 @@ CONTROLS = {
 
 
 def without_method(verdict: Verdict) -> str:
-    """Write what the same run measured without the method; a dash if nothing."""
+    """Format the same run's result without the method; a dash if there is none."""
     control = CONTROLS.get(verdict.claim.id)
     value = control.value(verdict.run) if control else None
     if control is None or value is None:

@@ -16,7 +16,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE = sns.color_palette("colorblind")[:5]
 
 
 def draw_scores(axes: Axes, summary: pd.DataFrame, dots: Iterable[pd.Series]) -> None:
-    """Draw a row for each method: a dot a seed, the mean with its interval, the paper's value."""
+    """Draw a row per method: a dot per seed, the mean with its interval, the paper's value."""
     for row, (method, values) in enumerate(zip(summary.itertuples(), dots, strict=True)):
         axes.scatter(values, np.full(len(values), row), s=14, color=BLUE, alpha=0.5, linewidth=0)
         axes.plot([method.low, method.high], [row, row], color=BLUE, linewidth=2.5)
@@ -27,7 +27,7 @@ def draw_scores(axes: Axes, summary: pd.DataFrame, dots: Iterable[pd.Series]) ->
 
 
 def draw_differences(gaps: pd.DataFrame, quantity: str, row_height: float = 0.36) -> Figure:
-    """Draw paired differences with their intervals; that of a single seed, which has none, is hollow."""
+    """Draw paired differences with their intervals; a single seed, which has no interval, is hollow."""
     figure, axes = plt.subplots(figsize=(7.2, row_height * len(gaps) + 1))
     axes.axvline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
     for row, gap in enumerate(gaps.itertuples()):
@@ -75,7 +75,7 @@ def draw_key(
 
 
 def key_handles(entries: Mapping[str, tuple[str, object]], *, filled: bool = False) -> list[Line2D]:
-    """Make the entries of a key from markers."""
+    """Build the entries of a key from markers."""
     face = {} if filled else {"markerfacecolor": "none"}
     return [
         plt.Line2D([], [], marker=marker, color=colour, linestyle="", label=label, **face)

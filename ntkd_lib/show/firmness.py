@@ -1,4 +1,4 @@
-"""How firm a verdict is, in a line and a small figure: against tolerance, number of seeds and reruns."""
+"""Robustness of a verdict, in a line and a small figure: tolerance, number of seeds and reruns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEFT, COLUMN, TOP, HEIGHT = 54, 19, 6, 72
 
 
 def firmness(verdict: Verdict) -> Html:
-    """Say how often an honest rerun would change a verdict, with its curve in a fold."""
+    """Estimate how often a rerun would change a verdict, with its curve in a fold."""
     steps = steps_by_seeds(verdict)
     if not steps:
         return Html("")
@@ -34,7 +34,7 @@ def firmness(verdict: Verdict) -> Html:
 
 
 def coverage_table(counts: Sequence[int] = (3, 5, 8, 10)) -> Html:
-    """Show how often 95 % intervals of the mean of normal data hold the true mean, by number of seeds."""
+    """Show the coverage of 95 % intervals of the mean of normal data, by number of seeds."""
     kinds = {"Student's t, which pages print": "student", "Percentile bootstrap, which decides": "bootstrap"}
     rows = [(words, *(f"{coverage(count, kind):.1f} %" for count in counts)) for words, kind in kinds.items()]
     headers = ("95 % interval", *(f"{count} seeds" for count in counts))
@@ -42,7 +42,7 @@ def coverage_table(counts: Sequence[int] = (3, 5, 8, 10)) -> Html:
 
 
 def holm_notes(verdicts: Iterable[Verdict]) -> dict[str, Html]:
-    """Write the adjusted p of each ordering that holds, by claim."""
+    """Format the adjusted p of each ordering that holds, by claim."""
     listed = list(verdicts)
     adjusted = adjusted_orderings(listed)
     return {
@@ -55,7 +55,7 @@ def holm_notes(verdicts: Iterable[Verdict]) -> dict[str, Html]:
 
 
 def holm_words(p: float, count: int) -> str:
-    """Write an adjusted p value with the number of orderings that it is adjusted for."""
+    """Format an adjusted p value with its number of orderings."""
     shown = "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
     return f"{shown} (Holm, {count} orderings)"
 
@@ -78,7 +78,7 @@ def verdict_curve(verdict: Verdict, steps: Sequence[Step]) -> Html:
 
 
 def curve_words(verdict: Verdict, steps: Sequence[Step]) -> str:
-    """Say in words what the figure shows."""
+    """Describe the figure in words."""
     by_seeds = ", ".join(f"{step.seeds} {step.decision}" for step in steps)
     margin = _margin_words(verdict, steps[-1])
     return f"Verdict against tolerance and number of seeds. {margin} First seeds: {by_seeds}."

@@ -1,4 +1,4 @@
-"""The headline claims, each beside what was measured without its method."""
+"""The headline claims, each beside its result without the method."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ INLINE_IMAGE = "data:image/svg+xml;base64,"
 
 
 class Html(str):
-    """Text that is already HTML; Jupyter shows it as such."""
+    """Text that is already HTML, shown as HTML by Jupyter."""
 
     __slots__ = ()
 
@@ -22,16 +22,13 @@ class Html(str):
 
 
 def escape(value: object) -> Html:
-    """Escape a value for HTML text or a quoted attribute.
-
-    Back ticks are escaped too, so that a value can never close the Markdown fence around it.
-    """
+    """Escape a value for HTML text, a quoted attribute or a Markdown fence."""
     if isinstance(value, Html):
         return value
     return Html(html.escape(str(value), quote=True).replace("`", "&#96;"))
 
 
-def _checked_link(value: str) -> str:
+def _check_link(value: str) -> str:
     if urlsplit(value.strip()).scheme.lower() not in SCHEMES and not value.startswith(INLINE_IMAGE):
         raise ValueError(f"link {value[:40]!r} refused: only relative, http(s) and mailto links are allowed")
     return value
@@ -43,7 +40,7 @@ def _attribute(name: str, value: object) -> str:
         return ""
     if value is True:
         return f" {name}"
-    text = _checked_link(str(value)) if name in LINK_ATTRIBUTES else str(value)
+    text = _check_link(str(value)) if name in LINK_ATTRIBUTES else str(value)
     return f' {name}="{escape(text)}"'
 
 
@@ -61,7 +58,7 @@ def join(parts: Iterable[object], separator: str = "") -> Html:
 
 
 def scrolling(content: Html, label: str) -> Html:
-    """Wrap wide content so that it scrolls by itself, by mouse and by keyboard."""
+    """Wrap wide content in a region that scrolls by mouse and by keyboard."""
     return element("div", content, class_="ntkd-scroll", role="region", aria_label=label, tabindex="0")
 
 
@@ -73,10 +70,8 @@ def table(
     row_ids: Sequence[str] | None = None,
     class_: str = "",
 ) -> Html:
-    """Build a scrolling table with a caption, column headers, and row headers in the first column.
-
-    Roles are written out, for a narrow window shows some tables as blocks, which would lose them.
-    """
+    """Build a scrolling table with a caption, column headers, and row headers in the first column."""
+    # Roles are explicit: some tables are blocks in a narrow window, which would lose them.
     head = element(
         "tr", *(element("th", header, scope="col", role="columnheader") for header in headers), role="row"
     )

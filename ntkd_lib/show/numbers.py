@@ -1,4 +1,4 @@
-"""Numbers, intervals and signs of verdicts as pages write them."""
+"""Numbers, intervals and signs of verdicts on pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def number(value: float, unit: str | None, digits: int | None = None) -> str:
-    """Write a number without its unit; percentages, points and dB with two digits."""
+    """Format a number without its unit; percentages, points and dB with two digits."""
     if digits is None and (unit in ("percent", "points", "dB") or abs(value) >= 1e4):
         digits = 0 if abs(value) >= 1e4 else 2
     text = f"{value:,.4g}" if digits is None else f"{value:,.{digits}f}"
@@ -22,23 +22,23 @@ def number(value: float, unit: str | None, digits: int | None = None) -> str:
 
 
 def format_value(value: float, unit: str | None, digits: int | None = None) -> str:
-    """Write a number with its unit."""
+    """Format a number with its unit."""
     sign = "+" if unit == "points" and value > 0 else ""
     word = UNIT_WORDS.get(unit or "", unit or "")
     return f"{sign}{number(value, unit, digits)}{NO_BREAK}{word}".strip()
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """Write a number with its sign; a dash for NaN."""
+    """Format a number with its sign; a dash for NaN."""
     return NONE if isnan(value) else f"{value:+.{digits}f}".replace("-", MINUS)
 
 
 def interval_text(low: float, high: float, sign: Literal["", "+"] = "") -> str:
-    """Write an interval; a dash for NaN, the interval of a single seed."""
+    """Format an interval; a dash for NaN, the interval of a single seed."""
     return NONE if isnan(low) else f"[{low:{sign}.2f}, {high:{sign}.2f}]".replace("-", MINUS)
 
 
 def ends(interval: tuple[float, float], unit: str | None) -> str:
-    """Write the two ends of an interval as numbers of a unit."""
+    """Format the two ends of an interval in a unit."""
     low, high = (number(end, unit) for end in interval)
     return f"[{low}, {high}]"

@@ -1,4 +1,4 @@
-"""Publishing of figures: two themes, two formats, the data behind, and accessible HTML."""
+"""Published figures: two themes, two formats, the data behind them, and accessible HTML."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @runtime_checkable
-class Published(Protocol):
-    """What a figure needs to know of its run: where its files go."""
+class HasLayout(Protocol):
+    """A run with a notebook and a layout, in which figures are saved."""
 
     notebook: str
     layout: Layout
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A published figure, as Jupyter and the book show it."""
+class PublishedFigure:
+    """A published figure, shown by Jupyter and the book."""
 
     name: str
     alt: str
@@ -51,7 +51,7 @@ class Shown:
         return element("figure", images, caption, class_="ntkd-figure", id=f"figure-{self.name}")
 
 
-def _require(name: str, alt: str, caption: str) -> None:
+def _check_texts(name: str, alt: str, caption: str) -> None:
     if not NAME.fullmatch(name):
         raise ValueError(f"figure name {name!r} refused: small letters, digits and hyphens are allowed")
     for what, text in (("alt text", alt), ("caption", caption)):
@@ -59,24 +59,24 @@ def _require(name: str, alt: str, caption: str) -> None:
             raise ValueError(f"figure {name!r} has an empty {what}; say in words what the figure shows")
 
 
-def _saved(figure: Figure, format_: str) -> bytes:
+def _encode(figure: Figure, format_: str) -> bytes:
     buffer = io.BytesIO()
-    nothing: dict[str, Any] = {"Date": None} if format_ == "svg" else {"Software": None}
-    figure.savefig(buffer, format=format_, transparent=True, metadata=nothing)
+    metadata: dict[str, Any] = {"Date": None} if format_ == "svg" else {"Software": None}
+    figure.savefig(buffer, format=format_, transparent=True, metadata=metadata)
     return buffer.getvalue()
 
 
-def _drawn(draw: Callable[[], Figure], name: ThemeName) -> dict[str, bytes]:
+def _render(draw: Callable[[], Figure], name: ThemeName) -> dict[str, bytes]:
     with theme(name):
         figure = draw()
         try:
-            return {format_: _saved(figure, format_) for format_ in ("svg", "png")}
+            return {format_: _encode(figure, format_) for format_ in ("svg", "png")}
         finally:
             plt.close(figure)
 
 
 def svg_bytes(draw: Callable[[], Figure]) -> bytes:
-    """Draw a figure for use outside of the book, on white."""
+    """Draw a figure on white, for use outside of the book."""
     with theme("light"):
         figure = draw()
         buffer = io.BytesIO()
@@ -88,28 +88,24 @@ def svg_bytes(draw: Callable[[], Figure]) -> bytes:
 
 
 def show(
-    run: Published,
+    run: HasLayout,
     name: str,
     draw: Callable[[], Figure],
     *,
     alt: str,
     caption: str,
     data: pd.DataFrame,
-) -> Shown:
-    """Draw a figure for the light and the dark page, and save it with the data behind it.
-
-    Files: `name.{light,dark}.{svg,png}`, `name.csv`, and `name.json` with texts and checksums. The same
-    figure always has the same bytes.
-    """
-    _require(name, alt, caption)
+) -> PublishedFigure:
+    """Draw a figure for the light and the dark page, and save it with its data, texts and checksums."""
+    _check_texts(name, alt, caption)
     if data.empty:
         raise ValueError(f"figure {name!r} has no data; pass the numbers behind its curves")
-    drawn = {theme_name: _drawn(draw, theme_name) for theme_name in THEMES}
-    files = {f"{name}.{key}.{format_}": raw for key, both in drawn.items() for format_, raw in both.items()}
+    images = {theme_name: _render(draw, theme_name) for theme_name in THEMES}
+    files = {f"{name}.{key}.{format_}": raw for key, both in images.items() for format_, raw in both.items()}
     files[f"{name}.csv"] = data.to_csv(index=False, lineterminator="\n").encode("utf-8")
     folder = run.layout.figures(run.notebook)
     for file_name, raw in files.items():
         write_bytes(folder / file_name, raw)
     checksums = {file_name: sha256_bytes(raw) for file_name, raw in files.items()}
     write_json(folder / f"{name}.json", {"alt": alt, "caption": caption, "name": name, "sha256": checksums})
-    return Shown(name, alt, caption, {key: both["svg"] for key, both in drawn.items()})
+    return PublishedFigure(name, alt, caption, {key: both["svg"] for key, both in images.items()})

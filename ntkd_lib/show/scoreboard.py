@@ -46,8 +46,8 @@ def _draw_row(axes: Axes, row: int, counts: pd.DataFrame) -> None:
     for outcome, colour in OUTCOME_COLOURS.items():
         own = counts[counts["outcome"] == outcome]
         apart = (own["qualifier"] != "") & (outcome != "not assessed")
-        for hatch, chosen in ((None, own[~apart]), ("///", own[apart])):
-            number = int(chosen["claims"].sum())
+        for hatch, part in ((None, own[~apart]), ("///", own[apart])):
+            number = int(part["claims"].sum())
             axes.barh(row, number, left=left, color=colour, hatch=hatch, linewidth=0)
             left += number
     axes.text(left + 0.4, row, str(left), va="center")
@@ -63,28 +63,28 @@ def _legend(axes: Axes) -> None:
 
 
 def counts_words(counts: pd.DataFrame) -> str:
-    """Say in words what `draw_counts` shows."""
+    """Describe the figure of `draw_counts` in words."""
     sums = counts.groupby("outcome")["claims"].sum()
     parts = ", ".join(f"{int(sums.get(outcome, 0))} {outcome}" for outcome in OUTCOMES)
     return f"Bar chart of claims by paper and outcome. Of {int(sums.sum())} claims: {parts}."
 
 
 def paper_table(paper: str, verdicts: Sequence[Verdict], chapters: Sequence[str]) -> Html:
-    """Show the verdicts on one paper's claims, how firm they are, and where they come from."""
-    chosen = [verdict for verdict in _in_succession(verdicts) if verdict.claim.paper == paper]
-    if not chosen:
+    """Show the verdicts on one paper's claims, with their robustness and sources."""
+    listed = [verdict for verdict in _in_succession(verdicts) if verdict.claim.paper == paper]
+    if not listed:
         raise ValueError(f"no claim of paper {paper!r}; allowed: {', '.join(PAPERS)}")
-    notes = {verdict.claim.id: firmness(verdict) for verdict in chosen}
+    notes = {verdict.claim.id: firmness(verdict) for verdict in listed}
     for name, p in holm_notes(verdicts).items():
         notes[name] = join([p, notes.get(name, "")])
-    standing = sum(verdict.claim.replacement is None for verdict in chosen)
-    apart = f", {len(chosen) - standing} superseded" if standing < len(chosen) else ""
-    caption = f"{PAPERS[paper]} ({standing} claims{apart})"
-    return claim_table(chosen, caption=caption, chapters=chapters, notes=notes)
+    current = sum(verdict.claim.replacement is None for verdict in listed)
+    apart = f", {len(listed) - current} superseded" if current < len(listed) else ""
+    caption = f"{PAPERS[paper]} ({current} claims{apart})"
+    return claim_table(listed, caption=caption, chapters=chapters, notes=notes)
 
 
 def _in_succession(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Put each superseded claim right below the one that took its place."""
+    """Sort each superseded claim right below its replacement."""
     earlier = {verdict.claim.id: verdict.claim.supersedes for verdict in verdicts}
     places = {name: place for place, name in enumerate(earlier)}
 

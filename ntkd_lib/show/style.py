@@ -1,4 +1,4 @@
-"""One look for all figures, in a light and a dark form."""
+"""The style of all figures, for light and dark pages."""
 
 from __future__ import annotations
 
@@ -66,17 +66,13 @@ SHAPES: dict[str, object] = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "svg.fonttype": "path",
-    "svg.hashsalt": "ntkd",
+    "svg.hashsalt": "ntkd",  # the same figure has the same bytes
 }
 
 
 @contextmanager
 def theme(name: ThemeName) -> Iterator[None]:
-    """Set matplotlib's and seaborn's style for the light or the dark page, and restore it afterwards.
-
-    The background is transparent, the palette is seaborn's colour-blind one, and SVG identifiers are fixed,
-    so that the same figure has the same bytes.
-    """
+    """Set matplotlib's and seaborn's style for the light or the dark page, and restore it afterwards."""
     import matplotlib as mpl
     import seaborn as sns
 

@@ -17,7 +17,7 @@ from ntkd_lib.show.html import Html, element, join, table
 OURS = "ours, auto"
 STRUCTURED = "ours, structured"
 MARKERS = "osD^vP"
-# rows and ways in the order of the page; what is not named here comes last
+# rows and implementations in the order of the page; others come last
 NETS = ("MLP", "LeNet", "AlexNet", "ResNet-18")
 WAYS = (OURS, STRUCTURED, "nngeometry", "asdfghjkl", "torch.func contraction", "torch.func vector products")
 DECADES_OF_PLAIN_TICKS = 2
@@ -31,9 +31,10 @@ def benchmark_frame(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.D
         net, n, kind = name.rsplit("-", 2)
         for way, values in ways.items():
             seconds = values.get("seconds", values.get("predicted"))
-            found = {"mebibytes": values.get("mebibytes"), "difference": values.get("error")}
-            known = {"net": net, "n": int(n), "kind": kind, "way": way, "seconds": seconds}
-            lines.append({**known, **found, "predicted": "predicted" in values})
+            costs = {"seconds": seconds, "mebibytes": values.get("mebibytes")}
+            labels = {"net": net, "n": int(n), "kind": kind, "way": way}
+            error = {"difference": values.get("error"), "predicted": "predicted" in values}
+            lines.append({**labels, **costs, **error})
     return pd.DataFrame(sorted(lines, key=_place))
 
 
@@ -46,7 +47,7 @@ def _place(line: Mapping[str, Any]) -> tuple[int, str, int, int]:
 
 
 def draw_growth(frame: pd.DataFrame, measure: str) -> Figure:
-    """Draw a cost of the full kernel against the number of samples, a panel a network."""
+    """Draw a cost of the full kernel against the number of samples, one panel per network."""
     full = frame[(frame["kind"] == "full") & (frame["way"] != STRUCTURED)]
     marks = dict(zip(dict.fromkeys(full["way"]), MARKERS, strict=False))
     full = full.dropna(subset=[measure])
@@ -82,38 +83,38 @@ def _draw_net(axes: Axes, part: pd.DataFrame, measure: str, marks: Mapping[str, 
 
 
 def growth_words(frame: pd.DataFrame, measure: str) -> str:
-    """Say in words what `draw_growth` shows."""
+    """Describe the figure of `draw_growth` in words."""
     own = frame[(frame["kind"] == "full") & (frame["way"] == OURS)]
     last = own.sort_values("n").groupby("net", sort=False).tail(1)
     unit = "s" if measure == "seconds" else "MiB"
     parts = [
         f"{row.net} with {row.n} samples {getattr(row, measure):.3g} {unit}" for row in last.itertuples()
     ]
-    return f"Lines of {MEASURES[measure]} against samples, a panel a network. Ours: {', '.join(parts)}."
+    return f"Lines of {MEASURES[measure]} against samples, one panel per network. Ours: {', '.join(parts)}."
 
 
 def peer_table(frame: pd.DataFrame) -> Html:
-    """Show the time of every way on every row, and how many times ours it is."""
+    """Show the time of every implementation on every row, and its multiple of ours."""
     ways = [way for way in dict.fromkeys(frame["way"]) if way not in (OURS, STRUCTURED)]
     rows = []
     for (net, n, kind), part in frame.groupby(["net", "n", "kind"], sort=False):
-        taken = part.set_index("way")
-        own = taken.loc[OURS, "seconds"]
-        cells = [_cell(taken.loc[way], own) if way in taken.index else "not run" for way in ways]
+        by_way = part.set_index("way")
+        own = by_way.loc[OURS, "seconds"]
+        cells = [_cell(by_way.loc[way], own) if way in by_way.index else "not run" for way in ways]
         rows.append((f"{net}, {kind}, n\u00a0=\u00a0{n}", f"{own:.3g} s", *cells))
     return table(("Kernel", OURS, *ways), rows, caption="Processor seconds, and multiples of ours")
 
 
-def _cell(found: pd.Series, own: float) -> str:
-    if pd.isna(found["seconds"]):
+def _cell(values: pd.Series, own: float) -> str:
+    if pd.isna(values["seconds"]):
         return "fails"
-    times = found["seconds"] / own
+    times = values["seconds"] / own
     ratio = f"{times:,.0f}\u00a0×" if times >= 100 else f"{times:.3g}\u00a0×"
-    return f"> {ratio}, predicted" if found["predicted"] else f"{found['seconds']:.3g}\u00a0s, {ratio}"
+    return f"> {ratio}, predicted" if values["predicted"] else f"{values['seconds']:.3g}\u00a0s, {ratio}"
 
 
 def checks_table(checks: Mapping[str, Any]) -> Html:
-    """Show the rate, the growth and the memory of our way."""
+    """Show the rate, the growth and the memory of our implementation."""
     rate, tiles = checks["rate"], checks["tiles"]
     share = f"{100 * rate['share']:.0f} % ({rate['kernel']:.0f} of {rate['product']:.0f} GFLOP/s)"
     rows = [(f"share of the matrix-product rate, MLP, n = {rate['n']}", share, "60 % or more")]
@@ -129,7 +130,7 @@ def checks_table(checks: Mapping[str, Any]) -> Html:
 
 
 def sweep_tables(tables: Sequence[Mapping[str, Any]]) -> Html:
-    """Show the largest error of every method on each layer and network, slower ways and numbered refusals."""
+    """Show the largest error of every method per layer and network, slow fallbacks and numbered refusals."""
     methods = list(tables[0]["rows"][0]["methods"])
     summaries = [row["methods"][method] for part in tables for row in part["rows"] for method in methods]
     words = list(dict.fromkeys(_plain(word) for values in summaries for word in values["refusals"]))
@@ -157,5 +158,5 @@ def _sweep_cell(values: Mapping[str, Any], words: Sequence[str]) -> str:
 
 
 def _plain(refusal: str) -> str:
-    """Leave out the type of the layer and sizes, so that one reason has one number."""
+    """Remove the layer's type and sizes, so that one reason has one number."""
     return re.sub(r"\[[\d, ]+\]", "[…]", re.sub(r"^_?[A-Z]\w* (?=cannot|in training|without)", "", refusal))

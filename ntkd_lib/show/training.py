@@ -1,4 +1,4 @@
-"""What a search tried and how training went: shared by the chapters whose students are trained."""
+"""Figures and tables of searches and training, shared by chapters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLUE, ORANGE = sns.color_palette("colorblind")[:2]
 
 
 def draw_curves(curves: pd.DataFrame, along: tuple[str, str], quantity: str) -> Figure:
-    """Draw what was followed over training."""
+    """Draw mean curves over training, with bands from lowest to highest."""
     figure, axes = plt.subplots()
     markers = iter("osD^v")
     column, name_of_column = along
@@ -59,5 +59,5 @@ def settings_table(trials: pd.DataFrame, quantity: str) -> Html:
 
 
 def space_table(rows: Sequence[tuple[str, str]], caption: str) -> Html:
-    """Show what searches draw from."""
+    """Show the spaces of searches."""
     return table(("Students", "Drawn from"), rows, caption=caption)
