@@ -1,7 +1,6 @@
-"""The training loop of networks for masks: counted in steps, images kept as bytes until they are used."""
+"""Training of networks for masks: counted in steps, images are bytes until they are used."""
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from ntkd_lib.distill.dense import MaskBatch, MaskObjective
 from ntkd_lib.distill.mask_scores import mean_iou
-from ntkd_lib.distill.training import DivergedError
+from ntkd_lib.distill.training import train
 
 EVALUATIONS = 8
 
@@ -46,13 +45,6 @@ class MaskSchedule:
     weight_decay: float = 1e-4
     half: bool = False
 
-    def rate(self, step: int) -> float:
-        """Compute the share of the largest learning rate at a step, in (0, 1]."""
-        warm = max(1, self.steps // 10)
-        if step < warm:
-            return (step + 1) / warm
-        return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, self.steps - warm)))
-
 
 def fit_masks(
     model: nn.Module, data: Masks, held_out: Masks, loss: MaskObjective, schedule: MaskSchedule
@@ -68,23 +60,34 @@ def fit_masks(
     Raises:
         DivergedError: A loss that is not finite; the message names the step.
     """
-    model.to(memory_format=torch.channels_last)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
-    marks = {round(schedule.steps * (i + 1) / EVALUATIONS) for i in range(EVALUATIONS)}
-    curve: list[float] = []
-    for batch in _batches(data, schedule, parameters[0].device):
-        model.train()
-        optimiser.param_groups[0]["lr"] = schedule.lr * schedule.rate(batch.step)
-        with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=schedule.half):
-            value = loss(model, batch)
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        optimiser.step()
-        if batch.step + 1 in marks:
-            if not torch.isfinite(value):
-                raise DivergedError(f"loss is {value.item()} after step {batch.step + 1} of {schedule.steps}")
-            curve.append(mean_iou(predict_masks(model, held_out.images), held_out.masks))
+    batches = _batches(data, schedule, next(model.parameters()).device)
+
+    def evaluate(net: nn.Module) -> float:
+        return mean_iou(predict_masks(net, held_out.images), held_out.masks)
+
+    return train_masks(model, batches, loss, schedule, evaluate, EVALUATIONS)
+
+
+def train_masks(
+    model: nn.Module,
+    batches: Iterable[MaskBatch],
+    loss: MaskObjective,
+    schedule: MaskSchedule,
+    evaluate: Callable[[nn.Module], float],
+    evaluations: int,
+) -> list[float]:
+    """Train a network for masks in place on batches and record its validation score."""
+    model.to(memory_format=torch.channels_last).train()
+
+    def evaluate_and_go_on(net: nn.Module) -> float:
+        score = evaluate(net)
+        net.train()
+        return score
+
+    trained = [p for p in model.parameters() if p.requires_grad]
+    group = {"params": trained, "largest": schedule.lr, "weight_decay": schedule.weight_decay}
+    length = {"steps": schedule.steps, "evaluations": evaluations, "mixed": schedule.half}
+    curve = train(model, batches, loss, [group], evaluate_and_go_on, **length)
     model.eval()
     return curve
 

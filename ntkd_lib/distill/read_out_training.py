@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from ntkd_lib.distill.dense import MaskBatch, MaskObjective
 from ntkd_lib.distill.mask_scores import mean_iou
-from ntkd_lib.distill.mask_training import EVALUATIONS, MaskSchedule
-from ntkd_lib.distill.training import DivergedError
+from ntkd_lib.distill.mask_training import EVALUATIONS, MaskSchedule, train_masks
 
 CHUNK = 32
 
@@ -44,25 +43,11 @@ def fit_read_outs(
     Raises:
         DivergedError: A loss that is not finite; the message names the step.
     """
-    model.to(memory_format=torch.channels_last)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
-    marks = {round(schedule.steps * (i + 1) / EVALUATIONS) for i in range(EVALUATIONS)}
-    curve: list[float] = []
-    for batch in _batches(data, schedule):
-        model.train()
-        optimiser.param_groups[0]["lr"] = schedule.lr * schedule.rate(batch.step)
-        with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=schedule.half):
-            value = loss(model, batch)
-        if not torch.isfinite(value):
-            raise DivergedError(f"loss is {value.item()} after step {batch.step + 1} of {schedule.steps}")
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        optimiser.step()
-        if batch.step + 1 in marks:
-            curve.append(mean_iou(guessed_masks(model, held_out.images), held_out.masks))
-    model.eval()
-    return curve
+
+    def evaluate(net: nn.Module) -> float:
+        return mean_iou(guessed_masks(net, held_out.images), held_out.masks)
+
+    return train_masks(model, _batches(data, schedule), loss, schedule, evaluate, EVALUATIONS)
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
-"""The one training loop of all students and small teachers."""
+"""Training of classifiers, and the loop that networks for masks share."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +35,6 @@ class Schedule:
             ``n + i``.
         mixed: Whether losses are computed in bfloat16 if autocast thinks it safe; weights stay float32.
         evaluations: Evaluations of the validation accuracy per epoch.
-
-    >>> [round(Schedule(epochs=1).rate(step, 100), 2) for step in (0, 9, 10, 55, 100)]
-    [0.1, 1.0, 1.0, 0.5, 0.0]
     """
 
     epochs: int
@@ -49,13 +46,6 @@ class Schedule:
     mirror: bool = False
     mixed: bool = False
     evaluations: int = 2
-
-    def rate(self, step: int, steps: int) -> float:
-        """Compute the share of the largest learning rate at a step, in (0, 1]."""
-        warm = max(1, steps // 10)
-        if step < warm:
-            return (step + 1) / warm
-        return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
 @dataclass(frozen=True)
@@ -93,25 +83,75 @@ def fit(
     Raises:
         DivergedError: A loss that is not finite; the message names the step.
     """
-    optimiser = torch.optim.AdamW(_groups(model, schedule), fused=True)
-    steps = schedule.epochs * (len(rows) // schedule.batch)
-    marks = _evaluation_steps(steps, schedule.epochs * schedule.evaluations)
+
+    def evaluate(net: nn.Module) -> float:
+        percent = _validate(net, data, held_out, mixed=schedule.mixed)
+        if watch:
+            watch(net)
+        return percent
+
+    return train(
+        model,
+        _batches(data, rows, schedule),
+        loss,
+        _groups(model, schedule),
+        evaluate,
+        steps=schedule.epochs * (len(rows) // schedule.batch),
+        evaluations=schedule.epochs * schedule.evaluations,
+        mixed=schedule.mixed,
+    )
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """Compute the share of the largest learning rate, in (0, 1]: warm-up over a tenth, then a cosine to zero.
+
+    >>> [round(learning_rate(step, 100), 2) for step in (0, 9, 10, 55, 100)]
+    [0.1, 1.0, 1.0, 0.5, 0.0]
+    """
+    warm = max(1, steps // 10)
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def train(
+    model: nn.Module,
+    batches: Iterable[Any],
+    loss: Callable[[nn.Module, Any], Tensor],
+    groups: list[dict[str, Any]],
+    evaluate: Callable[[nn.Module], float],
+    *,
+    steps: int,
+    evaluations: int,
+    mixed: bool,
+) -> list[float]:
+    """Train a model in place by AdamW and follow a validation score.
+
+    Args:
+        batches: one per step, with ``images`` and ``step``, its number from 0.
+        groups: parameters with their ``weight_decay`` and ``largest`` learning rate.
+        evaluate: validation score; leaves the model ready for training.
+        evaluations: how often it is taken, evenly spaced.
+        mixed: whether losses are computed in bfloat16 if autocast thinks it safe; weights stay float32.
+
+    Raises:
+        DivergedError: A loss that is not finite; the message names the step.
+    """
+    optimiser = torch.optim.AdamW(groups, fused=True)
+    marks = {round(steps * (i + 1) / evaluations) for i in range(evaluations)}
     curve: list[float] = []
-    for batch in _batches(data, rows, schedule):
-        step = batch.step
+    for batch in batches:
         for group in optimiser.param_groups:
-            group["lr"] = group["largest"] * schedule.rate(step, steps)
-        with _precision(data.images.device, mixed=schedule.mixed):
+            group["lr"] = group["largest"] * learning_rate(batch.step, steps)
+        with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=mixed):
             value = loss(model, batch)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         optimiser.step()
-        if step + 1 in marks:
+        if batch.step + 1 in marks:
             if not torch.isfinite(value):
-                raise DivergedError(f"loss is {value.item()} after step {step + 1} of {steps}")
-            curve.append(_standing(model, data, held_out, mixed=schedule.mixed))
-            if watch:
-                watch(model)
+                raise DivergedError(f"loss is {value.item()} after step {batch.step + 1} of {steps}")
+            curve.append(evaluate(model))
     return curve
 
 
@@ -169,20 +209,12 @@ def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:
     return 100 * hits.double().mean().item()
 
 
-def _precision(device: torch.device, *, mixed: bool) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=mixed)
-
-
-def _standing(model: nn.Module, data: Images, held_out: Tensor, *, mixed: bool) -> float:
+def _validate(model: nn.Module, data: Images, held_out: Tensor, *, mixed: bool) -> float:
     model.eval()
-    with _precision(data.images.device, mixed=mixed):
+    with torch.autocast(data.images.device.type, torch.bfloat16, enabled=mixed):
         percent = accuracy(model, data, held_out)
     model.train()
     return percent
-
-
-def _evaluation_steps(steps: int, count: int) -> set[int]:
-    return {round(steps * (i + 1) / count) for i in range(count)}
 
 
 def _batches(data: Images, rows: Tensor, schedule: Schedule) -> Iterator[Batch]:

@@ -7,7 +7,16 @@ from torch.nn.functional import cross_entropy
 
 from ntkd_lib.distill.augment import random_shift
 from ntkd_lib.distill.objective import Batch
-from ntkd_lib.distill.training import DivergedError, Images, Schedule, accuracy, converged, fit, predict
+from ntkd_lib.distill.training import (
+    DivergedError,
+    Images,
+    Schedule,
+    accuracy,
+    converged,
+    fit,
+    learning_rate,
+    predict,
+)
 
 
 def two_blobs(n: int = 200) -> Images:
@@ -75,7 +84,7 @@ def test_loss_that_is_no_number_stops_with_its_step() -> None:
 
 
 def test_rate_warms_up_and_falls_to_zero() -> None:
-    rates = [Schedule(1).rate(step, 100) for step in range(100)]
+    rates = [learning_rate(step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == 1
     assert rates[9:] == sorted(rates[9:], reverse=True)
