@@ -4,7 +4,8 @@ Of the kernel losses only the trace-normalised one is here: it won on the digits
 search each would give NTKD three times the trials of soft labels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
@@ -196,33 +197,29 @@ def draw_colours(method: Method, trial: int) -> dict[str, float]:
 def search_digits(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     """Try the same number of settings for each student of digits."""
     p = ClassificationParameters(tier="cpu")
-
-    def cell(method: Method, seed: int, settings: Mapping[str, float]) -> Cell:
-        return digit_student(p, data[p.data], method, seed, settings, tested=False)
-
-    methods, trials = DIGITS.methods.values(), TRIALS["digits"]
-    rows = run_trials(methods, trials, TUNING_SEEDS, draw_settings, cell, run)
-    return _search_record(p, DIGITS, trials, rows)
+    return _conduct(p, DIGITS, partial(digit_student, p, data[p.data]), draw_settings, TRIALS["digits"], run)
 
 
 def search_colours(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     """Try the same number of settings for each student of colour images, for a few epochs."""
     p = load_parameters(ClassificationParameters, NOTEBOOK, "cpu", LENGTHS)
-
-    def cell(method: Method, seed: int, settings: Mapping[str, float]) -> Cell:
-        return colour_student(p, data[p.colour], method, seed, settings, tested=False)
-
-    methods, trials = COLOURS.methods.values(), TRIALS["colours"]
-    rows = run_trials(methods, trials, TUNING_SEEDS, draw_colours, cell, run)
-    return _search_record(p, COLOURS, trials, rows)
+    return _conduct(
+        p, COLOURS, partial(colour_student, p, data[p.colour]), draw_colours, TRIALS["colours"], run
+    )
 
 
-def _search_record(
-    p: ClassificationParameters, of: Comparison, trials: int, rows: list[dict[str, Any]]
+def _conduct(
+    p: ClassificationParameters,
+    of: Comparison,
+    student_cell: Callable[..., Cell],
+    draw_trial: Callable[[Method, int], dict[str, float]],
+    trials: int,
+    run: RunCells,
 ) -> dict[str, Any]:
+    untested, methods = partial(student_cell, tested=False), of.methods.values()
+    rows = run_trials(methods, trials, TUNING_SEEDS, draw_trial, untested, run)
     budget = {"trials": trials, "seeds": list(TUNING_SEEDS)}
-    space = spaces(of.methods.values())
-    return {"budget": budget, "parameters": p.model_dump(), "space": space, "trials": rows}
+    return {"budget": budget, "parameters": p.model_dump(), "space": spaces(methods), "trials": rows}
 
 
 SEARCHES = (
