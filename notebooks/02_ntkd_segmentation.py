@@ -88,8 +88,8 @@ claim_box(evidence)
 # ## The evidence
 #
 # Each dot is one seed: initial weights and order of batches, shared by all students of the seed. Training,
-# validation and test share no car, so that no student meets a test car from another side in training. The
-# test cars are looked at once for each student, after training.
+# validation and test share no car, so that no student sees a test car from another side in training. The test
+# cars are used once per student, after training.
 
 # %% tags=["hide-input"]
 show(
@@ -114,8 +114,8 @@ show(
 )
 
 # %% [markdown]
-# The boundary F-score asks how much of the outlines lies within two pixels of each other. It is stricter on
-# what a user of masks sees first, and it tells students apart whose areas agree.
+# The boundary F-score is the share of the outlines that lies within two pixels of each other. It is stricter
+# on outlines, which a user of masks sees first, and it separates students whose areas agree.
 
 # %% tags=["hide-input"]
 page.score_table(scores)
@@ -123,9 +123,9 @@ page.score_table(scores)
 # %% [markdown]
 # ## What the masks look like
 #
-# The photographs may not be passed on, so the panels show drawings in their place, and networks that were
-# trained on drawings for a moment; the parameter `show_images` draws photographs, for a page that stays with
-# whoever made it. Light grey: car. Blue: car that was missed. Orange: background that was taken for car.
+# The photographs cannot be redistributed, so the panels show drawings instead, and networks trained briefly
+# on drawings; the parameter `show_images` draws photographs, for a page that is not published. Light grey:
+# car. Blue: car that was missed. Orange: background that was marked as car.
 
 # %% tags=["hide-input"]
 panels.terms()
@@ -147,12 +147,12 @@ show(
 #
 # The paper's three compute energies all amount to {paper}`30.9 pJ` for a multiply-add, so one constant was
 # used; a capture through the metasurface costs it {paper}`3.82 mJ`, one through a lens {paper}`2.36 mJ`. The
-# table counts our networks with the same numbers. The digital twin does the optics' work on a computer, and
-# there are three ways to do it. Run layer by layer at full resolution, as a network with 8, 16 and 32 filters
-# would be, it makes the paper's case. But nothing stands between these layers: a careful programmer merges
-# them into one bank of 7 × 7 filters, and computes that bank only where the sensor's larger pixels need it.
-# Against this twin the optics save nothing, because the capture alone costs more than all the work that it
-# replaces.
+# table counts our networks with the same numbers. The digital twin computes the same filters on a computer,
+# and there are three ways to do it. Run layer by layer at full resolution, as a network with 8, 16 and 32
+# filters would be, it supports the paper's claim. But no nonlinearity separates these layers: a careful
+# programmer merges them into one bank of 7 × 7 filters, and computes that bank only where the sensor's larger
+# pixels need it. Against this twin the optics save nothing, because the capture alone costs more than all the
+# work that it replaces.
 
 # %% tags=["hide-input"]
 energy.table()
@@ -161,15 +161,15 @@ energy.table()
 # ## How it was made
 #
 # **Student.** Banks of 8, 16 and 32 signed filters of 3 × 3 pixels follow each other without a nonlinearity,
-# so the optics apply their product, 32 filters of 7 × 7 pixels a colour, in one pair of captures a channel.
-# The sensor's pixels average 4 × 4 pixels of the scene. The back end goes down by strided and up by
+# so the optics apply their product, 32 filters of 7 × 7 pixels per colour, in one pair of captures per
+# channel. The sensor's pixels average 4 × 4 pixels of the scene. The back end goes down by strided and up by
 # transposed convolutions; in all 234,873 parameters, a quarter of the paper's {paper}`"1.06M"` read as
 # parameters and nine tenths of it read as megabytes.
 #
 # **Controls.** *Ideal lens*: the plain image, resampled to a little less than the same number of values, into
 # the same back end. *Random signed filters*: left at their random start. *Random PSFs, one up-sampling
 # layer*: the setting of the paper's Table 5, non-negative filters and one transposed convolution; all of it
-# is linear, and each logit sees a patch of ten pixels a side. *Equal time*: masks only, trained longer.
+# is linear, and each logit sees a patch of 10 × 10 pixels. *Equal time*: masks only, trained longer.
 #
 # **Tangent kernel of a mask.** A mask has 38,400 logits, and the paper does not say whose kernel its students
 # match. Two summaries $g$ of the logits $f$ are compared here, the same for teacher and student:
@@ -183,7 +183,7 @@ energy.table()
 # summed over the outputs of $g$. The student's is exact, once in {param}`kernel_every` steps and for
 # {param}`kernel_batch` images; the teacher's is compressed once into features (landmarks with the exact
 # diagonal). The losses are those of {doc}`01_ntkd_classification`: raw, trace-normalised, centred cosine.
-# "NTKD" is the one that won on validation cars; the raw form and both summaries are always shown.
+# "NTKD" is the one with the best score on validation cars; the raw form and both summaries are always shown.
 #
 # **Training.** All students see {param}`steps` batches of {param}`batch` images, every other batch mirrored,
 # with AdamW and a learning rate that rises for a tenth of the steps and then falls to zero. Convolutions are
@@ -218,8 +218,8 @@ curve = fit_masks(carvana_student(), few, few, loss, MaskSchedule(steps=8, batch
 page.teacher_table(run)
 
 # %% [markdown]
-# **Settings.** Every student with a search of its own got the same number of trials, all of them with the
-# same short training, and was judged on validation cars with a seed that is not among those reported.
+# **Settings.** Every student with its own search had the same number of trials, all with the same short
+# training, and was scored on validation cars with a seed that is not reported.
 
 # %% tags=["hide-input"]
 trials = page.trials()
@@ -258,7 +258,7 @@ show(
 # %% [markdown]
 # ## Check
 #
-# The NTKD student of the first seed is tested again through its two captures a channel, and its pixels are
+# The NTKD student of the first seed is tested again through its two captures per channel, and its pixels are
 # counted by NumPy; its kernel is compared with one backward pass per output and image in 64-bit numbers.
 
 # %%

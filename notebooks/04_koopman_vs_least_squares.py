@@ -18,9 +18,9 @@
 # Photonic hardware multiplies by a matrix at almost no cost and does little else. The paper {cite:p}`koopman`
 # therefore turns a trained network into one linear map: principal components of the image, all their products
 # up to degree 2 or 3, and a matrix trained to imitate the network's outputs. It reports {paper}`95.98 %` at
-# degree 2 and {paper}`96.77 %` at degree 3, and a clear lead over the older way, least squares between the
+# degree 2 and {paper}`96.77 %` at degree 3, and a clear lead over the older method, least squares between the
 # network's own layers. This chapter solves both problems exactly, and adds the comparison that the paper
-# lacks: the same matrix, trained on the labels with no network in sight.
+# lacks: the same matrix, trained on the labels without any network.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -59,9 +59,8 @@ page.difference_table(page.differences(scores))
 # The distilled model is better than least squares, and the teacher is not the reason. In the recorded run, at
 # degree 2:
 #
-# - **Against the paper:** {val}`koopman.mnist.q2.kd.accuracy :.2f` % on MNIST where the paper has
-#   {paper}`95.98 %`, and {val}`koopman.mnist.q3.kd.accuracy :.2f` % at degree 3 where it has
-#   {paper}`96.77 %`.
+# - **Against the paper:** {val}`koopman.mnist.q2.kd.accuracy :.2f` % on MNIST (the paper: {paper}`95.98 %`),
+#   and {val}`koopman.mnist.q3.kd.accuracy :.2f` % at degree 3 (the paper: {paper}`96.77 %`).
 # - **Against least squares between the network's layers:** {val}`koopman.mnist.q2.kd.accuracy -
 #   koopman.mnist.q2.naive.accuracy :+.1f` points on MNIST and {val}`koopman.fashion.q2.kd.accuracy -
 #   koopman.fashion.q2.naive.accuracy :+.1f` on Fashion-MNIST, ahead in {val}`wins of
@@ -82,9 +81,9 @@ page.difference_table(page.differences(scores))
 #
 # Whether it is more stable is open. Over {val}`seeds of koopman.mnist.q2.kd.accuracy` seeds the standard
 # deviation of its accuracy is {val}`koopman.mnist.q2.kd.accuracy_std :.2f` points (the paper: {paper}`0.07`)
-# and that of EDMD {val}`koopman.mnist.q2.naive.accuracy_std :.2f`: a ratio of
-# {val}`koopman.mnist.q2.naive.accuracy_std / koopman.mnist.q2.kd.accuracy_std :.1f`, where the claim's rule
-# asks for {setup}`1.78`. A section below varies the teacher and the images apart.
+# and for EDMD it is {val}`koopman.mnist.q2.naive.accuracy_std :.2f`: a ratio of
+# {val}`koopman.mnist.q2.naive.accuracy_std / koopman.mnist.q2.kd.accuracy_std :.1f`, and the claim's rule
+# requires {setup}`1.78`. A section below varies the teacher and the images separately.
 
 # %% tags=["hide-input"]
 claim_box(evidence)
@@ -96,8 +95,8 @@ claim_box(evidence)
 # all methods of one seed share both. The test set is read once for each fit. In 1998 a quadratic classifier
 # on 40 principal components reached {paper}`96.7 %` on MNIST with no network at all {cite:p}`lecun1998`; that
 # number is the natural anchor for this figure. The rows with $q = 1$ in the tables have no products: a linear
-# map of the scores alone, fitted in the same ways, and one of the raw pixels. They say what the dictionary is
-# worth.
+# map of the scores alone, fitted in the same ways, and one of the raw pixels. They measure the gain by the
+# dictionary.
 
 # %% tags=["hide-input"]
 show(
@@ -122,7 +121,7 @@ page.score_table(table, "fashion")
 # On identical functions we compare the distilled map with multinomial logistic regression, which is trained
 # on labels only. Both had the same number of trials to choose their settings, both are solved to the same
 # precision, and the difference is taken seed by seed. "Yes" needs an interval above zero and, with fewer than
-# eight seeds, every single difference above zero.
+# eight seeds, every difference above zero.
 
 # %% tags=["hide-input"]
 share = sizes.teacher_share(scores)
@@ -162,8 +161,8 @@ show(
 show(
     run,
     "front",
-    lambda: sizes.draw_sizes(by_size, "multiplications", "multiplications an image"),
-    alt="Test accuracy against multiplications an image for three methods at both degrees and data sets.",
+    lambda: sizes.draw_sizes(by_size, "multiplications", "multiplications per image"),
+    alt="Test accuracy against multiplications per image for three methods at both degrees and data sets.",
     caption="Accuracy against all multiplications of an image.",
     data=by_size,
 )
@@ -171,11 +170,10 @@ show(
 # %% [markdown]
 # ## Is it more stable?
 #
-# The loss is convex in the only matrix that can be identified, so an exact solver leaves nothing to chance:
-# what varies is the teacher and the images. We vary them apart: new seeds, and random {setup}`90 %` of the
-# images of one seed with its teacher kept. The condition number of the lifted matrix, which the word
-# "stability" brings to mind, is in the table; standardising the scores changes it without changing what the
-# functions span.
+# The loss is convex in the only matrix that can be identified, so an exact solver adds no randomness: only
+# the teacher and the images vary. We vary them separately: new seeds, and random {setup}`90 %` of the images
+# of one seed with its teacher fixed. The condition number of the lifted matrix, the usual meaning of
+# "stability", is in the table; standardising the scores changes it without changing what the functions span.
 
 # %% tags=["hide-input"]
 deviations = stability.deviations(run, scores)
@@ -243,8 +241,8 @@ guesses = edmd.logits(fresh.scores, *fresh.last_layer).argmax(1)
 # **Certificates.** Newton's method with preconditioned conjugate gradients streams the functions block by
 # block and stops when the gradient has fallen below $10^{-6}$ of that at $W = 0$; the last one is measured
 # again in 64-bit numbers. With a ridge the duality gap is $\lVert \nabla L \rVert^2 / 2 \lambda$, a proof of
-# how far the loss can still fall. Distillation starts from the solution without a teacher where there is
-# one: that saves time and, at a certified minimum of a convex loss, changes nothing else.
+# how far the loss can still fall. Distillation starts from the solution without a teacher if there is one:
+# that saves time and, at a certified minimum of a convex loss, changes nothing else.
 
 # %% tags=["hide-input"]
 settings.certificate_table(scores)
@@ -260,13 +258,13 @@ show(
     "course",
     lambda: course_page.draw_course(course),
     alt="Excess of the loss over its minimum against CPU seconds for three runs of Adam, and a vertical line "
-    "where Newton's method has ended.",
+    "at the end of Newton's method.",
     caption="Adam against the certified optimum; MNIST, degree 2, 20 components.",
     data=course,
 )
 
 # %% [markdown]
-# **Settings.** Chosen once, on validation images of a seed that is not reported: every student got the same
+# **Settings.** Chosen once, on validation images of a seed that is not reported: every student had the same
 # number of trials, least squares its whole grid of ridges and ranks. Students drew ridges from $10^{-6}$ up;
 # at degree 3 with the larger number of components from $3 \cdot 10^{-5}$ up, since smaller ones take several
 # times as long to solve.
@@ -278,8 +276,8 @@ settings.settings_table(run)
 # ## On imperfect hardware
 #
 # The paper leaves hardware to future work. Here weights are rounded to a few bits (functions scaled to unit
-# size first, one scale a class), functions get Gaussian noise, or a share of them is dead. No fit knew of
-# it. The table below answers another question about the functions: would other ones do as well as products?
+# size first, one scale per class), functions get Gaussian noise, or a share of them is dead. No fit was
+# trained for such faults. The table below compares products with other functions: would those do as well?
 
 # %% tags=["hide-input"]
 faults = hardware_page.faulty_accuracies(run)
@@ -287,7 +285,7 @@ show(
     run,
     "hardware",
     lambda: hardware_page.draw_hardware(faults),
-    alt="Test accuracy against bits a weight, noise on functions and share of dead functions, four methods.",
+    alt="Test accuracy of four methods against bits per weight, noise of functions and dead functions.",
     caption="MNIST, degree 2: accuracy on imperfect hardware, mean over seeds.",
     data=faults,
 )
@@ -299,7 +297,7 @@ sizes.radial_table(scores)
 # ## Check
 #
 # The first student is tested again with scikit-learn's polynomial features in 64-bit numbers; EDMD is
-# compared with a pseudo-inverse by singular values; every reported student carries its certificate.
+# compared with a pseudo-inverse by singular values; every reported student has its certificate.
 
 # %%
 by_scikit_learn, recorded = twins.accuracy_by_scikit_learn(run)

@@ -15,9 +15,9 @@
 # %% [markdown]
 # # Can a formula replace a network, and tell without new data that it overfits?
 #
-# Spectral distillation {cite:p}`spectral` expands what a trained network says on its training inputs in the
-# eigenvectors of a kernel, shrinks the coefficients, and keeps the result as the student: a formula. The
-# paper says that this student predicts better than every network it was tried on, that it is {paper}`359
+# Spectral distillation {cite:p}`spectral` expands the outputs of a trained network on its training inputs in
+# the eigenvectors of a kernel, shrinks the coefficients, and keeps the result as the student: a formula. The
+# paper reports that this student predicts better than every network in its tests, that it is {paper}`359
 # times` smaller, that its error is certified, and that counting modes proves overfitting without held-out
 # data. Only its abstract is public and its data are not. This chapter rebuilds the method on a stand-in whose
 # parameter counts fit the paper's, so every verdict on the paper's numbers is marked *proxy*, and adds the
@@ -77,11 +77,10 @@ claim_box(evidence)
 
 # %% [markdown]
 # A formula can replace these networks, but it needs no network to be fitted, and whether modes show
-# overfitting depends on how they are counted. What stands: a network that holds noise predicts better after
-# it has been projected on a smooth kernel, {val}`spectral.six.networks_improved :.0f` of six in the
-# recorded run, at the end of training; in this run {val}`spectral.six.networks_improved @live :.0f` of six,
-# and {val}`spectral.six.stopped_networks_improved @live :.0f` of six where they are stopped in time. What
-# does not:
+# overfitting depends on how they are counted. What holds: a network that has fitted noise predicts better
+# after projection on a smooth kernel, {val}`spectral.six.networks_improved :.0f` of six in the recorded run,
+# at the end of training; in this run {val}`spectral.six.networks_improved @live :.0f` of six, and
+# {val}`spectral.six.stopped_networks_improved @live :.0f` of six if they are stopped in time. What does not:
 #
 # - **The teacher adds nothing.** The same kernel with the same GCV, fitted straight to the labels, is the
 #   control. The RMSE of the students, averaged over the six networks, {val}`order of
@@ -89,21 +88,21 @@ claim_box(evidence)
 #   ({val}`spectral.six.student_rmse - spectral.six.krr_labels_rmse :+.3f`, 95 % interval {val}`interval of
 #   spectral.six.student_rmse - spectral.six.krr_labels_rmse :.3f`).
 # - **What a count of modes shows depends on the count.** The largest network exceeds twice the noise level in
-#   {val}`spectral.w512_256.net_modes :.0f` modes, where the data hold {val}`spectral.w512_256.kstar :.0f`,
-#   whatever noise it has fitted: its training RMSE in this run is {val}`spectral.w512_256.train_rmse @live
-#   :.2f`, where the noise has standard deviation {setup}`1`. That is one of the counts that the paper's words
-#   allow. By another, the trace of the smoother that GCV chooses for the network's outputs, it uses
-#   {val}`spectral.overfit.effective_modes @live :.0f` modes in this run, and
-#   {val}`spectral.overfit.effective_modes - spectral.overfit.signal_modes @live :.0f` more than hold signal;
-#   the paper's example has {paper}`173` more. Whether this excess tells networks past their best from others
-#   is the question of the second entry on detection: its area under the ROC curve is
+#   {val}`spectral.w512_256.net_modes :.0f` modes, against {val}`spectral.w512_256.kstar :.0f` with signal in
+#   the data, whatever noise it has fitted: its training RMSE in this run is
+#   {val}`spectral.w512_256.train_rmse @live :.2f`, and the noise has standard deviation {setup}`1`. That is
+#   one of the counts that the paper's wording allows. By another, the trace of the smoother that GCV chooses
+#   for the network's outputs, it uses {val}`spectral.overfit.effective_modes @live :.0f` modes in this run,
+#   and {val}`spectral.overfit.effective_modes - spectral.overfit.signal_modes @live :.0f` more than hold
+#   signal; the paper's example has {paper}`173` more. Whether this excess separates networks past their best
+#   from others is the question of the second entry on detection: its area under the ROC curve is
 #   {val}`spectral.grid.past_best_auc @live :.2f` in this run.
 # - **The certificate is about the training inputs.** There it is exact; as a bound on new inputs it held for
 #   {val}`spectral.six.certificate_coverage :.0f` % of the students of six networks and {val}`seeds of
 #   spectral.six.certificate_coverage` seeds.
 # - **The test flags fitted noise, not harm.** By the contract's definition of harm its area under the ROC
 #   curve is {val}`spectral.grid.harmful_auc :.2f` ({setup}`0.5` is chance). Used as an estimate of the risk
-#   the same sum needs no held-out samples; tables below set it beside a holdout and cross-validation, which
+#   the same sum needs no held-out samples; tables below compare it with a holdout and cross-validation, which
 #   need more data or more trainings.
 
 # %% [markdown]
@@ -137,15 +136,15 @@ show_table(page.paper_figures(scores), page.FIGURES, "The paper's numbers, on pr
 # How to read these tables:
 #
 # - **Three comparisons, not one.** "Student gains" compares the student with a network that was trained until
-#   it holds the noise of its labels; anything that smooths helps such a network. "Gains, stopped network"
+#   it has fitted the noise of its labels; any smoothing helps such a network. "Gains, stopped network"
 #   compares with what a practitioner would use. "Gains on kernel ridge" leaves the teacher out: the same
-#   kernel, the same GCV, fitted straight to the labels. Only where this last interval lies above zero has the
+#   kernel, the same GCV, fitted straight to the labels. Only if this last interval lies above zero has the
 #   teacher added something.
 # - **Effective is not stored.** The paper divides the number of weights by $\operatorname{tr} H$. To predict,
 #   the formula needs all training inputs as well. By that count the smallest network is not compressed but
-#   blown up.
-# - **Two of the paper's own numbers pull apart.** If {paper}`76` modes hold signal, a student of {paper}`250
-#   to 390` effective parameters keeps noise by the paper's own measure.
+#   enlarged.
+# - **Two of the paper's own numbers disagree.** If {paper}`76` modes hold signal, a student of {paper}`250 to
+#   390` effective parameters keeps noise by the paper's own measure.
 
 # %% tags=["hide-input"]
 show_table(page.controls(run), page.CONTROLS, "Controls on the same data, mean over seeds")
@@ -177,7 +176,7 @@ show(
     lambda: page.draw_modes(small, small_noise),
     alt="Scatter plot of what the 16-16 network fitted of each mode against what the labels hold of it, in "
     "noise levels; signal modes lie on the diagonal, noise modes around zero.",
-    caption="Map of modes of the 16-16 network, first seed. Grey band: |t| below 2. Line: fitted as given.",
+    caption="Map of modes of the 16-16 network, first seed. Grey band: |t| below 2. Line: equality.",
     data=small,
 )
 
@@ -189,17 +188,16 @@ show(
 # $$z = \frac{\sum_{k > K^*} a_k b_k}{\hat\sigma \sqrt{\sum_{k > K^*} a_k^2}},$$
 #
 # with $a$ the coefficients of the fitted values and $b$ those of the labels. It is standard normal if the
-# tail holds nothing but noise and the fit did not see that noise. The grid crosses six targets, four noise
-# levels, uneven noise, shuffled labels, weight decay, six networks and eight checkpoints from underfitting
-# to interpolation. The contract fixed in advance what counts as harmful: a true risk {setup}`25 %` above
-# the best of that training run. Read to the letter this includes networks that have hardly begun to learn,
-# whose tail is empty because they have fitted nothing; no test of fitted noise can find those. The
-# contract's second entry, written when these numbers were known, asks whether the excess of modes,
-# $\operatorname{tr} H - K^*$ with $H$ the smoother that GCV chooses for the network's outputs, tells
-# checkpoints after the best one of their run from those up to it. A third truth is kept beside them, *past
-# its best*: {setup}`25 %` above the best of the checkpoints so far. We adopted it after a first small run,
-# and no verdict rests on it. A *large gap* means that test minus training error is more than half of the
-# test error.
+# tail holds only noise and the fit was not trained on that noise. The grid crosses six targets, four noise
+# levels, uneven noise, shuffled labels, weight decay, six networks and eight checkpoints from underfitting to
+# interpolation. The contract fixed in advance what counts as harmful: a true risk {setup}`25 %` above the
+# best of that training run. Read to the letter this includes networks that have hardly begun to learn, whose
+# tail is empty because they have fitted nothing; no test of fitted noise can find those. The contract's
+# second entry, written when these numbers were known, asks whether the excess of modes,
+# $\operatorname{tr} H - K^*$ with $H$ the smoother that GCV chooses for the network's outputs, separates
+# checkpoints after the best one of their run from those up to it. A third truth is reported too, *past its
+# best*: {setup}`25 %` above the best of the checkpoints so far. We adopted it after a first small run, and no
+# verdict rests on it. A *large gap* means that test minus training error is more than half of the test error.
 
 # %% tags=["hide-input"]
 refitted = detection.compared(points)
@@ -211,7 +209,7 @@ show(
     alt="ROC curves for networks past their best: on the left the tail statistic, training error and the "
     "spectral risk estimate over the whole grid; on the right also cross-validation, a holdout, degrees of "
     "freedom.",
-    caption="ROC curves for networks past their best. Right: the two settings in which every rival was run.",
+    caption="ROC curves for networks past their best. Right: the two settings with every alternative.",
     data=part.assign(panel="refits") if whole.empty else whole,
 )
 
@@ -219,7 +217,7 @@ show(
 detection.area_table(points, caption="Area under the ROC curve, the whole grid")
 
 # %% tags=["hide-input"]
-detection.area_table(refitted, caption="The same where every rival was run")
+detection.area_table(refitted, caption="The same, in the settings with every alternative")
 
 # %% tags=["hide-input"]
 detection.rate_table(run, points)
@@ -227,20 +225,20 @@ detection.rate_table(run, points)
 # %% [markdown]
 # How to read these tables:
 #
-# - **The level is right where the assumptions are.** In the first row target and kernel match, cut and noise
-#   level are known, and the network saw other noise: the test should flag {setup}`5 %` there. The second row
-#   estimates cut and noise level from the labels, as any user has to.
+# - **The level is right if the assumptions hold.** In the first row target and kernel match, cut and noise
+#   level are known, and the network was trained on other noise: the test should flag {setup}`5 %` there. The
+#   second row estimates cut and noise level from the labels, as any user has to.
 # - **A flag is not harm.** A network fits some noise long before its risk begins to rise, so a test for
-#   fitted noise flags healthy networks too; the column "flagged, not past its best" counts them. Where the
+#   fitted noise flags healthy networks too; the column "flagged, not past its best" counts them. If the
 #   target is rougher than the kernel, the tail holds signal, and a network that learns it is flagged for it.
 # - **What z lacks is a scale.** It grows with the share of the tail that was fitted, not with what the fit
-#   costs. The rivals estimate the risk itself and look for its rise; so does the spectral estimate when it is
-#   used that way, at no cost in refits.
+#   costs. The alternatives estimate the risk itself and detect its rise; so does the spectral estimate if it
+#   is used that way, without refits.
 
 # %% [markdown]
 # ## What it is good for: an estimate of the gap
 #
-# The same sum, restricted to the tail, estimates by how much the training error flatters
+# The same sum, restricted to the tail, estimates by how much the training error is too low
 # {cite:p}`covariance_penalty`:
 #
 # $$\widehat{\mathrm{gap}} = \frac2n \sum_{k > K^*} a_k b_k + \frac{2 \hat\sigma^2 K^*}{n}.$$
@@ -252,7 +250,7 @@ show(
     lambda: detection.draw_optimism(points),
     alt="Two scatter plots of estimated against true difference of test and training error, with the line of "
     "equality: smooth targets with plain noise, and all other settings.",
-    caption="Estimated and true optimism, a dot a network and checkpoint (mean square; below 0.01: at 0.01).",
+    caption="Estimated and true optimism, one dot per network and checkpoint (mean square, clipped at 0.01).",
     data=points[["seed", "rows", "label", "name", "epoch", "train", "risk", "gap", "optimism", "z"]],
 )
 
@@ -261,8 +259,8 @@ show_table(detection.calibration(points), detection.CALIBRATION, "Estimated agai
 
 # %% [markdown]
 # The estimate charges one degree of freedom for each mode before the cut, whether the network has learned it
-# or not; this weighs on early checkpoints. It takes everything beyond the cut for noise; with a rough target
-# that is wrong, and the noise level comes out too high. A slope of {setup}`1` would mean that it is
+# or not; this weighs on early checkpoints. It treats everything beyond the cut as noise; with a rough target
+# that is wrong, and the estimated noise level is too high. A slope of {setup}`1` would mean that it is
 # calibrated.
 
 # %% [markdown]
@@ -274,7 +272,7 @@ show_table(detection.calibration(points), detection.CALIBRATION, "Estimated agai
 # |---|---|---|
 # | Parseval tail | the difference of student and teacher on the training inputs, exactly | nothing |
 # | Hoeffding, empirical Bernstein | their squared difference on new inputs | fresh inputs, a stated range |
-# | Clopper–Pearson | how often they name different classes | fresh inputs |
+# | Clopper–Pearson | how often they predict different classes | fresh inputs |
 # | noise-floor rule | the error of the coefficients by a low-rank kernel | the noise variance; may refuse |
 
 # %% tags=["hide-input"]
@@ -285,7 +283,7 @@ page.single_table(run, try_certificates, page.COVERAGE, caption)
 show_table(counterexamples(), page.EXAMPLES, "Worked counter-examples")
 
 # %% [markdown]
-# ## The report that a reader would ask for
+# ## A report on any predictor
 #
 # `spectral_report(model, x, y)` takes anything with `predict`. Here scikit-learn's own network with one
 # hidden layer of 64 units is fitted to the diabetes data, in units of the labels' standard deviation.
@@ -308,15 +306,15 @@ show(
 # %% [markdown]
 # ## Real tables
 #
-# Diabetes and digits ship with scikit-learn. For digits the student of a network's logits, shrunk by GCV,
-# stands against what it is said to replace: soft-label distillation {cite:p}`hinton_kd` with the temperature
-# chosen on validation data.
+# Diabetes and digits ship with scikit-learn. For digits the student of a network's logits, shrunk by GCV, is
+# compared with the method that it is meant to replace: soft-label distillation {cite:p}`hinton_kd` with the
+# temperature chosen on validation data.
 
 # %% tags=["hide-input"]
 show_table(page.real_scores(run), page.SCORES, "Real tables, mean over seeds")
 
 # %% [markdown]
-# On neither table is the spectral student judged against a straw man: the stopped network, the ridge
+# On neither table is the spectral student compared with weak baselines: the stopped network, the ridge
 # regressions and the KD student were chosen on the same validation part, and the test part was read once.
 # Ridge regressions use no validation data at all.
 
@@ -358,12 +356,12 @@ for name, model in {"student": student, "kernel ridge on labels": control}.items
 
 # %% [markdown]
 # **Networks.** ReLU, He initialisation, standardised inputs and labels, Adam on full batches. For each of the
-# six the learning rate falls to zero along a cosine, so that training ends on a plateau. It starts from that
-# of {setup}`four values between 0.001 and 0.03` which had the lowest validation error at the end of training,
+# six the learning rate falls to zero along a cosine, so that training ends on a plateau. It starts from the
+# one of {setup}`four values between 0.001 and 0.03` with the lowest validation error at the end of training,
 # on three seeds that nothing else uses: the best case for the networks in the paper's comparison. In the grid
-# and on the two small tables all networks, rivals included, keep a rate of {setup}`0.003`, untuned. In the
-# grid wide networks train for fewer epochs, since they interpolate sooner. Replicates are stacked and trained
-# at once; one batched product a layer replaces a loop over networks:
+# and on the two small tables all networks, those of the alternatives included, keep a rate of {setup}`0.003`,
+# untuned. In the grid wide networks train for fewer epochs, since they interpolate sooner. Replicates are
+# stacked and trained at once; one batched product per layer replaces a loop over networks:
 
 # %% tags=["hide-input"]
 count, seconds = page.grid_fits(run)
@@ -373,10 +371,10 @@ page.single_table(run, compare_speed, page.SPEED, "16 networks, 8 epochs, 200 sa
 f"{count:,} fits of the validation grid took {seconds:,.0f} seconds on one thread."
 
 # %% [markdown]
-# **Rivals.** Cross-validation refits {setup}`five times`, the holdout once on {setup}`80 %` of the samples,
-# generalised degrees of freedom {cite:p}`generalised_df` once on perturbed labels; all start from the same
-# weights. Each gives an estimate of the risk at every checkpoint, and is scored by how far that lies above
-# the lowest of its run.
+# **Alternatives.** Cross-validation refits {setup}`five times`, the holdout once on {setup}`80 %` of the
+# samples, generalised degrees of freedom {cite:p}`generalised_df` once on perturbed labels; all start from
+# the same weights. Each gives an estimate of the risk at every checkpoint, and is scored by how far that lies
+# above the lowest of its run.
 #
 # ## Check
 #

@@ -17,9 +17,9 @@
 #
 # A coordinate network is fitted to one signal: an image, a sound, a shape. Every pixel is a training point,
 # and a step on all of them is expensive. NINT {cite:p}`nint` trains each step on a fifth of them, chosen by
-# how strongly the tangent kernel says they are moved, and reports up to {paper}`48.99 %` less time and
-# {paper}`26.58 %` fewer steps than full batch. This chapter asks what the paper's known tables do not show:
-# how does it stand, in *time*, to a fifth chosen at random, and is it the kernel that does the work?
+# how much the tangent kernel predicts their values to change, and reports up to {paper}`48.99 %` less time
+# and {paper}`26.58 %` fewer steps than full batch. This chapter asks what the paper's known tables do not
+# show: how does it compare, in *time*, with a fifth chosen at random, and is the gain due to the kernel?
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -59,11 +59,11 @@ page.answer_table(savings, timed, qualities)
 
 # %% [markdown]
 # Per step it does, but the tangent kernel has little part in that. Per second it depends on the size of the
-# problem: NINT looks at every point at every step, and that look has to be paid for. In the reference run, at
-# the paper's settings, it ends {val}`nint.live.nint.psnr_end - nint.live.uniform.psnr_end :+.1f` dB relative
-# to uniform sampling after equal steps (the paper: {paper}`1.5 dB`). Against the same mix with no kernel it
-# ends {val}`nint.live.nint.psnr_end - nint.live.error_mix.psnr_end :+.2f` dB, against the released score,
-# which is not the kernel's, {val}`nint.live.nint.psnr_end - nint.live.released.psnr_end :+.2f` dB.
+# problem: NINT evaluates every point at every step, which costs time. In the reference run, at the paper's
+# settings, it ends {val}`nint.live.nint.psnr_end - nint.live.uniform.psnr_end :+.1f` dB relative to uniform
+# sampling after equal steps (the paper: {paper}`1.5 dB`). Against the same mix with no kernel it ends
+# {val}`nint.live.nint.psnr_end - nint.live.error_mix.psnr_end :+.2f` dB, against the released score, which is
+# not the kernel's, {val}`nint.live.nint.psnr_end - nint.live.released.psnr_end :+.2f` dB.
 #
 # The saving that the paper reports is one at its learning rate of $10^{-4}$. Once every method may choose its
 # rate and share, NINT ends {val}`nint.live.nint.psnr_equal_time - nint.live.full.psnr_equal_time :+.2f` dB
@@ -80,10 +80,10 @@ claim_box(evidence)
 # In the recorded protocol the kernel's share adds {val}`nint.small.nint.psnr_1000 -
 # nint.small.error_mix.psnr_1000 :+.2f` dB to the same mix without it, with a gain in {val}`wins of
 # nint.small.nint.psnr_1000 - nint.small.error_mix.psnr_1000` seeds. The released score adds
-# {val}`nint.small.released.psnr_1000 - nint.small.error_mix.psnr_1000 :+.2f`, so that the gain is not owed to
-# the kernel being right. The kernel's diagonal spans a factor of {val}`nint.small.leverage_ratio :.0f` after
-# 400 steps, and the random share $\xi$ matters by {val}`nint.small.xi_range :.2f` dB between the best and the
-# worst of four values.
+# {val}`nint.small.released.psnr_1000 - nint.small.error_mix.psnr_1000 :+.2f`, so that the gain does not
+# depend on the kernel being right. The kernel's diagonal spans a factor of {val}`nint.small.leverage_ratio
+# :.0f` after 400 steps, and the random share $\xi$ matters by {val}`nint.small.xi_range :.2f` dB between the
+# best and the worst of four values.
 #
 # That protocol has {setup}`four times` the points and {setup}`twice` the width of the reference run, and
 # the comparison in time changes with it: after equal CPU time, each sampler at its tuned rate and share,
@@ -91,20 +91,20 @@ claim_box(evidence)
 # uniform sampling and {val}`nint.small.nint.psnr_equal_time - nint.small.error_memory.psnr_equal_time
 # :+.2f` dB relative to error memory, ahead in {val}`wins of nint.small.nint.psnr_equal_time -
 # nint.small.uniform.psnr_equal_time` and {val}`wins of nint.small.nint.psnr_equal_time -
-# nint.small.error_memory.psnr_equal_time` seeds. What holds at the paper's size, the protocol *paper size*
-# has to show.
+# nint.small.error_memory.psnr_equal_time` seeds. Results at the paper's size come from the
+# protocol *paper size*.
 
 # %% [markdown]
 # ## The evidence
 #
-# The live runs are small so that two cores suffice: four photographs reduced to {param}`side` pixels a side
-# (three DIV2K crops and one Kodak image), a SIREN of five sine layers of {param}`width` units,
-# {param}`steps` steps, {param}`count of seeds` seeds. The contract's own protocol, 128 × 128 and layers of
-# 64 units with five seeds, takes hours of one core; `ntkd record 07 small` runs it in pieces and keeps its
-# evidence, marked as recorded above. The paper's size, 512 × 512 and layers of 256 units, takes hours of
-# one core for each image: `ntkd record 07 "paper size"` races it in pieces, one image per seed. Samplers of
-# one seed and image start from the same weights and train in turn, {param}`every` steps each, so that a
-# busy machine slows all of them alike.
+# The live runs are small so that two cores suffice: four photographs reduced to {param}`side` pixels per side
+# (three DIV2K crops and one Kodak image), a SIREN of five sine layers of {param}`width` units, {param}`steps`
+# steps, {param}`count of seeds` seeds. The contract's own protocol, 128 × 128 and layers of 64 units with
+# five seeds, takes hours of one core; `ntkd record 07 small` runs it in pieces and keeps its evidence, marked
+# as recorded above. The paper's size, 512 × 512 and layers of 256 units, takes hours of one core for each
+# image: `ntkd record 07 "paper size"` races it in pieces, one image per seed. Samplers of one seed and image
+# start from the same weights and train in turn, {param}`every` steps each, so that a busy machine slows all
+# of them alike.
 #
 # **The clock** counts training and choosing, not evaluation. Verdicts rest on CPU seconds of the training
 # thread and on forward-equivalents (one is a forward pass over all points), not on wall time. A target
@@ -118,14 +118,14 @@ show(
     "curves",
     lambda: page.draw_curves(lines),
     alt="PSNR against CPU seconds and against steps for full batch, uniform, NINT, error mix and error "
-    "memory,"
+    "memory, "
     "with bands over seeds.",
     caption="The same trainings against time (left) and against steps (right), mean over four images.",
     data=lines,
 )
 
 # %% [markdown]
-# The right panel does not see what choosing costs: NINT pays a forward pass over all points at every step,
+# The right panel leaves out the cost of selection: NINT pays a forward pass over all points at every step,
 # which only the left panel shows. Targets below are what full batch has after a quarter, half and three
 # quarters of its steps.
 
@@ -136,8 +136,8 @@ show(
     run,
     "times",
     lambda: page.draw_times(images, order),
-    alt="Dot plot of the time that each sampler takes to full batch's quality, one dot an image, with the "
-    "same in"
+    alt="Dot plot of the time that each sampler takes to full batch's quality, one dot per image, with the "
+    "same in "
     "forward-equivalents and a line at the paper's best saving.",
     caption="Time to quality, full batch = 1; left of the dashed line: a saving beyond the paper's best.",
     data=images,
@@ -173,7 +173,7 @@ show(
 page.quality_table(qualities)
 
 # %% [markdown]
-# The paper's own numbers, as far as they are known, stand beside ours below. None of these pairs is a
+# The paper's own numbers, as far as they are known, are listed with ours below. None of these pairs is a
 # verdict: the live images have a small part of the paper's pixels, and the claims above are judged at their
 # own size.
 
@@ -187,9 +187,9 @@ paper.paper_table()
 # %% [markdown]
 # ## Equal time, equally tuned
 #
-# A sampler may like another learning rate or share than the paper's $10^{-4}$ and {paper}`20 %`. Here each
-# got the same eight trials on two other images, judged after equal CPU time, and then as much time as NINT
-# takes for its steps.
+# A sampler may need another learning rate or share than the paper's $10^{-4}$ and {paper}`20 %`. Here each
+# had the same eight trials on two other images, scored after equal CPU time, and was then trained for as long
+# as NINT takes for its steps.
 
 # %% tags=["hide-input"]
 show(
@@ -197,8 +197,8 @@ show(
     "equal-time",
     lambda: draw_gap_dots(timed.query("method != 'nint'"), "PSNR after equal CPU time, minus NINT (dB)"),
     alt="Dot plot of PSNR after equal CPU time minus that of NINT, for full batch, uniform, expansive "
-    "supervision"
-    "and error memory, one marker an image and seed.",
+    "supervision "
+    "and error memory, one marker per image and seed.",
     caption="After equal CPU time, all tuned alike. Right of zero: better than NINT.",
     data=timed,
 )
@@ -238,7 +238,7 @@ show(
     "residuals",
     lambda: visits.draw_residuals(image, residuals),
     alt="The first image and the size of the error that four samplers leave after training.",
-    caption="What is left after the last step, first image, first seed.",
+    caption="Residuals after the last step, first image, first seed.",
     data=visits.flat(residuals),
 )
 
@@ -282,7 +282,7 @@ show(
     run,
     "settings",
     lambda: draw_gap_dots(changes, "PSNR minus that of ξ = 0.7, α = 10, λ = 1 (dB)"),
-    alt="Dot plot of PSNR with other settings of NINT minus that with the paper's, one dot an image.",
+    alt="Dot plot of PSNR with other settings of NINT minus that with the paper's, one dot per image.",
     caption="Settings of NINT, one changed at a time.",
     data=changes,
 )
@@ -293,7 +293,7 @@ show(
     "networks",
     lambda: networks.draw(compared),
     alt="Dot plot of the CPU time saved against full batch by NINT, uniform sampling and error memory, for "
-    "eight"
+    "eight "
     "architectures and three widths of SIREN.",
     caption="Time saved to full batch's quality at half of its steps; one image, one seed.",
     data=compared,
@@ -377,15 +377,15 @@ show(
 costs_page.cost_table(run)
 
 # %% [markdown]
-# **What each sampler costs a step**, in forward-equivalents at a share of a fifth: full batch {setup}`3`,
+# **Cost per step of each sampler**, in forward-equivalents at a share of a fifth: full batch {setup}`3`,
 # uniform {setup}`0.6`; NINT, its ablations and dense INT {setup}`1.6`, since they look at every point at
 # every step, and a refresh of {setup}`5` now and then; ours {setup}`0.6`. It draws half of a batch in
 # proportion to each point's *last seen* error, which the training pass computes anyway, and half evenly.
 #
 # **Deviations.** Images are reduced by averaging. Expansive supervision takes the strongest gradients where
 # its code takes Canny's edges; EVOS is reduced to error, Laplacian and rare looks; soft mining walks on the
-# grid. All networks but SIREN have learning rates that nobody searched for. Full batch is computed in
-# chunks, as efficiently as the rest. Sound and shape are run with one seed.
+# grid. All networks but SIREN have untuned learning rates. Full batch is computed in chunks, as efficiently
+# as the rest. Sound and shape are run with one seed.
 #
 # **LPIPS** {cite:p}`lpips` is computed with the published AlexNet weights, with both scalings of its inputs:
 # the paper's code stretches each image to its own least and largest value, the measure's authors do not.
@@ -394,10 +394,10 @@ costs_page.cost_table(run)
 # them, and its `alexnet.ckpt` belongs into the folder `lpips` of `$NTKD_DATA`.
 #
 # **Not available: PESQ, STOI.** Their packages (PESQ {setup}`0.0.4`, a C extension, and STOI {setup}`0.4.1`)
-# had their last releases in 2022 and 2023, too long ago to rest on. Sound is judged by SI-SNR.
+# had their last releases in 2022 and 2023, too old to depend on. Sound is judged by SI-SNR.
 #
 # **Convergence.** The contract's numbers are defined at a number of steps or seconds, in mid-training; a
-# plateau is not asked for, and none is claimed. In the paper's own table full batch overtakes NINT by
+# plateau is not required, and none is claimed. In the paper's own table full batch overtakes NINT by
 # {paper}`0.67 dB` at 5,000 steps.
 
 # %% [markdown]
