@@ -63,12 +63,15 @@ device = "cpu"
 from ntkd_lib.chapters.classification import checks, methods, page
 from ntkd_lib.chapters.classification.studies import (
     alignment,
+    crossed_settings,
+    features_page,
     infinite_width,
+    random_filters_page,
     read_outs,
     sizes,
+    stage1_page,
     teacher_strength,
 )
-from ntkd_lib.chapters.classification.studies import features_page, random_filters_page, stage1_page
 from ntkd_lib.chapters.optical_students.classification_methods import chosen_form
 from ntkd_lib.chapters.run import open_run
 from ntkd_lib.lab.search import space_rows
@@ -306,8 +309,8 @@ page.show_recorded(
 
 # %% tags=["hide-input"]
 page.show_recorded(
-    page.recorded_crossings(),
-    page.CROSSINGS,
+    crossed_settings.recorded_crossings(),
+    crossed_settings.CROSSINGS,
     "CIFAR-10, one learning rate and weight decay for both, the recorded run: test accuracy",
 )
 
@@ -438,10 +441,11 @@ show(
 
 # %% [markdown]
 # The rank correlation of estimate and accuracy over the architectures is {val}`ntkd.stage1.rank_correlation
-# @live :.2f` in this run and {val}`ntkd.stage1.rank_correlation :.2f` in the recorded one, from {val}`lowest
-# of ntkd.stage1.rank_correlation :.2f` to {val}`highest of ntkd.stage1.rank_correlation :.2f` over its seeds.
-# The table has a row for the surface that the parameters describe ({param}`surface_height` by
-# {param}`surface_width` µm), which is estimated and not trained.
+# @live :.2f` in this run and {val}`ntkd.stage1.rank_correlation @01_digit_controls :.2f` in the recorded one,
+# from {val}`lowest of ntkd.stage1.rank_correlation @01_digit_controls :.2f` to {val}`highest of
+# ntkd.stage1.rank_correlation @01_digit_controls :.2f` over its seeds. The table has a row for the surface
+# that the parameters describe ({param}`surface_height` by {param}`surface_width` µm), which is estimated and
+# not trained.
 
 # %% tags=["hide-input"]
 stage1_page.estimate_table(run)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntkd_lib.chapters.classification import page
-from ntkd_lib.chapters.classification.studies import teacher_strength
+from ntkd_lib.chapters.classification.studies import crossed_settings, teacher_strength
 from ntkd_lib.lab import protocols
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.protocols import Protocol, protocols_of
@@ -55,10 +55,14 @@ def test_committed_recordings_are_read_back(monkeypatch, tmp_path) -> None:
     assert list(teachers["label"]) == ["small residual network", "ResNet-18", "wide residual network"]
     assert list(teacher_strength.recorded_strength()["seeds"]) == [5, 5]
     assert "NTKD − labels only" in set(page.recorded_gaps("mnist")["label"])
-    crossed = page.recorded_crossings()
+    crossed = crossed_settings.recorded_crossings()
     np.testing.assert_allclose(crossed["first"] - crossed["second"], crossed["mean"])
     monkeypatch.setattr(protocols, "results_root", lambda: tmp_path)
-    for read in (page.recorded_scores, page.recorded_crossings, teacher_strength.recorded_teachers):
+    for read in (
+        page.recorded_scores,
+        crossed_settings.recorded_crossings,
+        teacher_strength.recorded_teachers,
+    ):
         assert read().empty
     assert page.recorded_gaps("mnist").empty
     assert teacher_strength.recorded_strength().empty

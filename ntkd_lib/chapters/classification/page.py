@@ -71,10 +71,6 @@ RECORDED = {
     "cifar10": ("none", "kd", "ntkd", "ntkd_kd", "f8", "ideal_lens"),
 }
 FILES = {"mnist": "01_digit_controls", "cifar10": "01_ntkd_classification"}
-CROSSED = {
-    "unmatched": "settings that the first search gave NTKD",
-    "labels_point": "settings that it gave labels alone",
-}
 SHOWN = ["method", "label", "seed", "accuracy", "validation", "converged", "parameters", "seconds"]
 
 SCORES = (
@@ -97,13 +93,6 @@ GAPS = (
     Column("Seeds", "{seeds}"),
 )
 DIFFERENCES = (GAPS[0], *GAPS[3:])
-CROSSINGS = (
-    Column("Both trained at the", "{label}"),
-    Column("Labels alone", "{second:.2f} %"),
-    Column("NTKD", "{first:.2f} %"),
-    *GAPS[3:5],
-    GAPS[-1],
-)
 DIGIT_TEACHERS = (
     Column("Seed", "{seed}"),
     Column("Test accuracy", "{accuracy:.2f} %"),
@@ -213,10 +202,11 @@ def recorded(data: Literal["mnist", "cifar10"]) -> pd.DataFrame:
     """List the recorded accuracies of students: a row per student, share of labels and seed."""
     names = [(name, 1.0) for name in RECORDED[data]]
     names += [(name, share) for share in SHARES for name in TRANSFERS]
-    return _recorded_rows(FILES[data], {(n, share): metric_name(data, n, share) for n, share in names})
+    return recorded_rows(FILES[data], {(n, share): metric_name(data, n, share) for n, share in names})
 
 
-def _recorded_rows(file: str, names: Mapping[tuple[str, float], str]) -> pd.DataFrame:
+def recorded_rows(file: str, names: Mapping[tuple[str, float], str]) -> pd.DataFrame:
+    """List the accuracies of a recording, by the metric of each student and share of labels."""
     found = recorded_metrics(file)
     rows = [
         (method, share, seed, value)
@@ -242,18 +232,6 @@ def recorded_gaps(data: Literal["mnist", "cifar10"]) -> pd.DataFrame:
     """Compare the recorded students seed by seed, with all labels and with few."""
     table = recorded(data)
     return table if table.empty else compare(table, data)
-
-
-def recorded_crossings() -> pd.DataFrame:
-    """Compare NTKD with labels alone at the settings of either, seed by seed."""
-    rows = []
-    for point, label in CROSSED.items():
-        names = {(name, 1.0): f"ntkd.cifar10.{point}.{name}.accuracy" for name in ("none", "ntkd")}
-        table = _recorded_rows("01_unmatched", names)
-        if table["method"].nunique() == len(names):
-            common = table[table.groupby("seed")["seed"].transform("size") == len(names)]
-            rows.append(compare(common, "cifar10").assign(label=label))
-    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
 
 def digit_teachers(run: Run) -> pd.DataFrame:
