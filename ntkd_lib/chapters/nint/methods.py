@@ -1,4 +1,4 @@
-"""The samplers that notebook 07 compares, and the search that gave each its settings for equal time."""
+"""Compared samplers of notebook 07, and the search for their settings at equal time."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def entrant(method: str, lr: float = LR, share: float = SHARE, name: str = "") -
 
 
 def in_order(curves: Mapping[str, Curve]) -> list[tuple[str, Curve]]:
-    """List the curves of a race in the order of the methods; records hold them by name."""
+    """List the curves of a race in the order of the methods."""
     return [(name, curves[name]) for name in METHODS if name in curves]
 
 
@@ -96,7 +96,7 @@ def draw_settings(trial: int) -> dict[str, float]:
 
 
 def search_cells(signals: Data) -> list[Cell]:
-    """Describe one race per image, in which all trials get the time of NINT with the paper's settings."""
+    """Describe one race per image, all trials for as long as NINT takes at the paper's settings."""
     from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
 
     entrants = [entrant("nint", name="nint/paper")]
@@ -118,7 +118,7 @@ def search_cells(signals: Data) -> list[Cell]:
 
 
 def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
-    """Run the same trials for every sampler, with the same seconds, on images that no other run reads."""
+    """Run the same trials for every sampler at equal time, on images that no other run reads."""
     races = [record.values["curves"] for record in run(search_cells(data["signals"]))]
     trials = []
     for method in TUNED:

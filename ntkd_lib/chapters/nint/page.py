@@ -1,4 +1,4 @@
-"""What notebook 07 shows of its races: curves, targets, savings, and the metrics that claims read."""
+"""Figures and tables of notebook 07: curves, targets, savings, and the metrics of the claims."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ def reached(run: Run) -> pd.DataFrame:
         full = row.curves["full"]
         for share in TARGETS:
             target = value_at(full["quality"], full["step"], share * run.parameters.steps)
-            base = _places(full, target)
+            base = _crossings(full, target)
             rows += [
                 {"method": method, "image": row.subject, "seed": row.seed, "share": share, "target": target}
-                | {axis: _ratio(place, base[axis]) for axis, place in _places(curve, target).items()}
+                | {axis: _ratio(place, base[axis]) for axis, place in _crossings(curve, target).items()}
                 for method, curve in in_order(row.curves)
             ]
     return pd.DataFrame(rows)
 
 
-def _places(curve: Mapping[str, list[float]], target: float) -> dict[str, float | None]:
+def _crossings(curve: Mapping[str, list[float]], target: float) -> dict[str, float | None]:
     return {axis: crossing(curve["quality"], curve[axis], target) for axis in AXES}
 
 
@@ -83,10 +83,10 @@ def _ratio(place: float | None, base: float | None) -> float:
 
 def savings(table: pd.DataFrame) -> pd.DataFrame:
     """Average ratios to full batch and to uniform, geometrically over targets that are not `missed`."""
-    uniform = _axes_of(table, "uniform")
+    uniform = _costs_of(table, "uniform")
     rows = []
     for method in dict.fromkeys(table["method"]):
-        own, part = _axes_of(table, method), table[table["method"] == method]
+        own, part = _costs_of(table, method), table[table["method"] == method]
         saved = {f"{axis}_saving": 100 * (1 - _geometric(part[axis])) for axis in AXES}
         images = 100 * (1 - part.groupby("image")["cpu"].apply(_geometric))
         rows.append(
@@ -107,7 +107,7 @@ def _geometric(ratios: pd.Series) -> float:
     return np.exp(np.log(ratios).mean())
 
 
-def _axes_of(table: pd.DataFrame, method: str) -> pd.DataFrame:
+def _costs_of(table: pd.DataFrame, method: str) -> pd.DataFrame:
     return table[table["method"] == method].set_index(["image", "seed", "share"])[list(AXES)]
 
 
@@ -155,7 +155,7 @@ def metrics(run: Run) -> dict[str, Metric]:
 
 
 def answer_table(saved: pd.DataFrame, timed: pd.DataFrame, quality: pd.DataFrame) -> Html:
-    """Show what came out for the samplers that the question is about."""
+    """Show the main results of the compared samplers."""
     table = saved.merge(quality[["method", "to_uniform"]], on="method", suffixes=("_time", ""))
     gaps = timed.groupby("method")["gap"].mean()
     shown = table[table["method"].isin(LINES)].assign(gap=lambda t: t["method"].map(gaps))
@@ -169,7 +169,7 @@ def answer_table(saved: pd.DataFrame, timed: pd.DataFrame, quality: pd.DataFrame
 
 
 def savings_table(saved: pd.DataFrame) -> Html:
-    """Show what each sampler saves against full batch, and its ratio to uniform sampling."""
+    """Show each sampler's savings against full batch, and its ratio to uniform sampling."""
     columns = (
         Column("Sampler", "{label}"),
         Column("CPU time saved", "{cpu_saving:+.1f} %"),
@@ -215,7 +215,7 @@ def draw_curves(lines: pd.DataFrame) -> Figure:
 
 
 def draw_times(images: pd.DataFrame, order: Sequence[str]) -> Figure:
-    """Draw the time that samplers take to full batch's quality, image by image."""
+    """Draw the time of samplers to full batch's quality, image by image."""
     figure, axes = dots.row_axes(
         [LABELS[m] for m in order], "time to full batch's quality, full batch = 1", 1
     )

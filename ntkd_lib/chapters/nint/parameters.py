@@ -6,7 +6,7 @@ from ntkd_lib.lab.parameters import SeededParameters, parameter
 
 
 class NintParameters(SeededParameters):
-    """What notebook 07 can be asked for."""
+    """Parameters of notebook 07."""
 
     seeds: list[int] = parameter(
         [0, 1, 2], "Seeds of the repetitions; samplers that are compared share them."
@@ -31,7 +31,7 @@ class NintParameters(SeededParameters):
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Name the data set that a run reads."""
+        """List the data sets of a run."""
         return ("signals",)
 
 

@@ -1,4 +1,4 @@
-"""What notebook 07 runs: races on images, then the cells of each study."""
+"""The plan of notebook 07: races on images, then the cells of each study."""
 
 from __future__ import annotations
 
@@ -50,10 +50,7 @@ def plan(parameters: NintParameters, data: Mapping[str, Data]) -> list[Cell]:
 
 
 def races(p: NintParameters, signals: Data) -> list[Cell]:
-    """Race all samplers with the paper's settings, and some for equal time with their tuned settings.
-
-    Visits are counted for the first seed.
-    """
+    """Describe races with the paper's settings and for equal time; visits are counted for the first seed."""
     from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
 
     windows = [max(1, p.steps // 20), p.steps // 5, p.steps]

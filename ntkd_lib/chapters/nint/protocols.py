@@ -93,7 +93,7 @@ def _range(*records: Record) -> float:
 
 
 def paper_size_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
-    """Race samplers at the paper's size on the image of the seed; the races that claims read run first."""
+    """Race samplers at the paper's size on the image of the seed; the races of the claims run first."""
     p, arms = parameters, dict[str, Arm]()
     race_of = partial(
         race.cell,
@@ -124,7 +124,7 @@ def _level(name: str, step: int) -> Callable[[Record], float]:
 
 
 def _saving(other: str, axis: str, target: float) -> Callable[[Record], float]:
-    """Read what NINT saves on the way to a quality."""
+    """Compute the saving of NINT up to a quality."""
 
     def read(record: Record) -> float:
         places = {}

@@ -1,4 +1,4 @@
-"""What notebook 07 computes: races of samplers on one signal, and a mesh as a signal."""
+"""Cells of notebook 07: races of samplers on one signal, and a mesh as a signal."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ class Subject:
     """A signal that is fitted: an image, a sound, a shape, or waves of known frequencies."""
 
     kind: str  # `mesh`, or a key of the table of makers
-    size: int  # points of a side; of a sound, samples
+    size: int  # points per side; of a sound, samples
     name: str
     frequencies: tuple[int, ...] = ()  # cycles of each band of waves
 
     @property
     def points(self) -> int:
-        """Number of points."""
+        """Return the number of points."""
         return self.size ** {"sound": 1, "torus": 3, "mesh": 3}.get(self.kind, 2)
 
 
@@ -85,7 +85,7 @@ class Entrant:
 
 
 def make_signal(subject: Subject, data: Data | None) -> Signal:
-    """Make a signal of its description."""
+    """Build a signal from its description."""
     if subject.kind not in _MAKERS:
         raise ValueError(f"unknown kind {subject.kind!r}; allowed: {', '.join(_MAKERS)}")
     return _MAKERS[subject.kind](subject, data.sha256 if data else "")
@@ -101,7 +101,7 @@ _MAKERS: dict[str, Callable[[Subject, str], Signal]] = {
 
 
 def make_network(network: NetworkShape, signal: Signal, seed: int) -> torch.nn.Module:
-    """Build a network for a signal; its start depends on the seed alone."""
+    """Build a network for a signal; its initial weights depend on the seed alone."""
     torch.manual_seed(derive_seed("nint", "network", seed))
     return build(network.name, len(signal.shape), signal.values.shape[1], network.width, network.hidden).to(
         signal.values.device
@@ -109,7 +109,7 @@ def make_network(network: NetworkShape, signal: Signal, seed: int) -> torch.nn.M
 
 
 def pass_seconds(subject: Subject, network: NetworkShape) -> float:
-    """Estimate the seconds that a forward pass over all points takes on one thread."""
+    """Estimate the seconds of a forward pass over all points on one thread."""
     return 1.6e-8 * subject.points * network.width + 5e-4
 
 
@@ -132,10 +132,10 @@ def race(
     device: Literal["cpu", "cuda"] = "cpu",
     signal: Record | None = None,  # in place of data, for a signal that a cell makes
 ) -> CellResult:
-    """Train one network per sampler on one signal, in turn and from the same start: `curves` by entrant."""
+    """Train one network per sampler on one signal, in turn, from the same initial weights."""
     deterministic(seed)
     keep_freed_memory()
-    target = (_restored(signal) if signal else make_signal(subject, data)).to(device)
+    target = (_restore_signal(signal) if signal else make_signal(subject, data)).to(device)
     count = len(target.values)
     visits = {e.name: np.zeros((len(windows), count), np.uint16) for e in entrants} if windows else {}
     fits = {
@@ -159,8 +159,8 @@ def race(
     return CellResult({"curves": curves, "points": count}, arrays)
 
 
-def _restored(made: Record) -> Signal:
-    return Signal(torch.as_tensor(made.arrays["values"]), tuple(made.values["shape"]))
+def _restore_signal(record: Record) -> Signal:
+    return Signal(torch.as_tensor(record.arrays["values"]), tuple(record.values["shape"]))
 
 
 def _sampler(entrant: Entrant, signal: Signal, seed: int) -> Sampler:
@@ -170,7 +170,7 @@ def _sampler(entrant: Entrant, signal: Signal, seed: int) -> Sampler:
 
 
 def _quality(signal: Signal, kind: str) -> Callable[[Tensor], float]:
-    """Choose how residuals of a signal are judged."""
+    """Select the quality measure of a signal's residuals."""
     if kind == "sound":
         return lambda residuals: si_snr(residuals + signal.values, signal.values)
     if kind in ("torus", "mesh"):
@@ -179,16 +179,16 @@ def _quality(signal: Signal, kind: str) -> Callable[[Tensor], float]:
 
 
 def _counter(windows: Sequence[int], counts: np.ndarray) -> Callable[[int, Tensor], None]:
-    """Count how often each point is seen in each span of steps."""
+    """Build the counter of visits of each point in each span of steps."""
 
-    def watch(step: int, indices: Tensor) -> None:
+    def count_visits(step: int, indices: Tensor) -> None:
         counts[sum(step >= end for end in windows[:-1]), indices.cpu().numpy()] += 1
 
-    return watch
+    return count_visits
 
 
 def _run_race(fits: Mapping[str, TrainingRun], steps: int, leader: str | None) -> dict[str, str]:
-    """Run the race; an entrant whose loss is no number leaves it, which stays visible."""
+    """Run the race; return the error of each entrant whose loss became NaN."""
     try:
         if leader:
             race_for_time(list(fits.values()), list(fits).index(leader), steps)

@@ -1,1 +1,1 @@
-"""Side questions of notebook 07, one file each."""
+"""Side studies of notebook 07, one file each."""

@@ -1,4 +1,4 @@
-"""Independent twins that notebook 07 asserts against: another way to the same numbers."""
+"""Independent twins that notebook 07 asserts against."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a refresh of the score costs, and the choice of points beside a training step."""
+"""Cost of a refresh of the score, and of the choice of points relative to a training step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HIDDEN = 4
 
 
 def medians(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Time several ways in turn, in CPU seconds of this thread; the first round does not count."""
+    """Measure median CPU seconds of functions in turn, on this thread; the first round is discarded."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for count in range(rounds + 1):
         for name, way in ways.items():
@@ -56,7 +56,7 @@ def refresh(points: int, width: int, rounds: int = 3) -> CellResult:
 
 @work(cost=lambda **_: 9.0)
 def million(points: int, width: int, keep: int = 64) -> CellResult:
-    """Refresh the score of very many points, `keep` MiB of activations at hand; `rise` of memory in MiB."""
+    """Refresh the score of very many points with `keep` MiB of activations; measure the memory in MiB."""
     deterministic(0)
     net = build("siren", 2, 3, width, HIDDEN)
     stack = StackNetwork(net)
@@ -75,7 +75,7 @@ def _peak() -> float:
 
 @work(cost=lambda **_: 16.0)
 def overhead(side: int, width: int, rounds: int = 3) -> CellResult:
-    """Time how long samplers take to choose and to remember, beside a uniform training step (`step`)."""
+    """Measure the time of samplers to choose and to store errors, and of a uniform training step (`step`)."""
     deterministic(0)
     keep_freed_memory()
     signal = Signal(torch.rand(side * side, 3), (side, side))

@@ -1,4 +1,4 @@
-"""Figure and tables of what choosing costs, and of the looks at the kernel's diagonal."""
+"""Figure and tables of the cost of selection, and of the kernel's diagonal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ntkd_lib.show.html import Html, table
 
 
 def refreshes(run: Run) -> pd.DataFrame:
-    """List what a refresh costs, in seconds and in forward-equivalents."""
+    """List the cost of a refresh, in seconds and in forward-equivalents."""
     rows = run.frame(refresh)[["points", "forward", "fused", "separate"]]
     ratios = {f"{way}_forwards": rows[way] / rows["forward"] for way in ("fused", "separate")}
     return rows.assign(**ratios)
@@ -37,7 +37,7 @@ def draw_refreshes(costs: pd.DataFrame) -> Figure:
 
 
 def cost_table(run: Run) -> Html:
-    """Show what samplers add to a step, and a refresh of very many points."""
+    """Show the cost of samplers per step, and of a refresh of very many points."""
     (step,), (many,) = run.frame(overhead).itertuples(), run.frame(million).itertuples()
     rows = [
         ("uniform step", f"{1e3 * step.step:.0f} ms"),

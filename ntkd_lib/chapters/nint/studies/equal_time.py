@@ -1,4 +1,4 @@
-"""Equal CPU time, equally tuned: what each sampler reaches while NINT does its steps."""
+"""Quality of equally tuned samplers at equal CPU time, the time of NINT's steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract's metrics of the paper's size, and the races that they need beside those of every run."""
+"""The contract's metrics of the paper's size, and the further races that they need."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Curves = Mapping[str, Mapping[str, list[Any]]]
 
 
 def is_full_size(p: NintParameters) -> bool:
-    """Check for the size that the contract asks of `image`."""
+    """Check for the size that the contract requires of `image`."""
     return (p.side, p.width) == (SIDE, WIDTH) and p.steps >= STEPS and p.side_steps >= OTHER_STEPS
 
 

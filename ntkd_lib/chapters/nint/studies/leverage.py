@@ -1,4 +1,4 @@
-"""The diagonal of the tangent kernel while NINT trains, and how scores of points agree."""
+"""Diagonal of the tangent kernel during training with NINT, and rank correlations of scores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOOKS = (0, 50, 400)
 
 @work(cost=lambda subject, network, looks, **_: 1 + 1.9 * pass_seconds(subject, network) * looks[-1])
 def leverage(data: Data, subject: Subject, seed: int, network: NetworkShape, looks: list[int]) -> CellResult:
-    """Train a network as NINT does; measure its kernel's diagonal and how scores agree at some steps."""
+    """Train a network with NINT; measure its kernel's diagonal and agreement of scores at some steps."""
     deterministic(seed)
     keep_freed_memory()
     signal = make_signal(subject, data)
@@ -43,15 +43,15 @@ def leverage(data: Data, subject: Subject, seed: int, network: NetworkShape, loo
 
 def _look(fit: TrainingRun, diagonal: np.ndarray) -> dict[str, float]:
     signal = fit.signal
-    moved = fused(fit.network, signal.coordinates, signal.values)
-    prediction = (moved.residuals + signal.values).norm(dim=1).numpy()
+    refresh = fused(fit.network, signal.coordinates, signal.values)
+    prediction = (refresh.residuals + signal.values).norm(dim=1).numpy()
     low, high = np.percentile(diagonal, [1, 99])
-    score = moved.norms.numpy()
+    score = refresh.norms.numpy()
     return {
         "ratio": float(high / low),
         "edges": _rank(diagonal, signal.edges.numpy()),
         "prediction": _rank(score, prediction),  # what the released code takes
-        "error": _rank(score, moved.residuals.norm(dim=1).numpy()),
+        "error": _rank(score, refresh.residuals.norm(dim=1).numpy()),
     }
 
 

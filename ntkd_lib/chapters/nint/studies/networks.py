@@ -1,4 +1,4 @@
-"""What samplers save on other architectures, and on wider and narrower SIRENs."""
+"""Savings of samplers on other architectures, and on wider and narrower SIRENs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's recovered numbers, each beside that of the live run, which is smaller."""
+"""The paper's recovered numbers, each with the number of the live run, which is smaller."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GAINS = {"uniform": (1.30, 1.50, 1.95), "full": (1.06, 0.97, -0.67), "expansive"
 
 
 def beside(saved: pd.DataFrame, quality: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
-    """List the paper's numbers beside those of the live run, which is smaller."""
+    """List the paper's numbers with ours of the live run, which is smaller."""
     times, ends = saved.set_index("method")["cpu_saving"], quality.set_index("method")
     rows = [
         (f"time saved to 30 dB (to 35 dB: {second:g} %), {LABELS[method]}", "%", first, times[method])

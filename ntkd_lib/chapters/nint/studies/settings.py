@@ -1,4 +1,4 @@
-"""What other settings of NINT change: the random share, the time constant and the speed of the decay."""
+"""Effects of other settings of NINT: the random share, the time constant and the speed of the decay."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def cells(p: NintParameters, signals: Data, images: Sequence[str]) -> list[Cell]
 
 
 def gaps(run: Run) -> pd.DataFrame:
-    """List the quality that NINT reaches with other settings, minus that of the paper's."""
+    """List the quality of NINT with other settings, minus its quality with the paper's."""
     return pd.DataFrame(
         {
             "method": method,

@@ -1,4 +1,4 @@
-"""Sound and shapes: what samplers reach in the CPU time of full batch."""
+"""Sound and shapes: quality of samplers in the CPU time of full batch."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def cells(p: NintParameters, signals: Data) -> list[Cell]:
 
 
 def compare(run: Run) -> pd.DataFrame:
-    """List what samplers reach in the time of full batch."""
+    """List the quality of samplers in the time of full batch."""
     table = pd.DataFrame(
         {
             "signal": row.subject,

@@ -1,4 +1,4 @@
-"""Where samplers look on an image of known spectrum: vertical bands, each one wave of one frequency."""
+"""Visits of samplers on an image of known spectrum: vertical bands, each one wave of one frequency."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where samplers look on the first image, and what they leave of it."""
+"""Visits of samplers on the first image, and their residuals."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def image(run: Run) -> np.ndarray:
 
 
 def maps(run: Run, *methods: str) -> dict[str, np.ndarray]:
-    """Compute how often each point was seen, span by span, relative to an even draw."""
+    """Compute the visits of each point, span by span, relative to an even draw."""
     arrays, side = first_race(run).arrays, run.parameters.side
     counts = {m: arrays[f"visits.{m}"].astype(float) for m in methods}
     return {m: (c / c.mean(1, keepdims=True)).reshape(-1, side, side) for m, c in counts.items()}
 
 
 def fits(run: Run, *methods: str) -> dict[str, np.ndarray]:
-    """Collect what networks made of the image, `(h, w, 3)`."""
+    """Collect the fitted images of networks, `(h, w, 3)`."""
     arrays, side = first_race(run).arrays, run.parameters.side
     return {m: arrays[f"fitted.{m}"].reshape(side, side, -1) for m in methods}
 
@@ -90,7 +90,7 @@ def perceptual() -> Lpips | None:
 
 
 def similarity_table(table: pd.DataFrame) -> Html:
-    """Show how alike fits of one image look; a note in place of LPIPS without its weights."""
+    """Show similarities of fits to the image; a note replaces LPIPS without its weights."""
     measures = [Column("Sampler", "{label}"), Column("SSIM", "{ssim:.3f}")]
     missing = table["standard"].isna().all()
     if not missing:
@@ -104,7 +104,7 @@ def similarity_table(table: pd.DataFrame) -> Html:
 
 
 def draw_visits(true: np.ndarray, counts: Mapping[str, np.ndarray]) -> Figure:
-    """Draw how often points were seen, in three spans of training."""
+    """Draw the visits of points, in three spans of training."""
     figure, grid = plt.subplots(len(SPANS), len(counts) + 1, figsize=(7.2, 4.9), squeeze=False)
     for row, span in enumerate(SPANS):
         _show(grid[row, 0], np.clip(true, 0, 1), "" if row else "the image")
@@ -116,7 +116,7 @@ def draw_visits(true: np.ndarray, counts: Mapping[str, np.ndarray]) -> Figure:
 
 
 def draw_residuals(true: np.ndarray, errors: Mapping[str, np.ndarray]) -> Figure:
-    """Draw what is left of the image after training."""
+    """Draw the residuals of the image after training."""
     figure, panels = plt.subplots(1, len(errors) + 1, figsize=(7.2, 2.2))
     _show(panels[0], np.clip(true, 0, 1), "the image")
     peak = np.percentile(np.stack(list(errors.values())), 99)
