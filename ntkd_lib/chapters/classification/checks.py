@@ -17,10 +17,7 @@ from ntkd_lib.optics.tangent import student_trace_ntk
 
 
 def accuracy_from_captures(run: Run, method: str = "ntkd") -> tuple[float, float]:
-    """Test the first seed's student through its two captures per filter, pixel by pixel, and compare.
-
-    The captures are taken with the non-negative PSF pairs, subtracted, scaled, rectified and pooled by NumPy.
-    """
+    """Test the first seed's student through its two captures per filter, processed by NumPy, and compare."""
     record = _first(run, method)
     student, test = restore_student(record), load(run.parameters.data, "test")
     with torch.no_grad():

@@ -1,8 +1,4 @@
-"""The students of colour images: what they are, their cells, and the searches for both kinds of images.
-
-Of the kernel losses only the trace-normalised one is here: it won on the digits, and three forms with a
-search each would give NTKD three times the trials of soft labels.
-"""
+"""Students of colour images, their cells, and the searches for both kinds of images."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -45,6 +41,7 @@ TANGENT: Mapping[str, Range] = {"weight": (1e-3, 1.0, "log")}
 TEMPERATURE: Mapping[str, Range] = {"temperature": (1.0, 8.0, "log")}
 SOFT: Mapping[str, Range] = {"weight": (0.5, 1.0, "linear"), **TEMPERATURE}
 BOTH: Mapping[str, Range] = {"soft_weight": (0.5, 1.0, "linear"), **TEMPERATURE, **TANGENT}
+# The best kernel loss on digits: searching all three would give NTKD three times the trials of soft labels.
 KERNEL: Mapping[str, Any] = {"objective": "tangent_normalised", "teacher": "trained"}
 
 # Teachers: learning rate, weight decay and batch, which are not tuned, and epochs relative to the others'.
@@ -58,7 +55,7 @@ TEACHER_SEED = 0
 SPLIT = {
     "seed": 0,
     "validation": 1 / 10,
-}  # one for all: the teacher has seen the rest
+}  # one for all: the teacher was trained on the rest
 SHIFT = 2
 FRONT_RATE = 10  # filters of unit spread are larger than weights of the back end, and learn in larger steps
 TRIALS, TUNING_SEEDS = {"digits": 6, "colours": 4}, (1000,)
@@ -104,13 +101,13 @@ SHARES, TRANSFERS = (0.01, 0.1), ("none", "kd", "ntkd")  # few labels, and the s
 
 
 def colour_common(p: ClassificationParameters, data: Data, seed: int = TEACHER_SEED) -> dict[str, Any]:
-    """Collect what all work on colour images reads; all seeds share one split, and one teacher."""
+    """Collect the common arguments of cells on colour images; all seeds share one split and one teacher."""
     split = Partition(**SPLIT, images=p.colour_images)
     return {"data": data, "seed": seed, "split": split, "device": p.device}
 
 
 def colour_teacher(p: ClassificationParameters, data: Data, network: Network) -> Cell:
-    """Train a teacher on shifted and mirrored images in bfloat16."""
+    """Describe the training of a teacher on shifted and mirrored images in bfloat16."""
     lr, decay, batch, longer = RECIPES[network]
     augmented = {"shift": SHIFT, "mirror": True, "mixed": True, "evaluations": 1}
     schedule = Schedule(p.colour_teacher_epochs * longer, batch, lr=lr, weight_decay=decay, **augmented)
@@ -118,13 +115,13 @@ def colour_teacher(p: ClassificationParameters, data: Data, network: Network) ->
 
 
 def colour_soft_labels(p: ClassificationParameters, data: Data, network: Network) -> Cell:
-    """Compute the logits of a teacher for images and mirrored images."""
+    """Describe the logits of a teacher for images and mirrored images."""
     own = colour_teacher(p, data, network)
     return soft_labels.cell(**colour_common(p, data), network=network, teacher=own, mirrored=True, mixed=True)
 
 
 def colour_kernel(p: ClassificationParameters, data: Data, network: Network) -> Cell:
-    """Sketch the tangent kernel of a teacher."""
+    """Describe the sketch of a teacher's tangent kernel."""
     return sketched_kernel.cell(
         **colour_common(p, data),
         network=network,
@@ -143,7 +140,7 @@ def colour_student(
     labels: Mapping[str, Label] | None = None,
     **changes: Any,
 ) -> Cell:
-    """Train a student of colour images at the settings that its search chose, or at those of a trial."""
+    """Describe the training of a student of colour images, by default at the settings of its search."""
     settings = COLOURS.settings(method.settings_of) if settings is None else settings
     rest = {name: value for name, value in settings.items() if name not in SPEED}
     if method.uses_kernel:
@@ -162,7 +159,7 @@ def colour_student(
 
 
 def colour_parts(method: Method = COLOURS.methods["ntkd"]) -> Hybrid:
-    """Describe what a student of colour images is made of."""
+    """Describe the parts of a student of colour images."""
     shape = {"filters": 16 if method.hidden else 8, "size": 32, "colours": 3, "grid": (35, 39)}
     return Hybrid(method.optics, method.rectified, method.hidden, **shape, spread=True)
 
@@ -175,7 +172,7 @@ def _schedule(p: ClassificationParameters, method: Method, settings: Mapping[str
 
 
 def _needs(p: ClassificationParameters, data: Data, method: Method) -> dict[str, Cell]:
-    """List what a student is trained on, and the kernel that it is followed against."""
+    """List the teacher's cells that a student is trained on or compared with."""
     if method.length == "single":
         return {}
     network = p.strong_teacher if method.teacher == "strong" else p.colour_teacher
@@ -186,10 +183,7 @@ def _needs(p: ClassificationParameters, data: Data, method: Method) -> dict[str,
 
 
 def draw_colours(method: Method, trial: int) -> dict[str, float]:
-    """Draw the settings of a trial on colour images: the first coordinates of a sequence that all share.
-
-    Trial 2 of each student has the same learning rate and weight decay, so that none is favoured by its draw.
-    """
+    """Draw the settings of a trial on colour images: the first coordinates of a sequence that all share."""
     seed = derive_seed("search", "colour")
     return draw(method.space, seed, trial, points=TRIALS["colours"], dimensions=DIMENSIONS)
 
@@ -241,12 +235,12 @@ def digit_methods() -> list[Method]:
 
 
 def digit_labels() -> dict[str, str]:
-    """List what tables call the students of digits."""
+    """List the labels of the students of digits in tables."""
     return {method.name: method.label for method in digit_methods()}
 
 
 def few_labels(p: ClassificationParameters) -> tuple[float, ...]:
-    """List the shares of labels of colour images in a run, beside all of them."""
+    """List the shares of labels of colour images in a run, without the full share."""
     return SHARES if p.colour_students == "all" else ()
 
 

@@ -207,12 +207,12 @@ def recorded(data: Literal["mnist", "cifar10"]) -> pd.DataFrame:
 
 def recorded_rows(file: str, names: Mapping[tuple[str, float], str]) -> pd.DataFrame:
     """List the accuracies of a recording, by the metric of each student and share of labels."""
-    found = recorded_metrics(file)
+    evidence = recorded_metrics(file)
     rows = [
         (method, share, seed, value)
         for (method, share), name in names.items()
-        if name in found
-        for seed, value in zip(found[name].seeds, found[name].values, strict=True)
+        if name in evidence
+        for seed, value in zip(evidence[name].seeds, evidence[name].values, strict=True)
     ]
     return pd.DataFrame(rows, columns=["method", "label_share", "seed", "accuracy"])
 

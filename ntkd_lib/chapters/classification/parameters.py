@@ -15,7 +15,7 @@ Counts = Annotated[
 
 
 class ClassificationParameters(SeededParameters):
-    """What notebook 01 can be asked for."""
+    """Parameters of notebook 01."""
 
     seeds: Seeds = parameter([0, 1, 2], "Seeds of the main comparison on digits; all students share them.")
     data: Literal["mnist", "mnist-5k"] = parameter("mnist", "Data set; mnist-5k ships with a dependency.")
@@ -120,7 +120,7 @@ class ClassificationParameters(SeededParameters):
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Name the data sets that a run reads."""
+        """List the data sets of a run."""
         return self.data, self.colour
 
     @property

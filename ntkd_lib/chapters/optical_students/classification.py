@@ -1,7 +1,4 @@
-"""Work on classifiers behind optics: the students.
-
-Digits and colour images share it; split, parts and schedule, in which they differ, are arguments.
-"""
+"""Training of students of classifiers behind optics, for digits and colour images alike."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -64,17 +61,7 @@ def student(
     soft_labels: Record | None = None,
     tangent: Record | None = None,
 ) -> CellResult:
-    """Train a student and test it once in float32; a trial of a search is not tested.
-
-    Args:
-        settings: what the objective is set to, beside learning rate and weight decay.
-        label_share: share of the training images whose labels are known.
-        watched: whether the kernel's alignment with the teacher's is followed, whatever is trained on.
-
-    Returns:
-        Accuracies in percent, the curves of validation and `alignment`, whether it converged, and numbers of
-        parameters; weights by name and the predicted class of every test image.
-    """
+    """Train a student and, unless it is a trial of a search, test it once in float32."""
     setting = prepare(data, split, seed, device)
     model = build_student(parts).to(device)
     if parts.spread and (start := STARTS.get(parts.optics)):
@@ -93,14 +80,14 @@ class Alignment:
     """Follow the centred cosine of a student's and its teacher's kernel on the same images."""
 
     def __init__(self, teacher: Teacher) -> None:
-        """Take the first images."""
+        """Select the first images."""
         self.images = teacher.images[:WATCHED]
         self.theta = landmark_gram(teacher.features[:WATCHED], teacher.diagonal[:WATCHED])
         self.values: list[float] = []
 
     @torch.no_grad()
     def __call__(self, student: HybridStudent) -> None:
-        """Measure once more."""
+        """Append the cosine at this step."""
         theta = student_trace_ntk(student, self.images)
         self.values.append(1 - kernel_loss(theta, self.theta).item())
 
@@ -115,7 +102,7 @@ def _trained_part(model: HybridStudent, data: Images, schedule: Schedule) -> tup
 
 
 def _teacher_of(setting: Setting, soft: Record | None, tangent: Record | None, device: str) -> Teacher:
-    """Load what a student's objective may read of its teacher."""
+    """Load the teacher's outputs for a student's objective."""
     arrays = {"logits": soft.arrays["logits"]} if soft else {}
     if tangent:
         arrays |= {name: tangent.arrays[name] for name in ("features", "diagonal")}

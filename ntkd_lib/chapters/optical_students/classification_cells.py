@@ -16,7 +16,7 @@ SPEED = ("lr", "weight_decay", "shift")  # settings that belong to the schedule
 
 @runtime_checkable
 class DigitTraining(Protocol):
-    """How long students of digits train, and on how many images: parameters of notebook 01."""
+    """Parameters of notebook 01 for the training of students of digits."""
 
     epochs: int
     long_epochs: int
@@ -31,12 +31,12 @@ class DigitTraining(Protocol):
 
 
 def digit_common(p: DigitTraining, data: Data, seed: int) -> dict[str, Any]:
-    """Collect what all work on digits reads; the split depends on the seed."""
+    """Collect the common arguments of cells on digits; the split depends on the seed."""
     return {"data": data, "seed": seed, "split": digit_partition(seed), "device": p.device}
 
 
 def digit_teacher(p: DigitTraining, data: Data, seed: int, *, trained: bool = True) -> Cell:
-    """Train a LeNet with shifted images, or leave it at its start."""
+    """Describe the training of a LeNet on shifted images, or a LeNet at its initial weights."""
     epochs = p.teacher_epochs if trained else 0
     schedule = Schedule(epochs, p.batch, lr=4e-3, weight_decay=1e-3, shift=2)
     common = digit_common(p, data, seed)
@@ -44,13 +44,13 @@ def digit_teacher(p: DigitTraining, data: Data, seed: int, *, trained: bool = Tr
 
 
 def digit_soft_labels(p: DigitTraining, data: Data, seed: int) -> Cell:
-    """Compute the logits of a teacher."""
+    """Describe the logits of a teacher."""
     own = digit_teacher(p, data, seed)
     return soft_labels.cell(**digit_common(p, data, seed), network="lenet", teacher=own)
 
 
 def digit_kernel(p: DigitTraining, data: Data, seed: int, *, trained: bool = True) -> Cell:
-    """Compress the tangent kernel of a teacher."""
+    """Describe the compression of a teacher's tangent kernel."""
     return landmark_kernel.cell(
         {"trained": trained},
         **digit_common(p, data, seed),
@@ -72,14 +72,7 @@ def digit_student(
     parts: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Cell:
-    """Train a student of digits at the settings that its search chose.
-
-    Args:
-        settings: those of a trial, in place of the chosen ones.
-        labels: labels beside `method`; `question` is "main" unless it is among them.
-        parts: parts that differ from the method's.
-        **changes: further arguments of `student`.
-    """
+    """Describe the training of a student of digits, by default at the settings that its search chose."""
     settings = DIGITS.settings(method.settings_of) if settings is None else settings
     rest = {name: value for name, value in settings.items() if name not in SPEED}
     if method.uses_kernel:

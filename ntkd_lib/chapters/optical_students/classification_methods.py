@@ -1,4 +1,4 @@
-"""Classifiers behind optics: what a student is, those of digits, and settings from recorded searches."""
+"""Students of classifiers behind optics, the students of digits, and settings from recorded searches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,35 +19,19 @@ FORMS = ("ntkd_raw", "ntkd_normalised", "ntkd_cosine")
 
 @dataclass(frozen=True)
 class Method:
-    """One student.
-
-    Attributes:
-        name: short name, used in metrics and cells.
-        label: what tables and figures call it.
-        objective: loss, as `OBJECTIVES` names it.
-        optics: front end, as `mnist_student` names it.
-        rectified: where ReLUs are, as `mnist_student` names it.
-        hidden: widths of the hidden dense layers.
-        teacher: which teacher it is trained with, if any.
-        space: what its search draws from; None for a student that takes another one's settings.
-        settings_of: the student whose settings it takes; itself if it has a space.
-        length: how long it trains: longer for the equal-time control, and for students of one dense layer,
-            which are quick to train and slow to reach a plateau.
-        every_seed: whether it is of the main comparison, which runs for all seeds; otherwise it is a control
-            and runs for theirs. The form that stands for NTKD always runs for all.
-    """
+    """One student: its name in metrics, its label in tables, its parts, and its training."""
 
     name: str
     label: str
-    objective: str = "labels"
+    objective: str = "labels"  # a key of OBJECTIVES
     optics: Literal["signed", "random", "random-positive", "random-centred", "lens"] = "signed"
     rectified: Literal["both", "capture", "hidden", "none"] = "both"
-    hidden: tuple[int, ...] = (32,)
+    hidden: tuple[int, ...] = (32,)  # widths of the hidden dense layers
     teacher: Literal["trained", "untrained", "strong"] | None = None
-    space: Mapping[str, Range] | None = None
-    settings_of: str = ""
-    length: Literal["usual", "long", "single"] = "usual"
-    every_seed: bool = False
+    space: Mapping[str, Range] | None = None  # of its search, if it has one
+    settings_of: str = ""  # student whose search sets its settings
+    length: Literal["usual", "long", "single"] = "usual"  # single: one dense layer is slow to reach a plateau
+    every_seed: bool = False  # of the main comparison; a control runs for the seeds of controls
 
     @property
     def uses_kernel(self) -> bool:
@@ -57,17 +41,11 @@ class Method:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Students of one kind of images, with the settings that a recorded search chose.
-
-    Attributes:
-        methods: students by name.
-        search: name of the recorded search.
-        leaders: for students that are compared, the one at whose learning rate and weight decay they train.
-    """
+    """Students of one kind of images, with the settings that a recorded search chose."""
 
     methods: Mapping[str, Method]
     search: str
-    leaders: Mapping[str, str]
+    leaders: Mapping[str, str]  # student whose learning rate and weight decay a compared student shares
 
     def trials(self) -> list[dict[str, Any]]:
         """Read the trials of the recorded search."""
@@ -84,7 +62,7 @@ class Comparison:
 
 
 def tuned(name: str, label: str, space: Mapping[str, Range], **fields: Any) -> Method:
-    """Describe a student with a search of its own."""
+    """Describe a student with its own search."""
     return Method(name, label, space=space, settings_of=name, **fields)
 
 

@@ -1,4 +1,4 @@
-"""Work on the teachers of classifiers: training, soft labels, and compressed tangent kernels."""
+"""Teachers of classifiers: training, soft labels, and compressed tangent kernels."""
 
 from typing import Any, Literal
 
@@ -43,7 +43,7 @@ LANDMARK_CHECKS, SKETCH_CHECKS = 256, 48  # images on which a compressed kernel 
 def teacher(
     data: Data, seed: int, split: Partition, *, network: Network, schedule: Schedule, device: str = "cpu"
 ) -> CellResult:
-    """Train a teacher, or leave it at its start for no epochs: accuracy (percent), curve, and weights."""
+    """Train a teacher for a number of epochs, possibly none, and test it."""
     setting = prepare(data, split, seed, device)
     train, test = _channels_last(setting.train), _channels_last(setting.test)
     model = _started_teacher(network, train.images[setting.rows[:WHITENING]]).to(device)
@@ -68,7 +68,7 @@ def soft_labels(
     mixed: bool = False,
     device: str = "cpu",
 ) -> CellResult:
-    """Compute a teacher's `logits` of all training images, and of the mirrored ones if students see these."""
+    """Compute a teacher's logits of all training images, and of the mirrored ones if students use these."""
     images = _channels_last(prepare(data, split, seed, device).train).images
     model = restore_teacher(teacher, network, device).to(memory_format=torch.channels_last)
     with _precision(device, mixed=mixed):
@@ -88,12 +88,7 @@ def landmark_kernel(
     teacher: Record,
     device: str = "cpu",
 ) -> CellResult:
-    """Compress a teacher's tangent kernel by landmarks, and compare it with the exact one.
-
-    Returns:
-        `cosine` and `relative_error` (Frobenius) on images that are no landmarks; arrays `rows` (positions of
-        the images), `features` in float16 and the exact `diagonal`, in the kernel's own units.
-    """
+    """Compress a teacher's tangent kernel by landmarks, and compare it with the exact one on other images."""
     setting = prepare(data, split, seed, device)
     model = restore_teacher(teacher, network, device)
     order = setting.rows[torch.randperm(len(setting.rows)).to(setting.rows.device)]
@@ -122,11 +117,7 @@ def sketched_kernel(
     teacher: Record,
     device: str = "cpu",
 ) -> CellResult:
-    """Sketch a teacher's tangent features of some images, and compare their kernel with the exact one.
-
-    Returns:
-        As `landmark_kernel`, with `cosine_off_diagonal`; features and diagonal at mean diagonal one.
-    """
+    """Sketch a teacher's tangent features of some images, and compare their kernel with the exact one."""
     setting = prepare(data, split, seed, device)
     model = restore_teacher(teacher, network, device)
     order = torch.randperm(len(setting.rows))[:kernel_images]

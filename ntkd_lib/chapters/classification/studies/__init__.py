@@ -1,1 +1,1 @@
-"""Side questions of notebook 01, one per file."""
+"""Side studies of notebook 01, one per file."""

@@ -1,4 +1,4 @@
-"""How near the students' tangent kernels come to the teacher's, whatever they were trained on."""
+"""Alignment of the students' tangent kernels with the teacher's, for all objectives."""
 
 import matplotlib.pyplot as plt
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What students of colour images see: the values that enter the last dense layer, laid out in the plane."""
+"""Features of students of colour images, the inputs of the last dense layer, embedded in the plane."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What students of colour images see, on the page: features in the plane, confusions, and filters."""
+"""Figures of students of colour images: features in the plane, confusions, and filters."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,7 +35,7 @@ def plane(run: Run) -> pd.DataFrame:
 
 
 def confusions(run: Run) -> pd.DataFrame:
-    """Count what test images of each class were taken for, first seed."""
+    """Count the predicted classes of test images of each class, first seed."""
     data = run.parameters.colour
     test = load(data, "test")
     rows = []
@@ -82,11 +82,7 @@ def draw_confusions(shares: pd.DataFrame) -> Figure:
 
 
 def draw_filters(filters: np.ndarray) -> Figure:
-    """Draw signed filters and the non-negative PSF pairs that realise them; colours as in an image.
-
-    Args:
-        filters: `(k, colours, s, s)`; the first eight are shown.
-    """
+    """Draw the first eight signed filters and the non-negative PSF pairs that realise them."""
     peak = np.abs(filters).max(axis=(0, 2, 3), keepdims=True)
     unit = (filters / peak).transpose(0, 2, 3, 1)[:8]
     grey = unit.shape[-1] == 1

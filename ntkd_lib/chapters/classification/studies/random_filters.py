@@ -43,11 +43,7 @@ def plan(p: ClassificationParameters, data: Mapping[str, Data]) -> list[Cell]:
 def regress(
     data: Data, seed: int, *, training: int, kind: Kind, count: int, device: str = "cpu"
 ) -> CellResult:
-    """Regress labels on the read-out of random non-negative filters.
-
-    Returns:
-        Test and validation accuracy in percent, the ridge, and how many images were trained on.
-    """
+    """Regress labels on the read-out of random non-negative filters."""
     train, labels, test, truth = _images(data, seed, training, device)
     kernel = random_filter_kernel(train, test, count, centre=kind == "centred", seed=seed)
     return CellResult(_scores(*kernel, labels, truth))
@@ -88,7 +84,7 @@ def _scores(
 
 
 def _images(data: Data, seed: int, training: int, device: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Draw training images, and take twice as many test images, from the first on."""
+    """Draw training images, and select the first twice as many test images."""
     deterministic(seed)
     images, labels = first_images(data, "train", ALL)
     other, truth = first_images(data, "test", 2 * training)

@@ -13,12 +13,7 @@ RIDGES = (1e-3, 1e-2, 1e-1)  # shares of the kernel's mean diagonal
 
 @dataclass(frozen=True)
 class ChosenRidge:
-    """The best of the ridges.
-
-    Attributes:
-        ridge: as a share of the mean diagonal.
-        validation: validation accuracy, percent.
-    """
+    """The best ridge, as a share of the mean diagonal, and its validation accuracy in percent."""
 
     ridge: float
     validation: float

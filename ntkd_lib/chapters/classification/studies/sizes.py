@@ -1,4 +1,4 @@
-"""How small can the back end be? Students of digits with fewer hidden values, with and without a teacher."""
+"""Students of digits with smaller back ends, with and without a teacher."""
 
 from collections.abc import Iterable
 
@@ -47,7 +47,7 @@ def sizes(run: Run) -> pd.DataFrame:
 
 
 def quarter_drop(run: Run) -> Metric:
-    """Measure what NTKD loses at a quarter of the back end's parameters."""
+    """Compute the loss of NTKD at a quarter of the back end's parameters."""
     table = sizes(run)
     table = table[table["method"] == "ntkd"].set_index("seed")
     quarter = table[table["hidden"] == QUARTER]

@@ -1,4 +1,4 @@
-"""Is a stronger teacher the better one? Students of a weaker and of stronger teachers, as recorded."""
+"""Students of a weaker and of stronger teachers, as recorded."""
 
 from collections.abc import Mapping
 
