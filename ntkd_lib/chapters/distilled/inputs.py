@@ -1,4 +1,4 @@
-"""What every method of notebook 06 starts from: a seed's images, trained network, distilled images."""
+"""Inputs of notebook 06: a seed's images, trained network, and distilled images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WEIGHTS = "weights."
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Training and test images that a seed draws, and the device that they are brought to."""
+    """Numbers of training and test images that a seed draws, and their device."""
 
     images: int
     tests: int
@@ -38,13 +38,7 @@ class ImageSource:
 
 @dataclass(frozen=True)
 class ImageSplit:
-    """Images of one seed, with intensities in [0, 1].
-
-    Attributes:
-        images: those that the network is trained on and the exact kernel is of.
-        held_images: validation images.
-        test_images: test images, read once.
-    """
+    """Training, validation and test images of one seed, with intensities in [0, 1]."""
 
     images: Float[Tensor, "n _ _ _"]
     labels: Int[Tensor, " n"]

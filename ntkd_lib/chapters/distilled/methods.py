@@ -1,4 +1,4 @@
-"""What notebook 06 compares, its cells, and the search that gave regression on labels its ridge."""
+"""Cells of notebook 06, and the search for the ridge of regression on labels."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _tried_methods(comparison: Comparison, few: int) -> Iterator[tuple[str, Pred
 
 
 def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
-    """Try the same ridges with every method, on validation images of a seed of its own."""
+    """Run the same ridges with every method, on validation images of a seed that is not reported."""
     parameters = DistilledParameters(images=IMAGES)
     cells = [
         ridge_trials.cell(

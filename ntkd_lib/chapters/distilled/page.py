@@ -1,4 +1,4 @@
-"""What notebook 06 shows of its methods: scores with what they cost, and the metrics that claims read."""
+"""Figures and tables of notebook 06: scores with their costs, and the metrics of the claims."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Part = tuple[pd.DataFrame, str]  # one row per seed, and the column that a metri
 
 
 def prefixes(run: Run) -> dict[str, str]:
-    """Name the part of a metric's name that says which data set it is of."""
+    """Map the data sets to their prefixes of metrics."""
     return {data: PREFIXES[data] for data in run.parameters.datasets}
 
 
@@ -67,7 +67,7 @@ def with_plateaus(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores(run: Run) -> pd.DataFrame:
-    """List the scores of all methods on the seeds that have the exact kernel, with what they cost."""
+    """List the scores and costs of all methods on the seeds with the exact kernel."""
     pairs = run.frame(exact)[["data", "seed"]].itertuples(index=False)
     return with_plateaus(run, pd.DataFrame(row for pair in pairs for row in _seed_scores(run, *pair)))
 
@@ -131,7 +131,7 @@ def best_cheap(means: pd.DataFrame, target: str = "logits") -> pd.DataFrame:
 
 
 def metrics(run: Run) -> dict[str, Metric]:
-    """Collect the metrics that the claim contract names, and their likes on the other data sets."""
+    """Collect the metrics that the claim contract names, and the same metrics on the other data sets."""
     collected = {name: Metric(seeds=[0], values=[value]) for name, value in contract_costs().items()}
     table, reduced = scores(run), synthetic_scores(run)
     for data, prefix in prefixes(run).items():
@@ -180,7 +180,7 @@ def _lost(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def _agreements(table: pd.DataFrame) -> Iterator[tuple[str, Part]]:
-    """Select how often compressed kernels decide as the exact one: 100 images, or the most for few rows."""
+    """Select agreements of compressed kernels with the exact one: 100 images, or the most for few rows."""
     cheap = table[(table["fewer"] >= FEWER) | (table["size"] == 100)]
     for name, method in COMPRESSED.items():
         for target, prefix in (("logits", ""), ("labels", "label_")):
@@ -252,7 +252,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def noise_table(run: Run) -> Html:
-    """Show how far exact kernel regression agrees with itself under a ridge ten times larger."""
+    """Show the agreement of exact kernel regression with itself under a ridge ten times larger."""
     noise = [{"data": row.data, **row.noise} for row in run.frame(exact).itertuples()]
     columns = (
         Column("Data", lambda row: NAMES[row.data]),

@@ -6,7 +6,7 @@ from ntkd_lib.lab.parameters import SeededParameters, Seeds, parameter
 
 
 class DistilledParameters(SeededParameters):
-    """What notebook 06 can be asked for."""
+    """Parameters of notebook 06."""
 
     seeds: Seeds = parameter(
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "Seeds of the digits: every one trains, distils and clusters."

@@ -1,4 +1,4 @@
-"""What notebook 06 runs: every seed is reduced to synthetic gradients, some also get all other methods."""
+"""The plan of notebook 06: every seed is reduced to synthetic gradients, some also run all other methods."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,11 +20,7 @@ STREAMED = [400, 1600]  # images of the two streams whose memory is compared
 
 
 def plan(parameters: DistilledParameters, data: Mapping[str, Data]) -> list[Cell]:
-    """List the cells of a run.
-
-    Every seed of the digits trains, distils images and reduces them; the first ones, and all seeds of the
-    colour images, also get the exact kernel and all other methods.
-    """
+    """List the cells of a run; seeds that are not thorough only reduce distilled images."""
     digits, first = data[parameters.data], parameters.all_seeds[0]
     errors = sketch_errors.cell(draws=parameters.draws, **_shared(parameters, digits, first))
     sets = [data[name] for name in parameters.datasets]

@@ -1,4 +1,4 @@
-"""What notebook 06 compares: the exact kernel, methods with fewer points or cheaper kernels, and scores."""
+"""Cells of notebook 06: the exact kernel, methods with fewer points or cheaper kernels, and scores."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Predict = Callable[[Tensor, float], Tensor]
 
 
 def targets_of(logits: Float[Tensor, "n c"], labels: Int[Tensor, " n"]) -> dict[str, Float[Tensor, "n c"]]:
-    """Collect what regression is fitted to: the network's logits, and centred labels."""
+    """Collect the targets of regression: the network's logits, and centred labels."""
     classes = logits.shape[1]
     return {"logits": logits.double(), "labels": one_hot(labels, classes).double() - 1 / classes}
 
@@ -58,14 +58,7 @@ def shared(
 
 @dataclass
 class Scores:
-    """Scores of several methods on the same test images.
-
-    Attributes:
-        labels: classes of the test images.
-        logits: the network's logits.
-        rows: one entry per method, size and target.
-        guesses: predicted classes by `method/size/target`.
-    """
+    """Scores on the same test images: one row per method, size and target, and predicted classes."""
 
     labels: Int[Tensor, " t"]
     logits: Float[Tensor, "t c"]
@@ -92,20 +85,13 @@ class Scores:
             self.guesses[f"{method}/{size}/{target}"] = guess.cpu().numpy().astype(np.uint8)
 
     def result(self, arrays: Mapping[str, np.ndarray] | None = None, **values: Any) -> CellResult:
-        """Collect what a cell returns."""
+        """Build the result of a cell."""
         return CellResult({"rows": self.rows, **values}, {**self.guesses, **(arrays or {})})
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What compared methods share.
-
-    Attributes:
-        model: the trained network.
-        costs: counts of its per-class kernels.
-        targets: what regression on all training images is fitted to, by name.
-        ridges: ridge of each target, as a share of the mean diagonal.
-    """
+    """Network, counted costs, and targets with their relative ridges, shared by compared methods."""
 
     model: nn.Module
     split: ImageSplit
@@ -178,17 +164,14 @@ class Comparison:
         return theta, cross
 
     def distillation(self, count: int, steps: int, images: Record) -> Cost:
-        """Count what distilled images took."""
+        """Count the costs of the distilled images."""
         cost = self.costs.passes(len(self.split.labels)) + self.costs.distillation(count * steps)
         return cost.timed(images.values["distillation_seconds"])
 
 
 @work(cost=lambda **_: 25)
 def exact(data: Data, seed: int, *, source: ImageSource, label_ridge: float, network: Record) -> CellResult:
-    """Run kernel regression on all training images.
-
-    `noise`: percentage of test images on which a ridge ten times larger decides the same, by target.
-    """
+    """Run kernel regression on all training images; `noise` is the change by a ridge ten times larger."""
     comparison = Comparison.open(data, seed, source, network, label_ridge)
     theta, cross = comparison.regress("exact", comparison.split.images, comparison.targets)
     noise = {}
@@ -211,10 +194,7 @@ def distilled_base(
     network: Record,
     images: Record,
 ) -> CellResult:
-    """Train a network on distilled images alone, for as many steps as on all, and run its kernel regression.
-
-    Fidelity is against the network that was trained on all images.
-    """
+    """Train a network on distilled images alone for the usual steps, and run its kernel regression."""
     comparison = Comparison.open(data, seed, source, network, label_ridge)
     support, labels = restore_images(images, comparison.device)
     model = build_network(data.name).to(comparison.device)

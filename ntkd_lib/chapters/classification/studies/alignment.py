@@ -23,12 +23,7 @@ STUDENTS = ("none", "kd", "ntkd_raw", "ntkd_normalised", "ntkd_cosine", "ntkd_sa
 
 
 def kernel_alignment(run: Run) -> pd.DataFrame:
-    """Compare the trained students' kernels with their teacher's on images that the teacher's is known for.
-
-    Returns:
-        The students' rows with `alignment` (centred cosine, at most 1) and `size` (ratio of mean diagonals,
-        student over teacher).
-    """
+    """Compute the centred cosine and the size ratio of the students' kernels and their teacher's."""
     images = load(run.parameters.data, "train").images
     table, tangents = students(run, run.parameters.data), run.frame(landmark_kernel)
     table = table[table["method"].isin(STUDENTS) & (table["label_share"] == 1)]

@@ -56,6 +56,7 @@ def few_counts(fitted: int) -> list[int]:
     return [fitted >> halvings for halvings in HALVINGS]
 
 
+# NTKD paper, Table 5, last row, and Eq. 3-4; the ridge is chosen on the first images; blocks are reused.
 @work(cost=lambda **_: 6600.0)
 def regress_all(
     data: Data,
@@ -68,23 +69,7 @@ def regress_all(
     rank: int,
     compiled: bool,
 ) -> CellResult:
-    """Regress labels on the kernel of infinitely many Gaussian filters, with the images that students have.
-
-    The ridge is chosen by a fit to the first of them on the next ones, as a share of the mean diagonal, and
-    used for all: a fit by conjugate gradients that reads the kernel from disk. Blocks that are on disk
-    already are not computed again.
-
-    Source: NTKD paper, Table 5, last row, and Eq. 3-4.
-
-    Args:
-        count: images of the training set, before the students' split.
-        fitted: images that are fitted for the choice of the ridge.
-        validated: images that it is chosen on.
-
-    Returns:
-        Test `accuracy` (percent) with all images, `validation`, the `ridge`, the number of `images`, and test
-        accuracy by smaller numbers of images in `few`.
-    """
+    """Regress labels on the kernel of infinitely many Gaussian filters with the students' images."""
     deterministic(seed)
     problem = load_problem(data, count)
     own, cross = (

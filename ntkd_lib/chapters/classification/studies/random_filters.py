@@ -51,16 +51,7 @@ def regress(
 
 @work(cost=lambda training, **_: 1 + 1.2e-2 * training)
 def limit(data: Data, seed: int, *, training: int, device: str = "cpu") -> CellResult:
-    """Regress labels on the kernel of infinitely many Gaussian filters, in closed form.
-
-    One 7 x 7 convolution, ReLU, one dense layer on the flattened maps.
-
-    Source: NTKD paper, Table 5, last row.
-
-    Returns:
-        As `regress`, for the tangent kernel (filters and dense layer trained); `nngp` is the test accuracy
-        with the kernel of the trained dense layer alone.
-    """
+    """Regress labels on the kernel of infinitely many Gaussian filters (NTKD paper, Table 5, last row)."""
     train, labels, test, truth = _images(data, seed, training, device)
     step = 2**16 if train.device.type == "cpu" else 2**23
     form = {"filter_size": FILTER_SIZE, "dtype": torch.float32, "step": step}

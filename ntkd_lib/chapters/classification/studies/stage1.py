@@ -1,4 +1,4 @@
-"""Stage 1: the accuracy of optical architectures, estimated without training and then reached by training."""
+"""Stage 1: accuracy of optical architectures, estimated without training and compared with training."""
 
 from dataclasses import dataclass
 
@@ -29,18 +29,7 @@ RANK_CORRELATION = "ntkd.stage1.rank_correlation"
 
 @dataclass(frozen=True)
 class Architecture:
-    """An optical architecture as a user describes it: a surface, a filter size, and a back end.
-
-    Attributes:
-        name: short name; that of a student which is trained on labels only.
-        label: what figures call it.
-        height: height of the surface, um.
-        width: width of the surface, um.
-        filter_size: pixels per side of a filter.
-        gap: gap between neighbouring filters, um.
-        rectified: where ReLUs are, as `mnist_student` names it.
-        hidden: widths of the hidden dense layers.
-    """
+    """An optical architecture: a surface (lengths in um), a filter size in pixels, and a back end."""
 
     name: str
     label: str
@@ -125,6 +114,7 @@ def trained(p: ClassificationParameters, data: Data, of: Architecture, seed: int
     )
 
 
+# NTKD paper, Sec. 3.1 and Eq. 1-4; how a finite number of filters enters at infinite width is our reading.
 @work(cost=lambda fitted, **_: 1 + 5e-7 * fitted**2)
 def estimate(
     data: Data,
@@ -138,22 +128,7 @@ def estimate(
     depth: int,
     device: str = "cpu",
 ) -> CellResult:
-    """Estimate by NTK regression: as many random filters as fit, and a back end of infinite width.
-
-    The back end's tangent kernel is a closed form of inner products of read-outs, so the number of filters,
-    their size, the depth and both places of a ReLU count. Filters are held at their random draw: what
-    training them adds is not seen. No test image is read.
-
-    Source: NTKD paper, Sec. 3.1 and Eq. 1-4; how a finite number of filters enters an estimate at infinite
-        width is not published, this is our reading.
-
-    Args:
-        fitted: training images.
-        depth: dense layers of the back end before the last.
-
-    Returns:
-        `estimate`: accuracy on validation images, percent; and `ridge`.
-    """
+    """Estimate by NTK regression: as many random filters as fit, and a back end of infinite width."""
     setting = prepare(data, split, seed, device)
     front = signed_front_end("random", rectified, filters, filter_size=filter_size).to(device)
     rows, held_out = setting.rows, setting.held_out[:VALIDATION]

@@ -1,4 +1,4 @@
-"""Stage 1 on the page: estimates beside what was reached, and the correlation of their ranks."""
+"""Figures of stage 1: estimates against trained accuracies, and the correlation of their ranks."""
 
 from collections.abc import Iterable
 
@@ -31,7 +31,7 @@ COLUMNS = (
 
 
 def estimates(run: Run) -> pd.DataFrame:
-    """List what students of each architecture reached beside its estimate, one row per seed."""
+    """List the students' accuracy and the estimate of each architecture, one row per seed."""
     guesses = _designs(ARCHITECTURES).merge(_estimates(run), on="architecture")
     main = students(run, run.parameters.data)
     main = main[main["method"].isin(MAIN) & (main["label_share"] == 1)]
@@ -62,7 +62,7 @@ def rank_correlations(table: pd.DataFrame) -> dict[int, float]:
 
 
 def rank_metric(run: Run) -> Metric:
-    """Make the metric of how well estimates rank architectures."""
+    """Build the metric of the rank correlation of estimates."""
     table = estimates(run)
     ranks, plateaus = rank_correlations(table), table.groupby("seed")["converged"].all()
     return Metric(
@@ -89,7 +89,7 @@ def draw_estimates(table: pd.DataFrame) -> Figure:
 
 
 def estimate_table(run: Run) -> Html:
-    """Show estimates beside what was reached, best first; the surface of the parameters is not trained."""
+    """Show estimates and accuracies, best first; the surface of the parameters is not trained."""
     surface = _designs([surface_of(run.parameters)]).merge(_estimates(run), on="architecture")
     means = mean_estimates(pd.concat([estimates(run), surface]))
     return show_table(means, COLUMNS, "Stage 1: estimate and test accuracy")

@@ -1,1 +1,1 @@
-"""Side questions of notebook 06, one file each."""
+"""Side studies of notebook 06, one file each."""

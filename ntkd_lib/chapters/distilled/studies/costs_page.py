@@ -1,4 +1,4 @@
-"""The ledger on the page: stages of every build, and the paper's main claims counted in two ways."""
+"""Tables of counted costs: stages of every build, and the paper's main claims counted in two ways."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ CLAIMS = {
 
 
 def both_ways(run: Run, means: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
-    """Count the paper's claims as the paper counts, and with everything counted."""
+    """Count the paper's claims with the paper's accounting, and with all costs."""
     growth = rank_rows(run).groupby(["data", "state", "size"])["truncation"].mean()
     names = ("jac20.accuracy_drop", "s5.accuracy", "s5.fidelity", "trunc_rank_50", "rank_shift")
     rows = [count_orders()]
@@ -69,7 +69,7 @@ def both_ways(run: Run, means: pd.DataFrame, metrics: Mapping[str, Metric]) -> p
 
 
 def count_few(own: pd.DataFrame, averages: Mapping[str, float]) -> dict[str, object]:
-    """Count what 20 times fewer Jacobians save and lose."""
+    """Count the saving and the loss by 20 times fewer Jacobians."""
     exact, distilled = own.loc["exact"].iloc[0], own.loc[("distilled", SUPPORT)]
     lost, cheaper = averages["jac20.accuracy_drop"], exact["flop"] / distilled["flop"]
     return {
@@ -95,7 +95,7 @@ def _count_ranks(growth: pd.Series, averages: Mapping[str, float]) -> dict[str, 
 
 
 def count_five(own: pd.DataFrame, averages: Mapping[str, float]) -> dict[str, object]:
-    """Count what five synthetic gradients save and keep."""
+    """Count the saving and the fidelity of five synthetic gradients."""
     exact, reduced = own.loc["exact"].iloc[0], own.loc[("local-global", 5)]
     accuracy, fidelity = averages["s5.accuracy"], averages["s5.fidelity"]
     holds = accuracy >= ACCURACY and fidelity >= FIDELITY
@@ -127,7 +127,7 @@ def count_orders() -> dict[str, object]:
 
 
 def both_table(counted: pd.DataFrame) -> Html:
-    """Show claims as the paper counts and with everything counted."""
+    """Show claims with the paper's accounting and with all costs."""
     columns = (
         Column("Claim", lambda r: f"{CLAIMS[r.claim]} ({NAMES.get(r.data, 'the paper’s sizes')})"),
         Column("As the paper counts", lambda r: f"{_holds(r.paper_holds)}: {r.paper}"),
@@ -156,7 +156,7 @@ def stage_seconds(run: Run) -> pd.DataFrame:
 
 
 def draw_ledger(stages: pd.DataFrame) -> Figure:
-    """Draw what the builds take: measured seconds here, counted operations at the paper's sizes."""
+    """Draw the costs of builds: measured seconds here, counted operations at the paper's sizes."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.8), width_ratios=(1.1, 1))
     here = {
         LABELS[method]: dict(zip(part["stage"], part["seconds"], strict=True))
@@ -218,7 +218,7 @@ def _queries(ledger: Ledger, exact: Ledger) -> str:
 
 
 def even_table() -> Html:
-    """Show from how many images on the distilled kernel is cheaper to build than the exact one."""
+    """Show the number of images above which the distilled kernel is cheaper to build than the exact one."""
     backward = {"gradients of weights too, as the claim counts": 2.0, "weights held still": 1.0}
     rows = [{"label": label, "images": even_images(passes)} for label, passes in backward.items()]
     columns = (Column("Distillation counted with", "{label}"), Column("Images", "{images:,.0f}"))

@@ -1,4 +1,4 @@
-"""Does the memory of the streamed pass depend on the number of images? Peaks of a process of its own."""
+"""Memory of the streamed pass by number of images: peaks of a separate process."""
 
 import json
 import os
@@ -22,11 +22,7 @@ CHUNK, SIZE = 50, 256
 
 @work(cost=lambda **_: 10)
 def memory(counts: list[int]) -> CellResult:
-    """Stream several numbers of images through a network and compare the peaks of memory in MiB.
-
-    A process of its own does all. A first stream is not counted, as the next one finds the memory that it
-    left in pieces. Beside each peak stands what features and an exact kernel of so many images would take.
-    """
+    """Stream several numbers of images through a network and compare the peaks of memory in MiB."""
     command = [sys.executable, "-c", f"from {__name__} import report; report({sorted(counts)})"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)

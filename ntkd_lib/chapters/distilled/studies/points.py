@@ -38,11 +38,7 @@ def points(
     network: Record,
     images: list[Record],
 ) -> CellResult:
-    """Run random and chosen real points, distilled images, Nyström, pseudo and last-layer kernels.
-
-    `structure`: cosine between the centred kernel of test images and what is rebuilt from a support, mean
-    over classes, by method and size.
-    """
+    """Run random and chosen real points, distilled images, Nyström, pseudo and last-layer kernels."""
     comparison = Comparison.open(data, seed, source, network, label_ridge)
     seed = derive_seed("points", seed)
     order = torch.randperm(len(comparison.split.labels), generator=torch.Generator().manual_seed(seed))
@@ -172,5 +168,5 @@ def _centred(theta: Tensor) -> Tensor:
 
 
 def _sizes(sizes: tuple[int, ...], available: Tensor) -> list[int]:
-    """Limit sizes to the number of points that there are."""
+    """Limit sizes to the number of points."""
     return sorted({min(size, len(available)) for size in sizes})

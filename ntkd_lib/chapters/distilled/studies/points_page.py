@@ -1,4 +1,4 @@
-"""What Jacobian rows and seconds buy: scores of all methods against what they take."""
+"""Scores of all methods against their Jacobian rows and seconds."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def fewest_rows(means: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
 
 
 def draw_frontier(means: pd.DataFrame, columns: tuple[str, str], along: str, axis: str) -> Figure:
-    """Draw two scores against what a method takes, for both data sets."""
+    """Draw two scores against the cost of a method, for both data sets."""
     datasets = list(dict.fromkeys(means["data"]))
     figure, panels = plt.subplots(2, len(datasets), figsize=(7.4, 6.2), sharex="col", squeeze=False)
     for line, column in zip(panels, columns, strict=True):
@@ -105,7 +105,7 @@ def method_table(means: pd.DataFrame, data: str) -> Html:
 
 
 def fewest_table(fewest: pd.DataFrame) -> Html:
-    """Show where each method reaches 99 % agreement with exact kernel regression."""
+    """Show the size at which each method has 99 % agreement with exact kernel regression."""
     shown = ("random", "pivoted", "distilled", "nystrom", "pseudo", "last layer", "streamed")
     columns = (
         Column("Data, target: method", lambda row: f"{NAMES[row.data]}, {row.target}: {LABELS[row.method]}"),

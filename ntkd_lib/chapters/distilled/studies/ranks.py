@@ -1,4 +1,4 @@
-"""Do ranks of per-class kernels stop growing? Ranks before and after training, and after distillation."""
+"""Ranks of per-class kernels by number of points: before and after training, and after distillation."""
 
 from dataclasses import replace
 from typing import Any
@@ -38,12 +38,7 @@ class OneLogit(nn.Module):
 
 @work(cost=lambda **_: 10)
 def ranks(data: Data, seed: int, *, source: ImageSource, network: Record, images: Record) -> CellResult:
-    """Measure ranks of each class's kernel on that class's points.
-
-    `rows`: per state and number of points, truncation rank (95 % of the trace) by class and on average,
-    effective rank and logarithm of the condition number on average. States: `initial` and `trained` on real
-    images, `distilled`, and `real`: as many real images as distilled ones.
-    """
+    """Measure ranks and condition numbers of each class's kernel on its points, by state and number."""
     most = min(SIZES[-1], source.images // 10)
     split = load_split(data, seed, replace(source, images=POOL * most))
     trained = restore_network(network, data.name, source.device)

@@ -1,4 +1,4 @@
-"""Do sketches keep the variance that is stated for them? Errors of single entries, draw by draw."""
+"""Errors of sketches against their stated variance, entry by entry."""
 
 from collections.abc import Callable, Mapping
 
@@ -27,12 +27,7 @@ SHARE = 20.0  # Chebyshev: an error above sqrt(20) standard deviations comes in 
 
 @work(cost=lambda **_: 10)
 def sketch_errors(data: Data, seed: int, *, source: ImageSource, draws: int, network: Record) -> CellResult:
-    """Draw every sketch many times and compare the per-class kernels of a few images with the exact ones.
-
-    `rows`: per sketch, mean squared error over the stated variance (worst and mean over pairs of images and
-    classes), mean error over its standard error, percentage of errors beyond the Chebyshev bound of 5 %,
-    seconds per draw and image.
-    """
+    """Draw every sketch many times and compare per-class kernels of a few images with the exact ones."""
     images = load_split(data, seed, source).images[:IMAGES]
     model = restore_network(network, data.name, source.device)
     gradients = jacobian(model, images, [name for name, _ in model.named_parameters()]).detach().double()

@@ -1,4 +1,4 @@
-"""Errors and memory of sketches: what is asserted of them, and tables."""
+"""Errors and memory of sketches: assertions and tables."""
 
 import pandas as pd
 
@@ -40,11 +40,7 @@ def _rows(run: Run, work: Work) -> pd.DataFrame:
 
 
 def within_bounds(run: Run) -> bool:
-    """Check that every sketch keeps what is stated for it.
-
-    The mean over entries of squared error over stated variance may be above one by five standard errors of a
-    single entry, and no more errors than stated may lie beyond the bound.
-    """
+    """Check every sketch against its stated variance (by five standard errors) and its bound."""
     rows = _rows(run, sketch_errors)
     limits = 1 + 5 * (2 / rows["draws"]) ** 0.5
     return bool(((rows["beyond"] <= BEYOND) & (rows["mean_ratio"] <= limits)).all())

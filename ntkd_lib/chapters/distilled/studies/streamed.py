@@ -1,4 +1,4 @@
-"""What a streamed kernel keeps: one pass of sketched gradients over all training images."""
+"""A streamed kernel: one pass of sketched gradients over all training images."""
 
 from typing import Any
 
@@ -27,11 +27,7 @@ LEVERAGE = 1e-3  # ridge of leverage scores as a share of the mean diagonal
 def streamed(
     data: Data, seed: int, *, source: ImageSource, label_ridge: float, sketch: int, network: Record
 ) -> CellResult:
-    """Run regression on sketched gradients of `sketch` features per class, and choose landmarks by them.
-
-    `certificate`: largest eigenvalue error over the ridge, by target; `frobenius`: relative error;
-    `directions`: error of Frequent Directions and its bound, as shares of the trace.
-    """
+    """Run regression on sketched gradients of `sketch` features per class, and choose landmarks by them."""
     comparison = Comparison.open(data, seed, source, network, label_ridge)
     random_signs = KroneckerSketch(sketch, seed=derive_seed("sketch", seed))
     regression = StreamedRegression(comparison.costs.classes, sketch, comparison.device)
@@ -102,7 +98,7 @@ def leverage_of(features: Float[Tensor, "n k"], ridge: float = LEVERAGE) -> Floa
 
 
 def _certificate(comparison: Comparison, features: Float[Tensor, "m c k"]) -> dict[str, Any]:
-    """Hold the sketched kernel of some images against the exact one."""
+    """Compare the sketched kernel of some images with the exact one."""
     exact = comparison.kernel(comparison.split.images[: len(features)])
     sketched = contract(features, features, "per_class")
     errors = {name: spectral_error(exact, sketched, ridge) for name, ridge in comparison.ridges.items()}

@@ -1,4 +1,4 @@
-"""Stage 3 of the pipeline: synthetic gradients, and what is compared with them on the same points."""
+"""Stage 3 of the pipeline: synthetic gradients against alternatives on the same points."""
 
 from collections.abc import Iterator
 
@@ -32,11 +32,7 @@ def synthetic(
     network: Record,
     images: Record,
 ) -> CellResult:
-    """Reduce the kernels of the distilled images to a few synthetic gradients, in several ways.
-
-    Number of clusters, uncovered and gap share of the trace; `eigenvalues` of the mean kernel and of the
-    reduced one, as shares of the trace.
-    """
+    """Reduce the kernels of the distilled images to a few synthetic gradients, in several ways."""
     comparison = Comparison.open(data, seed, source, network, label_ridge)
     support, labels = restore_images(images, comparison.device)
     targets = targets_of(logits_of(comparison.model, support), labels)
@@ -97,10 +93,7 @@ def _score(
     targets: Targets,
     before: Ledger,
 ) -> None:
-    """Run regression on synthetic gradients, whose targets are the same sums of the points' targets.
-
-    Seconds of a query are those of the kernel with all points, from which the synthetic gradients' is summed.
-    """
+    """Run regression on synthetic gradients; a query's seconds are those of the kernel with all points."""
     theta, cross = kernels
     weights, count = weights.double(), weights.shape[1]
     with comparison.stopwatch.measure():

@@ -1,4 +1,4 @@
-"""What is there to win? Images that are tuned to the tangent kernel, and feature matching of equal work."""
+"""Images tuned to the tangent kernel, and feature matching of equal work."""
 
 from collections.abc import Mapping
 
@@ -25,11 +25,7 @@ CAPTURED, SUPPORT = 4, 20  # of so many training images one is captured, and one
 def tuned_images(
     data: Data, seed: int, *, source: ImageSource, label_ridge: float, steps: int, network: Record
 ) -> CellResult:
-    """Tune landmarks to capture energy, and match features with the same number of operations.
-
-    `captured`: share of the energy of a quarter of the training images by method; `shares`: the same along
-    the tuning; `matching_steps`: steps of feature matching of equal work.
-    """
+    """Tune landmarks to capture energy, and match features with the same number of operations."""
     comparison = Comparison.open(data, seed, source, network, label_ridge)
     number, n = derive_seed("energy", seed), len(comparison.split.labels)
     sketch = SparseSketch(SIZE, seed=number)

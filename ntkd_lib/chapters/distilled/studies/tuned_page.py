@@ -1,4 +1,4 @@
-"""Images tuned to the tangent kernel beside feature matching of equal work: frame and table."""
+"""Images tuned to the tangent kernel against feature matching of equal work: frame and table."""
 
 import pandas as pd
 
@@ -19,7 +19,7 @@ COLUMNS = (
 
 
 def energy_table(run: Run, means: pd.DataFrame) -> Html:
-    """Show what landmarks capture, before and after tuning, and what matched features capture."""
+    """Show the energy captured by landmarks, before and after tuning, and by matched features."""
     shares = pd.DataFrame(
         {"data": cell.data, "method": method, "captured": 100 * share}
         for cell in run.frame(tuned_images).itertuples()

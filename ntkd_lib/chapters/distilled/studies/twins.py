@@ -1,4 +1,4 @@
-"""Does another way give the same numbers? Regression without a kernel, which notebook 06 asserts against."""
+"""Regression without a kernel, an independent twin that notebook 06 asserts against."""
 
 import torch
 
@@ -13,11 +13,7 @@ SOURCE = ImageSource(images=60, tests=5)
 
 
 def folded_error(run: Run) -> float:
-    """Predict by per-class kernels, and again by directions of weights, without any kernel.
-
-    ``f_c(x) = <J_c(x), w_c>`` with ``w_c = sum_i alpha_ci J_c(x_i)``: one reverse pass folds the
-    coefficients, one forward-mode pass per class predicts.
-    """
+    """Predict by per-class kernels, and by `<J_c(x), sum_i alpha_ci J_c(x_i)>` without any kernel."""
     data = run.data(run.parameters.data)
     seed = run.parameters.all_seeds[0]
     split = load_split(data, seed, SOURCE)
