@@ -147,8 +147,8 @@ show(
     run,
     "accuracy",
     lambda: page.draw_accuracy(scores, table),
-    alt="Dot plot of MNIST test accuracy for every student, one dot a seed, with the mean, its 95 % interval "
-    "and the paper's values for labels only, soft-label KD, NTKD and eight random PSFs.",
+    alt="Dot plot of MNIST test accuracy for every student, one dot per seed, with the mean, its 95 % "
+    "interval and the paper's values for labels only, soft-label KD, NTKD and eight random PSFs.",
     caption="Test accuracy by student. Diamonds: what the paper reports.",
     data=scores,
 )
@@ -230,7 +230,7 @@ show(
     run,
     "alignment",
     lambda: alignment.draw_alignment(kernels),
-    alt="Two dot plots by student, one dot a seed: the centred cosine between the student's and the "
+    alt="Two dot plots by student, one dot per seed: the centred cosine between the student's and the "
     "teacher's tangent kernel, and the ratio of their sizes.",
     caption="Trained students' tangent kernels against their teacher's. Bars: means over seeds.",
     data=kernels[["method", "label", "seed", "alignment", "size"]],
@@ -278,7 +278,7 @@ show(
     run,
     "colour-accuracy",
     lambda: page.draw_accuracy(colour_scores, colour_table),
-    alt="Dot plot of CIFAR-10 test accuracy for every student, one dot a seed, and the paper's values for "
+    alt="Dot plot of CIFAR-10 test accuracy for every student, one dot per seed, and the paper's values for "
     "labels only, soft-label KD, NTKD and eight random PSFs.",
     caption="CIFAR-10: test accuracy by student. Diamonds: what the paper reports.",
     data=colour_scores,
@@ -668,9 +668,9 @@ show(
 # %% [markdown]
 # ## Check
 #
-# The NTKD student of the first seed is tested again through its two captures a filter, with the arithmetic of
-# the read-out in NumPy; its closed-form kernel is compared with one backward pass a class and image in 64-bit
-# numbers.
+# The NTKD student of the first seed is tested again through its two captures per filter, with the arithmetic
+# of the read-out in NumPy; its closed-form kernel is compared with one backward pass per class and image in
+# 64-bit numbers.
 
 # %%
 by_captures, recorded = checks.accuracy_from_captures(run)

@@ -46,7 +46,7 @@ class ClassificationParameters(SeededParameters):
     )
     kernel_images: int = parameter(
         10_000,
-        "Training images whose tangent kernel students hear; all where there are fewer.",
+        "Training images of the teacher's tangent kernel; all if there are fewer.",
         unit="images",
         ge=32,
         le=60_000,
@@ -66,7 +66,7 @@ class ClassificationParameters(SeededParameters):
     )
     random_images: int = parameter(
         300,
-        "Training images of the regressions on random filters; all where there are fewer.",
+        "Training images of the regressions on random filters; all if there are fewer.",
         unit="images",
         ge=50,
         le=60_000,
@@ -105,7 +105,7 @@ class ClassificationParameters(SeededParameters):
     )
     colour_kernel_images: int = parameter(
         2000,
-        "Colour training images whose tangent kernel students hear; all where there are fewer.",
+        "Colour training images of the teacher's tangent kernel; all if there are fewer.",
         unit="images",
         ge=32,
         le=50_000,

@@ -31,7 +31,7 @@ COLUMNS = (
 
 
 def plan(p: ClassificationParameters, data: Data) -> list[Cell]:
-    """List the students with coarse read-outs, and those with deep optics if they are asked for."""
+    """List the students with coarse read-outs, and those with deep optics if the parameters include them."""
     coarse = [
         read_out_cell(p, data, name, block, seed)
         for block in BLOCKS
