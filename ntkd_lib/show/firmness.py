@@ -21,7 +21,9 @@ def firmness(verdict: Verdict) -> Html:
         return Html("")
     flips = flip_probability(verdict)
     words = (
-        "what its rule would say" if verdict.status == "not assessed" else "one number: no model of a rerun"
+        "what its rule would decide"
+        if verdict.status == "not assessed"
+        else "one number: no model of a rerun"
     )
     if flips is not None:
         share = f"{100 * flips:.0f} %" if flips >= 0.01 else "less than 1 %"

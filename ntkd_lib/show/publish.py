@@ -56,7 +56,7 @@ def _check_texts(name: str, alt: str, caption: str) -> None:
         raise ValueError(f"figure name {name!r} refused: small letters, digits and hyphens are allowed")
     for what, text in (("alt text", alt), ("caption", caption)):
         if not text.strip():
-            raise ValueError(f"figure {name!r} has an empty {what}; say in words what the figure shows")
+            raise ValueError(f"figure {name!r} has an empty {what}; describe what the figure shows")
 
 
 def _encode(figure: Figure, format_: str) -> bytes:

@@ -114,7 +114,7 @@ def test_every_teacher_can_be_trained_and_sketched() -> None:
 def test_training_starts_at_whitened_patches(name) -> None:
     sample = torch.rand(50, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
-    started = teachers._started_teacher(name, sample)
+    started = teachers._initialise_teacher(name, sample)
     torch.manual_seed(0)
     plain = colour_teacher(name)
     whiten_first(plain[1], plain[0](sample))

@@ -94,8 +94,8 @@ def test_figures_are_closed_and_settings_kept(tmp_path):
 @pytest.mark.parametrize(
     "name, change, words",
     [
-        ("line", {"alt": " "}, r"^figure 'line' has an empty alt text; say in words what the figure shows$"),
-        ("line", {"caption": ""}, r"^figure 'line' has an empty caption; say in words"),
+        ("line", {"alt": " "}, r"^figure 'line' has an empty alt text; describe what the figure shows$"),
+        ("line", {"caption": ""}, r"^figure 'line' has an empty caption; describe"),
         ("line", {"data": DATA[:0]}, r"^figure 'line' has no data; pass the numbers behind its curves$"),
         ("../line", {}, r"^figure name '../line' refused: small letters, digits and hyphens are allowed$"),
         ("Line", {}, r"^figure name 'Line' refused"),

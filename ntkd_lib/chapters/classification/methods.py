@@ -63,15 +63,15 @@ LENGTHS = {"colour_epochs": 3, "colour_single_epochs": 6}
 DIMENSIONS = 5  # of the largest space
 
 
-def _tuned(name: str, label: str, extra: Mapping[str, Range] | None = None, **fields: Any) -> Method:
+def _tuned_method(name: str, label: str, extra: Mapping[str, Range] | None = None, **fields: Any) -> Method:
     return tuned(name, label, {**RATES, **(extra or {})}, hidden=HIDDEN, **fields)
 
 
-def _like(name: str, label: str, other: str, **fields: Any) -> Method:
+def _untuned_method(name: str, label: str, other: str, **fields: Any) -> Method:
     return Method(name, label, hidden=HIDDEN, settings_of=other, **fields)
 
 
-def _single(name: str, label: str, optics: str) -> Method:
+def _single_layer(name: str, label: str, optics: str) -> Method:
     return tuned(name, label, SINGLE, optics=optics, hidden=(), length="single")
 
 
@@ -79,21 +79,23 @@ COLOURS = Comparison(
     {
         method.name: method
         for method in (
-            _tuned("none", "labels only"),
-            _tuned("kd", "soft-label KD", SOFT, objective="soft_labels", teacher="trained"),
-            _tuned("ntkd", "NTKD", TANGENT, **KERNEL),
-            _tuned("ntkd_kd", "NTKD + KD", BOTH, objective="tangent_soft", teacher="trained"),
-            _like("ideal_lens", "ideal lens, NTKD", "ntkd", optics="lens", **KERNEL),
-            _like("random_frozen", "random signed filters, trained back end", "none", optics="random"),
-            _like("linear", "no ReLU", "none", rectified="none"),
-            _single("f8", "8 random PSFs, one dense layer", "random-positive"),
-            _single("f8_centred", "8 random PSFs, captures centred", "random-centred"),
+            _tuned_method("none", "labels only"),
+            _tuned_method("kd", "soft-label KD", SOFT, objective="soft_labels", teacher="trained"),
+            _tuned_method("ntkd", "NTKD", TANGENT, **KERNEL),
+            _tuned_method("ntkd_kd", "NTKD + KD", BOTH, objective="tangent_soft", teacher="trained"),
+            _untuned_method("ideal_lens", "ideal lens, NTKD", "ntkd", optics="lens", **KERNEL),
+            _untuned_method(
+                "random_frozen", "random signed filters, trained back end", "none", optics="random"
+            ),
+            _untuned_method("linear", "no ReLU", "none", rectified="none"),
+            _single_layer("f8", "8 random PSFs, one dense layer", "random-positive"),
+            _single_layer("f8_centred", "8 random PSFs, captures centred", "random-centred"),
         )
     },
     search="01_ntkd_classification_cifar",
     leaders=dict.fromkeys(("kd", "ntkd", "ntkd_kd"), "none"),
 )
-STRONG_TWIN = _like(
+STRONG_TWIN = _untuned_method(
     "ntkd_strong_teacher", "NTKD, stronger teacher", "ntkd", **{**KERNEL, "teacher": "strong"}
 )
 CORE = ("none", "kd", "ntkd", "f8")

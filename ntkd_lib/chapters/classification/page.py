@@ -125,7 +125,7 @@ def kind_of(data: str) -> str:
 
 
 def scores(run: Run, data: str) -> pd.DataFrame:
-    """List the scores of all students of a data set that know all labels."""
+    """List the scores of all students of a data set with all labels."""
     table = students(run, data)
     table = table[table["label_share"] == 1]
     return table.assign(label=table["method"].map(_labels(run, data)))[SHOWN]
@@ -295,7 +295,7 @@ def colour_settings(run: Run) -> pd.DataFrame:
 
 
 def show_recorded(table: pd.DataFrame, columns: Sequence[Column], caption: str) -> Html:
-    """Show a table of recorded numbers, or say that they are not recorded yet."""
+    """Show a table of recorded numbers, or a note that they are not recorded yet."""
     if table.empty:
         command = element("code", "ntkd record --list")
         return element("p", f"{caption}: not recorded yet; ", command, " shows how far it is.")

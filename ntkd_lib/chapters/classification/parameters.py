@@ -33,7 +33,7 @@ class ClassificationParameters(SeededParameters):
         30, "Passes for students of one dense layer.", unit="epochs", ge=1, le=4000
     )
     teacher_epochs: int = parameter(6, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
-    batch: int = parameter(128, "Images a training step.", unit="images", ge=8, le=1024)
+    batch: int = parameter(128, "Images per training step.", unit="images", ge=8, le=1024)
     kernel_batch: int = parameter(
         32,
         "Images whose tangent kernel enters the loss of a step; at most kernel_images.",
@@ -78,7 +78,7 @@ class ClassificationParameters(SeededParameters):
         360.0, "Height of the optical surface whose accuracy is estimated.", unit="um", gt=0, le=1e5
     )
     surface_width: float = parameter(360.0, "Its width.", unit="um", gt=0, le=1e5)
-    filter_size: int = parameter(7, "Pixels a side of its filters, odd.", unit="pixels", ge=1, le=15)
+    filter_size: int = parameter(7, "Pixels per side of its filters, odd.", unit="pixels", ge=1, le=15)
     gap: float = parameter(8.0, "Gap between neighbouring filters.", unit="um", ge=0, le=1e4)
     colour: Literal["cifar-10"] = parameter("cifar-10", "Colour images.")
     colour_students: Literal["core", "all"] = parameter(
@@ -111,12 +111,12 @@ class ClassificationParameters(SeededParameters):
         le=50_000,
     )
     colour_kernel_every: int = parameter(
-        8, "As kernel_every, for colour images, whose kernels are dearer.", unit="steps", ge=1, le=1000
+        8, "As kernel_every, for colour images, whose kernels cost more.", unit="steps", ge=1, le=1000
     )
     sketch: int = parameter(
         2048, "Features of the colour teacher's sketched kernel.", unit="features", ge=64, le=16_384
     )
-    device: Literal["cpu", "cuda"] = parameter("cpu", "Where cells run.")
+    device: Literal["cpu", "cuda"] = parameter("cpu", "Device of the cells.")
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -81,13 +81,13 @@ def ridge_trials(
     labels, targets = comparison.split.test_labels, comparison.targets["labels"]
     rows = [
         {"method": m, "ridge": r, "validation": percent_equal(guess(targets, r).argmax(1), labels)}
-        for m, guess in _tried_methods(comparison, points)
+        for m, guess in _search_methods(comparison, points)
         for r in ridges
     ]
     return CellResult({"rows": rows})
 
 
-def _tried_methods(comparison: Comparison, few: int) -> Iterator[tuple[str, Predict]]:
+def _search_methods(comparison: Comparison, few: int) -> Iterator[tuple[str, Predict]]:
     images, tests = comparison.split.images, comparison.split.test_images
     theta, cross = comparison.kernel(images), comparison.kernel(tests, images)
     yield "exact", lambda y, r: predict_per_class(cross, fit_per_class(theta, y, r))

@@ -137,7 +137,7 @@ def metrics(run: Run) -> dict[str, Metric]:
     for data, prefix in prefixes(run).items():
         own = table[table["data"] == data]
         parts = {
-            **_reduced(reduced[reduced["data"] == data]),
+            **_average_fidelity(reduced[reduced["data"] == data]),
             **_thorough(run, own[own["target"] == "logits"]),
             **dict(_agreements(own)),
             **_of_cells(run, data),
@@ -146,7 +146,7 @@ def metrics(run: Run) -> dict[str, Metric]:
     return collected
 
 
-def _reduced(table: pd.DataFrame) -> dict[str, Part]:
+def _average_fidelity(table: pd.DataFrame) -> dict[str, Part]:
     """Average fidelity over the numbers of synthetic gradients; the best selection is the best on average."""
     keys = ["method", "seed", "data", "cell", "converged"]
     means = table.groupby(keys, sort=False, as_index=False)["fidelity"].mean()

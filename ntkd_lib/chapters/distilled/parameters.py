@@ -20,7 +20,7 @@ class DistilledParameters(SeededParameters):
         "cifar-10", "Colour images: cifar-10 with a small network, imagenette with a ResNet-18."
     )
     images: int = parameter(2000, "Training images, all of them in the exact kernel.", unit="images", ge=200)
-    tests: int = parameter(1000, "Test images; all where there are fewer.", unit="images", ge=50)
+    tests: int = parameter(1000, "Test images; all if there are fewer.", unit="images", ge=50)
     per_class: int = parameter(50, "Distilled images a class.", unit="images", ge=11, le=100)
     epochs: int = parameter(12, "Passes over the digits in training.", unit="epochs", ge=2, le=1000)
     colour_epochs: int = parameter(14, "Passes over the colour images.", unit="epochs", ge=2, le=1000)
@@ -30,7 +30,7 @@ class DistilledParameters(SeededParameters):
     )
     sketch: int = parameter(1024, "Features a class of a sketched gradient.", unit="features", ge=64, le=8192)
     draws: int = parameter(60, "Draws of each sketch whose error is held against its bound.", ge=50, le=1000)
-    device: Literal["cpu", "cuda"] = parameter("cpu", "Where cells run.")
+    device: Literal["cpu", "cuda"] = parameter("cpu", "Device of the cells.")
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ STREAMED = [400, 1600]  # images of the two streams whose memory is compared
 def plan(parameters: DistilledParameters, data: Mapping[str, Data]) -> list[Cell]:
     """List the cells of a run; seeds that are not thorough only reduce distilled images."""
     digits, first = data[parameters.data], parameters.all_seeds[0]
-    errors = sketch_errors.cell(draws=parameters.draws, **_shared(parameters, digits, first))
+    errors = sketch_errors.cell(draws=parameters.draws, **_common_arguments(parameters, digits, first))
     sets = [data[name] for name in parameters.datasets]
     return [
         memory.cell(counts=STREAMED),
@@ -43,14 +43,14 @@ def synthetic_cell(parameters: DistilledParameters, data: Data, seed: int) -> Ce
         label_ridge=label_ridge(),
         distil_steps=parameters.distil_steps,
         images=images_cell(parameters, data, seed, parameters.per_class),
-        **_shared(parameters, data, seed),
+        **_common_arguments(parameters, data, seed),
     )
 
 
 def thorough_cells(parameters: DistilledParameters, data: Data, seed: int) -> list[Cell]:
     """Describe the exact kernel and all other methods on one seed."""
     few, many = (images_cell(parameters, data, seed, size) for size in (FEW, parameters.per_class))
-    common = _shared(parameters, data, seed)
+    common = _common_arguments(parameters, data, seed)
     scored = {**common, "label_ridge": label_ridge()}
     return [
         exact.cell(**scored),
@@ -62,6 +62,6 @@ def thorough_cells(parameters: DistilledParameters, data: Data, seed: int) -> li
     ]
 
 
-def _shared(parameters: DistilledParameters, data: Data, seed: int) -> dict[str, Any]:
+def _common_arguments(parameters: DistilledParameters, data: Data, seed: int) -> dict[str, Any]:
     source = image_source(parameters)
     return {"data": data, "seed": seed, "source": source, "network": network_cell(parameters, data, seed)}

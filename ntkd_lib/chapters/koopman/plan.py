@@ -32,14 +32,14 @@ def plan(parameters: KoopmanParameters, data: Mapping[str, Data]) -> list[Cell]:
     """List the cells of a run; teachers and scores come with the cells that read them."""
     digits = data[parameters.digits]
     return [
-        *(cell for name in parameters.datasets for cell in _compared(parameters, data[name])),
+        *(cell for name in parameters.datasets for cell in _compared_cells(parameters, data[name])),
         *_side_cells(parameters, digits),
         *_hardware_cells(parameters, digits),
         *residual.cells(parameters, digits),
     ]
 
 
-def _compared(parameters: KoopmanParameters, data: Data) -> list[Cell]:
+def _compared_cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
     settings = Objective(**best_trial(data.name, 1, PIXELS.name)["settings"])
     return [
         *(cell for degree in DEGREES for cell in students_of(parameters, data, degree).values()),

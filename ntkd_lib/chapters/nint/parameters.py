@@ -27,7 +27,7 @@ class NintParameters(SeededParameters):
     points: int = parameter(
         65_536, "Coordinates of the largest timed refresh.", unit="points", ge=1024, le=2**24
     )
-    device: Literal["cpu", "cuda"] = parameter("cpu", "Where cells run.")
+    device: Literal["cpu", "cuda"] = parameter("cpu", "Device of the cells.")
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -66,14 +66,14 @@ def student(
     model = build_student(parts).to(device)
     if parts.spread and (start := STARTS.get(parts.optics)):
         start(model.front, setting.train.images[setting.rows[:STARTING]])
-    source = _teacher_of(setting, soft_labels, tangent, device)
+    source = _load_teacher(setting, soft_labels, tangent, device)
     loss = OBJECTIVES[objective](settings, source)
     labelled, rows = withhold(setting.train, setting.rows, label_share, seed)
-    net, seen = _trained_part(model, labelled, schedule)
+    net, seen = _select_trained_part(model, labelled, schedule)
     watch = Alignment(source) if watched else None
     curve = fit(net, seen, rows, setting.held_out, loss, schedule, watch)
     values = {"curve": curve, "alignment": watch.values if watch else [], "converged": converged(curve)}
-    return _scored(model, setting, values, tested=tested)
+    return _score(model, setting, values, tested=tested)
 
 
 class Alignment:
@@ -92,7 +92,7 @@ class Alignment:
         self.values.append(1 - kernel_loss(theta, self.theta).item())
 
 
-def _trained_part(model: HybridStudent, data: Images, schedule: Schedule) -> tuple[nn.Module, Images]:
+def _select_trained_part(model: HybridStudent, data: Images, schedule: Schedule) -> tuple[nn.Module, Images]:
     """Read images out once if neither they nor the front end change: then only the back end is trained."""
     if schedule.mixed:  # rounded once and not at each step: the front end multiplies in bfloat16
         return model, Images(data.images.bfloat16(), data.labels)
@@ -101,7 +101,7 @@ def _trained_part(model: HybridStudent, data: Images, schedule: Schedule) -> tup
     return model.back, Images(predict(model.front, data.images), data.labels)
 
 
-def _teacher_of(setting: Setting, soft: Record | None, tangent: Record | None, device: str) -> Teacher:
+def _load_teacher(setting: Setting, soft: Record | None, tangent: Record | None, device: str) -> Teacher:
     """Load the teacher's outputs for a student's objective."""
     arrays = {"logits": soft.arrays["logits"]} if soft else {}
     if tangent:
@@ -112,7 +112,7 @@ def _teacher_of(setting: Setting, soft: Record | None, tangent: Record | None, d
     return Teacher(**tensors)
 
 
-def _scored(model: HybridStudent, setting: Setting, values: Mapping[str, Any], *, tested: bool) -> CellResult:
+def _score(model: HybridStudent, setting: Setting, values: Mapping[str, Any], *, tested: bool) -> CellResult:
     """Score a trained student on validation images and, unless it is a trial, once on the test set."""
     scores = {
         **values,

@@ -66,27 +66,27 @@ def tuned(name: str, label: str, space: Mapping[str, Range], **fields: Any) -> M
     return Method(name, label, space=space, settings_of=name, **fields)
 
 
-def _tuned(name: str, label: str, extra: Mapping[str, Range] | None = None, **fields: Any) -> Method:
+def _tuned_method(name: str, label: str, extra: Mapping[str, Range] | None = None, **fields: Any) -> Method:
     return tuned(name, label, {**SPEED, **(extra or {})}, **fields)
 
 
 def _soft(name: str, label: str, **fields: Any) -> Method:
-    return _tuned(name, label, SOFT, objective="soft_labels", teacher="trained", **fields)
+    return _tuned_method(name, label, SOFT, objective="soft_labels", teacher="trained", **fields)
 
 
 def _tangent(name: str, label: str, objective: str, **fields: Any) -> Method:
-    return _tuned(name, label, TANGENT, objective=objective, teacher="trained", **fields)
+    return _tuned_method(name, label, TANGENT, objective=objective, teacher="trained", **fields)
 
 
 def _single(name: str, label: str, optics: str, **fields: Any) -> Method:
-    return _tuned(name, label, SINGLE, optics=optics, hidden=(), length="single", **fields)
+    return _tuned_method(name, label, SINGLE, optics=optics, hidden=(), length="single", **fields)
 
 
 DIGITS = Comparison(
     {
         method.name: method
         for method in (
-            _tuned("none", "labels only", every_seed=True),
+            _tuned_method("none", "labels only", every_seed=True),
             _soft("kd", "soft-label KD", every_seed=True),
             _tangent("ntkd_raw", "NTKD, raw", "tangent_raw"),
             _tangent("ntkd_normalised", "NTKD, trace-normalised", "tangent_normalised"),
@@ -94,11 +94,11 @@ DIGITS = Comparison(
             _tangent("ntkd_sap", "NTKD, NTK-SAP trace", "tangent_sap"),
             _tangent("ntkd_trace_only", "trace only (control)", "tangent_trace"),
             Method("random_frozen", "random signed filters", optics="random", settings_of="none"),
-            _tuned("none_tuned", "labels only, equal time, augmented", SHIFT, length="long"),
-            _tuned("linear", "no ReLU", rectified="none"),
-            _tuned("lens", "ideal lens", optics="lens"),
-            _tuned("none_capture", "ReLU after capture only", rectified="capture"),
-            _tuned("none_hidden", "ReLU between dense layers only", rectified="hidden"),
+            _tuned_method("none_tuned", "labels only, equal time, augmented", SHIFT, length="long"),
+            _tuned_method("linear", "no ReLU", rectified="none"),
+            _tuned_method("lens", "ideal lens", optics="lens"),
+            _tuned_method("none_capture", "ReLU after capture only", rectified="capture"),
+            _tuned_method("none_hidden", "ReLU between dense layers only", rectified="hidden"),
             _soft("kd_hidden", "soft-label KD, hidden ReLU only", rectified="hidden"),
             _tangent("ntkd_hidden", "NTKD, hidden ReLU only", "tangent_cosine", rectified="hidden"),
             _single("f8", "8 random PSFs, one dense layer", "random-positive"),

@@ -46,7 +46,7 @@ def teacher(
     """Train a teacher for a number of epochs, possibly none, and test it."""
     setting = prepare(data, split, seed, device)
     train, test = _channels_last(setting.train), _channels_last(setting.test)
-    model = _started_teacher(network, train.images[setting.rows[:WHITENING]]).to(device)
+    model = _initialise_teacher(network, train.images[setting.rows[:WHITENING]]).to(device)
     curve = fit(model, train, setting.rows, setting.held_out, _label_loss, schedule)
     model.eval()
     with _precision(device, mixed=schedule.mixed):
@@ -146,7 +146,7 @@ def restore_teacher(record: Record, network: Network = "lenet", device: str = "c
     return model.to(device).eval()
 
 
-def _started_teacher(network: Network, images: Float[Tensor, "n l h w"]) -> nn.Module:
+def _initialise_teacher(network: Network, images: Float[Tensor, "n l h w"]) -> nn.Module:
     """Build a teacher whose first layer starts at whitened patches where it can; widened, channels last."""
     model = build_teacher(network)
     if network in WHITENED:

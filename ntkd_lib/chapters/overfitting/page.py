@@ -285,7 +285,7 @@ def metrics(run: Run) -> dict[str, Metric]:
     measured = {f"spectral.{name}": _metric(run, scores, value) for name, value in _BY_SEED.items()}
     table = six_table(scores)
     counts = {
-        "networks_improved": _improved(scores),
+        "networks_improved": _count_improved(scores),
         "stopped_networks_improved": (table["early_gain_low"] > 0).sum(),
         "students_behind_ridge": (table["control_gain_high"] < 0).sum(),
     }
@@ -303,7 +303,7 @@ def _keys(run: Run, work: Work) -> list[str]:
     return [record.key for record in run.select(work)]
 
 
-def _improved(scores: pd.DataFrame) -> int:
+def _count_improved(scores: pd.DataFrame) -> int:
     """Count the networks whose student gains by the paired bootstrap, as the metric is defined."""
     gains = (part["teacher"] - part["student"] for _, part in scores.groupby("network"))
     return sum(bootstrap_interval(list(values))[0] > 0 for values in gains)

@@ -92,6 +92,6 @@ def draw_read_outs(table: pd.DataFrame) -> Figure:
 def depth_table(table: pd.DataFrame) -> Html:
     """Show what optical depth and saturable absorbers do."""
     if table.empty:
-        return element("p", "Not run on this tier; parameter optical_depth asks for it.")
+        return element("p", "Not run on this tier; set the parameter optical_depth to run it.")
     means = table.groupby("front", sort=False)["accuracy"].agg(["mean", "count"]).reset_index()
     return show_table(means, COLUMNS, "Optical depth")

@@ -28,7 +28,7 @@ COLUMNS = (
 def recorded_teachers() -> pd.DataFrame:
     """List each teacher beside its students; the weaker one once."""
     rows = []
-    for name, metrics in _recorded().items():
+    for name, metrics in _recorded_metrics().items():
         pairs = zip(STUDENTS, (WEAK, LABELS[name]), strict=True)
         rows += [_row(metrics, role, label) for role, label in pairs]
     return pd.DataFrame(rows).drop_duplicates("label") if rows else pd.DataFrame()
@@ -37,7 +37,7 @@ def recorded_teachers() -> pd.DataFrame:
 def recorded_strength() -> pd.DataFrame:
     """Compare the students of each stronger teacher with those of the weaker one, seed by seed."""
     tables = []
-    for name, metrics in _recorded().items():
+    for name, metrics in _recorded_metrics().items():
         rows = [
             {"method": role, "seed": seed, "accuracy": value}
             for role, student in STUDENTS.items()
@@ -49,7 +49,7 @@ def recorded_strength() -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def _recorded() -> dict[str, Mapping[str, Metric]]:
+def _recorded_metrics() -> dict[str, Mapping[str, Metric]]:
     recorded = {name: recorded_metrics(f"01_teacher_strength_{name}") for name in LABELS}
     return {name: metrics for name, metrics in recorded.items() if metrics}
 

@@ -47,7 +47,7 @@ def _kernel_of(count: int) -> Ledger:
 
 
 def contract_costs() -> dict[str, float]:
-    """Count the operations that the claim contract asks for."""
+    """Count the operations of the metrics in the claim contract."""
     exact, reduced = (paper_ledgers()[name] for name in ("exact", "DNTK"))
     return {
         "dntk.cost.exact_gram": exact.build["inner products"].flop,

@@ -43,7 +43,9 @@ def points(
     seed = derive_seed("points", seed)
     order = torch.randperm(len(comparison.split.labels), generator=torch.Generator().manual_seed(seed))
     whole = comparison.kernel(comparison.split.test_images[:STRUCTURE])
-    structure = _real_points(comparison, order, whole) | _distilled(comparison, images, distil_steps, whole)
+    structure = _real_points(comparison, order, whole) | _distilled_images(
+        comparison, images, distil_steps, whole
+    )
     chosen = _last_layer(comparison, order, seed)
     for size in _sizes(LANDMARKS, chosen):
         before = {"choice of points": comparison.costs.passes(len(order))}
@@ -65,7 +67,7 @@ def _real_points(comparison: Comparison, order: Tensor, whole: Tensor) -> dict[s
     return structure
 
 
-def _distilled(
+def _distilled_images(
     comparison: Comparison, records: Sequence[Record], steps: int, whole: Tensor
 ) -> dict[str, float]:
     structure = {}
@@ -158,11 +160,11 @@ def _cosine(theta: Tensor, cross: Tensor, whole: Tensor) -> float:
     eye = torch.eye(theta.shape[1]).to(scale)
     part = cross[:, : whole.shape[1]].double()
     rebuilt = part @ torch.linalg.solve(theta.double() + 1e-8 * scale[:, None, None] * eye, part.mT)
-    one, other = (_centred(k.double()).flatten(1) for k in (rebuilt, whole))
+    one, other = (_centre(k.double()).flatten(1) for k in (rebuilt, whole))
     return cosine_similarity(one, other).mean().item()
 
 
-def _centred(theta: Tensor) -> Tensor:
+def _centre(theta: Tensor) -> Tensor:
     rows, columns = theta.mean(1, keepdim=True), theta.mean(2, keepdim=True)
     return theta - rows - columns + theta.mean((1, 2), keepdim=True)
 

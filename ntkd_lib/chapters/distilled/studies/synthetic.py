@@ -57,10 +57,10 @@ def synthetic(
     for method, weights in _synthetic(candidates.vectors, vectors):
         _score(comparison, method, weights, (theta, cross), targets, Ledger(built, Cost(seconds=query)))
     selected = {name: cost for name, cost in built.items() if name != "decomposition"}
-    for method, rows in _selected(mean, derive_seed("selection", seed)):
+    for method, rows in _select_points(mean, derive_seed("selection", seed)):
         unit = torch.eye(count).to(mean)[:, rows]
         _score(comparison, method, unit, (theta, cross), targets, Ledger(selected, Cost(seconds=query)))
-    reduced = _reduced_shares(mean, distinct(candidates.vectors, COUNTS[-1]), values)
+    reduced = _eigenvalue_shares(mean, distinct(candidates.vectors, COUNTS[-1]), values)
     return comparison.scores.result(
         {"eigenvalues": to_numpy(values.clamp(min=0) / values.sum()), "reduced": to_numpy(reduced)},
         clusters=clusters,
@@ -76,7 +76,7 @@ def _synthetic(local: Tensor, vectors: Tensor) -> Iterator[tuple[str, Float[Tens
         yield "global top", vectors[:, :count]
 
 
-def _selected(mean: Tensor, seed: int) -> Iterator[tuple[str, Tensor]]:
+def _select_points(mean: Tensor, seed: int) -> Iterator[tuple[str, Tensor]]:
     scores = leverage_scores(mean)
     for count in COUNTS:
         yield "farthest points", farthest_points(mean, count)
@@ -111,6 +111,6 @@ def _score(
     comparison.scores.add(method, count, predictions, Ledger(stages, query))
 
 
-def _reduced_shares(mean: Tensor, weights: Tensor, values: Tensor) -> Tensor:
+def _eigenvalue_shares(mean: Tensor, weights: Tensor, values: Tensor) -> Tensor:
     reduced = torch.linalg.eigvalsh(weights.T @ mean @ weights).flip(0)
     return reduced.clamp(min=0) / values.sum()

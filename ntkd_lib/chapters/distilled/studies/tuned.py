@@ -31,7 +31,7 @@ def tuned_images(
     sketch = SparseSketch(SIZE, seed=number)
     images = comparison.split.images[: n // CAPTURED]
     with comparison.stopwatch.measure():
-        features = _sketched(comparison, images, sketch)
+        features = _sketch_gradients(comparison, images, sketch)
         rows = pivoted_cholesky(trace_features(features), n // SUPPORT, number).to(images.device)
     before = {"sketch": comparison.costs.jacobian(len(images)).timed(comparison.stopwatch.seconds)}
     moments = second_moments(features)
@@ -42,11 +42,11 @@ def tuned_images(
     _score(comparison, "energy start", images[rows], labels, before)
     _score(comparison, "energy tuned", tuned.images, labels, {**before, "distillation of images": cost})
     equal = matching_steps(comparison, len(rows), (before["sketch"] + cost).flop)
-    matched = _matched(comparison, seed, equal)
+    matched = _match_features(comparison, seed, equal)
     captured = {
         "energy start": tuned.shares[0],
         "energy tuned": tuned.shares[-1],
-        "matched": captured_energy(_sketched(comparison, matched, sketch), moments).item(),
+        "matched": captured_energy(_sketch_gradients(comparison, matched, sketch), moments).item(),
     }
     return comparison.scores.result(captured=captured, shares=tuned.shares, matching_steps=equal)
 
@@ -57,7 +57,7 @@ def matching_steps(comparison: Comparison, count: int, flop: float) -> int:
     return max(1, round(left / comparison.costs.distillation(count).flop))
 
 
-def _sketched(comparison: Comparison, images: Tensor, sketch: SparseSketch) -> Tensor:
+def _sketch_gradients(comparison: Comparison, images: Tensor, sketch: SparseSketch) -> Tensor:
     with torch.no_grad():
         return gradient_features(comparison.model, images, sketch)
 
@@ -68,7 +68,7 @@ def _tuning_cost(comparison: Comparison, count: int, steps: int) -> Cost:
     return (once + once + Cost(flop=2 * once.flop)).times(steps)
 
 
-def _matched(comparison: Comparison, seed: int, steps: int) -> Tensor:
+def _match_features(comparison: Comparison, seed: int, steps: int) -> Tensor:
     split = comparison.split
     with comparison.stopwatch.measure():
         distilled = distil_images(

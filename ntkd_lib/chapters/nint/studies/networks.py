@@ -50,12 +50,12 @@ def cells(p: NintParameters, signals: Data, image: str) -> list[Cell]:
 def compare(run: Run) -> pd.DataFrame:
     """List the time saved to full batch's quality at half of its steps, and the last quality."""
     return pd.DataFrame(
-        {"network": row.shown, "lr": row.lr, **_compared(row.curves)}
+        {"network": row.shown, "lr": row.lr, **_compare_curves(row.curves)}
         for row in run.frame(race, study="networks").itertuples()
     )
 
 
-def _compared(curves: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+def _compare_curves(curves: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     full = curves["full"]
     target = value_at(full["quality"], full["step"], full["step"][-1] / 2)
     base = crossing(full["quality"], full["cpu"], target)

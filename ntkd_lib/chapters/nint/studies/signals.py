@@ -149,7 +149,7 @@ def draw_surfaces(triangles: Mapping[str, np.ndarray | None]) -> Figure:
     for place, (name, parts) in enumerate(triangles.items(), 1):
         axes = figure.add_subplot(1, len(triangles), place, projection="3d")
         if parts is not None:
-            axes.add_collection3d(_shaded(parts))
+            axes.add_collection3d(_shade(parts))
         axes.set(xlim=(-0.9, 0.9), ylim=(-0.9, 0.9), zlim=(-0.9, 0.9))
         axes.set_axis_off()
         axes.set_box_aspect((1, 1, 1), zoom=1.4)
@@ -158,7 +158,7 @@ def draw_surfaces(triangles: Mapping[str, np.ndarray | None]) -> Figure:
     return figure
 
 
-def _shaded(triangles: np.ndarray) -> Poly3DCollection:
+def _shade(triangles: np.ndarray) -> Poly3DCollection:
     """Shade triangles by how much they face the viewer."""
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     lengths = np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)

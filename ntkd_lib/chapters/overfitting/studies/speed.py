@@ -26,7 +26,7 @@ def compare_speed(samples: int, replicates: int, epochs: int) -> CellResult:
     x, y = torch.randn(replicates, samples, INPUTS), torch.randn(replicates, samples)
     rows = []
     for network in NETWORKS.values():
-        ways = {"loop": _loop, "stacked": _stacked}
+        ways = {"loop": _train_one_by_one, "stacked": _train_stacked}
         times = {
             name: min(_processor_seconds(way, network.widths, x, y, epochs) for _ in range(ROUNDS))
             for name, way in ways.items()
@@ -43,12 +43,12 @@ def _processor_seconds(
     return time.process_time() - start
 
 
-def _stacked(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None:
+def _train_stacked(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None:
     nets = stacked_nets(INPUTS, widths, 1, range(len(x)))
     train_stacked(nets, squared_error(y, torch.ones_like(y)), x, epochs, lr=RATE)
 
 
-def _loop(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None:
+def _train_one_by_one(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None:
     """Train PyTorch's own modules with its fastest Adam, one after another."""
     for inputs, targets in zip(x, y, strict=True):
         net = ordinary(widths)
