@@ -155,7 +155,7 @@ def differences(run: Run, data: str) -> pd.DataFrame:
 
 
 def _with_chosen(table: pd.DataFrame, data: str) -> pd.DataFrame:
-    """Call the form of the kernel loss that stands for NTKD so."""
+    """Rename the chosen form of the kernel loss on digits to "ntkd"."""
     return table.replace({"method": {chosen_form(): "ntkd"}}) if kind_of(data) == "mnist" else table
 
 
@@ -235,7 +235,7 @@ def recorded_gaps(data: Literal["mnist", "cifar10"]) -> pd.DataFrame:
 
 
 def digit_teachers(run: Run) -> pd.DataFrame:
-    """List the teachers of digits, and how well their compressed tangent kernel stands for the exact one."""
+    """List the teachers of digits, and the errors of their compressed tangent kernels."""
     kernels = run.frame(landmark_kernel)
     kernels = kernels[kernels["trained"]].drop(columns=["data", "device", "network", "cell"])
     teachers = run.frame(teacher)
@@ -244,7 +244,7 @@ def digit_teachers(run: Run) -> pd.DataFrame:
 
 
 def colour_teachers(run: Run) -> pd.DataFrame:
-    """List the teachers on colour images, and how well their sketched kernel stands for the exact one."""
+    """List the teachers on colour images, and the errors of their sketched kernels."""
     teachers = run.frame(teacher)
     teachers = teachers[teachers["data"] == run.parameters.colour]
     return run.frame(sketched_kernel).merge(teachers, on="network", suffixes=("", "_teacher"))

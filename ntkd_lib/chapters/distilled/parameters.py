@@ -21,7 +21,7 @@ class DistilledParameters(SeededParameters):
     )
     images: int = parameter(2000, "Training images, all of them in the exact kernel.", unit="images", ge=200)
     tests: int = parameter(1000, "Test images; all if there are fewer.", unit="images", ge=50)
-    per_class: int = parameter(50, "Distilled images a class.", unit="images", ge=11, le=100)
+    per_class: int = parameter(50, "Distilled images per class.", unit="images", ge=11, le=100)
     epochs: int = parameter(12, "Passes over the digits in training.", unit="epochs", ge=2, le=1000)
     colour_epochs: int = parameter(14, "Passes over the colour images.", unit="epochs", ge=2, le=1000)
     distil_steps: int = parameter(40, "Steps of the distillation of images.", unit="steps", ge=0, le=10_000)

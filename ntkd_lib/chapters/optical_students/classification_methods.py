@@ -115,7 +115,7 @@ UNTRAINED = "ntkd_untrained_teacher"
 
 
 def chosen_form() -> str:
-    """Name the form of the kernel loss that wins on validation data: the student that stands for "NTKD"."""
+    """Select the kernel loss that is best on validation data: the student called "NTKD"."""
     return max(FORMS, key=lambda form: mean_validation(DIGITS.best_trial(form)))
 
 
