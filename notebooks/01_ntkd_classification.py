@@ -77,7 +77,7 @@ from ntkd_lib.chapters.run import open_run
 from ntkd_lib.lab.search import space_rows
 from ntkd_lib.show import dots, training
 from ntkd_lib.show.claims import claim_box
-from ntkd_lib.show.columns import show_table
+from ntkd_lib.show.columns import show_recorded, show_table
 from ntkd_lib.show.publish import show
 
 run = open_run("01_ntkd_classification", globals())
@@ -179,7 +179,7 @@ show_table(table, page.SCORES, "All students, mean over seeds")
 # 01 digits-six-epochs` trains them anew).
 
 # %% tags=["hide-input"]
-page.show_recorded(
+show_recorded(
     page.recorded_gaps("mnist"), page.GAPS, "Digits, the recorded run: differences in points, seed by seed"
 )
 
@@ -288,10 +288,10 @@ show(
 show_table(colour_table, page.SCORES, "Students of colour images, mean over seeds")
 
 # %% tags=["hide-input"]
-page.show_recorded(page.recorded_scores(), page.RECORDED_SCORES, "The recorded run on colour images")
+show_recorded(page.recorded_scores(), page.RECORDED_SCORES, "The recorded run on colour images")
 
 # %% tags=["hide-input"]
-page.show_recorded(
+show_recorded(
     page.recorded_gaps("cifar10"), page.GAPS, "The recorded run: differences in points, seed by seed"
 )
 
@@ -308,7 +308,7 @@ page.show_recorded(
 # (`ntkd-ctl-cifar-matched`), not assessed yet.
 
 # %% tags=["hide-input"]
-page.show_recorded(
+show_recorded(
     crossed_settings.recorded_crossings(),
     crossed_settings.CROSSINGS,
     "CIFAR-10, one learning rate and weight decay for both, the recorded run: test accuracy",
@@ -332,14 +332,14 @@ page.show_recorded(
 # :+.2f` with the ResNet-18.
 
 # %% tags=["hide-input"]
-page.show_recorded(
+show_recorded(
     teacher_strength.recorded_teachers(),
     teacher_strength.COLUMNS,
     "CIFAR-10, NTKD by teacher, the recorded run: test accuracy",
 )
 
 # %% tags=["hide-input"]
-page.show_recorded(
+show_recorded(
     teacher_strength.recorded_strength(),
     page.DIFFERENCES,
     "Students of either teacher: differences",
@@ -475,7 +475,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-page.show_recorded(
+show_recorded(
     infinite_width.recorded_limit(),
     page.LIMIT,
     "CIFAR-10, infinitely many Gaussian filters, the recorded run, 10,000 test images",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ntkd_lib.show.html import Html, table
+from ntkd_lib.show.html import Html, element, table
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 
@@ -48,3 +48,11 @@ def show_table(frame: pd.DataFrame, columns: Sequence[Column], caption: str) -> 
     """Show a frame as an accessible table, one line per row."""
     rows = [[column.text(row) for column in columns] for row in frame.itertuples()]
     return table([column.header for column in columns], rows, caption=caption)
+
+
+def show_recorded(frame: pd.DataFrame, columns: Sequence[Column], caption: str) -> Html:
+    """Show a table of recorded numbers, or a note that they are not recorded yet."""
+    if frame.empty:
+        command = element("code", "ntkd record --list")
+        return element("p", f"{caption}: not recorded yet; ", command, " shows how far it is.")
+    return show_table(frame, columns, caption)

@@ -15,7 +15,7 @@ from ntkd_lib.chapters.classification.studies import (
     stage1_page,
     teacher_strength,
 )
-from ntkd_lib.show.columns import show_table
+from ntkd_lib.show.columns import show_recorded, show_table
 
 
 @pytest.fixture(autouse=True)
@@ -102,12 +102,12 @@ def test_grey_filters_have_a_scale_of_both_signs() -> None:
 
 
 def test_recorded_run_is_shown_or_said_to_be_missing() -> None:
-    assert "ntkd record --list" in str(page.show_recorded(pd.DataFrame(), page.RECORDED_SCORES, "recorded"))
+    assert "ntkd record --list" in str(show_recorded(pd.DataFrame(), page.RECORDED_SCORES, "recorded"))
     ours = {"label": "KD", "mean": 75.0, "low": 74.0, "high": 76.0, "std": 0.5, "paper": np.nan, "seeds": 5}
-    scores = str(page.show_recorded(pd.DataFrame([ours]), page.RECORDED_SCORES, "recorded"))
+    scores = str(show_recorded(pd.DataFrame([ours]), page.RECORDED_SCORES, "recorded"))
     assert "[74.00, 76.00]" in scores
     gap = {"label": "NTKD − KD", "mean": -1.0, "low": -2.0, "high": 0.5, "smallest": -2.25, "seeds": 5}
-    html = str(page.show_recorded(pd.DataFrame([gap]), page.DIFFERENCES, "recorded"))
+    html = str(show_recorded(pd.DataFrame([gap]), page.DIFFERENCES, "recorded"))
     assert "−2.25" in html
     assert "[−2.00, +0.50]" in html
 
@@ -115,7 +115,7 @@ def test_recorded_run_is_shown_or_said_to_be_missing() -> None:
 def test_teachers_are_shown_beside_their_students() -> None:
     one = {"teacher": 91.25, "cosine": 0.98765, "mean": 73.5, "low": 73.25, "high": 73.75, "seeds": 5}
     rows = [{"label": "small", **one, "teacher": 88.0}, {"label": "ResNet-18", **one}]
-    html = str(page.show_recorded(pd.DataFrame(rows), teacher_strength.COLUMNS, "teachers"))
+    html = str(show_recorded(pd.DataFrame(rows), teacher_strength.COLUMNS, "teachers"))
     assert html.index("88.0") < html.rindex("ResNet-18") < html.index("91.2")
     assert "0.9877" in html
     assert "[73.25, 73.75]" in html

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ntkd_lib.chapters.classification.methods import SPLIT
-from ntkd_lib.chapters.classification.page import LIMIT, show_recorded
+from ntkd_lib.chapters.classification.page import LIMIT
 from ntkd_lib.chapters.classification.protocols import limit_arms
 from ntkd_lib.chapters.classification.studies import infinite_width
 from ntkd_lib.chapters.classification.studies.infinite_width import ALL_IMAGES, TRAINED, recorded_limit
@@ -20,6 +20,7 @@ from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.work import Data
 from ntkd_lib.ntk import blocked_store
 from ntkd_lib.ntk.infinite.convolutional import convolutional_kernels
+from ntkd_lib.show.columns import show_recorded
 
 LOCATED = DataLocation("cifar-10", "real", "NTKD_DATA", None, "0" * 64, "")
 SMALL = {"count": 200, "fitted": 128, "validated": 52, "block": 64, "rank": 20, "compiled": False, "seed": 0}

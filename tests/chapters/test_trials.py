@@ -1,15 +1,11 @@
 """Trials of searches cover their spaces evenly, and share coordinates where they share a sequence."""
 
 import math
-from dataclasses import replace
 
-import click
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ntkd_lib.chapters import trials
-from ntkd_lib.data.registry import DataLocation
 from ntkd_lib.lab.search import draw, place
 
 LOG, LINEAR = (1e-4, 1e-1, "log"), (0.0, 2.0, "linear")
@@ -45,16 +41,3 @@ def test_spaces_of_one_sequence_share_their_first_coordinates():
 def test_a_space_with_more_names_than_the_sequence_has_dimensions_is_refused():
     with pytest.raises(ValueError, match="zip"):
         draw({"lr": LOG, "weight": LINEAR}, 7, 0, points=4, dimensions=1)
-
-
-def test_a_search_needs_real_data_and_a_checkout_that_its_record_can_name(monkeypatch):
-    located = DataLocation("mnist", "standin", "procedural", None, "0" * 64, "")
-    monkeypatch.setattr(trials, "locate", lambda name: located)
-    with pytest.raises(click.ClickException, match="needs the real data set mnist, found a stand-in"):
-        trials.open_search("mnist")
-    located = replace(located, kind="real")
-    monkeypatch.setattr(trials, "code_state", lambda: {"dirty": True})
-    with pytest.raises(click.ClickException, match="without uncommitted changes; commit first"):
-        trials.open_search("mnist")
-    monkeypatch.setattr(trials, "code_state", lambda: {"dirty": False})
-    assert trials.open_search("mnist") == {"mnist": located}

@@ -52,11 +52,10 @@ SWEPT = (
     "chapters/nint",
     "chapters/classification",
     "chapters/distilled",
-    "chapters/gaps.py",
+    "chapters/fabrication",
     "show",
     "chapters/run.py",
     "chapters/plans.py",
-    "chapters/trials.py",
 )
 PARTICIPLE = re.compile(
     r"_*([A-Z]?[a-z]*ed|Seen|Shown|Drawn|Chosen|Known|Kept|Found|Given|Made|Fed|Taken|Rest)"

@@ -1,6 +1,6 @@
 """What notebook 01 shows: scores, differences, teachers, settings, and the metrics of claims."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 from statistics import mean
 from typing import Literal
@@ -35,8 +35,7 @@ from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.frame import metric, paired, summarise
 from ntkd_lib.lab.protocols import recorded_metrics
 from ntkd_lib.show import dots
-from ntkd_lib.show.columns import INTERVAL, Column, show_table
-from ntkd_lib.show.html import Html, element
+from ntkd_lib.show.columns import INTERVAL, Column
 
 PAPER = {
     "mnist": {"none": 91.4, "kd": 95.9, "ntkd": 97.3, "f8": 96.12},
@@ -292,14 +291,6 @@ def colour_settings(run: Run) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["label", "settings", "trials", "validation"])
     return table.astype({"trials": int})
-
-
-def show_recorded(table: pd.DataFrame, columns: Sequence[Column], caption: str) -> Html:
-    """Show a table of recorded numbers, or a note that they are not recorded yet."""
-    if table.empty:
-        command = element("code", "ntkd record --list")
-        return element("p", f"{caption}: not recorded yet; ", command, " shows how far it is.")
-    return show_table(table, columns, caption)
 
 
 def draw_accuracy(table: pd.DataFrame, means: pd.DataFrame) -> Figure:

@@ -1,9 +1,8 @@
 """What all work on classifiers behind optics starts from: its images, and the parts of a student."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -113,12 +112,6 @@ def _images(name: str, sha256: str, part: Literal["train", "test"], count: int |
 def digit_partition(seed: int) -> Partition:
     """Split all digits by the seed."""
     return Partition(seed, DIGIT_VALIDATION)
-
-
-def prepare_digits(arguments: Mapping[str, Any]) -> Setting:
-    """Fix all seeds and load the data of a cell on digits, by its plain arguments."""
-    data, seed = Data(arguments["data"], arguments["sha256"]), arguments["seed"]
-    return prepare(data, digit_partition(seed), seed, arguments["device"])
 
 
 def build_student(parts: Hybrid) -> HybridStudent:

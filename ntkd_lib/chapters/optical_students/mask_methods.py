@@ -111,9 +111,11 @@ def logits_cell(parameters: MaskStudentParameters, data: Data) -> Cell:
     return teacher_logits.cell(data=data, seed=TEACHER_SEED, teacher=trained, device=parameters.device)
 
 
-def tangent_cell(parameters: MaskStudentParameters, data: Data, summary: LogitSummary) -> Cell:
-    """Describe the compression of the teacher's tangent kernel."""
-    images = TRAINING_IMAGES[data.kind]
+def tangent_cell(
+    parameters: MaskStudentParameters, data: Data, summary: LogitSummary, share: int = 1
+) -> Cell:
+    """Describe the compression of the teacher's tangent kernel, of one training car in so many."""
+    images = TRAINING_IMAGES[data.kind] // share
     return tangent.cell(
         data=data,
         seed=TEACHER_SEED,
@@ -121,6 +123,7 @@ def tangent_cell(parameters: MaskStudentParameters, data: Data, summary: LogitSu
         landmarks=min(parameters.landmarks, images // 4),
         images=min(parameters.kernel_images, images // 2),
         teacher=teacher_cell(parameters, data),
+        share=share,
         device=parameters.device,
     )
 

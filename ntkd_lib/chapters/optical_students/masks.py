@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
@@ -80,6 +80,16 @@ def load_split(data: Data, seed: int) -> CarSplit:
     return CarSplit(*(Masks(part.images, part.masks) for part in parts))
 
 
+def car_rows(cars: tuple[str, ...], share: int) -> Int[Tensor, " n"]:
+    """Choose all images of one car in so many, in the order of their names: a split by car.
+
+    >>> car_rows(("a", "a", "b", "c"), 2)
+    tensor([0, 1, 3])
+    """
+    chosen = set(sorted(set(cars))[::share])
+    return torch.tensor([row for row, car in enumerate(cars) if car in chosen])
+
+
 def build_teacher() -> nn.Module:
     """Build the teacher: a U-Net on 2 x 2 pixels as channels, the cheapest form that we found good enough."""
     return ShuffledNetwork(UNet(3 * FACTOR**2, FACTOR**2, WIDTH, DEPTH), FACTOR)
@@ -112,9 +122,10 @@ def tangent(
     landmarks: int,
     images: int,
     teacher: Record,
+    share: int = 1,
     device: str = "cpu",
 ) -> CellResult:
-    """Compress the teacher's trace kernel of training images, and measure the error on some of them.
+    """Compress the teacher's trace kernel of some images of one training car in so many, and check it.
 
     Returns:
         ``cosine`` and ``relative_error`` (Frobenius) of the rebuilt against the exact kernel of images that
@@ -123,7 +134,8 @@ def tangent(
     split = load_split(data, seed)
     outputs = summary.build(split.train.masks[0].numel()).to(device)
     model = nn.Sequential(restore_teacher(teacher, device), outputs).eval()
-    order = torch.randperm(len(split.train.images))
+    rows = car_rows(load_masks(data.name, "train", data.sha256).cars, share)
+    order = rows[torch.randperm(len(rows))]
     kernel = LandmarkKernel(model, scenes(split.train.images[order[:landmarks]], device))
     rows = order[landmarks : landmarks + images]
     shown = scenes(split.train.images[rows], device)

@@ -11,12 +11,12 @@ Strengths = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Distinct(), Fie
 Counts = Annotated[list[Annotated[int, Field(ge=20, le=60_000)]], Distinct(), Field(min_length=1)]
 
 
-class RecoveryParameters(SeededParameters):
+class FabricationParameters(SeededParameters):
     """What notebook 03 can be asked for."""
 
     data: Literal["mnist", "mnist-5k"] = parameter("mnist", "Data set; mnist-5k ships with a dependency.")
     devices: int = parameter(
-        1, "Devices a seed at the calibrated error strength.", unit="devices", ge=1, le=50
+        1, "Devices per seed at the calibrated error strength.", unit="devices", ge=1, le=50
     )
     design_steps: int = parameter(60, "Steps of a metasurface's design.", unit="steps", ge=1, le=5000)
     captures: int = parameter(
@@ -29,9 +29,14 @@ class RecoveryParameters(SeededParameters):
         1000, "Validation images for one error at a time.", unit="images", ge=50, le=5000
     )
     colour_filters: int = parameter(16, "Colour filters designed for three wavelengths.", ge=1, le=64)
-    theory_seeds: int = parameter(10, "Networks a width for the theory.", unit="seeds", ge=1, le=100)
+    theory_seeds: int = parameter(10, "Networks per width for the theory.", unit="seeds", ge=1, le=100)
     widest: int = parameter(2048, "Filters of the widest network.", unit="filters", ge=16, le=65_536)
     device: Literal["cpu", "cuda"] = parameter("cpu", "Where cells run.")
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Name the data set."""
+        return (self.data,)
 
-PARAMETERS = RecoveryParameters
+
+PARAMETERS = FabricationParameters

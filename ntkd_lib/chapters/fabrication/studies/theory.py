@@ -1,9 +1,7 @@
-"""Cells that measure Eq. 11: how much a filter error moves the tangent kernel of wider and wider networks."""
+"""Work on Eq. 11: how much a filter error moves the tangent kernel of wider and wider networks."""
 
 import math
-from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,33 +9,31 @@ from torch import Tensor
 from torch.nn import functional
 
 from ntkd_lib.data.load import load
-from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.cells import CellResult
 from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab.work import Data, work
 
 IMAGES, CLASSES, TAPS, SIDE, NARROWEST, CHUNK = 64, 10, 49, 28, 8, 32
 
 
-def run(arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
+@work(cost=lambda widest, **_: 15 * widest / 2048)
+def theory(data: Data, seed: int, *, widest: int) -> CellResult:
     """Change the filters of networks of 8, 16, ... filters, and compare their tangent kernels.
 
-    Three readings: the error of all filters together has norm 1 (``total``); each weight's error has the same
-    standard deviation, that of ``total`` at 8 filters (``weight``); ``total`` without a ReLU (``linear``). A
-    network of ``m`` filters has the first ``m`` filters of the widest one; its ``total`` error is its own.
+    Three readings: the error of all filters together has norm 1 (`total`); each weight's error has the same
+    standard deviation, that of `total` at 8 filters (`weight`); `total` without a ReLU (`linear`). A network
+    of m filters has the first m filters of the widest one; its `total` error is its own.
 
     Source: NTKD paper, Eq. 11.
 
-    Args:
-        arguments: ``data``, ``sha256``, ``seed``, ``widest``.
-
     Returns:
-        ``filters``, and by reading the relative Frobenius change at each width.
+        `filters`, and by reading the relative Frobenius change at each width.
     """
-    del needs
-    deterministic(arguments["seed"])
-    everything = load(arguments["data"], "train", expect=arguments["sha256"]).images
+    deterministic(seed)
+    everything = load(data.name, "train", expect=data.sha256).images
     images = everything[torch.randperm(len(everything))[:IMAGES]].float() / 255
-    widths = [2**power for power in range(3, int(math.log2(arguments["widest"])) + 1)]
-    torch.manual_seed(derive_seed("theory", arguments["seed"]))
+    widths = [2**power for power in range(3, int(math.log2(widest)) + 1)]
+    torch.manual_seed(derive_seed("theory", seed))
     heads = torch.randn(CLASSES, widths[-1], (SIDE // 2) ** 2)
     with torch.no_grad():
         changes = _changes(pooled_patches(images), torch.randn(widths[-1], TAPS), heads, widths)
@@ -97,9 +93,9 @@ def filter_sum(
     kernel = torch.zeros(len(patches), len(patches)).to(patches)
     for part, head in zip(weights.split(CHUNK), heads.split(CHUNK, dim=1), strict=True):
         signal = head.transpose(0, 1).contiguous()
-        found = [_of_image(image, part / TAPS**0.5, signal, rectify) for image in patches]
-        seen, gradients = (torch.stack(features) for features in zip(*found, strict=True))
-        kernel.addmm_(seen, seen.T, alpha=len(heads))
+        features = [_of_image(image, part / TAPS**0.5, signal, rectify) for image in patches]
+        maps, gradients = (torch.stack(each) for each in zip(*features, strict=True))
+        kernel.addmm_(maps, maps.T, alpha=len(heads))
         kernel.addmm_(gradients, gradients.T, alpha=1 / TAPS)
     return kernel
 
@@ -118,7 +114,7 @@ def _of_image(
     signal: Float[Tensor, "k c q"],
     rectify: bool,
 ) -> tuple[Float[Tensor, " kq"], Float[Tensor, " kcs"]]:
-    """Give one image's read-out and its gradients with respect to the filters: few enough for a cache."""
+    """Compute one image's read-out and its gradients with respect to the filters: few enough for a cache."""
     maps = patches @ filters.T
     if not rectify:
         return maps.mean(1).flatten(), (signal @ patches.mean(1)).flatten()

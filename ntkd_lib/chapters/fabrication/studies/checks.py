@@ -9,11 +9,9 @@ import numpy as np
 import torch
 from scipy.signal import convolve2d
 
-from ntkd_lib.chapters.fabrication_recovery.made import TAPS, restore_design
-from ntkd_lib.chapters.fabrication_recovery.summary import design_record
+from ntkd_lib.chapters.fabrication.work import Design, design, restore_design
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.load import load
-from ntkd_lib.lab.cells import Record
 from ntkd_lib.optics.captured import read_out
 from ntkd_lib.optics.device import Device
 from ntkd_lib.optics.layout import read_gds, write_gds
@@ -23,11 +21,11 @@ from ntkd_lib.optics.propagation import sensor_intensity
 
 def read_out_error(run: Run, images: int = 2) -> float:
     """Read images out by SciPy's convolution in float64, capture by capture, and compare."""
-    design = restore_design(_design(run))
-    psfs = Device().psfs(design.widths, design.geometry, TAPS)
+    own = first_design(run)
+    psfs = own.psfs(Device())
     scenes = load(run.parameters.data, "test").images[:images].float() / 255
-    fast = read_out(next(Device().frames(scenes, psfs)), design.gains)[:, 0].numpy()
-    slow = np.stack([_slow(scene[0], psfs[:, 0], design.gains[:, 0]) for scene in scenes.double().numpy()])
+    fast = read_out(next(Device().frames(scenes, psfs)), own.gains)[:, 0].numpy()
+    slow = np.stack([_slow(scene[0], psfs[:, 0], own.gains[:, 0]) for scene in scenes.double().numpy()])
     return float(np.abs(fast - slow).max() / np.abs(slow).max())
 
 
@@ -44,9 +42,9 @@ def _slow(scene: np.ndarray, psfs: torch.Tensor, gains: torch.Tensor) -> np.ndar
 
 def propagation_error(run: Run) -> float:
     """Propagate one designed metasurface in float64 with twice the padding, and compare."""
-    design = restore_design(_design(run))
-    geometry, window = design.geometry, design.geometry.taps * design.geometry.pixel
-    phase = pillar_phase(design.widths[:1], geometry.wavelengths)
+    own = first_design(run)
+    geometry, window = own.geometry, own.geometry.taps * own.geometry.pixel
+    phase = pillar_phase(own.widths[:1], geometry.wavelengths)
     fast = sensor_intensity(phase, geometry, window).double()
     slow = sensor_intensity(phase.double(), geometry, window, padding=3 * geometry.cells)
     return ((fast - slow).norm() / slow.norm()).item()
@@ -54,14 +52,15 @@ def propagation_error(run: Run) -> float:
 
 def gds_round_trip(run: Run) -> tuple[int, int]:
     """Write one designed metasurface as GDSII, and read it back."""
-    design = restore_design(_design(run))
-    widths = design.widths[0].double().numpy()
+    own = first_design(run)
+    widths = own.widths[0].double().numpy()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "metasurface.gds"
-        pillars = write_gds(path, widths, design.geometry)
-        back = read_gds(path, design.geometry)
+        pillars = write_gds(path, widths, own.geometry)
+        back = read_gds(path, own.geometry)
     return pillars, int((np.abs(back - widths) > 1e-6).sum())
 
 
-def _design(run: Run) -> Record:
-    return design_record(run, "ntkd", run.parameters.all_seeds[0])
+def first_design(run: Run) -> Design:
+    """Restore the design of the first NTKD student."""
+    return restore_design(run.select(design, student="ntkd", seed=run.parameters.all_seeds[0])[0])

@@ -5,27 +5,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 
-from ntkd_lib.chapters.fabrication_recovery.made import make_device
-from ntkd_lib.chapters.fabrication_recovery.protocols import photograph_arms
-from ntkd_lib.chapters.fabrication_segmentation import recorded, recover, search
-from ntkd_lib.chapters.fabrication_segmentation.cells import DeviceMaker, method_of
-from ntkd_lib.chapters.fabrication_segmentation.methods import (
-    CLEAN,
-    DESIGNED,
-    NONE,
-    RATES,
-    SEEDS,
-    TUNED,
-    WAYS,
-)
-from ntkd_lib.chapters.fabrication_segmentation.photographed import photographed_rows
-from ntkd_lib.chapters.fabrication_segmentation.protocol import Protocol
+from ntkd_lib.chapters.fabrication import NOTEBOOK
+from ntkd_lib.chapters.fabrication.methods import CLEAN
+from ntkd_lib.chapters.fabrication.studies import photographs, photographs_page
+from ntkd_lib.chapters.fabrication.studies.photographs import DESIGNED, RATES, TUNED, WAYS, Budget
+from ntkd_lib.chapters.fabrication.work import NONE, make_device
 from ntkd_lib.chapters.optical_students.mask_methods import chosen_form
 from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParameters
+from ntkd_lib.chapters.optical_students.masks import car_rows
 from ntkd_lib.data.masks import load_masks
-from ntkd_lib.data.registry import DataLocation, forget, locate
+from ntkd_lib.data.registry import forget, locate
 from ntkd_lib.distill import read_out_training
 from ntkd_lib.distill.dense import DenseTeacher
 from ntkd_lib.distill.dense_labels import build
@@ -38,23 +28,27 @@ from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.work import Data
 from ntkd_lib.optics.captured_masks import CapturedMaskStudent
+from ntkd_lib.optics.geometry import Geometry
 from ntkd_lib.optics.segmentation import carvana_student
-from ntkd_lib.show.fabrication_segmentation import recorded_devices
+from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.searching import run_search
+from ntkd_lib.show.columns import show_recorded
 
-TINY = Protocol(design_steps=2, steps=8, share=12, followed=24, cells=60, distance=90.0, pixel=4)
-STUDENTS = {
-    "data": "drawn-cars",
-    "steps": 8,
-    "teacher_steps": 8,
-    "batch": 2,
-    "kernel_batch": 2,
-    "kernel_every": 4,
-    "kernel_images": 8,
-    "kernel_outputs": 2,
-    "landmarks": 4,
-}
-EVERY = dict.fromkeys(WAYS, 1e-3)
-CARS = DataLocation("carvana", "real", "NTKD_DATA", None, "0" * 64, "")
+TINY = Budget(steps=8, share=12, followed=24, geometry=Geometry(cells=60, distance=90.0, pixel=4))
+STUDENTS = MaskStudentParameters(
+    tier="smoke",
+    data="drawn-cars",
+    steps=8,
+    teacher_steps=8,
+    batch=2,
+    kernel_batch=2,
+    kernel_every=4,
+    kernel_images=8,
+    kernel_outputs=2,
+    landmarks=4,
+)
+SEEDS = (0, 1, 2, 3, 4)
+SHA = "0" * 64
 SCORES = {"ideal": 92.0, "designed": 91.0, NONE: 61.0, "e2e_ft": 81.0, "kd_ft": 82.0, "ntkd_ft": 84.0}
 
 
@@ -69,9 +63,15 @@ def _no_photographs(tmp_path_factory):
     forget()
 
 
-def tiny_maker():
-    asked = MaskStudentParameters(tier="smoke", **STUDENTS)
-    return DeviceMaker(asked, Data("drawn-cars", locate("drawn-cars").sha256, "standin"), TINY)
+def drawings() -> Data:
+    return Data("drawn-cars", locate("drawn-cars").sha256, "standin")
+
+
+def tiny_device(number: int = 0, ways=tuple(WAYS)):
+    recoveries = {way: photographs.recovery(STUDENTS, way, 1e-3) for way in ways}
+    return photographs.device_cell(
+        STUDENTS, drawings(), 0, recoveries, number=number, budget=TINY, design_steps=2
+    )
 
 
 @pytest.fixture(scope="module")
@@ -90,18 +90,18 @@ def device(tmp_path_factory, fits):
         fits.append(SimpleNamespace(before=before, model=model, data=data, schedule=schedule))
         return curve
 
-    cell = tiny_maker().device(0, 0, EVERY)
+    cell = tiny_device()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recover, "fit_read_outs", noted)
+        patch.setattr(photographs, "fit_read_outs", noted)
         store = CellStore(tmp_path_factory.mktemp("cells"))
         return run_cells([cell], store, workers=1, progress="none")[cell.name]
 
 
 def test_a_device_is_scored_as_designed_as_made_and_after_every_way(device):
-    found = device.values["recoveries"]
-    assert set(found) == {DESIGNED, NONE, *WAYS}
-    assert all(0 <= each["miou"] <= 100 for each in found.values())
-    assert all(len(found[name]["curve"]) == 8 for name in WAYS)
+    ways = device.values["recoveries"]
+    assert set(ways) == {DESIGNED, NONE, *WAYS}
+    assert all(0 <= each["miou"] <= 100 for each in ways.values())
+    assert all(len(ways[name]["curve"]) == 8 for name in WAYS)
     assert device.values["psf_error"] > 0.01
 
 
@@ -131,35 +131,34 @@ def test_every_way_takes_equal_steps_on_the_same_captures_of_one_device(device, 
 
 
 def test_devices_of_a_seed_differ_by_their_number_alone():
-    arguments = [tiny_maker().device(0, number, EVERY).arguments for number in (0, 1)]
-    assert make_device(arguments[0]) == make_device(arguments[0])
-    assert make_device(arguments[0]) != make_device(arguments[1])
-    assert {k: v for k, v in arguments[0].items() if k != "number"} == {
-        k: v for k, v in arguments[1].items() if k != "number"
+    first, other = (tiny_device(number).arguments for number in (0, 1))
+    drawn = [make_device(0, number, 0.2) for number in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert {k: v for k, v in first.items() if k != "number"} == {
+        k: v for k, v in other.items() if k != "number"
     }
 
 
 def test_cells_depend_on_the_budgets_that_they_use_alone():
-    device = tiny_maker().device(0, 0, EVERY)
-    used = {
-        name: set(need.arguments["protocol"])
-        for name, need in device.needs.items()
-        if name in ("design", "kernel")
-    }
-    assert used == {"design": {"design_steps", "cells", "distance", "pixel"}, "kernel": {"share"}}
+    needs = tiny_device().needs
+    assert needs["design"].arguments.keys() == {"seed", "scenes", "steps", "geometry"}
+    assert needs["design"].arguments["steps"] == 2
+    assert needs["kernel"].arguments["share"] == TINY.share
+    assert "budget" not in needs["kernel"].arguments
 
 
 def test_ways_take_their_losses_from_the_search_of_notebook_02():
-    assert method_of("ntkd_ft").name == chosen_form()
-    (kernel,) = tiny_maker().device(0, 0, {"ntkd_ft": 1e-3}).arguments["recoveries"]
-    assert kernel["objective"] == "dense_tangent"
-    assert kernel["settings"]["lr"] == 1e-3
-    assert (kernel["settings"]["kernel_every"], kernel["settings"]["form"]) == (4, method_of("ntkd_ft").form)
+    method = photographs.student_method("ntkd")
+    assert method.name == chosen_form()
+    kernel = photographs.recovery(STUDENTS, "ntkd_ft", 1e-3)
+    assert kernel.objective == "dense_tangent"
+    assert kernel.settings["lr"] == 1e-3
+    assert (kernel.settings["kernel_every"], kernel.settings["form"]) == (4, method.form)
 
 
 def test_photographed_cars_are_whole_and_one_in_so_many():
     cars = load_masks("drawn-cars", "train").cars
-    rows = photographed_rows(cars, 12)
+    rows = car_rows(cars, 12)
     inside = {cars[row] for row in rows.tolist()}
     assert len(inside) == 2
     assert not inside & {car for row, car in enumerate(cars) if row not in set(rows.tolist())}
@@ -180,16 +179,13 @@ def test_training_on_read_outs_improves_and_refuses_to_diverge(monkeypatch):
 
 
 def test_the_search_refuses_drawings():
-    result = CliRunner().invoke(search.main, [])
-    assert result.exit_code == 1
-    assert result.output.splitlines() == [
-        "Error: the search needs the real data set carvana, found a stand-in"
-    ]
+    with pytest.raises(PipelineError, match="needs the real data set carvana, found a stand-in"):
+        run_search("03", "03_fabrication_segmentation", workers=1)
 
 
 def test_the_search_gives_every_way_the_same_rates_on_a_device_that_is_not_reported():
-    cell = search.trial_cell(tiny_maker())
-    tried = [(r["name"], r["settings"]["lr"]) for r in cell.arguments["recoveries"]]
+    cell = photographs.trial_cell(STUDENTS, drawings(), TINY)
+    tried = [(name, each["settings"]["lr"]) for name, each in cell.arguments["recoveries"].items()]
     assert tried == [(f"{n}/{rate:g}", rate) for n in ("e2e_ft", "kd_ft", "ntkd_ft") for rate in RATES]
     assert not cell.arguments["tested"]
     assert (cell.arguments["seed"], cell.arguments["number"]) == TUNED
@@ -197,12 +193,12 @@ def test_the_search_gives_every_way_the_same_rates_on_a_device_that_is_not_repor
 
 
 def test_best_rate_wins_and_the_control_takes_that_of_labels():
-    found = {"e2e_ft": [3.0, 1.0, 2.0], "kd_ft": [1.0, 1.0, 2.0], "ntkd_ft": [1.0, 2.0, 2.0]}
-    rows = {f"{n}/{RATES[i]:g}": {"validation": v} for n, own in found.items() for i, v in enumerate(own)}
-    trials = search.report(made(0, rows | {NONE: {"validation": 50.0}}))
-    assert len(trials) == 9
-    rates = search.chosen_rates(trials)
-    assert rates == {"e2e_ft": RATES[0], "kd_ft": RATES[2], "ntkd_ft": RATES[1], CLEAN: RATES[0]}
+    reached = {"e2e_ft": [3.0, 1.0, 2.0], "kd_ft": [1.0, 1.0, 2.0], "ntkd_ft": [1.0, 2.0, 2.0]}
+    rows = {f"{n}/{RATES[i]:g}": {"validation": v} for n, own in reached.items() for i, v in enumerate(own)}
+    record = made(0, rows | {NONE: {"validation": 50.0}})
+    content = photographs.conduct(Data("carvana", SHA), lambda cells: [record for _ in cells])
+    assert len(content["trials"]) == 9
+    assert content["rates"] == {"e2e_ft": RATES[0], "kd_ft": RATES[2], "ntkd_ft": RATES[1], CLEAN: RATES[0]}
 
 
 def made(seed, recoveries, **values):
@@ -212,40 +208,45 @@ def made(seed, recoveries, **values):
 def invented():
     """Metrics of five seeds with invented scores."""
     return {
-        recorded.metric_name(row): Metric(
+        photographs.metric_name(row): Metric(
             seeds=[*SEEDS], values=[SCORES.get(row, 95.0) + s / 10 for s in SEEDS]
         )
-        for row in recorded.ROWS
+        for row in photographs_page.LABELS
     }
 
 
 def test_arms_read_scores_and_plateaus_of_one_device():
     rates = dict.fromkeys(WAYS, RATES[0])
-    arms = photograph_arms({"rates": rates}, 3, CARS.sha256)
+    arms = photographs.arms({"rates": rates}, 3, SHA)
     rows = {name: {"miou": SCORES[name]} for name in (DESIGNED, NONE)}
     ways = {name: {"miou": SCORES.get(name, 95.0), "converged": name != CLEAN} for name in WAYS}
     device = made(3, rows | ways)
     ways = {name: arm for name, arm in arms.items() if "ideal" not in name}
-    found = {name: (arm.number(device), arm.converged(device)) for name, arm in ways.items()}
-    assert found["ntkd.fab.carvana.ntkd_ft.miou"] == (SCORES["ntkd_ft"], True)
-    assert found[f"ntkd.fab.carvana.{CLEAN}.miou"][1] is False
-    assert found[f"ntkd.fab.carvana.{NONE}.miou"] == (SCORES[NONE], None)
+    numbers = {name: (arm.number(device), arm.converged(device)) for name, arm in ways.items()}
+    assert numbers["ntkd.fab.carvana.ntkd_ft.miou"] == (SCORES["ntkd_ft"], True)
+    assert numbers[f"ntkd.fab.carvana.{CLEAN}.miou"][1] is False
+    assert numbers[f"ntkd.fab.carvana.{NONE}.miou"] == (SCORES[NONE], None)
     assert len({arm.cells[0].name for arm in ways.values()}) == 1
     assert arms["ntkd.fab.carvana.ideal.miou"].cells[0].arguments["seed"] == 3
 
 
 def test_what_is_recorded_is_read_back(monkeypatch):
-    monkeypatch.setattr(recorded, "recorded_metrics", lambda file: {})
-    assert recorded.recorded_scores().empty
-    words = str(recorded_devices(recorded.recorded_scores(), recorded.recorded_gaps()))
-    assert "ntkd record --list" in words
-    monkeypatch.setattr(recorded, "recorded_metrics", lambda file: invented())
-    scores, gaps = recorded.recorded_scores().set_index("name"), recorded.recorded_gaps()
-    assert scores["mean"]["e2e_ft"] == pytest.approx(81.2)
-    assert scores["share"]["e2e_ft"] == pytest.approx(100 * 20 / 30)
-    assert np.isnan(scores["share"][NONE])
+    monkeypatch.setattr(photographs_page, "recorded_metrics", lambda file: {})
+    empty = photographs_page.recorded()
+    for table in (photographs_page.scores(empty), photographs_page.differences(empty)):
+        assert "ntkd record --list" in str(show_recorded(table, photographs_page.COLUMNS, "cars"))
+    monkeypatch.setattr(
+        photographs_page, "recorded_metrics", lambda file: invented() if file == NOTEBOOK else {}
+    )
+    table = photographs_page.recorded()
+    scores = photographs_page.scores(table)
+    means, gaps = scores.set_index("way"), photographs_page.differences(table)
+    assert means["mean"]["e2e_ft"] == pytest.approx(81.2)
+    assert means["share"]["e2e_ft"] == pytest.approx(100 * 20 / 30)
+    assert np.isnan(means["share"][NONE])
     assert gaps["mean"][0] == pytest.approx(3.0)
-    words = recorded_devices(scores.reset_index(), gaps)
-    assert "from 91.2 to 61.2 % mIoU" in words
-    assert "NTKD minus labels is +3.00 points" in words
-    assert "order is found" in words
+    words = str(show_recorded(scores, photographs_page.COLUMNS, "cars"))
+    assert "91.20 %" in words
+    assert "67 %" in words
+    assert "62.7 %" in words
+    assert gaps["label"][0] == "NTKD − labels (end to end)"

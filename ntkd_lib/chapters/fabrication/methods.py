@@ -1,0 +1,212 @@
+"""The ways to recover from fabrication errors of digits, their cells, and the search for all settings."""
+
+from collections.abc import Mapping
+from functools import cache
+from statistics import mean
+from typing import Any
+
+from ntkd_lib.chapters.fabrication import NOTEBOOK, work
+from ntkd_lib.chapters.fabrication.parameters import FabricationParameters
+from ntkd_lib.chapters.fabrication.work import NONE, Recovery
+from ntkd_lib.chapters.optical_students import classification_cells as cells
+from ntkd_lib.chapters.optical_students import classification_methods as students
+from ntkd_lib.chapters.optical_students.classification_methods import SOFT, TANGENT, Comparison, Method
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.parameters import tier_parameters
+from ntkd_lib.lab.search import Range, RunCells, Search, spaces
+from ntkd_lib.lab.searches import mean_validation, read_search
+from ntkd_lib.lab.work import Data
+
+SPEED: Mapping[str, Range] = {"lr": (2e-4, 2e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}
+GAINS: Mapping[str, Range] = {"lr": (1e-3, 2e-1, "log")}
+FORMS = ("ntkd_raw_ft", "ntkd_normalised_ft", "ntkd_cosine_ft")
+CALIBRATION, CLEAN = "calibration", "clean_ft"
+VACCINATED = Method("vaccinated", "vaccinated", objective="vaccinated", settings_of="none")
+LABELS = {NONE: "no compensation", "ntkd_ft": "NTKD", VACCINATED.name: "vaccinated, no compensation"}
+
+
+def _back_end(name: str, label: str, objective: str, extra: Mapping[str, Range] | None = None) -> Method:
+    space = {**SPEED, **(extra or {})}
+    return Method(name, label, objective=objective, space=space, settings_of=name)
+
+
+WAYS = Comparison(
+    {
+        method.name: method
+        for method in (
+            _back_end("e2e_ft", "labels (end to end)", "labels"),
+            _back_end("kd_ft", "soft-label KD", "soft_labels", SOFT),
+            _back_end("ntkd_raw_ft", "NTKD, raw", "tangent_raw", TANGENT),
+            _back_end("ntkd_normalised_ft", "NTKD, trace-normalised", "tangent_normalised", TANGENT),
+            _back_end("ntkd_cosine_ft", "NTKD, centred cosine", "tangent_cosine", TANGENT),
+            Method(CALIBRATION, "gain per capture only", space=GAINS, settings_of=CALIBRATION),
+            Method(CLEAN, "labels, no errors (control)", settings_of="e2e_ft"),
+        )
+    },
+    search=NOTEBOOK,
+    leaders=dict.fromkeys(("kd_ft", *FORMS), "e2e_ft"),  # compared ways train at the speed of labels
+)
+TUNED = [method for method in WAYS.methods.values() if method.space is not None]
+
+
+def severity() -> float:
+    """Read the error strength at which the tuning student drops as far as the paper's device did."""
+    return read_search(NOTEBOOK)["severity"]["strength"]
+
+
+def chosen_form() -> str:
+    """Name the form of the kernel loss that wins on validation data: the way that stands for "NTKD"."""
+    return max(FORMS, key=lambda form: mean_validation(WAYS.best_trial(form)))
+
+
+def label_of(way: str) -> str:
+    """Name a way to recover for tables and figures."""
+    return LABELS.get(way) or WAYS.methods[way].label
+
+
+@cache
+def _tier_training(tier: str) -> Any:
+    return tier_parameters("01_ntkd_classification", tier)
+
+
+def training(p: FabricationParameters) -> cells.DigitTraining:
+    """Load what students and teachers are trained with: notebook 01's parameters of the same tier."""
+    return _tier_training(p.tier).model_copy(update={"device": p.device})
+
+
+def student_cell(p: FabricationParameters, data: Data, name: str, seed: int) -> Cell:
+    """Describe the training of a student: notebook 01's own, or one vaccinated at the calibrated strength."""
+    labels = {"student": name}
+    if name == VACCINATED.name:
+        settings = {**students.DIGITS.settings("none"), "strength": severity()}
+        return cells.digit_student(training(p), data, VACCINATED, seed, settings, labels)
+    return cells.digit_student(training(p), data, students.digit_method(name), seed, labels=labels)
+
+
+def _made(p: FabricationParameters, data: Data, name: str, seed: int) -> dict[str, Any]:
+    """Collect a student and its metasurfaces, designed for one colour, green."""
+    own = student_cell(p, data, name, seed)
+    metasurfaces = work.design.cell(
+        {"student": name}, seed=seed, scenes="digits", steps=p.design_steps, geometry=work.GREEN, student=own
+    )
+    return {"data": data, "seed": seed, "device": p.device, "student": own, "design": metasurfaces}
+
+
+def device_cell(
+    p: FabricationParameters,
+    data: Data,
+    name: str,
+    seed: int,
+    recoveries: Mapping[str, Mapping[str, float]] | None = None,
+    *,
+    number: int = 0,
+    strength: float | None = None,
+    captures: int | None = None,
+    taps: int = work.TAPS,
+    tested: bool = True,
+) -> Cell:
+    """Describe one device, its captures, and what several ways to recover win back.
+
+    Args:
+        recoveries: settings by way.
+        strength: the calibrated one unless another is named.
+    """
+    own = training(p)
+    needs = {"tangent": cells.digit_kernel, "soft_labels": cells.digit_soft_labels} if recoveries else {}
+    kernel = {"kernel_batch": own.kernel_batch, "kernel_every": own.kernel_every}
+    return work.recover.cell(
+        {"student": name},
+        **_made(p, data, name, seed),
+        **{need: cell(own, data, seed) for need, cell in needs.items()},
+        number=number,
+        strength=severity() if strength is None else strength,
+        captures=captures or p.captures,
+        steps=p.steps,
+        recoveries={way: _recovery(way, settings, kernel) for way, settings in (recoveries or {}).items()},
+        taps=taps,
+        tested=tested,
+    )
+
+
+def _recovery(way: str, settings: Mapping[str, float], kernel: Mapping[str, int]) -> Recovery:
+    method = WAYS.methods[way]
+    part = "gains" if way == CALIBRATION else "back end"
+    return Recovery(
+        method.objective, {**settings, **(kernel if method.uses_kernel else {})}, part, errors=way != CLEAN
+    )
+
+
+def sensitivity_cell(p: FabricationParameters, data: Data, seed: int) -> Cell:
+    """Describe the test of each error by itself on the NTKD student, without recovery."""
+    return work.single_errors.cell(**_made(p, data, "ntkd", seed), images=p.shown_captures)
+
+
+TRIALS = 4  # of the 8 points that a way's sequence gives
+TUNING_SEED, TUNING_DEVICES = 1000, (0,)
+PAPER_DROP, CALIBRATION_DEVICES, HALVINGS = 8.1, 6, 6
+
+
+def calibrate(p: FabricationParameters, data: Data, run: RunCells) -> dict[str, Any]:
+    """Find the strength at which the tuning student drops as far as the paper's device, by halving."""
+    (student,) = run([student_cell(p, data, "ntkd", TUNING_SEED)])
+    ideal, low, high, trials = student.values["validation"], 0.0, 1.0, []
+    for _ in range(HALVINGS):
+        strength = round((low + high) / 2, 4)
+        records = run(
+            device_cell(p, data, "ntkd", TUNING_SEED, number=number, strength=strength, tested=False)
+            for number in range(CALIBRATION_DEVICES)
+        )
+        drops = [ideal - record.values["recoveries"][NONE]["validation"] for record in records]
+        trials.append({"strength": strength, "drops": drops, "drop": mean(drops)})
+        low, high = (strength, high) if mean(drops) < PAPER_DROP else (low, strength)
+    best = min(trials, key=lambda trial: abs(trial["drop"] - PAPER_DROP))
+    return {"strength": best["strength"], "drop": best["drop"], "ideal": ideal, "trials": trials}
+
+
+def _trials(p: FabricationParameters, data: Data, strength: float, run: RunCells) -> list[dict[str, Any]]:
+    """Try settings of every way to recover on the tuning devices; nothing of the test set is read."""
+    drawn = [
+        {method.name: students.draw_settings(method, trial) for method in TUNED} for trial in range(TRIALS)
+    ]
+    devices = [
+        device_cell(p, data, "ntkd", TUNING_SEED, each, number=number, strength=strength, tested=False)
+        for each in drawn
+        for number in TUNING_DEVICES
+    ]
+    records = iter([record.values["recoveries"] for record in run(devices)])
+    reached = [[next(records) for _ in TUNING_DEVICES] for _ in drawn]
+    return [
+        {
+            "method": method.name,
+            "settings": each[method.name],
+            "validation": [device[method.name]["validation"] for device in values],
+        }
+        for method in TUNED
+        for each, values in zip(drawn, reached, strict=True)
+    ]
+
+
+def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
+    """Search the error strength, then the settings of every way to recover, all on validation images."""
+    p = FabricationParameters(tier="cpu")
+    severity = calibrate(p, data[p.data], run)
+    return {
+        "budget": {"trials": TRIALS, "seed": TUNING_SEED, "devices": list(TUNING_DEVICES)},
+        "parameters": p.model_dump(),
+        "severity": severity,
+        "space": spaces(TUNED),
+        "trials": _trials(p, data[p.data], severity["strength"], run),
+    }
+
+
+def conduct_photographs(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
+    """Search the learning rate of every way to recover on photographs of cars."""
+    from ntkd_lib.chapters.fabrication.studies.photographs import conduct
+
+    return conduct(data["carvana"], run)
+
+
+SEARCHES = (
+    Search(NOTEBOOK, ("mnist",), conduct),
+    Search("03_fabrication_segmentation", ("carvana",), conduct_photographs),
+)

@@ -1,0 +1,1 @@
+"""Side questions of notebook 03, one per file."""

@@ -1,0 +1,63 @@
+"""What is recorded of devices for photographs of cars: scores, and differences seed by seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ntkd_lib.chapters.fabrication import NOTEBOOK
+from ntkd_lib.chapters.fabrication.page import share_of
+from ntkd_lib.chapters.fabrication.studies.photographs import DESIGNED, IDEAL, WAYS, metric_name
+from ntkd_lib.chapters.fabrication.work import NONE
+from ntkd_lib.lab.frame import paired, summarise
+from ntkd_lib.lab.protocols import recorded_metrics
+from ntkd_lib.show.columns import INTERVAL, Column
+
+# Source: NTKD paper, Tables 3 and 4, its own student.
+PAPER = {IDEAL: 91.5, NONE: 49.7, "e2e_ft": 62.7, "ntkd_ft": 81.2}
+LABELS = {
+    IDEAL: "filters as trained",
+    DESIGNED: "designed, no errors",
+    NONE: "made, no compensation",
+    **{name: way.label for name, way in WAYS.items()},
+}
+PAIRS = (("ntkd_ft", "e2e_ft"), ("ntkd_ft", "kd_ft"), ("kd_ft", "e2e_ft"), ("e2e_ft", NONE))
+COLUMNS = (
+    Column("Optics, way to recover", "{label}"),
+    Column("Test mIoU", "{mean:.2f} %"),
+    INTERVAL,
+    Column("Won back", "{share:.0f} %"),
+    Column("Paper", "{paper:g} %"),
+    Column("Devices", "{seeds}"),
+)
+
+
+def recorded() -> pd.DataFrame:
+    """List the recorded scores: a row per way to recover and seed."""
+    metrics = recorded_metrics(NOTEBOOK)
+    rows = [
+        (name, seed, value)
+        for name in LABELS
+        if (metric := metrics.get(metric_name(name)))
+        for seed, value in zip(metric.seeds, metric.values, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["way", "seed", "miou"])
+
+
+def scores(table: pd.DataFrame) -> pd.DataFrame:
+    """Average the recorded scores over seeds; the share that is won back is of the average loss."""
+    means = summarise(table, "miou", ["way"])
+    if means.empty:
+        return means
+    reached, ways = means.set_index("way")["mean"], means["way"]
+    share = share_of(means["mean"], reached.get(NONE, np.nan), reached.get(DESIGNED, np.nan))
+    labels = {"label": ways.map(LABELS), "paper": ways.map(PAPER)}
+    return means.assign(**labels, share=share.where(ways.isin(list(WAYS))))
+
+
+def differences(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare the recorded ways seed by seed, each pair on one device."""
+    if table.empty:
+        return table
+    gaps = paired(table, "miou", PAIRS, of="way")
+    return gaps.assign(label=gaps["greater"].map(LABELS) + " − " + gaps["less"].map(LABELS))
