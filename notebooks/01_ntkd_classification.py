@@ -568,7 +568,7 @@ read_outs.depth_table(read_outs.depths(run))
 # %%
 from ntkd_lib.data.load import load
 from ntkd_lib.distill import Images, Schedule, Teacher, fit, tangent_objective
-from ntkd_lib.distill.tangent_normalised import kernel_loss
+from ntkd_lib.distill.kernel_losses import normalised
 from ntkd_lib.nets import lenet
 from ntkd_lib.ntk import LandmarkKernel
 from ntkd_lib.optics import mnist_student
@@ -583,8 +583,8 @@ fit(
     network, digits, rows, held_out, lambda net, b: cross_entropy(net(b.images), b.labels), Schedule(epochs=4)
 )
 features, diagonal = LandmarkKernel(network, digits.images[:64]).features(digits.images[64:264])
-known = Teacher(images=digits.images[64:264], features=features, diagonal=diagonal)
-loss = tangent_objective({"weight": 0.1, "kernel_batch": 32, "kernel_every": 4}, known, kernel_loss)
+source = Teacher(images=digits.images[64:264], features=features, diagonal=diagonal)
+loss = tangent_objective({"weight": 0.1, "kernel_batch": 32, "kernel_every": 4}, source, normalised)
 fit(mnist_student(), digits, rows, held_out, loss, Schedule(epochs=4, batch=32))[-1]
 
 # %% tags=["hide-input"]

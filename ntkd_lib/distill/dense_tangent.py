@@ -7,17 +7,11 @@ match. Here it is the kernel of pooled or of randomly projected logits, the same
 import torch
 from torch import Tensor, nn
 
-from ntkd_lib.distill import tangent_cosine, tangent_normalised, tangent_raw
 from ntkd_lib.distill.dense import DenseTeacher, MaskBatch, MaskObjective, Settings, pixel_loss
 from ntkd_lib.distill.kernel_draws import bound_gradient, kernel_images
+from ntkd_lib.distill.kernel_losses import KERNEL_LOSSES
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.landmarks import landmark_gram
-
-FORMS = {
-    "raw": tangent_raw.kernel_loss,
-    "normalised": tangent_normalised.kernel_loss,
-    "cosine": tangent_cosine.kernel_loss,
-}
 
 
 def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
@@ -36,7 +30,7 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
     """
     every = int(settings["kernel_every"])
     draw = kernel_images(len(teacher.images), int(settings["kernel_batch"]))
-    weight, loss = settings["weight"] * every, FORMS[settings["form"]]
+    weight, loss = settings["weight"] * every, KERNEL_LOSSES[settings["form"]]
     scale, probed = teacher.diagonal.mean(), iter([True])  # the first kernel of a training is probed
 
     def objective(student: nn.Module, batch: MaskBatch) -> Tensor:

@@ -3,18 +3,17 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ntkd_lib.distill.kernel_draws import LARGEST_STEP, bound_gradient, kernel_images
+from ntkd_lib.distill.kernel_losses import KernelLoss
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
 from ntkd_lib.ntk.landmarks import landmark_gram
 from ntkd_lib.optics.student import HybridStudent
 from ntkd_lib.optics.tangent import student_trace_ntk
 
 KernelTerm = Callable[[HybridStudent, int], Tensor | float]
-KernelLoss = Callable[[Float[Tensor, "m m"], Float[Tensor, "m m"]], Tensor]
 
 
 def kernel_term(settings: Settings, teacher: Teacher, loss: KernelLoss) -> KernelTerm:

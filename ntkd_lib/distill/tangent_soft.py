@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from ntkd_lib.distill import soft_labels
+from ntkd_lib.distill.kernel_losses import normalised
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
 from ntkd_lib.distill.tangent import kernel_term
-from ntkd_lib.distill.tangent_normalised import kernel_loss
 from ntkd_lib.optics.student import HybridStudent
 
 
@@ -20,7 +20,7 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
         teacher: With ``logits``, ``images``, ``features`` and ``diagonal``.
     """
     soft = soft_labels.build({**settings, "weight": settings["soft_weight"]}, teacher)
-    term = kernel_term(settings, teacher, kernel_loss)
+    term = kernel_term(settings, teacher, normalised)
 
     def objective(student: HybridStudent, batch: Batch) -> Tensor:
         return soft(student, batch) + term(student, batch.step)

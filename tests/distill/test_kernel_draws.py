@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from ntkd_lib.distill import labels, tangent_normalised, tangent_raw, tangent_soft
+from ntkd_lib.distill import labels, tangent_soft
 from ntkd_lib.distill.kernel_draws import bound_gradient, kernel_images
 from ntkd_lib.distill.objective import Objective, Teacher
+from ntkd_lib.distill.objectives import OBJECTIVES
 from ntkd_lib.distill.training import Images, Schedule, fit
 from ntkd_lib.optics.student import HybridStudent, cifar_student, mnist_student
 
@@ -49,10 +50,10 @@ def trained(kind: str, build: object, settings: dict[str, float]) -> tuple[list[
 def test_weight_zero_is_training_on_labels_bit_for_bit(kind: str) -> None:
     plain, curve = trained(kind, labels.build, {})
     kernel = {"kernel_batch": 8, "kernel_every": 2}
-    silent, other = trained(kind, tangent_normalised.build, {"weight": 0.0, **kernel})
+    silent, other = trained(kind, OBJECTIVES["tangent_normalised"], {"weight": 0.0, **kernel})
     assert curve == other
     assert all(torch.equal(a, b) for a, b in zip(plain, silent, strict=True))
-    heard, _ = trained(kind, tangent_normalised.build, {"weight": 1.0, **kernel})
+    heard, _ = trained(kind, OBJECTIVES["tangent_normalised"], {"weight": 1.0, **kernel})
     assert any(not torch.equal(a, b) for a, b in zip(plain, heard, strict=True))
 
 
@@ -83,7 +84,7 @@ def test_the_kernel_s_gradient_is_bounded_and_keeps_its_direction() -> None:
     def slope(weight: float, **more: float | None) -> torch.Tensor:
         torch.manual_seed(3)
         settings = {"weight": weight, "kernel_batch": 8, "kernel_every": 1, **more}
-        objective = tangent_raw.build(settings, teacher(images))
+        objective = OBJECTIVES["tangent_raw"](settings, teacher(images))
         batch = next(iter(_batches(images)))
         value = objective(model, batch) - labels.build({}, teacher(images))(model, batch)
         slopes = torch.autograd.grad(value, list(model.parameters()), allow_unused=True)

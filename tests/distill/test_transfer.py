@@ -5,9 +5,11 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ntkd_lib.distill import soft_labels, tangent_normalised, tangent_soft
+from ntkd_lib.distill import soft_labels, tangent_soft
 from ntkd_lib.distill.augment import random_mirror
+from ntkd_lib.distill.kernel_losses import normalised
 from ntkd_lib.distill.objective import Batch, Teacher
+from ntkd_lib.distill.tangent import tangent_objective
 from ntkd_lib.distill.training import Images, Schedule, fit
 from ntkd_lib.distill.withheld import WITHHELD, withhold
 from ntkd_lib.optics.student import HybridStudent, mnist_student
@@ -27,7 +29,7 @@ def test_both_losses_add_up() -> None:
     common = {"kernel_batch": 8, "kernel_every": 1, "weight": 0.7}
     both = tangent_soft.build({**common, "soft_weight": 0.4, "temperature": 3.0}, teacher)(student, batch)
     soft = soft_labels.build({"weight": 0.4, "temperature": 3.0}, teacher)(student, batch)
-    kernel = tangent_normalised.build(common, teacher)(student, batch)
+    kernel = tangent_objective(common, teacher, normalised)(student, batch)
     expected = soft + kernel - cross_entropy(student(batch.images), batch.labels)
     assert both.item() == pytest.approx(expected.item(), rel=1e-10)
 
@@ -41,7 +43,7 @@ def test_kernels_stay_exact_inside_of_autocast() -> None:
 
     def spy(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         seen.append(a)
-        return tangent_normalised.kernel_loss(a, b)
+        return normalised(a, b)
 
     from ntkd_lib.distill.tangent import kernel_term
 

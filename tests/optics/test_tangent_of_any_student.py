@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from ntkd_lib.distill.objective import Batch, Teacher
-from ntkd_lib.distill.tangent_raw import build
+from ntkd_lib.distill.objectives import OBJECTIVES
 from ntkd_lib.optics import tangent
 from ntkd_lib.optics.captured import CapturedStudent
 from ntkd_lib.optics.front_end import SignedFrontEnd
@@ -251,7 +251,7 @@ def test_a_training_is_compared_once_and_again_when_layers_are_frozen(monkeypatc
     calls, check = [], tangent.check_kernel
     monkeypatch.setattr(tangent, "check_kernel", lambda *parts: calls.append(check(*parts)))
     state = torch.get_rng_state()
-    objective = build(
+    objective = OBJECTIVES["tangent_raw"](
         {"weight": 1.0, "kernel_batch": 3, "kernel_every": 1},
         Teacher(images=images, features=torch.rand(4, 2).double(), diagonal=torch.ones(4).double()),
     )

@@ -2,7 +2,7 @@
 
 from tests.setup.project import ROOT, python_files
 
-LINES = 43_600
+LINES = 43_500
 SLACK = 400  # lines below the committed number before it must be lowered
 
 

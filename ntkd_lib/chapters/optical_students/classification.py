@@ -15,9 +15,9 @@ from ntkd_lib.chapters.optical_students.classification_setting import (
     prepare,
     weights_of,
 )
+from ntkd_lib.distill import kernel_losses
 from ntkd_lib.distill.objective import Teacher
 from ntkd_lib.distill.objectives import OBJECTIVES
-from ntkd_lib.distill.tangent_cosine import kernel_loss
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
 from ntkd_lib.distill.withheld import withhold
 from ntkd_lib.lab.cells import CellResult, Record
@@ -89,7 +89,7 @@ class Alignment:
     def __call__(self, student: HybridStudent) -> None:
         """Append the cosine at this step."""
         theta = student_trace_ntk(student, self.images)
-        self.values.append(1 - kernel_loss(theta, self.theta).item())
+        self.values.append(1 - kernel_losses.cosine(theta, self.theta).item())
 
 
 def _select_trained_part(model: HybridStudent, data: Images, schedule: Schedule) -> tuple[nn.Module, Images]:

@@ -10,7 +10,7 @@ from ntkd_lib.chapters.optical_students.classification_setting import restore_st
 from ntkd_lib.chapters.optical_students.classification_teachers import landmark_kernel
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.load import load
-from ntkd_lib.distill.tangent_cosine import kernel_loss
+from ntkd_lib.distill import kernel_losses
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.frame import metric
@@ -44,7 +44,7 @@ def _compare(student: Record, tangent: Record, images: torch.Tensor) -> tuple[fl
     theta_teacher = landmark_gram(features, diagonal)
     shown = images[torch.tensor(arrays["rows"][:IMAGES])].float() / 255
     theta_student = student_trace_ntk(restore_student(student), shown)
-    alignment = 1 - kernel_loss(theta_student, theta_teacher).item()
+    alignment = 1 - kernel_losses.cosine(theta_student, theta_teacher).item()
     return alignment, (theta_student.diagonal().mean() / diagonal.mean()).item()
 
 
