@@ -55,7 +55,7 @@ def severity() -> float:
 
 
 def chosen_form() -> str:
-    """Name the form of the kernel loss that wins on validation data: the way that stands for "NTKD"."""
+    """Name the form of the kernel loss that wins on validation data: the way called "NTKD"."""
     return max(FORMS, key=lambda form: mean_validation(WAYS.best_trial(form)))
 
 
