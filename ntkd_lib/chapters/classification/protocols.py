@@ -6,13 +6,7 @@ from typing import Any
 from scipy.stats import spearmanr
 
 from ntkd_lib.chapters.classification import NOTEBOOK
-from ntkd_lib.chapters.classification.methods import (
-    COLOURS,
-    SHARES,
-    TRANSFERS,
-    colour_student,
-    metric_name,
-)
+from ntkd_lib.chapters.classification.methods import COLOURS, SHARES, TRANSFERS, colour_student, metric_name
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
 from ntkd_lib.chapters.classification.studies import infinite_width, sizes, stage1
 from ntkd_lib.chapters.optical_students.classification_cells import digit_student
@@ -22,16 +16,8 @@ from ntkd_lib.lab.parameters import load_parameters
 from ntkd_lib.lab.protocols import Arm, Protocol, value_of
 from ntkd_lib.lab.work import Data
 
-STUDENTS = (
-    "none",
-    "kd",
-    "ntkd",
-    "none_tuned",
-    "ntkd_trace_only",
-    "ntkd_untrained_teacher",
-    "random_frozen",
-    "f8",
-)
+CONTROLS = ("none_tuned", "ntkd_trace_only", "ntkd_untrained_teacher", "random_frozen", "f8")
+STUDENTS = ("none", "kd", "ntkd", *CONTROLS)
 
 
 def unmatched_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
