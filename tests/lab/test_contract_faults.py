@@ -17,6 +17,7 @@ from ntkd_lib.pipeline.cli import cli
 from ntkd_lib.pipeline.verify import contract_problems
 
 DIGITS, TEACHERS = "01_digit_controls.json", "01_teacher_strength_resnet18.json"
+LATEST = "01_digits-six-epochs.json"  # what the claim is judged by
 NAME = "ntkd.mnist.ntkd.accuracy"
 
 
@@ -131,10 +132,8 @@ def test_an_edited_number_is_found(project):
 
 
 def test_an_edited_number_under_a_new_digest_is_found(project):
-    project.edit(DIGITS, lambda content: content["metrics"][NAME].update(values=[97.0] * 5))
-    assert any(
-        "verdict ntkd-t3-mnist-ntkd: committed as exceeded (98.76)" in line for line in project.verify()
-    )
+    project.edit(LATEST, lambda content: content["metrics"][NAME].update(values=[97.0] * 5))
+    assert any("verdict ntkd-t3-mnist-ntkd: committed as exceeded" in line for line in project.verify())
 
 
 def test_a_file_of_another_teacher_is_found(project):
