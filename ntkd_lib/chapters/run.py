@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -134,10 +133,10 @@ def open_run(notebook: str, namespace: Mapping[str, Any]) -> Run:
     return Run(notebook, parameters, records, located, layout, changed, tuple(cells))
 
 
-def planned_cells(plan: Callable[..., list[Cell]], parameters: Parameters) -> list[Cell]:
+def planned_cells(
+    plan: Callable[[Any, Mapping[str, Data]], list[Cell]], parameters: Parameters
+) -> list[Cell]:
     """List the cells of a run and all their inputs, each once and after its own inputs."""
-    if len(inspect.signature(plan).parameters) == 1:
-        return plan(parameters)
     return with_needs(plan(parameters, locate_data(*parameters.datasets)))
 
 

@@ -66,7 +66,7 @@ FILES = {
         from ntkd_lib.lab.cells import Cell
 
 
-        def plan(parameters):
+        def plan(parameters, data):
             return [
                 Cell(f"toy/seed={seed}", "toy_lab.work:measure", {"seed": seed, "rate": parameters.rate})
                 for seed in parameters.all_seeds

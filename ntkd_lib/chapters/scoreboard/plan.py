@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ntkd_lib.chapters.scoreboard.parameters import ScoreboardParameters
 from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.work import Data
 
 
-def plan(parameters: ScoreboardParameters) -> list[Cell]:
+def plan(parameters: ScoreboardParameters, data: Mapping[str, Data]) -> list[Cell]:
     """Return no cells: the scoreboard reads the evidence of the other notebooks."""
-    del parameters
+    del parameters, data
     return []
