@@ -43,19 +43,8 @@ SWEPT = (
     "data",
     "ranges.py",
     "imports.py",
-    "chapters/segmentation",
-    "chapters/optical_students",
-    "chapters/_template",
-    "chapters/scoreboard",
-    "chapters/koopman",
-    "chapters/overfitting",
-    "chapters/nint",
-    "chapters/classification",
-    "chapters/distilled",
-    "chapters/fabrication",
+    "chapters",
     "show",
-    "chapters/run.py",
-    "chapters/plans.py",
 )
 PARTICIPLE = re.compile(
     r"_*([A-Z]?[a-z]*ed|Seen|Shown|Drawn|Chosen|Known|Kept|Found|Given|Made|Fed|Taken|Rest)"
