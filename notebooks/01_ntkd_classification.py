@@ -441,9 +441,9 @@ show(
 
 # %% [markdown]
 # The rank correlation of estimate and accuracy over the architectures is {val}`ntkd.stage1.rank_correlation
-# @live :.2f` in this run and {val}`ntkd.stage1.rank_correlation @01_digit_controls :.2f` in the recorded one,
-# from {val}`lowest of ntkd.stage1.rank_correlation @01_digit_controls :.2f` to {val}`highest of
-# ntkd.stage1.rank_correlation @01_digit_controls :.2f` over its seeds. The table has a row for the surface
+# @live :.2f` in this run, {val}`ntkd.stage1.rank_correlation @01_digits-six-epochs :.2f` in the recorded one,
+# from {val}`lowest of ntkd.stage1.rank_correlation @01_digits-six-epochs :.2f` to {val}`highest of
+# ntkd.stage1.rank_correlation @01_digits-six-epochs :.2f` over its seeds. The table has a row for the surface
 # that the parameters describe ({param}`surface_height` by {param}`surface_width` µm), which is estimated and
 # not trained.
 

@@ -26,9 +26,9 @@ QUANTITIES = ("interval", "seeds", "wins", "order", "lowest", "highest", "spread
 _NAME = r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+"
 _VALUE = re.compile(
     rf"(?:(?P<quantity>{'|'.join(QUANTITIES)}|seed \d+) of )?(?P<first>{_NAME})"
-    rf"(?: (?P<sign>[-/]) (?P<second>{_NAME}))?(?: @(?P<run>[\w/]+))?(?: :(?P<form>\S+))?"
+    rf"(?: (?P<sign>[-/]) (?P<second>{_NAME}))?(?: @(?P<run>[\w/-]+))?(?: :(?P<form>\S+))?"
 )
-_PARAMETER = re.compile(r"(?P<count>count of )?(?P<name>[a-z][a-z0-9_]*)(?: @(?P<run>[\w/]+))?")
+_PARAMETER = re.compile(r"(?P<count>count of )?(?P<name>[a-z][a-z0-9_]*)(?: @(?P<run>[\w/-]+))?")
 _FORM = re.compile(r"\+?,?\.[0-9][fg]?")
 _PLAIN = frozenset({"seeds", "wins", "order", "date", "device"})
 Shown = tuple[str, str, Evidence]  # what a reader sees, its source in words, and the run

@@ -191,7 +191,7 @@ def test_a_changed_parameter_of_a_record_is_found(project):
 
 
 def test_an_unconverged_record_is_found(project):
-    project.edit(DIGITS, lambda content: content["metrics"][NAME].update(converged=[True] * 4 + [False]))
+    project.edit(LATEST, lambda content: content["metrics"][NAME].update(converged=[True] * 4 + [False]))
     lines = [line for line in project.verify() if "verdict ntkd-t3-mnist-ntkd: committed as exceeded" in line]
     assert len(lines) == 1
     assert "the evidence gives not assessed (training not converged (seeds 4))" in lines[0]
@@ -209,9 +209,9 @@ def test_an_arm_from_another_machine_is_found(project):
     def swap(content):
         content["metrics"][NAME]["machines"][3] = "another processor"
 
-    project.edit(DIGITS, swap)
+    project.edit(LATEST, swap)
     lines = project.verify()
-    line = "results/01_digit_controls.json: ntkd-t3-mnist-order: seed 3: arms from different machines"
+    line = "results/01_digits-six-epochs.json: ntkd-t3-mnist-order: seed 3: arms from different machines"
     assert any(line in each for each in lines)
     assert any("verdict ntkd-t3-mnist-order: committed as not reproduced" in each for each in lines)
 

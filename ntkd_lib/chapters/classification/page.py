@@ -69,7 +69,7 @@ RECORDED = {
     ),
     "cifar10": ("none", "kd", "ntkd", "ntkd_kd", "f8", "ideal_lens"),
 }
-FILES = {"mnist": "01_digit_controls", "cifar10": "01_ntkd_classification"}
+FILES = {"mnist": "01_digits-six-epochs", "cifar10": "01_ntkd_classification"}
 SHOWN = ["method", "label", "seed", "accuracy", "validation", "converged", "parameters", "seconds"]
 
 SCORES = (
