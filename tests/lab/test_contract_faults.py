@@ -191,7 +191,8 @@ def test_a_changed_parameter_of_a_record_is_found(project):
 
 
 def test_an_unconverged_record_is_found(project):
-    project.edit(LATEST, lambda content: content["metrics"][NAME].update(converged=[True] * 4 + [False]))
+    for file in (DIGITS, LATEST):
+        project.edit(file, lambda content: content["metrics"][NAME].update(converged=[True] * 4 + [False]))
     lines = [line for line in project.verify() if "verdict ntkd-t3-mnist-ntkd: committed as exceeded" in line]
     assert len(lines) == 1
     assert "the evidence gives not assessed (training not converged (seeds 4))" in lines[0]
