@@ -105,30 +105,30 @@ def _strange_letter(name: object) -> str:
 
 def hint(value: object, field: FieldInfo) -> str:
     """Say what was probably meant, such as `write 0.001` for the text '1e-3'."""
-    wanted, choices = _wanted(field.annotation)
+    expected, choices = _wanted(field.annotation)
     if isinstance(value, str):
-        return _hint_for_text(value, wanted, choices)
-    if isinstance(value, float) and value.is_integer() and int in wanted and float not in wanted:
+        return _hint_for_text(value, expected, choices)
+    if isinstance(value, float) and value.is_integer() and int in expected and float not in expected:
         return f"write {int(value)}"
-    if isinstance(value, tuple) and list in wanted:
+    if isinstance(value, tuple) and list in expected:
         return f"write {shown(list(value))}"
-    if isinstance(value, int | float) and list in wanted and math.isfinite(value):
+    if isinstance(value, int | float) and list in expected and math.isfinite(value):
         return f"write [{shown(value)}]"
-    if isinstance(value, list) and len(value) == 1 and list not in wanted:
+    if isinstance(value, list) and len(value) == 1 and list not in expected:
         return f"write {shown(value[0])}"
     return ""
 
 
-def _hint_for_text(text: str, wanted: set[type], choices: Sequence[str]) -> str:
+def _hint_for_text(text: str, expected: set[type], choices: Sequence[str]) -> str:
     near = nearest_name(text, choices)
     if near:
         return f"nearest: {near}"
-    if bool in wanted and text.lower() in _SPOKEN_BOOLEANS:
+    if bool in expected and text.lower() in _SPOKEN_BOOLEANS:
         return f"write {_SPOKEN_BOOLEANS[text.lower()]}"
     number = _number_in(text)
-    if number is not None and (float in wanted or (int in wanted and isinstance(number, int))):
+    if number is not None and (float in expected or (int in expected and isinstance(number, int))):
         return f"write {number}"
-    if list in wanted:
+    if list in expected:
         return next((f"write {spelt}" for spelt in (text, f"[{text}]") if _is_json_list(spelt)), "")
     return ""
 

@@ -258,10 +258,10 @@ def _unknown(model: type[Parameters], name: str, value: object) -> str:
     near = nearest_name(str(name), model.model_fields)
     nearest = f"; nearest: {near}" if near else ""
     problem = name_problem(name)
-    known = ", ".join(model.model_fields)
+    names = ", ".join(model.model_fields)
     if problem:
-        return f"{problem.split(';')[0]} (value {shown(value)}){nearest}; allowed: {known}"
-    return f"unknown parameter {name} = {shown(value)}{nearest}; allowed: {known}"
+        return f"{problem.split(';')[0]} (value {shown(value)}){nearest}; allowed: {names}"
+    return f"unknown parameter {name} = {shown(value)}{nearest}; allowed: {names}"
 
 
 def _refusal(model: type[Parameters], error: pydantic.ValidationError) -> str:

@@ -106,7 +106,7 @@ def _public(version: str | None) -> str:
 
 
 @dataclass
-class Measured:
+class Cost:
     """What `measure` found; zero until its block ends.
 
     Attributes:
@@ -118,12 +118,12 @@ class Measured:
 
 
 @contextmanager
-def measure() -> Iterator[Measured]:
+def measure() -> Iterator[Cost]:
     """Measure the wall-clock time and the peak resident memory of a block.
 
     Where the system cannot reset the peak, it is that of the process so far.
     """
-    measured = Measured()
+    measured = Cost()
     _reset_peak()
     start = time.perf_counter()
     try:
@@ -208,11 +208,11 @@ def _reset_peak() -> None:
 
 def _peak_mebibytes() -> float:
     try:
-        found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"), re.MULTILINE)
+        match = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"), re.MULTILINE)
     except OSError:
-        found = None
-    if found:
-        return int(found.group(1)) / 1024
+        match = None
+    if match:
+        return int(match.group(1)) / 1024
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -31,7 +31,7 @@ class Search:
 
 
 @runtime_checkable
-class Searched(Protocol):
+class SearchedMethod(Protocol):
     """A method that a search may have tried."""
 
     @property
@@ -48,7 +48,7 @@ class Searched(Protocol):
 
 
 def run_trials(
-    methods: Iterable[Searched],
+    methods: Iterable[SearchedMethod],
     trials: int,
     seeds: Iterable[int],
     settings: Callable[[Any, int], Mapping[str, float]],
@@ -83,12 +83,12 @@ def run_trials(
     return rows
 
 
-def spaces(methods: Iterable[Searched]) -> dict[str, dict[str, Range]]:
+def spaces(methods: Iterable[SearchedMethod]) -> dict[str, dict[str, Range]]:
     """Collect the spaces of the methods that have one, by name."""
     return {method.name: dict(method.space) for method in methods if method.space is not None}
 
 
-def space_rows(methods: Iterable[Searched]) -> list[tuple[str, str]]:
+def space_rows(methods: Iterable[SearchedMethod]) -> list[tuple[str, str]]:
     """Write what searches draw from, methods of one space together.
 
     >>> from types import SimpleNamespace

@@ -38,7 +38,7 @@ def read_search(notebook: str) -> dict[str, Any]:
 
 
 def best_of(trials: Iterable[dict[str, Any]], method: str) -> dict[str, Any]:
-    """Give the trial of a method with the highest mean validation score (the first of equals)."""
+    """Return the trial of a method with the highest mean validation score (the first of equals)."""
     return max((trial for trial in trials if trial["method"] == method), key=mean_validation)
 
 

@@ -76,39 +76,39 @@ def module_sources(
     named = sorted(set(modules))
     read = _read if fresh else _remembered
     roots = frozenset({LIBRARY, *(name.partition(".")[0] for name in named)})
-    found = {name: read(name) for name in named}
-    if missing := [name for name, module in found.items() if module is None]:
+    sources = {name: read(name) for name in named}
+    if missing := [name for name, module in sources.items() if module is None]:
         raise SourceError(_NOT_FOUND.format(missing[0]))
     pending = [*named]
     if script:
-        found["__main__"] = _parse("__main__", script, _state(script))
+        sources["__main__"] = _parse("__main__", script, _state(script))
         pending.append("__main__")
     while pending:
-        for name in _within(_uses(pending.pop(), found), roots):
-            if name not in found:
-                found[name] = read(name)
+        for name in _within(_uses(pending.pop(), sources), roots):
+            if name not in sources:
+                sources[name] = read(name)
                 pending.append(name)
-    found.pop("__main__", None)
-    return {name: found[name].digest for name in sorted(found) if found[name] is not None}
+    sources.pop("__main__", None)
+    return {name: sources[name].digest for name in sorted(sources) if sources[name] is not None}
 
 
-def _uses(name: str, found: dict[str, _Module | None]) -> Iterator[str]:
-    """List the modules that a module may import; each is looked up in `found` before the next comes."""
-    module = found[name]
+def _uses(name: str, modules: dict[str, _Module | None]) -> Iterator[str]:
+    """List the modules that a module may import; each is looked up in `modules` before the next comes."""
+    module = modules[name]
     queue = [name, *(module.candidates if module else ())]
     for dotted in queue:  # grows by the homes of names that are exported on first use
         parts = dotted.split(".")
         for count in range(1, len(parts) + 1):
             inner = ".".join(parts[:count])
             yield inner
-            if found.get(inner) is None:
-                holder = found.get(".".join(parts[: count - 1]))
-                homes = yield from _homes(holder, ".".join(parts[: count - 1]), parts[count - 1], found)
+            if modules.get(inner) is None:
+                holder = modules.get(".".join(parts[: count - 1]))
+                homes = yield from _homes(holder, ".".join(parts[: count - 1]), parts[count - 1], modules)
                 queue += [new for new in homes if new not in queue]
 
 
 def _homes(
-    holder: _Module | None, dotted: str, name: str, found: dict[str, _Module | None]
+    holder: _Module | None, dotted: str, name: str, modules: dict[str, _Module | None]
 ) -> Generator[str, None, list[str]]:
     """List where a name that a module does not bind itself may come from."""
     if holder is None or holder.lazy is None or name in holder.lazy.bound or name.startswith("__"):
@@ -117,7 +117,7 @@ def _homes(
     for text in holder.lazy.homes.get(name, holder.lazy.texts):
         for place in (f"{holder.package}.{text.lstrip('.')}", text):
             yield place
-            if found.get(place) is not None and not f"{dotted}.".startswith(f"{place}."):
+            if modules.get(place) is not None and not f"{dotted}.".startswith(f"{place}."):
                 homes.append(place if name == "*" else f"{place}.{name}")
                 break
     if not homes and name != "*":

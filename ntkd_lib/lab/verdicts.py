@@ -89,7 +89,7 @@ class Verdict:
 
 
 def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
-    """Give the verdict on a claim.
+    """Judge a claim.
 
     Of several runs of its notebook the first that can decide it does: live before recorded, then the
     larger tier, then the one with more metrics, so that claims a reader compares rest on one run, then
@@ -131,9 +131,12 @@ def _preference(run: Evidence) -> tuple[bool, int, int, str]:
 
 
 def _source(run: Evidence) -> Source:
-    known = run.provenance
+    origin = run.provenance
     return Source(
-        run.recorded, run.tier, str(known.get("device") or ""), str(known.get("time") or "").partition("T")[0]
+        run.recorded,
+        run.tier,
+        str(origin.get("device") or ""),
+        str(origin.get("time") or "").partition("T")[0],
     )
 
 
@@ -150,7 +153,7 @@ def _estimate(claim: Claim, run: Evidence) -> Estimate:
 
 
 def _not_assessed(claim: Claim, reason: str, run: Evidence | None) -> Verdict:
-    """Give no verdict, but show the number where there is one."""
+    """Return no verdict, but the number if there is one."""
     if run is None:
         return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim))
     readable = not find_missing(claim, run) and not find_misshapen(claim, run)

@@ -255,8 +255,8 @@ def _complaint(lines: Sequence[str], layout: Layout, site: Path, log: Path) -> s
     first = next((line.strip() for line in lines if line.strip()), "no message").replace(
         f"{site}{os.sep}", ""
     )
-    kept = "; the earlier book is kept" if layout.html.is_dir() else ""
-    return f"the book was not built: {first} ({len(lines)} such lines in {log}){kept}"
+    remark = "; the earlier book is kept" if layout.html.is_dir() else ""
+    return f"the book was not built: {first} ({len(lines)} such lines in {log}){remark}"
 
 
 def _old(html: Path) -> Path:

@@ -147,9 +147,9 @@ def check_data() -> Finding:
 
 def check_browser() -> Finding:
     """Look for Chromium, which only the page checks use."""
-    found = next((name for name in BROWSERS if shutil.which(name)), None)
+    browser = next((name for name in BROWSERS if shutil.which(name)), None)
     none = Finding("browser", "note", "no Chromium (optional: page checks and screenshots)")
-    return Finding("browser", "ok", found) if found else none
+    return Finding("browser", "ok", browser) if browser else none
 
 
 CHECKS: dict[str, Callable[[], Finding]] = {

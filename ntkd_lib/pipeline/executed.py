@@ -20,11 +20,11 @@ _MARKED = re.compile(r"[<>&]")
 def problems(notebook: "NotebookNode", parameters: Mapping[str, Any]) -> list[str]:
     """List what is wrong with an executed notebook."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-    found = [] if code else ["it has no code"]
+    faults = [] if code else ["it has no code"]
     suspicious = [text for text in _texts(parameters) if _MARKED.search(text)]
     for number, cell in enumerate(code, start=1):
-        found += [f"cell {number}: {problem}" for problem in _cell_problems(cell, number, suspicious)]
-    return found
+        faults += [f"cell {number}: {problem}" for problem in _cell_problems(cell, number, suspicious)]
+    return faults
 
 
 def _cell_problems(cell: "NotebookNode", number: int, suspicious: list[str]) -> Iterator[str]:

@@ -50,8 +50,8 @@ class NotebookSource:
 
 def all_notebooks() -> list[NotebookSource]:
     """List the project's notebooks in the order they run: by number, summaries last."""
-    found = [read_header(path) for path in sorted(_folder().glob(PATTERN))]
-    return sorted(found, key=lambda notebook: (notebook.is_summary, notebook.name))
+    sources = [read_header(path) for path in sorted(_folder().glob(PATTERN))]
+    return sorted(sources, key=lambda notebook: (notebook.is_summary, notebook.name))
 
 
 def find_notebook(name: str) -> NotebookSource:
@@ -59,12 +59,12 @@ def find_notebook(name: str) -> NotebookSource:
     names = [path.stem for path in sorted(_folder().glob(PATTERN))]
     if not names:
         raise PipelineError(f"there is no notebook in {_folder()} (expected NN_name.py)")
-    wanted = Path(name).stem
-    number = f"{int(wanted):02d}_" if wanted.isdecimal() and wanted.isascii() else None
-    matches = [known for known in names if known == wanted or (number and known.startswith(number))]
+    stem = Path(name).stem
+    number = f"{int(stem):02d}_" if stem.isdecimal() and stem.isascii() else None
+    matches = [other for other in names if other == stem or (number and other.startswith(number))]
     if len(matches) != 1:
         problem = "unknown notebook" if not matches else "more than one notebook is called"
-        raise PipelineError(f"{problem} {name!r}: there are {', '.join(names)}{nearest(wanted, names)}")
+        raise PipelineError(f"{problem} {name!r}: there are {', '.join(names)}{nearest(stem, names)}")
     return read_header(_folder() / f"{matches[0]}.py")
 
 

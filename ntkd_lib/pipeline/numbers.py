@@ -174,9 +174,9 @@ def _find_run(names: Sequence[str], label: str | None, page: Page) -> tuple[str,
         return label, _having(names, page.runs[label])
     holding = {label: run for label, run in page.runs.items() if run.metrics.keys() >= set(names)}
     if not holding:
-        known = {name for run in page.runs.values() for name in run.metrics}
-        unknown = next((name for name in names if name not in known), None)
-        close = nearest(unknown, known) if unknown else ""
+        recorded = {name for run in page.runs.values() for name in run.metrics}
+        unknown = next((name for name in names if name not in recorded), None)
+        close = nearest(unknown, recorded) if unknown else ""
         raise ValueError(f"no recorded evidence holds {unknown or ' and '.join(names)}{close}")
     return max(holding.items(), key=lambda item: _rank(*item))
 

@@ -82,21 +82,23 @@ def code(text: object) -> Html:
 
 def provenance_box(evidence: Evidence) -> Html:
     """List where a chapter's numbers come from."""
-    known = evidence.provenance
+    origin = evidence.provenance
     facts: dict[str, object] = {
-        "Commit": code(_commit(known)),
-        "Command": code(known.get("command") or "not known"),
+        "Commit": code(_commit(origin)),
+        "Command": code(origin.get("command") or "not known"),
         "Tier": evidence.tier if evidence.standard else f"{evidence.tier}, with changed parameters",
         "Parameters": code(json.dumps(evidence.parameters, sort_keys=True)),
         "Seeds": _seeds(evidence),
         "Data (SHA-256)": _data(evidence),
     }
-    facts |= {title: _plain(known[name]) for name, title in FACTS.items() if known.get(name) is not None}
-    facts |= {"Versions": _plain(known.get("versions"))} if known.get("versions") else {}
-    facts |= {title: form.format(known[n]) for n, (title, form) in COSTS.items() if known.get(n) is not None}
-    made = known.get("made", [])
+    facts |= {title: _plain(origin[name]) for name, title in FACTS.items() if origin.get(name) is not None}
+    facts |= {"Versions": _plain(origin.get("versions"))} if origin.get("versions") else {}
+    facts |= {
+        title: form.format(origin[n]) for n, (title, form) in COSTS.items() if origin.get(n) is not None
+    }
+    made = origin.get("made", [])
     facts |= {"Cells of work": join([_origin(origin) for origin in made])} if len(made) > 1 else {}
-    facts |= {"Page executed": _origin(known["page"])} if made and "page" in known else {}
+    facts |= {"Page executed": _origin(origin["page"])} if made and "page" in origin else {}
     return definitions(facts)
 
 

@@ -34,9 +34,9 @@ def metrics_of(chapter: str) -> Callable[[object], Mapping[str, Metric]] | None:
     for name in ("page", "metrics", "summary"):
         module = f"{chapter}.{name}"
         if importlib.util.find_spec(module) is not None:
-            found = getattr(importlib.import_module(module), "metrics", None)
-            if found is not None:
-                return found
+            derive = getattr(importlib.import_module(module), "metrics", None)
+            if derive is not None:
+                return derive
     return None
 
 

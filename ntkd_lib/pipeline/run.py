@@ -108,15 +108,15 @@ def _finish(target: Target, bench: Workbench, made_from: Mapping[str, Any]) -> N
     from ntkd_lib.pipeline.executed import problems
 
     notebook = _scrubbed(target, bench)
-    if found := problems(notebook, target.values):
-        raise PipelineError(f"{target.name}: {found[0]}{_more(found)} (see {_raw(target, bench)})")
+    if faults := problems(notebook, target.values):
+        raise PipelineError(f"{target.name}: {faults[0]}{_more(faults)} (see {_raw(target, bench)})")
     _require_evidence(target, bench)
     write_text(bench.layout.executed(target.name), notebook_text(notebook))
     write_json(bench.layout.seal(target.name), make_seal(target, bench.layout, made_from))
 
 
-def _more(found: list[str]) -> str:
-    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+def _more(faults: list[str]) -> str:
+    return f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
 
 
 def _require_evidence(target: Target, bench: Workbench) -> None:

@@ -30,8 +30,8 @@ def scrub(notebook: "NotebookNode", places: dict[str, str]) -> "NotebookNode":
     Drops papermill's and the kernel's times and paths, tags papermill's parameter cell `hide-input`, gives
     cells stable ids, and replaces machine paths in outputs.
     """
-    kept = {key: notebook.metadata[key] for key in _KEPT_METADATA if key in notebook.metadata}
-    notebook.metadata = type(notebook.metadata)(kept | {"kernelspec": dict(KERNEL)})
+    metadata = {key: notebook.metadata[key] for key in _KEPT_METADATA if key in notebook.metadata}
+    notebook.metadata = type(notebook.metadata)(metadata | {"kernelspec": dict(KERNEL)})
     for cell in notebook.cells:
         _scrub_cell(cell, places)
     return give_stable_ids(notebook)
@@ -42,16 +42,16 @@ def machine_places(*extra: Path) -> dict[str, str]:
     folders = [(folder, "build") for folder in (*extra, build_root())]
     folders += [(project_root(), "."), (Path(sys.prefix), "PYTHON"), (Path(sys.base_prefix), "PYTHON")]
     folders += [(Path(tempfile.gettempdir()), "TMP"), (Path.home(), "~")]
-    found = {str(form): to for folder, to in reversed(folders) for form in (folder, folder.resolve())}
-    return {path: found[path] for path in sorted(found, key=len, reverse=True) if len(path) > 1}
+    places = {str(form): to for folder, to in reversed(folders) for form in (folder, folder.resolve())}
+    return {path: places[path] for path in sorted(places, key=len, reverse=True) if len(path) > 1}
 
 
 def _scrub_cell(cell: "NotebookNode", places: dict[str, str]) -> None:
     tags = list(cell.metadata.get("tags", []))
     if "injected-parameters" in tags and "hide-input" not in tags:
         tags.append("hide-input")
-    kept = {key: cell.metadata[key] for key in _KEPT_CELL_METADATA if key in cell.metadata}
-    cell.metadata = type(cell.metadata)(kept | ({"tags": tags} if tags else {}))
+    metadata = {key: cell.metadata[key] for key in _KEPT_CELL_METADATA if key in cell.metadata}
+    cell.metadata = type(cell.metadata)(metadata | ({"tags": tags} if tags else {}))
     if "outputs" in cell:
         cell["outputs"] = [output for output in cell["outputs"] if not _is_progress(output)]
     for output in cell.get("outputs", []):

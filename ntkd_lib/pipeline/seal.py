@@ -116,11 +116,11 @@ def check_seal(layout: Layout, name: str) -> list[str]:
         seal = read_seal(layout.seal(name))
         if seal.notebook != name:
             return [f"{name}: its seal is that of {seal.notebook}"]
-        found = [*output_problems(seal, layout), *_input_problems(seal, layout)]
-        found = found or list(_entry_problems(seal, layout))
+        faults = [*output_problems(seal, layout), *_input_problems(seal, layout)]
+        faults = faults or list(_entry_problems(seal, layout))
     except (PipelineError, ValueError, RuntimeError) as error:
-        found = [one_line(error)]
-    return [f"{name}: {problem.removeprefix(f'{name}: ')}" for problem in found]
+        faults = [one_line(error)]
+    return [f"{name}: {problem.removeprefix(f'{name}: ')}" for problem in faults]
 
 
 def entry_file(layout: Layout, name: str) -> Path:
@@ -175,8 +175,8 @@ def _lines(differences: Iterable[tuple[str, str]], when: str) -> list[str]:
 def _data_problems(sealed: Mapping[str, str], planned: Mapping[str, str]) -> Iterator[str]:
     """Data sets that the plan names are known; the others are located."""
     for name, digest in sorted(sealed.items()):
-        found = planned.get(name) or _located(name)
-        if found != digest:
+        state = planned.get(name) or _located(name)
+        if state != digest:
             yield f"data set {name} is not the one that it ran with"
 
 
@@ -196,10 +196,10 @@ def cell_keys(cells: list[Cell], *, fresh: bool = False) -> Hashes:
 
 
 def _cell_data(cells: list[Cell]) -> Hashes:
-    found: Hashes = {}
+    digests: Hashes = {}
     for cell in cells:
-        found |= {**_cell_data(list(cell.needs.values())), **cell.data}
-    return found
+        digests |= {**_cell_data(list(cell.needs.values())), **cell.data}
+    return digests
 
 
 def _evidence_data(path: Path) -> Hashes:

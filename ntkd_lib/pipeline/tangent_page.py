@@ -65,8 +65,8 @@ def _sweep_fills(record: dict) -> dict[str, str]:
     return {"sweep-machine": machine, "sweep": raw_block(sweep_tables(record["tables"]))}
 
 
-def _fills(known: dict, layout: Layout) -> dict[str, str]:
-    frame = benchmark_frame(known["rows"])
+def _fills(origin: dict, layout: Layout) -> dict[str, str]:
+    frame = benchmark_frame(origin["rows"])
     shown = {
         name: show(
             Shelf(layout),
@@ -79,7 +79,7 @@ def _fills(known: dict, layout: Layout) -> dict[str, str]:
         for name, measure in FIGURES.items()
     }
     figures = {name: raw_block(figure._repr_html_()) for name, figure in shown.items()}
-    state = known["provenance"]
+    state = origin["provenance"]
     peers = ", ".join(f"{name} {version}" for name, version in state["peers"].items() if "ours" not in name)
     machine = (
         f"Recorded on {state['time'][:10]} on {state['cpu']}, {state['threads']} thread, {peers}, "
@@ -94,6 +94,6 @@ def _fills(known: dict, layout: Layout) -> dict[str, str]:
         **figures,
         "machine": machine + again,
         "peers": raw_block(peer_table(frame)),
-        "checks": raw_block(checks_table(known["checks"])),
+        "checks": raw_block(checks_table(origin["checks"])),
         "figures": raw_block(figure_table(PAGE, list(FIGURES))),
     }

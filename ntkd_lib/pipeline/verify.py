@@ -83,8 +83,8 @@ def version_problems(layout: Layout) -> Iterator[str]:
         yield f"packages: {finding.found}; {finding.action}"
     for path in sorted(layout.evidence("any").parent.glob("*.json")):
         with contextlib.suppress(ValueError):  # evidence that cannot be read is a problem of its own
-            known = load_evidence(path).provenance
-            made = [other_versions(origin.get("versions")) for origin in known.get("made", [known])]
+            page = load_evidence(path).provenance
+            made = [other_versions(origin.get("versions")) for origin in page.get("made", [page])]
             for name, (then, now) in {name: both for one in made for name, both in one.items()}.items():
                 yield f"{path.stem}: its numbers were made with {name} {then}; {now or 'none'} is installed"
 

@@ -45,6 +45,8 @@ SWEPT = (
     "imports.py",
     "chapters",
     "show",
+    "lab",
+    "pipeline",
 )
 PARTICIPLE = re.compile(
     r"_*([A-Z]?[a-z]*ed|Seen|Shown|Drawn|Chosen|Known|Kept|Found|Given|Made|Fed|Taken|Rest)"
