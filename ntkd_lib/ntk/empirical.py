@@ -20,6 +20,7 @@ sample and logit, with a `SlowKernelWarning`.
 Source: NTKD paper, Eq. 2 and 6-7; Novak, Sohl-Dickstein, Schoenholz (2022).
 """
 
+import contextlib
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -204,11 +205,14 @@ def _compute(
     tiles = METHODS[method](model, kind, plan)
     observe = trial.observer(tiles, tiled=tile is not None) if trial else ignore
     if trial and not trial.gradients:
-        trial.differentiate(plan)
+        with contextlib.suppress(RuntimeError):  # the method names the layer at fault, or it is tried again
+            trial.differentiate(plan)
     if x2 is None:
         kernel = finish(symmetric_kernel(tiles, kind, x1, tile, observe), kind)
     else:
         kernel = finish(rectangular_kernel(tiles, kind, x1, x2, tile, observe), kind)
     if trial:
+        if not trial.gradients:
+            trial.differentiate(plan)
         trial.check(tiles, kernel)
     return kernel

@@ -54,7 +54,7 @@ class Logits(nn.Module):
         super().__init__()
         self.model, self.output, self.data = model, output, data
 
-    def forward(self, x: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n c"]:
+    def forward(self, x: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "..."]:
         """Run the network and flatten its logits to a table."""
         if isinstance(self.data, tuple):
             out = self.model(*(part[x] for part in self.data))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 from ntkd_lib.lab.atomic import write_bytes, write_text
+from ntkd_lib.lab.evidence import Evidence
 from ntkd_lib.lab.layout import project_root, results_root
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.outcome import recorded_verdicts
@@ -17,7 +18,7 @@ from ntkd_lib.pipeline.ledger import WRITE, write_ledger
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
 from ntkd_lib.show.claims import paper_value
 from ntkd_lib.show.controls import without_method
-from ntkd_lib.show.headlines import HEADLINES, headlines
+from ntkd_lib.show.headlines import FIGURE, HEADLINES, draw_headline, headlines
 from ntkd_lib.show.numbers import NONE, SIGNS, ends, format_value
 
 MARK = "<!-- claims -->"
@@ -92,15 +93,18 @@ def readme_problems() -> list[str]:
 
 
 def figure_bytes() -> bytes:
-    """Draw the README's figure from the recorded run with the most seeds."""
-    from ntkd_lib.show.headlines import FIGURE, draw_headline
+    """Draw the README's figure from the recorded run with the most seeds, the latest of these."""
     from ntkd_lib.show.publish import svg_bytes
 
-    runs = [run.metrics for run in recorded_runs().values() if run.metrics.keys() >= FIGURE.keys()]
+    runs = [run for run in recorded_runs().values() if run.metrics.keys() >= FIGURE.keys()]
     if not runs:
         raise PipelineError(f"results holds no run with {', '.join(FIGURE)}")
-    chosen = max(runs, key=lambda metrics: min(len(metrics[name].seeds) for name in FIGURE))
-    return svg_bytes(lambda: draw_headline(chosen))
+    chosen = max(runs, key=lambda run: (_fewest_seeds(run), run.provenance["time"]))
+    return svg_bytes(lambda: draw_headline(chosen.metrics))
+
+
+def _fewest_seeds(run: Evidence) -> int:
+    return min(len(run.metrics[name].seeds) for name in FIGURE)
 
 
 def main() -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-
-import matplotlib.pyplot as plt
-import numpy as np
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.verdicts import Verdict
 from ntkd_lib.show.claims import badge, our_value, paper_value, source_line
 from ntkd_lib.show.controls import without_method
-from ntkd_lib.show.dots import BLUE, ORANGE, key_handles
 from ntkd_lib.show.html import Html, element, join, table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 HEADLINES = {
     "ntkd-t3-mnist-ntkd": "MNIST, optical student with NTK distillation",
@@ -62,6 +61,11 @@ FIGURE = {
 
 def draw_headline(metrics: Mapping[str, Metric]) -> Figure:
     """Draw the README's figure: a few students' test accuracy beside what the paper reports."""
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    from ntkd_lib.show.dots import BLUE, ORANGE, key_handles
+
     figure, axes = plt.subplots(figsize=(7.2, 2.6))
     for row, (name, (_, paper)) in enumerate(FIGURE.items()):
         values = metrics[name].values

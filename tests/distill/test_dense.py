@@ -12,6 +12,7 @@ from ntkd_lib.data.torchvision import import_torchvision
 from ntkd_lib.distill import dense_labels, dense_soft_labels, dense_tangent
 from ntkd_lib.distill.dense import DenseTeacher, MaskBatch, PooledLogits, ProjectedLogits, summary_of
 from ntkd_lib.distill.kernel_draws import LARGEST_STEP
+from ntkd_lib.distill.kernel_losses import KERNEL_LOSSES
 from ntkd_lib.distill.mask_scores import boundary, boundary_scores, mean_iou
 from ntkd_lib.distill.mask_training import (
     Masks,
@@ -93,7 +94,7 @@ def test_ntk_distillation_adds_the_loss_of_the_exact_kernel(kind, form):
     theta = exact.diagonal(dim1=2, dim2=3).sum(-1) / teacher.diagonal.mean()
     target = teacher.features[drawn] @ teacher.features[drawn].T / teacher.diagonal.mean()
     hard = dense_labels.build({}, teacher)(model, part).item()
-    expected = hard + 2 * 0.5 * dense_tangent.FORMS[form](theta, target).item()
+    expected = hard + 2 * 0.5 * KERNEL_LOSSES[form](theta, target).item()
     assert value.item() == pytest.approx(expected, rel=1e-8)
     value.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())

@@ -1,5 +1,6 @@
 """Faults 11 to 15: runs that are killed, and a full disk."""
 
+import contextlib
 import json
 import os
 import resource
@@ -32,9 +33,11 @@ def kernel_of(process):
     """Find the kernel process of a run, once it has started its work."""
 
     def look():
-        children = psutil.Process(process.pid).children(recursive=True)
-        kernels = [child for child in children if "ipykernel" in " ".join(child.cmdline())]
-        return next(iter(kernels), None)
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):  # it has just ended
+                if "ipykernel" in " ".join(child.cmdline()):
+                    return child
+        return None
 
     return wait_for(look)
 

@@ -76,7 +76,7 @@ def test_tiles_change_nothing() -> None:
 def test_compiled_step_gives_the_same() -> None:
     columns = torch.rand(9, TILE, TILE)
     norms = torch.rand(7, TILE) + 1
-    row = flattened._Row(torch.empty(0), norms, 1 / norms)
+    row = flattened._PositionRow(torch.empty(0), norms, 1 / norms)
     plain, compiled = flattened._row_sum, flattened._compiled_row_sum()
     torch.testing.assert_close(compiled(columns, row, row), plain(columns, row, row))
 

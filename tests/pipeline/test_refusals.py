@@ -69,7 +69,7 @@ WORDS += [
     "𝐫ate=0.5",
 ]
 FILES = [
-    "rate: 1e-3",
+    "rate: 1e3x",
     "rate: yes",
     "rate: 1_0",
     "rate: 012",
@@ -93,7 +93,7 @@ FILES += [
     "rate 0.5",
     "{",
     "\t",
-    "title: no",
+    "title: [no]",
     "rate: 2026-01-01",
 ]
 FILES += ["import os; os.system('touch ran'); x: 1", '"rate; x": 1', "rat: 0.5", "null: 1", "1: 1", "\0"]
