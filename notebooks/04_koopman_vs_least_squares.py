@@ -51,11 +51,7 @@ table = page.summary(scores)
 
 # %% [markdown]
 # ## The answer
-
-# %% tags=["hide-input"]
-page.difference_table(page.differences(scores))
-
-# %% [markdown]
+#
 # The distilled model is better than least squares, and the teacher is not the reason. In the recorded run, at
 # degree 2:
 #
@@ -87,6 +83,9 @@ page.difference_table(page.differences(scores))
 
 # %% tags=["hide-input"]
 claim_box(evidence)
+
+# %% tags=["hide-input"]
+page.difference_table(page.differences(scores))
 
 # %% [markdown]
 # ## The evidence

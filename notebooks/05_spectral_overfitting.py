@@ -62,20 +62,7 @@ points = detection.grid_points(run)
 
 # %% [markdown]
 # ## The answer
-
-# %% [markdown]
-# **Measured here.** The student predicts better than {val}`spectral.six.networks_improved @live :.0f` of
-# {setup}`six` networks at the end of training, and than
-# {val}`spectral.six.stopped_networks_improved @live :.0f` of six that were stopped in time. Kernel ridge
-# regression straight on the labels is better than the student of
-# {val}`spectral.six.students_behind_ridge @live :.0f` of six networks. As a detector of a risk
-# {setup}`25 %` above the best of its training run the tail statistic has an area under the ROC curve of
-# {val}`spectral.grid.harmful_auc @live :.2f` ({setup}`0.5` is chance).
-
-# %% tags=["hide-input"]
-claim_box(evidence)
-
-# %% [markdown]
+#
 # A formula can replace these networks, but it needs no network to be fitted, and whether modes show
 # overfitting depends on how they are counted. What holds: a network that has fitted noise predicts better
 # after projection on a smooth kernel, {val}`spectral.six.networks_improved :.0f` of six in the recorded run,
@@ -104,6 +91,17 @@ claim_box(evidence)
 #   curve is {val}`spectral.grid.harmful_auc :.2f` ({setup}`0.5` is chance). Used as an estimate of the risk
 #   the same sum needs no held-out samples; tables below compare it with a holdout and cross-validation, which
 #   need more data or more trainings.
+#
+# **Measured here.** The student predicts better than {val}`spectral.six.networks_improved @live :.0f` of
+# {setup}`six` networks at the end of training, and than
+# {val}`spectral.six.stopped_networks_improved @live :.0f` of six that were stopped in time. Kernel ridge
+# regression straight on the labels is better than the student of
+# {val}`spectral.six.students_behind_ridge @live :.0f` of six networks. As a detector of a risk
+# {setup}`25 %` above the best of its training run the tail statistic has an area under the ROC curve of
+# {val}`spectral.grid.harmful_auc @live :.2f` ({setup}`0.5` is chance).
+
+# %% tags=["hide-input"]
+claim_box(evidence)
 
 # %% [markdown]
 # ## The evidence
