@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ntkd_lib.chapters.plans import with_needs
 from ntkd_lib.data.catalogue import find_dataset
 from ntkd_lib.data.mask_arrays import prepare_arrays
 from ntkd_lib.data.mask_pairs import MaskDataset
@@ -138,6 +137,15 @@ def planned_cells(
 ) -> list[Cell]:
     """List the cells of a run and all their inputs, each once and after its own inputs."""
     return with_needs(plan(parameters, locate_data(*parameters.datasets)))
+
+
+def with_needs(cells: Iterable[Cell]) -> list[Cell]:
+    """List cells and all their inputs, each once and after its own inputs."""
+    by_name: dict[str, Cell] = {}
+    for cell in cells:
+        for part in (*with_needs(cell.needs.values()), cell):
+            by_name.setdefault(part.name, part)
+    return list(by_name.values())
 
 
 def locate_data(*names: str) -> dict[str, Data]:

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from ntkd_lib.show.html import Html, element, table
+from ntkd_lib.show.numbers import NONE, with_minus
 
-MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+NAN = re.compile(r"\bnan\b")  # a number that is missing, not part of a word
 
 
 @dataclass(frozen=True)
@@ -19,26 +20,14 @@ class Column:
     """One column of a table: its title, and the format of its cells."""
 
     header: str
-    show: (
-        str | Callable[[Any], object]
-    )  # format with the row's fields, such as {mean:.2f}, or function of the row
+    show: str | Callable[[Any], object]  # format with the row's fields, or function of the row
 
     def text(self, row: Any) -> object:
         """Format one row; a dash for a missing number."""
         if callable(self.show):
             return self.show(row)
-        fields = row._asdict()
-        text = self.show.format(**fields)
-        return DASH if "nan" in text else signed(text)
-
-
-def signed(text: str) -> str:
-    """Write the minus of a negative number as a minus sign, not a hyphen.
-
-    >>> signed("-0.5 to -0.1, by least-squares")
-    '\N{MINUS SIGN}0.5 to \N{MINUS SIGN}0.1, by least-squares'
-    """
-    return re.sub(r"(?<![\w)])-(?=[\d.])", MINUS, text)
+        text = self.show.format(**row._asdict())
+        return NONE if NAN.search(text) else with_minus(text)
 
 
 INTERVAL = Column("95 % interval", "[{low:.2f}, {high:.2f}]")

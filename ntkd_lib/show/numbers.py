@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isnan
 from typing import Literal
 
@@ -31,6 +32,15 @@ def format_value(value: float, unit: str | None, digits: int | None = None) -> s
 def signed(value: float, digits: int = 2) -> str:
     """Format a number with its sign; a dash for NaN."""
     return NONE if isnan(value) else f"{value:+.{digits}f}".replace("-", MINUS)
+
+
+def with_minus(text: str) -> str:
+    """Write the minus of a negative number as a minus sign, not a hyphen.
+
+    >>> with_minus("-0.5 to -0.1, by least-squares")
+    '\N{MINUS SIGN}0.5 to \N{MINUS SIGN}0.1, by least-squares'
+    """
+    return re.sub(r"(?<![\w)])-(?=[\d.])", MINUS, text)
 
 
 def interval_text(low: float, high: float, sign: Literal["", "+"] = "") -> str:

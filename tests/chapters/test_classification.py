@@ -26,8 +26,7 @@ from ntkd_lib.chapters.optical_students.classification_methods import (
     draw_settings,
 )
 from ntkd_lib.chapters.optical_students.classification_teachers import restore_teacher
-from ntkd_lib.chapters.plans import with_needs
-from ntkd_lib.chapters.run import locate_data
+from ntkd_lib.chapters.run import locate_data, with_needs
 from ntkd_lib.data.load import load
 from ntkd_lib.distill.objectives import OBJECTIVES
 from ntkd_lib.lab.cells import Cell, Record, cell_key

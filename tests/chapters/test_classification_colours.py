@@ -9,8 +9,7 @@ from ntkd_lib.chapters.classification.methods import COLOURS, colour_student
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
 from ntkd_lib.chapters.classification.plan import colour_cells
 from ntkd_lib.chapters.optical_students import classification_teachers as teachers
-from ntkd_lib.chapters.plans import with_needs
-from ntkd_lib.chapters.run import locate_data
+from ntkd_lib.chapters.run import locate_data, with_needs
 from ntkd_lib.data.load import load
 from ntkd_lib.data.registry import forget
 from ntkd_lib.distill.training import predict

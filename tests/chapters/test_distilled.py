@@ -21,8 +21,7 @@ from ntkd_lib.chapters.distilled.studies import (
     synthetic,
     tuned,
 )
-from ntkd_lib.chapters.plans import with_needs
-from ntkd_lib.chapters.run import locate_data
+from ntkd_lib.chapters.run import locate_data, with_needs
 from ntkd_lib.data import registry, standins
 from ntkd_lib.data.load import load
 from ntkd_lib.dntk.ledger import Cost, Ledger

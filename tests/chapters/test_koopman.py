@@ -11,8 +11,7 @@ from ntkd_lib.chapters.koopman.studies.course import adam_course
 from ntkd_lib.chapters.koopman.studies.hardware import faulty_accuracy
 from ntkd_lib.chapters.koopman.studies.stability import refits
 from ntkd_lib.chapters.koopman.work import LinearFit, Objective, least_squares, pixel_student, student
-from ntkd_lib.chapters.plans import with_needs
-from ntkd_lib.chapters.run import locate_data
+from ntkd_lib.chapters.run import locate_data, with_needs
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.parameters import ParameterError, load_parameters

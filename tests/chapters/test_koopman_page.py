@@ -18,8 +18,7 @@ from ntkd_lib.chapters.koopman.studies import (
     stability_page,
 )
 from ntkd_lib.chapters.koopman.work import least_squares
-from ntkd_lib.chapters.plans import with_needs
-from ntkd_lib.chapters.run import Run
+from ntkd_lib.chapters.run import Run, with_needs
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.work import Data

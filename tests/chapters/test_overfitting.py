@@ -27,8 +27,7 @@ from ntkd_lib.chapters.overfitting.studies import (
     students,
 )
 from ntkd_lib.chapters.overfitting.studies.counterexamples import counterexamples
-from ntkd_lib.chapters.plans import with_needs
-from ntkd_lib.chapters.run import Run
+from ntkd_lib.chapters.run import Run, with_needs
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.data.tables import load_table
 from ntkd_lib.lab.cells import Record

@@ -21,3 +21,10 @@ def test_rows_follow_their_columns() -> None:
     assert "[−2.00, −0.50]" in shown
     assert ">–<" in shown
     assert ">5<" in shown
+
+
+def test_a_word_with_nan_in_it_is_no_missing_number():
+    frame = pd.DataFrame({"name": ["a dominant resonance"], "value": [float("nan")]})
+    shown = show_table(frame, (Column("Name", "{name}"), Column("Value", "{value:+.1f} %")), "Names")
+    assert "a dominant resonance" in shown
+    assert "nan %" not in shown

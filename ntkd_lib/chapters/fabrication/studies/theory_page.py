@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from ntkd_lib.chapters.fabrication.studies.theory import theory
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric, Point
-from ntkd_lib.show.columns import Column, signed
+from ntkd_lib.show.columns import Column
+from ntkd_lib.show.numbers import with_minus
 
 LABELS = {
     "total": "fixed total error",
@@ -76,7 +77,7 @@ def draw(table: pd.DataFrame, fits: pd.DataFrame) -> Figure:
     for label, part in table.groupby("label", sort=False):
         logs = part.assign(change=np.log10(part["change"])).groupby("filters")["change"]
         mean, low, high = (10**values for values in (logs.mean(), logs.min(), logs.max()))
-        name = signed(f"{label}: slope {fitted[label]:.2f}")
+        name = with_minus(f"{label}: slope {fitted[label]:.2f}")
         (line,) = axes.plot(mean.index, mean, marker=next(markers), label=name)
         axes.fill_between(mean.index, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
     ends = np.array([table["filters"].min(), table["filters"].max()])

@@ -19,8 +19,9 @@ from ntkd_lib.chapters.overfitting.studies.grid import COLUMNS, diagnose
 from ntkd_lib.chapters.overfitting.studies.null import matched_null
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.frame import summarise
-from ntkd_lib.show.columns import DASH, Column, show_table, signed
+from ntkd_lib.show.columns import Column, show_table
 from ntkd_lib.show.html import Html, table
+from ntkd_lib.show.numbers import NONE, with_minus
 from ntkd_lib.spectral.optimism import LIMIT
 
 BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK = sns.color_palette("colorblind")[:7]
@@ -169,13 +170,13 @@ def area_table(points: pd.DataFrame, caption: str) -> Html:
     """Show areas under ROC curves: a row per method, a column per truth."""
     texts = {(row.label, row.truth): _area_text(row) for row in areas(points).itertuples()}
     labels = [METHODS[method][0] for method in _complete(points)]
-    rows = [(label, *(texts.get((label, truth), DASH) for truth in TRUTHS)) for label in labels]
+    rows = [(label, *(texts.get((label, truth), NONE) for truth in TRUTHS)) for label in labels]
     return table(("Method", *TRUTHS.values()), rows, caption=caption)
 
 
 def _area_text(row: Any) -> str:
     interval = "" if np.isnan(row.low) else f" [{row.low:.3f}, {row.high:.3f}]"
-    return signed(f"{row.mean:.3f}{interval}")
+    return with_minus(f"{row.mean:.3f}{interval}")
 
 
 def rate_table(run: Run, points: pd.DataFrame) -> Html:
@@ -193,7 +194,7 @@ def rate_table(run: Run, points: pd.DataFrame) -> Html:
 def _rate_text(row: Any, kind: str) -> str:
     value, low, high = (100 * getattr(row, f"{kind}{end}") for end in ("", "_low", "_high"))
     if np.isnan(low):
-        return DASH if np.isnan(value) else f"{value:.1f} %"
+        return NONE if np.isnan(value) else f"{value:.1f} %"
     return f"{value:.0f} % [{low:.0f}, {high:.0f}]"
 
 
