@@ -1,7 +1,5 @@
 """Single signals for coordinate networks: images, sound, a triangle mesh."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

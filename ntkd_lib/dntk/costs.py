@@ -1,7 +1,5 @@
 """Count the operations of kernel methods from a network's sizes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from jaxtyping import Shaped

@@ -4,8 +4,6 @@ Feature matching (`ntkd_lib.dntk.matching`) has no tangent kernel in its loss. H
 in the DNTK paper's theory: the share of the gradients in the span of the images' gradients.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

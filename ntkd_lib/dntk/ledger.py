@@ -1,7 +1,5 @@
 """Cost of a kernel method: passes, Jacobian rows, operations, seconds and memory, of build and query."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,7 +31,7 @@ class Cost:
     seconds: float = 0.0
     bytes: float = 0.0
 
-    def __add__(self, other: Cost) -> Cost:
+    def __add__(self, other: "Cost") -> "Cost":
         """Add the costs of work done in sequence: sums, but the larger memory.
 
         >>> Cost(rows=2, bytes=8) + Cost(rows=3, bytes=5)
@@ -42,12 +40,12 @@ class Cost:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
         return Cost(**{**sums, "bytes": max(self.bytes, other.bytes)})
 
-    def times(self, count: float) -> Cost:
+    def times(self, count: float) -> "Cost":
         """Multiply the cost by a number of sequential repetitions."""
         scaled = {f.name: count * getattr(self, f.name) for f in fields(self)}
         return Cost(**{**scaled, "bytes": self.bytes})
 
-    def timed(self, seconds: float) -> Cost:
+    def timed(self, seconds: float) -> "Cost":
         """Add measured seconds and memory to counted operations.
 
         Args:

@@ -5,8 +5,6 @@ are those of batch normalisation; here they are taken at the outputs of all conv
 without normalisation have them too. No tangent kernel enters the loss.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -131,7 +129,7 @@ class _StackedTargets:
     statistics: list[tuple[Tensor, Tensor]]
 
     @classmethod
-    def of(cls, targets: list[_Target]) -> _StackedTargets:
+    def of(cls, targets: list[_Target]) -> "_StackedTargets":
         layers = zip(*(target.statistics for target in targets), strict=True)
         stacked = [
             (torch.stack([m for m, _ in layer]), torch.stack([v for _, v in layer])) for layer in layers

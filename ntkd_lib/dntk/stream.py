@@ -3,8 +3,6 @@
 Memory is independent of the number of samples: no kernel, no Jacobian and no list of features is stored.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

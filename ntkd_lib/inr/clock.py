@@ -1,7 +1,5 @@
 """Clock of the protocol: CPU seconds of the thread, wall seconds, and forward-equivalents."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

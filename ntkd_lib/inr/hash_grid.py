@@ -1,7 +1,5 @@
 """A small hash grid: trained features at the corners of grids of several sizes."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Quality of a fitted signal, and the time to a target."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Values, gradients and tangents of a network, by hand if it is a stack of dense layers."""
 
-from __future__ import annotations
-
 import warnings
 
 import torch

@@ -1,7 +1,5 @@
 """Build coordinate networks by name: the architectures that the paper compares, and a hash grid."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
 from math import pi

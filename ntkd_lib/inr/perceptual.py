@@ -1,7 +1,5 @@
 """Perceptual distance of two images: LPIPS 0.1 with AlexNet."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

@@ -4,8 +4,6 @@ With the Jacobian ``J`` of shape ``(N c, p)`` the tangent kernel is ``theta = J 
 vector ``g`` is ``J (J^T g)``: one backward and one tangent pass. No row of the kernel is ever formed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Signed distances of triangle meshes, and the surface of a fitted distance."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int64

@@ -1,7 +1,5 @@
 """Signals to fit: a grid of coordinates with values."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from math import pi, prod
@@ -54,7 +52,7 @@ class Signal:
         grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
         return grid.reshape(-1, len(self.shape)).to(self.values.device)
 
-    def to(self, device: str) -> Signal:
+    def to(self, device: str) -> "Signal":
         """Move the values."""
         return Signal(self.values.to(device), self.shape, self.stretch)
 

@@ -4,8 +4,6 @@ Automatic differentiation runs the network again for each of the three. Here the
 forward pass, which makes a refresh of scores cheap.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Train a coordinate network on the points that a sampler chooses, timed by CPU seconds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, log10

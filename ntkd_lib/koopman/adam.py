@@ -1,7 +1,5 @@
 """Mini-batch Adam on the same convex problem, as a baseline for Newton's method."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A classifier that is linear in lifted PCA scores, fitted to a certified optimum."""
 
-from __future__ import annotations
-
 import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -105,7 +103,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(self, X: Table, y: Table, teacher_logits: Table | None = None) -> KoopmanClassifier:
+    def fit(self, X: Table, y: Table, teacher_logits: Table | None = None) -> "KoopmanClassifier":
         """Fit W.
 
         Args:

@@ -1,7 +1,5 @@
 """Dictionaries: the fixed nonlinear functions of PCA scores that a linear map combines."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from math import comb

@@ -1,7 +1,5 @@
 """The naive method: least squares from lifted inputs to the activations that enter a last layer."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,7 +68,7 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.ridge = ridge
         self.full = full
 
-    def fit(self, X: Table, y: Table) -> EDMDSurrogate:
+    def fit(self, X: Table, y: Table) -> "EDMDSurrogate":
         """Fit K to pairs of inputs and layer activations.
 
         Args:

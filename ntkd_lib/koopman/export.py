@@ -1,7 +1,5 @@
 """Export: PCA, dictionary and W in one file, and predictions from it without torch or this library."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Analogue hardware errors of a linear model: few weight levels, noisy and missing functions."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor

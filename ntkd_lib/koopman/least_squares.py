@@ -1,7 +1,5 @@
 """Least squares on lifted inputs, from sums that are streamed in float64."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 
@@ -51,7 +49,7 @@ class NormalEquations:
         basis = vectors[:, large]
         return (basis @ ((basis.T @ self.cross) / values[large, None])).T
 
-    def restrict(self, functions: Int[np.ndarray, " f"]) -> NormalEquations:
+    def restrict(self, functions: Int[np.ndarray, " f"]) -> "NormalEquations":
         """Select some of the functions."""
         return NormalEquations(self.gram[np.ix_(functions, functions)], self.cross[functions])
 

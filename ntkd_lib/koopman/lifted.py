@@ -1,7 +1,5 @@
 """Lifted inputs, block by block: held in memory if they fit, else recomputed in each pass."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from jaxtyping import Float, Int
@@ -57,10 +55,10 @@ class LiftedInputs:
             yield block
         self._held = made  # only after a whole pass: whoever stops early has not seen all blocks
 
-    def subset(self, rows: Int[Tensor, " k"]) -> LiftedInputs:
+    def subset(self, rows: Int[Tensor, " k"]) -> "LiftedInputs":
         """Select some of the inputs."""
         return LiftedInputs(self.dictionary, self.scores[rows], memory=self.memory)
 
-    def double(self) -> LiftedInputs:
+    def double(self) -> "LiftedInputs":
         """Return the lift in float64, recomputed in each pass."""
         return LiftedInputs(self.dictionary, self.scores.double(), memory=0)

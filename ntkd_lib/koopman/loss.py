@@ -1,7 +1,5 @@
 """The student's loss, convex in the logits: its value, first and second derivatives."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

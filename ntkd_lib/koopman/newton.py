@@ -1,7 +1,5 @@
 """Minimise by Newton's method with preconditioned conjugate gradients, to a certified optimum."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

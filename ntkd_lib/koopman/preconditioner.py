@@ -1,7 +1,5 @@
 """A preconditioner of conjugate gradients: an approximate inverse of the second derivative by class."""
 
-from __future__ import annotations
-
 import numpy as np
 import scipy.linalg
 import torch

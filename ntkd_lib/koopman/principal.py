@@ -1,7 +1,5 @@
 """Principal components of inputs and of hidden activations, with one scale for all scores."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

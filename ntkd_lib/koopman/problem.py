@@ -1,7 +1,5 @@
 """The student's convex problem: loss, gradient and curvature in the weights, with streamed functions."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -114,7 +112,7 @@ class Problem:
             total += (self.loss.value_and_slope(z, labels, soft)[1] * way).sum(dtype=torch.float64).item()
         return total / logits.shape[1]
 
-    def part(self, count: int) -> Problem:
+    def part(self, count: int) -> "Problem":
         """Return the same problem on the first inputs.
 
         Returns:
@@ -124,11 +122,11 @@ class Problem:
         labels, soft = self.labels[:, :count], self.soft[:, :count]
         return Problem(lifted, self.loss, labels, soft, self.ridge, self.penalty)
 
-    def double(self) -> Problem:
+    def double(self) -> "Problem":
         """Return the same problem in float64."""
         return Problem(self.lifted.double(), self.loss, self.labels, self.soft, self.ridge, self.penalty)
 
-    def curvature(self, logits: Float[Tensor, "c n"]) -> Curvature:
+    def curvature(self, logits: Float[Tensor, "c n"]) -> "Curvature":
         """Compute the second derivative at logits of all inputs."""
         return Curvature(self, logits)
 

@@ -3,8 +3,6 @@
 What a protocol fixes is registered in `claims.yml` before it runs; code turns that into cells.
 """
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Record a protocol in pieces: each finished number is added to its evidence at once, and never lost."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Recorded searches: the trials that gave each notebook's methods their settings."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache

@@ -1,7 +1,5 @@
 """The book: staged from prose and sealed notebooks, built aside, swapped in when it is right."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

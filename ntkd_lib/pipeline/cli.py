@@ -1,7 +1,5 @@
 """The command line, `ntkd`. It starts without torch; each command imports what it needs."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Numbers in prose: roles that name a metric of the evidence, filled when the book is staged."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,7 +76,7 @@ class Page:
             return match[0]
         return self._marked(*self._read(text, _reading if role == "val" else _parameter))
 
-    def _read(self, text: str, read: Callable[[str, Page], Shown]) -> Shown:
+    def _read(self, text: str, read: Callable[[str, "Page"], Shown]) -> Shown:
         try:
             return read(text, self)
         except ValueError as error:

@@ -1,7 +1,5 @@
 """Pages of the book: what staging writes into chapters and the landing page."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """README.md's claim table and figure, from recorded evidence: ``python -m ntkd_lib.pipeline.readme``."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

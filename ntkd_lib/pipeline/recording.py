@@ -1,7 +1,5 @@
 """The command `ntkd record`: find a protocol, run a piece of it, and list what is left of all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 

@@ -1,7 +1,5 @@
 """The command `ntkd search`: run a search that a chapter declares, and record it."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Iterable, Iterator
 

@@ -1,7 +1,5 @@
 """The page on the tangent kernel: its figures and tables come from the recorded benchmark."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import dataclass

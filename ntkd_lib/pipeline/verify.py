@@ -1,7 +1,5 @@
 """Check everything that has been built or recorded, without computing anything anew."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path

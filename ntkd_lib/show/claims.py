@@ -1,7 +1,5 @@
 """Claim tables: the paper's number, ours, and the verdict, side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 from ntkd_lib.lab.claims import Claim, load_claims

@@ -1,7 +1,5 @@
 """Tables from frames by a list of columns."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

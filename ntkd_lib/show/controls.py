@@ -1,7 +1,5 @@
 """Controls: results of a claim's run without the claim's method."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from statistics import mean
 from typing import Literal

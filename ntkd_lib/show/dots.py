@@ -1,7 +1,5 @@
 """Dot plots that several notebooks share: scores with intervals, paired differences, and their keys."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt

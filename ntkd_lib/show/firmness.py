@@ -1,7 +1,5 @@
 """Robustness of a verdict, in a line and a small figure: tolerance, number of seeds and reruns."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from ntkd_lib.lab.robustness import Step, adjusted_orderings, flip_probability, steps_by_seeds

@@ -1,7 +1,5 @@
 """Safe HTML: every text is escaped unless it was built here."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """Numbers, intervals and signs of verdicts on pages."""
 
-from __future__ import annotations
-
 import re
 from math import isnan
 from typing import Literal

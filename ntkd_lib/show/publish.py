@@ -1,7 +1,5 @@
 """Published figures: two themes, two formats, the data behind them, and accessible HTML."""
 
-from __future__ import annotations
-
 import base64
 import io
 import re

@@ -1,7 +1,5 @@
 """Figures of the scoreboard: how many claims of each paper hold."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt

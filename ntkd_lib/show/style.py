@@ -1,7 +1,5 @@
 """The style of all figures, for light and dark pages."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal

@@ -1,7 +1,5 @@
 """Figures and tables of the page on the tangent kernel, drawn from the recorded benchmark."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Figures and tables of searches and training, shared by chapters."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,5 @@
 """Independent checks at the end of notebook 08_my_paper."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from sklearn.kernel_ridge import KernelRidge

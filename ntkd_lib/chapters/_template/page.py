@@ -1,7 +1,5 @@
 """Figures and tables of notebook 08_my_paper: accuracies, their difference, and the metrics of its claims."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """Independent checks at the end of notebook 01: another way to the same numbers."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

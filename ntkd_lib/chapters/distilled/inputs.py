@@ -1,7 +1,5 @@
 """Inputs of notebook 06: a seed's images, trained network, and distilled images."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Cells of notebook 06, and the search for the ridge of regression on labels."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 from typing import Any

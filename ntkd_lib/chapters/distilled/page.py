@@ -1,7 +1,5 @@
 """Figures and tables of notebook 06: scores with their costs, and the metrics of the claims."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 

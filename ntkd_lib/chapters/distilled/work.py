@@ -1,7 +1,5 @@
 """Cells of notebook 06: the exact kernel, methods with fewer points or cheaper kernels, and scores."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -112,7 +110,7 @@ class Comparison:
         label_ridge: float,
         *,
         validation: bool = False,
-    ) -> Comparison:
+    ) -> "Comparison":
         """Restore the network and load the images of a seed."""
         split = load_split(data, seed, source, validation=validation)
         model = restore_network(network, data.name, source.device)

@@ -1,7 +1,5 @@
 """What notebook 03 shows of its devices: Table 4 by simulation, sweeps, single errors, claims' metrics."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd

@@ -1,7 +1,5 @@
 """Figures and tables of notebook 04: scores, paired differences, and the metrics of the claims."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import matplotlib.pyplot as plt

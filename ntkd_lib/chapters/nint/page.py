@@ -1,7 +1,5 @@
 """Figures and tables of notebook 07: curves, targets, savings, and the metrics of the claims."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from statistics import mean
 

@@ -1,7 +1,5 @@
 """The plan of notebook 07: races on images, then the cells of each study."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from ntkd_lib.chapters.nint.methods import entrant, tuned

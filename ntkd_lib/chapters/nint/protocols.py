@@ -1,7 +1,5 @@
 """The recorded protocols of notebook 07: races on small images, and on images of the paper's size."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from statistics import mean

@@ -1,7 +1,5 @@
 """Cells of notebook 07: races of samplers on one signal, and a mesh as a signal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal

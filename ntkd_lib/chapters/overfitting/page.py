@@ -1,7 +1,5 @@
 """Figures and tables of notebook 05: networks, students, controls, and the metrics of the contract."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Parameters of the scoreboard: the tier alone."""
 
-from __future__ import annotations
-
 from ntkd_lib.lab.parameters import Parameters
 
 

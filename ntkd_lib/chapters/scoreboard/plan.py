@@ -1,7 +1,5 @@
 """Plan of the scoreboard: no cells of work."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from ntkd_lib.chapters.scoreboard.parameters import ScoreboardParameters

@@ -1,7 +1,5 @@
 """Summary of the scoreboard: verdicts of all claims, and their counts."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 

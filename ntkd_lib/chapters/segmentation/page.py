@@ -1,7 +1,5 @@
 """Figures and tables of notebook 02: scores, differences, training, and the metrics of claims."""
 
-from __future__ import annotations
-
 from statistics import mean
 
 import matplotlib.pyplot as plt

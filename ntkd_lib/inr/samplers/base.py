@@ -4,8 +4,6 @@ Before each training step a sampler returns indices; after the step it receives 
 It works in any training loop that provides a ``SamplerContext``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import isfinite
 from typing import Protocol, runtime_checkable

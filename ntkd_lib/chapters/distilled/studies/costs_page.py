@@ -1,7 +1,5 @@
 """Tables of counted costs: stages of every build, and the paper's main claims counted in two ways."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from statistics import mean
 

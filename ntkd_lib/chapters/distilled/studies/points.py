@@ -1,7 +1,5 @@
 """Methods with fewer points or cheaper kernels: real and distilled points, Nyström, pseudo, last layer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

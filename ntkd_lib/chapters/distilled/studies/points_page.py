@@ -1,7 +1,5 @@
 """Scores of all methods against their Jacobian rows and seconds."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd

@@ -1,7 +1,5 @@
 """What is designed and made: pillars, light, designs, errors, and the maps that a back end reads."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt

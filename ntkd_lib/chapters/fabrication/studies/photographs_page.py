@@ -1,7 +1,5 @@
 """What is recorded of devices for photographs of cars: scores, and differences seed by seed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """How the tangent kernel's change falls with the number of filters: rows, slopes, metrics and figure."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd

@@ -1,7 +1,5 @@
 """Independent twins that notebook 07 asserts against."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

@@ -1,7 +1,5 @@
 """Cost of a refresh of the score, and of the choice of points relative to a training step."""
 
-from __future__ import annotations
-
 import resource
 import statistics
 import time

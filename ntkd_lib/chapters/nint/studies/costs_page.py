@@ -1,7 +1,5 @@
 """Figure and tables of the cost of selection, and of the kernel's diagonal."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure

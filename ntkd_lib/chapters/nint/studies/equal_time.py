@@ -1,7 +1,5 @@
 """Quality of equally tuned samplers at equal CPU time, the time of NINT's steps."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from ntkd_lib.chapters.nint.methods import LABELS, TUNED, in_order, trial_rows, tuned

@@ -1,7 +1,5 @@
 """The contract's metrics of the paper's size, and the further races that they need."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any

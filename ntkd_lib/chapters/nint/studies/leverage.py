@@ -1,7 +1,5 @@
 """Diagonal of the tangent kernel during training with NINT, and rank correlations of scores."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

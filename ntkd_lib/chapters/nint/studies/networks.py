@@ -1,7 +1,5 @@
 """Savings of samplers on other architectures, and on wider and narrower SIRENs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The paper's recovered numbers, each with the number of the live run, which is smaller."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Effects of other settings of NINT: the random share, the time constant and the speed of the decay."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

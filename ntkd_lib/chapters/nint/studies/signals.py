@@ -1,7 +1,5 @@
 """Sound and shapes: quality of samplers in the CPU time of full batch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,5 @@
 """Visits of samplers on an image of known spectrum: vertical bands, each one wave of one frequency."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """Visits of samplers on the first image, and their residuals."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from textwrap import fill
 

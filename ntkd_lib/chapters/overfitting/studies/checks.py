@@ -1,7 +1,5 @@
 """Independent checks at the end of notebook 05: another way to the same numbers."""
 
-from __future__ import annotations
-
 import numpy as np
 from sklearn.kernel_ridge import KernelRidge
 

@@ -1,7 +1,5 @@
 """One small worked example against each disputed claim, by a formula or a fixed draw."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Detection of overfitting without held-out data: points of the grid, areas, rates, calibration."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Energy saved by optics: multiply-adds counted on our networks, the paper's capture energies."""
 
-from __future__ import annotations
-
 import pandas as pd
 import torch
 

@@ -1,7 +1,5 @@
 """Example masks: on drawings, or on photographs that stay with the user if `show_images` is set."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
