@@ -8,10 +8,7 @@ from pathlib import Path
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` to `path` through a synced temporary file in the same folder.
-
-    Parent folders are made. When anything fails, an earlier file at `path` stays as it was.
-    """
+    """Write `data` through a synced temporary file in the same folder; parent folders are made."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.parent / f".{secrets.token_hex(8)}.tmp"

@@ -19,27 +19,16 @@ class CellError(RuntimeError):
 
 @dataclass(frozen=True)
 class Cell:
-    """One independent unit of work: one data set, method, seed and setting.
+    """One independent unit of work: one data set, method, seed and setting."""
 
-    Attributes:
-        name: unique in a plan, for people, such as `mnist/ntkd/seed=3`.
-        work: `package.module:function`; called as `work(arguments, needs)`, returns a `CellResult`.
-        arguments: plain data.
-        uses: modules that the work loads by other ways than static imports.
-        needs: cells whose records the work reads, by the name that it knows them by.
-        data: data sets that the work reads, with the SHA-256 of each.
-        cost: expected seconds on one thread, for the order and the time left.
-        labels: what tells the cell from its like in frames.
-    """
-
-    name: str
-    work: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    uses: tuple[str, ...] = ()
-    needs: Mapping[str, "Cell"] = field(default_factory=dict)
-    data: Mapping[str, str] = field(default_factory=dict)
-    cost: float | int = 1.0
-    labels: Mapping[str, Any] = field(default_factory=dict)
+    name: str  # unique in a plan, for people, such as `mnist/ntkd/seed=3`
+    work: str  # `package.module:function`, called with arguments and needs; returns a `CellResult`
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # plain data
+    uses: tuple[str, ...] = ()  # modules that the work loads by other ways than static imports
+    needs: Mapping[str, "Cell"] = field(default_factory=dict)  # cells whose records the work reads
+    data: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of each data set that the work reads
+    cost: float | int = 1.0  # expected seconds on one thread, for the order and the time left
+    labels: Mapping[str, Any] = field(default_factory=dict)  # what tells the cell from its like in frames
 
     def __post_init__(self) -> None:
         """Refuse a work function that is not named as `module:function`."""
@@ -50,12 +39,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellResult:
-    """What a work function returns.
-
-    Attributes:
-        values: plain data; numbers must be finite.
-        arrays: NumPy arrays of plain dtypes.
-    """
+    """What a work function returns: plain data with finite numbers, and NumPy arrays of plain dtypes."""
 
     values: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -63,43 +47,22 @@ class CellResult:
 
 @dataclass(frozen=True)
 class Record:
-    """What a cell left in the store.
+    """What a cell left in the store."""
 
-    Attributes:
-        key: content key of the cell.
-        name: name of the cell.
-        values: plain data.
-        arrays: read from disk, and checked, at first use.
-        provenance: how the record came about; takes no part in equality of results.
-    """
-
-    key: str
+    key: str  # content key of the cell
     name: str
     values: dict[str, Any]
-    arrays: Mapping[str, np.ndarray]
-    provenance: dict[str, Any]
+    arrays: Mapping[str, np.ndarray]  # read from disk, and checked, at first use
+    provenance: dict[str, Any]  # how the record came about; takes no part in equality of results
 
 
 def cell_key(cell: Cell, *, fresh: bool = False) -> str:
-    """Name a cell by its content: equal keys mean equal results.
-
-    Name, labels and cost do not count.
-    """
+    """Name a cell by its content, without name, labels and cost: equal keys mean equal results."""
     return digest_json(cell_identity(cell, fresh=fresh))
 
 
 def cell_identity(cell: Cell, *, fresh: bool = False) -> dict[str, Any]:
-    """Collect all that a cell's result depends on.
-
-    Args:
-        fresh: look at the source files again instead of at what this process saw first.
-
-    Returns:
-        plain data: arguments, data, needs (keys), sources (hash), versions and work.
-
-    Raises:
-        CellError: where arguments or data are not plain, or a source is not found.
-    """
+    """Collect all that a cell's result depends on; `fresh` looks at the source files again."""
     try:
         arguments, data = plain(dict(cell.arguments), "arguments"), plain(dict(cell.data), "data")
         needs = {name: cell_key(need, fresh=fresh) for name, need in cell.needs.items()}
@@ -111,16 +74,7 @@ def cell_identity(cell: Cell, *, fresh: bool = False) -> dict[str, Any]:
 def identity(
     work: str, arguments: Any, uses: tuple[str, ...], data: Any, needs: dict[str, str], *, fresh: bool = False
 ) -> dict[str, Any]:
-    """Collect the parts of a content key.
-
-    Args:
-        data: hashes of data sets by name.
-        needs: keys of needed cells by name.
-        fresh: look at the source files again instead of at what this process saw first.
-
-    Returns:
-        plain data, whose `digest_json` is the key.
-    """
+    """Collect the parts of a content key, their `digest_json`: hashes of data and keys of needs by name."""
     sources = source_digest((work.partition(":")[0], *uses), fresh=fresh)
     return {
         "arguments": arguments,

@@ -115,17 +115,11 @@ class Definition(Strict):
 
 @dataclass(frozen=True)
 class Terms:
-    """What a book says of the evidence for one claim.
+    """What a book says of the evidence for one claim."""
 
-    Attributes:
-        definitions: definitions of its metrics, by name.
-        setups: set-ups that cover one of its metrics, by name.
-        protocols: all registered protocols, by name.
-    """
-
-    definitions: dict[str, Definition] = field(default_factory=dict)
-    setups: dict[str, Setup] = field(default_factory=dict)
-    protocols: dict[str, RegisteredProtocol] = field(default_factory=dict)
+    definitions: dict[str, Definition] = field(default_factory=dict)  # of its metrics, by name
+    setups: dict[str, Setup] = field(default_factory=dict)  # that cover one of its metrics, by name
+    protocols: dict[str, RegisteredProtocol] = field(default_factory=dict)  # all registered ones, by name
 
 
 class Claim(Strict):
@@ -299,11 +293,7 @@ def _definition_problem(claim: Claim, name: str, definition: Definition | None) 
 
 
 def load_claims(path: Path | None = None) -> ClaimBook:
-    """Read and validate a claim contract.
-
-    Raises:
-        ClaimError: if the file breaks the rules of its own header, in one line.
-    """
+    """Read and validate a claim contract; a `ClaimError` says which rule of its header a file breaks."""
     path = project_root() / "claims.yml" if path is None else path
     state = path.stat() if path.is_file() else None
     return _read_book(path, state and (state.st_mtime_ns, state.st_size, state.st_ino))

@@ -33,11 +33,7 @@ class SchedulerError(CellError):
 
 @contextlib.contextmanager
 def connected(address: str, jobs: Iterable[Job] = (), timeout: float = 10.0) -> Iterator["Cluster"]:
-    """Connect to a scheduler whose workers run the same code as this process.
-
-    Raises:
-        SchedulerError: if the address is ill-formed, nobody answers, or the workers cannot do the jobs.
-    """
+    """Connect to a scheduler whose workers run the same code, or say why not by a `SchedulerError`."""
     probe(address)
     try:
         import dask

@@ -29,13 +29,9 @@ class ContractError(ValueError):
 
 
 def contract_digests(book: ClaimBook) -> dict[str, str]:
-    """Hash what each claim is judged by: rule, metrics and their definitions, numbers, tier, seeds, notebook.
+    """Hash what each claim is judged by: SHA-256 by the id of a claim, `set-up NAME` or `protocol NAME`.
 
-    Its wording, its place in the paper and its notes do not count. A day of registration, what was known then
-    and the claim that a later one supersedes do. Set-ups and protocols are hashed whole.
-
-    Returns:
-        SHA-256 by the id of a claim, `set-up NAME` or `protocol NAME`, in the order of the book.
+    Rule, metrics, definitions, numbers, tier, seeds, notebook and registration count; wording does not.
     """
     return {name: digest_json(substance) for name, substance in _substances(book).items()}
 
@@ -59,12 +55,7 @@ def _substance(claim: Claim) -> dict[str, Any]:
 
 
 def check_contract(book: ClaimBook, other: Path | None = None) -> list[str]:
-    """Compare claims with the committed contract and, where given, with another claim file.
-
-    Args:
-        book: the claims as they are now.
-        other: an earlier or independent copy of `claims.yml`, which must not have been changed either.
-    """
+    """Compare claims with the committed contract and, if given, an earlier or other copy of `claims.yml`."""
     problems = _differences(book, read_contract(CONTRACT_FILE), CONTRACT_FILE.name)
     if other is None:
         return problems
@@ -113,11 +104,7 @@ def _changes(now: dict[str, Any], before: dict[str, Any] | None) -> str:
 
 
 def read_contract(path: Path = CONTRACT_FILE) -> dict[str, str]:
-    """Read the committed digests.
-
-    Raises:
-        ContractError: if the file is missing or is not a JSON object of texts.
-    """
+    """Read the committed digests; a `ContractError` names a file that is missing or holds none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

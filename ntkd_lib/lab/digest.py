@@ -42,9 +42,6 @@ def canonical_json(value: object) -> str:
 
     >>> canonical_json({"b": (1, 2.0), "a": None})
     '{"a":null,"b":[1,2.0]}'
-
-    Args:
-        value: None, bool, int, finite float, str, and lists, tuples and str-keyed mappings of them.
     """
     return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
 

@@ -32,21 +32,15 @@ class Point(_Strict):
 
 
 class Metric(_Strict):
-    """One recorded metric: a number a seed, one number for all seeds, or a series of points a seed.
+    """One recorded metric: a number per seed, one number for all seeds, or a series of points per seed."""
 
-    `seeds` has shape `(s,)`; `values` `(s,)` or `(1,)`; `series` has one list of points for each seed;
-    `converged` `(s,)`, and None where nothing was trained. `data` names the data sets that the numbers rest
-    on, `cells` the keys of the cells that they come from. `machines` names, per seed, the kind of machine
-    (`machine_kind`) that computed the number; None in evidence older than that field.
-    """
-
-    seeds: Annotated[list[Seed], Field(min_length=1)]
-    values: list[float] | None = None
-    series: list[list[Point]] | None = None
-    converged: list[bool] | None = None
-    data: list[str] = []
-    cells: list[str] = []
-    machines: list[str] | None = None
+    seeds: Annotated[list[Seed], Field(min_length=1)]  # (s,)
+    values: list[float] | None = None  # (s,), or (1,)
+    series: list[list[Point]] | None = None  # (s,) lists
+    converged: list[bool] | None = None  # (s,); None if nothing was trained
+    data: list[str] = []  # sets that the numbers rest on
+    cells: list[str] = []  # keys of the cells that they come from
+    machines: list[str] | None = None  # (s,) of `machine_kind`; None in older evidence
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Self:
@@ -96,29 +90,22 @@ class CellOrigin(_Strict):
 
 
 class Evidence(_Strict):
-    """What one run of a notebook measured.
-
-    `protocol` names the recorded protocol, "" for a live run; `definitions` holds the digest of each metric's
-    definition in the contract (`ClaimBook.definition_digest`); `origins` the provenance of each recorded cell
-    by key. `changed` holds (tier's value, value) of each parameter that differs from the tier's; `standard`
-    says that there is none. `recorded` marks evidence of an earlier long run, `reference` that of a tier's
-    reference run, which has no protocol; the reader sets them, never the file.
-    """
+    """What one run of a notebook measured."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     notebook: Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")]
-    protocol: str = ""
+    protocol: str = ""  # name of the recorded one; "" for a live run
     tier: Tier
-    standard: bool
-    changed: dict[str, Any]
+    standard: bool  # whether all parameters are the tier's
+    changed: dict[str, Any]  # (tier's value, value) of each that is not
     parameters: dict[str, Any]
     metrics: dict[str, Metric]
-    definitions: dict[str, str] = {}
-    origins: dict[str, CellOrigin] = {}
+    definitions: dict[str, str] = {}  # digest of each metric's, from `ClaimBook.definition_digest`
+    origins: dict[str, CellOrigin] = {}  # of each recorded cell, by key
     data: dict[str, DataState]
     provenance: dict[str, Any]
-    recorded: bool = Field(default=False, exclude=True)
-    reference: bool = Field(default=False, exclude=True)
+    recorded: bool = Field(default=False, exclude=True)  # of an earlier long run; set by the reader
+    reference: bool = Field(default=False, exclude=True)  # of a tier's reference run, without protocol
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Self:
@@ -138,11 +125,7 @@ def save_evidence(path: Path, evidence: Evidence) -> None:
 
 
 def load_evidence(path: Path, *, recorded: bool = False, reference: bool = False) -> Evidence:
-    """Read evidence and check that it is what was written.
-
-    Raises:
-        EvidenceError: if the file is missing, damaged, changed since it was written, or of another schema.
-    """
+    """Read evidence; an `EvidenceError` says what is wrong: missing, damaged, changed, another schema."""
     content = _read(path)
     name = _short(path)
     version = content.get("schema_version")
@@ -160,21 +143,14 @@ def load_evidence(path: Path, *, recorded: bool = False, reference: bool = False
 
 
 def collect_evidence(tier: str) -> list[Evidence]:
-    """Gather a tier's live evidence and all recorded evidence.
-
-    A damaged or foreign file is an `EvidenceError`: none is skipped.
-    """
+    """Gather a tier's live evidence and all recorded evidence; a damaged or foreign file is an error."""
     folder = tier_layout(tier).evidence("any").parent
     live = [_load_live(path, tier) for path in sorted(folder.glob("*.json"))]
     return live + [load_evidence(path, recorded=True) for path in sorted(results_root().glob("*.json"))]
 
 
 def reference_evidence() -> list[Evidence]:
-    """Gather the evidence of the reference run of tier cpu, which the README shows and the book does not.
-
-    Returns:
-        Evidence by file name, marked as recorded and compared with the tier's parameters of today.
-    """
+    """Gather the reference run of tier cpu, for the README, compared with the tier's parameters of today."""
     paths = sorted((results_root() / "cpu").glob("*.json"))
     return [_compared_with_tier(load_evidence(path, recorded=True, reference=True)) for path in paths]
 

@@ -22,33 +22,20 @@ _TRIES = 3  # worker processes that may die of a cell
 
 
 def run_cells(
-    cells: Iterable[Cell],
+    cells: Iterable[Cell],  # any two of one name must be equal in content
     store: CellStore,
     *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    progress: Mode = "auto",
-    groups: Mapping[str, int] | None = None,
-    until: float | None = None,
-    finished: Callable[[str], None] | None = None,
+    workers: int | None = None,  # processes; as many as cores if None, this process if 1
+    scheduler: str | None = None,  # address of a Dask scheduler, such as `tcp://127.0.0.1:8786`
+    progress: Mode = "auto",  # `auto`: a bar in a terminal, else plain lines
+    groups: Mapping[str, int] | None = None,  # of cells by name; lower ones run first
+    until: float | None = None,  # moment of `time.monotonic` before which started cells should end
+    finished: Callable[[str], None] | None = None,  # called at once with the key of each cell in the store
 ) -> dict[str, Record]:
-    """Bring every cell's record into the store, running those that are not there.
+    """Bring every cell's record into the store, running those that are not there; return the records by name.
 
-    Of the cells whose needs are there, a free worker gets the one that most work hangs on: its own and that
-    of the longest chain of cells that wait for it. A cell runs on one thread. With `workers=1` cells run in
-    this process. A needed cell is only run if a cell that needs it is.
-
-    Args:
-        cells: any two of one name must be equal in content.
-        workers: number of processes; that of this machine's cores when left out.
-        scheduler: address of a Dask scheduler, such as `tcp://127.0.0.1:8786`, to use its workers instead.
-        progress: `auto` is a bar in a terminal, else plain lines.
-        groups: group of each cell by name; ready cells of a lower group run first.
-        until: moment of `time.monotonic`; no cell is started that is not expected to end before it.
-        finished: called in this process with the key of each cell that is in the store, at once.
-
-    Returns:
-        the record of each given cell by its name; with `until`, of those that are there.
+    Of the cells whose needs are there, a free worker gets the one that starts the longest chain of work. It
+    runs on one thread. A cell that others need is run if one of them is. With `until`, some may be missing.
     """
     listed = list(cells)
     plan = _plan(listed, store)

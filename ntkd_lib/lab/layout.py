@@ -36,11 +36,7 @@ def results_root() -> Path:
 
 @dataclass(frozen=True)
 class Layout:
-    """Name the files of one built tier, or of one rerun with changed parameters.
-
-    Attributes:
-        base: the folder that holds them all.
-    """
+    """Name the files of one built tier, or of one rerun with changed parameters, below one folder."""
 
     base: Path
 

@@ -79,10 +79,7 @@ def kind(value: object) -> str:
 
 
 def nearest_name(name: str, names: Iterable[str]) -> str | None:
-    """Find the valid name that a misspelt one most likely stands for.
-
-    Look-alike letters, capitals and hyphens are folded first; initials count (`lr` for `learning_rate`).
-    """
+    """Find the name that a misspelt one, look-alike letters folded, or its initials most likely stand for."""
     candidates = list(names)
     folded = unicodedata.normalize("NFKC", name).casefold().replace("-", "_").strip()
     for candidate in candidates:

@@ -75,19 +75,13 @@ class SeededParameters(Parameters):
 
 @dataclass(frozen=True)
 class ParameterRow:
-    """One line of a notebook's parameter table.
-
-    Attributes:
-        allowed: type, range and unit in words.
-        unit: its unit; empty where there is none.
-        defaults: its value on each tier.
-    """
+    """One line of a notebook's parameter table."""
 
     name: str
-    allowed: str
-    unit: str
+    allowed: str  # type, range and unit in words
+    unit: str  # empty if there is none
     help: str
-    defaults: dict[str, Any]
+    defaults: dict[str, Any]  # by tier
 
 
 def load_parameters(
@@ -106,10 +100,7 @@ def load_parameters(
 
 
 def from_namespace(model: type[AnyParameters], notebook: str, namespace: Mapping[str, Any]) -> AnyParameters:
-    """Take a notebook's parameters out of its globals.
-
-    Any other public name that holds plain data is a parameter that nobody knows: a `ParameterError`.
-    """
+    """Take a notebook's parameters out of its globals; any other public name of plain data is refused."""
     values = {name: value for name, value in namespace.items() if _is_data(name, value)}
     return _validate(model, notebook, values)
 
@@ -119,10 +110,7 @@ def _is_data(name: str, value: object) -> bool:
 
 
 def read_params_file(path: Path) -> dict[str, Any]:
-    """Read a user's file of parameters: a YAML mapping from name to value.
-
-    A `ParameterError` tells of a file that is not a plain mapping with well-formed names, each given once.
-    """
+    """Read a user's YAML mapping from name to value; anything else is a `ParameterError`."""
     values = _read_mapping(path)
     for name in values:
         problem = name_problem(name)
@@ -132,11 +120,7 @@ def read_params_file(path: Path) -> dict[str, Any]:
 
 
 def parse_assignment(assignment: str) -> tuple[str, Any]:
-    """Split `NAME=VALUE` from the command line; the value is JSON, else text.
-
-    Returns:
-        Name and value; what is neither JSON nor wanted as text is refused later, by the schema.
-    """
+    """Split `NAME=VALUE` of the command line; a value that is not JSON is text, for the schema to judge."""
     name, equals, text = assignment.partition("=")
     if not equals:
         raise ParameterError(f"{shown(assignment)} has no value; allowed: NAME=VALUE, such as seeds=[0,1,2]")
@@ -161,11 +145,7 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def changed_from_tier(parameters: Parameters, notebook: str) -> dict[str, tuple[Any, Any]]:
-    """List the parameters that differ from those of their tier.
-
-    Returns:
-        (value of the tier, value of the run) by name; empty for a standard run.
-    """
+    """List (tier's value, run's value) of each parameter that is not its tier's; empty for a standard run."""
     standard = load_parameters(type(parameters), notebook, parameters.tier, {})
     pairs = {name: (value, getattr(parameters, name)) for name, value in standard}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -178,12 +158,9 @@ def tier_parameters(notebook: str, tier: str) -> Parameters:
 
 
 def tier_changes(notebook: str, tier: str, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """List which plain values of a run differ from what its notebook's tier has today.
+    """List (tier's value, run's value) of plain parameters that are not what the notebook's tier has today.
 
-    A parameter that is younger than the run is not among its values, and does not count.
-
-    Returns:
-        (value of the tier, value of the run) by name; None for a name that the notebook no longer has.
+    Parameters that are younger than the run do not count; the tier's value of one that is gone is None.
     """
     standard = tier_parameters(notebook, tier).model_dump(mode="json")
     return {k: (standard.get(k), value) for k, value in values.items() if standard.get(k) != value}

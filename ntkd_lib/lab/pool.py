@@ -22,15 +22,10 @@ def cpu_count() -> int:
 
 
 class Pool:
-    """This process, one cell at a time; other pools differ in where they submit jobs.
+    """This process, one cell at a time; other pools differ in where they submit jobs."""
 
-    Attributes:
-        workers: cells that run at a time.
-        patience: seconds between two calls of `check`; none is needed when left out.
-    """
-
-    workers = 1
-    patience: float | None = None
+    workers = 1  # cells that run at a time
+    patience: float | None = None  # seconds between calls of `check`, if it is needed
 
     def __enter__(self) -> Self:
         """Begin a run."""

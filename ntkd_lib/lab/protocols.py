@@ -51,20 +51,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A recorded run, and the arms that it compares within each seed.
-
-    Attributes:
-        notebook: full name of the notebook whose claims it serves.
-        data: name of the data set; recording needs the real one.
-        arms: arms by metric name, from the registered parameters, a seed and the data set's SHA-256.
-        file: name of its evidence without the ending; number of the notebook and name when left out.
-    """
+    """A recorded run, and the arms that it compares within each seed."""
 
     name: str
-    notebook: str
-    data: str
-    arms: Callable[[Mapping[str, Any], int, str], Mapping[str, Arm]]
-    file: str = ""
+    notebook: str  # full name of the one whose claims it serves
+    data: str  # name of the data set; recording needs the real one
+    arms: Callable[
+        [Mapping[str, Any], int, str], Mapping[str, Arm]
+    ]  # by metric, from parameters, seed and SHA-256
+    file: str = ""  # of its evidence, without ending; notebook number and name by default
 
     @property
     def path(self) -> Path:

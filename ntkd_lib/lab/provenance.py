@@ -69,11 +69,9 @@ def scrub(words: list[str]) -> str:
 
 
 def joint_origin(provenances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Describe where several records were made, which need not be one machine, commit or installation.
+    """Describe where several records were made: each field of an origin, `several` if they differ.
 
-    Returns:
-        each field of an origin, `several` where they differ; `time` of the last; `made`: each origin once,
-        with its number of `cells` and the times of the `first` and the `last`. Empty for no records.
+    `time` is the last; `made` lists each origin once, with its number of `cells` and `first` and `last` time.
     """
     times: dict[str, list[str]] = {}
     for one in provenances:
@@ -91,11 +89,7 @@ def joint_origin(provenances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def other_versions(versions: object) -> dict[str, tuple[str, str | None]]:
-    """Compare the libraries that something was made with to those installed now.
-
-    Returns:
-        (then, now) by name of each library that differs; a local build (`+cpu`) is the same version.
-    """
+    """List (then, now) of the libraries whose version differs now; a local build (`+cpu`) is the same."""
     then = versions if isinstance(versions, dict) else {}
     pairs = {name: (str(version), _version(name)) for name, version in then.items() if version}
     return {name: both for name, both in pairs.items() if _public(both[0]) != _public(both[1])}
@@ -107,11 +101,7 @@ def _public(version: str | None) -> str:
 
 @dataclass
 class Cost:
-    """What `measure` found; zero until its block ends.
-
-    Attributes:
-        peak_memory_mib: largest resident memory of the process during the block, in MiB.
-    """
+    """Seconds and largest resident memory (MiB) of a block that `measure` times; zero until it ends."""
 
     seconds: float = 0.0
     peak_memory_mib: float = 0.0
@@ -119,10 +109,7 @@ class Cost:
 
 @contextmanager
 def measure() -> Iterator[Cost]:
-    """Measure the wall-clock time and the peak resident memory of a block.
-
-    Where the system cannot reset the peak, it is that of the process so far.
-    """
+    """Measure seconds and peak resident memory of a block, or of the process if it cannot be reset."""
     measured = Cost()
     _reset_peak()
     start = time.perf_counter()

@@ -19,20 +19,14 @@ Place = tuple[str, int]  # metric and seed
 
 @dataclass
 class Recording:
-    """A protocol's evidence as far as it goes, and what is left to do.
-
-    Attributes:
-        state: the data set that is here.
-        arms: every arm by metric and seed.
-        keys: content keys of an arm's cells, as today's code computes them.
-    """
+    """A protocol's evidence as far as it goes, and what is left to do."""
 
     protocol: Protocol
     entry: RegisteredProtocol
-    state: DataState
+    state: DataState  # of the data set that is here
     evidence: Evidence
-    arms: Mapping[Place, Arm]
-    keys: Mapping[Place, list[str]]
+    arms: Mapping[Place, Arm]  # every one, by metric and seed
+    keys: Mapping[Place, list[str]]  # of an arm's cells, by today's code
 
     @property
     def done(self) -> set[Place]:

@@ -16,18 +16,11 @@ RunCells = Callable[[Iterable[Cell]], list[Record]]
 
 @dataclass(frozen=True)
 class Search:
-    """A recorded search of a chapter.
+    """A recorded search of a chapter."""
 
-    Attributes:
-        name: name of its file under `results/searches`, without the ending.
-        data: data sets that it reads; the real ones are needed.
-        conduct: runs the trials on the located data and returns what is recorded: `trials`, `budget`,
-            `space` and what else the chapter reads of it.
-    """
-
-    name: str
-    data: tuple[str, ...]
-    conduct: Callable[[Mapping[str, Data], RunCells], Mapping[str, Any]]
+    name: str  # of its file under `results/searches`, without the ending
+    data: tuple[str, ...]  # sets that it reads; the real ones are needed
+    conduct: Callable[[Mapping[str, Data], RunCells], Mapping[str, Any]]  # returns what is recorded
 
 
 @runtime_checkable
@@ -51,19 +44,13 @@ def run_trials(
     methods: Iterable[SearchedMethod],
     trials: int,
     seeds: Iterable[int],
-    settings: Callable[[Any, int], Mapping[str, float]],
-    cell: Callable[[Any, int, Mapping[str, float]], Cell],
+    settings: Callable[[Any, int], Mapping[str, float]],  # of a method's trial by number
+    cell: Callable[[Any, int, Mapping[str, float]], Cell],  # its record has `validation`
     run: RunCells,
 ) -> list[dict[str, Any]]:
     """Run the same number of trials per method that has a space; no test data are read.
 
-    Args:
-        settings: settings of a method's trial by number.
-        cell: cell of a method with a seed and settings, whose record has `validation`.
-        run: runs cells.
-
-    Returns:
-        One row per method and trial: settings, validation score and seconds per seed.
+    Returns one row per method and trial: settings, validation score and seconds per seed.
     """
     seeds = list(seeds)
     points = [(m, settings(m, trial)) for m in methods if m.space is not None for trial in range(trials)]

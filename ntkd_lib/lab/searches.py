@@ -24,11 +24,7 @@ def save_search(notebook: str, content: Mapping[str, Any]) -> None:
 
 @cache
 def read_search(notebook: str) -> dict[str, Any]:
-    """Read a notebook's recorded search.
-
-    Returns:
-        `trials` with what each was judged by, `budget`, `provenance` and what else the search wrote.
-    """
+    """Read a notebook's recorded search: `trials`, `budget`, `provenance` and what else it wrote."""
     path = search_file(notebook)
     if not path.exists():
         raise FileNotFoundError(f"results/searches/{path.name} is missing; restore it from version control")

@@ -43,13 +43,9 @@ class _Exports:
 
 
 def source_digest(modules: Iterable[str], *, script: Path | None = None, fresh: bool = False) -> str:
-    """Hash the normalised sources of modules and of everything they import statically.
+    """Hash the normalised sources of modules and of all that they import from their packages and `ntkd_lib`.
 
-    Followed are imports within the top-level packages of `modules` and within `ntkd_lib`.
-
-    Args:
-        script: a file whose imports are followed too, and which is not hashed itself.
-        fresh: look at the files again instead of at what this process saw first.
+    The imports of a `script` are followed too, but it is not hashed; `fresh` looks at the files again.
     """
     names = tuple(sorted(set(modules)))
     if fresh or script:
@@ -60,18 +56,9 @@ def source_digest(modules: Iterable[str], *, script: Path | None = None, fresh: 
 def module_sources(
     modules: Iterable[str], *, script: Path | None = None, fresh: bool = False
 ) -> dict[str, str]:
-    """Hash each source that the modules depend on.
+    """Hash the normalised source of each module that others depend on, by dotted name, sorted.
 
-    A process runs the code that it loaded first, so what was seen first is remembered by name.
-
-    Args:
-        fresh: look at the files again instead of at what this process saw first.
-
-    Returns:
-        dotted name of each module, sorted, with the hash of its normalised source.
-
-    Raises:
-        SourceError: where a named module is not found, or any source cannot be parsed.
+    A process runs the code that it loaded first, which is remembered by name, unless `fresh` is set.
     """
     named = sorted(set(modules))
     read = _read if fresh else _remembered

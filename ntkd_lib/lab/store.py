@@ -59,11 +59,7 @@ class CellStore:
             return None
 
     def load(self, key: str) -> Record:
-        """Load a record and check all of it.
-
-        Raises:
-            RecordError: where it is missing, truncated, altered, of another schema or of another key.
-        """
+        """Load a record and check all of it; a `RecordError` says what is missing, altered or foreign."""
         folder = self.folder(key)
         try:
             content = json.loads((folder / "record.json").read_bytes())

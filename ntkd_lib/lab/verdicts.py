@@ -27,48 +27,29 @@ Outcome = Literal[
 
 @dataclass(frozen=True)
 class Source:
-    """The run that a verdict rests on.
+    """The run that a verdict rests on."""
 
-    Attributes:
-        recorded: whether it is an earlier long run instead of a live one.
-        device: what it ran on; empty where not known.
-        date: its day, YYYY-MM-DD; empty where not known.
-    """
-
-    recorded: bool
+    recorded: bool  # whether it is an earlier long run
     tier: str
-    device: str
-    date: str
+    device: str  # what it ran on; empty if not known
+    date: str  # YYYY-MM-DD; empty if not known
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim.
-
-    Attributes:
-        status: exceeded, reproduced, not reproduced or not assessed.
-        reason: why not assessed, or what was missed; empty otherwise.
-        value: our number: mean, mean difference, ratio or mean slope; also given where it decides nothing.
-        interval: the contract's 95 % bootstrap interval, which decides; None for one number for all seeds.
-        qualifier: `simulated` or `proxy` where the claim says so.
-        side: `above` or `below` where a band was missed.
-        source: the run; None where there is none.
-        single: the numbers seed by seed that `value` is the mean of; the numerators of a ratio.
-        below: the denominators of a ratio.
-        run: the evidence that the value comes from.
-    """
+    """What became of a claim."""
 
     claim: Claim
     status: Status
-    reason: str = ""
-    value: float | None = None
-    interval: Interval | None = None
+    reason: str = ""  # why not assessed, or what was missed; else empty
+    value: float | None = None  # mean, mean difference, ratio or mean slope, even if it decides nothing
+    interval: Interval | None = None  # the contract's 95 % bootstrap; None for one number for all seeds
     seeds: int = 0
     qualifier: Literal["", "simulated", "proxy"] = ""
-    side: Literal["", "above", "below"] = ""
+    side: Literal["", "above", "below"] = ""  # where a band was missed
     source: Source | None = None
-    single: tuple[float, ...] = ()
-    below: tuple[float, ...] = ()
+    single: tuple[float, ...] = ()  # numbers by seed, of which `value` is the mean; the numerators of a ratio
+    below: tuple[float, ...] = ()  # the denominators of a ratio
     run: Evidence | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -27,25 +27,16 @@ Label = str | int | float | bool
 
 @dataclass(frozen=True)
 class Data:
-    """A located data set: what a cell reads, and the digest that it must have.
-
-    Attributes:
-        evidence: whether numbers rest on it; not if it only illustrates a page.
-    """
+    """A located data set: what a cell reads, and the digest that it must have."""
 
     name: str
     sha256: str
     kind: Literal["real", "standin"] = "real"
-    evidence: bool = True
+    evidence: bool = True  # whether numbers rest on it; not if it only illustrates a page
 
 
 class Work(Generic[P]):
-    """A function whose calls can be described as cells.
-
-    Attributes:
-        function: the function itself.
-        path: `package.module:function`.
-    """
+    """A function whose calls can be described as cells; `path` is its `package.module:function`."""
 
     def __init__(self, function: Callable[P, CellResult], cost: Callable[..., float]) -> None:
         functools.update_wrapper(self, function)
@@ -58,15 +49,7 @@ class Work(Generic[P]):
         return self.function(*args, **kwargs)
 
     def cell(self, labels: Mapping[str, Label] | None = None, /, **arguments: Any) -> Cell:
-        """Describe a call.
-
-        Args:
-            labels: what tells the cell from its like in frames, beside its short arguments.
-            **arguments: arguments of the function; cells in place of records.
-
-        Raises:
-            CellError: if an argument is missing, unknown or of another type.
-        """
+        """Describe a call: labels for frames, then arguments, with cells in place of records."""
         try:
             bound = self.signature.bind(**arguments)
         except TypeError as error:
@@ -114,11 +97,7 @@ class Work(Generic[P]):
 
 
 def work(cost: Callable[..., float] = lambda **_: 1.0) -> Callable[[Callable[P, CellResult]], Work[P]]:
-    """Make a function work.
-
-    Args:
-        cost: expected seconds on one thread, from the call's arguments.
-    """
+    """Make a function work; `cost` estimates the seconds on one thread from a call's arguments."""
     return lambda function: Work(function, cost)
 
 

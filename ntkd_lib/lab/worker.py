@@ -29,12 +29,7 @@ _one_at_a_time = threading.Lock()  # seeds and thread counts belong to a process
 
 @dataclass(frozen=True)
 class Job:
-    """A cell whose needs are in the store, as it travels to a worker.
-
-    Attributes:
-        needs: keys of needed records by name.
-        code: commit, dirty flag and command of the process that plans.
-    """
+    """A cell whose needs are in the store, as it travels to a worker."""
 
     name: str
     key: str
@@ -42,9 +37,9 @@ class Job:
     arguments: dict[str, Any]
     uses: list[str]
     data: dict[str, str]
-    needs: dict[str, str]
+    needs: dict[str, str]  # keys of records by name
     store: str
-    code: dict[str, Any]
+    code: dict[str, Any]  # commit, dirty flag and command of the planning process
     cost: float
 
     def pack(self) -> str:
@@ -86,13 +81,10 @@ def run_job(packed: str) -> Outcome:
 
 
 def one_line(error: BaseException) -> str:
-    r"""Write an error as one line of bounded length.
+    r"""Write an error as one line of bounded length, its text alone if it names the cell already.
 
     >>> one_line(ValueError("bad\n  shape"))
     'ValueError: bad shape'
-
-    Returns:
-        its type and text; the text alone for errors that name the cell already.
     """
     text = " ".join(str(error).split())
     line = text if isinstance(error, CellError) else f"{type(error).__name__}: {text}".removesuffix(": ")
