@@ -23,11 +23,7 @@ Outline = Float[np.ndarray, "_ 2"]
 
 @dataclass(frozen=True)
 class DrawnMasks:
-    """Drawn images with masks in memory, read-only.
-
-    Attributes:
-        path: None, for they come from no file.
-    """
+    """Drawn images with masks in memory, read-only; `path` is None, for they come from no file."""
 
     parts: dict[Part, MaskArrays]
     path: None

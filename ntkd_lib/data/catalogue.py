@@ -16,55 +16,35 @@ from ntkd_lib.lab.digest import digest_json
 
 @dataclass(frozen=True)
 class Download:
-    """One official file.
-
-    Attributes:
-        md5: the sum that the publishers or torchvision publish.
-        urls: where it is published, in the order of trying.
-    """
+    """One official file."""
 
     name: str
     size: int
-    md5: str
+    md5: str  # that the publishers or torchvision publish
     sha256: str
-    urls: tuple[str, ...]
+    urls: tuple[str, ...]  # where it is published, in the order of trying
 
 
 @dataclass(frozen=True)
 class Content:
-    """One file that is read: an idx file or a CIFAR batch.
+    """One file that is read: an idx file or a CIFAR batch."""
 
-    Attributes:
-        name: file name inside the folder of the data set.
-        sha256: pin of the unpacked file.
-        split: the split it belongs to, empty for files that hold no image.
-        packed: the gzip form that may lie there instead.
-    """
-
-    name: str
-    sha256: str
-    split: Literal["train", "test", ""] = ""
-    packed: Download | None = None
+    name: str  # inside the folder of the data set
+    sha256: str  # of the unpacked file
+    split: Literal["train", "test", ""] = ""  # none for files without images
+    packed: Download | None = None  # the gzip form that may lie there instead
 
 
 @dataclass(frozen=True)
 class OfficialDataset:
-    """A real data set.
-
-    Attributes:
-        folder: where loaders expect it below a data root.
-        layout: `idx` (MNIST's format), `cifar` (pickled batches) or `files` (single signals, no labels).
-        downloads: official files; none if the user must bring the data.
-        contents: files that are read, training images before training labels.
-        classes: names of the labels 0, 1, ….
-    """
+    """A real data set."""
 
     name: str
-    folder: str
-    layout: Literal["idx", "cifar", "files"]
-    downloads: tuple[Download, ...]
-    contents: tuple[Content, ...]
-    classes: tuple[str, ...]
+    folder: str  # where loaders expect it below a data root
+    layout: Literal["idx", "cifar", "files"]  # MNIST's, pickled batches, or single signals
+    downloads: tuple[Download, ...]  # none if the user must bring the data
+    contents: tuple[Content, ...]  # training images before training labels
+    classes: tuple[str, ...]  # names of the labels 0, 1, …
     licence: str
 
     @cached_property
@@ -80,19 +60,14 @@ class OfficialDataset:
 
 @dataclass(frozen=True)
 class EmbeddedDataset:
-    """A small real data set that an installed package ships.
-
-    Attributes:
-        peak: the largest pixel value in the file.
-        sha256: digest of the images and labels that we know.
-    """
+    """A small real data set that an installed package ships."""
 
     name: str
     package: str
     file: str
     side: int
-    peak: int
-    sha256: str
+    peak: int  # the largest pixel value in the file
+    sha256: str  # of the images and labels that we know
     classes: tuple[str, ...]
     licence: str
 

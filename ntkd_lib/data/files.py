@@ -16,15 +16,10 @@ _HASHES: dict[tuple[str, int, int], str] = {}
 
 @dataclass(frozen=True)
 class FolderState:
-    """State of the files of a data set.
+    """State of the files of a data set."""
 
-    Attributes:
-        missing: names of files that are not there in any form.
-        damaged: paths of files whose hash is wrong, if no other form of the file is right.
-    """
-
-    missing: tuple[str, ...]
-    damaged: tuple[Path, ...]
+    missing: tuple[str, ...]  # names of files that are not there in any form
+    damaged: tuple[Path, ...]  # files whose hash is wrong, if no other form is right
 
     @property
     def complete(self) -> bool:

@@ -23,9 +23,6 @@ def parse_idx(data: UInt8[np.ndarray, " size"], name: str) -> UInt8[np.ndarray, 
     """Decode an idx file of unsigned bytes, of rank 1 (labels) or 3 (images).
 
     The header is `0, 0, 8, rank` and `rank` big-endian 32-bit sizes.
-
-    Raises:
-        DataError: the header does not belong to such a file, or the length does not fit it.
     """
     rank = int(data[3]) if data.size >= 4 else 0
     start = 4 + 4 * rank

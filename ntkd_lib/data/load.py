@@ -25,17 +25,11 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images, labels and their origin.
+    """Images, labels and their origin."""
 
-    Attributes:
-        images: pixels from 0 to 255, `(n, c, h, w)`.
-        labels: class of each image, `(n,)`.
-        classes: names of the labels 0, 1, ….
-    """
-
-    images: UInt8[Tensor, "n c h w"]
+    images: UInt8[Tensor, "n c h w"]  # from 0 to 255
     labels: Int64[Tensor, " n"]
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # names of the labels 0, 1, …
     located: DataLocation
 
     def __len__(self) -> int:
@@ -44,11 +38,7 @@ class LabelledImages:
 
 
 def load(name: str, split: Split, expect: str | None = None) -> LabelledImages:
-    """Load the training or the test part of a data set.
-
-    Args:
-        expect: digest that the data must have, as a cell of work recorded it.
-    """
+    """Load the training or the test part of a data set, which may be expected to have a digest."""
     if split not in get_args(Split):
         raise DataError(f"unknown split {split!r}; allowed: {', '.join(get_args(Split))}")
     dataset, located = find_dataset(name), locate_expected(name, expect)
@@ -64,11 +54,7 @@ def load(name: str, split: Split, expect: str | None = None) -> LabelledImages:
 
 
 def locate_expected(name: str, expect: str | None) -> DataLocation:
-    """Locate a data set and check its digest.
-
-    Args:
-        expect: digest that the data must have, as a cell of work recorded it; None for any.
-    """
+    """Locate a data set and check the digest that it is expected to have; None for any."""
     located = locate(name)
     if expect is not None and expect != located.sha256:
         actual = f"{located.sha256[:12]} ({located.kind}, {located.source})"

@@ -21,23 +21,15 @@ ARRAYS = ("images.npy", "masks.npy")
 
 @dataclass(frozen=True)
 class MaskArrays:
-    """One part of a decoded data set.
+    """One part of a decoded data set."""
 
-    Attributes:
-        images: pixels from 0 to 255.
-        masks: whether a pixel belongs to the object.
-    """
-
-    images: UInt8[np.ndarray, "n 3 h w"]
-    masks: Bool[np.ndarray, "n h w"]
+    images: UInt8[np.ndarray, "n 3 h w"]  # from 0 to 255
+    masks: Bool[np.ndarray, "n h w"]  # whether a pixel belongs to the object
     cars: tuple[str, ...]
 
 
 def prepare_arrays(dataset: MaskDataset, folder: Path, sha256: str, cache_root: Path) -> Path:
-    """Decode all pairs into the cache once, with a progress bar.
-
-    Nothing is left in the cache unless every pair was read.
-    """
+    """Decode all pairs into the cache once, with a progress bar; nothing is left unless all were read."""
     target = cache_root / f"{dataset.name}-{dataset.width}x{dataset.height}-{sha256[:16]}"
     if (target / "pairs.json").is_file():
         return target

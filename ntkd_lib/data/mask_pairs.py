@@ -21,24 +21,17 @@ _PHOTOGRAPH = re.compile(r"(?P<car>[0-9a-z]+)_(?P<view>\d\d)\.jpg")
 
 @dataclass(frozen=True)
 class MaskDataset:
-    """A data set of photographs with masks that cannot be redistributed: the user brings a copy.
-
-    Attributes:
-        folder: its reduced form below a data root: ``index.csv``, ``images/``, ``masks/``; empty if drawn.
-        original: its published form below a data root: ``train/``, ``train_masks/``.
-        sha256: digest of the hashes of all files of the reduced form.
-        classes: names of the pixel classes 0, 1.
-    """
+    """A data set of photographs with masks that cannot be redistributed: the user brings a copy."""
 
     name: str
-    folder: str
-    original: str
+    folder: str  # reduced form below a data root: ``index.csv``, ``images/``, ``masks/``; empty if drawn
+    original: str  # published form below a data root: ``train/``, ``train_masks/``
     height: int
     width: int
     cars: int
     views: int
-    sha256: str
-    classes: tuple[str, ...]
+    sha256: str  # of the hashes of all files of the reduced form
+    classes: tuple[str, ...]  # names of the pixel classes 0, 1
     licence: str
     size: int = 0
 
@@ -64,16 +57,12 @@ _CLOSE = (0.02, 6.0)  # what another decoder or reduction may change
 
 @dataclass(frozen=True)
 class Pair:
-    """One photograph and its mask.
-
-    Attributes:
-        view: from which direction, from 1.
-    """
+    """One photograph and its mask."""
 
     image: Path
     mask: Path
     car: str
-    view: int
+    view: int  # direction, from 1
     part: Part
 
 
@@ -95,11 +84,7 @@ def split_cars(cars: Iterable[str], share: float = HELD_OUT) -> dict[str, Part]:
 
 
 def find_pairs(dataset: MaskDataset, folder: Path) -> list[Pair]:
-    """List the pairs of a folder in the reduced or the published form, in the order of parts and names.
-
-    Raises:
-        DataError: an empty folder, a missing file, a car in two parts, or pairs that are not the whole set.
-    """
+    """List the pairs of a folder, reduced or as published, by part and name; refuse all but the whole set."""
     reduced = folder.name == dataset.folder
     pairs = _reduced_pairs(dataset, folder) if reduced else _original_pairs(dataset, folder)
     missing = next((path for pair in pairs for path in (pair.image, pair.mask) if not path.is_file()), None)
@@ -176,11 +161,7 @@ def files_digest(pairs: tuple[Pair, ...], folder: Path) -> str:
 
 
 def check_masks(dataset: MaskDataset, folder: Path) -> str:
-    """Check that a folder holds the whole data set, and hash it.
-
-    Returns:
-        Digest of the files. Of the published form no hashes are known, but all names and some pictures are.
-    """
+    """Check that a folder holds the whole data set, by pins or by all names and some pictures; hash it."""
     pairs = find_pairs(dataset, folder)
     digest = files_digest(tuple(pairs), folder)
     if folder.name == dataset.folder:

@@ -22,13 +22,7 @@ HALF = 128  # of 255: a reduced mask pixel is set if at least half of its area w
 
 
 def read_pair(dataset: MaskDataset, pair: Pair) -> tuple[UInt8[np.ndarray, "3 h w"], Bool[np.ndarray, "h w"]]:
-    """Decode one pair.
-
-    The photograph is reduced with a Lanczos filter, the mask by areas.
-
-    Raises:
-        DataError: a file that is damaged or cut short, sizes that differ, a mask of several frames.
-    """
+    """Decode one pair, reduced with a Lanczos filter and by areas; damage and other sizes are refused."""
     image, mask = _opened(dataset, pair.image), _opened(dataset, pair.mask)
     frames = getattr(mask, "n_frames", 1)
     if frames != 1:

@@ -19,33 +19,16 @@ from ntkd_lib.data.standins import drawn_masks
 
 @dataclass(frozen=True)
 class MaskedImages:
-    """Images, their masks and their origin.
+    """Images, their masks and their origin."""
 
-    Attributes:
-        images: pixels from 0 to 255.
-        masks: whether a pixel belongs to the object.
-    """
-
-    images: UInt8[Tensor, "n 3 h w"]
-    masks: Bool[Tensor, "n h w"]
+    images: UInt8[Tensor, "n 3 h w"]  # from 0 to 255
+    masks: Bool[Tensor, "n h w"]  # whether a pixel belongs to the object
     cars: tuple[str, ...]
     located: DataLocation
 
 
 def load_masks(name: str, part: Part, expect: str | None = None) -> MaskedImages:
-    """Load one part of a data set with masks.
-
-    Args:
-        part: ``train``, ``val`` or ``test``; no object is in two of them.
-        expect: digest that the data must have, as a cell of work recorded it.
-
-    Returns:
-        Tensors; real images are mapped from the cache and take memory as they are read.
-
-    Raises:
-        DataError: unknown name, a data set without masks, pairs that are refused, or other data than
-            expected.
-    """
+    """Load one part of a data set with masks; real images are mapped, and take memory as they are read."""
     dataset, located = find_dataset(name), locate_expected(name, expect)
     if not isinstance(dataset, MaskDataset):
         raise DataError(f"{name} has labels and no masks; read it through ntkd_lib.data.load")

@@ -24,12 +24,9 @@ def host_of(url: str) -> str:
 
 
 def reachable_hosts(urls: Iterable[str], deadline: float = DEADLINE) -> frozenset[str]:
-    """Probe all hosts in parallel within the deadline; any HTTP response counts.
-
-    Threads are used because a name look-up cannot be given a time limit. A host is probed once per process.
-    """
+    """Probe all hosts in parallel within the deadline, each once per process; any HTTP response counts."""
     hosts = {host_of(url) for url in urls}
-    # A thread that is still stuck must not change the answer after the deadline.
+    # A name look-up has no time limit; a thread that is still stuck must not change the answer later.
     answers: dict[str, bool] = {}
     threads = [
         threading.Thread(target=_ask, args=(host, deadline, answers), daemon=True)

@@ -17,20 +17,14 @@ SPLITS = {"train": "train", "test": "val"}
 
 @dataclass(frozen=True)
 class PictureDataset:
-    """A data set of pictures that is not published for download in this form.
-
-    Attributes:
-        folder: where it lies below a data root, with ``index.csv`` (columns image, split, label) inside.
-        sha256: digest of the index's and of every picture's hash.
-        classes: names of the labels 0, 1, ….
-    """
+    """A data set of pictures that is not published for download in this form."""
 
     name: str
-    folder: str
+    folder: str  # below a data root, with ``index.csv`` (columns image, split, label) inside
     side: int
     index_sha256: str
-    sha256: str
-    classes: tuple[str, ...]
+    sha256: str  # of the index's and of every picture's hash
+    classes: tuple[str, ...]  # names of the labels 0, 1, …
     licence: str
     size: int = 0
 

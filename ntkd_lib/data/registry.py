@@ -20,30 +20,18 @@ Source = Literal["NTKD_DATA", "cache", "download", "package", "procedural"]
 
 @dataclass(frozen=True)
 class DataLocation:
-    """Location and origin of a data set.
-
-    Attributes:
-        name: name of the requested data set.
-        kind: `real`, or `standin`: never evidence for a claim about the real data set.
-        path: folder or file; None for drawn data.
-        sha256: digest of the data, the same wherever the same data lie.
-        note: one line for the reader; for a stand-in, what it is and why.
-    """
+    """Location and origin of a data set."""
 
     name: str
-    kind: Literal["real", "standin"]
+    kind: Literal["real", "standin"]  # a stand-in is never evidence for a claim
     source: Source
-    path: Path | None
-    sha256: str
-    note: str
+    path: Path | None  # folder or file; None for drawn data
+    sha256: str  # the same wherever the same data lie
+    note: str  # one line for the reader; of a stand-in, what it is and why
 
 
 def locate(name: str, *, download: bool = True) -> DataLocation:
-    """Locate a data set; the result is cached for the life of the process.
-
-    Raises a `DataError` for an unknown name, for damaged files in `$NTKD_DATA`, and under `DATA=require`
-    for unavailable real data.
-    """
+    """Locate a data set, once per process; raise a `DataError` for damaged or unavailable required data."""
     return _locate(name, read_settings(), download)
 
 

@@ -12,19 +12,13 @@ from ntkd_lib.data.settings import DataSettings, read_settings
 
 @dataclass(frozen=True)
 class DataRow:
-    """The state of one data set, as text.
-
-    Attributes:
-        found: `real`, `embedded`, `drawn` by this project, `stand-in`, `damaged` or `missing`.
-        size: of the files, or of the images if they are drawn.
-        hashes: `verified`, `wrong`, `no official hash`, or `not the copy we know` of embedded data.
-    """
+    """The state of one data set, as text."""
 
     name: str
-    found: str
+    found: str  # real, embedded, drawn by this project, stand-in, damaged or missing
     source: str
-    size: str
-    hashes: str
+    size: str  # of the files; a dash if drawn
+    hashes: str  # verified, wrong, no official hash, or not the copy we know
     licence: str
     action: str
 

@@ -16,20 +16,12 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Folders to search for data, and whether a stand-in is allowed.
+    """Folders to search for data, and whether a stand-in is allowed."""
 
-    Attributes:
-        data_root: the user's own folder, `$NTKD_DATA`, or None.
-        cache_root: the folder that downloads go to, `$NTKD_CACHE` or the user cache.
-        offline: True forbids the network, False always tries it, None tries it unless it was
-            found missing a moment ago.
-        required: `DATA=require`: a stand-in is an error.
-    """
-
-    data_root: Path | None
-    cache_root: Path
-    offline: bool | None
-    required: bool
+    data_root: Path | None  # the user's own folder, `$NTKD_DATA`
+    cache_root: Path  # of downloads: `$NTKD_CACHE` or the user cache
+    offline: bool | None  # None: try the network unless it was missing a moment ago
+    required: bool  # `DATA=require`: a stand-in is an error
 
 
 def read_settings() -> DataSettings:

@@ -26,11 +26,7 @@ CHIRP_RATE = 16_000
 
 
 def load_image(name: str, expect: str | None = None) -> UInt8[Tensor, "h w 3"]:
-    """Load one image.
-
-    Returns:
-        Pixels from 0 to 255. Of the stand-in, one of four images that scikit-image ships.
-    """
+    """Load one image, 0 to 255; the stand-in of it is one of four that scikit-image ships."""
     _known(name, IMAGES)
     raw = _read(f"images/{name}.png", expect)
     if raw is None:
@@ -44,11 +40,7 @@ def load_image(name: str, expect: str | None = None) -> UInt8[Tensor, "h w 3"]:
 
 
 def load_sound(name: str, expect: str | None = None) -> tuple[Float32[Tensor, " n"], int]:
-    """Load one recording.
-
-    Returns:
-        Samples of the first channel, and samples per second. Of the stand-in, a chirp.
-    """
+    """Load the first channel of a recording, and its samples per second; its stand-in is a chirp."""
     _known(name, SOUNDS)
     raw = _read(f"audio/{SOUNDS[name]}", expect)
     if raw is None:

@@ -8,13 +8,10 @@ from torch import Tensor
 def train_validation_split(
     n: int, seed: int, share: float = 0.1
 ) -> tuple[Int64[Tensor, " train"], Int64[Tensor, " validation"]]:
-    """Draw which of `n` training images are held out for tuning.
+    """Draw which of `n` training images are held out for tuning; at least one falls on each side.
 
     The two parts are disjoint and cover everything; the first `n` alone and the seed decide, so that all
     methods of one seed tune on the same images.
-
-    Args:
-        share: part held out, between 0 and 1; at least one image falls on each side.
     """
     if n < 2 or not 0 < share < 1:
         raise ValueError(f"cannot split n={n} with share={share}; allowed: n >= 2 and 0 < share < 1")

@@ -48,19 +48,13 @@ TEXTURES = tuple(f"{palette} {pattern}" for palette, _ in _PALETTES for pattern 
 
 @dataclass(frozen=True)
 class SmallDataset:
-    """A small data set in memory, read-only.
+    """A small data set in memory, read-only."""
 
-    Attributes:
-        images: pixels from 0 to 255, `{split: (n, c, h, w)}`.
-        path: the file it was read from, None if it was drawn.
-        sha256: digest of all pixels and labels.
-    """
-
-    images: dict[str, UInt8[np.ndarray, "_ c h w"]]
-    labels: dict[str, Int64[np.ndarray, " _"]]
+    images: dict[str, UInt8[np.ndarray, "_ c h w"]]  # from 0 to 255, by split
+    labels: dict[str, Int64[np.ndarray, " _"]]  # by split
     classes: tuple[str, ...]
-    path: Path | None
-    sha256: str
+    path: Path | None  # None if it was drawn
+    sha256: str  # of all pixels and labels
     note: str
 
 
@@ -75,10 +69,7 @@ def package_file(dataset: EmbeddedDataset) -> Path:
 
 
 def parse_integer_table(text: bytes, columns: int, name: str) -> Int64[np.ndarray, "rows columns"]:
-    """Read comma-separated integers of at most three digits.
-
-    Ten times faster than `np.loadtxt`, which is its reference in the tests.
-    """
+    """Read comma-separated integers of at most three digits, ten times faster than `np.loadtxt`."""
     data = np.frombuffer(text, np.uint8)
     ends = np.flatnonzero(data < ord("0"))
     widths = np.diff(ends, prepend=-1) - 1
@@ -210,11 +201,7 @@ def draw_textures(count: int = DRAWN, seed: int = 0) -> SmallDataset:
 
 
 def packaged_photographs() -> SmallDataset:
-    """Read four 512 × 512 images that scikit-image ships, without labels; grey ones get three equal channels.
-
-    Returns:
-        The stand-in of the single signals; sound and shape have stand-ins drawn from formulas.
-    """
+    """Read four images that scikit-image ships, the stand-in of the single signals; grey becomes colour."""
     from PIL import Image
 
     spec = importlib.util.find_spec("skimage")

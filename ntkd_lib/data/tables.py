@@ -12,11 +12,7 @@ from ntkd_lib.lab.digest import sha256_bytes
 
 @dataclass(frozen=True)
 class Table:
-    """A table of measurements.
-
-    Attributes:
-        y: Labels, ``(n,)``; classes as 0, 1, ….
-    """
+    """A table of measurements; classes are labelled 0, 1, …."""
 
     x: Float[np.ndarray, "n d"]
     y: Float[np.ndarray, " n"]

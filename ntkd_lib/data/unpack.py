@@ -23,19 +23,14 @@ def unpack_gzip(packed: Path, target: Path, limit: int) -> None:
 
 
 def unpack_tar(archive: Path, into: Path, limit: int) -> None:
-    """Unpack a tar file, only if every member is a plain file or folder inside `into`.
-
-    Python's own `data` filter is applied too; it alone would quietly rewrite absolute names.
-
-    Raises:
-        DataError: it is broken, too large, or holds a member that could write elsewhere.
-    """
+    """Unpack a tar file, only if every member is a plain file or folder inside `into`."""
     if not hasattr(tarfile, "data_filter"):
         raise DataError("archives are unpacked by Python 3.11.4 or newer only: update Python")
     try:
         with tarfile.open(archive) as tar:
             members = tar.getmembers()
             _refuse_hostile(members, archive.name, limit)
+            # the filter alone would quietly rewrite absolute names
             tar.extractall(into, members, filter="data")
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{archive.name} cannot be unpacked: {error}") from None

@@ -11,13 +11,7 @@ LPIPS = WEIGHTS["lpips-alexnet"]
 
 @cache
 def find_weights(weights: OfficialDataset = LPIPS) -> tuple[DataLocation | None, str]:
-    """Find weights in the user's folder or the cache; there is no substitute.
-
-    Raises a `DataError` for a damaged file in `$NTKD_DATA`.
-
-    Returns:
-        Their location; or None, and the reason in one line.
-    """
+    """Find weights in the user's folder or the cache; None, and the reason, if they are not there."""
     reasons: list[str] = []
     located = find_real(weights, read_settings(), reasons, download=False)
     return located, "" if located else "; ".join(reasons)
