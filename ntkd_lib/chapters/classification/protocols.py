@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 from ntkd_lib.chapters.classification import NOTEBOOK
 from ntkd_lib.chapters.classification.methods import COLOURS, SHARES, TRANSFERS, colour_student, metric_name
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
-from ntkd_lib.chapters.classification.studies import infinite_width, sizes, stage1
+from ntkd_lib.chapters.classification.studies import few_labels, infinite_width, sizes, stage1
 from ntkd_lib.chapters.optical_students.classification_cells import digit_student
 from ntkd_lib.chapters.optical_students.classification_methods import digit_method
 from ntkd_lib.lab.cells import Cell, Record
@@ -99,6 +99,7 @@ def _few(count: int) -> Callable[[Record], float]:
 PROTOCOLS = (
     Protocol("unmatched", NOTEBOOK, "cifar-10", unmatched_arms),
     Protocol("tuning-labels", NOTEBOOK, "cifar-10", tuning_arms),
+    Protocol("labels1-tuning-labels", NOTEBOOK, "mnist", few_labels.point_arms),
     Protocol("digits-six-epochs", NOTEBOOK, "mnist", digit_arms),
     Protocol("infinite width", NOTEBOOK, "cifar-10", limit_arms, "01_infinite_width"),
 )
