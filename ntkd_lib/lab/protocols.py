@@ -4,7 +4,7 @@ What a protocol fixes is registered in `claims.yml` before it runs; code turns t
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,14 +76,18 @@ class Protocol:
 
 
 def protocols_of(chapter: str) -> dict[str, Protocol]:
-    """Load the protocols that a chapter package declares in its module `protocols`."""
-    try:
-        module = importlib.import_module(f"{chapter}.protocols")
-    except ModuleNotFoundError as error:
-        if error.name != f"{chapter}.protocols":
-            raise
-        return {}
-    return {protocol.name: protocol for protocol in module.PROTOCOLS}
+    """Load the protocols that a chapter package declares in its module `protocols` or `plan`."""
+    return {each.name: each for each in declared(chapter, ("protocols", "plan"), "PROTOCOLS")}
+
+
+def declared(chapter: str, modules: Iterable[str], name: str) -> Iterator[Any]:
+    """List what the modules of a chapter package declare under a name; a module may be missing."""
+    for module in (f"{chapter}.{each}" for each in modules):
+        try:
+            yield from getattr(importlib.import_module(module), name, ())
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
 
 
 def recorded_metrics(file: str) -> dict[str, Metric]:

@@ -1,12 +1,12 @@
 """The command `ntkd search`: run a search that a chapter declares, and record it."""
 
-import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from ntkd_lib.chapters.run import locate_data
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab.protocols import declared
 from ntkd_lib.lab.provenance import code_state, snapshot
 from ntkd_lib.lab.search import Search
 from ntkd_lib.lab.searches import save_search
@@ -18,17 +18,8 @@ from ntkd_lib.pipeline.notebooks import choose, find_notebook
 def find_search(notebook: str, name: str | None) -> Search:
     """Find a search of a notebook's chapter by name; the name may be left out if there is only one."""
     source = find_notebook(notebook)
-    return choose("search", source.name, {each.name: each for each in _declared(source.chapter)}, name)
-
-
-def _declared(chapter: str) -> Iterator[Search]:
-    """List the searches that a chapter declares in its module `search` or `methods`."""
-    for name in (f"{chapter}.search", f"{chapter}.methods"):
-        try:
-            yield from getattr(importlib.import_module(name), "SEARCHES", ())
-        except ModuleNotFoundError as error:
-            if error.name != name:
-                raise
+    searches = declared(source.chapter, ("search", "methods", "plan"), "SEARCHES")
+    return choose("search", source.name, {each.name: each for each in searches}, name)
 
 
 def run_search(notebook: str, name: str | None, *, workers: int | None) -> str:

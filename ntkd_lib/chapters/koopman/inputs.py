@@ -1,6 +1,6 @@
 """Inputs of the fits of notebook 04: teachers, PCA scores, labels, and the split of each seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from ntkd_lib.distill.objective import Batch
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
 from ntkd_lib.koopman.principal import fit_principal
 from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.lab.seeds import derive_seed, deterministic
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.nets.perceptron import mlp
 from ntkd_lib.nets.resnet import resnet18_grey
@@ -26,14 +26,35 @@ VALIDATION_SHARE = 1 / 6
 EPOCH_SECONDS = {"mlp": 1.2, "resnet18": 200.0}
 
 
-@work(cost=lambda network, epochs, **_: 2 + epochs * EPOCH_SECONDS[network])
-def teacher(data: Data, seed: int, *, images: int, epochs: int, network: Network = "mlp") -> CellResult:
-    """Train a teacher; return its logits, the inputs of its last layer, and that layer."""
+FEW_STEPS = 8  # an epoch of a few labelled images
+
+
+def _teacher_cost(
+    network: Network, images: int, epochs: int, labelled: int | None = None, **_: object
+) -> float:
+    return 2 + epochs * EPOCH_SECONDS[network] * (labelled or images) / 60_000
+
+
+@work(cost=_teacher_cost)
+def teacher(
+    data: Data,
+    seed: int,
+    *,
+    images: int,
+    epochs: int,
+    network: Network = "mlp",
+    shift: int = 0,
+    labelled: int | None = None,
+) -> CellResult:
+    """Train a teacher; return its logits for all images, the inputs of its last layer, and that layer."""
     train, test = (load_images(data, split, images) for split in ("train", "test"))
     rows, held_out = split_rows(len(train.labels), seed)
+    if labelled is not None:
+        rows = rows[labelled_places(len(rows), labelled, seed)]
     deterministic(seed)
     model = build_teacher(network)
-    schedule = Schedule(epochs, BATCH, lr=LR, weight_decay=DECAY)
+    batch = BATCH if labelled is None else labelled // FEW_STEPS
+    schedule = Schedule(epochs, batch, lr=LR, weight_decay=DECAY, shift=shift)
     curve = fit(model, train, rows, held_out, _loss, schedule)
     values = {
         "accuracy": accuracy(model, test, torch.arange(len(test.labels))),
@@ -98,6 +119,12 @@ def split_rows(count: int, seed: int) -> tuple[Int[Tensor, " n"], Int[Tensor, " 
     return train_validation_split(count, seed, VALIDATION_SHARE)
 
 
+def labelled_places(count: int, labelled: int, seed: int) -> Int[Tensor, " k"]:
+    """Draw the places, among training images, of those whose labels may be read."""
+    generator = torch.Generator().manual_seed(derive_seed("labelled", seed))
+    return torch.randperm(count, generator=generator)[:labelled]
+
+
 @dataclass(frozen=True)
 class Part:
     """Scores and labels of one part of the data."""
@@ -118,6 +145,11 @@ class Inputs:
     held_out: Part
     test: Part
     rows: Int[Tensor, " n"]
+
+    def restrict(self, places: Int[Tensor, " k"]) -> "Inputs":
+        """Select some images of the training part."""
+        train = Part(self.train.scores[places], self.train.labels[places])
+        return replace(self, train=train, rows=self.rows[places])
 
 
 def read_inputs(record: Record, components: int) -> Inputs:

@@ -1,7 +1,9 @@
-"""The plan of notebook 04: every method with the settings that the recorded search chose."""
+"""What notebook 04 runs: live, every method with the settings of the recorded search; protocols; searches."""
 
 from collections.abc import Mapping
+from functools import partial
 
+from ntkd_lib.chapters.koopman import NOTEBOOK
 from ntkd_lib.chapters.koopman.methods import (
     DEGREES,
     LEAST_SQUARES,
@@ -17,12 +19,13 @@ from ntkd_lib.chapters.koopman.methods import (
     teacher_cell,
 )
 from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
-from ntkd_lib.chapters.koopman.studies import residual
+from ntkd_lib.chapters.koopman.studies import first_search, residual, teachers
 from ntkd_lib.chapters.koopman.studies.course import adam_course
 from ntkd_lib.chapters.koopman.studies.hardware import faulty_accuracy
 from ntkd_lib.chapters.koopman.studies.stability import refits
 from ntkd_lib.chapters.koopman.work import LinearFit, Objective
 from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.protocols import Protocol
 from ntkd_lib.lab.work import Data
 
 REFITS, ADAM_EPOCHS, ADAM_ORDERS = 10, 20, 3
@@ -138,3 +141,13 @@ def _hardware_cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
             for name, (cell, array) in solutions.items()
         ]
     return cells
+
+
+SEARCHES = (first_search.SEARCH, teachers.SEARCH)
+PROTOCOLS = (
+    *(
+        Protocol(f"koopman {name}", NOTEBOOK, each.data, partial(teachers.contest_arms, name), f"04_{name}")
+        for name, each in teachers.CONTESTS.items()
+    ),
+    Protocol("koopman resnet18", NOTEBOOK, "mnist", residual.arms, "04_resnet18"),
+)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ntkd_lib.chapters.koopman.inputs import Inputs, read_inputs, read_pixels
+from ntkd_lib.chapters.koopman.inputs import Inputs, labelled_places, read_inputs, read_pixels
 from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions
 from ntkd_lib.koopman.edmd import read_out
 from ntkd_lib.koopman.least_squares import NormalEquations, normal_equations
@@ -52,15 +52,23 @@ def student(
     teacher: Record | None = None,
     start: Record | None = None,
     tolerance: float = TOLERANCE,
+    labelled: int | None = None,
 ) -> CellResult:
-    """Solve one student's problem, starting from `start` if there is one, and test it once."""
+    """Solve one student's problem, starting from `start` if there is one, and test it once.
+
+    Where few images are labelled, the teacher's probabilities are the labels of the others; without a teacher
+    the others are left out.
+    """
     deterministic(seed)
     parts = read_inputs(inputs, components)
+    places = None if labelled is None else labelled_places(len(parts.rows), labelled, seed)
+    if places is not None and teacher is None:
+        parts, places = parts.restrict(places), None
     functions: Dictionary = Monomials(components, degree)
     if objective.width is not None:
         generator = torch.Generator().manual_seed(derive_seed("centres", seed))
         functions = radial_functions(parts.train.scores, functions.count, objective.width, generator)
-    return _solve(parts, functions, objective, tolerance, teacher, start)
+    return _solve(parts, pose_problem(functions, parts, objective, teacher, places), tolerance, start)
 
 
 @work(cost=lambda **_: 6)
@@ -70,18 +78,12 @@ def pixel_student(
     """Solve the problem of a linear map of raw pixels, without a teacher."""
     deterministic(seed)
     parts = read_pixels(data, images, seed)
-    return _solve(parts, Monomials(parts.train.scores.shape[1], 1), objective, tolerance)
+    functions = Monomials(parts.train.scores.shape[1], 1)
+    return _solve(parts, pose_problem(functions, parts, objective, None), tolerance)
 
 
-def _solve(
-    parts: Inputs,
-    dictionary: Dictionary,
-    objective: Objective,
-    tolerance: float,
-    teacher: Record | None = None,
-    start: Record | None = None,
-) -> CellResult:
-    problem = pose_problem(dictionary, parts, objective, teacher)
+def _solve(parts: Inputs, problem: Problem, tolerance: float, start: Record | None = None) -> CellResult:
+    dictionary = problem.lifted.dictionary
     first = None if start is None else torch.tensor(start.arrays["weights"])
     optimum = minimise(problem, first, tolerance=tolerance)
     held_out, test = (
@@ -104,14 +106,23 @@ def _solve(
 
 
 def pose_problem(
-    dictionary: Dictionary, parts: Inputs, objective: Objective, teacher: Record | None
+    dictionary: Dictionary,
+    parts: Inputs,
+    objective: Objective,
+    teacher: Record | None,
+    places: Int[Tensor, " k"] | None = None,
 ) -> Problem:
-    """Build a student's problem on the training part; without a teacher, labels replace its outputs."""
+    """Build a student's problem on the training part.
+
+    Without a teacher, labels replace its outputs; its probabilities replace labels but at `places`.
+    """
     labels = torch.eye(10)[parts.train.labels].T.contiguous()
     loss, soft = DistillationLoss(objective.alpha, objective.temperature), labels
     if teacher is not None:
-        logits = torch.tensor(teacher.arrays["logits"])[parts.rows]
-        soft = loss.soften(logits.T.contiguous())
+        logits = torch.tensor(teacher.arrays["logits"])[parts.rows].T.contiguous()
+        soft = loss.soften(logits)
+        if places is not None:
+            labels = logits.softmax(0).index_copy(1, places, labels[:, places])
     return Problem(LiftedInputs(dictionary, parts.train.scores), loss, labels, soft, objective.ridge)
 
 
@@ -132,7 +143,7 @@ class LinearFit:
 
 
 def _linear_cost(degree: int, fits: Sequence[LinearFit], **_: object) -> float:
-    return 1 + 0.004 * comb(max(fit.components for fit in fits) + degree, degree)
+    return 1 + 0.004 * comb(max(each.components for each in fits) + degree, degree)
 
 
 @work(cost=_linear_cost)
@@ -147,23 +158,23 @@ def least_squares(
 ) -> CellResult:
     """Solve all least-squares problems of one degree from one pass over the data: components are nested."""
     deterministic(seed)
-    parts = read_inputs(inputs, max(fit.components for fit in fits))
+    parts = read_inputs(inputs, max(each.components for each in fits))
     sums = NestedSums(parts, teacher, degree)
     results, arrays = [], {}
-    for number, fit in enumerate(fits):
-        weights = sums.solve(fit)
+    for number, each in enumerate(fits):
+        weights = sums.solve(each)
         held_out, test = (
             guess(
                 weights,
-                LiftedInputs(Monomials(fit.components, degree), part.scores[:, : fit.components], memory=0),
+                LiftedInputs(Monomials(each.components, degree), part.scores[:, : each.components], memory=0),
             )
             for part in (parts.held_out, parts.test)
         )
         arrays[f"weights.{number}"] = weights.numpy()
         arrays[f"guesses.{number}"] = test.numpy().astype(np.uint8)
         scores = {"accuracy": parts.test.accuracy(test), "validation": parts.held_out.accuracy(held_out)}
-        results.append({**asdict(fit), **scores})
-    sizes = sorted({fit.components for fit in fits}) if condition else []
+        results.append({**asdict(each), **scores})
+    sizes = sorted({each.components for each in fits}) if condition else []
     conditions = [sums.condition(parts, size) for size in sizes]
     return CellResult({"fits": results, "conditions": conditions}, arrays)
 

@@ -1,7 +1,11 @@
 """ResNet-18 as teacher: its student against EDMD from its last hidden layer, on digits at degree 2."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
+from ntkd_lib.chapters.koopman import NOTEBOOK
 from ntkd_lib.chapters.koopman.inputs import teacher
 from ntkd_lib.chapters.koopman.methods import (
     RANKS,
@@ -15,13 +19,15 @@ from ntkd_lib.chapters.koopman.methods import (
 from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
 from ntkd_lib.chapters.koopman.work import LinearFit, least_squares, student
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.frame import summarise
+from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.protocols import Arm
 from ntkd_lib.lab.work import Data
 from ntkd_lib.show.columns import INTERVAL, Column, show_table
 from ntkd_lib.show.html import Html, element
 
-NETWORK, DEGREE = "resnet18", 2
+NETWORK, DEGREE, METRIC = "resnet18", 2, "koopman.mnist.resnet18"
 LABELS = {"teacher": "ResNet-18", "kd": "distilled, degree 2", "naive_pca": "EDMD with PCA"}
 COLUMNS = (
     Column("Model", "{label}"),
@@ -31,20 +37,33 @@ COLUMNS = (
 )
 
 
-def cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
-    """Describe both models for the seeds that have a ResNet-18."""
+def pair(parameters: KoopmanParameters, data: Data, seed: int) -> tuple[Cell, Cell]:
+    """Describe both models of a seed, student and EDMD."""
     d, linear_d = (chosen_size(parameters, data.name, DEGREE, name) for name in ("kd", "naive"))
     objective = chosen_objective(data.name, DEGREE, "kd", d)
     grid = [LinearFit("naive", linear_d, ridge, rank) for ridge in RIDGES for rank in RANKS]
     more = {"degree": DEGREE, "components": d}
-    return [
-        cell
-        for seed in parameters.all_seeds[: parameters.resnet_seeds]
-        for cell in (
-            student_cell(parameters, data, "kd", seed, objective, NETWORK, **more),
-            linear_cell(parameters, data, seed, DEGREE, grid, NETWORK),
-        )
-    ]
+    return (
+        student_cell(parameters, data, "kd", seed, objective, NETWORK, **more),
+        linear_cell(parameters, data, seed, DEGREE, grid, NETWORK),
+    )
+
+
+def cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
+    """Describe both models for the seeds that have a ResNet-18."""
+    seeds = parameters.all_seeds[: parameters.resnet_seeds]
+    return [cell for seed in seeds for cell in pair(parameters, data, seed)]
+
+
+def arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
+    """Compare both models in a recorded protocol."""
+    run = load_parameters(KoopmanParameters, NOTEBOOK, "cpu", parameters)
+    kd, linear = pair(run, Data(run.digits, sha256), seed)
+    return {f"{METRIC}.q2_kd.accuracy": Arm((kd,)), f"{METRIC}.q2_naive_pca.accuracy": Arm((linear,), _best)}
+
+
+def _best(record: Record) -> float:
+    return max(record.values["fits"], key=VALIDATION)["accuracy"]
 
 
 def compare(run: Run) -> pd.DataFrame:

@@ -1,0 +1,176 @@
+"""Does the best teacher help, and where labels are few? Trials on tuning seeds, then arms on fresh ones.
+
+Decided before any run: both arms get as many trials, on two tuning seeds and validation images; the settings
+with the best mean validation accuracy are judged on ten other seeds. Few labels: the teacher has seen no more
+of them than the student, and its probabilities stand in for the labels of all other images.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ntkd_lib.chapters.koopman.inputs import Network, teacher
+from ntkd_lib.chapters.koopman.methods import STUDENTS, scores_cell
+from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
+from ntkd_lib.chapters.koopman.work import Objective, student
+from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.protocols import Arm
+from ntkd_lib.lab.search import Range, RunCells, Search, draw
+from ntkd_lib.lab.searches import best_of, read_search
+from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab.work import Data
+
+NAME = "04_teachers"
+RUN = KoopmanParameters(tier="cpu")
+DEGREE, COMPONENTS, TRAINING_SHARE = 2, 40, 5 / 6
+TRIALS, TUNING_SEEDS, TOLERANCE = 16, (1000, 1001), 1e-3
+WIDE: Mapping[str, Range] = {"ridge": (1e-7, 1e-1, "log")}
+SPACES: Mapping[str, Mapping[str, Range]] = {
+    "kd": {**WIDE, "temperature": (1.0, 8.0, "log"), "alpha": (0.1, 1.0, "linear")},
+    "ce": WIDE,
+}
+FACTORS = tuple(float(f"{factor:.3g}") for factor in np.geomspace(0.1, 10, TRIALS))  # of the best ridge
+
+
+@dataclass(frozen=True)
+class Schooling:
+    """How a teacher is trained."""
+
+    network: Network
+    epochs: int
+    shift: int = 0
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Data, the share of labels that may be read, metrics by arm, and the teachers to choose from."""
+
+    data: str
+    labels: float
+    metrics: Mapping[str, str]
+    teachers: Mapping[str, Schooling]
+
+    @property
+    def labelled(self) -> int | None:
+        """Count the labelled training images; None stands for all."""
+        return None if self.labels == 1 else round(self.labels * TRAINING_SHARE * RUN.images)
+
+
+CONTESTS = {
+    "fashion": Contest(
+        GARMENTS,
+        1.0,
+        {arm: f"koopman.fashion.q2.{arm}_best.accuracy" for arm in SPACES},
+        {
+            "perceptron": Schooling("mlp", 6),
+            "perceptron, shifted images": Schooling("mlp", 30, 2),
+            "ResNet-18": Schooling("resnet18", 2),
+        },
+    ),
+    "labels1": Contest(
+        "mnist",
+        0.01,
+        {arm: f"koopman.mnist.labels1.{arm}.accuracy" for arm in SPACES},
+        {
+            "perceptron": Schooling("mlp", 100),
+            "perceptron, shifted images": Schooling("mlp", 300, 2),
+            "ResNet-18": Schooling("resnet18", 40, 2),
+        },
+    ),
+}
+
+
+def contest_cell(
+    contest: Contest, data: Data, seed: int, school: str | None, settings: Mapping[str, float], **more: Any
+) -> Cell:
+    """Describe a student of a contest, with a teacher or without one."""
+    fixed = {} if school else STUDENTS["ce"].fixed
+    if school:
+        schooling = asdict(contest.teachers[school])
+        common = {"images": RUN.images, "labelled": contest.labelled}
+        more["teacher"] = teacher.cell(data=data, seed=seed, **common, **schooling)
+    return student.cell(
+        {"data": data.name, "method": "kd" if school else "ce", "network": school or "none"},
+        seed=seed,
+        degree=DEGREE,
+        components=COMPONENTS,
+        objective=Objective(**{**settings, **fixed}),
+        inputs=scores_cell(RUN, data, seed),
+        labelled=contest.labelled,
+        **more,
+    )
+
+
+Trial = dict[str, Any]
+
+
+def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
+    """Run the trials of both arms of both contests: an even sequence, then ridges around the best of it."""
+    rows = [row for name in CONTESTS for row in _trials(name, data[CONTESTS[name].data], run)]
+    budget = {"trials": (len(CONTESTS["fashion"].teachers) + 1) * TRIALS, "seeds": list(TUNING_SEEDS)}
+    return {"budget": budget, "space": SPACES, "trials": rows}
+
+
+def _trials(name: str, data: Data, run: RunCells) -> list[Trial]:
+    schools = list(CONTESTS[name].teachers)
+    first = [
+        {"method": method, "contest": name, "teacher": school, "settings": _settings(name, method, number)}
+        for method, listed in (("kd", schools), ("ce", [None]))
+        for place, school in enumerate(listed)
+        for number in _numbers(method, place, len(schools))
+    ]
+    rows = _evaluate(name, data, first, run)
+    leaders = [best_of(rows, method) for method in SPACES]
+    second = [
+        {**leader, "settings": {**leader["settings"], "ridge": leader["settings"]["ridge"] * factor}}
+        for leader in leaders
+        for factor in FACTORS
+    ]
+    return rows + _evaluate(name, data, second, run)
+
+
+def _numbers(method: str, place: int, schools: int) -> range:
+    """List the points of a method's sequence: its own for each teacher, all of them without one."""
+    if method == "ce":
+        return range(schools * TRIALS)
+    return range(place * TRIALS, (place + 1) * TRIALS)
+
+
+def _settings(name: str, method: str, number: int) -> dict[str, float]:
+    points = 2 ** (len(CONTESTS[name].teachers) * TRIALS - 1).bit_length()
+    return draw(SPACES[method], derive_seed("search", NAME, name, method), number, points=points)
+
+
+def _evaluate(name: str, data: Data, trials: Iterable[Trial], run: RunCells) -> list[Trial]:
+    listed = list(trials)
+    cells = [
+        contest_cell(CONTESTS[name], data, seed, row["teacher"], row["settings"], tolerance=TOLERANCE)
+        for row in listed
+        for seed in TUNING_SEEDS
+    ]
+    scores = np.reshape([record.values["validation"] for record in run(cells)], (len(listed), -1))
+    return [{**row, "validation": own} for row, own in zip(listed, scores.tolist(), strict=True)]
+
+
+def chosen(name: str, method: str) -> Trial:
+    """Select the recorded trial of a contest with the best mean validation accuracy."""
+    return best_of((row for row in read_search(NAME)["trials"] if row["contest"] == name), method)
+
+
+def contest_arms(name: str, parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
+    """Solve both arms of a contest at the settings that the trials chose."""
+    contest = CONTESTS[name]
+    fixed = {"degree": DEGREE, "components": COMPONENTS, "labels": contest.labels, "search": NAME}
+    if different := [key for key, value in fixed.items() if parameters[key] != value]:
+        raise ValueError(f"{different[0]} = {parameters[different[0]]}; allowed: {fixed[different[0]]}")
+    best = {metric: chosen(name, method) for method, metric in contest.metrics.items()}
+    data = Data(contest.data, sha256)
+    return {
+        metric: Arm((contest_cell(contest, data, seed, trial["teacher"], trial["settings"]),))
+        for metric, trial in best.items()
+    }
+
+
+SEARCH = Search(NAME, (GARMENTS, "mnist"), conduct)
