@@ -40,6 +40,7 @@ from ntkd_lib.chapters.nint.studies import (
 )  # fmt: skip
 from ntkd_lib.chapters.run import open_run
 from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.columns import show_table
 from ntkd_lib.show.dots import draw_gap_dots
 from ntkd_lib.show.publish import show
 
@@ -70,7 +71,11 @@ timed = equal_time.compare(run)
 # nint.live.uniform.psnr_equal_time :.2f`).
 
 # %% tags=["hide-input"]
-page.answer_table(savings, timed, qualities)
+show_table(
+    page.answers(savings, timed, qualities),
+    page.ANSWERS,
+    "Measured here: time to full batch's quality, and PSNR",
+)
 
 # %% tags=["hide-input"]
 claim_box(evidence)
@@ -143,7 +148,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-page.savings_table(savings)
+show_table(savings, page.SAVINGS, "To the quality that full batch has after 25, 50 and 75 % of its steps")
 
 # %% [markdown]
 # Error memory, our own, draws from all points, which takes CPU time but no forward pass: on images as small
@@ -169,7 +174,8 @@ show(
 )
 
 # %% tags=["hide-input"]
-page.quality_table(qualities)
+ordered = qualities.sort_values("at_end", ascending=False)
+show_table(ordered, page.QUALITIES, "PSNR (dB) after equal steps, mean over images and seeds")
 
 # %% [markdown]
 # The paper's own numbers, as far as they are known, are listed with ours below. None of these pairs is a
@@ -178,10 +184,10 @@ page.quality_table(qualities)
 
 # %% tags=["hide-input"]
 compared = networks.compare(run)
-paper.beside_table(paper.beside(savings, qualities, compared))
+show_table(paper.beside(savings, qualities, compared), paper.BESIDE, "Beside the paper's tables")
 
 # %% tags=["hide-input"]
-paper.paper_table()
+show_table(paper.levels(), paper.LEVELS, "The paper's PSNR (dB), 512 × 512; which images is not known")
 
 # %% [markdown]
 # ## Equal time, equally tuned
@@ -208,7 +214,7 @@ show(
 # batches allows. Full batch has no share to choose, so its eight trials cover the learning rate more densely.
 
 # %% tags=["hide-input"]
-equal_time.search_table()
+show_table(equal_time.chosen(), equal_time.CHOSEN, "What the search chose, for equal CPU time")
 
 # %% [markdown]
 # ## Where samplers look
@@ -268,7 +274,7 @@ show(
 # correlations of the right score with the released one and with the error.
 
 # %% tags=["hide-input"]
-costs_page.looks_table(run)
+show_table(costs_page.looks(run), costs_page.LOOKS, "Self-leverage, means over images and seeds")
 
 # %% [markdown]
 # ## Other settings, networks, signals
@@ -307,7 +313,7 @@ show(
 # differentiation.
 
 # %% tags=["hide-input"]
-signals.compare_table(signals.compare(run))
+show_table(signals.means(signals.compare(run)), signals.MEANS, "In the CPU time of full batch")
 
 # %% tags=["hide-input"]
 wave = signals.waveform(run)
@@ -333,7 +339,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-signals.distance_table(distances)
+show_table(distances, signals.DISTANCES, "Distance to the true surface, half a cube = 1")
 
 # %% [markdown]
 # ## How it was made

@@ -37,6 +37,7 @@ from ntkd_lib.lab.protocols import NoNumberError
 from ntkd_lib.lab.sources import module_sources
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.work import Data
+from ntkd_lib.show.columns import show_table
 from ntkd_lib.show.dots import draw_gap_dots
 from ntkd_lib.show.style import theme
 
@@ -310,15 +311,16 @@ def test_all_figures_are_drawn(run):
 
 def test_all_tables_are_written(run):
     savings, qualities = page.savings(page.reached(run)), page.qualities(page.curves(run))
-    assert "uniform" in page.savings_table(savings)
-    assert "error memory" in page.quality_table(qualities)
-    assert "Measured here" in page.answer_table(savings, equal_time.compare(run), qualities)
-    assert "39.09" in paper.paper_table()
+    assert "uniform" in show_table(savings, page.SAVINGS, "savings")
+    assert "error memory" in show_table(qualities, page.QUALITIES, "qualities")
+    answers = page.answers(savings, equal_time.compare(run), qualities)
+    assert "NINT, as written" in show_table(answers, page.ANSWERS, "answers")
+    assert "39.09" in show_table(paper.levels(), paper.LEVELS, "the paper's")
     rows = paper.beside(savings, qualities, networks.compare(run))
-    assert "+0.97 dB" in paper.beside_table(rows)
-    assert "bach" in signals.compare_table(signals.compare(run))
-    assert "percentile" in costs_page.looks_table(run)
-    assert "uniform" in equal_time.search_table()
+    assert "+0.97 dB" in show_table(rows, paper.BESIDE, "beside")
+    assert "bach" in show_table(signals.means(signals.compare(run)), signals.MEANS, "signals")
+    assert "percentile" in show_table(costs_page.looks(run), costs_page.LOOKS, "looks")
+    assert "uniform" in show_table(equal_time.chosen(), equal_time.CHOSEN, "chosen")
     assert "MiB" in costs_page.cost_table(run)
     image = visits.image(run)
     rows = visits.similarity(image, visits.fits(run, "full"), None)
@@ -330,5 +332,5 @@ def test_a_surface_that_is_not_there_is_left_out(run):
     surfaces = signals.surfaces(run)
     distances = signals.distances(surfaces | {"nint": None})
     assert np.isnan(distances.set_index("method").chamfer["nint"])
-    assert "\N{EN DASH}" in signals.distance_table(distances)
+    assert "\N{EN DASH}" in show_table(distances, signals.DISTANCES, "distances")
     assert torch.tensor(surfaces["true"]).isfinite().all()

@@ -12,7 +12,8 @@ from ntkd_lib.lab.searches import read_search
 from ntkd_lib.lab.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from ntkd_lib.chapters.nint.work import Entrant
+    from ntkd_lib.chapters.nint.parameters import NintParameters
+    from ntkd_lib.chapters.nint.work import Entrant, Subject
     from ntkd_lib.lab.cells import Cell
     from ntkd_lib.lab.work import Data
 
@@ -72,6 +73,26 @@ def entrant(method: str, lr: float = LR, share: float = SHARE, name: str = "") -
     from ntkd_lib.chapters.nint.work import Entrant
 
     return Entrant(name or method, METHODS[method].sampler, METHODS[method].settings, lr, share)
+
+
+def race_cell(
+    p: NintParameters,
+    study: str,
+    data: Data | None,
+    subject: str | Subject,
+    seed: int,
+    entrants: list[Entrant],
+    labels: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Cell:
+    """Describe a race: a side study's steps, the run's SIREN, an image of its size, unless changed."""
+    from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
+
+    subject = Subject("image", p.side, subject) if isinstance(subject, str) else subject
+    usual = {"steps": p.side_steps, "every": p.every, "network": NetworkShape("siren", p.width)}
+    arguments = {**usual, "device": p.device, **changes}
+    own = {"study": study, **(labels or {})}
+    return race.cell(own, data=data, subject=subject, seed=seed, entrants=entrants, **arguments)
 
 
 def in_order(curves: Mapping[str, Curve]) -> list[tuple[str, Curve]]:

@@ -18,9 +18,8 @@ from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.frame import metric
 from ntkd_lib.lab.statistics import interval_ends
 from ntkd_lib.show import dots
-from ntkd_lib.show.columns import Column, show_table
+from ntkd_lib.show.columns import Column
 from ntkd_lib.show.dots import BLUE, GREEN, ORANGE, PURPLE, RED
-from ntkd_lib.show.html import Html
 
 TARGETS = (0.25, 0.5, 0.75)
 AXES = ("cpu", "step", "forwards")
@@ -32,6 +31,32 @@ LINES = {
     "error_mix": (RED, ":"),
     "error_memory": (PURPLE, "-."),
 }
+ANSWERS = (
+    Column("Sampler", "{label}"),
+    Column("CPU time saved", "{cpu_saving:+.0f} %"),
+    Column("Minus uniform, equal steps", "{to_uniform:+.2f} dB"),
+    Column("Minus NINT, equal CPU time, tuned", "{gap:+.2f} dB"),
+)
+SAVINGS = (
+    Column("Sampler", "{label}"),
+    Column("CPU time saved", "{cpu_saving:+.1f} %"),
+    Column("Steps saved", "{step_saving:+.1f} %"),
+    Column("Forwards saved", "{forwards_saving:+.1f} %"),
+    Column("Time, uniform = 1", "{to_uniform:.2f}"),
+    Column("Forwards, uniform = 1", "{forwards_to_uniform:.2f}"),
+    Column("Images with ≥ 49 %", "{images} of 4"),
+    Column("Targets missed", "{missed:.0f} %"),
+)
+QUALITIES = (
+    Column("Sampler", "{label}"),
+    Column("At 25 %", "{at_quarter:.2f}"),
+    Column("At 50 %", "{at_half:.2f}"),
+    Column("At the end", "{at_end:.2f}"),
+    Column("Minus uniform", "{to_uniform:+.2f}"),
+    Column("95 % interval", "[{uniform_low:+.2f}, {uniform_high:+.2f}]"),
+    Column("Minus full batch", "{to_full:+.2f}"),
+    Column("95 % interval", "[{full_low:+.2f}, {full_high:+.2f}]"),
+)
 
 
 def curves(run: Run) -> pd.DataFrame:
@@ -152,49 +177,11 @@ def metrics(run: Run) -> dict[str, Metric]:
     )
 
 
-def answer_table(saved: pd.DataFrame, timed: pd.DataFrame, quality: pd.DataFrame) -> Html:
-    """Show the main results of the compared samplers."""
+def answers(saved: pd.DataFrame, timed: pd.DataFrame, quality: pd.DataFrame) -> pd.DataFrame:
+    """Join the main results of the compared samplers."""
     table = saved.merge(quality[["method", "to_uniform"]], on="method", suffixes=("_time", ""))
     gaps = timed.groupby("method")["gap"].mean()
-    shown = table[table["method"].isin(LINES)].assign(gap=lambda t: t["method"].map(gaps))
-    columns = (
-        Column("Sampler", "{label}"),
-        Column("CPU time saved", "{cpu_saving:+.0f} %"),
-        Column("Minus uniform, equal steps", "{to_uniform:+.2f} dB"),
-        Column("Minus NINT, equal CPU time, tuned", "{gap:+.2f} dB"),
-    )
-    return show_table(shown, columns, "Measured here: time to full batch's quality, and PSNR")
-
-
-def savings_table(saved: pd.DataFrame) -> Html:
-    """Show each sampler's savings against full batch, and its ratio to uniform sampling."""
-    columns = (
-        Column("Sampler", "{label}"),
-        Column("CPU time saved", "{cpu_saving:+.1f} %"),
-        Column("Steps saved", "{step_saving:+.1f} %"),
-        Column("Forwards saved", "{forwards_saving:+.1f} %"),
-        Column("Time, uniform = 1", "{to_uniform:.2f}"),
-        Column("Forwards, uniform = 1", "{forwards_to_uniform:.2f}"),
-        Column("Images with ≥ 49 %", "{images} of 4"),
-        Column("Targets missed", "{missed:.0f} %"),
-    )
-    return show_table(saved, columns, "To the quality that full batch has after 25, 50 and 75 % of its steps")
-
-
-def quality_table(quality: pd.DataFrame) -> Html:
-    """Show quality after equal steps, the best at the end first."""
-    columns = (
-        Column("Sampler", "{label}"),
-        Column("At 25 %", "{at_quarter:.2f}"),
-        Column("At 50 %", "{at_half:.2f}"),
-        Column("At the end", "{at_end:.2f}"),
-        Column("Minus uniform", "{to_uniform:+.2f}"),
-        Column("95 % interval", "[{uniform_low:+.2f}, {uniform_high:+.2f}]"),
-        Column("Minus full batch", "{to_full:+.2f}"),
-        Column("95 % interval", "[{full_low:+.2f}, {full_high:+.2f}]"),
-    )
-    ordered = quality.sort_values("at_end", ascending=False)
-    return show_table(ordered, columns, "PSNR (dB) after equal steps, mean over images and seeds")
+    return table[table["method"].isin(LINES)].assign(gap=lambda t: t["method"].map(gaps))
 
 
 def draw_curves(lines: pd.DataFrame) -> Figure:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ntkd_lib.chapters.nint.methods import entrant, tuned
+from ntkd_lib.chapters.nint.methods import entrant, race_cell, tuned
 from ntkd_lib.chapters.nint.parameters import NintParameters
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.parameters import ParameterError
@@ -49,27 +49,15 @@ def plan(parameters: NintParameters, data: Mapping[str, Data]) -> list[Cell]:
 
 def races(p: NintParameters, signals: Data) -> list[Cell]:
     """Describe races with the paper's settings and for equal time; visits are counted for the first seed."""
-    from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
-
     windows = [max(1, p.steps // 20), p.steps // 5, p.steps]
     forms = {
-        "race": {"entrants": [entrant(name) for name in RACE]},
-        "timed": {"entrants": [entrant(name, **tuned(name)) for name in TIMED], "leader": "nint"},
+        "race": ([entrant(name) for name in RACE], None),
+        "timed": ([entrant(name, **tuned(name)) for name in TIMED], "nint"),
     }
     return [
-        race.cell(
-            {"study": study},
-            data=signals,
-            subject=Subject("image", p.side, name),
-            seed=seed,
-            network=NetworkShape("siren", p.width),
-            steps=p.steps,
-            every=p.every,
-            windows=windows if study == "race" and seed == p.all_seeds[0] else [],
-            device=p.device,
-            **form,
-        )
-        for study, form in forms.items()
+        race_cell(p, study, signals, name, seed, entrants, steps=p.steps, leader=leader, windows=counted)
+        for study, (entrants, leader) in forms.items()
         for seed in p.all_seeds
+        for counted in [windows if study == "race" and seed == p.all_seeds[0] else []]
         for name in IMAGES
     ]

@@ -7,9 +7,17 @@ from matplotlib.figure import Figure
 from ntkd_lib.chapters.nint.studies.costs import million, overhead, refresh
 from ntkd_lib.chapters.nint.studies.leverage import leverage
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.show.columns import Column, show_table
+from ntkd_lib.show.columns import Column
 from ntkd_lib.show.dots import BLUE, GREEN, ORANGE
 from ntkd_lib.show.html import Html, table
+
+LOOKS = (
+    Column("Step", "{step:.0f}"),
+    Column("99th / 1st percentile of θ(x, x)", "{ratio:.1f}"),
+    Column("Rank correlation with edges", "{edges:+.2f}"),
+    Column("Score with the released one", "{prediction:+.2f}"),
+    Column("Score with the error", "{error:+.2f}"),
+)
 
 
 def refreshes(run: Run) -> pd.DataFrame:
@@ -54,15 +62,7 @@ def cost_table(run: Run) -> Html:
     return table(("Quantity", "Measured"), rows, caption="What choosing costs")
 
 
-def looks_table(run: Run) -> Html:
-    """Show the diagonal of the tangent kernel at each look."""
-    looks = pd.DataFrame([look for looks in run.frame(leverage)["looks"] for look in looks])
-    columns = (
-        Column("Step", "{step:.0f}"),
-        Column("99th / 1st percentile of θ(x, x)", "{ratio:.1f}"),
-        Column("Rank correlation with edges", "{edges:+.2f}"),
-        Column("Score with the released one", "{prediction:+.2f}"),
-        Column("Score with the error", "{error:+.2f}"),
-    )
-    means = looks.groupby("step").mean().reset_index()
-    return show_table(means, columns, "Self-leverage, means over images and seeds")
+def looks(run: Run) -> pd.DataFrame:
+    """Average what each look at the tangent kernel's diagonal measured."""
+    table = pd.DataFrame([look for looks in run.frame(leverage)["looks"] for look in looks])
+    return table.groupby("step").mean().reset_index()

@@ -6,8 +6,15 @@ from ntkd_lib.chapters.nint.methods import LABELS, TUNED, in_order, trial_rows, 
 from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import value_at
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html
+from ntkd_lib.show.columns import Column
+
+CHOSEN = (
+    Column("Sampler", lambda row: LABELS[row.method]),
+    Column("Learning rate", "{lr:g}"),
+    Column("Share", lambda row: f"{100 * row.share:.3g} %"),
+    Column("PSNR on the tuning images", "{quality:.2f} dB"),
+    Column("Trials", "{trials}"),
+)
 
 
 def compare(run: Run) -> pd.DataFrame:
@@ -28,16 +35,9 @@ def compare(run: Run) -> pd.DataFrame:
     return table.assign(gap=table["quality"] - table["nint"])
 
 
-def search_table() -> Html:
-    """Show the settings that the recorded search chose."""
+def chosen() -> pd.DataFrame:
+    """List the settings that the recorded search chose."""
     rows = pd.DataFrame(trial_rows()).assign(quality=lambda t: t["quality"].map(lambda q: sum(q) / len(q)))
     rows["trials"] = rows.groupby("method")["method"].transform("size")
     best = [rows[(rows["method"] == m) & (rows["lr"] == tuned(m)["lr"])].iloc[[0]] for m in TUNED]
-    columns = (
-        Column("Sampler", lambda row: LABELS[row.method]),
-        Column("Learning rate", "{lr:g}"),
-        Column("Share", lambda row: f"{100 * row.share:.3g} %"),
-        Column("PSNR on the tuning images", "{quality:.2f} dB"),
-        Column("Trials", "{trials}"),
-    )
-    return show_table(pd.concat(best), columns, "What the search chose, for equal CPU time")
+    return pd.concat(best)

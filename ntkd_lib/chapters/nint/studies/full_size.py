@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ntkd_lib.chapters.nint.methods import entrant
+from ntkd_lib.chapters.nint.methods import entrant, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
 from ntkd_lib.chapters.nint.studies.signals import MESH, SOUNDS
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
@@ -40,20 +40,11 @@ def cells(p: NintParameters, signals: Data) -> list[Cell]:
         for name, lr in NETWORKS.items()
     ]
     return [
-        race.cell(
-            {"study": study},
-            data=signals,
-            subject=Subject(kind, side, image),
-            seed=seed,
-            network=NetworkShape(network, WIDTH),
-            entrants=entrants,
-            steps=steps,
-            every=p.every,
-            device=p.device,
-        )
+        race_cell(p, study, signals, Subject(kind, side, image), seed, entrants, network=shape, steps=steps)
         for seed in p.all_seeds
         for image in IMAGES
         for study, kind, side, network, steps, entrants in (crops, *networks)
+        for shape in [NetworkShape(network, WIDTH)]
     ]
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ntkd_lib.chapters.nint.methods import LABELS, LR, entrant
+from ntkd_lib.chapters.nint.methods import LABELS, LR, entrant, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
-from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
+from ntkd_lib.chapters.nint.work import NetworkShape, race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import crossing, value_at
 from ntkd_lib.lab.cells import Cell
@@ -27,21 +27,12 @@ SHOWN = {"nint": ("o", GREEN), "uniform": ("s", ORANGE), "error_memory": ("D", P
 def cells(p: NintParameters, signals: Data, image: str) -> list[Cell]:
     """Describe one race per network on an image."""
     networks = [(name, NetworkShape(name, p.width), lr) for name, lr in RATES.items()]
-    widths = (p.width // 2, p.width, 2 * p.width)
+    seed, widths = p.all_seeds[0], (p.width // 2, p.width, 2 * p.width)
     networks += [(f"siren, width {width}", NetworkShape("siren", width), LR) for width in widths]
     return [
-        race.cell(
-            {"study": "networks", "shown": shown, "lr": lr},
-            data=signals,
-            subject=Subject("image", p.side, image),
-            seed=p.all_seeds[0],
-            network=network,
-            entrants=[entrant(method, lr) for method in FEW],
-            steps=p.side_steps,
-            every=p.every,
-            device=p.device,
-        )
+        race_cell(p, "networks", signals, image, seed, entrants, {"shown": shown, "lr": lr}, network=network)
         for shown, network, lr in networks
+        for entrants in [[entrant(method, lr) for method in FEW]]
     ]
 
 

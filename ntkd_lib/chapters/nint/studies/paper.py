@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.chapters.nint.methods import LABELS
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html
+from ntkd_lib.show.columns import Column
 
 # Known second-hand from summaries of the paper's tables; 512 × 512 images, SIREN 5 × 256.
 SAVINGS = {
@@ -25,6 +24,17 @@ PSNR = {
     "NINT": (28.96, 32.64, 39.09),
 }
 GAINS = {"uniform": (1.30, 1.50, 1.95), "full": (1.06, 0.97, -0.67), "expansive": (0.97, 0.49, 0.87)}
+LEVELS = (
+    Column("Sampler (the paper)", "{n}"),
+    Column("250 steps", "{a:.2f}"),
+    Column("1,000 steps", "{b:.2f}"),
+    Column("5,000 steps", "{c:.2f}"),
+)
+BESIDE = (
+    Column("Number", "{what}"),
+    Column("The paper, 512 × 512", "{paper:+.2f} {unit}"),
+    Column("Here, live size", "{here:+.2f} {unit}"),
+)
 
 
 def beside(saved: pd.DataFrame, quality: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
@@ -45,23 +55,6 @@ def beside(saved: pd.DataFrame, quality: pd.DataFrame, networks: pd.DataFrame) -
     return pd.DataFrame(rows, columns=["what", "unit", "paper", "here"])
 
 
-def paper_table() -> Html:
-    """Show the paper's own table of quality, known second-hand, for comparison."""
-    table = pd.DataFrame([(name, *levels) for name, levels in PSNR.items()], columns=list("nabc"))
-    columns = (
-        Column("Sampler (the paper)", "{n}"),
-        Column("250 steps", "{a:.2f}"),
-        Column("1,000 steps", "{b:.2f}"),
-        Column("5,000 steps", "{c:.2f}"),
-    )
-    return show_table(table, columns, "The paper's PSNR (dB), 512 × 512; which images is not known")
-
-
-def beside_table(rows: pd.DataFrame) -> Html:
-    """Show the paper's numbers beside ours."""
-    columns = (
-        Column("Number", "{what}"),
-        Column("The paper, 512 × 512", "{paper:+.2f} {unit}"),
-        Column("Here, live size", "{here:+.2f} {unit}"),
-    )
-    return show_table(rows, columns, "Beside the paper's tables")
+def levels() -> pd.DataFrame:
+    """List the paper's own table of quality, known second-hand, for comparison."""
+    return pd.DataFrame([(name, *levels) for name, levels in PSNR.items()], columns=list("nabc"))

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ntkd_lib.chapters.nint.methods import LABELS, entrant, in_order
+from ntkd_lib.chapters.nint.methods import LABELS, entrant, in_order, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
-from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
+from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.work import Data
@@ -16,20 +16,8 @@ SETTINGS = ("nint", "xi5", "xi6", "xi8", "xi9", "alpha5", "alpha40", "lam05", "l
 
 def cells(p: NintParameters, signals: Data, images: Sequence[str]) -> list[Cell]:
     """Describe one race of all settings per image."""
-    return [
-        race.cell(
-            {"study": "settings"},
-            data=signals,
-            subject=Subject("image", p.side, name),
-            seed=p.all_seeds[0],
-            network=NetworkShape("siren", p.width),
-            entrants=[entrant(method) for method in SETTINGS],
-            steps=p.side_steps,
-            every=p.every,
-            device=p.device,
-        )
-        for name in images
-    ]
+    entrants = [entrant(method) for method in SETTINGS]
+    return [race_cell(p, "settings", signals, name, p.all_seeds[0], entrants) for name in images]
 
 
 def gaps(run: Run) -> pd.DataFrame:

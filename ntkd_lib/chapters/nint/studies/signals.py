@@ -8,23 +8,29 @@ import pandas as pd
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
-from ntkd_lib.chapters.nint.methods import LABELS, entrant, in_order
+from ntkd_lib.chapters.nint.methods import LABELS, entrant, in_order, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
 from ntkd_lib.chapters.nint.studies.networks import FEW
-from ntkd_lib.chapters.nint.work import NetworkShape, Subject, make_signal, mesh, race
+from ntkd_lib.chapters.nint.work import Subject, make_signal, mesh, race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.signals import load_sound
 from ntkd_lib.inr.metrics import value_at
 from ntkd_lib.inr.shapes import chamfer, surface, surface_samples
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.work import Data
-from ntkd_lib.show.columns import Column, show_table
+from ntkd_lib.show.columns import Column
 from ntkd_lib.show.dots import BLUE, GREEN, PURPLE
-from ntkd_lib.show.html import Html
 
 SOUNDS = ("bach", "speech-0000", "speech-0006")
 MESH = "bunny-small"
 DRAWN = {"full": BLUE, "nint": GREEN, "error_memory": PURPLE}
+MEANS = (
+    Column("Signal", "{signal}"),
+    Column("Sampler", "{label}"),
+    Column("SI-SNR or intersection over union", "{quality:.2f} {unit}"),
+    Column("Minus full batch", "{gap:+.2f}"),
+)
+DISTANCES = (Column("Sampler", "{label}"), Column("Chamfer distance", "{chamfer:.3g}"))
 
 
 def cells(p: NintParameters, signals: Data) -> list[Cell]:
@@ -35,23 +41,13 @@ def cells(p: NintParameters, signals: Data) -> list[Cell]:
         (Subject("torus", side, "torus"), None, None),
         (Subject("mesh", side, MESH), signals, mesh.cell(data=signals, name=MESH, side=side)),
     ]
+    entrants, seeds = [entrant(method, 5e-4) for method in FEW], p.all_seeds
+    windows = {seeds[0]: [p.side_steps]}  # visits are counted for the first seed
     return [
-        race.cell(
-            {"study": "signals"},
-            data=data,
-            subject=subject,
-            seed=seed,
-            network=NetworkShape("siren", p.width),
-            entrants=[entrant(method, 5e-4) for method in FEW],
-            steps=p.side_steps,
-            every=p.every,
-            windows=[p.side_steps] if seed == p.all_seeds[0] else [],
-            leader="full",
-            device=p.device,
-            signal=sampled,
-        )
+        race_cell(p, "signals", data, subject, seed, entrants, windows=windows.get(seed, []), **form)
         for subject, data, sampled in subjects
-        for seed in (p.all_seeds if p.tier == "paper" else p.all_seeds[:1])
+        for form in [{"leader": "full", "signal": sampled}]
+        for seed in (seeds if p.tier == "paper" else seeds[:1])
     ]
 
 
@@ -71,17 +67,10 @@ def compare(run: Run) -> pd.DataFrame:
     return table.assign(gap=table["quality"] - table["full"])
 
 
-def compare_table(table: pd.DataFrame) -> Html:
-    """Show sound and shapes."""
-    means = table.groupby(["signal", "label"], sort=False)[["quality", "gap"]].mean().reset_index()
-    means["unit"] = np.where(means["signal"].isin(("torus", MESH)), "%", "dB")
-    columns = (
-        Column("Signal", "{signal}"),
-        Column("Sampler", "{label}"),
-        Column("SI-SNR or intersection over union", "{quality:.2f} {unit}"),
-        Column("Minus full batch", "{gap:+.2f}"),
-    )
-    return show_table(means, columns, "In the CPU time of full batch")
+def means(table: pd.DataFrame) -> pd.DataFrame:
+    """Average sound and shapes over seeds."""
+    rows = table.groupby(["signal", "label"], sort=False)[["quality", "gap"]].mean().reset_index()
+    return rows.assign(unit=np.where(rows["signal"].isin(("torus", MESH)), "%", "dB"))
 
 
 def _record(run: Run, subject: str) -> Record:
@@ -133,12 +122,6 @@ def distances(triangles: Mapping[str, np.ndarray | None], samples: int = 5000) -
         for name, fit in triangles.items()
         if name != "true"
     )
-
-
-def distance_table(table: pd.DataFrame) -> Html:
-    """Show how far fitted surfaces are from the true one."""
-    columns = (Column("Sampler", "{label}"), Column("Chamfer distance", "{chamfer:.3g}"))
-    return show_table(table, columns, "Distance to the true surface, half a cube = 1")
 
 
 def draw_surfaces(triangles: Mapping[str, np.ndarray | None]) -> Figure:

@@ -4,10 +4,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ntkd_lib.chapters.nint.methods import LABELS, entrant
+from ntkd_lib.chapters.nint.methods import LABELS, entrant, race_cell
 from ntkd_lib.chapters.nint.page import LINES
 from ntkd_lib.chapters.nint.parameters import NintParameters
-from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
+from ntkd_lib.chapters.nint.work import Subject, race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.show.dots import BLUE
@@ -19,20 +19,9 @@ PARTS = (8, 4, 2, 1)  # visits are counted up to these parts of the steps
 
 def cells(p: NintParameters) -> list[Cell]:
     """Describe the race on the waves."""
-    return [
-        race.cell(
-            {"study": "waves"},
-            data=None,
-            subject=Subject("waves", p.side, "waves", FREQUENCIES),
-            seed=p.all_seeds[0],
-            network=NetworkShape("siren", p.width),
-            entrants=[entrant(method, 5e-4) for method in WAVES],
-            steps=p.side_steps,
-            every=p.every,
-            windows=[p.side_steps // part for part in PARTS],
-            device=p.device,
-        )
-    ]
+    entrants, windows = [entrant(m, 5e-4) for m in WAVES], [p.side_steps // part for part in PARTS]
+    subject = Subject("waves", p.side, "waves", FREQUENCIES)
+    return [race_cell(p, "waves", None, subject, p.all_seeds[0], entrants, windows=windows)]
 
 
 def visits(run: Run) -> pd.DataFrame:
