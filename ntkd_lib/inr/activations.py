@@ -12,12 +12,9 @@ Values = Float[Tensor, "n d"]
 
 
 class Gauss(nn.Module):
-    """``exp(-(scale x)^2 / 2)``.
+    """``exp(-(scale x)^2 / 2)`` with an inverse width.
 
     Source: Ramasinghe and Lucey (2022), Sec. 4.
-
-    Args:
-        scale: Inverse width.
 
     >>> Gauss(2.0)(torch.tensor([[0.0, 0.5]])).log()
     tensor([[ 0.0000, -0.5000]])
@@ -50,12 +47,9 @@ class Finer(nn.Module):
 
 
 class Gabor(nn.Module):
-    """``cos(omega x) exp(-(scale x)^2)``, the real part of WIRE's complex wavelet.
+    """``cos(omega x) exp(-(scale x)^2)`` with an inverse width: the real part of WIRE's complex wavelet.
 
     Source: Saragadam et al. (2023), Eq. 4.
-
-    Args:
-        scale: Inverse width.
     """
 
     def __init__(self, omega: float = 10.0, scale: float = 10.0) -> None:
@@ -112,12 +106,6 @@ def has_slope(module: nn.Module) -> bool:
 
 def value_and_slope(module: nn.Module, z: Values) -> tuple[Values, Values]:
     """Compute an activation and its derivative; the arguments may be overwritten.
-
-    Args:
-        z: Arguments, ``(n, d)``.
-
-    Returns:
-        Values and slopes, ``(n, d)`` each.
 
     Raises:
         TypeError: An activation whose slope is not defined.

@@ -14,14 +14,9 @@ class Clock:
 
     CPU seconds count the calling thread alone, so that they vary less than wall seconds on a shared
     machine. Forward-equivalents count work without any clock: one is a forward pass over all points.
-
-    Attributes:
-        device: Device to be waited for before the clock is read.
-        cpu: CPU seconds.
-        wall: Wall seconds.
     """
 
-    device: str = "cpu"
+    device: str = "cpu"  # waited for before the clock is read
     cpu: float = field(default=0.0, init=False)
     wall: float = field(default=0.0, init=False)
     forwards: float = field(default=0.0, init=False)

@@ -15,15 +15,12 @@ SUSTAINED = 3
 
 
 def si_snr(estimate: Float[Tensor, "n 1"], target: Float[Tensor, "n 1"]) -> float:
-    r"""Scale-invariant signal-to-noise ratio of sound.
+    """Scale-invariant signal-to-noise ratio of sound, dB, from -120 to 120.
 
     With means removed and ``s`` the projection of the estimate on the target:
     ``10 log10(|s|^2 / |estimate - s|^2)``.
 
     Source: Le Roux et al. (2019), Eq. 3.
-
-    Returns:
-        dB, from -120 to 120.
 
     >>> tone = torch.sin(torch.arange(100.0))[:, None]
     >>> si_snr(3 * tone + 1, tone)  # neither loudness nor offset counts
@@ -36,10 +33,7 @@ def si_snr(estimate: Float[Tensor, "n 1"], target: Float[Tensor, "n 1"]) -> floa
 
 
 def intersection_over_union(estimate: Bool[Tensor, "*n"], target: Bool[Tensor, "*n"]) -> float:
-    """Share of points inside both shapes among those inside either.
-
-    Returns:
-        Percent; 100 if both are empty.
+    """Share of points inside both shapes among those inside either, percent; 100 if both are empty.
 
     >>> intersection_over_union(torch.tensor([True, True, False]), torch.tensor([True, False, False]))
     50.0
@@ -49,15 +43,9 @@ def intersection_over_union(estimate: Bool[Tensor, "*n"], target: Bool[Tensor, "
 
 
 def ssim(estimate: Float[np.ndarray, "*a"], target: Float[np.ndarray, "*b"]) -> float:
-    """Structural similarity of two images with values from 0 to 1, by scikit-image.
+    """Structural similarity, at most 1, of a fitted image, clipped, to one with values from 0 to 1.
 
-    Source: Wang et al. (2004), with their Gaussian window.
-
-    Args:
-        estimate: The fitted image, ``(h, w)`` or ``(h, w, c)``; clipped.
-
-    Returns:
-        At most 1.
+    Source: Wang et al. (2004), with their Gaussian window, by scikit-image.
 
     Raises:
         ValueError: Images of different shapes, or a target with other values than 0 to 1.
@@ -88,18 +76,14 @@ def ssim(estimate: Float[np.ndarray, "*a"], target: Float[np.ndarray, "*b"]) -> 
 def crossing(
     quality: Sequence[float], axis: Sequence[float], target: float, sustained: int = SUSTAINED
 ) -> float | None:
-    """Find where a curve reaches a target: the first of several consecutive evaluations above it.
+    """Find where a curve reaches a target, for good: None if it does not.
 
-    The place is interpolated between that evaluation and the one before.
+    That is between the first of several consecutive evaluations above it and the one before, interpolated.
 
     Args:
-        quality: Quality at each evaluation.
+        quality: Quality at each evaluation, in the unit of the target.
         axis: Steps, seconds or forward-equivalents at each.
-        target: In the unit of the quality.
         sustained: Evaluations in a row that must be above.
-
-    Returns:
-        A place on the axis; None if the target is not reached.
 
     >>> crossing([10, 20, 30, 31, 32], [0, 1, 2, 3, 4], target=25)
     1.5
@@ -115,11 +99,7 @@ def crossing(
 
 
 def value_at(quality: Sequence[float], axis: Sequence[float], place: float) -> float:
-    """Interpolate a curve linearly; beyond its end its last value.
-
-    Args:
-        quality: Quality at each evaluation.
-        axis: Steps, seconds or forward-equivalents at each, rising.
+    """Interpolate a curve linearly over a rising axis; beyond its end its last value.
 
     >>> value_at([10, 20], [0, 4], place=1)
     12.5

@@ -3,21 +3,19 @@
 import warnings
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkd_lib.inr import scores
 from ntkd_lib.inr.scores import ScoreRefresh
-from ntkd_lib.inr.stack import DenseStack
+from ntkd_lib.inr.stack import DenseStack, Outputs, Points
 
+Weights = Float[Tensor, " n"]  # one per point
 PROBED = 8  # points at which passes by hand are compared with automatic differentiation
 
 
 class StackNetwork(DenseStack):
-    """A stack of dense layers; every pass is written by hand, and compared once with autograd at first use.
-
-    Args:
-        net: As `DenseStack` takes it.
-    """
+    """A stack of dense layers; every pass is written by hand, and once compared with autograd."""
 
     def __init__(self, net: nn.Sequential, chunk: int | None = None) -> None:
         """Store the network, with automatic differentiation as the fallback."""
@@ -25,15 +23,11 @@ class StackNetwork(DenseStack):
         self.general = AnyNetwork(net, self.chunk)
         self._agrees: bool | None = None
 
-    def agrees(self, x: Tensor) -> bool:
+    def agrees(self, x: Points) -> bool:
         """Compare values and gradients at a few points with automatic differentiation, once.
 
-        Args:
-            x: Coordinates, ``(n, d)``.
-
-        Returns:
-            Whether they agree to the precision of the weights; if not, a warning states the error, and every
-            pass is automatic from then on.
+        If they do not agree to the precision of the weights, a warning states the error, and every pass is
+        automatic from then on.
         """
         if self._agrees is None:
             error = self._error(x[:PROBED]) if self.is_plain() else float("inf")
@@ -47,7 +41,7 @@ class StackNetwork(DenseStack):
         return self._agrees
 
     @torch.enable_grad()
-    def _error(self, x: Tensor) -> float:
+    def _error(self, x: Points) -> float:
         """Measure the largest relative difference of values and of ``J^T g`` for a random ``g``."""
         values, cache = self.net(x), self.record(x)
         g = torch.randn(values.shape, generator=torch.Generator().manual_seed(0)).to(values)
@@ -57,29 +51,13 @@ class StackNetwork(DenseStack):
         return max(_difference(a, b) for a, b in zip(by_hand, exact, strict=True))
 
     @torch.no_grad()
-    def predict(self, x: Tensor) -> Tensor:
-        """Apply the network in chunks.
-
-        Args:
-            x: Coordinates, ``(n, d)``.
-
-        Returns:
-            Values, ``(n, c)``.
-        """
+    def predict(self, x: Points) -> Outputs:
+        """Apply the network in chunks."""
         return super().predict(x) if self.agrees(x) else self.general.predict(x)
 
     @torch.no_grad()
-    def gradient(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Set the gradients of the (weighted) mean squared error, chunk by chunk.
-
-        Args:
-            x: Coordinates, ``(b, d)``.
-            y: Targets, ``(b, c)``.
-            weights: One a point, ``(b,)``; None for equal weights.
-
-        Returns:
-            Residuals before the step, ``(b, c)``.
-        """
+    def gradient(self, x: Points, y: Outputs, weights: Weights | None = None) -> Outputs:
+        """Set the gradients of the (weighted) mean squared error; return the residuals before the step."""
         if not self.agrees(x):
             with torch.enable_grad():
                 return self.general.gradient(x, y, weights)
@@ -95,47 +73,25 @@ class StackNetwork(DenseStack):
             layer.weight.grad, layer.bias.grad = weight, bias
         return torch.cat(residuals)
 
-    def moved(self, x: Tensor, y: Tensor) -> ScoreRefresh:
-        """Compute ``theta g`` by one fused pass.
-
-        Args:
-            x: Coordinates, ``(n, d)``.
-            y: Targets, ``(n, c)``.
-        """
+    def moved(self, x: Points, y: Outputs) -> ScoreRefresh:
+        """Compute ``theta g`` by one fused pass."""
         return scores.fused(self, x, y) if self.agrees(x) else self.general.moved(x, y)
 
 
 class AnyNetwork:
-    """Any other network, by automatic differentiation.
-
-    Args:
-        net: From ``(n, d)`` to ``(n, c)``.
-    """
+    """Any other network, from ``(n, d)`` to ``(n, c)``, by automatic differentiation."""
 
     def __init__(self, net: nn.Module, chunk: int = 2048) -> None:
         """Store the network and the chunk size."""
         self.net, self.chunk = net, chunk
 
     @torch.no_grad()
-    def predict(self, x: Tensor) -> Tensor:
-        """Compute the values at coordinates, ``(n, c)``.
-
-        Args:
-            x: Coordinates, ``(n, d)``.
-        """
+    def predict(self, x: Points) -> Outputs:
+        """Compute the values at coordinates."""
         return torch.cat([self.net(points) for points in x.split(self.chunk)])
 
-    def gradient(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Set the gradients of the (weighted) mean squared error, chunk by chunk.
-
-        Args:
-            x: Coordinates, ``(b, d)``.
-            y: Targets, ``(b, c)``.
-            weights: One a point, ``(b,)``; None for equal weights.
-
-        Returns:
-            Residuals before the step, ``(b, c)``.
-        """
+    def gradient(self, x: Points, y: Outputs, weights: Weights | None = None) -> Outputs:
+        """Set the gradients of the (weighted) mean squared error; return the residuals before the step."""
         self.net.zero_grad(set_to_none=True)
         residuals, factors = [], _factors(y, weights)
         for points, targets, factor in zip(
@@ -146,13 +102,8 @@ class AnyNetwork:
             residuals.append(residual.detach())
         return torch.cat(residuals)
 
-    def moved(self, x: Tensor, y: Tensor) -> ScoreRefresh:
-        """Compute ``theta g`` by vjp and jvp.
-
-        Args:
-            x: Coordinates, ``(n, d)``.
-            y: Targets, ``(n, c)``.
-        """
+    def moved(self, x: Points, y: Outputs) -> ScoreRefresh:
+        """Compute ``theta g`` by vjp and jvp."""
         return scores.separate(self.net, x, y, self.chunk)
 
 
@@ -164,7 +115,7 @@ def _difference(first: Tensor, second: Tensor) -> float:
     return ((first - second).norm() / size).item()
 
 
-def _factors(y: Tensor, weights: Tensor | None) -> Tensor:
+def _factors(y: Outputs, weights: Weights | None) -> Float[Tensor, "n 1"]:
     """Compute ``2 w_i / (b c)``: what multiplies a residual in the gradient of the loss."""
     even = torch.full((len(y), 1), 2 / y.numel(), device=y.device, dtype=y.dtype)
     return even if weights is None else even * weights[:, None]
@@ -174,13 +125,7 @@ Network = StackNetwork | AnyNetwork
 
 
 def wrap(net: nn.Module, chunk: int | None = None) -> Network:
-    """Wrap a network: by hand if it is a stack of dense layers, else by automatic differentiation.
-
-    Args:
-        net: From ``(n, d)`` to ``(n, c)``.
-
-    Returns:
-        The network, ready to be trained.
+    """Wrap a network from ``(n, d)`` to ``(n, c)``, by hand if it is a stack of dense layers.
 
     Raises:
         ValueError: A network without trainable parameters.

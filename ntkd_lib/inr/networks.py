@@ -18,9 +18,6 @@ class FourierFeatures(nn.Module):
 
     Source: Tancik et al. (2020), Eq. 5.
 
-    Args:
-        frequencies: ``(m, d)``.
-
     >>> FourierFeatures(torch.tensor([[0.5]]))(torch.tensor([[1.0]])).abs().round()
     tensor([[1., 0.]])
     """
@@ -80,14 +77,10 @@ NETWORKS: dict[str, Callable[[int, int, int, int], nn.Sequential]] = {
 
 
 def build(name: str, inputs: int, outputs: int, width: int, hidden: int) -> nn.Sequential:
-    """Build a coordinate network.
+    """Build a coordinate network from ``(n, inputs)`` to ``(n, outputs)``, with hidden layers of one width.
 
     Args:
         name: A key of ``NETWORKS``.
-        width: Width of the hidden layers.
-
-    Returns:
-        A network from ``(n, inputs)`` to ``(n, outputs)``.
 
     Raises:
         ValueError: Another name.

@@ -49,15 +49,12 @@ class Lpips:
     def distance(
         self, estimate: Image, target: Other, scaling: Literal["standard", "stretched"] = "standard"
     ) -> float:
-        """Compute the perceptual distance between two images.
+        """Compute the perceptual distance between two images, 0 for equal ones.
 
         Args:
             estimate: The fitted image, values from 0 to 1; clipped.
             scaling: ``standard`` maps 0 and 1 to -1 and 1; ``stretched`` each image's own least and largest
                 value, which hides a wrong contrast.
-
-        Returns:
-            Distance, 0 for equal images.
 
         Raises:
             ValueError: Images that differ in shape, or are too small.

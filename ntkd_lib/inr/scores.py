@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkd_lib.inr.stack import DenseStack, ForwardCache
+from ntkd_lib.inr.stack import DenseStack, ForwardCache, Outputs, Points
 from ntkd_lib.ntk.functional import call_with, tangent
 
 KEEP = 2**30  # bytes of activations that a refresh keeps between its two passes
@@ -19,15 +19,10 @@ KEEP = 2**30  # bytes of activations that a refresh keeps between its two passes
 
 @dataclass(frozen=True)
 class ScoreRefresh:
-    """A refresh.
+    """The first-order decrease of each value per step along ``-J^T g``, with the residuals ``g``."""
 
-    Attributes:
-        change: ``theta g``, the first-order decrease of each value per step along ``-J^T g``, ``(n, c)``.
-        residuals: ``g``: prediction minus target, ``(n, c)``.
-    """
-
-    change: Float[Tensor, "n c"]
-    residuals: Float[Tensor, "n c"]
+    change: Float[Tensor, "n c"]  # ``theta g``
+    residuals: Float[Tensor, "n c"]  # ``g``, prediction minus target
 
     @property
     def norms(self) -> Float[Tensor, " n"]:
@@ -41,7 +36,7 @@ class ScoreRefresh:
 
 
 @torch.no_grad()
-def fused(stack: DenseStack, x: Tensor, y: Tensor, keep: int = KEEP) -> ScoreRefresh:
+def fused(stack: DenseStack, x: Points, y: Outputs, keep: int = KEEP) -> ScoreRefresh:
     """Compute ``theta g`` for all points in one fused pass over chunks.
 
     Each chunk goes forward once, its activations are kept, and both the backward and the tangent pass use
@@ -49,11 +44,6 @@ def fused(stack: DenseStack, x: Tensor, y: Tensor, keep: int = KEEP) -> ScoreRef
     costs one more. Memory is bounded by ``keep`` and one chunk.
 
     Source: NINT, the score of Algorithm 1, by the identity ``theta g = J (J^T g)``.
-
-    Args:
-        x: Coordinates, ``(n, d)``.
-        y: Targets, ``(n, c)``.
-        keep: Bytes of activations that may be kept.
     """
     total, room = stack.zeros(), keep
     change, residuals = torch.empty_like(y), torch.empty_like(y)
@@ -76,14 +66,8 @@ def _split(chunk: int, *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 
 @torch.enable_grad()
-def separate(net: nn.Module, x: Tensor, y: Tensor, chunk: int = 2048) -> ScoreRefresh:
-    """Compute ``theta g`` for any network by automatic differentiation: forward, ``J^T g``, then ``J v``.
-
-    Args:
-        net: A network from ``(n, d)`` to ``(n, c)``.
-        x: Coordinates, ``(n, d)``.
-        y: Targets, ``(n, c)``.
-    """
+def separate(net: nn.Module, x: Points, y: Outputs, chunk: int = 2048) -> ScoreRefresh:
+    """Compute ``theta g`` for any network by automatic differentiation: forward, ``J^T g``, then ``J v``."""
     trained = {name: p for name, p in net.named_parameters() if p.requires_grad}
     total, residuals = [torch.zeros_like(p) for p in trained.values()], []
     for points, targets in _split(chunk, x, y):
@@ -116,14 +100,11 @@ def _push_twice(
 
 
 @torch.no_grad()
-def leverage(stack: DenseStack, x: Tensor) -> Float[Tensor, " n"]:
-    r"""Compute the diagonal of the trace kernel, ``theta(x, x) = ||df(x)/dtheta||^2``, exactly.
+def leverage(stack: DenseStack, x: Points) -> Float[Tensor, " n"]:
+    """Compute the diagonal of the trace kernel, ``theta(x, x) = ||df(x)/dtheta||^2``, exactly.
 
     A dense layer's gradient at one point is an outer product, so that its norm is a product of norms:
     ``sum_k sum_l |delta_kl|^2 (|a_l|^2 + 1)`` over outputs ``k`` and layers ``l``.
-
-    Args:
-        x: Coordinates, ``(n, d)``.
     """
     return torch.cat([_chunk_leverage(stack, stack.record(points)) for points in x.split(stack.chunk)])
 
@@ -141,14 +122,10 @@ def _chunk_leverage(stack: DenseStack, cache: ForwardCache) -> Tensor:
 
 
 @torch.no_grad()
-def last_layer(stack: DenseStack, x: Tensor, y: Tensor) -> ScoreRefresh:
+def last_layer(stack: DenseStack, x: Points, y: Outputs) -> ScoreRefresh:
     """Compute ``theta g`` with the kernel of the last layer alone, ``theta = A A^T + 1``.
 
     One forward pass and two thin products: what is left of the score when backward passes are saved.
-
-    Args:
-        x: Coordinates, ``(n, d)``.
-        y: Targets, ``(n, c)``.
     """
     weight = torch.zeros_like(stack.layers[-1].weight)
     bias = torch.zeros_like(stack.layers[-1].bias)

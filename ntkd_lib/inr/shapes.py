@@ -37,11 +37,7 @@ def _winding(points: Tensor, triangles: Tensor) -> Tensor:
 
 
 def fit_to_cube(vertices: Float[np.ndarray, "v 3"], margin: float = 0.1) -> Float[np.ndarray, "v 3"]:
-    """Move and scale a mesh into the cube from -1 to 1.
-
-    Args:
-        margin: Room left at each side.
-    """
+    """Move and scale a mesh into the cube from -1 to 1, with a margin at each side."""
     low, high = vertices.min(0), vertices.max(0)
     return (vertices - (low + high) / 2) * (2 * (1 - margin) / (high - low).max())
 
@@ -66,11 +62,7 @@ def signed_distance(
 def surface_samples(
     triangles: Float[np.ndarray, "f 3 3"], count: int, seed: int = 0
 ) -> Float[np.ndarray, "count 3"]:
-    """Draw points evenly from a surface.
-
-    Args:
-        triangles: Corners, ``(f, 3, 3)``.
-    """
+    """Draw points evenly from a surface of triangles."""
     generator = np.random.default_rng(seed)
     first, second = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
     areas = np.linalg.norm(np.cross(first, second), axis=1).astype(float)
@@ -82,14 +74,7 @@ def surface_samples(
 def surface(
     distance: Float[np.ndarray, "x y z"],
 ) -> tuple[Float[np.ndarray, "v 3"], Float[np.ndarray, "f 3 3"]] | None:
-    """Find the surface of a distance by marching cubes.
-
-    Args:
-        distance: On a cube's grid from -1 to 1.
-
-    Returns:
-        Corners and triangles in the cube's coordinates; None if nothing is inside.
-    """
+    """Find the surface of a distance on a cube's grid by marching cubes; None if nothing is inside."""
     with extra("inr"):
         from skimage.measure import marching_cubes
 
@@ -101,10 +86,7 @@ def surface(
 
 
 def chamfer(first: Float[np.ndarray, "n 3"], second: Float[np.ndarray, "m 3"]) -> float:
-    """Average the distance from each point of one set to the nearest of the other, both ways.
-
-    Returns:
-        Mean of the two mean distances.
+    """Average the two mean distances from each point of one set to the nearest of the other.
 
     >>> chamfer(np.zeros((1, 3)), np.array([[3.0, 4.0, 0.0]]))
     5.0

@@ -6,7 +6,7 @@ from math import pi, prod
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from ntkd_lib.ranges import check_number
@@ -120,15 +120,8 @@ def _unit_range(image: Tensor) -> Tensor:
     return image.float() / WHITE[image.dtype]
 
 
-def crop(pixels: Tensor | np.ndarray, side: int) -> Tensor:
-    """Crop an image to its central square.
-
-    Args:
-        pixels: An image as `from_pixels` reads it.
-        side: Height and width of the square.
-
-    Returns:
-        ``(side, side, c)``.
+def crop(pixels: Tensor | np.ndarray, side: int) -> Shaped[Tensor, "side side c"]:
+    """Crop an image, as `from_pixels` reads it, to its central square.
 
     Raises:
         ValueError: Another shape, or a side that does not fit.
@@ -185,11 +178,8 @@ def waves(side: int, frequencies: tuple[int, ...], amplitude: float = 0.5) -> Si
 
     Args:
         side: Height and width; a multiple of the number of bands.
-        frequencies: Cycles over the whole height, one a band, from left to right.
-        amplitude: Half the range of the values.
-
-    Returns:
-        Values around 0.5, three equal channels.
+        frequencies: Cycles over the whole height, one per band, from left to right.
+        amplitude: Half the range of the values, which lie around 0.5 in three equal channels.
     """
     row = torch.linspace(-1, 1, side)
     bands = [0.5 + amplitude * torch.sin(pi * f * row) for f in frequencies]
@@ -198,13 +188,10 @@ def waves(side: int, frequencies: tuple[int, ...], amplitude: float = 0.5) -> Si
 
 
 def torus_distance(side: int, ring: float = 0.55, tube: float = 0.25) -> Signal:
-    """Sample the exact signed distance of a torus, negative inside.
+    """Sample the exact signed distance of a torus, negative inside, in units of half the cube's side.
 
     Args:
         ring: Radius of the circle in the middle of the tube.
-
-    Returns:
-        Distances in units of half the cube's side, one channel.
 
     >>> torus = torus_distance(3)
     >>> round(torus.values[13].item(), 2)  # the centre is outside: ring less tube

@@ -23,17 +23,11 @@ UNIT = Sine(1.0)
 
 @dataclass(frozen=True)
 class ForwardCache:
-    """The tensors that backward and tangent passes reuse.
+    """The tensors that backward and tangent passes reuse."""
 
-    Attributes:
-        inputs: What enters each layer, ``(n, w_l)``.
-        slopes: Derivative of each activation at its scaled argument, ``(n, w_l)``.
-        outputs: ``(n, c)``.
-    """
-
-    inputs: list[Tensor]
-    slopes: list[Tensor]
-    outputs: Tensor
+    inputs: list[Tensor]  # what enters each layer, ``(n, w_l)``
+    slopes: list[Tensor]  # of each activation at its scaled argument, ``(n, w_l)``
+    outputs: Outputs
 
     @property
     def bytes(self) -> int:
@@ -87,25 +81,14 @@ class DenseStack:
         )
 
     def encode(self, x: Points) -> Float[Tensor, "n features"]:
-        """Apply the encoding.
-
-        Args:
-            x: Coordinates, ``(n, d)``.
-        """
+        """Apply the encoding."""
         for module in self.encoding:
             x = module(x)
         return x
 
     @torch.no_grad()
     def predict(self, x: Points) -> Outputs:
-        """Apply the network in chunks without a cache.
-
-        Args:
-            x: Coordinates, ``(n, d)``.
-
-        Returns:
-            Values, ``(n, c)``.
-        """
+        """Apply the network in chunks without a cache."""
         values = x.new_empty(len(x), self.layers[-1].out_features)
         for part, out in zip(x.split(self.chunk), values.split(self.chunk), strict=True):
             out.copy_(self._outputs(part))
@@ -125,11 +108,7 @@ class DenseStack:
 
     @torch.no_grad()
     def record(self, x: Points) -> ForwardCache:
-        """Apply the network to all points at once and cache what backward and tangent passes need.
-
-        Args:
-            x: Coordinates, ``(n, d)``.
-        """
+        """Apply the network to all points at once and cache what backward and tangent passes need."""
         inputs, slopes = [self.encode(x)], []
         for i, activation in enumerate(self.scaled):
             value, slope = value_and_slope(activation, self._argument(i, inputs[-1]))
@@ -139,14 +118,10 @@ class DenseStack:
 
     @torch.no_grad()
     def backward(self, cache: ForwardCache, g: Outputs, total: list[Layer] | None = None) -> list[Layer]:
-        r"""Pull a vector back to the parameters, ``J^T g``.
+        """Pull one vector per point back to the gradients of weight and bias by layer, ``J^T g``.
 
         Args:
-            g: One vector per point, ``(n, c)``.
             total: What the result is added to, in place; zeros when left out.
-
-        Returns:
-            Gradients of weight and bias, layer by layer.
         """
         total = self.zeros() if total is None else total
         for (weight, bias), (a, delta, scale) in zip(total[::-1], self.deltas(cache, g), strict=True):
@@ -155,10 +130,7 @@ class DenseStack:
         return total
 
     def deltas(self, cache: ForwardCache, g: Outputs) -> Iterator[tuple[Tensor, Tensor, float]]:
-        """Propagate a vector backwards through the layers, the last layer first.
-
-        Args:
-            g: One vector per point, ``(n, c)``.
+        """Propagate one vector per point backwards through the layers, the last layer first.
 
         Yields:
             What enters a layer; the derivative with respect to what leaves it, up to a factor; that factor.
@@ -172,14 +144,7 @@ class DenseStack:
 
     @torch.no_grad()
     def tangent(self, cache: ForwardCache, direction: Sequence[Layer]) -> Outputs:
-        """Push a change of the parameters forward to the values, ``J v``.
-
-        Args:
-            direction: Change of weight and bias, layer by layer.
-
-        Returns:
-            Change of the values, ``(n, c)``.
-        """
+        """Push a change of weight and bias by layer forward to the values, ``J v``."""
         change: Tensor | None = None
         for i, (weight, bias) in enumerate(direction):
             scale = self.scales[i]
@@ -190,11 +155,7 @@ class DenseStack:
         return change
 
     def zeros(self) -> list[Layer]:
-        """Return a zero direction to accumulate into.
-
-        Returns:
-            Zeros like weight and bias of each layer.
-        """
+        """Return a zero direction to accumulate into, like weight and bias of each layer."""
         return [(torch.zeros_like(layer.weight), torch.zeros_like(layer.bias)) for layer in self.layers]
 
 

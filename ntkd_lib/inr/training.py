@@ -23,30 +23,17 @@ class DivergedError(ArithmeticError):
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One evaluation.
-
-    Attributes:
-        quality: In dB or percent, of the present weights.
-        cpu: CPU seconds so far.
-        wall: Wall seconds so far.
-    """
+    """One evaluation of the present weights, and what was spent so far."""
 
     step: int
-    quality: float
-    cpu: float
-    wall: float
+    quality: float  # dB or percent
+    cpu: float  # seconds
+    wall: float  # seconds
     forwards: float
 
 
 def psnr(residuals: Tensor, peak: float = 1.0) -> float:
-    """Peak signal-to-noise ratio, ``10 log10(peak^2 / mean squared residual)``.
-
-    Args:
-        residuals: Prediction minus target.
-        peak: Largest possible value.
-
-    Returns:
-        dB; 120 at most.
+    """Peak signal-to-noise ratio, ``10 log10(peak^2 / mean squared residual)``, dB; 120 at most.
 
     >>> round(psnr(torch.full((10, 3), 0.1)), 3)
     20.0

@@ -54,14 +54,11 @@ class Sampler:
         self.generator = torch.Generator(device=self.device).manual_seed(seed)
 
     def indices(self, step: int, state: SamplerContext) -> Indices:
-        """Choose the points of a step, each at most once.
+        """Choose ``batch`` distinct points of a step.
 
         Args:
             step: Number of the step, from 0.
             state: Residuals and scores on request.
-
-        Returns:
-            ``batch`` distinct positions.
         """
         raise NotImplementedError
 
@@ -69,9 +66,6 @@ class Sampler:
         """Receive the residuals of the step's own forward pass; most samplers ignore them.
 
         Their graph is not kept, and any floating type will do.
-
-        Args:
-            residuals: Prediction minus target at them.
         """
 
     def uniform(self, number: int) -> Indices:
@@ -79,11 +73,7 @@ class Sampler:
         return torch.randperm(self.count, generator=self.generator, device=self.device)[:number]
 
     def fill(self, chosen: Sequence[Indices]) -> Indices:
-        """Fill the batch up with evenly drawn points.
-
-        Returns:
-            ``batch`` distinct positions.
-        """
+        """Fill the batch up with evenly drawn points, all distinct."""
         taken = self.mask(chosen)
         order = self.uniform(self.count)
         rest = order[~taken[order]]
@@ -101,13 +91,7 @@ class Sampler:
         """Draw points with chances in proportion to weights, by one pass of systematic sampling.
 
         Points whose share is above ``1 / number`` are met more than once and kept once, so that fewer
-        than ``number`` may come back.
-
-        Args:
-            weights: Not negative, ``(n,)``.
-
-        Returns:
-            Distinct positions, sorted, at most ``number``.
+        than ``number`` may come back. They are distinct and sorted.
 
         Raises:
             ValueError: Weights that are not finite.
@@ -125,10 +109,7 @@ class Sampler:
 
 
 def largest(score: PerPoint, number: int, taken: Bool[Tensor, " n"] | None = None) -> Indices:
-    """Find the points with the largest scores.
-
-    Returns:
-        Positions, largest score first.
+    """Find the points with the largest scores, in falling order.
 
     >>> largest(torch.tensor([1.0, 3.0, 2.0]), 2)
     tensor([1, 2])
@@ -139,13 +120,6 @@ def largest(score: PerPoint, number: int, taken: Bool[Tensor, " n"] | None = Non
 
 
 def magnitude(residuals: Float[Tensor, "n c"]) -> PerPoint:
-    """Sum absolute residuals over channels.
-
-    Args:
-        residuals: ``(n, c)``, of any floating type.
-
-    Returns:
-        One number per point, in 32 bits or more and apart from the graph of the residuals.
-    """
+    """Sum absolute residuals over channels, in 32 bits or more and apart from their graph."""
     size = residuals.detach().abs()
     return (size.float() if size.element_size() < 4 else size).sum(1)

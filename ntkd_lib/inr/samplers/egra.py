@@ -11,7 +11,6 @@ class Egra(Sampler):
     Source: Gai et al. (2024), edge-guided sampling; the floor is ours.
 
     Args:
-        batch: Points per step.
         floor: Chance if there is no edge, in units of the mean gradient.
     """
 

@@ -16,7 +16,6 @@ class ErrorMemory(Sampler):
     that were never seen count as the mean of those that were.
 
     Args:
-        batch: Points per step.
         even: Share that is drawn evenly.
         power: Power of the error that chances are in proportion to.
     """

@@ -9,7 +9,6 @@ class ErrorMix(Sampler):
     """The share ``1 - xi`` with the largest errors of the present weights, the rest drawn evenly.
 
     Args:
-        batch: Points per step.
         xi: Share that is drawn evenly.
     """
 

@@ -17,7 +17,6 @@ class Evos(Sampler):
     Source: Zhang et al. (2025), EVOS; reduced to its main parts, hence "-like".
 
     Args:
-        batch: Points per step.
         first: Steps between looks at the start.
         last: Steps between looks at the end.
         detail: Weight of the Laplacian.
@@ -58,14 +57,7 @@ class Evos(Sampler):
 
 
 def laplacian(grid: Tensor) -> Tensor:
-    """Compute second differences along every axis but the first; the grid is constant beyond its borders.
-
-    Args:
-        grid: ``(c, ...)``.
-
-    Returns:
-        The sum of the second differences.
-    """
+    """Sum second differences along every axis but the first; the grid is constant beyond its borders."""
     total = torch.zeros_like(grid)
     for axis in range(1, grid.ndim):
         last = grid.shape[axis] - 1

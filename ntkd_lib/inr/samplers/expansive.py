@@ -14,7 +14,6 @@ class ExpansiveSupervision(Sampler):
     Source: Zhang et al. (2024), expansive supervision.
 
     Args:
-        batch: Points per step.
         reach: How many times more edge points there are than places for them.
     """
 

@@ -17,7 +17,6 @@ class IntTeaching(Sampler):
     interval is our reading of "incremental".
 
     Args:
-        batch: Points per step.
         seed: Seed, for draws that it does not make.
         incremental: Whether a choice is kept for longer and longer.
         longest: Steps that a choice is kept at most.

@@ -24,7 +24,6 @@ class Nint(Sampler):
     Source: NINT, Algorithm 1 and the schedule of its experiments.
 
     Args:
-        batch: Points per step.
         xi: Share that is drawn evenly.
         lam: Speed of the decay; 0 keeps the score's share for ever.
         alpha: Time constant of the decay and steps between refreshes.
@@ -55,13 +54,7 @@ class Nint(Sampler):
         self.ranking: Tensor | None = None
 
     def share(self, step: int) -> float:
-        """Compute the share of the batch that the score chooses.
-
-        Args:
-            step: Number of the step, from 0.
-
-        Returns:
-            From 0 to ``1 - xi``.
+        """Compute the share of the batch that the score chooses at a step, from 0 to ``1 - xi``.
 
         >>> from ntkd_lib.inr import waves
         >>> sampler = Nint(waves(8, (1,)), batch=16, seed=0, xi=0.5)

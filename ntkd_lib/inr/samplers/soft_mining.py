@@ -20,7 +20,6 @@ class SoftMining(Sampler):
     coordinates, and with remembered errors in place of the gradient of the network.
 
     Args:
-        batch: Points per step.
         drift: Length of a step uphill, in grid points.
         noise: Standard deviation of a random step, in grid points.
         softness: Power of the weights; 1 leaves the expected gradient unbiased.
