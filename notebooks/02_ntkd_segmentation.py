@@ -46,8 +46,9 @@ from ntkd_lib.chapters.run import open_run
 from ntkd_lib.chapters.segmentation import checks, page
 from ntkd_lib.chapters.segmentation.studies import energy, panels
 from ntkd_lib.lab.search import space_rows
-from ntkd_lib.show import training
+from ntkd_lib.show import dots, training
 from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.columns import show_table
 from ntkd_lib.show.publish import show
 
 run = open_run("02_ntkd_segmentation", globals())
@@ -79,7 +80,7 @@ gaps = page.differences(scores)
 # Why the paper's student ends at {paper}`74.3 %` without transfer we cannot know.
 
 # %% tags=["hide-input"]
-page.difference_table(gaps)
+show_table(gaps, page.DIFFERENCES, "Measured here: differences in test mIoU, seed by seed")
 
 # %% tags=["hide-input"]
 claim_box(evidence)
@@ -106,7 +107,7 @@ show(
 show(
     run,
     "differences",
-    lambda: page.draw_differences(gaps),
+    lambda: dots.draw_differences(gaps, "test mIoU (points)"),
     alt="Dot plot of paired differences in test mIoU between students, with 95 % intervals and a line at "
     "zero.",
     caption="Differences seed by seed. Intervals to the right of zero: the first student is better.",
@@ -118,7 +119,7 @@ show(
 # on outlines, which a user of masks sees first, and it separates students whose areas agree.
 
 # %% tags=["hide-input"]
-page.score_table(scores)
+show_table(page.summary(scores), page.STUDENTS, "All students, mean over seeds")
 
 # %% [markdown]
 # ## What the masks look like
@@ -155,7 +156,7 @@ show(
 # work that it replaces.
 
 # %% tags=["hide-input"]
-energy.table()
+show_table(energy.rows(), energy.COLUMNS, "Multiply-adds and energy, one image")
 
 # %% [markdown]
 # ## How it was made
@@ -215,7 +216,7 @@ curve = fit_masks(carvana_student(), few, few, loss, MaskSchedule(steps=8, batch
 # **Teacher.** A small U-Net, trained once and shared by all seeds.
 
 # %% tags=["hide-input"]
-page.teacher_table(run)
+show_table(page.teacher_rows(run), page.TEACHER, "The teacher and its two compressed kernels")
 
 # %% [markdown]
 # **Settings.** Every student with its own search had the same number of trials, all with the same short

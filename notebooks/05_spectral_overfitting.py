@@ -54,6 +54,7 @@ from ntkd_lib.show.claims import claim_box
 from ntkd_lib.show.columns import show_table
 from ntkd_lib.show.publish import show
 from ntkd_lib.spectral import SpectralStudent
+from ntkd_lib.spectral.drawing import draw_mode_map, draw_spectrum
 
 run = open_run("05_spectral_overfitting", globals())
 evidence = run.publish(page.metrics(run))
@@ -159,7 +160,7 @@ modes, kstar, noise = page.network_modes(run)
 show(
     run,
     "spectrum",
-    lambda: page.draw_largest_spectrum(modes, kstar, noise),
+    lambda: page.draw_alone(draw_spectrum, modes, kstar, noise),
     alt="Absolute coefficients of labels and of the 512-256 network against the number of the mode on "
     "logarithmic axes, with the cut, twice the noise level, and the shrinkage of a ridge fit.",
     caption="Spectrum of the labels and of the 512-256 network, first seed.",
@@ -171,7 +172,7 @@ small, _, small_noise = page.network_modes(run, "16-16")
 show(
     run,
     "mode-map",
-    lambda: page.draw_modes(small, small_noise),
+    lambda: page.draw_alone(draw_mode_map, small, small_noise),
     alt="Scatter plot of what the 16-16 network fitted of each mode against what the labels hold of it, in "
     "noise levels; signal modes lie on the diagonal, noise modes around zero.",
     caption="Map of modes of the 16-16 network, first seed. Grey band: |t| below 2. Line: equality.",

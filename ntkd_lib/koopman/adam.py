@@ -13,17 +13,11 @@ from ntkd_lib.koopman.problem import Problem
 
 @dataclass(frozen=True)
 class AdamRun:
-    """The result of a mini-batch training.
+    """The result of a mini-batch training."""
 
-    Attributes:
-        weights: W after the last epoch, float64.
-        values: F(W) after each epoch.
-        seconds: CPU seconds of training up to the end of each epoch; evaluation is not counted.
-    """
-
-    weights: Float[Tensor, "c m"]
-    values: list[float]
-    seconds: list[float]
+    weights: Float[Tensor, "c m"]  # W after the last epoch, float64
+    values: list[float]  # F(W) after each epoch
+    seconds: list[float]  # CPU seconds up to the end of each epoch, without evaluation
 
 
 def train_adam(
@@ -48,9 +42,6 @@ def train_adam(
         seed: Seed of the order of inputs.
         seconds: CPU seconds after which no further epoch starts.
         target: Value of F at which training ends early.
-
-    Returns:
-        Weights and the course of the loss.
     """
     matrix = torch.cat(list(problem.lifted), 1)
     scale = matrix.square().mean(1).sqrt().clamp(min=1e-12)

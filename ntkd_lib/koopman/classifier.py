@@ -126,29 +126,17 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: Table) -> np.ndarray:
-        """Compute logits; for two classes the second minus the first, as in scikit-learn.
-
-        Returns:
-            Logits, ``(n, c)`` or ``(n,)``.
-        """
+        """Compute logits ``(n, c)``; for two classes, as in scikit-learn, the second minus the first."""
         z = self._logits(X)
         return z[:, 1] - z[:, 0] if len(self.classes_) == 2 else z
 
     def predict_proba(self, X: Table) -> np.ndarray:
-        """Compute class probabilities, ``softmax(z)``.
-
-        Returns:
-            Probabilities, ``(n, c)``.
-        """
+        """Compute class probabilities, ``softmax(z)``, ``(n, c)``."""
         z = self._logits(X)
         return torch.from_numpy(z).softmax(1).numpy()
 
     def predict(self, X: Table) -> np.ndarray:
-        """Predict the label with the largest logit.
-
-        Returns:
-            Labels, ``(n,)``.
-        """
+        """Predict the labels with the largest logit, ``(n,)``."""
         z = self._logits(X)
         return self.classes_[z.argmax(1)]
 

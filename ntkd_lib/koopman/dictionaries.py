@@ -55,11 +55,7 @@ class Monomials:
         return self.count - self.components - 1
 
     def exponents(self) -> Int[np.ndarray, "m d"]:
-        """List the exponent of each score in each monomial.
-
-        Returns:
-            Rows in the order of the functions.
-        """
+        """List the exponent of each score in each monomial, in the order of the functions."""
         rows = [
             np.bincount(chosen, minlength=self.components) if chosen else np.zeros(self.components, int)
             for degree in range(self.degree + 1)
@@ -71,13 +67,8 @@ class Monomials:
         """Compute the monomials of some inputs, one product each.
 
         Those of degree k that begin with score i are score i times those of degree k - 1 that begin with
-        score i or a later one, which lie in one piece.
-
-        Args:
-            scores: PCA scores.
-
-        Returns:
-            Values, one row per function, so that all products and writes are of neighbours.
+        score i or a later one, which lie in one piece. With one row per function all products and writes are
+        of neighbours.
         """
         rows = scores.T.contiguous()
         parts, last, starts = [torch.ones_like(rows[:1]), rows], rows, list(range(self.components))
@@ -116,11 +107,7 @@ class RadialFunctions:
         return len(self.centres)
 
     def lift(self, scores: Float[Tensor, "n d"]) -> Float[Tensor, "m n"]:
-        """Compute the functions' values at some inputs.
-
-        Args:
-            scores: PCA scores.
-        """
+        """Compute the functions' values at some inputs."""
         centres = self.centres.to(scores.dtype)
         squares = centres.square().sum(1)[:, None] + scores.square().sum(1) - 2 * centres @ scores.T
         bumps = torch.exp(squares.clamp(min=0) / (-2 * self.width**2))
@@ -130,10 +117,9 @@ class RadialFunctions:
 def radial_functions(
     scores: Float[Tensor, "n d"], count: int, scale: float, generator: torch.Generator
 ) -> RadialFunctions:
-    """Place Gaussians on randomly drawn inputs.
+    """Place a number of functions on randomly drawn inputs, the constant included.
 
     Args:
-        count: Number of functions, the constant included.
         scale: Width in units of the median distance between centres.
     """
     centres = scores[torch.randperm(len(scores), generator=generator)[: count - 1]]

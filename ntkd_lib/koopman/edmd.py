@@ -95,11 +95,7 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: Table) -> np.ndarray:
-        """Predict the layer.
-
-        Returns:
-            Activations, shaped as those it was fitted to.
-        """
+        """Predict the layer, shaped as the activations it was fitted to."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         rows = self.koopman_[1 : 1 + self.hidden_map_.directions.shape[1]] if self.full else self.koopman_
@@ -129,7 +125,7 @@ def read_out(
     ridge: float,
     last_layer: tuple[Float[np.ndarray, "c w"], Float[np.ndarray, " c"]],
 ) -> Float[np.ndarray, "c m"]:
-    r"""Fold EDMD and the teacher's last layer into one linear map of the lifted input.
+    r"""Fold EDMD and the teacher's last layer into one linear map of the lifted input, the constant first.
 
     $$W = B\, U\, K_1, \qquad \text{first column} \mathrel{+}= B \mu + b$$
 
@@ -137,9 +133,6 @@ def read_out(
         equations: Sums whose targets are the scores of the layer.
         hidden: The map of the layer, unscaled; its leading components are used as far as the targets go.
         last_layer: The teacher's weights B and biases b.
-
-    Returns:
-        Weights W; the first function of the dictionary is the constant.
     """
     weight, bias = last_layer
     koopman = equations.solve(ridge)

@@ -12,14 +12,11 @@ from ntkd_lib.koopman.dictionaries import Monomials, RadialFunctions
 
 
 def exported(model: KoopmanClassifier) -> dict[str, np.ndarray]:
-    """Collect the arrays that predictions of a fitted classifier need.
+    """Collect the arrays that predictions of a fitted classifier need, by name.
 
     The scores are ``inputs @ directions - offset``. With ``exponents``, function j is the product of the
-    scores to the powers of row j; with ``centres``, a constant and Gaussians of ``width``.
-
-    Returns:
-        Arrays by name: ``directions``, ``offset``, ``weights``, ``classes``, and ``exponents`` or ``centres``
-        and ``width``.
+    scores to the powers of row j; with ``centres``, a constant and Gaussians of ``width``. ``weights`` lead
+    to one logit for each of ``classes``.
     """
     inputs = model.input_map_
     arrays = {
@@ -43,11 +40,7 @@ def save_npz(model: KoopmanClassifier, path: Path) -> None:
 def npz_logits(
     arrays: Mapping[str, np.ndarray], inputs: Float[np.ndarray, "n p"]
 ) -> Float[np.ndarray, "n c"]:
-    """Compute logits from exported arrays with NumPy alone, monomial by monomial as defined.
-
-    Args:
-        arrays: Arrays of ``exported``, or of the file read by ``numpy.load``.
-    """
+    """Compute logits with NumPy alone, monomial by monomial as defined, from the arrays of ``exported``."""
     scores = inputs @ arrays["directions"] - arrays["offset"]
     if "exponents" in arrays:
         functions = np.prod(scores[:, None, :] ** arrays["exponents"], axis=2)
@@ -59,13 +52,10 @@ def npz_logits(
 
 
 def to_onnx(model: KoopmanClassifier) -> bytes:
-    """Write a fitted classifier with monomials as an ONNX model, inputs ``x`` to ``logits``.
+    """Write a fitted classifier with monomials as an ONNX model in float32, inputs ``x`` to ``logits``.
 
     Two matrix products around one lift: ``d`` scores, padded by a constant 1, are gathered q at a time, and
     the q factors of each monomial multiplied. No operator beyond MatMul, Sub, Pad, Gather and ReduceProd.
-
-    Returns:
-        The serialised model, float32.
 
     Raises:
         ValueError: Another dictionary.

@@ -35,13 +35,10 @@ def quantise(weights: Float[Tensor, "c m"], bits: int) -> Float[Tensor, "c m"]:
 
 
 def noisy(block: Float[Tensor, "m b"], level: float, generator: torch.Generator) -> Float[Tensor, "m b"]:
-    """Add Gaussian noise to functions of unit root mean square.
+    """Add Gaussian noise to functions of unit root mean square, but to the constant, in the first row.
 
     Args:
         level: Standard deviation of the noise.
-
-    Returns:
-        Functions with noise; the constant, in the first row, has none.
     """
     noise = level * torch.randn(block.shape, generator=generator, dtype=block.dtype)
     noise[0] = 0
@@ -49,10 +46,6 @@ def noisy(block: Float[Tensor, "m b"], level: float, generator: torch.Generator)
 
 
 def missing(block: Float[Tensor, "m b"], share: float, generator: torch.Generator) -> Float[Tensor, "m b"]:
-    """Set a share of the functions to zero, the same ones for all inputs: dead channels.
-
-    Args:
-        share: Share of functions that fail; the constant never does.
-    """
+    """Set a share of the functions to zero, the same for all inputs and never the constant: dead channels."""
     dead = torch.randperm(len(block) - 1, generator=generator)[: round(share * (len(block) - 1))] + 1
     return block.index_fill(0, dead, 0)

@@ -31,9 +31,6 @@ class NormalEquations:
         """Compute the weights W that minimise ``mean |W psi - t|^2 + ridge |W|^2``.
 
         Where G is singular to rounding it is the solution of least norm, as by the pseudo-inverse.
-
-        Args:
-            ridge: Weight of the squared norm.
         """
         matrix = self.gram + ridge * np.eye(len(self.gram))
         with warnings.catch_warnings():
@@ -56,11 +53,10 @@ class NormalEquations:
     def condition(self, scale: Float[np.ndarray, " m"] | None = None) -> float:
         """Compute the condition number of the lifted design matrix (not of G, which is its square).
 
+        It is at most 6.7e7, what sums in float64 can tell from infinity.
+
         Args:
             scale: Factor of each function; all 1 when left out.
-
-        Returns:
-            Largest over smallest singular value; at most 6.7e7, what sums in float64 can tell from infinity.
         """
         factor = np.ones(len(self.gram)) if scale is None else scale
         values = scipy.linalg.eigvalsh(self.gram * factor[:, None] * factor)

@@ -14,12 +14,8 @@ MEMORY = 512 * 2**20  # bytes
 class LiftedInputs:
     """The lifted design matrix of some inputs, one block of columns after another.
 
-    60,000 inputs and 12,341 functions are 3 GB in float32; such a matrix is never held. A smaller one is kept
-    after its first pass.
-
-    Args:
-        scores: PCA scores of the inputs.
-        memory: Bytes that may be held.
+    60,000 inputs and 12,341 functions are 3 GB in float32; such a matrix is never held. One of at most
+    ``memory`` bytes is kept after its first pass.
     """
 
     def __init__(self, dictionary: Dictionary, scores: Float[Tensor, "n d"], *, memory: int = MEMORY) -> None:

@@ -43,12 +43,11 @@ class DistillationLoss:
     ) -> tuple[Float[Tensor, ""], Float[Tensor, "c b"]]:
         """Sum the loss over inputs, with its derivative in the logits.
 
+        It is ``alpha T (softmax(z/T) - q) + (1 - alpha) (softmax(z) - y)``.
+
         Args:
             labels: One-hot y.
             soft: The teacher's q; not read if alpha is 0.
-
-        Returns:
-            Sum, and derivative ``alpha T (softmax(z/T) - q) + (1 - alpha) (softmax(z) - y)``.
         """
         value, slope = logits.new_zeros(()), torch.zeros_like(logits)
         if self.alpha < 1:
@@ -67,11 +66,7 @@ class DistillationLoss:
         return logits.softmax(0), self.soften(logits)
 
     def curve(self, probabilities: Pair, direction: Float[Tensor, "c b"]) -> Float[Tensor, "c b"]:
-        """Apply the second derivative in the logits, ``diag(p) - p p'`` for each input and term.
-
-        Args:
-            probabilities: Result of ``probabilities``.
-        """
+        """Apply the second derivative in the logits, ``diag(p) - p p'`` for each input and term."""
         result = torch.zeros_like(direction)
         for share, p in zip((1 - self.alpha, self.alpha), probabilities, strict=True):
             if share > 0:

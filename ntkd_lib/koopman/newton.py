@@ -114,11 +114,7 @@ def certify(
 
 
 def duality_gap(problem: Problem, gradient: Float[Tensor, "c m"]) -> float:
-    """Bound the excess of the loss over its minimum: ``tr(G R^-1 G') / (2 ridge)``.
-
-    Returns:
-        Upper bound; infinite without a ridge.
-    """
+    """Bound the excess over the minimum by ``tr(G R^-1 G') / (2 ridge)``; infinite without a ridge."""
     if problem.ridge == 0:
         return float("inf")
     solved = gradient if problem.penalty is None else torch.linalg.solve(problem.penalty, gradient.T).T
@@ -128,13 +124,10 @@ def duality_gap(problem: Problem, gradient: Float[Tensor, "c m"]) -> float:
 def newton_direction(
     curvature: Curvature, blocks: Preconditioner, gradient: Float[Tensor, "c m"], accuracy: float
 ) -> tuple[Float[Tensor, "c m"], int]:
-    """Solve ``H D = -g`` by preconditioned conjugate gradients.
+    """Solve ``H D = -g`` by preconditioned conjugate gradients; count the products with H.
 
     Args:
         accuracy: Norm of the residual to stop at, relative to g.
-
-    Returns:
-        D, and the number of products with H.
     """
     direction, rest, products = torch.zeros_like(gradient), -gradient, 0
     path = ready = blocks.solve(rest)

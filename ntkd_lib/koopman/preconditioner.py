@@ -35,14 +35,7 @@ class Preconditioner:
         return len(self.factors) > 1
 
     def solve(self, residual: Float[Tensor, "c m"]) -> Float[Tensor, "c m"]:
-        """Apply the approximate inverse.
-
-        Args:
-            residual: Right-hand side, float64.
-
-        Returns:
-            Solution, zero in the mean over classes.
-        """
+        """Apply the approximate inverse, in float64; the solution is zero in the mean over classes."""
         centred = (residual - residual.mean(0)).to(self.factors.dtype)
         columns = centred[:, :, None] if self.by_class else centred.T[None]
         half = torch.linalg.solve_triangular(self.factors, columns, upper=False)
@@ -54,15 +47,12 @@ class Preconditioner:
 def class_blocks(
     lifted: LiftedInputs, weights: Float[Tensor, "c n"], ridge: Float[Tensor, "m m"], *, by_class: bool
 ) -> Preconditioner:
-    """Factorise the diagonal blocks of the second derivative.
+    """Factorise the diagonal blocks of the second derivative, in the precision of the functions.
 
     Args:
         weights: Curvature of each input for each class.
         ridge: Second derivative of the ridge term.
         by_class: Whether each class gets a block of its own, if memory allows; else the mean of all.
-
-    Returns:
-        The preconditioner, in the precision of the functions.
     """
     m, size = lifted.dictionary.count, lifted.scores.element_size()
     if not by_class or len(weights) * m * m * size > MEMORY:

@@ -28,21 +28,13 @@ class PrincipalMap:
     variances: Float[np.ndarray, " d"]
 
     def scores(self, inputs: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n d"]:
-        """Compute the scores of inputs.
-
-        Returns:
-            Scores in the type of the inputs.
-        """
+        """Compute the scores of inputs, in their type."""
         used = self.directions.astype(inputs.dtype)
         shift = (self.mean @ self.directions).astype(inputs.dtype)
         return (inputs @ used - shift) / inputs.dtype.type(self.scale)
 
     def restore(self, scores: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n p"]:
-        """Map scores back to inputs.
-
-        Returns:
-            Inputs in the span of the directions.
-        """
+        """Map scores back to inputs in the span of the directions."""
         return self.mean + self.scale * scores @ self.directions.T
 
 

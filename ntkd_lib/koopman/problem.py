@@ -13,16 +13,11 @@ from ntkd_lib.koopman.preconditioner import Preconditioner, class_blocks
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Loss, gradient and logits of one pass over the data.
-
-    Attributes:
-        gradient: Its derivative in the weights, float64.
-        logits: The student's logits, in the precision of the functions.
-    """
+    """Loss, gradient and logits of one pass over the data."""
 
     value: float
-    gradient: Float[Tensor, "c m"]
-    logits: Float[Tensor, "c n"]
+    gradient: Float[Tensor, "c m"]  # in the weights, float64
+    logits: Float[Tensor, "c n"]  # the student's, in the precision of the functions
 
 
 class Problem:
@@ -79,12 +74,7 @@ class Problem:
     def evaluate(
         self, weights: Float[Tensor, "c m"], known_logits: Float[Tensor, "c n"] | None = None
     ) -> Evaluation:
-        """Compute loss and gradient over all inputs.
-
-        Args:
-            weights: W, float64.
-            known_logits: Their logits; computed when left out.
-        """
+        """Compute loss and gradient over all inputs at W, float64, and the logits unless they are known."""
         total, slope_sum, logits, start = 0.0, torch.zeros_like(weights), [], 0
         used = weights.to(self.lifted.scores.dtype)
         for block in self.lifted:
@@ -101,11 +91,7 @@ class Problem:
         return Evaluation(value, slope_sum / start + term, torch.cat(logits, 1))
 
     def slope(self, logits: Float[Tensor, "c n"], change: Float[Tensor, "c n"]) -> float:
-        """Compute the derivative of the mean loss along a change of the logits, without the ridge term.
-
-        Args:
-            change: Their change per unit of the way.
-        """
+        """Compute the derivative of the mean loss along a change of the logits, without the ridge term."""
         parts = (logits, change, self.labels, self.soft)
         total = 0.0
         for z, way, labels, soft in zip(*(part.split(BLOCK, 1) for part in parts), strict=True):
@@ -113,11 +99,7 @@ class Problem:
         return total / logits.shape[1]
 
     def part(self, count: int) -> "Problem":
-        """Return the same problem on the first inputs.
-
-        Returns:
-            A problem of the same shape.
-        """
+        """Return the same problem on the first inputs."""
         lifted = self.lifted.subset(torch.arange(count))
         labels, soft = self.labels[:, :count], self.soft[:, :count]
         return Problem(lifted, self.loss, labels, soft, self.ridge, self.penalty)
@@ -132,22 +114,14 @@ class Problem:
 
 
 class Curvature:
-    """The second derivative of the problem at a point, as an operator on directions of W.
-
-    Args:
-        logits: Logits of all inputs at the point.
-    """
+    """The second derivative of the problem at some logits, as an operator on directions of W."""
 
     def __init__(self, problem: Problem, logits: Float[Tensor, "c n"]) -> None:
         self.problem = problem
         self.probabilities = problem.loss.probabilities(logits)
 
     def apply(self, direction: Float[Tensor, "c m"]) -> Float[Tensor, "c m"]:
-        """Multiply a direction by the second derivative.
-
-        Args:
-            direction: Change of the weights, float64.
-        """
+        """Multiply a direction, float64, by the second derivative."""
         problem, result, start = self.problem, torch.zeros_like(direction), 0
         used = direction.to(problem.lifted.scores.dtype)
         for block in problem.lifted:
@@ -159,11 +133,7 @@ class Curvature:
         return result / start + problem.penalise(direction)
 
     def preconditioner(self, *, by_class: bool) -> Preconditioner:
-        """Factorise the diagonal blocks of the operator.
-
-        Args:
-            by_class: Whether each class gets a block of its own.
-        """
+        """Factorise the diagonal blocks of the operator, of every class or their mean."""
         problem, m = self.problem, self.problem.lifted.dictionary.count
         ridge = torch.eye(m, dtype=torch.float64) if problem.penalty is None else problem.penalty
         weights = problem.loss.diagonal(self.probabilities)

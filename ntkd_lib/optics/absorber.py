@@ -68,14 +68,7 @@ class DeepFrontEnd(nn.Module):
         self.read_out = self.signed.read_out
 
     def entering(self, images: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n j h w"]:
-        """Compute the intensities that enter the last layer.
-
-        Args:
-            images: Scene intensities in [0, 1].
-
-        Returns:
-            Intensities in [0, 1].
-        """
+        """Compute the intensities in [0, 1] that enter the last layer, from those of scenes."""
         if self.psfs is None:
             return images
         psfs = self.psfs.abs()

@@ -23,14 +23,12 @@ def moved(
 ) -> Planes:
     """Shift, turn and scale light on the sensor plane about its centre, by bilinear interpolation.
 
-    ``out(r) = in(R(-angle) r / scale - shift) / scale^2``: scaling keeps the amount of light.
+    ``out(r) = in(R(-angle) r / scale - shift) / scale^2``: scaling keeps the amount of light; cells into
+    which nothing moves are dark.
 
     Args:
-        shift: Right and down, cells, a mask and colour.
+        shift: Right and down, cells, for each mask and colour.
         angle: Counter-clockwise, rad.
-
-    Returns:
-        Light per cell; dark if nothing moves in.
     """
     masks, colours, side, _ = light.shape
     cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale

@@ -32,12 +32,9 @@ def read_out(
 
 
 class CapturedStudent(HybridStudent):
-    """A back end on read-outs of captures: the optics are fixed, only digital weights are trained.
+    """A digital back end on read-outs of captures: the optics are fixed, only digital weights are trained.
 
     Source: NTKD paper, Sec. 3.3 (the front end is frozen).
-
-    Args:
-        back: Digital back end, read-out to logits.
     """
 
     def __init__(self, back: nn.Sequential) -> None:

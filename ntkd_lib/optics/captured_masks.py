@@ -39,33 +39,15 @@ class CoarseDevice(Device):
             psfs: From `psfs`, an odd number of filter pixels per side.
             name: Names the frames, so that training and test scenes get noise of their own.
             chunk: Scenes at a time, few enough for a cache; part of the draws' order.
-
-        Yields:
-            Captures, one for each scene, metasurface and colour.
         """
-        yield from self._captured((part.float() / 255 for part in images.split(chunk)), psfs, name)
+        parts = (image_and_bin(part.float() / 255, psfs, self.pixels) for part in images.split(chunk))
+        yield from self._captured(parts, psfs, name)
 
     def grey(self, psfs: Float[Tensor, "m c t t"], rows: int, columns: int) -> Float[Tensor, "m c"]:
-        """Photograph a uniform grey field once, and average each capture away from its edges.
-
-        Args:
-            psfs: From `psfs`.
-
-        Returns:
-            What each capture is compared with.
-        """
+        """Photograph a uniform grey field through `psfs`, and average each capture away from its edges."""
         field = psfs.new_full((1, psfs.shape[1], rows, columns), GREY)
-        (seen,) = self._captured(iter([field]), psfs, "grey")
+        (seen,) = self._captured(iter([image_and_bin(field, psfs, self.pixels)]), psfs, "grey")
         return seen[0, ..., EDGE:-EDGE, EDGE:-EDGE].mean(dim=(-2, -1))
-
-    def _captured(self, scenes: Iterator[Tensor], psfs: Tensor, name: str) -> Iterator[Captures]:
-        white = psfs.sum(dim=(-2, -1))
-        draws = [self._draws(error, f"frames/{name}") for error in self.errors]
-        for part in scenes:
-            seen = image_and_bin(part, psfs, self.pixels)
-            for error, frame in zip(self.errors, draws, strict=True):
-                seen = error.on_captures(seen, white, self._draws(error, "device"), frame)
-            yield seen
 
 
 def image_and_bin(
@@ -79,9 +61,6 @@ def image_and_bin(
         scenes: Intensities, dark around them.
         psfs: Point spread functions, an odd number of filter pixels per side.
         pixels: Sides of a sensor pixel in filter pixels.
-
-    Returns:
-        One capture for each scene, function and colour.
     """
     colours, edge = scenes.shape[1], psfs.shape[-1] // 2
     kernels = binned(psfs.flip(-2, -1), pixels).transpose(0, 1).flatten(0, 1)[:, None]
@@ -95,15 +74,7 @@ def mask_read_out(
     """Subtract pairs of captures relative to the captures of a grey field, and add up colours.
 
     ``sum_c g+ (c+ - grey+) + g- (c- - grey-)`` with ``g-`` negative: what `CascadeFrontEnd` does, from
-    captures.
-
-    Args:
-        captures: Positive captures first, ``m = 2 k``.
-        gains: Signed digital gains.
-        grey: The same captures of a uniform grey field.
-
-    Returns:
-        Read-out of ``k`` filters.
+    captures, the positive ones first: ``m = 2 k`` for ``k`` filters with signed digital gains.
     """
     offset = (gains * grey).sum(dim=1)
     scaled = torch.einsum("nmcuv,mc->nmuv", captures, gains) - offset[:, None, None]
@@ -136,13 +107,10 @@ class CapturedMaskStudent(nn.Module):
 
 
 def laid_out(read_out: Float[Tensor, "n k u v"], pixels: int = 4) -> Float[Tensor, "n l h w"]:
-    """Rearrange a read-out into an image of the scene's size, ``l = k / pixels^2``; no value changes.
+    """Rearrange a read-out for `CapturedMaskStudent` into an image of the scene's size; no value changes.
 
     Args:
-        read_out: Read-out; ``k`` a multiple of ``pixels^2``.
+        read_out: Read-out; ``k`` a multiple of ``pixels^2``, ``l = k / pixels^2``.
         pixels: Sides of a sensor pixel in scene pixels.
-
-    Returns:
-        What `CapturedMaskStudent` takes.
     """
     return functional.pixel_shuffle(read_out, pixels)

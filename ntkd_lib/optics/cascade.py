@@ -15,16 +15,13 @@ GREY = 0.5
 
 
 def merged(*depths: Float[Tensor, "_ _ 3 3"]) -> Float[Tensor, "k l s s"]:
-    """Merge consecutive filters into the one equivalent filter bank.
+    """Merge consecutive filters into one bank, from the colours of the scene to the last depth's channels.
 
     ``(x * k_1) * k_2 = x * (k_1 * k_2)``, channels contracted: no nonlinearity lies between the depths. The
     result has sides of ``2 d + 1`` pixels for ``d`` depths.
 
     Args:
         *depths: Filters of each depth, ``(channels out, channels in, 3, 3)``, as correlations.
-
-    Returns:
-        Filters from the colours of the scene to the channels of the last depth.
     """
     bank = depths[0].transpose(0, 1)
     for filters in depths[1:]:
@@ -35,12 +32,8 @@ def merged(*depths: Float[Tensor, "_ _ 3 3"]) -> Float[Tensor, "k l s s"]:
 def binned(filters: Float[Tensor, "k l s s"], pixels: int) -> Float[Tensor, "k l t t"]:
     """Compute the filters that a sensor with larger pixels applies: their mean over shifts within a pixel.
 
-    Args:
-        filters: Filters at full resolution.
-        pixels: Sides of a sensor pixel in scene pixels.
-
-    Returns:
-        Filters with sides ``t = s + pixels - 1``, for a stride of ``pixels``.
+    Filters at full resolution become filters with sides ``t = s + pixels - 1``, for a stride of ``pixels``,
+    the sides of a sensor pixel in scene pixels.
     """
     k, _, side, _ = filters.shape
     box = filters.new_full((1, 1, pixels, pixels), 1 / pixels**2)
@@ -106,14 +99,7 @@ class CascadeFrontEnd(nn.Module):
     def captures(
         self, images: Float[Tensor, "n l h w"]
     ) -> tuple[Float[Tensor, "n k l u v"], Float[Tensor, "n k l u v"], Float[Tensor, " l"]]:
-        """Compute the captures through both PSFs of each pair, and the digital gain, for each colour.
-
-        Args:
-            images: Scene intensities in [0, 1].
-
-        Returns:
-            Positive and negative captures, both non-negative, and the gain.
-        """
+        """Compute positive and negative captures of intensities in [0, 1], none negative, and the gain."""
         positive, negative, gain = split_signed(self.bank)
         return self._captured(images, positive), self._captured(images, negative), gain
 
@@ -137,16 +123,11 @@ class CascadeFrontEnd(nn.Module):
     def per_sample_gradients(
         self, images: Float[Tensor, "n l h w"], signal: Float[Tensor, "n c k u v"]
     ) -> dict[str, Float[Tensor, "n c ..."]]:
-        """Compute the gradients of every sample and output with respect to the filters of each depth.
+        """Compute the gradients of every sample and output with respect to each depth's filters, by name.
 
-        The gradient with respect to the merged bank is a product of signals and patches; that of each depth
-        follows by the transposed derivative of merging and binning.
-
-        Args:
-            signal: Gradients of the outputs with respect to the read-out.
-
-        Returns:
-            Gradients, by the name of the parameter.
+        The gradient with respect to the merged bank is a product of patches and signals, the gradients of the
+        outputs with respect to the read-out; that of each depth follows by the transposed derivative of
+        merging and binning.
         """
         wide, pull = vjp(lambda *depths: binned(merged(*depths), self.pixels), *self.depths)
         patches = functional.unfold(self._scene(images), wide.shape[-1], stride=self.pixels)

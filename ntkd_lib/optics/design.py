@@ -47,19 +47,14 @@ class DesignOptions:
 
 
 def design_widths(targets: Float[Tensor, "m c s s"], geometry: Geometry, fit: DesignOptions) -> Masks:
-    """Fit the widths of one metasurface for each target, all colours at once.
+    """Fit the buildable widths of one metasurface, um, for each target, all colours at once.
 
     Minimises ``sum_c 1 - cos(PSF_c, target_c)`` over the sensor plane of the metasurface's size, dark around
-    the target; a target that is dark in every colour gets no pillars.
+    the target, a non-negative point spread function in filter pixels; one that is dark in every colour gets
+    no pillars.
 
     Source: NTKD paper, Sec. 3.2; kernelmino/psf-meta-design-v2, which minimises the distance between
         normalised functions, a function of the same cosine.
-
-    Args:
-        targets: Non-negative point spread functions, a filter pixel.
-
-    Returns:
-        Widths that can be built, um.
 
     Raises:
         ValueError: Negative or infinite targets, or another number of colours or pixels than the geometry's.
@@ -135,12 +130,11 @@ def _loss(widths: Masks, plane: Float[Tensor, "m c t t"], geometry: Geometry, fi
 def plane_psfs(widths: Masks, geometry: Geometry, height_scale: float = 1.0) -> Float[Tensor, "m c w w"]:
     """Compute the point spread functions of metasurfaces without errors, cell by cell.
 
+    They are intensities relative to the incident wave, over as many whole filter pixels as fit.
+
     Args:
         widths: Pillar widths, um.
         height_scale: Pillar height over its nominal value.
-
-    Returns:
-        Intensity relative to the incident wave, over as many whole filter pixels as fit.
     """
     window = whole_pixels(geometry) * geometry.pixel
     return torch.cat(
@@ -152,14 +146,7 @@ def plane_psfs(widths: Masks, geometry: Geometry, height_scale: float = 1.0) -> 
 
 
 def efficiency(psfs: Float[Tensor, "m c t t"], geometry: Geometry) -> Float[Tensor, "m c"]:
-    """Compute the share of the light on the metasurface that lands within the point spread functions.
-
-    Args:
-        geometry: Gives the light on the metasurface.
-
-    Returns:
-        Shares in [0, 1].
-    """
+    """Compute the share, in [0, 1], of the light on the metasurface that lands within the PSFs."""
     return psfs.sum(dim=(-2, -1)) / geometry.cells**2
 
 
@@ -172,10 +159,7 @@ def capture_gains(
 
     Args:
         psfs: Designed functions, the filter in the middle.
-        gains: Signed gains of the targets.
-
-    Returns:
-        Signed gains, 0 for a dark target.
+        gains: Signed gains of the targets; a dark one gets 0.
     """
     margin = (psfs.shape[-1] - targets.shape[-1]) // 2
     inner = functional.pad(psfs, (-margin,) * 4)
@@ -186,14 +170,11 @@ def capture_gains(
 def effective_filters(
     psfs: Float[Tensor, "m c t t"], gains: Float[Tensor, "m c"]
 ) -> Float[Tensor, "k c t t"]:
-    """Compute the signed filters that pairs of captures apply after their digital subtraction.
+    """Compute the signed filters, as networks correlate with them, that subtracted pairs of captures apply.
 
     Args:
         psfs: Point spread functions, the positive captures first.
         gains: Signed digital gains of the captures.
-
-    Returns:
-        Filters as networks correlate with them.
     """
     scaled = gains[..., None, None] * psfs
     positive, negative = scaled.flip(-2, -1).chunk(2)

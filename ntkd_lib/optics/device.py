@@ -38,15 +38,12 @@ class Device:
         return Draws(self.seed, type(error).__name__, same.index(error), stage)
 
     def psfs(self, widths: Masks, geometry: Geometry, taps: int) -> Float[Tensor, "m c t t"]:
-        """Compute the point spread functions of the made metasurfaces, in filter pixels.
+        """Compute the made metasurfaces' light per filter pixel, relative to the incident wave per grid cell.
 
         Args:
             widths: Designed pillar widths, um.
             geometry: Designed lengths and wavelengths.
             taps: Filter pixels per side to look at, odd or even as the filter's.
-
-        Returns:
-            Light per filter pixel, relative to the incident wave a grid cell.
         """
         made = reduce(lambda w, e: e.on_widths(w, self._draws(e, "widths")), self.errors, widths)
         phase = pillar_phase(made, geometry.wavelengths)
@@ -75,10 +72,15 @@ class Device:
         Yields:
             Captures, one for each scene, metasurface and colour.
         """
+        yield from self._captured((image_through(part, psfs) for part in scenes.split(chunk)), psfs, name)
+
+    def _captured(
+        self, ideal: Iterator[Captures], psfs: Float[Tensor, "m c t t"], name: str
+    ) -> Iterator[Captures]:
+        """Add errors to captures; draws of the frames go on from one part to the next."""
         white = psfs.sum(dim=(-2, -1))
         draws = [self._draws(error, f"frames/{name}") for error in self.errors]
-        for part in scenes.split(chunk):
-            seen = image_through(part, psfs)
+        for seen in ideal:
             for error, frame in zip(self.errors, draws, strict=True):
                 seen = error.on_captures(seen, white, self._draws(error, "device"), frame)
             yield seen

@@ -21,12 +21,7 @@ OPTICAL_CAPTURE = 3.82
 
 @dataclass(frozen=True)
 class Budget:
-    """Work and energy of one system, an image.
-
-    Attributes:
-        macs: Multiply-adds that a computer does, millions.
-        capture: Energy of the capture, mJ.
-    """
+    """Work and energy of one system per image: multiply-adds of a computer, millions, and a capture, mJ."""
 
     system: str
     macs: float
@@ -44,13 +39,10 @@ class Budget:
 
 
 def count_macs(network: nn.Module, shape: tuple[int, ...]) -> float:
-    """Count the multiply-adds of the convolutions and products of a network, an image.
+    """Count the multiply-adds of a network's convolutions and products, millions.
 
     Args:
         shape: Shape of one image or read-out, without the batch.
-
-    Returns:
-        Millions; sums, ReLUs and normalisations are not counted.
     """
     counter, bare = FlopCounterMode(display=False), copy.deepcopy(network).to("meta")
     with torch.no_grad(), counter:
@@ -59,15 +51,10 @@ def count_macs(network: nn.Module, shape: tuple[int, ...]) -> float:
 
 
 def cascade_macs(front: CascadeFrontEnd, height: int, width: int) -> dict[str, float]:
-    """Count the multiply-adds that replace the optics in a computer, in three ways.
+    """Count the multiply-adds, millions, that replace a 3 x 3 cascade of optics in a computer, in three ways.
 
-    Args:
-        front: Front end with square 3 x 3 filters.
-
-    Returns:
-        Millions of multiply-adds: ``layers`` (depth by depth at full resolution, as a network with these
-        layers is run), ``merged`` (one bank at full resolution), ``binned`` (one bank at the sensor's
-        resolution).
+    They are ``layers`` (depth by depth at full resolution, as a network with these layers is run), ``merged``
+    (one bank at full resolution) and ``binned`` (one bank at the sensor's resolution).
     """
     pixels = height * width / 1e6
     bank = front.bank
@@ -80,9 +67,5 @@ def cascade_macs(front: CascadeFrontEnd, height: int, width: int) -> dict[str, f
 
 
 def saving(hybrid: Budget, twin: Budget) -> float:
-    """Compute the energy saving in percent, ``100 (1 - E_hybrid / E_twin)``.
-
-    Returns:
-        Percent; negative if the optics cost energy.
-    """
+    """Compute the energy saving in percent, ``100 (1 - E_hybrid / E_twin)``; negative if optics cost."""
     return 100 * (1 - hybrid.total / twin.total)

@@ -22,27 +22,20 @@ Captures = Float[Tensor, "n m c h w"]
 
 
 def magnitude(default: float, meaning: str, *, unit: str, low: float, high: float, source: str) -> Any:
-    """Declare a magnitude of an error.
+    """Declare a magnitude of an error, as a field of its class.
 
     Args:
         meaning: One phrase for the table of errors.
         low: Smallest value allowed.
         high: Largest value allowed.
         source: Where its range comes from.
-
-    Returns:
-        The field for the body of an error's class.
     """
     facts = {"meaning": meaning, "unit": unit, "low": low, "high": high, "source": source}
     return field(default=default, metadata=facts)
 
 
 class Draws:
-    """Random numbers that depend on their names alone, so that no error changes another's draws.
-
-    Args:
-        *names: Plain data, such as a device's seed and the error's name.
-    """
+    """Random numbers that depend on their names, plain data, alone: no error changes another's draws."""
 
     def __init__(self, *names: object) -> None:
         """Seed an own generator."""
@@ -98,11 +91,7 @@ class Error:
 
 
 def error_rows(errors: Sequence[type[Error]]) -> list[dict[str, object]]:
-    """List the magnitudes of errors for a table.
-
-    Returns:
-        One row a magnitude: error, magnitude, meaning, unit, low, high, source.
-    """
+    """List error, magnitude, meaning, unit, low, high and source of every magnitude of errors."""
     return [
         {"error": kind.__name__, "magnitude": entry.name, **entry.metadata}
         for kind in errors

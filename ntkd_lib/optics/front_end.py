@@ -17,18 +17,12 @@ from ntkd_lib.optics.pooling_window import (
 def split_signed(
     filters: Float[Tensor, "k c s t"],
 ) -> tuple[Float[Tensor, "k c s t"], Float[Tensor, "k c s t"], Float[Tensor, " c"]]:
-    """Split signed filters into the non-negative PSF pair that incoherent optics can realise.
+    """Split signed filters into the non-negative PSF pair that incoherent optics can realise, and its gain.
 
     ``k = g (k+ - k-)`` with ``k+ = max(k, 0) / g``, ``k- = max(-k, 0) / g`` and ``g`` the largest absolute
     entry of a colour over all filters, so that both PSFs of a pair keep their ratio and the gain is digital.
 
     Source: NTKD paper, Sec. 3.2 (positive and negative captures, subtracted digitally).
-
-    Args:
-        filters: Signed filters.
-
-    Returns:
-        Positive PSFs, negative PSFs, both within [0, 1], and the digital gain per colour.
 
     >>> positive, negative, gain = split_signed(torch.tensor([[[[0.5, -2.0]]]]))
     >>> positive.tolist(), negative.tolist(), gain.tolist()
@@ -94,14 +88,7 @@ class SignedFrontEnd(nn.Module):
     def captures(
         self, images: Float[Tensor, "n l h w"]
     ) -> tuple[Float[Tensor, "n k l h w"], Float[Tensor, "n k l h w"], Float[Tensor, " l"]]:
-        """Compute the captures through both PSFs of each pair, and the digital gain, for each colour.
-
-        Args:
-            images: Scene intensities in [0, 1].
-
-        Returns:
-            Positive and negative captures, both non-negative, and the gain.
-        """
+        """Compute positive and negative captures of intensities in [0, 1], none negative, and the gain."""
         positive, negative, gain = split_signed(self.filters)
         return self._captured(images, positive), self._captured(images, negative), gain
 
@@ -117,16 +104,10 @@ class SignedFrontEnd(nn.Module):
             raise ValueError(f"images: got shape {tuple(images.shape)}, needs (n, *{shape})")
 
     def maps(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n 4 k q"]:
-        """Compute the subtracted maps before the ReLU, by position in the pooling window.
+        """Compute the subtracted maps before the ReLU, by place in the window of pooling, ``q = h w / 4``.
 
         The convolution on every pixel becomes one of stride 2 with the filters at all four places of the
         window: same numbers, in a shape that runs faster and in the order that pooling wants.
-
-        Args:
-            images: Scene intensities in [0, 1].
-
-        Returns:
-            Maps of ``k`` filters, ``q = (h / 2)(w / 2)``.
         """
         return self._maps(images, placed_filters(self.filters))
 
@@ -136,11 +117,7 @@ class SignedFrontEnd(nn.Module):
         return maps - maps.mean(dim=(1, 3), keepdim=True) if self.centre else maps
 
     def pool(self, maps: Float[Tensor, "n 4 k q"]) -> Float[Tensor, "n read_out"]:
-        """Rectify maps, average them over pooling windows and flatten.
-
-        Returns:
-            Read-out, ``k q`` values.
-        """
+        """Rectify maps, average them over pooling windows and flatten."""
         return self._sum(maps) / 4
 
     def _sum(self, maps: Float[Tensor, "n 4 k q"]) -> Float[Tensor, "n read_out"]:
@@ -158,14 +135,7 @@ class SignedFrontEnd(nn.Module):
     def per_sample_gradients(
         self, images: Float[Tensor, "n l h w"], signal: Float[Tensor, "n c read_out"]
     ) -> dict[str, Float[Tensor, "n c k l s s"]]:
-        """Compute the gradients of every sample and class with respect to the filters.
-
-        Args:
-            signal: Gradients of the logits with respect to the read-out.
-
-        Returns:
-            Gradients, by the name of the parameter.
-        """
+        """Compute each sample's and class's gradients in the filters, by name, from those in the read-out."""
         gradients = self.filter_gradients(images, self.maps(images), signal)
         return {"filters": gradients.transpose(1, 2).unflatten(3, self.filters.shape[1:])}
 
@@ -183,17 +153,11 @@ class SignedFrontEnd(nn.Module):
     ) -> Float[Tensor, "n k c s"]:
         """Contract the signal at the read-out with the patches of each filter that pass its ReLU.
 
-        With patches ``P``, ReLU masks ``M`` and signals ``U``, ``f`` the position in the pooling window, the
-        gradient of class ``c`` is ``G_c[k, s] = sum_f sum_q U_c[k, q] M[f, k, q] P[f, q, s] / 4``: for each
-        sample and position one product of all filters' and classes' signals with the patches. The masks are
-        piecewise constant in the weights, so only ``U`` has a derivative. If the mean of each capture is
-        subtracted, so is the mean patch.
-
-        Args:
-            signal: Gradients of the logits with respect to the read-out.
-
-        Returns:
-            Gradients, ``s`` all weights of a filter.
+        With patches ``P``, ReLU masks ``M`` and signals ``U``, the gradients of the logits with respect to
+        the read-out, ``f`` the position in the pooling window, the gradient of class ``c`` is
+        ``G_c[k, s] = sum_f sum_q U_c[k, q] M[f, k, q] P[f, q, s] / 4``: for each sample and position one
+        product of all filters' and classes' signals with the patches. The masks are piecewise constant in
+        the weights, so only ``U`` has a derivative. If a capture's mean is subtracted, so is the mean patch.
         """
         side = self.filters.shape[-1]
         patches = (seen_at(place, images, side) for place in WINDOW)  # one at a time

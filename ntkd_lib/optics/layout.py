@@ -119,22 +119,13 @@ def _pillar(library: gdstk.Library, nanometres: int) -> gdstk.Cell:
 
 
 def corner_of(row: int, column: int, geometry: Geometry) -> Float[ndarray, " 2"]:
-    """Return the lower left corner of a grid cell, um right and up from the centre of the metasurface.
-
-    Args:
-        row: From the top.
-        column: From the left.
-        geometry: Gives pitch and number of cells.
-    """
+    """Return the lower left corner of a grid cell, rows from the top, um right and up from the centre."""
     half = geometry.side / 2
     return np.array([column * geometry.pitch - half, half - (row + 1) * geometry.pitch])
 
 
 def read_gds(path: Path, geometry: Geometry) -> Float[ndarray, "n n"]:
-    """Read the widths back from a file that `write_gds` wrote.
-
-    Returns:
-        Pillar widths, um; 0 if there is none.
+    """Read the widths back, um, from a file that `write_gds` wrote; 0 if there is no pillar.
 
     Raises:
         ValueError: A file without the top cell of a metasurface, or with pillars that do not lie in the

@@ -62,13 +62,6 @@ def _turns(widths: Tensor, curve: Curve) -> Tensor:
 
 
 def buildable(widths: Float[Tensor, "*b n n"]) -> Float[Tensor, "*b n n"]:
-    """Round widths to buildable ones: none, or from 65 to 237 nm, in whole nanometres.
-
-    Args:
-        widths: Widths as an optimiser leaves them, um.
-
-    Returns:
-        Widths, um: 0 below half of the narrowest pillar.
-    """
+    """Round widths, um, to buildable ones: none, or from 65 to 237 nm, in whole nanometres."""
     nanometres = (1000 * widths.clamp(NARROWEST, WIDEST)).round() / 1000
     return torch.where(widths < NARROWEST / 2, torch.zeros_like(widths), nanometres)

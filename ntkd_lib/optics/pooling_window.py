@@ -14,11 +14,8 @@ def seen_at(place: tuple[int, int], images: Float[Tensor, "n l h w"], side: int)
 
     Args:
         place: Which pixel, one of ``WINDOW``.
-        images: Scene intensities of ``l`` colours.
-        side: Pixels per side of the filters.
-
-    Returns:
-        Patches of ``s = l side^2`` pixels; ``q = (h / 2)(w / 2)``.
+        images: Scene intensities of ``l`` colours; ``q = (h / 2)(w / 2)``.
+        side: Pixels per side of the filters; ``s = l side^2``.
     """
     down, right = place
     padded = functional.pad(images, (side // 2,) * 4)[:, :, down:, right:]
@@ -26,27 +23,17 @@ def seen_at(place: tuple[int, int], images: Float[Tensor, "n l h w"], side: int)
 
 
 def placed_filters(filters: Float[Tensor, "k l s s"]) -> Float[Tensor, "p l t t"]:
-    """Place filters at the four positions of a pooling window.
-
-    Returns:
-        Filters within the window of ``t = s + 1`` pixels per side, ``p = 4 k``, position-major.
-    """
+    """Place filters at the four positions of a window, position-major: ``t = s + 1``, ``p = 4 k``."""
     return torch.cat([functional.pad(filters, (j, 1 - j, i, 1 - i)) for i, j in WINDOW])
 
 
 def window_maps(
     images: Float[Tensor, "n l h w"], placed: Float[Tensor, "p l t t"]
 ) -> Float[Tensor, "n p u v"]:
-    """Correlate every pooling window with placed filters.
+    """Correlate every pooling window with placed filters, or with averages of them over positions.
 
     In bfloat16 on a CPU the 2 x 2 pixels of each cell become channels and stride 2 becomes 1: the same
     products in a shape that the library computes in half the time. The maps are channels-last then.
-
-    Args:
-        placed: Filters from `placed_filters`, or averages of them over positions.
-
-    Returns:
-        Maps, ``u = h / 2`` and ``v = w / 2``.
     """
     seen = functional.pad(images, (placed.shape[-1] // 2 - 1,) * 4)
     if images.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
@@ -63,8 +50,7 @@ def _cells(images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n m u v"]:
 def sum_over_window(maps: Float[Tensor, "n 4 k q"]) -> Float[Tensor, "n k q"]:
     """Add up maps over the four positions of a pooling window.
 
-    Returns:
-        Their sum. Channels-last maps are added up by a product, which takes a quarter of a reduction's time.
+    Channels-last maps are added up by a product, which takes a quarter of a reduction's time.
     """
     if maps.stride(3) == 1:
         return maps.sum(1)

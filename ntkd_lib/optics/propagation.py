@@ -32,15 +32,9 @@ def band_limit(step: PropagationStep) -> float:
     """Compute the largest spatial frequency that stays on the padded grid, in periods per um.
 
     ``u = 1 / (lambda sqrt((2 z / S)^2 + 1))`` with ``S`` the side of the padded grid: a wave of this
-    frequency has walked ``S / 2`` sideways.
+    frequency has walked ``S / 2`` sideways. It is never above ``1 / lambda``, where waves stop travelling.
 
     Source: Matsushima and Shimobaba, Optics Express 17, 19662 (2009), Eq. 13.
-
-    Args:
-        step: Wavelength, pitch, distance, padded grid.
-
-    Returns:
-        The limit, never above ``1 / lambda``, where waves stop travelling.
     """
     slope = 2 * step.distance / (step.points * step.pitch)
     return 1 / (step.wavelength * (slope * slope + 1) ** 0.5)
@@ -53,15 +47,9 @@ def transfer_function(
     """Compute ``H(u, v) = exp(2 pi i z sqrt(1/lambda^2 - u^2 - v^2))`` inside the band, 0 outside of it.
 
     The phase has thousands of turns, so it is computed in double precision and reduced before it is rounded.
+    The result, in the order of the fast Fourier transform, is shared and must not be changed.
 
     Source: Matsushima and Shimobaba (2009), Eq. 1 and 9.
-
-    Args:
-        step: Wavelength, pitch, distance, padded grid.
-        dtype: complex64 or complex128.
-
-    Returns:
-        Transfer function in the order of the fast Fourier transform; shared, not to be changed.
     """
     return _transfer(step).to(dtype).to(device)
 
@@ -83,14 +71,7 @@ def window_transfer(
 
     ``F[h]`` with ``h = F^-1[H]`` cut to ``reach`` lags. A window of w cells behind n cells sees lags below
     ``(n + w) / 2`` alone, so that on a grid of ``n + w`` points the transforms of every step are as exact as
-    on the padded grid, and shorter.
-
-    Args:
-        step: Wavelength, pitch, distance, padded grid.
-        dtype: complex64 or complex128.
-
-    Returns:
-        Transfer function in the order of the fast Fourier transform; shared, not to be changed.
+    on the padded grid, and shorter. The result is shared, as that of `transfer_function`.
     """
     if reach >= step.points:
         return transfer_function(step, dtype, device)
@@ -102,18 +83,15 @@ def window_transfer(
 def propagate(
     field: Complex[Tensor, "..."], transfer: Complex[Tensor, "p p"], window: int | None = None
 ) -> Complex[Tensor, "... w w"]:
-    """Propagate fields to the sensor plane; differentiable.
+    """Propagate complex amplitudes from the metasurface to the sensor plane; differentiable.
 
     ``F^-1[H F[field]]`` with zeros around the field. Rows that are known to be zero, and rows that nobody
     asked for, are left out of the transforms.
 
     Args:
-        field: Complex amplitudes on the metasurface, ``(..., n, n)``.
+        field: Amplitudes on the metasurface, ``(..., n, n)``.
         transfer: From `transfer_function` or `window_transfer`; symmetric, as for free space.
         window: Cells per side of the plane to return, centred; as many as the field has when left out.
-
-    Returns:
-        Complex amplitudes on the sensor plane.
 
     Raises:
         ValueError: A field that is not square, or a padded grid too small to keep it from wrapping into the
@@ -185,7 +163,8 @@ def sensor_intensity(
 ) -> Float[Tensor, "*b c w w"]:
     """Compute the point spread function: the intensity of a plane wave of each colour behind a phase mask.
 
-    ``|P[exp(i phase)]|^2`` with a transmission of one on the metasurface and zero around it.
+    ``|P[exp(i phase)]|^2`` per grid cell, relative to the incident wave, with a transmission of one on the
+    metasurface and zero around it.
 
     Source: NTKD paper, Sec. 3.2; kernelmino/psf-meta-design-v2.
 
@@ -195,9 +174,6 @@ def sensor_intensity(
         padding: Zeros that the transfer function counts with, beyond those that keep the field from wrapping
             into the window, in cells. As many as the metasurface has when left out, which is within 5 % of
             direct integration for random masks; with none it is within 11 %.
-
-    Returns:
-        Intensity relative to the incident wave, a grid cell.
 
     Raises:
         ValueError: A phase of another shape than the geometry's colours and cells, or one that is not finite.

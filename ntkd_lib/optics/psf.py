@@ -39,15 +39,9 @@ def target_psfs(
     """Split signed filters into the point spread functions that apply them, positive ones first, and gains.
 
     A lens forms ``image * PSF``, a convolution, and networks correlate, so each PSF is its filter's part
-    turned by half a turn. ``k = g (k+ - k-)`` with the gains ``+g`` and ``-g``.
+    turned by half a turn, in [0, 1]. ``k = g (k+ - k-)`` with the gains ``+g`` and ``-g``; ``m = 2 k``.
 
     Source: NTKD paper, Sec. 3.2.
-
-    Args:
-        filters: Signed filters.
-
-    Returns:
-        Non-negative targets in [0, 1], ``m = 2 k``, and the signed digital gain of each capture and colour.
     """
     positive, negative, gain = split_signed(filters)
     gains = gain.expand(len(filters), -1)
@@ -59,16 +53,10 @@ def image_through(
 ) -> Float[Tensor, "n m c h w"]:
     """Form the images of scenes behind point spread functions: incoherent light adds up intensities.
 
-    ``captured = scene * PSF``, a convolution for each colour, dark around the scene.
-
-    Args:
-        psfs: Point spread functions, an odd number of filter pixels per side.
-
-    Returns:
-        One capture for each PSF and colour, of the scene's size.
+    ``captured = scene * PSF``, a convolution for each colour, dark around the scene, of the scene's size.
 
     Raises:
-        ValueError: Point spread functions with no centre.
+        ValueError: Point spread functions with an even number of filter pixels per side: they have no centre.
     """
     taps, colours = psfs.shape[-1], scenes.shape[1]
     if taps % 2 == 0:
@@ -79,10 +67,6 @@ def image_through(
 
 
 def psf_cosine(first: Float[Tensor, "*b s s"], second: Float[Tensor, "*b s s"]) -> Float[Tensor, "*b"]:
-    """Compare point spread functions by the cosine between them; NaN if one is dark everywhere.
-
-    Returns:
-        Cosines, at most 1.
-    """
+    """Compare point spread functions by the cosine between them; NaN if one is dark everywhere."""
     dot = (first * second).sum(dim=(-2, -1))
     return dot / (first.square().sum(dim=(-2, -1)) * second.square().sum(dim=(-2, -1))).sqrt()

@@ -11,15 +11,11 @@ from ntkd_lib.optics.front_end import SignedFrontEnd
 
 @torch.no_grad()
 def start_at_components(front: SignedFrontEnd, images: Float[Tensor, "n l h w"]) -> None:
-    """Initialise filters with principal components of image patches, each with both signs, at unit spread.
+    """Initialise filters, in place, with principal components of patches of some training images.
 
     The first component, the patch's brightness, is left out: its read-out would be large everywhere and say
     little. With ``v_i`` the next ones, filters are ``v_2, v_3, ..., -v_2, -v_3, ...``, so that the ReLU keeps
-    both halves of each.
-
-    Args:
-        front: Front end, changed in place.
-        images: Some training images; labels are not needed.
+    both halves of each; their maps have unit spread.
     """
     count, colours, size, _ = front.filters.shape
     patches = images.unfold(2, size, 2).unfold(3, size, 2).permute(0, 2, 3, 1, 4, 5)
@@ -33,10 +29,7 @@ def start_at_components(front: SignedFrontEnd, images: Float[Tensor, "n l h w"])
 
 @torch.no_grad()
 def set_unit_spread(front: SignedFrontEnd, images: Float[Tensor, "n l h w"]) -> None:
-    """Scale each filter so that its map, before the ReLU, has standard deviation one: a digital gain.
-
-    Args:
-        front: Front end, changed in place.
+    """Scale each filter, in place, so that its map before the ReLU has standard deviation one.
 
     Raises:
         ValueError: A filter whose map does not vary over the images.

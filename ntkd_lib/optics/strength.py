@@ -28,7 +28,7 @@ NAMES = tuple(EXTENT)
 
 
 def drawn_errors(strength: float, seed: int, only: Sequence[str] = NAMES) -> tuple[Error, ...]:
-    """Draw the errors of a device: magnitudes in proportion to ``strength``, signs and sizes by ``seed``.
+    """Draw a device's errors in order: magnitudes in proportion to ``strength``, signs and sizes by ``seed``.
 
     Global errors (bias, height, angle, size, distance) are uniform between plus and minus their extent; those
     of pillars and captures are normal. A device of another strength has the same draws, scaled.
@@ -36,9 +36,6 @@ def drawn_errors(strength: float, seed: int, only: Sequence[str] = NAMES) -> tup
     Args:
         strength: Share of the full extent, in [0, 1].
         only: Which errors to make; the others stay at zero.
-
-    Returns:
-        Errors for `Device`, in the order in which they act.
 
     Raises:
         ValueError: A strength outside of [0, 1], or an unknown error.

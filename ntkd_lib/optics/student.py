@@ -47,9 +47,6 @@ def mnist_student(
         rectified: Where ReLUs stand: after the subtraction of captures, between dense layers, both, nowhere.
         hidden: Widths of the hidden dense layers; empty for a single dense layer.
 
-    Returns:
-        The student, 50,930 parameters in its default form.
-
     >>> sum(p.numel() for p in mnist_student().parameters())
     50930
     """
@@ -74,9 +71,6 @@ def cifar_student(
         optics: Front end, as in `mnist_student`. The lens reads out 3 x 35 x 39 = 4,095 values, one fewer
             than 16 filters do.
 
-    Returns:
-        The student, 1,551,482 parameters in its default form.
-
     >>> sum(p.numel() for p in cifar_student().parameters())
     1551482
     >>> cifar_student(optics="lens").front.read_out
@@ -89,13 +83,7 @@ def cifar_student(
 
 
 def signed_front_end(optics: Optics, rectified: Rectified, filters: int, **shape: int) -> SignedFrontEnd:
-    """Build the filters of a student.
-
-    Args:
-        optics: Any front end but the lens, as `mnist_student` names it.
-        rectified: Where ReLUs stand, as in `mnist_student`.
-        shape: What else `SignedFrontEnd` knows: ``size``, ``filter_size``, ``colours``.
-    """
+    """Build the filters of a student, named as in `mnist_student`, of a shape as in `SignedFrontEnd`."""
     return SignedFrontEnd(
         filters,
         rectify=rectified in ("both", "capture"),

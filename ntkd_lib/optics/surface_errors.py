@@ -105,13 +105,9 @@ class PhaseNoise(Error):
 
 
 def smoothed(white: Float[Tensor, "m n n"], cells: float) -> Float[Tensor, "m n n"]:
-    """Smooth white noise by a periodic Gaussian, and keep its standard deviation.
+    """Smooth white noise by a periodic Gaussian, and keep its unit variance.
 
-    Args:
-        cells: Standard deviation of the Gaussian, grid cells; 0 leaves the noise as it is.
-
-    Returns:
-        Noise with unit variance and a correlation of ``exp(-d^2 / (4 cells^2))`` at distance ``d``.
+    The correlation at distance ``d`` is ``exp(-d^2 / (4 cells^2))``; 0 cells leave the noise as it is.
     """
     if not cells:
         return white

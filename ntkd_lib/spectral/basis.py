@@ -35,11 +35,7 @@ class Basis:
     def coefficients(self, outputs: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "k ..."]:
         """Expand outputs on the training inputs, less their mean: ``a = U'f``.
 
-        Args:
-            outputs: One or more outputs for each input.
-
-        Returns:
-            Coefficients; the sum of squares equals the centred outputs' (Parseval).
+        The sum of squares equals the centred outputs' (Parseval).
         """
         return self.vectors.T @ outputs
 
@@ -94,11 +90,7 @@ def eigenbasis(kernel: Kernel, x: Float[np.ndarray, "n d"]) -> Basis:
 
 
 def rounding(gram: np.ndarray) -> float:
-    """Bound by how much the precision of a Gram matrix moves its eigenvalues: ``n eps max |k|``.
-
-    Args:
-        gram: Gram matrix in the type in which it was computed.
-    """
+    """Bound by how much a Gram matrix's precision moves its eigenvalues: ``n eps max |k|``."""
     precision = np.finfo(gram.dtype if gram.dtype.kind == "f" else np.float64).eps
     return float(len(gram) * precision * np.abs(gram).max())
 

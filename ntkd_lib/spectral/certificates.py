@@ -33,10 +33,7 @@ def hoeffding(values: Float[np.ndarray, " m"], span: float, confidence: float = 
 
     Args:
         values: Independent draws from 0 to ``span``.
-        confidence: ``1 - delta``.
-
-    Returns:
-        An upper bound that holds with at least this confidence.
+        confidence: ``1 - delta``, with which the upper bound holds at least.
     """
     _check(values, span, confidence, fewest=1)
     return float(values.mean() + span * np.sqrt(-np.log1p(-confidence) / (2 * len(values))))
@@ -51,10 +48,7 @@ def empirical_bernstein(values: Float[np.ndarray, " m"], span: float, confidence
 
     Args:
         values: Independent draws from 0 to ``span``, at least two.
-        confidence: ``1 - delta``.
-
-    Returns:
-        An upper bound that holds with at least this confidence.
+        confidence: ``1 - delta``, with which the upper bound holds at least.
     """
     _check(values, span, confidence, fewest=2)
     m, log = len(values), np.log(2 / (1 - confidence))
@@ -63,15 +57,12 @@ def empirical_bernstein(values: Float[np.ndarray, " m"], span: float, confidence
 
 
 def clopper_pearson(differs: Bool[np.ndarray, " m"], confidence: float = 0.95) -> float:
-    """Bound the probability that teacher and student predict different classes.
+    """Bound the probability that teacher and student predict different classes, with some confidence.
 
     Source: Clopper, Pearson (1934): the upper end of the one-sided exact binomial interval.
 
     Args:
         differs: For each fresh input, whether they differ.
-
-    Returns:
-        An upper bound that holds with at least this confidence.
     """
     _check(differs.astype(float), 1.0, confidence, fewest=1)
     count, m = int(differs.sum()), len(differs)
@@ -83,12 +74,7 @@ def clipped_squares(
 ) -> Float[np.ndarray, " m"]:
     """Square the differences of outputs that are clipped to a range stated beforehand.
 
-    Args:
-        low: Lower end of the range.
-        high: Upper end.
-
-    Returns:
-        Values from 0 to ``(high - low)^2``: what the bounds above can take.
+    They lie from 0 to ``(high - low)^2``: what the bounds above can take.
 
     Raises:
         ValueError: A range that is empty.
@@ -100,17 +86,11 @@ def clipped_squares(
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """The decision of the noise-floor rule on a low-rank kernel.
+    """The decision of the noise-floor rule on a low-rank kernel."""
 
-    Attributes:
-        accepted: Whether the kernel may replace the exact one.
-        bound: Relative error of the coefficients that cannot be exceeded.
-        tolerance: Largest bound that is accepted.
-    """
-
-    accepted: bool
-    bound: float
-    tolerance: float
+    accepted: bool  # whether the kernel may replace the exact one
+    bound: float  # of the relative error of coefficients
+    tolerance: float  # largest bound that is accepted
 
 
 def noise_floor(kernel_error: float, noise_variance: float, tolerance: float = 0.05) -> NoiseFloor:

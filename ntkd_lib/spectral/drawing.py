@@ -36,11 +36,7 @@ def draw_spectrum(axes: Axes, table: pd.DataFrame, kstar: int, noise: float) -> 
 
 
 def draw_mode_map(axes: Axes, table: pd.DataFrame, noise: float) -> None:
-    """Draw the fitted coefficient of each mode against the labels' coefficient, in noise levels.
-
-    Args:
-        noise: Noise level, above 0.
-    """
+    """Draw the fitted coefficient of each mode against the labels' coefficient, in noise levels above 0."""
     colours = dict(zip(KINDS, sns.color_palette("colorblind"), strict=False))
     limit = 1.1 * max(table["t"].abs().max(), table["fitted"].abs().max() / noise)
     axes.plot([-limit, limit], [-limit, limit], color="0.5", linewidth=1)

@@ -71,9 +71,6 @@ def fit_outputs(
         bases: Eigenbases on the same inputs, one per bandwidth.
         ridge: Ridge; None for GCV's choice.
         modes: Keep the leading modes only; None for all.
-
-    Returns:
-        The best fit. A given ridge leaves the choice of the basis to GCV.
     """
     return min((_fit(basis, outputs, ridge, modes) for basis in bases), key=lambda fit: fit.score)
 

@@ -53,13 +53,9 @@ class TangentKernel:
 
 
 def median_distance(x: Float[np.ndarray, "n d"]) -> float:
-    """Compute the median distance between two different inputs.
+    """Compute the median distance between two inputs; 1 if at least half of all pairs coincide.
 
-    Args:
-        x: Inputs; of more than 2,000 rows an even choice of 2,000 is used.
-
-    Returns:
-        The median; 1 if at least half of all pairs coincide.
+    Of more than 2,000 rows an even choice of 2,000 is used.
     """
     rows = np.linspace(0, len(x) - 1, min(len(x), _SAMPLE)).astype(int)
     median = float(np.median(pdist(x[rows]))) if len(x) > 1 else 0.0

@@ -37,24 +37,13 @@ class LowRankBasis:
     rounding: float = 0.0
 
     def coefficients(self, outputs: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "r ..."]:
-        """Expand outputs on the training inputs, less their mean.
-
-        Args:
-            outputs: One or more outputs for each input.
-
-        Returns:
-            Coefficients; what lies outside the modes is lost.
-        """
+        """Expand outputs on the training inputs, less their mean; what lies outside the modes is lost."""
         return self.vectors.T @ outputs
 
     def expand(
         self, x: Float[np.ndarray, "m d"], weights: Float[np.ndarray, "r ..."]
     ) -> Float[np.ndarray, "m ..."]:
-        """Evaluate ``sum_k w_k lambda_k u_k(x)``, as `Basis.expand` does.
-
-        Args:
-            weights: Weights by mode: weights of the eigenfunctions divided by their eigenvalues.
-        """
+        """Evaluate ``sum_k w_k lambda_k u_k(x)``, as `Basis.expand` does."""
         functions = self.kernel(x, self.landmarks) @ self.maps - self.shift
         return functions @ (self.values[:, None] * weights)
 

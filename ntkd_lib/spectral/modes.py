@@ -14,15 +14,10 @@ LIMIT = 2.0  # a coefficient above so many noise levels counts
 
 
 class RelevantDimension(NamedTuple):
-    """The mode at which signal ends, and the noise level.
+    """The mode at which signal ends, and the noise level."""
 
-    Attributes:
-        kstar: Number of leading modes that hold signal, ``K*``.
-        noise: Root mean square of the coefficients after it, ``sigma-hat``, in units of the targets.
-    """
-
-    kstar: int
-    noise: float
+    kstar: int  # number of leading modes that hold signal, ``K*``
+    noise: float  # root mean square of the coefficients after it, in units of the targets
 
 
 def relevant_dimension(labels: Float[np.ndarray, " k"]) -> RelevantDimension:
@@ -58,11 +53,7 @@ def count_above(coefficients: Float[np.ndarray, "k ..."], noise: float) -> np.nd
 
 
 def kept_share(coefficients: Float[np.ndarray, " k"], mask: Bool[np.ndarray, " k"]) -> float:
-    """Compute the in-sample R^2 of the best fit to a function by some of its modes.
-
-    Returns:
-        Share of the squared coefficients, from 0 to 1.
-    """
+    """Compute the in-sample R^2, from 0 to 1, of the best fit to a function by some of its modes."""
     return float((coefficients[mask] ** 2).sum() / (coefficients**2).sum())
 
 
@@ -83,13 +74,10 @@ def mode_table(
     labels: Float[np.ndarray, " k"],
     shares: Float[np.ndarray, " k"],
 ) -> pd.DataFrame:
-    """Tabulate every mode: coefficients of labels and fit, shrinkage and kind.
+    """Tabulate every mode: number from 1, eigenvalue, fitted, labels, t, shrinkage and kind.
 
     A mode is *signal* where it lies before the cut, its t-statistic is beyond 2 and at least half of it was
     fitted; *under-learned* where less was; else *noise*.
-
-    Returns:
-        Columns mode (from 1), eigenvalue, fitted, labels, t, shrinkage, kind.
     """
     kstar, noise = relevant_dimension(labels)
     t = labels / noise if noise > 0 else np.full(len(labels), np.inf)

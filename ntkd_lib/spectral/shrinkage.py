@@ -11,12 +11,7 @@ _SPAN = (1e-10, 1e1)  # ridges that are tried, as shares of the largest eigenval
 
 
 class GcvChoice(NamedTuple):
-    """The ridge with the lowest GCV score.
-
-    Attributes:
-        score: Its score, in squared units of the targets.
-        ridges: All ridges that were tried, rising.
-    """
+    """The ridge with the lowest GCV score, in squared units of the targets; scores of all ridges, rising."""
 
     ridge: float
     score: float
@@ -29,12 +24,6 @@ def shrinkage(values: Float[np.ndarray, " k"], ridge: float) -> Float[np.ndarray
 
     >>> shrinkage(np.array([3.0, 1.0, 0.0]), 1.0)
     array([0.75, 0.5 , 0.  ])
-
-    Args:
-        ridge: Ridge ``alpha``, above 0.
-
-    Returns:
-        Shares from 0 to 1.
     """
     return values / (values + ridge)
 
@@ -42,15 +31,10 @@ def shrinkage(values: Float[np.ndarray, " k"], ridge: float) -> Float[np.ndarray
 def ridge_grid(
     values: Float[np.ndarray, " k"], count: int = RIDGES, least: float = 0.0
 ) -> Float[np.ndarray, " l"]:
-    """List ridges to try, evenly spaced on a logarithmic scale.
+    """List rising ridges to try, evenly spaced on a logarithmic scale.
 
-    Args:
-        values: Eigenvalues, falling.
-        least: Smallest ridge that the precision of the kernel allows.
-
-    Returns:
-        Rising ridges, from 1e-10 times the largest eigenvalue, or ``least`` if that is more, to 10 times the
-        largest eigenvalue.
+    They go from 1e-10 times the largest eigenvalue, or ``least``, what the precision of the kernel allows, if
+    that is more, to 10 times the largest eigenvalue.
     """
     top = max(values, default=0.0) or 1.0
     high = _SPAN[1] * top
@@ -58,15 +42,10 @@ def ridge_grid(
 
 
 class ResidualModes(NamedTuple):
-    """The part outside the modes of a low-rank kernel, which shrinks to zero.
+    """The part outside the modes of a low-rank kernel, which shrinks to zero."""
 
-    Attributes:
-        modes: Number of modes that are missing from ``n - 1``.
-        energy: Squared length of the targets there, added over outputs.
-    """
-
-    modes: int = 0
-    energy: float = 0.0
+    modes: int = 0  # missing from ``n - 1``
+    energy: float = 0.0  # squared length of the targets there, added over outputs
 
 
 def gcv_scores(
@@ -99,16 +78,13 @@ def choose_ridge(
     rest: ResidualModes = ResidualModes(),  # noqa: B008 - a tuple cannot change
     least: float = 0.0,
 ) -> GcvChoice:
-    """Choose the ridge of the lowest GCV score.
+    """Choose the ridge of the lowest GCV score, of equal scores the first.
 
     Args:
         values: Eigenvalues, falling.
         ridges: Ridges to choose from; None for 200 of `ridge_grid`.
         rest: Modes of a low-rank kernel that are not among them.
         least: Smallest ridge that the precision of the kernel allows; without ``ridges``.
-
-    Returns:
-        The choice; of equal scores the first.
     """
     ridges = ridge_grid(values, least=least) if ridges is None else np.asarray(ridges, dtype=float)
     scores = gcv_scores(values, coefficients, ridges, rest)

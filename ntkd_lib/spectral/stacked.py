@@ -35,14 +35,11 @@ class StackedNets:
 
 
 def stacked_nets(inputs: int, widths: Sequence[int], outputs: int, seeds: Sequence[int]) -> StackedNets:
-    """Build networks at random weights that do not depend on the other replicates.
+    """Build networks, hidden layers by width, at random weights that do not depend on the other replicates.
 
     Weights are normal with variance ``2 / inputs`` of their layer, biases 0.
 
     Source: He, Zhang, Ren, Sun (2015), Eq. 10.
-
-    Args:
-        widths: Widths of the hidden layers.
     """
     sizes = [inputs, *widths, outputs]
     starts = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -55,13 +52,10 @@ def stacked_nets(inputs: int, widths: Sequence[int], outputs: int, seeds: Sequen
 
 
 def parameter_count(inputs: int, widths: Sequence[int], outputs: int = 1) -> int:
-    """Count weights and biases of one network.
+    """Count weights and biases of one network, hidden layers by width.
 
     >>> [parameter_count(14, w) for w in ((32,), (16, 16), (512, 256))]
     [513, 529, 139265]
-
-    Args:
-        widths: Widths of the hidden layers.
     """
     sizes = [inputs, *widths, outputs]
     return sum((before + 1) * after for before, after in pairwise(sizes))
@@ -110,10 +104,6 @@ def _shrink(nets: StackedNets, share: Tensor) -> None:
 
 
 def squared_error(targets: Float[Tensor, "r n"], mask: Float[Tensor, "r n"]) -> Loss:
-    """Build the mean-square error over the samples in a mask, one per replicate.
-
-    Args:
-        mask: 1 for samples to train on, 0 for those left out.
-    """
+    """Build the mean-square error, one per replicate, over the samples whose mask is 1 and not 0."""
     share = (mask / mask.sum(dim=1, keepdim=True))[:, :, None]
     return lambda outputs: (share * (outputs - targets[:, :, None]).square()).sum((1, 2))

@@ -118,19 +118,11 @@ class SpectralStudent(RegressorMixin, _SpectralEstimator):
         return self._imitate(X, np.asarray(y, dtype=np.float64)[:, None])
 
     def predict(self, X: Any) -> Float[np.ndarray, " m"]:
-        """Predict.
-
-        Args:
-            X: Inputs, ``(m, d)``.
-        """
+        """Predict the outputs of inputs, ``(m, d)``."""
         return self._outputs(X)[:, 0]
 
     def mode_table(self, y: Float[np.ndarray, " n"]) -> pd.DataFrame:
-        """Describe every mode of the fit against labels of the training inputs.
-
-        Returns:
-            As `modes.mode_table`; ``fitted`` are the coefficients of what was imitated.
-        """
+        """Describe every mode of the fit against labels of the training inputs, as `modes.mode_table`."""
         check_is_fitted(self)
         basis = self.fit_.basis
         labels = basis.coefficients(np.asarray(y, dtype=np.float64) - np.mean(y))
@@ -171,22 +163,11 @@ class SpectralStudentClassifier(ClassifierMixin, _SpectralEstimator):
         return self._imitate(X, logits)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Compute one output per class, or for two classes the second minus the first.
-
-        Args:
-            X: Inputs, ``(m, d)``.
-
-        Returns:
-            ``(m, c)``, or ``(m,)`` for two classes.
-        """
+        """Compute one output per class, ``(m, c)``; for two classes the second minus the first."""
         outputs = self._outputs(X)
         return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predict the class with the largest output.
-
-        Args:
-            X: Inputs, ``(m, d)``.
-        """
+        """Predict the class with the largest output, for inputs ``(m, d)``."""
         places = self._outputs(X).argmax(axis=1)
         return self.classes_[places]

@@ -9,10 +9,7 @@ _LEAST = 1e-6  # smallest probability of a teacher whose logarithm is imitated
 
 
 def teacher_values(teacher: Any, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
-    """Predict one number per input.
-
-    Args:
-        teacher: Fitted predictor with ``predict``.
+    """Predict one number per input by a fitted predictor.
 
     Raises:
         ValueError: Another number of values, or some that are not finite.

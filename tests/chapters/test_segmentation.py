@@ -35,8 +35,9 @@ from ntkd_lib.lab.searches import read_search
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.lab.work import Data
-from ntkd_lib.show import training
+from ntkd_lib.show import dots, training
 from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.columns import show_table
 from ntkd_lib.show.publish import show
 
 TINY = {
@@ -284,7 +285,7 @@ def shown(run):
     curves = page.curves(scores, ("none", "kd", "ntkd"))
     return {
         "miou": lambda: page.draw_miou(scores),
-        "differences": lambda: page.draw_differences(page.differences(scores)),
+        "differences": lambda: dots.draw_differences(page.differences(scores), "mIoU"),
         "curves": lambda: training.draw_curves(
             curves, ("share", "share of training steps (%)"), "validation mIoU (%)"
         ),
@@ -299,10 +300,12 @@ def test_figures_have_axes_and_tables_a_row_for_each(run):
         assert name == "panels" or figure.axes[0].get_xlabel()
         plt.close(figure)
     scores = page.scores(run)
-    assert page.score_table(scores).count("<tr") == 1 + len(plan.compared_methods())
-    assert page.difference_table(page.differences(scores)).count("<tr") == 1 + len(page.PAIRS)
-    assert page.teacher_table(run).count("<tr") == 3
-    assert energy.table().count("<tr") == 10
+    assert show_table(page.summary(scores), page.STUDENTS, "students").count("<tr") == 1 + len(
+        plan.compared_methods()
+    )
+    assert show_table(page.differences(scores), page.DIFFERENCES, "gaps").count("<tr") == 1 + len(page.PAIRS)
+    assert show_table(page.teacher_rows(run), page.TEACHER, "teacher").count("<tr") == 3
+    assert show_table(energy.rows(), energy.COLUMNS, "energy").count("<tr") == 10
     assert str(training.settings_table(page.trials(), "Validation mIoU")).startswith("<")
     assert str(claim_box(evidence_of(run))).startswith("<")
     assert "not to be passed on" in panels.terms()

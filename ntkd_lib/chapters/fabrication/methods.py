@@ -105,12 +105,7 @@ def device_cell(
     taps: int = work.TAPS,
     tested: bool = True,
 ) -> Cell:
-    """Describe one device, its captures, and what several ways to recover win back.
-
-    Args:
-        recoveries: settings by way.
-        strength: the calibrated one unless another is named.
-    """
+    """Describe one device, by default of the calibrated strength, and what ways with settings win back."""
     own = training(p)
     needs = {"tangent": cells.digit_kernel, "soft_labels": cells.digit_soft_labels} if recoveries else {}
     kernel = {"kernel_batch": own.kernel_batch, "kernel_every": own.kernel_every}

@@ -60,8 +60,7 @@ END = (
 def devices(run: Run) -> pd.DataFrame:
     """List what back ends reach through devices: a row per student, device and way to recover.
 
-    `ideal` is what the same student reaches without optics that are made, `ntkd_ft` the chosen form of the
-    kernel loss, and `vaccinated` the uncompensated back end of a vaccinated student.
+    `ideal` is the student's score without optics that are made, `ntkd_ft` the chosen form of the kernel loss.
     """
     table = run.frame(recover)
     rows = [

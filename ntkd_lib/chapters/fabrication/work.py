@@ -181,9 +181,8 @@ def recover(
 ) -> CellResult:
     """Make one device of a student's design and recover what it lost, back end only.
 
-    Returns:
-        `recoveries`: by name, "uncompensated" among them, validation accuracy and, if tested, test accuracy
-        (percent), validation curve, and whether it converged; `psf_error`, the relative change of the PSFs.
+    Of each way, "uncompensated" among them, validation and, if tested, test accuracy (percent), validation
+    curve and whether it converged; `psf_error` is the relative change of the PSFs.
     """
     setting = prepare(data, digit_partition(seed), seed, device)
     own, made = restore_design(design), make_device(seed, number, strength)
@@ -276,11 +275,7 @@ def accuracy_through(
 def single_errors(
     data: Data, seed: int, *, images: int, design: Record, student: Record, device: str = "cpu"
 ) -> CellResult:
-    """Test a student, without recovery, through devices that have one error each, at two magnitudes.
-
-    Returns:
-        `none`, and by error a pair of validation accuracies (percent).
-    """
+    """Test a student, without recovery, through devices with no and one error each, at two magnitudes."""
     setting, own = prepare(data, digit_partition(seed), seed, device), restore_design(design)
     models, rows = {NONE: CapturedStudent(restore_student(student).back)}, setting.held_out[:images]
     scenes, labels = setting.train.images[rows], setting.train.labels[rows]

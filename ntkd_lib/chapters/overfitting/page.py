@@ -25,7 +25,6 @@ from ntkd_lib.lab.work import Work
 from ntkd_lib.show.columns import Column, show_table
 from ntkd_lib.show.html import Html
 from ntkd_lib.show.numbers import interval_text, signed
-from ntkd_lib.spectral.drawing import draw_mode_map, draw_spectrum
 from ntkd_lib.spectral.modes import mode_table
 from ntkd_lib.spectral.report import SpectralReport, spectral_report
 from ntkd_lib.spectral.stacked import parameter_count
@@ -263,17 +262,10 @@ def draw_six(scores: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_largest_spectrum(modes: pd.DataFrame, kstar: int, noise: float) -> Figure:
-    """Draw the spectrum of one network."""
+def draw_alone(draw: Callable[..., None], *contents: Any) -> Figure:
+    """Draw the spectrum of one network, or its map of modes."""
     figure, axes = plt.subplots(figsize=(7.2, 4.8))
-    draw_spectrum(axes, modes, kstar, noise)
-    return figure
-
-
-def draw_modes(modes: pd.DataFrame, noise: float) -> Figure:
-    """Draw the map of modes of one network."""
-    figure, axes = plt.subplots(figsize=(7.2, 4.8))
-    draw_mode_map(axes, modes, noise)
+    draw(axes, *contents)
     return figure
 
 

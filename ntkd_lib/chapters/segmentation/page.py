@@ -16,10 +16,8 @@ from ntkd_lib.chapters.segmentation.studies import energy
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.frame import metric, paired, summarise
 from ntkd_lib.lab.searches import read_search
-from ntkd_lib.lab.work import Work
 from ntkd_lib.show import dots
-from ntkd_lib.show.columns import INTERVAL, Column, show_table
-from ntkd_lib.show.html import Html
+from ntkd_lib.show.columns import INTERVAL, Column
 
 PAPER = {"none": 74.3, "kd": 86.7, "ntkd": 91.5, "f8": 49.3, "many": 64.1}
 PAIRS = (
@@ -59,14 +57,9 @@ TEACHER = (
 )
 
 
-def _frame(run: Run, work: Work) -> pd.DataFrame:
-    table = run.frame(work)
-    return table[table["data"] == run.parameters.data]
-
-
 def scores(run: Run) -> pd.DataFrame:
     """List the scores of all students: one row per method and seed."""
-    table = _frame(run, student)
+    table = run.frame(student, data=run.parameters.data)
     table.insert(0, "label", table["method"].map(student_label))
     return table
 
@@ -113,7 +106,7 @@ def metrics(run: Run) -> dict[str, Metric]:
     names |= {"many": f"ntkd.random.carvana.f{run.parameters.many}.miou"}
     table = _with_ntkd(scores(run))
     students = {names[name]: metric(part, "miou") for name, part in table.groupby("method", sort=False)}
-    teachers = _frame(run, teacher).drop(columns="converged")
+    teachers = run.frame(teacher, data=run.parameters.data).drop(columns="converged")
     return {**students, "ntkd.carvana.teacher.miou": metric(teachers, "miou"), **energy.metric(run)}
 
 
@@ -155,27 +148,8 @@ def draw_miou(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_differences(gaps: pd.DataFrame) -> Figure:
-    """Draw paired differences of test mIoU with their intervals."""
-    return dots.draw_differences(gaps, "test mIoU (points)")
-
-
-def difference_table(gaps: pd.DataFrame) -> Html:
-    """Show the paired differences of this run."""
-    return show_table(gaps, DIFFERENCES, "Measured here: differences in test mIoU, seed by seed")
-
-
-def score_table(table: pd.DataFrame) -> Html:
-    """Show the students' scores."""
-    return show_table(summary(table), STUDENTS, "All students, mean over seeds")
-
-
 def teacher_rows(run: Run) -> pd.DataFrame:
     """List the teacher's compressed tangent kernels, with its scores and the seconds of both."""
-    rows = _frame(run, tangent).merge(_frame(run, teacher), on="data", suffixes=("", "_of_teacher"))
+    kernels, teachers = (run.frame(work, data=run.parameters.data) for work in (tangent, teacher))
+    rows = kernels.merge(teachers, on="data", suffixes=("", "_of_teacher"))
     return rows.assign(seconds=rows["seconds"] + rows["seconds_of_teacher"])
-
-
-def teacher_table(run: Run) -> Html:
-    """Show the teacher and the quality of its compressed kernels."""
-    return show_table(teacher_rows(run), TEACHER, "The teacher and its two compressed kernels")

@@ -107,9 +107,8 @@ def photograph(
 ) -> CellResult:
     """Make one device of a student's design and recover what it lost, back end only.
 
-    Returns:
-        As `recover`, with mean IoU (percent) as `miou` of test cars or, if not tested, as `validation`; the
-        design without errors is `designed`.
+    Returns what `recover` does, with mean IoU (percent) as `miou` of test cars or, if not tested, as
+    `validation`; the design without errors is `designed`.
     """
     deterministic(seed)
     own, drawn = restore_design(design, budget.geometry), make_device(seed, number, strength)

@@ -18,16 +18,13 @@ IMAGES, CLASSES, TAPS, SIDE, NARROWEST, CHUNK = 64, 10, 49, 28, 8, 32
 
 @work(cost=lambda widest, **_: 15 * widest / 2048)
 def theory(data: Data, seed: int, *, widest: int) -> CellResult:
-    """Change the filters of networks of 8, 16, ... filters, and compare their tangent kernels.
+    """Change the filters of networks of 8, 16, ... filters, and compare their tangent kernels by width.
 
     Three readings: the error of all filters together has norm 1 (`total`); each weight's error has the same
     standard deviation, that of `total` at 8 filters (`weight`); `total` without a ReLU (`linear`). A network
     of m filters has the first m filters of the widest one; its `total` error is its own.
 
     Source: NTKD paper, Eq. 11.
-
-    Returns:
-        `filters`, and by reading the relative Frobenius change at each width.
     """
     deterministic(seed)
     everything = load(data.name, "train", expect=data.sha256).images

@@ -9,8 +9,7 @@ from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.nets.unet import UNet
 from ntkd_lib.optics.energy import LENS_CAPTURE, OPTICAL_CAPTURE, Budget, cascade_macs, count_macs, saving
 from ntkd_lib.optics.segmentation import carvana_student
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html
+from ntkd_lib.show.columns import Column
 
 HEIGHT, WIDTH = 160, 240
 PAPER = (
@@ -71,8 +70,3 @@ def metric(run: Run) -> dict[str, Metric]:
     ours = budgets()
     value = saving(ours["hybrid"], ours["layers"])
     return {"ntkd.carvana.energy.saving": Metric(seeds=[0], values=[value], data=[run.parameters.data])}
-
-
-def table() -> Html:
-    """Show multiply-adds and energies, ours and the paper's."""
-    return show_table(rows(), COLUMNS, "Multiply-adds and energy, one image")
