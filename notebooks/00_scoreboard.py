@@ -30,7 +30,7 @@ from ntkd_lib.show.claims import count_table
 from ntkd_lib.show.publish import show
 from ntkd_lib.show.scoreboard import counts_words, draw_counts, paper_table
 from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.lab.outcome import all_verdicts
+from ntkd_lib.lab.verdicts import all_verdicts
 
 run = open_run("00_scoreboard", globals())
 verdicts = all_verdicts(run.parameters.tier)

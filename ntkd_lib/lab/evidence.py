@@ -11,6 +11,7 @@ from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.layout import results_root, tier_layout
 from ntkd_lib.lab.parameters import Seed, Tier, notebook_path, tier_changes
+from ntkd_lib.lab.setups import NotebookName, Strict
 
 SCHEMA_VERSION = 1
 _DIGEST = "sha256"
@@ -20,26 +21,22 @@ class EvidenceError(ValueError):
     """Evidence that cannot be used; the text is one line."""
 
 
-class _Strict(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Point(_Strict):
+class Point(Strict):
     """One point of a series."""
 
     x: float
     y: float
 
 
-class Metric(_Strict):
+class Metric(Strict):
     """One recorded metric: a number per seed, one number for all seeds, or a series of points per seed."""
 
     seeds: Annotated[list[Seed], Field(min_length=1)]  # (s,)
     values: list[float] | None = None  # (s,), or (1,)
     series: list[list[Point]] | None = None  # (s,) lists
     converged: list[bool] | None = None  # (s,); None if nothing was trained
-    data: list[str] = []  # sets that the numbers rest on
-    cells: list[str] = []  # keys of the cells that they come from
+    data: list[str] = Field(default_factory=list)  # sets that the numbers rest on
+    cells: list[str] = Field(default_factory=list)  # keys of the cells that they come from
     machines: list[str] | None = None  # (s,) of `machine_kind`; None in older evidence
 
     @pydantic.model_validator(mode="after")
@@ -69,7 +66,7 @@ def _metric_problem(metric: Metric) -> str | None:
     return None
 
 
-class DataState(_Strict):
+class DataState(Strict):
     """Which data a run has read: real ones or a stand-in, by hash, and where they were found."""
 
     kind: Literal["real", "standin"]
@@ -77,7 +74,7 @@ class DataState(_Strict):
     source: str
 
 
-class CellOrigin(_Strict):
+class CellOrigin(Strict):
     """Where one recorded cell was computed: what a record needs once its store is gone."""
 
     machine: str
@@ -89,19 +86,19 @@ class CellOrigin(_Strict):
     versions: dict[str, str | None]
 
 
-class Evidence(_Strict):
+class Evidence(Strict):
     """What one run of a notebook measured."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    notebook: Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")]
+    notebook: NotebookName
     protocol: str = ""  # name of the recorded one; "" for a live run
     tier: Tier
     standard: bool  # whether all parameters are the tier's
     changed: dict[str, Any]  # (tier's value, value) of each that is not
     parameters: dict[str, Any]
     metrics: dict[str, Metric]
-    definitions: dict[str, str] = {}  # digest of each metric's, from `ClaimBook.definition_digest`
-    origins: dict[str, CellOrigin] = {}  # of each recorded cell, by key
+    definitions: dict[str, str] = Field(default_factory=dict)  # by metric: `ClaimBook.definition_digest`
+    origins: dict[str, CellOrigin] = Field(default_factory=dict)  # of each recorded cell, by key
     data: dict[str, DataState]
     provenance: dict[str, Any]
     recorded: bool = Field(default=False, exclude=True)  # of an earlier long run; set by the reader

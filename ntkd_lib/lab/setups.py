@@ -28,7 +28,7 @@ Day = Annotated[str, pydantic.AfterValidator(_check_day)]
 
 
 class Strict(pydantic.BaseModel):
-    """Base of what `claims.yml` holds: strict types, no unknown names, no NaN, frozen."""
+    """Base of contract and evidence: strict types, no unknown names, no NaN, frozen."""
 
     model_config = pydantic.ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -12,8 +12,8 @@ from ntkd_lib.lab.checks import (
     paired,
     usable_seeds,
 )
-from ntkd_lib.lab.claims import Claim, Ordering, RatioAtLeast
-from ntkd_lib.lab.evidence import Evidence
+from ntkd_lib.lab.claims import Claim, Ordering, RatioAtLeast, load_claims
+from ntkd_lib.lab.evidence import Evidence, collect_evidence, recorded_evidence
 from ntkd_lib.lab.parameters import TIERS
 from ntkd_lib.lab.recordings import pool_recordings, protocol_key
 from ntkd_lib.lab.rules import Decision, Estimate, decide, decimal_sum, estimate, missed, side
@@ -93,6 +93,21 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
         return _not_assessed(claim, reason, run)
     decisive = [other for other, (_, obstacle) in zip(runs, obstacles, strict=True) if not obstacle]
     return _agreed([_decided(claim, other) for other in decisive if protocol_key(other) == protocol_key(run)])
+
+
+def verdicts_on(evidences: Sequence[Evidence]) -> list[Verdict]:
+    """Judge every claim by some evidence."""
+    return [judge(claim, evidences) for claim in load_claims().claims]
+
+
+def all_verdicts(tier: str) -> list[Verdict]:
+    """Judge every claim by a tier's live evidence and by what is recorded."""
+    return verdicts_on(collect_evidence(tier))
+
+
+def recorded_verdicts() -> list[Verdict]:
+    """Judge every claim by what is recorded in the project, live runs left out."""
+    return verdicts_on(recorded_evidence())
 
 
 def _agreed(verdicts: Sequence[Verdict]) -> Verdict:

@@ -20,9 +20,8 @@ from ntkd_lib.lab.digest import changes, digest_json, sha256_file
 from ntkd_lib.lab.evidence import Evidence, load_evidence
 from ntkd_lib.lab.layout import Layout, project_root, results_root, tier_layout
 from ntkd_lib.lab.manifest import manifest_file, manifest_problems
-from ntkd_lib.lab.outcome import all_verdicts, verdicts_on
 from ntkd_lib.lab.sources import source_digest
-from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.lab.verdicts import Verdict, all_verdicts, verdicts_on
 from ntkd_lib.lab.worker import environment
 from ntkd_lib.pipeline.api_pages import api_sources, stage_api_pages
 from ntkd_lib.pipeline.errors import PipelineError

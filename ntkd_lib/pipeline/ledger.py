@@ -11,8 +11,7 @@ from typing import Any
 from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.layout import results_root
 from ntkd_lib.lab.manifest import renew_manifest
-from ntkd_lib.lab.outcome import recorded_verdicts
-from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.lab.verdicts import Verdict, recorded_verdicts
 from ntkd_lib.pipeline.errors import PipelineError
 
 WRITE = "python -m ntkd_lib.pipeline.readme"

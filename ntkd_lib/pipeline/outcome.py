@@ -2,8 +2,7 @@
 
 from collections import Counter
 
-from ntkd_lib.lab.outcome import all_verdicts
-from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.lab.verdicts import Verdict, all_verdicts
 
 STANDIN = "stand-in data"
 

@@ -8,9 +8,8 @@ from ntkd_lib.lab.atomic import write_bytes, write_text
 from ntkd_lib.lab.evidence import Evidence
 from ntkd_lib.lab.layout import project_root, results_root
 from ntkd_lib.lab.manifest import renew_manifest
-from ntkd_lib.lab.outcome import recorded_verdicts
 from ntkd_lib.lab.statistics import coverage
-from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.lab.verdicts import Verdict, recorded_verdicts
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.ledger import WRITE, write_ledger
 from ntkd_lib.pipeline.numbers import Page, recorded_runs

@@ -11,9 +11,9 @@ from ntkd_lib.lab.digest import sha256_file
 from ntkd_lib.lab.evidence import load_evidence
 from ntkd_lib.lab.layout import Layout, build_root, cell_root, project_root, results_root, tier_layout
 from ntkd_lib.lab.manifest import manifest_problems
-from ntkd_lib.lab.outcome import all_verdicts
 from ntkd_lib.lab.provenance import other_versions
 from ntkd_lib.lab.store import CellStore, RecordError
+from ntkd_lib.lab.verdicts import all_verdicts
 from ntkd_lib.pipeline import executed
 from ntkd_lib.pipeline.book import site_problems
 from ntkd_lib.pipeline.doctor import check_packages

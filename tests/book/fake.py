@@ -12,7 +12,7 @@ from ntkd_lib.chapters.scoreboard.summary import verdict_counts
 from ntkd_lib.lab.evidence import DataState, Evidence, Metric, save_evidence
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.manifest import renew_manifest
-from ntkd_lib.lab.outcome import all_verdicts
+from ntkd_lib.lab.verdicts import all_verdicts
 from ntkd_lib.show.claims import claim_box, count_table
 from ntkd_lib.show.publish import show
 from ntkd_lib.show.scoreboard import counts_words, draw_counts, paper_table

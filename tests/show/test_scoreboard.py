@@ -8,7 +8,7 @@ from ntkd_lib.lab import evidence
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import save_evidence
 from ntkd_lib.lab.layout import tier_layout
-from ntkd_lib.lab.outcome import all_verdicts
+from ntkd_lib.lab.verdicts import all_verdicts
 from ntkd_lib.show.claims import PAPERS
 from ntkd_lib.show.scoreboard import counts_words, draw_counts, paper_table
 from tests.book import fake
