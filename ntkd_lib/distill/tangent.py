@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -14,9 +15,12 @@ from ntkd_lib.optics.student import HybridStudent
 from ntkd_lib.optics.tangent import student_trace_ntk
 
 KernelTerm = Callable[[HybridStudent, int], Tensor | float]
+StudentKernel = Callable[[HybridStudent, Tensor], Float[Tensor, "m m"]]
 
 
-def kernel_term(settings: Settings, teacher: Teacher, loss: KernelLoss) -> KernelTerm:
+def kernel_term(
+    settings: Settings, teacher: Teacher, loss: KernelLoss, kernel: StudentKernel = student_trace_ntk
+) -> KernelTerm:
     """Build ``weight * loss(Theta_student, Theta_teacher)``, a function of the student and the step's number.
 
     The kernels are those of ``kernel_batch`` images, drawn afresh from the images whose teacher kernel is
@@ -33,6 +37,7 @@ def kernel_term(settings: Settings, teacher: Teacher, loss: KernelLoss) -> Kerne
         settings: ``weight``, ``kernel_batch``, ``kernel_every`` and, if need be, ``kernel_clip``.
         teacher: With ``images``, ``features`` and ``diagonal``.
         loss: Loss of the student's and the teacher's kernel.
+        kernel: Kernel of the student that is compared with the teacher's.
 
     Returns:
         The term; zero between the steps at which it enters.
@@ -47,22 +52,25 @@ def kernel_term(settings: Settings, teacher: Teacher, loss: KernelLoss) -> Kerne
             return 0.0
         drawn = draw().to(scale.device)
         with torch.autocast(scale.device.type, enabled=False):
-            theta_student = student_trace_ntk(student, teacher.images[drawn]) / scale
+            theta_student = kernel(student, teacher.images[drawn]) / scale
             theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn]) / scale
             return bound_gradient(student, weight * loss(theta_student, theta_teacher), limit)
 
     return term
 
 
-def tangent_objective(settings: Settings, teacher: Teacher, loss: KernelLoss) -> Objective:
+def tangent_objective(
+    settings: Settings, teacher: Teacher, loss: KernelLoss, kernel: StudentKernel = student_trace_ntk
+) -> Objective:
     """Build ``L = CE(f(x), y) + weight * loss(Theta_student, Theta_teacher)``. Source: NTKD paper, Eq. 9.
 
     Args:
         settings: ``weight``, ``kernel_batch`` and ``kernel_every``.
         teacher: With ``images``, ``features`` and ``diagonal``.
         loss: Loss of the student's and the teacher's kernel.
+        kernel: Kernel of the student that is compared with the teacher's.
     """
-    term = kernel_term(settings, teacher, loss)
+    term = kernel_term(settings, teacher, loss, kernel)
 
     def objective(student: HybridStudent, batch: Batch) -> Tensor:
         return cross_entropy(student(batch.images), batch.labels) + term(student, batch.step)

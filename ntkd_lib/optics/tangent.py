@@ -61,6 +61,17 @@ def student_trace_ntk(
     return kernel
 
 
+def student_conjugate_kernel(
+    student: HybridStudent, images: Float[Tensor, "n l h w"]
+) -> Float[Tensor, "n n"]:
+    """Compute the conjugate kernel ``h h' + 1`` with ``h`` the inputs of the last layer, ``(n, d)``.
+
+    Times the number of classes it is what the last layer alone adds to the trace kernel.
+    """
+    inputs = student.back[:-1](student.front(images))
+    return inputs @ inputs.T + 1
+
+
 def _closed_kernel(student: HybridStudent, images: Tensor, layers: Layers) -> Tensor:
     front = student.front
     if not (isinstance(front, SignedFrontEnd) and front.filters.requires_grad):

@@ -11,7 +11,9 @@ from ntkd_lib.distill.kernel_losses import KERNEL_LOSSES
 from ntkd_lib.distill.objective import Batch, Teacher
 from ntkd_lib.distill.objectives import OBJECTIVES
 from ntkd_lib.optics.student import HybridStudent, mnist_student
-from ntkd_lib.optics.tangent import student_trace_ntk
+from ntkd_lib.optics.tangent import student_conjugate_kernel, student_trace_ntk
+
+KERNELS = {"tangent": student_trace_ntk, "conjugate": student_conjugate_kernel}
 
 
 def kernel(seed: int, n: int = 6) -> torch.Tensor:
@@ -97,17 +99,18 @@ def test_trace_form_sees_the_diagonal_only() -> None:
     assert kernel_losses.trace(other, b).item() == pytest.approx(kernel_losses.trace(a, b).item(), rel=1e-12)
 
 
+@pytest.mark.parametrize("kind, kernel_of", KERNELS.items(), ids=str)
 @pytest.mark.parametrize("form", KERNEL_LOSSES)
-def test_objective_adds_the_kernel_loss_of_drawn_images(form: str) -> None:
+def test_objective_adds_the_kernel_loss_of_drawn_images(form: str, kind: str, kernel_of) -> None:
     student, batch = setting(step=4)
     settings = {"weight": 0.5, "kernel_batch": 5, "kernel_every": 2}
     voice = teacher()
     torch.manual_seed(5)
-    loss = OBJECTIVES[f"tangent_{form}"](settings, voice)(student, batch)
+    loss = OBJECTIVES[f"{kind}_{form}"](settings, voice)(student, batch)
     torch.manual_seed(5)
     drawn = torch.randperm(8)[:5]
     scale = voice.diagonal.mean()
-    theta = student_trace_ntk(student, voice.images[drawn]) / scale
+    theta = kernel_of(student, voice.images[drawn]) / scale
     target = (voice.features[drawn] @ voice.features[drawn].T) / scale
     hard = cross_entropy(student(batch.images), batch.labels)
     assert loss.item() == pytest.approx((hard + KERNEL_LOSSES[form](theta, target)).item(), rel=1e-10)

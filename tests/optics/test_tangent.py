@@ -8,7 +8,7 @@ import torch
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.reference import reference_ntk
 from ntkd_lib.optics.student import mnist_student
-from ntkd_lib.optics.tangent import student_trace_ntk
+from ntkd_lib.optics.tangent import student_conjugate_kernel, student_trace_ntk
 
 OPTICS = ("signed", "random", "random-positive", "random-centred", "lens")
 RECTIFIED = ("both", "capture", "hidden", "none")
@@ -31,6 +31,19 @@ def test_equals_the_slow_twin_in_single_precision() -> None:
     fast = student_trace_ntk(student, images).double()
     assert (fast - exact).norm() <= 1e-5 * exact.norm()
     assert torch.equal(fast, fast.T)
+
+
+def test_the_conjugate_kernel_is_what_the_last_layer_adds_for_each_class() -> None:
+    torch.manual_seed(3)
+    student, images = (
+        mnist_student("signed", "both", (6,), filters=2).double(),
+        torch.rand(4, 1, 28, 28).double(),
+    )
+    conjugate = student_conjugate_kernel(student, images)
+    for p in (student.front.filters, *student.back[:-1].parameters()):
+        p.requires_grad_(requires_grad=False)
+    last = reference_ntk(student, images).diagonal(dim1=2, dim2=3).sum(-1)
+    torch.testing.assert_close(10 * conjugate, last, rtol=1e-11, atol=0)
 
 
 @pytest.mark.parametrize("rectified", RECTIFIED)

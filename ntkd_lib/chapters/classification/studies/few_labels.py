@@ -1,25 +1,132 @@
 """Few labels at matched settings: trials on tuning seeds, the choice that code reads off them, and its arms.
 
 All arms of a seed share split, labels, start, order of batches, learning rate, weight decay and length. The
-last three are those of the labels arm's best trial. Test images are not read by a trial.
+last three are those of the labels arm's best trial. Every other arm then has as many trials of its own as any
+other; the best mean validation accuracy over tuning seeds wins, the first of equals. No trial reads a test
+image. The chosen arms are trained once more on fresh seeds and tested there.
+
+Rule, written before any fresh seed was trained: *the kernel helps* if its claim's rule holds, and Holm's p of
+"NTKD is above" labels alone, an untrained teacher's kernel and the trace is below 0.05 for labels alone; *no
+kernel helps* if the upper ends of the max-t intervals of every kernel arm minus labels alone are below +0.3
+points; else it is open. It is *the teacher's* kernel, or *more than its size*, by the rules of their claims.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
+from statistics import mean
 from typing import Any
 
 from ntkd_lib.chapters.classification import NOTEBOOK
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
+from ntkd_lib.chapters.classification.studies import few_labels_sources as sources
 from ntkd_lib.chapters.optical_students.classification import student
-from ntkd_lib.chapters.optical_students.classification_cells import digit_common
+from ntkd_lib.chapters.optical_students.classification_cells import (
+    digit_common,
+    digit_kernel,
+    digit_soft_labels,
+    digit_teacher,
+)
 from ntkd_lib.chapters.optical_students.classification_setting import Hybrid
 from ntkd_lib.distill.training import Schedule
 from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.parameters import load_parameters
-from ntkd_lib.lab.protocols import Arm, value_of
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab.protocols import Arm, ProtocolError, recorded_metrics, value_of
+from ntkd_lib.lab.work import Data, Work
 
 Settings = Mapping[str, Any]
+KERNEL = ("kernel_batch", "kernel_every")
+ALL = 60_000  # kernel images; the landmarks are not among them
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a student is trained: registered parameters of the run, data and seed."""
+
+    run: ClassificationParameters
+    data: Data
+    seed: int
+    share: float
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """Arguments that all cells of a seed share."""
+        return digit_common(self.run, self.data, self.seed)
+
+    def kernel(self, *, trained: bool = True) -> Cell:
+        """Describe the teacher's kernel."""
+        return digit_kernel(self.run, self.data, self.seed, trained=trained)
+
+    def teacher(self) -> Cell:
+        """Describe the teacher's training."""
+        return digit_teacher(self.run, self.data, self.seed)
+
+    def pseudo_labels(self, ridge: float) -> Cell:
+        """Describe a regression of the known labels on the teacher's kernel of all images."""
+        all_images = self.run.model_copy(update={"kernel_images": ALL})
+        tangent = digit_kernel(all_images, self.data, self.seed)
+        return self.source(sources.kernel_regression, label_share=self.share, ridge=ridge, tangent=tangent)
+
+    def logits(self) -> Cell:
+        """Describe the teacher's soft labels."""
+        return digit_soft_labels(self.run, self.data, self.seed)
+
+    def source(self, kind: Work, **more: Any) -> Cell:
+        """Describe what is made of the teacher's kernel, on the same images."""
+        shared = {key: value for key, value in self.common.items() if key != "device"}
+        return kind.cell(**shared, **{"tangent": self.kernel(), **more})
+
+
+@dataclass(frozen=True)
+class FewArm:
+    """One way to train with few labels.
+
+    Attributes:
+        label: what tables call it.
+        objective: name in OBJECTIVES, to which a chosen form is added.
+        needs: cells that the student reads, from its place and settings.
+    """
+
+    label: str
+    objective: str = "labels"
+    needs: Callable[[Place, Settings], dict[str, Cell]] = lambda place, settings: {}  # noqa: ARG005
+
+
+def _tangent(label: str, **kernel: bool) -> FewArm:
+    return FewArm(label, "tangent", lambda place, _: {"tangent": place.kernel(**kernel)})
+
+
+def _other(label: str, kind: Work) -> FewArm:
+    return FewArm(label, "tangent", lambda place, _: {"tangent": place.source(kind)})
+
+
+ARMS: Mapping[str, FewArm] = {
+    "none": FewArm("labels only"),
+    "ntkd": _tangent("NTKD"),
+    "weight_zero": _tangent("NTKD, weight 0"),
+    "ntkd_untrained_teacher": _tangent("NTKD, untrained teacher", trained=False),
+    "trace_only": _tangent("trace only"),
+    "kd": FewArm("soft-label KD", "soft_labels", lambda place, _: {"soft_labels": place.logits()}),
+    "ntkd_kd": FewArm(
+        "NTKD + KD",
+        "tangent_soft",
+        lambda place, _: {"tangent": place.kernel(), "soft_labels": place.logits()},
+    ),
+    "label_kernel": _other("kernel of the true labels", sources.label_kernel),
+    "permuted": _other("teacher's kernel, classes exchanged", sources.permuted_kernel),
+    "conjugate": FewArm(
+        "conjugate kernel",
+        "conjugate",
+        lambda place, _: {"tangent": place.source(sources.conjugate_kernel, teacher=place.teacher())},
+    ),
+    "pseudo_labels": FewArm(
+        "pseudo-labels by kernel regression",
+        "soft_labels",
+        lambda place, settings: {"soft_labels": place.pseudo_labels(settings["ridge"])},
+    ),
+}
 
 
 def trials(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -37,31 +144,93 @@ def trial_name(arm: str, settings: Settings) -> str:
     return f"ntkd.mnist.labels1_tuning.{arm}.{words}.validation"
 
 
+def accuracy_name(arm: str) -> str:
+    """Name the metric of a confirmed arm's test accuracy."""
+    return f"ntkd.mnist.labels1.{arm}.accuracy"
+
+
+def recorded_trials(protocols: Sequence[str], arm: str) -> list[tuple[dict[str, Any], Metric]]:
+    """List the recorded trials of an arm and what they reached on validation images.
+
+    Raises:
+        ProtocolError: A trial that is not recorded for every tuning seed.
+    """
+    listed: dict[str, tuple[dict[str, Any], Metric]] = {}
+    for protocol in protocols:
+        entry, recorded = load_claims().protocols[protocol], recorded_metrics(f"{NOTEBOOK[:2]}_{protocol}")
+        tried = {trial_name(arm, settings): settings for settings in trials(entry.parameters["trials"][arm])}
+        complete = [n for n in tried if n in recorded and set(recorded[n].seeds) == set(entry.seeds)]
+        if len(complete) < len(tried):
+            count = f"{len(complete)} of {len(tried)}"
+            raise ProtocolError(f"{protocol}: {count} trials of {arm} are recorded; all are needed")
+        listed |= {name: (settings, recorded[name]) for name, settings in tried.items()}
+    return list(listed.values())
+
+
+def choose(protocols: Sequence[str], arm: str) -> dict[str, Any]:
+    """Select the trial of an arm with the highest mean validation accuracy, the first of equals."""
+    return max(recorded_trials(protocols, arm), key=lambda trial: mean(trial[1].values))[0]
+
+
 def few_student(
-    parameters: Settings, data: Data, seed: int, arm: str, point: Settings, *, tested: bool
+    parameters: Settings, place: Place, arm: str, point: Settings, settings: Settings, *, tested: bool
 ) -> Cell:
     """Describe a student of an arm at the common learning rate, weight decay and length."""
-    run = load_parameters(ClassificationParameters, NOTEBOOK, "cpu", parameters["run"])
-    speed = {name: point[name] for name in ("lr", "weight_decay")}
-    often = parameters["evaluations"] // point["epochs"]
+    needs, run = ARMS[arm].needs(place, settings), place.run
+    numbers = {name: value for name, value in settings.items() if name not in (*point, "form", "ridge")}
+    if "tangent" in needs:
+        numbers |= {name: getattr(run, name) for name in KERNEL} | {"kernel_clip": parameters["kernel_clip"]}
+    schedule = Schedule(
+        point["epochs"],
+        run.batch,
+        lr=point["lr"],
+        weight_decay=point["weight_decay"],
+        evaluations=parameters["evaluations"] // point["epochs"],
+    )
     return student.cell(
         {"method": arm, "question": "few labels"},
-        **digit_common(run, data, seed),
+        **place.common,
         parts=Hybrid(),
-        objective="labels",
-        schedule=Schedule(point["epochs"], run.batch, **speed, evaluations=often),
-        settings={},
-        label_share=parameters["labels"],
+        objective="_".join([ARMS[arm].objective, *filter(None, [settings.get("form")])]),
+        schedule=schedule,
+        settings=numbers,
+        label_share=place.share,
         tested=tested,
+        **needs,
     )
+
+
+def _place(parameters: Settings, seed: int, sha256: str) -> Place:
+    run = load_parameters(ClassificationParameters, NOTEBOOK, "cpu", parameters["run"])
+    return Place(run, Data("mnist", sha256), seed, parameters["labels"])
 
 
 def point_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     """Train labels alone over learning rates, weight decays and lengths."""
-    data = Data("mnist", sha256)
-    return {
-        trial_name("none", point): Arm(
-            (few_student(parameters, data, seed, "none", point, tested=False),), value_of("validation")
-        )
+    place = _place(parameters, seed, sha256)
+    cells = {
+        trial_name("none", point): few_student(parameters, place, "none", point, {}, tested=False)
         for point in trials(parameters["trials"]["none"])
+    }
+    return {name: Arm((cell,), value_of("validation")) for name, cell in cells.items()}
+
+
+def tuning_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
+    """Train the trials of every other arm at the labels arm's point."""
+    place, point = _place(parameters, seed, sha256), choose(parameters["point"], parameters["point_of"])
+    cells = {
+        trial_name(arm, settings): few_student(parameters, place, arm, point, settings, tested=False)
+        for arm, axes in parameters["trials"].items()
+        for settings in trials(axes)
+    }
+    return {name: Arm((cell,), value_of("validation")) for name, cell in cells.items()}
+
+
+def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
+    """Train and test every arm at its chosen settings; `arms` names the protocols of each arm's trials."""
+    place, point = _place(parameters, seed, sha256), choose(parameters["point"], parameters["point_of"])
+    chosen = {arm: choose(protocols, arm) for arm, protocols in parameters["arms"].items()}
+    return {
+        accuracy_name(arm): Arm((few_student(parameters, place, arm, point, settings, tested=True),))
+        for arm, settings in chosen.items()
     }
