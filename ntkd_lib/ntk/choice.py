@@ -77,8 +77,8 @@ def measure_network(
     shapes = tuple(_shape(g.uses, classes) for g in outer)
     total = sum(p.numel() for p in model.parameters() if p.requires_grad)
     looked_up = [g for g in groups if all(isinstance(u.layer, nn.Embedding) for u in g.uses)]
-    tables = sum(max(0, g.parameter.numel() - sum(prod(u.shape) for u in g.uses)) for g in looked_up)
-    others = total - tables - sum(g.parameter.numel() for g in outer)
+    tables = sum(max(0, g.part.size - sum(prod(u.shape) for u in g.uses)) for g in looked_up)
+    others = total - tables - sum(g.part.size for g in outer)
     passing = sum(_passing(u, classes) for u in recording.uses if hasattr(u.layer, "per_sample_gradients"))
     return NetworkSizes(classes, shapes, others, recording.logits.element_size(), passing, tables)
 
@@ -179,9 +179,7 @@ def _pair_work(s: LayerShape, kind: Kind) -> int:
 def _shape(uses: tuple[LayerCall, ...], classes: int) -> LayerShape:
     layer, use = uses[0].layer, uses[0]
     if type(layer) in DENSE:
-        return LayerShape(
-            classes, 1, layer.out_features, layer.in_features, sum(_dense_positions(u) for u in uses)
-        )
+        return LayerShape(classes, 1, *layer.weight.shape, sum(_dense_positions(u) for u in uses))
     if type(layer) in TRANSPOSED:
         positions = sum(len(u.inputs) * prod(u.inputs.shape[2:]) for u in uses)
         inner, outer = layer.in_channels // layer.groups, layer.weight[0].numel()

@@ -79,7 +79,7 @@ def plain_operations() -> AbstractContextManager[None]:
     """Compute by operations that can be differentiated twice, forwards and in batches, to the same values.
 
     Attention by matrix products; PReLU by a choice, because the rule of ``vmap`` for ``torch.prelu`` is
-    wrong; what a reentrant checkpoint wraps at once.
+    wrong; what a reentrant checkpoint wraps at once; dense layers with a view of `observed_linear`.
 
     Returns:
         Context, shared by the threads of a process from the first to the last: the switches are global.
@@ -110,12 +110,35 @@ class _SharedOperations:
         mha.set_fastpath_enabled(False)
         self.stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         self.stack.enter_context(mock.patch.object(nn.functional, "prelu", _prelu))
+        self.stack.enter_context(mock.patch.object(nn.functional, "linear", _linear))
         self.stack.enter_context(mock.patch.object(CheckpointFunction, "apply", _run))
         self.stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", message="There is a performance drop")  # of vmap, if it loops
 
 
 _OPERATIONS = _SharedOperations()
+_LINEAR, _OBSERVERS = nn.functional.linear, threading.local()
+
+
+@contextmanager
+def observed_linear(note: Callable[[Tensor, Tensor, Tensor | None, Tensor], None]) -> Iterator[None]:
+    """Call a function with the input, weight, bias and output of each dense layer that this thread computes.
+
+    Works within `plain_operations` only.
+    """
+    before, _OBSERVERS.note = getattr(_OBSERVERS, "note", None), note
+    try:
+        yield
+    finally:
+        _OBSERVERS.note = before
+
+
+def _linear(*args: Tensor | None, **named: Tensor | None) -> Tensor:
+    output, note = _LINEAR(*args, **named), getattr(_OBSERVERS, "note", None)
+    if note is not None:
+        values = dict(zip(("input", "weight", "bias"), args, strict=False), **named)
+        note(values["input"], values["weight"], values.get("bias"), output)
+    return output
 
 
 def _prelu(inputs: Tensor, weight: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Locate the rows of each sample in a layer's input, by comparing runs on one sample and on two."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Shaped
@@ -11,7 +12,7 @@ from ntkd_lib.ntk.layers.outer import CONVOLUTIONS, DENSE, TRANSPOSED
 from ntkd_lib.ntk.layers.rows import EMBEDDINGS, NORMS, PRELU
 from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, record
 
-LISTED = (*DENSE, *CONVOLUTIONS, *TRANSPOSED, *NORMS, *EMBEDDINGS, *PRELU)
+LISTED = (*CONVOLUTIONS, *TRANSPOSED, *NORMS, *EMBEDDINGS, *PRELU)
 # Layers that do the same to each row of their last axis, so that samples may lie on any other one.
 ROWWISE = (*DENSE, *EMBEDDINGS, nn.LayerNorm, nn.RMSNorm)
 
@@ -21,7 +22,7 @@ class UnsettledError(ValueError):
 
 
 def is_known(layer: nn.Module) -> bool:
-    """Check whether a layer's gradients follow from its input and the signal at its output.
+    """Check whether the gradients of a layer that is not dense follow from its input and output's signal.
 
     Exactly the listed types count and not their subclasses, whose forward pass may differ, and only with a
     weight and a bias that are real leaves; and any layer with a method ``per_sample_gradients(inputs,
@@ -70,13 +71,13 @@ class Plan:
     """The layouts of a network's layer calls, from runs on one sample and on two.
 
     Attributes:
-        names: Layers in the order of their uses.
+        names: Layers and their parameters in the order of their uses.
         layouts: Layout of each call; None if samples share its input or have no fixed part of it.
         left_out: Names of the parameters of which whole Jacobians are needed.
     """
 
     alone: ForwardRecord
-    names: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
     layouts: tuple[SampleLayout | None, ...]
     left_out: tuple[str, ...]
 
@@ -94,7 +95,7 @@ class Plan:
         """
         if not any(self.layouts):
             return {}
-        if tuple(use.name for use in recording.uses) != self.names:
+        if tuple(use.identity() for use in recording.uses) != self.names:
             raise UnsettledError("model: the layers that it uses change from batch to batch")
         for use, layout in zip(recording.uses, self.layouts, strict=True):
             if layout is not None and use.inputs.shape[layout.axis] != n * layout.rows:
@@ -122,15 +123,21 @@ def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
     check_samples_apart(pair, alone, both)
     if both.logits.grad_fn is None:
         raise ValueError("model: its logits depend on no trainable parameter")
-    names = tuple(use.name for use in both.uses)
+    names = tuple(use.identity() for use in both.uses)
     layouts: tuple[SampleLayout | None, ...] = (None,) * len(names)
-    if names == tuple(use.name for use in alone.uses):
+    if names == tuple(use.identity() for use in alone.uses):
         layouts = tuple(_layout(a, b) for a, b in zip(alone.uses, both.uses, strict=True))
-    left_out = both.unrecorded(model) | alone.unrecorded(model)
+    left_out = both.unrecorded(model) | alone.unrecorded(model) | _overlapping(both)
     for use, layout in zip(both.uses, layouts, strict=True):
-        left_out |= set() if layout else {id(p) for _, p in use.parameters()}
+        left_out |= set() if layout else {id(part.parameter) for part in use.parts.values()}
     named = tuple(name for name, p in model.named_parameters() if id(p) in left_out)
     return Plan(alone, names, layouts, named)
+
+
+def _overlapping(recording: ForwardRecord) -> set[int]:
+    """Find the parameters of which two parts share some values but not all."""
+    keys = sorted({part.key for use in recording.uses for part in use.parts.values()})
+    return {a[0] for a, b in pairwise(keys) if a[0] == b[0] and b[1] < a[2]}
 
 
 def _layout(alone: LayerCall, both: LayerCall) -> SampleLayout | None:

@@ -226,7 +226,7 @@ class Probe:
             return [([name], value) for name, value in zip(named, sums, strict=True)]
         parts = []
         for key, factor in left.items():
-            names = key.split(", ")
+            names = [name.partition("[")[0] for name in key.split(", ")]
             bias = names[0].removesuffix("weight") + "bias"
             if getattr(factor, "bias", False) or (bias in named and bias not in ", ".join(left)):
                 names.append(bias)

@@ -1,4 +1,8 @@
-"""Record every call of a trainable layer during one forward pass."""
+"""Record every call of a trainable layer during one forward pass.
+
+Dense layers are recorded where they are computed, in calls of ``torch.nn.functional.linear``, whatever module
+makes them: attention has its projections, a fused one or rows of it, without calling a layer for them.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
-from ntkd_lib.ntk.functional import RAISED, first_line, plain_operations, unmoved
+from ntkd_lib.ntk.functional import RAISED, first_line, observed_linear, plain_operations, unmoved
+from ntkd_lib.ntk.layers.outer import Dense
 
 LayerTest = Callable[[nn.Module], bool]
 
@@ -17,12 +22,41 @@ class OutputError(ValueError):
     """A network whose output is not a table of logits."""
 
 
+@dataclass(frozen=True)
+class ParameterPart:
+    """A parameter, or some of its rows.
+
+    Attributes:
+        name: Name of the parameter in its network.
+        span: First value and the one after the last.
+    """
+
+    name: str
+    parameter: nn.Parameter
+    span: tuple[int, int]
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """Identify the values."""
+        return id(self.parameter), *self.span
+
+    @property
+    def size(self) -> int:
+        """Count the values."""
+        return self.span[1] - self.span[0]
+
+    def label(self) -> str:
+        """Name the part, with its span if it is not the whole parameter."""
+        return self.name if self.size == self.parameter.numel() else "{}[{}:{}]".format(self.name, *self.span)
+
+
 @dataclass(frozen=True, eq=False)
 class LayerCall:
     """One call of a layer in a forward pass.
 
     Attributes:
         name: Name of the layer in its network.
+        parts: Trainable parameters of the layer itself by attribute.
         inputs: Its input, ``(n, ...)``.
         shape: Shape of its output, ``(n, ...)``.
         edge: Where gradients with respect to its output arrive, whatever is done to that output in place.
@@ -31,16 +65,17 @@ class LayerCall:
     """
 
     name: str
-    layer: nn.Module
+    layer: nn.Module | Dense
+    parts: dict[str, ParameterPart]
     inputs: Tensor
     shape: tuple[int, ...]
     edge: GradientEdge
     start: Node | None
     version: int
 
-    def parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """List the trainable parameters of the layer itself."""
-        yield from ((k, p) for k, p in self.layer.named_parameters(recurse=False) if p.requires_grad)
+    def identity(self) -> tuple[str, ...]:
+        """Name the layer and the parameters that it has."""
+        return self.name, *(part.label() for part in self.parts.values())
 
 
 @dataclass
@@ -65,7 +100,7 @@ class ForwardRecord:
         trainable = {id(p) for p in model.parameters() if p.requires_grad}
         leaves = _parameters_behind([self.logits.grad_fn], {u.edge.node: u.start for u in self.uses})
         for use in self.uses:
-            own = {id(p) for _, p in use.parameters()}
+            own = {id(part.parameter) for part in use.parts.values()}
             inside = trainable & _parameters_behind(
                 [node for node, _ in use.edge.node.next_functions], {use.start: None}
             )
@@ -114,22 +149,36 @@ def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> ForwardR
 
 @contextmanager
 def _hooks(model: nn.Module, is_recorded: LayerTest, recording: ForwardRecord) -> Iterator[None]:
-    layers = [(n, layer) for n, layer in model.named_modules() if is_recorded(layer) and _trains(layer)]
+    names = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
+    layers = [(name, layer) for name, layer in model.named_modules() if is_recorded(layer)]
+    closed = [layer for _, layer in layers if hasattr(layer, "per_sample_gradients")]
+    inside = {id(p) for layer in closed for p in layer.parameters(recurse=False)}
+
+    def note(name: str, layer: nn.Module | Dense, parts: dict, inputs: Tensor, output: Tensor) -> None:
+        if parts and output.requires_grad:
+            edge, start, version = get_gradient_edge(output), inputs.grad_fn, inputs._version
+            call = LayerCall(name, layer, parts, inputs, tuple(output.shape), edge, start, version)
+            recording.uses.append(call)
+
+    def note_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None, output: Tensor) -> None:
+        values = {key: v for key, v in (("weight", weight), ("bias", bias)) if v is not None}
+        parts = {key: _part(v, names) for key, v in values.items() if v.requires_grad}
+        if None not in parts.values() and inside.isdisjoint(id(part.parameter) for part in parts.values()):
+            name = next(iter(parts.values())).name.rpartition(".")[0] if parts else ""
+            note(name, Dense(weight, bias), parts, inputs, output)
 
     def hook(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
-        def note(_: nn.Module, args: tuple, named: dict, output: Tensor) -> None:
-            inputs = args[0] if args else next(iter(named.values()))
-            if output.requires_grad:
-                shape, edge = tuple(output.shape), get_gradient_edge(output)
-                recording.uses.append(
-                    LayerCall(name, layer, inputs, shape, edge, inputs.grad_fn, inputs._version)
-                )
+        def noted(_: nn.Module, args: tuple, named: dict, output: Tensor) -> None:
+            own = [(key, p) for key, p in layer.named_parameters(recurse=False) if p.requires_grad]
+            parts = {key: ParameterPart(names[id(p)], p, (0, p.numel())) for key, p in own}
+            note(name, layer, parts, args[0] if args else next(iter(named.values())), output)
 
-        return layer.register_forward_hook(note, prepend=True, with_kwargs=True)
+        return layer.register_forward_hook(noted, prepend=True, with_kwargs=True)
 
-    handles = [hook(name, layer) for name, layer in layers]
+    handles = [hook(name, layer) for name, layer in layers if _trains(layer)]
     try:
-        yield
+        with observed_linear(note_linear):
+            yield
     finally:
         for handle in handles:
             handle.remove()
@@ -137,6 +186,17 @@ def _hooks(model: nn.Module, is_recorded: LayerTest, recording: ForwardRecord) -
 
 def _trains(layer: nn.Module) -> bool:
     return any(p.requires_grad for p in layer.parameters(recurse=False))
+
+
+def _part(value: Tensor, names: dict[int, str]) -> ParameterPart | None:
+    """Find the trainable parameter of which a tensor is the whole or a view of neighbouring values."""
+    base = value if id(value) in names else value._base
+    if base is None or id(base) not in names or not base.is_leaf or base.is_complex() or not value.numel():
+        return None
+    start = value.storage_offset() - base.storage_offset()
+    if value is not base and not (value.is_contiguous() and base.is_contiguous()):
+        return None
+    return ParameterPart(names[id(base)], base, (start, start + value.numel()))
 
 
 def _parameters_behind(roots: list[Node | None], doors: dict[Node | None, Node | None]) -> set[int]:

@@ -23,6 +23,7 @@ from ntkd_lib.ntk.layers.outer import (
     CONVOLUTIONS,
     DENSE,
     TRANSPOSED,
+    Dense,
     OuterProducts,
     bias_gradients,
     joined,
@@ -39,7 +40,7 @@ from ntkd_lib.ntk.layers.rows import (
     table_gradients,
 )
 from ntkd_lib.ntk.layout import Plan, check_finite, is_known, make_plan, two_samples
-from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, record
+from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, ParameterPart, record
 from ntkd_lib.ntk.work import LayerShape, cheapest, gradient_pair_work, position_pair_work
 
 TABLE = 4  # times the looked-up rows that a table of embeddings may have where its gradients are formed
@@ -52,16 +53,16 @@ class WholeJacobianWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Group:
-    """A parameter and the layer calls that use it.
+    """A parameter, or a part of it, and the layer calls that use it.
 
     Attributes:
-        bias: Whether the bias of the same layers is counted with it.
+        bias: The bias of the same layers, if it is counted with it.
     """
 
     attribute: str
-    parameter: nn.Parameter
+    part: ParameterPart
     uses: tuple[LayerCall, ...]
-    bias: bool = False
+    bias: ParameterPart | None = None
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ class ParameterTrace:
     own: dict[LayerCall, dict[str, Tensor]]
 
     def name(self) -> str:
-        """Name the parameter after the layer that uses it first."""
-        return f"{self.uses[0][0].name}.{self.group.attribute}"
+        """Name the parameter."""
+        return self.group.part.label()
 
     def outer(self) -> OuterProducts | None:
         """Return the gradients as a sum of outer products.
@@ -221,29 +222,28 @@ def group_uses(recording: ForwardRecord, left_out: set[int]) -> list[Group]:
     Returns:
         One group a parameter, or a weight with its bias.
     """
-    members: dict[int, list[tuple[str, nn.Parameter, LayerCall]]] = defaultdict(list)
+    members: dict[tuple[int, int, int], list[tuple[str, ParameterPart, LayerCall]]] = defaultdict(list)
     for use in recording.uses:
-        for attribute, parameter in use.parameters():
-            if id(parameter) not in left_out:
-                members[id(parameter)].append((attribute, parameter, use))
+        for attribute, part in use.parts.items():
+            if id(part.parameter) not in left_out:
+                members[part.key].append((attribute, part, use))
     groups, folded = [], set()
     for occurrences in members.values():
-        attribute, parameter, _ = occurrences[0]
+        attribute, part, _ = occurrences[0]
         uses = tuple(use for *_, use in occurrences)
         bias = _shared_bias(attribute, uses, members)
-        folded |= {id(bias)} if bias is not None else set()
-        groups.append(Group(attribute, parameter, uses, bias is not None))
-    return [group for group in groups if id(group.parameter) not in folded]
+        folded |= {bias.key} if bias is not None else set()
+        groups.append(Group(attribute, part, uses, bias))
+    return [group for group in groups if group.part.key not in folded]
 
 
-def _shared_bias(attribute: str, uses: tuple[LayerCall, ...], members: dict) -> nn.Parameter | None:
+def _shared_bias(attribute: str, uses: tuple[LayerCall, ...], members: dict) -> ParameterPart | None:
     if attribute != "weight" or any(type(use.layer) not in (*DENSE, *CONVOLUTIONS) for use in uses):
         return None
-    biases = {id(use.layer.bias): use.layer.bias for use in uses}
-    (bias,) = biases.values() if len(biases) == 1 else (None,)
-    if bias is None or [use for *_, use in members.get(id(bias), [])] != list(uses):
+    biases = [use.parts.get("bias") for use in uses]
+    if None in biases or len({bias.key for bias in biases}) > 1:
         return None
-    return bias
+    return biases[0] if [use for *_, use in members.get(biases[0].key, [])] == list(uses) else None
 
 
 def _signals(
@@ -289,7 +289,7 @@ def _backward_one_by_one(logits: Tensor, uses: list[LayerCall], create_graph: bo
 def _factor(trace: ParameterTrace, kind: Kind) -> Factor:
     parts = trace.outer()
     if parts is not None:
-        return _outer_factor(parts, trace.group.bias, kind)
+        return _outer_factor(parts, trace.group.bias is not None, kind)
     lookup = trace.lookup()
     if lookup is not None:
         return _embedding_factor(trace.uses[0][0].layer, *lookup, kind)
@@ -321,7 +321,7 @@ def _embedding_factor(layer: nn.Embedding, places: Tensor, b: Tensor, kind: Kind
     return Positions(places, b.permute(0, 3, 1, 2).contiguous(), bias=False)
 
 
-def _gradients(layer: nn.Module, attribute: str, inputs: Tensor, signal: Tensor) -> Tensor:
+def _gradients(layer: nn.Module | Dense, attribute: str, inputs: Tensor, signal: Tensor) -> Tensor:
     if type(layer) in NORMS:
         return norm_gradients(layer, attribute, inputs, signal)
     if type(layer) in PRELU:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.probe import ProbeError, SlowKernelWarning
-from tests.ntk.faults import Net, dense, hooked, real, words
+from tests.ntk.faults import Net, dense, real, words
 
 DRAWS = 20
 
@@ -49,8 +49,18 @@ def frames() -> nn.Module:
     )
 
 
+def attention() -> nn.Module:
+    return Net(
+        lambda s, x: s.b(s.a(x, x.sin(), x.cos(), need_weights=False)[0].tanh()).mean(1),
+        a=nn.MultiheadAttention(4, 2, batch_first=True),
+        b=nn.Linear(4, 3),
+    )
+
+
 def doubled() -> nn.Module:
-    return hooked("forward_hook", lambda layer, args, out: 2 * out)
+    net = nn.Sequential(nn.LayerNorm(4), nn.Tanh(), nn.Linear(4, 3))
+    net[0].register_forward_hook(lambda layer, args, out: 2 * out)
+    return net
 
 
 # function, line, fault, network, inputs, kind
@@ -97,8 +107,8 @@ FAULTS = {
     ),
     "bias not counted with its weight": (
         "structured:group_uses",
-        "uses, bias is not None)",
-        "uses, False)",
+        "uses, bias)",
+        "uses, None)",
         sequence,
         real(2, 32),
         "per_class",
@@ -136,6 +146,22 @@ FAULTS = {
         "trace",
     ),
     "hook that comes last": ("recording:_hooks", "prepend=True", "prepend=False", doubled, real(4), "trace"),
+    "rows of another projection": (
+        "recording:_part",
+        "value.storage_offset() - base.storage_offset()",
+        "0 * value.storage_offset()",
+        attention,
+        real(5, 4),
+        "trace",
+    ),
+    "bias of another projection": (
+        "structured:_shared_bias",
+        "biases[0] if",
+        "biases[0] if uses[0].parts['weight'].span[0] else next(iter(members.values()))[0][1] if",
+        attention,
+        real(5, 4),
+        "full",
+    ),
     "slope of the wrong half": (
         "layers.rows:slope_gradients",
         "inputs.clamp_max(0)",

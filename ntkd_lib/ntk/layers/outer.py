@@ -14,9 +14,19 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.layers.patches import convolution_patches, transposed_patches
 
-DENSE = (nn.Linear,)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A dense layer: a call of ``torch.nn.functional.linear`` with parameters, or with some of their rows."""
+
+    weight: Float[Tensor, "o k"]
+    bias: Float[Tensor, " o"] | None
+
+
+DENSE = (Dense,)
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,7 @@ def transposed_convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> 
     return OuterProducts(inputs.flatten(2).unflatten(1, (layer.groups, -1)), b)
 
 
-def weight_gradients(layer: nn.Module, parts: OuterProducts) -> Float[Tensor, "n c *p"]:
+def weight_gradients(layer: nn.Module | Dense, parts: OuterProducts) -> Float[Tensor, "n c *p"]:
     """Form the gradients of a layer's weight, in the weight's shape.
 
     Returns:
@@ -103,7 +113,7 @@ def weight_gradients(layer: nn.Module, parts: OuterProducts) -> Float[Tensor, "n
     return gradients.reshape(*gradients.shape[:2], *layer.weight.shape)
 
 
-def bias_gradients(layer: nn.Module, signal: Tensor) -> Float[Tensor, "n c o"]:
+def bias_gradients(layer: nn.Module | Dense, signal: Tensor) -> Float[Tensor, "n c o"]:
     """Form the gradients of a layer's bias.
 
     Args:
@@ -117,7 +127,7 @@ def bias_gradients(layer: nn.Module, signal: Tensor) -> Float[Tensor, "n c o"]:
     return signal.flatten(3).sum(3)
 
 
-def parts_of(layer: nn.Module, inputs: Tensor, signal: Tensor) -> OuterProducts:
+def parts_of(layer: nn.Module | Dense, inputs: Tensor, signal: Tensor) -> OuterProducts:
     """Return the outer products of any layer type of this module.
 
     Args:

@@ -121,6 +121,6 @@ def _share(trace: ParameterTrace, sketch: Sketch) -> Tensor:
     name = trace.name()
     parts = trace.outer()
     if parts is not None:
-        return sketch.outer(name, parts, trace.group.bias)
+        return sketch.outer(name, parts, trace.group.bias is not None)
     lookup = trace.lookup()
     return sketch.whole(name, trace.gradients()) if lookup is None else sketch.lookup(name, *lookup)
