@@ -62,45 +62,6 @@ class OuterProducts:
         return product.view(n, g, c, o, -1).transpose(1, 2)
 
 
-def dense(inputs: Float[Tensor, "n *d k"], signal: Float[Tensor, "n c *d o"]) -> OuterProducts:
-    """Return the outer products of a dense layer, used at one or several positions.
-
-    Args:
-        signal: Gradients of the logits with respect to its output.
-    """
-    n, c = signal.shape[:2]
-    a = inputs.reshape(n, 1, -1, inputs.shape[-1]).mT
-    return OuterProducts(a, signal.reshape(n, c, 1, -1, signal.shape[-1]).mT)
-
-
-def convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> OuterProducts:
-    """Return the outer products of a convolution of one to three dimensions.
-
-    Args:
-        inputs: Input of the layer, ``(n, k, ...)``.
-        signal: Gradients of the logits with respect to its output, ``(n, c, o, ...)``.
-    """
-    a = convolution_patches(layer, inputs).unflatten(1, (layer.groups, -1))
-    return OuterProducts(a, signal.flatten(3).unflatten(2, (layer.groups, -1)))
-
-
-def transposed_convolution(layer: nn.Module, inputs: Tensor, signal: Tensor) -> OuterProducts:
-    """Return the outer products of a transposed convolution of one to three dimensions.
-
-    Each class has its own patches here, so they take the place of ``B``, and the input that of ``A``.
-
-    Args:
-        inputs: Input of the layer, ``(n, k, ...)``.
-        signal: Gradients of the logits with respect to its output, ``(n, c, o, ...)``.
-
-    Returns:
-        The parts; the weight holds ``G'``.
-    """
-    patches = transposed_patches(layer, signal.flatten(0, 1), inputs.shape[2:])
-    b = patches.unflatten(1, (layer.groups, -1)).unflatten(0, signal.shape[:2])
-    return OuterProducts(inputs.flatten(2).unflatten(1, (layer.groups, -1)), b)
-
-
 def weight_gradients(layer: nn.Module | Dense, parts: OuterProducts) -> Float[Tensor, "n c *p"]:
     """Form the gradients of a layer's weight, in the weight's shape.
 
@@ -130,14 +91,23 @@ def bias_gradients(layer: nn.Module | Dense, signal: Tensor) -> Float[Tensor, "n
 def parts_of(layer: nn.Module | Dense, inputs: Tensor, signal: Tensor) -> OuterProducts:
     """Return the outer products of any layer type of this module.
 
+    In a transposed convolution each class has patches of its own, so they take the place of ``B``, the input
+    that of ``A``, and the weight holds ``G'``.
+
     Args:
-        signal: Gradients of the logits with respect to its output.
+        inputs: Input of the layer, ``(n, ..., k)`` or, of a convolution, ``(n, k, ...)``.
+        signal: Gradients of the logits with respect to its output, ``(n, c, ..., o)`` or ``(n, c, o, ...)``.
     """
+    n, c = signal.shape[:2]
     if type(layer) in DENSE:
-        return dense(inputs, signal)
+        a = inputs.reshape(n, 1, -1, inputs.shape[-1]).mT
+        return OuterProducts(a, signal.reshape(n, c, 1, -1, signal.shape[-1]).mT)
     if type(layer) in CONVOLUTIONS:
-        return convolution(layer, inputs, signal)
-    return transposed_convolution(layer, inputs, signal)
+        a, b = convolution_patches(layer, inputs), signal.flatten(3)
+    else:
+        patches = transposed_patches(layer, signal.flatten(0, 1), inputs.shape[2:])
+        a, b = inputs.flatten(2), patches.unflatten(0, (n, c))
+    return OuterProducts(a.unflatten(1, (layer.groups, -1)), b.unflatten(2, (layer.groups, -1)))
 
 
 def joined(parts: list[OuterProducts]) -> OuterProducts:
