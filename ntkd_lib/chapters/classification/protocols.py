@@ -101,6 +101,7 @@ PROTOCOLS = (
     Protocol("tuning-labels", NOTEBOOK, "cifar-10", tuning_arms),
     Protocol("labels1-tuning-labels", NOTEBOOK, "mnist", few_labels.point_arms),
     Protocol("labels1-tuning-labels-wider", NOTEBOOK, "mnist", few_labels.point_arms),
+    Protocol("labels1-tuning-kernels", NOTEBOOK, "mnist", few_labels.tuning_arms),
     Protocol("digits-six-epochs", NOTEBOOK, "mnist", digit_arms),
     Protocol("infinite width", NOTEBOOK, "cifar-10", limit_arms, "01_infinite_width"),
 )
