@@ -53,6 +53,15 @@ def _summary(values: pd.Series) -> dict[str, float]:
     return {"mean": values.mean(), "low": low, "high": high, "std": std, "seeds": len(values)}
 
 
+def band(curves: Iterable[Sequence[float]], end: float) -> pd.DataFrame:
+    """Average curves of equal length at even places up to an end: `at`, `mean`, `low` and `high`."""
+    import pandas as pd
+
+    values = np.array(list(curves))
+    ends = {"mean": values.mean(0), "low": values.min(0), "high": values.max(0)}
+    return pd.DataFrame({"at": np.linspace(0, end, values.shape[1] + 1)[1:], **ends})
+
+
 def paired(
     table: pd.DataFrame,
     value: str,

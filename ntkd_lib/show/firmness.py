@@ -17,20 +17,21 @@ def firmness(verdict: Verdict) -> Html:
     steps = steps_by_seeds(verdict)
     if not steps:
         return Html("")
-    flips = flip_probability(verdict)
-    words = (
-        "what its rule would decide"
-        if verdict.status == "not assessed"
-        else "one number: no model of a rerun"
-    )
-    if flips is not None:
-        share = f"{100 * flips:.0f} %" if flips >= 0.01 else "less than 1 %"
-        words = f"a rerun would change the verdict in {share} of cases"
     axes = f"Across: the first seeds. Up: the threshold loosened, in {_unit(verdict) or 'its unit'}."
     caption = element("span", f"{axes} {_margin_words(verdict, steps[-1])}", class_="ntkd-small")
-    return element(
-        "details", element("summary", words), verdict_curve(verdict, steps), caption, class_="ntkd-firm"
-    )
+    summary, curve = element("summary", _rerun_words(verdict)), verdict_curve(verdict, steps)
+    return element("details", summary, curve, caption, class_="ntkd-firm")
+
+
+def _rerun_words(verdict: Verdict) -> str:
+    """Say how often a rerun would change the verdict, or why that is not known."""
+    if verdict.status == "not assessed":
+        return "what its rule would decide"
+    flips = flip_probability(verdict)
+    if flips is None:
+        return "one number: no model of a rerun"
+    share = f"{100 * flips:.0f} %" if flips >= 0.01 else "less than 1 %"
+    return f"a rerun would change the verdict in {share} of cases"
 
 
 def coverage_table(counts: Sequence[int] = (3, 5, 8, 10)) -> Html:

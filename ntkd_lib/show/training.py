@@ -7,6 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from ntkd_lib.show.columns import Column, show_table
 from ntkd_lib.show.dots import key_handles
 from ntkd_lib.show.html import Html, table
 
@@ -47,13 +48,14 @@ def draw_trials(trials: pd.DataFrame, quantity: str, lowest: float) -> Figure:
 
 def settings_table(trials: pd.DataFrame, quantity: str) -> Html:
     """Show the chosen settings of each method."""
-    counts = trials["method"].value_counts()
-    rows = [
-        (trial.label, trial.settings, f"{trial.validation:.2f} %", str(counts[trial.method]))
-        for trial in trials[trials["chosen"]].itertuples()
-    ]
-    headers = ("Student", "Chosen settings", quantity, "Trials")
-    return table(headers, rows, caption="What the search chose")
+    counted = trials.assign(count=trials.groupby("method")["method"].transform("size"))
+    columns = (
+        Column("Student", "{label}"),
+        Column("Chosen settings", "{settings}"),
+        Column(quantity, "{validation:.2f} %"),
+        Column("Trials", "{count}"),
+    )
+    return show_table(counted[counted["chosen"]], columns, "What the search chose")
 
 
 def space_table(rows: Sequence[tuple[str, str]], caption: str) -> Html:

@@ -6,7 +6,6 @@ from statistics import mean
 from typing import Literal
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -32,7 +31,7 @@ from ntkd_lib.chapters.optical_students.classification_teachers import (
 )
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric, paired, summarise
+from ntkd_lib.lab.frame import band, metric, paired, summarise
 from ntkd_lib.lab.protocols import recorded_metrics
 from ntkd_lib.show import dots
 from ntkd_lib.show.columns import INTERVAL, Column
@@ -253,15 +252,9 @@ def curves(run: Run, data: str, value: str, epochs: int) -> pd.DataFrame:
     """Average a curve of the training of the compared students over seeds."""
     table = _with_chosen(students(run, data), data)
     table = table[(table["label_share"] == 1) & table["method"].isin(SHORT)]
-    rows = []
-    for method, part in table.groupby("method", sort=False):
-        values = np.array(list(part[value]))
-        at = np.linspace(0, epochs, values.shape[1] + 1)[1:]
-        parts = zip(at, values.mean(0), values.min(0), values.max(0), strict=True)
-        rows += [
-            {"method": SHORT[method], "epoch": e, "mean": m, "low": a, "high": b} for e, m, a, b in parts
-        ]
-    return pd.DataFrame(rows)
+    groups = table.groupby("method", sort=False)
+    parts = [band(part[value], epochs).assign(method=SHORT[method]) for method, part in groups]
+    return pd.concat(parts, ignore_index=True).rename(columns={"at": "epoch"})
 
 
 def trials(of: Comparison) -> pd.DataFrame:

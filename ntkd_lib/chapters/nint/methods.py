@@ -22,6 +22,7 @@ LR, SHARE = 1e-4, 0.2  # the paper's
 TUNED = ("full", "uniform", "nint", "expansive", "error_memory")
 TUNING_IMAGES = ("kodim05", "kodim08")
 TRIALS, TUNING_SEED, TUNING_STEPS = 8, 1000, 1000
+TRIED = [(method, trial) for method in TUNED for trial in range(TRIALS)]
 SPACE: Mapping[str, Range] = {"lr": (1e-4, 3e-3, "log"), "share": (0.05, 0.4, "log")}
 
 
@@ -111,6 +112,11 @@ def tuned(method: str) -> dict[str, float]:
     return {"lr": best["lr"], "share": best["share"]}
 
 
+def trial_name(method: str, trial: int) -> str:
+    """Name the entrant of a trial, by which its curve is read again."""
+    return f"{method}/{trial}"
+
+
 def draw_settings(trial: int) -> dict[str, float]:
     """Draw the settings of a trial, the same for every sampler: a point of a scrambled Sobol sequence."""
     return draw(SPACE, derive_seed("search", "nint"), trial, points=TRIALS)
@@ -121,7 +127,7 @@ def search_cells(signals: Data) -> list[Cell]:
     from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
 
     entrants = [entrant("nint", name="nint/paper")]
-    entrants += [entrant(m, **draw_settings(t), name=f"{m}/{t}") for m in TUNED for t in range(TRIALS)]
+    entrants += [entrant(m, **draw_settings(t), name=trial_name(m, t)) for m, t in TRIED]
     return [
         race.cell(
             {"study": "search"},
@@ -142,13 +148,10 @@ def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     """Run the same trials for every sampler at equal time, on images that no other run reads."""
     races = [record.values["curves"] for record in run(search_cells(data["signals"]))]
     trials = []
-    for method in TUNED:
-        for trial in range(TRIALS):
-            ends = {
-                name: [curves[f"{method}/{trial}"][key][-1] for curves in races]
-                for name, key in (("quality", "quality"), ("steps", "step"))
-            }
-            trials.append({"method": method, **draw_settings(trial), **ends})
+    for method, trial in TRIED:
+        curves = [curves[trial_name(method, trial)] for curves in races]
+        ends = {"quality": [c["quality"][-1] for c in curves], "steps": [c["step"][-1] for c in curves]}
+        trials.append({"method": method, **draw_settings(trial), **ends})
     budget = {"trials": TRIALS, "seed": TUNING_SEED, "images": list(TUNING_IMAGES), "steps": TUNING_STEPS}
     return {
         "budget": budget,

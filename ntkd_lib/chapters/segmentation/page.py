@@ -3,7 +3,6 @@
 from statistics import mean
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -14,7 +13,7 @@ from ntkd_lib.chapters.segmentation import NOTEBOOK
 from ntkd_lib.chapters.segmentation.plan import method_name
 from ntkd_lib.chapters.segmentation.studies import energy
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric, paired, summarise
+from ntkd_lib.lab.frame import band, metric, paired, summarise
 from ntkd_lib.lab.searches import read_search
 from ntkd_lib.show import dots
 from ntkd_lib.show.columns import INTERVAL, Column
@@ -112,14 +111,9 @@ def metrics(run: Run) -> dict[str, Metric]:
 
 def curves(table: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
     """Average validation curves over seeds."""
-    rows = []
-    for method in methods:
-        values = np.array(list(table[table["method"] == method_name(method)]["curve"]))
-        share = np.linspace(0, 1, values.shape[1] + 1)[1:]
-        for part, column in zip(share, values.T, strict=True):
-            ends = {"mean": column.mean(), "low": column.min(), "high": column.max()}
-            rows.append({"method": short_label(method), "share": 100 * part, **ends})
-    return pd.DataFrame(rows)
+    by_method = {method: table[table["method"] == method_name(method)]["curve"] for method in methods}
+    parts = [band(part, 100).assign(method=short_label(method)) for method, part in by_method.items()]
+    return pd.concat(parts, ignore_index=True).rename(columns={"at": "share"})
 
 
 def trials() -> pd.DataFrame:
