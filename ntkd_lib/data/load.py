@@ -15,10 +15,7 @@ from ntkd_lib.data.formats import parse_batch, parse_idx
 from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.pictures import PictureDataset, read_pictures
 from ntkd_lib.data.registry import DataError, DataLocation, locate
-from ntkd_lib.data.split import train_validation_split
 from ntkd_lib.data.standins import standin
-
-__all__ = ["LabelledImages", "Split", "load", "train_validation_split"]
 
 Split = Literal["train", "test"]
 
@@ -92,3 +89,18 @@ def _decode_batches(arrays: list[tuple[Content, np.ndarray]]) -> tuple[np.ndarra
     batches = [parse_batch(array.tobytes(), content.name) for content, array in arrays]
     images, labels = zip(*batches, strict=True)
     return np.concatenate(images), np.concatenate(labels)
+
+
+def train_validation_split(
+    n: int, seed: int, share: float = 0.1
+) -> tuple[Int64[Tensor, " train"], Int64[Tensor, " validation"]]:
+    """Draw which of `n` training images are held out for tuning; at least one falls on each side.
+
+    The two parts are disjoint and cover everything; the first `n` alone and the seed decide, so that all
+    methods of one seed tune on the same images.
+    """
+    if n < 2 or not 0 < share < 1:
+        raise ValueError(f"cannot split n={n} with share={share}; allowed: n >= 2 and 0 < share < 1")
+    held = min(max(round(n * share), 1), n - 1)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    return order[held:].sort().values, order[:held].sort().values

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -65,24 +64,11 @@ def _write(dataset: MaskDataset, pairs: list[Pair], into: Path) -> None:
 def read_arrays(folder: Path, part: Part) -> MaskArrays:
     """Map one part of a decoded data set into memory."""
     index = json.loads((folder / "pairs.json").read_text("utf-8"))
-    changed = next((name for name in ARRAYS if _hash(folder / name) != index["sha256"][name]), None)
-    if changed:
+    hashes = {name: file_hash(folder / name) for name in ARRAYS if (folder / name).is_file()}
+    if changed := next((name for name in ARRAYS if hashes.get(name) != index["sha256"][name]), None):
         raise DataError(f"{folder.name}/{changed} in the cache is damaged; delete {folder}")
     counts = [index["parts"][name] for name in PARTS]
     first = sum(counts[: PARTS.index(part)])
     rows = slice(first, first + counts[PARTS.index(part)])
     images, masks = (np.load(folder / name, mmap_mode="c")[rows] for name in ARRAYS)
     return MaskArrays(images, masks, tuple(index["cars"][rows]))
-
-
-def _hash(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    stamp = path.stat()
-    return _hash_once(path, stamp.st_size, stamp.st_mtime_ns)
-
-
-@lru_cache(maxsize=8)
-def _hash_once(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - a file that changed is read again
-    """Hash a file once per process, for all parts and cells."""
-    return file_hash(path)

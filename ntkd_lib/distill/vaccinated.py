@@ -5,8 +5,8 @@ from torch.nn.functional import cross_entropy
 
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
 from ntkd_lib.ntk.functional import call_with
+from ntkd_lib.optics.strength import perturb_filters
 from ntkd_lib.optics.student import HybridStudent
-from ntkd_lib.optics.vaccine import perturb_filters
 
 
 def build(settings: Settings, teacher: Teacher) -> Objective:

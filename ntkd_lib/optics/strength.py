@@ -1,11 +1,14 @@
-"""Strength of errors: the meaning of 100 %, the errors of a drawn device, and each error by itself."""
+"""Strength of errors: what 100 % means, the errors of a drawn device or of filters, and each by itself."""
 
 from collections.abc import Mapping, Sequence
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from ntkd_lib.optics.alignment_errors import Defocus, Misalignment, Rotation, Scale, Shift
+from ntkd_lib.optics.alignment_errors import Defocus, Misalignment, Rotation, Scale, Shift, moved
 from ntkd_lib.optics.errors import Draws, Error
+from ntkd_lib.optics.front_end import split_signed
 from ntkd_lib.optics.sensor_errors import Gain, SensorNoise
 from ntkd_lib.optics.surface_errors import HeightScale, Levels, PhaseNoise, WidthBias, WidthSpread
 from ntkd_lib.ranges import check_number
@@ -82,3 +85,23 @@ SINGLE_ERRORS: dict[str, tuple[Error, Error]] = {
     "gain 10, 20 %": (Gain(0.1), Gain(0.2)),
     "noise at 1/4, 1/16 exposure": (SensorNoise(2), SensorNoise(4)),
 }
+
+
+def perturb_filters(filters: Float[Tensor, "k c s s"], strength: float) -> Float[Tensor, "k c s s"]:
+    """Perturb filters as a faulty device does: each pair is shifted apart, dimmed and noised.
+
+    Each part of a pair is shifted by normal numbers of ``strength``, a share of the full extent, times the
+    misalignment of `EXTENT` and scaled by ``exp(strength gain N)``, with its gain; then ``0.2 strength`` of
+    the largest entry is added as normal noise, which models all errors on the metasurface.
+
+    Source: "vaccinated" training, V-D2NN, arXiv 2005.11464.
+    """
+    if not strength:
+        return filters
+    positive, negative, gain = split_signed(filters)
+    parts = torch.cat([positive, negative])
+    shifted = moved(parts, shift=EXTENT["misalignment"] * strength * torch.randn(*parts.shape[:2], 2))
+    dimmed = shifted * (EXTENT["gain"] * strength * torch.randn(*parts.shape[:2], 1, 1)).exp().to(parts)
+    stained = dimmed + 0.2 * strength * torch.randn(parts.shape).to(parts)
+    plus, minus = stained.chunk(2)
+    return gain[None, :, None, None] * (plus - minus)

@@ -13,9 +13,8 @@ from ntkd_lib.optics.device import ALL_ERRORS, Device
 from ntkd_lib.optics.errors import Draws, error_rows
 from ntkd_lib.optics.geometry import Geometry
 from ntkd_lib.optics.sensor_errors import Gain, SensorNoise
-from ntkd_lib.optics.strength import NAMES, SINGLE_ERRORS, drawn_errors
+from ntkd_lib.optics.strength import NAMES, SINGLE_ERRORS, drawn_errors, perturb_filters
 from ntkd_lib.optics.surface_errors import HeightScale, Levels, PhaseNoise, WidthBias, WidthSpread, smoothed
-from ntkd_lib.optics.vaccine import perturb_filters
 
 GEOMETRY = Geometry(cells=44, distance=66.0, pixel=4, taps=5)
 WIDTHS = torch.where(torch.rand(2, 44, 44, generator=torch.Generator().manual_seed(0)) < 0.2, 0.0, 0.15)
