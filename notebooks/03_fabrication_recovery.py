@@ -47,7 +47,7 @@ from ntkd_lib.chapters.run import open_run
 from ntkd_lib.show import dots
 from ntkd_lib.show.claims import claim_box
 from ntkd_lib.show.columns import show_recorded, show_table
-from ntkd_lib.show.publish import show
+from ntkd_lib.show.publish import show, show_slider
 
 run = open_run("03_fabrication_recovery", globals())
 evidence = run.publish(page.metrics(run))
@@ -314,15 +314,17 @@ show_table(designs, optics_page.DESIGNS, "Designs for green light, before any er
 show_table(optics_page.errors(), optics_page.ERRORS, "Errors of fabrication and capture")
 
 # %% tags=["hide-input"]
-maps = optics_page.captured_maps(run)
-show(
+values, frames = optics_page.map_frames(run)
+show_slider(
     run,
     "maps",
-    lambda: optics_page.draw_maps(maps),
+    "Error strength",
+    frames,
+    start="30 %",
     alt="A digit, what four filters read out of it as designed, and what they read out through a "
     "faulty device.",
-    caption="What the back end sees, as designed and as made, at the calibrated strength.",
-    data=optics_page.map_values(maps),
+    caption="What the back end sees, as designed and as made; move the slider for other errors.",
+    data=values,
 )
 
 # %% [markdown]

@@ -44,7 +44,7 @@ landmarks = 1000
 from ntkd_lib.chapters.overfitting import page
 from ntkd_lib.chapters.overfitting.problems import Problem, draw
 from ntkd_lib.chapters.overfitting.search import six_sizes
-from ntkd_lib.chapters.overfitting.studies import checks, detection
+from ntkd_lib.chapters.overfitting.studies import checks, detection, modes
 from ntkd_lib.chapters.overfitting.studies.certificates import try_certificates
 from ntkd_lib.chapters.overfitting.studies.counterexamples import counterexamples
 from ntkd_lib.chapters.overfitting.studies.scaling import decompose_large
@@ -52,9 +52,9 @@ from ntkd_lib.chapters.overfitting.studies.speed import compare_speed
 from ntkd_lib.chapters.run import open_run
 from ntkd_lib.show.claims import claim_box
 from ntkd_lib.show.columns import show_table
-from ntkd_lib.show.publish import show
+from ntkd_lib.show.publish import show, show_slider
 from ntkd_lib.spectral import SpectralStudent
-from ntkd_lib.spectral.drawing import draw_mode_map, draw_spectrum
+from ntkd_lib.spectral.drawing import draw_spectrum
 
 run = open_run("05_spectral_overfitting", globals())
 evidence = run.publish(page.metrics(run))
@@ -156,28 +156,40 @@ show_table(page.controls(run), page.CONTROLS, "Controls on the same data, mean o
 # {cite:p}`relevant_dimension`. A network that memorises its labels has their coefficients in every mode.
 
 # %% tags=["hide-input"]
-modes, kstar, noise = page.network_modes(run)
+largest, kstar, noise = modes.network_modes(run)
 show(
     run,
     "spectrum",
-    lambda: page.draw_alone(draw_spectrum, modes, kstar, noise),
+    lambda: page.draw_alone(draw_spectrum, largest, kstar, noise),
     alt="Absolute coefficients of labels and of the 512-256 network against the number of the mode on "
     "logarithmic axes, with the cut, twice the noise level, and the shrinkage of a ridge fit.",
     caption="Spectrum of the labels and of the 512-256 network, first seed.",
-    data=modes,
+    data=largest,
 )
 
 # %% tags=["hide-input"]
-small, _, small_noise = page.network_modes(run, "16-16")
-show(
+course = modes.modes_in_training(run, "16-16")
+frames = modes.mode_frames(course, noise)
+show_slider(
     run,
     "mode-map",
-    lambda: page.draw_alone(draw_mode_map, small, small_noise),
-    alt="Scatter plot of what the 16-16 network fitted of each mode against what the labels hold of it, in "
-    "noise levels; signal modes lie on the diagonal, noise modes around zero.",
-    caption="Map of modes of the 16-16 network, first seed. Grey band: |t| below 2. Line: equality.",
-    data=small,
+    "Trained for",
+    frames,
+    start=list(frames)[-1],
+    alt="Scatter plot of what the 16-16 network has fitted of each mode against what the labels hold of it, "
+    "in noise levels, with the line of equality.",
+    caption="Map of modes of the 16-16 network in the course of training, first seed; move the slider. Grey "
+    "band: |t| below 2. Line: equality.",
+    data=course,
 )
+
+# %% [markdown]
+# A mode before the cut counts as *learned* if at least half of its coefficient has been fitted and as
+# *under-learned* if less has; a mode that holds no signal counts as *spurious* if its fitted coefficient
+# exceeds twice the noise level.
+
+# %% tags=["hide-input"]
+modes.count_table(modes.mode_counts(run))
 
 # %% [markdown]
 # ## Does it find overfitting?

@@ -15,3 +15,18 @@
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") document.activeElement?.closest(".ntkd-bound")?.blur();
 });
+
+// A slider shows one frame of its figure. Without this script the first frame stays, and no slider is seen.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const figure of document.querySelectorAll(".ntkd-slider")) {
+    const slide = figure.querySelector(".ntkd-slide");
+    const [input, output] = slide.querySelectorAll("input, output");
+    const frames = [...figure.querySelectorAll(".ntkd-images")];
+    input.addEventListener("input", () => {
+      frames.forEach((frame, place) => { frame.hidden = place !== Number(input.value); });
+      output.textContent = frames[input.value].dataset.text;
+      input.setAttribute("aria-valuetext", output.textContent);
+    });
+    slide.hidden = false;
+  }
+});

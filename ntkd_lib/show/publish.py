@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -37,16 +37,56 @@ class PublishedFigure:
     caption: str
     images: dict[str, bytes] = field(repr=False)
 
-    def _image(self, name: ThemeName) -> Html:
-        source = INLINE_IMAGE + base64.b64encode(self.images[name]).decode("ascii")
-        hidden = "display:none" if name == "dark" else None
-        return element("img", src=source, alt=self.alt, class_=f"only-{name}", style=hidden)
-
     def _repr_html_(self) -> str:
         caption = element("figcaption", self.caption)
         # The theme hides a caption that directly follows an image of the other theme.
-        images = element("div", *(self._image(name) for name in THEMES), class_="ntkd-images")
-        return element("figure", images, caption, class_="ntkd-figure", id=f"figure-{self.name}")
+        content = _images(self.images, self.alt)
+        return element("figure", content, caption, class_="ntkd-figure", id=f"figure-{self.name}")
+
+
+def _images(images: Mapping[str, bytes], alt: str, **attributes: object) -> Html:
+    shown = (
+        element(
+            "img",
+            src=INLINE_IMAGE + base64.b64encode(images[name]).decode("ascii"),
+            alt=alt,
+            class_=f"only-{name}",
+            style="display:none" if name == "dark" else None,
+        )
+        for name in THEMES
+    )
+    return element("div", *shown, class_="ntkd-images", **attributes)
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A figure with a frame for each place of a slider, which the page's script moves.
+
+    Attributes:
+        figure: what is shown first, and where there is no script.
+        label: what the slider sets.
+        frames: images by theme, for each text that the slider says.
+    """
+
+    figure: PublishedFigure
+    label: str
+    frames: Mapping[str, Mapping[str, bytes]] = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        figure, texts = self.figure, list(self.frames)
+        start = next(text for text, images in self.frames.items() if images is figure.images)
+        ends = {"min": "0", "max": str(len(texts) - 1), "value": str(texts.index(start))}
+        bar = element("input", type="range", autocomplete="off", aria_valuetext=start, **ends)
+        slider = element(
+            "label", f"{self.label} ", bar, element("output", start), class_="ntkd-slide", hidden=True
+        )
+        frames = (
+            _images(images, f"{figure.alt} {self.label}: {text}.", data_text=text, hidden=text != start)
+            for text, images in self.frames.items()
+        )
+        caption = element("figcaption", figure.caption)
+        attributes = {"class_": "ntkd-figure ntkd-slider", "id": f"figure-{figure.name}"}
+        return element("figure", slider, *frames, caption, **attributes)
 
 
 def _check_texts(name: str, alt: str, caption: str) -> None:
@@ -107,3 +147,21 @@ def show(
     checksums = {file_name: sha256_bytes(raw) for file_name, raw in files.items()}
     write_json(folder / f"{name}.json", {"alt": alt, "caption": caption, "name": name, "sha256": checksums})
     return PublishedFigure(name, alt, caption, {key: both["svg"] for key, both in images.items()})
+
+
+def show_slider(
+    run: HasLayout, name: str, label: str, draws: Mapping[str, Callable[[], Figure]], start: str, **words: Any
+) -> Slider:
+    """Draw one frame for each text of a slider; that of the start is saved as `show` saves a figure.
+
+    Args:
+        label: what the slider sets, before its text.
+        draws: how each frame is drawn, by the slider's text.
+        words: alternative text, caption and data, as in `show`.
+    """
+    first = show(run, name, draws[start], **words)
+    frames = {
+        text: first.images if text == start else {key: _render(draw, key)["svg"] for key in THEMES}
+        for text, draw in draws.items()
+    }
+    return Slider(first, label, frames)

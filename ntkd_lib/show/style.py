@@ -49,6 +49,7 @@ SHAPES: dict[str, object] = {
     "figure.figsize": (7.2, 4.0),
     "figure.dpi": 100,
     "savefig.dpi": 160,
+    "image.interpolation": "none",  # the page gets every pixel once, and scales it
     "figure.constrained_layout.use": True,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],

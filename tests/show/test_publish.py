@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -11,7 +12,7 @@ import pytest
 
 from ntkd_lib.lab.digest import sha256_file
 from ntkd_lib.lab.layout import Layout
-from ntkd_lib.show.publish import show
+from ntkd_lib.show.publish import show, show_slider
 
 DATA = pd.DataFrame({"x": [1, 2], "y": [0.25, 0.5]})
 WORDS = {"alt": "A <line> rises", "caption": "Rising & shining.", "data": DATA}
@@ -106,3 +107,15 @@ def test_a_figure_without_words_data_or_name_is_refused(tmp_path, name, change, 
     with pytest.raises(ValueError, match=words):
         show(run_in(tmp_path), name, draw, **{**WORDS, **change})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slider_has_a_frame_for_each_text_and_shows_that_of_its_start(tmp_path):
+    draws = {"weak": draw, "strong": plt.figure}
+    slider = show_slider(run_in(tmp_path), "line", "Error", draws, start="weak", **WORDS)
+    html = slider._repr_html_()
+    assert {path.name for path in (tmp_path / "figures" / "01_line").iterdir()} == FILES
+    frames = re.findall(r'<div class="ntkd-images" data-text="(\w+)"( hidden)?>', html)
+    assert frames == [("weak", ""), ("strong", " hidden")]
+    assert 'type="range" autocomplete="off" aria-valuetext="weak" min="0" max="1" value="0"' in html
+    assert html.count("A &lt;line&gt; rises Error: strong.") == 2
+    assert re.search(r'<label class="ntkd-slide" hidden>Error <input .*><output>weak</output></label>', html)

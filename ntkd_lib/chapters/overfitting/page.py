@@ -25,7 +25,6 @@ from ntkd_lib.lab.work import Work
 from ntkd_lib.show.columns import Column, show_table
 from ntkd_lib.show.html import Html
 from ntkd_lib.show.numbers import interval_text, signed
-from ntkd_lib.spectral.modes import mode_table
 from ntkd_lib.spectral.report import SpectralReport, spectral_report
 from ntkd_lib.spectral.stacked import parameter_count
 
@@ -166,13 +165,6 @@ def controls(run: Run) -> pd.DataFrame:
     )
 
 
-def network_modes(run: Run, network: str = LARGEST) -> tuple[pd.DataFrame, int, float]:
-    """Describe the modes of a network of the first seed: table, cut, noise level."""
-    record = run.select(distil_six)[0]
-    arrays = (record.arrays[name] for name in ("values", f"fitted/{network}", "labels", "shares"))
-    return mode_table(*arrays), record.values["kstar"], record.values["noise"]
-
-
 def first_outputs(run: Run, network: str) -> np.ndarray:
     """Read the outputs of a network of the first seed on its training inputs."""
     (record,) = run.select(train, part="six", network=network, seed=run.parameters.all_seeds[0])
@@ -259,13 +251,6 @@ def draw_six(scores: pd.DataFrame) -> Figure:
     axes.set_xlabel("test RMSE (noise: 1)")
     axes.set_ylabel("network")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    return figure
-
-
-def draw_alone(draw: Callable[..., None], *contents: Any) -> Figure:
-    """Draw the spectrum of one network, or its map of modes."""
-    figure, axes = plt.subplots(figsize=(7.2, 4.8))
-    draw(axes, *contents)
     return figure
 
 

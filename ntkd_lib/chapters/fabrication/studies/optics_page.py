@@ -1,5 +1,7 @@
 """What is designed and made: pillars, light, designs, errors, and the maps that a back end reads."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
@@ -9,7 +11,6 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ntkd_lib.chapters.fabrication.methods import severity
 from ntkd_lib.chapters.fabrication.page import at
 from ntkd_lib.chapters.fabrication.plan import ALL_LIGHT, STUDENTS
 from ntkd_lib.chapters.fabrication.studies.checks import first_design
@@ -123,12 +124,22 @@ class Maps(NamedTuple):
     made: np.ndarray
 
 
-def captured_maps(run: Run, image: int = 0) -> Maps:
+SHOWN_STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.6, 1.0)
+
+
+def map_frames(run: Run) -> tuple[pd.DataFrame, dict[str, Callable[[], Figure]]]:
+    """Read an image out at rising error strengths: all values, and the drawing of each strength."""
+    maps = {f"{100 * strength:.0f} %": captured_maps(run, strength) for strength in SHOWN_STRENGTHS}
+    values = [map_values(each).assign(strength=text) for text, each in maps.items()]
+    return pd.concat(values, ignore_index=True), {text: partial(draw_maps, m) for text, m in maps.items()}
+
+
+def captured_maps(run: Run, strength: float, image: int = 0) -> Maps:
     """Read a training image out through the first seed's design, and through its first device."""
     own, seed = first_design(run), run.parameters.all_seeds[0]
     scene = load(run.parameters.data, "train").images[image : image + 1].float() / 255
     maps = []
-    for device in (Device(), make_device(seed, 0, severity())):
+    for device in (Device(), make_device(seed, 0, strength)):
         captures = next(device.frames(scene, own.psfs(device), "shown"))
         maps.append(read_out(captures, own.gains)[0, 0].unflatten(0, (-1, scene.shape[-2] // 2)).numpy())
     return Maps(scene[0, 0].numpy(), *maps)
@@ -174,7 +185,7 @@ def draw_light(own: ColourDesign) -> Figure:
 def draw_maps(maps: Maps, shown: int = 4) -> Figure:
     """Draw what the back end reads of an image, as designed and as made."""
     figure, panels = plt.subplots(2, shown + 1, figsize=(7.2, 3.3))
-    peak = max(maps.designed[:shown].max(), maps.made[:shown].max())
+    peak = maps.designed[:shown].max()  # the same at every strength
     _image(panels[0, 0], maps.scene, "gray", title="scene")
     panels[1, 0].set_visible(False)
     for row, images in enumerate((maps.designed, maps.made)):
