@@ -160,7 +160,7 @@ largest, kstar, noise = modes.network_modes(run)
 show(
     run,
     "spectrum",
-    lambda: page.draw_alone(draw_spectrum, largest, kstar, noise),
+    lambda: modes.draw_alone(draw_spectrum, largest, kstar, noise),
     alt="Absolute coefficients of labels and of the 512-256 network against the number of the mode on "
     "logarithmic axes, with the cut, twice the noise level, and the shrinkage of a ridge fit.",
     caption="Spectrum of the labels and of the 512-256 network, first seed.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -72,17 +73,22 @@ def count_table(counts: pd.DataFrame) -> Html:
     return show_table(wide, COUNTS, "Modes by kind at the end of training, mean over seeds")
 
 
+def draw_alone(draw: Callable[..., None], *contents: Any) -> Figure:
+    """Draw the spectrum of one network, or its map of modes."""
+    figure, axes = plt.subplots(figsize=(7.2, 4.8))
+    draw(axes, *contents)
+    return figure
+
+
 def mode_frames(modes: pd.DataFrame, noise: float) -> dict[str, Callable[[], Figure]]:
     """Draw the map of modes at each checkpoint, on common axes."""
     limit = 1.1 * max(modes["t"].abs().max(), modes["fitted"].abs().max() / noise)
     return {
-        f"{epoch} epochs": partial(draw_modes, part, noise, limit) for epoch, part in modes.groupby("epoch")
+        f"{epoch} epochs": partial(_draw_modes, part, noise, limit) for epoch, part in modes.groupby("epoch")
     }
 
 
-def draw_modes(modes: pd.DataFrame, noise: float, limit: float) -> Figure:
-    """Draw the map of modes of one network."""
-    figure, axes = plt.subplots(figsize=(7.2, 4.8))
-    draw_mode_map(axes, modes, noise)
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit))
+def _draw_modes(modes: pd.DataFrame, noise: float, limit: float) -> Figure:
+    figure = draw_alone(draw_mode_map, modes, noise)
+    figure.axes[0].set(xlim=(-limit, limit), ylim=(-limit, limit))
     return figure
