@@ -15,7 +15,7 @@ from ntkd_lib.chapters.koopman.inputs import (
     teacher,
 )
 from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
-from ntkd_lib.chapters.koopman.studies import first_search, teachers
+from ntkd_lib.chapters.koopman.studies import dictionaries, first_search, teachers
 from ntkd_lib.chapters.koopman.studies.course import adam_course
 from ntkd_lib.chapters.koopman.studies.hardware import faulty_accuracy
 from ntkd_lib.chapters.koopman.studies.stability import refits
@@ -380,3 +380,33 @@ def test_few_labels_are_read_where_they_may_be_and_the_teacher_stands_in_elsewhe
     own = parts.restrict(places)
     assert torch.equal(own.train.labels, labels[places])
     assert torch.equal(own.rows, 59 - places)
+
+
+def test_dictionaries_get_as_many_trials_and_are_fitted_to_their_optimum(monkeypatch, tmp_path) -> None:
+    def run(cells: list[Cell]) -> list[Record]:
+        return [Record("", cell.name, {"validation": 1.0}, {}, {"seconds": 1.0}) for cell in cells]
+
+    data = {name: DATA[name] for name in ("mnist", "fashion-mnist")}
+    content = dictionaries.conduct(data, run)
+    counts = pd.DataFrame(content["trials"]).groupby(["data", "method"]).size()
+    assert set(counts) == {dictionaries.TRIALS}
+    assert len(counts) == 2 * len(dictionaries.ENTRANTS)
+    monkeypatch.setattr(dictionaries, "read_search", lambda name: content)
+    parameters = {"data": "mnist", "functions": 231, "search": "04_dictionaries"}
+    arms = dictionaries.arms("mnist", parameters, 3, "0" * 64)
+    assert len(arms) == len(dictionaries.ENTRANTS)
+    assert len({arm.cells[0].needs["inputs"].name for arm in arms.values()}) == 1
+    with pytest.raises(ValueError, match="allowed: mnist, 231 functions, 04_dictionaries"):
+        dictionaries.arms("mnist", parameters | {"functions": 10}, 3, "0" * 64)
+
+
+@pytest.mark.parametrize("name", ["degree_3", "gaussians", "intensity", "absorber", "relu"])
+def test_each_dictionary_learns_digits(ran, name: str) -> None:
+    scores = ran[0]["scores"]
+    arrays = {**scores.arrays, "scores": np.pad(scores.arrays["scores"], ((0, 0), (0, 12)))}
+    arrays["test_scores"] = np.pad(scores.arrays["test_scores"], ((0, 0), (0, 12)))
+    inputs = Record("", "scores", scores.values, arrays, {})
+    result = dictionaries.dictionary_student(0, name=name, ridge=1e-4, scale=1.0, inputs=inputs)
+    assert result.values["functions"] in (220, 231)
+    assert result.values["converged"]
+    assert result.values["accuracy"] > 60

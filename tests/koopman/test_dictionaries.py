@@ -11,6 +11,7 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from ntkd_lib.koopman.dictionaries import Monomials, radial_functions
 from ntkd_lib.koopman.lifted import BLOCK, LiftedInputs
+from ntkd_lib.koopman.random_features import random_features
 
 GRID = [(d, q) for d in (10, 15, 20, 30, 40) for q in (2, 3)]
 
@@ -62,3 +63,21 @@ def test_subset_lifts_the_chosen_inputs() -> None:
     rows = torch.tensor([1, 4, 8])
     (block,) = LiftedInputs(Monomials(2, 3), scores).subset(rows)
     torch.testing.assert_close(block, Monomials(2, 3).lift(scores[rows]))
+
+
+def test_squares_of_projections_span_all_products_of_degree_two() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores, monomials = torch.randn(200, 4, generator=generator).double(), Monomials(4, 2)
+    squares = random_features(scores, monomials.count, torch.square, 2.0, generator)
+    lifted, products = squares.lift(scores), monomials.lift(scores)
+    assert lifted.shape == products.shape == (15, 200)
+    weights = torch.linalg.lstsq(lifted.T, products.T).solution
+    torch.testing.assert_close(lifted.T @ weights, products.T, rtol=0, atol=1e-8)
+
+
+def test_projections_have_the_size_that_was_asked_for() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = 5 * torch.randn(500, 3, generator=generator)
+    same = random_features(scores, 4001, lambda u: u, 2.0, generator)
+    centred = same.lift(scores)[1:] - same.offsets
+    assert centred.square().mean().sqrt().item() == pytest.approx(2.0, rel=0.05)

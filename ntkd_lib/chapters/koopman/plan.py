@@ -18,8 +18,8 @@ from ntkd_lib.chapters.koopman.methods import (
     student_cell,
     teacher_cell,
 )
-from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
-from ntkd_lib.chapters.koopman.studies import first_search, residual, teachers
+from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
+from ntkd_lib.chapters.koopman.studies import dictionaries, first_search, residual, teachers
 from ntkd_lib.chapters.koopman.studies.course import adam_course
 from ntkd_lib.chapters.koopman.studies.hardware import faulty_accuracy
 from ntkd_lib.chapters.koopman.studies.stability import refits
@@ -143,11 +143,16 @@ def _hardware_cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
     return cells
 
 
-SEARCHES = (first_search.SEARCH, teachers.SEARCH)
+SEARCHES = (first_search.SEARCH, teachers.SEARCH, dictionaries.SEARCH)
 PROTOCOLS = (
     *(
         Protocol(f"koopman {name}", NOTEBOOK, each.data, partial(teachers.contest_arms, name), f"04_{name}")
         for name, each in teachers.CONTESTS.items()
+    ),
+    *(
+        Protocol(f"koopman {file[3:]}", NOTEBOOK, name, partial(dictionaries.arms, name), file)
+        for name in ("mnist", GARMENTS)
+        for file in (f"04_dictionaries_{name}",)
     ),
     Protocol("koopman resnet18", NOTEBOOK, "mnist", residual.arms, "04_resnet18"),
 )

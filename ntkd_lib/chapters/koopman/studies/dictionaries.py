@@ -1,0 +1,174 @@
+"""Would other functions do as well as products? Dictionaries of about as many functions, tuned alike.
+
+Decided before any run: each dictionary gets as many trials of ridge and scale, on two tuning seeds and
+validation images, and is judged on ten other seeds. Students have no teacher.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import torch
+
+from ntkd_lib.chapters.koopman.inputs import Inputs, read_inputs
+from ntkd_lib.chapters.koopman.methods import scores_cell
+from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
+from ntkd_lib.chapters.koopman.work import TOLERANCE, Objective, guess, pose_problem
+from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions
+from ntkd_lib.koopman.lifted import LiftedInputs
+from ntkd_lib.koopman.newton import minimise
+from ntkd_lib.koopman.random_features import random_features
+from ntkd_lib.lab.cells import Cell, CellResult, Record
+from ntkd_lib.lab.frame import summarise
+from ntkd_lib.lab.protocols import Arm, recorded_metrics
+from ntkd_lib.lab.search import Range, RunCells, Search, draw, run_trials, spaces
+from ntkd_lib.lab.searches import best_of, read_search
+from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab.work import Data, work
+from ntkd_lib.optics.absorber import transmitted
+from ntkd_lib.show.columns import INTERVAL, Column, show_recorded
+from ntkd_lib.show.html import Html
+
+NAME = "04_dictionaries"
+RUN = KoopmanParameters(tier="cpu")
+TRIALS, TUNING_SEEDS, SEARCH_TOLERANCE = 12, (1000, 1001), 1e-3
+RIDGE: Mapping[str, Range] = {"ridge": (1e-7, 1e-2, "log")}
+SCALED: Mapping[str, Range] = {**RIDGE, "scale": (0.3, 10.0, "log")}
+FUNCTIONS, COMPONENTS = 231, 20  # as many as monomials of degree 2 in 20 scores
+PRIMITIVES = {
+    "intensity": torch.square,
+    "absorber": lambda fields: transmitted(fields.square()),
+    "relu": torch.relu,
+}
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A dictionary: monomials of a degree, Gaussians, or a primitive of random projections."""
+
+    name: str
+    label: str
+    components: int = COMPONENTS
+    degree: int | None = None
+    space: Mapping[str, Range] = field(default_factory=lambda: SCALED)
+
+
+ENTRANTS = {
+    each.name: each
+    for each in (
+        Entrant("degree_2", "products, degree 2, 20 scores", 20, 2, RIDGE),
+        Entrant("degree_3", "products, degree 3, 9 scores", 9, 3, RIDGE),
+        Entrant("degree_4", "products, degree 4, 6 scores", 6, 4, RIDGE),
+        # much wider ones are so alike that single precision does not tell them apart
+        Entrant("gaussians", "Gaussians around inputs", space={**RIDGE, "scale": (0.1, 1.5, "log")}),
+        Entrant("intensity", "detector: squares of random projections"),
+        Entrant("absorber", "detector behind a saturable absorber"),
+        Entrant("relu", "rectified random projections"),
+    )
+}
+COLUMNS = (
+    *(Column("Functions", "{label}"), Column("Number", "{functions}"), Column("Data", "{data}")),
+    *(Column("Test accuracy", "{mean:.2f} %"), INTERVAL, Column("Seeds", "{seeds}")),
+)
+
+
+def build(entrant: Entrant, inputs: Inputs, scale: float, seed: int) -> Dictionary:
+    """Build a dictionary; random parts depend on the seed alone."""
+    if entrant.degree is not None:
+        return Monomials(entrant.components, entrant.degree)
+    generator = torch.Generator().manual_seed(derive_seed("dictionary", seed))
+    if entrant.name == "gaussians":
+        return radial_functions(inputs.train.scores, FUNCTIONS, scale, generator)
+    primitive = PRIMITIVES[entrant.name]
+    return random_features(inputs.train.scores, FUNCTIONS, primitive, scale, generator)
+
+
+@work(cost=lambda **_: 3)
+def dictionary_student(
+    seed: int, *, name: str, ridge: float, scale: float, inputs: Record, tolerance: float = TOLERANCE
+) -> CellResult:
+    """Fit logistic regression on a dictionary to its certified optimum, and test it once."""
+    deterministic(seed)
+    parts = read_inputs(inputs, ENTRANTS[name].components)
+    dictionary = build(ENTRANTS[name], parts, scale, seed)
+    problem = pose_problem(dictionary, parts, Objective(0.0, 1.0, ridge), None)
+    optimum = minimise(problem, tolerance=tolerance)
+    held_out, test = (
+        part.accuracy(guess(optimum.weights, LiftedInputs(dictionary, part.scores, memory=0)))
+        for part in (parts.held_out, parts.test)
+    )
+    values = {"accuracy": test, "validation": held_out, "functions": dictionary.count}
+    return CellResult({**values, "converged": optimum.gradient <= tolerance})
+
+
+def _cell(data: Data, entrant: Entrant, seed: int, settings: Mapping[str, float], **more: Any) -> Cell:
+    labels = {"data": data.name, "method": entrant.name}
+    scores = scores_cell(RUN, data, seed)
+    settings = {"scale": 1.0, **settings}
+    return dictionary_student.cell(labels, seed=seed, name=entrant.name, inputs=scores, **settings, **more)
+
+
+def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
+    """Run the trials of all dictionaries on both data sets; no test images are read."""
+    rows = [
+        {"data": name, **row}
+        for name, place in data.items()
+        for row in run_trials(
+            ENTRANTS.values(),
+            TRIALS,
+            TUNING_SEEDS,
+            lambda entrant, n: draw(entrant.space, derive_seed("search", NAME, entrant.name), n, points=16),
+            partial(_trial, place),
+            run,
+        )
+    ]
+    budget = {"trials": TRIALS, "seeds": list(TUNING_SEEDS)}
+    return {"budget": budget, "space": spaces(ENTRANTS.values()), "trials": rows}
+
+
+def _trial(data: Data, entrant: Entrant, seed: int, settings: Mapping[str, float]) -> Cell:
+    return _cell(data, entrant, seed, settings, tolerance=SEARCH_TOLERANCE)
+
+
+def arms(data: str, parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
+    """Fit every dictionary at the settings that its trials chose."""
+    if parameters != {"data": data, "functions": FUNCTIONS, "search": NAME}:
+        raise ValueError(f"parameters {parameters}; allowed: {data}, {FUNCTIONS} functions, {NAME}")
+    trials = [row for row in read_search(NAME)["trials"] if row["data"] == data]
+    place = Data(data, sha256)
+    return {
+        metric_name(data, name): Arm((_cell(place, each, seed, best_of(trials, name)["settings"]),))
+        for name, each in ENTRANTS.items()
+    }
+
+
+def metric_name(data: str, name: str) -> str:
+    """Name the metric of a dictionary."""
+    return f"koopman.dictionaries.{data.removesuffix('-mnist')}.{name}.accuracy"
+
+
+def recorded_table() -> Html:
+    """Show the recorded accuracies of all dictionaries."""
+    rows = [
+        {"data": data, "method": name, "label": each.label, "seed": seed, "accuracy": value}
+        for data in ("mnist", GARMENTS)
+        for metrics in (recorded_metrics(f"04_dictionaries_{data}"),)
+        for name, each in ENTRANTS.items()
+        if metric_name(data, name) in metrics
+        for metric in (metrics[metric_name(data, name)],)
+        for seed, value in zip(metric.seeds, metric.values, strict=True)
+    ]
+    table = pd.DataFrame(rows)
+    if rows:
+        table = summarise(table, "accuracy", ["data", "method", "label"])
+        table = table.assign(functions=[_count(ENTRANTS[name]) for name in table["method"]])
+    return show_recorded(table, COLUMNS, "Dictionaries of about as many functions, without a teacher")
+
+
+def _count(entrant: Entrant) -> int:
+    return FUNCTIONS if entrant.degree is None else Monomials(entrant.components, entrant.degree).count
+
+
+SEARCH = Search(NAME, ("mnist", GARMENTS), conduct)
