@@ -4,7 +4,7 @@ import pytest
 
 from tests.setup.project import ROOT, python_files
 
-LINES = 43_000
+LINES = 43_200
 SLACK = 400  # lines below the committed number before it must be lowered
 
 
@@ -24,7 +24,7 @@ def test_the_committed_number_follows_the_library_down():
 PLANS = [path for path in python_files("ntkd_lib") if path.match("ntkd_lib/chapters/*/plan.py")]
 CHAPTERS = sorted(path.parent for path in PLANS)
 CORE_FILES, CORE_LINES = 6, 1_000
-SHARE = 0.30  # of the library's lines that serve a single notebook
+SHARE = 0.32  # of the library's lines that serve a single notebook: experiments do, methods do not
 
 
 def count(paths):
