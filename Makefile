@@ -44,7 +44,7 @@ coverage: $(STAMP) ## The same with coverage (half as long again)
 lint: $(STAMP) ## Check style, types of imports and dead code
 	@$(RUN) ruff check . && $(RUN) ruff format --check . && .venv/bin/lint-imports && $(RUN) vulture
 
-book: $(STAMP) ## Build the book from the notebooks that have been run
+book: $(STAMP) ## Build the book in a minute, from recorded runs and from those made here
 	@$(NTKD) book --tier $(TIER)
 
 serve: $(STAMP) ## Show the book at a local address

@@ -140,22 +140,27 @@ def load_evidence(path: Path, *, recorded: bool = False, reference: bool = False
 
 
 def collect_evidence(tier: str) -> list[Evidence]:
-    """Gather a tier's live evidence and all recorded evidence; a damaged or foreign file is an error."""
+    """Gather all recorded evidence and a tier's live one; on tier cpu the reference run where none is."""
     folder = tier_layout(tier).evidence("any").parent
     live = [_load_live(path, tier) for path in sorted(folder.glob("*.json"))]
-    return live + [load_evidence(path, recorded=True) for path in sorted(results_root().glob("*.json"))]
+    lived = {each.notebook for each in live}
+    recorded = recorded_evidence() if tier == "cpu" else _protocols()
+    return live + [each for each in recorded if not (each.reference and each.notebook in lived)]
 
 
 def reference_evidence() -> list[Evidence]:
-    """Gather the reference run of tier cpu, for the README, compared with the tier's parameters of today."""
+    """Gather the reference run of tier cpu, compared with the tier's parameters of today."""
     paths = sorted((results_root() / "cpu").glob("*.json"))
     return [_compared_with_tier(load_evidence(path, recorded=True, reference=True)) for path in paths]
 
 
 def recorded_evidence() -> list[Evidence]:
     """Gather all evidence that is part of the project: recorded protocols, then the reference run."""
-    recorded = [load_evidence(path, recorded=True) for path in sorted(results_root().glob("*.json"))]
-    return recorded + reference_evidence()
+    return _protocols() + reference_evidence()
+
+
+def _protocols() -> list[Evidence]:
+    return [load_evidence(path, recorded=True) for path in sorted(results_root().glob("*.json"))]
 
 
 def _compared_with_tier(evidence: Evidence) -> Evidence:

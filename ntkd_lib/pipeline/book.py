@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import yaml
 from ntkd_lib.lab.atomic import write_bytes, write_json, write_text
 from ntkd_lib.lab.digest import changes, digest_json, sha256_file
 from ntkd_lib.lab.evidence import Evidence, load_evidence
-from ntkd_lib.lab.layout import Layout, project_root, results_root, tier_layout
+from ntkd_lib.lab.layout import Layout, build_root, project_root, results_root, tier_layout
 from ntkd_lib.lab.manifest import manifest_file, manifest_problems
 from ntkd_lib.lab.sources import source_digest
 from ntkd_lib.lab.verdicts import Verdict, all_verdicts, verdicts_on
@@ -39,7 +39,10 @@ from ntkd_lib.pipeline.pages import (
     staged_chapter,
     toc_pages,
 )
+from ntkd_lib.pipeline.recorded import RECORDED_TIER, recorded_layout, recorded_run
 from ntkd_lib.pipeline.seal import check_seal
+
+Chapters = Mapping[str, Layout]  # where each chapter's page lies: in the tier's layout or the recorded one
 
 DIGEST = ".ntkd-digest"
 TOOLS = (
@@ -59,30 +62,34 @@ class BookError(PipelineError):
 
 
 def build_book(tier: str, say: Callable[[str], None] = print) -> Path:
-    """Build the book of a tier from its sealed notebooks, unless nothing changed.
-
-    The pages are made in a folder of their own and take the place of the earlier book only when there was no
-    warning; otherwise the earlier book stays.
-    """
+    """Build the book of a tier, unless nothing changed; after a warning the earlier book stays."""
     layout = tier_layout(tier)
     with exclusive(layout.base / ".book.lock"):
         if changed := site_problems(layout):
             say(f"ntkd: {changed[0]} ({len(changed)} such files); the book is built again")
-        return _build(layout, tier, _sealed_notebooks(layout, tier)) / "index.html"
+        _require_recorded()
+        return _build(layout, tier, _chapters(layout, tier)) / "index.html"
 
 
 def build_page(layout: Layout, notebook: str, tier: str) -> Path:
     """Build the small site of one rerun notebook, with the prose pages around it."""
     with exclusive(layout.base / ".book.lock"):
+        _require_recorded()
         _require_seal(layout, notebook, tier)
-        return _build(layout, tier, [notebook]) / f"{notebook}.html"
+        return _build(layout, tier, {notebook: layout}) / f"{notebook}.html"
 
 
-def _sealed_notebooks(layout: Layout, tier: str) -> list[str]:
-    names = [source.name for source in all_notebooks()]
-    for name in names:
-        _require_seal(layout, name, tier)
-    return names
+def _chapters(layout: Layout, tier: str) -> Chapters:
+    """Find each chapter's page: its own sealed run, else on tier cpu what is recorded of one."""
+    pages = {source.name: layout for source in all_notebooks()}
+    for name in pages:
+        recorded = None
+        if tier == RECORDED_TIER and not layout.seal(name).exists():
+            recorded = recorded_layout(name)
+        if recorded is None:
+            _require_seal(layout, name, tier)
+        pages[name] = recorded or layout
+    return pages
 
 
 def _require_seal(layout: Layout, notebook: str, tier: str) -> None:
@@ -99,9 +106,8 @@ def _require_recorded() -> None:
         raise BookError(f"{problem} (restore it, or renew the manifest: python -m ntkd_lib.lab.manifest)")
 
 
-def _build(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
+def _build(layout: Layout, tier: str, notebooks: Chapters) -> Path:
     _contents(notebooks)
-    _require_recorded()
     _restore_swapped(layout.html)
     digest = book_digest(layout, tier, notebooks)
     if _mark(layout.html).get("made_of") == digest and not site_problems(layout):
@@ -136,22 +142,22 @@ def _mark(html: Path) -> dict[str, Any]:
     return {}
 
 
-def _inputs(layout: Layout, notebooks: Sequence[str]) -> Iterator[Path]:
+def _inputs(layout: Layout, notebooks: Chapters) -> Iterator[Path]:
     root = project_root()
     yield from (root / name for name in ("_config.yml", "_toc.yml", "claims.yml"))
     for folder in (root / "book", results_root(), layout.evidence("any").parent):
         yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
-    for name in notebooks:
-        yield layout.seal(name)
-        yield from chapter_files(layout, name)
+    for name, place in notebooks.items():
+        yield from (path for path in (place.seal(name), *chapter_files(place, name)) if path.is_file())
 
 
 def _label(path: Path, layout: Layout) -> str:
     """Name a file in a way that a moved project keeps."""
-    return str(path.relative_to(layout.base if path.is_relative_to(layout.base) else project_root()))
+    bases = (layout.base, build_root(), project_root())
+    return str(path.relative_to(next(base for base in bases if path.is_relative_to(base))))
 
 
-def book_digest(layout: Layout, tier: str, notebooks: Sequence[str]) -> str:
+def book_digest(layout: Layout, tier: str, notebooks: Chapters) -> str:
     """Digest everything that a book is made of."""
     files = {_label(path, layout): sha256_file(path) for path in _inputs(layout, notebooks)}
     versions = {tool: version(tool) for tool in TOOLS}
@@ -161,7 +167,7 @@ def book_digest(layout: Layout, tier: str, notebooks: Sequence[str]) -> str:
     return digest_json({**made_of, "source": made_by, "versions": versions})
 
 
-def stage(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
+def stage(layout: Layout, tier: str, notebooks: Chapters) -> Path:
     """Gather the book's sources: prose, chapters with provenance, figures, settings."""
     root, site = project_root(), layout.site
     shutil.rmtree(site, ignore_errors=True)
@@ -172,12 +178,15 @@ def stage(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
     write_text(site / "_toc.yml", yaml.safe_dump(contents, sort_keys=False))
     stage_api_pages(site, toc_pages(contents))
     runs = recorded_runs()
-    for name in notebooks:
-        _stage_chapter(layout, Page(name, tier, runs, _evidence(layout, name)))
+    for name, place in notebooks.items():
+        own = _evidence(layout, name) if place == layout else recorded_run(name)
+        _stage_chapter(layout, place, Page(name, tier, runs, own))
     for path in sorted(site.rglob("*.md")):
         page = Page(f"book/{path.relative_to(site)}", tier, runs)
         write_text(path, page.fill(path.read_text(encoding="utf-8")))
-    fill_marks(site / "index.md", landing_fills(_verdicts(layout, tier, notebooks), tier, notebooks))
+    recorded = sum(place != layout for place in notebooks.values())
+    fills = landing_fills(_verdicts(layout, tier, notebooks), tier, [*notebooks], recorded)
+    fill_marks(site / "index.md", fills)
     fill_marks(site / "deviations.md", {"moved-verdicts": moved_table()})
     from ntkd_lib.pipeline.tangent_page import stage_tangent_page  # draws: the command line starts without
 
@@ -186,7 +195,7 @@ def stage(layout: Layout, tier: str, notebooks: Sequence[str]) -> Path:
     return site
 
 
-def _contents(notebooks: Sequence[str]) -> dict[str, Any]:
+def _contents(notebooks: Collection[str]) -> dict[str, Any]:
     toc = yaml.safe_load((project_root() / "_toc.yml").read_text(encoding="utf-8"))
     pages = toc_pages(toc)
     homeless = [name for name in notebooks if name not in pages]
@@ -200,19 +209,19 @@ def _evidence(layout: Layout, notebook: str) -> Evidence | None:
     return load_evidence(path) if path.is_file() else None
 
 
-def _stage_chapter(layout: Layout, page: Page) -> None:
+def _stage_chapter(layout: Layout, place: Layout, page: Page) -> None:
     name = page.name
-    executed = layout.executed(name).read_bytes()
-    figures = figure_names(layout.figures(name))
+    executed = place.executed(name).read_bytes()
+    figures = figure_names(place.figures(name))
     chapter = staged_chapter(executed, name, page.live, figures, page.fill)
     write_bytes(layout.site / f"{name}.ipynb", chapter)
     downloads = layout.site / "static" / "downloads" / name
     downloads.mkdir(parents=True)
-    for path in chapter_files(layout, name):
+    for path in chapter_files(place, name):
         shutil.copyfile(path, downloads / path.name)
 
 
-def _verdicts(layout: Layout, tier: str, notebooks: Sequence[str]) -> list[Verdict]:
+def _verdicts(layout: Layout, tier: str, notebooks: Collection[str]) -> list[Verdict]:
     if layout == tier_layout(tier):
         return all_verdicts(tier)
     evidences = [_evidence(layout, name) for name in notebooks]

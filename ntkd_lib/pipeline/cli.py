@@ -151,10 +151,19 @@ def reproduce(tier: str, workers: int | None, scheduler: str | None) -> None:
 @cli.command()
 @tier_option
 def book(tier: str) -> None:
-    """Build the book from the notebooks that have been run."""
-    from ntkd_lib.pipeline.book import build_book
+    """Build the book; chapters that have not run here show what is recorded of tier cpu."""
+    from ntkd_lib.pipeline.reproduce import read
 
-    click.echo(f"the book is at {build_book(tier, click.echo)}")
+    click.echo(f"the book is at {read(tier, click.echo)}")
+
+
+@cli.command()
+@click.argument("notebook")
+def keep(notebook: str) -> None:
+    """Record the page and the numbers of a NOTEBOOK that has run on tier cpu in results/."""
+    from ntkd_lib.pipeline.recorded import keep_page
+
+    click.echo(f"recorded in {keep_page(notebook)}; verdicts: python -m ntkd_lib.pipeline.readme")
 
 
 @cli.command()

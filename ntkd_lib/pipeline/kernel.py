@@ -28,11 +28,7 @@ _START = "from ipykernel.kernelapp import launch_new_instance; launch_new_instan
 
 @contextmanager
 def kernel_environment(home: Path, build: Path) -> Iterator[None]:
-    """Set the environment that the kernel inherits, and put the old one back.
-
-    The kernel spec `python3` is one of ours that starts `sys.executable`; start-up and shutdown are silent;
-    hashes of strings, hence the order of sets, are the same each time, and so are sums: on one thread.
-    """
+    """Set what the kernel inherits, a kernel spec `python3` of ours too, and put the old values back."""
     _write_settings(home)
     changes = (
         matplotlib_settings()
@@ -65,11 +61,7 @@ def library_path() -> str:
 
 
 def matplotlib_settings() -> dict[str, str]:
-    """Name a folder of matplotlib's own below the build folder, with its list of fonts already made.
-
-    Neither settings of the user, nor a home that cannot be written, nor the first look at many fonts, which
-    matplotlib reports on stderr, reaches a page.
-    """
+    """Name a folder of matplotlib's own, fonts already listed: the user's settings and home touch no page."""
     folder = build_root() / "matplotlib" / importlib.metadata.version("matplotlib")
     settings = {"MPLCONFIGDIR": str(folder)}
     if not any(folder.glob("fontlist-*.json")):

@@ -1,7 +1,4 @@
-"""The verdicts on recorded evidence, kept under version control so that none moves unseen.
-
-They are written together with the README's table; ``ntkd verify`` compares them with the evidence.
-"""
+"""The verdicts on recorded evidence, kept under version control so that none moves unseen."""
 
 import json
 from collections.abc import Iterator

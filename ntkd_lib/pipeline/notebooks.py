@@ -26,16 +26,11 @@ _REWRITTEN = ("jupytext", "kernelspec", "language_info")
 
 @dataclass(frozen=True)
 class NotebookSource:
-    """A tracked notebook.
+    """A tracked notebook."""
 
-    Attributes:
-        name: file name without ending, such as `01_ntkd_classification`.
-        chapter: dotted name of the package that holds its parameters and its plan.
-    """
-
-    name: str
+    name: str  # of its file, without ending
     path: Path
-    chapter: str
+    chapter: str  # dotted name of the package that holds its parameters and its plan
 
     @property
     def is_summary(self) -> bool:

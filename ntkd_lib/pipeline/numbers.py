@@ -39,20 +39,13 @@ class ProseError(PipelineError):
 
 @dataclass
 class Page:
-    """A page whose numbers are filled.
-
-    Attributes:
-        tier: the tier that the book is built for; empty for the README.
-        runs: recorded evidence by file name.
-        live: evidence of the page's own run.
-        draft: whether roles that need the page's own run are left as they are.
-    """
+    """A page whose numbers are filled."""
 
     name: str
-    tier: str
-    runs: Mapping[str, Evidence]
-    live: Evidence | None = None
-    draft: bool = False
+    tier: str  # that the book is built for; empty for the README
+    runs: Mapping[str, Evidence]  # recorded evidence by file name
+    live: Evidence | None = None  # of the page's own run
+    draft: bool = False  # whether roles that need the page's own run are left as they are
     count: int = field(default=0, init=False)
 
     def fill(self, text: str) -> str:
@@ -130,7 +123,7 @@ def _reading(text: str, page: Page) -> Shown:
         raise ValueError("not of the form [QUANTITY of] METRIC [- METRIC] [@RUN] :FORMAT")
     names = [name for name in (match["first"], match["second"]) if name]
     label, run = _find_run(names, match["run"], page)
-    if not run.standard and not run.metrics.keys() >= set(names):
+    if (run.reference or not run.standard) and not run.metrics.keys() >= set(names):
         return NONE, f"{names[0]} is not measured with these parameters. {_origin(label, run)}", run
     sample = _sample([run.metrics[name] for name in names], match["sign"])
     quantity = match["quantity"] or "value"
@@ -149,6 +142,8 @@ def _parameter(text: str, page: Page) -> Shown:
         raise ValueError("not of the form [count of] PARAMETER [@RUN]")
     label, run = _find_run([], match["run"] or LIVE, page)
     if match["name"] not in run.parameters:
+        if run.reference:  # older than the parameter
+            return NONE, f"parameter {match['name']} is younger. {_origin(label, run)}", run
         raise ValueError(f"no such parameter{nearest(match['name'], run.parameters)}")
     value = run.parameters[match["name"]]
     shown = str(len(value)) if match["count"] else _parameter_text(value)
@@ -165,6 +160,8 @@ def _find_run(names: Sequence[str], label: str | None, page: Page) -> tuple[str,
     if label == LIVE:
         if page.live is None:
             raise ValueError("this page has no run of its own")
+        if page.live.reference:
+            return f"cpu/{page.live.notebook}", page.live
         return LIVE, _having(names, page.live) if page.live.standard else page.live
     if label is not None:
         if label not in page.runs:

@@ -36,6 +36,7 @@ FIGURE_FORMS = {
     "PNG, dark": "dark.png",
     "CSV, the data": "csv",
 }
+KINDS = {"svg": "Vector", "png": "Bitmap", "csv": "Numbers"}
 
 
 def download_link(path: str, words: str) -> Html:
@@ -114,21 +115,22 @@ def figure_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.json"))
 
 
-def downloads_box(notebook: str, figures: Sequence[str]) -> Html:
-    """Offer the executed notebook and the files of every figure."""
+def downloads_box(notebook: str, figures: Sequence[str], *, recorded: bool = False) -> Html:
+    """Offer the executed notebook and the files of every figure; a recorded page has no bitmaps."""
     address = f"{DOWNLOADS}/{notebook}/{notebook}.ipynb"
     link = element("p", download_link(address, "The executed notebook (.ipynb)"))
-    return join([link, figure_table(notebook, figures)]) if figures else link
+    forms = {words: end for words, end in FIGURE_FORMS.items() if not (recorded and end.endswith("png"))}
+    return join([link, figure_table(notebook, figures, forms)]) if figures else link
 
 
-def figure_table(page: str, figures: Sequence[str]) -> Html:
+def figure_table(page: str, figures: Sequence[str], forms: Mapping[str, str] = FIGURE_FORMS) -> Html:
     """Offer the files of every figure of a page."""
     folder = f"{DOWNLOADS}/{page}"
     rows = [
-        (name, *(download_link(f"{folder}/{name}.{end}", words) for words, end in FIGURE_FORMS.items()))
+        (name, *(download_link(f"{folder}/{name}.{end}", words) for words, end in forms.items()))
         for name in figures
     ]
-    headers = ("Figure", "Vector", "Vector", "Bitmap", "Bitmap", "Numbers")
+    headers = ("Figure", *(KINDS[end[-3:]] for end in forms.values()))
     return table(headers, rows, caption="Files of the figures")
 
 
@@ -136,7 +138,13 @@ def chapter_end(evidence: Evidence | None, notebook: str, figures: Sequence[str]
     """Write the last section of a chapter."""
     parts = ["## Provenance\n"] if evidence is not None else []
     parts += [raw_block(provenance_box(evidence))] if evidence is not None else []
-    return "\n".join([*parts, "## Downloads\n", raw_block(downloads_box(notebook, figures))])
+    box = downloads_box(notebook, figures, recorded=evidence is not None and evidence.recorded)
+    return "\n".join([*parts, "## Downloads\n", raw_block(box)])
+
+
+def below_title(source: str, block: str) -> str:
+    """Insert a block below the title of a page."""
+    return TITLE.sub(lambda title: f"{title[0]}\n\n{block}", source, count=1)
 
 
 def staged_chapter(
@@ -155,17 +163,20 @@ def staged_chapter(
     if opening is None:
         raise ValueError(f"notebook {name} has no title; a Markdown cell must begin with '# '")
     if evidence is not None and (notice := banner(evidence)):
-        block = raw_block(notice)
-        opening["source"] = TITLE.sub(lambda title: f"{title[0]}\n\n{block}", opening["source"], count=1)
+        opening["source"] = below_title(opening["source"], raw_block(notice))
     end = {"cell_type": "markdown", "id": "ntkd-chapter-end", "metadata": {}}
     notebook["cells"].append({**end, "source": chapter_end(evidence, name, figures)})
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
 
 
-def landing_fills(verdicts: Sequence[Verdict], tier: str, chapters: Sequence[str]) -> dict[str, str]:
-    """Make what the marks of the landing page are filled with."""
+def landing_fills(
+    verdicts: Sequence[Verdict], tier: str, chapters: Sequence[str], recorded: int = 0
+) -> dict[str, str]:
+    """Make what the marks of the landing page are filled with; some chapters may show recorded runs."""
+    made = f"This copy was made at tier *{tier}* ({{ref}}`what the tiers are <tiers>`)."
+    part = f" {recorded} of its chapters show recorded runs, and say so; `make reproduce` makes them live."
     return {
-        "tier": f"This copy was made at tier *{tier}* ({{ref}}`what the tiers are <tiers>`).",
+        "tier": made + part if recorded else made,
         "headlines": raw_block(headline_table(verdicts, holm_notes(verdicts))),
         "scoreboard-link": f"{{doc}}`{SCOREBOARD}` lists every claim." if SCOREBOARD in chapters else "",
         "counts": raw_block(count_table(verdicts)),
@@ -205,4 +216,4 @@ def chapter_files(layout: Layout, notebook: str) -> list[Path]:
     """List the files that a chapter offers for download."""
     folder = layout.figures(notebook)
     figures = [folder / f"{name}.{end}" for name in figure_names(folder) for end in FIGURE_FORMS.values()]
-    return [layout.executed(notebook), *figures]
+    return [layout.executed(notebook), *(path for path in figures if path.is_file())]

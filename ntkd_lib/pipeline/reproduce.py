@@ -16,11 +16,7 @@ Say = Callable[[str], None]
 def reproduce(
     tier: str, *, workers: int | None = None, scheduler: str | None = None, say: Say = print
 ) -> Path:
-    """Run every notebook that is not up to date, then build the book.
-
-    Parameters and the numbers of the prose are checked before anything runs. A notebook that fails does not
-    stop the next ones.
-    """
+    """Check parameters and prose, run every notebook that is not up to date, then build the book."""
     from ntkd_lib.pipeline.numbers import check_prose  # SciPy and Matplotlib: the command line starts without
 
     check_prose()
@@ -35,6 +31,16 @@ def reproduce(
     from ntkd_lib.pipeline.book import build_book
 
     return build_book(tier)
+
+
+def read(tier: str, say: Say = print) -> Path:
+    """Build the book from what has been run and, on tier cpu, from what is recorded; nothing is trained."""
+    from ntkd_lib.pipeline.book import RECORDED_TIER, build_book
+
+    for notebook in all_notebooks() if tier == RECORDED_TIER else ():
+        if notebook.is_summary:  # it computes nothing, and its page is that of this book's verdicts
+            run_target(target_of(notebook, tier, {}), say=say)
+    return build_book(tier, say)
 
 
 def _attempt(target: Target, workers: int | None, scheduler: str | None, say: Say) -> str | None:

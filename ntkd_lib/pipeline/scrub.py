@@ -25,11 +25,7 @@ _PATTERNS = (
 
 
 def scrub(notebook: "NotebookNode", places: dict[str, str]) -> "NotebookNode":
-    """Keep of a run only what the sources determine.
-
-    Drops papermill's and the kernel's times and paths, tags papermill's parameter cell `hide-input`, gives
-    cells stable ids, and replaces machine paths in outputs.
-    """
+    """Keep of a run only what the sources determine: no times, paths or random ids."""
     metadata = {key: notebook.metadata[key] for key in _KEPT_METADATA if key in notebook.metadata}
     notebook.metadata = type(notebook.metadata)(metadata | {"kernelspec": dict(KERNEL)})
     for cell in notebook.cells:

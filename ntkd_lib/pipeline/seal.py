@@ -20,20 +20,7 @@ Hashes = dict[str, str]
 
 
 class Seal(pydantic.BaseModel):
-    """What a sealed notebook depends on and what belongs to it, as SHA-256 hashes by name.
-
-    Attributes:
-        parameters: all of them, as plain data.
-        source: hash of the tracked `.py`, less what Jupyter rewrites of its header.
-        code: hash of the library code that the notebook, its plan and its summary import.
-        cells: content key of each cell of work, by cell name.
-        data: hash of each data set that the evidence or a cell names.
-        inputs: files of the project, by path from its root: lock, claims, recorded results; `evidence/…` for
-            the other notebooks' evidence that a summary reads.
-        records: hash of each record, by content key.
-        outputs: executed notebook, evidence and figure files, by path from the layout's folder.
-        digest: hash of all of the above.
-    """
+    """What a sealed notebook depends on and what belongs to it, as SHA-256 hashes by name."""
 
     model_config = pydantic.ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -41,14 +28,14 @@ class Seal(pydantic.BaseModel):
     notebook: str
     tier: str
     parameters: dict[str, Any]
-    source: str
-    code: str
-    cells: Hashes
-    data: Hashes
-    inputs: Hashes
-    records: Hashes
-    outputs: Hashes
-    digest: str
+    source: str  # the tracked `.py`, less what Jupyter rewrites of its header
+    code: str  # library code that the notebook, its plan and its summary import
+    cells: Hashes  # content key by cell name
+    data: Hashes  # each data set that the evidence or a cell names
+    inputs: Hashes  # lock, claims, recorded results; `evidence/…` that a summary reads
+    records: Hashes  # by content key
+    outputs: Hashes  # executed notebook, evidence and figures, by path in the layout
+    digest: str  # all of the above
 
 
 def origin(target: Target, *, fresh: bool = True) -> dict[str, Any]:

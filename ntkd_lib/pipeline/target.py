@@ -12,17 +12,12 @@ from ntkd_lib.pipeline.notebooks import NotebookSource, find_notebook, parameter
 
 @dataclass(frozen=True)
 class Target:
-    """A notebook with validated parameters, and the layout that its result belongs to.
-
-    Attributes:
-        standard: whether they are those of the tier.
-        layout: the tier's for standard parameters, else one of its own.
-    """
+    """A notebook with validated parameters, and the layout that its result belongs to."""
 
     notebook: NotebookSource
     parameters: Parameters
-    standard: bool
-    layout: Layout
+    standard: bool  # whether they are those of the tier
+    layout: Layout  # the tier's for standard parameters, else one of its own
 
     @property
     def name(self) -> str:

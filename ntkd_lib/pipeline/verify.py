@@ -22,17 +22,14 @@ from ntkd_lib.pipeline.ledger import ledger_problems
 from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.readme import readme_problems
 from ntkd_lib.pipeline.recheck import metric_problems
+from ntkd_lib.pipeline.recorded import recorded_problems
 from ntkd_lib.pipeline.run import again
 from ntkd_lib.pipeline.seal import Seal, check_seal, read_seal, record_file, same_target
 from ntkd_lib.pipeline.target import target_of
 
 
 def verify(tier: str, contract: Path | None = None, *, pages: bool = False) -> list[str]:
-    """List what is wrong with a tier's results, the recorded evidence and the claim rules.
-
-    Args:
-        pages: whether to execute each notebook again from the stored records and compare its page.
-    """
+    """List what is wrong with results, recorded evidence and rules; with `pages` execute notebooks again."""
     layout = tier_layout(tier)
     problems = [*contract_problems(contract), *manifest_problems(), *_said("README.md: ", readme_problems)]
     problems += [*version_problems(layout), *site_problems(layout)]
@@ -60,7 +57,7 @@ def _said(prefix: str, check: Callable[[], Iterable[str]]) -> list[str]:
 def contract_problems(contract: Path | None = None) -> list[str]:
     """List what is wrong with the claim rules, the registered protocols and the recorded evidence."""
     problems = _said("claims: ", lambda: check_contract(load_claims(), contract))
-    return [*problems, *_said("", _recorded_problems)]
+    return [*problems, *_said("", _recorded_problems), *_said("", recorded_problems)]
 
 
 def _recorded_problems() -> Iterator[str]:

@@ -12,17 +12,11 @@ from ntkd_lib.pipeline.target import Target
 
 @dataclass(frozen=True)
 class Workbench:
-    """A private build folder for one run of one notebook.
+    """A private build folder for one run of one notebook."""
 
-    Attributes:
-        folder: holds everything; on the same file system as the result.
-        build: what `NTKD_BUILD` is while the notebook runs.
-        layout: as `Target.layout`, but inside `build`.
-    """
-
-    folder: Path
-    build: Path
-    layout: Layout
+    folder: Path  # holds everything; on the same file system as the result
+    build: Path  # what `NTKD_BUILD` is while the notebook runs
+    layout: Layout  # as `Target.layout`, but inside `build`
 
 
 def stage_folder(target: Target) -> Path:
@@ -32,11 +26,7 @@ def stage_folder(target: Target) -> Path:
 
 @contextmanager
 def workbench(target: Target) -> Iterator[Workbench]:
-    """Make an empty private build folder, and remove it when the run went well.
-
-    The cell store is the real one, and a summary sees the evidence of the other notebooks. What an
-    interrupted or failed run leaves is kept for a look, and wiped by the next run.
-    """
+    """Make an empty private build folder with the real cell store; what a failed run leaves stays there."""
     folder = stage_folder(target)
     shutil.rmtree(folder, ignore_errors=True)
     build = folder / "build"
@@ -64,12 +54,7 @@ def other_evidence(target: Target) -> list[Path]:
 
 
 def publish(bench: Workbench, target: Target) -> None:
-    """Move a complete result into place; the seal comes last, so that it never speaks of what is not there.
-
-    Args:
-        bench: where the result was made; every file is there already, so a full disk cannot stop the moves.
-        target: where it goes.
-    """
+    """Move a complete result into place; the seal comes last, so that it never speaks of what is not there."""
     name = target.name
     _replace_folder(bench.layout.figures(name), target.layout.figures(name), bench.folder / "earlier-figures")
     _replace_file(bench.layout.evidence(name), target.layout.evidence(name))

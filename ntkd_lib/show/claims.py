@@ -88,7 +88,8 @@ def _judge_claims(evidences: Sequence[Evidence], notebook: str, ids: Sequence[st
 
 def claim_box(evidence: Evidence, ids: Sequence[str] | None = None) -> Html:
     """Judge a notebook's claims by its new evidence or by recorded evidence of longer runs, and show them."""
-    recorded = [e for e in collect_evidence(evidence.tier) if e.recorded and e.notebook == evidence.notebook]
+    runs = (run for run in collect_evidence(evidence.tier) if run.notebook == evidence.notebook)
+    recorded = [run for run in runs if run.recorded and not run.reference]
     verdicts = _judge_claims([evidence, *recorded], evidence.notebook, ids)
     return claim_table(verdicts, caption="The claims of this chapter")
 

@@ -126,13 +126,7 @@ def svg_bytes(draw: Callable[[], Figure]) -> bytes:
 
 
 def show(
-    run: HasLayout,
-    name: str,
-    draw: Callable[[], Figure],
-    *,
-    alt: str,
-    caption: str,
-    data: pd.DataFrame,
+    run: HasLayout, name: str, draw: Callable[[], Figure], *, alt: str, caption: str, data: pd.DataFrame
 ) -> PublishedFigure:
     """Draw a figure for the light and the dark page, and save it with its data, texts and checksums."""
     _check_texts(name, alt, caption)

@@ -8,11 +8,10 @@ import pytest
 import yaml
 
 from ntkd_lib.lab.layout import run_layout, tier_layout
+from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.pipeline import book, seal
 from ntkd_lib.pipeline.book import BookError, book_digest, build_book, build_page
 from tests.book import fake
-
-NAMES = [fake.CHAPTER, fake.SCOREBOARD]
 
 
 def page(folder, name):
@@ -149,10 +148,11 @@ def test_a_second_build_does_nothing(own, monkeypatch):
 )
 def test_every_input_counts(own, path):
     layout = tier_layout(fake.TIER)
-    before = book_digest(layout, fake.TIER, NAMES)
+    chapters = dict.fromkeys([fake.CHAPTER, fake.SCOREBOARD], layout)
+    before = book_digest(layout, fake.TIER, chapters)
     with (own / path).open("a") as file:
         file.write("\n")
-    assert book_digest(layout, fake.TIER, NAMES) != before
+    assert book_digest(layout, fake.TIER, chapters) != before
 
 
 def test_a_moved_project_need_not_be_built_again(own, monkeypatch):
@@ -169,6 +169,37 @@ def test_a_notebook_without_a_seal_is_refused(own, monkeypatch):
         "notebook 01_ntkd_classification has no valid seal (it has no seal: it was not run to its end); "
         "run: ntkd run 01 --tier cpu"
     )
+
+
+RECORDED = """
+# %% [markdown]
+# # NTK distillation
+# Ours is {val}`ntkd.mnist.ntkd.accuracy @live :.2f` %, younger is {val}`ntkd.mnist.new @live :.2f`.
+
+# %% tags=["parameters"]
+tier = "cpu"
+
+# %%
+claim_box(evidence)
+"""
+
+
+def test_a_chapter_that_has_not_run_here_shows_its_recorded_run(own):
+    layout, name = tier_layout(fake.TIER), fake.CHAPTER
+    with (own / "project/notebooks" / f"{name}.py").open("a") as file:
+        file.write(RECORDED)
+    (own / "project/results/cpu").mkdir()
+    layout.evidence(name).rename(own / "project/results/cpu" / f"{name}.json")
+    layout.seal(name).unlink()
+    renew_manifest()
+    build_book(fake.TIER)
+    text = page(own, name)
+    assert "Recorded on 2026-01-02, device cpu (A processor), commit 01234567; its 0 figures" in text
+    assert re.search(r'Ours is <span class="ntkd-bound ntkd-recorded"[^>]*>97\.30<span', text)
+    assert "Recorded: results/cpu/01_ntkd_classification.json" in text
+    assert re.search(r"younger is <span[^>]*>–<", text)
+    assert 'id="claim-ntkd-t3-mnist-ntkd"' in text
+    assert "1 of its chapters show recorded runs" in page(own, "index")
 
 
 FAULTS = {

@@ -199,7 +199,7 @@ def record(value):
 
 
 def staged(layout):
-    stage(layout, fake.TIER, [fake.CHAPTER, fake.SCOREBOARD])
+    stage(layout, fake.TIER, dict.fromkeys([fake.CHAPTER, fake.SCOREBOARD], layout))
     return (layout.site / f"{fake.CHAPTER}.ipynb").read_text(encoding="utf-8")
 
 

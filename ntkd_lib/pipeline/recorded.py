@@ -1,0 +1,206 @@
+"""Recorded pages: what a run of tier cpu left, kept in `results/` for a book without data and training."""
+
+import ast
+import base64
+import io
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ntkd_lib.lab.atomic import write_bytes, write_text
+from ntkd_lib.lab.digest import changes
+from ntkd_lib.lab.evidence import Evidence, load_evidence, reference_evidence
+from ntkd_lib.lab.layout import Layout, build_root, results_root
+from ntkd_lib.lab.manifest import renew_manifest
+from ntkd_lib.lab.sources import SourceError, module_sources
+from ntkd_lib.pipeline.convert import notebook_text, read_percent
+from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.notebooks import NotebookSource, find_notebook, plan_cells
+from ntkd_lib.pipeline.pages import below_title
+from ntkd_lib.pipeline.seal import check_seal, output_problems, read_seal
+from ntkd_lib.pipeline.target import target_of
+from ntkd_lib.show.html import INLINE_IMAGE, Html, element, raw_block
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+RECORDED_TIER = "cpu"
+ENDING = ".tar.xz"
+BITMAPS = ".png"  # ten times as large as the drawings; a live run makes them
+MODULES = "modules.json"
+
+
+def _place(name: str, ending: str) -> Path:
+    return results_root() / RECORDED_TIER / f"{name}{ending}"
+
+
+def keep_page(name: str) -> Path:
+    """Record page and evidence of a run of tier cpu whose seal is valid, on real data and committed code."""
+    source = find_notebook(name)
+    target, again = target_of(source, RECORDED_TIER, {}), f"ntkd run {source.name[:2]} --tier {RECORDED_TIER}"
+    if problems := check_seal(target.layout, source.name):
+        raise PipelineError(f"{problems[0]}; run: {again}")
+    if source.is_summary:
+        raise PipelineError(f"{source.name} has no numbers of its own; every book makes it anew")
+    _require_clean(load_evidence(target.layout.evidence(source.name)), again)
+    roots = sorted({cell.work.partition(":")[0] for cell in plan_cells(source, target.parameters)})
+    files = _page_files(target.layout, source.name)
+    files[MODULES] = json.dumps([roots, module_sources(roots)]).encode()
+    numbers, page = _place(source.name, ".json"), _place(source.name, ENDING)
+    write_bytes(numbers, target.layout.evidence(source.name).read_bytes())
+    write_bytes(page, _packed(files))
+    renew_manifest(numbers, page)
+    return page
+
+
+def _require_clean(evidence: Evidence, command: str) -> None:
+    origin = evidence.provenance
+    if any(made.get("dirty") for made in (origin, origin.get("page", {}), *origin.get("made", []))):
+        raise PipelineError(f"{evidence.notebook}: it ran with uncommitted changes; commit, then {command}")
+    if standins := [name for name, state in evidence.data.items() if state.kind == "standin"]:
+        raise PipelineError(f"{evidence.notebook}: recording needs the real {standins[0]}, found a stand-in")
+
+
+def _page_files(layout: Layout, name: str) -> dict[str, bytes]:
+    """Read a page's files by path; drawings inside the notebook become marks, for they lie beside it."""
+    figures = [path for path in sorted(layout.figures(name).glob("*")) if path.suffix != BITMAPS]
+    paths = [*figures, layout.seal(name), layout.evidence(name), layout.executed(name)]
+    files = {path.relative_to(layout.base).as_posix(): path.read_bytes() for path in paths}
+    return {**files, f"executed/{name}.ipynb": _swapped(layout, name, 1).encode()}
+
+
+def _swapped(layout: Layout, name: str, step: int) -> str:
+    """Replace drawings inside an executed notebook by marks, or with step -1 marks by their drawings."""
+    text = layout.executed(name).read_text(encoding="utf-8")
+    for path in sorted(layout.figures(name).glob("*.svg")):
+        inline = INLINE_IMAGE + base64.b64encode(path.read_bytes()).decode("ascii")
+        text = text.replace(*[inline, f"ntkd-figure:{path.name}"][::step])
+    return text
+
+
+def _packed(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz", preset=9) as archive:
+        for name, content in sorted(files.items()):
+            entry = tarfile.TarInfo(name)  # its date is fixed: 1970-01-01
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _unpack(name: str, layout: Layout) -> None:
+    with tarfile.open(_place(name, ENDING)) as archive:
+        archive.extractall(layout.base, filter="data")
+    write_text(layout.executed(name), _swapped(layout, name, -1))
+
+
+def recorded_problems() -> Iterator[str]:
+    """List recorded pages that are not what their run left; the manifest covers the bytes."""
+    for path in sorted(_place("", "").glob(f"*{ENDING}")):
+        try:
+            problems = _problems(path.name.removesuffix(ENDING))
+        except (OSError, tarfile.TarError, PipelineError) as error:
+            problems = [f"cannot be read: {error}"]
+        yield from (f"results/{RECORDED_TIER}/{path.name}: {problem}" for problem in problems)
+
+
+def _problems(name: str) -> list[str]:
+    """Compare a recorded page with its seal, bitmaps left out, and its evidence with that beside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        layout, beside = Layout(Path(folder)), _place(name, ".json")
+        _unpack(name, layout)
+        lines = output_problems(read_seal(layout.seal(name)), layout)
+        same = beside.is_file() and beside.read_bytes() == layout.evidence(name).read_bytes()
+    other = [] if same else [f"its evidence is not that of results/{RECORDED_TIER}/{beside.name}"]
+    return [line for line in lines if f"{BITMAPS} is missing" not in line] + other
+
+
+def recorded_run(name: str) -> Evidence | None:
+    """Find the evidence of a chapter's recorded run of tier cpu."""
+    return next((each for each in reference_evidence() if each.notebook == name), None)
+
+
+def recorded_layout(name: str) -> Layout | None:
+    """Lay out a chapter's recorded run, if there is one: today's text with the outputs of unchanged cells."""
+    if (evidence := recorded_run(name)) is None:
+        return None
+    layout, outputs = Layout(build_root() / "recorded"), None
+    shutil.rmtree(layout.figures(name), ignore_errors=True)
+    if _place(name, ENDING).is_file():
+        _unpack(name, layout)
+        outputs = _outputs(layout, name)
+    page, gaps = _composed(find_notebook(name), outputs, evidence)
+    first = next(cell for cell in page.cells if cell.cell_type == "markdown")
+    state = (
+        _page_state(layout, gaps)
+        if outputs is not None
+        else f"its {gaps} figures and tables are not recorded"
+    )
+    first.source = below_title(first.source, raw_block(_notice(evidence, state)))
+    write_text(layout.executed(name), notebook_text(page))
+    return layout
+
+
+def _outputs(layout: Layout, name: str) -> dict[str, list[Any]]:
+    import nbformat
+
+    executed = nbformat.read(layout.executed(name), as_version=4)
+    return {cell.source: cell.outputs for cell in executed.cells if cell.cell_type == "code"}
+
+
+def _composed(
+    source: NotebookSource, outputs: Mapping[str, list[Any]] | None, evidence: Evidence
+) -> tuple["NotebookNode", int]:
+    """Put recorded outputs into today's notebook; hidden cells that lack theirs are left out and counted."""
+    notebook = read_percent(source.path)
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        cell.outputs = _fresh(cell.source, evidence) or (outputs or {}).get(cell.source, [])
+    shown = [cell for cell in notebook.cells if not _is_gap(cell, outputs or {})]
+    gaps, notebook.cells = len(notebook.cells) - len(shown), shown
+    notebook.metadata["language_info"] = {"name": "python"}
+    return notebook, gaps
+
+
+def _fresh(source: str, evidence: Evidence) -> list[Any]:
+    """Make the output of the cell that judges the chapter's claims: verdicts follow the rules of today."""
+    if not source.startswith("claim_box("):
+        return []
+    from nbformat.v4 import new_output
+
+    from ntkd_lib.show.claims import claim_box
+
+    box = eval(source, {"claim_box": claim_box, "evidence": evidence})
+    return [new_output("display_data", {"text/html": box._repr_html_()})]
+
+
+def _is_gap(cell: "NotebookNode", outputs: Mapping[str, Any]) -> bool:
+    """Tell a cell whose code is hidden and whose output is not recorded."""
+    if cell.cell_type != "code" or cell.outputs or cell.source in outputs:
+        return False
+    last = ast.parse(cell.source).body[-1]
+    return "hide-input" in cell.metadata.get("tags", []) and isinstance(last, ast.Expr)
+
+
+def _notice(evidence: Evidence, state: str) -> Html:
+    """Say when and where the numbers were recorded, and what became of them since."""
+    origin = evidence.provenance
+    where = f"device {origin.get('device')}" + (f" ({origin['cpu']})" if origin.get("cpu") else "")
+    words = f"Recorded on {str(origin.get('time'))[:10]}, {where}, commit {str(origin.get('commit'))[:8]}"
+    again = f"ntkd run {evidence.notebook[:2]} --tier {RECORDED_TIER} makes the page anew"
+    return element("div", f"{words}; {state}. {again}.", class_="ntkd-banner", role="note")
+
+
+def _page_state(layout: Layout, gaps: int) -> str:
+    """Say which code behind the numbers changed since, and how much of the page is younger."""
+    roots, then = json.loads((layout.base / MODULES).read_bytes())
+    try:
+        now = module_sources(roots, fresh=True)
+    except SourceError:  # a module of work is gone
+        now = {}
+    names = [name.removeprefix("ntkd_lib.") for name, what in changes(then, now) if what != "added"]
+    younger = f"; {gaps} of its figures and tables are younger and not shown" if gaps else ""
+    return f"code behind its numbers that changed since: {', '.join(names) or 'none'}{younger}"

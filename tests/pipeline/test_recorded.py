@@ -1,0 +1,135 @@
+"""Recorded pages: what a run left is kept, checked, and shown with today's text; nothing is executed."""
+
+import json
+import shutil
+import sys
+import tarfile
+
+import pytest
+
+from ntkd_lib.lab.layout import Layout
+from ntkd_lib.lab.manifest import manifest_problems
+from ntkd_lib.pipeline import recorded
+from tests.pipeline.toy import NAME, REPOSITORY, make_toy
+
+BUNDLE = f"results/cpu/{NAME}.tar.xz"
+COMPOSE = f"""
+import json
+from ntkd_lib.pipeline.recorded import recorded_layout, recorded_problems
+layout = recorded_layout("{NAME}")
+cells = json.loads(layout.executed("{NAME}").read_text())["cells"]
+outputs = [output for cell in cells for output in cell.get("outputs", []) if "data" in output]
+shown = ["".join(output["data"]["text/plain"]) for output in outputs]
+print(json.dumps(["".join(cells[0]["source"]), shown, len(cells), list(recorded_problems())]))
+"""
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Return a toy project whose page of tier cpu is recorded."""
+    toy = make_toy(
+        tmp_path_factory.mktemp("kept") / "toy", last='evidence.notebook\n\n# %% tags=["hide-input"]\n7'
+    )
+    early = toy.ntkd("keep", "90")
+    assert early.stderr.endswith(
+        f"{NAME}: it has no seal: it was not run to its end; run: ntkd run 90 --tier cpu\n"
+    )
+    assert toy.ntkd("run", "90", "--workers", "1").returncode == 0
+    done = toy.ntkd("keep", "90")
+    assert (done.returncode, done.stderr) == (0, "")
+    return toy
+
+
+@pytest.fixture
+def clone(kept, tmp_path):
+    """Return a copy of it as version control would make one: without anything built."""
+    toy = kept.copy(tmp_path / "clone")
+    shutil.rmtree(toy.build)
+    return toy
+
+
+def composed(toy):
+    done = toy.process([sys.executable, "-c", COMPOSE])
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def members(path):
+    with tarfile.open(path) as archive:
+        return {entry.name: archive.extractfile(entry).read() for entry in archive}
+
+
+def test_a_clone_shows_the_recorded_page(clone):
+    opening, shown, _, problems = composed(clone)
+    assert opening.startswith("# A toy\n\n")
+    assert "Recorded on 20" in opening
+    assert "code behind its numbers that changed since: none. ntkd run 90 --tier cpu makes" in opening
+    assert shown == ["(['a', 'b'], 7.5)", "'90_toy'", "7"]
+    assert problems == []
+
+
+def test_text_is_todays_and_what_changed_since_is_named(clone):
+    clone.edit(clone.notebook, "# # A toy", "# # Another title")
+    clone.edit(clone.notebook, "\n7\n", "\n7 + 1\n")
+    clone.edit(clone.root / "src/toy_lab/work.py", "FACTOR = 1.0", "FACTOR = 2.0")
+    opening, shown, count, _ = composed(clone)
+    assert opening.startswith("# Another title\n\n")
+    assert "changed since: toy_lab.work; 1 of its figures and tables are younger and not shown." in opening
+    assert shown == ["(['a', 'b'], 7.5)", "'90_toy'"]
+    assert count == 5
+
+
+def test_a_chapter_whose_page_is_not_recorded_says_so(clone):
+    (clone.root / BUNDLE).unlink()
+    opening, shown, _, _ = composed(clone)
+    assert "; its 1 figures and tables are not recorded. ntkd run 90" in opening
+    assert shown == []
+
+
+def test_a_page_or_number_that_is_not_the_runs_own_is_named(clone, monkeypatch):
+    monkeypatch.setenv("NTKD_ROOT", str(clone.root))
+    assert list(manifest_problems()) == list(recorded.recorded_problems()) == []
+    path = clone.root / BUNDLE
+    files = members(path)
+    page = f"executed/{NAME}.ipynb"
+    path.write_bytes(recorded._packed({**files, page: files[page].replace(b"7.5", b"9.5")}))
+    (clone.root / f"results/cpu/{NAME}.json").write_text("{}")
+    assert list(recorded.recorded_problems()) == [
+        f"{BUNDLE}: executed/{NAME}.ipynb has changed after the run",
+        f"{BUNDLE}: its evidence is not that of results/cpu/{NAME}.json",
+    ]
+    path.write_bytes(b"no archive")
+    assert [line.partition(": ")[2][:14] for line in recorded.recorded_problems()] == ["cannot be read"]
+    assert len(list(manifest_problems())) == 2
+
+
+def test_drawings_are_stored_once_and_bitmaps_not_at_all(tmp_path):
+    layout = Layout(tmp_path)
+    drawing = b"<svg>" + bytes(range(256)) * 40 + b"</svg>"
+    inline = recorded.INLINE_IMAGE + recorded.base64.b64encode(drawing).decode()
+    for path in (layout.seal("a"), layout.evidence("a"), layout.figures("a") / "x.light.png"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    (layout.figures("a") / "x.light.svg").write_bytes(drawing)
+    layout.executed("a").write_text(f"<img src='{inline}'>")
+    files = recorded._page_files(layout, "a")
+    assert sorted(files) == [
+        "evidence/a.json",
+        "executed/a.ipynb",
+        "executed/a.seal.json",
+        "figures/a/x.light.svg",
+    ]
+    assert files["executed/a.ipynb"] == b"<img src='ntkd-figure:x.light.svg'>"
+    layout.executed("a").write_bytes(files["executed/a.ipynb"])
+    assert recorded._swapped(layout, "a", -1) == f"<img src='{inline}'>"
+    assert recorded._packed(files) == recorded._packed(dict(reversed(files.items())))
+    (tmp_path / "a.tar.xz").write_bytes(recorded._packed(files))
+    assert members(tmp_path / "a.tar.xz") == files
+
+
+def test_numbers_of_uncommitted_code_are_refused():
+    evidence = recorded.load_evidence(REPOSITORY / "results/cpu/05_spectral_overfitting.json")
+    recorded._require_clean(evidence, "")
+    dirty = evidence.model_copy(update={"provenance": {**evidence.provenance, "made": [{"dirty": True}]}})
+    with pytest.raises(recorded.PipelineError, match="uncommitted changes; commit, then ntkd run"):
+        recorded._require_clean(dirty, "ntkd run 05")
