@@ -3,6 +3,7 @@
   const root = document.documentElement;
   let theme = null;
   window.addEventListener("beforeprint", () => {
+    document.querySelectorAll("details.ntkd-fold").forEach((fold) => (fold.open = true));
     theme = root.dataset.theme;
     root.dataset.theme = "light";
   });
@@ -10,6 +11,18 @@
     if (theme) root.dataset.theme = theme;
   });
 })();
+
+// A link to a folded claim opens its fold.
+const unfold = () => {
+  const row = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const fold = row?.closest("details.ntkd-fold:not([open])");
+  if (fold) {
+    fold.open = true;
+    row.scrollIntoView();
+  }
+};
+window.addEventListener("hashchange", unfold);
+document.addEventListener("DOMContentLoaded", unfold);
 
 // Escape closes the card with the source of a number.
 document.addEventListener("keydown", (event) => {

@@ -54,7 +54,7 @@ def other_evidence(target: Target) -> list[Path]:
 
 
 def publish(bench: Workbench, target: Target) -> None:
-    """Move a complete result into place; the seal comes last, so that it never speaks of what is not there."""
+    """Move a complete result into place; the seal comes last, and never speaks of what is not there."""
     name = target.name
     _replace_folder(bench.layout.figures(name), target.layout.figures(name), bench.folder / "earlier-figures")
     _replace_file(bench.layout.evidence(name), target.layout.evidence(name))

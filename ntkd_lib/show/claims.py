@@ -1,5 +1,6 @@
 """Claim tables: the paper's number, ours, and the verdict, side by side."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from ntkd_lib.lab.claims import Claim, load_claims
@@ -78,20 +79,28 @@ def statement(claim: Claim) -> Html:
     return join([element("del", claim.claim.strip(), class_="ntkd-claim"), place, why])
 
 
-def _judge_claims(evidences: Sequence[Evidence], notebook: str, ids: Sequence[str] | None) -> list[Verdict]:
+def claim_box(evidence: Evidence, lead: Sequence[str] = ()) -> Html:
+    """Judge a notebook's claims by its own run or recorded ones, and show them; all but `lead` folded."""
+    notebook = evidence.notebook
     claims = {claim.id: claim for claim in load_claims().claims if claim.notebook == notebook}
-    unknown = [name for name in ids or () if name not in claims]
-    if unknown:
+    if unknown := [name for name in lead if name not in claims]:
         raise ValueError(f"claim {unknown[0]!r} is not one of notebook {notebook}: {', '.join(claims)}")
-    return [judge(claims[name], evidences) for name in ids or claims]
-
-
-def claim_box(evidence: Evidence, ids: Sequence[str] | None = None) -> Html:
-    """Judge a notebook's claims by its new evidence or by recorded evidence of longer runs, and show them."""
     runs = (run for run in collect_evidence(evidence.tier) if run.notebook == evidence.notebook)
     recorded = [run for run in runs if run.recorded and not run.reference]
-    verdicts = _judge_claims([evidence, *recorded], evidence.notebook, ids)
-    return claim_table(verdicts, caption="The claims of this chapter")
+    verdicts = {name: judge(claim, [evidence, *recorded]) for name, claim in claims.items()}
+    rest = [verdict for name, verdict in verdicts.items() if name not in lead]
+    if not lead or not rest:
+        return claim_table(verdicts.values(), caption="The claims of this chapter")
+    shown = claim_table([verdicts[name] for name in lead], caption="The claims that matter most here")
+    return join([shown, _folded(rest)])
+
+
+def _folded(verdicts: Sequence[Verdict]) -> Html:
+    """Fold claims below a line that counts their verdicts; superseded ones are not counted."""
+    counts = Counter(verdict.status for verdict in verdicts if verdict.claim.replacement is None)
+    words = ", ".join(f"{counts[status]} {status}" for status in SIGNS if counts[status])
+    title = element("summary", f"All other claims of this chapter: {words}")
+    return element("details", title, claim_table(verdicts, caption="The other claims"), class_="ntkd-fold")
 
 
 def claim_table(

@@ -123,10 +123,16 @@ def test_a_claim_box_judges_all_claims_of_its_notebook(tmp_path, monkeypatch):
     )
 
 
-def test_a_claim_box_shows_only_what_is_asked_for(tmp_path, monkeypatch):
+def test_a_claim_box_shows_leading_claims_and_folds_all_others(tmp_path, monkeypatch):
     monkeypatch.setenv("NTKD_BUILD", str(tmp_path))
     names = ["ntkd-t3-mnist-order", "ntkd-t3-mnist-kd"]
-    assert re.findall(r'<tr id="claim-([^"]+)"', claim_box(fake.evidence(), names)) == names
+    own = [claim.id for claim in CLAIMS.values() if claim.notebook == fake.CHAPTER and claim.id not in names]
+    shown, folded = claim_box(fake.evidence(), names).split('<details class="ntkd-fold">')
+    assert re.findall(r'<tr id="claim-([^"]+)"', shown) == names
+    assert re.findall(r'<tr id="claim-([^"]+)"', folded) == own
+    counts = re.match(r"<summary>All other claims of this chapter: ([^<]+)</summary>", folded)[1]
+    current = [name for name in own if CLAIMS[name].replacement is None]
+    assert sum(int(part.split()[0]) for part in counts.split(", ")) == len(current)
     with pytest.raises(
         ValueError, match="claim 'nint-audio' is not one of notebook 01_ntkd_classification: ntkd-"
     ):
