@@ -4,12 +4,11 @@
 what they wrote; whoever changes a number by hand changes a line that is under version control.
 """
 
-import fcntl
-import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
 
 from ntkd_lib.lab.atomic import write_text
 from ntkd_lib.lab.digest import changes, sha256_file
@@ -26,7 +25,8 @@ def manifest_file() -> Path:
 
 def renew_manifest(*written: Path) -> None:
     """Hash files that were just recorded again; without any, every recorded file."""
-    with _locked():
+    results_root().mkdir(parents=True, exist_ok=True)
+    with FileLock(results_root() / ".lock"):
         sums = {**_manifest(), **_hashes(map(_label, written))} if written else _hashes(recorded_files())
         lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
         write_text(manifest_file(), "".join(lines))
@@ -76,17 +76,6 @@ def _manifest() -> dict[str, str]:
         line = matches.index(None) + 1
         raise ValueError(f"results/SHA256SUMS line {line}: is not a SHA-256, two spaces and a path")
     return {match[2]: match[1] for match in matches if match}
-
-
-@contextmanager
-def _locked() -> Iterator[None]:
-    results_root().mkdir(parents=True, exist_ok=True)
-    handle = os.open(results_root(), os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from ntkd_lib.lab.layout import build_root, project_root
+from ntkd_lib.lab.provenance import other_versions
 from ntkd_lib.pipeline.errors import one_line
 
 Status = Literal["ok", "note", "bad"]
@@ -57,8 +58,7 @@ def check_python() -> Finding:
 def check_packages() -> Finding:
     """Compare installed packages with `constraints.txt`."""
     pins = read_pins(project_root() / "constraints.txt")
-    others = {name: _other_version(name, pin) for name, pin in pins.items()}
-    wrong = [f"{name} {have} instead of {pins[name]}" for name, have in others.items() if have]
+    wrong = [f"{name} {now} instead of {pin}" for name, (pin, now) in other_versions(pins).items() if now]
     if wrong:
         return Finding("packages", "bad", f"{len(wrong)} differ ({', '.join(wrong[:3])})", AGAIN)
     return Finding("packages", "ok", f"{len(pins)} pins, none contradicted")
@@ -70,15 +70,6 @@ def read_pins(path: Path) -> dict[str, str]:
 
     matches = (_PIN.fullmatch(line.strip()) for line in path.read_text(encoding="utf-8").splitlines())
     return {m[1]: m[2] for m in matches if m and (m[3] is None or Marker(m[3]).evaluate())}
-
-
-def _other_version(name: str, pinned: str) -> str | None:
-    """Return the installed version if it is another one; a local build (`+cpu`) is the same version."""
-    try:
-        have = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    return None if have.partition("+")[0] == pinned else have
 
 
 def check_torch() -> Finding:

@@ -1,10 +1,11 @@
 """Keep two runs of one notebook apart."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from ntkd_lib.pipeline.errors import PipelineError
 
@@ -13,19 +14,11 @@ from ntkd_lib.pipeline.errors import PipelineError
 def exclusive(path: Path, what: str = "") -> Iterator[None]:
     """Hold a lock file until the end, however the process ends; wait for it only if `what` has no name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    note = path.with_suffix(".pid")
     try:
-        _take(handle, what)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _take(handle: int, what: str) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if what else 0))
-    except BlockingIOError as error:
-        holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "?"
+        with FileLock(path, timeout=0 if what else -1):
+            note.write_text(str(os.getpid()), encoding="ascii")
+            yield
+    except Timeout as error:
+        holder = note.read_text(encoding="ascii") if note.is_file() else "?"
         raise PipelineError(f"{what} is already running (process {holder}); wait for it to end") from error
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, f"{os.getpid()}\n".encode("ascii"), 0)

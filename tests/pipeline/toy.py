@@ -244,7 +244,7 @@ class Toy:
         """Take a picture of what is on disk, bytes by path, without locks, logs, fonts and leftovers."""
         found = (path for path in self.root.rglob("*") if path.is_file())
         passing = {"stage", "__pycache__", "matplotlib", "pages"}  # pages: a log of executed pages
-        found = (path for path in found if path.suffix != ".lock")
+        found = (path for path in found if path.suffix not in (".lock", ".pid"))
         kept = (path for path in found if not passing & set(path.relative_to(self.root).parts))
         return {str(path.relative_to(self.root)): path.read_bytes() for path in kept}
 

@@ -1,6 +1,5 @@
 """Cost of a refresh of the score, and of the choice of points relative to a training step."""
 
-import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -68,6 +67,8 @@ def million(points: int, width: int, keep: int = 64) -> CellResult:
 
 def _peak() -> float:
     """Read the largest resident memory of this process so far, MiB."""
+    import resource  # not on Windows, which imports this module too
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
