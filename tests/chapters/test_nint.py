@@ -201,6 +201,10 @@ def test_a_target_that_is_not_reached_gives_no_number():
     assert arms["nint.image5.nint.time_saving_30"].number(made) == pytest.approx(52.381, abs=1e-3)
     with pytest.raises(NoNumberError, match="uniform does not reach 30 dB in 1100 steps"):
         arms["nint.image5.nint.time_saving_30_over_uniform"].number(made)
+    # the common target is always reached: 30 dB here by full batch at 1,000 steps, 25 dB below by NINT
+    assert arms["nint.image5.nint.iteration_saving_common"].number(made) == pytest.approx(52.381, abs=1e-3)
+    turned = Record("a" * 64, "made", {"curves": {"nint": low, "full": slow, "uniform": low}}, {}, {})
+    assert arms["nint.image5.nint.time_saving_common"].number(turned) == pytest.approx(-100 / 3, abs=1e-3)
 
 
 def test_savings_are_the_larger_of_two_targets():
