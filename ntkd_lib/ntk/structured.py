@@ -162,7 +162,7 @@ def structured_factors(
 
 
 def trace_parameters(
-    model: nn.Module, inputs: Tensor, kind: Kind, plan: Plan | None = None
+    model: nn.Module, inputs: Tensor, kind: Kind, plan: Plan | None = None, *, batched: bool = True
 ) -> tuple[list[ParameterTrace], list[str]]:
     """Run a network forwards and backwards once, and group the recorded tensors by parameter.
 
@@ -170,6 +170,8 @@ def trace_parameters(
         model: Network with outputs ``(n, c)``.
         kind: Kind of kernel; ``pseudo`` sends back the sum of logits in place of each.
         plan: Where the samples lie; None to establish it.
+        batched: Whether all logits are sent back at once; one after the other takes less memory, and less
+            time where the backward passes are large.
 
     Returns:
         All parameters that are known and reach the logits, and the names of those that are not known.
@@ -186,7 +188,7 @@ def trace_parameters(
             raise TransformError(f"layer {use.name!r}: its input is changed in place after it was used")
     layouts = plan.arranged(recording, len(inputs))
     groups = group_uses(recording, {id(p) for name, p in model.named_parameters() if name in plan.left_out})
-    signals = _signals(recording, groups, kind)
+    signals = _signals(recording, groups, kind, batched)
     own: dict[LayerCall, dict[str, Tensor]] = {}
     traces = []
     for group in groups:
@@ -247,7 +249,7 @@ def _shared_bias(attribute: str, uses: tuple[LayerCall, ...], members: dict) -> 
 
 
 def _signals(
-    recording: ForwardRecord, groups: list[Group], kind: Kind
+    recording: ForwardRecord, groups: list[Group], kind: Kind, batched: bool
 ) -> dict[LayerCall, Float[Tensor, "c ..."]]:
     if not groups:
         return {}
@@ -255,8 +257,9 @@ def _signals(
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad(), plain_operations():
         logits = recording.logits.sum(1, keepdim=True) if kind == "pseudo" else recording.logits
+        backward = _backward if batched else _backward_one_by_one
         try:
-            rows = _backward(logits, uses, create_graph)
+            rows = backward(logits, uses, create_graph)
         except RuntimeError:  # some backward passes, such as that of circular padding, cannot be batched
             rows = _backward_one_by_one(logits, uses, create_graph)
     signals = {use: row for use, row in zip(uses, rows, strict=True) if row is not None}
