@@ -40,14 +40,7 @@ class NetworkCosts:
         return Cost(forward=images, flop=images * self.forward)
 
     def jacobian(self, images: float, rows: int | None = None) -> Cost:
-        """Count the passes that give Jacobian rows.
-
-        Args:
-            rows: Rows per image; one for each class if it is left out.
-
-        Returns:
-            The work: one pass forward and one backward for each row.
-        """
+        """Count one pass forward per image, and one backward per row, by default one row per class."""
         rows = self.classes if rows is None else rows
         count = images * rows
         flop = images * (1 + 2 * rows) * self.forward
@@ -64,13 +57,10 @@ class NetworkCosts:
         return Cost(forward=images, backward=images, flop=(1 + backward) * images * self.forward)
 
     def kernel(self, images: float, others: float | None = None) -> Cost:
-        """Count inner products of the per-class kernels.
+        """Count inner products of the per-class kernels, without the Jacobians that they need.
 
         Args:
             others: Columns; the kernel of the images themselves, of which half is computed, without them.
-
-        Returns:
-            The work; the Jacobians that it needs are not in it.
         """
         pairs = images * (images + 1) / 2 if others is None else images * others
         entries = images * (images if others is None else others)
@@ -78,22 +68,13 @@ class NetworkCosts:
         return Cost(flop=pairs * self.pair, bytes=FLOAT * self.classes * entries + factors)
 
     def gram(self, images: float, others: float | None, size: float, kernels: int | None = None) -> Cost:
-        """Count inner products of features.
-
-        Args:
-            others: Columns; the symmetric kernel of the images without them.
-            kernels: Number of kernels; one per class if it is left out.
-        """
+        """Count inner products of features; by default of the symmetric kernel, one kernel per class."""
         kernels = self.classes if kernels is None else kernels
         pairs = images * (images + 1) / 2 if others is None else images * others
         return Cost(flop=2 * pairs * kernels * size, bytes=FLOAT * kernels * pairs)
 
     def projection(self, images: float, size: float) -> Cost:
-        """Count the product of all per-class gradients with a dense random matrix.
-
-        Returns:
-            The work; the Jacobians that it needs are not in it.
-        """
+        """Count the product of all per-class gradients with a dense matrix, without their Jacobians."""
         rows = images * self.classes
         return Cost(flop=2 * rows * self.parameters * size, bytes=FLOAT * rows * size)
 
@@ -111,15 +92,7 @@ def solution(size: float, count: float = 1) -> Cost:
 def network_costs(
     model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind = "per_class"
 ) -> NetworkCosts:
-    """Measure a network's sizes in one sample's forward pass.
-
-    Args:
-        model: Network with outputs ``(n, c)``.
-        kind: ``per_class``; or ``pseudo``, for which the sum of logits is the one and only class.
-
-    Returns:
-        Its sizes, with the inner products counted by the structured way, parameter by parameter.
-    """
+    """Measure a network's sizes in one forward pass, with its structured kernel's inner products."""
     sizes = measure_network(model, sample, kind)
     one, two = (predicted_work(sizes, n, n, kind)["structured"] for n in (1, 2))
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -34,21 +34,13 @@ class TunedImages:
 def gradient_features(
     model: nn.Module, images: Float[Tensor, "m _ _ _"], sketch: SparseSketch
 ) -> Float[Tensor, "m c k"]:
-    """Sketch per-class gradients in a way that can be differentiated with respect to the images.
-
-    Args:
-        model: Network in evaluation mode.
-    """
+    """Sketch per-class gradients in a way that can be differentiated with respect to the images."""
     parts = images.split(_chunk(model, images))
     return torch.cat([sketch.whole("all", jacobian(model, part)) for part in parts])
 
 
 def second_moments(features: Float[Tensor, "n c k"]) -> Float[Tensor, "c k k"]:
-    """Compute the second moments ``M_c = sum_x phi_c(x) phi_c(x)'``.
-
-    Args:
-        features: Features of the images that are to be captured.
-    """
+    """Compute the second moments ``M_c = sum_x phi_c(x) phi_c(x)'``."""
     columns = features.double().transpose(0, 1)
     return columns.mT @ columns
 
@@ -61,12 +53,6 @@ def captured_energy(features: Float[Tensor, "m c k"], moments: Float[Tensor, "c 
     eigenvalues of each ``M_c``.
 
     Source: DNTK paper, Corollary 3.5 and Proposition 3.6, from public descriptions.
-
-    Args:
-        moments: Second moments of what is to be captured.
-
-    Returns:
-        A number from 0 to 1.
     """
     rows = features.double().transpose(0, 1)
     gram = rows @ rows.mT
@@ -87,13 +73,6 @@ def maximise_energy(
 
     Each step takes the Jacobians of all images twice, once for the energy and once for its derivative, so
     that never more than a few of them are held.
-
-    Args:
-        model: Network in evaluation mode.
-        starts: Images to start from, such as landmarks.
-        moments: Second moments of the features that are to be captured.
-        sketch: Sketch that these were taken with.
-        steps: Steps; 0 returns the images unchanged.
     """
     images = starts.clone().requires_grad_(True)
     optimiser = torch.optim.Adam([images], lr=RATE)

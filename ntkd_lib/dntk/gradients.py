@@ -44,9 +44,6 @@ class Candidates:
 def leading_eigenvectors(theta: Float[Tensor, "m m"]) -> tuple[Float[Tensor, " m"], Float[Tensor, "m m"]]:
     """Compute eigenvalues in descending order and their vectors, in float64.
 
-    Args:
-        theta: Symmetric kernel.
-
     >>> values, vectors = leading_eigenvectors(torch.diag(torch.tensor([1.0, 4.0])))
     >>> values.tolist(), vectors[:, 0].abs().tolist()
     ([4.0, 1.0], [0.0, 1.0])
@@ -92,9 +89,6 @@ def local_global(
     Args:
         energy: Share of the trace of each block, and of the whole, that eigenvectors are kept for.
         coverage: Least coverage at which a global eigenvector is left out.
-
-    Returns:
-        Candidates; dependent ones are still among them.
     """
     values, vectors = leading_eigenvectors(theta)
     leading = vectors[:, : truncation_rank(values, energy)]
@@ -117,15 +111,7 @@ def local_global(
 
 
 def distinct(vectors: Float[Tensor, "m q"], count: int) -> Float[Tensor, "m s"]:
-    """Select the first vectors that are not nearly in the span of earlier ones.
-
-    Args:
-        vectors: Unit vectors in columns, best first.
-        count: How many to take; all distinct ones if there are fewer.
-
-    Returns:
-        Some of the columns, unchanged.
-    """
+    """Select the first unit vectors, best first, that are not nearly in the span of earlier ones."""
     columns: list[int] = []
     basis = vectors.new_zeros(len(vectors), 0)
     for i, vector in enumerate(vectors.T):

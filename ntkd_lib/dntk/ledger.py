@@ -46,14 +46,7 @@ class Cost:
         return Cost(**{**scaled, "bytes": self.bytes})
 
     def timed(self, seconds: float) -> "Cost":
-        """Add measured seconds and memory to counted operations.
-
-        Args:
-            seconds: Seconds of one thread.
-
-        Returns:
-            The cost with these seconds.
-        """
+        """Add measured seconds and memory to counted operations."""
         return replace(self, seconds=seconds)
 
 
@@ -73,11 +66,7 @@ class Ledger:
         return sum(self.build.values(), Cost())
 
     def total(self, queries: float) -> Cost:
-        """Add up the build and some queries.
-
-        Args:
-            queries: Number of images that are predicted.
-        """
+        """Add up the build and some queries."""
         return self.built() + self.query.times(queries)
 
 

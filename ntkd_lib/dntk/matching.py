@@ -43,17 +43,12 @@ def distil_images(
     steps: int,
     seed: int = 0,
 ) -> SyntheticImages:
-    """Optimise some images of each class to match the features of the whole class in a trained network.
+    """Optimise images of each class to match the features of the whole class in evaluation mode.
 
     ``loss = sum_j |h(x_j) - b_j|^2 / (m v) + 10 mean_c sum_l [ |mu_cl - mu*_cl|^2 / |s*_cl| +
     |s_cl - s*_cl|^2 / |s*_cl|^2 ]``: ``h`` is the input of the last dense layer and ``b_j`` the atoms of its
     class's Wasserstein barycentre with variance ``v``; ``mu`` and ``s`` are means and variances of layer
     ``l``'s channels over a class, starred ones of all its images. Starts at random images of the class.
-
-    Args:
-        model: Trained network with a dense last layer, in evaluation mode.
-        per_class: Synthetic images per class.
-        steps: Steps of Adam on all images at once; 0 returns random images.
 
     Raises:
         ValueError: A class with fewer images than are to be made.
@@ -101,9 +96,6 @@ def last_inputs(model: nn.Module, images: Float[Tensor, "n _ _ _"]) -> Float[Ten
 
     The gradient of logit ``c`` over the last layer's weights is this vector in row ``c``, so that the
     last layer's kernel is the same for all classes and takes no backward pass.
-
-    Args:
-        model: Network with a dense last layer, in evaluation mode.
     """
     features = torch.cat([_watch(model, part).features[0] for part in images.split(250)])
     return torch.cat([features, torch.ones_like(features[:, :1])], 1)

@@ -19,9 +19,6 @@ class GaussianProjection:
 
     Source: DNTK paper, stage 2; Johnson and Lindenstrauss (1984).
 
-    Args:
-        size: Features ``k``.
-
     Raises:
         ValueError: A size below 1.
     """
@@ -33,11 +30,7 @@ class GaussianProjection:
         self.size, self.seed = size, seed
 
     def whole(self, name: str, gradients: Float[Tensor, "n c p"]) -> Float[Tensor, "n c k"]:
-        """Project the full gradients of one parameter.
-
-        Returns:
-            The parameter's share of the features.
-        """
+        """Project the full gradients of one parameter."""
         parts = enumerate(gradients.split(CHUNK, dim=2))
         return sum(part @ self._matrix(name, i, part) for i, part in parts) / self.size**0.5
 
@@ -53,14 +46,7 @@ class GaussianProjection:
         raise ValueError(f"{name}: an embedding ({sizes}) is not projected densely; take SparseSketch")
 
     def outer(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
-        """Form gradients of a weight and project them.
-
-        Args:
-            bias: Whether a bias is trained with the weight.
-
-        Returns:
-            The weight's share of the features, and the bias's.
-        """
+        """Form gradients of a weight and project them."""
         share = self.whole(name, parts.gradients().flatten(2))
         return share + self.whole(f"{name}, bias", parts.signals.sum(4).flatten(2)) if bias else share
 

@@ -12,13 +12,6 @@ def truncation_rank(values: Float[Tensor, " m"], energy: float = 0.95) -> int:
 
     Source: DNTK paper, Def. 3.1, with ``energy = 1 - epsilon``.
 
-    Args:
-        values: Eigenvalues in any order; negative ones count as zero.
-        energy: Share of the trace, in (0, 1].
-
-    Returns:
-        The rank, at least 1.
-
     Raises:
         ValueError: A share outside of (0, 1], or no positive eigenvalue.
 
@@ -37,12 +30,6 @@ def effective_rank(values: Float[Tensor, " m"]) -> float:
     ``exp(-sum_i p_i log p_i)``: the number of equal eigenvalues of the same entropy.
 
     Source: Roy and Vetterli (2007).
-
-    Args:
-        values: Eigenvalues in any order; negative ones count as zero.
-
-    Returns:
-        A number from 1 to ``m``.
 
     Raises:
         ValueError: No positive eigenvalue.

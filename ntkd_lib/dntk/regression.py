@@ -46,14 +46,7 @@ def fit_per_class(
 def predict_per_class(
     cross: Float[Tensor, "c t m"], coefficients: Float[Tensor, "c m"]
 ) -> Float[Tensor, "t c"]:
-    """Predict: ``f_c(x) = theta_c(x, X) alpha_c``.
-
-    Args:
-        cross: Per-class kernels between new points and the support.
-
-    Returns:
-        Predictions, one column per class.
-    """
+    """Predict: ``f_c(x) = theta_c(x, X) alpha_c``."""
     return torch.einsum("ctm,cm->tc", cross.to(coefficients.dtype), coefficients)
 
 
@@ -83,12 +76,6 @@ def fit_nystrom(
 
 def reduce_kernel(theta: Float[Tensor, "c m m"], weights: Float[Tensor, "m s"]) -> Float[Tensor, "c s s"]:
     """Compute the kernels of synthetic gradients ``Phi_c' u``: ``U' theta_c U``.
-
-    Args:
-        weights: Vectors ``u`` in the columns of ``U``.
-
-    Returns:
-        Their kernels, exactly symmetric.
 
     >>> reduce_kernel(torch.eye(3)[None], torch.ones(3, 1))
     tensor([[[3.]]])

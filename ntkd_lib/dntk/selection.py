@@ -18,9 +18,6 @@ def farthest_points(theta: Float[Tensor, "m m"], count: int) -> Int[Tensor, " s"
     ``|phi - phi'|^2 = theta(x, x) + theta(x', x') - 2 theta(x, x')``
 
     Source: Gonzalez (1985).
-
-    Returns:
-        Positions, in the order of taking.
     """
     diagonal = theta.diagonal()
     chosen = [int(diagonal.argmax())]
@@ -54,9 +51,6 @@ def leverage_scores(theta: Float[Tensor, "m m"], ridge: float = RIDGE) -> Float[
         theta: Kernel of the points, of mean diagonal ``t``.
         ridge: Ridge as a share of the mean diagonal.
 
-    Returns:
-        Numbers from 0 to 1.
-
     >>> leverage_scores(torch.eye(3), ridge=1.0)
     tensor([0.5000, 0.5000, 0.5000], dtype=torch.float64)
     """
@@ -66,11 +60,7 @@ def leverage_scores(theta: Float[Tensor, "m m"], ridge: float = RIDGE) -> Float[
 
 
 def sample_by(scores: Float[Tensor, " m"], count: int, seed: int) -> Int[Tensor, " s"]:
-    """Draw points without replacement with probabilities proportional to their scores.
-
-    Args:
-        scores: Non-negative scores.
-    """
+    """Draw points without replacement with probabilities proportional to their scores."""
     generator = torch.Generator().manual_seed(seed)
     return torch.multinomial(scores.cpu().double(), count, replacement=False, generator=generator)
 
@@ -81,12 +71,6 @@ def pivoted_cholesky(features: Float[Tensor, "n k"], count: int, seed: int) -> I
     The kernel is ``phi phi'`` and is never formed: one column per point, ``O(n count (k + count))``.
 
     Source: Chen, Epperly, Tropp, Webber (2022), Algorithm 2.1.
-
-    Args:
-        features: Features ``phi`` of all points.
-
-    Returns:
-        Positions; fewer if the kernel's rank is smaller.
 
     >>> len(pivoted_cholesky(torch.ones(5, 2), count=3, seed=0))  # a kernel of rank 1
     1

@@ -19,10 +19,6 @@ class StreamedRegression:
     and the mean diagonal ``t_c = tr(G_c) / n``: what regression with the kernels ``phi_c phi_c'`` gives,
     in ``O(n k^2)`` operations and ``O(c k^2)`` memory.
 
-    Args:
-        classes: Classes ``c``.
-        size: Features ``k``.
-
     >>> stream = StreamedRegression(classes=1, size=1)
     >>> for part in (torch.ones(2, 1, 1), torch.ones(3, 1, 1)):
     ...     stream.add(part, 2 * part)
@@ -37,11 +33,7 @@ class StreamedRegression:
         self.count = 0
 
     def add(self, features: Float[Tensor, "n c k"], targets: Float[Tensor, "n c q"]) -> None:
-        """Add the moments of some samples.
-
-        Args:
-            targets: Targets of each class; ``q`` regressions are fitted at once.
-        """
+        """Add the moments of some samples."""
         columns = features.transpose(0, 1)
         self.moments += (columns.mT @ columns).double()
         products = columns.mT.double() @ targets.transpose(0, 1).double()
@@ -50,12 +42,6 @@ class StreamedRegression:
 
     def solve(self, ridges: Iterable[float]) -> Float[Tensor, "c k q"]:
         """Solve for the weights.
-
-        Args:
-            ridges: Ridge of each of the regressions, as a share of the mean diagonal.
-
-        Returns:
-            Weights ``w``.
 
         Raises:
             ValueError: Before any sample came.
@@ -78,10 +64,6 @@ class FrequentDirections:
     holds all rows, ``A_r`` is its best approximation of rank ``r`` and ``B`` the ``l`` rows that are kept.
 
     Source: Liberty (2013); Ghashami, Liberty, Phillips, Woodruff (2016), Theorem 1.1.
-
-    Args:
-        rows: Rows that are kept, ``l``.
-        size: Length of a row, ``k``.
     """
 
     def __init__(self, rows: int, size: int, device: torch.device | str = "cpu") -> None:
@@ -99,11 +81,7 @@ class FrequentDirections:
             self.filled += len(part)
 
     def sketch(self) -> Float[Tensor, "l k"]:
-        """Return the sketch's rows.
-
-        Returns:
-            ``B``, by descending norm.
-        """
+        """Return the sketch's rows."""
         self._shrink()
         return self.buffer[: self.rows].clone()
 
@@ -136,9 +114,6 @@ def spectral_error(exact: Float[Tensor, "c m m"], approximate: Float[Tensor, "c 
 
     Args:
         ridge: Ridge as a share of the mean diagonal.
-
-    Returns:
-        The ratio of the worst class.
     """
     errors = torch.linalg.matrix_norm((exact - approximate).double(), ord=2)
     floors = ridge * exact.diagonal(dim1=1, dim2=2).double().mean(1)
