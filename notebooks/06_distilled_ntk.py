@@ -43,7 +43,7 @@ draws = 60
 device = "cpu"
 
 # %% tags=["hide-input"]
-from ntkd_lib.chapters.distilled import page
+from ntkd_lib.chapters.distilled import page, work
 from ntkd_lib.chapters.distilled.studies import (
     costs_page,
     points_page,
@@ -309,14 +309,13 @@ costs_page.even_table()
 
 # %%
 import torch
-from ntkd_lib.chapters.distilled import inputs
 from ntkd_lib.dntk import distil_images, fit_per_class, local_global, predict_per_class, reduce_kernel
 from ntkd_lib.dntk.gradients import cluster_points, distinct
 from ntkd_lib.ntk import empirical_ntk
 
 digits, first = run.data(run.parameters.data), run.parameters.all_seeds[0]
-split = inputs.load_split(digits, first, inputs.ImageSource(images=200, tests=50))
-model = inputs.restore_network(run.select(inputs.network, data=digits.name, seed=first)[0], digits.name)
+split = work.load_split(digits, first, work.ImageSource(images=200, tests=50))
+model = work.restore_network(run.select(work.network, data=digits.name, seed=first)[0], digits.name)
 distilled = distil_images(model, split.images, split.labels, per_class=10, steps=2)
 with torch.no_grad():
     theta = empirical_ntk(model, distilled.images, kind="per_class")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ntkd_lib.chapters.distilled import inputs, methods, page, plan, work
+from ntkd_lib.chapters.distilled import methods, page, plan, work
 from ntkd_lib.chapters.distilled.parameters import DistilledParameters
 from ntkd_lib.chapters.distilled.studies import (
     costs_page,
@@ -46,8 +46,8 @@ FEWER = [
 ]
 
 WORK = (
-    inputs.distilled_images,
-    inputs.network,
+    work.distilled_images,
+    work.network,
     memory.memory,
     points.points,
     ranks.ranks,
@@ -72,9 +72,9 @@ def labels_of(cells: list[Cell], work: Work) -> set[tuple[str, int]]:
     return {(cell.labels["data"], cell.labels["seed"]) for cell in cells if cell.work == work.path}
 
 
-def split_of(seed: int = 0, **changes: object) -> inputs.ImageSplit:
-    source = inputs.ImageSource(images=400, tests=60)
-    return inputs.load_split(locate_data("mnist-5k")["mnist-5k"], seed, source, **changes)
+def split_of(seed: int = 0, **changes: object) -> work.ImageSplit:
+    source = work.ImageSource(images=400, tests=60)
+    return work.load_split(locate_data("mnist-5k")["mnist-5k"], seed, source, **changes)
 
 
 def test_every_seed_is_reduced_and_the_first_are_thorough() -> None:
@@ -114,7 +114,7 @@ def test_training_validation_and_test_images_are_apart_and_follow_the_seed() -> 
 
 def test_networks_train_in_training_mode_and_are_tested_in_evaluation_mode() -> None:
     net = torch.nn.Sequential(torch.nn.BatchNorm1d(2))
-    switched = inputs.ModeSwitch(net)
+    switched = work.ModeSwitch(net)
     switched(torch.randn(4, 2))
     assert net.training
     with torch.no_grad():

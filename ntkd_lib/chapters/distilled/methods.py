@@ -5,9 +5,16 @@ from statistics import mean
 from typing import Any
 
 from ntkd_lib.chapters.distilled import NOTEBOOK
-from ntkd_lib.chapters.distilled.inputs import ImageSource, distilled_images, network, percent_equal
 from ntkd_lib.chapters.distilled.parameters import DistilledParameters
-from ntkd_lib.chapters.distilled.work import Comparison, Predict, shared
+from ntkd_lib.chapters.distilled.work import (
+    Comparison,
+    ImageSource,
+    Predict,
+    distilled_images,
+    network,
+    percent_equal,
+    shared,
+)
 from ntkd_lib.dntk.matching import last_inputs
 from ntkd_lib.dntk.regression import fit_nystrom, fit_per_class, predict_per_class
 from ntkd_lib.lab.cells import Cell, CellResult, Record

@@ -9,7 +9,6 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ntkd_lib.chapters.distilled.inputs import network
 from ntkd_lib.chapters.distilled.methods import FEW, LABELS, NAMES
 from ntkd_lib.chapters.distilled.studies.costs import contract_costs
 from ntkd_lib.chapters.distilled.studies.points import points
@@ -17,7 +16,7 @@ from ntkd_lib.chapters.distilled.studies.ranks import ranks
 from ntkd_lib.chapters.distilled.studies.streamed import streamed
 from ntkd_lib.chapters.distilled.studies.synthetic import SELECTIONS, synthetic
 from ntkd_lib.chapters.distilled.studies.tuned import tuned_images
-from ntkd_lib.chapters.distilled.work import distilled_base, exact
+from ntkd_lib.chapters.distilled.work import distilled_base, exact, network
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.frame import metric

@@ -7,8 +7,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from ntkd_lib.chapters.distilled.inputs import ImageSource, logits_of, restore_images
-from ntkd_lib.chapters.distilled.work import Comparison, Targets, shared, targets_of
+from ntkd_lib.chapters.distilled.work import (
+    Comparison,
+    ImageSource,
+    Targets,
+    logits_of,
+    restore_images,
+    shared,
+    targets_of,
+)
 from ntkd_lib.dntk.costs import network_costs, solution
 from ntkd_lib.dntk.ledger import Cost, Ledger
 from ntkd_lib.dntk.matching import last_inputs
@@ -57,11 +64,11 @@ def _real_points(comparison: Comparison, order: Tensor, whole: Tensor) -> dict[s
     structure = {}
     for size in _sizes(RANDOM, order):
         theta, cross = comparison.regress("random", *comparison.select(order[:size]))
-        structure[f"random/{size}"] = _cosine(theta, cross, whole)
+        structure[f"random/{size}"] = kernel_cosine(theta, cross, whole)
     labels = comparison.split.labels.cpu()[order]
     balanced = torch.cat([order[labels == c][:10] for c in range(comparison.costs.classes)])
     theta, cross = comparison.regress("balanced", *comparison.select(balanced))
-    structure[f"balanced/{len(balanced)}"] = _cosine(theta, cross, whole)
+    structure[f"balanced/{len(balanced)}"] = kernel_cosine(theta, cross, whole)
     return structure
 
 
@@ -74,7 +81,7 @@ def _distilled_images(
         before = {"distillation of images": comparison.distillation(len(images), steps, record)}
         targets = targets_of(logits_of(comparison.model, images), labels)
         theta, cross = comparison.regress("distilled", images, targets, before)
-        structure[f"distilled/{len(images)}"] = _cosine(theta, cross, whole)
+        structure[f"distilled/{len(images)}"] = kernel_cosine(theta, cross, whole)
     return structure
 
 
@@ -152,7 +159,7 @@ def _predict_shared(
     return comparison.predict(targets, lambda y, ridge: shared(theta, cross, y, ridge))
 
 
-def _cosine(theta: Tensor, cross: Tensor, whole: Tensor) -> float:
+def kernel_cosine(theta: Tensor, cross: Tensor, whole: Tensor) -> float:
     """Compare the centred kernel of test images with its Nyström reconstruction, mean over classes."""
     scale = theta.diagonal(dim1=1, dim2=2).double().mean(1)
     eye = torch.eye(theta.shape[1]).to(scale)

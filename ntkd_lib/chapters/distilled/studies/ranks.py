@@ -7,13 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkd_lib.chapters.distilled.inputs import (
+from ntkd_lib.chapters.distilled.work import (
     ImageSource,
     initial_network,
     load_split,
     restore_images,
     restore_network,
 )
+from ntkd_lib.dntk.exact import SomeLogits
 from ntkd_lib.dntk.rank import effective_rank, truncation_rank
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.work import Data, work
@@ -21,19 +22,6 @@ from ntkd_lib.ntk.empirical import empirical_ntk
 
 SIZES = (10, 20, 50, 100, 200)
 POOL = 12  # times the largest size: so many images hold enough of each of ten classes
-
-
-class OneLogit(nn.Module):
-    """One logit of a network, whose tangent kernel is the per-class kernel of that class."""
-
-    def __init__(self, net: nn.Module, index: int) -> None:
-        """Wrap the network."""
-        super().__init__()
-        self.net, self.index = net, index
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Compute the logit."""
-        return self.net(images)[:, self.index : self.index + 1]
 
 
 @work(cost=lambda **_: 10)
@@ -47,11 +35,13 @@ def ranks(data: Data, seed: int, *, source: ImageSource, network: Record, images
     for state, model in (("initial", initial_network(data.name, seed, source.device)), ("trained", trained)):
         kernels = _by_class(model, split.images, split.labels, most)
         smallest = min(len(kernel) for kernel in kernels)
-        rows += [_row(state, size, [k[:size, :size] for k in kernels]) for size in SIZES if size <= smallest]
+        rows += [
+            rank_row(state, size, [k[:size, :size] for k in kernels]) for size in SIZES if size <= smallest
+        ]
     count = len(support) // len(classes.unique())
     rows += [
-        _row("distilled", count, _by_class(trained, support, classes, count)),
-        _row("real", count, _by_class(trained, split.images, split.labels, count)),
+        rank_row("distilled", count, _by_class(trained, support, classes, count)),
+        rank_row("real", count, _by_class(trained, split.images, split.labels, count)),
     ]
     return CellResult({"rows": rows})
 
@@ -59,12 +49,15 @@ def ranks(data: Data, seed: int, *, source: ImageSource, network: Record, images
 @torch.no_grad()
 def _by_class(model: nn.Module, images: Tensor, labels: Tensor, most: int) -> list[Float[Tensor, "m m"]]:
     return [
-        empirical_ntk(OneLogit(model, c), images[labels == c][:most], kind="trace", tile="auto").double()
+        empirical_ntk(
+            SomeLogits(model, slice(c, c + 1)), images[labels == c][:most], kind="trace", tile="auto"
+        ).double()
         for c in labels.unique().tolist()
     ]
 
 
-def _row(state: str, size: int, kernels: list[Tensor]) -> dict[str, Any]:
+def rank_row(state: str, size: int, kernels: list[Tensor]) -> dict[str, Any]:
+    """Measure the spectra of all classes' kernels on so many points."""
     spectra = [torch.linalg.eigvalsh(kernel) for kernel in kernels]
     conditions = [(s[-1] / s[0].clamp(min=1e-12 * s[-1])).log10().item() for s in spectra]
     by_class = [truncation_rank(spectrum) for spectrum in spectra]

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkd_lib.chapters.distilled.inputs import ImageSource, load_split, restore_network
+from ntkd_lib.chapters.distilled.work import ImageSource, load_split, restore_network
 from ntkd_lib.dntk.ledger import Stopwatch
 from ntkd_lib.dntk.projection import GaussianProjection
 from ntkd_lib.lab.cells import CellResult, Record

@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkd_lib.chapters.distilled.inputs import ImageSource
-from ntkd_lib.chapters.distilled.work import Comparison
+from ntkd_lib.chapters.distilled.work import Comparison, ImageSource
 from ntkd_lib.dntk.costs import solution
 from ntkd_lib.dntk.ledger import Cost, Ledger
 from ntkd_lib.dntk.selection import pivoted_cholesky, sample_by

@@ -6,10 +6,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkd_lib.chapters.distilled.inputs import ImageSource, logits_of, restore_images, to_numpy
-from ntkd_lib.chapters.distilled.work import Comparison, Targets, targets_of
+from ntkd_lib.chapters.distilled.work import (
+    Comparison,
+    ImageSource,
+    Targets,
+    logits_of,
+    restore_images,
+    targets_of,
+    to_numpy,
+)
 from ntkd_lib.dntk.costs import eigenproblem, solution
-from ntkd_lib.dntk.gradients import cluster_points, distinct, leading_eigenvectors, local_global
+from ntkd_lib.dntk.gradients import CLUSTERS, cluster_points, distinct, leading_eigenvectors, local_global
 from ntkd_lib.dntk.ledger import Cost, Ledger
 from ntkd_lib.dntk.regression import fit_per_class, predict_per_class, reduce_kernel
 from ntkd_lib.dntk.selection import cluster_centres, farthest_points, leverage_scores, sample_by
@@ -18,6 +25,7 @@ from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.lab.work import Data, work
 
 COUNTS = (5, 10, 20, 40)
+ENERGIES = (0.8, 0.85, 0.9, 0.95, 0.99)
 SELECTIONS = ("farthest points", "cluster centres", "leverage", "random of support")
 
 
@@ -46,7 +54,18 @@ def synthetic(
     with comparison.stopwatch.measure():
         cross = comparison.kernel(comparison.split.test_images, support)
     query = comparison.stopwatch.seconds / len(comparison.split.test_images)
-    mean = theta.double().mean(0)
+    return reduce_support(comparison, (theta, cross), targets, Ledger(built, Cost(seconds=query)), seed)
+
+
+def reduce_support(
+    comparison: Comparison, kernels: tuple[Tensor, Tensor], targets: Targets, before: Ledger, seed: int
+) -> CellResult:
+    """Reduce the kernels of a support to synthetic gradients and to selected points, and score all.
+
+    `uncovered_curve` holds the share that clusters leave uncovered, by number of clusters and energy.
+    """
+    count, built, query = len(kernels[0][0]), dict(before.build), before.query
+    mean = kernels[0].double().mean(0)
     with comparison.stopwatch.measure():
         groups = cluster_points(mean, seed=seed)
         candidates = local_global(mean, groups)
@@ -55,19 +74,29 @@ def synthetic(
     built["decomposition"] = parts.timed(comparison.stopwatch.seconds)
     values, vectors = leading_eigenvectors(mean)
     for method, weights in _synthetic(candidates.vectors, vectors):
-        _score(comparison, method, weights, (theta, cross), targets, Ledger(built, Cost(seconds=query)))
+        _score(comparison, method, weights, kernels, targets, Ledger(built, query))
     selected = {name: cost for name, cost in built.items() if name != "decomposition"}
     for method, rows in _select_points(mean, derive_seed("selection", seed)):
         unit = torch.eye(count).to(mean)[:, rows]
-        _score(comparison, method, unit, (theta, cross), targets, Ledger(selected, Cost(seconds=query)))
+        _score(comparison, method, unit, kernels, targets, Ledger(selected, query))
     reduced = _eigenvalue_shares(mean, distinct(candidates.vectors, COUNTS[-1]), values)
     return comparison.scores.result(
         {"eigenvalues": to_numpy(values.clamp(min=0) / values.sum()), "reduced": to_numpy(reduced)},
         clusters=clusters,
         uncovered=100 * candidates.uncovered,
         gap=100 * candidates.gap,
+        uncovered_curve=_uncovered_curve(mean, seed),
         local_share=candidates.local.double().mean().item(),
     )
+
+
+def _uncovered_curve(mean: Tensor, seed: int) -> list[dict[str, float]]:
+    groups = {h: cluster_points(mean, (h,), seed) for h in CLUSTERS if 2 * h <= len(mean)}
+    return [
+        {"clusters": h, "energy": e, "uncovered": 100 * local_global(mean, group, energy=e).uncovered}
+        for h, group in groups.items()
+        for e in ENERGIES
+    ]
 
 
 def _synthetic(local: Tensor, vectors: Tensor) -> Iterator[tuple[str, Float[Tensor, "m s"]]]:

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ntkd_lib.chapters.distilled.inputs import ImageSource, logits_of
-from ntkd_lib.chapters.distilled.work import Comparison, targets_of
+from ntkd_lib.chapters.distilled.work import Comparison, ImageSource, logits_of, targets_of
 from ntkd_lib.dntk.energy import captured_energy, gradient_features, maximise_energy, second_moments
 from ntkd_lib.dntk.ledger import Cost
 from ntkd_lib.dntk.matching import distil_images

@@ -2,8 +2,14 @@
 
 import torch
 
-from ntkd_lib.chapters.distilled.inputs import ImageSource, load_split, logits_of, network, restore_network
-from ntkd_lib.chapters.distilled.work import LOGIT_RIDGE
+from ntkd_lib.chapters.distilled.work import (
+    LOGIT_RIDGE,
+    ImageSource,
+    load_split,
+    logits_of,
+    network,
+    restore_network,
+)
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.dntk.regression import fit_per_class, predict_per_class
 from ntkd_lib.ntk.empirical import empirical_ntk
