@@ -42,9 +42,5 @@ def mirror(block: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
 
 
 def chunks_of(samples: Samples, side: int) -> list[Samples]:
-    """Cut samples into chunks.
-
-    Args:
-        side: Samples of a chunk; the last may have fewer.
-    """
+    """Cut samples into chunks."""
     return [samples[i : i + side] for i in range(0, len(samples), side)]

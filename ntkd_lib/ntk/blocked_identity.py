@@ -19,9 +19,6 @@ def model_digest(model: nn.Module) -> str:
     """Hash a network: types and plain settings of all layers, parameters and buffers, the library's code.
 
     The code of layers that are defined outside of the library does not count.
-
-    Returns:
-        64 hexadecimal digits.
     """
     layers = [(name, *_described(layer)) for name, layer in model.named_modules()]
     shared: dict[int, str] = {}
@@ -35,11 +32,7 @@ def model_digest(model: nn.Module) -> str:
 
 
 def samples_digest(samples: Shaped[np.ndarray, "n ..."]) -> str:
-    """Hash samples in chunks, so that a memory-mapped file is never in memory as a whole.
-
-    Returns:
-        64 hexadecimal digits.
-    """
+    """Hash samples in chunks, so that a memory-mapped file is never in memory as a whole."""
     state = hashlib.sha256(f"{samples.dtype.str} {samples.shape}".encode())
     for start in range(0, len(samples), _ROWS):
         state.update(np.ascontiguousarray(samples[start : start + _ROWS]))
@@ -51,10 +44,6 @@ def kernel_digest(module: str, settings: dict[str, str | int], contents: list[st
 
     Args:
         module: Module that computes it; its sources and all that it imports count.
-        contents: Digests of the network and the samples.
-
-    Returns:
-        64 hexadecimal digits.
     """
     return digest_json([settings, contents, source_digest([module]), str(torch.__version__)])
 

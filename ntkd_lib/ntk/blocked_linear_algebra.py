@@ -27,13 +27,8 @@ def randomised_svd(
     orthonormal basis in each iteration, as small eigenvalues would drown beside large ones.
 
     Args:
-        array: Own kernel, ``(n, n)``.
         oversampling: Random directions beyond the rank.
         power_iterations: Passes by which the basis is improved.
-        seed: Seed of the random directions.
-
-    Returns:
-        Eigenvalues in descending order ``(r,)``, orthonormal eigenvectors ``(n, r)``.
 
     Raises:
         ValueError: Not a square matrix, or a rank that it does not have.
@@ -78,9 +73,6 @@ def ridge_solve(
         tolerance: Norm of the residual, relative to the norm of the targets.
         passes: Iterations at most.
         eigenpairs: Leading eigenpairs from `randomised_svd`.
-
-    Returns:
-        Coefficients ``A``.
 
     Raises:
         ValueError: Shapes that do not fit, or a ridge that is not positive.

@@ -50,11 +50,7 @@ class PassingTiles:
         self.tiles, self.rows, self.pair = tiles, tiles.rows, tiles.pair
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> TileData:
-        """Compute what the kernel needs of some samples, written into place piece by piece.
-
-        Returns:
-            What the method keeps of them.
-        """
+        """Compute what the kernel needs of some samples, written into place piece by piece."""
         whole = None
         for start in range(0, len(inputs), PIECE):
             part = self.tiles.keep(inputs[start : start + PIECE])
@@ -74,9 +70,6 @@ def compute_block(
     Args:
         packed: Network, pickled; unpacked anew, so that tasks on several threads do not disturb each other.
         right: Second chunk; None for the first itself, and then the block is exactly symmetric.
-
-    Returns:
-        Block in the shape in which `blocked_ntk` lays kernels out.
     """
     keep_freed_memory()
     with _alone(settings.method), plain_operations(), torch_on_one_thread(), torch.no_grad():
@@ -96,11 +89,7 @@ def compute_block(
 
 
 def laid_out(kernel: Shaped[Tensor, "..."], kind: Kind) -> Shaped[np.ndarray, "..."]:
-    """Rearrange a kernel with its data axes last; ``full`` as ``(n c, m c)``, grouped by sample.
-
-    Args:
-        kernel: Kernel of `empirical_ntk`.
-    """
+    """Rearrange a kernel with its data axes last; ``full`` as ``(n c, m c)``, grouped by sample."""
     if kind == "full":
         n, m, c, _ = kernel.shape
         kernel = kernel.permute(0, 2, 1, 3).reshape(n * c, m * c)

@@ -12,11 +12,6 @@ def check_request(
 ) -> None:
     """Refuse an unknown kind or method, or shapes that do not fit.
 
-    Args:
-        x2: Second batch, or None.
-        tile: Samples at a time, ``"auto"`` or None.
-        memory: Bytes for a tile.
-
     Raises:
         ValueError: What came and what is allowed, in one line.
     """

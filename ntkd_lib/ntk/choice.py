@@ -53,22 +53,14 @@ class NetworkSizes:
         return sum(gradient_work(s) // s.classes for s in self.shapes)
 
     def parameters(self) -> int:
-        """Count the parameters.
-
-        Returns:
-            Their number, biases of dense layers and convolutions left out.
-        """
+        """Count the parameters, without the biases of dense layers and convolutions."""
         return self.others + self.tables + sum(s.groups * s.outputs * s.inputs for s in self.shapes)
 
 
 def measure_network(
     model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind, plan: Plan | None = None
 ) -> NetworkSizes:
-    """Measure the sizes of a network in one sample's forward pass.
-
-    Args:
-        plan: What was recorded of a sample before; None to record this one.
-    """
+    """Measure the sizes of a network in one sample's forward pass."""
     plan = plan or make_plan(model, two_samples(sample))
     recording = plan.alone
     classes = 1 if kind == "pseudo" else recording.logits.shape[1]
@@ -86,11 +78,7 @@ def measure_network(
 def choose_method(
     model: nn.Module, x1: Shaped[Tensor, "n ..."], columns: int, kind: Kind, plan: Plan | None = None
 ) -> str:
-    """Choose the method that takes the fewest operations.
-
-    Args:
-        plan: What was recorded of a sample before, or None.
-    """
+    """Choose the method that takes the fewest operations."""
     work = predicted_work(measure_network(model, x1[:1], kind, plan), len(x1), columns, kind)
     penalties = {"structured": 1.0, "contraction": PENALTY, "products": PENALTY}
     return min(penalties, key=lambda method: penalties[method] * work[method])
@@ -124,12 +112,7 @@ def choose_tile(
     """Choose the largest tile such that two tiles and their block fit into a memory budget.
 
     Args:
-        memory: Budget in bytes.
         piece: Samples that pass through the network at a time; None for a whole tile.
-        plan: What was recorded of a sample before, or None.
-
-    Returns:
-        Samples, at least 1.
     """
     sizes = measure_network(model, x1[:1], kind, plan)
     stored, passing = _bytes_a_sample(sizes, kind, method)

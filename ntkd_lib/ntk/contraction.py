@@ -19,10 +19,6 @@ def jacobian(
 
     Args:
         model: Network with outputs ``(n, c)`` in which samples do not mix.
-        names: Parameters by name; None for all trainable ones.
-
-    Returns:
-        Jacobian, differentiable with respect to the parameters.
     """
     moving, rest = split_parameters(model, names)
 
@@ -40,12 +36,7 @@ def looped_jacobian(
 ) -> Float[Tensor, "n c p"]:
     """Compute the same Jacobian slowly, each sample run alone, by one backward pass per logit.
 
-    Args:
-        model: Network with outputs ``(n, c)``.
-        names: Parameters by name; None for all trainable ones.
-
-    Returns:
-        Jacobian, differentiable if gradients are enabled; complex parameters count as two real ones.
+    Differentiable if gradients are enabled; complex parameters count as two real ones.
     """
     parameters = list(split_parameters(model, names)[0].values())
     samples = []
@@ -61,11 +52,7 @@ def looped_jacobian(
 
 @torch.enable_grad()
 def single_logits(model: nn.Module, sample: Shaped[Tensor, "1 ..."]) -> Float[Tensor, " c"]:
-    """Run one sample alone.
-
-    Args:
-        sample: Sample, as a batch of one.
-    """
+    """Run one sample alone."""
     with plain_operations(), unmoved(model):
         return model(sample if sample.requires_grad else sample.detach())[0]
 
@@ -82,9 +69,6 @@ def single_gradient(
     Args:
         logits: Logits with their graph, which is kept.
         create_graph: Whether the gradients can be differentiated.
-
-    Returns:
-        One gradient per parameter.
     """
     return torch.autograd.grad(
         logits, parameters, direction, retain_graph=True, create_graph=create_graph, materialize_grads=True

@@ -37,11 +37,7 @@ class Gradients:
     features: Float[Tensor, "n c p"]
 
     def pair(self, other: "Gradients", kind: Kind) -> Float[Tensor, "..."]:
-        """Compute the contribution to the kernel between two batches.
-
-        Args:
-            other: The same parameter's factor of the second batch.
-        """
+        """Compute the contribution to the kernel between two batches."""
         return contract(self.features, other.features, kind)
 
     def rows(self, part: slice | list[int]) -> "Gradients":
@@ -49,11 +45,7 @@ class Gradients:
         return Gradients(self.features[part])
 
     def squares(self) -> Float[Tensor, " n"]:
-        """Compute the diagonal of the trace kernel.
-
-        Returns:
-            Contribution to ``Theta(x, x)``.
-        """
+        """Compute the diagonal of the trace kernel."""
         return self.features.square().sum((1, 2))
 
 
@@ -72,11 +64,7 @@ class OnePosition:
     bias: bool
 
     def pair(self, other: "OnePosition", kind: Kind) -> Float[Tensor, "..."]:
-        """Compute the contribution to the kernel between two batches.
-
-        Args:
-            other: The same parameter's factor of the second batch.
-        """
+        """Compute the contribution to the kernel between two batches."""
         gram = self.inputs @ other.inputs.T
         if self.bias:
             gram = gram + 1
@@ -89,11 +77,7 @@ class OnePosition:
         return OnePosition(self.inputs[part], self.signals[part], self.bias)
 
     def squares(self) -> Float[Tensor, " n"]:
-        """Compute the diagonal of the trace kernel.
-
-        Returns:
-            Contribution to ``Theta(x, x)``.
-        """
+        """Compute the diagonal of the trace kernel."""
         return self.signals.square().sum((1, 2)) * (self.inputs.square().sum(1) + float(self.bias))
 
 
@@ -112,11 +96,7 @@ class Positions:
     bias: bool
 
     def pair(self, other: "Positions", kind: Kind) -> Float[Tensor, "..."]:
-        """Compute the contribution to the kernel between two batches.
-
-        Args:
-            other: The same parameter's factor of the second batch.
-        """
+        """Compute the contribution to the kernel between two batches."""
         n, d, c, o = self.signals.shape
         held = d * (2 * d + o) if kind == "full" else d * d * (c if kind == "per_class" else 1)
         rows = max(1, (FULL_STEP if kind == "full" else STEP) // (held * len(other.signals)))
@@ -129,11 +109,7 @@ class Positions:
         return Positions(self.inputs[part], self.signals[part], self.bias)
 
     def squares(self) -> Float[Tensor, " n"]:
-        """Compute the diagonal of the trace kernel.
-
-        Returns:
-            Contribution to ``Theta(x, x)``.
-        """
+        """Compute the diagonal of the trace kernel."""
         parts = [self.rows(slice(i, i + 1)) for i in range(len(self.signals))]
         return torch.cat([part.pair(part, "trace").diagonal() for part in parts])
 

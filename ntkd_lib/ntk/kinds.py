@@ -51,14 +51,7 @@ def long_product(left: Float[Tensor, "*b n d"], right: Float[Tensor, "*b m d"]) 
 
 
 def scaling(factor: Float[Tensor, "n m"], kind: Kind) -> Float[Tensor, "..."]:
-    """Shape an ``(n, m)`` factor so that it multiplies the two data axes of a kernel of any kind.
-
-    Args:
-        factor: Factor for each pair of inputs.
-
-    Returns:
-        A view of the factor that broadcasts against the kernel.
-    """
+    """Shape an ``(n, m)`` factor so that it multiplies the two data axes of a kernel of any kind."""
     return factor[:, None, :, None] if kind == "full" else factor
 
 
@@ -69,11 +62,7 @@ def join(blocks: list[list[Tensor]], kind: Kind) -> Float[Tensor, "..."]:
 
 
 def data_axes(kind: Kind) -> tuple[int, int]:
-    """Name the two data axes of a kernel while it is put together.
-
-    Returns:
-        Axis of the first batch, axis of the second.
-    """
+    """Name the two data axes of a kernel while it is put together."""
     return {"full": (0, 2), "per_class": (1, 2)}.get(kind, (0, 1))
 
 
@@ -83,18 +72,10 @@ def mirrored(block: Float[Tensor, "..."], kind: Kind) -> Float[Tensor, "..."]:
 
 
 def finish(kernel: Float[Tensor, "..."], kind: Kind) -> Float[Tensor, "..."]:
-    """Reshape a kernel to its public shape: ``full`` becomes ``(n, m, c, c)``, a view.
-
-    Args:
-        kernel: Kernel as it was put together.
-    """
+    """Reshape a kernel to its public shape: ``full`` becomes ``(n, m, c, c)``, a view."""
     return kernel.permute(0, 2, 1, 3) if kind == "full" else kernel
 
 
 def class_pairs(classes: int, kind: Kind) -> int:
-    """Count the pairs of classes of which a kernel of some kind takes inner products.
-
-    Returns:
-        ``c^2``, ``c`` or 1.
-    """
+    """Count the pairs of classes of which a kernel of some kind takes inner products."""
     return {"full": classes**2, "pseudo": 1}.get(kind, classes)

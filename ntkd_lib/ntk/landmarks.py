@@ -22,7 +22,6 @@ class LandmarkKernel:
 
     Args:
         model: Network, not trained any further.
-        landmarks: Samples ``Z``, ``(r, ...)``.
         floor: Eigenvalues below this share of the largest one are left out.
         probe: Whether one random entry is compared with plain autograd on two samples that run alone.
     """

@@ -54,12 +54,7 @@ class SampleLayout:
     adjacent: bool
 
     def arrange(self, values: Shaped[Tensor, "..."], leading: int = 0) -> Shaped[Tensor, "r ..."]:
-        """Move the rows of all samples to the front, grouped by sample.
-
-        Args:
-            values: Input or output of the layer.
-            leading: Axes before the layer's own.
-        """
+        """Move the rows of all samples to the front, grouped by sample."""
         values = values.movedim(self.axis + leading, 0)
         if self.adjacent or self.rows == 1:
             return values
@@ -84,12 +79,6 @@ class Plan:
     def arranged(self, recording: ForwardRecord, n: int) -> dict[LayerCall, SampleLayout]:
         """Match the layer calls of another batch with the calls recorded in the plan.
 
-        Args:
-            recording: Watched forward pass of the batch.
-
-        Returns:
-            Layouts of the uses that have one.
-
         Raises:
             UnsettledError: Other layers, or inputs of another shape.
         """
@@ -110,9 +99,6 @@ def two_samples(inputs: Tensor) -> Shaped[Tensor, "2 ..."]:
 
 def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
     """Run a network on one sample and on two, and derive the layout of each layer call.
-
-    Args:
-        model: Network with outputs ``(n, c)``.
 
     Raises:
         ValueError: A network whose samples mix, whose values are not finite, whose forward pass is random, or
@@ -162,9 +148,6 @@ def _layout(alone: LayerCall, both: LayerCall) -> SampleLayout | None:
 def check_samples_apart(inputs: Tensor, alone: ForwardRecord, batch: ForwardRecord) -> None:
     """Refuse a network whose output for one sample changes with the rest of its batch.
 
-    Args:
-        alone: Watched forward pass of its first sample.
-
     Raises:
         ValueError: With the name of the first layer at which the sample's values differ; or logits that are
             not finite.
@@ -190,11 +173,7 @@ def check_finite(inputs: Tensor, recording: ForwardRecord) -> None:
 
 
 def are_close(a: Shaped[Tensor, "..."], b: Shaped[Tensor, "..."]) -> bool:
-    """Compare values of two forward passes, which round differently.
-
-    Returns:
-        Whether they have one shape and agree up to rounding.
-    """
+    """Compare values of two forward passes, which round differently."""
     if a.shape != b.shape:
         return False
     tolerance = {torch.float64: 1e-6, torch.float32: 1e-3}.get(a.dtype, 1e-1) if a.is_floating_point() else 0

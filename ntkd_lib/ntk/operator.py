@@ -111,11 +111,7 @@ class NTKOperator(LinearOperator):
             return self._push(self._pull(cotangents, columns), rows)[0, i - a]
 
     def matmul(self, v: Float[Tensor, "columns k"]) -> Float[Tensor, "rows k"]:
-        """Multiply the kernel with some columns.
-
-        Args:
-            v: Columns, on the model's device and of its type.
-        """
+        """Multiply the kernel with some columns."""
         with torch.no_grad(), nullcontext() if self.loops else located(self.model):
             groups = self._cotangents(v).split(DIRECTIONS)
             moved = torch.cat([self._push(self._pull(group, self.x2), self.x1) for group in groups])

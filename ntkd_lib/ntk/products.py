@@ -29,9 +29,6 @@ def products_kernel(
         model: Network with outputs ``(n, c)`` in which samples do not mix.
         left_out: Names of parameters that are also read behind the back of their layers.
 
-    Returns:
-        Kernel, ``full`` as ``(n, c, m, c)``.
-
     Raises:
         TransformError: An embedding with padding whose table is used elsewhere; a layer without forward mode.
     """

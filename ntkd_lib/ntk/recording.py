@@ -111,9 +111,6 @@ class ForwardRecord:
 def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> ForwardRecord:
     """Run a network forwards and record the calls of its layers.
 
-    Args:
-        model: Network with outputs ``(n, c)``.
-
     Returns:
         The recording, with the autograd graph of the logits.
 

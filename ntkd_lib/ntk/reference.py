@@ -8,11 +8,7 @@ from torch import Tensor, nn
 
 
 def reference_jacobian(model: nn.Module, inputs: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n c p"]:
-    """Compute the Jacobian in float64 by a loop over samples and classes.
-
-    Args:
-        model: Network with outputs ``(n, c)``.
-    """
+    """Compute the Jacobian in float64 by a loop over samples and classes."""
     twin = copy.deepcopy(model).double()
     parameters = [p for p in twin.parameters() if p.requires_grad]
     samples = []
@@ -29,15 +25,7 @@ def reference_jacobian(model: nn.Module, inputs: Shaped[Tensor, "n ..."]) -> Flo
 def reference_ntk(
     model: nn.Module, x1: Shaped[Tensor, "n ..."], x2: Shaped[Tensor, "m ..."] | None = None
 ) -> Float[Tensor, "n m c c"]:
-    """Compute the full tangent kernel in float64, entry by entry.
-
-    Args:
-        model: Network with outputs ``(n, c)``.
-        x2: Second batch; None for ``x1``.
-
-    Returns:
-        Kernel of kind ``full``.
-    """
+    """Compute the full tangent kernel in float64, entry by entry."""
     left = reference_jacobian(model, x1)
     right = left if x2 is None else reference_jacobian(model, x2)
     entries = [[[[a @ b for b in y] for a in x] for y in right] for x in left]

@@ -37,12 +37,7 @@ def fit_ridge(
     ``(theta + ridge I) alpha = y``; minimises ``|theta alpha - y|^2 + ridge alpha' theta alpha``.
 
     Args:
-        theta: Kernel of the training samples, ``(n, n)``.
-        targets: Targets ``y``, ``(n, c)``.
         ridge: Ridge in units of the kernel; 0 interpolates and needs a kernel of full rank.
-
-    Returns:
-        Coefficients ``alpha``.
 
     Raises:
         ValueError: No symmetric kernel, lengths that do not fit, a ridge that leaves the kernel singular.
@@ -58,13 +53,6 @@ def predict(
     theta_cross: Float[Tensor, "m n"], coefficients: Float[Tensor, "*l k c"]
 ) -> Float[Tensor, "*l m c"]:
     """Predict the targets of new samples: ``theta(x, X) alpha``.
-
-    Args:
-        theta_cross: Kernel between new samples and the training samples.
-        coefficients: Coefficients, or a path of them.
-
-    Returns:
-        Predictions, for each set of coefficients.
 
     Raises:
         ValueError: Another number of columns than of coefficients.
@@ -87,10 +75,6 @@ def loo_residuals(
 
     Source: Wahba (1990), Sec. 4.2.
 
-    Args:
-        theta: Kernel of the training samples, ``(n, n)``.
-        targets: Targets, ``(n, c)``.
-
     Raises:
         ValueError: As `fit_ridge`.
     """
@@ -106,13 +90,6 @@ def ridge_path(
 
     ``alpha = V (s + lambda)^-1 V' y`` with ``theta = V s V'``.
 
-    Args:
-        theta: Kernel of the training samples, ``(n, n)``.
-        targets: Targets, ``(n, c)``.
-
-    Returns:
-        Coefficients, in the order of the ridges.
-
     Raises:
         ValueError: As `fit_ridge`, or no ridge at all.
     """
@@ -125,9 +102,6 @@ def degrees_of_freedom(theta: Shaped[Tensor, "..."], lambdas: Sequence[float]) -
     ``H = theta (theta + lambda I)^-1`` is the hat matrix, which makes fitted values of targets.
 
     Source: Hastie, Tibshirani, Friedman (2009), Eq. 5.16 and 7.32.
-
-    Args:
-        theta: Kernel of the training samples, ``(n, n)``.
 
     Raises:
         ValueError: As `ridge_path`.
@@ -149,11 +123,7 @@ def gcv_score(
     Source: Golub, Heath, Wahba (1979), Eq. 1.4.
 
     Args:
-        theta: Kernel of the training samples, ``(n, n)``.
         targets: Targets, ``(n, c)``; centred on a fixed number if at all.
-
-    Returns:
-        Scores, means over samples and classes.
 
     Raises:
         ValueError: As `ridge_path`.
@@ -172,15 +142,10 @@ def choose_ridge(
     """Choose the ridge with the lowest squared error, by one eigendecomposition.
 
     Args:
-        theta: Kernel of the training samples, ``(n, n)``.
-        targets: Targets, ``(n, c)``.
         lambdas: Ridges to try; of equal scores the first is taken.
         by: ``"gcv"``; ``"loo"``, exact leaving-one-out; or ``"validation"``.
         validation: Kernel between validation and training samples ``(m, n)``, and the validation targets
             ``(m, c)``; for ``by="validation"`` alone.
-
-    Returns:
-        The ridge, and the scores of all.
 
     Raises:
         ValueError: As `ridge_path`, an unknown criterion, or a validation that is missing or not wanted.

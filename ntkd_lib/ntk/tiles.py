@@ -52,11 +52,7 @@ class StructuredTiles:
     def pair(
         self, left: dict[str, Factor], right: dict[str, Factor], kind: Kind | None = None
     ) -> Float[Tensor, "..."]:
-        """Compute the kernel between two tiles.
-
-        Args:
-            kind: Kind; None for the kind of these tiles.
-        """
+        """Compute the kernel between two tiles."""
         return structured_kernel(left, right, kind or self.kind)
 
 
@@ -90,11 +86,7 @@ class ProductTiles(StructuredTiles):
     def pair(
         self, left: Shaped[Tensor, "n ..."], right: Shaped[Tensor, "m ..."], kind: Kind | None = None
     ) -> Float[Tensor, "..."]:
-        """Compute the kernel between two tiles.
-
-        Args:
-            kind: Kind; None for the kind of these tiles.
-        """
+        """Compute the kernel between two tiles."""
         left_out = self.plan.left_out if self.plan else ()
         return products_kernel(self.model, left, right, kind or self.kind, left_out)
 

@@ -30,11 +30,7 @@ class LayerShape:
 
 
 def cheapest(shape: LayerShape, kind: Kind) -> Way:
-    """Choose the cheapest form for one weight.
-
-    Returns:
-        The way of `ntkd_lib.ntk.factors`.
-    """
+    """Choose the cheapest form for one weight."""
     if shape.positions == 1 and shape.groups == 1:
         return "one position"
     if shape.groups > 1:

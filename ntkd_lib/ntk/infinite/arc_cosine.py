@@ -94,11 +94,6 @@ def relu_moments(
     correlation of ``u`` and ``v``. A value of variance 0 counts as uncorrelated with all others.
 
     Source: Cho and Saul (2009); Jacot, Gabriel, Hongler (2018), Sec. 4.
-
-    Args:
-        covariance: Covariances ``cov(u, v)``.
-        variance1: Variances of ``u``.
-        variance2: Variances of ``v``.
     """
     scale = _root(variance1)[:, None] * _root(variance2)
     zero, one = kappas(covariance / scale)

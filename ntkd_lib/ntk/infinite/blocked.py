@@ -43,9 +43,6 @@ def blocked_flattened_ntk(
         block: Images per side of a block; a multiple of the tile wastes nothing.
         compiled: As in `flattened_ntk`.
 
-    Returns:
-        The kernel ``(n, m)`` in float32; its name is the hash of images, settings and code.
-
     Raises:
         ValueError: As `flattened_ntk`, and a block of no images.
 

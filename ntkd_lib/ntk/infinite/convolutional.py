@@ -54,7 +54,6 @@ def convolutional_kernels(
     Args:
         x1: First batch of images, ``(n, colours, rows, columns)``.
         x2: Second batch; None for ``x1`` itself, and then the result is exactly symmetric.
-        filter_size: Side of the filters.
         padding: Zeros around the image; None for half the side, which keeps the size if that is odd.
         window: Side of the average windows; 1 flattens the maps, ``"global"`` averages each to one value.
         weight_std: ``s_w``.
@@ -63,9 +62,6 @@ def convolutional_kernels(
         dtype: Type of computation, float64 or float32.
         step: Pairs of positions at a time, at least those of one window of one pair of samples; a GPU wants
             a hundred times the default.
-
-    Returns:
-        Kernels ``(n, m)``, differentiable with respect to the images.
 
     Raises:
         ValueError: Shapes that do not fit, windows that do not tile the map, values that are not finite.

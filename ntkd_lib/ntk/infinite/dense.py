@@ -39,9 +39,6 @@ def dense_kernels(
         bias_std: ``s_b``.
         dtype: Type of computation, float64 or float32.
 
-    Returns:
-        Kernels ``(n, m)``, differentiable with respect to the inputs.
-
     Raises:
         ValueError: Shapes that do not fit, values that are not finite, a negative depth.
 

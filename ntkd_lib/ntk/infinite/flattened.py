@@ -51,9 +51,6 @@ def flattened_ntk(
         compiled: Whether torch compiles the inner sum: several times faster, but it needs a C++ compiler
             and, once, ten seconds or more.
 
-    Returns:
-        Kernel ``(n, m)`` in float32, in units of the squared intensities.
-
     Raises:
         ValueError: Shapes that do not fit, an even side, values that are not finite, a missing compiler.
 
@@ -71,10 +68,6 @@ def flattened_ntk(
 
 def check_form(filter_size: int, *, compiled: bool) -> None:
     """Refuse filters of even side, and compilation without a compiler.
-
-    Args:
-        filter_size: Side of the filters.
-        compiled: Whether the inner sum is to be compiled.
 
     Raises:
         ValueError: What came and what is allowed, in one line.

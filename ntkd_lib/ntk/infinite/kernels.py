@@ -23,23 +23,12 @@ class Kernels(NamedTuple):
 
 
 def symmetrised(kernels: Kernels) -> Kernels:
-    """Remove the rounding by which a kernel of a batch with itself differs from its transpose.
-
-    Args:
-        kernels: Kernels of a batch with itself.
-
-    Returns:
-        Exactly symmetric kernels.
-    """
+    """Remove the rounding by which a kernel of a batch with itself differs from its transpose."""
     return Kernels(*((kernel + kernel.T) / 2 for kernel in kernels))
 
 
 def check_samples(x1: Tensor, x2: Tensor | None, ndim: int, axes: str) -> None:
     """Refuse batches that are empty, of another shape, or not finite.
-
-    Args:
-        x2: Second batch, or None.
-        ndim: Number of axes that a batch needs.
 
     Raises:
         ValueError: What came and what is allowed, in one line.
@@ -57,11 +46,6 @@ def check_samples(x1: Tensor, x2: Tensor | None, ndim: int, axes: str) -> None:
 
 def check_spread(weight_std: float, bias_std: float, dtype: torch.dtype) -> None:
     """Refuse standard deviations and types without a kernel.
-
-    Args:
-        weight_std: Standard deviation of weights.
-        bias_std: Standard deviation of biases.
-        dtype: Type of computation.
 
     Raises:
         ValueError: What came and what is allowed, in one line.

@@ -13,9 +13,6 @@ def convolution_patches(layer: nn.Module, inputs: Float[Tensor, "n k *s"]) -> Fl
 
     Args:
         layer: Convolution of one to three dimensions, any padding, stride, dilation.
-
-    Returns:
-        Patches, ``q = k * (kernel size)`` values at each of ``d`` output positions.
     """
     plain = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
     if plain and inputs.ndim == 4:
@@ -32,14 +29,7 @@ def convolution_patches(layer: nn.Module, inputs: Float[Tensor, "n k *s"]) -> Fl
 def transposed_patches(
     layer: nn.Module, signal: Float[Tensor, "n o *s"], positions: tuple[int, ...]
 ) -> Float[Tensor, "n q d"]:
-    """Unfold the signal at the output of a transposed convolution into a patch per input position.
-
-    Args:
-        layer: Transposed convolution of one to three dimensions.
-
-    Returns:
-        Patches, ``q = o * (kernel size)`` values at each of ``d`` input positions.
-    """
+    """Unfold the signal at the output of a transposed convolution into a patch per input position."""
     sides = []
     geometry = zip(
         layer.kernel_size,

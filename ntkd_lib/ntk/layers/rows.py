@@ -16,11 +16,6 @@ def norm_gradients(
     """Form the gradients of the scale or the shift of a normalisation in evaluation mode.
 
     ``y = scale x^ + shift``, so they are the sums of ``B x^`` and of ``B`` over positions.
-
-    Args:
-        attribute: ``weight`` or ``bias``.
-        inputs: Its input, ``(n, ...)``.
-        signal: Gradients of the logits with respect to its output, ``(n, c, ...)``.
     """
     values = signal if attribute == "bias" else signal * _normalised(layer, inputs)[:, None]
     if isinstance(layer, nn.LayerNorm | nn.RMSNorm):
@@ -36,7 +31,6 @@ def slope_gradients(
 
     Args:
         layer: The PReLU, with one slope or one per channel.
-        signal: Gradients of the logits with respect to its output.
     """
     values = signal * inputs.clamp_max(0)[:, None]
     if layer.num_parameters == 1:
@@ -57,11 +51,7 @@ def _normalised(layer: nn.Module, inputs: Tensor) -> Tensor:
 def lookup_signals(
     layer: nn.Embedding, inputs: Int[Tensor, "n ..."], signal: Float[Tensor, "n c ..."]
 ) -> tuple[Int[Tensor, "n d"], Float[Tensor, "n c e d"]]:
-    """Return the looked-up rows of an embedding and the signal at each, without padding.
-
-    Args:
-        signal: Gradients of the logits with respect to its output.
-    """
+    """Return the looked-up rows of an embedding and the signal at each, without padding."""
     n, c = signal.shape[:2]
     places = inputs.reshape(n, -1)
     signals = signal.reshape(n, c, -1, layer.embedding_dim).mT

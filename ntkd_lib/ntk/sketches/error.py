@@ -37,7 +37,6 @@ def sketch_error(
     """Measure features against the exact kernel of a random subset of their samples.
 
     Args:
-        model: Network with outputs ``(n, c)``.
         subset: Samples to draw, or all if there are fewer.
         kind: Kind of kernel that the features are for.
 

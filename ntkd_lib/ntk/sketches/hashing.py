@@ -8,11 +8,7 @@ from torch import Tensor
 
 
 def key_of(seed: int, *place: str | int) -> int:
-    """Derive a key, equal in every process and on every machine.
-
-    Returns:
-        Signed number of 64 bits.
-    """
+    """Derive a key, equal in every process and on every machine."""
     digest = blake2b(repr((seed, *place)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 
@@ -21,12 +17,6 @@ def hashed(coordinates: Int[Tensor, "..."], key: int) -> Int[Tensor, "..."]:
     """Hash coordinates to 63 bits: SplitMix64 started at the key and advanced to each coordinate.
 
     Source: Steele, Lea and Flood (2014).
-
-    Args:
-        coordinates: Numbers from zero, below 2^63.
-
-    Returns:
-        Numbers from 0 to 2^63 - 1.
     """
     x = coordinates * _signed(0x9E3779B97F4A7C15) + key
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
@@ -35,11 +25,7 @@ def hashed(coordinates: Int[Tensor, "..."], key: int) -> Int[Tensor, "..."]:
 
 
 def signs(key: int, shape: tuple[int, ...]) -> Int8[Tensor, "..."]:
-    """Draw independent signs, on the CPU, so that every device gets the same.
-
-    Returns:
-        Values -1 and 1.
-    """
+    """Draw independent signs, on the CPU, so that every device gets the same."""
     generator = torch.Generator().manual_seed(key)
     return torch.randint(0, 2, shape, generator=generator, dtype=torch.int8).mul_(2).sub_(1)
 

@@ -33,7 +33,6 @@ def jvp_features(
     Source: Johnson and Lindenstrauss (1984); Achlioptas (2003), random signs.
 
     Args:
-        model: Network with outputs ``(n, c)``.
         count: Features ``k``.
         chunk: Directions at a time, each as large as the network.
         probe: Whether one random entry of the tangent kernel is compared with plain autograd; a loop over

@@ -28,7 +28,6 @@ class KroneckerSketch(SparseSketch):
     Source: Choe et al. (2024), LoGra; Rudelson and Zhou (2017), independent row products.
 
     Args:
-        size: Features ``k``.
         block: Rows ``b`` of each sign matrix; its square divides the size.
 
     Raises:
@@ -47,14 +46,7 @@ class KroneckerSketch(SparseSketch):
         self._drawn: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
 
     def outer(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
-        """Sketch gradients of a weight in the cheaper way: by factors, or formed and hashed.
-
-        Args:
-            bias: Whether a bias is trained with the weight.
-
-        Returns:
-            The weight's share of the features, and the bias's.
-        """
+        """Sketch gradients of a weight in the cheaper way: by factors, or formed and hashed."""
         if self._counting_work(parts) <= self._projecting_work(parts):
             return super().outer(name, parts, bias)
         return self.projected(name, parts, bias)
@@ -65,9 +57,6 @@ class KroneckerSketch(SparseSketch):
         Args:
             parts: Inputs ``(n, g, i, d)`` and signals ``(n, c, g, o, d)``.
             bias: Whether a bias is trained with the weight: an input that is always one.
-
-        Returns:
-            The weight's share of the features, and the bias's.
         """
         inputs = (
             torch.cat([parts.inputs, torch.ones_like(parts.inputs[:, :, :1])], 2) if bias else parts.inputs

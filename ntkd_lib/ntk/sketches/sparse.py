@@ -44,11 +44,7 @@ class SparseSketch:
         self.size, self.nonzeros, self.seed = size, nonzeros, seed
 
     def whole(self, name: str, gradients: Float[Tensor, "n c p"]) -> Float[Tensor, "n c k"]:
-        """Sketch the full gradients of one parameter.
-
-        Returns:
-            The parameter's share of the features.
-        """
+        """Sketch the full gradients of one parameter."""
         tally = self._tally(gradients)
         for places in self._places(name, torch.arange(gradients.shape[2], device=gradients.device)):
             tally.index_add_(2, places, gradients)
@@ -57,11 +53,7 @@ class SparseSketch:
     def lookup(
         self, name: str, places: Int[Tensor, "n d"], signals: Float[Tensor, "n c e d"]
     ) -> Float[Tensor, "n c k"]:
-        """Sketch gradients of a table by the rows that were looked up alone.
-
-        Returns:
-            The table's share of the features.
-        """
+        """Sketch gradients of a table by the rows that were looked up alone."""
         width = signals.shape[2]
         coordinates = places[:, None] * width + torch.arange(width, device=places.device)[:, None]
         tally = self._tally(signals)
@@ -70,14 +62,7 @@ class SparseSketch:
         return self._features(tally)
 
     def outer(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
-        """Sketch gradients of a weight that are sums of outer products, formed for some outputs at a time.
-
-        Args:
-            bias: Whether a bias is trained with the weight.
-
-        Returns:
-            The weight's share of the features, and the bias's.
-        """
+        """Sketch gradients of a weight that are sums of outer products, formed for some outputs at a time."""
         n, c, g, outputs, _ = parts.signals.shape
         width, tally = parts.inputs.shape[2], self._tally(parts.signals)
         rows = torch.arange(g * outputs, device=tally.device).view(g, outputs)

@@ -32,13 +32,9 @@ def trace_features(
     """Sketch the tangent features of images once, for the trace kernel of any batch of them.
 
     Args:
-        model: Network with outputs ``(n, c)``.
         sketch: Sketch of ``k`` features per class.
         seed: Seed by which classes are joined.
         probe: As for `sketched_features`.
-
-    Returns:
-        Features, ``E psi psi' = theta``.
     """
     parts = sketched_batches(model, inputs, sketch, chunk, probe=probe)
     return torch.cat([join_classes(part, seed) for part in parts])
