@@ -23,17 +23,15 @@ class NetworkCosts:
     takes twice a forward pass.
 
     Attributes:
-        forward: Operations of one image's forward pass.
         pair: Operations of one entry of all per-class kernels, by the way that computes them; whole
             Jacobians take ``2 classes parameters``.
-        held: Bytes of one image's Jacobian.
     """
 
-    forward: float
+    forward: float  # operations of one image's forward pass
     parameters: float
     classes: int
     pair: float
-    held: float
+    held: float  # bytes of one image's Jacobian
 
     def passes(self, images: float) -> Cost:
         """Count forward passes."""

@@ -20,15 +20,10 @@ ENTRIES = 2**24  # of Jacobians that are held at once
 
 @dataclass(frozen=True)
 class TunedImages:
-    """Images tuned to the tangent kernel.
+    """Images tuned to the tangent kernel."""
 
-    Attributes:
-        images: Intensities in [0, 1].
-        shares: Share of the energy captured before each step, and after the last.
-    """
-
-    images: Float[Tensor, "m _ _ _"]
-    shares: list[float]
+    images: Float[Tensor, "m _ _ _"]  # intensities in [0, 1]
+    shares: list[float]  # share of the energy captured before each step, and after the last
 
 
 def gradient_features(

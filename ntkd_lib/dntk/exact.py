@@ -64,10 +64,8 @@ def chain_kernels(
     Args:
         chain: Modules in order of execution, in evaluation mode; the last returns logits ``(n, c)``.
         columns: Number ``m`` of images in the columns; all by default.
-        classes: Classes whose kernels are computed.
         parts: Modules whose parameters count, by position; all by default.
         memory: Bytes of gradients that are held at once.
-        seconds: Seconds taken are added to it.
 
     Raises:
         ValueError: A module whose gradients do not follow from its layers' inputs and signals.

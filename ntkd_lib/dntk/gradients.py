@@ -24,21 +24,13 @@ DUPLICATE = 0.1  # share of a vector's length that must be new
 
 @dataclass(frozen=True)
 class Candidates:
-    """Candidate vectors of synthetic gradients, in descending order of captured energy.
+    """Candidate vectors of synthetic gradients, in descending order of captured energy."""
 
-    Attributes:
-        vectors: Unit vectors in the columns, ``(m, q)``.
-        energy: ``u' theta u`` of each.
-        local: Whether a vector belongs to a cluster, or is global.
-        uncovered: Share of the trace outside of the span of the clusters' vectors.
-        gap: Share of the trace in the global eigenvectors that were added because clusters miss them.
-    """
-
-    vectors: Float[Tensor, "m q"]
-    energy: Float[Tensor, " q"]
-    local: Bool[Tensor, " q"]
-    uncovered: float
-    gap: float
+    vectors: Float[Tensor, "m q"]  # unit vectors in the columns, ``(m, q)``
+    energy: Float[Tensor, " q"]  # ``u' theta u`` of each
+    local: Bool[Tensor, " q"]  # whether a vector belongs to a cluster, or is global
+    uncovered: float  # share of the trace outside of the span of the clusters' vectors
+    gap: float  # share of the trace in the global eigenvectors that were added because clusters miss them
 
 
 def leading_eigenvectors(theta: Float[Tensor, "m m"]) -> tuple[Float[Tensor, " m"], Float[Tensor, "m m"]]:

@@ -14,22 +14,14 @@ Measure = Literal["forward", "backward", "rows", "flop", "seconds"]
 
 @dataclass(frozen=True)
 class Cost:
-    """Passes, Jacobian rows, operations, seconds and memory that some work takes.
+    """Passes, Jacobian rows, operations, seconds and memory that some work takes."""
 
-    Attributes:
-        forward: Passes of one image through the network.
-        backward: Passes of one image's signal back through it.
-        rows: Jacobian rows: gradients of one logit of one image.
-        seconds: Seconds of one thread, if they were measured.
-        bytes: Largest amount of memory for arrays that are held at once.
-    """
-
-    forward: float = 0.0
-    backward: float = 0.0
-    rows: float = 0.0
+    forward: float = 0.0  # passes of one image through the network
+    backward: float = 0.0  # passes of one image's signal back through it
+    rows: float = 0.0  # Jacobian rows: gradients of one logit of one image
     flop: float = 0.0
-    seconds: float = 0.0
-    bytes: float = 0.0
+    seconds: float = 0.0  # seconds of one thread, if they were measured
+    bytes: float = 0.0  # largest amount of memory for arrays that are held at once
 
     def __add__(self, other: "Cost") -> "Cost":
         """Add the costs of work done in sequence: sums, but the larger memory.
@@ -52,13 +44,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The cost ledger of one method.
+    """The cost ledger of one method."""
 
-    Attributes:
-        build: Cost before the first prediction, by stage.
-    """
-
-    build: Mapping[str, Cost]
+    build: Mapping[str, Cost]  # cost before the first prediction, by stage
     query: Cost
 
     def built(self) -> Cost:

@@ -23,13 +23,9 @@ RATE, STATISTICS = 0.05, 10.0  # learning rate of Adam for intensities in [0, 1]
 
 @dataclass(frozen=True)
 class SyntheticImages:
-    """Synthetic images.
+    """Synthetic images."""
 
-    Attributes:
-        images: Intensities in [0, 1], ``(m, channels, h, w)``, sorted by class.
-    """
-
-    images: Float[Tensor, "m _ _ _"]
+    images: Float[Tensor, "m _ _ _"]  # intensities in [0, 1], ``(m, channels, h, w)``, sorted by class
     labels: Int[Tensor, " m"]
     losses: list[float]
 

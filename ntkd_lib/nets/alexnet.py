@@ -13,11 +13,9 @@ def alexnet_cifar(classes: int = 10, hidden: int = 1024, dropout: float = 0.5) -
     for CIFAR-10 is an AlexNet, its CIFAR form is not published.
 
     Args:
-        hidden: Width of the two hidden dense layers.
         dropout: Share of values dropped before each hidden dense layer in training.
 
-    Returns:
-        A network from ``(n, 3, 32, 32)`` to logits ``(n, classes)``.
+    The network goes from ``(n, 3, 32, 32)`` to logits ``(n, classes)``.
 
     >>> sum(p.numel() for p in alexnet_cifar().parameters())
     4361034

@@ -11,11 +11,9 @@ def dense_back_end(widths: tuple[int, ...], *, rectify: bool = True) -> nn.Seque
     ``f(h) = W_L r(... r(W_1 h + b_1) ...) + b_L`` with ``r`` the ReLU or the identity.
 
     Args:
-        widths: Input width, hidden widths, number of classes.
         rectify: Whether to put a ReLU between dense layers.
 
-    Returns:
-        A network from ``(n, widths[0])`` to logits ``(n, widths[-1])``.
+    The network goes from ``(n, widths[0])`` to logits ``(n, widths[-1])``.
 
     Raises:
         ValueError: Fewer than two widths.

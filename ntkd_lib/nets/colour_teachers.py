@@ -34,9 +34,6 @@ def colour_teacher(name: TeacherName) -> nn.Sequential:
         name: ``compact`` (residual, 0.29 million weights), ``wide`` (the same with 2.0 million), ``alexnet``
             (4.4 million) or ``resnet18`` (11.2 million, pooled after the stem).
 
-    Returns:
-        A network to ten logits; its second part is the named one.
-
     Raises:
         ValueError: Another name.
     """

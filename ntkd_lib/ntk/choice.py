@@ -30,23 +30,14 @@ PENALTY = 2.0
 
 @dataclass(frozen=True)
 class NetworkSizes:
-    """Sizes of a network.
+    """Sizes of a network."""
 
-    Attributes:
-        classes: Logits, 1 for kind ``pseudo``.
-        shapes: One for each weight of a dense layer or convolution.
-        others: Number of all other parameters, of tables of embeddings the looked-up rows alone.
-        tables: Number of all rows of these tables that a sample does not look up.
-        width: Bytes of a value.
-        passing: Values per sample that layers with their own ``per_sample_gradients`` hold at a time.
-    """
-
-    classes: int
-    shapes: tuple[LayerShape, ...]
-    others: int
-    width: int
-    passing: int = 0
-    tables: int = 0
+    classes: int  # logits, 1 for kind ``pseudo``
+    shapes: tuple[LayerShape, ...]  # one for each weight of a dense layer or convolution
+    others: int  # number of all other parameters, of tables of embeddings the looked-up rows alone
+    width: int  # bytes of a value
+    passing: int = 0  # values per sample that layers with their own ``per_sample_gradients`` hold at a time
+    tables: int = 0  # number of all rows of these tables that a sample does not look up
 
     def forward_work(self) -> int:
         """Count the operations of one sample's forward pass."""

@@ -28,13 +28,9 @@ FULL_STEP = 2**20  # kind full reads what it holds in strides, and stays in a sm
 
 @dataclass(frozen=True)
 class Gradients:
-    """Per-sample gradients of some parameters, stored in full.
+    """Per-sample gradients of some parameters, stored in full."""
 
-    Attributes:
-        features: ``G``, ``(n, c, p)``.
-    """
-
-    features: Float[Tensor, "n c p"]
+    features: Float[Tensor, "n c p"]  # ``G``, ``(n, c, p)``
 
     def pair(self, other: "Gradients", kind: Kind) -> Float[Tensor, "..."]:
         """Compute the contribution to the kernel between two batches."""
@@ -51,17 +47,11 @@ class Gradients:
 
 @dataclass(frozen=True)
 class OnePosition:
-    """A dense layer used at one position.
+    """A dense layer used at one position."""
 
-    Attributes:
-        inputs: ``A``, ``(n, k)``.
-        signals: ``B``, ``(n, c, o)``.
-        bias: Whether a bias is trained with the weight.
-    """
-
-    inputs: Float[Tensor, "n k"]
-    signals: Float[Tensor, "n c o"]
-    bias: bool
+    inputs: Float[Tensor, "n k"]  # ``A``, ``(n, k)``
+    signals: Float[Tensor, "n c o"]  # ``B``, ``(n, c, o)``
+    bias: bool  # whether a bias is trained with the weight
 
     def pair(self, other: "OnePosition", kind: Kind) -> Float[Tensor, "..."]:
         """Compute the contribution to the kernel between two batches."""
@@ -87,13 +77,11 @@ class Positions:
 
     Attributes:
         inputs: ``A``, ``(n, d, k)``; or the looked up rows of an embedding, ``(n, d)``.
-        signals: ``B``, ``(n, d, c, o)``.
-        bias: Whether a bias is trained with the weight.
     """
 
     inputs: Float[Tensor, "n d k"] | Int[Tensor, "n d"]
-    signals: Float[Tensor, "n d c o"]
-    bias: bool
+    signals: Float[Tensor, "n d c o"]  # ``B``, ``(n, d, c, o)``
+    bias: bool  # whether a bias is trained with the weight
 
     def pair(self, other: "Positions", kind: Kind) -> Float[Tensor, "..."]:
         """Compute the contribution to the kernel between two batches."""

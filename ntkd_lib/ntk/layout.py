@@ -42,16 +42,11 @@ def is_known(layer: nn.Module) -> bool:
 
 @dataclass(frozen=True)
 class SampleLayout:
-    """Position of the samples in a layer's input and output.
-
-    Attributes:
-        rows: Rows of one sample on this axis.
-        adjacent: Whether the rows of a sample lie side by side; otherwise all first rows come first.
-    """
+    """Position of the samples in a layer's input and output."""
 
     axis: int
-    rows: int
-    adjacent: bool
+    rows: int  # rows of one sample on this axis
+    adjacent: bool  # whether the rows of a sample lie side by side; otherwise all first rows come first
 
     def arrange(self, values: Shaped[Tensor, "..."], leading: int = 0) -> Shaped[Tensor, "r ..."]:
         """Move the rows of all samples to the front, grouped by sample."""
@@ -66,15 +61,13 @@ class Plan:
     """The layouts of a network's layer calls, from runs on one sample and on two.
 
     Attributes:
-        names: Layers and their parameters in the order of their uses.
         layouts: Layout of each call; None if samples share its input or have no fixed part of it.
-        left_out: Names of the parameters of which whole Jacobians are needed.
     """
 
     alone: ForwardRecord
-    names: tuple[tuple[str, ...], ...]
+    names: tuple[tuple[str, ...], ...]  # layers and their parameters in the order of their uses
     layouts: tuple[SampleLayout | None, ...]
-    left_out: tuple[str, ...]
+    left_out: tuple[str, ...]  # names of the parameters of which whole Jacobians are needed
 
     def arranged(self, recording: ForwardRecord, n: int) -> dict[LayerCall, SampleLayout]:
         """Match the layer calls of another batch with the calls recorded in the plan.

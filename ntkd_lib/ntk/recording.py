@@ -24,16 +24,11 @@ class OutputError(ValueError):
 
 @dataclass(frozen=True)
 class ParameterPart:
-    """A parameter, or some of its rows.
+    """A parameter, or some of its rows."""
 
-    Attributes:
-        name: Name of the parameter in its network.
-        span: First value and the one after the last.
-    """
-
-    name: str
+    name: str  # name of the parameter in its network
     parameter: nn.Parameter
-    span: tuple[int, int]
+    span: tuple[int, int]  # first value and the one after the last
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -55,23 +50,17 @@ class LayerCall:
     """One call of a layer in a forward pass.
 
     Attributes:
-        name: Name of the layer in its network.
-        parts: Trainable parameters of the layer itself by attribute.
-        inputs: Its input, ``(n, ...)``.
-        shape: Shape of its output, ``(n, ...)``.
         edge: Where gradients with respect to its output arrive, whatever is done to that output in place.
-        start: Node that computed the input; None for an input of the network.
-        version: Version counter of ``inputs`` at that time, so that a later change in place is noticed.
     """
 
-    name: str
+    name: str  # name of the layer in its network
     layer: nn.Module | Dense
-    parts: dict[str, ParameterPart]
-    inputs: Tensor
-    shape: tuple[int, ...]
+    parts: dict[str, ParameterPart]  # trainable parameters of the layer itself by attribute
+    inputs: Tensor  # its input, ``(n, ...)``
+    shape: tuple[int, ...]  # shape of its output, ``(n, ...)``
     edge: GradientEdge
-    start: Node | None
-    version: int
+    start: Node | None  # node that computed the input; None for an input of the network
+    version: int  # version counter of ``inputs`` at that time, so that a later change in place is noticed
 
     def identity(self) -> tuple[str, ...]:
         """Name the layer and the parameters that it has."""
@@ -83,11 +72,10 @@ class ForwardRecord:
     """The record of a forward pass.
 
     Attributes:
-        logits: Output of the network, ``(n, c)``.
         uses: Calls of layers with trainable parameters, in the order of execution.
     """
 
-    logits: Tensor = field(default_factory=lambda: torch.empty(0))
+    logits: Tensor = field(default_factory=lambda: torch.empty(0))  # output of the network, ``(n, c)``
     uses: list[LayerCall] = field(default_factory=list)
 
     def unrecorded(self, model: nn.Module) -> set[int]:

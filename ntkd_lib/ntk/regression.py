@@ -19,14 +19,10 @@ CRITERIA = ("gcv", "loo", "validation")
 
 
 class RidgeChoice(NamedTuple):
-    """The ridge of the lowest score.
-
-    Attributes:
-        scores: Mean squared errors, in the order of the ridges that were tried.
-    """
+    """The ridge of the lowest score."""
 
     ridge: float
-    scores: Float[Tensor, " l"]
+    scores: Float[Tensor, " l"]  # mean squared errors, in the order of the ridges that were tried
 
 
 def fit_ridge(

@@ -15,18 +15,13 @@ PARTNERS = 64
 
 @dataclass(frozen=True)
 class LayerShape:
-    """Sizes of one call of a weight.
-
-    Attributes:
-        inputs: Values that meet one output channel in a group.
-        positions: Positions at which the weight is used.
-    """
+    """Sizes of one call of a weight."""
 
     classes: int
     groups: int
     outputs: int
-    inputs: int
-    positions: int
+    inputs: int  # values that meet one output channel in a group
+    positions: int  # positions at which the weight is used
 
 
 def cheapest(shape: LayerShape, kind: Kind) -> Way:

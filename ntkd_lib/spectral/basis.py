@@ -18,19 +18,15 @@ class Basis:
     """Eigenpairs of ``H K H``, ``H = I - 11'/n``, without the constant vector, on which it is 0.
 
     Attributes:
-        kernel: Kernel that gave the Gram matrix ``K``.
-        values: Eigenvalues, falling, none below 0, ``(n - 1,)``.
         vectors: Orthonormal eigenvectors as columns, each orthogonal to the constant, ``(n, n - 1)``.
-        row_means: Means of the rows of ``K``.
-        rounding: By how much the kernel's precision can move an eigenvalue.
     """
 
     x: Float[np.ndarray, "n d"]
-    kernel: Kernel
-    values: Float[np.ndarray, " k"]
+    kernel: Kernel  # kernel that gave the Gram matrix ``K``
+    values: Float[np.ndarray, " k"]  # eigenvalues, falling, none below 0, ``(n - 1,)``
     vectors: Float[np.ndarray, "n k"]
-    row_means: Float[np.ndarray, " n"]
-    rounding: float = 0.0
+    row_means: Float[np.ndarray, " n"]  # means of the rows of ``K``
+    rounding: float = 0.0  # by how much the kernel's precision can move an eigenvalue
 
     def coefficients(self, outputs: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "k ..."]:
         """Expand outputs on the training inputs, less their mean: ``a = U'f``.

@@ -17,21 +17,16 @@ class SpectralFit:
     """Kernel ridge regression on centred outputs, ``f(x) = mean + sum_k u_k(x) h_k a_k``.
 
     Attributes:
-        mean: Means of the outputs, ``(c,)``.
-        coefficients: Coefficients ``a`` of the centred outputs, ``(k, c)``.
         rest: Squared length of the centred outputs outside the modes, ``(c,)``; 0 in an exact basis.
-        ridge: Ridge ``alpha``.
-        shares: Shrinkage ``h`` of each mode; 0 for a mode that is cut.
-        score: GCV score of all modes at this ridge.
     """
 
     basis: Basis | LowRankBasis
-    mean: Float[np.ndarray, " c"]
-    coefficients: Float[np.ndarray, "k c"]
+    mean: Float[np.ndarray, " c"]  # means of the outputs, ``(c,)``
+    coefficients: Float[np.ndarray, "k c"]  # coefficients ``a`` of the centred outputs, ``(k, c)``
     rest: Float[np.ndarray, " c"]
-    ridge: float
-    shares: Float[np.ndarray, " k"]
-    score: float
+    ridge: float  # ridge ``alpha``
+    shares: Float[np.ndarray, " k"]  # shrinkage ``h`` of each mode; 0 for a mode that is cut
+    score: float  # GCV score of all modes at this ridge
 
     @property
     def effective_parameters(self) -> float:

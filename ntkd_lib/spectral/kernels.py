@@ -18,13 +18,9 @@ _SAMPLE = 2000  # rows whose distances are enough for a median
 
 @dataclass(frozen=True)
 class GaussianKernel:
-    """The kernel ``k(x, x') = exp(-|x - x'|^2 / (2 width^2))``.
+    """The kernel ``k(x, x') = exp(-|x - x'|^2 / (2 width^2))``."""
 
-    Attributes:
-        width: Bandwidth, in units of the inputs.
-    """
-
-    width: float
+    width: float  # bandwidth, in units of the inputs
 
     def __call__(self, x1: Float[np.ndarray, "n d"], x2: Float[np.ndarray, "m d"]) -> np.ndarray:
         """Compute the Gram matrix of two sets of inputs, ``(n, m)``."""
@@ -35,15 +31,10 @@ class GaussianKernel:
 
 @dataclass(frozen=True)
 class TangentKernel:
-    """The tangent kernel of a network at its present weights, summed over outputs.
+    """The tangent kernel of a network at its present weights, summed over outputs."""
 
-    Attributes:
-        model: Network that takes inputs ``(n, d)`` in 32-bit numbers.
-        probe: Whether every kernel is compared with plain autograd in one random entry.
-    """
-
-    model: nn.Module
-    probe: bool = True
+    model: nn.Module  # network that takes inputs ``(n, d)`` in 32-bit numbers
+    probe: bool = True  # whether every kernel is compared with plain autograd in one random entry
 
     def __call__(self, x1: Float[np.ndarray, "n d"], x2: Float[np.ndarray, "m d"]) -> np.ndarray:
         """Compute the Gram matrix of two sets of inputs, ``(n, m)``, in the network's 32 bits."""

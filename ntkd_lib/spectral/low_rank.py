@@ -16,25 +16,19 @@ class LowRankBasis:
     """Eigenpairs of the centred Nystrom kernel ``H C W^+ C' H`` on landmarks among the training inputs.
 
     Attributes:
-        landmarks: Inputs on which the kernel is exact, ``(m, d)``.
-        values: Eigenvalues, falling, above 0, ``(r,)``.
-        vectors: Orthonormal eigenvectors, ``(n, r)``.
-        maps: From kernel values at the landmarks to the eigenfunctions, ``(m, r)``.
-        shift: Their mean over the training inputs.
         trace_error: Trace of the exact less the Nystrom kernel. The difference has no negative eigenvalue,
             so this bounds its Frobenius and its spectral norm, and by how much any eigenvalue is too small.
-        rounding: By how much the kernel's precision can move an eigenvalue.
     """
 
     x: Float[np.ndarray, "n d"]
     kernel: Kernel
-    landmarks: Float[np.ndarray, "m d"]
-    values: Float[np.ndarray, " r"]
-    vectors: Float[np.ndarray, "n r"]
-    maps: Float[np.ndarray, "m r"]
-    shift: Float[np.ndarray, " r"]
+    landmarks: Float[np.ndarray, "m d"]  # inputs on which the kernel is exact, ``(m, d)``
+    values: Float[np.ndarray, " r"]  # eigenvalues, falling, above 0, ``(r,)``
+    vectors: Float[np.ndarray, "n r"]  # orthonormal eigenvectors, ``(n, r)``
+    maps: Float[np.ndarray, "m r"]  # from kernel values at the landmarks to the eigenfunctions, ``(m, r)``
+    shift: Float[np.ndarray, " r"]  # their mean over the training inputs
     trace_error: float
-    rounding: float = 0.0
+    rounding: float = 0.0  # by how much the kernel's precision can move an eigenvalue
 
     def coefficients(self, outputs: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, "r ..."]:
         """Expand outputs on the training inputs, less their mean; what lies outside the modes is lost."""

@@ -31,33 +31,22 @@ class SpectralReport:
     """Statistics of a predictor's fitted values in the eigenbasis of a kernel on the training inputs.
 
     Attributes:
-        samples: Number of training inputs ``n``.
-        inputs: Number of inputs ``d``.
-        r2: Share of the predictor's variance on the training inputs that a spectral student captures.
-        effective_parameters: Trace of that student's hat matrix: effective modes, second definition.
-        net_modes: Coefficients of the fitted values beyond twice the noise level: first definition.
         degrees: Generalised degrees of freedom by one refit: third definition; None without a refit.
-        kstar: Number of leading modes in which the labels hold signal.
-        noise: Noise level by the labels' other modes, in units of the labels.
-        p: Its two-sided level under the null hypothesis.
-        optimism: Estimated test minus training mean-square error, in squared units of the labels.
-        training_error: Mean-square error on the training inputs.
-        table: One row per mode, from `modes.mode_table`.
     """
 
-    samples: int
-    inputs: int
-    r2: float
-    effective_parameters: float
-    net_modes: int
+    samples: int  # number of training inputs ``n``
+    inputs: int  # number of inputs ``d``
+    r2: float  # share of the predictor's variance on the training inputs that a spectral student captures
+    effective_parameters: float  # trace of that student's hat matrix: effective modes, second definition
+    net_modes: int  # coefficients of the fitted values beyond twice the noise level: first definition
     degrees: float | None
-    kstar: int
-    noise: float
+    kstar: int  # number of leading modes in which the labels hold signal
+    noise: float  # noise level by the labels' other modes, in units of the labels
     z: float
-    p: float
-    optimism: float
-    training_error: float
-    table: pd.DataFrame = field(repr=False)
+    p: float  # its two-sided level under the null hypothesis
+    optimism: float  # estimated test minus training mean-square error, in squared units of the labels
+    training_error: float  # mean-square error on the training inputs
+    table: pd.DataFrame = field(repr=False)  # one row per mode, from `modes.mode_table`
 
     @property
     def facts(self) -> dict[str, str]:

@@ -12,27 +12,17 @@ ROUNDINGS = 8
 
 
 class Kappas(NamedTuple):
-    """Arc-cosine kernels of cosines.
+    """Arc-cosine kernels of cosines."""
 
-    Attributes:
-        zero: Order 0, of the ReLU's slope.
-        one: Order 1, of the ReLU.
-    """
-
-    zero: Float[Tensor, "*s"]
-    one: Float[Tensor, "*s"]
+    zero: Float[Tensor, "*s"]  # order 0, of the ReLU's slope
+    one: Float[Tensor, "*s"]  # order 1, of the ReLU
 
 
 class Moments(NamedTuple):
-    """Second moments of a ReLU and its slope under a Gaussian.
+    """Second moments of a ReLU and its slope under a Gaussian."""
 
-    Attributes:
-        values: ``E[relu(u) relu(v)]``.
-        slopes: ``E[relu'(u) relu'(v)]``.
-    """
-
-    values: Float[Tensor, "n m"]
-    slopes: Float[Tensor, "n m"]
+    values: Float[Tensor, "n m"]  # ``E[relu(u) relu(v)]``
+    slopes: Float[Tensor, "n m"]  # ``E[relu'(u) relu'(v)]``
 
 
 def kappas(cosine: Float[Tensor, "*s"]) -> Kappas:

@@ -79,15 +79,11 @@ def check_form(filter_size: int, *, compiled: bool) -> None:
 
 
 class _PositionRow(NamedTuple):
-    """The patches of one row of positions in the images of a tile.
-
-    Attributes:
-        inverses: One over them; 0 for dark patches.
-    """
+    """The patches of one row of positions in the images of a tile."""
 
     strips: Float[Tensor, "columns n values"]
     norms: Float[Tensor, "positions n"]
-    inverses: Float[Tensor, "positions n"]
+    inverses: Float[Tensor, "positions n"]  # one over them; 0 for dark patches
 
 
 RowSum = Callable[[Tensor, _PositionRow, _PositionRow], Tensor]

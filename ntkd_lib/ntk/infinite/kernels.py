@@ -15,11 +15,10 @@ class Kernels(NamedTuple):
 
     Attributes:
         nngp: Covariance of the logit at random weights; the kernel of training the read-out alone.
-        ntk: Tangent kernel, of training all layers.
     """
 
     nngp: Float[Tensor, "n m"]
-    ntk: Float[Tensor, "n m"]
+    ntk: Float[Tensor, "n m"]  # tangent kernel, of training all layers
 
 
 def symmetrised(kernels: Kernels) -> Kernels:

@@ -12,15 +12,10 @@ from ntkd_lib.ntk.kinds import Kind, contract, finish
 
 @dataclass(frozen=True)
 class SketchError:
-    """Errors of ``phi phi'`` on a random subset of samples, free of the kernel's unit.
+    """Errors of ``phi phi'`` on a random subset of samples, free of the kernel's unit."""
 
-    Attributes:
-        frobenius: ``|phi phi' - Theta|_F / |Theta|_F``.
-        largest: Largest error of an entry over the largest entry of ``Theta``.
-    """
-
-    frobenius: float
-    largest: float
+    frobenius: float  # ``|phi phi' - Theta|_F / |Theta|_F``
+    largest: float  # largest error of an entry over the largest entry of ``Theta``
     samples: int
 
 
