@@ -54,11 +54,7 @@ MaskObjective = Callable[[nn.Module, MaskBatch], Tensor]
 
 
 def pixel_loss(logits: Float[Tensor, "b 1 h w"], masks: Float[Tensor, "b h w"]) -> Float[Tensor, ""]:
-    """Compute the mean binary cross-entropy of all pixels, in nats.
-
-    Args:
-        masks: Targets in [0, 1].
-    """
+    """Compute the mean binary cross-entropy of all pixels, in nats; targets lie in [0, 1]."""
     return functional.binary_cross_entropy_with_logits(logits[:, 0], masks)
 
 
@@ -105,16 +101,10 @@ class ProjectedLogits(nn.Module):
 
 
 def summary_of(kind: str, outputs: int, pixels: int, seed: int) -> nn.Module:
-    """Build the summary of dense logits whose kernels are computed.
-
-    Args:
-        kind: ``pooled`` or ``projected``.
-
-    Returns:
-        A module from ``(n, 1, h, w)`` to ``(n, outputs)`` without parameters.
+    """Build the summary of dense logits whose kernels are computed, a module without parameters.
 
     Raises:
-        ValueError: Another kind.
+        ValueError: A kind that is neither ``pooled`` nor ``projected``.
     """
     if kind == "pooled":
         return PooledLogits(outputs)

@@ -4,11 +4,6 @@ from ntkd_lib.distill.dense import DenseTeacher, MaskObjective, Settings, pixel_
 
 
 def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
-    """Build ``L = BCE(f(x), y)``, mean over pixels. Source: NTKD paper, Eq. 5.
-
-    Args:
-        settings: Not used.
-        teacher: Not used.
-    """
+    """Build ``L = BCE(f(x), y)``, mean over pixels. Source: NTKD paper, Eq. 5."""
     del settings, teacher
     return lambda student, batch: pixel_loss(student(batch.images), batch.masks)

@@ -7,15 +7,7 @@ from ntkd_lib.distill.dense import DenseTeacher, MaskBatch, MaskObjective, Setti
 
 
 def binary_divergence(teacher: Tensor, student: Tensor) -> Tensor:
-    """Compute ``KL(Bernoulli(sigma(t)) || Bernoulli(sigma(s)))``, mean over all entries, in nats.
-
-    Args:
-        teacher: Logits ``t``.
-        student: Logits ``s``.
-
-    Returns:
-        A number, never negative but for rounding.
-    """
+    """Compute ``KL(Bernoulli(sigma(t)) || Bernoulli(sigma(s)))``, mean over all entries, in nats."""
     p = teacher.sigmoid()
     object_part = p * (logsigmoid(teacher) - logsigmoid(student))
     rest = (1 - p) * (logsigmoid(-teacher) - logsigmoid(-student))

@@ -14,27 +14,17 @@ def kernel_images(count: int, size: int) -> Callable[[], Int[Tensor, " m"]]:
 
     The draws come from a generator of their own, seeded by the run's seed, so that batches, shifts and start
     of a run are the same with and without a kernel loss.
-
-    Args:
-        count: Images whose teacher kernel is known.
-        size: Images per kernel.
-
-    Returns:
-        The function; its result lies on the CPU.
     """
     generator = torch.Generator().manual_seed(torch.initial_seed())
     return lambda: torch.randperm(count, generator=generator)[:size]
 
 
 def bound_gradient(student: nn.Module, value: Tensor, limit: float | None = LARGEST_STEP) -> Tensor:
-    """Bound the gradient of a loss: one heavy step stays in AdamW's averages for hundreds.
+    """Bound a loss's gradient to ``min(1, limit / |g|) g``: AdamW's averages remember a heavy step.
 
     Args:
         student: Network whose trainable parameters the loss depends on.
         limit: Largest norm over all trainable parameters; None leaves the loss as it is.
-
-    Returns:
-        The same value, with the gradient ``min(1, limit / |g|) g``.
     """
     if limit is None:
         return value

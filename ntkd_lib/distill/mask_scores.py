@@ -13,9 +13,6 @@ def mean_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) -> fl
 
     A class that neither guesses nor masks contain is left out of the mean.
 
-    Args:
-        masks: True masks.
-
     >>> truth = torch.tensor([[[True, True, False, False]]])
     >>> mean_iou(torch.tensor([[[True, False, False, False]]]), truth)  # object 1/2, background 2/3
     58.33...
@@ -39,12 +36,7 @@ def boundary_scores(
 
     A boundary pixel is a hit if the other mask's boundary lies within ``tolerance`` pixels, rows and
     columns counted apart. Source: Martin, Fowlkes and Malik (2004), with a square neighbourhood.
-
-    Args:
-        masks: True masks.
-
-    Returns:
-        Scores in [0, 1]; 0 if one of the masks has no boundary and the other has, 1 if neither has.
+    A score is 0 if one of the masks has no boundary and the other has, 1 if neither has.
     """
     predicted, true = boundary(guesses), boundary(masks)
     hits = (predicted & _near(true, tolerance)).sum((1, 2)) + 0.0

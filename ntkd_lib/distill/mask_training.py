@@ -16,12 +16,7 @@ EVALUATIONS = 8
 
 @dataclass(frozen=True)
 class Masks:
-    """Images with masks, as bytes.
-
-    Attributes:
-        images: Pixels from 0 to 255.
-        masks: Whether a pixel belongs to the object.
-    """
+    """Images with masks, as bytes: pixels from 0 to 255, and whether they belong to the object."""
 
     images: UInt8[Tensor, "n l h w"]
     masks: Bool[Tensor, "n h w"]
@@ -29,33 +24,21 @@ class Masks:
 
 @dataclass(frozen=True)
 class MaskSchedule:
-    """Length and rate of a training: AdamW, linear warm-up over a tenth, then a cosine to zero.
+    """Length and rate of a training: AdamW, linear warm-up over a tenth, then a cosine to zero."""
 
-    Attributes:
-        steps: Training steps; 0 leaves a network at its start.
-        batch: Images per step.
-        lr: Largest learning rate.
-        weight_decay: Decoupled weight decay.
-        half: Whether convolutions are computed in bfloat16 (weights stay in float32).
-    """
-
-    steps: int
-    batch: int = 16
-    lr: float = 3e-3
-    weight_decay: float = 1e-4
-    half: bool = False
+    steps: int  # 0 leaves a network at its start
+    batch: int = 16  # images per step
+    lr: float = 3e-3  # the largest one
+    weight_decay: float = 1e-4  # decoupled
+    half: bool = False  # whether convolutions are computed in bfloat16; weights stay in float32
 
 
 def fit_masks(
     model: nn.Module, data: Masks, held_out: Masks, loss: MaskObjective, schedule: MaskSchedule
 ) -> list[float]:
-    """Train a model in place and record its validation score; every other batch is mirrored.
+    """Train a model in place and record its validation mean IoU in percent, eight times, evenly spaced.
 
-    Args:
-        loss: Objective of a model and a batch.
-
-    Returns:
-        Validation mean IoU in percent, eight times, evenly spaced.
+    Every other batch is mirrored.
 
     Raises:
         DivergedError: A loss that is not finite; the message names the step.
@@ -93,11 +76,7 @@ def train_masks(
 
 
 def scenes(images: UInt8[Tensor, "n l h w"], device: torch.device | str) -> Float[Tensor, "n l h w"]:
-    """Convert bytes to scene intensities in [0, 1] on a device.
-
-    Args:
-        images: Pixels from 0 to 255.
-    """
+    """Convert bytes to scene intensities in [0, 1] on a device."""
     return images.to(device).float().div_(255).contiguous(memory_format=torch.channels_last)
 
 
@@ -105,13 +84,7 @@ def scenes(images: UInt8[Tensor, "n l h w"], device: torch.device | str) -> Floa
 def predict_logits(
     model: nn.Module, images: UInt8[Tensor, "n l h w"], chunk: int = 32, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "n h w"]:
-    """Predict the logits of images in chunks.
-
-    Args:
-        model: Network; put into evaluation mode.
-        images: Pixels from 0 to 255.
-        dtype: Type of the result.
-    """
+    """Put a network into evaluation mode and predict the logits of images in chunks."""
     model.eval()
     device = next(model.parameters()).device
     logits = torch.empty((len(images), *images.shape[2:]), dtype=dtype)
@@ -121,12 +94,7 @@ def predict_logits(
 
 
 def predict_masks(model: nn.Module, images: UInt8[Tensor, "n l h w"]) -> Bool[Tensor, "n h w"]:
-    """Predict the masks of images: pixels with a logit above zero.
-
-    Args:
-        model: Network; put into evaluation mode.
-        images: Pixels from 0 to 255.
-    """
+    """Predict the masks of images: pixels with a logit above zero."""
     return predict_logits(model, images) > 0
 
 

@@ -16,11 +16,7 @@ CHUNK = 32
 
 @dataclass(frozen=True)
 class ReadOuts:
-    """Read-outs with masks.
-
-    Attributes:
-        masks: Whether a pixel belongs to the object.
-    """
+    """Read-outs with masks, which mark the pixels of the object."""
 
     images: Float[Tensor, "n l h w"]
     masks: Bool[Tensor, "n h w"]
@@ -29,16 +25,10 @@ class ReadOuts:
 def fit_read_outs(
     model: nn.Module, data: ReadOuts, held_out: ReadOuts, loss: MaskObjective, schedule: MaskSchedule
 ) -> list[float]:
-    """Train a model in place and record its validation score.
+    """Train a model in place and record its validation mean IoU in percent, eight times, evenly spaced.
 
     As `fit_masks`, but nothing is mirrored: filters are not symmetric, so that the mirror image of a capture
     is no capture of the mirrored scene.
-
-    Args:
-        loss: Objective of a model and a batch.
-
-    Returns:
-        Validation mean IoU in percent, eight times, evenly spaced.
 
     Raises:
         DivergedError: A loss that is not finite; the message names the step.
@@ -52,11 +42,7 @@ def fit_read_outs(
 
 @torch.no_grad()
 def guessed_masks(model: nn.Module, images: Float[Tensor, "n l h w"]) -> Bool[Tensor, "n h w"]:
-    """Predict the masks of read-outs: pixels with a logit above zero.
-
-    Args:
-        model: Network; put into evaluation mode.
-    """
+    """Put a network into evaluation mode and predict the masks of read-outs: logits above zero."""
     model.eval()
     return torch.cat([model(part)[:, 0] > 0 for part in images.split(CHUNK)])
 

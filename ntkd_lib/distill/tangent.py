@@ -38,9 +38,6 @@ def kernel_term(
         teacher: With ``images``, ``features`` and ``diagonal``.
         loss: Loss of the student's and the teacher's kernel.
         kernel: Kernel of the student that is compared with the teacher's.
-
-    Returns:
-        The term; zero between the steps at which it enters.
     """
     every = int(settings["kernel_every"])
     weight, limit = settings["weight"] * every, settings.get("kernel_clip", LARGEST_STEP)

@@ -18,13 +18,9 @@ def perturbed_trace(
 ) -> Float[Tensor, " b"]:
     """Estimate ``Theta(x, x)`` by ``|f(theta + eps z) - f(theta)|^2 / eps^2`` with one Gaussian ``z``.
 
+    The logits are ``f(theta)``; the estimate is unbiased up to terms of order ``eps``.
+
     Source: NTK-SAP, arXiv 2304.02840, with its ``eps`` of 0.01.
-
-    Args:
-        logits: ``f(theta)`` on the batch.
-
-    Returns:
-        One estimate per image, unbiased up to terms of order ``eps``.
     """
     check_model(student)
     moved = {

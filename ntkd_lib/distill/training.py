@@ -24,28 +24,18 @@ class DivergedError(ArithmeticError):
 class Schedule:
     """Length and rate of a training: AdamW, linear warm-up over a tenth, then a cosine to zero.
 
-    Attributes:
-        epochs: Passes over the training images; 0 leaves a network at its start.
-        batch: Images per step.
-        lr: Largest learning rate.
-        weight_decay: Decoupled weight decay.
-        front_rate: How many times faster than the rest the module ``front`` learns, at the same decay.
-        shift: Largest random shift of images, pixels.
-        mirror: Whether half of the images are mirrored; a mirrored image of row ``i`` of ``n`` counts as row
-            ``n + i``.
-        mixed: Whether losses are computed in bfloat16 if autocast thinks it safe; weights stay float32.
-        evaluations: Evaluations of the validation accuracy per epoch.
+    A mirrored image of row ``i`` of ``n`` counts as row ``n + i``.
     """
 
-    epochs: int
-    batch: int = 128
-    lr: float = 3e-3
-    weight_decay: float = 1e-4
-    front_rate: float = 1.0
-    shift: int = 0
-    mirror: bool = False
-    mixed: bool = False
-    evaluations: int = 2
+    epochs: int  # passes over the training images; 0 leaves a network at its start
+    batch: int = 128  # images per step
+    lr: float = 3e-3  # the largest one
+    weight_decay: float = 1e-4  # decoupled
+    front_rate: float = 1.0  # how many times faster than the rest `front` learns, at the same decay
+    shift: int = 0  # largest random shift of images, pixels
+    mirror: bool = False  # whether half of the images are mirrored
+    mixed: bool = False  # whether losses are computed in bfloat16 if autocast thinks it safe
+    evaluations: int = 2  # of the validation accuracy, per epoch
 
 
 @dataclass(frozen=True)
@@ -70,15 +60,12 @@ def fit(
     schedule: Schedule,
     watch: Callable[[nn.Module], object] | None = None,
 ) -> list[float]:
-    """Train a model in place and record its validation accuracy.
+    """Train a model in place and record its validation accuracy in percent, at the schedule's evaluations.
 
     Args:
         rows: Positions of the images to train on.
         loss: Objective of a model and a batch.
         watch: Looks at the model whenever the validation accuracy is taken.
-
-    Returns:
-        Validation accuracy in percent, at the evaluations of the schedule.
 
     Raises:
         DivergedError: A loss that is not finite; the message names the step.
@@ -172,12 +159,7 @@ def converged(curve: list[float]) -> bool:
 
     The best value of the last eighth of training is at most ``PLATEAU_POINTS`` above the best before it. (The
     learning rate is near zero by then; what is gained earlier, while it falls, is no sign of a short run.)
-
-    Args:
-        curve: Validation accuracy in percent, evenly spaced over training.
-
-    Returns:
-        Whether it has; never for fewer than four values.
+    Values are evenly spaced over training; fewer than four show none.
 
     >>> converged([80, 90, 95, 97]), converged([80, 90, 95, 95.2])
     (False, True)
@@ -200,11 +182,7 @@ def predict(model: nn.Module, images: Float[Tensor, "n ..."], chunk: int = 1000)
 
 
 def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:
-    """Compute the accuracy on some of the images, percent.
-
-    Returns:
-        Percentage of images whose largest logit belongs to their label.
-    """
+    """Compute the percentage of some of the images whose largest logit belongs to their label."""
     hits = predict(model, data.images[rows]).argmax(1) == data.labels[rows]
     return 100 * hits.double().mean().item()
 

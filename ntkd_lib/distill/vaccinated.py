@@ -16,7 +16,6 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
 
     Args:
         settings: ``strength``, share of the full extent of errors.
-        teacher: Not used.
     """
     del teacher
     strength = settings["strength"]

@@ -12,7 +12,7 @@ WITHHELD = -100  # what PyTorch's cross-entropy leaves out
 def withhold(
     data: Images, rows: Int[Tensor, " n"], share: float, seed: int
 ) -> tuple[Images, Int[Tensor, " m"]]:
-    """Withhold the labels of most training images, and list the rows of an epoch.
+    """Withhold the labels of most training images; return these images, and the rows of an epoch.
 
     An epoch has as many rows as before: half of them are images whose label is known, as often as needed, the
     other half any training images. Labels enter a loss if they are known; a teacher's outputs on an
@@ -21,9 +21,6 @@ def withhold(
     Args:
         share: Share of them whose labels are known, in (0, 1]; 1 changes nothing.
         seed: Seed of the draw, so that methods of one seed know the same labels.
-
-    Returns:
-        The training set without these labels, and the rows of an epoch.
 
     Raises:
         ValueError: A share outside of (0, 1].

@@ -24,17 +24,11 @@ DIGIT_VALIDATION = 1 / 12
 
 @dataclass(frozen=True)
 class Partition:
-    """Which images a cell trains, validates and is tested on.
+    """Which images a cell trains, validates and is tested on."""
 
-    Attributes:
-        seed: seed of the split into training and validation images.
-        validation: share of validation images.
-        images: how many training images, from the first on, and a fifth as many test images; None for all.
-    """
-
-    seed: int
-    validation: float
-    images: int | None = None
+    seed: int  # of the split into training and validation images
+    validation: float  # share of validation images
+    images: int | None = None  # training images, from the first on, a fifth as many test images; None for all
 
     def count(self, data: Data) -> int:
         """Count the training images, roughly."""
@@ -43,52 +37,30 @@ class Partition:
 
 @dataclass(frozen=True)
 class Hybrid:
-    """What a student is made of.
-
-    Attributes:
-        optics: front end, as `mnist_student` names it.
-        rectified: where ReLUs are, as `mnist_student` names it.
-        hidden: widths of the hidden dense layers.
-        filters: number of filters.
-        filter_size: pixels per side of a filter.
-        size: pixels per side of an image.
-        colours: colours of an image.
-        spread: whether filters start at unit spread, trained ones at principal components of patches.
-        block: read-out values per side that are averaged, if any are.
-        grid: values that a lens reads out, rows and columns.
-        layers: optical layers; 0 for filters without an absorber.
-        absorber: where a saturable absorber is, if there are layers.
-    """
+    """What a student is made of; optics and the places of ReLUs are named as `mnist_student` names them."""
 
     optics: Optics = "signed"
     rectified: Rectified = "both"
-    hidden: tuple[int, ...] = (32,)
+    hidden: tuple[int, ...] = (32,)  # widths of the hidden dense layers
     filters: int = 8
-    filter_size: int = 7
-    size: int = 28
+    filter_size: int = 7  # pixels per side
+    size: int = 28  # pixels per side of an image
     colours: int = 1
-    spread: bool = False
-    block: int | None = None
-    grid: tuple[int, int] = (28, 56)
-    layers: int = 0
-    absorber: Place = "none"
+    spread: bool = False  # filters start at unit spread, trained ones at principal components of patches
+    block: int | None = None  # read-out values per side that are averaged, if any are
+    grid: tuple[int, int] = (28, 56)  # values that a lens reads out, rows and columns
+    layers: int = 0  # optical layers; 0 for filters without an absorber
+    absorber: Place = "none"  # where a saturable absorber is, if there are layers
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Data of one cell on its device; shared by the cells of a process, never changed.
+    """Data of one cell on its device; shared by the cells of a process, never changed."""
 
-    Attributes:
-        train: the whole training set.
-        rows: positions to train on.
-        held_out: positions of the validation images.
-        test: the test set, read once, after training.
-    """
-
-    train: Images
-    rows: Int[Tensor, " n"]
-    held_out: Int[Tensor, " v"]
-    test: Images
+    train: Images  # the whole training set
+    rows: Int[Tensor, " n"]  # positions to train on
+    held_out: Int[Tensor, " v"]  # positions of the validation images
+    test: Images  # read once, after training
 
 
 def prepare(data: Data, split: Partition, seed: int, device: str = "cpu") -> Setting:

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
+from ntkd_lib.chapters.optical_students.classification_setting import state_of, weights_of
 from ntkd_lib.data.mask_pairs import PARTS
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.distill import dense_labels, dense_soft_labels, dense_tangent
@@ -125,12 +126,7 @@ def tangent(
     share: int = 1,
     device: str = "cpu",
 ) -> CellResult:
-    """Compress the teacher's trace kernel of some images of one training car in so many, and check it.
-
-    Returns:
-        ``cosine`` and ``relative_error`` (Frobenius) of the rebuilt against the exact kernel of images that
-        are no landmarks; arrays ``rows`` (positions of the images), ``features`` and ``diagonal`` (exact).
-    """
+    """Compress the teacher's trace kernel of some images of one training car in so many, and check it."""
     split = load_split(data, seed)
     outputs = summary.build(split.train.masks[0].numel()).to(device)
     model = nn.Sequential(restore_teacher(teacher, device), outputs).eval()
@@ -220,8 +216,7 @@ def held_out_scores(model: nn.Module, split: CarSplit, *, tested: bool = True) -
 def _training_result(model: nn.Module, curve: list[float], scores: Mapping[str, float]) -> CellResult:
     count = sum(p.numel() for p in model.parameters())
     values = {**scores, "curve": curve, "converged": converged(curve), "parameters": count}
-    weights = {f"weights.{k}": v.detach().cpu().numpy() for k, v in model.state_dict().items()}
-    return CellResult(values, weights)
+    return CellResult(values, weights_of(model))
 
 
 def restore_teacher(record: Record, device: str = "cpu") -> nn.Module:
@@ -231,9 +226,5 @@ def restore_teacher(record: Record, device: str = "cpu") -> nn.Module:
 
 def restore(model: nn.Module, record: Record) -> nn.Module:
     """Load the weights of a record into a network."""
-    prefix = "weights."
-    weights = {
-        k.removeprefix(prefix): torch.tensor(v) for k, v in record.arrays.items() if k.startswith(prefix)
-    }
-    model.load_state_dict(weights)
+    model.load_state_dict(state_of(record))
     return model
