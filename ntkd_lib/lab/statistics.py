@@ -30,6 +30,24 @@ def interval_ends(values: Sequence[float]) -> Interval:
     return student_interval(values) or (float("nan"), float("nan"))
 
 
+def simultaneous_intervals(differences: Float[np.ndarray, "arms seeds"]) -> list[Interval]:
+    """Bound the mean differences of several arms so that all intervals hold at once in 95 % of cases.
+
+    Formula: m_j +- q s_j / sqrt(n), with q the 95 % quantile of max_j |t_j| over 20,000 samples of normal
+    seeds (generator seed 0) correlated as the differences are (max-t). Needs spread in every arm.
+
+    Source: Hothorn, Bretz and Westfall (2008).
+    """
+    (_, seeds), errors = differences.shape, stats.sem(differences, axis=1)
+    residuals = differences - differences.mean(axis=1, keepdims=True)
+    axes = residuals / np.linalg.norm(residuals, axis=1, keepdims=True)
+    normal = np.random.default_rng(0).normal(size=(_SAMPLES["student"], seeds, seeds))
+    samples = normal @ axes.T  # rows of a sample are seeds, columns arms
+    largest = np.abs(samples.mean(axis=1) / stats.sem(samples, axis=1)).max(axis=1)
+    reach = np.quantile(largest, LEVEL / 100) * errors
+    return [(float(m - r), float(m + r)) for m, r in zip(differences.mean(axis=1), reach, strict=True)]
+
+
 def fieller_interval(numerators: Sequence[float], denominators: Sequence[float]) -> Interval | None:
     """Bound the ratio of two means over the same seeds by Fieller's 95 % interval.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ntkd_lib.chapters.classification.studies import few_labels
+from ntkd_lib.chapters.classification.studies import few_labels, few_labels_page
 from ntkd_lib.chapters.classification.studies import few_labels_sources as sources
 from ntkd_lib.chapters.classification.studies.few_labels import ARMS, choose, trial_name, trials
 from ntkd_lib.chapters.optical_students.classification_setting import digit_partition, prepare
@@ -15,6 +15,7 @@ from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.protocols import ProtocolError
 from ntkd_lib.lab.work import Data
+from ntkd_lib.show.columns import show_table
 
 POINTS = "labels1-tuning-labels"
 SEED, SHARE = 3, 0.1
@@ -57,6 +58,53 @@ def test_no_choice_is_made_before_all_trials_are_recorded(monkeypatch) -> None:
         ProtocolError, match=f"{POINTS}: 26 of 27 trials of none are recorded; all are needed"
     ):
         choose([POINTS], "none")
+
+
+@pytest.fixture
+def confirmed(monkeypatch) -> None:
+    """Record made-up trials and eight fresh seeds, in which NTKD is one point above labels alone."""
+    ladder = np.arange(8.0)
+    tests = {"none": 90 + ladder, "ntkd": 91 + ladder + 0.1 * (ladder % 2), "trace_only": 90 + ladder**2 / 50}
+
+    def metrics(file: str) -> dict[str, Metric]:
+        entry = load_claims().protocols[file.removeprefix("01_")]
+        names = [
+            trial_name(arm, s)
+            for arm, axes in entry.parameters.get("trials", {}).items()
+            for s in trials(axes)
+        ]
+        tried = {n: Metric(seeds=[1000, 1001], values=[80.0, 81.0 + i / 10]) for i, n in enumerate(names)}
+        fresh = {
+            few_labels.accuracy_name(a): Metric(seeds=list(range(10, 18)), values=list(v))
+            for a, v in tests.items()
+        }
+        return tried or fresh
+
+    monkeypatch.setattr(few_labels, "recorded_metrics", metrics)
+    monkeypatch.setattr(few_labels_page, "recorded_metrics", metrics)
+
+
+@pytest.mark.usefixtures("confirmed")
+def test_every_trial_and_every_arm_is_listed() -> None:
+    table = few_labels_page.few_trials()
+    counts = table["label"].value_counts()
+    assert counts["NTKD"] == counts["NTKD, untrained teacher"] == counts["trace only"] == 18
+    assert counts["labels only"] == 35
+    assert (table[table["chosen"]].groupby("label").size() == 1).all()
+    scores = few_labels_page.few_scores().set_index("label")
+    assert list(scores["trials"]) == [35, 18, 18]
+    assert scores["gap"]["NTKD"] == pytest.approx(1.05)
+    assert np.isnan(scores["gap"]["labels only"])
+    text = str(show_table(few_labels_page.few_scores(), few_labels_page.SCORES, "arms"))
+    assert "+1.05" in text
+
+
+@pytest.mark.usefixtures("confirmed")
+def test_gaps_have_intervals_that_hold_at_once_and_holms_p() -> None:
+    gaps = few_labels_page.few_gaps([("ntkd", "none"), ("ntkd", "trace_only"), ("ntkd", "kd")])
+    assert list(gaps["label"]) == ["NTKD − labels only", "NTKD − trace only"]
+    assert (gaps["low"] < gaps["mean"]).all()
+    assert gaps["p"][0] < 1e-6
 
 
 @pytest.mark.parametrize("arms", [few_labels.tuning_arms, few_labels.confirmed_arms])

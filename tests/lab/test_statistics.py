@@ -15,6 +15,7 @@ from ntkd_lib.lab.statistics import (
     holm,
     interval_ends,
     ordering_p,
+    simultaneous_intervals,
     student_interval,
 )
 from ntkd_lib.lab.verdicts import judge
@@ -34,6 +35,16 @@ def test_a_single_seed_has_no_interval():
     assert np.isnan(interval_ends([3.0])).all()
     assert fieller_interval([3.0], [1.0]) is None
     assert ordering_p([3.0]) is None
+
+
+def test_simultaneous_intervals_lie_between_students_and_bonferronis():
+    values = np.random.default_rng(3).normal(size=(4, 8))
+    single, twice = np.array(simultaneous_intervals(values[:1])), simultaneous_intervals(values[[0, 0]])
+    np.testing.assert_allclose(single[0], student_interval(list(values[0])), atol=0.02)
+    np.testing.assert_array_equal(twice, [single[0]] * 2)
+    reach = np.diff(simultaneous_intervals(values)).ravel() / 2 / stats.sem(values, axis=1)
+    assert np.allclose(reach, reach[0])
+    assert stats.t.ppf(0.98, 7) < reach[0] < stats.t.ppf(1 - 0.025 / 4, 7) * 1.01
 
 
 @pytest.mark.parametrize("seeds, bootstrap", [(3, 75), (5, 83), (8, 88.5), (10, 90)])
