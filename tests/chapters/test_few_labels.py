@@ -5,15 +5,17 @@ import pytest
 import torch
 
 from ntkd_lib.chapters.classification.studies import few_labels, few_labels_page
-from ntkd_lib.chapters.classification.studies import few_labels_sources as sources
-from ntkd_lib.chapters.classification.studies.few_labels import ARMS, choose, trial_name, trials
+from ntkd_lib.chapters.classification.studies.few_labels import ARMS, SPACE
+from ntkd_lib.chapters.optical_students import kernel_sources as sources
 from ntkd_lib.chapters.optical_students.classification_setting import digit_partition, prepare
 from ntkd_lib.chapters.run import locate_data
 from ntkd_lib.distill.withheld import WITHHELD, withhold
+from ntkd_lib.lab import trials as lab_trials
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.protocols import ProtocolError
+from ntkd_lib.lab.trials import choose, trial_name, trials
 from ntkd_lib.lab.work import Data
 from ntkd_lib.show.columns import show_table
 
@@ -38,7 +40,7 @@ def tangent(digits) -> Record:
 def recorded(values) -> dict[str, Metric]:
     points = trials(load_claims().protocols[POINTS].parameters["trials"]["none"])
     return {
-        trial_name("none", p): Metric(seeds=[1000, 1001], values=v)
+        trial_name(f"{SPACE}.none", p): Metric(seeds=[1000, 1001], values=v)
         for p, v in zip(points, values, strict=True)
     }
 
@@ -46,18 +48,18 @@ def recorded(values) -> dict[str, Metric]:
 def test_the_best_mean_over_tuning_seeds_is_chosen_and_the_first_of_equals(monkeypatch) -> None:
     values = [[80.0, 80.0]] * 27
     values[5], values[11], values[20] = [90.0, 70.0], [79.0, 85.0], [85.0, 79.0]
-    monkeypatch.setattr(few_labels, "recorded_metrics", lambda file: recorded(values))
-    assert choose([POINTS], "none") == {"epochs": 2, "lr": 0.003, "weight_decay": 1.0}
+    monkeypatch.setattr(lab_trials, "recorded_metrics", lambda file: recorded(values))
+    assert choose([POINTS], SPACE, "none") == {"epochs": 2, "lr": 0.003, "weight_decay": 1.0}
 
 
 def test_no_choice_is_made_before_all_trials_are_recorded(monkeypatch) -> None:
     metrics = recorded([[80.0, 80.0]] * 27)
     del metrics[next(iter(metrics))]
-    monkeypatch.setattr(few_labels, "recorded_metrics", lambda file: metrics)
+    monkeypatch.setattr(lab_trials, "recorded_metrics", lambda file: metrics)
     with pytest.raises(
         ProtocolError, match=f"{POINTS}: 26 of 27 trials of none are recorded; all are needed"
     ):
-        choose([POINTS], "none")
+        choose([POINTS], SPACE, "none")
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def confirmed(monkeypatch) -> None:
     def metrics(file: str) -> dict[str, Metric]:
         entry = load_claims().protocols[file.removeprefix("01_")]
         names = [
-            trial_name(arm, s)
+            trial_name(f"{SPACE}.{arm}", s)
             for arm, axes in entry.parameters.get("trials", {}).items()
             for s in trials(axes)
         ]
@@ -80,7 +82,7 @@ def confirmed(monkeypatch) -> None:
         }
         return tried or fresh
 
-    monkeypatch.setattr(few_labels, "recorded_metrics", metrics)
+    monkeypatch.setattr(lab_trials, "recorded_metrics", metrics)
     monkeypatch.setattr(few_labels_page, "recorded_metrics", metrics)
 
 
@@ -109,7 +111,7 @@ def test_gaps_have_intervals_that_hold_at_once_and_holms_p() -> None:
 
 @pytest.mark.parametrize("arms", [few_labels.tuning_arms, few_labels.confirmed_arms])
 def test_no_arm_is_described_before_its_settings_are_recorded(monkeypatch, arms) -> None:
-    monkeypatch.setattr(few_labels, "recorded_metrics", lambda file: {})
+    monkeypatch.setattr(lab_trials, "recorded_metrics", lambda file: {})
     parameters = {"labels": 0.01, "run": {}, "point": [POINTS], "point_of": "none"}
     with pytest.raises(ProtocolError, match=f"{POINTS}: 0 of 27 trials of none are recorded"):
         arms(parameters, 0, "0" * 64)

@@ -11,15 +11,13 @@ kernel helps* if the upper ends of the max-t intervals of every kernel arm minus
 points; else it is open. It is *the teacher's* kernel, or *more than its size*, by the rules of their claims.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import product
-from statistics import mean
 from typing import Any
 
 from ntkd_lib.chapters.classification import NOTEBOOK
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
-from ntkd_lib.chapters.classification.studies import few_labels_sources as sources
+from ntkd_lib.chapters.optical_students import kernel_sources as sources
 from ntkd_lib.chapters.optical_students.classification import student
 from ntkd_lib.chapters.optical_students.classification_cells import (
     digit_common,
@@ -30,13 +28,13 @@ from ntkd_lib.chapters.optical_students.classification_cells import (
 from ntkd_lib.chapters.optical_students.classification_setting import Hybrid
 from ntkd_lib.distill.training import Schedule
 from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.parameters import load_parameters
-from ntkd_lib.lab.protocols import Arm, ProtocolError, recorded_metrics, value_of
+from ntkd_lib.lab.protocols import Arm, value_of
+from ntkd_lib.lab.trials import choose, trial_name, trials
 from ntkd_lib.lab.work import Data, Work
 
 Settings = Mapping[str, Any]
+SPACE = "ntkd.mnist.labels1_tuning"
 KERNEL = ("kernel_batch", "kernel_every")
 ALL = 60_000  # kernel images; the landmarks are not among them
 
@@ -129,47 +127,9 @@ ARMS: Mapping[str, FewArm] = {
 }
 
 
-def trials(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """List all combinations of settings, the last axis fastest."""
-    return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
-
-
-def trial_name(arm: str, settings: Settings) -> str:
-    """Name the metric of a trial.
-
-    >>> trial_name("ntkd", {"form": "raw", "weight": 0.1})
-    'ntkd.mnist.labels1_tuning.ntkd.form_raw.weight_0.1.validation'
-    """
-    words = ".".join(f"{name}_{value}" for name, value in settings.items())
-    return f"ntkd.mnist.labels1_tuning.{arm}.{words}.validation"
-
-
 def accuracy_name(arm: str) -> str:
     """Name the metric of a confirmed arm's test accuracy."""
     return f"ntkd.mnist.labels1.{arm}.accuracy"
-
-
-def recorded_trials(protocols: Sequence[str], arm: str) -> list[tuple[dict[str, Any], Metric]]:
-    """List the recorded trials of an arm and what they reached on validation images.
-
-    Raises:
-        ProtocolError: A trial that is not recorded for every tuning seed.
-    """
-    listed: dict[str, tuple[dict[str, Any], Metric]] = {}
-    for protocol in protocols:
-        entry, recorded = load_claims().protocols[protocol], recorded_metrics(f"{NOTEBOOK[:2]}_{protocol}")
-        tried = {trial_name(arm, settings): settings for settings in trials(entry.parameters["trials"][arm])}
-        complete = [n for n in tried if n in recorded and set(recorded[n].seeds) == set(entry.seeds)]
-        if len(complete) < len(tried):
-            count = f"{len(complete)} of {len(tried)}"
-            raise ProtocolError(f"{protocol}: {count} trials of {arm} are recorded; all are needed")
-        listed |= {name: (settings, recorded[name]) for name, settings in tried.items()}
-    return list(listed.values())
-
-
-def choose(protocols: Sequence[str], arm: str) -> dict[str, Any]:
-    """Select the trial of an arm with the highest mean validation accuracy, the first of equals."""
-    return max(recorded_trials(protocols, arm), key=lambda trial: mean(trial[1].values))[0]
 
 
 def few_student(
@@ -205,11 +165,15 @@ def _place(parameters: Settings, seed: int, sha256: str) -> Place:
     return Place(run, Data("mnist", sha256), seed, parameters["labels"])
 
 
+def _point(parameters: Settings) -> dict[str, Any]:
+    return choose(parameters["point"], SPACE, parameters["point_of"])
+
+
 def point_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     """Train labels alone over learning rates, weight decays and lengths."""
     place = _place(parameters, seed, sha256)
     cells = {
-        trial_name("none", point): few_student(parameters, place, "none", point, {}, tested=False)
+        trial_name(f"{SPACE}.none", point): few_student(parameters, place, "none", point, {}, tested=False)
         for point in trials(parameters["trials"]["none"])
     }
     return {name: Arm((cell,), value_of("validation")) for name, cell in cells.items()}
@@ -217,19 +181,19 @@ def point_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
 
 def tuning_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     """Train the trials of every other arm at the labels arm's point."""
-    place, point = _place(parameters, seed, sha256), choose(parameters["point"], parameters["point_of"])
+    place, point = _place(parameters, seed, sha256), _point(parameters)
+    tried = [(arm, settings) for arm, axes in parameters["trials"].items() for settings in trials(axes)]
     cells = {
-        trial_name(arm, settings): few_student(parameters, place, arm, point, settings, tested=False)
-        for arm, axes in parameters["trials"].items()
-        for settings in trials(axes)
+        trial_name(f"{SPACE}.{arm}", own): few_student(parameters, place, arm, point, own, tested=False)
+        for arm, own in tried
     }
     return {name: Arm((cell,), value_of("validation")) for name, cell in cells.items()}
 
 
 def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     """Train and test every arm at its chosen settings; `arms` names the protocols of each arm's trials."""
-    place, point = _place(parameters, seed, sha256), choose(parameters["point"], parameters["point_of"])
-    chosen = {arm: choose(protocols, arm) for arm, protocols in parameters["arms"].items()}
+    place, point = _place(parameters, seed, sha256), _point(parameters)
+    chosen = {arm: choose(protocols, SPACE, arm) for arm, protocols in parameters["arms"].items()}
     return {
         accuracy_name(arm): Arm((few_student(parameters, place, arm, point, settings, tested=True),))
         for arm, settings in chosen.items()

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.chapters.classification import NOTEBOOK
-from ntkd_lib.chapters.classification.studies.few_labels import ARMS, accuracy_name, choose, recorded_trials
+from ntkd_lib.chapters.classification.studies.few_labels import ARMS, SPACE, accuracy_name
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.protocols import ProtocolError, recorded_metrics
 from ntkd_lib.lab.statistics import holm, interval_ends, ordering_p, simultaneous_intervals
+from ntkd_lib.lab.trials import choose, recorded_trials
 from ntkd_lib.show.columns import INTERVAL, Column
 
 TUNING = {
@@ -65,7 +66,7 @@ def _tuned() -> list[tuple[str, Mapping[str, Any], list[tuple[dict[str, Any], Me
     complete = []
     for arm, protocols in TUNING.items():
         with suppress(ProtocolError):
-            complete.append((arm, choose(protocols, arm), recorded_trials(protocols, arm)))
+            complete.append((arm, choose(protocols, SPACE, arm), recorded_trials(protocols, SPACE, arm)))
     return complete
 
 

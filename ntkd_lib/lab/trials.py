@@ -1,0 +1,48 @@
+"""Trials that protocols have recorded, and the choice that code reads off them."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from statistics import mean
+from typing import Any
+
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.protocols import ProtocolError, recorded_metrics
+
+
+def trials(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """List all combinations of settings, the last axis fastest."""
+    return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+
+
+def trial_name(arm: str, settings: Mapping[str, Any]) -> str:
+    """Name the metric of a trial of an arm, whose name begins as metrics do.
+
+    >>> trial_name("ntkd.tuning.raw", {"steps": 4, "weight": 0.1})
+    'ntkd.tuning.raw.steps_4.weight_0.1.validation'
+    """
+    return ".".join([arm, *(f"{name}_{value}" for name, value in settings.items()), "validation"])
+
+
+def recorded_trials(protocols: Sequence[str], space: str, arm: str) -> list[tuple[dict[str, Any], Metric]]:
+    """List the recorded trials of an arm and their validation scores; metrics are named below `space`.
+
+    Raises:
+        ProtocolError: A trial that is not recorded for every tuning seed.
+    """
+    listed: dict[str, tuple[dict[str, Any], Metric]] = {}
+    for protocol in protocols:
+        entry = load_claims().protocols[protocol]
+        recorded, axes = recorded_metrics(f"{entry.notebook[:2]}_{protocol}"), entry.parameters["trials"][arm]
+        tried = {trial_name(f"{space}.{arm}", settings): settings for settings in trials(axes)}
+        complete = [n for n in tried if n in recorded and set(recorded[n].seeds) == set(entry.seeds)]
+        if len(complete) < len(tried):
+            count = f"{len(complete)} of {len(tried)}"
+            raise ProtocolError(f"{protocol}: {count} trials of {arm} are recorded; all are needed")
+        listed |= {name: (settings, recorded[name]) for name, settings in tried.items()}
+    return list(listed.values())
+
+
+def choose(protocols: Sequence[str], space: str, arm: str) -> dict[str, Any]:
+    """Select the trial of an arm with the highest mean validation score, the first of equals."""
+    return max(recorded_trials(protocols, space, arm), key=lambda trial: mean(trial[1].values))[0]
