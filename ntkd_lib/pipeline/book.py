@@ -41,6 +41,7 @@ from ntkd_lib.pipeline.pages import (
 )
 from ntkd_lib.pipeline.recorded import RECORDED_TIER, recorded_layout, recorded_run
 from ntkd_lib.pipeline.seal import check_seal
+from ntkd_lib.pipeline.verdicts_file import stage_verdicts
 
 Chapters = Mapping[str, Layout]  # where each chapter's page lies: in the tier's layout or the recorded one
 
@@ -185,8 +186,9 @@ def stage(layout: Layout, tier: str, notebooks: Chapters) -> Path:
         page = Page(f"book/{path.relative_to(site)}", tier, runs)
         write_text(path, page.fill(path.read_text(encoding="utf-8")))
     recorded = sum(place != layout for place in notebooks.values())
-    fills = landing_fills(_verdicts(layout, tier, notebooks), tier, [*notebooks], recorded)
-    fill_marks(site / "index.md", fills)
+    verdicts = _verdicts(layout, tier, notebooks)
+    stage_verdicts(site / "static" / "downloads", verdicts, tier)
+    fill_marks(site / "index.md", landing_fills(verdicts, tier, [*notebooks], recorded))
     fill_marks(site / "deviations.md", {"moved-verdicts": moved_table()})
     from ntkd_lib.pipeline.tangent_page import stage_tangent_page  # draws: the command line starts without
 
