@@ -34,16 +34,9 @@ def work_options(command: Command) -> Command:
 
 def parameter_options(command: Command) -> Command:
     """Add the options that give a notebook's parameters."""
-    single = click.option(
-        "-p", "assignments", multiple=True, metavar="NAME=VALUE", help="Set a parameter (repeat)."
-    )
-    file = click.option(
-        "-f",
-        "file",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="YAML file of parameters; -p wins.",
-    )
+    words, path = "Set a parameter (repeat).", click.Path(path_type=Path)
+    single = click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help=words)
+    file = click.option("-f", "file", type=path, metavar="FILE", help="YAML file of parameters; -p wins.")
     return single(file(command))
 
 
@@ -52,14 +45,12 @@ class SeedList(click.ParamType):
 
     name = "SEEDS"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
+    def convert(self, value: Any, *place: Any) -> tuple[int, ...]:
         """Turn `3,4` into `(3, 4)`."""
         if isinstance(value, tuple):
             return value
         if not all(part.isdecimal() for part in value.split(",")):
-            self.fail(f"{value!r} is no list of seeds; allowed: whole numbers such as 3,4", param, ctx)
+            self.fail(f"{value!r} is no list of seeds; allowed: whole numbers such as 3,4", *place)
         return tuple(int(part) for part in value.split(","))
 
 

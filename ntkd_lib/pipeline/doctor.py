@@ -120,10 +120,9 @@ def check_disk() -> Finding:
     if not os.access(place, os.W_OK):
         return Finding("disk", "bad", f"{place} cannot be written", "set NTKD_BUILD to a folder of yours")
     free = shutil.disk_usage(place).free / 2**30
-    status, action = (
-        ("ok", "") if free >= NEEDED_GIB else ("note", f"make room: {NEEDED_GIB:.0f} GiB are comfortable")
-    )
-    return Finding("disk", status, f"{free:.1f} GiB free", action)
+    if free >= NEEDED_GIB:
+        return Finding("disk", "ok", f"{free:.1f} GiB free")
+    return Finding("disk", "note", f"{free:.1f} GiB free", f"make room: {NEEDED_GIB:.0f} GiB are comfortable")
 
 
 def check_data() -> Finding:
@@ -138,9 +137,9 @@ def check_data() -> Finding:
 
 def check_browser() -> Finding:
     """Look for Chromium, which only the page checks use."""
-    browser = next((name for name in BROWSERS if shutil.which(name)), None)
-    none = Finding("browser", "note", "no Chromium (optional: page checks and screenshots)")
-    return Finding("browser", "ok", browser) if browser else none
+    if browser := next((name for name in BROWSERS if shutil.which(name)), None):
+        return Finding("browser", "ok", browser)
+    return Finding("browser", "note", "no Chromium (optional: page checks and screenshots)")
 
 
 CHECKS: dict[str, Callable[[], Finding]] = {

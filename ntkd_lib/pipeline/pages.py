@@ -12,7 +12,7 @@ from ntkd_lib.lab.evidence import Evidence
 from ntkd_lib.lab.layout import Layout
 from ntkd_lib.lab.verdicts import Verdict
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.verdicts_file import NAMES
+from ntkd_lib.pipeline.verdicts_file import NAME, SCHEMA
 from ntkd_lib.show.claims import SCOREBOARD, banner, count_table
 from ntkd_lib.show.firmness import coverage_table, holm_notes
 from ntkd_lib.show.headlines import headline_table
@@ -121,8 +121,11 @@ def downloads_box(notebook: str, figures: Sequence[str], *, recorded: bool = Fal
     address = f"{DOWNLOADS}/{notebook}/{notebook}.ipynb"
     link = element("p", download_link(address, "The executed notebook (.ipynb)"))
     if notebook == SCOREBOARD:
-        words = ("All verdicts (JSON)", "the format (JSON schema)")
-        files = (download_link(f"{DOWNLOADS}/{name}", text) for name, text in zip(NAMES, words, strict=True))
+        words = {
+            f"{DOWNLOADS}/{NAME}": "All verdicts (JSON)",
+            f"_static/{SCHEMA}": "its JSON schema",
+        }
+        files = (download_link(address, text) for address, text in words.items())
         link = join([link, element("p", join(files, ", "))])
     forms = {words: end for words, end in FIGURE_FORMS.items() if not (recorded and end.endswith("png"))}
     return join([link, figure_table(notebook, figures, forms)]) if figures else link

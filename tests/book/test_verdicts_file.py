@@ -8,7 +8,8 @@ import pytest
 from sphinx.cmd.build import build_main
 
 from ntkd_lib.lab.verdicts import recorded_verdicts
-from ntkd_lib.pipeline.verdicts_file import NAMES, stage_verdicts
+from ntkd_lib.pipeline.verdicts_file import NAME, SCHEMA, stage_verdicts
+from tests.setup.project import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,8 @@ def folder(tmp_path_factory):
 
 
 def read(folder):
-    return [json.loads((folder / name).read_text(encoding="utf-8")) for name in NAMES]
+    paths = (folder / NAME, ROOT / "book" / "_static" / SCHEMA)
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def test_every_verdict_is_there_as_judged(folder):
