@@ -33,8 +33,6 @@ def compact_resnet(classes: int = 10, widths: tuple[int, int, int] = (32, 96, 96
 
     Source: Jordan (2024), arXiv 2404.00498, in narrower form and with the skips of its deepest variant.
 
-    The network goes from ``(n, 3, 32, 32)`` to logits ``(n, classes)``.
-
     >>> sum(p.numel() for p in compact_resnet().parameters())
     294786
     """
@@ -46,8 +44,6 @@ def compact_resnet(classes: int = 10, widths: tuple[int, int, int] = (32, 96, 96
 
 def wide_resnet(classes: int = 10) -> nn.Sequential:
     """Build `compact_resnet` at the widths of its source: it learns faster, at four times the operations.
-
-    The network goes from ``(n, 3, 32, 32)`` to logits ``(n, classes)``.
 
     >>> sum(p.numel() for p in wide_resnet().parameters())
     1972802

@@ -12,8 +12,6 @@ def resnet18_cifar(classes: int = 10) -> nn.Module:
 
     Source: He, Zhang, Ren, Sun (2016), Sec. 4.2 for the stem.
 
-    The network goes from ``(n, 3, h, w)`` to logits ``(n, classes)``.
-
     >>> sum(p.numel() for p in resnet18_cifar().parameters())
     11173962
     """
@@ -26,8 +24,6 @@ def resnet18_cifar(classes: int = 10) -> nn.Module:
 def resnet18_pooled(classes: int = 10) -> nn.Module:
     """Build `resnet18_cifar` with 2 x 2 max pooling after its stem, at a quarter of the operations.
 
-    The network goes from ``(n, 3, h, w)`` to logits ``(n, classes)``.
-
     >>> sum(p.numel() for p in resnet18_pooled().parameters())
     11173962
     """
@@ -38,8 +34,6 @@ def resnet18_pooled(classes: int = 10) -> nn.Module:
 
 def resnet18_grey(classes: int = 10) -> nn.Module:
     """Build torchvision's ResNet-18 for grey images, its stem otherwise as it is.
-
-    The network goes from ``(n, 1, h, w)`` to logits ``(n, classes)``.
 
     >>> sum(p.numel() for p in resnet18_grey().parameters())
     11175370

@@ -20,6 +20,7 @@ from ntkd_lib.chapters.distilled.work import distilled_base, exact, network
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.frame import metric
+from ntkd_lib.lab.protocols import recorded_metrics
 from ntkd_lib.lab.work import Work
 from ntkd_lib.show.columns import Column, show_table
 from ntkd_lib.show.html import Html
@@ -228,24 +229,25 @@ def best_table(means: pd.DataFrame) -> Html:
 
 
 def paper_table(run: Run, metrics: Mapping[str, Metric]) -> Html:
-    """Show the paper's numbers beside those of the small set-ups."""
+    """Show the paper's numbers beside those of the small set-ups, and of the recorded pretrained network."""
+    recorded = recorded_metrics("06_pretrained")
     rows = [
-        {"label": label, "paper": paper}
-        | {data: _spread(metrics[f"dntk.{prefix}.{name}"].values) for data, prefix in prefixes(run).items()}
+        {"label": label, "paper": paper, "large": _spread(recorded.get(f"dntk.pretrained.{name}"))}
+        | {data: _spread(metrics[f"dntk.{prefix}.{name}"]) for data, prefix in prefixes(run).items()}
         for name, (label, paper) in PAPER.items()
     ]
-    digits, colour = run.parameters.datasets
     columns = (
         *(Column("What", "{label}"), Column("Paper", "{paper}")),
-        Column(NAMES[digits], lambda row: row[3]),
-        Column(NAMES[colour], lambda row: row[4]),
+        *(Column(NAMES[data], lambda row, i=i: row[i]) for i, data in enumerate(prefixes(run), 4)),
+        Column("EfficientNet-Lite0, recorded", "{large}"),
     )
-    return show_table(pd.DataFrame(rows), columns, "The paper's numbers and those of the small set-ups")
+    return show_table(pd.DataFrame(rows), columns, "The paper's numbers and ours")
 
 
-def _spread(values: Sequence[float]) -> str:
+def _spread(measured: Metric | None) -> str:
+    values = measured.values if measured else [np.nan]
     average = f"{np.mean(values):.3f}" if max(values) <= 1 else f"{np.mean(values):.1f}"
-    return f"{average} ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else average
+    return f"{average} ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else average.replace("nan", "–")
 
 
 def noise_table(run: Run) -> Html:
