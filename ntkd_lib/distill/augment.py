@@ -21,9 +21,7 @@ def random_shift(images: Float[Tensor, "n c h w"], pixels: int) -> Float[Tensor,
     return places[torch.arange(n, device=images.device), down, right]
 
 
-def random_mirror(
-    images: Float[Tensor, "n c h w"],
-) -> tuple[Float[Tensor, "n c h w"], Bool[Tensor, " n"]]:
+def random_mirror(images: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n c h w"], Bool[Tensor, " n"]]:
     """Mirror half of the images, drawn at random, left to right, and mark which."""
     mirrored = (torch.rand(len(images)) < 0.5).to(images.device)
     return torch.where(mirrored[:, None, None, None], images.flip(3), images), mirrored

@@ -14,40 +14,24 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class MaskBatch:
-    """One training batch.
+    """One training batch."""
 
-    Attributes:
-        images: Scene intensities in [0, 1].
-        masks: 1 if a pixel belongs to the object, else 0.
-        rows: Positions of the images in the training set.
-        mirrored: Whether the batch is mirrored, left to right.
-        step: Number of the training step, from 0.
-    """
-
-    images: Float[Tensor, "b l h w"]
-    masks: Float[Tensor, "b h w"]
-    rows: Int[Tensor, " b"]
-    mirrored: bool = False
-    step: int = 0
+    images: Float[Tensor, "b l h w"]  # scene intensities in [0, 1]
+    masks: Float[Tensor, "b h w"]  # 1 if a pixel belongs to the object, else 0
+    rows: Int[Tensor, " b"]  # positions of the images in the training set
+    mirrored: bool = False  # left to right
+    step: int = 0  # number of the training step
 
 
 @dataclass(frozen=True)
 class DenseTeacher:
-    """Outputs of a fixed teacher; None if an objective does not use them.
+    """Outputs of a fixed teacher; None if an objective does not use them."""
 
-    Attributes:
-        logits: Logits of the training set, of any floating type.
-        images: Images whose tangent kernel is known.
-        features: Landmark features of their trace kernel.
-        diagonal: Exact diagonal of their trace kernel.
-        summary: The few outputs that the kernel belongs to.
-    """
-
-    logits: Float[Tensor, "n h w"] | None = None
-    images: Float[Tensor, "a l h w"] | None = None
-    features: Float[Tensor, "a r"] | None = None
-    diagonal: Float[Tensor, " a"] | None = None
-    summary: nn.Module | None = None
+    logits: Float[Tensor, "n h w"] | None = None  # of the training set, of any floating type
+    images: Float[Tensor, "a l h w"] | None = None  # whose tangent kernel is known
+    features: Float[Tensor, "a r"] | None = None  # landmark features of their trace kernel
+    diagonal: Float[Tensor, " a"] | None = None  # exact diagonal of their trace kernel
+    summary: nn.Module | None = None  # the few outputs that the kernel belongs to
 
 
 MaskObjective = Callable[[nn.Module, MaskBatch], Tensor]

@@ -40,15 +40,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Images:
-    """Labelled images on the training device.
+    """Labelled images on the training device."""
 
-    Attributes:
-        images: Intensities in [0, 1] ``(n, c, h, w)``, or read-outs of fixed optics ``(n, d)``.
-        labels: Class indices, ``(n,)``.
-    """
-
-    images: Float[Tensor, "n ..."]
-    labels: Int[Tensor, " n"]
+    images: Float[Tensor, "n ..."]  # intensities in [0, 1] (n, c, h, w), or read-outs of fixed optics (n, d)
+    labels: Int[Tensor, " n"]  # class indices
 
 
 def fit(

@@ -7,7 +7,7 @@ from ntkd_lib.chapters.classification import page
 from ntkd_lib.chapters.classification.studies import crossed_settings, teacher_strength
 from ntkd_lib.lab import protocols
 from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.lab.protocols import Protocol, protocols_of
+from ntkd_lib.lab.protocols import Protocol, ProtocolError, protocols_of
 from ntkd_lib.pipeline.notebooks import all_notebooks
 
 SHA = "0" * 64
@@ -23,7 +23,13 @@ def protocol(request) -> Protocol:
 
 def test_a_protocol_is_registered_and_measures_what_it_registers(protocol) -> None:
     entry = protocol.registered(load_claims())
-    first, other = (protocol.arms(entry.parameters, seed, SHA) for seed in (entry.seeds[0], entry.seeds[-1]))
+    try:
+        first, other = (protocol.arms(entry.parameters, s, SHA) for s in (entry.seeds[0], entry.seeds[-1]))
+    except ProtocolError as error:  # it waits for trials that are registered and not yet recorded
+        before = next(p for p in DECLARED if str(error).startswith(f"{p.name}: "))
+        recorded, seeds = protocols.recorded_metrics(before.path.stem), before.registered(load_claims()).seeds
+        assert not recorded or any(len(metric.seeds) < len(seeds) for metric in recorded.values())
+        return
     covered = [name for name in first if any(_matches(name, pattern) for pattern in entry.metrics)]
     assert list(first) == covered
     assert first.keys() == other.keys()

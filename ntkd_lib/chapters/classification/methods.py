@@ -52,10 +52,7 @@ RECIPES: Mapping[Network, tuple[float, float, int, int]] = {
     "resnet18": (2e-3, 5e-2, 128, 2),
 }
 TEACHER_SEED = 0
-SPLIT = {
-    "seed": 0,
-    "validation": 1 / 10,
-}  # one for all: the teacher was trained on the rest
+SPLIT = {"seed": 0, "validation": 1 / 10}  # one for all: the teacher was trained on the rest
 SHIFT = 2
 FRONT_RATE = 10  # filters of unit spread are larger than weights of the back end, and learn in larger steps
 TRIALS, TUNING_SEEDS = {"digits": 6, "colours": 4}, (1000,)

@@ -102,6 +102,15 @@ PROTOCOLS = (
     Protocol("labels1-tuning-labels", NOTEBOOK, "mnist", few_labels.point_arms),
     Protocol("labels1-tuning-labels-wider", NOTEBOOK, "mnist", few_labels.point_arms),
     Protocol("labels1-tuning-kernels", NOTEBOOK, "mnist", few_labels.tuning_arms),
+    Protocol("labels1-matched", NOTEBOOK, "mnist", few_labels.confirmed_arms),
+    Protocol("labels1-tuning-others", NOTEBOOK, "mnist", few_labels.tuning_arms),
+    Protocol("labels1-tuning-both", NOTEBOOK, "mnist", few_labels.tuning_arms),
+    Protocol("labels1-others", NOTEBOOK, "mnist", few_labels.confirmed_arms),
+    *(
+        Protocol(f"phase-{data}{part}", NOTEBOOK, data, arms)
+        for data in ("mnist", "fashion-mnist")
+        for part, arms in (("-points", few_labels.point_arms), ("", few_labels.phase_arms))
+    ),
     Protocol("digits-six-epochs", NOTEBOOK, "mnist", digit_arms),
     Protocol("infinite width", NOTEBOOK, "cifar-10", limit_arms, "01_infinite_width"),
 )

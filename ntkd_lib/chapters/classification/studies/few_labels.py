@@ -79,16 +79,10 @@ class Place:
 
 @dataclass(frozen=True)
 class FewArm:
-    """One way to train with few labels.
-
-    Attributes:
-        label: what tables call it.
-        objective: name in OBJECTIVES, to which a chosen form is added.
-        needs: cells that the student reads, from its place and settings.
-    """
+    """One way to train with few labels: its label in tables, and what its student needs."""
 
     label: str
-    objective: str = "labels"
+    objective: str = "labels"  # name in OBJECTIVES, to which a chosen form is added
     needs: Callable[[Place, Settings], dict[str, Cell]] = lambda place, settings: {}  # noqa: ARG005
 
 
@@ -160,20 +154,30 @@ def few_student(
     )
 
 
-def _place(parameters: Settings, seed: int, sha256: str) -> Place:
+def _place(parameters: Settings, seed: int, sha256: str, share: float | None = None) -> Place:
     run = load_parameters(ClassificationParameters, NOTEBOOK, "cpu", parameters["run"])
-    return Place(run, Data("mnist", sha256), seed, parameters["labels"])
+    return Place(run, Data(parameters["data"], sha256), seed, share or parameters["labels"])
 
 
-def _point(parameters: Settings) -> dict[str, Any]:
-    return choose(parameters["point"], SPACE, parameters["point_of"])
+def _point(parameters: Settings, space: str = SPACE) -> dict[str, Any]:
+    return choose(parameters["point"], space, parameters["point_of"])
+
+
+def _complete(parameters: Settings, arm: str, own: Settings) -> dict[str, Any]:
+    """Add what an arm takes over from another's choice: soft labels under a kernel loss are those of KD."""
+    if arm != "ntkd_kd":
+        return dict(own)
+    soft = choose(parameters["soft"], SPACE, "kd")
+    return {"temperature": soft["temperature"], "soft_weight": soft["weight"], **own}
 
 
 def point_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
-    """Train labels alone over learning rates, weight decays and lengths."""
-    place = _place(parameters, seed, sha256)
+    """Train labels alone over learning rates, weight decays and lengths, for each share of labels."""
+    shares = {f"{phase_space(parameters)}.share_{share}": share for share in parameters.get("shares", ())}
     cells = {
-        trial_name(f"{SPACE}.none", point): few_student(parameters, place, "none", point, {}, tested=False)
+        trial_name(f"{space}.none", point): few_student(parameters, place, "none", point, {}, tested=False)
+        for space, share in (shares or {SPACE: None}).items()
+        for place in (_place(parameters, seed, sha256, share),)
         for point in trials(parameters["trials"]["none"])
     }
     return {name: Arm((cell,), value_of("validation")) for name, cell in cells.items()}
@@ -184,7 +188,9 @@ def tuning_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     place, point = _place(parameters, seed, sha256), _point(parameters)
     tried = [(arm, settings) for arm, axes in parameters["trials"].items() for settings in trials(axes)]
     cells = {
-        trial_name(f"{SPACE}.{arm}", own): few_student(parameters, place, arm, point, own, tested=False)
+        trial_name(f"{SPACE}.{arm}", own): few_student(
+            parameters, place, arm, point, _complete(parameters, arm, own), tested=False
+        )
         for arm, own in tried
     }
     return {name: Arm((cell,), value_of("validation")) for name, cell in cells.items()}
@@ -193,8 +199,29 @@ def tuning_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
 def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     """Train and test every arm at its chosen settings; `arms` names the protocols of each arm's trials."""
     place, point = _place(parameters, seed, sha256), _point(parameters)
-    chosen = {arm: choose(protocols, SPACE, arm) for arm, protocols in parameters["arms"].items()}
+    chosen = {
+        arm: _complete(parameters, arm, choose(protocols, SPACE, arm))
+        for arm, protocols in parameters["arms"].items()
+    }
     return {
         accuracy_name(arm): Arm((few_student(parameters, place, arm, point, settings, tested=True),))
         for arm, settings in chosen.items()
     }
+
+
+def phase_space(parameters: Settings) -> str:
+    """Name what the metrics of a phase diagram begin with."""
+    return f"ntkd.{parameters['data'].replace('-', '_')}.phase"
+
+
+def phase_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
+    """Train and test every arm at every setting, for each share of labels at its own labels arm's point."""
+    arms: dict[str, Arm] = {}
+    for share in parameters["shares"]:
+        space, place = f"{phase_space(parameters)}.share_{share}", _place(parameters, seed, sha256, share)
+        point = _point(parameters, space)
+        for arm, axes in parameters["arms"].items():
+            for own in trials(axes):
+                name = trial_name(f"{space}.{arm}", own).removesuffix("validation") + "accuracy"
+                arms[name] = Arm((few_student(parameters, place, arm, point, own, tested=True),))
+    return arms

@@ -5,24 +5,18 @@ from contextlib import suppress
 from statistics import mean
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ntkd_lib.chapters.classification import NOTEBOOK
 from ntkd_lib.chapters.classification.studies.few_labels import ARMS, SPACE, accuracy_name
+from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.protocols import ProtocolError, recorded_metrics
 from ntkd_lib.lab.statistics import holm, interval_ends, ordering_p, simultaneous_intervals
 from ntkd_lib.lab.trials import choose, recorded_trials
 from ntkd_lib.show.columns import INTERVAL, Column
 
-TUNING = {
-    "none": ("labels1-tuning-labels", "labels1-tuning-labels-wider"),
-    **dict.fromkeys(
-        ("ntkd", "weight_zero", "ntkd_untrained_teacher", "trace_only"), ("labels1-tuning-kernels",)
-    ),
-}
-CONFIRMED = ("labels1-matched",)
+CONFIRMED = ("labels1-matched", "labels1-others")
 PAIRS = tuple(("ntkd", other) for other in ("none", "ntkd_untrained_teacher", "trace_only"))
 SCORES = (
     Column("Student", "{label}"),
@@ -53,26 +47,25 @@ TRIALS = (
 
 def few_trials() -> pd.DataFrame:
     """List every recorded trial with 1 % of the labels, the best of an arm first."""
-    rows = [_trial(arm, *trial, chosen=trial[0] == best) for arm, best, all_ in _tuned() for trial in all_]
-    table = pd.DataFrame(rows, columns=["method", "label", "settings", "single", "validation", "chosen"])
-    order = table["method"].map(list(ARMS).index)
-    return table.assign(order=order).sort_values(
-        ["order", "validation"], ascending=[True, False], kind="stable"
-    )
+    rows = []
+    for arm, protocols in _tuned().items():
+        with suppress(ProtocolError):  # an arm whose trials are not complete is left out
+            best = choose(protocols, SPACE, arm)
+            tried = sorted(recorded_trials(protocols, SPACE, arm), key=lambda trial: -mean(trial[1].values))
+            rows += [_trial(arm, settings, metric, chosen=settings == best) for settings, metric in tried]
+    return pd.DataFrame(rows)
 
 
-def _tuned() -> list[tuple[str, Mapping[str, Any], list[tuple[dict[str, Any], Metric]]]]:
-    """List the arms whose trials are complete: name, chosen settings, trials."""
-    complete = []
-    for arm, protocols in TUNING.items():
-        with suppress(ProtocolError):
-            complete.append((arm, choose(protocols, SPACE, arm), recorded_trials(protocols, SPACE, arm)))
-    return complete
+def _tuned() -> dict[str, list[str]]:
+    """List the protocols of each arm's trials."""
+    registered = [load_claims().protocols[name].parameters["arms"] for name in CONFIRMED]
+    return registered[0] | {"weight_zero": registered[0]["ntkd"]} | registered[1]
 
 
-def _trial(arm: str, settings: Mapping[str, Any], metric: Metric, *, chosen: bool) -> tuple[object, ...]:
+def _trial(arm: str, settings: Mapping[str, Any], metric: Metric, *, chosen: bool) -> dict[str, object]:
     single = ", ".join(f"{value:.2f}" for value in metric.values)
-    return arm, ARMS[arm].label, _words(settings), single, mean(metric.values), chosen
+    scores = {"single": single, "validation": mean(metric.values), "chosen": chosen}
+    return {"method": arm, "label": ARMS[arm].label, "settings": _words(settings), **scores}
 
 
 def _words(settings: Mapping[str, Any]) -> str:
@@ -85,26 +78,17 @@ def few_scores() -> pd.DataFrame:
     if "none" not in tests:
         return pd.DataFrame()
     tried = few_trials()
-    chosen = tried[tried["chosen"]].set_index("method")
-    counts = tried["method"].value_counts()
-    gaps = few_gaps([(arm, "none") for arm in tests if arm != "none"]).set_index("greater")
+    chosen, counts = tried[tried["chosen"]].set_index("method"), tried["method"].value_counts()
+    gaps = few_gaps([(arm, "none") for arm in tests if arm != "none"])
+    if gaps.empty:
+        return gaps
+    gaps = gaps.set_index("greater")[["mean", "low", "high"]].set_axis(["gap", "gap_low", "gap_high"], axis=1)
     rows = []
     for arm, values in tests.items():
         low, high = interval_ends(list(values))
-        row = {
-            "label": ARMS[arm].label,
-            "mean": values.mean(),
-            "low": low,
-            "high": high,
-            "seeds": len(values),
-        }
-        row |= {name: chosen[name][arm] for name in ("settings", "validation")} | {"trials": counts[arm]}
-        row |= {f"gap{end}": gaps[name].get(arm, np.nan) for end, name in _ENDS.items()}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-_ENDS = {"": "mean", "_low": "low", "_high": "high"}
+        test = {"method": arm, "mean": values.mean(), "low": low, "high": high, "seeds": len(values)}
+        rows.append({**test, "trials": counts[arm]})
+    return pd.DataFrame(rows).join(chosen, on="method").join(gaps, on="method")
 
 
 def _tests() -> dict[str, pd.Series]:
@@ -121,20 +105,13 @@ def _tests() -> dict[str, pd.Series]:
 def few_gaps(pairs: Sequence[tuple[str, str]] = PAIRS) -> pd.DataFrame:
     """Compare pairs of arms seed by seed: intervals that hold all at once, and Holm's p of "is above"."""
     tests = _tests()
-    gaps = {(a, b): (tests[a] - tests[b]).dropna() for a, b in pairs if {a, b} <= tests.keys()}
-    if not gaps:
+    gaps = pd.DataFrame({(a, b): tests[a] - tests[b] for a, b in pairs if {a, b} <= tests.keys()}).dropna()
+    if len(gaps) < 2:  # seeds
         return pd.DataFrame()
-    intervals = simultaneous_intervals(np.array([list(gap) for gap in gaps.values()]))
-    p_values = holm({f"{a} {b}": ordering_p(list(gap)) for (a, b), gap in gaps.items()})
-    return pd.DataFrame(
-        {
-            "greater": a,
-            "label": f"{ARMS[a].label} − {ARMS[b].label}",
-            "mean": gap.mean(),
-            "low": low,
-            "high": high,
-            "p": p_values[f"{a} {b}"],
-            "seeds": len(gap),
-        }
-        for ((a, b), gap), (low, high) in zip(gaps.items(), intervals, strict=True)
-    )
+    p_values = holm({f"{a} {b}": ordering_p(list(gaps[a, b])) for a, b in gaps})
+    rows = [
+        {"greater": a, "label": f"{ARMS[a].label} − {ARMS[b].label}", "p": p_values[f"{a} {b}"]}
+        for a, b in gaps
+    ]
+    ends = pd.DataFrame(simultaneous_intervals(gaps.to_numpy().T), columns=["low", "high"])
+    return pd.DataFrame(rows).assign(mean=gaps.mean().to_list(), seeds=len(gaps)).join(ends)

@@ -59,15 +59,7 @@ def few_counts(fitted: int) -> list[int]:
 # NTKD paper, Table 5, last row, and Eq. 3-4; the ridge is chosen on the first images; blocks are reused.
 @work(cost=lambda **_: 6600.0)
 def regress_all(
-    data: Data,
-    seed: int,
-    *,
-    count: int,
-    fitted: int,
-    validated: int,
-    block: int,
-    rank: int,
-    compiled: bool,
+    data: Data, seed: int, *, count: int, fitted: int, validated: int, block: int, rank: int, compiled: bool
 ) -> CellResult:
     """Regress labels on the kernel of infinitely many Gaussian filters with the students' images."""
     deterministic(seed)
