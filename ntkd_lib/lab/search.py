@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from scipy.stats import qmc
-
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.work import Data
 
@@ -96,6 +94,8 @@ def draw(
     space: Mapping[str, Range], seed: int, trial: int, *, points: int, dimensions: int | None = None
 ) -> dict[str, float]:
     """Draw the settings of a trial: a point of a scrambled Sobol sequence, which covers a space evenly."""
+    from scipy.stats import qmc
+
     point = qmc.Sobol(dimensions or len(space), rng=seed).random(points)[trial]
     pairs = zip(space.items(), point[: len(space)], strict=True)
     return {name: place(bounds, share) for (name, bounds), share in pairs}

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy import special
 
 Interval = tuple[float, float]
 DRAWS = 10_000
@@ -21,7 +21,7 @@ def student_interval(values: Sequence[float]) -> Interval | None:
     """
     if len(values) < 2:
         return None
-    reach = _quantile(len(values)) * np.std(values, ddof=1) / np.sqrt(len(values))
+    reach = _quantile(len(values)) * _standard_error(values)
     return float(np.mean(values) - reach), float(np.mean(values) + reach)
 
 
@@ -67,17 +67,21 @@ def fieller_interval(numerators: Sequence[float], denominators: Sequence[float])
 
 
 def _quantile(seeds: int) -> float:
-    return float(stats.t.ppf(0.5 + LEVEL / 200, seeds - 1))
+    return float(special.stdtrit(seeds - 1, 0.5 + LEVEL / 200))
+
+
+def _standard_error(values: Sequence[float] | np.ndarray) -> np.floating | np.ndarray:
+    return np.std(values, axis=-1, ddof=1) / np.sqrt(np.shape(values)[-1])
 
 
 def ordering_p(differences: Sequence[float], margin: float = 0.0) -> float | None:
     """Test by a one-sided paired t-test that the mean difference is above the margin; None for one seed."""
     if len(differences) < 2:
         return None
-    centre, error = np.mean(differences) - margin, stats.sem(differences)
+    centre, error = np.mean(differences) - margin, _standard_error(differences)
     if error == 0:
         return 0.0 if centre > 0 else 1.0
-    return float(stats.t.sf(centre / error, len(differences) - 1))
+    return float(special.stdtr(len(differences) - 1, -centre / error))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -139,7 +143,7 @@ def coverage(seeds: int, kind: Literal["student", "bootstrap"]) -> float:
     """
     samples = np.random.default_rng(0).normal(size=(_SAMPLES[kind], seeds))
     if kind == "student":
-        reach = _quantile(seeds) * stats.sem(samples, axis=1)
+        reach = _quantile(seeds) * _standard_error(samples)
         return float(100 * np.mean(np.abs(samples.mean(axis=1)) <= reach))
     low, high = _percentiles(_counts(seeds) @ samples.T / seeds)
     return float(100 * np.mean((low <= 0) & (high >= 0)))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.setup.project import ROOT, python_files
 
-HEAVY = ("torch", "torchvision", "matplotlib", "pandas", "sklearn", "seaborn")
+HEAVY = ("torch", "torchvision", "matplotlib", "pandas", "sklearn", "seaborn", "scipy.stats")
 PROBE = """
 import importlib, json, sys
 name, heavy = sys.argv[1], sys.argv[2:]
