@@ -9,7 +9,7 @@ import importlib
 import importlib.util
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from ntkd_lib.lab.digest import digest_json, sha256_bytes
@@ -19,6 +19,9 @@ _NOT_FOUND = "module {!r} is not found; a work function lives in an importable m
 _HIDDEN = (
     "module {!r} exports {!r} on first use, from a place that its source does not name; import it from there"
 )
+
+
+_Place = tuple[tuple[Path, ...], Path | None]  # folders in which parts of a package lie, and a module's file
 
 
 class SourceError(ValueError):
@@ -61,7 +64,7 @@ def module_sources(
     A process runs the code that it loaded first, which is remembered by name, unless `fresh` is set.
     """
     named = sorted(set(modules))
-    read = _read if fresh else _remembered
+    read = partial(_read, places={}) if fresh else _remembered
     roots = frozenset({LIBRARY, *(name.partition(".")[0] for name in named)})
     sources = {name: read(name) for name in named}
     if missing := [name for name, module in sources.items() if module is None]:
@@ -71,34 +74,36 @@ def module_sources(
         sources["__main__"] = _parse("__main__", script, _state(script))
         pending.append("__main__")
     while pending:
-        for name in _within(_uses(pending.pop(), sources), roots):
-            if name not in sources:
+        for name in _uses(pending.pop(), sources, roots):
+            if name not in sources and name.partition(".")[0] in roots:
                 sources[name] = read(name)
                 pending.append(name)
     sources.pop("__main__", None)
     return {name: sources[name].digest for name in sorted(sources) if sources[name] is not None}
 
 
-def _uses(name: str, modules: dict[str, _Module | None]) -> Iterator[str]:
+def _uses(name: str, modules: dict[str, _Module | None], roots: frozenset[str]) -> Iterator[str]:
     """List the modules that a module may import; each is looked up in `modules` before the next comes."""
     module = modules[name]
-    queue = [name, *(module.candidates if module else ())]
+    candidates = module.candidates if module else ()
+    queue = [name, *(dotted for dotted in candidates if dotted.partition(".")[0] in roots)]
     for dotted in queue:  # grows by the homes of names that are exported on first use
-        parts = dotted.split(".")
-        for count in range(1, len(parts) + 1):
-            inner = ".".join(parts[:count])
+        holder, inner = None, ""
+        for part in dotted.split("."):
+            outer, inner = inner, f"{inner}.{part}" if inner else part
             yield inner
-            if modules.get(inner) is None:
-                holder = modules.get(".".join(parts[: count - 1]))
-                homes = yield from _homes(holder, ".".join(parts[: count - 1]), parts[count - 1], modules)
+            found = modules.get(inner)
+            if found is None and holder and holder.lazy:
+                homes = yield from _homes(holder, outer, part, modules)
                 queue += [new for new in homes if new not in queue]
+            holder = found
 
 
 def _homes(
-    holder: _Module | None, dotted: str, name: str, modules: dict[str, _Module | None]
+    holder: _Module, dotted: str, name: str, modules: dict[str, _Module | None]
 ) -> Generator[str, None, list[str]]:
     """List where a name that a module does not bind itself may come from."""
-    if holder is None or holder.lazy is None or name in holder.lazy.bound or name.startswith("__"):
+    if name in holder.lazy.bound or name.startswith("__"):
         return []
     homes = []
     for text in holder.lazy.homes.get(name, holder.lazy.texts):
@@ -112,10 +117,6 @@ def _homes(
     return homes
 
 
-def _within(names: Iterable[str], roots: frozenset[str]) -> Iterator[str]:
-    return (name for name in names if name.partition(".")[0] in roots)
-
-
 @cache
 def _remembered_digest(names: tuple[str, ...]) -> str:
     return digest_json(module_sources(names))
@@ -126,12 +127,12 @@ _MEMORY: dict[str, _Module | None] = {}
 
 def _remembered(name: str) -> _Module | None:
     if name not in _MEMORY:
-        _MEMORY[name] = _read(name)
+        _MEMORY[name] = _read(name, {})
     return _MEMORY[name]
 
 
-def _read(name: str) -> _Module | None:
-    path = _find(name)
+def _read(name: str, places: dict[str, _Place]) -> _Module | None:
+    _, path = _find(name, places)
     return None if path is None else _parse(name, path, _state(path))
 
 
@@ -140,15 +141,14 @@ def _state(path: Path) -> tuple[int, ...]:
     return state.st_ino, state.st_mtime_ns, state.st_size
 
 
-def _find(name: str) -> Path | None:
-    top, *rest = name.split(".")
-    folders, path = _top(top)
-    for part in rest:
-        folders, path = _inside(folders, part)
-    return path
+def _find(name: str, places: dict[str, _Place]) -> _Place:
+    if name not in places:
+        outer, _, part = name.rpartition(".")
+        places[name] = _inside(_find(outer, places)[0], part) if outer else _top(part)
+    return places[name]
 
 
-def _inside(folders: tuple[Path, ...], part: str) -> tuple[tuple[Path, ...], Path | None]:
+def _inside(folders: tuple[Path, ...], part: str) -> _Place:
     for folder in folders:
         package, module = folder / part, folder / f"{part}.py"
         if (init := package / "__init__.py").is_file():
@@ -159,7 +159,7 @@ def _inside(folders: tuple[Path, ...], part: str) -> tuple[tuple[Path, ...], Pat
 
 
 @cache
-def _top(name: str) -> tuple[tuple[Path, ...], Path | None]:
+def _top(name: str) -> _Place:
     if name == LIBRARY:
         package = Path(__file__).resolve().parents[1]
         return (package,), package / "__init__.py"
@@ -182,16 +182,19 @@ def _parse(name: str, path: Path, version: tuple[int, ...]) -> _Module:  # noqa:
         place = f"line {getattr(error, 'lineno', None) or 1}: {getattr(error, 'msg', error)}"
         raise SourceError(f"module {name!r} cannot be parsed: {place}") from error
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    nodes = [*ast.walk(tree)]
     imports: dict[str, set[str]] = {}
-    for local, dotted in (pair for node in ast.walk(tree) for pair in _imported(node, package)):
-        imports.setdefault(local, set()).add(dotted)
-    candidates = {*_chains(tree, imports)}.union(*imports.values())
+    for statement in (node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)):
+        for local, dotted in _imported(statement, package):
+            imports.setdefault(local, set()).add(dotted)
+    candidates = {*_chains(nodes, imports)}.union(*imports.values())
     lazy = _exports(tree)
-    digest = sha256_bytes(_normalised(tree).encode())
+    _leave_out_texts(nodes)
+    digest = sha256_bytes(ast.dump(tree).encode())
     return _Module(digest, package, tuple(sorted(candidates)), lazy)
 
 
-def _imported(node: ast.AST, package: str) -> Iterator[tuple[str, str]]:
+def _imported(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, str]]:
     """List the names that an import binds, or could, with the dotted name that each stands for."""
     if isinstance(node, ast.Import):
         for alias in node.names:
@@ -199,17 +202,17 @@ def _imported(node: ast.AST, package: str) -> Iterator[tuple[str, str]]:
             if not alias.asname:
                 top = alias.name.partition(".")[0]
                 yield top, top
-    elif isinstance(node, ast.ImportFrom):
+    else:
         base = _absolute(node, package)
         yield f"{base} ", base
         for alias in node.names:
             yield (f"{base}.* " if alias.name == "*" else alias.asname or alias.name), f"{base}.{alias.name}"
 
 
-def _chains(tree: ast.AST, imports: dict[str, set[str]]) -> Iterator[str]:
+def _chains(nodes: Iterable[ast.AST], imports: dict[str, set[str]]) -> Iterator[str]:
     """List imported names with the attributes that are read from them; `.*` where one is used as a value."""
     inner = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         parts, root = [], node
         while isinstance(root, ast.Attribute):
             parts.append(root.attr)
@@ -258,15 +261,12 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
     return ".".join([*above, *([node.module] if node.module else [])])
 
 
-def _normalised(tree: ast.AST) -> str:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [item for item in body if not _is_text(item)]
-    return ast.dump(tree)
+def _leave_out_texts(nodes: Iterable[ast.AST]) -> None:
+    """Take docstrings and other bare strings, which do nothing, out of every body."""
+    for node in nodes:
+        if isinstance(body := getattr(node, "body", None), list):
+            node.body = [item for item in body if not (isinstance(item, ast.Expr) and _is_text(item.value))]
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Tell docstrings and other bare strings, which do nothing."""
-    constant = node.value if isinstance(node, ast.Expr) else None
-    return isinstance(constant, ast.Constant) and isinstance(constant.value, str)
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
