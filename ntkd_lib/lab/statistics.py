@@ -38,12 +38,12 @@ def simultaneous_intervals(differences: Float[np.ndarray, "arms seeds"]) -> list
 
     Source: Hothorn, Bretz and Westfall (2008).
     """
-    (_, seeds), errors = differences.shape, stats.sem(differences, axis=1)
+    (_, seeds), errors = differences.shape, _standard_error(differences)
     residuals = differences - differences.mean(axis=1, keepdims=True)
     axes = residuals / np.linalg.norm(residuals, axis=1, keepdims=True)
     normal = np.random.default_rng(0).normal(size=(_SAMPLES["student"], seeds, seeds))
     samples = normal @ axes.T  # rows of a sample are seeds, columns arms
-    largest = np.abs(samples.mean(axis=1) / stats.sem(samples, axis=1)).max(axis=1)
+    largest = np.abs(samples.mean(axis=1) / _standard_error(samples, axis=1)).max(axis=1)
     reach = np.quantile(largest, LEVEL / 100) * errors
     return [(float(m - r), float(m + r)) for m, r in zip(differences.mean(axis=1), reach, strict=True)]
 
@@ -70,8 +70,8 @@ def _quantile(seeds: int) -> float:
     return float(special.stdtrit(seeds - 1, 0.5 + LEVEL / 200))
 
 
-def _standard_error(values: Sequence[float] | np.ndarray) -> np.floating | np.ndarray:
-    return np.std(values, axis=-1, ddof=1) / np.sqrt(np.shape(values)[-1])
+def _standard_error(values: Sequence[float] | np.ndarray, axis: int = -1) -> np.floating | np.ndarray:
+    return np.std(values, axis=axis, ddof=1) / np.sqrt(np.shape(values)[axis])
 
 
 def ordering_p(differences: Sequence[float], margin: float = 0.0) -> float | None:
