@@ -92,11 +92,11 @@ def _uses(name: str, modules: dict[str, _Module | None], roots: frozenset[str]) 
         for part in dotted.split("."):
             outer, inner = inner, f"{inner}.{part}" if inner else part
             yield inner
-            found = modules.get(inner)
-            if found is None and holder and holder.lazy:
+            held = modules.get(inner)
+            if held is None and holder and holder.lazy:
                 homes = yield from _homes(holder, outer, part, modules)
                 queue += [new for new in homes if new not in queue]
-            holder = found
+            holder = held
 
 
 def _homes(
