@@ -73,8 +73,9 @@ def chain_kernels(
     m = len(images) if columns is None else columns
     stopwatches = PartSeconds() if seconds is None else seconds
     features, total = images, None
-    for place, part in enumerate(chain):
-        if parts is None or place in parts:
+    places = range(len(chain)) if parts is None else parts
+    for place, part in enumerate(chain[: max(places) + 1]):
+        if place in places:
             tail = nn.Sequential(*chain[place:])
             with _training_alone(tail, part):
                 kernels = _part_kernels(tail, features, m, classes, memory, stopwatches)

@@ -40,6 +40,7 @@ def tiny(tmp_path, monkeypatch):
     network = Chain(*compact_cnn(3, 32, filters=(4, 6), hidden=20)).eval()
     monkeypatch.setattr(work, "pretrained_efficientnet_lite0", lambda classes: network)
     monkeypatch.setattr(pretrained, "RANK_POINTS", 3)
+    monkeypatch.setattr(pretrained, "PARTS", 4)
     yield locate_data("imagenette")["imagenette"].sha256
     standins.standin.cache_clear()
     registry.forget()

@@ -31,15 +31,15 @@ from ntkd_lib.dntk.ledger import Cost, Ledger, Stopwatch
 from ntkd_lib.lab.cells import Cell, CellResult, Record
 from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.lab.work import Data, work
-from ntkd_lib.nets.efficientnet_lite import SHA256
+from ntkd_lib.nets.efficientnet_lite import CUTS, SHA256
 from ntkd_lib.ntk.kinds import contract
 from ntkd_lib.ntk.sketches.sparse import SparseSketch
 from ntkd_lib.ntk.sketches.stream import sketched_features
 
-GRADIENT, PRODUCT = 0.016, 8e-5  # seconds per image, class and part, and per pair and part
+GRADIENT, PRODUCT = 0.012, 7e-5  # seconds per image, class and part, and per pair and part
 RANK_POINTS = 50
 DATA = "imagenette"
-PARTS, HALVES = 4, ((0, 5), (5, 10))
+PARTS, HALVES = len(CUTS) + 1, ((0, 5), (5, 10))
 
 
 @work(cost=lambda source, **_: 0.03 * (source.images + source.tests))
