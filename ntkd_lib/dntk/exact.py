@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ntkd_lib.dntk.ledger import Stopwatch
 from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.layout import make_plan, two_samples
-from ntkd_lib.ntk.structured import ParameterTrace, trace_parameters
+from ntkd_lib.ntk.traces import ParameterTrace, visit_parameters
 
 MEMORY = 5 * 2**28  # bytes of gradients that are held at once, more only if a single class needs more
 # Images per backward pass (one thread leaves oneDNN below 16), rows and weights of one matrix product.
@@ -120,7 +120,8 @@ def _collect(model: nn.Module, features: Tensor) -> list[OuterProducts | Tensor]
     stored: list[list[Tensor]] = []
     for start in range(0, len(features), BATCH):
         some = features[start : start + BATCH]
-        traces, _ = trace_parameters(model, some, "per_class", plan, batched=False)
+        traces: list[ParameterTrace] = []
+        visit_parameters(model, some, "per_class", plan, traces.append, batched=False)
         for place, tensors in enumerate(_tensors(_smaller(trace)) for trace in traces):
             if not start:
                 stored.append([part.new_empty(len(features), *part.shape[1:]) for part in tensors])

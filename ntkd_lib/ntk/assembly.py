@@ -5,14 +5,18 @@ from functools import partial
 
 import torch
 from jaxtyping import Shaped
-from torch import Tensor
+from torch import Tensor, nn
 
+from ntkd_lib.ntk.factors import Factor
 from ntkd_lib.ntk.kinds import Kind, data_axes, join, mirrored
+from ntkd_lib.ntk.layout import Plan
+from ntkd_lib.ntk.structured import visit_factors
 from ntkd_lib.ntk.tiles import TileData, Tiles
 
 # Blocks per side into which a symmetric kernel is cut, so that nearly half of its products are saved.
 SYMMETRIC_BLOCKS = 8
 SMALLEST_BLOCK = 16
+ROOM = 2**21  # values of gradients that are formed at a time, so that they are used while in the cache
 Observer = Callable[[int | None, slice, TileData], None]
 
 
@@ -69,6 +73,41 @@ def rectangular_kernel(
     return collector.kernel()
 
 
+def streamed_kernel(
+    model: nn.Module,
+    kind: Kind,
+    x1: Shaped[Tensor, "n ..."],
+    x2: Shaped[Tensor, "m ..."] | None,
+    plan: Plan,
+    observe: Callable[[str, Factor], None] | None,
+) -> Tensor:
+    """Compute a kernel parameter by parameter, each dropped when its contribution has been added.
+
+    Args:
+        x2: Second batch, which passes through the network with the first; None for the first itself.
+        observe: Called with the factors of all samples, the second batch behind the first, or None.
+    """
+    n, total = len(x1), None
+    rows = _slices(n, max(SMALLEST_BLOCK, -(-n // SYMMETRIC_BLOCKS)) if x2 is None else n)
+    columns = rows if x2 is None else [slice(n, n + len(x2))]
+    pairs = [(a, b) for a in rows for b in columns if a.start <= b.start]
+
+    def add(name: str, factor: Factor) -> None:
+        nonlocal total
+        if observe is not None:
+            observe(name, factor)
+        parts = {part.start: factor.rows(part) for part in (*rows, *columns)}
+        total = _KernelWriter(kind, n, n if x2 is None else len(x2)) if total is None else total
+        for a, b in pairs:
+            total.add(a, b if x2 is None else slice(0, len(x2)), parts[a.start].pair(parts[b.start], kind))
+
+    visit_factors(model, x1 if x2 is None else torch.cat([x1, x2]), kind, plan, add, ROOM)
+    for a, b in pairs if x2 is None else ():
+        block = total.part(a, b)
+        total.put(b, a, mirrored((block + mirrored(block, kind)) / 2 if a == b else block, kind))
+    return total.kernel()
+
+
 def _slices(count: int, size: int) -> list[slice]:
     return [slice(i, min(i + size, count)) for i in range(0, count, size)]
 
@@ -88,20 +127,29 @@ class _TileReader:
 
 
 class _KernelWriter:
-    """Blocks written into one kernel that is allocated once."""
+    """Blocks written into one kernel that is allocated once, or added to it."""
 
     def __init__(self, kind: Kind, n: int, m: int) -> None:
         self.kind, self.sides, self.whole = kind, (n, m), None
 
     def put(self, a: slice, b: slice, block: Tensor) -> None:
-        axes = data_axes(self.kind)
+        self._open(block).part(a, b).copy_(block)
+
+    def add(self, a: slice, b: slice, block: Tensor) -> None:
+        self._open(block).part(a, b).add_(block)
+
+    def part(self, a: slice, b: slice) -> Tensor:
+        rows, columns = data_axes(self.kind)
+        part = self.whole.narrow(rows, a.start, a.stop - a.start)
+        return part.narrow(columns, b.start, b.stop - b.start)
+
+    def _open(self, block: Tensor) -> "_KernelWriter":
         if self.whole is None:
             shape = list(block.shape)
-            shape[axes[0]], shape[axes[1]] = self.sides
-            self.whole = block.new_empty(shape)
-        self.whole.narrow(axes[0], a.start, a.stop - a.start).narrow(
-            axes[1], b.start, b.stop - b.start
-        ).copy_(block)
+            for axis, side in zip(data_axes(self.kind), self.sides, strict=True):
+                shape[axis] = side
+            self.whole = block.new_zeros(shape)
+        return self
 
     def kernel(self) -> Tensor:
         return self.whole

@@ -11,7 +11,7 @@ from ntkd_lib.ntk.kinds import Kind, class_pairs
 from ntkd_lib.ntk.layers.outer import DENSE, TRANSPOSED
 from ntkd_lib.ntk.layout import Plan, make_plan, two_samples
 from ntkd_lib.ntk.recording import LayerCall
-from ntkd_lib.ntk.structured import OUTER, group_uses
+from ntkd_lib.ntk.traces import OUTER, group_uses
 from ntkd_lib.ntk.work import (
     LayerShape,
     cheapest,

@@ -29,7 +29,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.assembly import ignore, rectangular_kernel, symmetric_kernel
+from ntkd_lib.ntk.assembly import ignore, rectangular_kernel, streamed_kernel, symmetric_kernel
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import MEMORY, choose_method, choose_tile
 from ntkd_lib.ntk.functional import TransformError
@@ -204,10 +204,14 @@ def _compute(
         tile = choose_tile(model, x1, kind, method, memory, plan=plan)
     tiles = METHODS[method](model, kind, plan)
     observe = trial.observer(tiles, tiled=tile is not None) if trial else ignore
-    if trial and not trial.gradients:
+    streams = method == "structured" and tile is None and not torch.is_grad_enabled()
+    if trial and not trial.gradients and not streams:  # else later, when the pass has freed its memory
         with contextlib.suppress(RuntimeError):  # the method names the layer at fault, or it is tried again
             trial.differentiate(plan)
-    if x2 is None:
+    if streams:
+        note = trial.observe_factor if trial else None
+        kernel = finish(streamed_kernel(model, kind, x1, x2, plan, note), kind)
+    elif x2 is None:
         kernel = finish(symmetric_kernel(tiles, kind, x1, tile, observe), kind)
     else:
         kernel = finish(rectangular_kernel(tiles, kind, x1, x2, tile, observe), kind)

@@ -78,7 +78,8 @@ def tangent(function: Callable[[Parameters], Tensor], point: Parameters, directi
 def plain_operations() -> AbstractContextManager[None]:
     """Compute by operations that can be differentiated twice, forwards and in batches, to the same values.
 
-    Attention by matrix products; PReLU by a choice, because the rule of ``vmap`` for ``torch.prelu`` is
+    Attention by matrix products, its three projections apart, since one of all is passed back with copies;
+    PReLU by a choice, because the rule of ``vmap`` for ``torch.prelu`` is
     wrong; what a reentrant checkpoint wraps at once; dense layers with a view of `observed_linear`.
 
     Returns:
@@ -111,12 +112,17 @@ class _SharedOperations:
         self.stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         self.stack.enter_context(mock.patch.object(nn.functional, "prelu", _prelu))
         self.stack.enter_context(mock.patch.object(nn.functional, "linear", _linear))
+        self.stack.enter_context(mock.patch.object(nn.functional, "batch_norm", _batch_norm))
+        packed = mock.patch.object(nn.functional, "_in_projection_packed", _projections, create=True)
+        self.stack.enter_context(packed)
         self.stack.enter_context(mock.patch.object(CheckpointFunction, "apply", _run))
         self.stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", message="There is a performance drop")  # of vmap, if it loops
 
 
 _OPERATIONS = _SharedOperations()
+_BATCH_NORM = nn.functional.batch_norm
+_PACKED = getattr(nn.functional, "_in_projection_packed", None)
 _LINEAR, _OBSERVERS = nn.functional.linear, threading.local()
 
 
@@ -139,6 +145,29 @@ def _linear(*args: Tensor | None, **named: Tensor | None) -> Tensor:
         values = dict(zip(("input", "weight", "bias"), args, strict=False), **named)
         note(values["input"], values["weight"], values.get("bias"), output)
     return output
+
+
+def _batch_norm(
+    inputs: Tensor,
+    mean: Tensor | None,
+    variance: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Scale and shift each channel if the statistics are fixed; torch passes that back in many steps."""
+    if training or mean is None or variance is None:
+        return _BATCH_NORM(inputs, mean, variance, weight, bias, training, momentum, eps)
+    scale = (variance + eps).rsqrt() if weight is None else weight * (variance + eps).rsqrt()
+    shift = -mean * scale if bias is None else bias - mean * scale
+    shape = (-1, *[1] * (inputs.ndim - 2))
+    return inputs * scale.view(shape) + shift.view(shape)
+
+
+def _projections(q: Tensor, k: Tensor, v: Tensor, *weights: Tensor | None) -> tuple[Tensor, ...]:
+    return _PACKED(q, k.view_as(k), v.view_as(v), *weights)  # which takes equal inputs together
 
 
 def _prelu(inputs: Tensor, weight: Tensor) -> Tensor:

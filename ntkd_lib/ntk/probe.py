@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.assembly import Observer
 from ntkd_lib.ntk.contraction import flat_gradient, looped_jacobian, single_logits
+from ntkd_lib.ntk.factors import Factor
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layout import Plan, are_close
 from ntkd_lib.ntk.outlines import Outline, outlined_gradient
@@ -58,6 +59,7 @@ class Probe:
         self.i, self.j = draw_place(len(x1), None if x2 is None else len(x2), self.generator)
         self.samples = torch.cat([x1[self.i : self.i + 1], other[self.j : self.j + 1]])
         self.rows: list[TileData | None] = [None, None]
+        self.parts: dict[str, list[Tensor]] = {}
         self.directions: Tensor | None = None
         self.gradients: list[list[Outline]] = []
         others = x1 if len(x1) > 1 else other
@@ -73,7 +75,7 @@ class Probe:
         Returns:
             Function of the side, the part and what the method keeps of it.
         """
-        self.rows = [None, None]
+        self.rows, self.parts = [None, None], {}
 
         def note(side: int | None, part: slice, data: TileData) -> None:
             for s, k in enumerate((self.i, self.j)):
@@ -82,6 +84,14 @@ class Probe:
                     self.rows[s] = tiles.rows(data, [place] if tiled else slice(place, place + 1))
 
         return note
+
+    def observe_factor(self, name: str, factor: Factor) -> None:
+        """Store all products of the logits of the two samples that a factor of both batches contributes."""
+        places = (self.i, self.j if self.own else len(self.x1) + self.j)
+        left, *rows = (factor.rows(slice(k, k + 1)) for k in (self.i, *places))
+        blocks = [left.pair(row, "full")[0, :, 0] for row in rows]
+        before = self.parts.get(name, [0, 0])
+        self.parts[name] = [a + b for a, b in zip(before, blocks, strict=True)]
 
     @torch.no_grad()
     def differentiate(self, plan: Plan) -> None:
@@ -119,7 +129,10 @@ class Probe:
         Raises:
             ProbeError: By layer, if they differ by more than rounding explains.
         """
-        blocks = [tiles.pair(self.rows[0], other, "full")[0, :, 0].detach() for other in self.rows]
+        if self.parts:
+            blocks = [sum(part[s] for part in self.parts.values()) for s in (0, 1)]
+        else:
+            blocks = [tiles.pair(self.rows[0], other, "full")[0, :, 0].detach() for other in self.rows]
         first, second = self.gradients
         products = _product(first, first), _product(first, second)
         norms = products[0] ** 0.5, _product(second, second) ** 0.5
@@ -213,6 +226,8 @@ class Probe:
 
     def _parts(self, s: int) -> list[tuple[list[str], float]]:
         """List the contributions of parameters to the drawn entry."""
+        if self.parts:
+            return [(_names(key), self._along(part[s], s)) for key, part in self.parts.items()]
         left, right = self.rows[0], self.rows[s]
         if isinstance(left, Tensor):
             return []
@@ -224,15 +239,10 @@ class Probe:
             )
             sums = (self._along(a @ b.T, s) for a, b in parts)
             return [([name], value) for name, value in zip(named, sums, strict=True)]
-        parts = []
-        for key, factor in left.items():
-            names = [name.partition("[")[0] for name in key.split(", ")]
-            bias = names[0].removesuffix("weight") + "bias"
-            if getattr(factor, "bias", False) or (bias in named and bias not in ", ".join(left)):
-                names.append(bias)
-            block = factor.pair(right[key], "full")[0, :, 0]
-            parts.append((names, self._along(block, s)))
-        return parts
+        return [
+            (_names(key), self._along(factor.pair(right[key], "full")[0, :, 0], s))
+            for key, factor in left.items()
+        ]
 
     def check_alone(self, plan: Plan) -> None:
         """Refuse a network whose output for the drawn sample changes with its batch or from run to run.
@@ -250,6 +260,10 @@ class Probe:
         for values, what in ((again, "from run to run"), (batch, "with the rest of its batch")):
             if not are_close(values, plan.alone.logits[0]):
                 raise ValueError(f"model: the output for a sample changes {what}, no tangent kernel exists")
+
+
+def _names(key: str) -> list[str]:
+    return [name.partition("[")[0] for name in key.split(", ")]
 
 
 def _product(a: list[Outline], b: list[Outline]) -> float:

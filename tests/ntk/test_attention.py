@@ -63,6 +63,7 @@ CASES: dict[str, Callable[[], nn.Module]] = {
     "keys are values": lambda: mha(lambda f, x: f(x, *2 * [x.flip(1).sin()])[0]),
     "three inputs": lambda: mha(lambda f, x: f(x, x.sin(), x.cos())[0]),
     "other sizes": lambda: mha(lambda f, x: f(x, x[:, :2, :3].sin(), x[:, 1:, :2])[0], kdim=3, vdim=2),
+    "self and cross": lambda: mha(lambda f, x: f(x, x, x)[0] + f(x, x.sin(), x)[0]),
     "masks": lambda: mha(lambda f, x: f(x, x, x, key_padding_mask=padded(x), attn_mask=CAUSAL)[0]),
     "causal": lambda: mha(lambda f, x: f(x, x, x, attn_mask=CAUSAL, is_causal=True, need_weights=False)[0]),
     "twice": lambda: mha(lambda f, x: f(*3 * [f(x, x, x)[0].tanh()])[0]),
@@ -75,17 +76,6 @@ CASES: dict[str, Callable[[], nn.Module]] = {
         nn.TransformerEncoderLayer, lambda f, x: f(x, src_key_padding_mask=padded(x))
     ),
     "decoder": lambda: coder(nn.TransformerDecoderLayer, lambda f, x: f(x, x.sin(), tgt_mask=CAUSAL)),
-}
-# Attention that reads some of its parameters in other ways too, and the parameters of which this is so.
-REST = {
-    "fused and by rows": (
-        lambda: mha(lambda f, x: f(x, x, x)[0] + f(x, x.sin(), x)[0]),
-        "mix.in_proj_weight, mix.in_proj_bias",
-    ),
-    "keys made of biases": (
-        lambda: mha(lambda f, x: f(x, x, x)[0], add_bias_kv=True),
-        "mix.bias_k, mix.bias_v",
-    ),
 }
 
 
@@ -105,6 +95,20 @@ def test_every_projection_is_a_dense_layer(name: str) -> None:
             exact = reduced(full, kind)
             kernel = empirical_ntk(model, x, other, kind=kind, method="structured", tile=2).detach()
             assert (kernel - exact).norm() <= 1e-9 * exact.norm(), kind
+
+
+def overlapping(net: nn.Module, x: Tensor) -> Tensor:
+    return net.read(F.linear(x, net.a.weight[:3]).tanh() + F.linear(x, net.a.weight[1:])).mean(1)
+
+
+# Networks that read some of their parameters in other ways, and the parameters of which this is so.
+REST = {
+    "rows that overlap": (lambda: Net(overlapping, a=line(D, 4), read=line(3, 2)), "a.weight"),
+    "keys made of biases": (
+        lambda: mha(lambda f, x: f(x, x, x)[0], add_bias_kv=True),
+        "mix.bias_k, mix.bias_v",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", REST)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.layers.patches import convolution_patches, transposed_patches
 
+LARGE = 2**14  # values of one sample's signal whose products are large enough to be taken by sample
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -42,13 +43,16 @@ class OuterProducts:
     signals: Tensor
 
     def with_bias(self) -> "OuterProducts":
-        """Count a bias as one more input that is always 1.
-
-        Returns:
-            Parts with ``k + 1`` inputs.
-        """
+        """Count a bias as one more input that is always 1."""
         ones = self.inputs.new_ones(*self.inputs.shape[:2], 1, self.inputs.shape[3])
         return OuterProducts(torch.cat([self.inputs, ones], dim=2), self.signals)
+
+    def split(self, size: int) -> list["OuterProducts"]:
+        """Split the longer of both sides, inputs or outputs, into pieces of a size."""
+        size = max(1, size)
+        if self.inputs.shape[2] >= self.signals.shape[3]:
+            return [OuterProducts(part, self.signals) for part in self.inputs.split(size, dim=2)]
+        return [OuterProducts(self.inputs, part) for part in self.signals.split(size, dim=3)]
 
     def gradients(self) -> Float[Tensor, "n c g o k"]:
         """Form the gradients.
@@ -57,6 +61,11 @@ class OuterProducts:
             ``G``.
         """
         n, c, g, o, d = self.signals.shape
+        if g == 1 and c * o * d >= LARGE and not torch.is_grad_enabled():  # no copies of the signals
+            product = self.signals.new_empty(n, c, g, o, self.inputs.shape[2])
+            for a, b, rows in zip(self.inputs, self.signals, product, strict=True):
+                torch.bmm(b[:, 0], a.mT.expand(c, -1, -1), out=rows[:, 0])
+            return product
         rows = self.signals.transpose(1, 2).reshape(n * g, c * o, d)
         product = rows @ self.inputs.reshape(n * g, -1, d).mT
         return product.view(n, g, c, o, -1).transpose(1, 2)

@@ -1,5 +1,6 @@
 """Layers other than dense ones and convolutions: normalisations, embeddings, PReLU."""
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,7 +18,16 @@ def norm_gradients(
 
     ``y = scale x^ + shift``, so they are the sums of ``B x^`` and of ``B`` over positions.
     """
-    values = signal if attribute == "bias" else signal * _normalised(layer, inputs)[:, None]
+    if attribute == "bias":
+        return _sum_positions(layer, signal)
+    factor = _normalised(layer, inputs)[:, None]
+    if torch.is_grad_enabled():
+        return _sum_positions(layer, signal * factor)
+    rows = zip(signal.split(1), factor.split(1), strict=True)  # one sample at a time stays in the cache
+    return torch.cat([_sum_positions(layer, b * x) for b, x in rows])
+
+
+def _sum_positions(layer: nn.Module, values: Float[Tensor, "n c ..."]) -> Float[Tensor, "n c *p"]:
     if isinstance(layer, nn.LayerNorm | nn.RMSNorm):
         between = values.ndim - 2 - len(layer.normalized_shape)
         return values.flatten(2, 1 + between).sum(2) if between else values

@@ -12,7 +12,8 @@ from ntkd_lib.ntk.contraction import looped_jacobian
 from ntkd_lib.ntk.empirical import find_fault, warn_slow
 from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.layout import Plan, make_plan, two_samples
-from ntkd_lib.ntk.structured import ParameterTrace, trace_parameters, warn_whole, whole_jacobian
+from ntkd_lib.ntk.structured import warn_whole, whole_jacobian
+from ntkd_lib.ntk.traces import ParameterTrace, visit_parameters
 
 
 @runtime_checkable
@@ -110,11 +111,13 @@ def _chunks(x: Tensor | Iterable[Tensor], chunk: int) -> Iterator[Tensor]:
 def _features(model: nn.Module, inputs: Tensor, sketch: Sketch, plan: Plan, *, loops: bool) -> Tensor:
     if loops:
         return sketch.whole("", looped_jacobian(model, inputs))
-    traces, left_out = trace_parameters(model, inputs, "full", plan)
-    total = sum(_share(trace, sketch) for trace in traces)
-    if not left_out:
-        return total
-    return total + sketch.whole(", ".join(left_out), whole_jacobian(model, inputs, left_out))
+    shares: list[Tensor] = []
+    left_out = visit_parameters(
+        model, inputs, "full", plan, lambda trace: shares.append(_share(trace, sketch))
+    )
+    if left_out:
+        shares.append(sketch.whole(", ".join(left_out), whole_jacobian(model, inputs, left_out)))
+    return sum(shares)
 
 
 def _share(trace: ParameterTrace, sketch: Sketch) -> Tensor:

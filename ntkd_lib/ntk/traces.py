@@ -1,0 +1,275 @@
+"""Parameters with the recorded tensors that determine their gradients, visited as the backward pass goes."""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor, nn
+
+from ntkd_lib.ntk.functional import TransformError
+from ntkd_lib.ntk.kinds import Kind
+from ntkd_lib.ntk.layers.outer import (
+    CONVOLUTIONS,
+    DENSE,
+    TRANSPOSED,
+    Dense,
+    OuterProducts,
+    bias_gradients,
+    joined,
+    parts_of,
+    weight_gradients,
+)
+from ntkd_lib.ntk.layers.rows import (
+    EMBEDDINGS,
+    NORMS,
+    PRELU,
+    lookup_signals,
+    norm_gradients,
+    slope_gradients,
+    table_gradients,
+)
+from ntkd_lib.ntk.layout import Plan, check_finite, is_known
+from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, ParameterPart, record
+from ntkd_lib.ntk.signals import all_signals, stream_signals
+
+OUTER = (*DENSE, *CONVOLUTIONS, *TRANSPOSED)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A parameter, or a part of it, and the layer calls that use it.
+
+    Attributes:
+        bias: The bias of the same layers, if it is counted with it.
+    """
+
+    attribute: str
+    part: ParameterPart
+    uses: tuple[LayerCall, ...]
+    bias: ParameterPart | None = None
+
+
+@dataclass(frozen=True)
+class ParameterTrace:
+    """A parameter with the recorded inputs and output gradients that determine its per-sample gradients.
+
+    Attributes:
+        uses: Each call that reaches the logits, the layer's input, the signal ``(n, c, ...)``:
+            gradients of the logits with respect to its output, and how many rows of both are one sample's.
+        own: Gradients by call, of layers that compute all their parameters at once; shared by these.
+    """
+
+    group: Group
+    uses: tuple[tuple[LayerCall, Tensor, Tensor, int], ...]
+    own: dict[LayerCall, dict[str, Tensor]]
+
+    def name(self) -> str:
+        """Name the parameter."""
+        return self.group.part.label()
+
+    def outer(self) -> OuterProducts | None:
+        """Return the gradients as a sum of outer products.
+
+        Returns:
+            The parts, or None if the gradients are no such sum.
+        """
+        types = {type(use.layer) in TRANSPOSED for use, *_ in self.uses}
+        weight = self.group.attribute == "weight" and all(type(use.layer) in OUTER for use, *_ in self.uses)
+        if not weight or len(types) != 1:
+            return None
+        return joined([_of_samples(parts_of(use.layer, a, b), rows) for use, a, b, rows in self.uses])
+
+    def lookup(self) -> tuple[Int[Tensor, "n d"], Float[Tensor, "n c e d"]] | None:
+        """Return the gradients as signals at the looked-up rows of a table.
+
+        Returns:
+            Indices and signals by position, or None if this is no table of embeddings alone.
+        """
+        if not all(isinstance(use.layer, nn.Embedding) for use, *_ in self.uses):
+            return None
+        lookups = [
+            (_together(places, rows), _together(signals, rows))
+            for use, a, b, rows in self.uses
+            for places, signals in (lookup_signals(use.layer, a, b),)
+        ]
+        return torch.cat([places for places, _ in lookups], 1), torch.cat([b for _, b in lookups], 3)
+
+    def gradients(self) -> Float[Tensor, "n c p"]:
+        """Compute the gradients of the parameter, without a bias that is grouped with it.
+
+        Returns:
+            Gradients of each class and sample.
+        """
+        return sum(self._of_use(*use).unflatten(0, (-1, use[3])).sum(1) for use in self.uses).flatten(2)
+
+    def _of_use(self, use: LayerCall, inputs: Tensor, signal: Tensor, _: int) -> Float[Tensor, "r c ..."]:
+        if not hasattr(use.layer, "per_sample_gradients"):
+            return _gradients(use.layer, self.group.attribute, inputs, signal)
+        if use not in self.own:
+            self.own[use] = use.layer.per_sample_gradients(inputs, signal)
+        return self.own[use][self.group.attribute]
+
+
+def _of_samples(parts: OuterProducts, rows: int) -> OuterProducts:
+    return OuterProducts(_together(parts.inputs, rows), _together(parts.signals, rows))
+
+
+def _together(values: Shaped[Tensor, "r ... d"], rows: int) -> Shaped[Tensor, "n ... e"]:
+    """Concatenate the positions of all rows of a sample."""
+    return values if rows == 1 else values.unflatten(0, (-1, rows)).movedim(1, -2).flatten(-2)
+
+
+def visit_parameters(
+    model: nn.Module,
+    inputs: Tensor,
+    kind: Kind,
+    plan: Plan,
+    visit: Callable[[ParameterTrace], None],
+    *,
+    batched: bool = True,
+) -> tuple[str, ...]:
+    """Run a network forwards and backwards once, and pass on the recorded tensors parameter by parameter.
+
+    Without gradients each parameter is visited when the backward pass has reached it, and then forgotten.
+
+    Args:
+        model: Network with outputs ``(n, c)``.
+        kind: Kind of kernel; ``pseudo`` sends back the sum of logits in place of each.
+        visit: Called with each parameter, or part of one, that is known and reaches the logits.
+        batched: Whether all logits are sent back at once; one after the other takes less time where the
+            backward passes are large.
+
+    Returns:
+        Names of the parameters that are not known.
+
+    Raises:
+        ValueError: A network whose samples mix, or whose logits depend on no trainable parameter.
+        TransformError: A network that changes a layer's input in place.
+    """
+    walk = _BackwardWalk(model, inputs, kind, plan, visit)
+    if walk.waiting and batched and not torch.is_grad_enabled():
+        with contextlib.suppress(RuntimeError):  # some passes cannot be batched, and then others take over
+            stream_signals(walk.logits, walk.calls(), walk.receive)
+            walk.finish_all()
+        if walk.waiting:
+            walk = _BackwardWalk(model, inputs, kind, plan, visit, walk.waiting)
+    if walk.waiting:
+        for use, signal in all_signals(walk.logits, walk.calls(), batched=batched).items():
+            walk.receive(use, signal)
+        walk.finish_all()
+    return plan.left_out
+
+
+class _BackwardWalk:
+    """Groups of layer calls that wait for their signals.
+
+    Args:
+        places: Groups that are visited; None for all.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: Tensor,
+        kind: Kind,
+        plan: Plan,
+        visit: Callable[[ParameterTrace], None],
+        places: Collection[int] | None = None,
+    ) -> None:
+        """Record a forward pass."""
+        recording = record(model, inputs, is_known)
+        check_finite(inputs, recording)
+        for use in recording.uses:
+            if use.inputs._version != use.version:
+                raise TransformError(f"layer {use.name!r}: its input is changed in place after it was used")
+        self.visit, self.layouts = visit, plan.arranged(recording, len(inputs))
+        with torch.enable_grad():
+            self.logits = recording.logits.sum(1, keepdim=True) if kind == "pseudo" else recording.logits
+        left_out = {id(p) for name, p in model.named_parameters() if name in plan.left_out}
+        groups = dict(enumerate(group_uses(recording, left_out)))
+        self.waiting = {k: group for k, group in groups.items() if places is None or k in places}
+        self.owners: dict[LayerCall, set[int]] = {}
+        for k, group in self.waiting.items():
+            for use in group.uses:
+                self.owners.setdefault(use, set()).add(k)
+        self.signals: dict[LayerCall, Tensor] = {}
+        self.own: dict[LayerCall, dict[str, Tensor]] = {}
+
+    def calls(self) -> list[LayerCall]:
+        """List the calls whose signals are needed."""
+        return list(self.owners)
+
+    def receive(self, use: LayerCall, signal: Tensor) -> None:
+        """Store a signal, and finish the parameters for which it was the last."""
+        self.signals[use] = signal
+        for k in sorted(self.owners[use]):
+            if all(other in self.signals for other in self.waiting[k].uses):
+                self._finish(k)
+
+    def finish_all(self) -> None:
+        """Finish the parameters of which some calls do not reach the logits."""
+        for k in sorted(self.waiting):
+            self._finish(k)
+
+    def _finish(self, k: int) -> None:
+        uses = [use for use in self.waiting[k].uses if use in self.signals]
+        if uses:
+            arranged = tuple(self._arranged(use) for use in uses)
+            self.visit(ParameterTrace(self.waiting[k], arranged, self.own))
+        for use in set(self.waiting.pop(k).uses):
+            self.owners[use].discard(k)
+            if not self.owners[use]:
+                for table in (self.owners, self.signals, self.own, self.layouts):
+                    table.pop(use, None)
+
+    def _arranged(self, use: LayerCall) -> tuple[LayerCall, Tensor, Tensor, int]:
+        layout, inputs = self.layouts[use], use.inputs if torch.is_grad_enabled() else use.inputs.detach()
+        return use, layout.arrange(inputs), layout.arrange(self.signals[use], 1), layout.rows
+
+
+def group_uses(recording: ForwardRecord, left_out: set[int]) -> list[Group]:
+    """Group the recorded calls by parameter, and a bias with its weight if all calls use both.
+
+    Args:
+        left_out: Identities of parameters that are not to be grouped.
+
+    Returns:
+        One group a parameter, or a weight with its bias.
+    """
+    members: dict[tuple[int, int, int], list[tuple[str, ParameterPart, LayerCall]]] = defaultdict(list)
+    for use in recording.uses:
+        for attribute, part in use.parts.items():
+            if id(part.parameter) not in left_out:
+                members[part.key].append((attribute, part, use))
+    groups, folded = [], set()
+    for occurrences in members.values():
+        attribute, part, _ = occurrences[0]
+        uses = tuple(use for *_, use in occurrences)
+        bias = _shared_bias(attribute, uses, members)
+        folded |= {bias.key} if bias is not None else set()
+        groups.append(Group(attribute, part, uses, bias))
+    return [group for group in groups if group.part.key not in folded]
+
+
+def _shared_bias(attribute: str, uses: tuple[LayerCall, ...], members: dict) -> ParameterPart | None:
+    if attribute != "weight" or any(type(use.layer) not in (*DENSE, *CONVOLUTIONS) for use in uses):
+        return None
+    biases = [use.parts.get("bias") for use in uses]
+    if None in biases or len({bias.key for bias in biases}) > 1:
+        return None
+    return biases[0] if [use for *_, use in members.get(biases[0].key, [])] == list(uses) else None
+
+
+def _gradients(layer: nn.Module | Dense, attribute: str, inputs: Tensor, signal: Tensor) -> Tensor:
+    if type(layer) in NORMS:
+        return norm_gradients(layer, attribute, inputs, signal)
+    if type(layer) in PRELU:
+        return slope_gradients(layer, inputs, signal)
+    if type(layer) in EMBEDDINGS:
+        return table_gradients(layer, *lookup_signals(layer, inputs, signal))
+    if attribute == "bias":
+        return bias_gradients(layer, signal)
+    return weight_gradients(layer, parts_of(layer, inputs, signal))
