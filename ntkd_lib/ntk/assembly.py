@@ -24,53 +24,32 @@ def ignore(side: int | None, part: slice, data: TileData) -> None:
     """Observe nothing."""
 
 
-def symmetric_kernel(
-    tiles: Tiles, kind: Kind, x: Shaped[Tensor, "n ..."], tile: int | None, observe: Observer = ignore
-) -> Tensor:
-    """Compute the kernel of a batch with itself: blocks above the diagonal, and their mirror images.
-
-    Args:
-        tile: Samples at a time, or None.
-        observe: Called with the side, the part and what the method keeps of it, once per pass.
-
-    Returns:
-        Exactly symmetric kernel.
-    """
-    size = tile or max(SMALLEST_BLOCK, -(-len(x) // SYMMETRIC_BLOCKS))
-    parts, take = _slices(len(x), size), _TileReader(tiles, x, tile, partial(observe, None))
-    collector = _block_collector(kind, len(x), len(x))
-    for i, a in enumerate(parts):
-        left = take(a)
-        own = tiles.pair(left, left)
-        collector.put(a, a, (own + mirrored(own, kind)) / 2)
-        for b in parts[i + 1 :]:
-            block = tiles.pair(left, take(b))
-            collector.put(a, b, block)
-            collector.put(b, a, mirrored(block, kind))
-    return collector.kernel()
-
-
-def rectangular_kernel(
+def tiled_kernel(
     tiles: Tiles,
     kind: Kind,
     x1: Shaped[Tensor, "n ..."],
-    x2: Shaped[Tensor, "m ..."],
+    x2: Shaped[Tensor, "m ..."] | None,
     tile: int | None,
     observe: Observer = ignore,
 ) -> Tensor:
-    """Compute the kernel between two batches.
-
-    Args:
-        tile: Samples at a time on each side, or None.
-        observe: Called with the side, the part and what the method keeps of it, once per pass.
-    """
-    take1, take2 = (_TileReader(tiles, x, tile, partial(observe, side)) for side, x in enumerate((x1, x2)))
-    collector = _block_collector(kind, len(x1), len(x2))
-    for a in _slices(len(x1), tile or len(x1)):
-        left = take1(a)
-        for b in _slices(len(x2), tile or len(x2)):
-            collector.put(a, b, tiles.pair(left, take2(b)))
+    """Compute a kernel in blocks; of a batch with itself those above the diagonal and their mirrors."""
+    own, other = x2 is None, x1 if x2 is None else x2
+    take = _TileReader(tiles, x1, tile, partial(observe, None if own else 0))
+    take2 = take if own else _TileReader(tiles, other, tile, partial(observe, 1))
+    collector = _block_collector(kind, len(x1), len(other))
+    columns = _slices(len(other), tile or (_block(len(x1)) if own else len(other)))
+    for a in _slices(len(x1), tile or (_block(len(x1)) if own else len(x1))):
+        left = take(a)
+        for b in (part for part in columns if not own or part.start >= a.start):
+            block = tiles.pair(left, left if own and a == b else take2(b))
+            collector.put(a, b, (block + mirrored(block, kind)) / 2 if own and a == b else block)
+            if own and a != b:
+                collector.put(b, a, mirrored(block, kind))
     return collector.kernel()
+
+
+def _block(n: int) -> int:
+    return max(SMALLEST_BLOCK, -(-n // SYMMETRIC_BLOCKS))
 
 
 def streamed_kernel(
@@ -88,7 +67,7 @@ def streamed_kernel(
         observe: Called with the factors of all samples, the second batch behind the first, or None.
     """
     n, total = len(x1), None
-    rows = _slices(n, max(SMALLEST_BLOCK, -(-n // SYMMETRIC_BLOCKS)) if x2 is None else n)
+    rows = _slices(n, _block(n) if x2 is None else n)
     columns = rows if x2 is None else [slice(n, n + len(x2))]
     pairs = [(a, b) for a in rows for b in columns if a.start <= b.start]
 

@@ -16,11 +16,6 @@ def kernel_graph(
 
     Each chunk of samples is one node, so that it travels once. Of an own kernel only blocks on and above the
     diagonal are computed, those below are their transposes.
-
-    Args:
-        task: Function of one or two chunks, followed by what it takes before them.
-        right: Chunks of the second; None for the first themselves.
-        leading: Place on the axes before the two of the samples.
     """
     for side, chunks in (("x1", left), ("x2", right or [])):
         yield from (((f"{side}-{name}", i), chunk) for i, chunk in enumerate(chunks))

@@ -40,11 +40,7 @@ def samples_digest(samples: Shaped[np.ndarray, "n ..."]) -> str:
 
 
 def kernel_digest(module: str, settings: dict[str, str | int], contents: list[str | None]) -> str:
-    """Hash all that determines a kernel.
-
-    Args:
-        module: Module that computes it; its sources and all that it imports count.
-    """
+    """Hash all that determines a kernel."""
     return digest_json([settings, contents, source_digest([module]), str(torch.__version__)])
 
 

@@ -25,11 +25,6 @@ def save_blocks(array: da.Array, folder: str | Path) -> da.Array:
     that it was computing, and the next one computes those alone; a missing transpose is read from the block
     above the diagonal. The folder is a plain zarr array.
 
-    Args:
-        array: Array of `blocked_ntk`, for example; its name must follow from its content, as it is what the
-            folder is known by.
-        folder: New, empty, or of an earlier run of the same array. All workers must see it.
-
     Raises:
         ValueError: A folder of another array, or of something else.
         RuntimeError: Workers that do not see the folder.

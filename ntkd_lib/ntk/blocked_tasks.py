@@ -16,7 +16,7 @@ with extra("cluster"):
 
 from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.lab.worker import torch_on_one_thread
-from ntkd_lib.ntk.assembly import rectangular_kernel, symmetric_kernel
+from ntkd_lib.ntk.assembly import tiled_kernel
 from ntkd_lib.ntk.factors import Factor
 from ntkd_lib.ntk.functional import plain_operations
 from ntkd_lib.ntk.kinds import Kind, finish
@@ -61,12 +61,7 @@ def compute_block(
     left: Shaped[np.ndarray, "n ..."],
     right: Shaped[np.ndarray, "m ..."] | None = None,
 ) -> Shaped[np.ndarray, "..."]:
-    """Compute the kernel between two chunks of samples on one thread.
-
-    Args:
-        packed: Network, pickled; unpacked anew, so that tasks on several threads do not disturb each other.
-        right: Second chunk; None for the first itself, and then the block is exactly symmetric.
-    """
+    """Compute the kernel between two chunks of samples on one thread."""
     keep_freed_memory()
     with _alone(settings.method), plain_operations(), torch_on_one_thread(), torch.no_grad():
         model = cloudpickle.loads(packed)
@@ -77,10 +72,8 @@ def compute_block(
         tile = (
             settings.tile if settings.tile < max(len(left), len(left if right is None else right)) else None
         )
-        if right is None:
-            kernel = symmetric_kernel(tiles, settings.kind, x1, tile)
-        else:
-            kernel = rectangular_kernel(tiles, settings.kind, x1, _tensor(right, model), tile)
+        x2 = None if right is None else _tensor(right, model)
+        kernel = tiled_kernel(tiles, settings.kind, x1, x2, tile)
     return laid_out(finish(kernel, settings.kind), settings.kind)
 
 

@@ -100,11 +100,7 @@ def choose_tile(
     piece: int | None = None,
     plan: Plan | None = None,
 ) -> int:
-    """Choose the largest tile such that two tiles and their block fit into a memory budget.
-
-    Args:
-        piece: Samples that pass through the network at a time; None for a whole tile.
-    """
+    """Choose the largest tile such that two tiles and their block fit into a memory budget."""
     sizes = measure_network(model, x1[:1], kind, plan)
     stored, passing = _bytes_a_sample(sizes, kind, method)
     block = 3 * class_pairs(sizes.classes, kind) * sizes.width

@@ -16,9 +16,6 @@ def jacobian(
     """Compute the Jacobian ``J[n, c] = d f_c(x_n) / d theta`` over the trainable parameters.
 
     Source: NTKD paper, Eq. 6.
-
-    Args:
-        model: Network with outputs ``(n, c)`` in which samples do not mix.
     """
     moving, rest = split_parameters(model, names)
 
@@ -64,12 +61,7 @@ def single_gradient(
     *,
     create_graph: bool = False,
 ) -> tuple[Tensor, ...]:
-    """Compute the gradients of one sample's logits along a direction, by plain reverse mode.
-
-    Args:
-        logits: Logits with their graph, which is kept.
-        create_graph: Whether the gradients can be differentiated.
-    """
+    """Compute the gradients of one sample's logits along a direction, by plain reverse mode."""
     return torch.autograd.grad(
         logits, parameters, direction, retain_graph=True, create_graph=create_graph, materialize_grads=True
     )

@@ -29,7 +29,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.assembly import ignore, rectangular_kernel, streamed_kernel, symmetric_kernel
+from ntkd_lib.ntk.assembly import ignore, streamed_kernel, tiled_kernel
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import MEMORY, choose_method, choose_tile
 from ntkd_lib.ntk.functional import TransformError
@@ -125,12 +125,6 @@ def start_probe(
 ) -> tuple[nn.Module, Plan, Probe]:
     """Draw the two samples of a probe, and make the plan of a network from them.
 
-    Args:
-        x2: Second batch; None for ``x1`` itself.
-
-    Returns:
-        The network, made to give logits ``(n, c)`` if it does not; its plan; the probe.
-
     Raises:
         OutputError: An output that holds no logits.
     """
@@ -152,14 +146,7 @@ def find_fault(
     kind: Kind = "trace",
     method: str = "structured",
 ) -> ValueError | None:
-    """Probe a method on a few samples, for kernels that are never formed.
-
-    Args:
-        x2: Second batch; None for ``x1`` itself.
-
-    Returns:
-        Why a loop is needed, or None if the method is right.
-    """
+    """Probe a method on a few samples, for kernels that are never formed."""
     a, b = _few(x1), None if x2 is None else _few(x2)
     model, plan, trial = start_probe(model, a, b, kind)
     try:
@@ -179,9 +166,6 @@ def _few(x: Tensor) -> Tensor:
 
 def warn_slow(error: ValueError, stacklevel: int = 3) -> None:
     """Warn that a kernel is computed by the slow loop.
-
-    Args:
-        stacklevel: Callers between this function and the user's.
 
     Warns:
         SlowKernelWarning: Always.
@@ -211,10 +195,8 @@ def _compute(
     if streams:
         note = trial.observe_factor if trial else None
         kernel = finish(streamed_kernel(model, kind, x1, x2, plan, note), kind)
-    elif x2 is None:
-        kernel = finish(symmetric_kernel(tiles, kind, x1, tile, observe), kind)
     else:
-        kernel = finish(rectangular_kernel(tiles, kind, x1, x2, tile, observe), kind)
+        kernel = finish(tiled_kernel(tiles, kind, x1, x2, tile, observe), kind)
     if trial:
         if not trial.gradients:
             trial.differentiate(plan)

@@ -28,14 +28,7 @@ class TransformError(ValueError):
 
 
 def split_parameters(model: nn.Module, names: Iterable[str] | None = None) -> tuple[Parameters, Parameters]:
-    """Split the parameters into differentiated and fixed ones.
-
-    Args:
-        names: Parameters to differentiate, by name; None for all trainable ones.
-
-    Returns:
-        Parameters to differentiate, and all other parameters and buffers.
-    """
+    """Split the parameters into differentiated and fixed ones."""
     chosen = None if names is None else set(names)
     moving = {
         name: p
@@ -52,9 +45,6 @@ def call_with(
     """Run a network with other parameters and buffers without changing it.
 
     ``torch.func.functional_call`` alone leaves the other parameters in a module that has two names.
-
-    Args:
-        parameters: Parameters and buffers by name, in one or several parts.
     """
     layers = list(model.modules())
     twice = len(layers) < len(list(model.named_modules(remove_duplicate=False)))
@@ -81,9 +71,6 @@ def plain_operations() -> AbstractContextManager[None]:
     Attention by matrix products, its three projections apart, since one of all is passed back with copies;
     PReLU by a choice, because the rule of ``vmap`` for ``torch.prelu`` is
     wrong; what a reentrant checkpoint wraps at once; dense layers with a view of `observed_linear`.
-
-    Returns:
-        Context, shared by the threads of a process from the first to the last: the switches are global.
     """
     return _OPERATIONS.held()
 
@@ -264,11 +251,7 @@ def _random_states(model: nn.Module) -> list[tuple[Callable, Callable, Tensor]]:
 
 
 def first_line(error: Exception) -> str:
-    """Shorten the message of an error to the first sentence of its first line.
-
-    Returns:
-        At most `LONGEST` characters, or the type of an error without text.
-    """
+    """Shorten the message of an error to the first sentence of its first line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0][:LONGEST]
 
 

@@ -19,11 +19,6 @@ class LandmarkKernel:
     kept beside the features.
 
     Source: Williams and Seeger (2001); kept diagonal as in Snelson and Ghahramani (2005).
-
-    Args:
-        model: Network, not trained any further.
-        floor: Eigenvalues below this share of the largest one are left out.
-        probe: Whether one random entry is compared with plain autograd on two samples that run alone.
     """
 
     def __init__(
@@ -58,9 +53,6 @@ class LandmarkKernel:
     ) -> tuple[Float[Tensor, "n r"], Float[Tensor, " n"]]:
         """Compute features and the exact diagonal of a batch in chunks.
 
-        Returns:
-            Features, and ``Theta(x, x)``.
-
         Raises:
             ProbeError: A kernel between samples and landmarks that differs from plain autograd.
         """
@@ -79,10 +71,6 @@ class LandmarkKernel:
 
 
 def landmark_gram(features: Float[Tensor, "n r"], diagonal: Float[Tensor, " n"]) -> Float[Tensor, "n n"]:
-    """Rebuild the kernel of a batch from its features and exact diagonal.
-
-    Returns:
-        Approximate kernel with an exact diagonal.
-    """
+    """Rebuild the kernel of a batch from its features and exact diagonal."""
     gram = features @ features.T
     return gram + torch.diag(diagonal - gram.diagonal())

@@ -18,12 +18,7 @@ Output = str | int | Callable[[Any], Tensor]
 
 
 class FunctionNetwork(nn.Module):
-    """A network made from a function of parameters and inputs.
-
-    Args:
-        function: Function of a dictionary of tensors and a batch.
-        parameters: The tensors; all floating-point ones count as trained.
-    """
+    """A network made from a function of parameters and inputs."""
 
     def __init__(self, function: Callable, parameters: Mapping[str, Tensor]) -> None:
         """Register the tensors under numbered names, because theirs may hold dots."""
@@ -40,14 +35,7 @@ class FunctionNetwork(nn.Module):
 
 
 class Logits(nn.Module):
-    """A network that selects its inputs from a structure and the logits from its outputs.
-
-    Args:
-        output: What to pick: a key, a position, an attribute, or a function of the output; None for a tensor
-            itself, the only tensor of a structure, or its ``logits``.
-        data: Inputs of all samples, a tuple or a dictionary of keywords, of which the network's input then
-            are the places; None for a network of one batch tensor.
-    """
+    """A network that selects its inputs from a structure and the logits from its outputs."""
 
     def __init__(self, model: nn.Module, output: Output | None, data: tuple | dict | None = None) -> None:
         """Store the network and the inputs, which are no buffers."""
@@ -99,14 +87,6 @@ def as_network(
     dtype: torch.dtype | None = None,
 ) -> tuple[nn.Module, Tensor, Tensor | None]:
     """Adapt a network and its batches to the form on which kernels are computed.
-
-    Args:
-        model: Network, or a function of ``parameters`` and inputs.
-        x1: First batch: a tensor or array, a tuple of them, or a dictionary of keyword inputs.
-        x2: Second batch; None for the first itself.
-        output: What to pick of the network's output.
-        parameters: Tensors of a function; None for a network.
-        dtype: Type in which a copy of the network computes; None for the network itself.
 
     Raises:
         ValueError: What is neither, and what has no values or no graph.

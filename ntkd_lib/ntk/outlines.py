@@ -44,11 +44,7 @@ class Outline:
 def outlined_gradient(
     logits: Float[Tensor, " c"], direction: Float[Tensor, " c"], parameters: list[Tensor]
 ) -> list[Outline]:
-    """Compute the gradients of one sample's logits along a direction.
-
-    Returns:
-        One gradient per parameter.
-    """
+    """Compute the gradients of one sample's logits along a direction."""
     nodes = _operations(logits.grad_fn, {id(p) for p in parameters if p.numel() >= LARGE and _is_plain(p)})
     targets = [GradientEdge(nodes[id(p)], 0) if id(p) in nodes else p for p in parameters]
     gradients = torch.autograd.grad(logits, targets, direction, retain_graph=True, allow_unused=True)

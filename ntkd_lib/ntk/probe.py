@@ -38,11 +38,7 @@ class SlowKernelWarning(UserWarning):
 
 
 class Probe:
-    """Comparison of a kernel with autograd on two of its samples.
-
-    Args:
-        x2: Second batch; None for ``x1`` itself.
-    """
+    """Comparison of a kernel with autograd on two of its samples."""
 
     def __init__(
         self,
@@ -67,14 +63,7 @@ class Probe:
         self.pair = self.samples if self.own else torch.cat([self.samples[:1], others[k : k + 1]])
 
     def observer(self, tiles: Tiles, *, tiled: bool = False) -> Observer:
-        """Return an observer that stores the data of the two samples.
-
-        Args:
-            tiled: Whether the samples come tile by tile, so that views would hold whole tiles.
-
-        Returns:
-            Function of the side, the part and what the method keeps of it.
-        """
+        """Return an observer that stores the data of the two samples."""
         self.rows, self.parts = [None, None], {}
 
         def note(side: int | None, part: slice, data: TileData) -> None:
@@ -98,9 +87,6 @@ class Probe:
         """Draw the directions and compute both gradients: early, while the weights are in the cache.
 
         The first sample's graph is that of its recording; the second runs through the untouched network.
-
-        Args:
-            plan: Plan with the recording of the first sample alone.
         """
         logits = plan.alone.logits
         width = 1 if self.kind == "pseudo" else logits.shape[1]  # the sum of logits has one direction
@@ -121,10 +107,6 @@ class Probe:
     @torch.no_grad()
     def check(self, tiles: Tiles, kernel: Float[Tensor, "..."]) -> None:
         """Compare the drawn entry, and one of the diagonal, with autograd.
-
-        Args:
-            tiles: The method, of which the two samples were noted.
-            kernel: Kernel in its public shape.
 
         Raises:
             ProbeError: By layer, if they differ by more than rounding explains.
@@ -153,10 +135,6 @@ class Probe:
     @torch.no_grad()
     def check_product(self, multiply: Callable[[int, int, Tensor], Tensor], plan: Plan) -> None:
         """Compare an operator's product for the drawn samples with autograd.
-
-        Args:
-            multiply: Function of row, column and a direction ``v`` that returns ``Theta(x_i, x_j) v``.
-            plan: Plan with the recording of the first sample alone.
 
         Raises:
             ProbeError: They differ by more than rounding explains.
@@ -247,9 +225,6 @@ class Probe:
     def check_alone(self, plan: Plan) -> None:
         """Refuse a network whose output for the drawn sample changes with its batch or from run to run.
 
-        Args:
-            plan: Plan with the recording of the sample alone.
-
         Raises:
             ValueError: Which of both.
         """
@@ -271,14 +246,7 @@ def _product(a: list[Outline], b: list[Outline]) -> float:
 
 
 def draw_place(n: int, m: int | None, generator: torch.Generator) -> tuple[int, int]:
-    """Draw the place of one entry, off the diagonal of an own kernel.
-
-    Args:
-        m: Columns; None for an own kernel.
-
-    Returns:
-        Row and column, the smaller one first in an own kernel.
-    """
+    """Draw the place of one entry, off the diagonal of an own kernel."""
     if m is not None:
         return int(torch.randint(n, (), generator=generator)), int(torch.randint(m, (), generator=generator))
     i, j = (torch.randperm(n, generator=generator)[:2].sort().values.tolist() * 2)[:2]
@@ -286,35 +254,17 @@ def draw_place(n: int, m: int | None, generator: torch.Generator) -> tuple[int, 
 
 
 def tolerance_of(dtype: torch.dtype) -> float:
-    """Return the relative error that rounding explains.
-
-    Args:
-        dtype: Type of numbers.
-
-    Returns:
-        Share of the norms of two gradients.
-    """
+    """Return the relative error that rounding explains."""
     return TOLERANCES.get(dtype, 32 * torch.finfo(dtype).eps)
 
 
 def entry_of(kernel: Float[Tensor, "..."], i: int, j: int, kind: Kind) -> Float[Tensor, "..."]:
-    """Select the entry of a kernel for two samples.
-
-    Args:
-        kernel: Kernel in the shape of its kind.
-
-    Returns:
-        ``(c, c)``, ``(c,)`` or one number.
-    """
+    """Select the entry of a kernel for two samples."""
     return (kernel[:, i, j] if kind == "per_class" else kernel[i, j]).detach()
 
 
 def reduce_block(block: Float[Tensor, "c c"], kind: Kind) -> Float[Tensor, "..."]:
-    """Reduce all products of two samples' logits to the entry of a kernel of some kind.
-
-    Returns:
-        ``(c, c)``, ``(c,)`` or one number.
-    """
+    """Reduce all products of two samples' logits to the entry of a kernel of some kind."""
     if kind == "full":
         return block
     if kind == "pseudo":

@@ -25,10 +25,6 @@ def products_kernel(
 ) -> Float[Tensor, "..."]:
     """Compute a kernel column by column, ``Theta(x1, x) e_c = J(x1) J(x)' e_c``.
 
-    Args:
-        model: Network with outputs ``(n, c)`` in which samples do not mix.
-        left_out: Names of parameters that are also read behind the back of their layers.
-
     Raises:
         TransformError: An embedding with padding whose table is used elsewhere; a layer without forward mode.
     """
@@ -60,9 +56,6 @@ def products_kernel(
 
 def refuse_tables(model: nn.Module, left_out: Collection[str] = ()) -> None:
     """Refuse tables of which forward mode moves rows that reverse mode holds still or scales.
-
-    Args:
-        left_out: Names of parameters that are also read behind the back of their layers.
 
     Raises:
         TransformError: The embedding by name.

@@ -99,9 +99,6 @@ class ForwardRecord:
 def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> ForwardRecord:
     """Run a network forwards and record the calls of its layers.
 
-    Returns:
-        The recording, with the autograd graph of the logits.
-
     Raises:
         OutputError: An output that is not ``(n, c)``.
         ValueError: A forward pass that fails, is random or changes a buffer.
@@ -160,17 +157,13 @@ def _hooks(model: nn.Module, is_recorded: LayerTest, recording: ForwardRecord) -
 
         return layer.register_forward_hook(noted, prepend=True, with_kwargs=True)
 
-    handles = [hook(name, layer) for name, layer in layers if _trains(layer)]
+    handles = [hook(name, layer) for name, layer in layers]
     try:
         with observed_linear(note_linear):
             yield
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _trains(layer: nn.Module) -> bool:
-    return any(p.requires_grad for p in layer.parameters(recurse=False))
 
 
 def _part(value: Tensor, names: dict[int, str]) -> ParameterPart | None:

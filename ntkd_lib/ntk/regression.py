@@ -118,9 +118,6 @@ def gcv_score(
 
     Source: Golub, Heath, Wahba (1979), Eq. 1.4.
 
-    Args:
-        targets: Targets, ``(n, c)``; centred on a fixed number if at all.
-
     Raises:
         ValueError: As `ridge_path`.
     """

@@ -19,10 +19,6 @@ Receiver = Callable[[LayerCall, Tensor], None]
 def stream_signals(logits: Float[Tensor, "n c"], uses: Sequence[LayerCall], receive: Receiver) -> None:
     """Pass on the signal of each layer call when the backward pass reaches it, and free the graph behind.
 
-    Args:
-        receive: Called with a layer call and its signal ``(c, ...)``; without a call for what the logits do
-            not depend on.
-
     Raises:
         RuntimeError: A backward pass that cannot be batched over logits.
     """
@@ -116,7 +112,7 @@ def _backward(
         return tuple(row for row in rows if row is not None)
 
     rows = iter(vmap(along)(torch.eye(logits.shape[1]).to(logits)))
-    return tuple(next(rows) if known else None for known in reached)
+    return tuple(next(rows) if arrived else None for arrived in reached)
 
 
 def _backward_one_by_one(

@@ -33,15 +33,6 @@ def structured_factors(
 ) -> dict[str, Factor]:
     """Compute the factors that every trainable parameter contributes to the kernel of a batch.
 
-    Args:
-        model: Network with outputs ``(n, c)``.
-        kind: Kind of kernel, which decides the cheapest form.
-        plan: Where the samples lie; None to establish it.
-
-    Returns:
-        Factors by parameter, in an order that depends on the network alone; differentiable if gradients
-        are enabled.
-
     Raises:
         ValueError: A network whose samples mix, or that changes a layer's input in place.
     """
@@ -77,11 +68,7 @@ def visit_factors(
 
 
 def structured_kernel(left: dict[str, Factor], right: dict[str, Factor], kind: Kind) -> Float[Tensor, "..."]:
-    """Sum the contributions of all parameters to the kernel between two batches.
-
-    Returns:
-        Kernel, ``full`` as ``(n, c, m, c)``.
-    """
+    """Sum the contributions of all parameters to the kernel between two batches."""
     total = None
     for name, factor in left.items():
         part = factor.pair(right[name], kind)
@@ -129,10 +116,6 @@ def _embedding_factor(layer: nn.Embedding, places: Tensor, b: Tensor, kind: Kind
 
 def warn_whole(names: Sequence[str], stacklevel: int = 3) -> None:
     """Warn of parameters that get whole Jacobians.
-
-    Args:
-        names: Parameters by name, maybe none.
-        stacklevel: Callers between this function and the user's.
 
     Warns:
         WholeJacobianWarning: By name.

@@ -31,11 +31,7 @@ class Tiles(Protocol):
 
 
 class StructuredTiles:
-    """Factors of every parameter.
-
-    Args:
-        plan: Where the samples lie; None to establish it for each tile.
-    """
+    """Factors of every parameter."""
 
     def __init__(self, model: nn.Module, kind: Kind, plan: Plan | None = None) -> None:
         """Store the network, the kind and the plan."""

@@ -71,11 +71,7 @@ class ParameterTrace:
         return self.group.part.label()
 
     def outer(self) -> OuterProducts | None:
-        """Return the gradients as a sum of outer products.
-
-        Returns:
-            The parts, or None if the gradients are no such sum.
-        """
+        """Return the gradients as a sum of outer products."""
         types = {type(use.layer) in TRANSPOSED for use, *_ in self.uses}
         weight = self.group.attribute == "weight" and all(type(use.layer) in OUTER for use, *_ in self.uses)
         if not weight or len(types) != 1:
@@ -83,11 +79,7 @@ class ParameterTrace:
         return joined([_of_samples(parts_of(use.layer, a, b), rows) for use, a, b, rows in self.uses])
 
     def lookup(self) -> tuple[Int[Tensor, "n d"], Float[Tensor, "n c e d"]] | None:
-        """Return the gradients as signals at the looked-up rows of a table.
-
-        Returns:
-            Indices and signals by position, or None if this is no table of embeddings alone.
-        """
+        """Return the gradients as signals at the looked-up rows of a table."""
         if not all(isinstance(use.layer, nn.Embedding) for use, *_ in self.uses):
             return None
         lookups = [
@@ -98,11 +90,7 @@ class ParameterTrace:
         return torch.cat([places for places, _ in lookups], 1), torch.cat([b for _, b in lookups], 3)
 
     def gradients(self) -> Float[Tensor, "n c p"]:
-        """Compute the gradients of the parameter, without a bias that is grouped with it.
-
-        Returns:
-            Gradients of each class and sample.
-        """
+        """Compute the gradients of the parameter, without a bias that is grouped with it."""
         return sum(self._of_use(*use).unflatten(0, (-1, use[3])).sum(1) for use in self.uses).flatten(2)
 
     def _of_use(self, use: LayerCall, inputs: Tensor, signal: Tensor, _: int) -> Float[Tensor, "r c ..."]:
@@ -152,23 +140,19 @@ def visit_parameters(
     walk = _BackwardWalk(model, inputs, kind, plan, visit)
     if walk.waiting and batched and not torch.is_grad_enabled():
         with contextlib.suppress(RuntimeError):  # some passes cannot be batched, and then others take over
-            stream_signals(walk.logits, walk.calls(), walk.receive)
+            stream_signals(walk.logits, list(walk.owners), walk.receive)
             walk.finish_all()
         if walk.waiting:
             walk = _BackwardWalk(model, inputs, kind, plan, visit, walk.waiting)
     if walk.waiting:
-        for use, signal in all_signals(walk.logits, walk.calls(), batched=batched).items():
+        for use, signal in all_signals(walk.logits, list(walk.owners), batched=batched).items():
             walk.receive(use, signal)
         walk.finish_all()
     return plan.left_out
 
 
 class _BackwardWalk:
-    """Groups of layer calls that wait for their signals.
-
-    Args:
-        places: Groups that are visited; None for all.
-    """
+    """Groups of layer calls that wait for their signals."""
 
     def __init__(
         self,
@@ -197,10 +181,6 @@ class _BackwardWalk:
                 self.owners.setdefault(use, set()).add(k)
         self.signals: dict[LayerCall, Tensor] = {}
         self.own: dict[LayerCall, dict[str, Tensor]] = {}
-
-    def calls(self) -> list[LayerCall]:
-        """List the calls whose signals are needed."""
-        return list(self.owners)
 
     def receive(self, use: LayerCall, signal: Tensor) -> None:
         """Store a signal, and finish the parameters for which it was the last."""
@@ -231,14 +211,7 @@ class _BackwardWalk:
 
 
 def group_uses(recording: ForwardRecord, left_out: set[int]) -> list[Group]:
-    """Group the recorded calls by parameter, and a bias with its weight if all calls use both.
-
-    Args:
-        left_out: Identities of parameters that are not to be grouped.
-
-    Returns:
-        One group a parameter, or a weight with its bias.
-    """
+    """Group the recorded calls by parameter, and a bias with its weight if all calls use both."""
     members: dict[tuple[int, int, int], list[tuple[str, ParameterPart, LayerCall]]] = defaultdict(list)
     for use in recording.uses:
         for attribute, part in use.parts.items():

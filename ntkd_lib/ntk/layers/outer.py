@@ -55,11 +55,7 @@ class OuterProducts:
         return [OuterProducts(self.inputs, part) for part in self.signals.split(size, dim=3)]
 
     def gradients(self) -> Float[Tensor, "n c g o k"]:
-        """Form the gradients.
-
-        Returns:
-            ``G``.
-        """
+        """Form the gradients."""
         n, c, g, o, d = self.signals.shape
         if g == 1 and c * o * d >= LARGE and not torch.is_grad_enabled():  # no copies of the signals
             product = self.signals.new_empty(n, c, g, o, self.inputs.shape[2])
@@ -72,11 +68,7 @@ class OuterProducts:
 
 
 def weight_gradients(layer: nn.Module | Dense, parts: OuterProducts) -> Float[Tensor, "n c *p"]:
-    """Form the gradients of a layer's weight, in the weight's shape.
-
-    Returns:
-        Gradients of each class and sample.
-    """
+    """Form the gradients of a layer's weight, in the weight's shape."""
     gradients = parts.gradients()
     if type(layer) in TRANSPOSED:
         gradients = gradients.mT
@@ -84,14 +76,7 @@ def weight_gradients(layer: nn.Module | Dense, parts: OuterProducts) -> Float[Te
 
 
 def bias_gradients(layer: nn.Module | Dense, signal: Tensor) -> Float[Tensor, "n c o"]:
-    """Form the gradients of a layer's bias.
-
-    Args:
-        signal: Gradients of the logits with respect to its output.
-
-    Returns:
-        Sums of the signal over positions.
-    """
+    """Form the gradients of a layer's bias."""
     if type(layer) in DENSE:
         return signal.flatten(2, -2).sum(2) if signal.ndim > 3 else signal
     return signal.flatten(3).sum(3)

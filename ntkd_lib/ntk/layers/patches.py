@@ -9,11 +9,7 @@ from torch.nn import functional
 
 
 def convolution_patches(layer: nn.Module, inputs: Float[Tensor, "n k *s"]) -> Float[Tensor, "n q d"]:
-    """Unfold the input of a convolution into its patches.
-
-    Args:
-        layer: Convolution of one to three dimensions, any padding, stride, dilation.
-    """
+    """Unfold the input of a convolution into its patches."""
     plain = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
     if plain and inputs.ndim == 4:
         return functional.unfold(inputs, layer.kernel_size, layer.dilation, layer.padding, layer.stride)

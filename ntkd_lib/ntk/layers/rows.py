@@ -37,11 +37,7 @@ def _sum_positions(layer: nn.Module, values: Float[Tensor, "n c ..."]) -> Float[
 def slope_gradients(
     layer: nn.PReLU, inputs: Float[Tensor, "n ..."], signal: Float[Tensor, "n c ..."]
 ) -> Float[Tensor, "n c k"]:
-    """Form the gradients of the slopes of a PReLU: sums of ``B min(x, 0)`` over positions.
-
-    Args:
-        layer: The PReLU, with one slope or one per channel.
-    """
+    """Form the gradients of the slopes of a PReLU: sums of ``B min(x, 0)`` over positions."""
     values = signal * inputs.clamp_max(0)[:, None]
     if layer.num_parameters == 1:
         return values.flatten(2).sum(2, keepdim=True)

@@ -52,12 +52,7 @@ class KroneckerSketch(SparseSketch):
         return self.projected(name, parts, bias)
 
     def projected(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
-        """Sketch gradients of a weight by their factors.
-
-        Args:
-            parts: Inputs ``(n, g, i, d)`` and signals ``(n, c, g, o, d)``.
-            bias: Whether a bias is trained with the weight: an input that is always one.
-        """
+        """Sketch gradients of a weight by their factors."""
         inputs = (
             torch.cat([parts.inputs, torch.ones_like(parts.inputs[:, :, :1])], 2) if bias else parts.inputs
         )

@@ -42,14 +42,6 @@ def sketched_features(
     `ntkd_lib.ntk.kinds.contract` makes a kernel of any kind of them. No Jacobian is kept, and the features
     carry no gradients.
 
-    Args:
-        model: Network with outputs ``(n, c)``.
-        probe: Whether a random entry of the tangent kernel of some of the first samples is compared with
-            plain autograd; a loop over samples takes over, with a warning, if it differs.
-
-    Returns:
-        Features of all samples, in their order.
-
     Raises:
         ValueError: An empty chunk, no samples, a batch that is no tensor, a layer that mixes samples.
     """
@@ -71,11 +63,6 @@ def sketched_batches(
     model: nn.Module, x: Tensor | Iterable[Tensor], sketch: Sketch, chunk: int = 64, *, probe: bool = True
 ) -> Iterator[Float[Tensor, "b c k"]]:
     """Yield the features chunk by chunk, to be stored elsewhere.
-
-    Args:
-        model: Network with outputs ``(n, c)``.
-        probe: Whether a random entry of the tangent kernel of some of the first samples is compared with
-            plain autograd; a loop over samples takes over, with a warning, if it differs.
 
     Raises:
         ValueError: An empty chunk, no samples, a batch that is no tensor, a layer that mixes samples.
