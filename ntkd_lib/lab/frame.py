@@ -28,12 +28,7 @@ def _row(cell: Cell, record: Record) -> dict[str, object]:
     twice = cell.labels.keys() & record.values.keys()
     if twice:
         raise ValueError(f"cell {cell.name}: {sorted(twice)[0]!r} is a label and a value; rename the value")
-    return {
-        **cell.labels,
-        **record.values,
-        "seconds": record.provenance["seconds"],
-        "cell": record.key,
-    }
+    return {**cell.labels, **record.values, "seconds": record.provenance["seconds"], "cell": record.key}
 
 
 def summarise(table: pd.DataFrame, value: str, by: Sequence[str]) -> pd.DataFrame:

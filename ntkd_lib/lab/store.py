@@ -76,12 +76,7 @@ class CellStore:
         return Record(key, content["name"], content["values"], arrays, origin["provenance"])
 
     def save(
-        self,
-        key: str,
-        name: str,
-        parts: Mapping[str, Any],
-        result: CellResult,
-        provenance: Mapping[str, Any],
+        self, key: str, name: str, parts: Mapping[str, Any], result: CellResult, provenance: Mapping[str, Any]
     ) -> Record:
         """Save what a cell returned under its key, the digest of `parts`.
 

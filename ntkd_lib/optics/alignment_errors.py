@@ -15,11 +15,7 @@ DRAW_SOURCE = "V-D2NN, arXiv 2005.11464; 4f: arXiv 2210.08004"
 
 
 def moved(
-    light: Planes,
-    *,
-    shift: Float[Tensor, "m c 2"] | None = None,
-    angle: float = 0.0,
-    scale: float = 1.0,
+    light: Planes, *, shift: Float[Tensor, "m c 2"] | None = None, angle: float = 0.0, scale: float = 1.0
 ) -> Planes:
     """Shift, turn and scale light on the sensor plane about its centre, by bilinear interpolation.
 

@@ -26,11 +26,7 @@ class CoarseDevice(Device):
     pixels: int = 4
 
     def photographs(
-        self,
-        images: UInt8[Tensor, "n c h w"],
-        psfs: Float[Tensor, "m c t t"],
-        name: str = "",
-        chunk: int = 8,
+        self, images: UInt8[Tensor, "n c h w"], psfs: Float[Tensor, "m c t t"], name: str = "", chunk: int = 8
     ) -> Iterator[Captures]:
         """Photograph scenes through all metasurfaces in chunks, with the noise of the coarse pixels.
 

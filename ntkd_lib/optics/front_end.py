@@ -5,13 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ntkd_lib.optics.pooling_window import (
-    WINDOW,
-    placed_filters,
-    seen_at,
-    sum_over_window,
-    window_maps,
-)
+from ntkd_lib.optics.pooling_window import WINDOW, placed_filters, seen_at, sum_over_window, window_maps
 
 
 def split_signed(

@@ -156,10 +156,7 @@ def _block(fields: Complex[Tensor, "b n n"], points: int) -> int:
 
 
 def sensor_intensity(
-    phase: Float[Tensor, "..."],
-    geometry: Geometry,
-    window: int | None = None,
-    padding: int | None = None,
+    phase: Float[Tensor, "..."], geometry: Geometry, window: int | None = None, padding: int | None = None
 ) -> Float[Tensor, "*b c w w"]:
     """Compute the point spread function: the intensity of a plane wave of each colour behind a phase mask.
 

@@ -33,9 +33,7 @@ def binned(intensity: Float[Tensor, "*b w w"], geometry: Geometry, taps: int) ->
     return blocks.sum(dim=(-3, -1))
 
 
-def target_psfs(
-    filters: Float[Tensor, "k c s s"],
-) -> tuple[Float[Tensor, "m c s s"], Float[Tensor, "m c"]]:
+def target_psfs(filters: Float[Tensor, "k c s s"]) -> tuple[Float[Tensor, "m c s s"], Float[Tensor, "m c"]]:
     """Split signed filters into the point spread functions that apply them, positive ones first, and gains.
 
     A lens forms ``image * PSF``, a convolution, and networks correlate, so each PSF is its filter's part

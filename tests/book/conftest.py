@@ -1,10 +1,11 @@
 """One built book for all tests of this folder; a test that changes something gets a copy."""
 
 import shutil
+from functools import cache
 
 import pytest
 
-from ntkd_lib.pipeline import book
+from ntkd_lib.pipeline import book, tangent_page
 from tests.book import fake
 
 
@@ -12,12 +13,18 @@ def _enter(patch, folder):
     patch.setenv("NTKD_ROOT", str(folder / "project"))
     patch.setenv("NTKD_BUILD", str(folder / "build"))
     patch.setattr(book, "check_seal", lambda layout, name: [])
+    patch.setattr(tangent_page, "show", fake.draw_once)
 
 
 @pytest.fixture(scope="session")
 def _built(tmp_path_factory):
     """Build the book of the small project with stand-in data, once."""
-    folder = tmp_path_factory.mktemp("book") / "a folder, für Größe"
+    return _build(tmp_path_factory.getbasetemp())
+
+
+@cache  # for the tests of other folders that take these fixtures
+def _build(base):
+    folder = base / "book" / "a folder, für Größe"
     with pytest.MonkeyPatch.context() as patch:
         _enter(patch, folder)
         fake.copy_project(folder / "project")

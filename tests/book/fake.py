@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from ntkd_lib.chapters.scoreboard.summary import verdict_counts
+from ntkd_lib.lab.atomic import write_bytes
 from ntkd_lib.lab.evidence import DataState, Evidence, Metric, save_evidence
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.manifest import renew_manifest
@@ -87,6 +88,21 @@ def provenance():
         "seconds": 612.34,
         "peak_memory_mib": 1234.5,
     }
+
+
+_DRAWN = {}  # figures with their files, by name
+
+
+def draw_once(run, name, draw, **texts):
+    """Publish a figure whose drawing takes seconds; every book but the first gets copies of its files."""
+    folder = run.layout.figures(run.notebook)
+    if name not in _DRAWN:
+        figure = show(run, name, draw, **texts)
+        _DRAWN[name] = figure, {path.name: path.read_bytes() for path in folder.glob(f"{name}.*")}
+    figure, files = _DRAWN[name]
+    for file_name, content in files.items():
+        write_bytes(folder / file_name, content)
+    return figure
 
 
 def write_runs(kind="real"):

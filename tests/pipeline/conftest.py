@@ -1,5 +1,7 @@
 """One toy project that is run once; a test that changes something gets a copy."""
 
+from functools import cache
+
 import pytest
 
 from tests.pipeline.toy import make_toy
@@ -8,7 +10,12 @@ from tests.pipeline.toy import make_toy
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory):
     """Give a toy project that has been run on the smoke tier; only to be read."""
-    toy = make_toy(tmp_path_factory.mktemp("toy") / "a folder, für Größe")
+    return _run_once(tmp_path_factory.getbasetemp())
+
+
+@cache  # for the tests of other folders that take these fixtures
+def _run_once(base):
+    toy = make_toy(base / "toy" / "a folder, für Größe")
     done = toy.run()
     assert done.returncode == 0, done.stderr
     return toy

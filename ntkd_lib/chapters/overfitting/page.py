@@ -70,11 +70,7 @@ SIX = (
     Column("R² on test inputs", "{r2:.0f} %"),
     Column("Effective parameters", "{effective:.0f}"),
 )
-FIGURES = (
-    Column("Number", "{what}"),
-    Column("Paper", "{paper}"),
-    Column("Ours, stand-in data", "{ours}"),
-)
+FIGURES = (Column("Number", "{what}"), Column("Paper", "{paper}"), Column("Ours, stand-in data", "{ours}"))
 CONTROLS = (
     Column("Predictor", "{predictor}"),
     Column("Test RMSE", "{rmse:.2f}"),
@@ -91,11 +87,7 @@ COVERAGE = (
     Column("Bound / truth, median", "{ratio:.3g}"),
     Column("Remark", "{remark}"),
 )
-EXAMPLES = (
-    Column("Claim", "{claim}"),
-    Column("Counter-example", "{example}"),
-    Column("Result", "{result}"),
-)
+EXAMPLES = (Column("Claim", "{claim}"), Column("Counter-example", "{example}"), Column("Result", "{result}"))
 SCORES = (
     Column("Predictor", "{predictor}"),
     Column("Data", "{data}"),

@@ -7,12 +7,7 @@ from ntkd_lib.chapters.nint.methods import LABELS
 from ntkd_lib.show.columns import Column
 
 # Known second-hand from summaries of the paper's tables; 512 × 512 images, SIREN 5 × 256.
-SAVINGS = {
-    "nint": (49.0, 44.3),
-    "expansive": (40.6, 33.1),
-    "evos": (36.5, 22.5),
-    "int_dense": (32.8, 39.5),
-}
+SAVINGS = {"nint": (49.0, 44.3), "expansive": (40.6, 33.1), "evos": (36.5, 22.5), "int_dense": (32.8, 39.5)}
 NETWORKS = {"siren": 29.6, "ffn": 10.0, "wire": 43.3}
 PSNR = {
     "full batch": (27.90, 31.67, 39.76),

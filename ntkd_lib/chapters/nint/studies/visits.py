@@ -92,10 +92,7 @@ def similarity_table(table: pd.DataFrame) -> Html:
     measures = [Column("Sampler", "{label}"), Column("SSIM", "{ssim:.3f}")]
     missing = table["standard"].isna().all()
     if not missing:
-        measures += [
-            Column("LPIPS", "{standard:.3f}"),
-            Column("LPIPS, inputs stretched", "{stretched:.3f}"),
-        ]
+        measures += [Column("LPIPS", "{standard:.3f}"), Column("LPIPS, inputs stretched", "{stretched:.3f}")]
     shown = show_table(table, measures, "How alike the same fits look: SSIM 1 and LPIPS 0 are equal images")
     note = f"LPIPS is not available, since its weights were not found: {find_weights()[1]}."
     return element("div", shown, element("p", note)) if missing else shown
