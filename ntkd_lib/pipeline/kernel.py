@@ -22,6 +22,7 @@ c.IPKernelApp.log_level = "CRITICAL"
 c.HistoryManager.enabled = False
 """
 _START_SECONDS = 180
+LIMIT = "NTKD_CELL_SECONDS"  # how long a cell of a notebook may run; unlimited where it is not set
 # not -m ipykernel_launcher, which takes the project's folder out of the path where PYTHONPATH names it
 _START = "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
 
@@ -90,7 +91,7 @@ def execute(name: str, converted: Path, executed: Path, parameters: Mapping[str,
     """Execute a converted notebook with papermill, in the project's folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from nbclient.exceptions import DeadKernelError
+        from nbclient.exceptions import CellTimeoutError, DeadKernelError
         from papermill.exceptions import PapermillExecutionError
 
         try:
@@ -98,6 +99,9 @@ def execute(name: str, converted: Path, executed: Path, parameters: Mapping[str,
         except PapermillExecutionError as error:
             what = one_line(f"{error.ename}: {error.evalue}")
             raise PipelineError(f"{name}: cell {error.exec_count} failed: {what}") from error
+        except CellTimeoutError as error:
+            shown = one_line(str(error).partition("contents:")[2].strip(" \n-"))
+            raise PipelineError(f"{name}: a cell ran longer than {LIMIT} allows: {shown}") from error
         except DeadKernelError as error:
             raise PipelineError(f"{name}: the kernel died (killed from outside, or out of memory)") from error
 
@@ -114,5 +118,13 @@ def _papermill(converted: Path, executed: Path, parameters: Mapping[str, Any]) -
         progress_bar=False,
         request_save_on_cell_execute=False,
         start_timeout=_START_SECONDS,
+        execution_timeout=_cell_seconds(),
         cwd=str(project_root()),
     )
+
+
+def _cell_seconds() -> int | None:
+    text = os.environ.get(LIMIT, "")
+    if text and not (text.isdecimal() and int(text)):
+        raise PipelineError(f"{LIMIT} is {text!r}; allowed: a whole number of seconds from 1")
+    return int(text) if text else None

@@ -1,8 +1,12 @@
 """Two runs at once, and Ctrl-C."""
 
 import os
+import re
 import signal
 import time
+from dataclasses import replace
+
+import pytest
 
 from tests.pipeline.toy import NAME
 
@@ -41,3 +45,17 @@ def test_ctrl_c_ends_cleanly(own):
     assert said.splitlines()[-1] == "ntkd: stopped"
     assert "Traceback" not in said
     assert own.executed.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "seconds, said",
+    [
+        ("2", r"90_toy: a cell ran longer than NTKD_CELL_SECONDS allows: (show\(run\)|from ntkd_lib.*)"),
+        ("soon", "NTKD_CELL_SECONDS is 'soon'; allowed: a whole number of seconds from 1"),
+    ],
+)
+def test_a_hang_is_named_within_the_time_that_is_set(ran, tmp_path, seconds, said):
+    toy = replace(ran.copy(tmp_path / "slow"), more=(("NTKD_CELL_SECONDS", seconds),))
+    done = toy.run("-p", "fault=slow", "--no-page")
+    assert done.returncode == 1
+    assert re.fullmatch(f"ntkd: {said}", done.stderr.splitlines()[-1])
