@@ -4,6 +4,7 @@ import ast
 import base64
 import io
 import json
+import re
 import shutil
 import tarfile
 import tempfile
@@ -32,6 +33,7 @@ RECORDED_TIER = "cpu"
 ENDING = ".tar.xz"
 BITMAPS = ".png"  # ten times as large as the drawings; a live run makes them
 MODULES = "modules.json"
+FIGURE = re.compile(r"^show(?:_slider)?\(\s*run,\s*\"([a-z0-9-]+)\"", re.MULTILINE)
 
 
 def _place(name: str, ending: str) -> Path:
@@ -149,7 +151,13 @@ def _outputs(layout: Layout, name: str) -> dict[str, list[Any]]:
     import nbformat
 
     executed = nbformat.read(layout.executed(name), as_version=4)
-    return {cell.source: cell.outputs for cell in executed.cells if cell.cell_type == "code"}
+    return {_shown(cell.source): cell.outputs for cell in executed.cells if cell.cell_type == "code"}
+
+
+def _shown(source: str) -> str:
+    """Tell cells apart: by the name of the figure that they show, else by their code."""
+    figure = FIGURE.search(source)
+    return figure[1] if figure else source
 
 
 def _composed(
@@ -158,7 +166,7 @@ def _composed(
     """Put recorded outputs into today's notebook; hidden cells that lack theirs are left out and counted."""
     notebook = read_percent(source.path)
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-        cell.outputs = _fresh(cell.source, evidence) or (outputs or {}).get(cell.source, [])
+        cell.outputs = _fresh(cell.source, evidence) or (outputs or {}).get(_shown(cell.source), [])
     shown = [cell for cell in notebook.cells if not _is_gap(cell, outputs or {})]
     gaps, notebook.cells = len(notebook.cells) - len(shown), shown
     notebook.metadata["language_info"] = {"name": "python"}
@@ -179,7 +187,7 @@ def _fresh(source: str, evidence: Evidence) -> list[Any]:
 
 def _is_gap(cell: "NotebookNode", outputs: Mapping[str, Any]) -> bool:
     """Tell a cell whose code is hidden and whose output is not recorded."""
-    if cell.cell_type != "code" or cell.outputs or cell.source in outputs:
+    if cell.cell_type != "code" or cell.outputs or _shown(cell.source) in outputs:
         return False
     last = ast.parse(cell.source).body[-1]
     return "hide-input" in cell.metadata.get("tags", []) and isinstance(last, ast.Expr)
