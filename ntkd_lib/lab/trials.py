@@ -25,24 +25,28 @@ def trial_name(arm: str, settings: Mapping[str, Any]) -> str:
 
 
 def recorded_trials(protocols: Sequence[str], space: str, arm: str) -> list[tuple[dict[str, Any], Metric]]:
-    """List the recorded trials of an arm and their validation scores; metrics are named below `space`.
-
-    Raises:
-        ProtocolError: A trial that is not recorded for every tuning seed.
-    """
+    """List the trials of an arm that are recorded for some tuning seed; metrics are named below `space`."""
     listed: dict[str, tuple[dict[str, Any], Metric]] = {}
     for protocol in protocols:
         entry = load_claims().protocols[protocol]
         recorded, axes = recorded_metrics(f"{entry.notebook[:2]}_{protocol}"), entry.parameters["trials"][arm]
-        tried = {trial_name(f"{space}.{arm}", settings): settings for settings in trials(axes)}
-        complete = [n for n in tried if n in recorded and set(recorded[n].seeds) == set(entry.seeds)]
-        if len(complete) < len(tried):
-            count = f"{len(complete)} of {len(tried)}"
-            raise ProtocolError(f"{protocol}: {count} trials of {arm} are recorded; all are needed")
-        listed |= {name: (settings, recorded[name]) for name, settings in tried.items()}
+        tried = [(trial_name(f"{space}.{arm}", settings), settings) for settings in trials(axes)]
+        listed |= {name: (settings, recorded[name]) for name, settings in tried if name in recorded}
     return list(listed.values())
 
 
 def choose(protocols: Sequence[str], space: str, arm: str) -> dict[str, Any]:
-    """Select the trial of an arm with the highest mean validation score, the first of equals."""
-    return max(recorded_trials(protocols, space, arm), key=lambda trial: mean(trial[1].values))[0]
+    """Select the trial of an arm with the highest mean validation score, the first of equals.
+
+    Raises:
+        ProtocolError: A trial that is not recorded for every tuning seed.
+    """
+    recorded = recorded_trials(protocols, space, arm)
+    for protocol in protocols:
+        entry = load_claims().protocols[protocol]
+        tried, seeds = trials(entry.parameters["trials"][arm]), set(entry.seeds)
+        complete = [each for each, metric in recorded if each in tried and set(metric.seeds) == seeds]
+        if len(complete) < len(tried):
+            count = f"{len(complete)} of {len(tried)}"
+            raise ProtocolError(f"{protocol}: {count} trials of {arm} are recorded; all are needed")
+    return max(recorded, key=lambda trial: mean(trial[1].values))[0]

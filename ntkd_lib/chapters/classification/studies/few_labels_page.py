@@ -47,12 +47,13 @@ TRIALS = (
 
 def few_trials() -> pd.DataFrame:
     """List every recorded trial with 1 % of the labels, the best of an arm first."""
-    rows = []
+    rows: list[dict[str, object]] = []
     for arm, protocols in _tuned().items():
-        with suppress(ProtocolError):  # an arm whose trials are not complete is left out
+        best = None
+        with suppress(ProtocolError):  # nothing is chosen before all trials of an arm are recorded
             best = choose(protocols, SPACE, arm)
-            tried = sorted(recorded_trials(protocols, SPACE, arm), key=lambda trial: -mean(trial[1].values))
-            rows += [_trial(arm, settings, metric, chosen=settings == best) for settings, metric in tried]
+        tried = sorted(recorded_trials(protocols, SPACE, arm), key=lambda trial: -mean(trial[1].values))
+        rows += [_trial(arm, settings, metric, chosen=settings == best) for settings, metric in tried]
     return pd.DataFrame(rows)
 
 
