@@ -118,6 +118,15 @@ gaps = page.differences(run, data)
 #   ntkd.cifar10.ntkd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy` labels alone
 #   ({val}`ntkd.cifar10.ntkd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy :+.1f` points,
 #   again with its own learning rate and weight decay).
+#   Those settings were found with all labels. Trials at settings that labels alone choose with {setup}`1
+#   %` of the digits' labels say the same of the kernel, and that neither its trace nor an untrained
+#   teacher's kernel does as much: {val}`seed 1000 of
+#   ntkd.mnist.labels1_tuning.ntkd.form_cosine.weight_3.0.validation @01_labels1-tuning-kernels :.1f` % of
+#   one tuning seed's validation images with the teacher's kernel, {val}`seed 1000 of
+#   ntkd.mnist.labels1_tuning.ntkd_untrained_teacher.form_normalised.weight_0.1.validation
+#   @01_labels1-tuning-kernels :.1f` with the untrained one's, {val}`seed 1000 of
+#   ntkd.mnist.labels1_tuning.weight_zero.form_normalised.weight_0.0.validation @01_labels1-tuning-kernels
+#   :.1f` with labels alone. Eight fresh seeds, not trained yet, decide.
 # - **A stronger teacher:** NTKD students of a wide network of {val}`ntkd.cifar10.strong_teacher.accuracy
 #   @01_teacher_strength_wide :.1f` % end {val}`ntkd.cifar10.ntkd_strong_teacher.accuracy -
 #   ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide :+.2f` points relative to those of a small one of
@@ -552,9 +561,13 @@ show_table(gaps[gaps.label_share < 1], page.GAPS, "Few labels, this run: differe
 # paper's raw form {val}`seed 1000 of ntkd.mnist.labels1_tuning.ntkd.form_raw.weight_3.0.validation
 # @01_labels1-tuning-kernels :.2f`, and the trace alone, at weight {setup}`1`, {val}`seed 1000 of
 # ntkd.mnist.labels1_tuning.trace_only.form_trace.weight_1.0.validation @01_labels1-tuning-kernels :.2f`.
-# Accuracy still rises at the largest weight of each form. Kernels are those of {setup}`32` images at every
-# eighth step, drawn from {setup}`10,000` of the training images, labelled or not, so that each is seen once
-# or twice.
+# The best trial with an untrained teacher's kernel gives {val}`seed 1000 of
+# ntkd.mnist.labels1_tuning.ntkd_untrained_teacher.form_normalised.weight_0.1.validation
+# @01_labels1-tuning-kernels :.2f`; its raw form, whose size is not the student's, {val}`seed 1000 of
+# ntkd.mnist.labels1_tuning.ntkd_untrained_teacher.form_raw.weight_3.0.validation @01_labels1-tuning-kernels
+# :.2f`. Accuracy still rises at the largest weight of each form of the teacher's kernel. Kernels are those
+# of {setup}`32` images at every eighth step, drawn from {setup}`10,000` of the training images, labelled or
+# not, so that each is seen once or twice.
 
 # %% tags=["hide-input"]
 show_recorded(
