@@ -85,7 +85,7 @@ def small_race(entrants, *, network=NARROW, **changes):
 
 def test_races_do_not_depend_on_what_draws_them():
     modules = module_sources(("ntkd_lib.chapters.nint.work", "ntkd_lib.chapters.nint.studies.leverage"))
-    assert "ntkd_lib.inr.samplers.uniform" in modules
+    assert "ntkd_lib.inr.samplers.single_rule" in modules
     drawing = [name for name in modules if ".show" in name or name.endswith((".page", "_page"))]
     assert drawing == []
     assert small_race([entrant("uniform")]).data == {}

@@ -16,14 +16,11 @@ from ntkd_lib.distill.tangent_sap import perturbed_trace
 from ntkd_lib.dntk.matching import distil_images
 from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.networks import build
-from ntkd_lib.inr.samplers.egra import Egra
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory
-from ntkd_lib.inr.samplers.error_mix import ErrorMix
 from ntkd_lib.inr.samplers.evos import Evos
-from ntkd_lib.inr.samplers.expansive import ExpansiveSupervision
 from ntkd_lib.inr.samplers.nint import Nint
+from ntkd_lib.inr.samplers.single_rule import Egra, ErrorMix, ExpansiveSupervision, UniformDraw
 from ntkd_lib.inr.samplers.soft_mining import SoftMining
-from ntkd_lib.inr.samplers.uniform import UniformDraw
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.inr.training import TrainingRun as Training
 from ntkd_lib.koopman.classifier import KoopmanClassifier
@@ -176,7 +173,7 @@ import json, sys
 import torch
 from ntkd_lib.inr.samplers.int_teaching import IntTeaching
 from ntkd_lib.inr.samplers.nint import Nint
-from ntkd_lib.inr.samplers.uniform import UniformDraw
+from ntkd_lib.inr.samplers.single_rule import UniformDraw
 from ntkd_lib.inr.signals import Signal, from_pixels
 from ntkd_lib.optics.alignment_errors import Defocus
 from ntkd_lib.optics.design import DesignOptions

@@ -11,7 +11,7 @@ from ntkd_lib.inr import activations
 from ntkd_lib.inr.activations import Gauss
 from ntkd_lib.inr.network import AnyNetwork, StackNetwork, wrap
 from ntkd_lib.inr.networks import build
-from ntkd_lib.inr.samplers.uniform import UniformDraw
+from ntkd_lib.inr.samplers.single_rule import UniformDraw
 from ntkd_lib.inr.training import TrainingRun
 from ntkd_lib.nets.sine import Sine
 from tests.inr.nets import STACKS, image, net, points

@@ -10,7 +10,7 @@ from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.networks import build
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory
 from ntkd_lib.inr.samplers.nint import Nint
-from ntkd_lib.inr.samplers.uniform import UniformDraw
+from ntkd_lib.inr.samplers.single_rule import UniformDraw
 from ntkd_lib.inr.scores import fused
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.inr.stack import DenseStack

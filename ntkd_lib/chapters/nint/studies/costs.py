@@ -11,7 +11,7 @@ from ntkd_lib.chapters.nint.parameters import NintParameters
 from ntkd_lib.inr.network import StackNetwork
 from ntkd_lib.inr.networks import build
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory
-from ntkd_lib.inr.samplers.uniform import UniformDraw
+from ntkd_lib.inr.samplers.single_rule import UniformDraw
 from ntkd_lib.inr.scores import fused, separate
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.inr.training import TrainingRun
