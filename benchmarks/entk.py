@@ -30,11 +30,14 @@ ROWS = [
     ("LeNet", 256, "trace"),
     ("AlexNet", 64, "trace"),
     ("ResNet-18", 16, "trace"),
+    *((net, 8, "full") for net in ("small encoder", "encoder", "decoder")),
+    ("GPT-2 small", 2, "full"),
+    ("EfficientNet-Lite0", 8, "trace"),
 ]
 QUICK = [("MLP", 16, "full"), ("LeNet", 64, "full"), ("LeNet", 64, "trace")]
 ROUNDS = 3
 LONG = 10.0  # seconds: a way that takes longer runs once
-PROBE = {"MLP": 4, "LeNet": 16, "AlexNet": 4, "ResNet-18": 2}
+PROBE = {"MLP": 4, "LeNet": 16, "AlexNet": 4, "ResNet-18": 2}  # samples of a first run; 1 for other networks
 OURS = ("ours, auto", "ours, structured")
 
 
@@ -104,7 +107,7 @@ def _refused(way: str, row: tuple[str, int, str], limit: float) -> dict[str, Any
     if way in OURS:
         return {}
     net, n, kind = row
-    small = min(PROBE[net], n)
+    small = min(PROBE.get(net, 1), n)
     larger = growth_of(way, task(net, small, kind), task(*row))
     predicted = _probe(way, net, small, kind) * larger
     return {"predicted": predicted} if predicted > limit else {}

@@ -1,14 +1,17 @@
-"""Methods for a tangent kernel: ours, PyTorch's tutorial, and two libraries, behind one interface."""
+"""Methods for a tangent kernel: ours, PyTorch's tutorial, and four libraries, behind one interface."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, jvp, vjp, vmap
 
+from benchmarks.sequence_nets import CausalDecoder, SequenceDecoder, SequenceEncoder
 from ntkd_lib.nets.alexnet import alexnet_cifar
+from ntkd_lib.nets.efficientnet_lite import EfficientNetLite0
 from ntkd_lib.nets.lenet5 import lenet
 from ntkd_lib.nets.resnet import resnet18_cifar
 from ntkd_lib.ntk.empirical import empirical_ntk
@@ -32,6 +35,11 @@ NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "LeNet": (lenet, (1, 28, 28)),
     "AlexNet": (alexnet_cifar, (3, 32, 32)),
     "ResNet-18": (resnet18_cifar, (3, 32, 32)),
+    "small encoder": (lambda: SequenceEncoder(64), (16, 64)),
+    "encoder": (lambda: SequenceEncoder(128), (64, 128)),
+    "decoder": (lambda: SequenceDecoder(64), (16, 64)),
+    "GPT-2 small": (CausalDecoder, (32,)),
+    "EfficientNet-Lite0": (lambda: EfficientNetLite0(10), (3, 64, 64)),
 }
 
 
@@ -75,7 +83,9 @@ def task(net: str, n: int, kind: str, classes: int = 10) -> Task:
     torch.manual_seed(0)
     build, shape = NETS[net]
     model = mlp(classes=classes) if net == "MLP" else build()
-    return Task(model.eval(), torch.rand(n, *shape), kind, classes)
+    words = net == "GPT-2 small"
+    x = torch.randint(CausalDecoder.WORDS, (n, *shape)) if words else torch.rand(n, *shape)
+    return Task(model.eval(), x, kind, classes)
 
 
 def ours(method: str, tile: int | None = None) -> Callable[[Task], Tensor]:
@@ -171,6 +181,34 @@ def asdfghjkl(task: Task) -> Tensor:
     return asdl.empirical_class_wise_direct_ntk(task.model, task.x).sum(2)
 
 
+@cache
+def _engine(model: nn.Module) -> object:
+    from torchjd.autogram import Engine
+
+    return Engine(model, batch_dim=0)
+
+
+def torchjd(task: Task) -> Tensor:
+    """Compute the Gramian of all logits by torchjd's autogram."""
+    gram = _engine(task.model).compute_gramian(task.model(task.x))
+    return _reduced(gram, task)
+
+
+def curvlinops(task: Task) -> Tensor:
+    """Multiply the Jacobian with its transpose by curvlinops, which holds one gradient per logit."""
+    from curvlinops import JacobianLinearOperator
+
+    parameters, data = list(task.model.parameters()), [(task.x, torch.zeros(len(task.x), task.classes))]
+    jacobian = JacobianLinearOperator(task.model, parameters, data, check_deterministic=False)
+    rows = jacobian.adjoint() @ torch.eye(len(task.x) * task.classes)
+    return _reduced(jacobian @ rows, task)
+
+
+def _reduced(gram: Tensor, task: Task) -> Tensor:
+    full = gram.view(len(task.x), task.classes, len(task.x), task.classes).permute(0, 2, 1, 3)
+    return full if task.kind == "full" else full.diagonal(dim1=2, dim2=3).sum(2)
+
+
 WAYS: dict[str, Callable[[Task], Tensor]] = {
     "ours, auto": ours("auto"),
     "ours, structured": ours("structured"),
@@ -178,23 +216,28 @@ WAYS: dict[str, Callable[[Task], Tensor]] = {
     "torch.func vector products": torch_products,
     "nngeometry": nngeometry,
     "asdfghjkl": asdfghjkl,
+    "torchjd": torchjd,
+    "curvlinops": curvlinops,
 }
 TILES = {"torch.func contraction": Task.tile, "torch.func vector products": products_tile}
-LIBRARIES = ("nngeometry", "asdfghjkl")
+LIBRARIES = {"curvlinops": "curvlinops-for-pytorch"} | {
+    name: name for name in ("nngeometry", "asdfghjkl", "torchjd")
+}
 
 
 def growth_of(way: str, small: Task, large: Task) -> float:
     """Estimate how many times as long a peer takes on a larger batch, at least.
 
     Returns:
-        Linear growth for nngeometry and for Jacobians that fit into memory at once; in tiles they are formed
-        again for each pair of tiles; the other ways pass through the network for each pair of samples.
+        Linear growth for libraries that run once per logit, and for Jacobians that fit into memory at once;
+        in tiles they are formed again for each pair of tiles; the other ways pass through the network for
+        each pair of samples.
     """
     samples = len(large.x) / len(small.x)
     if way == "torch.func contraction":
         return samples * (len(large.x) / large.tile())
     by_class = way == "asdfghjkl" and large.kind == "trace"
-    return samples if way == "nngeometry" or by_class else samples**2
+    return samples if way in ("nngeometry", "torchjd", "curvlinops") or by_class else samples**2
 
 
 def installed(way: str) -> str | None:
@@ -204,6 +247,6 @@ def installed(way: str) -> str | None:
         Its version, that of torch for ways without a library, None if it is not installed.
     """
     try:
-        return version(way if way in LIBRARIES else "torch")
+        return version(LIBRARIES.get(way, "torch"))
     except PackageNotFoundError:
         return None

@@ -52,6 +52,7 @@ def test_the_exponent_of_a_power() -> None:
         ("asdfghjkl", "full", 3000, 9),
         ("asdfghjkl", "trace", 3000, 3),
         ("nngeometry", "full", 3000, 3),
+        ("torchjd", "full", 3000, 3),
     ],
 )
 def test_growth_of_peers(way: str, kind: str, room: int, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
