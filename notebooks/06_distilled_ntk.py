@@ -240,11 +240,12 @@ show(
 #
 # The paper's network was trained on ImageNet, those above on the images of this page. Protocol *pretrained*
 # takes EfficientNet-Lite0 with its published weights, its ten logits of Imagenette's classes and 128 × 128
-# pixels: exact per-class kernels of all 2,000 training and 500 test images as the reference, 100 distilled
-# images after 200 steps, a sketch of their gradients and of each query's to 4,096 numbers, and all
-# reductions on these, so that stages 1 to 3 meet as in the paper. Network and images are the same for all
-# seeds; what a seed draws are the starts of distillation, the sketch, and the random selections. The claims
-# that it decides are those below, with their verdicts; a claim is not assessed until all its seeds are there.
+# pixels: exact per-class kernels of all {setup}`2,000` training and 500 test images as the reference, 100
+# distilled images after 200 steps, a sketch of their gradients and of each query's to 4,096 numbers, and
+# all reductions on these, so that stages {setup}`1 to 3` meet as in the paper. Network and images are the
+# same for all seeds; what a seed draws are the starts of distillation, the sketch, and the random
+# selections. The claims that it decides are those below, with their verdicts; a claim is not assessed until
+# all its seeds are there.
 
 # %% tags=["hide-input"]
 claim_box(evidence, ["dntk-100x-accuracy-2", "dntk-100x-fidelity-2", "dntk-beats-selection-2"])

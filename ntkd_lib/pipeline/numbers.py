@@ -62,9 +62,9 @@ class Page:
         )
 
     def _replaced(self, match: re.Match[str]) -> str:
-        role, text = match["role"], " ".join(match["text"].split())
+        role, text = str(match["role"]), " ".join(match["text"].split())
         if role in ("paper", "setup"):
-            return text
+            return element("span", text, class_=f"ntkd-{role}")
         if self.draft and (role == "param" or f"@{LIVE}" in text) and "@" not in text.replace(f"@{LIVE}", ""):
             return match[0]
         return self._marked(*self._read(text, _reading if role == "val" else _parameter))

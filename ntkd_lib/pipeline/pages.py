@@ -182,7 +182,8 @@ def landing_fills(
 ) -> dict[str, str]:
     """Make what the marks of the landing page are filled with; some chapters may show recorded runs."""
     made = f"This copy was made at tier *{tier}* ({{ref}}`what the tiers are <tiers>`)."
-    part = f" {recorded} of its chapters show recorded runs, and say so; `make reproduce` makes them live."
+    count = element("span", recorded, class_="ntkd-setup")
+    part = f" {count} of its chapters show recorded runs, and say so; `make reproduce` makes them live."
     return {
         "tier": made + part if recorded else made,
         "headlines": raw_block(headline_table(verdicts, holm_notes(verdicts))),

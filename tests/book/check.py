@@ -17,6 +17,7 @@ from ntkd_lib.lab.atomic import write_bytes
 from ntkd_lib.lab.layout import build_root, tier_layout
 from tests.book.browser import Browser, BrowserError, browsing, find_browser
 from tests.book.photographs import check_photographs
+from tests.book.rendered import unsupported_numbers
 
 LOADING = {
     "img": "src",
@@ -317,7 +318,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Check the book of a tier, and say what is wrong."""
     arguments = _arguments(words)
     html = tier_layout(arguments.tier).html
-    problems = check_site(html) + check_photographs(html)
+    problems = check_site(html) + check_photographs(html) + unsupported_numbers(html)
     if not problems:
         problems = list(_browser_part(html, arguments.browser))
     for problem in problems:

@@ -199,7 +199,7 @@ def test_a_chapter_that_has_not_run_here_shows_its_recorded_run(own):
     assert "Recorded: results/cpu/01_ntkd_classification.json" in text
     assert re.search(r"younger is <span[^>]*>–<", text)
     assert 'id="claim-ntkd-t3-mnist-ntkd"' in text
-    assert "1 of its chapters show recorded runs" in page(own, "index")
+    assert '<span class="ntkd-setup">1</span> of its chapters show recorded runs' in page(own, "index")
 
 
 FAULTS = {

@@ -160,7 +160,8 @@ def test_parameters_are_those_of_the_page_or_of_a_named_run():
 
 
 def test_numbers_of_the_paper_and_of_the_set_up_stay_text():
-    assert page().fill("{paper}`97.3 %` and {setup}`half`") == "97.3 % and half"
+    filled = page().fill("{paper}`97.3 %` and {setup}`half`")
+    assert filled == '<span class="ntkd-paper">97.3 %</span> and <span class="ntkd-setup">half</span>'
 
 
 def test_code_is_left_alone():
