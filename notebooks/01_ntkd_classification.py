@@ -118,8 +118,8 @@ gaps = page.differences(run, data)
 #   ntkd.cifar10.ntkd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy` labels alone
 #   ({val}`ntkd.cifar10.ntkd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy :+.1f` points,
 #   again with its own learning rate and weight decay).
-#   Those settings were found with all labels. Trials at settings that labels alone choose with {setup}`1
-#   %` of the digits' labels say the same of the kernel, and that neither its trace nor an untrained
+#   Those settings were found with all labels. Trials at settings that labels alone choose with
+#   {setup}`1 %` of the digits' labels say the same of the kernel, and that neither its trace nor an untrained
 #   teacher's kernel does as much: {val}`seed 1000 of
 #   ntkd.mnist.labels1_tuning.ntkd.form_cosine.weight_3.0.validation @01_labels1-tuning-kernels :.1f` % of
 #   one tuning seed's validation images with the teacher's kernel, {val}`seed 1000 of
