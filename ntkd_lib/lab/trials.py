@@ -8,6 +8,7 @@ from typing import Any
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.protocols import ProtocolError, recorded_metrics
+from ntkd_lib.lab.searches import read_search, search_file
 
 
 def trials(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -50,3 +51,12 @@ def choose(protocols: Sequence[str], space: str, arm: str) -> dict[str, Any]:
             count = f"{len(complete)} of {len(tried)}"
             raise ProtocolError(f"{protocol}: {count} trials of {arm} are recorded; all are needed")
     return max(recorded, key=lambda trial: mean(trial[1].values))[0]
+
+
+def searched_trials(notebook: str, name: str) -> list[dict[str, Any]]:
+    """Read the trials of a recorded search that the arms of a protocol wait for."""
+    if not search_file(name).exists():
+        raise ProtocolError(
+            f"{name}: its trials are not recorded yet; run: ntkd search {notebook[:2]} {name}"
+        )
+    return read_search(name)["trials"]

@@ -348,7 +348,7 @@ def test_both_arms_of_a_contest_get_as_many_trials_and_the_best_of_them_is_judge
     content = teachers.conduct(DATA, run)
     counts = pd.DataFrame(content["trials"]).groupby(["contest", "method"]).size()
     assert set(counts) == {content["budget"]["trials"]}
-    monkeypatch.setattr(teachers, "read_search", lambda name: content)
+    monkeypatch.setattr(teachers, "searched_trials", lambda *_: content["trials"])
     best = {method: teachers.chosen("labels1", method) for method in teachers.SPACES}
     assert best["kd"]["teacher"] == "ResNet-18"
     for trial in best.values():
@@ -391,7 +391,7 @@ def test_dictionaries_get_as_many_trials_and_are_fitted_to_their_optimum(monkeyp
     counts = pd.DataFrame(content["trials"]).groupby(["data", "method"]).size()
     assert set(counts) == {dictionaries.TRIALS}
     assert len(counts) == 2 * len(dictionaries.ENTRANTS)
-    monkeypatch.setattr(dictionaries, "read_search", lambda name: content)
+    monkeypatch.setattr(dictionaries, "searched_trials", lambda *_: content["trials"])
     parameters = {"data": "mnist", "functions": 231, "search": "04_dictionaries"}
     arms = dictionaries.arms("mnist", parameters, 3, "0" * 64)
     assert len(arms) == len(dictionaries.ENTRANTS)

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from ntkd_lib.chapters.koopman import NOTEBOOK
 from ntkd_lib.chapters.koopman.inputs import Inputs, read_inputs
 from ntkd_lib.chapters.koopman.methods import scores_cell
 from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
@@ -24,8 +25,9 @@ from ntkd_lib.lab.cells import Cell, CellResult, Record
 from ntkd_lib.lab.frame import summarise
 from ntkd_lib.lab.protocols import Arm, recorded_metrics
 from ntkd_lib.lab.search import Range, RunCells, Search, draw, run_trials, spaces
-from ntkd_lib.lab.searches import best_of, read_search
+from ntkd_lib.lab.searches import best_of
 from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab.trials import searched_trials
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.optics.absorber import transmitted
 from ntkd_lib.show.columns import INTERVAL, Column, show_recorded
@@ -136,7 +138,7 @@ def arms(data: str, parameters: Mapping[str, Any], seed: int, sha256: str) -> di
     """Fit every dictionary at the settings that its trials chose."""
     if parameters != {"data": data, "functions": FUNCTIONS, "search": NAME}:
         raise ValueError(f"parameters {parameters}; allowed: {data}, {FUNCTIONS} functions, {NAME}")
-    trials = [row for row in read_search(NAME)["trials"] if row["data"] == data]
+    trials = [row for row in searched_trials(NOTEBOOK, NAME) if row["data"] == data]
     place = Data(data, sha256)
     return {
         metric_name(data, name): Arm((_cell(place, each, seed, best_of(trials, name)["settings"]),))

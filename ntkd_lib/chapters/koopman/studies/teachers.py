@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ntkd_lib.chapters.koopman import NOTEBOOK
 from ntkd_lib.chapters.koopman.inputs import Network, teacher
 from ntkd_lib.chapters.koopman.methods import STUDENTS, scores_cell
 from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
@@ -18,8 +19,9 @@ from ntkd_lib.chapters.koopman.work import Objective, student
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.protocols import Arm
 from ntkd_lib.lab.search import Range, RunCells, Search, draw
-from ntkd_lib.lab.searches import best_of, read_search
+from ntkd_lib.lab.searches import best_of
 from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab.trials import searched_trials
 from ntkd_lib.lab.work import Data
 
 NAME = "04_teachers"
@@ -156,7 +158,7 @@ def _evaluate(name: str, data: Data, trials: Iterable[Trial], run: RunCells) -> 
 
 def chosen(name: str, method: str) -> Trial:
     """Select the recorded trial of a contest with the best mean validation accuracy."""
-    return best_of((row for row in read_search(NAME)["trials"] if row["contest"] == name), method)
+    return best_of((row for row in searched_trials(NOTEBOOK, NAME) if row["contest"] == name), method)
 
 
 def contest_arms(name: str, parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
