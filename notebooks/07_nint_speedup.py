@@ -84,7 +84,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-claim_box(evidence, ["nint-time-saving-2", "nint-ctl-uniform-time-2", "nint-ctl-mechanism-small"])
+claim_box(evidence, ["nint-time-saving-3", "nint-ctl-uniform-time-2", "nint-ctl-mechanism-small"])
 
 # %% tags=["hide-input"]
 show_table(

@@ -27,7 +27,7 @@ class ParameterPart:
     """A parameter, or some of its rows."""
 
     name: str  # name of the parameter in its network
-    parameter: nn.Parameter
+    parameter: Tensor
     span: tuple[int, int]  # first value and the one after the last
 
     @property

@@ -224,7 +224,7 @@ class Hidden(nn.Module):
         self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.second(nn.functional.linear(self.first(x).tanh(), self.first.weight))
+        return self.second(self.first(x).tanh() @ self.first.weight.T)
 
 
 def test_weights_used_behind_their_layers_back_are_noticed() -> None:

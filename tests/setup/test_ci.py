@@ -130,7 +130,7 @@ def test_it_can_be_started_from_anywhere():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
-@pytest.mark.parametrize("name, command", [("tests", "make test"), ("book", "make reproduce")])
+@pytest.mark.parametrize("name, command", [("tests", "make test"), ("book", "make book")])
 def test_a_workflow_gives_the_command_of_the_readme(name, command):
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
     steps = [step.get("run", "") for job in workflow["jobs"].values() for step in job["steps"]]
