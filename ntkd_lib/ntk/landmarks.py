@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.checks import check_model
 from ntkd_lib.ntk.empirical import find_fault, start_probe, warn_slow
-from ntkd_lib.ntk.probe import ProbeError
+from ntkd_lib.ntk.layout import UnsettledError
 from ntkd_lib.ntk.structured import warn_whole
 from ntkd_lib.ntk.tiles import LoopTiles, StructuredTiles
 
@@ -34,17 +34,29 @@ class LandmarkKernel:
         self.probe, self.landmarks = probe, landmarks
         self.model, plan, _ = start_probe(model, landmarks, None, "trace")
         self.tiles = StructuredTiles(self.model, "trace", plan)
+        self.floor = floor
         error = find_fault(self.model, landmarks) if probe else None
         if error is not None:
-            warn_slow(error)
-            self.tiles = LoopTiles(self.model, "trace")
+            self._loop(error)
         else:
             warn_whole(plan.left_out)
-        with torch.no_grad():
-            self.factors = self.tiles.keep(landmarks)
-            gram = self.tiles.pair(self.factors, self.factors)
+            try:
+                self._factorise()
+            except UnsettledError as unsettled:
+                self._loop(unsettled)
+
+    def _loop(self, error: ValueError) -> None:
+        """Compute everything anew by the slow loop."""
+        warn_slow(error, stacklevel=4)
+        self.tiles = LoopTiles(self.model, "trace")
+        self._factorise()
+
+    @torch.no_grad()
+    def _factorise(self) -> None:
+        self.factors = self.tiles.keep(self.landmarks)
+        gram = self.tiles.pair(self.factors, self.factors)
         values, vectors = torch.linalg.eigh((gram + gram.T).double() / 2)
-        large = values > floor * values[-1]
+        large = values > self.floor * values[-1]
         self.root = (vectors[:, large] / values[large].sqrt()).to(gram.dtype)
 
     @torch.no_grad()
@@ -53,16 +65,19 @@ class LandmarkKernel:
     ) -> tuple[Float[Tensor, "n r"], Float[Tensor, " n"]]:
         """Compute features and the exact diagonal of a batch in chunks.
 
-        Raises:
-            ProbeError: A kernel between samples and landmarks that differs from plain autograd.
+        Warns:
+            SlowKernelWarning: A kernel between samples and landmarks that differs from plain autograd; all is
+                computed anew by the slow loop, and features of earlier batches do not belong to these.
         """
-        if self.probe and (error := find_fault(self.model, inputs, self.landmarks)) and not self._loops():
-            raise ProbeError(str(error))
-        parts = [self._features(part) for part in inputs.split(chunk)]
+        looped = isinstance(self.tiles, LoopTiles)
+        if self.probe and not looped and (error := find_fault(self.model, inputs, self.landmarks)):
+            self._loop(error)
+        try:
+            parts = [self._features(part) for part in inputs.split(chunk)]
+        except UnsettledError as error:
+            self._loop(error)
+            parts = [self._features(part) for part in inputs.split(chunk)]
         return torch.cat([f for f, _ in parts]), torch.cat([d for _, d in parts])
-
-    def _loops(self) -> bool:
-        return isinstance(self.tiles, LoopTiles)
 
     def _features(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         factors = self.tiles.keep(inputs)
