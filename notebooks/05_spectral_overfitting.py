@@ -163,7 +163,7 @@ show_table(page.controls(run), page.CONTROLS, "Controls on the same data, mean o
 # {cite:p}`relevant_dimension`. A network that memorises its labels has their coefficients in every mode.
 
 # %% tags=["hide-input"]
-largest, kstar, noise = modes.network_modes(run)
+largest, kstar, noise = modes.largest_modes(run)
 show(
     run,
     "spectrum",

@@ -80,6 +80,21 @@ def paired(
     return summarise(joint, "gap", by).merge(extra, on=by)
 
 
+def seed_rows(
+    metrics: Mapping[str, Metric], names: Mapping[tuple[object, ...], str], columns: Sequence[str]
+) -> pd.DataFrame:
+    """List the values of metrics, those that are missing left out: labels of each, seed and value."""
+    import pandas as pd
+
+    rows = [
+        (*labels, seed, value)
+        for labels, name in names.items()
+        if name in metrics
+        for seed, value in zip(metrics[name].seeds, metrics[name].values, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=list(columns))
+
+
 def metric(table: pd.DataFrame, value: str) -> Metric:
     """Make a metric of one or more rows per seed: means, plateaus and data sets if any, cells."""
     seeds = table.groupby("seed", sort=False)

@@ -90,6 +90,13 @@ def declared(chapter: str, modules: Iterable[str], name: str) -> Iterator[Any]:
                 raise
 
 
+def check_fixed(parameters: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
+    """Refuse registered parameters that differ from what the code of a protocol holds fixed."""
+    for name, value in fixed.items():
+        if parameters[name] != value:
+            raise ValueError(f"{name} = {parameters[name]}; allowed: {value}")
+
+
 def recorded_metrics(file: str) -> dict[str, Metric]:
     """Read the metrics of recorded evidence by its file's name without the ending; none if it is missing."""
     path = results_root() / f"{file}.json"

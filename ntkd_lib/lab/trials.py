@@ -8,7 +8,7 @@ from typing import Any
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.protocols import ProtocolError, recorded_metrics
-from ntkd_lib.lab.searches import read_search, search_file
+from ntkd_lib.lab.searches import read_search
 
 
 def trials(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -55,8 +55,8 @@ def choose(protocols: Sequence[str], space: str, arm: str) -> dict[str, Any]:
 
 def searched_trials(notebook: str, name: str) -> list[dict[str, Any]]:
     """Read the trials of a recorded search that the arms of a protocol wait for."""
-    if not search_file(name).exists():
-        raise ProtocolError(
-            f"{name}: its trials are not recorded yet; run: ntkd search {notebook[:2]} {name}"
-        )
-    return read_search(name)["trials"]
+    try:
+        return read_search(name)["trials"]
+    except FileNotFoundError:
+        command = f"ntkd search {notebook[:2]} {name}"
+        raise ProtocolError(f"{name}: its trials are not recorded yet; run: {command}") from None

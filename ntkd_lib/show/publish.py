@@ -65,16 +65,17 @@ class Slider:
     Attributes:
         figure: what is shown first, and where there is no script.
         label: what the slider sets.
+        start: the text of the frame that is shown first.
         frames: images by theme, for each text that the slider says.
     """
 
     figure: PublishedFigure
     label: str
+    start: str
     frames: Mapping[str, Mapping[str, bytes]] = field(repr=False)
 
     def _repr_html_(self) -> str:
-        figure, texts = self.figure, list(self.frames)
-        start = next(text for text, images in self.frames.items() if images is figure.images)
+        figure, texts, start = self.figure, list(self.frames), self.start
         ends = {"min": "0", "max": str(len(texts) - 1), "value": str(texts.index(start))}
         bar = element("input", type="range", autocomplete="off", aria_valuetext=start, **ends)
         slider = element(
@@ -158,4 +159,4 @@ def show_slider(
         text: first.images if text == start else {key: _render(draw, key)["svg"] for key in THEMES}
         for text, draw in draws.items()
     }
-    return Slider(first, label, frames)
+    return Slider(first, label, start, frames)

@@ -31,7 +31,7 @@ from ntkd_lib.chapters.optical_students.classification_teachers import (
 )
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import band, metric, paired, summarise
+from ntkd_lib.lab.frame import band, metric, paired, seed_rows, summarise
 from ntkd_lib.lab.protocols import recorded_metrics
 from ntkd_lib.show import dots
 from ntkd_lib.show.columns import INTERVAL, Column
@@ -205,14 +205,7 @@ def recorded(data: Literal["mnist", "cifar10"]) -> pd.DataFrame:
 
 def recorded_rows(file: str, names: Mapping[tuple[str, float], str]) -> pd.DataFrame:
     """List the accuracies of a recording, by the metric of each student and share of labels."""
-    evidence = recorded_metrics(file)
-    rows = [
-        (method, share, seed, value)
-        for (method, share), name in names.items()
-        if name in evidence
-        for seed, value in zip(evidence[name].seeds, evidence[name].values, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["method", "label_share", "seed", "accuracy"])
+    return seed_rows(recorded_metrics(file), names, ["method", "label_share", "seed", "accuracy"])
 
 
 def recorded_scores() -> pd.DataFrame:

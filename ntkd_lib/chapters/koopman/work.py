@@ -68,7 +68,7 @@ def student(
     if objective.width is not None:
         generator = torch.Generator().manual_seed(derive_seed("centres", seed))
         functions = radial_functions(parts.train.scores, functions.count, objective.width, generator)
-    return _solve(parts, pose_problem(functions, parts, objective, teacher, places), tolerance, start)
+    return solve(parts, pose_problem(functions, parts, objective, teacher, places), tolerance, start)
 
 
 @work(cost=lambda **_: 6)
@@ -79,10 +79,11 @@ def pixel_student(
     deterministic(seed)
     parts = read_pixels(data, images, seed)
     functions = Monomials(parts.train.scores.shape[1], 1)
-    return _solve(parts, pose_problem(functions, parts, objective, None), tolerance)
+    return solve(parts, pose_problem(functions, parts, objective, None), tolerance)
 
 
-def _solve(parts: Inputs, problem: Problem, tolerance: float, start: Record | None = None) -> CellResult:
+def solve(parts: Inputs, problem: Problem, tolerance: float, start: Record | None = None) -> CellResult:
+    """Find the optimum of a posed problem, and test it once."""
     dictionary = problem.lifted.dictionary
     first = None if start is None else torch.tensor(start.arrays["weights"])
     optimum = minimise(problem, first, tolerance=tolerance)

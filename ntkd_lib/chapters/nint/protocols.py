@@ -11,7 +11,7 @@ from ntkd_lib.chapters.nint.studies.leverage import leverage
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
 from ntkd_lib.inr.metrics import crossing, value_at
 from ntkd_lib.lab.cells import Record
-from ntkd_lib.lab.protocols import Arm, NoNumberError, Protocol
+from ntkd_lib.lab.protocols import Arm, NoNumberError, Protocol, check_fixed
 from ntkd_lib.lab.work import Data
 
 SMALL = {"side": 128, "steps": 1000, "every": 50, "look": 400}
@@ -29,8 +29,7 @@ SHARES = ("xi5", "xi6", "xi8")  # beside NINT's own 0.7
 
 def small_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
     """Race samplers for equal steps and for equal time, and measure leverage and the mixing share."""
-    if different := [name for name, size in SMALL.items() if parameters[name] != size]:
-        raise ValueError(f"{different[0]} = {parameters[different[0]]}; allowed: {SMALL[different[0]]}")
+    check_fixed(parameters, SMALL)
     signals = Data("signals", sha256)
     subjects = [Subject("image", parameters["side"], name) for name in parameters["images"]]
     small_race = partial(

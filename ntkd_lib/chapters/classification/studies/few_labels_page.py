@@ -11,8 +11,9 @@ from ntkd_lib.chapters.classification import NOTEBOOK
 from ntkd_lib.chapters.classification.studies.few_labels import ARMS, SPACE, accuracy_name
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab.frame import seed_rows, summarise
 from ntkd_lib.lab.protocols import ProtocolError, recorded_metrics
-from ntkd_lib.lab.statistics import holm, interval_ends, ordering_p, simultaneous_intervals
+from ntkd_lib.lab.statistics import holm, ordering_p, simultaneous_intervals
 from ntkd_lib.lab.trials import choose, recorded_trials
 from ntkd_lib.show.columns import INTERVAL, Column
 
@@ -76,37 +77,33 @@ def _words(settings: Mapping[str, Any]) -> str:
 def few_scores() -> pd.DataFrame:
     """List every arm: chosen settings, validation and test accuracy, and difference to labels alone."""
     tests = _tests()
-    if "none" not in tests:
+    if "none" not in set(tests["method"]):
         return pd.DataFrame()
     tried = few_trials()
     chosen, counts = tried[tried["chosen"]].set_index("method"), tried["method"].value_counts()
-    gaps = few_gaps([(arm, "none") for arm in tests if arm != "none"])
+    gaps = few_gaps([(arm, "none") for arm in tests["method"].unique() if arm != "none"])
     if gaps.empty:
         return gaps
     gaps = gaps.set_index("greater")[["mean", "low", "high"]].set_axis(["gap", "gap_low", "gap_high"], axis=1)
-    rows = []
-    for arm, values in tests.items():
-        low, high = interval_ends(list(values))
-        test = {"method": arm, "mean": values.mean(), "low": low, "high": high, "seeds": len(values)}
-        rows.append({**test, "trials": counts[arm]})
-    return pd.DataFrame(rows).join(chosen, on="method").join(gaps, on="method")
+    means = summarise(tests, "accuracy", ["method"])
+    means = means.assign(trials=means["method"].map(counts))
+    return means.join(chosen, on="method").join(gaps, on="method")
 
 
-def _tests() -> dict[str, pd.Series]:
-    """Collect the test accuracies of the confirmed arms by seed, in the order of arms."""
+def _tests() -> pd.DataFrame:
+    """List the test accuracies of the confirmed arms by seed, in the order of arms."""
     recorded = {
         name: metric
         for each in CONFIRMED
         for name, metric in recorded_metrics(f"{NOTEBOOK[:2]}_{each}").items()
     }
-    named = {arm: recorded[accuracy_name(arm)] for arm in ARMS if accuracy_name(arm) in recorded}
-    return {arm: pd.Series(metric.values, metric.seeds) for arm, metric in named.items()}
+    return seed_rows(recorded, {(arm,): accuracy_name(arm) for arm in ARMS}, ["method", "seed", "accuracy"])
 
 
 def few_gaps(pairs: Sequence[tuple[str, str]] = PAIRS) -> pd.DataFrame:
     """Compare pairs of arms seed by seed: intervals that hold all at once, and Holm's p of "is above"."""
-    tests = _tests()
-    gaps = pd.DataFrame({(a, b): tests[a] - tests[b] for a, b in pairs if {a, b} <= tests.keys()}).dropna()
+    tests = _tests().pivot(index="seed", columns="method", values="accuracy")
+    gaps = pd.DataFrame({(a, b): tests[a] - tests[b] for a, b in pairs if {a, b} <= {*tests}}).dropna()
     if len(gaps) < 2:  # seeds
         return pd.DataFrame()
     p_values = holm({f"{a} {b}": ordering_p(list(gaps[a, b])) for a, b in gaps})

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ntkd_lib.chapters.classification.methods import metric_name
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import paired
+from ntkd_lib.lab.frame import paired, seed_rows
 from ntkd_lib.lab.protocols import recorded_metrics
 from ntkd_lib.lab.statistics import interval_ends
 from ntkd_lib.show.columns import INTERVAL, Column
@@ -38,13 +38,9 @@ def recorded_strength() -> pd.DataFrame:
     """Compare the students of each stronger teacher with those of the weaker one, seed by seed."""
     tables = []
     for name, metrics in _recorded_metrics().items():
-        rows = [
-            {"method": role, "seed": seed, "accuracy": value}
-            for role, student in STUDENTS.items()
-            for of in (metrics[metric_name("cifar10", student)],)
-            for seed, value in zip(of.seeds, of.values, strict=True)
-        ]
-        gap = paired(pd.DataFrame(rows), "accuracy", [("strong_teacher", "teacher")])
+        names = {(role,): metric_name("cifar10", student) for role, student in STUDENTS.items()}
+        students = seed_rows(metrics, names, ["method", "seed", "accuracy"])
+        gap = paired(students, "accuracy", [("strong_teacher", "teacher")])
         tables.append(gap.assign(label=f"{LABELS[name]} − {WEAK}"))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 

@@ -7,7 +7,7 @@ from ntkd_lib.chapters.fabrication import NOTEBOOK
 from ntkd_lib.chapters.fabrication.page import share_of
 from ntkd_lib.chapters.fabrication.studies.photographs import DESIGNED, IDEAL, WAYS, metric_name
 from ntkd_lib.chapters.fabrication.work import NONE
-from ntkd_lib.lab.frame import paired, summarise
+from ntkd_lib.lab.frame import paired, seed_rows, summarise
 from ntkd_lib.lab.protocols import recorded_metrics
 from ntkd_lib.show.columns import INTERVAL, Column
 
@@ -32,14 +32,8 @@ COLUMNS = (
 
 def recorded() -> pd.DataFrame:
     """List the recorded scores: a row per way to recover and seed."""
-    metrics = recorded_metrics(NOTEBOOK)
-    rows = [
-        (name, seed, value)
-        for name in LABELS
-        if (metric := metrics.get(metric_name(name)))
-        for seed, value in zip(metric.seeds, metric.values, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["way", "seed", "miou"])
+    names = {(name,): metric_name(name) for name in LABELS}
+    return seed_rows(recorded_metrics(NOTEBOOK), names, ["way", "seed", "miou"])
 
 
 def scores(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,20 +9,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import pandas as pd
 import torch
 
 from ntkd_lib.chapters.koopman import NOTEBOOK
 from ntkd_lib.chapters.koopman.inputs import Inputs, read_inputs
 from ntkd_lib.chapters.koopman.methods import scores_cell
 from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
-from ntkd_lib.chapters.koopman.work import TOLERANCE, Objective, guess, pose_problem
+from ntkd_lib.chapters.koopman.work import TOLERANCE, Objective, pose_problem, solve
 from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions
-from ntkd_lib.koopman.lifted import LiftedInputs
-from ntkd_lib.koopman.newton import minimise
 from ntkd_lib.koopman.random_features import random_features
 from ntkd_lib.lab.cells import Cell, CellResult, Record
-from ntkd_lib.lab.frame import summarise
+from ntkd_lib.lab.frame import seed_rows, summarise
 from ntkd_lib.lab.protocols import Arm, recorded_metrics
 from ntkd_lib.lab.search import Range, RunCells, Search, draw, run_trials, spaces
 from ntkd_lib.lab.searches import best_of
@@ -95,14 +92,7 @@ def dictionary_student(
     deterministic(seed)
     parts = read_inputs(inputs, ENTRANTS[name].components)
     dictionary = build(ENTRANTS[name], parts, scale, seed)
-    problem = pose_problem(dictionary, parts, Objective(0.0, 1.0, ridge), None)
-    optimum = minimise(problem, tolerance=tolerance)
-    held_out, test = (
-        part.accuracy(guess(optimum.weights, LiftedInputs(dictionary, part.scores, memory=0)))
-        for part in (parts.held_out, parts.test)
-    )
-    values = {"accuracy": test, "validation": held_out, "functions": dictionary.count}
-    return CellResult({**values, "converged": optimum.gradient <= tolerance})
+    return solve(parts, pose_problem(dictionary, parts, Objective(0.0, 1.0, ridge), None), tolerance)
 
 
 def _cell(data: Data, entrant: Entrant, seed: int, settings: Mapping[str, float], **more: Any) -> Cell:
@@ -153,18 +143,15 @@ def metric_name(data: str, name: str) -> str:
 
 def recorded_table() -> Html:
     """Show the recorded accuracies of all dictionaries."""
-    rows = [
-        {"data": data, "method": name, "label": each.label, "seed": seed, "accuracy": value}
+    names = {
+        (data, name, each.label): metric_name(data, name)
         for data in ("mnist", GARMENTS)
-        for metrics in (recorded_metrics(f"04_dictionaries_{data}"),)
         for name, each in ENTRANTS.items()
-        if metric_name(data, name) in metrics
-        for metric in (metrics[metric_name(data, name)],)
-        for seed, value in zip(metric.seeds, metric.values, strict=True)
-    ]
-    table = pd.DataFrame(rows)
-    if rows:
-        table = summarise(table, "accuracy", ["data", "method", "label"])
+    }
+    metrics = recorded_metrics("04_dictionaries_mnist") | recorded_metrics(f"04_dictionaries_{GARMENTS}")
+    by = ["data", "method", "label"]
+    table = summarise(seed_rows(metrics, names, [*by, "seed", "accuracy"]), "accuracy", by)
+    if len(table):
         table = table.assign(functions=[_count(ENTRANTS[name]) for name in table["method"]])
     return show_recorded(table, COLUMNS, "Dictionaries of about as many functions, without a teacher")
 

@@ -17,7 +17,7 @@ from ntkd_lib.chapters.koopman.methods import STUDENTS, scores_cell
 from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
 from ntkd_lib.chapters.koopman.work import Objective, student
 from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.protocols import Arm
+from ntkd_lib.lab.protocols import Arm, check_fixed
 from ntkd_lib.lab.search import Range, RunCells, Search, draw
 from ntkd_lib.lab.searches import best_of
 from ntkd_lib.lab.seeds import derive_seed
@@ -165,8 +165,7 @@ def contest_arms(name: str, parameters: Mapping[str, Any], seed: int, sha256: st
     """Solve both arms of a contest at the settings that the trials chose."""
     contest = CONTESTS[name]
     fixed = {"degree": DEGREE, "components": COMPONENTS, "labels": contest.labels, "search": NAME}
-    if different := [key for key, value in fixed.items() if parameters[key] != value]:
-        raise ValueError(f"{different[0]} = {parameters[different[0]]}; allowed: {fixed[different[0]]}")
+    check_fixed(parameters, fixed)
     best = {metric: chosen(name, method) for method, metric in contest.metrics.items()}
     data = Data(contest.data, sha256)
     return {

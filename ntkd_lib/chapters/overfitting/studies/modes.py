@@ -25,10 +25,10 @@ KINDS = ("learned", "under-learned", "spurious")
 COUNTS = (Column("Network", "{network}"), *(Column(kind, f"{{{kind.replace('-', '_')}}}") for kind in KINDS))
 
 
-def network_modes(run: Run, network: str = LARGEST) -> tuple[pd.DataFrame, int, float]:
-    """Describe the modes of a network of the first seed: table, cut, noise level."""
+def largest_modes(run: Run) -> tuple[pd.DataFrame, int, float]:
+    """Describe the modes of the largest network of the first seed: table, cut, noise level."""
     record = run.select(distil_six)[0]
-    arrays = (record.arrays[name] for name in ("values", f"fitted/{network}", "labels", "shares"))
+    arrays = (record.arrays[name] for name in ("values", f"fitted/{LARGEST}", "labels", "shares"))
     return mode_table(*arrays), record.values["kstar"], record.values["noise"]
 
 
