@@ -6,7 +6,7 @@ import torch
 
 from ntkd_lib.chapters.classification import plan
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
-from ntkd_lib.chapters.classification.studies import random_filters, read_outs, sizes, stage1
+from ntkd_lib.chapters.classification.studies import alignment, random_filters, read_outs, sizes, stage1
 from ntkd_lib.chapters.classification.studies.ridge import RIDGES, accuracy_of_fit, choose_ridge
 from ntkd_lib.chapters.optical_students.classification_methods import DIGITS, chosen_form
 from ntkd_lib.chapters.run import locate_data
@@ -37,6 +37,12 @@ def digits() -> Data:
 def planned(**changes: object) -> list[Cell]:
     parameters = small(**changes)
     return plan.plan(parameters, locate_data(*parameters.datasets))
+
+
+def test_kernels_are_compared_by_direction_and_by_size() -> None:
+    teacher = torch.tensor([[2.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 4.0]])
+    assert alignment.compare(3 * teacher + 1, teacher) == pytest.approx((1, 3 + 1 / 3))  # mean diagonal 3
+    assert alignment.compare(torch.ones(3, 3) - teacher, teacher)[0] == pytest.approx(-1)
 
 
 def test_surfaces_hold_what_their_names_say() -> None:

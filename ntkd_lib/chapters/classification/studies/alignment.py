@@ -3,7 +3,9 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
+from jaxtyping import Float
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from ntkd_lib.chapters.classification.methods import digit_labels, record_of, students
 from ntkd_lib.chapters.optical_students.classification_setting import restore_student
@@ -28,24 +30,26 @@ def kernel_alignment(run: Run) -> pd.DataFrame:
     table, tangents = students(run, run.parameters.data), run.frame(landmark_kernel)
     table = table[table["method"].isin(STUDENTS) & (table["label_share"] == 1)]
     trained = tangents[tangents["trained"]].set_index("seed")["cell"]
-    pairs = [
-        _compare(record_of(run, row.cell), record_of(run, trained[row.seed]), images)
-        for row in table.itertuples()
-    ]
-    measured = pd.DataFrame(pairs, columns=["alignment", "size"], index=table.index)
-    labels = table["method"].map(digit_labels())
-    return table.drop(columns="alignment").join(measured).assign(label=labels)
+    pairs = zip(table["cell"], table["seed"].map(trained), strict=True)
+    kernels = (
+        _kernels(record_of(run, student), record_of(run, teacher), images) for student, teacher in pairs
+    )
+    measured = pd.DataFrame([compare(*pair) for pair in kernels], table.index, ["alignment", "size"])
+    return table.assign(**measured, label=table["method"].map(digit_labels()))
+
+
+def compare(student: Float[Tensor, "m m"], teacher: Float[Tensor, "m m"]) -> tuple[float, float]:
+    """Compute the centred cosine of two kernels, and the ratio of their mean diagonals."""
+    alignment = 1 - kernel_losses.cosine(student, teacher)
+    return alignment.item(), (student.diagonal().mean() / teacher.diagonal().mean()).item()
 
 
 @torch.no_grad()
-def _compare(student: Record, tangent: Record, images: torch.Tensor) -> tuple[float, float]:
-    arrays = tangent.arrays
-    features, diagonal = (torch.tensor(arrays[k][:IMAGES]).float() for k in ("features", "diagonal"))
-    theta_teacher = landmark_gram(features, diagonal)
-    shown = images[torch.tensor(arrays["rows"][:IMAGES])].float() / 255
-    theta_student = student_trace_ntk(restore_student(student), shown)
-    alignment = 1 - kernel_losses.cosine(theta_student, theta_teacher).item()
-    return alignment, (theta_student.diagonal().mean() / diagonal.mean()).item()
+def _kernels(student: Record, teacher: Record, images: Tensor) -> tuple[Tensor, Tensor]:
+    arrays = {name: torch.tensor(teacher.arrays[name][:IMAGES]) for name in ("rows", "features", "diagonal")}
+    shown = images[arrays["rows"]].float() / 255
+    theta_teacher = landmark_gram(arrays["features"].float(), arrays["diagonal"].float())
+    return student_trace_ntk(restore_student(student), shown), theta_teacher
 
 
 def alignment_metrics(table: pd.DataFrame) -> dict[str, Metric]:
