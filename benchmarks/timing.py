@@ -18,6 +18,13 @@ def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 7) -> di
     Returns:
         Median seconds by name, on one thread.
     """
+    return {name: statistics.median(values) for name, values in interleaved_values(ways, rounds).items()}
+
+
+def interleaved_values(
+    ways: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.process_time
+) -> dict[str, list[float]]:
+    """Time several ways in turn and return the seconds of all rounds."""
     torch.set_num_threads(1)
     keep_freed_memory()
     taken: dict[str, list[float]] = {name: [] for name in ways}
@@ -25,10 +32,10 @@ def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int = 7) -> di
         way()
     for _ in range(rounds):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start = clock()
             way()
-            taken[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in taken.items()}
+            taken[name].append(clock() - start)
+    return taken
 
 
 def report(title: str, seconds: Mapping[str, float], ours: str) -> None:

@@ -64,12 +64,14 @@ def _decoded(path: Path, side: int) -> UInt8[np.ndarray, "h w 3"]:
 
     try:
         with Image.open(io.BytesIO(path.read_bytes())) as picture:
-            if picture.size == (side, side):
-                return np.asarray(picture.convert("RGB"))
-            width, height = picture.size
-    except (OSError, Image.DecompressionBombError) as error:
+            pixels = np.asarray(picture.convert("RGB"))
+    except OSError as error:
         raise DataError(f"{path.name} cannot be decoded: {error}") from None
-    raise DataError(f"{path.name} has {width} x {height} pixels, needs {side} x {side}")
+    if pixels.shape[:2] != (side, side):
+        raise DataError(
+            f"{path.name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, needs {side} x {side}"
+        )
+    return pixels
 
 
 def _entries(index: Path) -> tuple[tuple[str, str, int], ...]:

@@ -31,5 +31,5 @@ def bound_gradient(student: nn.Module, value: Tensor, limit: float | None = LARG
     trained = [p for p in student.parameters() if p.requires_grad]
     slopes = torch.autograd.grad(value, trained, allow_unused=True, materialize_grads=True)  # the last bias
     share = (limit / torch.stack([g.norm() for g in slopes]).norm()).clamp(max=1)
-    line = sum(((share * g) * p).sum() for g, p in zip(slopes, trained, strict=True))
+    line = share * sum(torch.dot(g.flatten(), p.flatten()) for g, p in zip(slopes, trained, strict=True))
     return line - line.detach() + value.detach()

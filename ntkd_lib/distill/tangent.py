@@ -59,14 +59,7 @@ def kernel_term(
 def tangent_objective(
     settings: Settings, teacher: Teacher, loss: KernelLoss, kernel: StudentKernel = student_trace_ntk
 ) -> Objective:
-    """Build ``L = CE(f(x), y) + weight * loss(Theta_student, Theta_teacher)``. Source: NTKD paper, Eq. 9.
-
-    Args:
-        settings: ``weight``, ``kernel_batch`` and ``kernel_every``.
-        teacher: With ``images``, ``features`` and ``diagonal``.
-        loss: Loss of the student's and the teacher's kernel.
-        kernel: Kernel of the student that is compared with the teacher's.
-    """
+    """Build ``L = CE(f(x), y)`` plus a `kernel_term`, whose arguments it takes. Source: NTKD paper, Eq. 9."""
     term = kernel_term(settings, teacher, loss, kernel)
 
     def objective(student: HybridStudent, batch: Batch) -> Tensor:

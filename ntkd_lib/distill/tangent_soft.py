@@ -12,15 +12,10 @@ from ntkd_lib.optics.student import HybridStudent
 def build(settings: Settings, teacher: Teacher, loss: KernelLoss = normalised) -> Objective:
     """Build ``L = (1 - w) CE + w T^2 KL + weight * loss(Theta_student, Theta_teacher)``.
 
-    The soft labels are those of `soft_labels`, the kernel loss is the trace-normalised form unless another
-    one is named: what each of them adds to the other.
+    The soft labels are those of `soft_labels` (settings ``temperature`` T and ``soft_weight`` w), the kernel
+    loss is that of `kernel_term`: what each of them adds to the other. The teacher has outputs for both.
 
     Source: ours; the NTKD paper compares them and does not join them.
-
-    Args:
-        settings: ``temperature`` T, ``soft_weight`` w, ``weight``, ``kernel_batch`` and ``kernel_every``.
-        teacher: With ``logits``, ``images``, ``features`` and ``diagonal``.
-        loss: Loss of the student's and the teacher's kernel.
     """
     soft = soft_labels.build({**settings, "weight": settings["soft_weight"]}, teacher)
     term = kernel_term(settings, teacher, loss)

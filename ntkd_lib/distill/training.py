@@ -67,7 +67,10 @@ def fit(
     """
 
     def evaluate(net: nn.Module) -> float:
-        percent = _validate(net, data, held_out, mixed=schedule.mixed)
+        net.eval()
+        with torch.autocast(data.images.device.type, torch.bfloat16, enabled=schedule.mixed):
+            percent = accuracy(net, data, held_out)
+        net.train()
         if watch:
             watch(net)
         return percent
@@ -180,14 +183,6 @@ def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:
     """Compute the percentage of some of the images whose largest logit belongs to their label."""
     hits = predict(model, data.images[rows]).argmax(1) == data.labels[rows]
     return 100 * hits.double().mean().item()
-
-
-def _validate(model: nn.Module, data: Images, held_out: Tensor, *, mixed: bool) -> float:
-    model.eval()
-    with torch.autocast(data.images.device.type, torch.bfloat16, enabled=mixed):
-        percent = accuracy(model, data, held_out)
-    model.train()
-    return percent
 
 
 def _batches(data: Images, rows: Tensor, schedule: Schedule) -> Iterator[Batch]:

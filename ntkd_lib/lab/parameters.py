@@ -158,7 +158,10 @@ def tier_parameters(notebook: str, tier: str) -> Parameters:
 
 
 def tier_changes(notebook: str, tier: str, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """List (tier's value today or None, run's value) of plain parameters that are not the tier's."""
+    """List (tier's value, run's value) of plain parameters that are not what the notebook's tier has today.
+
+    Parameters that are younger than the run do not count; the tier's value of one that is gone is None.
+    """
     standard = tier_parameters(notebook, tier).model_dump(mode="json")
     return {k: (standard.get(k), value) for k, value in values.items() if standard.get(k) != value}
 

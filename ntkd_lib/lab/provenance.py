@@ -153,7 +153,10 @@ def _version(name: str) -> str | None:
 
 @cache
 def machine_kind() -> str:
-    """Name what decides the last bits of a number: processor, instruction set, GPU, torch and NumPy."""
+    """Name what decides the last bits of a number: processor, instruction set, GPU, torch and NumPy.
+
+    Runs of one seed on two kinds of machine differ as much as two seeds do.
+    """
     parts = [_processor(name) for name in ("vendor_id", "cpu family", "model", "stepping", "flags")]
     libraries = [_version(name) for name in ("torch", "numpy")]
     return digest_json([platform.machine(), _cpu_model(), _device(), *parts, *libraries])[:12]

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ntkd_lib.optics.pooling_window import WINDOW, placed_filters, seen_at, sum_over_window, window_maps
+from ntkd_lib.optics.masked_products import MaskedProducts
+from ntkd_lib.optics.pooling_window import placed_filters, seen_by_place, sum_over_window, window_maps
 
 
 def split_signed(
@@ -154,19 +155,15 @@ class SignedFrontEnd(nn.Module):
         the weights, so only ``U`` has a derivative. If a capture's mean is subtracted, so is the mean patch.
         """
         side = self.filters.shape[-1]
-        patches = (seen_at(place, images, side) for place in WINDOW)  # one at a time
+        patches = list(seen_by_place(images, side))
         if self.centre:
-            mean = sum(seen_at(place, images, side).mean(1, keepdim=True) for place in WINDOW) / len(WINDOW)
-            patches = (seen - mean for seen in patches)
+            mean = sum(seen.mean(1, keepdim=True) for seen in patches) / len(patches)
+            patches = [seen - mean for seen in patches]
         by_filter = signal.unflatten(2, (len(self.filters), -1))
         if not self.rectify:
             return by_filter.transpose(1, 2) @ (sum(patches) / 4)[:, None]
-        lit = (maps.detach() > 0).to(signal)[:, :, None] / 4
-        parts = (((by_filter * lit[:, i]).flatten(1, 2), seen) for i, seen in enumerate(patches))
-        total = torch.bmm(*next(parts))
-        for masked, seen in parts:
-            total = torch.baddbmm(total, masked, seen)
-        return total.unflatten(1, by_filter.shape[1:3]).transpose(1, 2)
+        lit = (maps.detach() > 0).to(signal)[:, :, None]
+        return MaskedProducts.apply(by_filter, lit, *patches).transpose(1, 2) / 4
 
 
 class IdealLens(nn.Module):

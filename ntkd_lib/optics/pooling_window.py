@@ -1,5 +1,7 @@
 """Filters and 2 x 2 pooling combined: maps before the pooling are computed window by window."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,17 +11,13 @@ from torch.nn import functional
 WINDOW = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
-def seen_at(place: tuple[int, int], images: Float[Tensor, "n l h w"], side: int) -> Float[Tensor, "n q s"]:
-    """Extract the patches that filters see at one of the four pixels of each pooling window.
-
-    Args:
-        place: Which pixel, one of ``WINDOW``.
-        images: Scene intensities of ``l`` colours; ``q = (h / 2)(w / 2)``.
-        side: Pixels per side of the filters; ``s = l side^2``.
-    """
-    down, right = place
-    padded = functional.pad(images, (side // 2,) * 4)[:, :, down:, right:]
-    return padded.unfold(2, side, 2).unfold(3, side, 2).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
+def seen_by_place(images: Float[Tensor, "n l h w"], side: int) -> Iterator[Float[Tensor, "n q s"]]:
+    """Extract what filters see at each pixel of the pooling windows; ``q = h w / 4``, ``s = l side^2``."""
+    padded = functional.pad(images, (side // 2,) * 4)
+    windows = padded.unfold(2, side + 1, 2).unfold(3, side + 1, 2).permute(0, 1, 4, 5, 2, 3).contiguous()
+    for down, right in WINDOW:
+        seen = windows[:, :, down : down + side, right : right + side]
+        yield seen.reshape(len(images), images.shape[1] * side**2, -1).transpose(1, 2)
 
 
 def placed_filters(filters: Float[Tensor, "k l s s"]) -> Float[Tensor, "p l t t"]:

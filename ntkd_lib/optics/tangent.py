@@ -78,7 +78,7 @@ def _closed_kernel(student: HybridStudent, images: Tensor, layers: Layers) -> Te
         return _dense_part(layers, front(images))[0]
     maps = front.maps(images)
     kernel, signals = _dense_part(layers, front.pool(maps))
-    gradients = front.filter_gradients(images, maps, signals).flatten(1)
+    gradients = front.filter_gradients(images, maps, signals).transpose(1, 2).flatten(1)  # as they lie
     return kernel + gradients @ gradients.T
 
 
