@@ -104,8 +104,8 @@ def choose_tile(
     sizes = measure_network(model, x1[:1], kind, plan)
     stored, passing = _bytes_a_sample(sizes, kind, method)
     block = 3 * class_pairs(sizes.classes, kind) * sizes.width
-    fixed = (STEP * sizes.width if method == "structured" else 0) + passing * (piece or 0)
-    room = max(0, memory - fixed)
+    by_positions = method == "structured" and any(cheapest(s, kind) == "positions" for s in sizes.shapes)
+    room = max(0, memory - STEP * sizes.width * by_positions - passing * (piece or 0))
     each = 2 * stored + (0 if piece else passing)
     return max(1, min(len(x1), (isqrt(each * each + 4 * block * room) - each) // (2 * block)))
 

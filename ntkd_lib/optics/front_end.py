@@ -136,9 +136,9 @@ class SignedFrontEnd(nn.Module):
 
     @property
     def passing_values(self) -> int:
-        """Values per sample that `per_sample_gradients` holds: patches, maps, masks, signals."""
+        """Values per sample that `per_sample_gradients` holds: windows, patches of a window, maps, masks."""
         patches = self.read_out // len(self.filters) * self.filters[0].numel()
-        return patches + 12 * self.read_out
+        return 6 * patches + 12 * self.read_out
 
     def filter_gradients(
         self,
