@@ -1,9 +1,4 @@
-"""Draw photographs of imaginary cars with their masks: the stand-in of Carvana.
-
-Each car has a random outline, colour and studio; each view turns it, which shortens and mirrors the outline,
-moves it and changes the light. Shadow and wheels touch the floor, windows take the colours of the
-background: the mask is not a matter of colour alone.
-"""
+"""Draw photographs of imaginary cars with their masks, no matter of colour alone: the stand-in of Carvana."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,4 @@
-"""Download official files: checked by size and hash, unpacked aside, moved into place at the end.
-
-Nothing is ever written under a final name but a whole, checked file; a killed download leaves only a
-folder `.partial-HOST-PID-…` that the next download removes.
-"""
+"""Download official files: checked by size and hash, unpacked aside, moved into place whole at the end."""
 
 import contextlib
 import logging

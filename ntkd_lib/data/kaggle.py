@@ -14,6 +14,7 @@ from ntkd_lib.data.mask_pairs import MaskDataset, find_pairs
 from ntkd_lib.data.settings import DataError, read_settings
 
 ARCHIVES = ("train.zip", "train_masks.zip")
+LIMIT = 1 << 30  # bytes that an archive may unpack to
 
 
 def fetch_copy(dataset: MaskDataset, cache_root: Path) -> Path:
@@ -42,6 +43,9 @@ def unpack_archive(archive: Path, into: Path) -> None:
             strange = next((n for n in members if Path(n).parts[0] != archive.stem or ".." in n), None)
             if strange:
                 raise DataError(f"{archive.name} is refused: member {strange!r} points outside")
+            size = sum(member.file_size for member in packed.infolist())
+            if size > LIMIT:
+                raise DataError(f"{archive.name} is refused: it holds {size:,} bytes, {LIMIT:,} are allowed")
             packed.extractall(into, members)
     except (zipfile.BadZipFile, OSError) as error:
         raise DataError(f"{archive.name} cannot be unpacked: {error}") from None

@@ -48,13 +48,13 @@ def _opened(dataset: MaskDataset, path: Path) -> Image:
 @contextmanager
 def _blamed(dataset: MaskDataset, path: Path) -> Iterator[None]:
     """Convert Pillow's errors and warnings on a file into one line that names the file."""
-    from PIL import UnidentifiedImageError
+    from PIL.Image import DecompressionBombError, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             yield
-    except (OSError, SyntaxError, Warning) as error:
+    except (OSError, SyntaxError, Warning, DecompressionBombError) as error:
         text = (str(error).splitlines() or [type(error).__name__])[0]
         reason = "it is no image" if isinstance(error, UnidentifiedImageError) else text
         raise DataError(f"{dataset.name}: {path.name} is damaged or cut short: {reason}") from None

@@ -64,14 +64,12 @@ def _decoded(path: Path, side: int) -> UInt8[np.ndarray, "h w 3"]:
 
     try:
         with Image.open(io.BytesIO(path.read_bytes())) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
-    except OSError as error:
+            if picture.size == (side, side):
+                return np.asarray(picture.convert("RGB"))
+            width, height = picture.size
+    except (OSError, Image.DecompressionBombError) as error:
         raise DataError(f"{path.name} cannot be decoded: {error}") from None
-    if pixels.shape[:2] != (side, side):
-        raise DataError(
-            f"{path.name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, needs {side} x {side}"
-        )
-    return pixels
+    raise DataError(f"{path.name} has {width} x {height} pixels, needs {side} x {side}")
 
 
 def _entries(index: Path) -> tuple[tuple[str, str, int], ...]:

@@ -1,8 +1,4 @@
-"""Make small substitutes for missing data sets: packaged real digits, drawn garments, textures.
-
-All are deterministic, NumPy only, and cut into fixed training and test parts. None is ever evidence for
-a claim about the data set it stands in for.
-"""
+"""Make small substitutes for missing data sets, never evidence: packaged digits, drawn garments, textures."""
 
 import gzip
 import importlib.util
@@ -179,10 +175,7 @@ def _pattern(
 
 
 def draw_textures(count: int = DRAWN, seed: int = 0) -> SmallDataset:
-    """Draw ten kinds of coloured texture, 32 × 32, with random phase, contrast, hue and noise.
-
-    The random phase leaves a linear classifier little but the palette; a convolution sees both.
-    """
+    """Draw ten kinds of coloured texture, 32 × 32, with random phase, contrast, hue and noise."""
     generator = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % 10
     x, y = _grid(count, 32, generator, 0.15)

@@ -4,8 +4,6 @@ A torchvision wheel that is linked to CUDA cannot register its operators beside 
 its import fails on the first one it misses. Naming those operators, without any implementation, is enough
 for datasets, transforms and models; `torchvision.ops.nms` and `torchvision.io` stay unusable. Where the
 import works anyway this module does nothing.
-
-    from ntkd_lib.data.torchvision import torchvision
 """
 
 import importlib

@@ -28,10 +28,9 @@ def unpack_tar(archive: Path, into: Path, limit: int) -> None:
         raise DataError("archives are unpacked by Python 3.11.4 or newer only: update Python")
     try:
         with tarfile.open(archive) as tar:
-            members = tar.getmembers()
-            _refuse_hostile(members, archive.name, limit)
+            _refuse_hostile(tar, archive.name, limit)  # header by header: nothing too large is ever read
             # the filter alone would quietly rewrite absolute names
-            tar.extractall(into, members, filter="data")
+            tar.extractall(into, filter="data")
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{archive.name} cannot be unpacked: {error}") from None
 
@@ -44,6 +43,6 @@ def _refuse_hostile(members: Iterable[tarfile.TarInfo], name: str, limit: int) -
             raise DataError(f"{name} is refused: member {member.name!r} points outside")
         if not (member.isfile() or member.isdir()):
             raise DataError(f"{name} is refused: member {member.name!r} is neither file nor folder")
-        total += member.size
-    if total > limit:
-        raise DataError(f"{name} is refused: it holds {total:,} bytes, {limit:,} are allowed")
+        total += max(member.size, tarfile.BLOCKSIZE)
+        if total > limit:
+            raise DataError(f"{name} is refused: it holds {total:,} bytes or more, {limit:,} are allowed")

@@ -1,7 +1,4 @@
-"""The claim contract: every checkable claim, the rule that decides it and the metrics that the rule reads.
-
-The header of `claims.yml` explains each field and each rule; this module holds the file to it.
-"""
+"""The claim contract: every claim, the rule that decides it, and metrics; `claims.yml` explains each field."""
 
 import re
 from collections.abc import Mapping

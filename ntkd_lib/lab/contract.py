@@ -29,10 +29,7 @@ class ContractError(ValueError):
 
 
 def contract_digests(book: ClaimBook) -> dict[str, str]:
-    """Hash what each claim is judged by: SHA-256 by the id of a claim, `set-up NAME` or `protocol NAME`.
-
-    Rule, metrics, definitions, numbers, tier, seeds, notebook and registration count; wording does not.
-    """
+    """Hash what each claim is judged by, not its wording, by its id, `set-up NAME` or `protocol NAME`."""
     return {name: digest_json(substance) for name, substance in _substances(book).items()}
 
 

@@ -7,11 +7,7 @@ _TRUST = 0.05  # share of all work taken at its guess: the first cells to end ar
 
 
 class Outlook:
-    """Seconds left, from what cells are expected to take and what those that ended took.
-
-    Guesses hold until cells end: the seconds that those took against those expected, together with a
-    twentieth of the whole work taken at its guess, are the speed of the rest.
-    """
+    """Seconds left, from what cells are expected to take and what those that ended took."""
 
     def __init__(self, costs: Mapping[str, float], workers: int) -> None:
         """Start with the guesses."""

@@ -1,7 +1,4 @@
-"""Typed parameters of a notebook: defaults, then the tier's file, then what the user gives, all validated.
-
-Whatever is refused is refused with a `ParameterError`, whose text is one line.
-"""
+"""Typed parameters of a notebook: defaults, then the tier's file, then what the user gives, all validated."""
 
 import importlib
 import json
@@ -158,10 +155,7 @@ def tier_parameters(notebook: str, tier: str) -> Parameters:
 
 
 def tier_changes(notebook: str, tier: str, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """List (tier's value, run's value) of plain parameters that are not what the notebook's tier has today.
-
-    Parameters that are younger than the run do not count; the tier's value of one that is gone is None.
-    """
+    """List (tier's value today or None, run's value) of plain parameters that are not the tier's."""
     standard = tier_parameters(notebook, tier).model_dump(mode="json")
     return {k: (standard.get(k), value) for k, value in values.items() if standard.get(k) != value}
 

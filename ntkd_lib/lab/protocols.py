@@ -1,7 +1,4 @@
-"""Recorded protocols: named runs, longer than a live one may be, whose numbers are kept under `results/`.
-
-What a protocol fixes is registered in `claims.yml` before it runs; code turns that into cells.
-"""
+"""Recorded protocols: named runs under `results/`, registered in `claims.yml` before they begin."""
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,15 +35,12 @@ def all_converged(*records: Record) -> bool | None:
 
 @dataclass(frozen=True)
 class Arm:
-    """What one seed contributes to one metric; number and plateau are read from the records of its cells.
-
-    Arms of a higher rank run after all of a lower one. `number` may raise `NoNumberError`.
-    """
+    """What one seed contributes to one metric; number and plateau are read from the records of its cells."""
 
     cells: tuple[Cell, ...]
-    number: Number = field(default_factory=lambda: value_of("accuracy"))
+    number: Number = field(default_factory=lambda: value_of("accuracy"))  # may raise `NoNumberError`
     converged: Callable[..., bool | None] = all_converged
-    rank: int = 0
+    rank: int = 0  # arms of a higher one run after all of a lower one
 
 
 @dataclass(frozen=True)

@@ -69,10 +69,7 @@ def scrub(words: list[str]) -> str:
 
 
 def joint_origin(provenances: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Describe where several records were made: each field of an origin, `several` if they differ.
-
-    `time` is the last; `made` lists each origin once, with its number of `cells` and `first` and `last` time.
-    """
+    """Describe where several records were made: each field, or `several`; `made` lists each once."""
     times: dict[str, list[str]] = {}
     for one in provenances:
         key = json.dumps({name: one.get(name) for name in ORIGIN}, sort_keys=True)
@@ -153,10 +150,7 @@ def _version(name: str) -> str | None:
 
 @cache
 def machine_kind() -> str:
-    """Name what decides the last bits of a number: processor, instruction set, GPU, torch and NumPy.
-
-    Runs of one seed on two kinds of machine differ as much as two seeds do.
-    """
+    """Name what decides the last bits of a number: processor, instruction set, GPU, torch and NumPy."""
     parts = [_processor(name) for name in ("vendor_id", "cpu family", "model", "stepping", "flags")]
     libraries = [_version(name) for name in ("torch", "numpy")]
     return digest_json([platform.machine(), _cpu_model(), _device(), *parts, *libraries])[:12]

@@ -24,11 +24,8 @@ def _without_seeds(parameters: Any) -> Any:
 
 
 def pool_recordings(evidences: Iterable[Evidence]) -> list[Evidence]:
-    """Pool the recordings of each protocol, seeds of all; one that contradicts an earlier one stays apart.
-
-    A recording contradicts another if a metric has two numbers for one seed, or two for all seeds. Live runs
-    are never pooled.
-    """
+    """Pool the recordings of each protocol, seeds of all; one that contradicts an earlier one stays apart."""
+    # it does if a metric has two numbers for one seed, or two for all seeds; live runs are never pooled
     pooled: list[Evidence] = []
     for evidence in sorted(evidences, key=lambda each: str(each.provenance.get("time") or "")):
         place = next((place for place, other in enumerate(pooled) if _completes(other, evidence)), None)

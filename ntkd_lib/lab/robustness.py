@@ -51,10 +51,7 @@ def flip_probability(verdict: Verdict) -> float | None:
 
 
 def adjusted_orderings(verdicts: Iterable[Verdict]) -> dict[str, float]:
-    """Adjust the one-sided paired t-tests of all orderings that have a verdict by Holm's method, by claim.
-
-    Claims that another has taken the place of are left out.
-    """
+    """Adjust the one-sided paired t-tests of all orderings with a verdict by Holm's method, by claim."""
     p_values = {
         verdict.claim.id: p
         for verdict in verdicts

@@ -16,16 +16,12 @@ _EVERY_SEED_BELOW = 8
 
 @dataclass(frozen=True)
 class Estimate:
-    """Our number for a claim: `value` rests on `seeds` seeds, `single` are its numbers seed by seed.
+    """Our number for a claim."""
 
-    For a ratio, `single` are the numerators and `below` the denominators. `pooled` marks one number for all
-    seeds, which has no interval.
-    """
-
-    seeds: int
-    single: tuple[float, ...]
-    below: tuple[float, ...] = ()
-    pooled: bool = False
+    seeds: int  # that it rests on
+    single: tuple[float, ...]  # its numbers seed by seed, the numerators of a ratio
+    below: tuple[float, ...] = ()  # the denominators of a ratio
+    pooled: bool = False  # one number for all seeds, which has no interval
 
     @cached_property
     def value(self) -> float:
@@ -42,10 +38,8 @@ class Estimate:
         return bootstrap_interval(self.single)
 
     def is_above(self, bound: float, sign: int = 1) -> bool:
-        """Tell whether the whole interval lies above a bound, or with sign -1 below it.
-
-        The interval holds the mean and lies within the numbers: it is computed only if these do not decide.
-        """
+        """Tell whether the whole interval lies above a bound, or with sign -1 below it."""
+        # the interval holds the mean and lies within the numbers: computed only if these do not decide
         if sign * self.value <= sign * bound:
             return False
         if not self.below and min(sign * number for number in self.single) > sign * bound:

@@ -46,10 +46,7 @@ def run_trials(
     cell: Callable[[Any, int, Mapping[str, float]], Cell],  # its record has `validation`
     run: RunCells,
 ) -> list[dict[str, Any]]:
-    """Run the same number of trials per method that has a space; no test data are read.
-
-    Returns one row per method and trial: settings, validation score and seconds per seed.
-    """
+    """Run as many trials of each method that has a space, without test data; one row per method and trial."""
     seeds = list(seeds)
     points = [(m, settings(m, trial)) for m in methods if m.space is not None for trial in range(trials)]
     cells = [[cell(method, seed, drawn) for seed in seeds] for method, drawn in points]

@@ -42,9 +42,9 @@ class _Exempt(Strict):
     """What may be exempt from the plateau rule, with the reason."""
 
     registered: Day
-    metrics: Annotated[list[Text], Field(min_length=1)]
-    plateau: bool = True
-    why: Text | None = None
+    metrics: Annotated[list[Text], Field(min_length=1)]  # names, or prefixes that end in `.*`
+    plateau: bool = True  # whether trained models must have reached one
+    why: Text | None = None  # they need not, or cannot
 
     @pydantic.model_validator(mode="after")
     def _reasoned(self) -> Self:
@@ -54,13 +54,10 @@ class _Exempt(Strict):
 
 
 class Requirement(Strict):
-    """The values of a parameter that a set-up allows.
-
-    `fixed` says that the program has no choice: evidence need not state the parameter.
-    """
+    """The values of a parameter that a set-up allows."""
 
     allowed: Annotated[list[Any], Field(min_length=1)]
-    fixed: bool = False
+    fixed: bool = False  # the program has no choice: evidence need not state the parameter
 
     def departure(self, parameter: str, parameters: Mapping[str, Any]) -> str:
         """Say how parameters depart from it; empty if they do not."""
@@ -82,11 +79,7 @@ def _look_up(path: str, parameters: Mapping[str, Any]) -> Any:
 
 
 class Setup(_Exempt):
-    """What evidence must keep to, for some metrics: a sentence of the contract and its parameters.
-
-    `metrics` lists names, or prefixes that end in `.*`. With `plateau: false` they need no plateau, for
-    the reason `why`.
-    """
+    """What evidence must keep to, for some metrics: a sentence of the contract and its parameters."""
 
     says: Text
     requires: dict[str, Requirement] = Field(default_factory=dict)
@@ -98,19 +91,14 @@ class Setup(_Exempt):
 
 
 class RegisteredProtocol(_Exempt):
-    """A recorded protocol as registered before its run: whole parameters, and the metrics that it measures.
-
-    `metrics` lists names, or prefixes that end in `.*`. `plateau` says whether trained models must have
-    reached one; where a protocol cannot have one, `why` says so. `known` says what had been seen on the day
-    of registration; `departs` names the set-ups of the contract that the parameters do not keep to.
-    """
+    """A recorded protocol as registered before its run: whole parameters, and the metrics it measures."""
 
     notebook: NotebookName
     tier: Literal["cpu", "paper"]
     seeds: Annotated[list[int], Field(min_length=1)]
     parameters: dict[str, Any]
-    known: Text | None = None
-    departs: list[Text] = Field(default_factory=list)
+    known: Text | None = None  # what had been seen on the day of registration
+    departs: list[Text] = Field(default_factory=list)  # set-ups that the parameters do not keep to
 
     @property
     def fingerprint(self) -> str:

@@ -46,10 +46,7 @@ class _Exports:
 
 
 def source_digest(modules: Iterable[str], *, script: Path | None = None, fresh: bool = False) -> str:
-    """Hash the normalised sources of modules and of all that they import from their packages and `ntkd_lib`.
-
-    The imports of a `script` are followed too, but it is not hashed; `fresh` looks at the files again.
-    """
+    """Hash the normalised sources of modules, and of all of ours that they and a `script` import."""
     names = tuple(sorted(set(modules)))
     if fresh or script:
         return digest_json(module_sources(names, script=script, fresh=fresh))
@@ -59,10 +56,8 @@ def source_digest(modules: Iterable[str], *, script: Path | None = None, fresh: 
 def module_sources(
     modules: Iterable[str], *, script: Path | None = None, fresh: bool = False
 ) -> dict[str, str]:
-    """Hash the normalised source of each module that others depend on, by dotted name, sorted.
-
-    A process runs the code that it loaded first, which is remembered by name, unless `fresh` is set.
-    """
+    """Hash the normalised source of each module that others depend on, by dotted name, sorted."""
+    # a process runs the code that it loaded first, which is remembered by name, unless `fresh` is set
     named = sorted(set(modules))
     read = partial(_read, places={}) if fresh else _remembered
     roots = frozenset({LIBRARY, *(name.partition(".")[0] for name in named)})

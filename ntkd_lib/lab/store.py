@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 import secrets
 import shutil
 import sys
@@ -167,8 +168,10 @@ class StoredArrays(Mapping[str, np.ndarray]):
                 raise RecordError(
                     f"record {self.path.parent.name[:12]}: arrays.npz has changed since it was checked"
                 )
-            with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-                self._read = dict(arrays)
+            try:
+                self._read = unpack_arrays(packed)
+            except (ValueError, zipfile.BadZipFile) as error:
+                raise RecordError(f"record {self.path.parent.name[:12]}: {error}") from None
         return self._read
 
 
@@ -184,8 +187,22 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
                 )
             member = zipfile.ZipInfo(f"{name}.npy")  # its date is fixed: 1980-01-01
             with archive.open(member, "w", force_zip64=True) as handle:
-                np.lib.format.write_array(handle, np.asarray(array, order="C"), allow_pickle=False)
+                np.lib.format.write_array(handle, np.asarray(array, order="C"), (1, 0), allow_pickle=False)
     return buffer.getvalue()
+
+
+def unpack_arrays(packed: bytes) -> dict[str, np.ndarray]:
+    """Read what `pack_arrays` wrote, each member as long as its header says; nothing else is decoded."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as handle:
+                np.lib.format.read_magic(handle)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(handle)
+                size = handle.tell() + math.prod(shape) * dtype.itemsize
+            if member.compress_type or not len(packed) > size == member.file_size:
+                raise ValueError(f"arrays.npz: {member.filename} claims {size:,} bytes")
+    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def _kind(value: object) -> str:

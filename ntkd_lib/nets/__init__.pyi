@@ -5,9 +5,7 @@ from ntkd_lib.nets.back_ends import dense_back_end as dense_back_end
 from ntkd_lib.nets.colour_teachers import colour_teacher as colour_teacher
 from ntkd_lib.nets.compact_resnet import wide_resnet as wide_resnet
 from ntkd_lib.nets.efficientnet_lite import EfficientNetLite0 as EfficientNetLite0
-from ntkd_lib.nets.efficientnet_lite import (
-    pretrained_efficientnet_lite0 as pretrained_efficientnet_lite0,
-)
+from ntkd_lib.nets.efficientnet_lite import pretrained_efficientnet_lite0 as pretrained_efficientnet_lite0
 from ntkd_lib.nets.lenet5 import lenet as lenet
 from ntkd_lib.nets.perceptron import mlp as mlp
 from ntkd_lib.nets.resnet import resnet18_cifar as resnet18_cifar

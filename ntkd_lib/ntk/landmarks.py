@@ -22,12 +22,7 @@ class LandmarkKernel:
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        landmarks: Shaped[Tensor, "r ..."],
-        floor: float = 1e-6,
-        *,
-        probe: bool = True,
+        self, model: nn.Module, landmarks: Shaped[Tensor, "r ..."], floor: float = 1e-6, *, probe: bool = True
     ) -> None:
         """Factorise the kernel of the landmarks in float64."""
         check_model(model)

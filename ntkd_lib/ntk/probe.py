@@ -41,11 +41,7 @@ class Probe:
     """Comparison of a kernel with autograd on two of its samples."""
 
     def __init__(
-        self,
-        model: nn.Module,
-        x1: Shaped[Tensor, "n ..."],
-        x2: Shaped[Tensor, "m ..."] | None,
-        kind: Kind,
+        self, model: nn.Module, x1: Shaped[Tensor, "n ..."], x2: Shaped[Tensor, "m ..."] | None, kind: Kind
     ) -> None:
         """Draw the samples and the generator of the directions, which leaves the caller's untouched."""
         self.model, self.x1, self.own, self.kind = model, x1, x2 is None, kind

@@ -39,6 +39,7 @@ from ntkd_lib.pipeline.pages import (
     staged_chapter,
     toc_pages,
 )
+from ntkd_lib.pipeline.policy import add_policy
 from ntkd_lib.pipeline.recorded import RECORDED_TIER, recorded_layout, recorded_run
 from ntkd_lib.pipeline.seal import check_seal
 from ntkd_lib.pipeline.verdicts_file import stage_verdicts
@@ -116,6 +117,7 @@ def _build(layout: Layout, tier: str, notebooks: Chapters) -> Path:
     stage(layout, tier, notebooks)
     with tempfile.TemporaryDirectory(prefix=".book-", dir=layout.base) as folder:
         made = _render(layout, Path(folder))
+        add_policy(made)
         write_json(made / DIGEST, {"made_of": digest, "files": _site_files(made)})
         _swap(made, layout.html)
     return layout.html

@@ -121,10 +121,7 @@ def downloads_box(notebook: str, figures: Sequence[str], *, recorded: bool = Fal
     address = f"{DOWNLOADS}/{notebook}/{notebook}.ipynb"
     link = element("p", download_link(address, "The executed notebook (.ipynb)"))
     if notebook == SCOREBOARD:
-        words = {
-            f"{DOWNLOADS}/{NAME}": "All verdicts (JSON)",
-            f"_static/{SCHEMA}": "its JSON schema",
-        }
+        words = {f"{DOWNLOADS}/{NAME}": "All verdicts (JSON)", f"_static/{SCHEMA}": "its JSON schema"}
         files = (download_link(address, text) for address, text in words.items())
         link = join([link, element("p", join(files, ", "))])
     forms = {words: end for words, end in FIGURE_FORMS.items() if not (recorded and end.endswith("png"))}

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ntkd_lib.data.unpack import unpack_tar
 from ntkd_lib.lab.atomic import write_bytes, write_text
 from ntkd_lib.lab.digest import changes
 from ntkd_lib.lab.evidence import Evidence, load_evidence, reference_evidence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 RECORDED_TIER = "cpu"
 ENDING = ".tar.xz"
+UNPACKED = 1 << 28  # bytes of a page at most
 BITMAPS = ".png"  # ten times as large as the drawings; a live run makes them
 MODULES = "modules.json"
 FIGURE = re.compile(r"^show(?:_slider)?\(\s*run,\s*\"([a-z0-9-]+)\"", re.MULTILINE)
@@ -95,8 +97,7 @@ def _packed(files: Mapping[str, bytes]) -> bytes:
 
 
 def _unpack(name: str, layout: Layout) -> None:
-    with tarfile.open(_place(name, ENDING)) as archive:
-        archive.extractall(layout.base, filter="data")
+    unpack_tar(_place(name, ENDING), layout.base, UNPACKED)
     write_text(layout.executed(name), _swapped(layout, name, -1))
 
 
@@ -105,7 +106,7 @@ def recorded_problems() -> Iterator[str]:
     for path in sorted(_place("", "").glob(f"*{ENDING}")):
         try:
             problems = _problems(path.name.removesuffix(ENDING))
-        except (OSError, tarfile.TarError, PipelineError) as error:
+        except (OSError, ValueError, PipelineError) as error:
             problems = [f"cannot be read: {error}"]
         yield from (f"results/{RECORDED_TIER}/{path.name}: {problem}" for problem in problems)
 

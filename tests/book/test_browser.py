@@ -3,9 +3,11 @@
 import pytest
 
 from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.pipeline.policy import add_policy
 from tests.book import fake
 from tests.book.browser import BrowserError, browsing, find_browser
 from tests.book.check import _look_problems, check_in_browser
+from tests.setup.project import ROOT
 
 PROGRAM = find_browser()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium here")
@@ -70,6 +72,44 @@ def test_a_figure_without_its_caption_is_found(browser, tmp_path):
     figure = '<figure class="ntkd-figure" id="figure-a"><figcaption hidden>No</figcaption></figure>'
     _, problems = look(browser, tmp_path, figure)
     assert problems == ["figure-a shows not one image with its caption"]
+
+
+SLIDER = """<figure class="ntkd-slider">
+<div class="ntkd-slide" hidden><input type="range" max="1"><output></output></div>
+<div class="ntkd-images" data-text="a">A</div><div class="ntkd-images" data-text="b" hidden>B</div></figure>
+<script src="{}"></script>"""
+SLIDE = """(() => { const input = document.querySelector('input'); input.value = 1;
+  input.dispatchEvent(new Event('input'));
+  const shown = [input.parentElement, ...document.querySelectorAll('.ntkd-images')];
+  return shown.map(each => each.hidden).join(); })()"""
+LIVE = {
+    "<script>document.title = 'ran'</script>": "Executing inline script",
+    "<img src=none onerror=document.title='ran'>": "Executing inline event handler",
+    "</article><script>document.title = 'ran'</script>": "Executing inline script",
+    "<iframe src='data:text/html,x'></iframe>": "Framing",
+    "<link rel=stylesheet href=http://example.invalid/a.css>": "Loading the stylesheet",
+    "<img src=http://example.invalid/a.png>": "Loading the image",
+}
+
+
+def look_guarded(browser, folder, body):
+    page = PAGE.format(body).replace("<head>", "<head><script>document.title = 'theme'</script>")
+    (folder / "page.html").write_text(page, encoding="utf-8")
+    add_policy(folder)
+    return browser.open((folder / "page.html").as_uri()).errors
+
+
+def test_a_policy_lets_a_slider_and_the_inline_scripts_of_the_theme_run(browser, tmp_path):
+    errors = look_guarded(browser, tmp_path, SLIDER.format((ROOT / "book/_static/ntkd.js").as_uri()))
+    assert (errors, browser.evaluate(SLIDE)) == ([], "false,true,false")
+    assert browser.evaluate("document.scripts[0].textContent") == "document.title = 'theme'"
+
+
+@pytest.mark.parametrize("content", LIVE)
+def test_a_policy_stops_what_content_would_run_or_load(browser, tmp_path, content):
+    errors = look_guarded(browser, tmp_path, content)
+    assert any(e.startswith(f"{LIVE[content]}") and "Content Security Policy" in e for e in errors), errors
+    assert browser.evaluate("document.title") != "ran"
 
 
 def test_a_script_that_throws_is_an_error(browser):

@@ -87,6 +87,32 @@ def _tar(files):
     return buffer.getvalue()
 
 
+def _memo(place):
+    return b"q" + bytes([place]) if place < 256 else b"r" + place.to_bytes(4, "little")
+
+
+def _appended(items):
+    """Write the items of a list, a thousand at a time."""
+    return b"".join(b"(" + b"".join(items[i : i + 1000]) + b"e" for i in range(0, len(items), 1000))
+
+
+def cifar_batch(pixels, labels):
+    """Write what Python 2 wrote, and what the official batches are: byte strings, old module names."""
+    rows = len(pixels)
+    names = [b"U\x05" + f"{i % 10}.png".encode() + _memo(14 + i) for i in range(rows)]
+    parts = [
+        b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x07a titleq\x03U\x06labelsq\x04]q\x05",
+        _appended([b"K" + bytes([label]) for label in labels]),
+        b"U\x04dataq\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08",
+        b"K\x00\x85U\x01b\x87Rq\x09(K\x01",
+        b"K" + bytes([rows]) if rows < 256 else b"M" + rows.to_bytes(2, "little"),
+        b"M" + pixels.shape[1].to_bytes(2, "little") + b"\x86cnumpy\ndtype\nq\x0aU\x02u1K\x00K\x01\x87Rq\x0b",
+        b"(K\x03U\x01|NNN" + b"J\xff\xff\xff\xff" * 2 + b"K\x00tb\x89T" + pixels.nbytes.to_bytes(4, "little"),
+        pixels.tobytes() + b"tbU\x09filenamesq\x0c]q\x0d" + _appended(names) + b"u.",
+    ]
+    return b"".join(parts)
+
+
 @pytest.fixture
 def cifar_dataset(server):
     """A data set of five batches of 4 images and a test batch of 10, named cifar-10."""
@@ -97,7 +123,7 @@ def cifar_dataset(server):
         pixels = generator.integers(0, 256, (count, 3072), dtype=np.uint8)
         labels = generator.integers(0, 10, count).tolist()
         arrays[name] = (pixels, labels)
-        raw[name] = pickle.dumps({"data": pixels, "labels": labels}, 3)
+        raw[name] = cifar_batch(pixels, labels)
     archive = _tar(raw)
     splits = {"batches.meta": "", "test_batch": "test"}
     real = DATASETS["cifar-10"]

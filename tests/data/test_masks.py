@@ -319,6 +319,13 @@ def test_hostile_archives_are_refused(tmp_path, member):
         archive.writestr(member, "x")
     with pytest.raises(DataError, match=r"^train\.zip is refused: member .* points outside$"):
         kaggle.unpack_archive(tmp_path / "train.zip", tmp_path / "out")
+    with zipfile.ZipFile(tmp_path / "train.zip", "w") as archive:
+        archive.writestr("train/a.jpg", "x")
+        archive.getinfo("train/a.jpg").file_size = 5 << 30  # what the directory claims
+    with pytest.raises(
+        DataError, match=r"^train\.zip is refused: it holds 5,368,709,120 bytes, 1,073,741,824"
+    ):
+        kaggle.unpack_archive(tmp_path / "train.zip", tmp_path / "out")
     (tmp_path / "train_masks.zip").write_bytes(b"no archive")
     with pytest.raises(DataError, match=r"^train_masks\.zip cannot be unpacked"):
         kaggle.unpack_archive(tmp_path / "train_masks.zip", tmp_path / "out")

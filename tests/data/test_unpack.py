@@ -34,7 +34,7 @@ GOOD = ("set/good", tarfile.REGTYPE, b"fine")
 
 def test_plain_files_come_out(tmp_path):
     archive = make_tar(tmp_path / "a.tar.gz", ("set", tarfile.DIRTYPE, b""), GOOD)
-    unpack_tar(archive, tmp_path / "out", 100)
+    unpack_tar(archive, tmp_path / "out", 10_000)
     assert (tmp_path / "out/set/good").read_bytes() == b"fine"
     assert not (tmp_path / "out/set/good").stat().st_mode & 0o4000, "set-uid bits are dropped"
 
@@ -53,7 +53,7 @@ def test_plain_files_come_out(tmp_path):
 def test_members_that_point_outside(tmp_path, member):
     archive = make_tar(tmp_path / "a.tar.gz", GOOD, member)
     with pytest.raises(DataError, match=r"^a\.tar\.gz is refused: member .* points outside$"):
-        unpack_tar(archive, tmp_path / "out", 100)
+        unpack_tar(archive, tmp_path / "out", 10_000)
     assert everything_below(tmp_path) == ["a.tar.gz"]
 
 
@@ -70,14 +70,30 @@ def test_members_that_point_outside(tmp_path, member):
 def test_members_that_are_no_files(tmp_path, member):
     archive = make_tar(tmp_path / "a.tar.gz", GOOD, member)
     with pytest.raises(DataError, match=r"^a\.tar\.gz is refused: member .* is neither file nor folder$"):
-        unpack_tar(archive, tmp_path / "out", 100)
+        unpack_tar(archive, tmp_path / "out", 10_000)
     assert everything_below(tmp_path) == ["a.tar.gz"]
 
 
 def test_archive_that_holds_too_much(tmp_path):
     archive = make_tar(tmp_path / "a.tar.gz", ("big", tarfile.REGTYPE, bytes(2000)))
-    with pytest.raises(DataError, match=r"^a\.tar\.gz is refused: it holds 2,000 bytes, 1,000 are allowed$"):
+    with pytest.raises(
+        DataError, match=r"^a\.tar\.gz is refused: it holds 2,000 bytes or more, 1,000 are allowed$"
+    ):
         unpack_tar(archive, tmp_path / "out", 1000)
+
+
+def test_a_bomb_is_refused_by_its_headers(tmp_path):
+    """Of a header that claims a terabyte, and of a million empty members, next to nothing is read."""
+    huge = tarfile.TarInfo("huge")
+    huge.size = 1 << 40
+    for name, text in (("huge", huge.tobuf()), ("many", tarfile.TarInfo("empty").tobuf() * 40_000)):
+        archive = tmp_path / f"{name}.tar.gz"
+        archive.write_bytes(gzip.compress(text))
+        with pytest.raises(
+            DataError, match=rf"^{name}\.tar\.gz is refused: it holds .* or more, 1,000,000 are"
+        ):
+            unpack_tar(archive, tmp_path / "out", 1_000_000)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("keep", [0, 10, 60])
@@ -92,7 +108,7 @@ def test_old_python_is_told(tmp_path, monkeypatch):
     archive = make_tar(tmp_path / "a.tar.gz", GOOD)
     monkeypatch.delattr(tarfile, "data_filter")
     with pytest.raises(DataError, match=r"Python 3\.11\.4 or newer"):
-        unpack_tar(archive, tmp_path / "out", 100)
+        unpack_tar(archive, tmp_path / "out", 10_000)
 
 
 def test_gzip_comes_out(tmp_path):

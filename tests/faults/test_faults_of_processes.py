@@ -1,4 +1,4 @@
-"""Faults 11 to 15: runs that are killed, and a full disk."""
+"""Faults 11 to 15 and 22: runs that are killed, stopped or fail, and a full disk."""
 
 import contextlib
 import json
@@ -113,3 +113,20 @@ def test_15_a_full_disk_leaves_the_earlier_result(own):
     assert done.stderr.splitlines()[-1] == "ntkd: [Errno 27] File too large"
     assert results(own) == before
     assert json.loads(own.seal.read_text())["notebook"] == NAME
+
+
+@pytest.mark.parametrize("factor, status", [("1 / 0", 1), ("2.0", 130)])
+def test_22_a_run_of_changed_code_that_fails_or_is_stopped_loses_nothing(slow, factor, status):
+    """Page, seal, evidence and records of the earlier code stay, byte for byte; the seal is called old."""
+    work, before = slow.root / "src/toy_lab/work.py", slow.files()
+    slow.edit(work, "FACTOR = 1.0", f"FACTOR = {factor}")
+    process = slow.start("run", "90", "--tier", "smoke", "--workers", "1")
+    if status == 130:
+        wait_for((slow.root / "middle").exists)
+        os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == status
+    after = slow.files()
+    assert {path for path in before if after.get(path) != before[path]} == {"src/toy_lab/work.py"}
+    book = slow.ntkd("book", "--tier", "smoke")
+    assert f"(notebooks/{NAME}.py has changed since it ran)" in book.stderr

@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from ntkd_lib.lab import atomic
 from ntkd_lib.lab import store as store_module
 from ntkd_lib.lab.cells import Cell, CellResult, cell_identity, cell_key
-from ntkd_lib.lab.digest import digest_json
+from ntkd_lib.lab.digest import digest_json, sha256_bytes
 from ntkd_lib.lab.store import CellStore, RecordError, StoredArrays, pack_arrays
 
 CELL = Cell("mnist/kd/seed=1", "ntkd_lib.lab.seeds:deterministic", {"x": 1})
@@ -170,6 +171,32 @@ def test_a_record_under_a_foreign_key_is_refused(store, folder):
 def test_arrays_that_change_after_the_check_are_not_returned(store, folder):
     arrays = StoredArrays(folder / "arrays.npz", "0" * 64)
     with pytest.raises(RecordError, match=r"arrays\.npz has changed since it was checked$"):
+        arrays["w"]
+
+
+def npz(header, body=b"", method=zipfile.ZIP_STORED):
+    """Write an archive of one array whose header says what is wanted."""
+    buffer, text = io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array_header_1_0(text, {"fortran_order": False, "descr": "<f8", **header})
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("w.npy", text.getvalue() + body)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "packed, size",
+    [
+        (npz({"shape": (10**11,)}), "800,000,000,128"),
+        (npz({"shape": (2, 3)}, bytes(40)), "176"),
+        (npz({"shape": (2, 2)}, bytes(40)), "160"),
+        (npz({"shape": (10**6,)}, bytes(8 * 10**6), zipfile.ZIP_DEFLATED), "8,000,128"),
+    ],
+    ids=["800 GB", "cut", "longer", "a bomb"],
+)
+def test_arrays_are_as_large_as_their_headers_say(store, folder, packed, size):
+    (folder / "arrays.npz").write_bytes(packed)
+    arrays = StoredArrays(folder / "arrays.npz", sha256_bytes(packed))
+    with pytest.raises(RecordError, match=rf"^record .{{12}}: arrays\.npz: w\.npy claims {size} bytes$"):
         arrays["w"]
 
 

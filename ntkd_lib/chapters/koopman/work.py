@@ -149,13 +149,7 @@ def _linear_cost(degree: int, fits: Sequence[LinearFit], **_: object) -> float:
 
 @work(cost=_linear_cost)
 def least_squares(
-    seed: int,
-    *,
-    degree: int,
-    fits: list[LinearFit],
-    inputs: Record,
-    teacher: Record,
-    condition: bool = False,
+    seed: int, *, degree: int, fits: list[LinearFit], inputs: Record, teacher: Record, condition: bool = False
 ) -> CellResult:
     """Solve all least-squares problems of one degree from one pass over the data: components are nested."""
     deterministic(seed)

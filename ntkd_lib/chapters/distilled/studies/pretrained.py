@@ -71,13 +71,7 @@ def _kernel_seconds(source: ImageSource) -> float:
 
 @work(cost=lambda **_: 60)
 def exact_of_parts(
-    data: Data,
-    seed: int,
-    *,
-    source: ImageSource,
-    label_ridge: float,
-    network: Record,
-    kernels: list[Record],
+    data: Data, seed: int, *, source: ImageSource, label_ridge: float, network: Record, kernels: list[Record]
 ) -> CellResult:
     """Add up the parts of the exact kernels, run regression on all training images, and measure ranks.
 

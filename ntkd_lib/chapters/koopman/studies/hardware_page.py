@@ -8,11 +8,7 @@ from ntkd_lib.chapters.koopman.page import COLOURS, LABELS, MARKERS, SHORT
 from ntkd_lib.chapters.koopman.studies.hardware import faulty_accuracy
 from ntkd_lib.chapters.run import Run
 
-FAULTS = {
-    "bits": "bits per weight",
-    "noise": "noise (share of r.m.s.)",
-    "missing": "dead functions (share)",
-}
+FAULTS = {"bits": "bits per weight", "noise": "noise (share of r.m.s.)", "missing": "dead functions (share)"}
 
 
 def faulty_accuracies(run: Run) -> pd.DataFrame:
