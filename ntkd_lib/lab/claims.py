@@ -1,4 +1,4 @@
-"""The claim contract: every claim, the rule that decides it, and metrics; `claims.yml` explains each field."""
+"""The claim contract: each claim, its metrics and the rule that decides it; `claims.yml` explains fields."""
 
 import re
 from collections.abc import Mapping

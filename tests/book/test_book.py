@@ -40,6 +40,7 @@ def test_every_page_of_the_contents_is_there(built):
         "notation",
         "design",
         "reproduce",
+        "reliability",
         "deviations",
         "bibliography",
     ]

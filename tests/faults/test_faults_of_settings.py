@@ -111,7 +111,7 @@ REFUSED = {
         lambda: KoopmanClassifier(n_components=2, loss="kd").fit(X, Y, np.full((150, 3), np.nan)),
         r"teacher_logits of shape \(150, 3\); allowed: \(150, 3\), all finite \(450 are not\)",
     ),
-    "99 of 3 components": (
+    "more components than there are": (
         edmd(hidden_components=99),
         "hidden_components: got 99, allowed: 1 to 3, the width",
     ),
