@@ -7,12 +7,18 @@ from typing import Any
 
 import torch
 
-from benchmarks.entk_ways import NETS, ours, task
+from benchmarks.entk_ways import NETS, Task, mlp, ours, task
 from benchmarks.entk_worker import Worker
+from benchmarks.sequence_nets import SequenceEncoder
 from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.ntk.choice import measure_network, predicted_work
 
-SIZES = {"n": (64, 128, 256, 512), "c": (4, 8, 16, 32)}
+SIZES = {
+    "n": (64, 128, 256, 512),
+    "c": (4, 8, 16, 32),
+    "width": (512, 1024, 2048, 4096),
+    "t": (16, 32, 64, 128),
+}
 TILE = 64
 
 
@@ -70,24 +76,32 @@ def rate_share(n: int) -> dict[str, float]:
 
 
 def growth(axis: str, divisor: int) -> dict[str, Any]:
-    """Fit the exponent of time in the number of samples or classes, and of the predicted operations.
+    """Fit the exponent of time along an axis, and of the predicted operations.
 
     Args:
-        axis: ``n`` or ``c``.
+        axis: samples ``n``, classes ``c`` or ``width`` of the MLP, length ``t`` of an encoder's sequences.
 
     Returns:
         ``sizes``, ``seconds``, and the exponents ``measured`` and ``theory``.
     """
-    scale = divisor if axis == "n" else 1
-    sizes = [size // scale for size in SIZES[axis]]
-    tasks = [task("MLP", s, "full") if axis == "n" else task("MLP", 128 // divisor, "full", s) for s in sizes]
+    sizes = [size // divisor if axis == "n" else size for size in SIZES[axis]]
+    tasks = [sized_task(axis, size, 128 // divisor) for size in sizes]
     seconds = [timed(lambda t=t: ours("structured")(t)) for t in tasks]
     works = []
     for todo in tasks:
-        taken = measure_network(todo.model, todo.x[:1], "full")
-        works.append(predicted_work(taken, len(todo.x), len(todo.x), "full")["structured"])
+        taken = measure_network(todo.model, todo.x[:1], todo.kind)
+        works.append(predicted_work(taken, len(todo.x), len(todo.x), todo.kind)["structured"])
     fits = {"measured": slope(sizes, seconds), "theory": slope(sizes, works)}
     return {"sizes": sizes, "seconds": seconds, **fits}
+
+
+def sized_task(axis: str, size: int, n: int) -> Task:
+    """Build a task of one size along an axis."""
+    if axis == "width":
+        return Task(mlp(size).eval(), torch.rand(n, 784), "full", 10)
+    if axis == "t":
+        return Task(SequenceEncoder(64).eval(), torch.rand(n // 16, size, 64), "trace", 10)
+    return task("MLP", size, "full") if axis == "n" else task("MLP", n, "full", size)
 
 
 def slope(sizes: list[int], values: list[float]) -> float:
@@ -129,7 +143,7 @@ def print_checks(results: dict[str, Any]) -> None:
     rate, tiles = results["rate"], results["tiles"]
     print(f"\nrate of the MLP's full kernel, n = {rate['n']}, on the fewest operations:")
     print(f"  {rate['kernel']:.1f} of {rate['product']:.1f} GFLOP/s, {100 * rate['share']:.0f} %")
-    print("growth of time, MLP, full kernel (exponent measured, theory):")
+    print("growth of time, MLP, full kernel; in t an encoder, trace kernel (exponent measured, theory):")
     for axis, fit in results["growth"].items():
         print(f"  in {axis} over {fit['sizes']}: {fit['measured']:.2f}, {fit['theory']:.2f}")
     print(
