@@ -100,12 +100,12 @@ def test_a_style_sheet_may_not_load_from_elsewhere(html):
 
 def test_the_command_says_how_it_ended(html, capsys):
     assert main(["--tier", fake.TIER, "--browser", "off"]) == 0
-    assert capsys.readouterr().out == "browser part left out\n16 pages in order\n"
+    assert capsys.readouterr().out == "browser part left out\n17 pages in order\n"
     (html / "deviations.html").unlink()
     assert main(["--tier", fake.TIER, "--browser", "off"]) == 1
     captured = capsys.readouterr()
     assert all(line.startswith("ntkd: ") for line in captured.err.splitlines())
-    assert captured.out.endswith("problems on 15 pages\n")
+    assert captured.out.endswith("problems on 16 pages\n")
 
 
 def test_a_browser_can_be_required(html, capsys, monkeypatch):
