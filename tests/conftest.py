@@ -1,5 +1,6 @@
 """What every test runs under: one thread, no network, nothing of the user's touched."""
 
+import importlib
 import os
 import socket
 import sys
@@ -12,6 +13,11 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["NTKD_OFFLINE"] = "1"
 for name in ("NTKD_SCHEDULER", "NTKD_ROOT", "NTKD_BUILD", "DATA"):
     os.environ.pop(name, None)
+
+# Loaded before any module of ntkd_lib: while jaxtyping's hook loads one, Python looks for compiled files
+# under another name, and compiles every library that is imported meanwhile from its source.
+for name in ("dask.array", "pandas", "pydantic", "seaborn", "sklearn.manifold", "sympy", "torch._dynamo"):
+    importlib.import_module(name)
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("repeatable")
