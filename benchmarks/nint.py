@@ -4,7 +4,7 @@
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -40,6 +40,51 @@ def step_report(side: int, width: int, rounds: int) -> None:
             )
 
 
+def split_product(a: torch.Tensor, b: torch.Tensor, parts: int) -> torch.Tensor:
+    """Multiply float32 matrices as the largest products of their bfloat16 parts, 3 of two or 6 of three."""
+    first, second = (_split(each, parts) for each in (a, b))
+    total = first[0] @ second[0]
+    for i, j in [(0, 1), (1, 0), (0, 2), (1, 1), (2, 0)][: parts * (parts + 1) // 2 - 1]:
+        total.add_(first[i] @ second[j])
+    return total
+
+
+def _split(values: torch.Tensor, parts: int) -> list[torch.Tensor]:
+    """Split values into parts that bfloat16 holds exactly; what is left of three parts is below rounding."""
+    split: list[torch.Tensor] = []
+    for _ in range(parts):
+        split.append(values.bfloat16().float())
+        values = values - split[-1]
+    return split
+
+
+def _products(precision: str, way: Callable[[], torch.Tensor]) -> torch.Tensor:
+    """Multiply twenty times at a precision of float32 products; return the last result."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        return [way() for _ in range(20)][-1]
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def split_report(width: int, rounds: int) -> None:
+    """Print float32 products beside those of bfloat16 parts, which AMX multiplies: time and error."""
+    keep_freed_memory()
+    a, b = torch.randn(512, width), torch.randn(width, width)
+    exact = a.double() @ b.double()
+    ways = {"float32": partial(_products, "highest", lambda: a @ b)}
+    for n in (1, 2, 3):
+        ways[f"{n} of bf16"] = partial(_products, "medium", partial(split_product, a, b, n))
+    seconds = medians(ways, rounds)
+    errors = {name: ((way() - exact).norm() / exact.norm()).item() for name, way in ways.items()}
+    amx = torch.cpu.get_capabilities().get("amx_bf16", False)
+    print(f"product of 512 x {width} x {width} in parts; AMX for bfloat16: {'yes' if amx else 'no'}")
+    for name, value in seconds.items():
+        ratio = seconds["float32"] / value
+        print(f"  {name:<10}{1e3 * value / 20:8.3f} ms {ratio:6.2f} x as fast, error {errors[name]:.1e}")
+
+
 def refresh_report(points: int, width: int, rounds: int) -> None:
     """Print a fused refresh in forward-equivalents, and beside forward + vjp + jvp of ``torch.func``."""
     seconds = refresh(points, width, rounds).values
@@ -69,6 +114,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args(list(arguments))
     step_report(chosen.side, chosen.width, chosen.rounds)
+    split_report(chosen.width, chosen.rounds)
     refresh_report(chosen.points, chosen.width, chosen.rounds)
     overhead_report(chosen.side, chosen.width, chosen.rounds)
 
