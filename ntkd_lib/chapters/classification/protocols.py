@@ -99,13 +99,18 @@ def _few(count: int) -> Callable[[Record], float]:
 PROTOCOLS = (
     Protocol("unmatched", NOTEBOOK, "cifar-10", unmatched_arms),
     Protocol("tuning-labels", NOTEBOOK, "cifar-10", tuning_arms),
-    Protocol("labels1-tuning-labels", NOTEBOOK, "mnist", few_labels.point_arms),
-    Protocol("labels1-tuning-labels-wider", NOTEBOOK, "mnist", few_labels.point_arms),
-    Protocol("labels1-tuning-kernels", NOTEBOOK, "mnist", few_labels.tuning_arms),
-    Protocol("labels1-matched", NOTEBOOK, "mnist", few_labels.confirmed_arms),
-    Protocol("labels1-tuning-others", NOTEBOOK, "mnist", few_labels.tuning_arms),
-    Protocol("labels1-tuning-both", NOTEBOOK, "mnist", few_labels.tuning_arms),
-    Protocol("labels1-others", NOTEBOOK, "mnist", few_labels.confirmed_arms),
+    *(
+        Protocol(f"labels1-{part}", NOTEBOOK, "mnist", arms)
+        for arms, parts in (
+            (few_labels.point_arms, ("tuning-labels", "tuning-labels-wider", "long-tuning-labels")),
+            (
+                few_labels.tuning_arms,
+                ("tuning-kernels", "tuning-others", "tuning-both", "long-tuning-kernels"),
+            ),
+            (few_labels.confirmed_arms, ("matched", "others", "long-matched")),
+        )
+        for part in parts
+    ),
     *(
         Protocol(f"phase-{data}{part}", NOTEBOOK, data, arms)
         for data in ("mnist", "fashion-mnist")
