@@ -102,14 +102,11 @@ PROTOCOLS = (
     *(
         Protocol(f"labels1-{part}", NOTEBOOK, "mnist", arms)
         for arms, parts in (
-            (few_labels.point_arms, ("tuning-labels", "tuning-labels-wider", "long-tuning-labels")),
-            (
-                few_labels.tuning_arms,
-                ("tuning-kernels", "tuning-others", "tuning-both", "long-tuning-kernels"),
-            ),
-            (few_labels.confirmed_arms, ("matched", "others", "long-matched")),
+            (few_labels.point_arms, "tuning-labels tuning-labels-wider long-tuning-labels"),
+            (few_labels.tuning_arms, "tuning-kernels tuning-others tuning-both long-tuning-kernels"),
+            (few_labels.confirmed_arms, "matched others long-matched"),
         )
-        for part in parts
+        for part in parts.split()
     ),
     *(
         Protocol(f"phase-{data}{part}", NOTEBOOK, data, arms)
