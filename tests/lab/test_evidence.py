@@ -17,6 +17,7 @@ from ntkd_lib.lab.evidence import (
     save_evidence,
 )
 from ntkd_lib.lab.layout import results_root, tier_layout
+from ntkd_lib.lab.parameters import tier_parameters
 from tests.lab.judging import NOTEBOOK, metric, run
 
 SERIES = [[Point(x=0.0, y=1.0), Point(x=1.0, y=2.0)]] * 2
@@ -160,6 +161,7 @@ def test_evidence_of_another_shape_is_refused_in_one_line(tmp_path, evidence, ch
         ({"seeds": [0, 1, 2], "series": SERIES}, "2 series for 3 seeds"),
         ({"seeds": [0], "series": [[Point(x=1.0, y=0.0)] * 2]}, "a series needs two points that differ in x"),
         ({"seeds": [0], "values": [1.0], "converged": []}, "0 entries of converged for 1 seeds"),
+        ({"seeds": [0], "values": [1.0], "machines": []}, "0 machines for 1 seeds"),
         ({"seeds": [0], "values": [math.nan]}, "finite number"),
         ({"seeds": [-1], "values": [1.0]}, "greater than or equal to 0"),
         ({"seeds": [True], "values": [1.0]}, "valid integer"),
@@ -192,6 +194,21 @@ def test_live_and_recorded_evidence_is_collected(project):
         (True, [2.0]),
     ]
     assert found[0] == live
+
+
+def test_live_evidence_is_held_to_the_tier_of_today(tmp_path, monkeypatch):
+    monkeypatch.setenv("NTKD_BUILD", str(tmp_path))
+    name = "04_koopman_vs_least_squares"
+    values = tier_parameters(name, "cpu").model_dump(mode="json")
+    path = tier_layout("cpu").evidence(name)
+    for seeds, standard in ((values["seeds"], True), ([97], False)):
+        made = run({"ntkd.a": metric(1)}).model_copy(
+            update={"notebook": name, "parameters": {**values, "seeds": seeds}}
+        )
+        save_evidence(path, made)
+        (live,) = (each for each in collect_evidence("cpu") if not each.recorded)
+        assert live.standard == standard
+        assert live.changed == ({} if standard else {"seeds": (values["seeds"], [97])})
 
 
 def test_nothing_run_is_no_evidence(project):
