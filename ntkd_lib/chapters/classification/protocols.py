@@ -102,9 +102,11 @@ PROTOCOLS = (
     *(
         Protocol(f"labels1-{part}", NOTEBOOK, "mnist", arms)
         for arms, parts in (
-            (few_labels.point_arms, "tuning-labels tuning-labels-wider long-tuning-labels"),
-            (few_labels.tuning_arms, "tuning-kernels tuning-others tuning-both long-tuning-kernels"),
-            (few_labels.confirmed_arms, "matched others long-matched"),
+            (few_labels.point_arms, "tuning-labels tuning-labels-wider"),
+            (few_labels.point_arms, "long-tuning-labels longer-tuning-labels"),
+            (few_labels.tuning_arms, "tuning-kernels tuning-others tuning-both"),
+            (few_labels.tuning_arms, "long-tuning-kernels longer-tuning-kernels"),
+            (few_labels.confirmed_arms, "matched others long-matched longer-matched"),
         )
         for part in parts.split()
     ),

@@ -63,8 +63,7 @@ class Place:
 
     def pseudo_labels(self, ridge: float) -> Cell:
         """Describe a regression of the known labels on the teacher's kernel of all images."""
-        all_images = self.run.model_copy(update={"kernel_images": ALL})
-        tangent = digit_kernel(all_images, self.data, self.seed)
+        tangent = digit_kernel(self.run.model_copy(update={"kernel_images": ALL}), self.data, self.seed)
         return self.source(sources.kernel_regression, label_share=self.share, ridge=ridge, tangent=tangent)
 
     def logits(self) -> Cell:

@@ -66,12 +66,9 @@ def _tuned() -> dict[str, list[str]]:
 
 def _trial(arm: str, settings: Mapping[str, Any], metric: Metric, *, chosen: bool) -> dict[str, object]:
     single = ", ".join(f"{value:.2f}" for value in metric.values)
+    words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
     scores = {"single": single, "validation": mean(metric.values), "chosen": chosen}
-    return {"method": arm, "label": ARMS[arm].label, "settings": _words(settings), **scores}
-
-
-def _words(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
+    return {"method": arm, "label": ARMS[arm].label, "settings": words, **scores}
 
 
 def few_scores() -> pd.DataFrame:
