@@ -9,10 +9,9 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from ntkd_lib.lab.cells import Cell, CellError, Record, cell_identity
-from ntkd_lib.lab.cluster import connected
+from ntkd_lib.lab.cluster import Pool, Processes, connected, cpu_count
 from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.layout import project_root
-from ntkd_lib.lab.pool import Pool, Processes, cpu_count
 from ntkd_lib.lab.progress import Mode, Progress
 from ntkd_lib.lab.provenance import code_state
 from ntkd_lib.lab.store import CellStore

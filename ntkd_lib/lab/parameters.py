@@ -3,8 +3,7 @@
 import importlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -68,17 +67,6 @@ class SeededParameters(Parameters):
     def all_seeds(self) -> list[int]:
         """List the seeds to run: the one `seed` where it is given, else `seeds`."""
         return list(self.seeds) if self.seed is None else [self.seed]
-
-
-@dataclass(frozen=True)
-class ParameterRow:
-    """One line of a notebook's parameter table."""
-
-    name: str
-    allowed: str  # type, range and unit in words
-    unit: str  # empty if there is none
-    help: str
-    defaults: dict[str, Any]  # by tier
 
 
 def load_parameters(
@@ -174,19 +162,21 @@ def chapter_of(notebook: str) -> str:
     return match[1]
 
 
-def describe(model: type[Parameters], notebook: str) -> list[ParameterRow]:
-    """Describe each parameter of a notebook, with its default on each tier."""
+def describe(model: type[Parameters], notebook: str) -> Iterator[str]:
+    """Describe a notebook's parameters in words: what each allows, what it does, its default on each tier."""
     tiers = {tier: load_parameters(model, notebook, tier, {}) for tier in TIERS}
-    return [
-        ParameterRow(
-            name=name,
-            allowed=allowed_values(field),
-            unit=unit_of(field),
-            help=field.description or "",
-            defaults={tier: getattr(values, name) for tier, values in tiers.items()},
-        )
-        for name, field in model.model_fields.items()
-    ]
+    yield f"parameters of {notebook} (change one: ntkd run {notebook[:2]} -p NAME=VALUE)"
+    for name, field in model.model_fields.items():
+        defaults = {tier: getattr(values, name) for tier, values in tiers.items()}
+        shown = "the chosen tier" if name == "tier" else _defaults(defaults, unit_of(field))
+        yield f"\n{name}: {allowed_values(field)}\n    {field.description}\n    default: {shown}"
+
+
+def _defaults(values: Mapping[str, Any], unit: str) -> str:
+    shown = {t: f"{json.dumps(value, ensure_ascii=False)} {unit}".rstrip() for t, value in values.items()}
+    if len(set(shown.values())) == 1:
+        return next(iter(shown.values()))
+    return ", ".join(f"{text} ({tier})" for tier, text in shown.items())
 
 
 def _tier_file(tier: str) -> Path:

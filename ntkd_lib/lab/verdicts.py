@@ -13,9 +13,8 @@ from ntkd_lib.lab.checks import (
     usable_seeds,
 )
 from ntkd_lib.lab.claims import Claim, Ordering, RatioAtLeast, load_claims
-from ntkd_lib.lab.evidence import Evidence, collect_evidence, recorded_evidence
+from ntkd_lib.lab.evidence import Evidence, collect_evidence, pool_recordings, protocol_key, recorded_evidence
 from ntkd_lib.lab.parameters import TIERS
-from ntkd_lib.lab.recordings import pool_recordings, protocol_key
 from ntkd_lib.lab.rules import Decision, Estimate, decide, decimal_sum, estimate, missed, side
 from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
 

@@ -1,6 +1,8 @@
 """The book: staged from prose and sealed notebooks, built aside, swapped in when it is right."""
 
+import base64
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -26,8 +28,7 @@ from ntkd_lib.lab.worker import environment
 from ntkd_lib.pipeline.api_pages import api_sources, stage_api_pages
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.kernel import library_path, matplotlib_settings
-from ntkd_lib.pipeline.ledger import moved_table
-from ntkd_lib.pipeline.lock import exclusive
+from ntkd_lib.pipeline.ledger import moved_table, stage_verdicts
 from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
 from ntkd_lib.pipeline.pages import (
@@ -39,10 +40,9 @@ from ntkd_lib.pipeline.pages import (
     staged_chapter,
     toc_pages,
 )
-from ntkd_lib.pipeline.policy import add_policy
 from ntkd_lib.pipeline.recorded import RECORDED_TIER, recorded_layout, recorded_run
 from ntkd_lib.pipeline.seal import check_seal
-from ntkd_lib.pipeline.verdicts_file import stage_verdicts
+from ntkd_lib.pipeline.workbench import exclusive
 
 Chapters = Mapping[str, Layout]  # where each chapter's page lies: in the tier's layout or the recorded one
 
@@ -55,6 +55,9 @@ TOOLS = (
     "myst-nb",
     "sphinxcontrib-bibtex",
 )
+_HERE = "'self' file:"  # what 'self' is for a page that is opened from a folder differs between browsers
+_INLINE = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
+_HEAD = re.compile(r"<head>\s*(<meta charset=[^>]*>)?")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 BUILD = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 
@@ -285,3 +288,30 @@ def _swap(made: Path, html: Path) -> None:
         html.rename(old)
     made.rename(html)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def content_policy(page: str) -> str:
+    """Write a page's policy: files beside it, and inline scripts outside of its article, by their hash."""
+    content = slice(page.find("<article"), page.rfind("</article>"))
+    frame = page[: content.start] + page[content.stop :] if content.start >= 0 else page
+    digests = (hashlib.sha256(script.encode()).digest() for script in _INLINE.findall(frame))
+    hashes = sorted({f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests})
+    rules = {
+        "default-src": "'none'",
+        "script-src": " ".join([_HERE, *hashes]),
+        "style-src": f"{_HERE} 'unsafe-inline'",  # MathJax and the theme's icons add style sheets
+        "img-src": f"{_HERE} data:",
+        "font-src": f"{_HERE} data:",
+        "base-uri": "'none'",
+        "form-action": _HERE,
+    }
+    return "; ".join(f"{name} {sources}" for name, sources in rules.items())
+
+
+def add_policy(html: Path) -> None:
+    """Write its policy into each page of a built book, before anything that it loads."""
+    for path in sorted(set(html.rglob("*.html")) - set((html / "_static").rglob("*"))):
+        page = path.read_text(encoding="utf-8")
+        meta = f'\n<meta http-equiv="Content-Security-Policy" content="{content_policy(page)}">'
+        start = _HEAD.search(page).end()
+        write_text(path, page[:start] + meta + page[start:])

@@ -2,34 +2,82 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ntkd_lib.imports import extra
+from ntkd_lib.pipeline.errors import one_line
 
 with extra("companion"):
     import click
 
-from ntkd_lib.pipeline.cli_errors import OneLineGroup
-
 TIERS = ("smoke", "cpu", "paper")
+STOPPED = 130
+_EXPECTED = (ValueError, RuntimeError, OSError)
 Command = Callable[..., Any]
+
+
+class OneLineGroup(click.Group):
+    """A command group that tells every error in one line, `ntkd: …`, unless `--debug` is given."""
+
+    def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:
+        """Run a command and end the process."""
+        words = list(sys.argv[1:] if args is None else args)
+        debug = "--debug" in words
+        extra = {"prog_name": "ntkd", **extra, "standalone_mode": False}
+        try:
+            code = super().main([word for word in words if word != "--debug"], **extra)
+        except BaseException as error:
+            if debug and not isinstance(error, click.exceptions.Exit | SystemExit):
+                raise
+            raise SystemExit(_told(error)) from None
+        raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _told(error: BaseException) -> int:
+    """Say what happened, and choose the exit status."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case SystemExit():
+            return error.code if isinstance(error.code, int) else 1
+        case click.ClickException():
+            click.echo(f"ntkd: {one_line(error.format_message())}", err=True)
+            return error.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            click.echo(f"ntkd: {_stopped(error)}", err=True)
+            return STOPPED
+        case BrokenPipeError():
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for the flush at exit
+            return 1
+        case _ if isinstance(error, _EXPECTED):
+            click.echo(f"ntkd: {one_line(error)}", err=True)
+            return 1
+    what = one_line(f"{type(error).__name__}: {error}")
+    click.echo(f"ntkd: unexpected {what} (add --debug for the traceback)", err=True)
+    return 1
+
+
+def _stopped(error: BaseException) -> str:
+    cause = error.__cause__ or error.__context__ or error
+    return one_line(cause) if isinstance(cause, KeyboardInterrupt) and str(cause) else "stopped"
+
 
 tier_option = click.option(
     "--tier", type=click.Choice(TIERS), default="cpu", show_default=True, help="How much is computed."
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(1), help="Worker processes (default: one a core)."
 )
 
 
 def work_options(command: Command) -> Command:
     """Add the options that say where cells of work run."""
-    workers = click.option(
-        "--workers", type=click.IntRange(1), help="Worker processes (default: one a core)."
-    )
     scheduler = click.option(
         "--scheduler", envvar="NTKD_SCHEDULER", help="Address of a Dask scheduler, tcp://host:port."
     )
-    return workers(scheduler(command))
+    return workers_option(scheduler(command))
 
 
 def parameter_options(command: Command) -> Command:
@@ -80,8 +128,8 @@ def run(
     page: bool,
 ) -> None:
     """Run one NOTEBOOK (such as 01), if it is not up to date, and say where its page is."""
+    from ntkd_lib.pipeline.notebooks import resolve
     from ntkd_lib.pipeline.run import run_target
-    from ntkd_lib.pipeline.target import resolve
 
     require_scheduler(scheduler)
     target = resolve(notebook, tier, gathered(assignments, file))
@@ -119,11 +167,10 @@ def gathered(assignments: tuple[str, ...], file: Path | None) -> dict[str, Any]:
 def params(notebook: str) -> None:
     """Show the parameters of a NOTEBOOK: type, range, unit, default of each tier, help."""
     from ntkd_lib.lab.parameters import describe
-    from ntkd_lib.pipeline.listing import parameter_lines
     from ntkd_lib.pipeline.notebooks import find_notebook, parameters_model
 
     source = find_notebook(notebook)
-    click.echo("\n".join(parameter_lines(source.name, describe(parameters_model(source), source.name))))
+    click.echo("\n".join(describe(parameters_model(source), source.name)))
 
 
 @cli.command()
@@ -131,7 +178,7 @@ def params(notebook: str) -> None:
 @work_options
 def reproduce(tier: str, workers: int | None, scheduler: str | None) -> None:
     """Run every notebook that is not up to date, build the book, and say where it is."""
-    from ntkd_lib.pipeline.outcome import outcome_lines
+    from ntkd_lib.pipeline.ledger import outcome_lines
     from ntkd_lib.pipeline.reproduce import reproduce as bring_up_to_date
 
     require_scheduler(scheduler)
@@ -168,7 +215,7 @@ def keep(notebook: str) -> None:
 @click.pass_context
 def verify(context: click.Context, tier: str, contract: Path | None, pages: bool) -> None:
     """Check seals, hashes, claims, recorded results and the built book."""
-    from ntkd_lib.pipeline.outcome import outcome_lines
+    from ntkd_lib.pipeline.ledger import outcome_lines
     from ntkd_lib.pipeline.verify import verify as check
 
     problems = check(tier, contract, pages=pages)
@@ -187,7 +234,7 @@ def verify(context: click.Context, tier: str, contract: Path | None, pages: bool
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Start nothing that takes longer.")
 @click.option("--seeds", type=SeedList(), default=(), help="Seeds to run, such as 3,4 (default: all).")
 @click.option("--redo", type=SeedList(), default=(), help="Seeds to run again whole.")
-@click.option("--workers", type=click.IntRange(1), help="Worker processes (default: one a core).")
+@workers_option
 def record(
     notebook: str | None,
     protocol: str | None,
@@ -210,10 +257,10 @@ def record(
 @cli.command()
 @click.argument("notebook")
 @click.argument("name", required=False)
-@click.option("--workers", type=click.IntRange(1), help="Worker processes (default: one a core).")
+@workers_option
 def search(notebook: str, name: str | None, workers: int | None) -> None:
     """Run the search NAME of a NOTEBOOK's chapter again and record it."""
-    from ntkd_lib.pipeline.searching import run_search
+    from ntkd_lib.pipeline.recording import run_search
 
     click.echo(run_search(notebook, name, workers=workers))
 

@@ -1,17 +1,22 @@
-"""The verdicts on recorded evidence, kept under version control so that none moves unseen."""
+"""Verdicts as data: on recorded evidence, under version control so that none moves unseen, and a book's."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.layout import results_root
 from ntkd_lib.lab.manifest import renew_manifest
-from ntkd_lib.lab.verdicts import Verdict, recorded_verdicts
+from ntkd_lib.lab.verdicts import Verdict, all_verdicts, recorded_verdicts
 from ntkd_lib.pipeline.errors import PipelineError
 
 WRITE = "python -m ntkd_lib.pipeline.readme"
+NAME, SCHEMA = "verdicts.json", "verdicts.schema.json"
+OF_CLAIM = ("id", "paper", "where", "value", "spread", "unit")
+OF_VERDICT = ("status", "outcome", "qualifier", "reason")
+STANDIN = "stand-in data"
 Row = dict[str, Any]
 
 
@@ -96,3 +101,44 @@ def _sentences(verdict: Verdict) -> list[str]:
     """Quote the set-ups that a verdict's reason names parameters of."""
     setups = verdict.claim.terms.setups.values()
     return [s.says for s in setups if any(f"{name} is " in verdict.reason for name in s.requires)]
+
+
+def stage_verdicts(folder: Path, verdicts: Iterable[Verdict], tier: str) -> None:
+    """Write `verdicts.json`, every verdict of a book; its schema lies in `book/_static`."""
+    rows = [_verdict_row(verdict) for verdict in verdicts]
+    write_json(folder / NAME, {"$schema": SCHEMA, "version": 1, "tier": tier, "verdicts": rows})
+
+
+def _verdict_row(verdict: Verdict) -> dict[str, Any]:
+    claim, run, source = verdict.claim, verdict.run, verdict.source
+    ours = {"value": verdict.value, "interval": verdict.printed_interval, "seeds": verdict.seeds}
+    made = {"protocol": run.protocol, "commit": run.provenance.get("commit")} if run else {}
+    return {
+        **{name: getattr(claim, name) for name in OF_CLAIM},
+        **{name: getattr(verdict, name) for name in OF_VERDICT},
+        "claim": claim.claim.strip(),
+        "page": f"{claim.notebook}.html#claim-{claim.id}",
+        "superseded_by": claim.replacement and claim.replacement.id,
+        "rule": claim.rule.model_dump(mode="json"),
+        "ours": None if verdict.value is None else {**ours, "deciding_interval": verdict.interval},
+        "run": source and {"protocol": "", "commit": None, **vars(source), **made},
+    }
+
+
+def outcome_lines(tier: str) -> list[str]:
+    """Judge every claim by the evidence at hand and say what came of it."""
+    verdicts = all_verdicts(tier)
+    counts = Counter(verdict.status for verdict in verdicts)
+    total = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+    return [f"claims on tier {tier}: {total}", *_for_want_of_data(verdicts)]
+
+
+def _for_want_of_data(verdicts: list[Verdict]) -> list[str]:
+    waiting: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.reason.startswith(STANDIN):
+            waiting.setdefault(verdict.reason, []).append(verdict.claim.id)
+    return [
+        f"{reason}, so not assessed: {', '.join(claims)} (make data says how to get the real data)"
+        for reason, claims in waiting.items()
+    ]

@@ -1,4 +1,4 @@
-"""Find the tracked notebooks and read their headers, without opening them with jupytext."""
+"""Find the tracked notebooks, read their headers without jupytext, and validate what a run is to make."""
 
 import importlib
 import importlib.util
@@ -12,9 +12,9 @@ import yaml
 
 from ntkd_lib.chapters.run import planned_cells
 from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.digest import sha256_bytes
-from ntkd_lib.lab.layout import project_root
-from ntkd_lib.lab.parameters import Parameters
+from ntkd_lib.lab.digest import digest_json, sha256_bytes
+from ntkd_lib.lab.layout import Layout, project_root, run_layout, tier_layout
+from ntkd_lib.lab.parameters import Parameters, changed_from_tier, load_parameters
 from ntkd_lib.lab.sources import SourceError, source_digest
 from ntkd_lib.pipeline.errors import PipelineError, nearest, one_line
 
@@ -159,3 +159,43 @@ def _is_module(dotted: str) -> bool:
     spec = importlib.util.find_spec(top)
     places = [Path(folder, *rest) for folder in (spec.submodule_search_locations or ())] if spec else []
     return any(place.with_suffix(".py").is_file() or (place / "__init__.py").is_file() for place in places)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A notebook with validated parameters, and the layout that its result belongs to."""
+
+    notebook: NotebookSource
+    parameters: Parameters
+    standard: bool  # whether they are those of the tier
+    layout: Layout  # the tier's for standard parameters, else one of its own
+
+    @property
+    def name(self) -> str:
+        """The notebook's full name."""
+        return self.notebook.name
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The parameters as plain data."""
+        return self.parameters.model_dump(mode="json")
+
+    @property
+    def injected(self) -> dict[str, Any]:
+        """The parameters that differ from what the notebook's own first cell assigns."""
+        defaults = type(self.parameters)().model_dump(mode="json")
+        return {name: value for name, value in self.values.items() if value != defaults[name]}
+
+
+def resolve(name: str, tier: str, overrides: Mapping[str, Any]) -> Target:
+    """Find a notebook and validate its parameters; starts nothing and writes nothing."""
+    return target_of(find_notebook(name), tier, overrides)
+
+
+def target_of(notebook: NotebookSource, tier: str, overrides: Mapping[str, Any]) -> Target:
+    """Validate parameters for a notebook that is already found."""
+    parameters = load_parameters(parameters_model(notebook), notebook.name, tier, overrides)
+    standard = not changed_from_tier(parameters, notebook.name)
+    own = digest_json(parameters.model_dump(mode="json"))
+    layout = tier_layout(tier) if standard else run_layout(notebook.name, own)
+    return Target(notebook, parameters, standard, layout)

@@ -12,7 +12,7 @@ from ntkd_lib.lab.evidence import Evidence
 from ntkd_lib.lab.layout import Layout
 from ntkd_lib.lab.verdicts import Verdict
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.verdicts_file import NAME, SCHEMA
+from ntkd_lib.pipeline.ledger import NAME, SCHEMA
 from ntkd_lib.show.claims import SCOREBOARD, banner, count_table
 from ntkd_lib.show.firmness import coverage_table, holm_notes
 from ntkd_lib.show.headlines import headline_table

@@ -21,10 +21,9 @@ from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.sources import SourceError, module_sources
 from ntkd_lib.pipeline.convert import notebook_text, read_percent
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.notebooks import NotebookSource, find_notebook, plan_cells
+from ntkd_lib.pipeline.notebooks import NotebookSource, find_notebook, plan_cells, target_of
 from ntkd_lib.pipeline.pages import below_title
 from ntkd_lib.pipeline.seal import check_seal, output_problems, read_seal
-from ntkd_lib.pipeline.target import target_of
 from ntkd_lib.show.html import INLINE_IMAGE, Html, element, raw_block
 
 if TYPE_CHECKING:

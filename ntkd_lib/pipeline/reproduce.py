@@ -5,9 +5,8 @@ from pathlib import Path
 
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.pipeline.errors import PipelineError, one_line
-from ntkd_lib.pipeline.notebooks import all_notebooks
+from ntkd_lib.pipeline.notebooks import Target, all_notebooks, target_of
 from ntkd_lib.pipeline.run import run_target
-from ntkd_lib.pipeline.target import Target, target_of
 from ntkd_lib.pipeline.verify import version_problems
 
 Say = Callable[[str], None]

@@ -10,8 +10,7 @@ from ntkd_lib.lab.layout import cell_root
 from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.pipeline.convert import convert, notebook_text
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.lock import exclusive
-from ntkd_lib.pipeline.notebooks import plan_cells
+from ntkd_lib.pipeline.notebooks import Target, plan_cells
 from ntkd_lib.pipeline.seal import (
     check_seal,
     entry_file,
@@ -21,8 +20,7 @@ from ntkd_lib.pipeline.seal import (
     read_seal,
     require_same,
 )
-from ntkd_lib.pipeline.target import Target
-from ntkd_lib.pipeline.workbench import Workbench, publish, stage_folder, workbench
+from ntkd_lib.pipeline.workbench import Workbench, exclusive, publish, stage_folder, workbench
 
 Say = Callable[[str], None]
 
@@ -105,10 +103,10 @@ def again(target: Target) -> Iterator[str]:
 
 def _finish(target: Target, bench: Workbench, made_from: Mapping[str, Any]) -> None:
     """Scrub, check and seal what the kernel left on the bench."""
-    from ntkd_lib.pipeline.executed import problems
+    from ntkd_lib.pipeline.scrub import page_problems
 
     notebook = _scrubbed(target, bench)
-    if faults := problems(notebook, target.values):
+    if faults := page_problems(notebook, target.values):
         raise PipelineError(f"{target.name}: {faults[0]}{_more(faults)} (see {_raw(target, bench)})")
     _require_evidence(target, bench)
     write_text(bench.layout.executed(target.name), notebook_text(notebook))

@@ -11,8 +11,7 @@ from ntkd_lib.lab.cells import Cell, cell_key
 from ntkd_lib.lab.digest import changes, digest_json, sha256_file
 from ntkd_lib.lab.layout import Layout, build_root, cell_root, project_root, results_root
 from ntkd_lib.pipeline.errors import PipelineError, one_line
-from ntkd_lib.pipeline.notebooks import code_digest, find_notebook, plan_cells, source_hash
-from ntkd_lib.pipeline.target import Target, target_of
+from ntkd_lib.pipeline.notebooks import Target, code_digest, find_notebook, plan_cells, source_hash, target_of
 from ntkd_lib.pipeline.workbench import other_evidence
 
 SCHEMA = 1

@@ -1,31 +1,32 @@
 """Check everything that has been built or recorded, without computing anything anew."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ntkd_lib.lab.checks import recording_problems
 from ntkd_lib.lab.claims import ClaimBook, load_claims
 from ntkd_lib.lab.contract import check_contract
 from ntkd_lib.lab.digest import sha256_file
-from ntkd_lib.lab.evidence import load_evidence
+from ntkd_lib.lab.evidence import Metric, load_evidence
 from ntkd_lib.lab.layout import Layout, build_root, cell_root, project_root, results_root, tier_layout
 from ntkd_lib.lab.manifest import manifest_problems
 from ntkd_lib.lab.provenance import other_versions
 from ntkd_lib.lab.store import CellStore, RecordError
 from ntkd_lib.lab.verdicts import all_verdicts
-from ntkd_lib.pipeline import executed
+from ntkd_lib.lab.worker import one_thread, torch_on_one_thread
 from ntkd_lib.pipeline.book import site_problems
 from ntkd_lib.pipeline.doctor import check_packages
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.ledger import ledger_problems
-from ntkd_lib.pipeline.notebooks import all_notebooks
+from ntkd_lib.pipeline.notebooks import Target, all_notebooks, plan_cells, target_of
 from ntkd_lib.pipeline.readme import readme_problems
-from ntkd_lib.pipeline.recheck import metric_problems
 from ntkd_lib.pipeline.recorded import recorded_problems
 from ntkd_lib.pipeline.run import again
-from ntkd_lib.pipeline.seal import Seal, check_seal, read_seal, record_file, same_target
-from ntkd_lib.pipeline.target import target_of
+from ntkd_lib.pipeline.scrub import page_problems
+from ntkd_lib.pipeline.seal import Seal, cell_keys, check_seal, read_seal, record_file, same_target
 
 
 def verify(tier: str, contract: Path | None = None, *, pages: bool = False) -> list[str]:
@@ -116,8 +117,45 @@ def _content_problems(seal: Seal, layout: Layout) -> Iterator[str]:
     """Look at what the seal speaks of, for a seal can be written by anybody."""
     import nbformat
 
-    yield from executed.problems(nbformat.read(layout.executed(seal.notebook), as_version=4), seal.parameters)
+    yield from page_problems(nbformat.read(layout.executed(seal.notebook), as_version=4), seal.parameters)
     if layout.evidence(seal.notebook).exists():
         of = load_evidence(layout.evidence(seal.notebook))
         if (of.notebook, of.tier, of.parameters) != (seal.notebook, seal.tier, seal.parameters):
             yield "its evidence is that of another run"
+
+
+def metric_problems(seal: Seal, layout: Layout, target: Target) -> Iterator[str]:
+    """Compare published metrics with those that the summary makes of the records."""
+    path = layout.evidence(seal.notebook)
+    published = load_evidence(path).metrics if path.exists() else {}
+    derive = metrics_of(target.notebook.chapter)
+    if derive is None:
+        if published:
+            yield f"metrics cannot be derived again: {target.notebook.chapter} has no metrics(run)"
+        return
+    with one_thread(), torch_on_one_thread():  # as in the notebook's own process
+        derived = derive(_stored_run(target, layout))
+    for name in sorted({*published, *derived}):
+        if published.get(name) != derived.get(name):
+            yield f"metric {name} is not what its records give"
+
+
+def metrics_of(chapter: str) -> Callable[[object], Mapping[str, Metric]] | None:
+    """Find the function that makes a chapter's metrics of a run."""
+    for name in ("page", "metrics", "summary"):
+        module = f"{chapter}.{name}"
+        if importlib.util.find_spec(module) is not None:
+            derive = getattr(importlib.import_module(module), "metrics", None)
+            if derive is not None:
+                return derive
+    return None
+
+
+def _stored_run(target: Target, layout: Layout) -> object:
+    from ntkd_lib.chapters.run import Run
+
+    store = CellStore(cell_root())
+    cells = plan_cells(target.notebook, target.parameters)
+    keys = cell_keys(cells)
+    records = {cell.name: store.load(keys[cell.name]) for cell in cells}
+    return Run(target.name, target.parameters, records, {}, layout, {}, tuple(cells))

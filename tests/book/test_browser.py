@@ -3,7 +3,7 @@
 import pytest
 
 from ntkd_lib.lab.layout import tier_layout
-from ntkd_lib.pipeline.policy import add_policy
+from ntkd_lib.pipeline.book import add_policy
 from tests.book import fake
 from tests.book.browser import BrowserError, browsing, find_browser
 from tests.book.check import _look_problems, check_in_browser

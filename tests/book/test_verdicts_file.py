@@ -8,7 +8,7 @@ import pytest
 from sphinx.cmd.build import build_main
 
 from ntkd_lib.lab.verdicts import recorded_verdicts
-from ntkd_lib.pipeline.verdicts_file import NAME, SCHEMA, stage_verdicts
+from ntkd_lib.pipeline.ledger import NAME, SCHEMA, stage_verdicts
 from tests.setup.project import ROOT
 
 

@@ -31,7 +31,7 @@ from ntkd_lib.optics.captured_masks import CapturedMaskStudent
 from ntkd_lib.optics.geometry import Geometry
 from ntkd_lib.optics.segmentation import carvana_student
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.searching import run_search
+from ntkd_lib.pipeline.recording import run_search
 from ntkd_lib.show.columns import show_recorded
 
 TINY = Budget(steps=8, share=12, followed=24, geometry=Geometry(cells=60, distance=90.0, pixel=4))

@@ -7,8 +7,8 @@ import time
 import nbformat
 import pytest
 
-from ntkd_lib.pipeline.executed import problems
 from ntkd_lib.pipeline.pages import provenance_box
+from ntkd_lib.pipeline.scrub import page_problems
 from tests.book.fake import evidence
 from tests.pipeline.toy import NAME
 
@@ -85,7 +85,7 @@ def test_10_a_script_in_a_value_never_gets_into_a_page(own):
 def test_10_live_output_of_any_kind_is_found(kind, shown):
     output = nbformat.v4.new_output("display_data", {kind: shown})
     cell = nbformat.v4.new_code_cell("x", execution_count=1, outputs=[output])
-    (problem,) = problems(nbformat.v4.new_notebook(cells=[cell]), {})
+    (problem,) = page_problems(nbformat.v4.new_notebook(cells=[cell]), {})
     assert problem.startswith(f"cell 1: shows live {kind}")
 
 
@@ -93,7 +93,7 @@ def test_10_a_marked_up_value_is_found_where_it_is_not_escaped():
     def shown(text):
         output = nbformat.v4.new_output("display_data", {"text/html": text})
         cell = nbformat.v4.new_code_cell("x", execution_count=1, outputs=[output])
-        return problems(nbformat.v4.new_notebook(cells=[cell]), {"title": "<b>bold"})
+        return page_problems(nbformat.v4.new_notebook(cells=[cell]), {"title": "<b>bold"})
 
     assert shown("<p>&lt;b&gt;bold</p>") == []
     assert shown("<p><b>bold</p>") == ["cell 1: shows the parameter value &lt;b&gt;bold unescaped"]

@@ -5,7 +5,7 @@ import pytest
 from ntkd_lib.lab import execute
 from ntkd_lib.lab.cells import CellError, cell_key
 from ntkd_lib.lab.execute import run_cells
-from ntkd_lib.lab.outlook import Outlook
+from ntkd_lib.lab.progress import Outlook
 from ntkd_lib.lab.worker import Job, run_job
 
 

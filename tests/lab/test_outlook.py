@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ntkd_lib.lab import outlook
-from ntkd_lib.lab.outlook import Outlook
+from ntkd_lib.lab import progress
+from ntkd_lib.lab.progress import Outlook
 
 
 class Clock:
@@ -19,7 +19,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     made = Clock()
-    monkeypatch.setattr(outlook, "time", made)
+    monkeypatch.setattr(progress, "time", made)
     return made
 
 
@@ -46,7 +46,7 @@ def outlooks(clock, costs, seconds, workers):
 def test_where_guesses_hold_the_end_is_missed_by_one_cell_at_most(costs, workers):
     with pytest.MonkeyPatch.context() as patch:
         clock = Clock()
-        patch.setattr(outlook, "time", clock)
+        patch.setattr(progress, "time", clock)
         said = outlooks(clock, costs, costs, workers)
     end = said[-1][0]
     for now, left in said:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ntkd_lib.lab.recordings import pool_recordings, protocol_key
+from ntkd_lib.lab.evidence import pool_recordings, protocol_key
 from ntkd_lib.lab.verdicts import judge
 from tests.lab.judging import claim, metric, run
 

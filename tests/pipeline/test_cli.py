@@ -9,13 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from ntkd_lib.pipeline import doctor
-from ntkd_lib.pipeline.cli import cli, gathered
-from ntkd_lib.pipeline.cli_errors import OneLineGroup
+from ntkd_lib.pipeline.cli import OneLineGroup, cli, gathered
 from ntkd_lib.pipeline.doctor import Finding, examine, read_pins
 from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.notebooks import resolve
 from ntkd_lib.pipeline.run import run_target
 from ntkd_lib.pipeline.serve import book_server
-from ntkd_lib.pipeline.target import resolve
 from tests.pipeline.toy import NAME
 
 

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from ntkd_lib.pipeline.notebooks import all_notebooks
-from ntkd_lib.pipeline.recheck import metrics_of
+from ntkd_lib.pipeline.verify import metrics_of
 
 
 @pytest.mark.parametrize("notebook", [n for n in all_notebooks() if not n.name.startswith("00_")], ids=str)

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from ntkd_lib.pipeline.convert import notebook_text, read_percent
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.lock import exclusive
 from ntkd_lib.pipeline.notebooks import all_notebooks, find_notebook, parameters_model, read_header
 from ntkd_lib.pipeline.papermill_io import JupytextHandler
 from ntkd_lib.pipeline.scrub import machine_places, scrub, without_machine
-from ntkd_lib.pipeline.workbench import stage_folder
+from ntkd_lib.pipeline.workbench import exclusive, stage_folder
 from tests.pipeline.toy import NAME, NOTEBOOK
 
 HEADER = "# ---\n# jupyter: {ntkd: {chapter: toy_lab}}\n# ---\n"
@@ -142,7 +141,7 @@ def test_scrubbing_twice_changes_nothing_more(ran):
 def test_a_lock_is_free_again_when_its_holder_is_killed(tmp_path):
     lock = tmp_path / "a.lock"
     holder = (
-        "import sys, time\nfrom pathlib import Path\nfrom ntkd_lib.pipeline.lock import exclusive\n"
+        "import sys, time\nfrom pathlib import Path\nfrom ntkd_lib.pipeline.workbench import exclusive\n"
         "with exclusive(Path(sys.argv[1]), 'it'):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", holder, str(lock)], stdout=subprocess.PIPE)
@@ -159,7 +158,7 @@ def test_a_lock_is_free_again_when_its_holder_is_killed(tmp_path):
 
 
 def test_each_target_has_a_bench_of_its_own(inside):
-    from ntkd_lib.pipeline.target import resolve
+    from ntkd_lib.pipeline.notebooks import resolve
 
     targets = [resolve("90", tier, over) for tier in ("smoke", "cpu") for over in ({}, {"rate": 0.25})]
     assert len({stage_folder(target) for target in targets}) == 4

@@ -9,7 +9,7 @@ import pytest
 from ntkd_lib.lab.cells import CellResult
 from ntkd_lib.lab.search import Search, run_trials
 from ntkd_lib.lab.work import Data, work
-from ntkd_lib.pipeline import searching
+from ntkd_lib.pipeline import recording
 from ntkd_lib.pipeline.errors import PipelineError
 
 SPACE = {"lr": (1e-3, 1e-1, "log")}
@@ -39,33 +39,33 @@ def conduct(data, run):
 def searches(monkeypatch, tmp_path):
     """Declare one search, on real data and a clean checkout."""
     known = [Search("01_try", ("mnist",), conduct)]
-    monkeypatch.setattr(searching, "find_notebook", lambda name: SimpleNamespace(name="01_x", chapter="lab1"))
+    monkeypatch.setattr(recording, "find_notebook", lambda name: SimpleNamespace(name="01_x", chapter="lab1"))
     monkeypatch.setitem(sys.modules, "lab1.search", SimpleNamespace(SEARCHES=known))
     monkeypatch.setitem(sys.modules, "lab1", SimpleNamespace())
-    monkeypatch.setattr(searching, "locate_data", lambda *names: {n: Data(n, "0" * 64) for n in names})
-    monkeypatch.setattr(searching, "code_state", lambda: {"dirty": False, "commit": "c"})
-    monkeypatch.setattr(searching, "cell_root", lambda: tmp_path / "cells")
+    monkeypatch.setattr(recording, "locate_data", lambda *names: {n: Data(n, "0" * 64) for n in names})
+    monkeypatch.setattr(recording, "code_state", lambda: {"dirty": False, "commit": "c"})
+    monkeypatch.setattr(recording, "cell_root", lambda: tmp_path / "cells")
     return known
 
 
 def test_a_search_needs_real_data_and_a_checkout_that_its_record_can_name(searches, monkeypatch):
-    monkeypatch.setattr(searching, "code_state", lambda: {"dirty": True})
+    monkeypatch.setattr(recording, "code_state", lambda: {"dirty": True})
     with pytest.raises(PipelineError, match="without uncommitted changes; commit them first"):
-        searching.run_search("01", None, workers=1)
-    monkeypatch.setattr(searching, "locate_data", lambda *names: {"mnist": Data("mnist", "0", "standin")})
+        recording.run_search("01", None, workers=1)
+    monkeypatch.setattr(recording, "locate_data", lambda *names: {"mnist": Data("mnist", "0", "standin")})
     with pytest.raises(PipelineError, match="needs the real data set mnist, found a stand-in"):
-        searching.run_search("01", None, workers=1)
+        recording.run_search("01", None, workers=1)
 
 
 def test_an_unknown_search_is_refused_by_name(searches):
     with pytest.raises(PipelineError, match="search 'other' of 01_x: allowed: 01_try"):
-        searching.run_search("01", "other", workers=1)
+        recording.run_search("01", "other", workers=1)
 
 
 def test_trials_are_recorded_with_data_and_provenance(searches, monkeypatch):
     saved = {}
-    monkeypatch.setattr(searching, "save_search", lambda name, content: saved.update({name: content}))
-    assert searching.run_search("01", None, workers=1) == "recorded results/searches/01_try.json"
+    monkeypatch.setattr(recording, "save_search", lambda name, content: saved.update({name: content}))
+    assert recording.run_search("01", None, workers=1) == "recorded results/searches/01_try.json"
     content = json.loads(json.dumps(saved["01_try"], default=str))
     assert [row["method"] for row in content["trials"]] == ["kd", "kd"]
     assert [row["validation"] for row in content["trials"]] == [[7.0, 8.0], [8.0, 9.0]]

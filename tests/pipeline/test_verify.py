@@ -13,8 +13,8 @@ from ntkd_lib.lab.evidence import DataState, load_evidence, save_evidence
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.verdicts import judge
-from ntkd_lib.pipeline import outcome
-from ntkd_lib.pipeline.outcome import outcome_lines
+from ntkd_lib.pipeline import ledger
+from ntkd_lib.pipeline.ledger import outcome_lines
 from ntkd_lib.pipeline.seal import entry_file
 from ntkd_lib.pipeline.verify import verify, version_problems
 from tests.lab.judging import claim, metric
@@ -60,7 +60,7 @@ def test_stand_ins_and_the_claims_that_wait_for_real_data_are_named(monkeypatch)
     rule = {"kind": "within", "low": 89.8, "high": 93.0}
     waiting = claim(rule, id="ntkd-one"), claim(rule, id="ntkd-two")
     evidence = measured({"ntkd.a": metric(*[90.0] * 5, data=["mnist"])}, data=read)
-    monkeypatch.setattr(outcome, "all_verdicts", lambda _: [judge(each, [evidence]) for each in waiting])
+    monkeypatch.setattr(ledger, "all_verdicts", lambda _: [judge(each, [evidence]) for each in waiting])
     assert outcome_lines("cpu") == [
         "claims on tier cpu: 2 not assessed",
         f"{NEED}: ntkd-one, ntkd-two (make data says how to get the real data)",
