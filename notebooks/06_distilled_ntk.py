@@ -47,11 +47,8 @@ from ntkd_lib.chapters.distilled import page, work
 from ntkd_lib.chapters.distilled.studies import (
     costs_page,
     points_page,
-    pretrained_page,
-    ranks_page,
+    reduction_page,
     sketches_page,
-    synthetic_page,
-    tuned_page,
     twins,
 )
 from ntkd_lib.chapters.run import open_run
@@ -195,7 +192,7 @@ points_page.method_table(means, run.parameters.colour)
 # {param}`energy_steps` such steps, the Jacobian rows that these take, and feature matching of equal work.
 
 # %% tags=["hide-input"]
-tuned_page.energy_table(run, means)
+points_page.energy_table(run, means)
 
 # %% [markdown]
 # ## Synthetic gradients
@@ -211,7 +208,7 @@ synthetic = page.synthetic_scores(run)
 show(
     run,
     "synthetic",
-    lambda: synthetic_page.draw_synthetic(synthetic),
+    lambda: reduction_page.draw_synthetic(synthetic),
     alt="Fidelity to the network against the number of synthetic gradients, 5 to 40, on two data sets, for "
     "Algorithm 1, leading eigenvectors, and four ways to select single points.",
     caption="Synthetic gradients against selected points. Bars span the seeds.",
@@ -219,11 +216,11 @@ show(
 )
 
 # %% tags=["hide-input"]
-spectra = synthetic_page.spectra(run)
+spectra = reduction_page.spectra(run)
 show(
     run,
     "spectra",
-    lambda: synthetic_page.draw_spectra(spectra),
+    lambda: reduction_page.draw_spectra(spectra),
     alt="Eigenvalues of the mean kernel of all distilled images, and of the forty synthetic gradients, as "
     "shares of the trace, on logarithmic axes, for two data sets.",
     caption="Eigenvalues before and after the reduction, first seed.",
@@ -251,7 +248,7 @@ show(
 claim_box(evidence, ["dntk-100x-accuracy-2", "dntk-100x-fidelity-2", "dntk-beats-selection-2"])
 
 # %% tags=["hide-input"]
-pretrained_page.reduction_table()
+reduction_page.reduction_table()
 
 # %% [markdown]
 # The paper keeps {paper}`76 %` accuracy and {paper}`78 %` fidelity with five synthetic gradients. If the
@@ -260,7 +257,7 @@ pretrained_page.reduction_table()
 # that the paper does not state:
 
 # %% tags=["hide-input"]
-pretrained_page.uncovered_table()
+reduction_page.uncovered_table()
 
 # %% [markdown]
 # ## Ranks
@@ -270,11 +267,11 @@ pretrained_page.uncovered_table()
 # matters is whether the rank stops growing.
 
 # %% tags=["hide-input"]
-ranks = ranks_page.rank_rows(run)
+ranks = reduction_page.rank_rows(run)
 show(
     run,
     "ranks",
-    lambda: ranks_page.draw_ranks(ranks),
+    lambda: reduction_page.draw_ranks(ranks),
     alt="Truncation rank against points per class on logarithmic axes for the initial network, the trained "
     "network and distilled images, on two data sets, with a dotted line of full rank and the paper's range.",
     caption="Rank of per-class kernels on points of the class. Means over classes and seeds.",

@@ -31,6 +31,18 @@ def _row(cell: Cell, record: Record) -> dict[str, object]:
     return {**cell.labels, **record.values, "seconds": record.provenance["seconds"], "cell": record.key}
 
 
+def unfold(table: pd.DataFrame, column: str, key: str | None = None) -> pd.DataFrame:
+    """List the entries of a column, lists of rows or, if their `key` is named, mappings of rows."""
+    import pandas as pd
+
+    rows = []
+    for row in table.to_dict("records"):
+        entries = row.pop(column)
+        listed = entries if key is None else [{key: name, **values} for name, values in entries.items()]
+        rows += [{**row, **entry} for entry in listed]
+    return pd.DataFrame(rows)
+
+
 def summarise(table: pd.DataFrame, value: str, by: Sequence[str]) -> pd.DataFrame:
     """Average over seeds: mean, 95 % interval (Student's t), standard deviation and seeds per group."""
     import pandas as pd

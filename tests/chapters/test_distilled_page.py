@@ -10,8 +10,7 @@ from ntkd_lib.chapters.distilled.studies import (
     costs,
     costs_page,
     points_page,
-    ranks_page,
-    synthetic_page,
+    reduction_page,
 )
 
 DATA = ("mnist", "cifar-10")
@@ -53,11 +52,11 @@ def test_synthetic_gradients_show_means_over_seeds() -> None:
         {"data": data, "seed": seed, "method": method, "size": size, "fidelity": size + seed}
         for data in DATA
         for seed in (0, 2)
-        for method in synthetic_page.STYLES
+        for method in reduction_page.STYLES
         for size in (5, 10, 20, 40)
     )
-    axes = synthetic_page.draw_synthetic(scores).axes[0]
-    assert len(axes.containers) == len(synthetic_page.STYLES)
+    axes = reduction_page.draw_synthetic(scores).axes[0]
+    assert len(axes.containers) == len(reduction_page.STYLES)
     assert axes.containers[0].lines[0].get_ydata().tolist() == [6, 11, 21, 41]
 
 
@@ -68,14 +67,14 @@ def test_ranks_and_spectra_have_one_panel_a_data_set() -> None:
         for state in ("initial", "trained", "distilled")
         for size in (10, 50)
     )
-    assert len(ranks_page.draw_ranks(ranks).axes) == 2
+    assert len(reduction_page.draw_ranks(ranks).axes) == 2
     spectra = pd.DataFrame(
         {"data": data, "curve": curve, "index": i, "share": 0.5**i}
         for data in DATA
         for curve in ("before", "after")
         for i in (1, 2)
     )
-    assert len(synthetic_page.draw_spectra(spectra).axes) == 2
+    assert len(reduction_page.draw_spectra(spectra).axes) == 2
 
 
 def test_stacked_bars_add_up() -> None:

@@ -1,13 +1,11 @@
 """Figures and tables of notebook 06: scores with their costs, and the metrics of the claims."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from statistics import mean
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ntkd_lib.chapters.distilled.methods import FEW, LABELS, NAMES
 from ntkd_lib.chapters.distilled.studies.costs import contract_costs
@@ -19,7 +17,7 @@ from ntkd_lib.chapters.distilled.studies.tuned import tuned_images
 from ntkd_lib.chapters.distilled.work import distilled_base, exact, network
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric
+from ntkd_lib.lab.frame import metric, unfold
 from ntkd_lib.lab.protocols import recorded_metrics
 from ntkd_lib.lab.work import Work
 from ntkd_lib.show.columns import Column, show_table
@@ -110,16 +108,9 @@ def averages(table: pd.DataFrame) -> pd.DataFrame:
 
 def synthetic_scores(run: Run) -> pd.DataFrame:
     """List the scores on synthetic gradients for all seeds, those without an exact kernel too."""
-    return with_plateaus(
-        run,
-        pd.DataFrame(
-            {"data": cell.data, "seed": cell.seed, "cell": cell.cell}
-            | {name: row[name] for name in ("method", "size", "accuracy", "fidelity")}
-            for cell in run.frame(synthetic).itertuples()
-            for row in cell.rows
-            if row["target"] == "logits"
-        ),
-    )
+    rows = unfold(run.frame(synthetic)[["data", "seed", "cell", "rows"]], "rows")
+    columns = ["data", "seed", "cell", "method", "size", "accuracy", "fidelity"]
+    return with_plateaus(run, rows.loc[rows["target"] == "logits", columns])
 
 
 def best_cheap(means: pd.DataFrame, target: str = "logits") -> pd.DataFrame:
@@ -196,7 +187,8 @@ def _of_cells(run: Run, data: str) -> dict[str, Part]:
 
     structure, spectra = cells(points), cells(ranks)
     states = [{row["state"]: row for row in rows} for rows in spectra["rows"]]  # the last of a state
-    shifts = [_shift(each["distilled"]["by_class"], each["real"]["by_class"]) for each in states]
+    by_class = [np.subtract(each["distilled"]["by_class"], each["real"]["by_class"]) for each in states]
+    shifts = [float(np.abs(differences).mean()) for differences in by_class]
     spectra = spectra.assign(rank=[each["distilled"]["truncation"] for each in states], shift=shifts)
     cosines = [each[f"distilled/{SUPPORT}"] for each in structure["structure"]]
     return {
@@ -205,15 +197,6 @@ def _of_cells(run: Run, data: str) -> dict[str, Part]:
         "trunc_rank_50": (spectra, "rank"),
         "rank_shift": (spectra, "shift"),
     }
-
-
-def _shift(some: Sequence[int], other: Sequence[int]) -> float:
-    return mean(abs(a - b) for a, b in zip(some, other, strict=True))
-
-
-def add_legend(figure: Figure, axes: Axes, columns: int = 3) -> None:
-    """Add the legend of one panel above the figure."""
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=columns, fontsize=9)
 
 
 def best_table(means: pd.DataFrame) -> Html:

@@ -160,12 +160,6 @@ def restore_network(record: Record, data: str, device: str = "cpu") -> nn.Module
     return model.to(device).eval()
 
 
-def initial_network(data: str, seed: int, device: str = "cpu") -> nn.Module:
-    """Rebuild a network as it was before training, in evaluation mode."""
-    deterministic(seed)
-    return build_network(data).to(device)
-
-
 @torch.no_grad()
 def logits_of(model: nn.Module, images: Tensor) -> Tensor:
     """Compute logits of images, some at a time."""
@@ -308,37 +302,59 @@ class Comparison:
         """Fit every target with its ridge and predict."""
         return {name: method(values, self.ridges[name]) for name, values in targets.items()}
 
-    def regress(
-        self, method: str, images: Tensor, targets: Targets, before: Mapping[str, Cost] | None = None
-    ) -> tuple[Float[Tensor, "c m m"], Float[Tensor, "c t m"]]:
-        """Run per-class kernel regression on a support, and score it."""
+    def predict_by(self, theta: Tensor, cross: Tensor, targets: Targets) -> dict[str, Float[Tensor, "t c"]]:
+        """Fit every target and predict, by a kernel per class `(c, m, m)` or one for all classes."""
+        if theta.ndim == 2:
+            return self.predict(targets, lambda y, ridge: shared(theta, cross, y, ridge))
+        return self.predict(
+            targets, lambda y, ridge: predict_per_class(cross, fit_per_class(theta, y, ridge))
+        )
+
+    def support(self, images: Record) -> tuple[Float[Tensor, "m _ _ _"], Targets]:
+        """Restore distilled images and compute their targets."""
+        support, labels = restore_images(images, self.device)
+        return support, targets_of(logits_of(self.model, support), labels)
+
+    def time_kernels(
+        self, images: Tensor, kind: Kind = "per_class"
+    ) -> tuple[tuple[Tensor, Tensor], tuple[float, float]]:
+        """Compute the kernels of a support, and the seconds that they take, in all and per query."""
         with self.stopwatch.measure():
-            theta = self.kernel(images)
+            theta = self.kernel(images, kind=kind)
         seconds = self.stopwatch.seconds
         with self.stopwatch.measure():
-            cross = self.kernel(self.split.test_images, images)
-        per_query = self.stopwatch.seconds / len(self.split.test_labels)
-        self.score(method, (theta, cross), (seconds, per_query), targets, before)
-        return theta, cross
+            cross = self.kernel(self.split.test_images, images, kind=kind)
+        return (theta, cross), (seconds, self.stopwatch.seconds / len(self.split.test_labels))
+
+    def regress(
+        self,
+        method: str,
+        images: Tensor,
+        targets: Targets,
+        before: Mapping[str, Cost] | None = None,
+        kind: Kind = "per_class",
+    ) -> tuple[Tensor, Tensor]:
+        """Run kernel regression on a support, and score it."""
+        kernels, seconds = self.time_kernels(images, kind)
+        self.score(method, kernels, seconds, targets, before)
+        return kernels
 
     def score(
         self,
         method: str,
-        kernels: tuple[Float[Tensor, "c m m"], Float[Tensor, "c t m"]],
+        kernels: tuple[Tensor, Tensor],
         seconds: tuple[float, float],
         targets: Targets,
         before: Mapping[str, Cost] | None = None,
     ) -> None:
-        """Score per-class kernel regression; the kernels took so many seconds, in all and per query."""
+        """Score kernel regression; the kernels took so many seconds, in all and per query."""
         (theta, cross), costs, stopwatch = kernels, self.costs, self.stopwatch
-        count = cross.shape[2]
+        count = cross.shape[-1]
         built = (costs.jacobian(count) + costs.kernel(count)).timed(seconds[0])
         query = (costs.jacobian(1) + costs.kernel(1, count)).timed(seconds[1])
         with stopwatch.measure():
-            predictions = self.predict(
-                targets, lambda y, ridge: predict_per_class(cross, fit_per_class(theta, y, ridge))
-            )
-        solved = solution(count, len(theta)).timed(stopwatch.seconds / len(targets))
+            predictions = self.predict_by(theta, cross, targets)
+        solved = solution(count, theta[..., 0, 0].numel()).timed(stopwatch.seconds / len(targets))
         stages = {**(before or {}), "tangent kernel": built, "regression": solved}
         self.scores.add(method, count, predictions, Ledger(stages, query))
 

@@ -6,14 +6,13 @@ from statistics import mean
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ntkd_lib.chapters.distilled.methods import LABELS, NAMES
 from ntkd_lib.chapters.distilled.page import COLOURS, FEWER, SUPPORT, prefixes
 from ntkd_lib.chapters.distilled.studies.costs import even_images, paper_ledgers
 from ntkd_lib.chapters.distilled.studies.points import points
-from ntkd_lib.chapters.distilled.studies.ranks_page import rank_rows
+from ntkd_lib.chapters.distilled.studies.reduction_page import rank_rows
 from ntkd_lib.chapters.distilled.studies.streamed import streamed
 from ntkd_lib.chapters.distilled.studies.synthetic import COUNTS, synthetic
 from ntkd_lib.chapters.distilled.work import exact
@@ -155,34 +154,26 @@ def stage_seconds(run: Run) -> pd.DataFrame:
 
 def draw_ledger(stages: pd.DataFrame) -> Figure:
     """Draw the costs of builds: measured seconds here, counted operations at the paper's sizes."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.8), width_ratios=(1.1, 1))
-    here = {
-        LABELS[method]: dict(zip(part["stage"], part["seconds"], strict=True))
-        for method, part in stages.groupby("method", sort=False)
-    }
+    figure, both = plt.subplots(1, 2, figsize=(7.6, 3.8), width_ratios=(1.1, 1))
+    here = stages.pivot(index="method", columns="stage", values="seconds").loc[stages["method"].unique()]
     there = {
         method: {stage: cost.flop / 1e15 for stage, cost in ledger.build.items()}
         for method, ledger in paper_ledgers().items()
     }
-    for axes, bars in ((left, here), (right, there)):
-        _draw_stacked(axes, bars)
-    left.set_xlabel("seconds of one core, MNIST")
-    right.set_xlabel("PFLOP, paper's sizes")
-    used = {stage for bars in (here, there) for parts in bars.values() for stage in parts}
-    shown = [stage for stage in STAGES if stage in used]
-    patches = [plt.Rectangle((0, 0), 1, 1, color=COLOURS[STAGES[stage]]) for stage in shown]
-    figure.legend(patches, shown, loc="outside upper center", ncols=3, fontsize=9)
+    bars = {
+        "seconds of one core, MNIST": here.rename(index=LABELS),
+        "PFLOP, paper's sizes": pd.DataFrame.from_dict(there, orient="index"),
+    }
+    for axes, (label, table) in zip(both, bars.items(), strict=True):
+        table[[stage for stage in STAGES if stage in table]].plot.barh(
+            stacked=True, ax=axes, width=0.65, legend=False, color={s: COLOURS[c] for s, c in STAGES.items()}
+        )
+        axes.invert_yaxis()
+        axes.set(xlabel=label, ylabel="")
+    handles = {h.get_label(): h for axes in both for h in axes.containers}
+    shown = [stage for stage in STAGES if stage in handles]
+    figure.legend([handles[s] for s in shown], shown, loc="outside upper center", ncols=3, fontsize=9)
     return figure
-
-
-def _draw_stacked(axes: Axes, bars: Mapping[str, Mapping[str, float]]) -> None:
-    for row, parts in enumerate(bars.values()):
-        left = 0.0
-        for stage, value in parts.items():
-            axes.barh(row, value, left=left, color=COLOURS[STAGES[stage]], height=0.65)
-            left += value
-    axes.set_yticks(range(len(bars)), list(bars))
-    axes.invert_yaxis()
 
 
 def cost_table() -> Html:

@@ -1,21 +1,14 @@
 """Methods with fewer points or cheaper kernels: real and distilled points, Nyström, pseudo, last layer."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from ntkd_lib.chapters.distilled.work import (
-    Comparison,
-    ImageSource,
-    Targets,
-    logits_of,
-    restore_images,
-    shared,
-    targets_of,
-)
+from ntkd_lib.chapters.distilled.work import Comparison, ImageSource
 from ntkd_lib.dntk.costs import network_costs, solution
 from ntkd_lib.dntk.ledger import Cost, Ledger
 from ntkd_lib.dntk.matching import last_inputs
@@ -77,9 +70,8 @@ def _distilled_images(
 ) -> dict[str, float]:
     structure = {}
     for record in records:
-        images, labels = restore_images(record, comparison.device)
+        images, targets = comparison.support(record)
         before = {"distillation of images": comparison.distillation(len(images), steps, record)}
-        targets = targets_of(logits_of(comparison.model, images), labels)
         theta, cross = comparison.regress("distilled", images, targets, before)
         structure[f"distilled/{len(images)}"] = kernel_cosine(theta, cross, whole)
     return structure
@@ -112,24 +104,10 @@ def _nystrom(comparison: Comparison, order: Tensor) -> None:
 
 def _pseudo(comparison: Comparison, order: Tensor) -> None:
     """Run the kernel of the sum of logits: one Jacobian row per image."""
-    costs, tests = (
-        network_costs(comparison.model, comparison.split.images[:1], "pseudo"),
-        comparison.split.test_images,
-    )
-    stopwatch = comparison.stopwatch
+    costs = network_costs(comparison.model, comparison.split.images[:1], "pseudo")
     for size in _sizes(PSEUDO, order):
-        images, targets = comparison.select(order[:size])
-        with stopwatch.measure():
-            theta = comparison.kernel(images, kind="pseudo")
-        built = (costs.jacobian(size) + costs.kernel(size)).timed(stopwatch.seconds)
-        with stopwatch.measure():
-            cross = comparison.kernel(tests, images, kind="pseudo")
-        query = (costs.jacobian(1) + costs.kernel(1, size)).timed(stopwatch.seconds / len(tests))
-        with stopwatch.measure():
-            predictions = _predict_shared(comparison, theta, cross, targets)
-        solved = solution(size).timed(stopwatch.seconds / len(targets))
-        ledger = Ledger({"tangent kernel": built, "regression": solved}, query)
-        comparison.scores.add("pseudo", size, predictions, ledger)
+        part = comparison.select(order[:size])
+        replace(comparison, costs=costs).regress("pseudo", *part, kind="pseudo")
 
 
 def _last_layer(comparison: Comparison, order: Tensor, seed: int) -> Int[Tensor, " k"]:
@@ -145,18 +123,12 @@ def _last_layer(comparison: Comparison, order: Tensor, seed: int) -> Int[Tensor,
         _, targets = comparison.select(rows)
         with stopwatch.measure():
             theta, cross = features[rows] @ features[rows].T, tests @ features[rows].T
-            predictions = _predict_shared(comparison, theta, cross, targets)
+            predictions = comparison.predict_by(theta, cross, targets)
         solved = (solution(size) + costs.gram(size, None, width, 1)).timed(stopwatch.seconds / 2)
         stages = {"forward passes": costs.passes(size).timed(forward * size), "regression": solved}
         query = (costs.passes(1) + costs.gram(1, size, width, 1)).timed(forward)
         comparison.scores.add("last layer", size, predictions, Ledger(stages, query))
     return pivoted_cholesky(features, max(LANDMARKS), seed)
-
-
-def _predict_shared(
-    comparison: Comparison, theta: Tensor, cross: Tensor, targets: Targets
-) -> dict[str, Float[Tensor, "t c"]]:
-    return comparison.predict(targets, lambda y, ridge: shared(theta, cross, y, ridge))
 
 
 def kernel_cosine(theta: Tensor, cross: Tensor, whole: Tensor) -> float:

@@ -1,4 +1,6 @@
-"""Scores of all methods against their Jacobian rows and seconds."""
+"""Scores of all methods against their Jacobian rows and seconds, and of tuned images."""
+
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,9 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from ntkd_lib.chapters.distilled.methods import LABELS, NAMES
-from ntkd_lib.chapters.distilled.page import COLOURS, FEWER, add_legend
+from ntkd_lib.chapters.distilled.page import COLOURS, FEWER
+from ntkd_lib.chapters.distilled.studies.tuned import tuned_images
+from ntkd_lib.chapters.run import Run
 from ntkd_lib.show.columns import Column, show_table
 from ntkd_lib.show.html import Html
+from ntkd_lib.show.panels import draw_panels
 
 LEVEL = 99.0  # percent of agreement
 SHOWN = (
@@ -27,41 +32,22 @@ STYLES = {
     "streamed": ("P", "brown"),
     "local-global": ("X", "grey"),
 }
+ROWS, GFLOP = Column("Jacobian rows", "{rows:,.0f}"), Column("GFLOP", lambda row: f"{row.flop / 1e9:,.0f}")
 
 
 def fewest_rows(means: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
     """Select the cheapest size of each method that agrees with exact kernel regression well enough."""
-    rows = []
-    for (data, target, method), part in means.groupby(["data", "target", "method"], sort=False):
-        reached = part[part["agreement"] >= level].sort_values("rows")
-        cheap = part[part["fewer"] >= FEWER]
-        rows.append(
-            {
-                "data": data,
-                "target": target,
-                "method": method,
-                "rows": reached["rows"].iloc[0] if len(reached) else np.nan,
-                "fewer": reached["fewer"].iloc[0] if len(reached) else np.nan,
-                "cheap_agreement": cheap["agreement"].max() if len(cheap) else np.nan,
-            }
-        )
-    return pd.DataFrame(rows)
+    by = ["data", "target", "method"]
+    cheap = means[means["fewer"] >= FEWER].groupby(by)["agreement"].max().rename("cheap_agreement")
+    reached = means[means["agreement"] >= level].sort_values("rows").groupby(by)[["rows", "fewer"]].first()
+    return means[by].drop_duplicates().join(reached, on=by).join(cheap, on=by)
 
 
 def draw_frontier(means: pd.DataFrame, columns: tuple[str, str], along: str, axis: str) -> Figure:
     """Draw two scores against the cost of a method, for both data sets."""
-    datasets = list(dict.fromkeys(means["data"]))
-    figure, panels = plt.subplots(2, len(datasets), figsize=(7.4, 6.2), sharex="col", squeeze=False)
-    for line, column in zip(panels, columns, strict=True):
-        for axes, data in zip(line, datasets, strict=True):
-            _draw_methods(axes, means[(means["data"] == data) & (means["target"] == "logits")], along, column)
-        line[0].set_ylabel(f"{column} (%)")
-    for axes, data in zip(panels[0], datasets, strict=True):
-        axes.set_title(NAMES[data])
-    for axes in panels[-1]:
-        axes.set_xlabel(axis)
-    add_legend(figure, panels[0][0])
-    return figure
+    draws = {f"{column} (%)": partial(_draw_methods, along=along, column=column) for column in columns}
+    own = means[means["target"] == "logits"]
+    return draw_panels(own, "data", NAMES, draws, axis, height=6.2, sharex="col")
 
 
 def _draw_methods(axes: Axes, part: pd.DataFrame, along: str, column: str) -> None:
@@ -93,13 +79,33 @@ def method_table(means: pd.DataFrame, data: str) -> Html:
         Column("Agreement", "{agreement:.1f}"),
         Column("Accuracy, labels", "{accuracy_labels:.1f}"),
         Column("Agreement, labels", "{agreement_labels:.1f}"),
-        Column("Jacobian rows", "{rows:,.0f}"),
-        Column("GFLOP", lambda row: f"{row.flop / 1e9:,.0f}"),
+        ROWS,
+        GFLOP,
         Column("Seconds", "{seconds:.1f}"),
         Column("Peak MiB", "{mebibytes:,.0f}"),
         Column("MFLOP per query", lambda row: f"{row.query_flop / 1e6:,.0f}"),
     )
     return show_table(shown, columns, f"{NAMES[data]}: scores (%) and what the build takes")
+
+
+def energy_table(run: Run, means: pd.DataFrame) -> Html:
+    """Show the energy captured by landmarks, before and after tuning, and by matched features."""
+    shares = pd.DataFrame(
+        {"data": cell.data, "method": method, "captured": 100 * share}
+        for cell in run.frame(tuned_images).itertuples()
+        for method, share in cell.captured.items()
+    )
+    captured = shares.groupby(["data", "method"], sort=False, as_index=False).mean()
+    table = captured.merge(means[means["target"] == "logits"], on=["data", "method"])
+    columns = (
+        Column("Data: images", lambda row: f"{NAMES[row.data]}: {LABELS[row.method]}"),
+        Column("Energy captured (%)", "{captured:.2f}"),
+        Column("Agreement (%)", "{agreement:.1f}"),
+        Column("Accuracy (%)", "{accuracy:.1f}"),
+        ROWS,
+        GFLOP,
+    )
+    return show_table(table, columns, "100 images tuned to the kernel, and to features with equal work")
 
 
 def fewest_table(fewest: pd.DataFrame) -> Html:
@@ -108,12 +114,11 @@ def fewest_table(fewest: pd.DataFrame) -> Html:
     columns = (
         Column("Data, target: method", lambda row: f"{NAMES[row.data]}, {row.target}: {LABELS[row.method]}"),
         Column("Rows for 99 %", lambda r: "not reached" if np.isnan(r.rows) else f"{r.rows:,.0f}"),
-        Column("Times fewer", lambda r: "no row needed" if np.isinf(r.fewer) else _number(r.fewer)),
+        Column(
+            "Times fewer",
+            lambda r: "no row needed" if np.isinf(r.fewer) else f"{r.fewer:.1f}".replace("nan", "–"),
+        ),
         Column("Agreement at 20 times fewer (%)", "{cheap_agreement:.1f}"),
     )
     caption = "Jacobian rows, build included, at which 99 % agreement is reached"
     return show_table(fewest[fewest["method"].isin(shown)], columns, caption)
-
-
-def _number(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.1f}"

@@ -23,7 +23,6 @@ from ntkd_lib.chapters.distilled.work import (
     restore_images,
     restore_network,
     restore_published,
-    targets_of,
     to_numpy,
 )
 from ntkd_lib.dntk.exact import PartSeconds, chain_kernels
@@ -147,8 +146,7 @@ def reduced(
 ) -> CellResult:
     """Run regression on distilled images, and on synthetic gradients of their projected gradients."""
     comparison = Comparison.open(data, seed, source, network, label_ridge)
-    support, labels = restore_images(images, comparison.device)
-    targets = targets_of(logits_of(comparison.model, support), labels)
+    support, targets = comparison.support(images)
     count, costs, each = len(support), comparison.costs, kernels.values
     distilled = {"distillation of images": comparison.distillation(count, distil_steps, images)}
     comparison.score("distilled", _halves(kernels, "exact", count), _seconds(each, count), targets, distilled)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ntkd_lib.chapters.distilled.work import (
     ImageSource,
-    initial_network,
+    build_network,
     load_split,
     restore_images,
     restore_network,
@@ -17,6 +17,7 @@ from ntkd_lib.chapters.distilled.work import (
 from ntkd_lib.dntk.exact import SomeLogits
 from ntkd_lib.dntk.rank import effective_rank, truncation_rank
 from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.ntk.empirical import empirical_ntk
 
@@ -29,10 +30,12 @@ def ranks(data: Data, seed: int, *, source: ImageSource, network: Record, images
     """Measure ranks and condition numbers of each class's kernel on its points, by state and number."""
     most = min(SIZES[-1], source.images // 10)
     split = load_split(data, seed, replace(source, images=POOL * most))
+    deterministic(seed)
+    initial = build_network(data.name).to(source.device)
     trained = restore_network(network, data.name, source.device)
     support, classes = restore_images(images, source.device)
     rows = []
-    for state, model in (("initial", initial_network(data.name, seed, source.device)), ("trained", trained)):
+    for state, model in (("initial", initial), ("trained", trained)):
         kernels = _by_class(model, split.images, split.labels, most)
         smallest = min(len(kernel) for kernel in kernels)
         rows += [

@@ -6,19 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkd_lib.chapters.distilled.work import (
-    Comparison,
-    ImageSource,
-    Targets,
-    logits_of,
-    restore_images,
-    targets_of,
-    to_numpy,
-)
+from ntkd_lib.chapters.distilled.work import Comparison, ImageSource, Targets, to_numpy
 from ntkd_lib.dntk.costs import eigenproblem, solution
 from ntkd_lib.dntk.gradients import CLUSTERS, cluster_points, distinct, leading_eigenvectors, local_global
 from ntkd_lib.dntk.ledger import Cost, Ledger
-from ntkd_lib.dntk.regression import fit_per_class, predict_per_class, reduce_kernel
+from ntkd_lib.dntk.regression import reduce_kernel
 from ntkd_lib.dntk.selection import cluster_centres, farthest_points, leverage_scores, sample_by
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.seeds import derive_seed
@@ -42,19 +34,14 @@ def synthetic(
 ) -> CellResult:
     """Reduce the kernels of the distilled images to a few synthetic gradients, in several ways."""
     comparison = Comparison.open(data, seed, source, network, label_ridge)
-    support, labels = restore_images(images, comparison.device)
-    targets = targets_of(logits_of(comparison.model, support), labels)
-    with comparison.stopwatch.measure():
-        theta = comparison.kernel(support)
+    support, targets = comparison.support(images)
+    kernels, (seconds, per_query) = comparison.time_kernels(support)
     count, costs = len(support), comparison.costs
     built = {
         "distillation of images": comparison.distillation(count, distil_steps, images),
-        "tangent kernel": (costs.jacobian(count) + costs.kernel(count)).timed(comparison.stopwatch.seconds),
+        "tangent kernel": (costs.jacobian(count) + costs.kernel(count)).timed(seconds),
     }
-    with comparison.stopwatch.measure():
-        cross = comparison.kernel(comparison.split.test_images, support)
-    query = comparison.stopwatch.seconds / len(comparison.split.test_images)
-    return reduce_support(comparison, (theta, cross), targets, Ledger(built, Cost(seconds=query)), seed)
+    return reduce_support(comparison, kernels, targets, Ledger(built, Cost(seconds=per_query)), seed)
 
 
 def reduce_support(
@@ -127,10 +114,8 @@ def _score(
     weights, count = weights.double(), weights.shape[1]
     with comparison.stopwatch.measure():
         small, small_cross = reduce_kernel(theta, weights), cross.double() @ weights
-        predictions = comparison.predict(
-            {name: weights.T @ values for name, values in targets.items()},
-            lambda y, ridge: predict_per_class(small_cross, fit_per_class(small, y, ridge)),
-        )
+        synthetic_targets = {name: weights.T @ values for name, values in targets.items()}
+        predictions = comparison.predict_by(small, small_cross, synthetic_targets)
     costs, c, m = comparison.costs, len(theta), len(weights)
     solved = solution(count, c) + Cost(flop=2 * c * m * count * (m + count))
     # A query takes the test image's Jacobian and its inner products with synthetic gradients, kept whole.
