@@ -3,7 +3,7 @@
 import torch
 
 from benchmarks.timing import interleaved, report
-from ntkd_lib.nets.lenet5 import lenet
+from ntkd_lib.nets.two_convolutions import lenet
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.optics.student import mnist_student
 from ntkd_lib.optics.tangent import student_trace_ntk

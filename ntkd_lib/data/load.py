@@ -10,8 +10,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ntkd_lib.data.catalogue import Content, EmbeddedDataset, OfficialDataset, find_dataset
-from ntkd_lib.data.files import read_content
-from ntkd_lib.data.formats import parse_batch, parse_idx
+from ntkd_lib.data.files import parse_batch, parse_idx, read_content
 from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.pictures import PictureDataset, read_pictures
 from ntkd_lib.data.registry import DataError, DataLocation, locate

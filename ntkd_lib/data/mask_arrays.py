@@ -9,8 +9,7 @@ from jaxtyping import Bool, UInt8
 
 from ntkd_lib.data.download import scratch_folder
 from ntkd_lib.data.files import file_hash
-from ntkd_lib.data.mask_pairs import PARTS, MaskDataset, Pair, Part, find_pairs
-from ntkd_lib.data.mask_pixels import read_pair
+from ntkd_lib.data.mask_pairs import PARTS, MaskDataset, Pair, Part, find_pairs, read_pair
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.digest import sha256_file

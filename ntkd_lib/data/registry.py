@@ -5,16 +5,16 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from ntkd_lib.data.catalogue import DATASETS, EmbeddedDataset, OfficialDataset, find_dataset
+from ntkd_lib.data.catalogue import DATASETS, WEIGHTS, EmbeddedDataset, OfficialDataset, find_dataset
+from ntkd_lib.data.download import install, mark_absent, reachable_hosts, recently_absent
 from ntkd_lib.data.files import check_folder
 from ntkd_lib.data.mask_pairs import MaskDataset, check_masks
-from ntkd_lib.data.network import mark_absent, reachable_hosts, recently_absent
 from ntkd_lib.data.pictures import PictureDataset, check_pictures
 from ntkd_lib.data.settings import DataError, DataSettings, read_settings
 
 __all__ = ["DATASETS", "DataError", "DataLocation", "forget", "locate"]
 
-
+LPIPS = WEIGHTS["lpips-alexnet"]
 Source = Literal["NTKD_DATA", "cache", "download", "package", "procedural"]
 
 
@@ -124,8 +124,6 @@ def _downloaded(dataset: OfficialDataset, settings: DataSettings, reasons: list[
     if reason := _no_network(settings):
         reasons.append(reason)
         return None
-    from ntkd_lib.data.download import install
-
     try:
         return _real(dataset, "download", install(dataset, settings.cache_root))
     except DataError as error:
@@ -158,3 +156,11 @@ def _standin(name: str, why: str) -> DataLocation:
         small.sha256,
         label + small.note + why,
     )
+
+
+@cache
+def find_weights(weights: OfficialDataset = LPIPS) -> tuple[DataLocation | None, str]:
+    """Find weights in the user's folder or the cache; None, and the reason, if they are not there."""
+    reasons: list[str] = []
+    located = find_real(weights, read_settings(), reasons, download=False)
+    return located, "" if located else "; ".join(reasons)

@@ -38,7 +38,7 @@ def _row(dataset: Dataset, settings: DataSettings, download: bool) -> DataRow:
     return DataRow(
         dataset.name,
         _found(dataset, located),
-        _source(located),
+        f"{located.source}: {located.path}" if located.path else located.source,
         _size(located),
         _hashes(dataset, located),
         dataset.licence,
@@ -58,10 +58,6 @@ def _hashes(dataset: Dataset, located: DataLocation) -> str:
     if located.sha256 == dataset.sha256:
         return "verified"
     return "not the copy we know" if isinstance(dataset, EmbeddedDataset) else "no official hash"
-
-
-def _source(located: DataLocation) -> str:
-    return f"{located.source}: {located.path}" if located.path else located.source
 
 
 def _size(located: DataLocation) -> str:

@@ -12,7 +12,7 @@ _HOMES = {
     "FourierFeatures": "networks",
     "FullBatch": "samplers.single_rule",
     "HashGrid": "hash_grid",
-    "IntTeaching": "samplers.int_teaching",
+    "IntTeaching": "samplers.single_rule",
     "Lpips": "perceptual",
     "Nint": "samplers.nint",
     "Signal": "signals",

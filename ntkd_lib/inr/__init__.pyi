@@ -10,12 +10,12 @@ from ntkd_lib.inr.networks import build as build
 from ntkd_lib.inr.perceptual import Lpips as Lpips
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory as ErrorMemory
 from ntkd_lib.inr.samplers.evos import Evos as Evos
-from ntkd_lib.inr.samplers.int_teaching import IntTeaching as IntTeaching
 from ntkd_lib.inr.samplers.nint import Nint as Nint
 from ntkd_lib.inr.samplers.single_rule import Egra as Egra
 from ntkd_lib.inr.samplers.single_rule import ErrorMix as ErrorMix
 from ntkd_lib.inr.samplers.single_rule import ExpansiveSupervision as ExpansiveSupervision
 from ntkd_lib.inr.samplers.single_rule import FullBatch as FullBatch
+from ntkd_lib.inr.samplers.single_rule import IntTeaching as IntTeaching
 from ntkd_lib.inr.samplers.single_rule import UniformDraw as UniformDraw
 from ntkd_lib.inr.samplers.soft_mining import SoftMining as SoftMining
 from ntkd_lib.inr.shapes import chamfer as chamfer

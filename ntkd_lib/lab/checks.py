@@ -1,6 +1,7 @@
 """What evidence must fulfil before a rule decides: data, tier, protocol, shape, seeds, machines, plateau."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from statistics import mean
 
 import numpy as np
@@ -73,10 +74,6 @@ def listing_problem(run: Evidence, name: str, protocols: Mapping[str, Registered
     if surplus:
         return f"protocol: seed {surplus[0]} of {name} is not registered"
     return f"protocol: {name} does not say where it was computed" if metric.machines is None else ""
-
-
-def _unregistered(claim: Claim, run: Evidence) -> str:
-    return registration_problem(run, claim.terms.protocols)
 
 
 def _unlisted(claim: Claim, run: Evidence) -> str:
@@ -159,7 +156,7 @@ _CHECKS: tuple[Callable[[Claim, Evidence], str], ...] = (
     _standin,
     _tier_short,
     find_missing,
-    _unregistered,
+    lambda claim, run: registration_problem(run, claim.terms.protocols),
     _unlisted,
     _redefined,
     _changed,
@@ -207,13 +204,9 @@ def usable_seeds(claim: Claim, run: Evidence) -> list[int]:
 
 def mixed_seeds(claim: Claim, run: Evidence) -> list[int]:
     """List the seeds whose compared arms were computed on different machines."""
-    machines = [dict(_machines(metric)) for metric in metrics_of(claim, run)]
+    machines = [dict(zip_longest(m.seeds, m.machines or ())) for m in metrics_of(claim, run)]
     shared = set.intersection(*map(set, machines))
     return sorted(seed for seed in shared if len({by_seed[seed] for by_seed in machines}) > 1)
-
-
-def _machines(metric: Metric) -> Iterator[tuple[int, str | None]]:
-    return zip(metric.seeds, metric.machines or [None] * len(metric.seeds), strict=True)
 
 
 def numbers_by_seed(metric: Metric, seeds: Sequence[int]) -> tuple[float, ...]:

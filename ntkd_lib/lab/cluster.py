@@ -1,7 +1,6 @@
 """Where cells run: this process, worker processes of this machine, or a Dask cluster, checked beforehand."""
 
 import contextlib
-import json
 import os
 import re
 import secrets
@@ -51,7 +50,7 @@ class Pool:
     def submit(self, job: Job) -> Future[Any]:
         """Start a job, whose needs are in the store."""
         future: Future[Outcome] = Future()
-        future.set_result(run_job(job.pack()))
+        future.set_result(run_job(job))
         return future
 
     def outcome(self, job: Job, future: Future[Any]) -> Outcome | None:  # noqa: ARG002 - of others
@@ -84,7 +83,7 @@ class Processes(Pool):
             while True:
                 executor = self._free.pop() if self._free else self._start()
                 with contextlib.suppress(BrokenExecutor):  # it died while it had nothing to do
-                    future = executor.submit(run_job, job.pack())
+                    future = executor.submit(run_job, job)
                     break
         self._busy[future] = executor
         return future
@@ -206,7 +205,7 @@ class Cluster(Pool):
         store = CellStore(job.store)
         needs = {key: store.files(key) for key in job.needs.values()}
         name = f"{job.name}-{secrets.token_hex(16)}"
-        return self._executor.submit(run_apart, job.pack(), needs, key=name)
+        return self._executor.submit(run_apart, job, needs, key=name)
 
     def outcome(self, job: Job, future: Future[Any]) -> Outcome:
         """Take the record that a job left into the store."""
@@ -228,14 +227,13 @@ class Cluster(Pool):
         return outcome
 
 
-def run_apart(packed: str, needs: Mapping[str, Mapping[str, bytes]]) -> tuple[Outcome, dict[str, bytes], str]:
+def run_apart(job: Job, needs: Mapping[str, Mapping[str, bytes]]) -> tuple[Outcome, dict[str, bytes], str]:
     """Run a job in a folder of its own; return the files of its record, or the traceback."""
     with tempfile.TemporaryDirectory(prefix="ntkd-") as folder:
         store = CellStore(folder)
         for key, files in needs.items():
             store.adopt(key, files)
-        job = replace(Job(**json.loads(packed)), store=folder)
-        outcome = run_job(job.pack())
+        outcome = run_job(replace(job, store=folder))
         if outcome.error:
             return outcome, {}, store.error_file(job.key).read_text("utf-8")
         return outcome, store.files(job.key), ""

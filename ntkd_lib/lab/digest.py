@@ -60,7 +60,9 @@ def plain(value: object, where: str = "value") -> object:
     if value is None or type(value) in (bool, int, str):
         return value
     if isinstance(value, float):
-        return _finite(float(value), where)
+        if not math.isfinite(value):
+            raise ValueError(f"{where}: {value} is not a finite number")
+        return float(value)
     if isinstance(value, list | tuple):
         return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, Mapping):
@@ -68,12 +70,6 @@ def plain(value: object, where: str = "value") -> object:
     raise ValueError(
         f"{where}: {type(value).__name__} is not plain data (None, bool, int, float, str, list, dict)"
     )
-
-
-def _finite(value: float, where: str) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"{where}: {value} is not a finite number")
-    return value
 
 
 def _text(key: object, where: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
+from math import inf
 from typing import Any
 
 from ntkd_lib.lab.cells import Cell, CellError, Record, cell_identity
@@ -28,8 +29,8 @@ def run_cells(
     scheduler: str | None = None,  # address of a Dask scheduler, such as `tcp://127.0.0.1:8786`
     progress: Mode = "auto",  # `auto`: a bar in a terminal, else plain lines
     groups: Mapping[str, int] | None = None,  # of cells by name; lower ones run first
-    until: float | None = None,  # moment of `time.monotonic` before which started cells should end
-    finished: Callable[[str], None] | None = None,  # called at once with the key of each cell in the store
+    until: float = inf,  # moment of `time.monotonic` before which started cells should end
+    finished: Callable[[str], None] = lambda _: None,  # called at once with each key in the store
 ) -> dict[str, Record]:
     """Bring every cell's record into the store, running those that are not there; return the records by name.
 
@@ -42,7 +43,7 @@ def run_cells(
     with Progress(plan.total, {key: job.cost for key, job in plan.missing.items()}, count, progress) as shown:
         run = _Run(store, shown, dict(plan.missing), set(plan.stored), groups or {}, until, finished)
         for key in plan.stored:
-            run.report(key)
+            finished(key)
         try:
             _run_missing(run, count, scheduler)
         except KeyboardInterrupt:
@@ -51,7 +52,7 @@ def run_cells(
             raise
     if run.failed:
         raise CellError(_failure(run, plan.total))
-    there = [cell for cell in listed if until is None or plan.keys[cell.name] in run.done]
+    there = [cell for cell in listed if until == inf or plan.keys[cell.name] in run.done]
     return {cell.name: replace(plan.record(cell, store), name=cell.name) for cell in there}
 
 
@@ -85,24 +86,11 @@ def _plan(cells: list[Cell], store: CellStore) -> _Plan:
             plan.stored[key] = record
             continue
         code = code or code_state()
-        plan.missing[key] = _job(cell, key, parts, store, code)
+        rest = {name: parts[name] for name in ("arguments", "data", "needs")}
+        rest |= {"uses": list(cell.uses), "store": str(store.root.absolute()), "code": code}
+        plan.missing[key] = Job(name=cell.name, key=key, work=cell.work, cost=float(cell.cost), **rest)
         queue.extend(cell.needs.values())
     return plan
-
-
-def _job(cell: Cell, key: str, parts: dict[str, Any], store: CellStore, code: dict[str, Any]) -> Job:
-    return Job(
-        name=cell.name,
-        key=key,
-        work=cell.work,
-        arguments=parts["arguments"],
-        uses=list(cell.uses),
-        data=parts["data"],
-        needs=parts["needs"],
-        store=str(store.root.absolute()),
-        code=code,
-        cost=float(cell.cost),
-    )
 
 
 class _Run:
@@ -115,8 +103,8 @@ class _Run:
         pending: dict[str, Job],
         done: set[str],
         groups: Mapping[str, int],
-        until: float | None,
-        finished: Callable[[str], None] | None,
+        until: float,
+        finished: Callable[[str], None],
     ) -> None:
         self.store, self.shown, self.pending, self.done = store, shown, pending, done
         self.groups, self.until, self.finished = groups, until, finished
@@ -128,10 +116,6 @@ class _Run:
         self.under_way: dict[Future[Any], Job] = {}
         self.deaths: Counter[str] = Counter()
         self.failed: dict[str, tuple[str, str]] = {}  # name and error by key
-
-    def report(self, key: str) -> None:
-        if self.finished is not None:
-            self.finished(key)
 
     def start_on(self, pool: Pool) -> None:
         """Submit ready jobs, those of the longest chains first, while workers are free."""
@@ -146,8 +130,6 @@ class _Run:
         return max(able, key=lambda job: (-self.groups.get(job.name, -1), self.chains[job.key]), default=None)
 
     def _in_time(self, job: Job) -> bool:
-        if self.until is None:
-            return True
         return time.monotonic() + self.shown.outlook.expected(job.key) <= self.until
 
     def start_again(self, job: Job) -> None:
@@ -168,7 +150,7 @@ class _Run:
         else:
             self.done.add(job.key)
             self.order.done(job.key)
-            self.report(job.key)
+            self.finished(job.key)
             self.shown.advance(job.key)
 
 

@@ -4,9 +4,11 @@
 what they wrote; whoever changes a number by hand changes a line that is under version control.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -30,6 +32,14 @@ def renew_manifest(*written: Path) -> None:
         sums = {**_manifest(), **_hashes(map(_label, written))} if written else _hashes(recorded_files())
         lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
         write_text(manifest_file(), "".join(lines))
+
+
+def read_recorded(name: str) -> dict[str, Any]:
+    """Read a recorded JSON file by its path in the folder of results."""
+    path = results_root() / name
+    if not path.is_file():
+        raise FileNotFoundError(f"results/{name} is missing; restore it from version control")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def recorded_files() -> list[str]:

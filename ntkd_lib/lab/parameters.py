@@ -86,12 +86,9 @@ def load_parameters(
 
 def from_namespace(model: type[AnyParameters], notebook: str, namespace: Mapping[str, Any]) -> AnyParameters:
     """Take a notebook's parameters out of its globals; any other public name of plain data is refused."""
-    values = {name: value for name, value in namespace.items() if _is_data(name, value)}
+    public = {n: v for n, v in namespace.items() if not n.startswith("_") and n not in _INTERACTIVE_NAMES}
+    values = {name: value for name, value in public.items() if isinstance(value, _PLAIN_TYPES)}
     return _validate(model, notebook, values)
-
-
-def _is_data(name: str, value: object) -> bool:
-    return not name.startswith("_") and name not in _INTERACTIVE_NAMES and isinstance(value, _PLAIN_TYPES)
 
 
 def read_params_file(path: Path) -> dict[str, Any]:

@@ -81,7 +81,8 @@ class Progress:
     def __enter__(self) -> Self:
         """Say what is there and what is to do."""
         left = self.total - self.done
-        self._line(f"{self.done} of {self.total} cells from the store{self._to_run(left)}")
+        run = f", {left} to run, about {duration(self.outlook.seconds_left())}" if left else ""
+        self._line(f"{self.done} of {self.total} cells from the store{run}")
         if self.mode == "bar" and left:
             shape = "{percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} cells{postfix}"
             self._bar = tqdm(total=self.total, initial=self.done, file=self.stream, bar_format=shape)
@@ -115,9 +116,6 @@ class Progress:
         elif self.mode == "plain" and now - self._said >= _QUIET:
             self._said = now
             self._line(f"{self.done} of {self.total} cells done, {self._ahead()}")
-
-    def _to_run(self, left: int) -> str:
-        return f", {left} to run, about {duration(self.outlook.seconds_left())}" if left else ""
 
     def _ahead(self) -> str:
         return f"{self.total - self.done} left, about {duration(self.outlook.seconds_left())}"

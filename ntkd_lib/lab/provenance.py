@@ -51,7 +51,7 @@ def machine_state() -> dict[str, Any]:
         "machine": machine_kind(),
         "threads": _threads(),
         "device": _device(),
-        "versions": dict(_versions()),
+        "versions": {name: _version(name) for name in LIBRARIES},
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -137,10 +137,6 @@ def _git(*arguments: str) -> str | None:
 
 
 @cache
-def _versions() -> tuple[tuple[str, str | None], ...]:
-    return tuple((name, _version(name)) for name in LIBRARIES)
-
-
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from ntkd_lib.lab.cells import Record, cell_key
@@ -82,7 +83,10 @@ class Recording:
         keys = [record.key for record in records]
         row = _Row(seed, float(arm.number(*records)), arm.converged(*records), machines.pop(), keys)
         metric = _metric([*_rows(self.evidence.metrics.get(name)), row], self.protocol.data)
-        origins = self.evidence.origins | {record.key: _origin(record) for record in records}
+        origins = self.evidence.origins | {
+            record.key: CellOrigin(**{name: record.provenance.get(name) for name in CellOrigin.model_fields})
+            for record in records
+        }
         self._replace({**self.evidence.metrics, name: metric}, origins)
         save_evidence(self.protocol.path, self.evidence)
         renew_manifest(self.protocol.path)
@@ -122,7 +126,7 @@ def record(
     *,
     seeds: Iterable[int] = (),
     redo: Iterable[int] = (),
-    minutes: float | None = None,
+    minutes: float = inf,
     workers: int | None = None,
 ) -> list[str]:
     """Run what is left for some minutes; return a line per seed that may not go on and per missing number."""
@@ -132,7 +136,7 @@ def record(
     foreign = recording.foreign_seeds()
     chosen = (set(seeds) or set(recording.entry.seeds)) - foreign.keys()
     places = [place for place in recording.left if place[1] in chosen]
-    until = None if minutes is None else time.monotonic() + 60 * minutes
+    until = time.monotonic() + 60 * minutes
     missing = _run(recording, places, store, until, workers)
     return [
         *(
@@ -144,7 +148,7 @@ def record(
 
 
 def _run(
-    recording: Recording, places: list[Place], store: CellStore, until: float | None, workers: int | None
+    recording: Recording, places: list[Place], store: CellStore, until: float, workers: int | None
 ) -> list[str]:
     pending = {place: recording.keys[place] for place in places}
     ready: set[str] = set()
@@ -203,10 +207,6 @@ def _metric(rows: Iterable[_Row], data: str) -> Metric:
         cells=[key for row in listed for key in row.cells],
         machines=[row.machine for row in listed],
     )
-
-
-def _origin(record: Record) -> CellOrigin:
-    return CellOrigin(**{name: record.provenance.get(name) for name in CellOrigin.model_fields})
 
 
 def _evidence(

@@ -1,11 +1,16 @@
-"""Searches: what trials of a method draw from, and what a chapter declares for `ntkd search`."""
+"""Searches: what a chapter declares for `ntkd search`, what trials draw from, and what is recorded."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.layout import results_root
+from ntkd_lib.lab.manifest import read_recorded, renew_manifest
 from ntkd_lib.lab.work import Data
 
 Range = tuple[float, float, Literal["log", "linear"]]
@@ -105,3 +110,35 @@ def place(bounds: Range, share: float) -> float:
         low, high = math.log(low), math.log(high)
     value = low + share * (high - low)
     return float(f"{math.exp(value) if scale == 'log' else value:.3g}")
+
+
+def search_file(notebook: str) -> Path:
+    """Name the file of a notebook's recorded search."""
+    return results_root() / "searches" / f"{notebook}.json"
+
+
+def save_search(notebook: str, content: Mapping[str, Any]) -> None:
+    """Record a notebook's search, and its line of the manifest."""
+    write_json(search_file(notebook), content)
+    renew_manifest(search_file(notebook))
+
+
+@cache
+def read_search(notebook: str) -> dict[str, Any]:
+    """Read a notebook's recorded search: `trials`, `budget`, `provenance` and what else it wrote."""
+    return read_recorded(f"searches/{notebook}.json")
+
+
+def best_of(trials: Iterable[dict[str, Any]], method: str) -> dict[str, Any]:
+    """Return the trial of a method with the highest mean validation score (the first of equals)."""
+    return max((trial for trial in trials if trial["method"] == method), key=mean_validation)
+
+
+def at_speed_of(settings: dict[str, Any], leader: dict[str, Any]) -> dict[str, Any]:
+    """Replace learning rate and weight decay by those of the arm that a method is compared with."""
+    return {**settings, "lr": leader["lr"], "weight_decay": leader["weight_decay"]}
+
+
+def mean_validation(trial: dict[str, Any]) -> float:
+    """Average what a trial reached on validation data."""
+    return sum(trial["validation"]) / len(trial["validation"])

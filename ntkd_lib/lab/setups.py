@@ -108,13 +108,8 @@ class RegisteredProtocol(_Exempt):
     def change(self, parameters: Mapping[str, Any]) -> str:
         """Say in what parameters of evidence differ from the registered ones; empty if in nothing."""
         ours = {name: value for name, value in parameters.items() if name != "tier"}
-        names = [n for n in sorted({*ours, *self.parameters}) if _pair(n, ours) != _pair(n, self.parameters)]
-        differences = [
+        return "; ".join(
             f"{name} is {ours.get(name, 'not stated')}, registered: {self.parameters.get(name, 'nothing')}"
-            for name in names
-        ]
-        return "; ".join(differences)
-
-
-def _pair(name: str, parameters: Mapping[str, Any]) -> tuple[bool, Any]:
-    return name in parameters, parameters.get(name)
+            for name in sorted({*ours, *self.parameters})
+            if ours.get(name, _UNSTATED) != self.parameters.get(name, _UNSTATED)
+        )

@@ -117,13 +117,9 @@ def _remembered_digest(names: tuple[str, ...]) -> str:
     return digest_json(module_sources(names))
 
 
-_MEMORY: dict[str, _Module | None] = {}
-
-
+@cache
 def _remembered(name: str) -> _Module | None:
-    if name not in _MEMORY:
-        _MEMORY[name] = _read(name, {})
-    return _MEMORY[name]
+    return _read(name, {})
 
 
 def _read(name: str, places: dict[str, _Place]) -> _Module | None:

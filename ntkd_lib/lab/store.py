@@ -44,10 +44,6 @@ class CellStore:
         """Name the file that holds the traceback of a cell that failed last time."""
         return self.root / f"{key}.error.txt"
 
-    def has(self, key: str) -> bool:
-        """Tell whether a good record is there; a bad one is put aside, and said in one line."""
-        return self.find(key) is not None
-
     def find(self, key: str) -> Record | None:
         """Load a record if a good one is there; a bad one is put aside, and said in one line."""
         if not self.folder(key).exists():
@@ -182,9 +178,8 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
         for name in sorted(arrays):
             array = arrays[name]
             if not isinstance(array, np.ndarray) or array.dtype.hasobject:
-                raise ValueError(
-                    f"arrays.{name}: {_kind(array)} cannot be stored, only arrays of plain dtypes"
-                )
+                kind = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+                raise ValueError(f"arrays.{name}: {kind} cannot be stored, only arrays of plain dtypes")
             member = zipfile.ZipInfo(f"{name}.npy")  # its date is fixed: 1980-01-01
             with archive.open(member, "w", force_zip64=True) as handle:
                 np.lib.format.write_array(handle, np.asarray(array, order="C"), (1, 0), allow_pickle=False)
@@ -203,10 +198,6 @@ def unpack_arrays(packed: bytes) -> dict[str, np.ndarray]:
                 raise ValueError(f"arrays.npz: {member.filename} claims {size:,} bytes")
     with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
         return dict(arrays)
-
-
-def _kind(value: object) -> str:
-    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
 def _problem(content: Any, key: str, packed: bytes) -> str:

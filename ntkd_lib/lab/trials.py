@@ -8,7 +8,7 @@ from typing import Any
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.protocols import ProtocolError, recorded_metrics
-from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.search import read_search
 
 
 def trials(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

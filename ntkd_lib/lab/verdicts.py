@@ -78,7 +78,7 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     they contradict each other they are judged one by one, and leave the claim undecided when they disagree.
     """
     own = pool_recordings(evidence for evidence in evidences if evidence.notebook == claim.notebook)
-    runs = sorted(own, key=_preference, reverse=True)
+    runs = sorted(own, key=preference, reverse=True)
     if claim.assessable == "not":
         return _not_assessed(claim, f"cannot be checked here: {claim.why}", runs[0] if runs else None)
     if not runs:
@@ -120,19 +120,15 @@ def _agreed(verdicts: Sequence[Verdict]) -> Verdict:
     return replace(first, status="not assessed", reason=reason, side="")
 
 
-def _preference(run: Evidence) -> tuple[bool, int, int, str]:
+def preference(run: Evidence) -> tuple[bool, int, int, str]:
+    """Rank a run as evidence: live before recorded, then the larger tier, the more metrics, the later."""
     time = str(run.provenance.get("time") or "")
     return not run.recorded, TIERS.index(run.tier), len(run.metrics), time
 
 
 def _source(run: Evidence) -> Source:
-    origin = run.provenance
-    return Source(
-        run.recorded,
-        run.tier,
-        str(origin.get("device") or ""),
-        str(origin.get("time") or "").partition("T")[0],
-    )
+    device, time = (str(run.provenance.get(name) or "") for name in ("device", "time"))
+    return Source(run.recorded, run.tier, device, time.partition("T")[0])
 
 
 def _estimate(claim: Claim, run: Evidence) -> Estimate:
@@ -161,9 +157,8 @@ def _decided(claim: Claim, run: Evidence) -> Verdict:
     """Apply the rule."""
     numbers = _estimate(claim, run)
     reason = missed(claim, numbers)
-    return _verdict(
-        claim, run, numbers, decide(claim, numbers), reason, side(claim, numbers) if reason else ""
-    )
+    where = side(claim, numbers) if reason else ""
+    return _verdict(claim, run, numbers, decide(claim, numbers), reason, where)
 
 
 def _verdict(
@@ -174,20 +169,9 @@ def _verdict(
     reason: str = "",
     where: Literal["", "above", "below"] = "",
 ) -> Verdict:
-    return Verdict(
-        claim=claim,
-        status=status,
-        reason=reason,
-        value=numbers.value,
-        interval=numbers.interval,
-        seeds=numbers.seeds,
-        qualifier=_qualifier(claim),
-        side=where,
-        source=_source(run),
-        single=numbers.single,
-        below=numbers.below,
-        run=run,
-    )
+    names = ("value", "interval", "seeds", "single", "below")
+    made = {name: getattr(numbers, name) for name in names} | {"source": _source(run), "run": run}
+    return Verdict(claim, status, reason, qualifier=_qualifier(claim), side=where, **made)
 
 
 def _qualifier(claim: Claim) -> Literal["", "simulated", "proxy"]:

@@ -57,7 +57,8 @@ class Work(Generic[P]):
         bound.apply_defaults()
         needs, values = _split_needs(bound.arguments)
         plain = {name: self._encode(name, value) for name, value in values.items()}
-        own = {name: _label(value) for name, value in values.items() if _is_short(value)} | dict(labels or {})
+        short = {name: label for name, value in values.items() if (label := _label(value)) is not None}
+        own = {**short, **(labels or {})}
         inputs = {name: need.name for name, need in needs.items()}
         shown = {name: own[name] for name in ("data", *(labels or ()), "seed") if name in own}
         digest = digest_json([plain, inputs, own])[:6]
@@ -73,7 +74,10 @@ class Work(Generic[P]):
 
     def run(self, arguments: Mapping[str, Any], needs: Mapping[str, Record]) -> CellResult:
         """Call the function with the plain arguments and the records of a cell."""
-        values = {name: self._decode(name, value) for name, value in arguments.items()}
+        values = {
+            name: None if value is None else self._adapters[name].validate_python(value)
+            for name, value in arguments.items()
+        }
         return self.function(**values, **_joined_needs(needs))  # type: ignore[arg-type]
 
     def _encode(self, name: str, value: Any) -> Any:
@@ -85,9 +89,6 @@ class Work(Generic[P]):
         except pydantic.ValidationError as error:
             message = error.errors(include_url=False)[0]["msg"]
             raise CellError(f"{self.path}: {name} = {value!r}: {message}") from None
-
-    def _decode(self, name: str, value: Any) -> Any:
-        return None if value is None else self._adapters[name].validate_python(value)
 
     @functools.cached_property
     def _adapters(self) -> dict[str, Any]:  # type adapters, by argument
@@ -105,12 +106,9 @@ def _holds_record(hint: Any) -> bool:
     return hint is Record or any(_holds_record(part) for part in typing.get_args(hint))
 
 
-def _is_short(value: Any) -> bool:
-    return isinstance(value, str | int | float) or isinstance(getattr(value, "name", None), str)
-
-
-def _label(value: Any) -> Label:
-    return value if isinstance(value, str | int | float) else value.name
+def _label(value: Any) -> Label | None:
+    label = value if isinstance(value, str | int | float) else getattr(value, "name", None)
+    return label if isinstance(label, str | int | float) else None
 
 
 def _split_needs(arguments: Mapping[str, Any]) -> tuple[dict[str, Cell], dict[str, Any]]:

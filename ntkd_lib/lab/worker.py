@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ntkd_lib.lab.atomic import write_text
@@ -42,10 +42,6 @@ class Job:
     code: dict[str, Any]  # commit, dirty flag and command of the planning process
     cost: float
 
-    def pack(self) -> str:
-        """Write the job as JSON."""
-        return json.dumps(asdict(self))
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -63,13 +59,12 @@ def start_worker(parent: int, path: tuple[str, ...]) -> None:
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
 
-def run_job(packed: str) -> Outcome:
+def run_job(job: Job) -> Outcome:
     """Do a cell's work and save the record; an error is reported, its traceback saved."""
-    job = Job(**json.loads(packed))
     store = CellStore(job.store)
     try:
         with _one_at_a_time:
-            if not store.has(job.key):  # another run may have been faster
+            if not store.find(job.key):  # another run may have been faster
                 _run(job, store)
     except (Exception, SystemExit) as error:
         with contextlib.suppress(OSError):  # the disk may be what is full

@@ -1,5 +1,6 @@
-"""Digital back ends: from the read-out of the sensor to logits."""
+"""Dense networks: digital back ends, from the read-out of the sensor to logits, and perceptrons."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import nn
@@ -27,3 +28,21 @@ def dense_back_end(widths: tuple[int, ...], *, rectify: bool = True) -> nn.Seque
     for fan_in, fan_out in pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU() if rectify else nn.Identity()]
     return nn.Sequential(*layers[:-1])
+
+
+def mlp(widths: Sequence[int]) -> nn.Sequential:
+    """Build a multilayer perceptron with ReLUs between its dense layers.
+
+    The last module is the last dense layer, so that ``net[:-1]`` gives the activations that enter it.
+
+    The network goes from inputs ``(n, ...)``, flattened first, to logits ``(n, classes)``.
+
+    Raises:
+        ValueError: Fewer than two widths.
+
+    >>> sum(p.numel() for p in mlp((784, 256, 64, 10)).parameters())
+    218058
+    """
+    if len(widths) < 2:
+        raise ValueError(f"mlp: widths = {tuple(widths)}; allowed: an input width and a number of classes")
+    return nn.Sequential(nn.Flatten(), *dense_back_end(tuple(widths)))

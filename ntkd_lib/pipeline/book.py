@@ -25,18 +25,19 @@ from ntkd_lib.lab.manifest import manifest_file, manifest_problems
 from ntkd_lib.lab.sources import source_digest
 from ntkd_lib.lab.verdicts import Verdict, all_verdicts, verdicts_on
 from ntkd_lib.lab.worker import environment
-from ntkd_lib.pipeline.api_pages import api_sources, stage_api_pages
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.kernel import library_path, matplotlib_settings
 from ntkd_lib.pipeline.ledger import moved_table, stage_verdicts
 from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
 from ntkd_lib.pipeline.pages import (
+    api_sources,
     chapter_files,
     chapters_only,
     figure_names,
     fill_marks,
     landing_fills,
+    stage_api_pages,
     staged_chapter,
     toc_pages,
 )
@@ -113,7 +114,8 @@ def _require_recorded() -> None:
 
 def _build(layout: Layout, tier: str, notebooks: Chapters) -> Path:
     _contents(notebooks)
-    _restore_swapped(layout.html)
+    if _old(layout.html).is_dir() and not layout.html.exists():  # stopped between the two steps of a swap
+        _old(layout.html).rename(layout.html)
     digest = book_digest(layout, tier, notebooks)
     if _mark(layout.html).get("made_of") == digest and not site_problems(layout):
         return layout.html
@@ -274,11 +276,6 @@ def _complaint(lines: Sequence[str], layout: Layout, site: Path, log: Path) -> s
 
 def _old(html: Path) -> Path:
     return html.with_name(f".{html.name}-old")
-
-
-def _restore_swapped(html: Path) -> None:
-    if _old(html).is_dir() and not html.exists():
-        _old(html).rename(html)
 
 
 def _swap(made: Path, html: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -231,7 +232,9 @@ def verify(context: click.Context, tier: str, contract: Path | None, pages: bool
 @click.argument("notebook", required=False)
 @click.argument("protocol", required=False)
 @click.option("--list", "listed", is_flag=True, help="Show protocols, claims served, share done, hours left.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Start nothing that takes longer.")
+@click.option(
+    "--minutes", type=click.FloatRange(0, min_open=True), default=inf, help="Start nothing that takes longer."
+)
 @click.option("--seeds", type=SeedList(), default=(), help="Seeds to run, such as 3,4 (default: all).")
 @click.option("--redo", type=SeedList(), default=(), help="Seeds to run again whole.")
 @workers_option
@@ -239,7 +242,7 @@ def record(
     notebook: str | None,
     protocol: str | None,
     listed: bool,
-    minutes: float | None,
+    minutes: float,
     seeds: tuple[int, ...],
     redo: tuple[int, ...],
     workers: int | None,

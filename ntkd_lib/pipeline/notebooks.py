@@ -1,7 +1,6 @@
 """Find the tracked notebooks, read their headers without jupytext, and validate what a run is to make."""
 
 import importlib
-import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -146,19 +145,11 @@ def _attribute(notebook: NotebookSource, module: str, name: str) -> Any:
 
 def code_digest(notebook: NotebookSource, *, fresh: bool = False) -> str:
     """Hash the library and chapter code that a notebook depends on, except for its cells' work."""
-    modules = (f"{notebook.chapter}.{part}" for part in ("parameters", "plan", "summary"))
-    named = {name for name in modules if _is_module(name)}
+    named = [f"{notebook.chapter}.{part}" for part in ("parameters", "plan")]
     try:
         return source_digest(named, script=notebook.path, fresh=fresh)
     except SourceError as error:
         raise PipelineError(str(error).replace("module '__main__'", notebook.shown_path)) from error
-
-
-def _is_module(dotted: str) -> bool:
-    top, *rest = dotted.split(".")
-    spec = importlib.util.find_spec(top)
-    places = [Path(folder, *rest) for folder in (spec.submodule_search_locations or ())] if spec else []
-    return any(place.with_suffix(".py").is_file() or (place / "__init__.py").is_file() for place in places)
 
 
 @dataclass(frozen=True)

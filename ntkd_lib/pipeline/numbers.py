@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import linear_regression, mean, stdev
+from statistics import mean, stdev
 from typing import Any
 
+from ntkd_lib.lab.checks import numbers_by_seed
 from ntkd_lib.lab.evidence import Evidence, Metric, load_evidence
 from ntkd_lib.lab.layout import project_root, results_root
-from ntkd_lib.lab.parameters import TIERS
 from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
+from ntkd_lib.lab.verdicts import preference
 from ntkd_lib.pipeline.errors import PipelineError, nearest
 from ntkd_lib.show.html import Html, element
 from ntkd_lib.show.numbers import MINUS, NONE
@@ -173,13 +174,8 @@ def _find_run(names: Sequence[str], label: str | None, page: Page) -> tuple[str,
         unknown = next((name for name in names if name not in recorded), None)
         close = nearest(unknown, recorded) if unknown else ""
         raise ValueError(f"no recorded evidence holds {unknown or ' and '.join(names)}{close}")
-    return max(holding.items(), key=lambda item: _rank(*item))
-
-
-def _rank(label: str, run: Evidence) -> tuple[bool, int, int, str]:
-    """Recorded protocols before the reference run, then as verdicts choose: tier, metrics, time."""
-    time = str(run.provenance.get("time") or "")
-    return not label.startswith("cpu/"), TIERS.index(run.tier), len(run.metrics), time
+    # recorded protocols before the reference run, then as verdicts choose
+    return max(holding.items(), key=lambda item: (not item[0].startswith("cpu/"), preference(item[1])))
 
 
 def _having(names: Sequence[str], run: Evidence) -> Evidence:
@@ -193,25 +189,13 @@ def _sample(metrics: Sequence[Metric], sign: str | None) -> _Sample:
     seeds = sorted(set.intersection(*(set(metric.seeds) for metric in metrics)))
     if not seeds:
         raise ValueError("the two metrics share no seed")
-    numbers = [_by_seed(metric, seeds) for metric in metrics]
+    numbers = [numbers_by_seed(metric, seeds) for metric in metrics]
     if sign == "/":
         value = mean(numbers[0]) / mean(numbers[1])
         paired = len(numbers[0]) == len(numbers[1])
         return _Sample([value], seeds, value, fieller_interval(*numbers) if paired else None)
     values = numbers[0] if sign is None else [a - b for a, b in zip(*numbers, strict=True)]
     return _Sample(values, seeds, mean(values), student_interval(values))
-
-
-def _by_seed(metric: Metric, seeds: Sequence[int]) -> list[float]:
-    """Read a metric's numbers for some seeds; slopes of a series, one number where all seeds share it."""
-    values = metric.values or [
-        linear_regression([p.x for p in points], [p.y for p in points]).slope
-        for points in metric.series or []
-    ]
-    if len(values) < len(metric.seeds):
-        return list(values)
-    by_seed = dict(zip(metric.seeds, values, strict=True))
-    return [by_seed[seed] for seed in seeds]
 
 
 def _checked_form(form: str | None, quantity: str) -> str:
@@ -228,7 +212,9 @@ def _shown(quantity: str, sample: _Sample, run: Evidence, form: str) -> str:
     if quantity.startswith("seed "):
         return _number(_of_seed(sample, int(quantity.split()[1])), form)
     if quantity == "interval":
-        return " to ".join(_number(end, form) for end in _interval(sample))
+        if sample.interval is None:
+            raise ValueError("a single number has no interval")
+        return " to ".join(_number(end, form) for end in sample.interval)
     if quantity in ("date", "device"):
         return str(run.provenance.get("time" if quantity == "date" else quantity) or "not known")[:10]
     if quantity in _PLAIN:
@@ -249,12 +235,6 @@ def _of_seed(sample: _Sample, seed: int) -> float:
     if seed not in sample.seeds or len(sample.values) < len(sample.seeds):
         raise ValueError(f"no number for seed {seed}; seeds: {', '.join(map(str, sample.seeds))}")
     return sample.values[list(sample.seeds).index(seed)]
-
-
-def _interval(sample: _Sample) -> Interval:
-    if sample.interval is None:
-        raise ValueError("a single number has no interval")
-    return sample.interval
 
 
 def _number(value: float, form: str) -> str:

@@ -1,13 +1,12 @@
 """README.md's claim table and figure, from recorded evidence: ``python -m ntkd_lib.pipeline.readme``."""
 
-import json
 import re
 from collections.abc import Iterable
 
 from ntkd_lib.lab.atomic import write_bytes, write_text
 from ntkd_lib.lab.evidence import Evidence
-from ntkd_lib.lab.layout import project_root, results_root
-from ntkd_lib.lab.manifest import renew_manifest
+from ntkd_lib.lab.layout import project_root
+from ntkd_lib.lab.manifest import read_recorded, renew_manifest
 from ntkd_lib.lab.statistics import coverage
 from ntkd_lib.lab.verdicts import Verdict, recorded_verdicts
 from ntkd_lib.pipeline.errors import PipelineError
@@ -49,11 +48,6 @@ def _ours(verdict: Verdict) -> str:
     return f"{value} {ends(interval, verdict.claim.unit)}" if interval else value
 
 
-def recorded_headlines() -> list[Verdict]:
-    """Judge the headline claims by what is recorded in the project, live runs left out."""
-    return headlines(recorded_verdicts())
-
-
 def with_claims(text: str, block: str) -> str:
     """Put a table between the two marks of a page."""
     parts = text.split(MARK)
@@ -65,19 +59,17 @@ def with_claims(text: str, block: str) -> str:
 def written(text: str) -> str:
     """Write the claim table and the bound numbers of README.md from the recorded evidence."""
     page = Page("README.md", "", recorded_runs())
-    return with_times(page.plain(with_claims(text, claims_block(recorded_headlines()))))
+    return with_times(page.plain(with_claims(text, claims_block(headlines(recorded_verdicts())))))
 
 
 def with_times(text: str) -> str:
     """Fill the seconds of the recorded kernel benchmark between their marks: ``ROW/WAY :FORMAT``."""
-    return TIME.sub(
-        lambda match: f"{match[1]}{_seconds(match['row'], match['way']):{match['form']}}{match[5]}", text
-    )
+    rows = read_recorded("benchmarks/entk_cpu.json")["rows"]
 
+    def filled(match: re.Match[str]) -> str:
+        return f"{match[1]}{rows[match['row']][match['way']]['seconds']:{match['form']}}{match[5]}"
 
-def _seconds(row: str, way: str) -> float:
-    record = results_root() / "benchmarks" / "entk_cpu.json"
-    return json.loads(record.read_text(encoding="utf-8"))["rows"][row][way]["seconds"]
+    return TIME.sub(filled, text)
 
 
 def readme_problems() -> list[str]:
@@ -96,12 +88,12 @@ def figure_bytes() -> bytes:
     runs = [run for run in recorded_runs().values() if run.metrics.keys() >= FIGURE.keys()]
     if not runs:
         raise PipelineError(f"results holds no run with {', '.join(FIGURE)}")
-    chosen = max(runs, key=lambda run: (_fewest_seeds(run), run.provenance["time"]))
+
+    def seeds_and_time(run: Evidence) -> tuple[int, str]:
+        return min(len(run.metrics[name].seeds) for name in FIGURE), run.provenance["time"]
+
+    chosen = max(runs, key=seeds_and_time)
     return svg_bytes(lambda: draw_headline(chosen.metrics))
-
-
-def _fewest_seeds(run: Evidence) -> int:
-    return min(len(run.metrics[name].seeds) for name in FIGURE)
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """The commands `ntkd record` and `ntkd search`: run a piece of a protocol, or a search, and record it."""
 
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 
 from ntkd_lib.chapters.run import locate_data
 from ntkd_lib.data.registry import locate
@@ -14,8 +13,8 @@ from ntkd_lib.lab.progress import duration
 from ntkd_lib.lab.protocols import Protocol, ProtocolError, declared, protocols_of
 from ntkd_lib.lab.provenance import code_state, snapshot
 from ntkd_lib.lab.record import Recording, open_recording, record
-from ntkd_lib.lab.search import Search
-from ntkd_lib.lab.searches import save_search
+from ntkd_lib.lab.search import Search, save_search
+from ntkd_lib.lab.setups import is_covered
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import all_notebooks, choose, find_notebook
@@ -33,7 +32,7 @@ def run_protocol(
     *,
     seeds: Iterable[int],
     redo: Iterable[int],
-    minutes: float | None,
+    minutes: float,
     workers: int | None,
 ) -> Iterator[str]:
     """Run a piece of a protocol and say how far it is."""
@@ -69,13 +68,9 @@ def _state(protocol: Protocol, book: ClaimBook) -> str:
         recording = open_recording(protocol, state, book)
     except ProtocolError as error:
         return str(error)
-    served = [claim.id for claim in book.claims if _serves(protocol, book, claim.metric_names)]
-    return f"{_progress(recording)}; claims: {', '.join(served) or 'none'}"
-
-
-def _serves(protocol: Protocol, book: ClaimBook, names: Iterable[str]) -> bool:
     patterns = book.protocols[protocol.name].metrics
-    return all(any(fnmatchcase(name, pattern) for pattern in patterns) for name in names)
+    served = [c.id for c in book.claims if all(is_covered(name, patterns) for name in c.metric_names)]
+    return f"{_progress(recording)}; claims: {', '.join(served) or 'none'}"
 
 
 def _progress(recording: Recording) -> str:

@@ -1,12 +1,11 @@
 """The page on the tangent kernel: its figures and tables come from the recorded benchmark."""
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ntkd_lib.lab.layout import Layout, results_root
-from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.lab.layout import Layout
+from ntkd_lib.lab.manifest import read_recorded
 from ntkd_lib.pipeline.pages import FIGURE_FORMS, figure_table, fill_marks
 from ntkd_lib.show.html import raw_block
 from ntkd_lib.show.publish import show
@@ -37,20 +36,13 @@ class Shelf:
 
 def stage_tangent_page(site: Path, layout: Layout) -> None:
     """Fill the marks of the staged page, and lay its figures' files beside it."""
-    fills = {**_fills(_record("entk_cpu.json"), layout), **_sweep_fills(_record("kernel_sweep.json"))}
-    fill_marks(site / f"{PAGE}.md", fills)
+    kernels, sweep = (read_recorded(f"benchmarks/{name}.json") for name in ("entk_cpu", "kernel_sweep"))
+    fill_marks(site / f"{PAGE}.md", {**_fills(kernels, layout), **_sweep_fills(sweep)})
     downloads = site / "static" / "downloads" / PAGE
     downloads.mkdir(parents=True)
     for name in FIGURES:
         for end in FIGURE_FORMS.values():
             shutil.copyfile(layout.figures(PAGE) / f"{name}.{end}", downloads / f"{name}.{end}")
-
-
-def _record(name: str) -> dict:
-    path = results_root() / "benchmarks" / name
-    if not path.is_file():
-        raise PipelineError(f"results/benchmarks/{name} is missing; restore it from version control")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _sweep_fills(record: dict) -> dict[str, str]:

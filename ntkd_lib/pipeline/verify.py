@@ -142,13 +142,10 @@ def metric_problems(seal: Seal, layout: Layout, target: Target) -> Iterator[str]
 
 def metrics_of(chapter: str) -> Callable[[object], Mapping[str, Metric]] | None:
     """Find the function that makes a chapter's metrics of a run."""
-    for name in ("page", "metrics", "summary"):
-        module = f"{chapter}.{name}"
-        if importlib.util.find_spec(module) is not None:
-            derive = getattr(importlib.import_module(module), "metrics", None)
-            if derive is not None:
-                return derive
-    return None
+    module = f"{chapter}.page"
+    if importlib.util.find_spec(module) is None:
+        return None
+    return getattr(importlib.import_module(module), "metrics", None)
 
 
 def _stored_run(target: Target, layout: Layout) -> object:

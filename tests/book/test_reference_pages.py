@@ -9,7 +9,7 @@ import yaml
 
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.pipeline import book
-from ntkd_lib.pipeline.api_pages import api_page, api_sources
+from ntkd_lib.pipeline.pages import api_page, api_sources
 from tests.book import fake
 from tests.book.check import check_site
 from tests.setup.project import ROOT

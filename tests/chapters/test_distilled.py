@@ -28,7 +28,7 @@ from ntkd_lib.dntk.ledger import Cost, Ledger
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.parameters import load_parameters
-from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.search import read_search
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.work import Data, Work
 

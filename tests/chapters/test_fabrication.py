@@ -22,7 +22,7 @@ from ntkd_lib.data.load import load
 from ntkd_lib.lab.cells import cell_key
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.parameters import load_parameters
-from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.search import read_search
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.optics.captured import CapturedStudent
 from ntkd_lib.optics.device import Device

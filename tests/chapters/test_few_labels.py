@@ -173,7 +173,7 @@ def test_arms_of_a_seed_differ_in_loss_and_source_alone() -> None:
 
 def test_conjugate_students_see_the_teacher_s_last_hidden_layer(digits, tangent) -> None:
     from ntkd_lib.chapters.optical_students.classification_setting import weights_of
-    from ntkd_lib.nets.lenet5 import lenet
+    from ntkd_lib.nets.two_convolutions import lenet
 
     torch.manual_seed(0)
     network = lenet().eval()

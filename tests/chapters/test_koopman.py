@@ -32,7 +32,7 @@ from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.parameters import ParameterError, load_parameters
-from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.search import read_search
 from ntkd_lib.lab.sources import module_sources
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.work import Data, Work

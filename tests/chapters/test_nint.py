@@ -26,8 +26,7 @@ from ntkd_lib.chapters.nint.studies import (
 )
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject, make_signal, race
 from ntkd_lib.chapters.run import Run, planned_cells
-from ntkd_lib.data.registry import forget, locate
-from ntkd_lib.data.weights import find_weights
+from ntkd_lib.data.registry import find_weights, forget, locate
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.execute import run_cells

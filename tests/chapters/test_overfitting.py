@@ -35,7 +35,7 @@ from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.parameters import ParameterError, load_parameters
-from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.search import read_search
 from ntkd_lib.lab.sources import module_sources
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.show.columns import show_table

@@ -8,7 +8,7 @@ from ntkd_lib.chapters.classification.studies import crossed_settings, teacher_s
 from ntkd_lib.lab import protocols
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.protocols import Protocol, ProtocolError, protocols_of
-from ntkd_lib.lab.searches import search_file
+from ntkd_lib.lab.search import search_file
 from ntkd_lib.pipeline.notebooks import all_notebooks
 
 SHA = "0" * 64

@@ -31,7 +31,7 @@ from ntkd_lib.lab.evidence import DataState, Evidence
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.parameters import ParameterError, load_parameters
-from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.search import read_search
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.lab.work import Data

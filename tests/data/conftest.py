@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ntkd_lib.data import download, network, registry
+from ntkd_lib.data import download, registry
 from ntkd_lib.data.catalogue import DATASETS, Content, Download, EmbeddedDataset, OfficialDataset
 from ntkd_lib.data.mask_pairs import MaskDataset, files_digest, find_pairs
 from ntkd_lib.data.pictures import PictureDataset, pictures_digest
@@ -31,10 +31,10 @@ def _nothing_known(monkeypatch, tmp_path):
     monkeypatch.setenv("NTKD_OFFLINE", "0")
     monkeypatch.setattr(download, "PAUSE", 0.0)
     registry.forget()
-    network.forget_hosts()
+    download._ANSWERED.clear()
     yield
     registry.forget()
-    network.forget_hosts()
+    download._ANSWERED.clear()
 
 
 def _idx(array):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ntkd_lib.data import download, network
+from ntkd_lib.data import download
 from ntkd_lib.data.download import fetch, install
 from ntkd_lib.data.files import check_folder
 from ntkd_lib.data.settings import DataError
@@ -187,5 +187,5 @@ def test_damaged_file_in_the_cache_is_replaced(tmp_path, idx_dataset):
     for name in ("train-images-idx3-ubyte", NAME):
         (folder / name).write_bytes(b"damaged")
     assert not check_folder(idx_dataset.dataset, folder).complete
-    network.forget_hosts()
+    download._ANSWERED.clear()
     assert check_folder(idx_dataset.dataset, install(idx_dataset.dataset, tmp_path)).complete

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ntkd_lib.data.formats import parse_batch, parse_idx
+from ntkd_lib.data.files import parse_batch, parse_idx
 from ntkd_lib.data.settings import DataError
 from tests.data.conftest import cifar_batch
 

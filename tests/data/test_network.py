@@ -4,8 +4,8 @@ import os
 import threading
 import time
 
-from ntkd_lib.data import network
-from ntkd_lib.data.network import mark_absent, reachable_hosts, recently_absent
+from ntkd_lib.data import download
+from ntkd_lib.data.download import mark_absent, reachable_hosts, recently_absent
 
 
 def test_only_hosts_that_answer_are_returned(server):
@@ -14,7 +14,7 @@ def test_only_hosts_that_answer_are_returned(server):
 
 def test_name_lookups_that_hang_cost_one_deadline(monkeypatch):
     stuck = threading.Event()
-    monkeypatch.setattr(network, "_ask", lambda *_: stuck.wait(20))
+    monkeypatch.setattr(download, "_ask", lambda *_: stuck.wait(20))
     start = time.monotonic()
     assert reachable_hosts([f"http://host{k}.invalid/x" for k in range(5)], deadline=0.2) == frozenset()
     assert 0.1 < time.monotonic() - start < 2
@@ -28,7 +28,7 @@ def test_a_host_is_asked_once(monkeypatch):
         asked.append(host)
         answers[host] = True
 
-    monkeypatch.setattr(network, "_ask", answer)
+    monkeypatch.setattr(download, "_ask", answer)
     for _ in range(3):
         assert reachable_hosts(["http://one.invalid/x"]) == {"http://one.invalid"}
     assert asked == ["http://one.invalid"]
@@ -42,7 +42,7 @@ def test_an_answer_after_the_deadline_does_not_count(monkeypatch):
         answers[host] = True
         done.set()
 
-    monkeypatch.setattr(network, "_ask", answer)
+    monkeypatch.setattr(download, "_ask", answer)
     assert not reachable_hosts(["http://one.invalid/x"], deadline=0.1)
     late.set()
     assert done.wait(5)
@@ -61,7 +61,7 @@ def test_the_mark_of_absence_grows_old(tmp_path):
     assert not recently_absent(tmp_path)
     mark_absent(tmp_path / "cache")
     assert recently_absent(tmp_path / "cache")
-    old = time.time() - network.REMEMBER - 1
+    old = time.time() - download.REMEMBER - 1
     os.utime(tmp_path / "cache/.no-network", (old, old))
     assert not recently_absent(tmp_path / "cache")
 

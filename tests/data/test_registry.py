@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ntkd_lib.data import network, registry
+from ntkd_lib.data import download, registry
 from ntkd_lib.data.catalogue import DATASETS, OfficialDataset, find_dataset
 from ntkd_lib.data.registry import DataError, locate
 
@@ -165,20 +165,20 @@ def silent_network(monkeypatch):
         asked.append(host)
         time.sleep(deadline)
 
-    monkeypatch.setattr(network, "_ask", silence)
-    monkeypatch.setattr(network, "DEADLINE", 0.2)
+    monkeypatch.setattr(download, "_ask", silence)
+    monkeypatch.setattr(download, "DEADLINE", 0.2)
     monkeypatch.delenv("NTKD_OFFLINE")
     return asked
 
 
 def test_no_network_is_quick_and_found_out_once(silent_network, monkeypatch):
-    monkeypatch.setattr(registry, "reachable_hosts", lambda urls: network.reachable_hosts(urls, 0.2))
+    monkeypatch.setattr(registry, "reachable_hosts", lambda urls: download.reachable_hosts(urls, 0.2))
     start = time.monotonic()
     notes = [locate(name).note for name in ("mnist", "fashion-mnist", "cifar-10")]
     assert time.monotonic() - start < 5
     assert all(note.endswith("not in the cache; no network") for note in notes)
     hosts = {
-        network.host_of(url)
+        download.host_of(url)
         for dataset in DATASETS.values()
         if isinstance(dataset, OfficialDataset)
         for file in dataset.downloads
@@ -187,7 +187,7 @@ def test_no_network_is_quick_and_found_out_once(silent_network, monkeypatch):
     assert sorted(silent_network) == sorted(hosts)
 
     registry.forget()
-    network.forget_hosts()
+    download._ANSWERED.clear()
     assert locate("mnist").note == notes[0]
     assert len(silent_network) == len(hosts), "another process believes the mark for a while"
 

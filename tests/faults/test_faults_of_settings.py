@@ -171,7 +171,7 @@ WRONG_TYPES = {
 SCRIPT = """
 import json, sys
 import torch
-from ntkd_lib.inr.samplers.int_teaching import IntTeaching
+from ntkd_lib.inr.samplers.single_rule import IntTeaching
 from ntkd_lib.inr.samplers.nint import Nint
 from ntkd_lib.inr.samplers.single_rule import UniformDraw
 from ntkd_lib.inr.signals import Signal, from_pixels

@@ -9,17 +9,15 @@ from hypothesis import strategies as st
 
 from ntkd_lib.chapters.nint.methods import METHODS
 from ntkd_lib.chapters.nint.work import SAMPLERS
-from ntkd_lib.inr.clock import Clock
 from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.samplers.base import Sampler, largest
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory
 from ntkd_lib.inr.samplers.evos import laplacian
-from ntkd_lib.inr.samplers.int_teaching import IntTeaching
 from ntkd_lib.inr.samplers.nint import Nint
-from ntkd_lib.inr.samplers.single_rule import ErrorMix
+from ntkd_lib.inr.samplers.single_rule import ErrorMix, IntTeaching
 from ntkd_lib.inr.samplers.soft_mining import SoftMining
 from ntkd_lib.inr.signals import Signal
-from ntkd_lib.inr.training import SCORES, TrainingContext
+from ntkd_lib.inr.training import SCORES, Clock, TrainingContext
 from tests.inr.nets import image, net
 
 NAMES = [name for name in METHODS if name != "full"]

@@ -5,13 +5,12 @@ import time
 import pytest
 import torch
 
-from ntkd_lib.inr.clock import Clock
 from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.samplers.base import Sampler
 from ntkd_lib.inr.samplers.nint import Nint
 from ntkd_lib.inr.samplers.single_rule import FullBatch, UniformDraw
 from ntkd_lib.inr.signals import Signal
-from ntkd_lib.inr.training import DivergedError, TrainingRun, psnr, race, race_for_time
+from ntkd_lib.inr.training import Clock, DivergedError, TrainingRun, psnr, race, race_for_time
 from tests.inr.nets import image, net
 
 

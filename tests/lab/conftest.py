@@ -152,7 +152,7 @@ class Toy:
 def forget():
     """Look at sources as a process that has just started does."""
     sources._remembered_digest.cache_clear()
-    sources._MEMORY.clear()
+    sources._remembered.cache_clear()
 
 
 @pytest.fixture

@@ -230,7 +230,7 @@ def test_code_edited_after_the_keys_were_made_is_not_run(toy, store):
     _edit_on_disk(toy)
     with pytest.raises(CellError, match=f"^cell t failed: {DIFFERS}; "):
         run_cells([cell], store, workers=1, progress="none")
-    assert not store.has(cell_key(cell))
+    assert not store.find(cell_key(cell))
 
 
 def test_code_edited_while_a_cell_runs_leaves_no_record(toy, store, monkeypatch):
@@ -254,7 +254,7 @@ def test_a_worker_with_older_code_in_memory_refuses(toy, store, tmp_path):
     job = execute._plan([cell], type(store)(tmp_path / "new")).missing[cell_key(cell)]
     _edit_on_disk(toy)
     newer = {**vars(job), "key": "0" * 64}  # what a process that sees the new files would send
-    assert run_job(Job(**newer).pack()).error == DIFFERS
+    assert run_job(Job(**newer)).error == DIFFERS
 
 
 def test_ctrl_c_keeps_finished_cells_and_says_so(toy, store, monkeypatch, capsys):
@@ -281,5 +281,5 @@ def test_a_record_that_another_run_made_meanwhile_is_taken(toy, store):
     job = execute._plan([cell], store).missing[cell_key(cell)]
     run_cells([cell], store, workers=1, progress="none")
     made = store.load(job.key).provenance
-    assert run_job(job.pack()).error == ""
+    assert run_job(job).error == ""
     assert store.load(job.key).provenance == made

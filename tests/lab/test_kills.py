@@ -165,7 +165,7 @@ def test_a_leftover_of_a_killed_save_is_not_taken_for_a_record(start, store, exp
     for place in ("unfinished/abc", "ab/" + "ab" * 32):
         (other.root / place).mkdir(parents=True)
         (other.root / place / "arrays.npz").write_bytes(b"half")
-    assert not other.has("ab" * 32)
+    assert not other.find("ab" * 32)
     assert start(other).wait(60) == 0
     assert {
         key: data for key, data in other.contents().items() if ".bad" not in key[0] and key[0] != "abc"

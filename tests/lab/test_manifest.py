@@ -8,7 +8,7 @@ import pytest
 
 from ntkd_lib.lab.layout import results_root
 from ntkd_lib.lab.manifest import manifest_file, manifest_problems, recorded_files, renew_manifest
-from ntkd_lib.lab.searches import save_search, search_file
+from ntkd_lib.lab.search import save_search, search_file
 from tests.setup.project import ROOT
 
 FILES = ("01_a.json", "cpu/01_a.json", "searches/01_a.json", "benchmarks/entk_cpu.json", "cpu/notes.npz")

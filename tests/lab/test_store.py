@@ -79,7 +79,7 @@ def test_arrays_keep_shape_dtype_and_bits():
 
 
 def test_a_missing_record_is_absent_and_said_in_one_line(store):
-    assert not store.has(KEY)
+    assert not store.find(KEY)
     with pytest.raises(RecordError) as caught:
         store.load(KEY)
     assert str(caught.value) == f"record {KEY[:12]}: record.json is missing"
@@ -135,12 +135,12 @@ def test_a_damaged_record_is_never_returned_and_put_aside(store, folder, capsys,
     with pytest.raises(RecordError) as caught:
         store.load(KEY)
     assert str(caught.value) == f"record {KEY[:12]}: {reason}"
-    assert not store.has(KEY)
+    assert not store.find(KEY)
     said = f"record {KEY[:12]}: {reason}; put aside as {KEY}.1.bad, will be made again\n"
     assert capsys.readouterr().err == said
     assert not folder.exists()
     put(store, KEY, CELL, RESULT, {})
-    assert store.has(KEY)
+    assert store.find(KEY)
 
 
 @pytest.mark.parametrize("file", ["record.json", "arrays.npz", "provenance.json"])
@@ -165,7 +165,7 @@ def test_a_record_under_a_foreign_key_is_refused(store, folder):
     shutil.copytree(folder, foreign)
     with pytest.raises(RecordError, match=rf"it belongs to the key {KEY[:12]}$"):
         store.load(cell_key(OTHER))
-    assert not store.has(cell_key(OTHER))
+    assert not store.find(cell_key(OTHER))
 
 
 def test_arrays_that_change_after_the_check_are_not_returned(store, folder):
@@ -203,7 +203,7 @@ def test_arrays_are_as_large_as_their_headers_say(store, folder, packed, size):
 def test_bad_records_are_kept_side_by_side(store, folder):
     for _ in range(2):
         os.truncate(folder / "record.json", 10)
-        assert not store.has(KEY)
+        assert not store.find(KEY)
         put(store, KEY, CELL, RESULT, {})
     assert sorted(path.name for path in folder.parent.iterdir()) == [KEY, f"{KEY}.1.bad", f"{KEY}.2.bad"]
 
@@ -251,8 +251,8 @@ def test_a_full_disk_leaves_earlier_records_and_nothing_half_done(store, folder,
     with pytest.raises(OSError, match="No space left"):
         put(store, cell_key(OTHER), OTHER, RESULT, {})
     assert {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()} == before
-    assert store.has(KEY)
-    assert not store.has(cell_key(OTHER))
+    assert store.find(KEY)
+    assert not store.find(cell_key(OTHER))
 
 
 def test_the_first_good_record_stays(store, folder):

@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from ntkd_lib.nets.back_ends import dense_back_end
-from ntkd_lib.nets.lenet5 import lenet
-from ntkd_lib.nets.perceptron import mlp
+from ntkd_lib.nets.back_ends import dense_back_end, mlp
+from ntkd_lib.nets.two_convolutions import lenet
 
 
 def test_lenet_has_the_size_that_the_paper_names() -> None:

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from ntkd_lib.nets.alexnet import alexnet_cifar
-from ntkd_lib.nets.lenet5 import lenet
+from ntkd_lib.nets.colour_teachers import alexnet_cifar
 from ntkd_lib.nets.resnet import resnet18_cifar
 from ntkd_lib.nets.sine import siren
+from ntkd_lib.nets.two_convolutions import lenet
 from ntkd_lib.nets.unet import UNet
 from ntkd_lib.optics.student import cifar_student, mnist_student
 

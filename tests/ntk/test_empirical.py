@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ntkd_lib.nets.lenet5 import lenet
+from ntkd_lib.nets.two_convolutions import lenet
 from ntkd_lib.ntk.checks import check_request
 from ntkd_lib.ntk.choice import choose_tile
 from ntkd_lib.ntk.empirical import empirical_ntk

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ntkd_lib.nets.lenet5 import lenet
+from ntkd_lib.nets.two_convolutions import lenet
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.landmarks import LandmarkKernel, landmark_gram
 from ntkd_lib.ntk.operator import NTKOperator

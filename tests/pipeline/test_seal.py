@@ -36,7 +36,7 @@ def test_a_moved_project_keeps_its_seals(own):
     ("file", "old", "new", "expected"),
     [
         (f"notebooks/{NAME}.py", "# A toy", "# A Toy", [f"notebooks/{NAME}.py has changed since it ran"]),
-        ("src/toy_lab/summary.py", "60", "61", ["library code that it imports has changed since it ran"]),
+        ("src/toy_lab/page.py", "60", "61", ["library code that it imports has changed since it ran"]),
         (
             "src/toy_lab/work.py",
             "FACTOR = 1.0",

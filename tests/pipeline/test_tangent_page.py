@@ -6,7 +6,6 @@ import shutil
 import pytest
 
 from ntkd_lib.lab.layout import Layout
-from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.tangent_page import stage_tangent_page
 from tests.setup.project import ROOT
 
@@ -51,14 +50,14 @@ def test_a_missing_record_is_named(site, tmp_path, monkeypatch, name):
     shutil.copytree(ROOT / "results/benchmarks", folder)
     (folder / name).unlink()
     monkeypatch.setenv("NTKD_ROOT", str(tmp_path))
-    with pytest.raises(PipelineError, match=rf"^results/benchmarks/{name} is missing; restore it"):
+    with pytest.raises(FileNotFoundError, match=rf"^results/benchmarks/{name} is missing; restore it"):
         stage_tangent_page(site, Layout(tmp_path))
 
 
 def test_a_missing_mark_is_named(site, tmp_path):
     page = site / "tangent_kernel.md"
     page.write_text(page.read_text().replace("<!-- ntkd:peers -->", ""))
-    with pytest.raises(PipelineError, match=r"lacks the mark <!-- ntkd:peers -->$"):
+    with pytest.raises(FileNotFoundError, match=r"lacks the mark <!-- ntkd:peers -->$"):
         stage_tangent_page(site, Layout(tmp_path))
 
 

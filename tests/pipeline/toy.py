@@ -36,7 +36,7 @@ fault = ""
 
 # %%
 from ntkd_lib.chapters.run import open_run
-from toy_lab.summary import metrics, show
+from toy_lab.page import metrics, show
 
 run = open_run("90_toy", globals())
 
@@ -85,7 +85,7 @@ FILES = {
             score = FACTOR * arguments["rate"] * (1 + arguments["seed"])
             return CellResult({"score": score}, {"line": np.arange(3.0) * score})
         """,
-    "summary.py": """\
+    "page.py": """\
         import os
         import signal
         import sys

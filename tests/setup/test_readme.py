@@ -6,9 +6,11 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
+from ntkd_lib.lab.verdicts import recorded_verdicts
 from ntkd_lib.pipeline import readme
 from ntkd_lib.pipeline.cli import cli
 from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.show.headlines import headlines
 from tests.setup.project import ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,7 +22,7 @@ def blocks(language):
 
 
 def test_the_claim_table_is_that_of_the_recorded_evidence():
-    block = readme.claims_block(readme.recorded_headlines())
+    block = readme.claims_block(headlines(recorded_verdicts()))
     assert readme.with_claims(TEXT, block) == TEXT, "run python -m ntkd_lib.pipeline.readme"
 
 
@@ -54,7 +56,7 @@ def test_a_page_without_its_two_marks_is_refused(marks):
 
 
 def test_the_table_has_a_row_for_each_headline_and_a_reason_where_there_is_no_verdict():
-    verdicts = readme.recorded_headlines()
+    verdicts = headlines(recorded_verdicts())
     rows = readme.claims_block(verdicts).splitlines()[2:-2]
     assert len(rows) == len(verdicts)
     for row, verdict in zip(rows, verdicts, strict=True):

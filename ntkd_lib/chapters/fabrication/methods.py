@@ -13,8 +13,7 @@ from ntkd_lib.chapters.optical_students import classification_methods as student
 from ntkd_lib.chapters.optical_students.classification_methods import SOFT, TANGENT, Comparison, Method
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.parameters import tier_parameters
-from ntkd_lib.lab.search import Range, RunCells, Search, spaces
-from ntkd_lib.lab.searches import mean_validation, read_search
+from ntkd_lib.lab.search import Range, RunCells, Search, mean_validation, read_search, spaces
 from ntkd_lib.lab.work import Data
 
 SPEED: Mapping[str, Range] = {"lr": (2e-4, 2e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}

@@ -15,7 +15,7 @@ from ntkd_lib.chapters.optical_students.classification import student
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.frame import metric, paired, summarise
-from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.search import read_search
 from ntkd_lib.show import dots
 from ntkd_lib.show.columns import INTERVAL, Column
 

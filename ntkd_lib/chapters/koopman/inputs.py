@@ -16,7 +16,7 @@ from ntkd_lib.koopman.principal import fit_principal
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.seeds import derive_seed, deterministic
 from ntkd_lib.lab.work import Data, work
-from ntkd_lib.nets.perceptron import mlp
+from ntkd_lib.nets.back_ends import mlp
 from ntkd_lib.nets.resnet import resnet18_grey
 
 Network = Literal["mlp", "resnet18"]

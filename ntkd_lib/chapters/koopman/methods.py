@@ -17,8 +17,7 @@ from ntkd_lib.chapters.koopman.work import (
     student,
 )
 from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.search import Range
-from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.search import Range, read_search
 from ntkd_lib.lab.work import Data
 
 DEGREES = (1, 2, 3)

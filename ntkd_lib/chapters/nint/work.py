@@ -15,9 +15,15 @@ from ntkd_lib.inr.networks import build
 from ntkd_lib.inr.samplers.base import Sampler
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory
 from ntkd_lib.inr.samplers.evos import Evos
-from ntkd_lib.inr.samplers.int_teaching import IntTeaching
 from ntkd_lib.inr.samplers.nint import Nint
-from ntkd_lib.inr.samplers.single_rule import Egra, ErrorMix, ExpansiveSupervision, FullBatch, UniformDraw
+from ntkd_lib.inr.samplers.single_rule import (
+    Egra,
+    ErrorMix,
+    ExpansiveSupervision,
+    FullBatch,
+    IntTeaching,
+    UniformDraw,
+)
 from ntkd_lib.inr.samplers.soft_mining import SoftMining
 from ntkd_lib.inr.shapes import fit_to_cube, signed_distance
 from ntkd_lib.inr.signals import Signal, crop, from_pixels, from_samples, torus_distance, waves

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ntkd_lib.lab.search import Range, draw
-from ntkd_lib.lab.searches import at_speed_of, best_of, mean_validation, read_search
+from ntkd_lib.lab.search import Range, at_speed_of, best_of, draw, mean_validation, read_search
 from ntkd_lib.lab.seeds import derive_seed
 
 POINTS = 8  # of a method's sequence

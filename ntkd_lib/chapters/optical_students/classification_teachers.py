@@ -14,7 +14,7 @@ from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.nets.colour_teachers import WHITENED, colour_teacher
 from ntkd_lib.nets.compact_resnet import whiten_first
-from ntkd_lib.nets.lenet5 import lenet
+from ntkd_lib.nets.two_convolutions import lenet
 from ntkd_lib.nets.wide_convolution import widen
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.landmarks import LandmarkKernel, landmark_gram

@@ -15,8 +15,7 @@ from ntkd_lib.chapters.optical_students.masks import (
     teacher_logits,
 )
 from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.search import Range
-from ntkd_lib.lab.searches import at_speed_of, best_of, mean_validation, read_search
+from ntkd_lib.lab.search import Range, at_speed_of, best_of, mean_validation, read_search
 from ntkd_lib.lab.work import Data
 from ntkd_lib.optics.segmentation import MaskOptics
 

@@ -19,8 +19,7 @@ from ntkd_lib.chapters.overfitting.problems import (
 )
 from ntkd_lib.chapters.overfitting.work import train
 from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.search import RunCells, Search
-from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.search import RunCells, Search, read_search
 from ntkd_lib.lab.work import Data
 
 RATES = (1e-3, 3e-3, 1e-2, 3e-2)

@@ -14,7 +14,7 @@ from ntkd_lib.chapters.segmentation.plan import method_name
 from ntkd_lib.chapters.segmentation.studies import energy
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.frame import band, metric, paired, summarise
-from ntkd_lib.lab.searches import read_search
+from ntkd_lib.lab.search import read_search
 from ntkd_lib.show import dots
 from ntkd_lib.show.columns import INTERVAL, Column
 

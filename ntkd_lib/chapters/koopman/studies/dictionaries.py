@@ -21,8 +21,7 @@ from ntkd_lib.koopman.random_features import random_features
 from ntkd_lib.lab.cells import Cell, CellResult, Record
 from ntkd_lib.lab.frame import seed_rows, summarise
 from ntkd_lib.lab.protocols import Arm, recorded_metrics
-from ntkd_lib.lab.search import Range, RunCells, Search, draw, run_trials, spaces
-from ntkd_lib.lab.searches import best_of
+from ntkd_lib.lab.search import Range, RunCells, Search, best_of, draw, run_trials, spaces
 from ntkd_lib.lab.seeds import derive_seed, deterministic
 from ntkd_lib.lab.trials import searched_trials
 from ntkd_lib.lab.work import Data, work

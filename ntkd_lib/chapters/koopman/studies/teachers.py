@@ -18,8 +18,7 @@ from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
 from ntkd_lib.chapters.koopman.work import Objective, student
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.protocols import Arm, check_fixed
-from ntkd_lib.lab.search import Range, RunCells, Search, draw
-from ntkd_lib.lab.searches import best_of
+from ntkd_lib.lab.search import Range, RunCells, Search, best_of, draw
 from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.lab.trials import searched_trials
 from ntkd_lib.lab.work import Data

@@ -5,7 +5,6 @@ import torch
 
 from ntkd_lib.chapters.nint.studies.visits import first_race, fits, image
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.inr.clock import Clock
 from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.networks import build
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory
@@ -14,7 +13,7 @@ from ntkd_lib.inr.samplers.single_rule import UniformDraw
 from ntkd_lib.inr.scores import fused
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.inr.stack import DenseStack
-from ntkd_lib.inr.training import TrainingContext
+from ntkd_lib.inr.training import Clock, TrainingContext
 from ntkd_lib.ntk.reference import reference_ntk
 
 

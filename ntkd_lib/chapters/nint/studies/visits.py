@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from ntkd_lib.chapters.nint.methods import LABELS
 from ntkd_lib.chapters.nint.work import Subject, make_signal, race
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.data.formats import unpickle_arrays
-from ntkd_lib.data.weights import LPIPS, find_weights
+from ntkd_lib.data.files import unpickle_arrays
+from ntkd_lib.data.registry import LPIPS, find_weights
 from ntkd_lib.inr.metrics import ssim
 from ntkd_lib.inr.perceptual import Lpips
 from ntkd_lib.inr.signals import Signal
