@@ -1,10 +1,11 @@
 """Train a coordinate network on the points that a sampler chooses, timed by CPU seconds."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from math import isfinite, log10
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -222,6 +223,29 @@ class TrainingRun:
             clock = self.clock
             self.curve.append(CurvePoint(self.step, quality, clock.cpu, clock.wall, clock.forwards))
 
+    def state_dict(self) -> dict[str, Any]:
+        """Collect all that training goes on from: tensors, numbers and words."""
+        return {
+            "net": self.network.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "sampler": {k: v for k, v in vars(self.sampler).items() if k not in ("generator", "device")},
+            "generator": self.sampler.generator.get_state(),
+            "clock": vars(self.clock),
+            "curve": [astuple(point) for point in self.curve],
+            "step": self.step,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue at a saved state, bit for bit; the step that comes next is evaluated anew."""
+        self.network.net.load_state_dict(state["net"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        vars(self.sampler).update(state["sampler"])
+        vars(self.clock).update(state["clock"])
+        self.sampler.generator.set_state(state["generator"])
+        self.step = state["step"]
+        self.curve = [CurvePoint(*point) for point in state["curve"] if point[0] < self.step]
+        self._good = self._weights()
+
     def _weights(self) -> list[Tensor]:
         self._good_step = getattr(self, "step", 0)
         return [p.detach().clone() for p in self.network.net.parameters()]
@@ -235,9 +259,9 @@ class TrainingRun:
 def race(fits: Sequence[TrainingRun], steps: int, block: int = 25) -> None:
     """Train several networks in turn, a block of steps each, so that a busy machine slows all alike.
 
-    Each is evaluated once more at its end.
+    Each is evaluated once more at its end. Fits that continue have the same number of steps behind them.
     """
-    for start in range(0, steps, block):
+    for start in range(fits[0].step, steps, block):
         for fit in fits:
             fit.advance(min(block, steps - start))
     for fit in fits:
@@ -253,7 +277,7 @@ def race_for_time(fits: Sequence[TrainingRun], leader: int, steps: int, block: i
     """
     first = fits[leader]
     others = [fit for fit in fits if fit is not first]
-    for start in range(0, steps, block):
+    for start in range(first.step, steps, block):
         first.advance(min(block, steps - start))
         for fit in others:
             while fit.clock.seconds < first.clock.seconds:

@@ -175,10 +175,16 @@ def test_recorded_metrics_are_those_of_the_contract():
 def test_the_papers_size_is_raced_as_registered():
     entry = load_claims().protocols["paper size"]
     arms = paper_size_arms(entry.parameters, 3, "0" * 64)
-    cells = {cell.name: cell.arguments for arm in arms.values() for cell in arm.cells}.values()
+    chains = {arm.cells[-1].name: arm.cells for arm in arms.values()}.values()
     races = entry.parameters["races"]
-    assert [[e["name"] for e in cell["entrants"]] for cell in cells] == [*races["claims"], *races["others"]]
-    for cell in cells:
+    names = [{tuple(e["name"] for e in cell.arguments["entrants"]) for cell in cells} for cells in chains]
+    assert names == [{tuple(race)} for race in [*races["claims"], *races["others"]]]
+    for cells in chains:
+        assert [cell.arguments["steps"] for cell in cells] == [200, 400, 600, 800, 1000, 1200]
+        assert [cell.needs.get("earlier") for cell in cells] == [None, *cells[:-1]]
+        assert [cell.arguments["state"] for cell in cells] == [True] * 5 + [False]
+        assert max(cell.cost for cell in cells) < 30 * 60
+    for cell in (cell.arguments for cells in chains for cell in cells):
         assert (cell["subject"]["kind"], cell["subject"]["size"]) == ("crop", 512)
         assert cell["subject"]["name"] == "kodim05"
         assert cell["network"] == {"name": "siren", "width": 256, "hidden": 4}
@@ -239,6 +245,34 @@ def test_races_repeat_bit_for_bit():
         assert np.array_equal(first.arrays[f"visits.{name}"], second.arrays[f"visits.{name}"])
     batch = int(0.2 * 64)
     assert (first.arrays["visits.uniform"].sum(1) == 5 * batch).all()
+
+
+def test_a_race_in_parts_is_the_race_in_one():
+    names, steps = list(METHODS)[:17], {"steps": 60, "every": 10}
+    whole = small_race([entrant(name) for name in names], windows=[20, 60], **steps)
+    arguments = {k: v for k, v in whole.arguments.items() if k != "earlier"}
+    half = {**arguments, "steps": 20, "state": True}
+    earlier = race.run(half, {})
+    record = Record("a" * 64, "half", earlier.values, earlier.arrays, {})
+    expected, joined = race.run(arguments, {}), race.run(arguments, {"earlier": record})
+    for name in names:
+        first, second = (each.values["curves"][name] for each in (expected, joined))
+        assert {k: first[k] for k in ("step", "quality", "forwards")} == {
+            k: second[k] for k in ("step", "quality", "forwards")
+        }
+        assert second["cpu"] == sorted(second["cpu"])
+    for name, array in expected.arrays.items():
+        assert np.array_equal(array, joined.arrays[name])
+
+
+def test_a_race_that_stopped_is_not_continued():
+    entrants = [entrant("uniform", lr=1e30)]
+    made = small_race(entrants, network=NetworkShape("mlp", 8, 1), steps=40, state=True)
+    earlier = race.run(made.arguments, {})
+    record = Record("a" * 64, "earlier", earlier.values, earlier.arrays, {})
+    arguments = {k: v for k, v in made.arguments.items() if k != "earlier"}
+    longer = race.run({**arguments, "steps": 80}, {"earlier": record})
+    assert longer.values == earlier.values
 
 
 def test_costs_are_measured():

@@ -10,7 +10,7 @@ from ntkd_lib.chapters.nint.methods import entrant, tuned
 from ntkd_lib.chapters.nint.studies.leverage import leverage
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
 from ntkd_lib.inr.metrics import crossing, value_at
-from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.protocols import Arm, NoNumberError, Protocol, check_fixed
 from ntkd_lib.lab.work import Data
 
@@ -24,6 +24,7 @@ SAVINGS = (  # metric, sampler that NINT is compared with, axis
     ("time_saving_30_over_uniform", "uniform", "cpu"),
 )
 COMMON_SAVINGS = {"time_saving_common": "cpu", "iteration_saving_common": "step"}
+PART = 200  # steps of a part of a race at the paper's size, a multiple of those between evaluations
 SHARES = ("xi5", "xi6", "xi8")  # beside NINT's own 0.7
 
 
@@ -99,55 +100,58 @@ def paper_size_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> di
         subject=Subject("crop", p["side"], p["images"][seed]),
         seed=seed,
         network=NetworkShape("siren", p["width"], p["hidden"]),
-        **{name: p[name] for name in ("steps", "every", "device")},
+        **{name: p[name] for name in ("every", "device")},
     )
     for rank, part in enumerate(("claims", "others")):
         for names in p["races"][part]:
-            cells = (race_of(entrants=[entrant(name, p["lr"], p["share"]) for name in names]),)
-            arms |= {f"nint.image5.{n}.psnr_1000": Arm(cells, _level(n, 1000), rank=rank) for n in names}
+            entrants = [entrant(name, p["lr"], p["share"]) for name in names]
+            cells = _in_parts(partial(race_of, entrants=entrants), p["steps"])
+            arms |= {
+                f"nint.image5.{n}.psnr_1000": Arm(cells, partial(_level, n, 1000), rank=rank) for n in names
+            }
             if {"nint", "full", "uniform"} <= set(names):
                 arms |= {
-                    f"nint.image5.nint.{metric}": Arm(cells, _saving(other, axis, p["target"]), rank=rank)
+                    f"nint.image5.nint.{metric}": Arm(
+                        cells, partial(_saving, other, axis, p["target"]), rank=rank
+                    )
                     for metric, other, axis in SAVINGS
                 }
                 arms |= {
-                    f"nint.image5.nint.{metric}": Arm(cells, _saving_to_common(axis), rank=rank)
+                    f"nint.image5.nint.{metric}": Arm(cells, partial(_saving_to_common, axis), rank=rank)
                     for metric, axis in COMMON_SAVINGS.items()
                 }
     return arms
 
 
-def _level(name: str, step: int) -> Callable[[Record], float]:
-    def read(record: Record) -> float:
-        curve = record.values["curves"][name]
-        return value_at(curve["quality"], curve["step"], step)
+def _in_parts(race_of: Callable[..., Cell], steps: int) -> tuple[Cell, ...]:
+    """Cut a race into parts that each continue the one before; the last holds whole curves."""
+    cells: list[Cell] = []
+    for end in range(min(PART, steps), steps + PART, PART):
+        earlier = cells[-1] if cells else None
+        cells.append(race_of(steps=min(end, steps), earlier=earlier, state=end < steps))
+    return tuple(cells)
 
-    return read
+
+def _level(name: str, step: int, *parts: Record) -> float:
+    curve = parts[-1].values["curves"][name]
+    return value_at(curve["quality"], curve["step"], step)
 
 
-def _saving(other: str, axis: str, target: float) -> Callable[[Record], float]:
+def _saving(other: str, axis: str, target: float, *parts: Record) -> float:
     """Compute the saving of NINT up to a quality."""
-
-    def read(record: Record) -> float:
-        places = {}
-        for name in ("nint", other):
-            curve = record.values["curves"][name]
-            places[name] = crossing(curve["quality"], curve[axis], target)
-            if places[name] is None:
-                raise NoNumberError(f"{name} does not reach {target:g} dB in {curve['step'][-1]} steps")
-        return 100 * (1 - places["nint"] / places[other])
-
-    return read
+    places = {}
+    for name in ("nint", other):
+        curve = parts[-1].values["curves"][name]
+        places[name] = crossing(curve["quality"], curve[axis], target)
+        if places[name] is None:
+            raise NoNumberError(f"{name} does not reach {target:g} dB in {curve['step'][-1]} steps")
+    return 100 * (1 - places["nint"] / places[other])
 
 
-def _saving_to_common(axis: str) -> Callable[[Record], float]:
+def _saving_to_common(axis: str, *parts: Record) -> float:
     """Compute the saving of NINT over full batch up to the quality that both have at 1,000 iterations."""
-
-    def read(record: Record) -> float:
-        target = min(_level(name, 1000)(record) for name in ("nint", "full"))
-        return _saving("full", axis, target)(record)
-
-    return read
+    target = min(_level(name, 1000, *parts) for name in ("nint", "full"))
+    return _saving("full", axis, target, *parts)
 
 
 PROTOCOLS = (
