@@ -8,7 +8,7 @@ from math import isfinite, log10
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ntkd_lib.inr import scores
 from ntkd_lib.inr.network import Network, StackNetwork
@@ -153,10 +153,13 @@ class TrainingRun:
 
     Attributes:
         network: What is trained, in place.
-        lr: Learning rate of Adam.
+        lr: Learning rate of all weights, at the start.
         every: Steps between evaluations.
         quality: Quality of residuals of all points.
         watch: Called with the step and the indices of each step, outside of the clock.
+        muon: Whether Muon updates the hidden layers' matrices, scaled to the length of Adam's steps; the rest
+            is Adam's.
+        decay: Share of ``lr`` that is left at the end of a race; it falls exponentially.
     """
 
     network: Network
@@ -166,17 +169,25 @@ class TrainingRun:
     every: int = 25
     quality: Callable[[Tensor], float] = psnr
     watch: Callable[[int, Tensor], None] | None = None
+    muon: bool = False
+    decay: float = 1.0
     curve: list[CurvePoint] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         """Set up optimiser and clock."""
         check_number("lr", self.lr, 0)
         check_number("every", self.every, 1, whole=True)
+        check_number("decay", self.decay, 0, 1)
         self.clock = Clock(self.signal.values.device.type)
         self.view = TrainingContext(self.network, self.signal, self.clock)
-        self.optimiser = torch.optim.Adam(self.network.net.parameters(), lr=self.lr, fused=True)
+        self.optimisers = _optimisers(self.network.net, self.lr, muon=self.muon)
         self.step = 0
         self._good = self._weights()
+
+    def decay_lr(self, done: float) -> None:
+        """Set the learning rate to ``lr decay^done``, where ``done`` is the share of a race that is over."""
+        for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
+            group["lr"] = self.lr * self.decay**done
 
     def advance(self, steps: int) -> None:
         """Train for some steps, with an evaluation at every multiple of ``every``.
@@ -206,7 +217,8 @@ class TrainingRun:
         if not whole:
             x, y = x[indices], y[indices]
         residuals = self.network.gradient(x, y, self.sampler.weights)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         self.sampler.observe(indices, residuals)
         self.view.forget()
         self.clock.forwards += 3 * len(indices) / len(self.signal.values)
@@ -227,7 +239,7 @@ class TrainingRun:
         """Collect all that training goes on from: tensors, numbers and words."""
         return {
             "net": self.network.net.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "sampler": {k: v for k, v in vars(self.sampler).items() if k not in ("generator", "device")},
             "generator": self.sampler.generator.get_state(),
             "clock": vars(self.clock),
@@ -237,8 +249,11 @@ class TrainingRun:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue at a saved state, bit for bit; the step that comes next is evaluated anew."""
+        if self.decay != 1:
+            raise ValueError(f"decay: got {self.decay:g}; a race in parts allows 1, a constant learning rate")
         self.network.net.load_state_dict(state["net"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, its in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(its)
         vars(self.sampler).update(state["sampler"])
         vars(self.clock).update(state["clock"])
         self.sampler.generator.set_state(state["generator"])
@@ -256,6 +271,19 @@ class TrainingRun:
             p.copy_(good)
 
 
+def _optimisers(net: nn.Module, lr: float, *, muon: bool) -> list[torch.optim.Optimizer]:
+    if not muon:
+        return [torch.optim.Adam(net.parameters(), lr=lr, fused=True)]
+    hidden = [p for p in net.parameters() if p.ndim == 2][1:-1]
+    if not hidden:
+        raise ValueError("muon: the network has no matrix between its first and its last; allowed: False")
+    others = [p for p in net.parameters() if all(p is not matrix for matrix in hidden)]
+    return [
+        torch.optim.Adam(others, lr=lr, fused=True),
+        torch.optim.Muon(hidden, lr=lr, weight_decay=0, adjust_lr_fn="match_rms_adamw"),
+    ]
+
+
 def race(fits: Sequence[TrainingRun], steps: int, block: int = 25) -> None:
     """Train several networks in turn, a block of steps each, so that a busy machine slows all alike.
 
@@ -263,6 +291,7 @@ def race(fits: Sequence[TrainingRun], steps: int, block: int = 25) -> None:
     """
     for start in range(fits[0].step, steps, block):
         for fit in fits:
+            fit.decay_lr(start / steps)
             fit.advance(min(block, steps - start))
     for fit in fits:
         fit.evaluate()
@@ -278,6 +307,8 @@ def race_for_time(fits: Sequence[TrainingRun], leader: int, steps: int, block: i
     first = fits[leader]
     others = [fit for fit in fits if fit is not first]
     for start in range(first.step, steps, block):
+        for fit in fits:
+            fit.decay_lr(start / steps)
         first.advance(min(block, steps - start))
         for fit in others:
             while fit.clock.seconds < first.clock.seconds:

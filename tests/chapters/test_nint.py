@@ -1,5 +1,6 @@
 """Notebook 07's plan, search and cells, and its summaries and figures on one very small run."""
 
+from collections import Counter
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -21,6 +22,7 @@ from ntkd_lib.chapters.nint.studies import (
     paper,
     settings,
     signals,
+    small10,
     spectrum,
     visits,
 )
@@ -154,6 +156,31 @@ def test_the_contracts_protocol_is_the_contracts():
     assert {e["lr"] for cell in fixed for e in cell.arguments["entrants"]} == {1e-4}
     entrants = [e for cell in fixed for e in cell.arguments["entrants"] if e["sampler"] == "nint"]
     assert {e["settings"].get("xi", 0.7) for e in entrants} == {0.5, 0.6, 0.7, 0.8}
+
+
+def test_ten_photographs_are_raced_as_registered(monkeypatch):
+    book = load_claims()
+    trials = small10.tuning_arms(book.protocols["small10 tuning"].parameters, 1001, "0" * 64)
+    counts = Counter(name.removeprefix("nint.small10_tuning.").split(".")[0] for name in trials)
+    assert set(counts.values()) == {24}
+    (subject,) = {cell.arguments["subject"]["name"] for arm in trials.values() for cell in arm.cells}
+    assert subject == "train/1"
+    entry = book.protocols["small10"]
+    monkeypatch.setattr(small10, "choose", lambda *_: {"lr": 0.001, "decay": 0.03})
+    arms = small10.confirmed_arms(entry.parameters, 4, "0" * 64)
+    assert {n for c in book.claims for n in c.metric_names if n.startswith("nint.small10.")} < set(arms)
+    (cells,) = {tuple(cell.name for cell in arm.cells) for arm in arms.values()}
+    assert len(cells) == len(set(cells)) == entry.parameters["starts"]
+    raced = arms["nint.small10.nint.psnr_equal_time"].cells[2].arguments
+    assert (raced["subject"]["name"], raced["seed"], raced["leader"]) == ("test/4", 14, "pace")
+    assert [e["name"] for e in raced["entrants"]] == ["pace", *entry.parameters["arms"]] == ["pace", *counts]
+    assert [e["name"] for e in raced["entrants"] if e["muon"]] == ["uniform_muon", "nint_muon"]
+
+
+def test_ten_photographs_are_read_at_the_pace():
+    curve, pace = {"quality": [10.0, 20.0, 40.0], "cpu": [0.0, 1.0, 3.0]}, {"cpu": [0.0, 2.0]}
+    made = Record("a" * 64, "made", {"curves": {"nint": curve, "pace": pace}}, {}, {})
+    assert small10._mean_end("nint", made, made) == 30.0
 
 
 def test_recorded_metrics_are_those_of_the_contract():

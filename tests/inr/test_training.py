@@ -38,6 +38,42 @@ def test_training_is_that_of_a_plain_loop():
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
 
 
+def test_muon_trains_the_hidden_matrices_and_adam_the_rest():
+    signal, model = image(), net().float()
+    made = TrainingRun(wrap(net().float(), chunk=32), signal, FullBatch(signal, 144, 0), 1e-3, 5, muon=True)
+    hidden = [p for p in model.parameters() if p.ndim == 2 and p.shape[0] == p.shape[1]]
+    others = [p for p in model.parameters() if p.ndim == 1 or p.shape[0] != p.shape[1]]
+    muon = torch.optim.Muon(hidden, lr=1e-3, weight_decay=0, adjust_lr_fn="match_rms_adamw")
+    adam = torch.optim.Adam(others, lr=1e-3)
+    for _ in range(3):
+        model.zero_grad()
+        (model(signal.coordinates) - signal.values).square().mean().backward()
+        muon.step()
+        adam.step()
+    made.advance(3)
+    for ours, plain in zip(made.network.net.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-5)
+    with pytest.raises(ValueError, match="muon: the network has no matrix between its first and its last"):
+        TrainingRun(wrap(torch.nn.Linear(2, 3)), signal, FullBatch(signal, 144, 0), muon=True)
+
+
+@pytest.mark.parametrize("run_race", [race, lambda fits, steps: race_for_time(fits, 0, steps)])
+def test_the_learning_rate_decays_with_the_race(run_race):
+    signal = image()
+    fits = [
+        TrainingRun(wrap(net().float()), signal, UniformDraw(signal, 30, 0), 1e-3, decay=decay)
+        for decay in (1.0, 0.01)
+    ]
+    run_race(fits, 50)
+    (constant,), (decayed,) = (fit.optimisers for fit in fits)
+    assert constant.param_groups[0]["lr"] == 1e-3
+    assert decayed.param_groups[0]["lr"] == pytest.approx(1e-4)  # the second of two blocks
+    with pytest.raises(
+        ValueError, match=r"decay: got 0\.01; a race in parts allows 1, a constant learning rate"
+    ):
+        fits[1].load_state_dict(fits[1].state_dict())
+
+
 def test_evaluations_fall_on_multiples_and_on_the_end():
     made = fit(every=4)
     race([made], 10, block=3)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ntkd_lib.chapters.nint import NOTEBOOK
 from ntkd_lib.chapters.nint.methods import entrant, tuned
+from ntkd_lib.chapters.nint.studies import small10
 from ntkd_lib.chapters.nint.studies.leverage import leverage
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
 from ntkd_lib.inr.metrics import crossing, value_at
@@ -157,4 +158,6 @@ def _saving_to_common(axis: str, *parts: Record) -> float:
 PROTOCOLS = (
     Protocol("small", NOTEBOOK, "signals", small_arms, NOTEBOOK),
     Protocol("paper size", NOTEBOOK, "signals", paper_size_arms, "07_paper_size"),
+    Protocol("small10 tuning", NOTEBOOK, "imagenette", small10.tuning_arms),
+    Protocol("small10", NOTEBOOK, "imagenette", small10.confirmed_arms),
 )

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ntkd_lib.data.load import load
 from ntkd_lib.data.signals import load_image, load_mesh, load_sound
 from ntkd_lib.inr.metrics import intersection_over_union, psnr, si_snr
 from ntkd_lib.inr.network import wrap
@@ -76,13 +77,15 @@ class NetworkShape:
 
 @dataclass(frozen=True)
 class Entrant:
-    """A sampler in a race, with the learning rate and the share of its training."""
+    """A sampler in a race, with the settings of its training."""
 
     name: str
     sampler: str
     settings: Mapping[str, Any]
     lr: float
     share: float
+    decay: float = 1.0  # of the learning rate over the race
+    muon: bool = False  # for the matrices of hidden layers
 
 
 def make_signal(subject: Subject, data: Data | None) -> Signal:
@@ -95,10 +98,18 @@ def make_signal(subject: Subject, data: Data | None) -> Signal:
 _MAKERS: dict[str, Callable[[Subject, str], Signal]] = {
     "image": lambda s, sha256: from_pixels(load_image(s.name, sha256), s.size),
     "crop": lambda s, sha256: from_pixels(crop(load_image(s.name, sha256), s.size)),
+    "photograph": lambda s, sha256: from_pixels(_photograph(s.name, sha256), s.size),
     "sound": lambda s, sha256: from_samples(load_sound(s.name, sha256)[0], s.size),
     "torus": lambda s, sha256: torus_distance(s.size),  # noqa: ARG005
     "waves": lambda s, sha256: waves(s.size, s.frequencies),  # noqa: ARG005
 }
+
+
+def _photograph(name: str, sha256: str) -> Tensor:
+    """Load the first image of a class of a part of Imagenette, as in `test/3`."""
+    split, label = name.split("/")
+    loaded = load("imagenette", split, sha256)
+    return loaded.images[(loaded.labels == int(label)).nonzero()[0, 0]]
 
 
 def make_network(network: NetworkShape, signal: Signal, seed: int) -> torch.nn.Module:
@@ -157,6 +168,8 @@ def race(
             every,
             _quality(target, subject.kind),
             _counter(windows, visits[e.name]) if windows else None,
+            muon=e.muon,
+            decay=e.decay,
         )
         for e in entrants
     }

@@ -1,0 +1,72 @@
+"""Ten photographs of 128 x 128 at equal CPU time: trials on others, the choice read off them, the race.
+
+Every arm has as many trials of learning rate, share and decay as any other, on photographs of their own; the
+best mean quality wins, the first of equals. All arms of a photograph and a start share initial weights and
+get the CPU seconds that full batch takes for its steps; the learning rate falls with those seconds.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from statistics import mean
+from typing import Any
+
+from ntkd_lib.chapters.nint.work import Entrant, NetworkShape, Subject, race
+from ntkd_lib.inr.metrics import value_at
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.protocols import Arm
+from ntkd_lib.lab.trials import choose, trial_name, trials
+from ntkd_lib.lab.work import Data
+
+SPACE, PACE, FIRST = "nint.small10_tuning", "pace", 1000  # prefix of trials, leader, first tuning seed
+
+
+def tuning_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
+    """Race all trials of an arm, arm by arm, on the training photograph of a tuning seed."""
+    race_of = partial(_race, parameters, f"train/{seed - FIRST}", sha256, seed)
+    arms: dict[str, Arm] = {}
+    for arm, axes in parameters["trials"].items():
+        tried = {trial_name(f"{SPACE}.{arm}", own): own for own in trials(axes)}
+        cells = (race_of([_entrant(name, arm, own) for name, own in tried.items()]),)
+        arms |= {name: Arm(cells, partial(_mean_end, name)) for name in tried}
+    return arms
+
+
+def confirmed_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
+    """Race every arm at its chosen settings on the test photograph of a seed, from several starts."""
+    chosen = {arm: choose(parameters["tuning"], SPACE, arm) for arm in parameters["arms"]}
+    entrants = [_entrant(arm, arm, own) for arm, own in chosen.items()]
+    starts = [parameters["starts"] * seed + start for start in range(parameters["starts"])]
+    cells = tuple(_race(parameters, f"test/{seed}", sha256, start, entrants) for start in starts)
+    return {f"nint.small10.{arm}.psnr_equal_time": Arm(cells, partial(_mean_end, arm)) for arm in chosen}
+
+
+def _entrant(name: str, arm: str, own: Mapping[str, float]) -> Entrant:
+    """Describe an arm, a sampler's name and `_muon` where Muon trains the hidden layers."""
+    settings = {"share": 1.0, **own}
+    return Entrant(name, arm.removesuffix("_muon"), {}, **settings, muon=arm.endswith("_muon"))
+
+
+def _race(
+    parameters: Mapping[str, Any], photograph: str, sha256: str, seed: int, entrants: list[Entrant]
+) -> Cell:
+    pace = _entrant(PACE, "full", {"lr": parameters["pace_lr"]})
+    return race.cell(
+        {"study": "small10"},
+        data=Data("imagenette", sha256),
+        subject=Subject("photograph", parameters["side"], photograph),
+        seed=seed,
+        network=NetworkShape("siren", parameters["width"]),
+        entrants=[pace, *entrants],
+        steps=parameters["steps"],
+        every=parameters["every"],
+        leader=PACE,
+    )
+
+
+def _mean_end(name: str, *races: Record) -> float:
+    """Average a sampler's quality at the CPU seconds of the pace."""
+    ends = []
+    for each in races:
+        curve, pace = (each.values["curves"][which] for which in (name, PACE))
+        ends.append(value_at(curve["quality"], curve["cpu"], pace["cpu"][-1]))
+    return mean(ends)
