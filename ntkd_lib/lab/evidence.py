@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -125,8 +126,15 @@ def save_evidence(path: Path, evidence: Evidence) -> None:
 
 def load_evidence(path: Path, *, recorded: bool = False, reference: bool = False) -> Evidence:
     """Read evidence; an `EvidenceError` says what is wrong: missing, damaged, changed, another schema."""
-    content = _read(path)
-    name = _short(path)
+    try:
+        return _checked(_short(path), path.read_bytes(), recorded, reference)
+    except OSError as error:
+        raise EvidenceError(f"{_short(path)}: cannot be read: {error.strerror}") from None
+
+
+@lru_cache(maxsize=64)  # by content: a page, its verdicts and their check read the same files
+def _checked(name: str, text: bytes, recorded: bool, reference: bool) -> Evidence:
+    content = _content(name, text)
     version = content.get("schema_version")
     if version != SCHEMA_VERSION:
         raise EvidenceError(f"{name}: schema version {version!r}; allowed: {SCHEMA_VERSION}")
@@ -183,15 +191,13 @@ def _load_live(path: Path, tier: str) -> Evidence:
     return _compared_with_tier(evidence)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _content(name: str, text: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except OSError as error:
-        raise EvidenceError(f"{_short(path)}: cannot be read: {error.strerror}") from None
+        content = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise EvidenceError(f"{_short(path)}: is not JSON: {error}") from None
+        raise EvidenceError(f"{name}: is not JSON: {error}") from None
     if not isinstance(content, dict):
-        raise EvidenceError(f"{_short(path)}: holds a {type(content).__name__}; allowed: one JSON object")
+        raise EvidenceError(f"{name}: holds a {type(content).__name__}; allowed: one JSON object")
     return content
 
 
@@ -227,20 +233,20 @@ def _without_seeds(parameters: Any) -> Any:
 def pool_recordings(evidences: Iterable[Evidence]) -> list[Evidence]:
     """Pool the recordings of each protocol, seeds of all; one that contradicts an earlier one stays apart."""
     # it does if a metric has two numbers for one seed, or two for all seeds; live runs are never pooled
-    pooled: list[Evidence] = []
+    pooled: list[tuple[str, Evidence]] = []
     for evidence in sorted(evidences, key=lambda each: str(each.provenance.get("time") or "")):
-        place = next((place for place, other in enumerate(pooled) if _completes(other, evidence)), None)
-        if place is None:
-            pooled.append(evidence)
+        key = protocol_key(evidence)
+        places = (i for i, (other, run) in enumerate(pooled) if other == key and _completes(run, evidence))
+        if (place := next(places, None)) is None:
+            pooled.append((key, evidence))
         else:
-            pooled[place] = _pooled(pooled[place], evidence)
-    return pooled
+            pooled[place] = key, _pooled(pooled[place][1], evidence)
+    return [run for _, run in pooled]
 
 
 def _completes(first: Evidence, second: Evidence) -> bool:
-    if not second.recorded or protocol_key(first) != protocol_key(second):
-        return False
-    return not any(_contradict(first.metrics[name], second.metrics[name]) for name in _shared(first, second))
+    both = [(first.metrics[name], second.metrics[name]) for name in _shared(first, second)]
+    return second.recorded and not any(_contradict(*pair) for pair in both)
 
 
 def _shared(first: Evidence, second: Evidence) -> set[str]:
