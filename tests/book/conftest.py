@@ -7,6 +7,7 @@ import pytest
 
 from ntkd_lib.pipeline import book, tangent_page
 from tests.book import fake
+from tests.once import make_once
 
 
 def _enter(patch, folder):
@@ -24,13 +25,15 @@ def _built(tmp_path_factory):
 
 @cache  # for the tests of other folders that take these fixtures
 def _build(base):
-    folder = base / "book" / "a folder, für Größe"
+    return make_once(base, "book in a folder, für Größe", _make)
+
+
+def _make(folder):
     with pytest.MonkeyPatch.context() as patch:
         _enter(patch, folder)
         fake.copy_project(folder / "project")
         fake.write_runs("standin")
         book.build_book(fake.TIER)
-    return folder
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from functools import cache
 
 import pytest
 
-from tests.pipeline.toy import make_toy
+from tests.once import make_once
+from tests.pipeline.toy import Toy, make_toy
 
 
 @pytest.fixture(scope="session")
@@ -15,10 +16,12 @@ def ran(tmp_path_factory):
 
 @cache  # for the tests of other folders that take these fixtures
 def _run_once(base):
-    toy = make_toy(base / "toy" / "a folder, für Größe")
-    done = toy.run()
+    return Toy(make_once(base, "toy in a folder, für Größe", _make))
+
+
+def _make(folder):
+    done = make_toy(folder).run()
     assert done.returncode == 0, done.stderr
-    return toy
 
 
 @pytest.fixture
