@@ -245,7 +245,11 @@ show(
 # all its seeds are there.
 
 # %% tags=["hide-input"]
-claim_box(evidence, ["dntk-100x-accuracy-2", "dntk-100x-fidelity-2", "dntk-beats-selection-2"])
+claim_box(
+    evidence,
+    ["dntk-100x-accuracy-2", "dntk-100x-fidelity-2", "dntk-beats-selection-2"],
+    part="What protocol pretrained decides",
+)
 
 # %% tags=["hide-input"]
 reduction_page.reduction_table()

@@ -79,8 +79,11 @@ def statement(claim: Claim) -> Html:
     return join([element("del", claim.claim.strip(), class_="ntkd-claim"), place, why])
 
 
-def claim_box(evidence: Evidence, lead: Sequence[str] = ()) -> Html:
-    """Judge a notebook's claims by its own run or recorded ones, and show them; all but `lead` folded."""
+def claim_box(evidence: Evidence, lead: Sequence[str] = (), part: str = "") -> Html:
+    """Judge a notebook's claims by its own run or recorded ones, and show them; all but `lead` folded.
+
+    A `part` is the caption of `lead` shown once more, alone.
+    """
     notebook = evidence.notebook
     claims = {claim.id: claim for claim in load_claims().claims if claim.notebook == notebook}
     if unknown := [name for name in lead if name not in claims]:
@@ -88,6 +91,8 @@ def claim_box(evidence: Evidence, lead: Sequence[str] = ()) -> Html:
     runs = (run for run in collect_evidence(evidence.tier) if run.notebook == evidence.notebook)
     recorded = [run for run in runs if run.recorded and not run.reference]
     verdicts = {name: judge(claim, [evidence, *recorded]) for name, claim in claims.items()}
+    if part:
+        return claim_table([verdicts[name] for name in lead], caption=part, anchors=False)
     rest = [verdict for name, verdict in verdicts.items() if name not in lead]
     if not lead or not rest:
         return claim_table(verdicts.values(), caption="The claims of this chapter")
@@ -109,6 +114,7 @@ def claim_table(
     caption: str,
     chapters: Sequence[str] | None = None,
     notes: Mapping[str, Html] | None = None,
+    anchors: bool = True,
 ) -> Html:
     """Show verdicts as a table, with `notes` below their claims; `chapters` adds links and tiers."""
     listed = list(verdicts)
@@ -117,7 +123,7 @@ def claim_table(
     ]
     headers = ["Claim", "Paper", "Ours (95 % interval)", "Verdict"]
     headers += [] if chapters is None else ["Where"]
-    ids = [f"claim-{verdict.claim.id}" for verdict in listed]
+    ids = [f"claim-{verdict.claim.id}" for verdict in listed] if anchors else None
     return table(headers, rows, caption=caption, row_ids=ids, class_="ntkd-claims")
 
 

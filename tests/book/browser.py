@@ -144,7 +144,9 @@ class Browser:
 
     def evaluate(self, script: str) -> Any:
         """Run JavaScript in the page, waiting for a promise."""
-        result = self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        result = self._call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, timeout=120.0
+        )
         if "exceptionDetails" in result:
             raise BrowserError(str(result["exceptionDetails"].get("exception", {}).get("description")))
         return result["result"].get("value")

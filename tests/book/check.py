@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from ntkd_lib.lab.atomic import write_bytes
 from ntkd_lib.lab.layout import build_root, tier_layout
+from tests.book.axe import axe_problems, find_axe
 from tests.book.browser import Browser, BrowserError, browsing, find_browser
 from tests.book.photographs import check_photographs
 from tests.book.rendered import unsupported_numbers
@@ -254,6 +255,8 @@ def _open_problems(browser: Browser, html: Path, page: Path, shots: Path) -> Ite
         yield from (f"{where}: error in the console: {error}" for error in seen.errors)
         yield from (f"{where}: asks another host for {address}" for address in seen.outside)
         yield from (f"{where}: {problem}" for problem in _look_problems(browser))
+        if words == "wide":
+            yield from (f"{where}: {problem}" for problem in axe_problems(browser))
         if _pictured(str(page.relative_to(html))):
             write_bytes(shots / f"{page.stem}-{words}-{scheme}.png", browser.screenshot())
 
@@ -305,6 +308,8 @@ def _browser_part(html: Path, wanted: str) -> Iterable[str]:
             else "browser part left out"
         )
         return ["no Chromium found, and --browser require was given"] if wanted == "require" else []
+    if find_axe() is None:
+        print("no axe-core: the rules of accessibility were not run (npm install --prefix build axe-core)")
     shots = build_root() / "screenshots"
     try:
         found = check_in_browser(html, shots, program)

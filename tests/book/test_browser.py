@@ -5,6 +5,7 @@ import pytest
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.pipeline.book import add_policy
 from tests.book import fake
+from tests.book.axe import axe_problems, find_axe
 from tests.book.browser import BrowserError, browsing, find_browser
 from tests.book.check import _look_problems, check_in_browser
 from tests.setup.project import ROOT
@@ -72,6 +73,12 @@ def test_a_figure_without_its_caption_is_found(browser, tmp_path):
     figure = '<figure class="ntkd-figure" id="figure-a"><figcaption hidden>No</figcaption></figure>'
     _, problems = look(browser, tmp_path, figure)
     assert problems == ["figure-a shows not one image with its caption"]
+
+
+@pytest.mark.skipif(find_axe() is None, reason="no axe-core here: npm install --prefix build axe-core")
+def test_a_button_without_a_name_is_found_by_axe(browser, tmp_path):
+    look(browser, tmp_path, "<main><button></button><p>Named <button>Go</button></p></main>")
+    assert "axe: button-name: 1 times, first <button></button>" in list(axe_problems(browser))
 
 
 SLIDER = """<figure class="ntkd-slider">

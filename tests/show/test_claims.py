@@ -123,6 +123,14 @@ def test_a_claim_box_judges_all_claims_of_its_notebook(tmp_path, monkeypatch):
     )
 
 
+def test_a_part_of_the_claims_is_shown_again_without_places_of_links(tmp_path, monkeypatch):
+    made = claim_box(fake.evidence(), ["ntkd-t3-mnist-ntkd"], part="Once more")
+    assert made.count("<tr") == 2
+    assert "<caption>Once more</caption>" in made
+    assert "details" not in made
+    assert " id=" not in made
+
+
 def test_a_claim_box_shows_leading_claims_and_folds_all_others(tmp_path, monkeypatch):
     monkeypatch.setenv("NTKD_BUILD", str(tmp_path))
     names = ["ntkd-t3-mnist-order", "ntkd-t3-mnist-kd"]
