@@ -35,6 +35,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const slide = figure.querySelector(".ntkd-slide");
     const [input, output] = slide.querySelectorAll("input, output");
     const frames = [...figure.querySelectorAll(".ntkd-images")];
+    // The other frames are loaded as soon as a reader turns to the slider.
+    const load = () => figure.querySelectorAll("img").forEach((image) => { image.loading = "eager"; });
+    ["focus", "pointerenter"].forEach((event) => input.addEventListener(event, load, { once: true }));
     input.addEventListener("input", () => {
       frames.forEach((frame, place) => { frame.hidden = place !== Number(input.value); });
       output.textContent = frames[input.value].dataset.text;

@@ -34,6 +34,7 @@ from ntkd_lib.pipeline.pages import (
     api_sources,
     chapter_files,
     chapters_only,
+    drawings_beside,
     figure_names,
     fill_marks,
     landing_fills,
@@ -222,12 +223,12 @@ def _stage_chapter(layout: Layout, place: Layout, page: Page) -> None:
     name = page.name
     executed = place.executed(name).read_bytes()
     figures = figure_names(place.figures(name))
-    chapter = staged_chapter(executed, name, page.live, figures, page.fill)
-    write_bytes(layout.site / f"{name}.ipynb", chapter)
     downloads = layout.site / "static" / "downloads" / name
     downloads.mkdir(parents=True)
     for path in chapter_files(place, name):
         shutil.copyfile(path, downloads / path.name)
+    chapter = staged_chapter(executed, name, page.live, figures, page.fill)
+    write_bytes(layout.site / f"{name}.ipynb", drawings_beside(chapter, downloads))
 
 
 def _verdicts(layout: Layout, tier: str, notebooks: Collection[str]) -> list[Verdict]:

@@ -1,6 +1,7 @@
 """Pages of the book: what staging writes into chapters and the landing page, and the packages' reference."""
 
 import ast
+import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,7 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ntkd_lib.lab.atomic import write_text
+from ntkd_lib.lab.atomic import write_bytes, write_text
+from ntkd_lib.lab.digest import sha256_bytes
 from ntkd_lib.lab.evidence import Evidence
 from ntkd_lib.lab.layout import Layout
 from ntkd_lib.lab.sources import LIBRARY
@@ -18,11 +20,12 @@ from ntkd_lib.pipeline.ledger import NAME, SCHEMA
 from ntkd_lib.show.claims import SCOREBOARD, banner, count_table
 from ntkd_lib.show.firmness import coverage_table, holm_notes
 from ntkd_lib.show.headlines import headline_table
-from ntkd_lib.show.html import Html, definitions, element, join, raw_block, table
+from ntkd_lib.show.html import INLINE_IMAGE, Html, definitions, element, join, raw_block, table
 from ntkd_lib.show.numbers import NONE
 
 TITLE = re.compile(r"^# .*$", re.MULTILINE)
 DOWNLOADS = "_static/downloads"
+DRAWING = re.compile(rb'src=\\"' + re.escape(INLINE_IMAGE).encode() + rb'([A-Za-z0-9+/=]+)\\"')
 FACTS = {
     "time": "Time (UTC)",
     "python": "Python",
@@ -176,6 +179,19 @@ def staged_chapter(
     end = {"cell_type": "markdown", "id": "ntkd-chapter-end", "metadata": {}}
     notebook["cells"].append({**end, "source": chapter_end(evidence, name, figures)})
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def drawings_beside(chapter: bytes, folder: Path) -> bytes:
+    """Put the drawings inside a chapter's outputs into files, which a browser loads once it shows them."""
+    names = {sha256_bytes(path.read_bytes()): path.name for path in folder.glob("*.svg")}
+
+    def linked(match: re.Match[bytes]) -> bytes:
+        drawing = base64.b64decode(match[1])
+        name = names.setdefault(digest := sha256_bytes(drawing), f"frame-{digest[:12]}.svg")
+        write_bytes(folder / name, drawing)
+        return rf"loading=\"lazy\" src=\"{DOWNLOADS}/{folder.name}/{name}\"".encode()
+
+    return DRAWING.sub(linked, chapter)
 
 
 def landing_fills(

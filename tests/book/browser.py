@@ -37,9 +37,12 @@ TALLEST = 6000
 READY = """(async () => {
   if (window.MathJax && MathJax.startup && MathJax.startup.promise) await MathJax.startup.promise;
   await document.fonts.ready;
-  await Promise.all([...document.images].map(i => i.decode().catch(() => 0)));
+  const shown = [...document.images].filter(i => i.offsetParent);
+  shown.forEach(i => { i.loading = 'eager'; });
+  await Promise.all(shown.map(i => i.decode().catch(() => 0)));
   return document.readyState;
 })()"""
+KEYS = {"Tab": 9, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
 # Nothing slides or fades, so that a picture never catches a page half way.
 STILL = """document.addEventListener('DOMContentLoaded', () => {
   const style = document.createElement('style');
@@ -150,6 +153,12 @@ class Browser:
         if "exceptionDetails" in result:
             raise BrowserError(str(result["exceptionDetails"].get("exception", {}).get("description")))
         return result["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """Press a key and let it go."""
+        for event in ("rawKeyDown", "keyUp"):
+            words = {"type": event, "key": key, "code": key, "windowsVirtualKeyCode": KEYS[key]}
+            self._call("Input.dispatchKeyEvent", **words)
 
     def resize(self, width: int, height: int) -> None:
         """Set the size of the window; pages opened from now on have it."""

@@ -19,6 +19,7 @@ from tests.book.axe import axe_problems, find_axe
 from tests.book.browser import Browser, BrowserError, browsing, find_browser
 from tests.book.photographs import check_photographs
 from tests.book.rendered import unsupported_numbers
+from tests.book.sliders import slider_problems
 
 LOADING = {
     "img": "src",
@@ -36,6 +37,7 @@ GENERATED = {"genindex", "search"}
 FILE_LIKE = re.compile(r"\.(png|svg|jpe?g|gif|pdf)$|^[_/]")
 CSS_OUTSIDE = re.compile(r"(?:url\(|@import)\s*['\"]?\s*((?:https?:)?//[^'\")\s]+)")
 WINDOWS = {"wide": (1400, 1500), "narrow": (390, 844)}
+HEAVIEST = 3_000_000  # bytes of a page with all figures that a reader of one theme can see
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 
@@ -48,6 +50,7 @@ class Page:
     links: list[str] = field(default_factory=list)
     loads: list[tuple[str, str]] = field(default_factory=list)
     images: list[tuple[str, str | None]] = field(default_factory=list)
+    figures: set[str] = field(default_factory=set)  # files, those of the dark theme left out
     downloads: list[str] = field(default_factory=list)
     titles: int = 0
     tables: int = 0
@@ -74,6 +77,8 @@ class _Reader(HTMLParser):
             (self.page.downloads if "download" in values else self.page.links).append(str(values["href"]))
         if tag == "img":
             self.page.images.append((str(values.get("src")), values.get("alt")))
+            if values.get("class") != "only-dark" and not str(values.get("src")).startswith("data:"):
+                self.page.figures.add(str(values.get("src")))
         relation = set(str(values.get("rel", "")).split())
         if values.get(LOADING.get(tag, "")) and (tag != "link" or relation & LOADED_RELATIONS):
             self.page.loads.append((tag, str(values[LOADING[tag]])))
@@ -134,12 +139,20 @@ def _page_problems(page: Page, pages: dict[Path, Page]) -> Iterator[str]:
             yield f"{name}: alternative text is a file name: {alt}"
         if source.startswith("data:") and len(source.partition(",")[2]) < 100:
             yield f"{name}: an image is empty"
+    if (size := page_bytes(page)) > HEAVIEST:
+        yield f"{name}: {size:,} bytes with its figures; {HEAVIEST:,} is the most"
     for tag, address in page.loads:
         yield from _file_problems(page, address, f"loaded by <{tag}>")
     for address in page.downloads:
         yield from _file_problems(page, address, "offered for download")
     for address in page.links:
         yield from _link_problems(page, address, pages)
+
+
+def page_bytes(page: Page) -> int:
+    """Count the bytes of a page and its figures in one theme; what all pages share is left out."""
+    files = [page.path, *(page.path.parent / unquote(urlsplit(src).path) for src in page.figures)]
+    return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def _content_problems(page: Page) -> Iterator[str]:
@@ -256,6 +269,7 @@ def _open_problems(browser: Browser, html: Path, page: Path, shots: Path) -> Ite
         yield from (f"{where}: asks another host for {address}" for address in seen.outside)
         yield from (f"{where}: {problem}" for problem in _look_problems(browser))
         if words == "wide":
+            yield from (f"{where}: {problem}" for problem in slider_problems(browser))
             yield from (f"{where}: {problem}" for problem in axe_problems(browser))
         if _pictured(str(page.relative_to(html))):
             write_bytes(shots / f"{page.stem}-{words}-{scheme}.png", browser.screenshot())

@@ -8,6 +8,7 @@ from tests.book import fake
 from tests.book.axe import axe_problems, find_axe
 from tests.book.browser import BrowserError, browsing, find_browser
 from tests.book.check import _look_problems, check_in_browser
+from tests.book.sliders import slider_problems
 from tests.setup.project import ROOT
 
 PROGRAM = find_browser()
@@ -82,7 +83,7 @@ def test_a_button_without_a_name_is_found_by_axe(browser, tmp_path):
 
 
 SLIDER = """<figure class="ntkd-slider">
-<div class="ntkd-slide" hidden><input type="range" max="1"><output></output></div>
+<div class="ntkd-slide" hidden><input type="range" max="1" value="0"><output></output></div>
 <div class="ntkd-images" data-text="a">A</div><div class="ntkd-images" data-text="b" hidden>B</div></figure>
 <script src="{}"></script>"""
 SLIDE = """(() => { const input = document.querySelector('input'); input.value = 1;
@@ -110,6 +111,16 @@ def test_a_policy_lets_a_slider_and_the_inline_scripts_of_the_theme_run(browser,
     errors = look_guarded(browser, tmp_path, SLIDER.format((ROOT / "book/_static/ntkd.js").as_uri()))
     assert (errors, browser.evaluate(SLIDE)) == ([], "false,true,false")
     assert browser.evaluate("document.scripts[0].textContent") == "document.title = 'theme'"
+
+
+def test_a_slider_is_moved_by_keys_and_a_ring_shows_its_focus(browser, tmp_path):
+    body = SLIDER.format((ROOT / "book/_static/ntkd.js").as_uri())
+    look(browser, tmp_path, body)
+    assert list(slider_problems(browser)) == []
+    look(browser, tmp_path, "<style>input { outline: none }</style>" + body)
+    assert [line.partition(" frame")[0] for line in slider_problems(browser)] == [
+        f"slider 0: after {key}" for key in ("End", "ArrowLeft", "Home", "ArrowRight")
+    ]
 
 
 @pytest.mark.parametrize("content", LIVE)

@@ -7,7 +7,7 @@ import pytest
 
 from ntkd_lib.lab.layout import tier_layout
 from tests.book import fake
-from tests.book.check import check_site, main
+from tests.book.check import Page, check_site, main, page_bytes
 
 CHAPTER = f"{fake.CHAPTER}.html"
 DOWNLOADS = f"_static/downloads/{fake.CHAPTER}"
@@ -26,6 +26,17 @@ def change(path, old, new):
 
 def test_the_built_book_is_in_order(built):
     assert check_site(tier_layout(fake.TIER).html) == []
+
+
+def test_a_page_that_is_too_heavy_is_named_and_dark_figures_do_not_count(tmp_path):
+    for name, size in {"light.svg": 2_000_000, "dark.svg": 2_000_000, "index.html": 20}.items():
+        (tmp_path / name).write_bytes(b" " * size)
+    page = Page(tmp_path / "index.html", figures={"light.svg", "lost.svg"})
+    assert page_bytes(page) == 2_000_020
+    html = '<img alt="x" class="only-dark" src="dark.svg"><img alt="x" src="light.svg">'
+    (tmp_path / "index.html").write_text(html + " " * 1_000_000)
+    problem = next(line for line in check_site(tmp_path) if "bytes" in line)
+    assert problem == f"index.html: {3_000_000 + len(html):,} bytes with its figures; 3,000,000 is the most"
 
 
 def test_no_book_is_said_in_one_line(tmp_path):
@@ -89,7 +100,8 @@ def test_a_missing_page_is_found_by_its_links(html):
 
 def test_an_empty_figure_file_is_found(html):
     (html / DOWNLOADS / "accuracy.light.svg").write_bytes(b"")
-    assert check_site(html) == [f"{CHAPTER}: {DOWNLOADS}/accuracy.light.svg offered for download is empty"]
+    where = f"{CHAPTER}: {DOWNLOADS}/accuracy.light.svg"
+    assert check_site(html) == [f"{where} loaded by <img> is empty", f"{where} offered for download is empty"]
 
 
 def test_a_style_sheet_may_not_load_from_elsewhere(html):

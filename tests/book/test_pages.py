@@ -1,6 +1,8 @@
 """What staging writes into pages."""
 
+import base64
 import json
+import re
 
 import pytest
 
@@ -9,13 +11,14 @@ from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.pages import (
     chapters_only,
     downloads_box,
+    drawings_beside,
     fill_marks,
     landing_fills,
     provenance_box,
     staged_chapter,
     toc_pages,
 )
-from ntkd_lib.show.html import Html
+from ntkd_lib.show.html import INLINE_IMAGE, Html
 from tests.book import fake
 
 TOC = {
@@ -63,6 +66,20 @@ def test_real_data_need_no_banner():
 
 def test_a_notebook_that_published_nothing_has_downloads_only():
     assert text_of(staged_chapter(notebook("# Title"), "01_a", None, []))[1].startswith("## Downloads\n")
+
+
+def test_a_drawing_is_loaded_from_the_file_that_is_offered_or_from_one_of_its_own(tmp_path):
+    files = {"a.light.svg": b"<svg>a</svg>", "frame": b"<svg>b</svg>"}
+    (tmp_path / "a.light.svg").write_bytes(files["a.light.svg"])
+    inline = [INLINE_IMAGE + base64.b64encode(raw).decode() for raw in files.values()]
+    shown = "".join(f'<img src="{address}" alt="x">' for address in inline)
+    made = json.loads(drawings_beside(json.dumps(shown).encode(), tmp_path))
+    sources = re.findall(
+        rf'<img loading="lazy" src="_static/downloads/{tmp_path.name}/([^"]+)" alt="x">', made
+    )
+    assert [(tmp_path / name).read_bytes() for name in sources] == [*files.values()]
+    assert sources[0] == "a.light.svg"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_chapter_without_title_is_refused():

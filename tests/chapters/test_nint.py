@@ -40,6 +40,7 @@ from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.work import Data
 from ntkd_lib.show.columns import show_table
 from ntkd_lib.show.dots import draw_gap_dots
+from ntkd_lib.show.publish import svg_bytes
 from ntkd_lib.show.style import theme
 
 TINY = {"seeds": [0, 1], "side": 32, "width": 8, "steps": 20, "every": 2, "side_steps": 20, "points": 1024}
@@ -371,6 +372,13 @@ def test_all_figures_are_drawn(run):
         for figure in draw_all(run):
             figure.canvas.draw()
             plt.close(figure)
+
+
+def test_a_drawing_of_surfaces_holds_pixels_not_triangles():
+    triangles = np.random.default_rng(0).uniform(-0.8, 0.8, (2_000, 3, 3))
+    drawing = svg_bytes(lambda: signals.draw_surfaces({"nint": triangles}))
+    assert b"<image" in drawing
+    assert drawing.count(b"<path") < 100
 
 
 def test_all_tables_are_written(run):

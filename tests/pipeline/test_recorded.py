@@ -1,6 +1,7 @@
 """Recorded pages: what a run left is kept, checked, and shown with today's text; nothing is executed."""
 
 import json
+import re
 import shutil
 import sys
 import tarfile
@@ -10,7 +11,9 @@ import pytest
 from ntkd_lib.lab.layout import Layout
 from ntkd_lib.lab.manifest import manifest_problems
 from ntkd_lib.pipeline import recorded
+from ntkd_lib.pipeline.pages import drawings_beside
 from tests.pipeline.toy import NAME, REPOSITORY, make_toy
+from tests.setup.project import ROOT
 
 BUNDLE = f"results/cpu/{NAME}.tar.xz"
 COMPOSE = f"""
@@ -101,6 +104,21 @@ def test_a_page_or_number_that_is_not_the_runs_own_is_named(clone, monkeypatch):
     path.write_bytes(b"no archive")
     assert [line.partition(": ")[2][:14] for line in recorded.recorded_problems()] == ["cannot be read"]
     assert len(list(manifest_problems())) == 2
+
+
+LIGHT = re.compile(rb'/([^"/\\]+)\\" alt=\\"[^"]*\\" class=\\"only-light')
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "results/cpu").glob("*.tar.xz")), ids=lambda page: page.name[:2]
+)
+def test_no_recorded_page_loads_more_than_three_megabytes(page, tmp_path):
+    layout, name = Layout(tmp_path), page.name.removesuffix(".tar.xz")
+    recorded._unpack(name, layout)
+    chapter = drawings_beside(layout.executed(name).read_bytes(), layout.figures(name))
+    light = {layout.figures(name) / shown.decode() for shown in LIGHT.findall(chapter)}
+    assert len(light) >= 5
+    assert len(chapter) + sum(path.stat().st_size for path in light) <= 3_000_000
 
 
 def test_drawings_are_stored_once_and_bitmaps_not_at_all(tmp_path):

@@ -144,4 +144,5 @@ def _shade(triangles: np.ndarray) -> Poly3DCollection:
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     lengths = np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
     light = np.abs((normals / lengths) @ np.array([0.3, 0.5, 0.81]))
-    return Poly3DCollection(triangles, facecolors=plt.cm.viridis(0.15 + 0.75 * light), edgecolors="none")
+    colours = plt.cm.viridis(0.15 + 0.75 * light)
+    return Poly3DCollection(triangles, facecolors=colours, edgecolors="none", rasterized=True)
