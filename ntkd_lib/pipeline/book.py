@@ -153,7 +153,7 @@ def _mark(html: Path) -> dict[str, Any]:
 
 def _inputs(layout: Layout, notebooks: Chapters) -> Iterator[Path]:
     root = project_root()
-    yield from (root / name for name in ("_config.yml", "_toc.yml", "claims.yml"))
+    yield from (root / name for name in ("_config.yml", "_toc.yml", "claims.yml", "CITATION.cff"))
     for folder in (root / "book", results_root(), layout.evidence("any").parent):
         yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
     for name, place in notebooks.items():

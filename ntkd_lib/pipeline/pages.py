@@ -9,10 +9,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ntkd_lib.lab.atomic import write_bytes, write_text
 from ntkd_lib.lab.digest import sha256_bytes
 from ntkd_lib.lab.evidence import Evidence
-from ntkd_lib.lab.layout import Layout
+from ntkd_lib.lab.layout import Layout, project_root
 from ntkd_lib.lab.sources import LIBRARY
 from ntkd_lib.lab.verdicts import Verdict
 from ntkd_lib.pipeline.errors import PipelineError
@@ -146,10 +148,26 @@ def figure_table(page: str, figures: Sequence[str], forms: Mapping[str, str] = F
     return table(headers, rows, caption="Files of the figures")
 
 
-def chapter_end(evidence: Evidence | None, notebook: str, figures: Sequence[str]) -> str:
+def citation(evidence: Evidence, title: str) -> Html:
+    """Fold words and a BibTeX entry that cite a chapter's results."""
+    book = yaml.safe_load((project_root() / "CITATION.cff").read_text(encoding="utf-8"))
+    date, commit = str(evidence.provenance.get("time"))[:10], _commit(evidence.provenance)
+    authors = " and ".join(author["name"] for author in book["authors"])
+    place = f"{book['title']}, version {book['version']}, page {evidence.notebook}"
+    made = f"{'recorded' if evidence.recorded else 'run'} {date}, commit {commit}"
+    names = ("author", "title", "howpublished", "year", "note")
+    fields = dict(zip(names, (f"{{{authors}}}", title, place, date[:4], made), strict=True))
+    lines = [f"  {name} = {{{text}}}" for name, text in fields.items()]
+    entry = ",\n".join([f"@misc{{ntkd-{evidence.notebook[:2]}", *lines]).replace("_", r"\_") + "\n}"
+    words = element("p", f"{authors}: “{title}” In: {place}, {made}.")
+    shown = element("pre", entry, tabindex="0")
+    return element("details", element("summary", "Cite this result"), words, shown, class_="ntkd-fold")
+
+
+def chapter_end(evidence: Evidence | None, notebook: str, figures: Sequence[str], title: str) -> str:
     """Write the last section of a chapter."""
     parts = ["## Provenance\n"] if evidence is not None else []
-    parts += [raw_block(provenance_box(evidence))] if evidence is not None else []
+    parts += [raw_block(provenance_box(evidence)), raw_block(citation(evidence, title))] if evidence else []
     box = downloads_box(notebook, figures, recorded=evidence is not None and evidence.recorded)
     return "\n".join([*parts, "## Downloads\n", raw_block(box)])
 
@@ -176,8 +194,9 @@ def staged_chapter(
         raise ValueError(f"notebook {name} has no title; a Markdown cell must begin with '# '")
     if evidence is not None and (notice := banner(evidence)):
         opening["source"] = below_title(opening["source"], raw_block(notice))
+    title = TITLE.search(opening["source"])[0].removeprefix("# ")
     end = {"cell_type": "markdown", "id": "ntkd-chapter-end", "metadata": {}}
-    notebook["cells"].append({**end, "source": chapter_end(evidence, name, figures)})
+    notebook["cells"].append({**end, "source": chapter_end(evidence, name, figures, title)})
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
 
 

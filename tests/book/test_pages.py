@@ -10,6 +10,7 @@ from ntkd_lib.lab.provenance import joint_origin
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.pages import (
     chapters_only,
+    citation,
     downloads_box,
     drawings_beside,
     fill_marks,
@@ -80,6 +81,20 @@ def test_a_drawing_is_loaded_from_the_file_that_is_offered_or_from_one_of_its_ow
     assert [(tmp_path / name).read_bytes() for name in sources] == [*files.values()]
     assert sources[0] == "a.light.svg"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_result_is_cited_in_words_and_as_bibtex_with_page_date_and_commit():
+    made = str(citation(fake.evidence(), "Does it work?"))
+    assert made.startswith('<details class="ntkd-fold"><summary>Cite this result</summary><p>The ntkd dev')
+    place = "version 0.1.0, page 01_ntkd_classification, run 2026-01-02, commit 0123456789abcdef"
+    assert "“Does it work?” In: ntkd: " in made
+    assert place in made
+    entry = made[made.index("@misc") :].partition("</pre>")[0]
+    names = re.findall(r"^  (\w+) = \{.+\},?$", entry, re.MULTILINE)
+    assert names == ["author", "title", "howpublished", "year", "note"]
+    assert entry.startswith("@misc{ntkd-01,\n  author = {{The ntkd developers}},\n")
+    assert r"page 01\_ntkd\_classification" in entry
+    assert entry.count("{") == entry.count("}")
 
 
 def test_a_chapter_without_title_is_refused():

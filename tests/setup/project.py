@@ -40,6 +40,7 @@ def tree(path):
 def copy_book(root):
     """Copy the book, with 1 for the numbers of recorded runs, and the benchmark and verdicts on its pages."""
     shutil.copytree(ROOT / "book", root / "book")
+    shutil.copyfile(ROOT / "CITATION.cff", root / "CITATION.cff")
     for name in ("benchmarks", "verdicts"):
         shutil.copytree(ROOT / "results" / name, root / "results" / name)
     for page in (root / "book").rglob("*.md"):
