@@ -14,9 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ntkd_lib.data.catalogue import Download, OfficialDataset
-from ntkd_lib.data.files import check_folder
+from ntkd_lib.data.files import check_folder, unpack_gzip, unpack_tar
 from ntkd_lib.data.settings import DataError
-from ntkd_lib.data.unpack import unpack_gzip, unpack_tar
 from ntkd_lib.lab.digest import sha256_file
 
 ATTEMPTS = 3

@@ -1,7 +1,7 @@
 """Evidence: what a notebook has measured, as claims read it, kept so that a later change shows."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -269,20 +269,34 @@ def _pooled(first: Evidence, second: Evidence) -> Evidence:
 
 
 def _joined(first: Metric, second: Metric) -> Metric:
-    """Append the seeds of the second metric that the first has not."""
-    new = [place for place, seed in enumerate(second.seeds) if seed not in first.seeds]
-    if not new:
+    """Add the seeds of the second metric that the first has not."""
+    if set(second.seeds) <= set(first.seeds):
         return first
-    columns = {
-        name: _column(getattr(first, name), getattr(second, name), new) for name in ("seeds", *_BY_SEED)
+    return join_seeds((split_by_seed(second) | split_by_seed(first)).values())
+
+
+def split_by_seed(metric: Metric) -> dict[int, Metric]:
+    """Split a recorded metric into one for each seed; all seeds have equal numbers of cells."""
+    size = len(metric.cells) // len(metric.seeds)
+    columns = {name: column for name in _BY_SEED if (column := getattr(metric, name)) is not None}
+    return {
+        seed: Metric(
+            seeds=[seed],
+            data=metric.data,
+            cells=metric.cells[size * place : size * (place + 1)],
+            **{name: [column[place]] for name, column in columns.items()},
+        )
+        for place, seed in enumerate(metric.seeds)
     }
-    lists = {name: sorted({*getattr(first, name), *getattr(second, name)}) for name in ("data", "cells")}
-    return Metric(**columns, **lists)
 
 
-def _column(
-    first: Sequence[Any] | None, second: Sequence[Any] | None, new: Sequence[int]
-) -> list[Any] | None:
-    if first is None or second is None:
-        return None
-    return [*first, *(second[place] for place in new)]
+def join_seeds(metrics: Iterable[Metric]) -> Metric:
+    """Join metrics of single seeds, lowest first; plateaus and machines are there if they are for all."""
+    rows = sorted(metrics, key=lambda row: row.seeds)
+    columns = {name: [value for row in rows for value in getattr(row, name) or (None,)] for name in _BY_SEED}
+    return Metric(
+        seeds=[seed for row in rows for seed in row.seeds],
+        data=sorted({name for row in rows for name in row.data}),
+        cells=[key for row in rows for key in row.cells],
+        **{name: None if None in column else column for name, column in columns.items()},
+    )

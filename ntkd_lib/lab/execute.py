@@ -93,29 +93,28 @@ def _plan(cells: list[Cell], store: CellStore) -> _Plan:
     return plan
 
 
+@dataclass
 class _Run:
     """What of a plan is done, under way, ready and failed."""
 
-    def __init__(
-        self,
-        store: CellStore,
-        shown: Progress,
-        pending: dict[str, Job],
-        done: set[str],
-        groups: Mapping[str, int],
-        until: float,
-        finished: Callable[[str], None],
-    ) -> None:
-        self.store, self.shown, self.pending, self.done = store, shown, pending, done
-        self.groups, self.until, self.finished = groups, until, finished
-        self.graph = {key: [n for n in job.needs.values() if n in pending] for key, job in pending.items()}
-        self.chains = _chains(pending, self.graph)
-        self.order = TopologicalSorter(self.graph)
+    store: CellStore
+    shown: Progress
+    pending: dict[str, Job]
+    done: set[str]
+    groups: Mapping[str, int]
+    until: float
+    finished: Callable[[str], None]
+    ready: list[Job] = field(default_factory=list)
+    under_way: dict[Future[Any], Job] = field(default_factory=dict)
+    deaths: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, tuple[str, str]] = field(default_factory=dict)  # name and error by key
+
+    def __post_init__(self) -> None:
+        jobs = self.pending
+        graph = {key: [n for n in job.needs.values() if n in jobs] for key, job in jobs.items()}
+        self.chains = _chains(jobs, graph)
+        self.order = TopologicalSorter(graph)
         self.order.prepare()
-        self.ready: list[Job] = []
-        self.under_way: dict[Future[Any], Job] = {}
-        self.deaths: Counter[str] = Counter()
-        self.failed: dict[str, tuple[str, str]] = {}  # name and error by key
 
     def start_on(self, pool: Pool) -> None:
         """Submit ready jobs, those of the longest chains first, while workers are free."""

@@ -8,7 +8,16 @@ from typing import Any
 
 from ntkd_lib.lab.cells import Record, cell_key
 from ntkd_lib.lab.claims import ClaimBook, RegisteredProtocol, load_claims
-from ntkd_lib.lab.evidence import CellOrigin, DataState, Evidence, Metric, load_evidence, save_evidence
+from ntkd_lib.lab.evidence import (
+    CellOrigin,
+    DataState,
+    Evidence,
+    Metric,
+    join_seeds,
+    load_evidence,
+    save_evidence,
+    split_by_seed,
+)
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.protocols import Arm, NoNumberError, Protocol, ProtocolError
@@ -60,8 +69,8 @@ class Recording:
         }
 
     def _foreign(self, name: str, seed: int) -> str:
-        row = next(row for row in _rows(self.evidence.metrics[name]) if row.seed == seed)
-        if row.machine != machine_kind():
+        row = split_by_seed(self.evidence.metrics[name])[seed]
+        if row.machines != [machine_kind()]:
             return "another machine"
         return "" if row.cells == self.keys.get((name, seed)) else "other code or data"
 
@@ -69,10 +78,10 @@ class Recording:
         """Drop the numbers of some seeds, which are run again whole."""
         dropped = set(seeds)
         rows = {
-            name: [row for row in _rows(metric) if row.seed not in dropped]
+            name: [row for seed, row in split_by_seed(metric).items() if seed not in dropped]
             for name, metric in self.evidence.metrics.items()
         }
-        self._replace({name: _metric(left, self.protocol.data) for name, left in rows.items() if left})
+        self._replace({name: join_seeds(left) for name, left in rows.items() if left})
 
     def add(self, place: Place, records: list[Record]) -> None:
         """Add the number of one arm and write the evidence."""
@@ -80,9 +89,17 @@ class Recording:
         arm, machines = self.arms[place], {record.provenance["machine"] for record in records}
         if len(machines) > 1:
             raise ProtocolError(f"{name}, seed {seed}: its cells ran on {len(machines)} kinds of machine")
-        keys = [record.key for record in records]
-        row = _Row(seed, float(arm.number(*records)), arm.converged(*records), machines.pop(), keys)
-        metric = _metric([*_rows(self.evidence.metrics.get(name)), row], self.protocol.data)
+        plateau = arm.converged(*records)
+        row = Metric(
+            seeds=[seed],
+            values=[float(arm.number(*records))],
+            converged=None if plateau is None else [plateau],
+            data=[self.protocol.data],
+            cells=[record.key for record in records],
+            machines=[*machines],
+        )
+        earlier = self.evidence.metrics.get(name)
+        metric = join_seeds([*(split_by_seed(earlier).values() if earlier else ()), row])
         origins = self.evidence.origins | {
             record.key: CellOrigin(**{name: record.provenance.get(name) for name in CellOrigin.model_fields})
             for record in records
@@ -172,41 +189,6 @@ def _run(
     }
     run_cells(cells, store, workers=workers, groups=groups, until=until, finished=finished)
     return missing
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One seed of a metric."""
-
-    seed: int
-    value: float
-    converged: bool | None
-    machine: str
-    cells: list[str]
-
-
-def _rows(metric: Metric | None) -> list[_Row]:
-    if metric is None:
-        return []
-    count = len(metric.seeds)
-    size = len(metric.cells) // count  # the arms of a metric have equal numbers of cells
-    cells = [metric.cells[size * i : size * (i + 1)] for i in range(count)]
-    empty: list[None] = [None] * count
-    columns = (metric.seeds, metric.values, metric.converged or empty, metric.machines, cells)
-    return [_Row(*row) for row in zip(*columns, strict=True)]
-
-
-def _metric(rows: Iterable[_Row], data: str) -> Metric:
-    listed = sorted(rows, key=lambda row: row.seed)
-    plateaus = [row.converged for row in listed]
-    return Metric(
-        seeds=[row.seed for row in listed],
-        values=[row.value for row in listed],
-        converged=None if None in plateaus else plateaus,
-        data=[data],
-        cells=[key for row in listed for key in row.cells],
-        machines=[row.machine for row in listed],
-    )
 
 
 def _evidence(

@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -146,29 +147,25 @@ class StoredArrays(Mapping[str, np.ndarray]):
     def __init__(self, path: Path, digest: str) -> None:
         self.path = path
         self.digest = digest
-        self._read: dict[str, np.ndarray] | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._loaded()[name]
+        return self._arrays[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._loaded())
+        return iter(self._arrays)
 
     def __len__(self) -> int:
-        return len(self._loaded())
+        return len(self._arrays)
 
-    def _loaded(self) -> dict[str, np.ndarray]:
-        if self._read is None:
-            packed = self.path.read_bytes()
-            if sha256_bytes(packed) != self.digest:
-                raise RecordError(
-                    f"record {self.path.parent.name[:12]}: arrays.npz has changed since it was checked"
-                )
-            try:
-                self._read = unpack_arrays(packed)
-            except (ValueError, zipfile.BadZipFile) as error:
-                raise RecordError(f"record {self.path.parent.name[:12]}: {error}") from None
-        return self._read
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        packed, record = self.path.read_bytes(), f"record {self.path.parent.name[:12]}"
+        if sha256_bytes(packed) != self.digest:
+            raise RecordError(f"{record}: arrays.npz has changed since it was checked")
+        try:
+            return unpack_arrays(packed)
+        except (ValueError, zipfile.BadZipFile) as error:
+            raise RecordError(f"{record}: {error}") from None
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:

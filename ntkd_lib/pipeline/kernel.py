@@ -13,8 +13,8 @@ from typing import Any
 
 from ntkd_lib.lab.layout import WORKBENCH, build_root, project_root
 from ntkd_lib.lab.worker import THREAD_VARIABLES, environment
-from ntkd_lib.pipeline.convert import KERNEL
 from ntkd_lib.pipeline.errors import PipelineError, one_line
+from ntkd_lib.pipeline.notebooks import KERNEL
 
 _PROFILE = """\
 c = get_config()

@@ -1,15 +1,17 @@
-"""Find the tracked notebooks, read their headers without jupytext, and validate what a run is to make."""
+"""Find the tracked notebooks, read and convert them, and validate the parameters of a run."""
 
 import importlib
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
 from ntkd_lib.chapters.run import planned_cells
+from ntkd_lib.lab.atomic import write_text
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.digest import digest_json, sha256_bytes
 from ntkd_lib.lab.layout import Layout, project_root, run_layout, tier_layout
@@ -17,8 +19,12 @@ from ntkd_lib.lab.parameters import Parameters, changed_from_tier, load_paramete
 from ntkd_lib.lab.sources import SourceError, source_digest
 from ntkd_lib.pipeline.errors import PipelineError, nearest, one_line
 
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
 Declared = TypeVar("Declared")
 PATTERN = "[0-9][0-9]_*.py"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _FENCE = "# ---"
 _REWRITTEN = ("jupytext", "kernelspec", "language_info")
 
@@ -190,3 +196,41 @@ def target_of(notebook: NotebookSource, tier: str, overrides: Mapping[str, Any])
     own = digest_json(parameters.model_dump(mode="json"))
     layout = tier_layout(tier) if standard else run_layout(notebook.name, own)
     return Target(notebook, parameters, standard, layout)
+
+
+def read_percent(path: Path) -> "NotebookNode":
+    """Read a py:percent file with stable cell ids and a Python kernel."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import jupytext
+
+        notebook = jupytext.read(path, fmt="py:percent")
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise PipelineError(
+            f"notebooks/{path.name} has {len(tagged)} cells tagged 'parameters'; one is needed"
+        )
+    notebook.metadata.pop("jupytext", None)
+    notebook.metadata["kernelspec"] = dict(KERNEL)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return give_stable_ids(notebook)
+
+
+def give_stable_ids(notebook: "NotebookNode") -> "NotebookNode":
+    """Replace random cell ids by ones made of a cell's place and text."""
+    for index, cell in enumerate(notebook.cells):
+        cell["id"] = f"{index:03d}-{sha256_bytes(cell.source.encode())[:8]}"
+    return notebook
+
+
+def notebook_text(notebook: "NotebookNode") -> str:
+    """Write a notebook as text."""
+    import nbformat
+
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def convert(source: NotebookSource, target: Path) -> None:
+    """Write a notebook's unexecuted `.ipynb`, atomically."""
+    write_text(target, notebook_text(read_percent(source.path)))

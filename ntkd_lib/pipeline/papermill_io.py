@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NoReturn
 
-from ntkd_lib.pipeline.convert import notebook_text, read_percent
+from ntkd_lib.pipeline.notebooks import notebook_text, read_percent
 
 SCHEME = "jupytext://"
 

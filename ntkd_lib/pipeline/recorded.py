@@ -12,16 +12,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ntkd_lib.data.unpack import unpack_tar
+from ntkd_lib.data.files import unpack_tar
 from ntkd_lib.lab.atomic import write_bytes, write_text
 from ntkd_lib.lab.digest import changes
 from ntkd_lib.lab.evidence import Evidence, load_evidence, reference_evidence
 from ntkd_lib.lab.layout import Layout, build_root, results_root
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.sources import SourceError, module_sources
-from ntkd_lib.pipeline.convert import notebook_text, read_percent
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.notebooks import NotebookSource, find_notebook, plan_cells, target_of
+from ntkd_lib.pipeline.notebooks import (
+    NotebookSource,
+    find_notebook,
+    notebook_text,
+    plan_cells,
+    read_percent,
+    target_of,
+)
 from ntkd_lib.pipeline.pages import below_title
 from ntkd_lib.pipeline.seal import check_seal, output_problems, read_seal
 from ntkd_lib.show.html import INLINE_IMAGE, Html, element, raw_block

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ntkd_lib.lab.layout import build_root, project_root
-from ntkd_lib.pipeline.convert import KERNEL, give_stable_ids
 from ntkd_lib.pipeline.errors import one_line
+from ntkd_lib.pipeline.notebooks import KERNEL, give_stable_ids
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -98,32 +98,26 @@ def _check_texts(name: str, alt: str, caption: str) -> None:
             raise ValueError(f"figure {name!r} has an empty {what}; describe what the figure shows")
 
 
-def _encode(figure: Figure, format_: str) -> bytes:
+def _encode(figure: Figure, format_: str, **style: Any) -> bytes:
     buffer = io.BytesIO()
     metadata: dict[str, Any] = {"Date": None} if format_ == "svg" else {"Software": None}
-    figure.savefig(buffer, format=format_, transparent=True, metadata=metadata)
+    figure.savefig(buffer, format=format_, metadata=metadata, **style)
     return buffer.getvalue()
 
 
-def _render(draw: Callable[[], Figure], name: ThemeName) -> dict[str, bytes]:
+def _render(draw: Callable[[], Figure], name: ThemeName, **style: Any) -> dict[str, bytes]:
+    style = style or {"transparent": True}
     with theme(name):
         figure = draw()
         try:
-            return {format_: _encode(figure, format_) for format_ in ("svg", "png")}
+            return {format_: _encode(figure, format_, **style) for format_ in ("svg", "png")}
         finally:
             plt.close(figure)
 
 
 def svg_bytes(draw: Callable[[], Figure]) -> bytes:
     """Draw a figure on white, for use outside of the book."""
-    with theme("light"):
-        figure = draw()
-        buffer = io.BytesIO()
-        try:
-            figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None})
-        finally:
-            plt.close(figure)
-    return buffer.getvalue()
+    return _render(draw, "light", facecolor="white")["svg"]
 
 
 def show(

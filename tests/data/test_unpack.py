@@ -6,8 +6,8 @@ import tarfile
 
 import pytest
 
+from ntkd_lib.data.files import unpack_gzip, unpack_tar
 from ntkd_lib.data.settings import DataError
-from ntkd_lib.data.unpack import unpack_gzip, unpack_tar
 
 
 def make_tar(path, *members):

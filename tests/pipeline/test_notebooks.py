@@ -10,9 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ntkd_lib.pipeline.convert import notebook_text, read_percent
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.notebooks import all_notebooks, find_notebook, parameters_model, read_header
+from ntkd_lib.pipeline.notebooks import (
+    all_notebooks,
+    find_notebook,
+    notebook_text,
+    parameters_model,
+    read_header,
+    read_percent,
+)
 from ntkd_lib.pipeline.papermill_io import JupytextHandler
 from ntkd_lib.pipeline.scrub import machine_places, scrub, without_machine
 from ntkd_lib.pipeline.workbench import exclusive, stage_folder
