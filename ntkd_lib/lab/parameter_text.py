@@ -4,20 +4,26 @@ import difflib
 import json
 import keyword
 import math
-import types
 import unicodedata
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
-
-from pydantic.fields import FieldInfo
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 _NOUNS = {
-    int: ("whole number", "whole numbers"),
-    float: ("number", "numbers"),
-    str: ("text", "texts"),
-    bool: ("true or false", "true or false"),
-    dict: ("mapping", "mappings"),
-    type(None): ("null", "nulls"),
+    "integer": ("whole number", "whole numbers"),
+    "number": ("number", "numbers"),
+    "string": ("text", "texts"),
+    "boolean": ("true or false", "true or false"),
+    "object": ("mapping", "mappings"),
+    "null": ("null", "nulls"),
+}
+_KINDS = {
+    int: "whole number",
+    float: "number",
+    str: "text",
+    bool: "boolean",
+    dict: "mapping",
+    list: "list",
+    type(None): "nothing",
 }
 _SPOKEN_BOOLEANS = {
     **dict.fromkeys(("yes", "on", "true"), "true"),
@@ -26,6 +32,7 @@ _SPOKEN_BOOLEANS = {
 _SHOWN_CHARACTERS = 60
 _MAX_BITS = 200
 _DIGITS_PER_BIT = math.log10(2)
+Schema = Mapping[str, Any]  # JSON schema of a parameter, as pydantic writes it
 
 
 class Distinct:
@@ -35,7 +42,10 @@ class Distinct:
         """Add the check to the schema that pydantic makes for the list."""
         from pydantic_core import core_schema
 
-        return core_schema.no_info_after_validator_function(_require_distinct, handler(source))
+        words = {"pydantic_js_updates": {"uniqueItems": True}}
+        return core_schema.no_info_after_validator_function(
+            _require_distinct, handler(source), metadata=words
+        )
 
 
 def _require_distinct(items: list) -> list:
@@ -45,16 +55,9 @@ def _require_distinct(items: list) -> list:
     return items
 
 
-def allowed_values(field: FieldInfo) -> str:
-    """Say in words which values a field takes, such as `whole number from 1 to 500 [epochs]`."""
-    unit = unit_of(field)
-    return _allowed(field.annotation, field.metadata, plural=False) + (f" [{unit}]" if unit else "")
-
-
-def unit_of(field: FieldInfo) -> str:
-    """Read the unit that `parameter(..., unit=...)` has left in a field."""
-    extra = field.json_schema_extra
-    return str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+def allowed_values(schema: Schema) -> str:
+    """Say in words which values a parameter takes, such as `whole number from 1 to 500 [epochs]`."""
+    return _allowed(schema) + (f" [{schema['unit']}]" if schema.get("unit") else "")
 
 
 def shown(value: object) -> str:
@@ -74,8 +77,7 @@ def kind(value: object) -> str:
     """Name the kind of a value: text, whole number, number, boolean, list, ..."""
     if isinstance(value, float) and not math.isfinite(value):
         return "not a finite number"
-    names = {bool: "boolean", type(None): "nothing", list: "list"}
-    return names.get(type(value)) or _NOUNS.get(type(value), (type(value).__name__,))[0]
+    return _KINDS.get(type(value), type(value).__name__)
 
 
 def nearest_name(name: str, names: Iterable[str]) -> str | None:
@@ -100,32 +102,35 @@ def _strange_letter(name: object) -> str:
     return f" (it has {unicodedata.name(letter, ascii(letter))}, U+{ord(letter):04X})" if letter else ""
 
 
-def hint(value: object, field: FieldInfo) -> str:
+def hint(value: object, schema: Schema) -> str:
     """Say what was probably meant, such as `write 0.001` for the text '1e-3'."""
-    expected, choices = _wanted(field.annotation)
+    parts = schema.get("anyOf", [schema])
+    expected = {part.get("type") for part in parts if not _choices(part)}
     if isinstance(value, str):
-        return _hint_for_text(value, expected, choices)
-    if isinstance(value, float) and value.is_integer() and int in expected and float not in expected:
+        return _hint_for_text(
+            value, expected, [c for part in parts for c in _choices(part) if isinstance(c, str)]
+        )
+    if isinstance(value, float) and value.is_integer() and "integer" in expected and "number" not in expected:
         return f"write {int(value)}"
-    if isinstance(value, tuple) and list in expected:
+    if isinstance(value, tuple) and "array" in expected:
         return f"write {shown(list(value))}"
-    if isinstance(value, int | float) and list in expected and math.isfinite(value):
+    if isinstance(value, int | float) and "array" in expected and math.isfinite(value):
         return f"write [{shown(value)}]"
-    if isinstance(value, list) and len(value) == 1 and list not in expected:
+    if isinstance(value, list) and len(value) == 1 and "array" not in expected:
         return f"write {shown(value[0])}"
     return ""
 
 
-def _hint_for_text(text: str, expected: set[type], choices: Sequence[str]) -> str:
+def _hint_for_text(text: str, expected: set[str | None], choices: Sequence[str]) -> str:
     near = nearest_name(text, choices)
     if near:
         return f"nearest: {near}"
-    if bool in expected and text.lower() in _SPOKEN_BOOLEANS:
+    if "boolean" in expected and text.lower() in _SPOKEN_BOOLEANS:
         return f"write {_SPOKEN_BOOLEANS[text.lower()]}"
     number = _number_in(text)
-    if number is not None and (float in expected or (int in expected and isinstance(number, int))):
+    if number is not None and ("number" in expected or ("integer" in expected and isinstance(number, int))):
         return f"write {number}"
-    if list in expected:
+    if "array" in expected:
         return next((f"write {spelt}" for spelt in (text, f"[{text}]") if _is_json_list(spelt)), "")
     return ""
 
@@ -150,69 +155,36 @@ def _is_json_list(text: str) -> bool:
         return False
 
 
-def _wanted(annotation: Any) -> tuple[set[type], list[str]]:
-    """Collect the base types and the literal texts of an annotation; list items do not count."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
-        return set(), [choice for choice in arguments if isinstance(choice, str)]
-    if origin is Annotated:
-        return _wanted(arguments[0])
-    if origin in (Union, types.UnionType):
-        parts = [_wanted(argument) for argument in arguments]
-        return set().union(*(part[0] for part in parts)), [choice for part in parts for choice in part[1]]
-    return {origin or annotation}, []
+def _choices(schema: Schema) -> list[str | int]:
+    return schema.get("enum", [schema["const"]] if "const" in schema else [])
 
 
-def _allowed(annotation: Any, metadata: Sequence[Any], *, plural: bool) -> str:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        inner = [*metadata, *_flat(arguments[1:])]
-        return _allowed(arguments[0], inner, plural=plural)
-    if origin in (Union, types.UnionType):
-        return " or ".join(
-            _allowed(part, [] if part is type(None) else metadata, plural=plural) for part in arguments
-        )
-    if origin is Literal:
-        return "one of " + ", ".join(str(choice) for choice in arguments)
-    if origin is list:
-        items = _allowed(arguments[0], [], plural=True)
-        return f"list of {items}{_length(metadata, 'item')}"
-    noun = _NOUNS.get(origin or annotation, (str(annotation),) * 2)[plural]
-    return f"{noun}{_range(metadata)}{_length(metadata, 'character')}"
+def _allowed(schema: Schema, *, plural: bool = False) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_allowed(part, plural=plural) for part in schema["anyOf"])
+    if choices := _choices(schema):
+        return f"one of {', '.join(map(str, choices))}"
+    if schema["type"] == "array":
+        distinct = ", all different" if schema.get("uniqueItems") else ""
+        return f"list of {_allowed(schema['items'], plural=True)}{_length(schema, 'Items', 'item')}{distinct}"
+    return f"{_NOUNS[schema['type']][plural]}{_range(schema)}{_length(schema, 'Length', 'character')}"
 
 
-def _flat(metadata: Iterable[Any]) -> list[Any]:
-    """Unpack the `Field(...)`s among the metadata of an `Annotated`."""
-    return [part for item in metadata for part in (item.metadata if isinstance(item, FieldInfo) else [item])]
-
-
-def _bounds(metadata: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
-    return {
-        name: getattr(item, name)
-        for item in metadata
-        for name in names
-        if getattr(item, name, None) is not None
-    }
-
-
-def _range(metadata: Sequence[Any]) -> str:
-    bounds = _bounds(metadata, ("ge", "gt", "le", "lt", "multiple_of", "pattern"))
-    if {"ge", "le"} <= bounds.keys():
-        words = [f" from {bounds['ge']} to {bounds['le']}"]
+def _range(schema: Schema) -> str:
+    if {"minimum", "maximum"} <= schema.keys():
+        words = f" from {schema['minimum']} to {schema['maximum']}"
     else:
-        spelt = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
-        limits = " and ".join(f"{word} {bounds[name]}" for name, word in spelt if name in bounds)
-        words = [f" {limits}" if limits else ""]
-    if "multiple_of" in bounds:
-        words.append(f" in steps of {bounds['multiple_of']}")
-    if "pattern" in bounds:
-        words.append(f" like {bounds['pattern']}")
-    return "".join(words)
+        spelt = {
+            "minimum": "at least",
+            "exclusiveMinimum": "above",
+            "maximum": "at most",
+            "exclusiveMaximum": "below",
+        }
+        words = " and".join(f" {word} {schema[name]}" for name, word in spelt.items() if name in schema)
+    words += f" in steps of {schema['multipleOf']}" if "multipleOf" in schema else ""
+    return words + (f" like {schema['pattern']}" if "pattern" in schema else "")
 
 
-def _length(metadata: Sequence[Any], noun: str) -> str:
-    bounds = _bounds(metadata, ("min_length", "max_length"))
-    low, high = bounds.get("min_length"), bounds.get("max_length")
-    words = "" if low is None else f", at least {low} {noun}{'s' * (low != 1)}"
-    words += "" if high is None else f", at most {high} {noun}{'s' * (high != 1)}"
-    return words + (", all different" if any(isinstance(item, Distinct) for item in metadata) else "")
+def _length(schema: Schema, what: str, noun: str) -> str:
+    ends = {"at least": schema.get(f"min{what}"), "at most": schema.get(f"max{what}")}
+    return "".join(f", {word} {n} {noun}{'s' * (n != 1)}" for word, n in ends.items() if n is not None)

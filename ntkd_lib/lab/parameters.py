@@ -18,7 +18,6 @@ from ntkd_lib.lab.parameter_text import (
     name_problem,
     nearest_name,
     shown,
-    unit_of,
 )
 from ntkd_lib.lab.plain_yaml import YamlError, read_yaml
 
@@ -163,10 +162,10 @@ def describe(model: type[Parameters], notebook: str) -> Iterator[str]:
     """Describe a notebook's parameters in words: what each allows, what it does, its default on each tier."""
     tiers = {tier: load_parameters(model, notebook, tier, {}) for tier in TIERS}
     yield f"parameters of {notebook} (change one: ntkd run {notebook[:2]} -p NAME=VALUE)"
-    for name, field in model.model_fields.items():
+    for name, schema in model.model_json_schema()["properties"].items():
         defaults = {tier: getattr(values, name) for tier, values in tiers.items()}
-        shown = "the chosen tier" if name == "tier" else _defaults(defaults, unit_of(field))
-        yield f"\n{name}: {allowed_values(field)}\n    {field.description}\n    default: {shown}"
+        shown = "the chosen tier" if name == "tier" else _defaults(defaults, schema["unit"])
+        yield f"\n{name}: {allowed_values(schema)}\n    {schema['description']}\n    default: {shown}"
 
 
 def _defaults(values: Mapping[str, Any], unit: str) -> str:
@@ -227,12 +226,12 @@ def _refusal(model: type[Parameters], error: pydantic.ValidationError) -> str:
     if not first["loc"]:
         return " ".join(first["msg"].removeprefix("Value error, ").split())
     name, *inner = first["loc"]
-    field = model.model_fields[str(name)]
+    schema = model.model_json_schema()["properties"][str(name)]
     place = str(name) + "".join(f"[{part}]" for part in inner if isinstance(part, int))
-    advice = hint(first["input"], field) if len(inner) == 0 else ""
+    advice = hint(first["input"], schema) if len(inner) == 0 else ""
     reason = first["msg"].removeprefix("Value error, ") if first["type"] == "value_error" else advice
     came = f"{place} = {shown(first['input'])} ({kind(first['input'])})"
-    return f"{came} is not allowed; allowed: {allowed_values(field)}" + (f"; {reason}" if reason else "")
+    return f"{came} is not allowed; allowed: {allowed_values(schema)}" + (f"; {reason}" if reason else "")
 
 
 def _more(problems: list[Any]) -> str:
