@@ -24,13 +24,6 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-def cpu_count() -> int:
-    """Count the cores that this process may use."""
-    from joblib import cpu_count as count
-
-    return count()
-
-
 class Pool:
     """This process, one cell at a time; other pools differ in where they submit jobs."""
 

@@ -9,8 +9,10 @@ from graphlib import TopologicalSorter
 from math import inf
 from typing import Any
 
+import joblib
+
 from ntkd_lib.lab.cells import Cell, CellError, Record, cell_identity
-from ntkd_lib.lab.cluster import Pool, Processes, connected, cpu_count
+from ntkd_lib.lab.cluster import Pool, Processes, connected
 from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.layout import project_root
 from ntkd_lib.lab.progress import Mode, Progress
@@ -39,7 +41,7 @@ def run_cells(
     """
     listed = list(cells)
     plan = _plan(listed, store)
-    count = workers or cpu_count()
+    count = workers or joblib.cpu_count()
     with Progress(plan.total, {key: job.cost for key, job in plan.missing.items()}, count, progress) as shown:
         run = _Run(store, shown, dict(plan.missing), set(plan.stored), groups or {}, until, finished)
         for key in plan.stored:

@@ -7,8 +7,6 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import Field
 
-from ntkd_lib.lab.digest import digest_json
-
 Text = Annotated[str, Field(min_length=1)]
 NotebookName = Annotated[str, Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")]
 _UNSTATED = object()
@@ -99,11 +97,6 @@ class RegisteredProtocol(_Exempt):
     parameters: dict[str, Any]
     known: Text | None = None  # what had been seen on the day of registration
     departs: list[Text] = Field(default_factory=list)  # set-ups that the parameters do not keep to
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the parameters."""
-        return digest_json(self.parameters)
 
     def change(self, parameters: Mapping[str, Any]) -> str:
         """Say in what parameters of evidence differ from the registered ones; empty if in nothing."""

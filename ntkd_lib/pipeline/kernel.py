@@ -91,11 +91,23 @@ def execute(name: str, converted: Path, executed: Path, parameters: Mapping[str,
     """Execute a converted notebook with papermill, in the project's folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        import papermill
         from nbclient.exceptions import CellTimeoutError, DeadKernelError
         from papermill.exceptions import PapermillExecutionError
 
         try:
-            _papermill(converted, executed, parameters)
+            papermill.execute_notebook(
+                str(converted),
+                str(executed),
+                parameters=dict(parameters),
+                kernel_name=KERNEL["name"],
+                language=KERNEL["language"],
+                progress_bar=False,
+                request_save_on_cell_execute=False,
+                start_timeout=_START_SECONDS,
+                execution_timeout=_cell_seconds(),
+                cwd=str(project_root()),
+            )
         except PapermillExecutionError as error:
             what = one_line(f"{error.ename}: {error.evalue}")
             raise PipelineError(f"{name}: cell {error.exec_count} failed: {what}") from error
@@ -104,23 +116,6 @@ def execute(name: str, converted: Path, executed: Path, parameters: Mapping[str,
             raise PipelineError(f"{name}: a cell ran longer than {LIMIT} allows: {shown}") from error
         except DeadKernelError as error:
             raise PipelineError(f"{name}: the kernel died (killed from outside, or out of memory)") from error
-
-
-def _papermill(converted: Path, executed: Path, parameters: Mapping[str, Any]) -> None:
-    import papermill
-
-    papermill.execute_notebook(
-        str(converted),
-        str(executed),
-        parameters=dict(parameters),
-        kernel_name=KERNEL["name"],
-        language=KERNEL["language"],
-        progress_bar=False,
-        request_save_on_cell_execute=False,
-        start_timeout=_START_SECONDS,
-        execution_timeout=_cell_seconds(),
-        cwd=str(project_root()),
-    )
 
 
 def _cell_seconds() -> int | None:

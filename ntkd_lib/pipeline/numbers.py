@@ -209,26 +209,25 @@ def _checked_form(form: str | None, quantity: str) -> str:
 
 
 def _shown(quantity: str, sample: _Sample, run: Evidence, form: str) -> str:
-    if quantity.startswith("seed "):
-        return _number(_of_seed(sample, int(quantity.split()[1])), form)
-    if quantity == "interval":
-        if sample.interval is None:
-            raise ValueError("a single number has no interval")
-        return " to ".join(_number(end, form) for end in sample.interval)
-    if quantity in ("date", "device"):
-        return str(run.provenance.get("time" if quantity == "date" else quantity) or "not known")[:10]
-    if quantity in _PLAIN:
-        return _counted(quantity, sample)
+    count = len(sample.seeds)
+    match quantity.split():
+        case ["seed", seed]:
+            return _number(_of_seed(sample, int(seed)), form)
+        case ["interval"]:
+            if sample.interval is None:
+                raise ValueError("a single number has no interval")
+            return " to ".join(_number(end, form) for end in sample.interval)
+        case ["date" | "device"]:
+            return str(run.provenance.get("time" if quantity == "date" else quantity) or "not known")[:10]
+        case ["order"]:
+            low, high = sample.interval or (0.0, 0.0)
+            return _ORDERS[(low > 0) - (high < 0)]
+        case ["seeds"]:
+            return str(count)
+        case ["wins"]:
+            return f"{sum(value > 0 for value in sample.values)} of {count}"
     reduce = {"value": mean, "lowest": min, "highest": max, "spread": stdev}[quantity]
     return _number(reduce(sample.values), form)
-
-
-def _counted(quantity: str, sample: _Sample) -> str:
-    if quantity == "order":
-        low, high = sample.interval or (0.0, 0.0)
-        return _ORDERS[(low > 0) - (high < 0)]
-    count = len(sample.seeds)
-    return str(count) if quantity == "seeds" else f"{sum(value > 0 for value in sample.values)} of {count}"
 
 
 def _of_seed(sample: _Sample, seed: int) -> float:

@@ -18,11 +18,10 @@ import torch
 from torch import nn
 
 from ntkd_lib.ntk import blocked, blocked_store
-from ntkd_lib.ntk.blocked import blocked_ntk
-from ntkd_lib.ntk.blocked_identity import model_digest
+from ntkd_lib.ntk.blocked import PIECE, blocked_ntk, compute_block, laid_out
+from ntkd_lib.ntk.blocked_graph import model_digest
 from ntkd_lib.ntk.blocked_linear_algebra import randomised_svd, ridge_solve
 from ntkd_lib.ntk.blocked_store import save_blocks
-from ntkd_lib.ntk.blocked_tasks import PIECE, compute_block, laid_out
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.kinds import KINDS
 from tests.ntk.nets import CASES, Attention, build, dense_net

@@ -11,8 +11,7 @@ with extra("cluster"):
 
 from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.lab.worker import torch_on_one_thread
-from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_graph
-from ntkd_lib.ntk.blocked_identity import kernel_digest, samples_digest
+from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_digest, kernel_graph, samples_digest
 from ntkd_lib.ntk.infinite.flattened import TILE, check_form, flattened_ntk
 
 BLOCK = 20 * TILE
