@@ -4,9 +4,14 @@ import html
 import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import nh3
+from markdown_it import MarkdownIt
 
 from ntkd_lib.lab.layout import build_root, project_root
 from ntkd_lib.pipeline.errors import one_line
@@ -25,10 +30,22 @@ _PATTERNS = (
     (re.compile(r"/(?:home|Users)/[^/\s\"'<>]+"), "~"),
     (re.compile(r"\b0x[0-9a-fA-F]{6,16}\b"), "0x…"),
 )
-_LIVE = re.compile(
-    r"<\s*(script|iframe|object|embed|base|form)\b|<[^>]*\son\w+\s*=|javascript:", re.IGNORECASE
-)
 _RENDERED = ("text/html", "text/markdown", "text/latex", "image/svg+xml", "application/javascript")
+_SHAPES = ("line", "rect", "text")
+_SIZES = ("font-size", "height", "text-anchor", "width", "x", "x1", "x2", "y", "y1", "y2")
+_ALLOWED: dict[str, Any] = {  # what tables, figures, sliders and folded text consist of
+    "tags": nh3.ALLOWED_TAGS | {"input", "label", "output", "style", "svg", *_SHAPES},
+    "attributes": nh3.ALLOWED_ATTRIBUTES
+    | {tag: {"fill", "fill-opacity", "stroke", "stroke-dasharray", *_SIZES} for tag in _SHAPES}
+    | {"svg": {"viewBox", "width", "height"}}
+    | {"*": {"border", "class", "hidden", "id", "role", "scope", "style", "tabindex"}}
+    | {"input": {"autocomplete", "max", "min", "step", "type", "value"}, "style": {"scoped"}},
+    "clean_content_tags": {"script"},
+    "generic_attribute_prefixes": {"aria-", "data-"},
+    "url_schemes": {"data", "http", "https", "mailto"},
+    "attribute_filter": lambda tag, _, value: None if value.startswith("data:") and tag != "img" else value,
+    "link_rel": None,
+}
 _MARKED = re.compile(r"[<>&]")
 
 
@@ -75,6 +92,9 @@ def _scrub_output(output: "NotebookNode", places: dict[str, str]) -> None:
     for kind in _TEXTS:
         if kind in output.get("data", {}):
             output["data"][kind] = without_machine(output["data"][kind], places)
+    clean, lost = sanitise(output.get("data", {}).get("text/html", ""))
+    if clean and not lost:
+        output["data"]["text/html"] = clean
 
 
 def without_machine(text: Any, places: dict[str, str]) -> str:
@@ -97,6 +117,31 @@ def _replaced(piece: str, places: dict[str, str]) -> str:
     for pattern, stand_in in _PATTERNS:
         piece = pattern.sub(stand_in, piece)
     return piece
+
+
+class _Tags(HTMLParser):
+    """Count tags with the names of their attributes."""
+
+    def __init__(self, text: str) -> None:
+        """Read a text."""
+        super().__init__()
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Count a tag."""
+        self.counts[tag, *sorted(name for name, _ in attrs)] += 1
+
+
+def sanitise(text: str) -> tuple[str, str]:
+    """Reduce HTML to what a page may hold; return it with the first tag that was not allowed as it came.
+
+    >>> sanitise("<img src=x onerror=alert(1)>")
+    ('<img src="x">', '<img onerror src>')
+    """
+    clean = nh3.clean(text, **_ALLOWED)
+    lost = _Tags(text).counts - _Tags(clean).counts
+    return clean, f"<{' '.join(next(iter(lost)))}>" if lost else ""
 
 
 def page_problems(notebook: "NotebookNode", parameters: Mapping[str, Any]) -> list[str]:
@@ -125,11 +170,22 @@ def _output_problems(output: "NotebookNode", suspicious: list[str]) -> Iterator[
         yield f"wrote to stderr: {one_line(_joined(output.text))}"
     for kind in _RENDERED:
         shown = _joined(output.get("data", {}).get(kind, ""))
-        if live := _LIVE.search(shown):
-            yield f"shows live {kind} ({live.group(0)})"
+        if live := _live(kind, shown):
+            yield f"shows live {kind} ({live})"
         yield from (
             f"shows the parameter value {html.escape(text)} unescaped" for text in suspicious if text in shown
         )
+
+
+def _live(kind: str, shown: str) -> str:
+    """Name what an output holds that a page may not; empty if nothing."""
+    if kind in ("image/svg+xml", "application/javascript"):
+        return f"{kind.partition('/')[2]}; show HTML or a PNG instead" if shown else ""
+    if kind != "text/html":
+        reader = MarkdownIt()
+        reader.validateLink = lambda _: True  # links are checked like all else
+        shown = reader.render(shown)
+    return sanitise(shown)[1]
 
 
 def _joined(text: object) -> str:

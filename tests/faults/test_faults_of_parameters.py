@@ -5,10 +5,11 @@ import sys
 import time
 
 import nbformat
+import pandas as pd
 import pytest
 
 from ntkd_lib.pipeline.pages import provenance_box
-from ntkd_lib.pipeline.scrub import page_problems
+from ntkd_lib.pipeline.scrub import page_problems, sanitise
 from tests.book.fake import evidence
 from tests.pipeline.toy import NAME
 
@@ -76,17 +77,57 @@ def test_10_a_script_in_a_value_never_gets_into_a_page(own):
     before = own.files()
     done = own.run("-p", f"title={SCRIPT}", "-p", "fault=live", "-p", "seed=0")
     assert done.returncode == 1
-    assert f"ntkd: {NAME}: cell 4: shows live text/markdown (<script)" in done.stderr
+    assert f"ntkd: {NAME}: cell 4: shows live text/markdown (<script>)" in done.stderr
     assert own.files() == before
 
 
-@pytest.mark.parametrize("kind", ["text/html", "text/markdown", "image/svg+xml"])
-@pytest.mark.parametrize("shown", [SCRIPT, "<img src=x onerror=alert(1)>", "[x](javascript:alert(1))"])
-def test_10_live_output_of_any_kind_is_found(kind, shown):
+HOSTILE = [
+    SCRIPT,
+    "<img src=x onerror=alert(1)>",
+    "<meta http-equiv=refresh content='0;url=https://example.org'>",
+    "<a href=javascript:alert(1)>x</a>",
+    "<a href=' jAva&#115;cript:alert(1)'>x</a>",
+    "<a href='data:text/html,<script>alert(1)</script>'>x</a>",
+    "<iframe src=https://example.org></iframe>",
+    "<svg><animate onbegin=alert(1) attributeName=x></svg>",
+    "<svg><use href='data:image/svg+xml,x'/></svg>",
+    "<math><mtext></mtext></math>",
+    "<form action=https://example.org><input name=x></form>",
+    "<link rel=stylesheet href=https://example.org/x.css>",
+    "<base href=https://example.org>",
+    "<object data=x></object>",
+    "<details ontoggle=alert(1) open>x</details>",
+]
+
+
+def problems_of(kind, shown):
     output = nbformat.v4.new_output("display_data", {kind: shown})
     cell = nbformat.v4.new_code_cell("x", execution_count=1, outputs=[output])
-    (problem,) = page_problems(nbformat.v4.new_notebook(cells=[cell]), {})
-    assert problem.startswith(f"cell 1: shows live {kind}")
+    return page_problems(nbformat.v4.new_notebook(cells=[cell]), {})
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/markdown", "image/svg+xml", "application/javascript"])
+@pytest.mark.parametrize("shown", HOSTILE)
+def test_10_live_output_of_any_kind_is_found(kind, shown):
+    (problem,) = problems_of(kind, shown)
+    assert problem.startswith(f"cell 1: shows live {kind} (")
+
+
+def test_10_a_live_link_of_markdown_is_found():
+    assert problems_of("text/markdown", "[x](javascript:alert(1))") == [
+        "cell 1: shows live text/markdown (<a href>)"
+    ]
+
+
+def test_10_what_pages_consist_of_is_left_as_it_is():
+    frame = pd.DataFrame({"a": [1.5], "b": ["x < y & z"]})
+    picture = "<img src='data:image/png;base64,AA==' alt='a' style='display:none'>"
+    for shown in (frame._repr_html_(), picture, "<p>a&nbsp;<b>b</b><br/>", '<svg viewBox="0 0 1 1"></svg>'):
+        assert problems_of("text/html", shown) == []
+        clean, lost = sanitise(shown)
+        assert (sanitise(clean), lost) == ((clean, ""), "")
+    assert problems_of("text/markdown", "*a* [b](https://example.org) `<script>` $x < y$") == []
+    assert problems_of("text/latex", "$x < y$") == []
 
 
 def test_10_a_marked_up_value_is_found_where_it_is_not_escaped():
