@@ -39,8 +39,9 @@ from ntkd_lib.chapters.nint.studies import (
     checks, costs_page, equal_time, networks, paper, settings, signals, spectrum, visits,
 )  # fmt: skip
 from ntkd_lib.chapters.run import open_run
+from ntkd_lib.show import contest
 from ntkd_lib.show.claims import claim_box
-from ntkd_lib.show.columns import show_table
+from ntkd_lib.show.columns import show_recorded, show_table
 from ntkd_lib.show.dots import draw_gap_dots
 from ntkd_lib.show.publish import show
 
@@ -215,6 +216,33 @@ show(
 
 # %% tags=["hide-input"]
 show_table(equal_time.chosen(), equal_time.CHOSEN, "What the search chose, for equal CPU time")
+
+# %% [markdown]
+# **With a learning rate that decays, and with another optimiser.** The recorded protocol *small10* asks the
+# question again on ten photographs of {setup}`128 × 128` and a SIREN of five layers of {setup}`64` units.
+# Every arm had {setup}`24` trials of rate, share and decay on two photographs of their own, and trains for
+# the CPU seconds that {setup}`300` steps of full batch take; two arms give the matrices of hidden layers to
+# Muon, whose steps are scaled to the length of Adam's. The rules of `nint-ctl-uniform-time-2` and
+# `nint-ctl-muon` were registered before the first trial.
+
+# %% tags=["hide-input"]
+show_recorded(
+    equal_time.TEN.scores(),
+    contest.score_columns("Sampler", "uniform", "dB"),
+    "Ten photographs, PSNR after equal CPU time",
+)
+
+# %% tags=["hide-input"]
+show_recorded(
+    equal_time.TEN.gaps(equal_time.TEN_PAIRS), contest.GAPS, "Ten photographs, photograph by photograph"
+)
+
+# %% tags=["hide-input"]
+show_recorded(
+    equal_time.TEN.trials(),
+    contest.trial_columns("Sampler", "PSNR (dB)", "dB"),
+    "Two other photographs: every trial, best first",
+)
 
 # %% [markdown]
 # ## Where samplers look

@@ -17,7 +17,9 @@ from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.protocols import ProtocolError
 from ntkd_lib.lab.trials import choose, trial_name, trials
 from ntkd_lib.lab.work import Data
+from ntkd_lib.show import contest
 from ntkd_lib.show.columns import show_table
+from ntkd_lib.show.contest import Contest
 
 POINTS = "labels1-tuning-labels"
 SEED, SHARE = 3, 0.1
@@ -85,27 +87,27 @@ def confirmed(monkeypatch) -> None:
         return tried or fresh
 
     monkeypatch.setattr(lab_trials, "recorded_metrics", metrics)
-    monkeypatch.setattr(few_labels_page, "recorded_metrics", metrics)
+    monkeypatch.setattr(contest, "recorded_metrics", metrics)
 
 
 @pytest.mark.usefixtures("confirmed")
 def test_every_trial_and_every_arm_is_listed() -> None:
-    table = few_labels_page.few_trials()
+    table = few_labels_page.LENGTHS[4].trials()
     counts = table["label"].value_counts()
     assert counts["NTKD"] == counts["NTKD, untrained teacher"] == counts["trace only"] == 18
     assert counts["labels only"] == 35
     assert (table[table["chosen"]].groupby("label").size() == 1).all()
-    scores = few_labels_page.few_scores().set_index("label")
+    scores = few_labels_page.LENGTHS[4].scores().set_index("label")
     assert list(scores["trials"]) == [35, 18, 18]
     assert scores["gap"]["NTKD"] == pytest.approx(1.05)
     assert np.isnan(scores["gap"]["labels only"])
-    text = str(show_table(few_labels_page.few_scores(), few_labels_page.SCORES, "arms"))
+    text = str(show_table(few_labels_page.every_length(Contest.scores), few_labels_page.SCORES, "arms"))
     assert "+1.05" in text
 
 
 @pytest.mark.usefixtures("confirmed")
 def test_gaps_have_intervals_that_hold_at_once_and_holms_p() -> None:
-    gaps = few_labels_page.few_gaps([("ntkd", "none"), ("ntkd", "trace_only"), ("ntkd", "kd")])
+    gaps = few_labels_page.LENGTHS[4].gaps([("ntkd", "none"), ("ntkd", "trace_only"), ("ntkd", "kd")])
     assert list(gaps["label"]) == ["NTKD − labels only", "NTKD − trace only"]
     assert (gaps["low"] < gaps["mean"]).all()
     assert gaps["p"][0] < 1e-6

@@ -176,6 +176,8 @@ def test_ten_photographs_are_raced_as_registered(monkeypatch):
     assert (raced["subject"]["name"], raced["seed"], raced["leader"]) == ("test/4", 14, "pace")
     assert [e["name"] for e in raced["entrants"]] == ["pace", *entry.parameters["arms"]] == ["pace", *counts]
     assert [e["name"] for e in raced["entrants"] if e["muon"]] == ["uniform_muon", "nint_muon"]
+    assert [*equal_time.TEN.tuned()] == entry.parameters["arms"]
+    assert {*counts, *(arm for pair in equal_time.TEN_PAIRS for arm in pair)} <= {*equal_time.TEN.labels}
 
 
 def test_ten_photographs_are_read_at_the_pace():

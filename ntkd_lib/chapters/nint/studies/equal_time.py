@@ -3,11 +3,24 @@
 import pandas as pd
 
 from ntkd_lib.chapters.nint.methods import LABELS, TUNED, in_order, trial_rows, tuned
+from ntkd_lib.chapters.nint.studies import small10
 from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import value_at
 from ntkd_lib.show.columns import Column
+from ntkd_lib.show.contest import Contest
 
+TEN = Contest(
+    small10.SPACE,
+    {**LABELS, "uniform_muon": "uniform, Muon", "nint_muon": "NINT, Muon"},
+    ["small10"],
+    small10.metric_name,
+    base="uniform",
+)
+TEN_PAIRS = (
+    ("nint", "uniform"), ("nint", "uniform_muon"), ("uniform_muon", "uniform"), ("nint_muon", "nint"),
+    ("error_memory", "uniform"), ("nint", "error_mix"),
+)  # fmt: skip
 CHOSEN = (
     Column("Sampler", lambda row: LABELS[row.method]),
     Column("Learning rate", "{lr:g}"),

@@ -37,7 +37,12 @@ def confirmed_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dic
     entrants = [_entrant(arm, arm, own) for arm, own in chosen.items()]
     starts = [parameters["starts"] * seed + start for start in range(parameters["starts"])]
     cells = tuple(_race(parameters, f"test/{seed}", sha256, start, entrants) for start in starts)
-    return {f"nint.small10.{arm}.psnr_equal_time": Arm(cells, partial(_mean_end, arm)) for arm in chosen}
+    return {metric_name(arm): Arm(cells, partial(_mean_end, arm)) for arm in chosen}
+
+
+def metric_name(arm: str) -> str:
+    """Name the metric of an arm's quality."""
+    return f"nint.small10.{arm}.psnr_equal_time"
 
 
 def _entrant(name: str, arm: str, own: Mapping[str, float]) -> Entrant:

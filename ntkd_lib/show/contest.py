@@ -1,0 +1,131 @@
+"""Tables of a contest: settings chosen among recorded trials, and the chosen arms on fresh seeds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from statistics import mean
+
+import pandas as pd
+
+from ntkd_lib.lab.claims import RegisteredProtocol, load_claims
+from ntkd_lib.lab.frame import seed_rows, summarise
+from ntkd_lib.lab.protocols import ProtocolError, recorded_metrics
+from ntkd_lib.lab.statistics import holm, ordering_p, simultaneous_intervals
+from ntkd_lib.lab.trials import choose, recorded_trials
+from ntkd_lib.show.columns import INTERVAL, Column
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Arms that are compared seed by seed, each with its own trials."""
+
+    space: str  # what the names of trials' metrics begin with
+    labels: Mapping[str, str]  # of arms, in the order of tables
+    confirmed: Sequence[str]  # protocols of the fresh seeds
+    metric_name: Callable[[str], str]  # of an arm on fresh seeds
+    base: str  # arm that all others are compared with
+
+    @property
+    def entries(self) -> list[RegisteredProtocol]:
+        """List what the contract registers of the confirmed protocols."""
+        return [load_claims().protocols[name] for name in self.confirmed]
+
+    def tuned(self) -> dict[str, list[str]]:
+        """List the protocols of each arm's trials; arms that are tried and not confirmed come last."""
+        protocols: dict[str, list[str]] = {}
+        for entry in self.entries:
+            arms = entry.parameters["arms"]
+            protocols |= (
+                arms if isinstance(arms, Mapping) else dict.fromkeys(arms, entry.parameters["tuning"])
+            )
+        for name in sorted({name for each in protocols.values() for name in each}):
+            for arm in load_claims().protocols[name].parameters["trials"]:
+                protocols.setdefault(arm, [name])
+        return protocols
+
+    def trials(self) -> pd.DataFrame:
+        """List every recorded trial, the best of an arm first."""
+        rows: list[dict[str, object]] = []
+        for arm, protocols in self.tuned().items():
+            best = None
+            with suppress(ProtocolError):  # nothing is chosen before all trials of an arm are recorded
+                best = choose(protocols, self.space, arm)
+            tried = recorded_trials(protocols, self.space, arm)
+            for settings, metric in sorted(tried, key=lambda trial: -mean(trial[1].values)):
+                words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
+                single = ", ".join(f"{value:.2f}" for value in metric.values)
+                row = {"method": arm, "label": self.labels[arm], "settings": words, "single": single}
+                rows.append(row | {"validation": mean(metric.values), "chosen": settings == best})
+        return pd.DataFrame(rows)
+
+    def tests(self) -> pd.DataFrame:
+        """List the confirmed arms by seed, in the order of arms."""
+        files = [
+            f"{entry.notebook[:2]}_{name}" for name, entry in zip(self.confirmed, self.entries, strict=True)
+        ]
+        recorded = {name: metric for file in files for name, metric in recorded_metrics(file).items()}
+        names = {(arm,): self.metric_name(arm) for arm in self.labels}
+        return seed_rows(recorded, names, ["method", "seed", "value"])
+
+    def scores(self) -> pd.DataFrame:
+        """List every arm: chosen settings, scores of both kinds, and difference to the base."""
+        tests = self.tests()
+        gaps = self.gaps([(arm, self.base) for arm in tests["method"].unique() if arm != self.base])
+        if gaps.empty:
+            return gaps
+        gaps = gaps.set_index("greater").rename(columns={"mean": "gap", "low": "gap_low", "high": "gap_high"})
+        tried = self.trials()
+        chosen, counts = tried[tried["chosen"]].set_index("method"), tried["method"].value_counts()
+        means = summarise(tests, "value", ["method"]).assign(trials=lambda t: t["method"].map(counts))
+        shown = ["gap", "gap_low", "gap_high", "wins"]
+        return means.join(chosen, on="method").join(gaps[shown], on="method")
+
+    def gaps(self, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+        """Compare pairs of arms seed by seed: intervals that hold all at once, and Holm's p of "is above"."""
+        tests = self.tests().pivot(index="seed", columns="method", values="value")
+        gaps = pd.DataFrame({(a, b): tests[a] - tests[b] for a, b in pairs if {a, b} <= {*tests}}).dropna()
+        if len(gaps) < 2:  # seeds
+            return pd.DataFrame()
+        p_values = holm({f"{a} {b}": ordering_p(list(gaps[a, b])) for a, b in gaps})
+        rows = [
+            {"greater": a, "label": f"{self.labels[a]} − {self.labels[b]}", "p": p_values[f"{a} {b}"]}
+            for a, b in gaps
+        ]
+        ends = pd.DataFrame(simultaneous_intervals(gaps.to_numpy().T), columns=["low", "high"])
+        wins = gaps.gt(0).sum().to_list()
+        return pd.DataFrame(rows).assign(mean=gaps.mean().to_list(), wins=wins, seeds=len(gaps)).join(ends)
+
+
+def trial_columns(arm: str, score: str, unit: str) -> tuple[Column, ...]:
+    """Name the columns of a table of trials."""
+    return (
+        Column(arm, "{label}"),
+        Column("Settings", "{settings}"),
+        Column(f"{score} by tuning seed", "{single}"),
+        Column("Mean", f"{{validation:.2f}} {unit}"),
+        Column("Chosen", lambda row: "yes" if row.chosen else ""),
+    )
+
+
+def score_columns(arm: str, base: str, unit: str) -> tuple[Column, ...]:
+    """Name the columns of a table of arms."""
+    return (
+        Column(arm, "{label}"),
+        Column("Chosen settings", "{settings}"),
+        Column("Trials", "{trials}"),
+        Column("Tuning seeds", f"{{validation:.2f}} {unit}"),
+        Column("Fresh seeds", f"{{mean:.2f}} {unit}"),
+        INTERVAL,
+        Column(f"Minus {base}", "{gap:+.2f}"),
+        Column("95 %, all at once", "[{gap_low:+.2f}, {gap_high:+.2f}]"),
+        Column("Seeds", "{seeds}"),
+    )
+
+
+GAPS = (
+    Column("Pair", "{label}"),
+    Column("Difference", "{mean:+.2f}"),
+    Column("95 %, all at once", "[{low:+.2f}, {high:+.2f}]"),
+    Column("Holm's p", "{p:.3g}"),
+    Column("Ahead", "{wins} of {seeds}"),
+)
