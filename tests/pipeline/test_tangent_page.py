@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from ntkd_lib.lab.layout import Layout
+from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.tangent_page import stage_tangent_page
 from tests.setup.project import ROOT
 
@@ -57,7 +58,7 @@ def test_a_missing_record_is_named(site, tmp_path, monkeypatch, name):
 def test_a_missing_mark_is_named(site, tmp_path):
     page = site / "tangent_kernel.md"
     page.write_text(page.read_text().replace("<!-- ntkd:peers -->", ""))
-    with pytest.raises(FileNotFoundError, match=r"lacks the mark <!-- ntkd:peers -->$"):
+    with pytest.raises(PipelineError, match=r"lacks the mark <!-- ntkd:peers -->$"):
         stage_tangent_page(site, Layout(tmp_path))
 
 
