@@ -113,7 +113,7 @@ def test_somebody_else_there_is_one_line_within_seconds(greeting):
         start = time.monotonic()
         with pytest.raises(SchedulerError, match="no Dask scheduler answers there"):
             probe(address)
-    assert time.monotonic() - start < 6
+    assert time.monotonic() - start < 20  # a Dask client would wait for 30
 
 
 def test_a_cluster_without_workers_is_one_line():

@@ -66,7 +66,7 @@ def test_a_scheduler_that_is_not_there_is_one_line_before_any_work(inside, comma
     result = call(*command, "--scheduler", address)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("ntkd: scheduler ")
-    assert time.monotonic() - start < 6
+    assert time.monotonic() - start < 20  # a Dask client would wait for 30
 
 
 @pytest.mark.parametrize("words", [("book",), ("run", "01"), ("params", "01"), ("reproduce",), ("verify",)])

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.pipeline.toy import seconds_of_processes
 from tests.setup.project import ROOT
 
 TEXT = (ROOT / "Makefile").read_text()
@@ -183,9 +184,9 @@ def test_an_up_to_date_environment_costs_next_to_nothing(clone):
     make(clone, "setup")
     seconds = []
     for _ in range(5):
-        started = time.perf_counter()
+        started = seconds_of_processes()
         make(clone, "setup")
-        seconds.append(time.perf_counter() - started)
+        seconds.append(seconds_of_processes() - started)
     assert min(seconds) < 0.1
 
 
