@@ -37,16 +37,7 @@ resnet_epochs = 2
 
 # %% tags=["hide-input"]
 from ntkd_lib.chapters.koopman import page
-from ntkd_lib.chapters.koopman.studies import (
-    course_page,
-    dictionaries,
-    hardware_page,
-    residual,
-    settings,
-    sizes,
-)
-from ntkd_lib.chapters.koopman.studies import stability_page as stability
-from ntkd_lib.chapters.koopman.studies import twins
+from ntkd_lib.chapters.koopman.studies import dictionaries, residual, sides_page, sizes, twins
 from ntkd_lib.chapters.run import open_run
 from ntkd_lib.show.claims import claim_box
 from ntkd_lib.show.publish import show
@@ -189,11 +180,11 @@ show(
 # "stability", is in the table; standardising the scores changes it without changing what the functions span.
 
 # %% tags=["hide-input"]
-deviations = stability.deviations(run, scores)
+deviations = sides_page.deviations(run, scores)
 show(
     run,
     "stability",
-    lambda: stability.draw_stability(deviations),
+    lambda: sides_page.draw_stability(deviations),
     alt="Deviations of test accuracy from their mean for distilled, no teacher and EDMD, over seeds and over "
     "random parts of the training images.",
     caption="Spread of accuracy over seeds and over 90 % of the images; MNIST, degree 2, 20 components.",
@@ -201,7 +192,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-stability.condition_table(stability.conditions(run))
+sides_page.condition_table(sides_page.conditions(run))
 
 # %% [markdown]
 # ## How it was made
@@ -258,18 +249,18 @@ guesses = edmd.logits(fresh.scores, *fresh.last_layer).argmax(1)
 # that saves time and, at a certified minimum of a convex loss, changes nothing else.
 
 # %% tags=["hide-input"]
-settings.certificate_table(scores)
+sides_page.certificate_table(scores)
 
 # %% [markdown]
 # Training the same problem by Adam, as a network would be trained, leaves noise from the order of the
 # images and a loss above the minimum.
 
 # %% tags=["hide-input"]
-course = course_page.excess_loss(run)
+course = sides_page.excess_loss(run)
 show(
     run,
     "course",
-    lambda: course_page.draw_course(course),
+    lambda: sides_page.draw_course(course),
     alt="Excess of the loss over its minimum against CPU seconds for three runs of Adam, and a vertical line "
     "at the end of Newton's method.",
     caption="Adam against the certified optimum; MNIST, degree 2, 20 components.",
@@ -283,7 +274,7 @@ show(
 # times as long to solve.
 
 # %% tags=["hide-input"]
-settings.settings_table(run)
+sides_page.settings_table(run)
 
 # %% [markdown]
 # ## On imperfect hardware
@@ -293,11 +284,11 @@ settings.settings_table(run)
 # trained for such faults. The table below compares products with other functions: would those do as well?
 
 # %% tags=["hide-input"]
-faults = hardware_page.faulty_accuracies(run)
+faults = sides_page.faulty_accuracies(run)
 show(
     run,
     "hardware",
-    lambda: hardware_page.draw_hardware(faults),
+    lambda: sides_page.draw_hardware(faults),
     alt="Test accuracy of four methods against bits per weight, noise of functions and dead functions.",
     caption="MNIST, degree 2: accuracy on imperfect hardware, mean over seeds.",
     data=faults,

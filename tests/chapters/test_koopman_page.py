@@ -10,12 +10,9 @@ from ntkd_lib.chapters.koopman.inputs import teacher
 from ntkd_lib.chapters.koopman.methods import LABELS
 from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
 from ntkd_lib.chapters.koopman.studies import (
-    course_page,
-    hardware_page,
     residual,
-    settings,
+    sides_page,
     sizes,
-    stability_page,
 )
 from ntkd_lib.chapters.koopman.work import least_squares
 from ntkd_lib.chapters.run import Run, with_needs
@@ -131,7 +128,7 @@ def test_spread_bars_are_one_deviation_long() -> None:
         for method, pair in values.items()
         for value in pair
     ]
-    figure = stability_page.draw_stability(pd.DataFrame(rows))
+    figure = sides_page.draw_stability(pd.DataFrame(rows))
     bars = [line.get_xdata() for line in figure.axes[0].lines[1:]]
     assert np.allclose(bars[0], [-np.sqrt(0.02), np.sqrt(0.02)])
     assert np.allclose(bars[1], 3 * bars[0])
@@ -139,7 +136,7 @@ def test_spread_bars_are_one_deviation_long() -> None:
 
 def test_adam_is_drawn_above_the_minimum_against_newtons_time() -> None:
     course = pd.DataFrame({"order": [0, 0, 1, 1], "seconds": [1, 2, 1, 2], "excess": [0.1, 0.01, 0.2, 0.02]})
-    axes = course_page.draw_course(course.assign(newton=0.7)).axes[0]
+    axes = sides_page.draw_course(course.assign(newton=0.7)).axes[0]
     assert [line.get_ydata().tolist() for line in axes.lines[:2]] == [[0.1, 0.01], [0.2, 0.02]]
     assert axes.lines[2].get_xdata()[0] == 0.7
 
@@ -147,11 +144,11 @@ def test_adam_is_drawn_above_the_minimum_against_newtons_time() -> None:
 def test_hardware_shows_means_over_seeds() -> None:
     faults = pd.DataFrame(
         {"method": "kd", "fault": fault, "level": level, "seed": seed, "accuracy": 90 + 2 * seed}
-        for fault in hardware_page.FAULTS
+        for fault in sides_page.FAULTS
         for level in (0.1, 0.3)
         for seed in (0, 1)
     )
-    for axes in hardware_page.draw_hardware(faults).axes:
+    for axes in sides_page.draw_hardware(faults).axes:
         assert axes.lines[0].get_ydata().tolist() == [91, 91]
 
 
@@ -166,7 +163,7 @@ def test_score_table_shows_the_papers_value_beside_the_distilled_rows_alone() ->
 def test_certificates_show_the_worst_gradient() -> None:
     table = scores()
     table.loc[0, ["gradient", "chosen"]] = [9e-7, True]
-    text = settings.certificate_table(table)
+    text = sides_page.certificate_table(table)
     assert "9.0e-07" in text
     assert LABELS["naive"] not in text
 
@@ -187,7 +184,7 @@ def test_radial_functions_are_compared_on_shared_seeds() -> None:
 
 def test_condition_numbers_are_written_in_full() -> None:
     row = {"data": "mnist", "degree": 2, "components": 10, "common": 12345.6, "standardised": 78.9}
-    assert "12,346" in stability_page.condition_table(pd.DataFrame([row]))
+    assert "12,346" in sides_page.condition_table(pd.DataFrame([row]))
 
 
 def test_paired_differences_use_shared_seeds_only() -> None:

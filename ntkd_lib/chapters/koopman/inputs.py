@@ -24,8 +24,6 @@ WIDTHS = (784, 256, 64, 10)
 LR, DECAY, BATCH = 3e-3, 1e-2, 256
 VALIDATION_SHARE = 1 / 6
 EPOCH_SECONDS = {"mlp": 1.2, "resnet18": 200.0}
-
-
 FEW_STEPS = 8  # an epoch of a few labelled images
 
 

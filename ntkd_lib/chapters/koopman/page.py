@@ -15,7 +15,7 @@ from ntkd_lib.chapters.koopman.studies import residual
 from ntkd_lib.chapters.koopman.work import least_squares, pixel_student, student
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric, paired, summarise
+from ntkd_lib.lab.frame import metric, paired, summarise, unfold
 from ntkd_lib.show.columns import INTERVAL, Column, show_table
 from ntkd_lib.show.html import Html
 
@@ -44,10 +44,11 @@ SCORE_COLUMNS = [
 
 def scores(run: Run) -> pd.DataFrame:
     """List the scores of all methods; the control of degree 1 comes last."""
-    students = run.frame(student)
-    students = students[students["network"] == "mlp"]
+    students = run.frame(student, network="mlp")
     pixels = run.frame(pixel_student).assign(degree=1, components=PIXELS_OF_IMAGE)
-    table = pd.concat([students, _least_squares(run), pixels], ignore_index=True)
+    cells = run.frame(least_squares, network="mlp")[["data", "degree", "seed", "cell", "fits"]]
+    linear = unfold(cells, "fits").assign(converged=True)
+    table = pd.concat([students, linear, pixels], ignore_index=True)
     table = table.assign(source=table["data"], data=table["data"].map(short_names(run)))
     chosen = [_is_chosen(run, row) for row in table.itertuples()]
     table = table.assign(chosen=chosen)[SCORE_COLUMNS]
@@ -60,13 +61,6 @@ def scores(run: Run) -> pd.DataFrame:
 def short_names(run: Run) -> dict[str, str]:
     """Map the run's data sets to their names in metrics."""
     return dict(zip(run.parameters.datasets, TITLES, strict=True))
-
-
-def _least_squares(run: Run) -> pd.DataFrame:
-    cells = run.frame(least_squares)
-    rows = cells[cells["network"] == "mlp"].explode("fits", ignore_index=True)
-    fits = pd.DataFrame(rows["fits"].tolist())
-    return pd.concat([rows[["data", "degree", "seed", "cell"]], fits], axis=1).assign(converged=True)
 
 
 def _is_chosen(run: Run, row: Any) -> bool:
@@ -85,8 +79,7 @@ def metrics(run: Run) -> dict[str, Metric]:
         if (data, degree) == ("mnist", 2) and method in ("kd", "naive") and len(part) > 1:
             deviation = float(np.std(list(part["accuracy"]), ddof=1))
             metrics[f"{name}_std"] = metrics[name].model_copy(update={"values": [deviation]})
-    teachers = run.frame(teacher)
-    for source, part in teachers[teachers["network"] == "mlp"].groupby("data"):
+    for source, part in run.frame(teacher, network="mlp").groupby("data"):
         metrics[f"koopman.{short_names(run)[source]}.teacher.accuracy"] = metric(part, "accuracy")
     for method, part in residual.compare(run).groupby("method"):
         metrics[f"koopman.mnist.{residual.NETWORK}.q2_{method}.accuracy"] = metric(part, "accuracy")

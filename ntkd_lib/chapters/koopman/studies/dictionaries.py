@@ -111,16 +111,12 @@ def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
             TRIALS,
             TUNING_SEEDS,
             lambda entrant, n: draw(entrant.space, derive_seed("search", NAME, entrant.name), n, points=16),
-            partial(_trial, place),
+            partial(_cell, place, tolerance=SEARCH_TOLERANCE),
             run,
         )
     ]
     budget = {"trials": TRIALS, "seeds": list(TUNING_SEEDS)}
     return {"budget": budget, "space": spaces(ENTRANTS.values()), "trials": rows}
-
-
-def _trial(data: Data, entrant: Entrant, seed: int, settings: Mapping[str, float]) -> Cell:
-    return _cell(data, entrant, seed, settings, tolerance=SEARCH_TOLERANCE)
 
 
 def arms(data: str, parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:

@@ -3,21 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ntkd_lib.chapters.koopman import NOTEBOOK
-from ntkd_lib.chapters.koopman.methods import (
-    DEGREES,
-    LEAST_SQUARES,
-    PIXELS,
-    RADIAL,
-    RANKS,
-    RIDGES,
-    STUDENTS,
-    VALIDATION,
-    StudentMethod,
-    linear_cell,
-    pixel_cell,
-    student_cell,
-)
+from ntkd_lib.chapters.koopman import NOTEBOOK, methods
 from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
 from ntkd_lib.chapters.koopman.work import LinearFit, Objective
 from ntkd_lib.lab.cells import Cell
@@ -36,7 +22,7 @@ RADIAL_WIDTHS = (0.5, 1.0, 2.0)
 Trial = dict[str, Any]
 
 
-def draw_settings(method: StudentMethod, trial: int) -> dict[str, float]:
+def draw_settings(method: methods.StudentMethod, trial: int) -> dict[str, float]:
     """Draw the settings of a first trial: a point of a scrambled Sobol sequence, and the fixed ones."""
     drawn = draw(method.space, derive_seed("search", method.name), trial, points=POINTS)
     return {**method.fixed, **drawn}
@@ -49,17 +35,17 @@ def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     return {
         "budget": {"trials": TRIALS, "ridges": ridges, "seed": TUNING_SEED},
         "parameters": parameters.model_dump(),
-        "space": spaces([*STUDENTS.values(), PIXELS]),
+        "space": spaces([*methods.STUDENTS.values(), methods.PIXELS]),
         "trials": [row for name in parameters.datasets for row in _trials(parameters, data[name], run)],
     }
 
 
 def _trials(parameters: KoopmanParameters, data: Data, run: RunCells) -> list[Trial]:
     rows: list[Trial] = []
-    for degree in DEGREES:
-        names = list(STUDENTS) if degree == 2 else ["kd", "ce"]
+    for degree in methods.DEGREES:
+        names = list(methods.STUDENTS) if degree == 2 else ["kd", "ce"]
         first = [
-            _trial(degree, name, FIRST_SIZE[degree], draw_settings(STUDENTS[name], number))
+            _trial(degree, name, FIRST_SIZE[degree], draw_settings(methods.STUDENTS[name], number))
             for name in names
             for number in range(TRIALS)
         ]
@@ -73,12 +59,14 @@ def _trials(parameters: KoopmanParameters, data: Data, run: RunCells) -> list[Tr
         rows += _evaluate(parameters, data, second, run)
         rows += _evaluate_linear(parameters, data, degree, run)
     small = [row for row in rows if row["components"] == FIRST_SIZE[2]]
+    best = _best_settings(small, "kd", 2)
     radial = [
-        _trial(2, RADIAL, FIRST_SIZE[2], {**_best_settings(small, "kd", 2), "ridge": ridge, "width": width})
+        _trial(2, methods.RADIAL, FIRST_SIZE[2], {**best, "ridge": ridge, "width": width})
         for width in RADIAL_WIDTHS
         for ridge in SECOND_RIDGES[2]
     ]
-    pixels = [_trial(1, PIXELS.name, 784, draw_settings(PIXELS, number)) for number in range(TRIALS)]
+    drawn = (draw_settings(methods.PIXELS, number) for number in range(TRIALS))
+    pixels = [_trial(1, methods.PIXELS.name, 784, settings) for settings in drawn]
     return rows + _evaluate(parameters, data, [*pixels, *radial], run)
 
 
@@ -88,7 +76,7 @@ def _trial(degree: int, method: str, components: int, settings: Mapping[str, flo
 
 def _best_settings(trials: Iterable[Trial], method: str, degree: int) -> dict[str, float]:
     candidates = (t for t in trials if t["method"] == method and t["degree"] == degree)
-    return max(candidates, key=VALIDATION)["settings"]
+    return max(candidates, key=methods.VALIDATION)["settings"]
 
 
 def _evaluate(parameters: KoopmanParameters, data: Data, trials: list[Trial], run: RunCells) -> list[Trial]:
@@ -108,20 +96,20 @@ def _trial_cell(
     settings: dict[str, float],
 ) -> Cell:
     common = {"seed": TUNING_SEED, "objective": Objective(**settings), "tolerance": SEARCH_TOLERANCE}
-    if method == PIXELS.name:
-        return pixel_cell(parameters, data, **common)
-    return student_cell(parameters, data, method, degree=degree, components=components, **common)
+    if method == methods.PIXELS.name:
+        return methods.pixel_cell(parameters, data, **common)
+    return methods.student_cell(parameters, data, method, degree=degree, components=components, **common)
 
 
 def _evaluate_linear(parameters: KoopmanParameters, data: Data, degree: int, run: RunCells) -> list[Trial]:
     fits = [
         LinearFit(method, d, ridge, rank)
-        for method in LEAST_SQUARES
+        for method in methods.LEAST_SQUARES
         for d in parameters.sizes(degree)
-        for ridge in (RIDGES if method != "naive_published" else (0.0,))
-        for rank in {"naive": RANKS, "naive_published": (d,)}.get(method, (0,))
+        for ridge in (methods.RIDGES if method != "naive_published" else (0.0,))
+        for rank in {"naive": methods.RANKS, "naive_published": (d,)}.get(method, (0,))
     ]
-    (record,) = run([linear_cell(parameters, data, TUNING_SEED, degree, fits)])
+    (record,) = run([methods.linear_cell(parameters, data, TUNING_SEED, degree, fits)])
     rows = []
     for fit in record.values["fits"]:
         settings = {"ridge": fit["ridge"], "rank": fit["rank"]}

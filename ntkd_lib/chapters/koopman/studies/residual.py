@@ -5,17 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from ntkd_lib.chapters.koopman import NOTEBOOK
+from ntkd_lib.chapters.koopman import NOTEBOOK, methods
 from ntkd_lib.chapters.koopman.inputs import teacher
-from ntkd_lib.chapters.koopman.methods import (
-    RANKS,
-    RIDGES,
-    VALIDATION,
-    chosen_objective,
-    chosen_size,
-    linear_cell,
-    student_cell,
-)
 from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
 from ntkd_lib.chapters.koopman.work import LinearFit, least_squares, student
 from ntkd_lib.chapters.run import Run
@@ -39,13 +30,13 @@ COLUMNS = (
 
 def pair(parameters: KoopmanParameters, data: Data, seed: int) -> tuple[Cell, Cell]:
     """Describe both models of a seed, student and EDMD."""
-    d, linear_d = (chosen_size(parameters, data.name, DEGREE, name) for name in ("kd", "naive"))
-    objective = chosen_objective(data.name, DEGREE, "kd", d)
-    grid = [LinearFit("naive", linear_d, ridge, rank) for ridge in RIDGES for rank in RANKS]
+    d, linear_d = (methods.chosen_size(parameters, data.name, DEGREE, name) for name in ("kd", "naive"))
+    objective = methods.chosen_objective(data.name, DEGREE, "kd", d)
+    grid = [LinearFit("naive", linear_d, ridge, rank) for ridge in methods.RIDGES for rank in methods.RANKS]
     more = {"degree": DEGREE, "components": d}
     return (
-        student_cell(parameters, data, "kd", seed, objective, NETWORK, **more),
-        linear_cell(parameters, data, seed, DEGREE, grid, NETWORK),
+        methods.student_cell(parameters, data, "kd", seed, objective, NETWORK, **more),
+        methods.linear_cell(parameters, data, seed, DEGREE, grid, NETWORK),
     )
 
 
@@ -59,29 +50,27 @@ def arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm
     """Compare both models in a recorded protocol."""
     run = load_parameters(KoopmanParameters, NOTEBOOK, "cpu", parameters)
     kd, linear = pair(run, Data(run.digits, sha256), seed)
-    return {f"{METRIC}.q2_kd.accuracy": Arm((kd,)), f"{METRIC}.q2_naive_pca.accuracy": Arm((linear,), _best)}
 
+    def best(record: Record) -> float:
+        return max(record.values["fits"], key=methods.VALIDATION)["accuracy"]
 
-def _best(record: Record) -> float:
-    return max(record.values["fits"], key=VALIDATION)["accuracy"]
+    return {f"{METRIC}.q2_kd.accuracy": Arm((kd,)), f"{METRIC}.q2_naive_pca.accuracy": Arm((linear,), best)}
 
 
 def compare(run: Run) -> pd.DataFrame:
     """List test accuracies of student and EDMD by seed; EDMD has its best fit on validation images."""
-    parts = []
-    for work, method in ((student, "kd"), (least_squares, "naive_pca")):
-        part = run.frame(work)
-        parts.append(part[part["network"] == NETWORK].assign(method=method))
-    best = [max(fits, key=VALIDATION) for fits in parts[1]["fits"]]
-    parts[1] = parts[1].assign(accuracy=[fit["accuracy"] for fit in best], converged=True)
     columns = ["data", "method", "seed", "accuracy", "converged", "cell"]
-    return pd.concat([part[columns] for part in parts if len(part)] or [pd.DataFrame(columns=columns)])
+    kd, linear = (run.frame(work, network=NETWORK) for work in (student, least_squares))
+    if kd.empty:
+        return pd.DataFrame(columns=columns)
+    accuracies = [max(fits, key=methods.VALIDATION)["accuracy"] for fits in linear["fits"]]
+    linear = linear.assign(method="naive_pca", accuracy=accuracies, converged=True)
+    return pd.concat([kd.assign(method="kd")[columns], linear[columns]])
 
 
 def residual_table(run: Run) -> Html:
     """Show the three models, or a note that the run has none."""
-    teachers = run.frame(teacher)
-    teachers = teachers[teachers["network"] == NETWORK].assign(method="teacher")
+    teachers = run.frame(teacher, network=NETWORK).assign(method="teacher")
     if teachers.empty:
         return element("p", "ResNet-18 as teacher: not part of this run; tier paper has it.")
     summary = summarise(pd.concat([teachers, compare(run)]), "accuracy", ["method"])

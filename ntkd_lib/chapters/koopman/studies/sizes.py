@@ -27,6 +27,7 @@ from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.lab.frame import paired, summarise
 from ntkd_lib.show.columns import INTERVAL, Column, show_table
 from ntkd_lib.show.html import Html
+from ntkd_lib.show.panels import draw_panels
 
 MANY_SEEDS = 8
 FUNCTIONS = Column("Functions", "{functions:,}")
@@ -91,21 +92,19 @@ def radial_table(table: pd.DataFrame) -> Html:
 
 def draw_teacher_share(share: pd.DataFrame) -> Figure:
     """Plot the gain by the teacher over plain cross-entropy at every size."""
-    figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.2), sharey=True)
-    for axes, (data, title) in zip(panels, TITLES.items(), strict=True):
-        axes.axhline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
-        for (degree, label), colour, marker in zip(DEGREES.items(), (BLUE, ORANGE), "os", strict=True):
-            part = select(share, data, degree)
-            middle = part["mean"].to_numpy()
-            reach = np.abs(np.vstack([middle - part["low"], part["high"] - middle]))
-            style = {"color": colour, "marker": marker, "capsize": 3, "label": label}
-            axes.errorbar(part["functions"], middle, reach, **style)
-        _set_log_ticks(axes, share[share["data"] == data]["functions"])
-        axes.set_title(title)
-    panels[0].set_ylabel("distilled − no teacher (points)")
-    panels[0].legend()
-    panels[1].set_xlabel("functions in the dictionary")
-    return figure
+    draws = {"distilled − no teacher (points)": _draw_share}
+    return draw_panels(share, "data", TITLES, draws, "functions in the dictionary", height=3.4, sharey=True)
+
+
+def _draw_share(axes: Axes, share: pd.DataFrame) -> None:
+    axes.axhline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
+    for (degree, label), colour, marker in zip(DEGREES.items(), (BLUE, ORANGE), "os", strict=True):
+        part = share[share["degree"] == degree]
+        middle = part["mean"].to_numpy()
+        reach = np.abs(np.vstack([middle - part["low"], part["high"] - middle]))
+        style = {"color": colour, "marker": marker, "capsize": 3, "label": label}
+        axes.errorbar(part["functions"], middle, reach, **style)
+    _set_log_ticks(axes, share["functions"])
 
 
 def _set_log_ticks(axes: Axes, values: pd.Series) -> None:
@@ -121,18 +120,13 @@ def _set_log_ticks(axes: Axes, values: pd.Series) -> None:
 
 def draw_sizes(sizes: pd.DataFrame, column: str, label: str) -> Figure:
     """Plot accuracy against a cost of the size, such as `functions`."""
-    figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.6))
-    for axes, (data, title) in zip(panels, TITLES.items(), strict=True):
+
+    def draw(axes: Axes, part: pd.DataFrame) -> None:
         for method in ("kd", "ce", "ls_logits"):
             for (degree, words), line in zip(DEGREES.items(), ("-", ":"), strict=True):
-                part = select(sizes, data, degree)
-                part = part[part["method"] == method].sort_values(column)
+                own = part[(part["degree"] == degree) & (part["method"] == method)].sort_values(column)
                 style = {"marker": MARKERS[method], "color": COLOURS[method]}
-                axes.plot(part[column], part["mean"], line, label=f"{SHORT[method]}, {words}", **style)
-        _set_log_ticks(axes, sizes[sizes["data"] == data][column])
-        axes.set_title(title)
-    panels[0].set_ylabel("test accuracy (%)")
-    panels[1].set_xlabel(label)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=9)
-    return figure
+                axes.plot(own[column], own["mean"], line, label=f"{SHORT[method]}, {words}", **style)
+        _set_log_ticks(axes, part[column])
+
+    return draw_panels(sizes, "data", TITLES, {"test accuracy (%)": draw}, label, height=3.6)

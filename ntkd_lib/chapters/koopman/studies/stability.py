@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ntkd_lib.chapters.koopman.inputs import Inputs, Part, read_inputs
+from ntkd_lib.chapters.koopman.inputs import Inputs, read_inputs
 from ntkd_lib.chapters.koopman.work import TOLERANCE, LinearFit, Objective, guess, last_layer, pose_problem
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.edmd import read_out
@@ -38,7 +38,9 @@ def refits(
     test = LiftedInputs(monomials, parts.test.scores)
     accuracies: dict[str, list[float]] = {name: [] for name in (*students, "naive")}
     for repeat in range(repeats):
-        part = _random_part(parts, derive_seed("part", seed, repeat))
+        generator = torch.Generator().manual_seed(derive_seed("part", seed, repeat))
+        order = torch.randperm(len(parts.rows), generator=generator)
+        part = parts.restrict(order[: round(SHARE * len(order))].sort().values)
         start = None
         for name, objective in students.items():
             problem = pose_problem(monomials, part, objective, teacher)
@@ -47,14 +49,6 @@ def refits(
         weights = _fit_edmd(monomials, part, teacher, naive)
         accuracies["naive"].append(parts.test.accuracy(guess(weights, test)))
     return CellResult({"accuracies": accuracies})
-
-
-def _random_part(parts: Inputs, seed: int) -> Inputs:
-    count = len(parts.rows)
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    chosen = order[: round(SHARE * count)].sort().values
-    train = Part(parts.train.scores[chosen], parts.train.labels[chosen])
-    return Inputs(train, parts.held_out, parts.test, parts.rows[chosen])
 
 
 def _fit_edmd(

@@ -116,11 +116,12 @@ def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
 
 def _trials(name: str, data: Data, run: RunCells) -> list[Trial]:
     schools = list(CONTESTS[name].teachers)
+    # each teacher has points of its own of the sequence of students with one, no teacher as many in all
+    points = [("kd", schools[number // TRIALS], number) for number in range(len(schools) * TRIALS)]
+    points += [("ce", None, number) for number in range(len(schools) * TRIALS)]
     first = [
         {"method": method, "contest": name, "teacher": school, "settings": _settings(name, method, number)}
-        for method, listed in (("kd", schools), ("ce", [None]))
-        for place, school in enumerate(listed)
-        for number in _numbers(method, place, len(schools))
+        for method, school, number in points
     ]
     rows = _evaluate(name, data, first, run)
     leaders = [best_of(rows, method) for method in SPACES]
@@ -130,13 +131,6 @@ def _trials(name: str, data: Data, run: RunCells) -> list[Trial]:
         for factor in FACTORS
     ]
     return rows + _evaluate(name, data, second, run)
-
-
-def _numbers(method: str, place: int, schools: int) -> range:
-    """List the points of a method's sequence: its own for each teacher, all of them without one."""
-    if method == "ce":
-        return range(schools * TRIALS)
-    return range(place * TRIALS, (place + 1) * TRIALS)
 
 
 def _settings(name: str, method: str, number: int) -> dict[str, float]:
