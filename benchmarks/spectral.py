@@ -7,7 +7,7 @@ from sklearn.model_selection import GridSearchCV
 from torch import Tensor
 
 from benchmarks.timing import interleaved, report
-from ntkd_lib.chapters.overfitting.studies.speed import ordinary
+from ntkd_lib.chapters.overfitting.studies.costs import ordinary
 from ntkd_lib.spectral.basis import eigenbasis
 from ntkd_lib.spectral.fit import fit_outputs
 from ntkd_lib.spectral.kernels import GaussianKernel, gaussian_kernels

@@ -18,12 +18,11 @@ from ntkd_lib.chapters.overfitting.problems import (
 )
 from ntkd_lib.chapters.overfitting.studies import (
     certificates,
+    costs,
     detection,
     grid,
     null,
     real_tables,
-    scaling,
-    speed,
     students,
 )
 from ntkd_lib.chapters.overfitting.studies.counterexamples import counterexamples
@@ -107,7 +106,7 @@ def test_no_work_depends_on_what_is_drawn_of_it():
 def test_every_kind_of_work_is_planned():
     works = (work.train, students.distil_six, grid.diagnose, null.matched_null, certificates.try_certificates)
     works += (real_tables.score_diabetes, real_tables.score_digits)
-    works += (scaling.decompose_large, speed.compare_speed)
+    works += (costs.decompose_large, costs.compare_speed)
     assert {cell.work for cell in planned(tiny())} == {each.path for each in works}
 
 

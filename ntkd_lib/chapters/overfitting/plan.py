@@ -14,11 +14,10 @@ from ntkd_lib.chapters.overfitting.problems import (
 )
 from ntkd_lib.chapters.overfitting.search import six_cell, six_sizes
 from ntkd_lib.chapters.overfitting.studies.certificates import try_certificates
+from ntkd_lib.chapters.overfitting.studies.costs import compare_speed, decompose_large
 from ntkd_lib.chapters.overfitting.studies.grid import diagnose
 from ntkd_lib.chapters.overfitting.studies.null import matched_null
 from ntkd_lib.chapters.overfitting.studies.real_tables import score_diabetes, score_digits
-from ntkd_lib.chapters.overfitting.studies.scaling import decompose_large
-from ntkd_lib.chapters.overfitting.studies.speed import compare_speed
 from ntkd_lib.chapters.overfitting.studies.students import distil_six
 from ntkd_lib.chapters.overfitting.work import train
 from ntkd_lib.data.tables import TABLES
@@ -38,16 +37,11 @@ def plan(parameters: OverfittingParameters, _: Mapping[str, Data]) -> list[Cell]
         )
     seeds, replicates = parameters.all_seeds, parameters.null_replicates
     six = [_six(parameters, seed) for seed in seeds]
-    digits = [
-        score_digits.cell(
-            seed=seed, epochs=max(8, parameters.epochs // 8), rate=RATE, sha256=TABLES["digits"]
-        )
-        for seed in seeds
-    ]
-    diabetes = [
-        score_diabetes.cell(seed=seed, epochs=parameters.epochs, rate=RATE, sha256=TABLES["diabetes"])
-        for seed in seeds
-    ]
+    epochs = {"digits": max(8, parameters.epochs // 8), "diabetes": parameters.epochs}
+    digits, diabetes = (
+        [each.cell(seed=seed, epochs=epochs[name], rate=RATE, sha256=TABLES[name]) for seed in seeds]
+        for each, name in ((score_digits, "digits"), (score_diabetes, "diabetes"))
+    )
     return [
         *six,
         *(_grid(parameters, seed, rows) for seed in seeds for rows in grid_sizes(parameters, seed)),

@@ -109,6 +109,11 @@ NETWORKS: Mapping[str, Network] = {
 LARGEST = "512-256"
 
 
+def rmse(guess: np.ndarray, truth: np.ndarray) -> float:
+    """Compute the root of the mean square error."""
+    return float(np.sqrt(((guess - truth) ** 2).mean()))
+
+
 def fit_roles(settings: Sequence[GridSetting]) -> list[tuple[int, str]]:
     """List the fits of settings: number of the setting, and role."""
     return [(place, role) for place, setting in enumerate(settings) for role in setting.roles]
@@ -152,15 +157,6 @@ def _resistor(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return resistance, frequency * u[:, 2] - 1 / (frequency * capacity)
 
 
-def _friedman2(u: np.ndarray) -> np.ndarray:
-    return np.hypot(*_resistor(u))
-
-
-def _friedman3(u: np.ndarray) -> np.ndarray:
-    resistance, reactance = _resistor(u)
-    return np.arctan2(reactance, resistance)
-
-
 def _additive(u: np.ndarray) -> np.ndarray:
     return 3 * np.sin(2 * np.pi * u[:, 0]) + np.exp(2 * u[:, 1]) + 8 * np.abs(u[:, 2] - 0.5) + 4 * u[:, 3]
 
@@ -168,8 +164,8 @@ def _additive(u: np.ndarray) -> np.ndarray:
 # Friedman (1991) for the first three, with nine or ten inputs that have no effect
 FORMULAS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "friedman1": _friedman1,
-    "friedman2": _friedman2,
-    "friedman3": _friedman3,
+    "friedman2": lambda u: np.hypot(*_resistor(u)),
+    "friedman3": lambda u: np.arctan2(*reversed(_resistor(u))),
     "additive": _additive,
 }
 # Gaussian processes with a kernel of the students' (Gaussian, median width), and with exp(-|x - x'| / l)
@@ -183,7 +179,8 @@ def draw(problem: Problem, sizes: Sizes, seed: int) -> Sample:
     rows, end = sizes.rows, sizes.rows + sizes.validation
     u = rng.random((end + sizes.test, INPUTS))
     x = (u - u[:rows].mean(axis=0)) / u[:rows].std(axis=0)
-    f = _target(problem.target, u, x, rng)
+    f = _process(problem.target, x, rng) if problem.target in PROCESSES else FORMULAS[problem.target](u)
+    f = f if problem.target == "friedman1" else f * SCALE / f.std()
     y = f + problem.noise * _noise(problem.kind, u, rng)
     variance = problem.noise**2
     if problem.kind == "shuffled":
@@ -199,11 +196,6 @@ def _noise(kind: str, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return noise
     size = 0.25 + 1.5 * u[:, 0]
     return noise * size / np.sqrt(1 / 16 + 3 / 8 + 3 / 4)  # mean square 1 over uniform inputs
-
-
-def _target(name: str, u: np.ndarray, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    f = _process(name, x, rng) if name in PROCESSES else FORMULAS[name](u)
-    return f if name == "friedman1" else f * SCALE / f.std()
 
 
 def _process(name: str, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:

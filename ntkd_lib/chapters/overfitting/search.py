@@ -35,21 +35,8 @@ def six_sizes(parameters: OverfittingParameters) -> Sizes:
 def six_cell(parameters: OverfittingParameters, network: Network, seed: int) -> Cell:
     """Describe the training of one of the six networks at its chosen rate."""
     schedule = Schedule(parameters.epochs, chosen_rate(network.name), True, CHECKPOINTS)
-    settings, sizes = [GridSetting(Problem())], six_sizes(parameters)
-    return train.cell(
-        {"part": "six"}, seed=seed, network=network, settings=settings, sizes=sizes, schedule=schedule
-    )
-
-
-def trial_cell(parameters: OverfittingParameters, network: Network, rate: float, seed: int) -> Cell:
-    """Describe a trial: one network on the problem of the six, with samples for validation only."""
-    return train.cell(
-        seed=seed,
-        network=network,
-        settings=[GridSetting(Problem())],
-        sizes=_trial_sizes(parameters),
-        schedule=Schedule(parameters.epochs, rate, True, CHECKPOINTS),
-    )
+    common = {"seed": seed, "network": network, "settings": [GridSetting(Problem())]}
+    return train.cell({"part": "six"}, sizes=six_sizes(parameters), schedule=schedule, **common)
 
 
 def chosen_rate(network: str) -> float:
@@ -61,11 +48,17 @@ def chosen_rate(network: str) -> float:
 def conduct(_: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     """Run all trials and list their validation errors; no test sample is read."""
     parameters = OverfittingParameters(tier="cpu")
+    sizes = replace(six_sizes(parameters), test=1, validation=4 * VALIDATION)
+    common = {"settings": [GridSetting(Problem())], "sizes": sizes}
     trials = [(network, rate) for network in NETWORKS.values() for rate in RATES]
-    cells = [trial_cell(parameters, *trial, seed) for trial in trials for seed in TUNING_SEEDS]
+    schedules = {rate: Schedule(parameters.epochs, rate, True, CHECKPOINTS) for rate in RATES}
+    cells = [
+        train.cell(seed=seed, network=network, schedule=schedules[rate], **common)
+        for network, rate in trials
+        for seed in TUNING_SEEDS
+    ]
     records, count = run(cells), len(TUNING_SEEDS)
     groups = [records[i * count : (i + 1) * count] for i in range(len(trials))]
-    sizes = _trial_sizes(parameters)
     return {
         "budget": {"trials": len(RATES), "seeds": list(TUNING_SEEDS)},
         "parameters": parameters.model_dump(),
@@ -89,10 +82,6 @@ def _row(network: Network, rate: float, records: list[Record], sizes: Sizes) -> 
 def validation_errors(record: Record, labels: np.ndarray) -> np.ndarray:
     """Compute the validation RMSE of a record's first fit at each checkpoint."""
     return np.sqrt(np.square(record.arrays["validation"][0] - labels).mean(axis=1))
-
-
-def _trial_sizes(parameters: OverfittingParameters) -> Sizes:
-    return replace(six_sizes(parameters), test=1, validation=4 * VALIDATION)
 
 
 SEARCHES = (Search(NOTEBOOK, (), conduct),)

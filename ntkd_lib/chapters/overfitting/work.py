@@ -57,7 +57,10 @@ def _train_group(
     seed: int, network: Network, fits: list[tuple[GridSetting, str]], sizes: Sizes, schedule: Schedule
 ) -> dict[str, np.ndarray]:
     samples = [draw(setting.problem, sizes, seed) for setting, _ in fits]
-    labels = [_labels(role, sample.y, seed) for (_, role), sample in zip(fits, samples, strict=True)]
+    labels = [
+        sample.y + label_change(sample.y, seed) if role == "perturbed" else sample.y
+        for (_, role), sample in zip(fits, samples, strict=True)
+    ]
     mask = _stack(trained_on(role, sizes.rows, seed) for _, role in fits)
     mean, spread = (_stack([[getattr(s.y, name)()] for s in samples]) for name in ("mean", "std"))
     inputs = {"train": _stack(s.x for s in samples), "test": _stack(s.x_test for s in samples)}
@@ -77,10 +80,6 @@ def _train_group(
     speed = {"lr": schedule.rate, "falling": schedule.falling, "decay": decay if decay.any() else None}
     train_stacked(nets, loss, inputs["train"], schedule.epochs, **speed, checkpoint=checkpoint)
     return {split: torch.stack(each, dim=1).numpy() for split, each in outputs.items()}
-
-
-def _labels(role: str, y: np.ndarray, seed: int) -> np.ndarray:
-    return y + label_change(y, seed) if role == "perturbed" else y
 
 
 def _start(seed: int, network: Network, setting: GridSetting, rows: int) -> int:

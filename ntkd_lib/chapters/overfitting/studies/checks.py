@@ -11,28 +11,22 @@ from ntkd_lib.spectral.student import SpectralStudent
 ROWS, SIZES = 150, Sizes(150, 100)
 
 
-def ridge_difference() -> float:
-    """Compare a spectral student with scikit-learn's kernel ridge regression, centred by hand."""
+def student_differences() -> tuple[float, float]:
+    """Compare a student with scikit-learn's centred kernel ridge regression, and tr H with its solution.
+
+    Returns the largest difference of predictions, and the difference of effective parameters.
+    """
     sample = draw(Problem(), SIZES, seed=99)
     student = SpectralStudent().fit(sample.x, sample.y)
-    kernel = student.fit_.basis.kernel
+    kernel, size = student.fit_.basis.kernel, student.fit_.ridge
     gram, cross = kernel(sample.x, sample.x), kernel(sample.x_test, sample.x)
     middle = np.eye(ROWS) - 1 / ROWS
-    ridge = KernelRidge(alpha=student.fit_.ridge, kernel="precomputed")
-    ridge.fit(middle @ gram @ middle, sample.y - sample.y.mean())
-    guess = ridge.predict((cross - gram.mean(axis=0)) @ middle) + sample.y.mean()
-    return float(np.abs(guess - student.predict(sample.x_test)).max())
-
-
-def effective_difference() -> float:
-    """Compare the trace of the hat matrix by eigenvalues with the trace by solving."""
-    sample = draw(Problem(), SIZES, seed=99)
-    student = SpectralStudent().fit(sample.x, sample.y)
-    gram = student.fit_.basis.kernel(sample.x, sample.x)
-    middle = np.eye(ROWS) - 1 / ROWS
     centred = middle @ gram @ middle
-    hat = np.linalg.solve(centred + student.fit_.ridge * np.eye(ROWS), centred)
-    return float(abs(np.trace(hat) - student.effective_parameters_))
+    ridge = KernelRidge(alpha=size, kernel="precomputed").fit(centred, sample.y - sample.y.mean())
+    guess = ridge.predict((cross - gram.mean(axis=0)) @ middle) + sample.y.mean()
+    hat = np.linalg.solve(centred + size * np.eye(ROWS), centred)
+    differences = np.abs(guess - student.predict(sample.x_test))
+    return float(differences.max()), float(abs(np.trace(hat) - student.effective_parameters_))
 
 
 def rank_area(run: Run) -> tuple[float, float]:

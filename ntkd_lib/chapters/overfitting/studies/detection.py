@@ -1,6 +1,5 @@
 """Detection of overfitting without held-out data: points of the grid, areas, rates, calibration."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -123,15 +122,15 @@ def roc_curves(points: pd.DataFrame, truth: str = "harmful") -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def rates(points: pd.DataFrame, by: Sequence[str] = ("label",)) -> pd.DataFrame:
+def rates(points: pd.DataFrame) -> pd.DataFrame:
     """Compute the test's rates at its nominal level of 5 %, with Wilson intervals."""
     flagged = points.assign(flagged=points["z"].abs() > LIMIT)
     rows = []
-    for names, part in flagged.groupby(list(by), sort=False):
-        row = dict(zip(by, names, strict=True))
+    for label, part in flagged.groupby("label", sort=False):
+        row = {"label": label, "count": len(part)}
         for kind, harmful in (("false_positive", False), ("true_positive", True)):
             row |= _rate(kind, part.loc[part["harmful"] == harmful, "flagged"])
-        rows.append({**row, "count": len(part)})
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -166,15 +165,13 @@ def calibration(points: pd.DataFrame) -> pd.DataFrame:
 
 def area_table(points: pd.DataFrame, caption: str) -> Html:
     """Show areas under ROC curves: a row per method, a column per truth."""
-    texts = {(row.label, row.truth): _area_text(row) for row in areas(points).itertuples()}
+    texts = {}
+    for row in areas(points).itertuples():
+        interval = "" if np.isnan(row.low) else f" [{row.low:.3f}, {row.high:.3f}]"
+        texts[row.label, row.truth] = with_minus(f"{row.mean:.3f}{interval}")
     labels = [METHODS[method][0] for method in _complete(points)]
     rows = [(label, *(texts.get((label, truth), NONE) for truth in TRUTHS)) for label in labels]
     return table(("Method", *TRUTHS.values()), rows, caption=caption)
-
-
-def _area_text(row: Any) -> str:
-    interval = "" if np.isnan(row.low) else f" [{row.low:.3f}, {row.high:.3f}]"
-    return with_minus(f"{row.mean:.3f}{interval}")
 
 
 def rate_table(run: Run, points: pd.DataFrame) -> Html:

@@ -18,7 +18,7 @@ from ntkd_lib.chapters.overfitting.problems import (
 )
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.work import work
-from ntkd_lib.spectral.basis import eigenbasis
+from ntkd_lib.spectral.basis import Basis, eigenbasis
 from ntkd_lib.spectral.fit import SpectralFit, fit_outputs
 from ntkd_lib.spectral.kernels import gaussian_kernels
 from ntkd_lib.spectral.modes import RelevantDimension, count_above, relevant_dimension
@@ -35,6 +35,7 @@ COLUMNS = (
 class SpectralLabels:
     """Labels in the basis of their ridge fit with the lowest GCV score, and the cut after the signal."""
 
+    bases: list[Basis]  # of all kernels
     fit: SpectralFit
     cut: RelevantDimension
 
@@ -43,7 +44,7 @@ def spectral_labels(sample: Sample) -> SpectralLabels:
     """Fit the labels, and estimate the cut between signal and noise."""
     bases = [eigenbasis(kernel, sample.x) for kernel in gaussian_kernels(sample.x)]
     fit = fit_outputs(bases, sample.y[:, None])
-    return SpectralLabels(fit, relevant_dimension(fit.coefficients[:, 0]))
+    return SpectralLabels(bases, fit, relevant_dimension(fit.coefficients[:, 0]))
 
 
 @work(cost=lambda **_: 3.0)

@@ -9,7 +9,7 @@ from sklearn.linear_model import RidgeCV
 from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax, softmax
 
-from ntkd_lib.chapters.overfitting.problems import Schedule
+from ntkd_lib.chapters.overfitting.problems import Schedule, rmse
 from ntkd_lib.data.tables import load_table
 from ntkd_lib.lab.cells import CellResult
 from ntkd_lib.lab.seeds import derive_seed, deterministic
@@ -59,18 +59,18 @@ def score_diabetes(seed: int, epochs: int, rate: float, sha256: str) -> CellResu
     loss = squared_error(targets, torch.ones_like(targets))
     trained = _train(split, 1, loss, schedule, [derive_seed("diabetes", seed)])
     outputs = [tuple(mean + spread * part[0, :, 0] for part in parts) for parts in trained]
-    best = int(np.argmin([_rmse(held, split.y[1]) for _, held, _ in outputs]))
+    best = int(np.argmin([rmse(held, split.y[1]) for _, held, _ in outputs]))
     at = {"network": outputs[-1], "stopped": outputs[best]}
-    rmse = {name: _rmse(test, split.y[2]) for name, (_, _, test) in at.items()}
+    errors = {name: rmse(test, split.y[2]) for name, (_, _, test) in at.items()}
     effective, bases = {}, split.bases
     fitted = {name: train for name, (train, _, _) in at.items()} | {"labels": split.y[0]}
     for name, targets in fitted.items():
         fit = fit_outputs(bases, targets[:, None])
-        rmse[f"{name}_student"] = _rmse(fit.predict(split.x[2])[:, 0], split.y[2])
+        errors[f"{name}_student"] = rmse(fit.predict(split.x[2])[:, 0], split.y[2])
         effective[name] = fit.effective_parameters
     linear = RidgeCV(np.geomspace(1e-2, 1e4, 25)).fit(split.x[0], split.y[0])
-    rmse["linear"] = _rmse(linear.predict(split.x[2]), split.y[2])
-    return CellResult({"rmse": rmse, "effective": effective, "stopped_epoch": schedule.times[best]})
+    errors["linear"] = rmse(linear.predict(split.x[2]), split.y[2])
+    return CellResult({"rmse": errors, "effective": effective, "stopped_epoch": schedule.times[best]})
 
 
 @work(cost=lambda **_: 3.0)
@@ -156,7 +156,3 @@ def _soft(labels: Tensor, logits: Tensor, temperatures: Tensor) -> Loss:
 
 def _accuracy(outputs: np.ndarray, labels: np.ndarray) -> float:
     return 100 * float((outputs.argmax(axis=1) == labels).mean())
-
-
-def _rmse(guess: np.ndarray, truth: np.ndarray) -> float:
-    return float(np.sqrt(((guess - truth) ** 2).mean()))

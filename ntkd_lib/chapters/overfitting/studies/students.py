@@ -5,13 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
-from ntkd_lib.chapters.overfitting.problems import Problem, Sample, Sizes, draw
+from ntkd_lib.chapters.overfitting.problems import Problem, Sample, Sizes, draw, rmse
 from ntkd_lib.chapters.overfitting.studies.grid import SpectralLabels, spectral_labels
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.work import work
-from ntkd_lib.spectral.basis import Basis, eigenbasis
+from ntkd_lib.spectral.basis import Basis
 from ntkd_lib.spectral.fit import SpectralFit, fit_outputs
-from ntkd_lib.spectral.kernels import gaussian_kernels
 from ntkd_lib.spectral.modes import count_above, kept_share, largest
 from ntkd_lib.spectral.optimism import tail_statistic
 from ntkd_lib.spectral.shrinkage import ridge_grid
@@ -26,8 +25,7 @@ def distil_six(seed: int, sizes: Sizes, fits: Mapping[str, Record]) -> CellResul
     """Distil each network at the end of training and at its best validation epoch, and fit the controls."""
     sample = draw(Problem(), sizes, seed)
     labels = spectral_labels(sample)
-    bases = [eigenbasis(kernel, sample.x) for kernel in gaussian_kernels(sample.x)]
-    basis, fit = labels.fit.basis, labels.fit
+    basis, fit, bases = labels.fit.basis, labels.fit, labels.bases
     last = {name: network_outputs(record, "train") for name, record in fits.items()}
     arrays = {f"fitted/{name}": basis.coefficients(each - each.mean()) for name, each in last.items()}
     population = fit_outputs(bases, last[POPULATION][:, None])
@@ -38,9 +36,9 @@ def distil_six(seed: int, sizes: Sizes, fits: Mapping[str, Record]) -> CellResul
         "teacher": network_outputs(fits[POPULATION], "test"),
         "student": population.predict(sample.x_test)[:, 0],
     }
-    control = _rmse(fit.predict(sample.x_test)[:, 0], sample.y_test)
+    control = rmse(fit.predict(sample.x_test)[:, 0], sample.y_test)
     values = {
-        "networks": {name: _network(record, sample, labels, bases) for name, record in fits.items()},
+        "networks": {name: _network(record, sample, labels) for name, record in fits.items()},
         "control": {"rmse": control, "effective": fit.effective_parameters},
         "forest": _forest(seed, sample, bases),
         "kstar": labels.cut.kstar,
@@ -59,27 +57,25 @@ def distil(fitted: np.ndarray, new: np.ndarray, sample: Sample, bases: list[Basi
     fit = fit_outputs(bases, fitted[:, None])
     guess = fit.predict(sample.x_test)[:, 0]
     return {
-        "teacher": _rmse(new, sample.y_test),
-        "student": _rmse(guess, sample.y_test),
+        "teacher": rmse(new, sample.y_test),
+        "student": rmse(guess, sample.y_test),
         "oracle": _oracle(fit, sample),
         "r2": 100 * (1 - float(((guess - new) ** 2).mean() / new.var())),
         "r2_train": 100 * (1 - float(fit.certificate[0] ** 2 / fitted.var())),
         "effective": fit.effective_parameters,
         "stored": fit.stored_size,
         "certificate": float(fit.certificate[0]),
-        "difference": _rmse(guess, new),
+        "difference": rmse(guess, new),
     }
 
 
-def _network(record: Record, sample: Sample, labels: SpectralLabels, bases: list[Basis]) -> dict[str, float]:
+def _network(record: Record, sample: Sample, labels: SpectralLabels) -> dict[str, float]:
     epochs = record.values["epochs"]
     at = [network_outputs(record, "validation", place) for place in range(len(epochs))]
-    curve = [_rmse(outputs, sample.y_validation) for outputs in at]
+    curve = [rmse(outputs, sample.y_validation) for outputs in at]
     best = int(np.argmin(curve))
-    late, early = (
-        distil(network_outputs(record, "train", place), network_outputs(record, "test", place), sample, bases)
-        for place in (-1, best)
-    )
+    outputs = [[network_outputs(record, part, place) for part in ("train", "test")] for place in (-1, best)]
+    late, early = (distil(*pair, sample, labels.bases) for pair in outputs)
     fitted, (kstar, noise) = network_outputs(record, "train"), labels.cut
     modes = labels.fit.basis.coefficients(fitted - fitted.mean())
     top = np.arange(len(modes)) < kstar
@@ -88,7 +84,7 @@ def _network(record: Record, sample: Sample, labels: SpectralLabels, bases: list
         "early_teacher": early["teacher"],
         "early_student": early["student"],
         "early_epoch": epochs[best],
-        "train": _rmse(fitted, sample.y),
+        "train": rmse(fitted, sample.y),
         "net_modes": int(count_above(modes, noise)),
         "z": float(tail_statistic(modes, labels.fit.coefficients[:, 0], kstar, noise)),
         "greedy_gap": 100 * (kept_share(modes, largest(modes, kstar)) - kept_share(modes, top)),
@@ -115,7 +111,3 @@ def _plateau(epochs: list[int], curve: list[float]) -> bool:
     late = np.array(epochs) > 7 / 8 * epochs[-1]
     errors = np.array(curve)
     return bool(errors[late].min() >= (1 - PLATEAU) * errors[~late].min())
-
-
-def _rmse(guess: np.ndarray, truth: np.ndarray) -> float:
-    return float(np.sqrt(((guess - truth) ** 2).mean()))
