@@ -4,10 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
 from ntkd_lib.dntk.stream import StreamedRegression
 from ntkd_lib.lab.cells import CellResult
@@ -27,12 +25,12 @@ def memory(counts: list[int]) -> CellResult:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     peaks = json.loads(done.stdout.splitlines()[-1])
-    return CellResult({"rows": [_row(n, peak) for n, peak in zip(sorted(counts), peaks, strict=True)]})
-
-
-def _row(count: int, peak: float) -> dict[str, float]:
-    features, kernel = 4 * 10 * count * SIZE / 2**20, 4 * 10 * count**2 / 2**20
-    return {"images": count, "peak": peak, "features": features, "kernel": kernel}
+    entry = 4 * 10 / 2**20  # MiB of ten classes in float32
+    rows = [
+        {"images": n, "peak": peak, "features": entry * n * SIZE, "kernel": entry * n**2}
+        for n, peak in zip(sorted(counts), peaks, strict=True)
+    ]
+    return CellResult({"rows": rows})
 
 
 def report(counts: list[int]) -> None:
@@ -51,11 +49,7 @@ def report(counts: list[int]) -> None:
 def _stream(count: int) -> None:
     model, sketch = compact_cnn().eval(), KroneckerSketch(SIZE)
     regression = StreamedRegression(10, SIZE)
-    for features in sketched_batches(model, _drawn_images(count), sketch, CHUNK):
+    images = (torch.rand(CHUNK, 1, 28, 28) for _ in range(count // CHUNK))
+    for features in sketched_batches(model, images, sketch, CHUNK):
         regression.add(features, torch.ones(len(features), 10, 1))
     regression.solve([1e-3])
-
-
-def _drawn_images(count: int) -> Iterator[Tensor]:
-    for _ in range(count // CHUNK):
-        yield torch.rand(CHUNK, 1, 28, 28)

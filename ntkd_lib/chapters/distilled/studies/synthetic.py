@@ -66,9 +66,10 @@ def reduce_support(
     for method, rows in _select_points(mean, derive_seed("selection", seed)):
         unit = torch.eye(count).to(mean)[:, rows]
         _score(comparison, method, unit, kernels, targets, Ledger(selected, query))
-    reduced = _eigenvalue_shares(mean, distinct(candidates.vectors, COUNTS[-1]), values)
+    weights = distinct(candidates.vectors, COUNTS[-1])
+    spectra = {"eigenvalues": values, "reduced": torch.linalg.eigvalsh(weights.T @ mean @ weights).flip(0)}
     return comparison.scores.result(
-        {"eigenvalues": to_numpy(values.clamp(min=0) / values.sum()), "reduced": to_numpy(reduced)},
+        {name: to_numpy(each.clamp(min=0) / values.sum()) for name, each in spectra.items()},
         clusters=clusters,
         uncovered=100 * candidates.uncovered,
         gap=100 * candidates.gap,
@@ -123,8 +124,3 @@ def _score(
     query += before.query + Cost(bytes=4 * c * count * costs.parameters)
     stages = {**before.build, "regression": solved.timed(comparison.stopwatch.seconds / len(targets))}
     comparison.scores.add(method, count, predictions, Ledger(stages, query))
-
-
-def _eigenvalue_shares(mean: Tensor, weights: Tensor, values: Tensor) -> Tensor:
-    reduced = torch.linalg.eigvalsh(weights.T @ mean @ weights).flip(0)
-    return reduced.clamp(min=0) / values.sum()

@@ -36,7 +36,9 @@ def tuned_images(
     moments = second_moments(features)
     with comparison.stopwatch.measure():
         tuned = maximise_energy(comparison.model, images[rows], moments, sketch, steps)
-    cost = _tuning_cost(comparison, len(rows), steps).timed(comparison.stopwatch.seconds)
+    once = comparison.costs.jacobian(len(rows))
+    # a step takes two Jacobians, and the way back through the second: twice its work
+    cost = (once + once + Cost(flop=2 * once.flop)).times(steps).timed(comparison.stopwatch.seconds)
     labels = comparison.split.labels[rows]
     _score(comparison, "energy start", images[rows], labels, before)
     _score(comparison, "energy tuned", tuned.images, labels, {**before, "distillation of images": cost})
@@ -59,12 +61,6 @@ def matching_steps(comparison: Comparison, count: int, flop: float) -> int:
 def _sketch_gradients(comparison: Comparison, images: Tensor, sketch: SparseSketch) -> Tensor:
     with torch.no_grad():
         return gradient_features(comparison.model, images, sketch)
-
-
-def _tuning_cost(comparison: Comparison, count: int, steps: int) -> Cost:
-    """Count two Jacobians per step, and the way back through the second: twice its work."""
-    once = comparison.costs.jacobian(count)
-    return (once + once + Cost(flop=2 * once.flop)).times(steps)
 
 
 def _match_features(comparison: Comparison, seed: int, steps: int) -> Tensor:
