@@ -196,7 +196,7 @@ def test_best_rate_wins_and_the_control_takes_that_of_labels():
     reached = {"e2e_ft": [3.0, 1.0, 2.0], "kd_ft": [1.0, 1.0, 2.0], "ntkd_ft": [1.0, 2.0, 2.0]}
     rows = {f"{n}/{RATES[i]:g}": {"validation": v} for n, own in reached.items() for i, v in enumerate(own)}
     record = made(0, rows | {NONE: {"validation": 50.0}})
-    content = photographs.conduct(Data("carvana", SHA), lambda cells: [record for _ in cells])
+    content = photographs.conduct({"carvana": Data("carvana", SHA)}, lambda cells: [record for _ in cells])
     assert len(content["trials"]) == 9
     assert content["rates"] == {"e2e_ft": RATES[0], "kd_ft": RATES[2], "ntkd_ft": RATES[1], CLEAN: RATES[0]}
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 from ntkd_lib.chapters import run as chapter_run
 from ntkd_lib.chapters.optical_students import mask_methods as methods
-from ntkd_lib.chapters.optical_students.mask_methods import best_trial, chosen_form
+from ntkd_lib.chapters.optical_students.mask_methods import MASKS, chosen_form
 from ntkd_lib.chapters.optical_students.masks import TRAINING_IMAGES, student, tangent, teacher
 from ntkd_lib.chapters.run import Run, locate_data, planned_cells
-from ntkd_lib.chapters.segmentation import NOTEBOOK, checks, page, plan, search
+from ntkd_lib.chapters.segmentation import NOTEBOOK, checks, page, plan
 from ntkd_lib.chapters.segmentation.parameters import SegmentationParameters
 from ntkd_lib.chapters.segmentation.studies import energy, panels
 from ntkd_lib.data.cars import draw_cars
@@ -163,7 +163,7 @@ def test_search_gives_every_method_the_same_number_of_trials_and_other_seeds():
     assert "miou" not in json.dumps(record["trials"])
     assert "test" not in json.dumps(record["trials"])
     for number, trial in enumerate(record["trials"]):
-        drawn = search.draw_settings(methods.METHODS[trial["method"]], number % search.TRIALS)
+        drawn = plan.draw_settings(methods.METHODS[trial["method"]], number % plan.TRIALS)
         assert trial["settings"] == drawn
 
 
@@ -179,7 +179,7 @@ def test_a_search_runs_its_recorded_trials_on_validation_cars():
             for t in trials
         ]
 
-    content = search.conduct({"carvana": Data("carvana", "0" * 64)}, run)
+    content = plan.conduct({"carvana": Data("carvana", "0" * 64)}, run)
     assert content["trials"] == record["trials"]
     assert content["budget"] == record["budget"]
     assert json.loads(json.dumps(content["space"])) == record["space"]
@@ -190,8 +190,8 @@ def test_best_trial_wins_on_validation():
     trials = read_search(NOTEBOOK)["trials"]
     for name in {trial["method"] for trial in trials}:
         values = [np.mean(t["validation"]) for t in trials if t["method"] == name]
-        assert np.mean(best_trial(name)["validation"]) == max(values)
-    best = {form: np.mean(best_trial(form)["validation"]) for form in methods.FORMS}
+        assert np.mean(MASKS.best_trial(name)["validation"]) == max(values)
+    best = {form: np.mean(MASKS.best_trial(form)["validation"]) for form in methods.FORMS}
     assert best[chosen_form()] == max(best.values())
 
 

@@ -13,7 +13,7 @@ from ntkd_lib.chapters.optical_students import classification_methods as student
 from ntkd_lib.chapters.optical_students.classification_methods import SOFT, TANGENT, Comparison, Method
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.parameters import tier_parameters
-from ntkd_lib.lab.search import Range, RunCells, Search, mean_validation, read_search, spaces
+from ntkd_lib.lab.search import Range, RunCells, mean_validation, read_search, spaces
 from ntkd_lib.lab.work import Data
 
 SPEED: Mapping[str, Range] = {"lr": (2e-4, 2e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}
@@ -191,16 +191,3 @@ def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
         "space": spaces(TUNED),
         "trials": _trials(p, data[p.data], severity["strength"], run),
     }
-
-
-def conduct_photographs(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
-    """Search the learning rate of every way to recover on photographs of cars."""
-    from ntkd_lib.chapters.fabrication.studies.photographs import conduct
-
-    return conduct(data["carvana"], run)
-
-
-SEARCHES = (
-    Search(NOTEBOOK, ("mnist",), conduct),
-    Search("03_fabrication_segmentation", ("carvana",), conduct_photographs),
-)

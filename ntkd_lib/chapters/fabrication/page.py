@@ -14,7 +14,7 @@ from ntkd_lib.chapters.fabrication.work import NONE, TAPS, recover, single_error
 from ntkd_lib.chapters.optical_students.classification import student
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric, paired, summarise
+from ntkd_lib.lab.frame import metric, paired, summarise, unfold
 from ntkd_lib.lab.search import read_search
 from ntkd_lib.show import dots
 from ntkd_lib.show.columns import INTERVAL, Column
@@ -62,13 +62,7 @@ def devices(run: Run) -> pd.DataFrame:
 
     `ideal` is the student's score without optics that are made, `ntkd_ft` the chosen form of the kernel loss.
     """
-    table = run.frame(recover)
-    rows = [
-        {**row, "way": way, **values}
-        for row in table.to_dict("records")
-        for way, values in row["recoveries"].items()
-    ]
-    long = pd.DataFrame(rows).drop(columns=["recoveries", "curve"])
+    long = unfold(run.frame(recover), "recoveries", "way").drop(columns="curve")
     trained = run.frame(student)[["student", "seed", "accuracy", "converged"]]
     trained = trained.rename(columns={"accuracy": "ideal", "converged": "plateau"})
     long = pd.concat([long, long[long["way"] == chosen_form()].assign(way="ntkd_ft")])

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 
-from ntkd_lib.chapters.fabrication import methods
+from ntkd_lib.chapters.fabrication import NOTEBOOK, methods
 from ntkd_lib.chapters.fabrication.methods import VACCINATED, WAYS, device_cell
 from ntkd_lib.chapters.fabrication.parameters import FabricationParameters
+from ntkd_lib.chapters.fabrication.studies import photographs
 from ntkd_lib.chapters.fabrication.studies.theory import theory
 from ntkd_lib.chapters.fabrication.work import GREEN, TAPS, colour_design
 from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab.protocols import Protocol
+from ntkd_lib.lab.search import Search
 from ntkd_lib.lab.work import Data
 from ntkd_lib.optics.design import whole_pixels
 
@@ -55,3 +58,10 @@ def _of_seed(p: FabricationParameters, data: Data, seed: int) -> list[Cell]:
             if count != p.captures
         ),
     ]
+
+
+SEARCHES = (
+    Search(NOTEBOOK, ("mnist",), methods.conduct),
+    Search("03_fabrication_segmentation", ("carvana",), photographs.conduct),
+)
+PROTOCOLS = (Protocol("photographs", NOTEBOOK, "carvana", photographs.arms, NOTEBOOK),)

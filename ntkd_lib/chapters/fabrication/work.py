@@ -282,9 +282,8 @@ def single_errors(
 
     def accuracy(*errors: Error) -> float:
         made = Device(errors, seed)
-        return accuracy_through(models, made.frames(scenes, own.psfs(made), "held out"), own.gains, labels)[
-            NONE
-        ]
+        frames = made.frames(scenes, own.psfs(made), "held out")
+        return accuracy_through(models, frames, own.gains, labels)[NONE]
 
     pairs = {name: [accuracy(error) for error in both] for name, both in SINGLE_ERRORS.items()}
     return CellResult({"none": accuracy(), "errors": pairs})

@@ -40,9 +40,9 @@ class Method:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Students of one kind of images, with the settings that a recorded search chose."""
+    """Students of one kind of images or masks, with the settings that a recorded search chose."""
 
-    methods: Mapping[str, Method]
+    methods: Mapping[str, Any]  # with `settings_of`, as `Method` has
     search: str
     leaders: Mapping[str, str]  # student whose learning rate and weight decay a compared student shares
 

@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
 
 from ntkd_lib.data.load import load, train_validation_split
 from ntkd_lib.distill.training import Images
@@ -108,6 +109,12 @@ def restore_student(record: Record, parts: Hybrid = Hybrid()) -> HybridStudent:
     model = build_student(parts)
     model.load_state_dict(state_of(record))
     return model
+
+
+def kernel_errors(exact: Float[Tensor, "n n"], rebuilt: Float[Tensor, "n n"]) -> dict[str, float]:
+    """Compare a compressed kernel with the exact one: cosine and relative error."""
+    cosine = cosine_similarity(exact.flatten(), rebuilt.flatten(), dim=0).item()
+    return {"cosine": cosine, "relative_error": ((rebuilt - exact).norm() / exact.norm()).item()}
 
 
 def weights_of(model: nn.Module) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ntkd_lib.chapters.optical_students.classification_methods import Comparison
 from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParameters
 from ntkd_lib.chapters.optical_students.masks import (
     TRAINING_IMAGES,
@@ -15,7 +16,7 @@ from ntkd_lib.chapters.optical_students.masks import (
     teacher_logits,
 )
 from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.search import Range, at_speed_of, best_of, mean_validation, read_search
+from ntkd_lib.lab.search import Range, mean_validation
 from ntkd_lib.lab.work import Data
 from ntkd_lib.optics.segmentation import MaskOptics
 
@@ -28,8 +29,6 @@ SINGLE: Mapping[str, Range] = {"lr": (2e-3, 2e-1, "log")}  # one layer takes lon
 SOFT: Mapping[str, Range] = {"temperature": (1.0, 8.0, "log"), "weight": (0.1, 1.0, "linear")}
 TANGENT: Mapping[str, Range] = {"weight": (1e-4, 1e0, "log")}
 FORMS = ("ntkd_raw", "ntkd_normalised", "ntkd_cosine", "ntkd_projected")
-# Compared students share the learning rate and weight decay of masks alone.
-SPEED_OF: Mapping[str, str] = dict.fromkeys(("kd", *FORMS), "none")
 
 
 @dataclass(frozen=True)
@@ -81,20 +80,13 @@ METHODS: Mapping[str, MaskMethod] = {
 }
 
 
-def best_trial(method: str) -> dict[str, Any]:
-    """Select the trial with the highest mean validation mIoU of a method (the first of equals)."""
-    return best_of(read_search(NOTEBOOK)["trials"], METHODS[method].settings_of)
-
-
-def training_settings(method: str) -> dict[str, Any]:
-    """Return the settings of a method's best trial, at the learning rate that compared methods share."""
-    own, leader = best_trial(method)["settings"], SPEED_OF.get(METHODS[method].settings_of)
-    return at_speed_of(own, best_trial(leader)["settings"]) if leader else own
+# compared students share the learning rate and weight decay of masks alone
+MASKS = Comparison(METHODS, search=NOTEBOOK, leaders=dict.fromkeys(("kd", *FORMS), "none"))
 
 
 def chosen_form() -> str:
     """Select the kernel loss that is best on validation cars: the method called "NTKD"."""
-    return max(FORMS, key=lambda form: mean_validation(best_trial(form)))
+    return max(FORMS, key=lambda form: mean_validation(MASKS.best_trial(form)))
 
 
 def teacher_cell(parameters: MaskStudentParameters, data: Data) -> Cell:

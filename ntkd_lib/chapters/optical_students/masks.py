@@ -6,11 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity
 
-from ntkd_lib.chapters.optical_students.classification_setting import state_of, weights_of
+from ntkd_lib.chapters.optical_students.classification_setting import kernel_errors, state_of, weights_of
 from ntkd_lib.data.mask_pairs import PARTS
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.distill import dense_labels, dense_soft_labels, dense_tangent
@@ -136,27 +135,14 @@ def tangent(
     rows = order[landmarks : landmarks + images]
     shown = scenes(split.train.images[rows], device)
     features, diagonal = kernel.features(shown, chunk=CHUNK)
-    values = _kernel_errors(model, shown[:CHECKED], features[:CHECKED], diagonal[:CHECKED])
+    with torch.no_grad():
+        exact = empirical_ntk(model, shown[:CHECKED], kind="trace", method="structured", tile=CHUNK)
+    values = kernel_errors(exact, landmark_gram(features[:CHECKED], diagonal[:CHECKED]))
     arrays = {"rows": rows, "features": features.cpu(), "diagonal": diagonal.cpu()}
     return CellResult(
         {**values, "mean_diagonal": diagonal.mean().item()},
         {name: np.asarray(array) for name, array in arrays.items()},
     )
-
-
-@torch.no_grad()
-def _kernel_errors(
-    model: nn.Module,
-    images: Float[Tensor, "n l h w"],
-    features: Float[Tensor, "n r"],
-    diagonal: Float[Tensor, " n"],
-) -> dict[str, float]:
-    exact = empirical_ntk(model, images, kind="trace", method="structured", tile=CHUNK)
-    rebuilt = landmark_gram(features, diagonal)
-    return {
-        "cosine": cosine_similarity(exact.flatten(), rebuilt.flatten(), dim=0).item(),
-        "relative_error": ((rebuilt - exact).norm() / exact.norm()).item(),
-    }
 
 
 def _student_cost(steps: int, batch: int, settings: Mapping[str, Any], **_: Any) -> float:

@@ -6,15 +6,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ntkd_lib.chapters.optical_students.mask_methods import METHODS, best_trial, chosen_form
+from ntkd_lib.chapters.optical_students.mask_methods import MASKS, METHODS, chosen_form
 from ntkd_lib.chapters.optical_students.masks import student, tangent, teacher
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.chapters.segmentation import NOTEBOOK
 from ntkd_lib.chapters.segmentation.plan import method_name
 from ntkd_lib.chapters.segmentation.studies import energy
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.frame import band, metric, paired, summarise
-from ntkd_lib.lab.search import read_search
 from ntkd_lib.show import dots
 from ntkd_lib.show.columns import INTERVAL, Column
 
@@ -124,9 +122,9 @@ def trials() -> pd.DataFrame:
             "label": METHODS[trial["method"]].label,
             "settings": ", ".join(f"{name} {value:g}" for name, value in trial["settings"].items()),
             "validation": mean(trial["validation"]),
-            "chosen": trial["settings"] == best_trial(trial["method"])["settings"],
+            "chosen": trial["settings"] == MASKS.best_trial(trial["method"])["settings"],
         }
-        for trial in read_search(NOTEBOOK)["trials"]
+        for trial in MASKS.trials()
     )
 
 

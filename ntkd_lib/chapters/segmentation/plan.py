@@ -1,4 +1,4 @@
-"""The plan of notebook 02: every student for every seed, and a few trained on drawings, for the panels."""
+"""The plan of notebook 02: every student for every seed, a few trained on drawings, and the search."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,17 +6,19 @@ from typing import Any
 
 from ntkd_lib.chapters.optical_students.mask_methods import (
     FORMS,
+    MASKS,
     METHODS,
     MaskMethod,
     chosen_form,
     student_cell,
     teacher_cell,
-    training_settings,
 )
 from ntkd_lib.chapters.segmentation import NOTEBOOK
 from ntkd_lib.chapters.segmentation.parameters import SegmentationParameters
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.parameters import ParameterError
+from ntkd_lib.lab.search import RunCells, Search, draw, run_trials, spaces
+from ntkd_lib.lab.seeds import derive_seed
 from ntkd_lib.lab.work import Data
 
 ALWAYS_SHOWN = ("ntkd_raw", "ntkd_normalised", "ntkd_projected")  # forms shown even if not chosen
@@ -36,6 +38,9 @@ PANELS: Mapping[str, Any] = {
     "landmarks": 4,
     "device": "cpu",
 }
+TRIALS, TUNING_SEEDS = 4, (1000,)
+# Half of the compared training, for the search must fit two cores, with the teacher of tier cpu.
+TUNING = SegmentationParameters(steps=200)
 
 
 def plan(parameters: SegmentationParameters, data: Mapping[str, Data]) -> list[Cell]:
@@ -47,7 +52,7 @@ def plan(parameters: SegmentationParameters, data: Mapping[str, Data]) -> list[C
         )
     cars = data[parameters.data]
     students = [
-        student_cell(parameters, cars, method, seed, training_settings(method.settings_of))
+        student_cell(parameters, cars, method, seed, MASKS.settings(method.settings_of))
         for method in compared_methods()
         for seed in parameters.all_seeds
     ]
@@ -71,4 +76,26 @@ def _panels(parameters: SegmentationParameters, data: Mapping[str, Data]) -> lis
     budget = parameters.model_copy(update=dict(PANELS))
     drawings = replace(data[parameters.shown_data], evidence=False)
     methods = [METHODS[method_name(name)] for name in PANEL_METHODS]
-    return [student_cell(budget, drawings, m, 0, training_settings(m.settings_of)) for m in methods]
+    return [student_cell(budget, drawings, m, 0, MASKS.settings(m.settings_of)) for m in methods]
+
+
+def draw_settings(method: MaskMethod, trial: int) -> dict[str, float]:
+    """Draw the settings of a trial: a point of a scrambled Sobol sequence, which covers a space evenly."""
+    return draw(method.space, derive_seed("masks", method.name), trial, points=TRIALS)
+
+
+def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
+    """Run the trials of every method that has a space."""
+
+    def cell(method: MaskMethod, seed: int, settings: Mapping[str, float]) -> Cell:
+        return student_cell(TUNING, data[TUNING.data], method, seed, settings, tested=False)
+
+    return {
+        "budget": {"trials": TRIALS, "seeds": list(TUNING_SEEDS), "steps": TUNING.steps},
+        "parameters": TUNING.model_dump(mode="json"),
+        "space": spaces(METHODS.values()),
+        "trials": run_trials(METHODS.values(), TRIALS, TUNING_SEEDS, draw_settings, cell, run),
+    }
+
+
+SEARCHES = (Search(NOTEBOOK, (TUNING.data,), conduct),)

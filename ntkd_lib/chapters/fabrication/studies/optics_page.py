@@ -130,7 +130,8 @@ SHOWN_STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.6, 1.0)
 def map_frames(run: Run) -> tuple[pd.DataFrame, dict[str, Callable[[], Figure]]]:
     """Read an image out at rising error strengths: all values, and the drawing of each strength."""
     maps = {f"{100 * strength:.0f} %": captured_maps(run, strength) for strength in SHOWN_STRENGTHS}
-    values = [map_values(each).assign(strength=text) for text, each in maps.items()]
+    axes = ("filter", "row", "column")
+    values = [_entries(axes, designed=m.designed, made=m.made).assign(strength=s) for s, m in maps.items()]
     return pd.concat(values, ignore_index=True), {text: partial(draw_maps, m) for text, m in maps.items()}
 
 
@@ -143,11 +144,6 @@ def captured_maps(run: Run, strength: float, image: int = 0) -> Maps:
         captures = next(device.frames(scene, own.psfs(device), "shown"))
         maps.append(read_out(captures, own.gains)[0, 0].unflatten(0, (-1, scene.shape[-2] // 2)).numpy())
     return Maps(scene[0, 0].numpy(), *maps)
-
-
-def map_values(maps: Maps) -> pd.DataFrame:
-    """List the entries of both read-outs."""
-    return _entries(("filter", "row", "column"), designed=maps.designed, made=maps.made)
 
 
 def draw_pillars(own: ColourDesign) -> Figure:

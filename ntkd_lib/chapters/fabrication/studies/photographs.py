@@ -163,7 +163,7 @@ def student_method(settings_of: str) -> students.MaskMethod:
 def student_cell(p: MaskStudentParameters, data: Data, seed: int) -> Cell:
     """Describe the training of the NTKD student, notebook 02's own."""
     method = student_method("ntkd")
-    return students.student_cell(p, data, method, seed, students.training_settings(method.name))
+    return students.student_cell(p, data, method, seed, students.MASKS.settings(method.name))
 
 
 def device_cell(
@@ -202,7 +202,7 @@ def device_cell(
 def recovery(p: MaskStudentParameters, way: str, rate: float) -> Recovery:
     """Collect the settings of a way to recover: those of a student of notebook 02 at a rate of its own."""
     method = student_method(WAYS[way].settings_of)
-    settings = {**students.training_settings(method.settings_of), "lr": rate}
+    settings = {**students.MASKS.settings(method.settings_of), "lr": rate}
     return Recovery(
         WAYS[way].objective, {**settings, **students.loss_settings(p, method)}, errors=way != CLEAN
     )
@@ -221,9 +221,9 @@ def trial_cell(p: MaskStudentParameters, data: Data, budget: Budget = Budget()) 
     return device_cell(p, data, seed, recoveries, number=number, budget=budget, tested=False)
 
 
-def conduct(data: Data, run: RunCells) -> dict[str, Any]:
+def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     """Search the learning rate of every way to recover on validation cars."""
-    (record,) = run([trial_cell(student_parameters(), data)])
+    (record,) = run([trial_cell(student_parameters(), data["carvana"])])
     trials = [
         {"way": name, "lr": rate, "validation": record.values["recoveries"][f"{name}/{rate:g}"]["validation"]}
         for name in dict.fromkeys(RATE_OF.values())

@@ -51,11 +51,10 @@ def _changes(
     smooth = _of_first(averaged, weights, heads, widths, rectify=False)
     linear = [filter_sum(averaged, w, heads[:, : len(w)], rectify=False) for w in moved]
     pairs = {"total": (total, before), "weight": (weight, before), "linear": (linear, smooth)}
-    return {name: [_relative(*pair) for pair in zip(*both, strict=True)] for name, both in pairs.items()}
-
-
-def _relative(after: Float[Tensor, "n n"], before: Float[Tensor, "n n"]) -> float:
-    return ((after - before).norm() / before.norm()).item()
+    return {
+        name: [((new - old).norm() / old.norm()).item() for new, old in zip(*both, strict=True)]
+        for name, both in pairs.items()
+    }
 
 
 def _of_first(
