@@ -41,7 +41,6 @@ def synthetic_cell(parameters: DistilledParameters, data: Data, seed: int) -> Ce
     """Describe the reduction of the distilled images' kernels to synthetic gradients."""
     return synthetic.cell(
         label_ridge=label_ridge(),
-        distil_steps=parameters.distil_steps,
         images=images_cell(parameters, data, seed, parameters.per_class),
         **_common_arguments(parameters, data, seed),
     )
@@ -54,7 +53,7 @@ def thorough_cells(parameters: DistilledParameters, data: Data, seed: int) -> li
     scored = {**common, "label_ridge": label_ridge()}
     return [
         exact.cell(**scored),
-        points.cell(distil_steps=parameters.distil_steps, images=[few, many], **scored),
+        points.cell(images=[few, many], **scored),
         streamed.cell(sketch=parameters.sketch, **scored),
         ranks.cell(images=many, **common),
         tuned_images.cell(steps=parameters.energy_steps, **scored),

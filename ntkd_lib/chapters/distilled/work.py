@@ -189,6 +189,7 @@ def distilled_images(
             model, split.images, split.labels, per_class=per_class, steps=steps, seed=seed
         )
     values = {
+        "steps": steps,
         "distillation_seconds": stopwatch.seconds,
         "losses": [*distilled.losses[:1], *distilled.losses[-1:]],
     }
@@ -358,10 +359,11 @@ class Comparison:
         stages = {**(before or {}), "tangent kernel": built, "regression": solved}
         self.scores.add(method, count, predictions, Ledger(stages, query))
 
-    def distillation(self, count: int, steps: int, images: Record) -> Cost:
-        """Count the costs of the distilled images."""
-        cost = self.costs.passes(len(self.split.labels)) + self.costs.distillation(count * steps)
-        return cost.timed(images.values["distillation_seconds"])
+    def distillation(self, images: Record) -> Mapping[str, Cost]:
+        """Count the costs of distilled images, as a stage."""
+        passes = self.costs.distillation(len(images.arrays["labels"]) * images.values["steps"])
+        cost = self.costs.passes(len(self.split.labels)) + passes
+        return {"distillation of images": cost.timed(images.values["distillation_seconds"])}
 
 
 @work(cost=lambda **_: 25)

@@ -1,6 +1,5 @@
 """Methods with fewer points or cheaper kernels: real and distilled points, Nyström, pseudo, last layer."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -27,23 +26,14 @@ STRUCTURE = 300  # test images whose kernel is rebuilt from the support
 
 @work(cost=lambda **_: 30)
 def points(
-    data: Data,
-    seed: int,
-    *,
-    source: ImageSource,
-    label_ridge: float,
-    distil_steps: int,
-    network: Record,
-    images: list[Record],
+    data: Data, seed: int, *, source: ImageSource, label_ridge: float, network: Record, images: list[Record]
 ) -> CellResult:
     """Run random and chosen real points, distilled images, Nyström, pseudo and last-layer kernels."""
     comparison = Comparison.open(data, seed, source, network, label_ridge)
     seed = derive_seed("points", seed)
     order = torch.randperm(len(comparison.split.labels), generator=torch.Generator().manual_seed(seed))
     whole = comparison.kernel(comparison.split.test_images[:STRUCTURE])
-    structure = _real_points(comparison, order, whole) | _distilled_images(
-        comparison, images, distil_steps, whole
-    )
+    structure = _real_points(comparison, order, whole) | _distilled_images(comparison, images, whole)
     chosen = _last_layer(comparison, order, seed)
     for size in _sizes(LANDMARKS, chosen):
         before = {"choice of points": comparison.costs.passes(len(order))}
@@ -65,14 +55,11 @@ def _real_points(comparison: Comparison, order: Tensor, whole: Tensor) -> dict[s
     return structure
 
 
-def _distilled_images(
-    comparison: Comparison, records: Sequence[Record], steps: int, whole: Tensor
-) -> dict[str, float]:
+def _distilled_images(comparison: Comparison, records: list[Record], whole: Tensor) -> dict[str, float]:
     structure = {}
     for record in records:
         images, targets = comparison.support(record)
-        before = {"distillation of images": comparison.distillation(len(images), steps, record)}
-        theta, cross = comparison.regress("distilled", images, targets, before)
+        theta, cross = comparison.regress("distilled", images, targets, comparison.distillation(record))
         structure[f"distilled/{len(images)}"] = kernel_cosine(theta, cross, whole)
     return structure
 

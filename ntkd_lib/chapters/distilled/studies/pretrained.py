@@ -138,7 +138,6 @@ def reduced(
     *,
     source: ImageSource,
     label_ridge: float,
-    distil_steps: int,
     projection: int,
     network: Record,
     images: Record,
@@ -148,7 +147,7 @@ def reduced(
     comparison = Comparison.open(data, seed, source, network, label_ridge)
     support, targets = comparison.support(images)
     count, costs, each = len(support), comparison.costs, kernels.values
-    distilled = {"distillation of images": comparison.distillation(count, distil_steps, images)}
+    distilled = comparison.distillation(images)
     comparison.score("distilled", _halves(kernels, "exact", count), _seconds(each, count), targets, distilled)
     rows = costs.jacobian(count) + Cost(flop=2 * count * costs.classes * costs.parameters)
     built = {
@@ -239,10 +238,9 @@ def seed_cells(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[st
         )
     )
     kernels = support_kernels.cell(images=few, **size, **common)
-    steps = {"distil_steps": parameters["distil_steps"]}
     return {
         "exact": exact,
-        "reduced": reduced.cell(images=few, kernels=kernels, **ridge, **size, **steps, **common),
+        "reduced": reduced.cell(images=few, kernels=kernels, **ridge, **size, **common),
         "against": against_exact.cell(kernels=kernels, exact=exact, **ridge, **common),
         "ranks": distilled_ranks.cell(images=many, **unseeded),
     }

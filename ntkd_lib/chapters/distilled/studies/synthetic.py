@@ -23,24 +23,15 @@ SELECTIONS = ("farthest points", "cluster centres", "leverage", "random of suppo
 
 @work(cost=lambda **_: 5)
 def synthetic(
-    data: Data,
-    seed: int,
-    *,
-    source: ImageSource,
-    label_ridge: float,
-    distil_steps: int,
-    network: Record,
-    images: Record,
+    data: Data, seed: int, *, source: ImageSource, label_ridge: float, network: Record, images: Record
 ) -> CellResult:
     """Reduce the kernels of the distilled images to a few synthetic gradients, in several ways."""
     comparison = Comparison.open(data, seed, source, network, label_ridge)
     support, targets = comparison.support(images)
     kernels, (seconds, per_query) = comparison.time_kernels(support)
     count, costs = len(support), comparison.costs
-    built = {
-        "distillation of images": comparison.distillation(count, distil_steps, images),
-        "tangent kernel": (costs.jacobian(count) + costs.kernel(count)).timed(seconds),
-    }
+    kernel = (costs.jacobian(count) + costs.kernel(count)).timed(seconds)
+    built = {**comparison.distillation(images), "tangent kernel": kernel}
     return reduce_support(comparison, kernels, targets, Ledger(built, Cost(seconds=per_query)), seed)
 
 
