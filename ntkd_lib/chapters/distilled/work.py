@@ -188,11 +188,8 @@ def distilled_images(
         distilled = distil_images(
             model, split.images, split.labels, per_class=per_class, steps=steps, seed=seed
         )
-    values = {
-        "steps": steps,
-        "distillation_seconds": stopwatch.seconds,
-        "losses": [*distilled.losses[:1], *distilled.losses[-1:]],
-    }
+    losses = [*distilled.losses[:1], *distilled.losses[-1:]]
+    values = {"steps": steps, "distillation_seconds": stopwatch.seconds, "losses": losses}
     arrays = {"images": to_numpy(distilled.images), "labels": distilled.labels.cpu().numpy()}
     return CellResult(values, arrays)
 
