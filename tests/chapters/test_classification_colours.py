@@ -10,8 +10,8 @@ from ntkd_lib.chapters.classification.parameters import ClassificationParameters
 from ntkd_lib.chapters.classification.plan import colour_cells
 from ntkd_lib.chapters.optical_students import classification_teachers as teachers
 from ntkd_lib.chapters.run import locate_data, with_needs
+from ntkd_lib.data import registry
 from ntkd_lib.data.load import load
-from ntkd_lib.data.registry import forget
 from ntkd_lib.distill.training import predict
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.execute import run_cells
@@ -38,9 +38,9 @@ def _stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     """Use drawn textures, whatever this machine has."""
     monkeypatch.delenv("NTKD_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    forget()
+    registry._locate.cache_clear()
     yield
-    forget()
+    registry._locate.cache_clear()
 
 
 def small(**changes: object) -> ClassificationParameters:

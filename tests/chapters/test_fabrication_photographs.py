@@ -14,8 +14,9 @@ from ntkd_lib.chapters.fabrication.work import NONE, make_device
 from ntkd_lib.chapters.optical_students.mask_methods import chosen_form
 from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParameters
 from ntkd_lib.chapters.optical_students.masks import car_rows
+from ntkd_lib.data import registry
 from ntkd_lib.data.masks import load_masks
-from ntkd_lib.data.registry import forget, locate
+from ntkd_lib.data.registry import locate
 from ntkd_lib.distill import read_out_training
 from ntkd_lib.distill.dense import DenseTeacher
 from ntkd_lib.distill.dense_labels import build
@@ -58,9 +59,9 @@ def _no_photographs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("NTKD_DATA", raising=False)
         patch.setenv("NTKD_CACHE", str(tmp_path_factory.mktemp("cache")))
-        forget()
+        registry._locate.cache_clear()
         yield
-    forget()
+    registry._locate.cache_clear()
 
 
 def drawings() -> Data:

@@ -12,8 +12,9 @@ from ntkd_lib.chapters.classification.studies import infinite_width
 from ntkd_lib.chapters.classification.studies.infinite_width import ALL_IMAGES, TRAINED, recorded_limit
 from ntkd_lib.chapters.classification.studies.ridge import accuracy_of_fit, choose_ridge
 from ntkd_lib.chapters.optical_students.classification_setting import Partition, prepare
+from ntkd_lib.data import registry
 from ntkd_lib.data.load import train_validation_split
-from ntkd_lib.data.registry import DataLocation, forget, locate
+from ntkd_lib.data.registry import DataLocation, locate
 from ntkd_lib.lab import protocols
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
@@ -33,9 +34,9 @@ def arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]
     monkeypatch.delenv("NTKD_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("NTKD_BUILD", str(tmp_path / "build"))
-    forget()
+    registry._locate.cache_clear()
     yield {"data": Data("cifar-10", locate("cifar-10").sha256), **SMALL}
-    forget()
+    registry._locate.cache_clear()
 
 
 def test_gives_what_a_fit_in_memory_gives_and_computes_blocks_once(arguments, monkeypatch) -> None:

@@ -28,7 +28,8 @@ from ntkd_lib.chapters.nint.studies import (
 )
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject, make_signal, race
 from ntkd_lib.chapters.run import Run, planned_cells
-from ntkd_lib.data.registry import find_weights, forget, locate
+from ntkd_lib.data import registry
+from ntkd_lib.data.registry import find_weights, locate
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.execute import run_cells
@@ -66,14 +67,14 @@ def run(tmp_path_factory):
         patch.delenv("NTKD_DATA", raising=False)
         patch.setenv("NTKD_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("NTKD_OFFLINE", "1")
-        forget()
+        registry._locate.cache_clear()
         parameters = NintParameters(tier="smoke", **TINY)
         cells = planned_cells(plan.plan, parameters)
         records = run_cells(cells, CellStore(tmp_path_factory.mktemp("cells")), workers=1, progress="none")
         located = {"signals": locate("signals")}
         changed = {"side": (64, 32)}
         yield Run(NOTEBOOK, parameters, records, located, tier_layout("smoke"), changed, tuple(cells))
-    forget()
+    registry._locate.cache_clear()
 
 
 def planned(**changes):

@@ -21,10 +21,11 @@ from ntkd_lib.chapters.run import Run, locate_data, planned_cells
 from ntkd_lib.chapters.segmentation import NOTEBOOK, checks, page, plan
 from ntkd_lib.chapters.segmentation.parameters import SegmentationParameters
 from ntkd_lib.chapters.segmentation.studies import energy, panels
+from ntkd_lib.data import registry
 from ntkd_lib.data.cars import draw_cars
 from ntkd_lib.data.mask_arrays import MaskArrays
 from ntkd_lib.data.masks import load_masks
-from ntkd_lib.data.registry import DataLocation, forget, locate
+from ntkd_lib.data.registry import DataLocation, locate
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import DataState, Evidence
@@ -66,9 +67,9 @@ def _no_photographs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("NTKD_DATA", raising=False)
         patch.setenv("NTKD_CACHE", str(tmp_path_factory.mktemp("cache")))
-        forget()
+        registry._locate.cache_clear()
         yield
-    forget()
+    registry._locate.cache_clear()
 
 
 def planned(**changes):

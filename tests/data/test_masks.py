@@ -12,13 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ntkd_lib.data import kaggle, mask_arrays, mask_pairs
+from ntkd_lib.data import kaggle, mask_arrays, mask_pairs, registry
 from ntkd_lib.data.cars import draw_cars
 from ntkd_lib.data.catalogue import CARVANA, DATASETS
 from ntkd_lib.data.load import load
 from ntkd_lib.data.mask_pairs import files_digest, find_pairs, split_cars
 from ntkd_lib.data.masks import load_masks
-from ntkd_lib.data.registry import DataError, forget, locate
+from ntkd_lib.data.registry import DataError, locate
 from ntkd_lib.data.report import rows
 from ntkd_lib.data.standins import drawn_masks
 from tests.data.small_cars import FULL, SMALL, write_original, write_reduced
@@ -249,7 +249,7 @@ def test_damaged_arrays_in_the_cache_are_noticed(original, tmp_path):
 
 
 def test_without_a_copy_cars_are_drawn_and_the_terms_shown(monkeypatch, user):
-    forget()
+    registry._locate.cache_clear()
     located = locate("carvana")
     assert (located.kind, located.source) == ("standin", "procedural")
     assert located.note.startswith("stand-in: 240 drawings of 30 cars; the real data were not found")
@@ -297,7 +297,7 @@ def test_kaggles_archives_are_unpacked_into_the_cache(tmp_path, monkeypatch, use
     monkeypatch.setitem(sys.modules, "kagglehub", client)
     folder = kaggle.fetch_copy(SMALL, tmp_path / "cache")
     assert folder == tmp_path / "cache" / CARVANA.original
-    forget()
+    registry._locate.cache_clear()
     assert locate("carvana").source == "cache"
 
 
