@@ -19,7 +19,7 @@ MOVED := $(shell [ "`cat $(STAMP) 2>/dev/null`" = "`pwd -P`" ] || echo moved)
 .DEFAULT_GOAL = help
 # -j has nothing to gain here: ntkd and pytest start their own workers, and goals often need each other's files.
 .NOTPARALLEL:
-.PHONY: help setup reproduce smoke test coverage lint book serve verify data bench clean moved
+.PHONY: help setup reproduce smoke test coverage lint book pdf serve verify data bench clean moved
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,9 @@ lint: $(STAMP) ## Check style, types of imports and dead code
 
 book: $(STAMP) ## Build the book in a minute, from recorded runs and from those made here
 	@$(NTKD) book --tier $(TIER)
+
+pdf: $(STAMP) ## Print the same book into a single PDF; needs Chromium
+	@$(NTKD) book --pdf --tier $(TIER)
 
 serve: $(STAMP) ## Show the book at a local address
 	@$(NTKD) serve --tier $(TIER)

@@ -189,11 +189,16 @@ def reproduce(tier: str, workers: int | None, scheduler: str | None) -> None:
 
 @cli.command()
 @tier_option
-def book(tier: str) -> None:
+@click.option("--pdf", is_flag=True, help="Print it into a single file too; needs Chromium.")
+def book(tier: str, pdf: bool) -> None:
     """Build the book; chapters that have not run here show what is recorded of tier cpu."""
+    from ntkd_lib.pipeline.pdf import print_book, require_browser
     from ntkd_lib.pipeline.reproduce import read
 
+    browser = require_browser() if pdf else None
     click.echo(f"the book is at {read(tier, click.echo)}")
+    if browser:
+        click.echo(f"as a PDF: {print_book(tier, browser)}")
 
 
 @cli.command()

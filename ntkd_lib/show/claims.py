@@ -80,10 +80,7 @@ def statement(claim: Claim) -> Html:
 
 
 def claim_box(evidence: Evidence, lead: Sequence[str] = (), part: str = "") -> Html:
-    """Judge a notebook's claims by its own run or recorded ones, and show them; all but `lead` folded.
-
-    A `part` is the caption of `lead` shown once more, alone.
-    """
+    """Judge a notebook's claims by its run or recorded ones: `lead`, the others folded; a `part` is alone."""
     notebook = evidence.notebook
     claims = {claim.id: claim for claim in load_claims().claims if claim.notebook == notebook}
     if unknown := [name for name in lead if name not in claims]:

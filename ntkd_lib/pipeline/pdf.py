@@ -1,0 +1,80 @@
+"""The book as one PDF: its pages joined in the order of their contents, and printed by Chromium."""
+
+import os
+import posixpath
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import yaml
+
+from ntkd_lib.lab.atomic import write_text
+from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.pipeline.errors import PipelineError, one_line
+from ntkd_lib.pipeline.pages import toc_pages
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WORDS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer"]
+WAIT = "--virtual-time-budget=120000"  # milliseconds: formulas take a while
+ARTICLE = re.compile(r'<article class="bd-article".*?</article>', re.DOTALL)
+SCREEN = re.compile(r'<img[^>]*class="only-dark"[^>]*>|<a class="headerlink"[^>]*>#</a>| loading="lazy"')
+PLACE = re.compile(r'(?<=\s)(id|href|src)="(?!(?:data|https?|mailto):)([^"]*)"')
+
+
+def require_browser() -> str:
+    """Find Chromium or Chrome, before any work: what ``NTKD_BROWSER`` names, else one on the path."""
+    if browser := os.environ.get("NTKD_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None):
+        return browser
+    raise PipelineError("a PDF needs Chromium or Chrome: install it, or name it in NTKD_BROWSER")
+
+
+def print_book(tier: str, browser: str) -> Path:
+    """Print the built book of a tier."""
+    layout = tier_layout(tier)
+    contents = yaml.safe_load((layout.site / "_toc.yml").read_text(encoding="utf-8"))
+    page, book = layout.html / ".print.html", layout.base / "book.pdf"
+    write_text(page, joined_pages(layout.html, toc_pages(contents)))
+    try:
+        print_page(browser, page, book)
+    finally:
+        page.unlink()
+    return book
+
+
+def joined_pages(html: Path, pages: Sequence[str]) -> str:
+    """Put the articles of all pages into the first one's frame; links between them stay, dark images go."""
+    texts = {name: (html / f"{name}.html").read_text(encoding="utf-8") for name in pages}
+    articles = "".join(_article(name, text, pages) for name, text in texts.items())
+    head = texts[pages[0]].partition("</head>")[0]
+    return f'{head}</head><body><main class="bd-content ntkd-book">{articles}</main></body></html>'
+
+
+def _article(name: str, text: str, pages: Collection[str]) -> str:
+    shown = SCREEN.sub("", ARTICLE.search(text)[0])
+    moved = PLACE.sub(lambda match: _moved(name, match[1], match[2], pages), shown)
+    return moved.replace("<article", f'<article id="{name.replace("/", "-")}"', 1)
+
+
+def _moved(name: str, what: str, place: str, pages: Collection[str]) -> str:
+    """Turn a place of one page into that of the joined page, which cannot reach files beside it."""
+    if what == "id":
+        return f'id="{name.replace("/", "-")}--{place}"'
+    path, _, part = place.partition("#")
+    file = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else f"{name}.html"
+    if what == "src":
+        return f'src="{file}"'
+    page, part = file.removesuffix(".html"), part and f"--{part}"
+    return f'href="#{page.replace("/", "-")}{part}"' if page in pages else ""
+
+
+def print_page(browser: str, page: Path, made: Path) -> None:
+    """Print a page of this machine in a browser without a window; its script unfolds, in the light theme."""
+    made.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="ntkd-print-", ignore_cleanup_errors=True) as profile:
+        words = [*WORDS, WAIT, f"--user-data-dir={profile}", f"--print-to-pdf={made}", page.as_uri()]
+        done = subprocess.run([browser, *words], capture_output=True, text=True, check=False)
+    if done.returncode or not made.is_file():
+        raise PipelineError(f"{browser} printed nothing: {one_line(done.stderr or 'no message')}")
