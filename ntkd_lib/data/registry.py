@@ -12,7 +12,7 @@ from ntkd_lib.data.mask_pairs import MaskDataset, check_masks
 from ntkd_lib.data.pictures import PictureDataset, check_pictures
 from ntkd_lib.data.settings import DataError, DataSettings, read_settings
 
-__all__ = ["DATASETS", "DataError", "DataLocation", "locate"]
+__all__ = ["DATASETS", "DataError", "DataLocation", "forget", "locate"]
 
 LPIPS = WEIGHTS["lpips-alexnet"]
 Source = Literal["NTKD_DATA", "cache", "download", "package", "procedural"]
@@ -33,6 +33,11 @@ class DataLocation:
 def locate(name: str, *, download: bool = True) -> DataLocation:
     """Locate a data set, once per process; raise a `DataError` for damaged or unavailable required data."""
     return _locate(name, read_settings(), download)
+
+
+def forget() -> None:
+    """Clear the cache of located data sets."""
+    _locate.cache_clear()
 
 
 @cache

@@ -249,12 +249,12 @@ def small_pictures(tmp_path, monkeypatch):
     monkeypatch.delenv("DATA", raising=False)
     monkeypatch.setenv("NTKD_CACHE", str(tmp_path / "cache"))
     standins.standin.cache_clear()  # another test may have drawn the large ones, and must not get these
-    registry._locate.cache_clear()
+    registry.forget()
     for module, name, value in FEWER:
         monkeypatch.setattr(module, name, value)
     yield
     standins.standin.cache_clear()
-    registry._locate.cache_clear()
+    registry.forget()
 
 
 @pytest.mark.slow

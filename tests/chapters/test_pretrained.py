@@ -35,7 +35,7 @@ def tiny(tmp_path, monkeypatch):
     monkeypatch.delenv("DATA", raising=False)
     monkeypatch.setenv("NTKD_CACHE", str(tmp_path / "cache"))
     standins.standin.cache_clear()
-    registry._locate.cache_clear()
+    registry.forget()
     torch.manual_seed(0)
     network = Chain(*compact_cnn(3, 32, filters=(4, 6), hidden=20)).eval()
     monkeypatch.setattr(work, "pretrained_efficientnet_lite0", lambda classes: network)
@@ -43,7 +43,7 @@ def tiny(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrained, "PARTS", 4)
     yield locate_data("imagenette")["imagenette"].sha256
     standins.standin.cache_clear()
-    registry._locate.cache_clear()
+    registry.forget()
 
 
 @pytest.mark.slow

@@ -30,10 +30,10 @@ def _nothing_known(monkeypatch, tmp_path):
     monkeypatch.setenv("NTKD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NTKD_OFFLINE", "0")
     monkeypatch.setattr(download, "PAUSE", 0.0)
-    registry._locate.cache_clear()
+    registry.forget()
     download._ANSWERED.clear()
     yield
-    registry._locate.cache_clear()
+    registry.forget()
     download._ANSWERED.clear()
 
 

@@ -120,7 +120,7 @@ def test_stand_ins_have_the_shape_of_the_real_thing(monkeypatch, name, shape, co
 def real_data(monkeypatch):
     monkeypatch.setenv("NTKD_DATA", REAL)
     monkeypatch.setenv("NTKD_OFFLINE", "1")
-    registry._locate.cache_clear()
+    registry.forget()
 
 
 @pytest.mark.real_data

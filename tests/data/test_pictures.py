@@ -83,7 +83,7 @@ def test_a_picture_of_another_size_is_named(pictures, monkeypatch) -> None:
         dataset.name, dataset.folder, SIDE, **pins, classes=dataset.classes, licence="free"
     )
     monkeypatch.setitem(DATASETS, "imagenette", changed)
-    registry._locate.cache_clear()
+    registry.forget()
     with pytest.raises(DataError, match=r"^0\.jpg has 8 x 5 pixels, needs 8 x 8$"):
         load("imagenette", "train")
 

@@ -54,7 +54,7 @@ def test_a_complete_cache_is_only_read(catalogue, tmp_path, fill):
 def test_then_a_download_which_the_next_process_finds_in_the_cache(catalogue, tmp_path):
     located = locate("mnist")
     assert (located.kind, located.source) == ("real", "download")
-    registry._locate.cache_clear()
+    registry.forget()
     again = locate("mnist")
     assert again == replace(located, source="cache", note=again.note)
 
@@ -62,7 +62,7 @@ def test_then_a_download_which_the_next_process_finds_in_the_cache(catalogue, tm
 def test_the_digest_is_the_same_wherever_and_however_the_files_lie(catalogue, user, fill):
     downloaded = locate("mnist")
     fill(user / "MNIST/raw", catalogue.idx.packed)
-    registry._locate.cache_clear()
+    registry.forget()
     assert locate("mnist").source == "NTKD_DATA"
     assert locate("mnist").sha256 == downloaded.sha256
 
@@ -128,7 +128,7 @@ def test_incomplete_user_folder_is_said(catalogue, user, offline, fill, kept, sa
 def test_damaged_cache_is_downloaded_again(catalogue, tmp_path, fill):
     fill(tmp_path / "cache/cifar-10-batches-py", {**catalogue.cifar.raw, "data_batch_3": b"damaged"})
     assert locate("cifar-10").source == "download"
-    registry._locate.cache_clear()
+    registry.forget()
     assert locate("cifar-10").source == "cache"
 
 
@@ -186,7 +186,7 @@ def test_no_network_is_quick_and_found_out_once(silent_network, monkeypatch):
     }
     assert sorted(silent_network) == sorted(hosts)
 
-    registry._locate.cache_clear()
+    registry.forget()
     download._ANSWERED.clear()
     assert locate("mnist").note == notes[0]
     assert len(silent_network) == len(hosts), "another process believes the mark for a while"
@@ -206,7 +206,7 @@ def test_the_answer_stays_the_same_for_the_process(catalogue, offline, tmp_path,
     before = locate("mnist")
     fill(tmp_path / "cache/MNIST/raw", catalogue.idx.raw)
     assert locate("mnist") is before
-    registry._locate.cache_clear()
+    registry.forget()
     assert locate("mnist").kind == "real"
 
 

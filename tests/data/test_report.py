@@ -72,7 +72,7 @@ def test_embedded_data_are_compared_with_the_copy_we_know(catalogue, monkeypatch
     assert (row.found, row.hashes, row.action) == ("embedded", "verified", "")
     assert row.source.startswith("package: ")
 
-    registry._locate.cache_clear()
+    registry.forget()
     monkeypatch.setitem(DATASETS, name, replace(DATASETS[name], sha256="0" * 64))
     assert by_name(rows())[name].hashes == "not the copy we know"
 

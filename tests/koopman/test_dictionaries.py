@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import PolynomialFeatures
 
-from ntkd_lib.koopman.dictionaries import Monomials, radial_functions
+from ntkd_lib.koopman.dictionaries import Monomials, radial_functions, random_features
 from ntkd_lib.koopman.lifted import BLOCK, LiftedInputs
-from ntkd_lib.koopman.random_features import random_features
 
 GRID = [(d, q) for d in (10, 15, 20, 30, 40) for q in (2, 3)]
 

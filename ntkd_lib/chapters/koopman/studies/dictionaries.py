@@ -16,8 +16,7 @@ from ntkd_lib.chapters.koopman.inputs import Inputs, read_inputs
 from ntkd_lib.chapters.koopman.methods import scores_cell
 from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
 from ntkd_lib.chapters.koopman.work import TOLERANCE, Objective, pose_problem, solve
-from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions
-from ntkd_lib.koopman.random_features import random_features
+from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions, random_features
 from ntkd_lib.lab.cells import Cell, CellResult, Record
 from ntkd_lib.lab.frame import seed_rows, summarise
 from ntkd_lib.lab.protocols import Arm, recorded_metrics
