@@ -237,7 +237,7 @@ def test_variance_falls_with_the_number_of_filters() -> None:
     torch.manual_seed(1)
     x = torch.randn(3, 2, 4, 4).double()
     exact = convolutional_kernels(x, filter_size=3, window=2, bias_std=0.3).ntk
-    counts = [32, 64, 128, 256, 512]
+    counts = [16, 32, 64, 128, 256]
     errors = [
         torch.stack([tangent(net, x) - exact for net in nets(50, filters, 2, 0.3, 1)]).square().mean().item()
         for filters in counts
