@@ -257,7 +257,9 @@ def test_small_runs_give_no_metrics_of_the_papers_size(run):
 
 
 def test_unknown_subjects_are_refused():
-    with pytest.raises(ValueError, match=r"unknown kind 'video'; allowed: image, crop, sound, torus, waves"):
+    with pytest.raises(
+        ValueError, match=r"unknown kind 'video'; allowed: image, crop, photograph, sound, torus, waves"
+    ):
         make_signal(Subject("video", 4, "clip"), None)
 
 

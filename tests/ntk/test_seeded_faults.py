@@ -141,7 +141,7 @@ FAULTS = {
         "full",
     ),
     "patches of one place": (
-        "layers.patches:_windows",
+        "layers.outer:_windows",
         "window.narrow(axis, o * d,",
         "window.narrow(axis, 0 * d,",
         convolutions,
