@@ -72,6 +72,7 @@ def test_it_says_how_long_each_step_took(workplace):
     assert [line.split()[0] for line in durations.splitlines()[:-1]] == [
         "setup",
         "browser",
+        "axe",
         "tests",
         "smoke",
         "pages",
@@ -115,6 +116,15 @@ def test_a_contract_that_differs_fails_it(workplace):
     (workplace / "shared").mkdir()
     (workplace / "shared" / "claims.yml").touch()
     assert run_ci(workplace, "--contract")[0].returncode == 1
+
+
+def test_accessibility_rules_that_cannot_be_had_are_no_failure(workplace):
+    outcome, _ = run_ci(workplace)
+    assert "no axe-core here" in outcome.stdout
+    put(workplace / "programs" / "npm")
+    outcome, calls = run_ci(workplace)
+    assert "no axe-core here" not in outcome.stdout
+    assert any(call.startswith("npm install") for call in calls)
 
 
 def test_a_missing_browser_that_cannot_be_had_is_no_failure(workplace):
