@@ -86,9 +86,16 @@ FILES = {
             return CellResult({"process": os.getpid()})
 
 
-        def rest(arguments, needs):
-            time.sleep(1)
-            return CellResult({"process": os.getpid()})
+        def attend(arguments, needs):
+            """Add a line to a log, and stay until it has as many as there are to come."""
+            with open(arguments["log"], "a") as log:
+                log.write("here\\n")
+            for _ in range(3000):
+                with open(arguments["log"]) as log:
+                    if len(log.readlines()) >= arguments["lines"]:
+                        return CellResult({"process": os.getpid()})
+                time.sleep(0.02)
+            raise TimeoutError("nobody else came")
 
 
         def threads(arguments, needs):
