@@ -8,6 +8,7 @@ without normalisation have them too. No tangent kernel enters the loss.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +20,7 @@ with extra("dntk"):
     from sklearn.cluster import KMeans
 
 RATE, STATISTICS = 0.05, 10.0  # learning rate of Adam for intensities in [0, 1], weight of the statistics
+AT_ONCE = 50  # images whose activations are held, some 40 MB each for 128 x 128 pixels and 50 layers
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,18 @@ def distil_images(
     aims = _StackedTargets.of(targets)
     optimiser = torch.optim.Adam([made], lr=RATE)
     losses = []
+    blocks = torch.arange(len(counts)).split(max(1, AT_ONCE // per_class))
     with _frozen(model):
         for _ in range(steps):
-            loss = aims.loss(_watch(model, made))
             optimiser.zero_grad()
-            loss.backward()
+            losses.append(0.0)
+            for block in blocks:  # the loss is a sum over classes
+                part = slice(int(block[0]) * per_class, (int(block[-1]) + 1) * per_class)
+                loss = aims.loss(_watch(model, made[part]), part, block)
+                loss.backward()
+                losses[-1] += loss.item()
             optimiser.step()
             made.data.clamp_(0, 1)
-            losses.append(loss.item())
     return SyntheticImages(
         made.detach(), torch.arange(len(counts)).repeat_interleave(per_class).to(labels), losses
     )
@@ -124,14 +130,16 @@ class _StackedTargets:
         ]
         return cls(torch.cat([target.atoms for target in targets]), stacked)
 
-    def loss(self, seen: _LayerStatistics) -> Tensor:
-        spread = self.atoms.var(0).sum()
-        total = (seen.features[0] - self.atoms).square().sum(1).mean() / spread
-        for maps, (mean, variance) in zip(seen.maps, self.statistics, strict=True):
-            own_mean, own_variance = _moments(maps.unflatten(0, (len(mean), -1)))
+    def loss(self, seen: _LayerStatistics, part: slice, classes: Int[Tensor, " k"]) -> Tensor:
+        """Compute what some classes, whose images are a part of all, add to the loss."""
+        spread, share = self.atoms.var(0).sum(), len(classes) / len(self.statistics[0][0])
+        total = (seen.features[0] - self.atoms[part]).square().sum(1).sum() / (len(self.atoms) * spread)
+        for maps, each in zip(seen.maps, self.statistics, strict=True):
+            mean, variance = (moments[classes] for moments in each)
+            own_mean, own_variance = channel_moments(maps.unflatten(0, (len(classes), -1)))
             shift = (own_mean - mean).square().sum(1) / variance.sum(1)
             scale = (own_variance - variance).square().sum(1) / variance.square().sum(1)
-            total = total + STATISTICS * (shift + scale).mean()
+            total = total + share * STATISTICS * (shift + scale).mean()
         return total
 
 
@@ -140,12 +148,35 @@ def _target(model: nn.Module, images: Tensor, count: int, seed: int) -> _Target:
     parts = [_watch(model, part) for part in images.split(250)]
     features = torch.cat([part.features[0] for part in parts])
     layers = zip(*(part.maps for part in parts), strict=True)
-    moments = [_moments(torch.cat(layer)[None]) for layer in layers]
+    moments = [channel_moments(torch.cat(layer)[None]) for layer in layers]
     return _Target(barycentre(features, count, seed), [(mean[0], var[0]) for mean, var in moments])
 
 
-def _moments(maps: Float[Tensor, "c n k h w"]) -> tuple[Float[Tensor, "c k"], Float[Tensor, "c k"]]:
-    return maps.mean((1, 3, 4)), maps.var((1, 3, 4), correction=0)
+class _ChannelMoments(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor) -> tuple[Tensor, Tensor]:
+        points = maps[:, :, 0].numel() // len(maps)
+        mean = maps.sum((3, 4)).sum(1) / points
+        square = torch.linalg.vector_norm(maps, dim=(3, 4)).double().square().sum(1) / points
+        ctx.points = points
+        ctx.save_for_backward(maps, mean)
+        return mean, (square - mean.double().square()).to(maps)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> Tensor:
+        maps, mean = ctx.saved_tensors
+        by_mean, by_variance = (slope / ctx.points for slope in slopes)
+        level, factor = by_mean - 2 * mean * by_variance, 2 * by_variance
+        return torch.addcmul(level[:, None, :, None, None], factor[:, None, :, None, None], maps)
+
+
+def channel_moments(maps: Float[Tensor, "c n k h w"]) -> tuple[Float[Tensor, "c k"], Float[Tensor, "c k"]]:
+    """Compute mean and variance of each channel over a class: one pass forward and one backward.
+
+    ``var(x)`` and its gradient take seven passes, most of the time of a matching step.
+    """
+    mean, variance = _ChannelMoments.apply(maps)
+    return mean, variance
 
 
 def _start(images: Tensor, count: int, generator: torch.Generator) -> Tensor:

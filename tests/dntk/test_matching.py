@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from ntkd_lib.dntk.matching import barycentre, distil_images, last_inputs
+from ntkd_lib.dntk import matching
+from ntkd_lib.dntk.matching import barycentre, channel_moments, distil_images, last_inputs
 from ntkd_lib.nets.two_convolutions import compact_cnn
 from ntkd_lib.ntk.contraction import jacobian
 
@@ -65,3 +66,25 @@ def test_last_inputs_are_the_rows_of_the_last_layers_jacobian(scene) -> None:
     rows = jacobian(model, images[:3], ["dense2.weight", "dense2.bias"])
     theta = rows[:, 4] @ rows[:, 4].T
     torch.testing.assert_close(theta, features @ features.T)
+
+
+def test_moments_of_channels_and_their_gradient_are_those_of_autograd() -> None:
+    generator = torch.Generator().manual_seed(4)
+    maps = (3 + torch.randn(2, 3, 4, 5, 6, generator=generator, dtype=torch.float64)).requires_grad_()
+    mean, variance = maps.mean((1, 3, 4)), maps.var((1, 3, 4), correction=0)
+    own = channel_moments(maps)
+    torch.testing.assert_close(own, (mean, variance))
+    slopes = torch.randn(2, 2, 4, generator=generator, dtype=torch.float64)
+    exact, ours = (
+        torch.autograd.grad((slopes * torch.stack(pair)).sum(), maps) for pair in ((mean, variance), own)
+    )
+    torch.testing.assert_close(ours, exact)
+
+
+def test_classes_at_once_change_no_image(scene, monkeypatch) -> None:
+    model, images, labels = scene
+    whole = distil_images(model, images, labels, per_class=3, steps=4)
+    monkeypatch.setattr(matching, "AT_ONCE", 7)  # two classes
+    blocks = distil_images(model, images, labels, per_class=3, steps=4)
+    torch.testing.assert_close(blocks.images, whole.images, rtol=0, atol=2e-4)
+    assert blocks.losses == pytest.approx(whole.losses, rel=1e-4)
