@@ -62,10 +62,12 @@ def _by_need(fn=None, *, typechecker):
             fn.__init__ = _by_need(fn.__init__, typechecker=typechecker)
         return fn
     hints = [part for hint in fn.__annotations__.values() for part in _parts(hint)]
-    if any(isinstance(hint, str | ForwardRef) for hint in hints):  # names that may not be there in tests
+    named = any(isinstance(hint, str | ForwardRef) for hint in hints)  # perhaps by names not there in tests
+    shaped = any(map(_is_shape, hints))
+    if named or (shaped and inspect.isgeneratorfunction(fn)):  # whose calls end before they have begun
         return _with_arguments(fn, typechecker=typechecker)
     checks = _check_closure(fn, typechecker) if "<locals>" in fn.__qualname__ else typechecker(fn)
-    return _in_one_scope(checks) if any(map(_is_shape, hints)) else checks
+    return _in_one_scope(checks) if shaped else checks
 
 
 jaxtyping.jaxtyped = _by_need  # what its import hook, see pyproject.toml, puts before each function
