@@ -9,8 +9,6 @@ from graphlib import TopologicalSorter
 from math import inf
 from typing import Any
 
-import joblib
-
 from ntkd_lib.lab.cells import Cell, CellError, Record, cell_identity
 from ntkd_lib.lab.cluster import Pool, Processes, connected
 from ntkd_lib.lab.digest import digest_json
@@ -39,9 +37,11 @@ def run_cells(
     Of the cells whose needs are there, a free worker gets the one that starts the longest chain of work. It
     runs on one thread. A cell that others need is run if one of them is. With `until`, some may be missing.
     """
+    from joblib import cpu_count  # loads much, and keys are computed without it
+
     listed = list(cells)
     plan = _plan(listed, store)
-    count = workers or joblib.cpu_count()
+    count = workers or cpu_count()
     with Progress(plan.total, {key: job.cost for key, job in plan.missing.items()}, count, progress) as shown:
         run = _Run(store, shown, dict(plan.missing), set(plan.stored), groups or {}, until, finished)
         for key in plan.stored:

@@ -51,7 +51,6 @@ NEEDS = {
     "ntk.blocked": "cluster",
     "ntk.blocked_linear_algebra": "cluster",
     "ntk.blocked_store": "cluster",
-    "ntk.blocked_tasks": "cluster",
     "ntk.infinite.blocked": "cluster",
     "optics.layout": "optics",
     "spectral.drawing": "spectral",
