@@ -58,7 +58,12 @@ def small_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[st
     )
     return (
         {f"nint.small.{name}.psnr_1000": Arm(fixed, _mean(_last, name)) for name in FIXED}
-        | {f"nint.small.{name}.psnr_equal_time": Arm(timed, _mean(_equal_time, name)) for name in TIMED}
+        | {
+            f"nint.small.{name}.psnr_equal_time": Arm(
+                timed, _mean(partial(small10.quality_at, leader="nint"), name)
+            )
+            for name in TIMED
+        }
         | {
             "nint.small.leverage_ratio": Arm(looks, _leverage),
             "nint.small.xi_range": Arm((*fixed, *shares), _range),
@@ -72,12 +77,6 @@ def _mean(read: Callable[[Record, str], float], name: str) -> Callable[..., floa
 
 def _last(record: Record, name: str) -> float:
     return record.values["curves"][name]["quality"][-1]
-
-
-def _equal_time(record: Record, name: str) -> float:
-    """Read a curve at the CPU seconds that NINT took for all its steps."""
-    curve, leader = (record.values["curves"][which] for which in (name, "nint"))
-    return value_at(curve["quality"], curve["cpu"], leader["cpu"][-1])
 
 
 def _leverage(*records: Record) -> float:

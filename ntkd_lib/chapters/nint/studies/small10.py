@@ -68,10 +68,11 @@ def _race(
     )
 
 
+def quality_at(record: Record, name: str, leader: str) -> float:
+    """Read a sampler's quality at the CPU seconds that a race's leader took for all its steps."""
+    curve, pace = (record.values["curves"][which] for which in (name, leader))
+    return value_at(curve["quality"], curve["cpu"], pace["cpu"][-1])
+
+
 def _mean_end(name: str, *races: Record) -> float:
-    """Average a sampler's quality at the CPU seconds of the pace."""
-    ends = []
-    for each in races:
-        curve, pace = (each.values["curves"][which] for which in (name, PACE))
-        ends.append(value_at(curve["quality"], curve["cpu"], pace["cpu"][-1]))
-    return mean(ends)
+    return mean(quality_at(each, name, PACE) for each in races)
