@@ -182,15 +182,25 @@ def test_ten_photographs_are_raced_as_registered(monkeypatch):
 
 
 def test_ten_photographs_are_read_at_the_pace():
-    curve, pace = {"quality": [10.0, 20.0, 40.0], "cpu": [0.0, 1.0, 3.0]}, {"cpu": [0.0, 2.0]}
+    curve = {"quality": [10.0, 20.0, 40.0], "cpu": [0.0, 1.0, 3.0], "stopped": ""}
+    pace = {"cpu": [0.0, 2.0], "stopped": ""}
     made = Record("a" * 64, "made", {"curves": {"nint": curve, "pace": pace}}, {}, {})
     assert small10._mean_end("nint", made, made) == 30.0
+
+
+@pytest.mark.parametrize("which", ["nint", "pace"])
+def test_a_race_that_stopped_has_no_number(which):
+    curves = {n: {"quality": [10.0], "cpu": [0.0], "stopped": ""} for n in ("nint", "pace")}
+    curves[which]["stopped"] = "the loss is nan after step 7"
+    made = Record("a" * 64, "made", {"curves": curves}, {}, {})
+    with pytest.raises(NoNumberError, match="^nint: the loss is nan after step 7$"):
+        small10.quality_at(made, "nint", "pace")
 
 
 def test_recorded_metrics_are_those_of_the_contract():
     entry = load_claims().protocols["small"]
     arms = small_arms(entry.parameters, 2, "0" * 64)
-    curve = {"quality": [20.0, 30.0], "cpu": [0.0, 2.0]}
+    curve = {"quality": [20.0, 30.0], "cpu": [0.0, 2.0], "stopped": ""}
     values = {"curves": dict.fromkeys(METHODS, curve), "looks": [{"ratio": 12.0}]}
     made = Record("a" * 64, "made", values, {}, {"seconds": 1.0})
     numbers = {name: arm.number(*[made] * len(arm.cells)) for name, arm in arms.items()}

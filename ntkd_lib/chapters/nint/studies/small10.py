@@ -13,7 +13,7 @@ from typing import Any
 from ntkd_lib.chapters.nint.work import Entrant, NetworkShape, Subject, race
 from ntkd_lib.inr.metrics import value_at
 from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.protocols import Arm
+from ntkd_lib.lab.protocols import Arm, NoNumberError
 from ntkd_lib.lab.trials import choose, trial_name, trials
 from ntkd_lib.lab.work import Data
 
@@ -71,6 +71,9 @@ def _race(
 def quality_at(record: Record, name: str, leader: str) -> float:
     """Read a sampler's quality at the CPU seconds that a race's leader took for all its steps."""
     curve, pace = (record.values["curves"][which] for which in (name, leader))
+    for stopped in (curve["stopped"], pace["stopped"]):
+        if stopped:
+            raise NoNumberError(f"{name}: {stopped}")
     return value_at(curve["quality"], curve["cpu"], pace["cpu"][-1])
 
 
