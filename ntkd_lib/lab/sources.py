@@ -1,7 +1,7 @@
 """Hash what Python code does: the sources of modules and of all that they import.
 
 Modules are found by path and parsed, never imported. Comments, docstrings and formatting do not count. Names
-that a module exports on first use (``__getattr__``) are followed into the modules that its source names.
+that a module exports on first use (``__getattr__``) are followed into modules that its stub or source names.
 """
 
 import ast
@@ -10,8 +10,10 @@ import importlib.util
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import chain
 from pathlib import Path
 
+from ntkd_lib.imports import stub_homes
 from ntkd_lib.lab.digest import digest_json, sha256_bytes
 
 LIBRARY = "ntkd_lib"
@@ -102,7 +104,7 @@ def _homes(
         return []
     homes = []
     for text in holder.lazy.homes.get(name, holder.lazy.texts):
-        for place in (f"{holder.package}.{text.lstrip('.')}", text):
+        for place in (text, f"{holder.package}.{text.lstrip('.')}"):
             yield place
             if modules.get(place) is not None and not f"{dotted}.".startswith(f"{place}."):
                 homes.append(place if name == "*" else f"{place}.{name}")
@@ -128,8 +130,8 @@ def _read(name: str, places: dict[str, _Place]) -> _Module | None:
 
 
 def _state(path: Path) -> tuple[int, ...]:
-    state = path.stat()
-    return state.st_ino, state.st_mtime_ns, state.st_size
+    states = (file.stat() for file in (path, path.with_suffix(".pyi")) if file.is_file())
+    return tuple(chain.from_iterable((state.st_ino, state.st_mtime_ns, state.st_size) for state in states))
 
 
 def _find(name: str, places: dict[str, _Place]) -> _Place:
@@ -179,7 +181,7 @@ def _parse(name: str, path: Path, version: tuple[int, ...]) -> _Module:  # noqa:
         for local, dotted in _imported(statement, package):
             imports.setdefault(local, set()).add(dotted)
     candidates = {*_chains(nodes, imports)}.union(*imports.values())
-    lazy = _exports(tree)
+    lazy = _exports(tree, path)
     _leave_out_texts(nodes)
     digest = sha256_bytes(ast.dump(tree).encode())
     return _Module(digest, package, tuple(sorted(candidates)), lazy)
@@ -213,16 +215,17 @@ def _chains(nodes: Iterable[ast.AST], imports: dict[str, set[str]]) -> Iterator[
             yield from (".".join([dotted, *reversed(parts or ["*"])]) for dotted in imports[root.id])
 
 
-def _exports(tree: ast.Module) -> _Exports | None:
+def _exports(tree: ast.Module, path: Path) -> _Exports | None:
     bound = frozenset(name for node in tree.body for name in _bound(node))
     if "__getattr__" not in bound:
         return None
-    homes: dict[str, tuple[str, ...]] = {}
+    stub = stub_homes(path) if path.with_suffix(".pyi").is_file() else {}
+    homes = {name: (module,) for name, module in stub.items()}
     for mapping in (node for node in ast.walk(tree) if isinstance(node, ast.Dict)):
         for key, value in zip(mapping.keys, mapping.values, strict=True):
             if isinstance(key, ast.Constant) and (texts := _texts(value)):
                 homes[key.value] = (*homes.get(key.value, ()), *texts)
-    return _Exports(bound, homes, _texts(tree))
+    return _Exports(bound, homes, (*_texts(tree), *stub.values()))
 
 
 def _bound(node: ast.AST) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from ntkd_lib.imports import stub_homes
 from ntkd_lib.lab.atomic import write_bytes, write_text
 from ntkd_lib.lab.digest import sha256_bytes
 from ntkd_lib.lab.evidence import Evidence
@@ -277,14 +278,14 @@ def stage_api_pages(site: Path, pages: Iterable[str]) -> None:
 
 def api_page(package: str) -> str:
     """Write a package's reference page: a section per module that exports names or builds an objective."""
-    tree = _parse(_LIBRARY / package / "__init__.py")
-    homes = next(ast.literal_eval(node.value) for node in tree.body if _assigns(node, "_HOMES"))
+    init, full_name = _LIBRARY / package / "__init__.py", f"{LIBRARY}.{package}"
+    homes = stub_homes(init)
     sections = [
-        _section(f"{LIBRARY}.{package}", module, directives, homes)
+        _section(full_name, module, directives, homes)
         for module, directives in _modules(_LIBRARY / package)
-        if module in homes.values() or "build" in directives
+        if f"{full_name}.{module}" in homes.values() or "build" in directives
     ]
-    return "\n\n".join([f"# {LIBRARY}.{package}", str(ast.get_docstring(tree)), *sections]) + "\n"
+    return "\n\n".join([f"# {full_name}", str(ast.get_docstring(_parse(init))), *sections]) + "\n"
 
 
 def _packages(pages: Iterable[str]) -> list[str]:
@@ -294,10 +295,6 @@ def _packages(pages: Iterable[str]) -> list[str]:
 
 def _parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def _assigns(node: ast.stmt, name: str) -> bool:
-    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
 
 
 def _modules(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
@@ -310,7 +307,7 @@ def _modules(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _section(package: str, module: str, directives: dict[str, str], homes: dict[str, str]) -> str:
     """Document a module's exported names by their short path; if it exports none, all that it defines."""
-    exported = [name for name in directives if homes.get(name) == module]
+    exported = [name for name in directives if homes.get(name) == f"{package}.{module}"]
     path, names = (package, exported) if exported else (f"{package}.{module}", list(directives))
     lines = [f".. automodule:: {package}.{module}", ""]
     for name in names:

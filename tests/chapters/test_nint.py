@@ -193,7 +193,7 @@ def test_a_race_that_stopped_has_no_number(which):
     curves = {n: {"quality": [10.0], "cpu": [0.0], "stopped": ""} for n in ("nint", "pace")}
     curves[which]["stopped"] = "the loss is nan after step 7"
     made = Record("a" * 64, "made", {"curves": curves}, {}, {})
-    with pytest.raises(NoNumberError, match="^nint: the loss is nan after step 7$"):
+    with pytest.raises(NoNumberError, match=r"^nint: the loss is nan after step 7$"):
         small10.quality_at(made, "nint", "pace")
 
 

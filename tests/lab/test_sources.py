@@ -14,6 +14,7 @@ def test_the_closure_holds_what_is_imported_within_the_package_and_the_library(t
         f"{toy.name}.shared",
         f"{toy.name}.trainer",
         "ntkd_lib",
+        "ntkd_lib.imports",
         "ntkd_lib.lab",
         "ntkd_lib.lab.cells",
         "ntkd_lib.lab.digest",
@@ -166,10 +167,10 @@ LAZY = {
         def __getattr__(name):
             return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
         """,
-    "made by a function": """\
+    "a stub": """\
         from ntkd_lib.imports import lazy_exports
 
-        __getattr__, __dir__ = lazy_exports(__name__, {"loss": "losses", "other": "unrelated"})
+        __getattr__, __dir__, __all__ = lazy_exports(__name__, __file__)
         """,
     "pairs": """\
         _HOMES = {"loss": (".losses", "loss"), "other": (".unrelated", "other")}
@@ -198,14 +199,23 @@ USES = [
 ]
 
 
+STUB = "from {0}.{1} import loss as loss\nfrom {0}.unrelated import other as other\n"
+
+
 def write(toy, file, text):
     (toy.root / toy.name / file).write_text(text)
+
+
+def write_exports(toy, exports, home="losses"):
+    write(toy, "__init__.py", dedent(LAZY[exports]))
+    if exports == "a stub":
+        write(toy, "__init__.pyi", STUB.format(toy.name, home))
 
 
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("exports", LAZY)
 def test_names_that_a_package_exports_on_first_use_are_followed(toy, exports, use):
-    write(toy, "__init__.py", dedent(LAZY[exports]))
+    write_exports(toy, exports)
     write(toy, "viewer.py", use.format(toy.name) + "\n")
     before = source_digest([f"{toy.name}.viewer"], fresh=True)
     toy.edit("losses.py", "** 2", "** 3")
@@ -213,7 +223,7 @@ def test_names_that_a_package_exports_on_first_use_are_followed(toy, exports, us
 
 
 def test_only_the_home_of_an_exported_name_is_followed(toy):
-    write(toy, "__init__.py", dedent(LAZY["made by a function"]))
+    write_exports(toy, "a stub")
     write(toy, "viewer.py", "from . import other\n")
     assert f"{toy.name}.losses" not in module_sources([f"{toy.name}.viewer"], fresh=True)
     assert f"{toy.name}.unrelated" in module_sources([f"{toy.name}.viewer"], fresh=True)
@@ -223,7 +233,7 @@ def test_exported_names_are_followed_through_two_packages(toy):
     (toy.root / toy.name / "inner").mkdir()
     (toy.root / toy.name / "inner/__init__.py").write_text(dedent(LAZY["pairs"]).replace('"."', '".."'))
     (toy.root / toy.name / "inner/losses.py").write_text("from ..shared import scale as loss\n")
-    write(toy, "__init__.py", dedent(LAZY["made by a function"]).replace('"losses"', '"inner"'))
+    write_exports(toy, "a stub", home="inner")
     write(toy, "viewer.py", "from . import loss\n")
     assert f"{toy.name}.shared" in module_sources([f"{toy.name}.viewer"], fresh=True)
 

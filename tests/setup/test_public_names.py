@@ -5,9 +5,11 @@ import importlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from ntkd_lib.imports import stub_homes
 from tests.setup.project import ROOT
 
 PACKAGES = ("ntk", "koopman", "spectral", "optics", "distill", "dntk", "inr", "nets")
@@ -32,7 +34,7 @@ def test_a_public_name_is_the_object_of_its_module(package, name):
     module = importlib.import_module(f"ntkd_lib.{package}")
     offered = getattr(module, name)
     assert getattr(importlib.import_module(offered.__module__), name) is offered
-    assert offered.__module__ == f"ntkd_lib.{package}.{module._HOMES[name]}"
+    assert offered.__module__ == stub_homes(Path(module.__file__))[name]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -58,12 +60,14 @@ def test_importing_a_package_loads_none_of_its_modules(package):
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_type_checkers_read_the_same_names_from_the_same_modules(package):
-    stub = ast.parse((ROOT / "ntkd_lib" / package / "__init__.pyi").read_text(encoding="utf-8"))
-    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
-    offered = {alias.asname: node.module for node in imports for alias in node.names}
-    homes = importlib.import_module(f"ntkd_lib.{package}")._HOMES
-    assert offered == {name: f"ntkd_lib.{package}.{home}" for name, home in homes.items()}
+def test_the_stub_is_read_as_a_type_checker_reads_it(package):
+    path = ROOT / "ntkd_lib" / package / "__init__.py"
+    imports = ast.parse(path.with_suffix(".pyi").read_text(encoding="utf-8")).body[1:]
+    offered = {
+        alias.asname: node.module for node in imports for alias in node.names if alias.asname == alias.name
+    }
+    assert stub_homes(path) == offered
+    assert importlib.import_module(f"ntkd_lib.{package}").__all__ == list(offered)
 
 
 def test_the_package_is_marked_as_typed():
