@@ -52,10 +52,10 @@ class Contest:
                 best = choose(protocols, self.space, arm)
             tried = recorded_trials(protocols, self.space, arm)
             for settings, metric in sorted(tried, key=lambda trial: -mean(trial[1].values)):
-                words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
                 single = ", ".join(f"{value:.2f}" for value in metric.values)
-                row = {"method": arm, "label": self.labels[arm], "settings": words, "single": single}
-                rows.append(row | {"validation": mean(metric.values), "chosen": settings == best})
+                row = {"method": arm, "label": self.labels[arm], "settings": in_words(settings)}
+                row |= {"validation": mean(metric.values), "single": single, "chosen": settings == best}
+                rows.append(row)
         return pd.DataFrame(rows)
 
     def tests(self) -> pd.DataFrame:
@@ -94,6 +94,11 @@ class Contest:
         ends = pd.DataFrame(simultaneous_intervals(gaps.to_numpy().T), columns=["low", "high"])
         wins = gaps.gt(0).sum().to_list()
         return pd.DataFrame(rows).assign(mean=gaps.mean().to_list(), wins=wins, seeds=len(gaps)).join(ends)
+
+
+def in_words(settings: Mapping[str, object]) -> str:
+    """Name the settings of a trial."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
 
 
 def trial_columns(arm: str, score: str, unit: str) -> tuple[Column, ...]:

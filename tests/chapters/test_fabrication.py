@@ -14,12 +14,13 @@ from ntkd_lib.chapters.classification.parameters import ClassificationParameters
 from ntkd_lib.chapters.classification.plan import digit_cells
 from ntkd_lib.chapters.fabrication import NOTEBOOK, methods, page, plan, work
 from ntkd_lib.chapters.fabrication.parameters import FabricationParameters
-from ntkd_lib.chapters.fabrication.studies import theory_page
+from ntkd_lib.chapters.fabrication.studies import hard, theory_page
 from ntkd_lib.chapters.fabrication.studies.theory import filter_sum, pooled_patches, theory
 from ntkd_lib.chapters.optical_students.classification_setting import restore_student
 from ntkd_lib.chapters.run import locate_data, planned_cells
 from ntkd_lib.data.load import load
-from ntkd_lib.lab.cells import cell_key
+from ntkd_lib.lab.cells import Record, cell_key
+from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.parameters import load_parameters
 from ntkd_lib.lab.search import read_search
@@ -62,7 +63,7 @@ def test_a_sweep_repeats_no_device_of_the_main_comparison() -> None:
 
 
 def test_recoveries_of_a_device_share_everything_but_loss_and_settings(digits) -> None:
-    ways = {name: {"lr": 1e-3} for name in methods.WAYS.methods}
+    ways = {name: methods.recovery(smoke(), name, {"lr": 1e-3}) for name in methods.WAYS.methods}
     device = methods.device_cell(smoke(), digits, "ntkd", 0, ways, strength=0.2)
     recoveries = device.arguments["recoveries"]
     assert recoveries.keys() == methods.WAYS.methods.keys()
@@ -175,10 +176,11 @@ def records(tmp_path_factory, digits):
     small = {"data": "mnist-5k", "epochs": 1, "teacher_epochs": 1, "landmarks": 16, "kernel_images": 100}
     training = ClassificationParameters(tier="smoke", kernel_batch=8, kernel_every=2, **small)
     p = smoke(design_steps=3, captures=40, steps=8)
-    space = {n: {"lr": 1e-3, "weight": 0.5, "temperature": 2.0} for n in methods.WAYS.methods}
-    alone = {"ntkd_raw_ft": space["ntkd_raw_ft"]}
+    settings = {"lr": 1e-3, "weight": 0.5, "temperature": 2.0}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(methods, "training", lambda p: training)
+        space = {name: methods.recovery(p, name, settings) for name in methods.WAYS.methods}
+        alone = {"ntkd_raw_ft": space["ntkd_raw_ft"]}
         cells = {
             "perfect": methods.device_cell(p, digits, "ntkd", 0, strength=0.0),
             "faulty": methods.device_cell(p, digits, "ntkd", 0, space, strength=0.4),
@@ -219,3 +221,47 @@ def test_theory_has_every_width_and_reading(records) -> None:
     rows = [(name, change) for name in theory_page.LABELS for change in values[name]]
     assert len(rows) == 6
     assert all(0 < change < 1 for _, change in rows)
+
+
+def test_hard_devices_are_recovered_as_registered(monkeypatch) -> None:
+    book = load_claims()
+    strengths = hard.strength_arms(book.protocols["hard mnist strengths"].parameters, 1000, "0" * 64)
+    (trials,) = {len(arm.cells[0].arguments["recoveries"]) for arm in strengths.values()}
+    entry = book.protocols["hard mnist"]
+    assert trials == entry.parameters["trials"]
+    monkeypatch.setattr(hard, "calibrated", lambda _: (0.6, {"lr": 0.005, "weight_decay": 0.01}))
+    tuning = hard.tuning_arms(book.protocols["hard mnist tuning"].parameters, 1000, "0" * 64)
+    ways = Counter(name.removeprefix(f"{hard.SPACE}.").split(".")[0] for name in tuning)
+    assert ways == dict.fromkeys(entry.parameters["arms"], trials)
+    labels = tuning[f"{hard.SPACE}.e2e_ft.lr_0.005.weight_decay_0.1.validation"]
+    same = strengths[f"{hard.SPACE}.strength_0.6.e2e_ft.lr_0.005.weight_decay_0.1.validation"]
+    assert [cell.name for cell in labels.cells] == [cell.name for cell in same.cells]
+    chosen = {"kd_ft": {"temperature": 2.0, "weight": 0.6}, "ntkd_ft": {"form": "raw", "weight": 1.0}}
+    monkeypatch.setattr(hard, "choose", lambda _, space, way: chosen.get(way, {}))
+    arms = hard.confirmed_arms(entry.parameters, 4, "0" * 64)
+    assert {n for c in book.claims for n in c.metric_names if ".mnist.hard." in n} < set(arms)
+    cells = arms[hard.metric_name("ntkd_ft")].cells
+    assert [cell.arguments["number"] for cell in cells] == list(range(entry.parameters["devices"]))
+    ways = cells[0].arguments["recoveries"]
+    assert {(r["settings"]["lr"], r["settings"]["weight_decay"]) for r in ways.values()} == {(0.005, 0.01)}
+    assert ways["ntkd_ft"]["objective"] == "tangent_raw"
+
+
+def test_the_strength_is_that_at_which_labels_recover_the_paper_s_value(monkeypatch) -> None:
+    best = {0.5: ({"lr": 1}, 96.0), 0.6: ({"lr": 2}, 93.5), 0.7: ({"lr": 3}, 92.0)}
+    monkeypatch.setattr(hard, "best_trials", lambda name, *, complete: best)
+    assert hard.calibrated({"strength_of": "hard mnist strengths", "labels_recover": 93.2}) == (
+        0.6,
+        {"lr": 2},
+    )
+
+
+def test_a_hard_way_is_its_mean_over_devices_and_on_a_plateau_on_all_of_them() -> None:
+    def device(accuracy: float, *, converged: bool) -> Record:
+        values = {"recoveries": {"ntkd_ft": {"accuracy": accuracy, "converged": converged}}}
+        return Record("a" * 64, "made", values, {}, {})
+
+    both = [device(90.0, converged=True), device(94.0, converged=False)]
+    assert hard._mean_of("ntkd_ft", "accuracy", *both) == 92.0
+    assert hard._all_converged("ntkd_ft", *both) is False
+    assert hard._all_converged("uncompensated", *both) is None

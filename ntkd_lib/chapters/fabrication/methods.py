@@ -96,7 +96,7 @@ def device_cell(
     data: Data,
     name: str,
     seed: int,
-    recoveries: Mapping[str, Mapping[str, float]] | None = None,
+    recoveries: Mapping[str, Recovery] | None = None,
     *,
     number: int = 0,
     strength: float | None = None,
@@ -104,10 +104,9 @@ def device_cell(
     taps: int = work.TAPS,
     tested: bool = True,
 ) -> Cell:
-    """Describe one device, by default of the calibrated strength, and what ways with settings win back."""
+    """Describe one device, by default of the calibrated strength, and what ways to recover win back."""
     own = training(p)
     needs = {"tangent": cells.digit_kernel, "soft_labels": cells.digit_soft_labels} if recoveries else {}
-    kernel = {"kernel_batch": own.kernel_batch, "kernel_every": own.kernel_every}
     return work.recover.cell(
         {"student": name},
         **_made(p, data, name, seed),
@@ -116,14 +115,16 @@ def device_cell(
         strength=severity() if strength is None else strength,
         captures=captures or p.captures,
         steps=p.steps,
-        recoveries={way: _recovery(way, settings, kernel) for way, settings in (recoveries or {}).items()},
+        recoveries=recoveries or {},
         taps=taps,
         tested=tested,
     )
 
 
-def _recovery(way: str, settings: Mapping[str, float], kernel: Mapping[str, int]) -> Recovery:
-    method = WAYS.methods[way]
+def recovery(p: FabricationParameters, way: str, settings: Mapping[str, float]) -> Recovery:
+    """Describe a way to recover with settings."""
+    method, own = WAYS.methods[way], training(p)
+    kernel = {"kernel_batch": own.kernel_batch, "kernel_every": own.kernel_every}
     part = "gains" if way == CALIBRATION else "back end"
     return Recovery(
         method.objective, {**settings, **(kernel if method.uses_kernel else {})}, part, errors=way != CLEAN
@@ -163,8 +164,9 @@ def _trials(p: FabricationParameters, data: Data, strength: float, run: RunCells
         {method.name: students.draw_settings(method, trial) for method in TUNED} for trial in range(TRIALS)
     ]
     devices = [
-        device_cell(p, data, "ntkd", TUNING_SEED, each, number=number, strength=strength, tested=False)
+        device_cell(p, data, "ntkd", TUNING_SEED, ways, number=number, strength=strength, tested=False)
         for each in drawn
+        for ways in ({name: recovery(p, name, settings) for name, settings in each.items()},)
         for number in TUNING_DEVICES
     ]
     records = iter([record.values["recoveries"] for record in run(devices)])

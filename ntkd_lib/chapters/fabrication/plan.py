@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ntkd_lib.chapters.fabrication import NOTEBOOK, methods
 from ntkd_lib.chapters.fabrication.methods import VACCINATED, WAYS, device_cell
 from ntkd_lib.chapters.fabrication.parameters import FabricationParameters
-from ntkd_lib.chapters.fabrication.studies import photographs
+from ntkd_lib.chapters.fabrication.studies import hard, photographs
 from ntkd_lib.chapters.fabrication.studies.theory import theory
 from ntkd_lib.chapters.fabrication.work import GREEN, TAPS, colour_design
 from ntkd_lib.lab.cells import Cell
@@ -32,7 +32,7 @@ def plan(parameters: FabricationParameters, data: Mapping[str, Data]) -> list[Ce
 
 def _of_seed(p: FabricationParameters, data: Data, seed: int) -> list[Cell]:
     usual = methods.severity()
-    every = {name: WAYS.settings(name) for name in WAYS.methods}
+    every = {name: methods.recovery(p, name, WAYS.settings(name)) for name in WAYS.methods}
     main = {name: every[name] for name in ("e2e_ft", methods.chosen_form())}
     return [
         methods.sensitivity_cell(p, data, seed),
@@ -64,4 +64,9 @@ SEARCHES = (
     Search(NOTEBOOK, ("mnist",), methods.conduct),
     Search("03_fabrication_segmentation", ("carvana",), photographs.conduct),
 )
-PROTOCOLS = (Protocol("photographs", NOTEBOOK, "carvana", photographs.arms, NOTEBOOK),)
+PROTOCOLS = (
+    Protocol("photographs", NOTEBOOK, "carvana", photographs.arms, NOTEBOOK),
+    Protocol("hard mnist strengths", NOTEBOOK, "mnist", hard.strength_arms),
+    Protocol("hard mnist tuning", NOTEBOOK, "mnist", hard.tuning_arms),
+    Protocol("hard mnist", NOTEBOOK, "mnist", hard.confirmed_arms),
+)

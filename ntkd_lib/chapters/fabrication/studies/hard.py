@@ -1,0 +1,134 @@
+"""Recovery where labels recover no more than on the paper's device: strength, settings, devices.
+
+A device's number fixes the draws of its errors, its strength scales them. On the tuning student's devices
+every trial of fine-tuning on labels is run at every strength; the strength is that at which the best trial
+comes closest to what labels recover on the paper's device. Every other way trains at that trial's learning
+rate and weight decay, and has as many trials of its own. No trial reads a test image.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from statistics import mean
+from typing import Any
+
+from ntkd_lib.chapters.fabrication import NOTEBOOK, methods
+from ntkd_lib.chapters.fabrication.parameters import FabricationParameters
+from ntkd_lib.chapters.fabrication.work import NONE, Recovery
+from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab.protocols import Arm
+from ntkd_lib.lab.trials import choose, recorded_trials, trial_name, trials
+from ntkd_lib.lab.work import Data
+
+Settings = Mapping[str, Any]
+SPACE, LABELS = "ntkd.fab.mnist.hard_tuning", "e2e_ft"
+
+
+def metric_name(way: str, captures: int | None = None) -> str:
+    """Name the metric of a way's mean test accuracy, with fewer captures if a number is given."""
+    return f"ntkd.fab.mnist.hard.{way}.{f'captures_{captures}.' if captures else ''}accuracy"
+
+
+def strength_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
+    """Run all trials of labels at every strength on the tuning devices."""
+    arms = (
+        _trial_arms(parameters, seed, sha256, strength, _space(strength), {})
+        for strength in parameters["strengths"]
+    )
+    return {name: arm for each in arms for name, arm in each.items()}
+
+
+def tuning_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
+    """Run all trials of every way at the chosen strength, at the speed of labels' best trial."""
+    strength, speed = calibrated(parameters)
+    return _trial_arms(parameters, seed, sha256, strength, SPACE, speed)
+
+
+def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
+    """Recover a student's devices in every chosen way, with all captures and with few."""
+    strength, speed = calibrated(parameters)
+    p = _run(parameters)
+    ways = {
+        way: _recovery(p, way, {**speed, **choose(protocols, SPACE, way)})
+        for way, protocols in parameters["arms"].items()
+    }
+    arms: dict[str, Arm] = {}
+    for captures in (None, *parameters["few_captures"]):
+        cells = _devices(parameters, seed, sha256, ways, strength=strength, captures=captures)
+        for way in (NONE, *ways):
+            read = partial(_mean_of, way, "accuracy")
+            arms[metric_name(way, captures)] = Arm(cells, read, partial(_all_converged, way))
+    return arms
+
+
+def calibrated(parameters: Settings) -> tuple[float, dict[str, Any]]:
+    """Choose the strength at which labels recover what is registered, and their best settings there."""
+    best = best_trials(parameters["strength_of"], complete=True)
+    strength = min(best, key=lambda each: abs(best[each][1] - parameters["labels_recover"]))
+    return strength, best[strength][0]
+
+
+def best_trials(protocol: str, *, complete: bool = False) -> dict[float, tuple[dict[str, Any], float]]:
+    """Read the best trial of labels at each strength and its mean validation accuracy.
+
+    Raises:
+        ProtocolError: A strength without all its trials, where all are asked for.
+    """
+    best = {}
+    for strength in load_claims().protocols[protocol].parameters["strengths"]:
+        if complete:
+            choose([protocol], _space(strength), LABELS)
+        tried = recorded_trials([protocol], _space(strength), LABELS)
+        for settings, metric in sorted(tried, key=lambda trial: -mean(trial[1].values))[:1]:
+            best[strength] = settings, mean(metric.values)
+    return best
+
+
+def _space(strength: float) -> str:
+    return f"{SPACE}.strength_{strength}"
+
+
+def _trial_arms(
+    parameters: Settings, seed: int, sha256: str, strength: float, space: str, speed: Settings
+) -> dict[str, Arm]:
+    """Run the trials of each way on the tuning devices, those of a way in one cell a device."""
+    p, arms = _run(parameters), {}
+    for way, axes in parameters["trials"].items():
+        tried = {trial_name(way, own): _recovery(p, way, {**speed, **own}) for own in trials(axes)}
+        cells = _devices(parameters, seed, sha256, tried, strength=strength, tested=False)
+        arms |= {f"{space}.{name}": Arm(cells, partial(_mean_of, name, "validation")) for name in tried}
+    return arms
+
+
+def _run(parameters: Settings) -> FabricationParameters:
+    return load_parameters(FabricationParameters, NOTEBOOK, "cpu", parameters["run"])
+
+
+def _recovery(p: FabricationParameters, way: str, own: Settings) -> Recovery:
+    """Describe a way with settings; `ntkd_ft` names its form among them."""
+    name = f"ntkd_{own['form']}_ft" if "form" in own else way
+    return methods.recovery(p, name, {key: value for key, value in own.items() if key != "form"})
+
+
+def _devices(
+    parameters: Settings, seed: int, sha256: str, ways: Mapping[str, Recovery], **changes: Any
+) -> tuple[Cell, ...]:
+    """Describe the devices of the NTKD student of a seed."""
+    p, data = _run(parameters), Data("mnist", sha256)
+    numbers = range(parameters["devices"])
+    return tuple(
+        methods.device_cell(p, data, "ntkd", seed, ways, number=number, **changes) for number in numbers
+    )
+
+
+def _mean_of(way: str, score: str, *devices: Record) -> float:
+    return mean(_values(devices, way, score))
+
+
+def _all_converged(way: str, *devices: Record) -> bool | None:
+    return None if way == NONE else all(_values(devices, way, "converged"))
+
+
+def _values(devices: Iterable[Record], way: str, name: str) -> list[Any]:
+    return [device.values["recoveries"][way][name] for device in devices]
