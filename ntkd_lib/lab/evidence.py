@@ -17,6 +17,7 @@ from ntkd_lib.lab.setups import NotebookName, Strict
 
 SCHEMA_VERSION = 1
 _DIGEST = "sha256"
+RERUNS = "reruns"  # of a tier, whose verdicts differ from those of its reference run
 _BY_SEED = ("values", "series", "converged", "machines")
 
 
@@ -150,17 +151,16 @@ def _checked(name: str, text: bytes, recorded: bool, reference: bool) -> Evidenc
 
 
 def collect_evidence(tier: str) -> list[Evidence]:
-    """Gather all recorded evidence and a tier's live one; on tier cpu the reference run where none is."""
+    """Gather a tier's live evidence and all that is recorded; reference runs on tier cpu alone."""
     folder = tier_layout(tier).evidence("any").parent
     live = [_load_live(path, tier) for path in sorted(folder.glob("*.json"))]
-    lived = {each.notebook for each in live}
-    recorded = recorded_evidence() if tier == "cpu" else _protocols()
-    return live + [each for each in recorded if not (each.reference and each.notebook in lived)]
+    return live + (recorded_evidence() if tier == "cpu" else _protocols())
 
 
 def reference_evidence() -> list[Evidence]:
-    """Gather the reference run of tier cpu, compared with the tier's parameters of today."""
-    paths = sorted((results_root() / "cpu").glob("*.json"))
+    """Gather the reference runs of tier cpu and then their reruns, compared with the tier of today."""
+    folder = results_root() / "cpu"
+    paths = [*sorted(folder.glob("*.json")), *sorted((folder / RERUNS).glob("*.json"))]
     return [_compared_with_tier(load_evidence(path, recorded=True, reference=True)) for path in paths]
 
 
@@ -217,9 +217,9 @@ def _short(path: Path) -> str:
 
 
 def protocol_key(evidence: Evidence) -> str:
-    """Return the digest of what recordings of one protocol share: all but seeds, numbers and provenance."""
+    """Return the digest of what runs of one protocol share: all but seeds, numbers and provenance."""
     shared = (evidence.notebook, evidence.protocol, evidence.tier, _without_seeds(evidence.parameters))
-    return digest_json([*shared, sorted(evidence.definitions.items()), evidence.recorded])
+    return digest_json(shared)
 
 
 def _without_seeds(parameters: Any) -> Any:
@@ -233,9 +233,9 @@ def _without_seeds(parameters: Any) -> Any:
 def pool_recordings(evidences: Iterable[Evidence]) -> list[Evidence]:
     """Pool the recordings of each protocol, seeds of all; one that contradicts an earlier one stays apart."""
     # it does if a metric has two numbers for one seed, or two for all seeds; live runs are never pooled
-    pooled: list[tuple[str, Evidence]] = []
+    pooled: list[tuple[object, Evidence]] = []
     for evidence in sorted(evidences, key=lambda each: str(each.provenance.get("time") or "")):
-        key = protocol_key(evidence)
+        key = protocol_key(evidence), evidence.definitions, evidence.recorded
         places = (i for i, (other, run) in enumerate(pooled) if other == key and _completes(run, evidence))
         if (place := next(places, None)) is None:
             pooled.append((key, evidence))

@@ -1,5 +1,9 @@
-"""Verdicts: apply a claim's rule to evidence, exactly as the header of `claims.yml` says."""
+"""Verdicts: apply a claim's rule to evidence, exactly as the header of `claims.yml` says.
 
+A claim that one run of a protocol fulfils and another one does not is undecided, not judged by either.
+"""
+
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -18,10 +22,9 @@ from ntkd_lib.lab.parameters import TIERS
 from ntkd_lib.lab.rules import Decision, Estimate, decide, decimal_sum, estimate, missed, side
 from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
 
-Status = Decision | Literal["not assessed"]
-Outcome = Literal[
-    "exceeded", "reproduced", "claim failed", "baseline stronger", "baseline weaker", "not assessed"
-]
+Unsettled = Literal["undecided", "not assessed"]
+Status = Decision | Unsettled
+Outcome = Literal["exceeded", "reproduced", "claim failed", "baseline stronger", "baseline weaker", Unsettled]
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,13 @@ class Source:
 
     recorded: bool  # whether it is an earlier long run
     tier: str
-    device: str  # what it ran on; empty if not known
+    device: str  # what it ran on, the kind of processor if known; else empty
     date: str  # YYYY-MM-DD; empty if not known
+
+    def __str__(self) -> str:
+        """Say which run it is; a live one by its tier alone, so that its page can be made again."""
+        when = [f"recorded on {self.date or 'an unknown day'}", self.device] if self.recorded else ["live"]
+        return ", ".join(filter(None, [*when, f"tier {self.tier}"]))
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Verdict:
 
     claim: Claim
     status: Status
-    reason: str = ""  # why not assessed, or what was missed; else empty
+    reason: str = ""  # why not assessed or undecided, or what was missed; else empty
     value: float | None = None  # mean, mean difference, ratio or mean slope, even if it decides nothing
     interval: Interval | None = None  # the contract's 95 % bootstrap; None for one number for all seeds
     seeds: int = 0
@@ -50,6 +58,7 @@ class Verdict:
     single: tuple[float, ...] = ()  # numbers by seed, of which `value` is the mean; the numerators of a ratio
     below: tuple[float, ...] = ()  # the denominators of a ratio
     run: Evidence | None = field(default=None, repr=False, compare=False)
+    reruns: tuple["Verdict", ...] = ()  # by other runs of the same protocol, each with a number
 
     @property
     def outcome(self) -> Outcome:
@@ -74,11 +83,14 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     Of several runs of its notebook the first that can decide it does: live before recorded, then the
     larger tier, then the one with more metrics, so that claims a reader compares rest on one run, then
     the later. Where none can, the reason is that of the run that came closest; a run that has not
-    measured what the claim speaks of counts only where none has. Recordings of one protocol are pooled; if
-    they contradict each other they are judged one by one, and leave the claim undecided when they disagree.
+    measured what the claim speaks of counts only where none has, and a tier's reference run only where no
+    live one is. Recordings of one protocol are pooled unless they contradict each other. All runs of the
+    protocol that decides, live or recorded, are judged, and leave the claim undecided when they disagree.
     """
-    own = pool_recordings(evidence for evidence in evidences if evidence.notebook == claim.notebook)
-    runs = sorted(own, key=preference, reverse=True)
+    pooled = pool_recordings(evidence for evidence in evidences if evidence.notebook == claim.notebook)
+    own = sorted(pooled, key=preference, reverse=True)
+    live = {run.tier for run in own if not run.recorded}
+    runs = [run for run in own if not (run.reference and run.tier in live)]
     if claim.assessable == "not":
         return _not_assessed(claim, f"cannot be checked here: {claim.why}", runs[0] if runs else None)
     if not runs:
@@ -86,12 +98,9 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     runs = [run for run in runs if not find_missing(claim, run)] or runs
     obstacles = [first_obstacle(claim, run) for run in runs]
     passed = [stage for stage, _ in obstacles]
-    best = passed.index(max(passed))
-    run, reason = runs[best], obstacles[best][1]
-    if reason:
-        return _not_assessed(claim, reason, run)
-    decisive = [other for other, (_, obstacle) in zip(runs, obstacles, strict=True) if not obstacle]
-    return _agreed([_decided(claim, other) for other in decisive if protocol_key(other) == protocol_key(run)])
+    run = runs[passed.index(max(passed))]
+    others = [other for other in own if other is not run and protocol_key(other) == protocol_key(run)]
+    return _weighed([_judged_by(claim, each) for each in (run, *others)])
 
 
 def verdicts_on(evidences: Sequence[Evidence]) -> list[Verdict]:
@@ -109,15 +118,23 @@ def recorded_verdicts() -> list[Verdict]:
     return verdicts_on(recorded_evidence())
 
 
-def _agreed(verdicts: Sequence[Verdict]) -> Verdict:
-    """Merge the verdicts by several recordings of one protocol: undecided if they disagree."""
-    dates = " and ".join(dict.fromkeys(verdict.source.date for verdict in verdicts if verdict.source))
-    first = replace(verdicts[0], source=verdicts[0].source and replace(verdicts[0].source, date=dates))
-    words = [verdict.status for verdict in verdicts]
-    if len(set(words)) == 1:
+def _judged_by(claim: Claim, run: Evidence) -> Verdict:
+    reason = first_obstacle(claim, run)[1]
+    return _not_assessed(claim, reason, run) if reason else _decided(claim, run)
+
+
+def _weighed(verdicts: Sequence[Verdict]) -> Verdict:
+    """Merge the verdicts by a protocol's runs; one with twice the seeds of any other decides alone."""
+    decisive = [each for each in verdicts if each.status != "not assessed"]
+    first = verdicts[0] if verdicts[0] not in decisive else max(decisive, key=lambda each: each.seeds)
+    first = replace(first, reruns=tuple(v for v in verdicts if v is not first and v.value is not None))
+    rivals = [each for each in decisive if each.status != first.status and 2 * each.seeds > first.seeds]
+    if first.status == "not assessed" or not rivals:
         return first
-    reason = f"undecided: recordings of {dates} disagree ({', '.join(words)})"
-    return replace(first, status="not assessed", reason=reason, side="")
+    if "not reproduced" not in {first.status, *(rival.status for rival in rivals)}:
+        return replace(first, status="reproduced")
+    words = "; ".join(f"{each.value:.4g}: {each.status} ({each.source})" for each in (first, *rivals))
+    return replace(first, status="undecided", reason=f"runs disagree: {words}", side="")
 
 
 def preference(run: Evidence) -> tuple[bool, int, int, str]:
@@ -127,7 +144,9 @@ def preference(run: Evidence) -> tuple[bool, int, int, str]:
 
 
 def _source(run: Evidence) -> Source:
-    device, time = (str(run.provenance.get(name) or "") for name in ("device", "time"))
+    device, time, processor = (str(run.provenance.get(name) or "") for name in ("device", "time", "cpu"))
+    if device == "cpu" and processor:
+        device = re.sub(r"\(R\)|\(TM\)| Processor.*| CPU.*", "", processor)
     return Source(run.recorded, run.tier, device, time.partition("T")[0])
 
 

@@ -83,24 +83,18 @@ def moved_table() -> str:
     verdicts = [v for v in recorded_verdicts() if v.claim.id in first]
     moved = [v for v in verdicts if v.status != first[v.claim.id]["status"]]
     rows = [
-        (
-            element("code", v.claim.id),
-            first[v.claim.id]["status"],
-            v.status,
-            v.reason,
-            " ".join(_sentences(v)),
-        )
+        (element("code", name := v.claim.id), first[name]["status"], v.status, v.reason, _sentences(v))
         for v in moved
     ]
-    caption = f"{len(moved)} of {len(first)} verdicts moved when the protocol became part of the rule"
+    caption = f"{len(moved)} of {len(first)} verdicts moved: the protocol is part of the rule, reruns count"
     headers = ["Claim", "First round", "Now", "Why", "What the contract says"]
     return raw_block(table(headers, rows, caption=caption))
 
 
-def _sentences(verdict: Verdict) -> list[str]:
+def _sentences(verdict: Verdict) -> str:
     """Quote the set-ups that a verdict's reason names parameters of."""
     setups = verdict.claim.terms.setups.values()
-    return [s.says for s in setups if any(f"{name} is " in verdict.reason for name in s.requires)]
+    return " ".join(s.says for s in setups if any(f"{name} is " in verdict.reason for name in s.requires))
 
 
 def stage_verdicts(folder: Path, verdicts: Iterable[Verdict], tier: str) -> None:
@@ -110,9 +104,7 @@ def stage_verdicts(folder: Path, verdicts: Iterable[Verdict], tier: str) -> None
 
 
 def _verdict_row(verdict: Verdict) -> dict[str, Any]:
-    claim, run, source = verdict.claim, verdict.run, verdict.source
-    ours = {"value": verdict.value, "interval": verdict.printed_interval, "seeds": verdict.seeds}
-    made = {"protocol": run.protocol, "commit": run.provenance.get("commit")} if run else {}
+    claim = verdict.claim
     return {
         **{name: getattr(claim, name) for name in OF_CLAIM},
         **{name: getattr(verdict, name) for name in OF_VERDICT},
@@ -120,6 +112,16 @@ def _verdict_row(verdict: Verdict) -> dict[str, Any]:
         "page": f"{claim.notebook}.html#claim-{claim.id}",
         "superseded_by": claim.replacement and claim.replacement.id,
         "rule": claim.rule.model_dump(mode="json"),
+        **_number_row(verdict),
+        "reruns": [{"status": rerun.status, **_number_row(rerun)} for rerun in verdict.reruns],
+    }
+
+
+def _number_row(verdict: Verdict) -> dict[str, Any]:
+    run, source = verdict.run, verdict.source
+    ours = {"value": verdict.value, "interval": verdict.printed_interval, "seeds": verdict.seeds}
+    made = {"protocol": run.protocol, "commit": run.provenance.get("commit")} if run else {}
+    return {
         "ours": None if verdict.value is None else {**ours, "deciding_interval": verdict.interval},
         "run": source and {"protocol": "", "commit": None, **vars(source), **made},
     }

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from ntkd_lib.data.files import unpack_tar
 from ntkd_lib.lab.atomic import write_bytes, write_text
+from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.digest import changes
-from ntkd_lib.lab.evidence import Evidence, load_evidence, reference_evidence
+from ntkd_lib.lab.evidence import RERUNS, Evidence, load_evidence, reference_evidence
 from ntkd_lib.lab.layout import Layout, build_root, results_root
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.sources import SourceError, module_sources
+from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import (
     NotebookSource,
@@ -55,15 +57,29 @@ def keep_page(name: str) -> Path:
         raise PipelineError(f"{problems[0]}; run: {again}")
     if source.is_summary:
         raise PipelineError(f"{source.name} has no numbers of its own; every book makes it anew")
-    _require_clean(load_evidence(target.layout.evidence(source.name)), again)
+    evidence = load_evidence(target.layout.evidence(source.name))
+    _require_clean(evidence, again)
     roots = sorted({cell.work.partition(":")[0] for cell in plan_cells(source, target.parameters)})
     files = _page_files(target.layout, source.name)
     files[MODULES] = json.dumps([roots, module_sources(roots)]).encode()
     numbers, page = _place(source.name, ".json"), _place(source.name, ENDING)
+    reruns = _keep_disputed(evidence, numbers)
     write_bytes(numbers, target.layout.evidence(source.name).read_bytes())
     write_bytes(page, _packed(files))
-    renew_manifest(numbers, page)
+    renew_manifest(numbers, page, *reruns)
     return page
+
+
+def _keep_disputed(evidence: Evidence, numbers: Path) -> list[Path]:
+    """Keep the numbers that a run would replace as those of a rerun if the two leave a claim undecided."""
+    earlier = recorded_run(evidence.notebook)
+    claims = load_claims().claims if earlier else ()
+    if not any(judge(each, [earlier, evidence]).status == "undecided" for each in claims):
+        return []
+    day = str(earlier.provenance["time"])[:16].replace(":", "")
+    path = numbers.parent / RERUNS / f"{evidence.notebook}.{day}.json"
+    write_bytes(path, numbers.read_bytes())
+    return [path]
 
 
 def _require_clean(evidence: Evidence, command: str) -> None:

@@ -64,13 +64,15 @@ def contract_problems(contract: Path | None = None) -> list[str]:
 def _recorded_problems() -> Iterator[str]:
     """Hold recorded evidence to its registration, and the committed verdicts to recorded evidence."""
     book = load_claims()
-    for path in sorted([*results_root().glob("*.json"), *results_root().glob("cpu/*.json")]):
+    for path in sorted([*results_root().glob("*.json"), *results_root().glob("cpu/**/*.json")]):
         yield from _said(f"results/{path.name}: ", lambda path=path: _file_problems(path, book))
     yield from ledger_problems()
 
 
 def _file_problems(path: Path, book: ClaimBook) -> Iterable[str]:
-    return recording_problems(load_evidence(path, recorded=True, reference=path.parent.name == "cpu"), book)
+    return recording_problems(
+        load_evidence(path, recorded=True, reference=path.parent.name != "results"), book
+    )
 
 
 def version_problems(layout: Layout) -> Iterator[str]:

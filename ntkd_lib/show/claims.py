@@ -9,7 +9,7 @@ from ntkd_lib.lab.statistics import coverage
 from ntkd_lib.lab.verdicts import Verdict, judge
 from ntkd_lib.show.controls import without_method
 from ntkd_lib.show.html import Html, element, join, table
-from ntkd_lib.show.numbers import NO_BREAK, NONE, OUTCOME_SIGNS, SIGNS, ends, format_value, number
+from ntkd_lib.show.numbers import NO_BREAK, NONE, OUTCOME_SIGNS, SIGNS, difference, ends, format_value, number
 from ntkd_lib.show.style import OUTCOMES
 
 SCOREBOARD = "00_scoreboard"
@@ -55,7 +55,15 @@ def our_value(verdict: Verdict, *, deciding: bool = True) -> Html:
         lines.append(
             element("span", words, f" {coverage(verdict.seeds, 'bootstrap'):.0f} %", class_="ntkd-small")
         )
-    return join([value, *lines])
+    return join([value, *lines, *(_rerun_line(verdict, other) for other in verdict.reruns)])
+
+
+def _rerun_line(verdict: Verdict, other: Verdict) -> Html:
+    """Show the number of another run of the same protocol, and by how much the one above differs from it."""
+    unit = verdict.claim.unit
+    moved = difference(verdict.value - other.value, unit)
+    words = f"{other.source}: {format_value(other.value, unit)}; difference {moved}"
+    return element("span", words, class_="ntkd-small")
 
 
 def badge(verdict: Verdict) -> Html:
@@ -85,8 +93,7 @@ def claim_box(evidence: Evidence, lead: Sequence[str] = (), part: str = "") -> H
     claims = {claim.id: claim for claim in load_claims().claims if claim.notebook == notebook}
     if unknown := [name for name in lead if name not in claims]:
         raise ValueError(f"claim {unknown[0]!r} is not one of notebook {notebook}: {', '.join(claims)}")
-    runs = (run for run in collect_evidence(evidence.tier) if run.notebook == evidence.notebook)
-    recorded = [run for run in runs if run.recorded and not run.reference]
+    recorded = [run for run in collect_evidence(evidence.tier) if run.recorded]
     verdicts = {name: judge(claim, [evidence, *recorded]) for name, claim in claims.items()}
     if part:
         return claim_table([verdicts[name] for name in lead], caption=part, anchors=False)
@@ -142,9 +149,8 @@ def where_links(claim: Claim, chapters: Sequence[str]) -> Html:
     """Link a claim to its row and to the provenance in its chapter."""
     tier = element("span", f"needs tier {claim.tier}", class_="ntkd-small")
     if claim.notebook not in chapters:
-        return join(
-            [element("span", f"notebook {claim.notebook[:2]}, not built yet", class_="ntkd-small"), tier]
-        )
+        missing = element("span", f"notebook {claim.notebook[:2]}, not built yet", class_="ntkd-small")
+        return join([missing, tier])
     page = f"{claim.notebook}.html"
     links = [
         element("a", f"chapter {claim.notebook[:2]}", href=f"{page}#claim-{claim.id}"),
@@ -155,33 +161,22 @@ def where_links(claim: Claim, chapters: Sequence[str]) -> Html:
 
 def source_line(verdict: Verdict) -> Html:
     """Describe the run that decides a verdict."""
-    source = verdict.source
-    if source is None:
-        return Html("")
-    words = [
-        "recorded" if source.recorded else "live",
-        f"tier {source.tier}",
-        *([source.device, source.date] if source.recorded else []),
-    ]
-    return element("span", ", ".join(word for word in words if word), class_="ntkd-small")
+    return element("span", str(verdict.source), class_="ntkd-small") if verdict.source else Html("")
 
 
 def banner(evidence: Evidence) -> Html:
     """Warn of stand-in data and of changed parameters."""
     standins = sorted(name for name, state in evidence.data.items() if state.kind == "standin")
-    notes = []
-    if standins:
-        text = (
-            f"Stand-in data: {', '.join(standins)}. Claims that need the real data are not assessed by this "
-            "run; verdicts marked as recorded rest on runs with the real data."
-        )
-        notes.append(text)
-    if evidence.changed:
-        names = ", ".join(sorted(evidence.changed))
-        notes.append(
-            f"Changed parameters: {names}. Claims are not assessed unless the tier's own values are used."
-        )
-    return join([element("div", note, class_="ntkd-banner", role="note") for note in notes])
+    data = (
+        f"Stand-in data: {', '.join(standins)}. Claims that need the real data are not assessed by this run; "
+        "verdicts marked as recorded rest on runs with the real data."
+    )
+    words = "Claims are not assessed unless the tier's own values are used."
+    notes = {
+        data: standins,
+        f"Changed parameters: {', '.join(sorted(evidence.changed))}. {words}": evidence.changed,
+    }
+    return join(element("div", note, class_="ntkd-banner", role="note") for note, of in notes.items() if of)
 
 
 def count_table(verdicts: Iterable[Verdict]) -> Html:

@@ -27,6 +27,8 @@ def _rerun_words(verdict: Verdict) -> str:
     """Say how often a rerun would change the verdict, or why that is not known."""
     if verdict.status == "not assessed":
         return "what its rule would decide"
+    if verdict.status == "undecided":
+        return "a rerun has changed the verdict"
     flips = flip_probability(verdict)
     if flips is None:
         return "one number: no model of a rerun"
@@ -100,18 +102,11 @@ def _column(verdict: Verdict, step: Step, place: int, reach: float) -> list[Html
     holds = "exceeded" if step.decision == "exceeded" else "reproduced"
     opacity = 0.5 if step.seeds >= verdict.claim.seeds else 0.2
     fields = ((holds, TOP, border - TOP), ("not reproduced", border, TOP + HEIGHT - border))
+    block = {"x": left, "width": COLUMN - 1, "fill_opacity": opacity}
     middle = {"x": left + COLUMN / 2, "text_anchor": "middle", "fill": "currentColor", "font_size": 10}
     return [
         *(
-            element(
-                "rect",
-                x=left,
-                y=f"{y:.1f}",
-                width=COLUMN - 1,
-                height=f"{height:.1f}",
-                fill=STATUS_COLOURS[name],
-                fill_opacity=opacity,
-            )
+            element("rect", y=f"{y:.1f}", height=f"{height:.1f}", fill=STATUS_COLOURS[name], **block)
             for name, y, height in fields
         ),
         element("text", SIGNS[step.decision], y=_height(0, reach) + 3.5, **middle),

@@ -4,7 +4,8 @@ import re
 from math import isnan
 from typing import Literal
 
-SIGNS = {"exceeded": "▲", "reproduced": "●", "not reproduced": "✕", "not assessed": "○"}
+_STATUSES = ("exceeded", "reproduced", "not reproduced", "undecided", "not assessed")
+SIGNS = dict(zip(_STATUSES, "▲●✕◐○", strict=True))
 OUTCOME_SIGNS = {**SIGNS, "claim failed": "✕", "baseline stronger": "✕↑", "baseline weaker": "✕↓"}
 UNIT_WORDS = {"percent": "%", "points": "points", "ratio": "×"}
 MINUS = "\N{MINUS SIGN}"
@@ -25,6 +26,12 @@ def format_value(value: float, unit: str | None, digits: int | None = None) -> s
     sign = "+" if unit == "points" and value > 0 else ""
     word = UNIT_WORDS.get(unit or "", unit or "")
     return f"{sign}{number(value, unit, digits)}{NO_BREAK}{word}".strip()
+
+
+def difference(value: float, unit: str | None) -> str:
+    """Format a difference of two numbers of a unit, with its sign."""
+    text = format_value(value, "points" if unit == "percent" else unit)
+    return f"+{text}" if value > 0 and text[0] != "+" else text
 
 
 def signed(value: float, digits: int = 2) -> str:

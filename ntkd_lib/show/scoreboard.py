@@ -15,14 +15,7 @@ from ntkd_lib.show.html import Html, join
 from ntkd_lib.show.numbers import OUTCOME_SIGNS
 from ntkd_lib.show.style import OUTCOME_COLOURS, OUTCOMES
 
-SHORT = {
-    "ntkd": "NTKD",
-    "koopman": "Koopman",
-    "spectral": "Spectral",
-    "dntk": "DNTK",
-    "nint": "NINT",
-    "ours": "controls",
-}
+SHORT = dict(zip(PAPERS, ("NTKD", "Koopman", "Spectral", "DNTK", "NINT", "controls"), strict=True))
 
 
 def draw_counts(counts: pd.DataFrame) -> Figure:

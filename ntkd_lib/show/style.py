@@ -12,6 +12,7 @@ STATUS_COLOURS = {
     "exceeded": "#009e73",
     "reproduced": "#0072b2",
     "not reproduced": "#d55e00",
+    "undecided": "#8a5fb5",
     "not assessed": "#8a8f98",
 }
 OUTCOME_COLOURS = {
@@ -20,21 +21,15 @@ OUTCOME_COLOURS = {
     "claim failed": STATUS_COLOURS["not reproduced"],
     "baseline stronger": "#e69f00",
     "baseline weaker": "#cc79a7",
-    "not assessed": STATUS_COLOURS["not assessed"],
+    **{status: STATUS_COLOURS[status] for status in ("undecided", "not assessed")},
 }
 OUTCOMES = tuple(OUTCOME_COLOURS)
 
 
 def _colours(name: ThemeName) -> dict[str, object]:
     ink = INK[name]
-    inked = (
-        "text.color",
-        "axes.labelcolor",
-        "axes.edgecolor",
-        "axes.titlecolor",
-        "xtick.color",
-        "ytick.color",
-    )
+    axes = (f"axes.{part}color" for part in ("label", "edge", "title"))
+    inked = ("text.color", *axes, "xtick.color", "ytick.color")
     clear = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
     return {
         **dict.fromkeys(inked, ink),

@@ -34,6 +34,9 @@ def test_every_verdict_is_there_as_judged(folder):
     assert [(row["id"], row["status"]) for row in rows] == [(v.claim.id, v.status) for v in verdicts]
     assert [row["ours"] and row["ours"]["value"] for row in rows] == [v.value for v in verdicts]
     assert all(row["run"] for row in rows if row["status"] != "not assessed")
+    disputed = [row for row in rows if row["status"] == "undecided"]
+    assert disputed
+    assert all(row["ours"]["value"] != row["reruns"][0]["ours"]["value"] for row in disputed)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,7 @@ def test_every_verdict_is_there_as_judged(folder):
         {"run": {"recorded": True}},
         {"more": 1},
         {"rule": "yes"},
+        {"reruns": [{"status": "undecided"}]},
     ],
 )
 def test_what_is_no_verdict_does_not_validate(folder, change):

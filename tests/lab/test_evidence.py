@@ -196,6 +196,15 @@ def test_live_and_recorded_evidence_is_collected(project):
     assert found[0] == live
 
 
+def test_reference_runs_stand_beside_a_live_one_with_their_reruns_last_and_on_tier_cpu_alone(project):
+    save_evidence(tier_layout("cpu").evidence(NOTEBOOK), run({"ntkd.a": metric(1)}))
+    save_evidence(results_root() / "cpu" / "reruns" / f"{NOTEBOOK}.2026-01-01T0000.json", run({}))
+    save_evidence(results_root() / "cpu" / f"{NOTEBOOK}.json", run({"ntkd.a": metric(2)}))
+    references = [each for each in collect_evidence("cpu") if each.reference]
+    assert [[*each.metrics] for each in references] == [["ntkd.a"], []]
+    assert collect_evidence("smoke") == []
+
+
 def test_live_evidence_is_held_to_the_tier_of_today(tmp_path, monkeypatch):
     monkeypatch.setenv("NTKD_BUILD", str(tmp_path))
     name = "04_koopman_vs_least_squares"

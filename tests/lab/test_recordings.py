@@ -1,9 +1,9 @@
-"""Two recordings of one protocol are pooled, or called undecided when they disagree."""
+"""Two recordings of one protocol are pooled, or leave a claim undecided when they disagree."""
 
 import pytest
 
 from ntkd_lib.lab.evidence import pool_recordings, protocol_key
-from ntkd_lib.lab.verdicts import judge
+from ntkd_lib.lab.verdicts import judge, recorded_verdicts
 from tests.lab.judging import claim, metric, run
 
 LEAST = {"kind": "at_least", "threshold": 10}
@@ -25,10 +25,18 @@ def test_recordings_that_complete_each_other_become_one():
     assert (verdict.status, verdict.seeds, verdict.value) == ("reproduced", 5, 11.8)
 
 
-@pytest.mark.parametrize("change", [{"recorded": False}, {"parameters": {"epochs": 4}}, {"tier": "paper"}])
-def test_only_recordings_of_one_protocol_are_pooled(change):
+@pytest.mark.parametrize(
+    "change, same",
+    [
+        ({"recorded": False}, True),
+        ({"definitions": {"ntkd.a": "0"}}, True),
+        ({"parameters": {"epochs": 4}}, False),
+        ({"tier": "paper"}, False),
+    ],
+)
+def test_only_recordings_of_one_protocol_are_pooled(change, same):
     first, second = recording([9, 11, 12], [0, 1, 2], 1), recording([13, 14], [3, 4], 2, **change)
-    assert protocol_key(first) != protocol_key(second)
+    assert (protocol_key(first) == protocol_key(second)) == same
     assert pool_recordings([first, second]) == [first, second]
 
 
@@ -42,20 +50,46 @@ def test_metrics_of_only_one_recording_are_taken_over():
 SEEDS = [0, 1, 2, 3, 4]
 
 
-def test_recordings_that_disagree_leave_a_claim_undecided():
-    first, second = recording([9, 8, 9, 8, 9], SEEDS, 1), recording([11, 12, 11, 12, 11], SEEDS, 2)
+DISPUTE = "runs disagree: 11.4: reproduced ({}); 8.6: not reproduced (recorded on 2026-01-01, tier cpu)"
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_runs_that_disagree_leave_a_claim_undecided(live):
+    first = recording([9, 8, 9, 8, 9], SEEDS, 1)
+    second = recording([11, 12, 11, 12, 11], SEEDS, 2, recorded=not live)
     for order in ([first, second], [second, first]):
         verdict = judge(claim(LEAST), order)
-        assert verdict.status == "not assessed"
-        assert verdict.reason == (
-            "undecided: recordings of 2026-01-02 and 2026-01-01 disagree (reproduced, not reproduced)"
+        assert (verdict.status, verdict.outcome, verdict.value) == ("undecided", "undecided", 11.4)
+        assert verdict.reason == DISPUTE.format(
+            "live, tier cpu" if live else "recorded on 2026-01-02, tier cpu"
         )
+        assert [(rerun.status, rerun.value) for rerun in verdict.reruns] == [("not reproduced", 8.6)]
 
 
-def test_recordings_that_differ_and_agree_are_both_named():
+@pytest.mark.parametrize("seeds, status", [(9, "undecided"), (10, "not reproduced"), (12, "not reproduced")])
+def test_twice_the_seeds_of_every_other_run_decide(seeds, status):
+    runs = [recording([11, 12, 11, 12, 11], SEEDS, 2), recording([9] * seeds, [*range(seeds)], 1)]
+    assert judge(claim(LEAST), runs).status == status
+
+
+def test_a_rule_that_holds_in_every_run_is_exceeded_only_if_all_exceed_it():
     first, second = recording([13, 14, 15, 14, 13], SEEDS, 1), recording([11, 12, 11, 12, 11], SEEDS, 2)
+    for value, status in ((None, "reproduced"), (10.5, "exceeded"), (12.5, "reproduced")):
+        verdict = judge(claim(LEAST, value=value), [first, second])
+        assert (verdict.status, verdict.value, len(verdict.reruns)) == (status, 11.4, 1)
+
+
+def test_a_run_that_may_not_decide_disputes_nothing():
+    first, second = recording([9, 8, 9, 8, 9], SEEDS, 1), recording([11, 12, 11, 12, 11], SEEDS, 2)
+    first.metrics["ntkd.a"].converged[0] = False
     verdict = judge(claim(LEAST), [first, second])
-    assert (verdict.status, verdict.source.date) == ("reproduced", "2026-01-02 and 2026-01-01")
+    assert (verdict.status, [rerun.status for rerun in verdict.reruns]) == ("reproduced", ["not assessed"])
+
+
+def test_beside_a_live_run_a_reference_run_of_its_tier_decides_nothing():
+    live = run({"ntkd.a": metric(11, 12)})
+    verdict = judge(claim(LEAST), [live, recording([11, 12, 11, 12, 11], SEEDS, 2)])
+    assert (verdict.status, verdict.reason) == ("not assessed", "needs 5 seeds, has 2")
 
 
 def test_one_number_for_all_seeds_is_never_pooled_with_another():
@@ -65,6 +99,25 @@ def test_one_number_for_all_seeds_is_never_pooled_with_another():
     )
     most = claim({"kind": "at_most", "threshold": 4}, "ntkd.all")
     assert len(pool_recordings([first, second])) == 2
-    assert judge(most, [first, second]).reason.startswith(
-        "undecided: recordings of 2026-01-02 and 2026-01-01"
-    )
+    assert judge(most, [first, second]).status == "undecided"
+
+
+@pytest.mark.parametrize(
+    "processor, words",
+    [
+        ("Intel(R) Xeon(R) Processor", "Intel Xeon"),
+        ("Intel(R) Xeon(R) CPU @ 2.20GHz", "Intel Xeon"),
+        ("", "cpu"),
+    ],
+)
+def test_a_run_is_named_by_its_processor(processor, words):
+    made = recording([11, 12, 11, 12, 11], SEEDS, 1)
+    made.provenance.update(device="cpu", cpu=processor)
+    assert str(judge(claim(LEAST), [made]).source) == f"recorded on 2026-01-01, {words}, tier cpu"
+
+
+def test_this_project_keeps_a_rerun_that_turned_two_verdicts():
+    disputed = {verdict.claim.id: verdict for verdict in recorded_verdicts() if verdict.status == "undecided"}
+    assert set(disputed) == {"ntkd-resilience", "ntkd-t4-mnist-order"}
+    assert {verdict.source.device for verdict in disputed.values()} == {"Intel Xeon"}
+    assert {verdict.reruns[0].source.device for verdict in disputed.values()} == {"AMD EPYC"}

@@ -8,10 +8,12 @@ import tarfile
 
 import pytest
 
+from ntkd_lib.lab.evidence import save_evidence
 from ntkd_lib.lab.layout import Layout
 from ntkd_lib.lab.manifest import manifest_problems
 from ntkd_lib.pipeline import recorded
 from ntkd_lib.pipeline.pages import drawings_beside
+from tests.lab.judging import book_of, entry, metric, run
 from tests.pipeline.toy import NAME, REPOSITORY, make_toy
 from tests.setup.project import ROOT
 
@@ -104,6 +106,19 @@ def test_a_page_or_number_that_is_not_the_runs_own_is_named(clone, monkeypatch):
     path.write_bytes(b"no archive")
     assert [line.partition(": ")[2][:14] for line in recorded.recorded_problems()] == ["cannot be read"]
     assert len(list(manifest_problems())) == 2
+
+
+@pytest.mark.parametrize("again, files", [(5.0, ["01_demo.2026-01-02T0304.json"]), (12.0, [])])
+def test_numbers_whose_verdict_a_rerun_turns_are_kept_beside_it(tmp_path, monkeypatch, again, files):
+    judged = book_of(entry({"kind": "at_least", "threshold": 10}, seeds=1))
+    earlier = run({"ntkd.a": metric(11.0)}, recorded=True)
+    monkeypatch.setattr(recorded, "load_claims", lambda: judged)
+    monkeypatch.setattr(recorded, "recorded_run", lambda _: earlier)
+    numbers = tmp_path / "01_demo.json"
+    save_evidence(numbers, earlier)
+    assert [path.name for path in recorded._keep_disputed(run({"ntkd.a": metric(again)}), numbers)] == files
+    reruns = [(path.name, path.read_bytes()) for path in tmp_path.glob("reruns/*")]
+    assert reruns == [(name, numbers.read_bytes()) for name in files]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -85,10 +86,20 @@ def test_ours_has_students_interval_and_the_one_that_decides():
     assert our_value(verdict()) == "–"
 
 
+def test_the_number_of_another_run_stands_below_ours_with_the_difference():
+    before = verdict(value=97.9, source=Source(recorded=True, tier="cpu", device="A", date="2026-01-02"))
+    shown = words(our_value(verdict(value=98.0, reruns=(before,))))
+    assert shown == "98.00 % recorded on 2026-01-02, A, tier cpu: 97.90 %; difference +0.10 points"
+    order = CLAIMS["nint-time-saving"].model_copy(update={"unit": "ratio"})
+    assert "; difference +0.5 ×" in words(
+        our_value(verdict(claim=order, value=2.5, reruns=(replace(before, value=2.0),)))
+    )
+
+
 @pytest.mark.parametrize("status", STATUS_COLOURS)
 def test_a_badge_speaks_without_colour(status):
     assert words(badge(verdict(status=status))) == f"{SIGNS[status]} {status}"
-    assert len(set(SIGNS.values())) == 4
+    assert len(set(SIGNS.values())) == 5
 
 
 def test_a_badge_gives_qualifier_side_and_reason():
@@ -100,7 +111,7 @@ def test_the_source_is_named():
     live = Source(recorded=False, tier="cpu", device="cpu", date="2026-01-02")
     long = Source(recorded=True, tier="paper", device="NVIDIA H100", date="2026-01-02")
     assert words(source_line(verdict(source=live))) == "live, tier cpu"
-    assert words(source_line(verdict(source=long))) == "recorded, tier paper, NVIDIA H100, 2026-01-02"
+    assert words(source_line(verdict(source=long))) == "recorded on 2026-01-02, NVIDIA H100, tier paper"
     assert source_line(verdict()) == ""
 
 
@@ -178,8 +189,8 @@ def test_counts_add_up_and_keep_proxies_apart():
     ]
     rows = re.findall(r"<tr role=\"row\">(.*?)</tr>", count_table(verdicts))
     shown = [words(row) for row in rows]
-    assert shown[1] == "NTKD: neural tangent knowledge distillation 1 2 + 1 proxy 1 1 1 0 7"
-    assert shown[-1] == "All 1 2 + 1 proxy 1 1 1 1 8 + 1 superseded"
+    assert shown[1] == "NTKD: neural tangent knowledge distillation 1 2 + 1 proxy 1 1 1 0 0 7"
+    assert shown[-1] == "All 1 2 + 1 proxy 1 1 1 0 1 8 + 1 superseded"
 
 
 def test_hostile_words_of_a_claim_are_shown_literally():
