@@ -15,11 +15,9 @@ from ntkd_lib.data.mask_arrays import prepare_arrays
 from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.registry import DataLocation, locate
 from ntkd_lib.data.settings import read_settings
-from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab import Cell, CellStore, Data, Label, Record, Work, digest_json, keep_freed_memory, run_cells
 from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.evidence import DataState, Evidence, Metric, save_evidence
-from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.frame import frame
 from ntkd_lib.lab.layout import (
     WORKBENCH,
@@ -30,11 +28,8 @@ from ntkd_lib.lab.layout import (
     run_layout,
     tier_layout,
 )
-from ntkd_lib.lab.memory import keep_freed_memory
 from ntkd_lib.lab.parameters import Parameters, changed_from_tier, chapter_of, from_namespace
 from ntkd_lib.lab.provenance import joint_origin, snapshot
-from ntkd_lib.lab.store import CellStore
-from ntkd_lib.lab.work import Data, Label, Work
 
 if TYPE_CHECKING:
     import pandas as pd

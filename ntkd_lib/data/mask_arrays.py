@@ -11,8 +11,7 @@ from ntkd_lib.data.download import scratch_folder
 from ntkd_lib.data.files import file_hash
 from ntkd_lib.data.mask_pairs import PARTS, MaskDataset, Pair, Part, find_pairs, read_pair
 from ntkd_lib.data.settings import DataError
-from ntkd_lib.lab.atomic import write_json
-from ntkd_lib.lab.digest import sha256_file
+from ntkd_lib.lab import sha256_file, write_json
 
 ARRAYS = ("images.npy", "masks.npy")
 

@@ -11,8 +11,7 @@ from ntkd_lib.distill.kernel_draws import LARGEST_STEP, bound_gradient, kernel_i
 from ntkd_lib.distill.kernel_losses import KernelLoss
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
 from ntkd_lib.ntk.landmarks import landmark_gram
-from ntkd_lib.optics.student import HybridStudent
-from ntkd_lib.optics.tangent import student_trace_ntk
+from ntkd_lib.optics import HybridStudent, student_trace_ntk
 
 KernelTerm = Callable[[HybridStudent, int], Tensor | float]
 StudentKernel = Callable[[HybridStudent, Tensor], Float[Tensor, "m m"]]

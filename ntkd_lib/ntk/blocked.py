@@ -21,8 +21,7 @@ with extra("cluster"):
     import cloudpickle
     import dask.array as da
 
-from ntkd_lib.lab.memory import keep_freed_memory
-from ntkd_lib.lab.worker import torch_on_one_thread
+from ntkd_lib.lab import keep_freed_memory, torch_on_one_thread
 from ntkd_lib.ntk.assembly import tiled_kernel
 from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_digest, kernel_graph, model_digest, samples_digest
 from ntkd_lib.ntk.checks import check_model, check_request

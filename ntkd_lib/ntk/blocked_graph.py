@@ -9,8 +9,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.lab.digest import digest_json
-from ntkd_lib.lab.sources import LIBRARY, source_digest
+from ntkd_lib.lab import LIBRARY, digest_json, source_digest
 
 Samples = Shaped[np.ndarray, "_ ..."]
 

@@ -17,14 +17,12 @@ from typing import Any
 
 import yaml
 
-from ntkd_lib.lab.atomic import write_bytes, write_json, write_text
-from ntkd_lib.lab.digest import changes, digest_json, sha256_file
+from ntkd_lib.lab import changes, digest_json, environment, sha256_file, write_bytes, write_json, write_text
 from ntkd_lib.lab.evidence import Evidence, load_evidence
 from ntkd_lib.lab.layout import Layout, build_root, project_root, results_root, tier_layout
 from ntkd_lib.lab.manifest import manifest_file, manifest_problems
 from ntkd_lib.lab.sources import source_digest
 from ntkd_lib.lab.verdicts import Verdict, all_verdicts, verdicts_on
-from ntkd_lib.lab.worker import environment
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.kernel import library_path, matplotlib_settings
 from ntkd_lib.pipeline.ledger import moved_table, stage_verdicts

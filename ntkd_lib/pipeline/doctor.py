@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ntkd_lib.lab.layout import build_root, project_root
-from ntkd_lib.lab.provenance import other_versions
+from ntkd_lib.lab import build_root, other_versions, project_root
 from ntkd_lib.pipeline.errors import one_line
 
 Status = Literal["ok", "note", "bad"]

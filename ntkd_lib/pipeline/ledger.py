@@ -6,10 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ntkd_lib.lab.atomic import write_json
-from ntkd_lib.lab.layout import results_root
-from ntkd_lib.lab.manifest import renew_manifest
-from ntkd_lib.lab.verdicts import Verdict, all_verdicts, recorded_verdicts
+from ntkd_lib.lab import Verdict, all_verdicts, recorded_verdicts, renew_manifest, results_root, write_json
 from ntkd_lib.pipeline.errors import PipelineError
 
 WRITE = "python -m ntkd_lib.pipeline.readme"

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from ntkd_lib.lab.atomic import write_text
-from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.lab.layout import project_root
+from ntkd_lib.lab import load_claims, project_root, write_text
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import all_notebooks
 

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from ntkd_lib.chapters.run import planned_cells
-from ntkd_lib.lab.atomic import write_text
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.digest import digest_json, sha256_bytes
+from ntkd_lib.lab import Cell, SourceError, digest_json, sha256_bytes, source_digest, write_text
 from ntkd_lib.lab.layout import Layout, project_root, run_layout, tier_layout
 from ntkd_lib.lab.parameters import Parameters, changed_from_tier, load_parameters
-from ntkd_lib.lab.sources import SourceError, source_digest
 from ntkd_lib.pipeline.errors import PipelineError, nearest, one_line
 
 if TYPE_CHECKING:

@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 from statistics import mean, stdev
 from typing import Any
 
+from ntkd_lib.lab import Evidence, Metric, load_evidence, project_root, results_root
 from ntkd_lib.lab.checks import numbers_by_seed
-from ntkd_lib.lab.evidence import Evidence, Metric, load_evidence
-from ntkd_lib.lab.layout import project_root, results_root
 from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
 from ntkd_lib.lab.verdicts import preference
 from ntkd_lib.pipeline.errors import PipelineError, nearest
-from ntkd_lib.show.html import Html, element
-from ntkd_lib.show.numbers import MINUS, NONE
+from ntkd_lib.show import MINUS, NONE, Html, element
 
 LIVE = "live"
 ROLE = re.compile(

@@ -12,12 +12,8 @@ from typing import Any
 import yaml
 
 from ntkd_lib.imports import stub_homes
-from ntkd_lib.lab.atomic import write_bytes, write_text
+from ntkd_lib.lab import LIBRARY, Evidence, Layout, Verdict, project_root, write_bytes, write_text
 from ntkd_lib.lab.digest import sha256_bytes
-from ntkd_lib.lab.evidence import Evidence
-from ntkd_lib.lab.layout import Layout, project_root
-from ntkd_lib.lab.sources import LIBRARY
-from ntkd_lib.lab.verdicts import Verdict
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.ledger import NAME, SCHEMA
 from ntkd_lib.show.claims import SCOREBOARD, banner, count_table

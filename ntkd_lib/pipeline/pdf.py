@@ -11,8 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from ntkd_lib.lab.atomic import write_text
-from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.lab import tier_layout, write_text
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.pages import toc_pages
 

@@ -3,12 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from ntkd_lib.lab.atomic import write_bytes, write_text
-from ntkd_lib.lab.evidence import Evidence
-from ntkd_lib.lab.layout import project_root
+from ntkd_lib.lab import Evidence, Verdict, coverage, project_root, recorded_verdicts, write_bytes, write_text
 from ntkd_lib.lab.manifest import read_recorded, renew_manifest
-from ntkd_lib.lab.statistics import coverage
-from ntkd_lib.lab.verdicts import Verdict, recorded_verdicts
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.ledger import WRITE, write_ledger
 from ntkd_lib.pipeline.numbers import Page, recorded_runs

@@ -13,11 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ntkd_lib.data.files import unpack_tar
-from ntkd_lib.lab.atomic import write_bytes, write_text
-from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.lab.digest import changes
+from ntkd_lib.lab import Layout, build_root, changes, load_claims, results_root, write_bytes, write_text
 from ntkd_lib.lab.evidence import RERUNS, Evidence, load_evidence, reference_evidence
-from ntkd_lib.lab.layout import Layout, build_root, results_root
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.sources import SourceError, module_sources
 from ntkd_lib.lab.verdicts import judge

@@ -4,18 +4,13 @@ from collections.abc import Iterable, Iterator
 
 from ntkd_lib.chapters.run import locate_data
 from ntkd_lib.data.registry import locate
-from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.claims import ClaimBook, load_claims
-from ntkd_lib.lab.evidence import DataState
-from ntkd_lib.lab.execute import run_cells
-from ntkd_lib.lab.layout import cell_root
+from ntkd_lib.lab import Cell, CellStore, ClaimBook, DataState, Record, cell_root, load_claims, run_cells
 from ntkd_lib.lab.progress import duration
 from ntkd_lib.lab.protocols import Protocol, ProtocolError, declared, protocols_of
 from ntkd_lib.lab.provenance import code_state, snapshot
 from ntkd_lib.lab.record import Recording, open_recording, record
 from ntkd_lib.lab.search import Search, save_search
 from ntkd_lib.lab.setups import is_covered
-from ntkd_lib.lab.store import CellStore
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import all_notebooks, choose, find_notebook
 

@@ -5,9 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from ntkd_lib.lab.atomic import write_json, write_text
-from ntkd_lib.lab.layout import cell_root
-from ntkd_lib.lab.memory import keep_freed_memory
+from ntkd_lib.lab import cell_root, keep_freed_memory, write_json, write_text
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import Target, convert, notebook_text, plan_cells
 from ntkd_lib.pipeline.seal import (

@@ -4,8 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ntkd_lib.lab.layout import Layout
-from ntkd_lib.lab.manifest import read_recorded
+from ntkd_lib.lab import Layout, read_recorded
 from ntkd_lib.pipeline.pages import FIGURE_FORMS, figure_table, fill_marks
 from ntkd_lib.show.html import raw_block
 from ntkd_lib.show.publish import show

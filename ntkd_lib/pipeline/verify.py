@@ -6,16 +6,12 @@ import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ntkd_lib.lab import ClaimBook, all_verdicts, load_claims, manifest_problems, other_versions, sha256_file
 from ntkd_lib.lab.checks import recording_problems
-from ntkd_lib.lab.claims import ClaimBook, load_claims
 from ntkd_lib.lab.contract import check_contract
-from ntkd_lib.lab.digest import sha256_file
 from ntkd_lib.lab.evidence import Metric, load_evidence
 from ntkd_lib.lab.layout import Layout, build_root, cell_root, project_root, results_root, tier_layout
-from ntkd_lib.lab.manifest import manifest_problems
-from ntkd_lib.lab.provenance import other_versions
 from ntkd_lib.lab.store import CellStore, RecordError
-from ntkd_lib.lab.verdicts import all_verdicts
 from ntkd_lib.lab.worker import one_thread, torch_on_one_thread
 from ntkd_lib.pipeline.book import site_problems
 from ntkd_lib.pipeline.doctor import check_packages

@@ -7,9 +7,8 @@ from statistics import mean
 
 import pandas as pd
 
+from ntkd_lib.lab import ProtocolError, recorded_metrics, seed_rows, summarise
 from ntkd_lib.lab.claims import RegisteredProtocol, load_claims
-from ntkd_lib.lab.frame import seed_rows, summarise
-from ntkd_lib.lab.protocols import ProtocolError, recorded_metrics
 from ntkd_lib.lab.statistics import holm, ordering_p, simultaneous_intervals
 from ntkd_lib.lab.trials import choose, recorded_trials
 from ntkd_lib.show.columns import INTERVAL, Column

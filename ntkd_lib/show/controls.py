@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Literal
 
-from ntkd_lib.lab.evidence import Evidence
-from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.lab import Evidence, Verdict
 from ntkd_lib.show.numbers import NONE, format_value
 
 

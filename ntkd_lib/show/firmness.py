@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from ntkd_lib.lab import Verdict, coverage
 from ntkd_lib.lab.robustness import Step, adjusted_orderings, flip_probability, steps_by_seeds
-from ntkd_lib.lab.statistics import coverage
-from ntkd_lib.lab.verdicts import Verdict
 from ntkd_lib.show.html import Html, element, table
 from ntkd_lib.show.numbers import SIGNS, format_value, number
 from ntkd_lib.show.style import STATUS_COLOURS

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.lab import Metric, Verdict
 from ntkd_lib.show.claims import badge, our_value, paper_value, source_line
 from ntkd_lib.show.controls import without_method
 from ntkd_lib.show.html import Html, element, join, table

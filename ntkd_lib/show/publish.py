@@ -11,9 +11,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ntkd_lib.lab.atomic import write_bytes, write_json
-from ntkd_lib.lab.digest import sha256_bytes
-from ntkd_lib.lab.layout import Layout
+from ntkd_lib.lab import Layout, sha256_bytes, write_bytes, write_json
 from ntkd_lib.show.html import INLINE_IMAGE, Html, element
 from ntkd_lib.show.style import THEMES, ThemeName, theme
 

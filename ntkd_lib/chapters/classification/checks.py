@@ -10,8 +10,7 @@ from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.load import load
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.ntk.reference import reference_ntk
-from ntkd_lib.optics.student import HybridStudent
-from ntkd_lib.optics.tangent import student_trace_ntk
+from ntkd_lib.optics import HybridStudent, student_trace_ntk
 
 
 def accuracy_from_captures(run: Run, method: str = "ntkd") -> tuple[float, float]:

@@ -28,11 +28,8 @@ from ntkd_lib.chapters.optical_students.classification_teachers import (
 )
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.distill.training import Schedule
-from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.parameters import load_parameters
+from ntkd_lib.lab import Cell, Data, Label, Record, derive_seed, load_parameters
 from ntkd_lib.lab.search import Range, RunCells, Search, draw, run_trials, spaces
-from ntkd_lib.lab.seeds import derive_seed
-from ntkd_lib.lab.work import Data, Label
 
 HIDDEN = (360, 200)
 RATES: Mapping[str, Range] = {"lr": (4e-4, 4e-3, "log"), "weight_decay": (1e-2, 1.0, "log")}

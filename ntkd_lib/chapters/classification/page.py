@@ -30,9 +30,7 @@ from ntkd_lib.chapters.optical_students.classification_teachers import (
     teacher,
 )
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import band, metric, paired, seed_rows, summarise
-from ntkd_lib.lab.protocols import recorded_metrics
+from ntkd_lib.lab import Metric, band, metric, paired, recorded_metrics, seed_rows, summarise
 from ntkd_lib.show import dots
 from ntkd_lib.show.columns import INTERVAL, Column
 

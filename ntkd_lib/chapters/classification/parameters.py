@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from ntkd_lib.lab.parameter_text import Distinct
-from ntkd_lib.lab.parameters import SeededParameters, Seeds, parameter
+from ntkd_lib.lab import Distinct, SeededParameters, Seeds, parameter
 
 Counts = Annotated[
     list[Annotated[int, pydantic.Field(ge=1, le=10_000)]],

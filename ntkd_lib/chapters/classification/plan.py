@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from ntkd_lib.chapters.classification import NOTEBOOK
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
 from ntkd_lib.chapters.optical_students.classification_methods import Method, chosen_form, digit_method
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.parameters import ParameterError
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data, ParameterError
 
 
 def plan(p: ClassificationParameters, data: Mapping[str, Data]) -> list[Cell]:

@@ -11,10 +11,7 @@ from ntkd_lib.chapters.classification.parameters import ClassificationParameters
 from ntkd_lib.chapters.classification.studies import few_labels, infinite_width, sizes, stage1
 from ntkd_lib.chapters.optical_students.classification_cells import digit_student
 from ntkd_lib.chapters.optical_students.classification_methods import digit_method
-from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.parameters import load_parameters
-from ntkd_lib.lab.protocols import Arm, Protocol, value_of
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Arm, Cell, Data, Protocol, Record, load_parameters, value_of
 
 CONTROLS = ("none_tuned", "ntkd_trace_only", "ntkd_untrained_teacher", "random_frozen", "f8")
 STUDENTS = ("none", "kd", "ntkd", *CONTROLS)

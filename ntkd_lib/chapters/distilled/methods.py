@@ -17,8 +17,7 @@ from ntkd_lib.chapters.distilled.work import (
 )
 from ntkd_lib.dntk.matching import last_inputs
 from ntkd_lib.dntk.regression import fit_nystrom, fit_per_class, predict_per_class
-from ntkd_lib.lab.cells import Cell, CellResult, Record
-from ntkd_lib.lab.search import RunCells, Search, read_search
+from ntkd_lib.lab import Cell, CellResult, Record, RunCells, Search, read_search
 from ntkd_lib.lab.work import Data, work
 
 NAMES = {"mnist": "MNIST", "mnist-5k": "MNIST", "cifar-10": "CIFAR-10", "imagenette": "Imagenette"}

@@ -16,12 +16,8 @@ from ntkd_lib.chapters.distilled.studies.synthetic import SELECTIONS, synthetic
 from ntkd_lib.chapters.distilled.studies.tuned import tuned_images
 from ntkd_lib.chapters.distilled.work import distilled_base, exact, network
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric, unfold
-from ntkd_lib.lab.protocols import recorded_metrics
-from ntkd_lib.lab.work import Work
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html
+from ntkd_lib.lab import Metric, Work, metric, recorded_metrics, unfold
+from ntkd_lib.show import Column, Html, show_table
 
 SCORED = (exact, points, streamed, synthetic, tuned_images, distilled_base)
 PREFIXES = {"mnist": "small", "mnist-5k": "small", "cifar-10": "cifar10", "imagenette": "imagenette"}

@@ -13,8 +13,7 @@ from ntkd_lib.chapters.distilled.studies.streamed import streamed
 from ntkd_lib.chapters.distilled.studies.synthetic import synthetic
 from ntkd_lib.chapters.distilled.studies.tuned import tuned_images
 from ntkd_lib.chapters.distilled.work import distilled_base, exact
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data
 
 STREAMED = [400, 1600]  # images of the two streams whose memory is compared
 

@@ -11,8 +11,7 @@ from ntkd_lib.chapters.distilled import NOTEBOOK
 from ntkd_lib.chapters.distilled.studies.pretrained import DATA, seed_cells
 from ntkd_lib.chapters.distilled.studies.synthetic import COUNTS, ENERGIES, SELECTIONS
 from ntkd_lib.dntk.gradients import CLUSTERS
-from ntkd_lib.lab.cells import Record
-from ntkd_lib.lab.protocols import Arm, Protocol, value_of
+from ntkd_lib.lab import Arm, Protocol, Record, value_of
 
 SCORES = ("accuracy", "fidelity")
 OTHERS = {f"{method.replace(' ', '_')}.": method for method in ("global top", *SELECTIONS)}

@@ -15,12 +15,10 @@ from torch.nn.functional import cross_entropy, one_hot
 from ntkd_lib.data.load import load
 from ntkd_lib.data.torchvision import torchvision
 from ntkd_lib.distill.training import Images, Schedule, converged, fit
+from ntkd_lib.dntk import distil_images, fit_per_class, predict_per_class
 from ntkd_lib.dntk.costs import NetworkCosts, network_costs, solution
 from ntkd_lib.dntk.ledger import Cost, Ledger, Stopwatch
-from ntkd_lib.dntk.matching import distil_images
-from ntkd_lib.dntk.regression import fit_per_class, predict_per_class
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab import CellResult, Record, derive_seed, deterministic
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.nets.efficientnet_lite import IMAGENETTE, pretrained_efficientnet_lite0
 from ntkd_lib.nets.two_convolutions import compact_cnn

@@ -11,10 +11,8 @@ from ntkd_lib.chapters.fabrication.work import NONE, Recovery
 from ntkd_lib.chapters.optical_students import classification_cells as cells
 from ntkd_lib.chapters.optical_students import classification_methods as students
 from ntkd_lib.chapters.optical_students.classification_methods import SOFT, TANGENT, Comparison, Method
-from ntkd_lib.lab.cells import Cell
+from ntkd_lib.lab import Cell, Data, Range, RunCells, mean_validation, read_search, spaces
 from ntkd_lib.lab.parameters import tier_parameters
-from ntkd_lib.lab.search import Range, RunCells, mean_validation, read_search, spaces
-from ntkd_lib.lab.work import Data
 
 SPEED: Mapping[str, Range] = {"lr": (2e-4, 2e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}
 GAINS: Mapping[str, Range] = {"lr": (1e-3, 2e-1, "log")}

@@ -13,9 +13,7 @@ from ntkd_lib.chapters.fabrication.studies import theory_page
 from ntkd_lib.chapters.fabrication.work import NONE, TAPS, recover, single_errors
 from ntkd_lib.chapters.optical_students.classification import student
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric, paired, summarise, unfold
-from ntkd_lib.lab.search import read_search
+from ntkd_lib.lab import Metric, metric, paired, read_search, summarise, unfold
 from ntkd_lib.show import dots
 from ntkd_lib.show.columns import INTERVAL, Column
 

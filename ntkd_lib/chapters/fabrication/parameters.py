@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ntkd_lib.lab.parameter_text import Distinct
-from ntkd_lib.lab.parameters import SeededParameters, parameter
+from ntkd_lib.lab import Distinct, SeededParameters, parameter
 
 Strengths = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Distinct(), Field(min_length=1)]
 Counts = Annotated[list[Annotated[int, Field(ge=20, le=60_000)]], Distinct(), Field(min_length=1)]

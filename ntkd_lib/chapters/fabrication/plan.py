@@ -8,10 +8,7 @@ from ntkd_lib.chapters.fabrication.parameters import FabricationParameters
 from ntkd_lib.chapters.fabrication.studies import hard, photographs
 from ntkd_lib.chapters.fabrication.studies.theory import theory
 from ntkd_lib.chapters.fabrication.work import GREEN, TAPS, colour_design
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.protocols import Protocol
-from ntkd_lib.lab.search import Search
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data, Protocol, Search
 from ntkd_lib.optics.design import whole_pixels
 
 STUDENTS = ("ntkd", "kd", VACCINATED.name)

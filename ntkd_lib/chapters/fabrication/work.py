@@ -22,8 +22,7 @@ from ntkd_lib.chapters.optical_students.masks import restore
 from ntkd_lib.distill.objective import Teacher
 from ntkd_lib.distill.objectives import OBJECTIVES
 from ntkd_lib.distill.training import Images, Schedule, converged, fit
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab import CellResult, Record, derive_seed, deterministic
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.optics.captured import CalibratedStudent, CapturedStudent, read_out
 from ntkd_lib.optics.design import DesignOptions, capture_gains, design_widths, efficiency, plane_psfs

@@ -13,11 +13,9 @@ from ntkd_lib.data.load import Split, load, train_validation_split
 from ntkd_lib.distill.objective import Batch
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
 from ntkd_lib.koopman.principal import fit_principal
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab import CellResult, Record, derive_seed, deterministic
 from ntkd_lib.lab.work import Data, work
-from ntkd_lib.nets.back_ends import mlp
-from ntkd_lib.nets.resnet import resnet18_grey
+from ntkd_lib.nets import mlp, resnet18_grey
 
 Network = Literal["mlp", "resnet18"]
 WIDTHS = (784, 256, 64, 10)

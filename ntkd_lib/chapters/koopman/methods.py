@@ -16,9 +16,7 @@ from ntkd_lib.chapters.koopman.work import (
     pixel_student,
     student,
 )
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.search import Range, read_search
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data, Range, read_search
 
 DEGREES = (1, 2, 3)
 RIDGE: Mapping[str, Range] = {"ridge": (1e-6, 1e-3, "log")}

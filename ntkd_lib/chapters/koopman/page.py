@@ -14,10 +14,8 @@ from ntkd_lib.chapters.koopman.methods import LABELS, PIXELS, RADIAL, chosen_siz
 from ntkd_lib.chapters.koopman.studies import residual
 from ntkd_lib.chapters.koopman.work import least_squares, pixel_student, student
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric, paired, summarise, unfold
-from ntkd_lib.show.columns import INTERVAL, Column, show_table
-from ntkd_lib.show.html import Html
+from ntkd_lib.lab import Metric, metric, paired, summarise, unfold
+from ntkd_lib.show import INTERVAL, Column, Html, show_table
 
 BLUE, ORANGE, GREEN, RED, PURPLE = sns.color_palette("colorblind")[:5]
 COLOURS = {"kd": BLUE, "ce": ORANGE, "ls_logits": GREEN, "naive": RED, "kd_only": PURPLE}

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ntkd_lib.lab.parameter_text import Distinct
-from ntkd_lib.lab.parameters import SeededParameters, Seeds, parameter
+from ntkd_lib.lab import Distinct, SeededParameters, Seeds, parameter
 
 Components = Annotated[list[Annotated[int, Field(ge=1, le=100)]], Distinct(), Field(min_length=1)]
 GARMENTS = "fashion-mnist"

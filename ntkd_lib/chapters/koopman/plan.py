@@ -10,9 +10,7 @@ from ntkd_lib.chapters.koopman.studies.course import adam_course
 from ntkd_lib.chapters.koopman.studies.hardware import faulty_accuracy
 from ntkd_lib.chapters.koopman.studies.stability import refits
 from ntkd_lib.chapters.koopman.work import LinearFit, Objective
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.protocols import Protocol
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data, Protocol
 
 REFITS, ADAM_EPOCHS, ADAM_ORDERS = 10, 20, 3
 

@@ -11,16 +11,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ntkd_lib.chapters.koopman.inputs import Inputs, labelled_places, read_inputs, read_pixels
+from ntkd_lib.koopman import DistillationLoss, NormalEquations, Problem, minimise, normal_equations, read_out
 from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions
-from ntkd_lib.koopman.edmd import read_out
-from ntkd_lib.koopman.least_squares import NormalEquations, normal_equations
 from ntkd_lib.koopman.lifted import LiftedInputs
-from ntkd_lib.koopman.loss import DistillationLoss
-from ntkd_lib.koopman.newton import minimise
 from ntkd_lib.koopman.principal import fit_principal
-from ntkd_lib.koopman.problem import Problem
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab import CellResult, Record, derive_seed, deterministic
 from ntkd_lib.lab.work import Data, work
 
 TOLERANCE = 1e-6

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ntkd_lib.chapters.nint import NOTEBOOK
-from ntkd_lib.lab.search import Range, RunCells, Search, draw, read_search
-from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab import Range, RunCells, Search, derive_seed, draw, read_search
 
 if TYPE_CHECKING:
     from ntkd_lib.chapters.nint.parameters import NintParameters

@@ -14,9 +14,7 @@ from ntkd_lib.chapters.nint.studies.leverage import leverage
 from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import crossing, value_at
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric
-from ntkd_lib.lab.statistics import interval_ends
+from ntkd_lib.lab import Metric, interval_ends, metric
 from ntkd_lib.show import dots
 from ntkd_lib.show.columns import Column
 from ntkd_lib.show.dots import BLUE, GREEN, ORANGE, PURPLE, RED

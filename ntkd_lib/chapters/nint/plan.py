@@ -4,9 +4,7 @@ from collections.abc import Mapping
 
 from ntkd_lib.chapters.nint.methods import entrant, race_cell, tuned
 from ntkd_lib.chapters.nint.parameters import NintParameters
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.parameters import ParameterError
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data, ParameterError
 
 IMAGES = ("div2k-512-01", "div2k-512-02", "div2k-512-03", "kodim03")
 RACE = (

@@ -11,9 +11,7 @@ from ntkd_lib.chapters.nint.studies import small10
 from ntkd_lib.chapters.nint.studies.leverage import leverage
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
 from ntkd_lib.inr.metrics import crossing, value_at
-from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.protocols import Arm, NoNumberError, Protocol, check_fixed
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Arm, Cell, Data, NoNumberError, Protocol, Record, check_fixed
 
 SMALL = {"side": 128, "steps": 1000, "every": 50, "look": 400}
 SMALL_NETWORK = NetworkShape("siren", 64)

@@ -11,29 +11,18 @@ from torch import Tensor
 
 from ntkd_lib.data.load import load
 from ntkd_lib.data.signals import load_image, load_mesh, load_sound
+from ntkd_lib.inr import Egra, ErrorMix, Evos, ExpansiveSupervision, FullBatch, IntTeaching, Nint, UniformDraw
 from ntkd_lib.inr.metrics import intersection_over_union, psnr, si_snr
 from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.networks import build
 from ntkd_lib.inr.samplers.base import Sampler
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory
-from ntkd_lib.inr.samplers.evos import Evos
-from ntkd_lib.inr.samplers.nint import Nint
-from ntkd_lib.inr.samplers.single_rule import (
-    Egra,
-    ErrorMix,
-    ExpansiveSupervision,
-    FullBatch,
-    IntTeaching,
-    UniformDraw,
-)
 from ntkd_lib.inr.samplers.soft_mining import SoftMining
 from ntkd_lib.inr.shapes import fit_to_cube, signed_distance
 from ntkd_lib.inr.signals import Signal, crop, from_pixels, from_samples, torus_distance, waves
 from ntkd_lib.inr.training import DivergedError, TrainingRun, race_for_time
 from ntkd_lib.inr.training import race as race_for_steps
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.memory import keep_freed_memory
-from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab import CellResult, Record, derive_seed, deterministic, keep_freed_memory
 from ntkd_lib.lab.work import Data, work
 
 SAMPLERS: Mapping[str, type[Sampler]] = {

@@ -15,17 +15,14 @@ from ntkd_lib.chapters.optical_students.classification_setting import (
     prepare,
     weights_of,
 )
-from ntkd_lib.distill import kernel_losses
-from ntkd_lib.distill.objective import Teacher
+from ntkd_lib.distill import Teacher, kernel_losses, withhold
 from ntkd_lib.distill.objectives import OBJECTIVES
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
-from ntkd_lib.distill.withheld import withhold
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.ntk.landmarks import landmark_gram
+from ntkd_lib.optics import HybridStudent, student_trace_ntk
 from ntkd_lib.optics.start import set_unit_spread, start_at_components
-from ntkd_lib.optics.student import HybridStudent
-from ntkd_lib.optics.tangent import student_trace_ntk
 
 STARTS = {"signed": start_at_components, "random": set_unit_spread}
 STARTING = 500  # images whose patches the filters start from

@@ -8,8 +8,7 @@ from ntkd_lib.chapters.optical_students.classification_methods import DIGITS, Me
 from ntkd_lib.chapters.optical_students.classification_setting import Hybrid, digit_partition
 from ntkd_lib.chapters.optical_students.classification_teachers import landmark_kernel, soft_labels, teacher
 from ntkd_lib.distill.training import Schedule
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.work import Data, Label
+from ntkd_lib.lab import Cell, Data, Label
 
 SPEED = ("lr", "weight_decay", "shift")  # settings that belong to the schedule
 

@@ -12,9 +12,7 @@ from torch.nn.functional import cosine_similarity
 
 from ntkd_lib.data.load import load, train_validation_split
 from ntkd_lib.distill.training import Images
-from ntkd_lib.lab.cells import Record
-from ntkd_lib.lab.seeds import deterministic
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Data, Record, deterministic
 from ntkd_lib.nets.back_ends import dense_back_end
 from ntkd_lib.optics.absorber import CoarseReadOut, DeepFrontEnd, Place
 from ntkd_lib.optics.front_end import IdealLens

@@ -18,13 +18,11 @@ from ntkd_lib.chapters.optical_students.classification_setting import (
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.work import Data, work
+from ntkd_lib.nets import lenet, widen
 from ntkd_lib.nets.colour_teachers import WHITENED, colour_teacher
 from ntkd_lib.nets.compact_resnet import whiten_first
-from ntkd_lib.nets.two_convolutions import lenet
-from ntkd_lib.nets.wide_convolution import widen
-from ntkd_lib.ntk.empirical import empirical_ntk
+from ntkd_lib.ntk import KroneckerSketch, empirical_ntk
 from ntkd_lib.ntk.landmarks import LandmarkKernel, landmark_gram
-from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.trace import trace_features
 
 Network = Literal["lenet", "compact", "wide", "alexnet", "resnet18"]

@@ -15,9 +15,7 @@ from ntkd_lib.chapters.optical_students.masks import (
     teacher,
     teacher_logits,
 )
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.search import Range, mean_validation
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data, Range, mean_validation
 from ntkd_lib.optics.segmentation import MaskOptics
 
 NOTEBOOK = "02_ntkd_segmentation"  # its recorded search sets all settings

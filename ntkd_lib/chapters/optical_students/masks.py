@@ -24,8 +24,7 @@ from ntkd_lib.distill.mask_training import (
     scenes,
 )
 from ntkd_lib.distill.training import converged
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.lab import CellResult, Record, deterministic
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.nets.unet import ShuffledNetwork, UNet
 from ntkd_lib.ntk.empirical import empirical_ntk

@@ -18,12 +18,9 @@ from ntkd_lib.chapters.overfitting.studies.real_tables import score_diabetes, sc
 from ntkd_lib.chapters.overfitting.studies.students import distil_six, network_outputs
 from ntkd_lib.chapters.overfitting.work import train
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.evidence import Metric, Point
-from ntkd_lib.lab.frame import summarise
+from ntkd_lib.lab import Metric, Point, Work, summarise
 from ntkd_lib.lab.statistics import bootstrap_interval
-from ntkd_lib.lab.work import Work
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html
+from ntkd_lib.show import Column, Html, show_table
 from ntkd_lib.show.numbers import interval_text, signed
 from ntkd_lib.spectral.report import SpectralReport, spectral_report
 from ntkd_lib.spectral.stacked import parameter_count

@@ -21,9 +21,7 @@ from ntkd_lib.chapters.overfitting.studies.real_tables import score_diabetes, sc
 from ntkd_lib.chapters.overfitting.studies.students import distil_six
 from ntkd_lib.chapters.overfitting.work import train
 from ntkd_lib.data.tables import TABLES
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.parameters import ParameterError
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data, ParameterError
 
 RATE = 3e-3  # of the grid and the small tables, for all networks: their epochs are to mean the same
 

@@ -18,9 +18,7 @@ from ntkd_lib.chapters.overfitting.problems import (
     draw,
 )
 from ntkd_lib.chapters.overfitting.work import train
-from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.search import RunCells, Search, read_search
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data, Record, RunCells, Search, read_search
 
 RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 TUNING_SEEDS = (1000, 1001, 1002)

@@ -19,9 +19,7 @@ from ntkd_lib.chapters.overfitting.problems import (
     label_change,
     trained_on,
 )
-from ntkd_lib.lab.cells import CellResult
-from ntkd_lib.lab.memory import keep_freed_memory
-from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab import CellResult, derive_seed, deterministic, keep_freed_memory
 from ntkd_lib.lab.work import work
 from ntkd_lib.spectral.stacked import StackedNets, squared_error, stacked_nets, train_stacked
 

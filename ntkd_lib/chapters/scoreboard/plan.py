@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from ntkd_lib.chapters.scoreboard.parameters import ScoreboardParameters
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data
 
 
 def plan(parameters: ScoreboardParameters, data: Mapping[str, Data]) -> list[Cell]:

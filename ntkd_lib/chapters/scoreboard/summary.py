@@ -5,8 +5,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ntkd_lib.lab.layout import project_root
-from ntkd_lib.lab.verdicts import Verdict
+from ntkd_lib.lab import Verdict, project_root
 
 
 def built_chapters() -> list[str]:

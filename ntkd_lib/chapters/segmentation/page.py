@@ -11,8 +11,7 @@ from ntkd_lib.chapters.optical_students.masks import student, tangent, teacher
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.chapters.segmentation.plan import method_name
 from ntkd_lib.chapters.segmentation.studies import energy
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import band, metric, paired, summarise
+from ntkd_lib.lab import Metric, band, metric, paired, summarise
 from ntkd_lib.show import dots
 from ntkd_lib.show.columns import INTERVAL, Column
 

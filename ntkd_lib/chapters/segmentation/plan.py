@@ -15,11 +15,7 @@ from ntkd_lib.chapters.optical_students.mask_methods import (
 )
 from ntkd_lib.chapters.segmentation import NOTEBOOK
 from ntkd_lib.chapters.segmentation.parameters import SegmentationParameters
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.parameters import ParameterError
-from ntkd_lib.lab.search import RunCells, Search, draw, run_trials, spaces
-from ntkd_lib.lab.seeds import derive_seed
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data, ParameterError, RunCells, Search, derive_seed, draw, run_trials, spaces
 
 ALWAYS_SHOWN = ("ntkd_raw", "ntkd_normalised", "ntkd_projected")  # forms shown even if not chosen
 PANEL_METHODS = ("none", "kd", "ntkd")

@@ -9,8 +9,7 @@ from ntkd_lib.imports import extra
 with extra("cluster"):
     import dask.array as da
 
-from ntkd_lib.lab.memory import keep_freed_memory
-from ntkd_lib.lab.worker import torch_on_one_thread
+from ntkd_lib.lab import keep_freed_memory, torch_on_one_thread
 from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_digest, kernel_graph, samples_digest
 from ntkd_lib.ntk.infinite.flattened import TILE, check_form, flattened_ntk
 

@@ -13,9 +13,7 @@ from ntkd_lib.chapters.optical_students.classification_teachers import landmark_
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.load import load
 from ntkd_lib.distill import kernel_losses
-from ntkd_lib.lab.cells import Record
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric
+from ntkd_lib.lab import Metric, Record, metric
 from ntkd_lib.ntk.landmarks import landmark_gram
 from ntkd_lib.optics.tangent import student_trace_ntk
 from ntkd_lib.show.dots import BLUE, ORANGE

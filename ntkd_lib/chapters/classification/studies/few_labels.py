@@ -27,11 +27,8 @@ from ntkd_lib.chapters.optical_students.classification_cells import (
 )
 from ntkd_lib.chapters.optical_students.classification_setting import Hybrid
 from ntkd_lib.distill.training import Schedule
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.parameters import load_parameters
-from ntkd_lib.lab.protocols import Arm, value_of
+from ntkd_lib.lab import Arm, Cell, Data, Work, load_parameters, value_of
 from ntkd_lib.lab.trials import choose, trial_name, trials
-from ntkd_lib.lab.work import Data, Work
 
 Settings = Mapping[str, Any]
 SPACE = "ntkd.mnist.labels1_tuning"

@@ -5,9 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from ntkd_lib.chapters.classification.studies.few_labels import ARMS, SPACE, accuracy_name
-from ntkd_lib.show import contest
-from ntkd_lib.show.columns import Column
-from ntkd_lib.show.contest import Contest
+from ntkd_lib.show import Column, Contest, contest
 
 LABELS = {name: arm.label for name, arm in ARMS.items()}
 LENGTHS = {  # epochs of all students

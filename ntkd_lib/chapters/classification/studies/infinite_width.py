@@ -14,14 +14,10 @@ from ntkd_lib.chapters.classification.methods import SPLIT
 from ntkd_lib.chapters.classification.studies.random_filters import FILTER_SIZE, first_images
 from ntkd_lib.chapters.classification.studies.ridge import accuracy_of_fit, choose_ridge
 from ntkd_lib.data.load import train_validation_split
-from ntkd_lib.lab.cells import Cell, CellResult
+from ntkd_lib.lab import Cell, CellResult, deterministic, recorded_metrics
 from ntkd_lib.lab.layout import kernel_root
-from ntkd_lib.lab.protocols import recorded_metrics
-from ntkd_lib.lab.seeds import deterministic
 from ntkd_lib.lab.work import Data, work
-from ntkd_lib.ntk.blocked_linear_algebra import randomised_svd, ridge_solve
-from ntkd_lib.ntk.blocked_store import save_blocks
-from ntkd_lib.ntk.infinite.blocked import blocked_flattened_ntk
+from ntkd_lib.ntk import blocked_flattened_ntk, randomised_svd, ridge_solve, save_blocks
 
 TOLERANCE = 1e-5
 LIMIT = "ntkd.random.cifar10.infinite"

@@ -11,8 +11,7 @@ from torch import Tensor
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
 from ntkd_lib.chapters.classification.studies.ridge import accuracy_of_fit, choose_ridge
 from ntkd_lib.data.load import Split, load
-from ntkd_lib.lab.cells import Cell, CellResult
-from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.lab import Cell, CellResult, deterministic
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.ntk.infinite.convolutional import convolutional_kernels
 from ntkd_lib.optics.random_kernel import random_filter_kernel

@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 from ntkd_lib.chapters.classification.studies.infinite_width import ALL_IMAGES
 from ntkd_lib.chapters.classification.studies.random_filters import KINDS, limit, regress
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric
+from ntkd_lib.lab import Metric, metric
 from ntkd_lib.show.dots import GREEN, ORANGE
 
 ALL_TRAINING_IMAGES = 50_000

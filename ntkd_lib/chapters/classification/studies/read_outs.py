@@ -9,10 +9,8 @@ from ntkd_lib.chapters.classification.parameters import ClassificationParameters
 from ntkd_lib.chapters.optical_students.classification_cells import digit_student
 from ntkd_lib.chapters.optical_students.classification_methods import digit_method
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.work import Data
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html, element
+from ntkd_lib.lab import Cell, Data
+from ntkd_lib.show import Column, Html, element, show_table
 
 MAPS = 14  # read-out values per side of a filter's map
 BLOCKS = (2, 7, 14)  # read-out values per side that are averaged

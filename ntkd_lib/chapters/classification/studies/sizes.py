@@ -11,9 +11,7 @@ from ntkd_lib.chapters.classification.parameters import ClassificationParameters
 from ntkd_lib.chapters.optical_students.classification_cells import digit_student
 from ntkd_lib.chapters.optical_students.classification_methods import chosen_form, digit_method
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data, Metric
 from ntkd_lib.show.dots import BLUE, ORANGE
 
 HIDDEN, USUAL = (2, 4, 8, 16, 32, 64), 32

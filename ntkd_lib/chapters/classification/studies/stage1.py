@@ -13,8 +13,7 @@ from ntkd_lib.chapters.optical_students.classification_cells import digit_common
 from ntkd_lib.chapters.optical_students.classification_methods import DIGITS
 from ntkd_lib.chapters.optical_students.classification_setting import Partition, prepare
 from ntkd_lib.distill.training import Images, predict
-from ntkd_lib.lab.cells import Cell, CellResult
-from ntkd_lib.lab.parameters import ParameterError
+from ntkd_lib.lab import Cell, CellResult, ParameterError
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.ntk.infinite.dense import dense_kernels
 from ntkd_lib.optics.layout import filters_that_fit

@@ -17,9 +17,7 @@ from ntkd_lib.chapters.classification.studies.stage1 import (
 )
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.dots import BLUE
-from ntkd_lib.show.html import Html
+from ntkd_lib.show import BLUE, Column, Html, show_table
 
 COLUMNS = (
     Column("Architecture", "{label}"),

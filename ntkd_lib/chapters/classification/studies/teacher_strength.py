@@ -6,10 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ntkd_lib.chapters.classification.methods import metric_name
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import paired, seed_rows
-from ntkd_lib.lab.protocols import recorded_metrics
-from ntkd_lib.lab.statistics import interval_ends
+from ntkd_lib.lab import Metric, interval_ends, paired, recorded_metrics, seed_rows
 from ntkd_lib.show.columns import INTERVAL, Column
 
 WEAK = "small residual network"

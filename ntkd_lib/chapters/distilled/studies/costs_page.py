@@ -19,8 +19,7 @@ from ntkd_lib.chapters.distilled.work import exact
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.dntk.ledger import Ledger, break_even
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html
+from ntkd_lib.show import Column, Html, show_table
 
 LOST, ORDERS = 2.0, 1e5  # points, times: the contract's thresholds
 ACCURACY, FIDELITY, RANK, SHIFT = 74.1, 76.1, 41.0, 5.0

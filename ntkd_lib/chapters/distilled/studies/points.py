@@ -8,13 +8,10 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from ntkd_lib.chapters.distilled.work import Comparison, ImageSource
+from ntkd_lib.dntk import Cost, Ledger, fit_nystrom, pivoted_cholesky, predict_per_class
 from ntkd_lib.dntk.costs import network_costs, solution
-from ntkd_lib.dntk.ledger import Cost, Ledger
 from ntkd_lib.dntk.matching import last_inputs
-from ntkd_lib.dntk.regression import fit_nystrom, predict_per_class
-from ntkd_lib.dntk.selection import pivoted_cholesky
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab import CellResult, Record, derive_seed
 from ntkd_lib.lab.work import Data, work
 
 RANDOM = (25, 50, 100, 200, 500, 1000)

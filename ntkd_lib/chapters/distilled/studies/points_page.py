@@ -13,9 +13,7 @@ from ntkd_lib.chapters.distilled.methods import LABELS, NAMES
 from ntkd_lib.chapters.distilled.page import COLOURS, FEWER
 from ntkd_lib.chapters.distilled.studies.tuned import tuned_images
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html
-from ntkd_lib.show.panels import draw_panels
+from ntkd_lib.show import Column, Html, draw_panels, show_table
 
 LEVEL = 99.0  # percent of agreement
 SHOWN = (

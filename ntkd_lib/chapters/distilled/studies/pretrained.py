@@ -27,13 +27,11 @@ from ntkd_lib.chapters.distilled.work import (
 )
 from ntkd_lib.dntk.exact import PartSeconds, chain_kernels
 from ntkd_lib.dntk.ledger import Cost, Ledger, Stopwatch
-from ntkd_lib.lab.cells import Cell, CellResult, Record
-from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab import Cell, CellResult, Record, derive_seed
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.nets.efficientnet_lite import CUTS, SHA256
+from ntkd_lib.ntk import SparseSketch, sketched_features
 from ntkd_lib.ntk.kinds import contract
-from ntkd_lib.ntk.sketches.sparse import SparseSketch
-from ntkd_lib.ntk.sketches.stream import sketched_features
 
 GRADIENT, PRODUCT = 0.012, 7e-5  # seconds per image, class and part, and per pair and part
 RANK_POINTS = 50

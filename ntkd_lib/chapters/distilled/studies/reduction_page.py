@@ -16,11 +16,8 @@ from ntkd_lib.chapters.distilled.studies.ranks import ranks
 from ntkd_lib.chapters.distilled.studies.synthetic import COUNTS, ENERGIES, synthetic
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.dntk.gradients import CLUSTERS
-from ntkd_lib.lab.frame import unfold
-from ntkd_lib.lab.protocols import recorded_metrics
-from ntkd_lib.show.columns import Column, show_recorded
-from ntkd_lib.show.html import Html
-from ntkd_lib.show.panels import draw_panels
+from ntkd_lib.lab import recorded_metrics, unfold
+from ntkd_lib.show import Column, Html, draw_panels, show_recorded
 
 STYLES = {
     "local-global": ("o", "orange"),

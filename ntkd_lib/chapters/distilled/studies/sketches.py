@@ -11,9 +11,8 @@ from ntkd_lib.dntk.ledger import Stopwatch
 from ntkd_lib.dntk.projection import GaussianProjection
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.work import Data, work
+from ntkd_lib.ntk import KroneckerSketch, SparseSketch
 from ntkd_lib.ntk.contraction import jacobian
-from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
-from ntkd_lib.ntk.sketches.sparse import SparseSketch
 from ntkd_lib.ntk.sketches.stream import Sketch, sketched_features
 
 IMAGES, SIZE = 4, 16

@@ -8,8 +8,7 @@ from ntkd_lib.chapters.distilled.studies.sketches import sketch_errors
 from ntkd_lib.chapters.distilled.studies.streamed import streamed
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.work import Work
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html
+from ntkd_lib.show import Column, Html, show_table
 
 BEYOND = 5.0  # percent of errors that Chebyshev's bound allows
 SKETCHES = (

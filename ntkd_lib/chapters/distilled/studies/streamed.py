@@ -11,8 +11,7 @@ from ntkd_lib.dntk.costs import solution
 from ntkd_lib.dntk.ledger import Cost, Ledger
 from ntkd_lib.dntk.selection import pivoted_cholesky, sample_by
 from ntkd_lib.dntk.stream import FrequentDirections, StreamedRegression, spectral_error, trace_features
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab import CellResult, Record, derive_seed
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.ntk.kinds import contract
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch

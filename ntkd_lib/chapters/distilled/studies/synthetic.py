@@ -7,13 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkd_lib.chapters.distilled.work import Comparison, ImageSource, Targets, to_numpy
+from ntkd_lib.dntk import Cost, Ledger, reduce_kernel
 from ntkd_lib.dntk.costs import eigenproblem, solution
 from ntkd_lib.dntk.gradients import CLUSTERS, cluster_points, distinct, leading_eigenvectors, local_global
-from ntkd_lib.dntk.ledger import Cost, Ledger
-from ntkd_lib.dntk.regression import reduce_kernel
 from ntkd_lib.dntk.selection import cluster_centres, farthest_points, leverage_scores, sample_by
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab import CellResult, Record, derive_seed
 from ntkd_lib.lab.work import Data, work
 
 COUNTS = (5, 10, 20, 40)

@@ -6,13 +6,10 @@ import torch
 from torch import Tensor
 
 from ntkd_lib.chapters.distilled.work import Comparison, ImageSource, logits_of, targets_of
+from ntkd_lib.dntk import Cost, distil_images, pivoted_cholesky
 from ntkd_lib.dntk.energy import captured_energy, gradient_features, maximise_energy, second_moments
-from ntkd_lib.dntk.ledger import Cost
-from ntkd_lib.dntk.matching import distil_images
-from ntkd_lib.dntk.selection import pivoted_cholesky
 from ntkd_lib.dntk.stream import trace_features
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab import CellResult, Record, derive_seed
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.ntk.sketches.sparse import SparseSketch
 

@@ -12,8 +12,7 @@ from ntkd_lib.chapters.distilled.work import (
 )
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.dntk.regression import fit_per_class, predict_per_class
-from ntkd_lib.ntk.empirical import empirical_ntk
-from ntkd_lib.ntk.operator import NTKOperator
+from ntkd_lib.ntk import NTKOperator, empirical_ntk
 
 SOURCE = ImageSource(images=60, tests=5)
 

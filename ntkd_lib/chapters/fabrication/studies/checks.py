@@ -10,10 +10,8 @@ from scipy.signal import convolve2d
 from ntkd_lib.chapters.fabrication.work import Design, design, restore_design
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.load import load
+from ntkd_lib.optics import Device, pillar_phase, read_gds, write_gds
 from ntkd_lib.optics.captured import read_out
-from ntkd_lib.optics.device import Device
-from ntkd_lib.optics.layout import read_gds, write_gds
-from ntkd_lib.optics.pillars import pillar_phase
 from ntkd_lib.optics.propagation import sensor_intensity
 
 

@@ -14,12 +14,8 @@ from typing import Any
 from ntkd_lib.chapters.fabrication import NOTEBOOK, methods
 from ntkd_lib.chapters.fabrication.parameters import FabricationParameters
 from ntkd_lib.chapters.fabrication.work import NONE, Recovery
-from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.lab.parameters import load_parameters
-from ntkd_lib.lab.protocols import Arm
+from ntkd_lib.lab import Arm, Cell, Data, Record, load_claims, load_parameters
 from ntkd_lib.lab.trials import choose, recorded_trials, trial_name, trials
-from ntkd_lib.lab.work import Data
 
 Settings = Mapping[str, Any]
 SPACE, LABELS = "ntkd.fab.mnist.hard_tuning", "e2e_ft"

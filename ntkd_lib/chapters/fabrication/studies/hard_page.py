@@ -7,9 +7,7 @@ import pandas as pd
 from ntkd_lib.chapters.fabrication.methods import label_of
 from ntkd_lib.chapters.fabrication.studies import hard
 from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.show import contest
-from ntkd_lib.show.columns import Column
-from ntkd_lib.show.contest import Contest
+from ntkd_lib.show import Column, Contest, contest
 
 WAY = "Way to recover"
 TRIALS, SCORES = contest.trial_columns(WAY, "Validation", "%"), contest.score_columns(WAY, "labels", "%")

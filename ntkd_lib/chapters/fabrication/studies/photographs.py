@@ -26,15 +26,9 @@ from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParame
 from ntkd_lib.chapters.optical_students.masks import LOSSES, LogitSummary, car_rows, restore
 from ntkd_lib.data.mask_pairs import Part
 from ntkd_lib.data.masks import load_masks
-from ntkd_lib.distill.dense import DenseTeacher
-from ntkd_lib.distill.mask_scores import mean_iou
-from ntkd_lib.distill.mask_training import MaskSchedule
+from ntkd_lib.distill import DenseTeacher, MaskSchedule, mean_iou
 from ntkd_lib.distill.read_out_training import ReadOuts, fit_read_outs, guessed_masks
-from ntkd_lib.lab.cells import Cell, CellResult, Record
-from ntkd_lib.lab.parameters import load_parameters
-from ntkd_lib.lab.protocols import Arm, value_of
-from ntkd_lib.lab.search import RunCells
-from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.lab import Arm, Cell, CellResult, Record, RunCells, deterministic, load_parameters, value_of
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.optics.captured_masks import CapturedMaskStudent, CoarseDevice, laid_out, mask_read_out
 from ntkd_lib.optics.geometry import SCALED, Geometry

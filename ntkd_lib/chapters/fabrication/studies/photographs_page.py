@@ -7,8 +7,7 @@ from ntkd_lib.chapters.fabrication import NOTEBOOK
 from ntkd_lib.chapters.fabrication.page import share_of
 from ntkd_lib.chapters.fabrication.studies.photographs import DESIGNED, IDEAL, WAYS, metric_name
 from ntkd_lib.chapters.fabrication.work import NONE
-from ntkd_lib.lab.frame import paired, seed_rows, summarise
-from ntkd_lib.lab.protocols import recorded_metrics
+from ntkd_lib.lab import paired, recorded_metrics, seed_rows, summarise
 from ntkd_lib.show.columns import INTERVAL, Column
 
 # Source: NTKD paper, Tables 3 and 4, its own student.

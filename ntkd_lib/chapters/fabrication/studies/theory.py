@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ntkd_lib.data.load import load
-from ntkd_lib.lab.cells import CellResult
-from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab import CellResult, derive_seed, deterministic
 from ntkd_lib.lab.work import Data, work
 
 IMAGES, CLASSES, TAPS, SIDE, NARROWEST, CHUNK = 64, 10, 49, 28, 8, 32

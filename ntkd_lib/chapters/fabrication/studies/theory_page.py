@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 from ntkd_lib.chapters.fabrication.studies.theory import theory
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric, Point
-from ntkd_lib.show.columns import Column
-from ntkd_lib.show.numbers import with_minus
+from ntkd_lib.show import Column, with_minus
 
 LABELS = {
     "total": "fixed total error",

@@ -4,12 +4,10 @@ import time
 
 from ntkd_lib.chapters.koopman.inputs import read_inputs
 from ntkd_lib.chapters.koopman.work import TOLERANCE, Objective, guess, pose_problem
+from ntkd_lib.koopman import Monomials, minimise
 from ntkd_lib.koopman.adam import train_adam
-from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.lifted import LiftedInputs
-from ntkd_lib.koopman.newton import minimise
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.lab import CellResult, Record, deterministic
 from ntkd_lib.lab.work import work
 
 LR, BATCH = 1e-3, 256

@@ -17,16 +17,13 @@ from ntkd_lib.chapters.koopman.methods import scores_cell
 from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
 from ntkd_lib.chapters.koopman.work import TOLERANCE, Objective, pose_problem, solve
 from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions, random_features
-from ntkd_lib.lab.cells import Cell, CellResult, Record
+from ntkd_lib.lab import Arm, Cell, CellResult, Record, derive_seed, deterministic, recorded_metrics
 from ntkd_lib.lab.frame import seed_rows, summarise
-from ntkd_lib.lab.protocols import Arm, recorded_metrics
 from ntkd_lib.lab.search import Range, RunCells, Search, best_of, draw, run_trials, spaces
-from ntkd_lib.lab.seeds import derive_seed, deterministic
 from ntkd_lib.lab.trials import searched_trials
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.optics.absorber import transmitted
-from ntkd_lib.show.columns import INTERVAL, Column, show_recorded
-from ntkd_lib.show.html import Html
+from ntkd_lib.show import INTERVAL, Column, Html, show_recorded
 
 NAME = "04_dictionaries"
 RUN = KoopmanParameters(tier="cpu")

@@ -6,10 +6,7 @@ from typing import Any
 from ntkd_lib.chapters.koopman import NOTEBOOK, methods
 from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
 from ntkd_lib.chapters.koopman.work import LinearFit, Objective
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.search import RunCells, Search, draw, spaces
-from ntkd_lib.lab.seeds import derive_seed
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data, RunCells, Search, derive_seed, draw, spaces
 
 # Every student gets as many trials: points of an even sequence at a small size, then at every size the best
 # loss settings with two ridges. Least squares is solved for its whole grid.

@@ -8,8 +8,7 @@ from ntkd_lib.chapters.koopman.inputs import read_inputs
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.hardware import function_scale, missing, noisy, quantise
 from ntkd_lib.koopman.lifted import LiftedInputs
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab import CellResult, Record, derive_seed
 from ntkd_lib.lab.work import work
 
 BITS, NOISE, MISSING = (8, 6, 4, 3), (0.01, 0.03, 0.1, 0.3), (0.01, 0.03, 0.1)

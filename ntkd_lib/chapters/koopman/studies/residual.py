@@ -10,13 +10,8 @@ from ntkd_lib.chapters.koopman.inputs import teacher
 from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
 from ntkd_lib.chapters.koopman.work import LinearFit, least_squares, student
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.frame import summarise
-from ntkd_lib.lab.parameters import load_parameters
-from ntkd_lib.lab.protocols import Arm
-from ntkd_lib.lab.work import Data
-from ntkd_lib.show.columns import INTERVAL, Column, show_table
-from ntkd_lib.show.html import Html, element
+from ntkd_lib.lab import Arm, Cell, Data, Record, load_parameters, summarise
+from ntkd_lib.show import INTERVAL, Column, Html, element, show_table
 
 NETWORK, DEGREE, METRIC = "resnet18", 2, "koopman.mnist.resnet18"
 LABELS = {"teacher": "ResNet-18", "kd": "distilled, degree 2", "naive_pca": "EDMD with PCA"}

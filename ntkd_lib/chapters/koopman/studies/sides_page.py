@@ -14,9 +14,7 @@ from ntkd_lib.chapters.koopman.studies.stability import refits
 from ntkd_lib.chapters.koopman.work import least_squares
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.frame import unfold
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html
-from ntkd_lib.show.panels import draw_panels
+from ntkd_lib.show import Column, Html, draw_panels, show_table
 
 CONDITION = (
     *(DATA, *SIZE, Column("One scale", "{common:,.0f}")),

@@ -25,9 +25,7 @@ from ntkd_lib.chapters.koopman.page import (
 )
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.lab.frame import paired, summarise
-from ntkd_lib.show.columns import INTERVAL, Column, show_table
-from ntkd_lib.show.html import Html
-from ntkd_lib.show.panels import draw_panels
+from ntkd_lib.show import INTERVAL, Column, Html, draw_panels, show_table
 
 MANY_SEEDS = 8
 FUNCTIONS = Column("Functions", "{functions:,}")

@@ -16,12 +16,8 @@ from ntkd_lib.chapters.koopman.inputs import Network, teacher
 from ntkd_lib.chapters.koopman.methods import STUDENTS, scores_cell
 from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
 from ntkd_lib.chapters.koopman.work import Objective, student
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.protocols import Arm, check_fixed
-from ntkd_lib.lab.search import Range, RunCells, Search, best_of, draw
-from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab import Arm, Cell, Data, Range, RunCells, Search, best_of, check_fixed, derive_seed, draw
 from ntkd_lib.lab.trials import searched_trials
-from ntkd_lib.lab.work import Data
 
 NAME = "04_teachers"
 RUN = KoopmanParameters(tier="cpu")

@@ -5,13 +5,8 @@ import torch
 
 from ntkd_lib.chapters.nint.studies.visits import first_race, fits, image
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.inr.network import wrap
-from ntkd_lib.inr.networks import build
-from ntkd_lib.inr.samplers.error_memory import ErrorMemory
-from ntkd_lib.inr.samplers.nint import Nint
-from ntkd_lib.inr.samplers.single_rule import UniformDraw
+from ntkd_lib.inr import ErrorMemory, Nint, Signal, UniformDraw, build, wrap
 from ntkd_lib.inr.scores import fused
-from ntkd_lib.inr.signals import Signal
 from ntkd_lib.inr.stack import DenseStack
 from ntkd_lib.inr.training import Clock, TrainingContext
 from ntkd_lib.ntk.reference import reference_ntk

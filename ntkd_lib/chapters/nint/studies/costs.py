@@ -8,16 +8,10 @@ import torch
 
 from ntkd_lib.chapters.nint.methods import SHARE
 from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.inr import ErrorMemory, Signal, TrainingRun, UniformDraw, build
 from ntkd_lib.inr.network import StackNetwork
-from ntkd_lib.inr.networks import build
-from ntkd_lib.inr.samplers.error_memory import ErrorMemory
-from ntkd_lib.inr.samplers.single_rule import UniformDraw
 from ntkd_lib.inr.scores import fused, separate
-from ntkd_lib.inr.signals import Signal
-from ntkd_lib.inr.training import TrainingRun
-from ntkd_lib.lab.cells import Cell, CellResult
-from ntkd_lib.lab.memory import keep_freed_memory
-from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.lab import Cell, CellResult, deterministic, keep_freed_memory
 from ntkd_lib.lab.work import work
 
 HIDDEN = 4

@@ -7,9 +7,7 @@ from matplotlib.figure import Figure
 from ntkd_lib.chapters.nint.studies.costs import million, overhead, refresh
 from ntkd_lib.chapters.nint.studies.leverage import leverage
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.show.columns import Column
-from ntkd_lib.show.dots import BLUE, GREEN, ORANGE
-from ntkd_lib.show.html import Html, table
+from ntkd_lib.show import BLUE, GREEN, ORANGE, Column, Html, table
 
 LOOKS = (
     Column("Step", "{step:.0f}"),

@@ -7,8 +7,7 @@ from ntkd_lib.chapters.nint.studies import small10
 from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import value_at
-from ntkd_lib.show.columns import Column
-from ntkd_lib.show.contest import Contest
+from ntkd_lib.show import Column, Contest
 
 TEN = Contest(
     small10.SPACE,

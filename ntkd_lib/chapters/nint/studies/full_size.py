@@ -12,10 +12,7 @@ from ntkd_lib.chapters.nint.studies.signals import MESH, SOUNDS
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import crossing, value_at
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data, Metric, metric
 
 IMAGES = ("div2k-512-01", "div2k-512-02", "div2k-512-03")
 SIDE, WIDTH, STEPS, OTHER_STEPS, CROP = 512, 256, 5000, 1000, 256

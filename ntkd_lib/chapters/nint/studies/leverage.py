@@ -8,14 +8,11 @@ from scipy.stats import spearmanr
 from ntkd_lib.chapters.nint.methods import LR, SHARE
 from ntkd_lib.chapters.nint.parameters import NintParameters
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject, make_network, make_signal, pass_seconds
+from ntkd_lib.inr import Nint, TrainingRun
 from ntkd_lib.inr.network import StackNetwork
-from ntkd_lib.inr.samplers.nint import Nint
 from ntkd_lib.inr.scores import fused
 from ntkd_lib.inr.scores import leverage as kernel_diagonal
-from ntkd_lib.inr.training import TrainingRun
-from ntkd_lib.lab.cells import Cell, CellResult
-from ntkd_lib.lab.memory import keep_freed_memory
-from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab import Cell, CellResult, derive_seed, deterministic, keep_freed_memory
 from ntkd_lib.lab.work import Data, work
 
 LOOKS = (0, 50, 400)

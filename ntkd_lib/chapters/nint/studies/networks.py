@@ -12,8 +12,7 @@ from ntkd_lib.chapters.nint.parameters import NintParameters
 from ntkd_lib.chapters.nint.work import NetworkShape, race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import crossing, value_at
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data
 from ntkd_lib.show.dots import GREEN, ORANGE, PURPLE, draw_key, row_axes
 
 RATES = {

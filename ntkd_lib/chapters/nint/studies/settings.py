@@ -8,8 +8,7 @@ from ntkd_lib.chapters.nint.methods import LABELS, entrant, in_order, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
 from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data
 
 SETTINGS = ("nint", "xi5", "xi6", "xi8", "xi9", "alpha5", "alpha40", "lam05", "lam2", "error_mix")
 

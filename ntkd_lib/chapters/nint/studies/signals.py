@@ -16,10 +16,8 @@ from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.signals import load_sound
 from ntkd_lib.inr.metrics import value_at
 from ntkd_lib.inr.shapes import chamfer, surface, surface_samples
-from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.work import Data
-from ntkd_lib.show.columns import Column
-from ntkd_lib.show.dots import BLUE, GREEN, PURPLE
+from ntkd_lib.lab import Cell, Data, Record
+from ntkd_lib.show import BLUE, GREEN, PURPLE, Column
 
 SOUNDS = ("bach", "speech-0000", "speech-0006")
 MESH = "bunny-small"

@@ -12,10 +12,8 @@ from typing import Any
 
 from ntkd_lib.chapters.nint.work import Entrant, NetworkShape, Subject, race
 from ntkd_lib.inr.metrics import value_at
-from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.protocols import Arm, NoNumberError
+from ntkd_lib.lab import Arm, Cell, Data, NoNumberError, Record
 from ntkd_lib.lab.trials import choose, trial_name, trials
-from ntkd_lib.lab.work import Data
 
 SPACE, PACE, FIRST = "nint.small10_tuning", "pace", 1000  # prefix of trials, leader, first tuning seed
 

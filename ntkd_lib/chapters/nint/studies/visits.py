@@ -14,12 +14,9 @@ from ntkd_lib.chapters.nint.work import Subject, make_signal, race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.files import unpickle_arrays
 from ntkd_lib.data.registry import LPIPS, find_weights
-from ntkd_lib.inr.metrics import ssim
-from ntkd_lib.inr.perceptual import Lpips
-from ntkd_lib.inr.signals import Signal
+from ntkd_lib.inr import Lpips, Signal, ssim
 from ntkd_lib.lab.cells import Record
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html, element
+from ntkd_lib.show import Column, Html, element, show_table
 
 SPANS = ("first 5 %", "to 20 %", "the rest")
 

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ntkd_lib.lab.cells import CellResult, Record
-from ntkd_lib.lab.seeds import derive_seed
+from ntkd_lib.lab import CellResult, Record, derive_seed
 from ntkd_lib.lab.work import work
-from ntkd_lib.spectral.basis import eigenbasis
+from ntkd_lib.spectral import GaussianKernel, eigenbasis
 from ntkd_lib.spectral.certificates import (
     clipped_squares,
     clopper_pearson,
@@ -17,7 +16,6 @@ from ntkd_lib.spectral.certificates import (
     noise_floor,
 )
 from ntkd_lib.spectral.fit import fit_outputs
-from ntkd_lib.spectral.kernels import GaussianKernel
 
 FRESH = (100, 1000)
 ROWS = 60

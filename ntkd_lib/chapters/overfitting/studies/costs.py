@@ -10,14 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from ntkd_lib.chapters.overfitting.problems import INPUTS, NETWORKS, Problem, Sample, Sizes, draw, rmse
-from ntkd_lib.lab.cells import CellResult
-from ntkd_lib.lab.memory import keep_freed_memory
-from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.lab import CellResult, deterministic, keep_freed_memory
 from ntkd_lib.lab.work import work
+from ntkd_lib.spectral import gaussian_kernels, noise_floor
 from ntkd_lib.spectral.basis import Basis, eigenbasis
-from ntkd_lib.spectral.certificates import noise_floor
 from ntkd_lib.spectral.fit import fit_outputs
-from ntkd_lib.spectral.kernels import gaussian_kernels
 from ntkd_lib.spectral.low_rank import LowRankBasis, low_rank_basis
 from ntkd_lib.spectral.stacked import squared_error, stacked_nets, train_stacked
 

@@ -16,9 +16,7 @@ from ntkd_lib.chapters.overfitting.studies.grid import COLUMNS, diagnose
 from ntkd_lib.chapters.overfitting.studies.null import matched_null
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.frame import summarise
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html, table
-from ntkd_lib.show.numbers import NONE, with_minus
+from ntkd_lib.show import NONE, Column, Html, show_table, table, with_minus
 from ntkd_lib.spectral.optimism import LIMIT
 
 BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK = sns.color_palette("colorblind")[:7]

@@ -15,9 +15,7 @@ from ntkd_lib.chapters.overfitting.studies.students import distil_six, network_o
 from ntkd_lib.chapters.overfitting.work import train
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.frame import summarise
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.html import Html
-from ntkd_lib.show.numbers import interval_text
+from ntkd_lib.show import Column, Html, interval_text, show_table
 from ntkd_lib.spectral.drawing import draw_mode_map
 from ntkd_lib.spectral.modes import count_above, mode_table
 

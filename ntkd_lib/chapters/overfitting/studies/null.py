@@ -4,12 +4,10 @@ import numpy as np
 import torch
 
 from ntkd_lib.chapters.overfitting.problems import INPUTS, SCALE
-from ntkd_lib.lab.cells import CellResult
-from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab import CellResult, derive_seed, deterministic
 from ntkd_lib.lab.work import work
+from ntkd_lib.spectral import gaussian_kernels, relevant_dimension
 from ntkd_lib.spectral.basis import Basis, eigenbasis
-from ntkd_lib.spectral.kernels import gaussian_kernels
-from ntkd_lib.spectral.modes import relevant_dimension
 from ntkd_lib.spectral.optimism import tail_statistic
 from ntkd_lib.spectral.stacked import squared_error, stacked_nets, train_stacked
 

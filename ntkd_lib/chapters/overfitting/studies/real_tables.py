@@ -11,8 +11,7 @@ from torch.nn.functional import cross_entropy, log_softmax, softmax
 
 from ntkd_lib.chapters.overfitting.problems import Schedule, rmse
 from ntkd_lib.data.tables import load_table
-from ntkd_lib.lab.cells import CellResult
-from ntkd_lib.lab.seeds import derive_seed, deterministic
+from ntkd_lib.lab import CellResult, derive_seed, deterministic
 from ntkd_lib.lab.work import work
 from ntkd_lib.spectral.basis import Basis, eigenbasis
 from ntkd_lib.spectral.fit import fit_outputs

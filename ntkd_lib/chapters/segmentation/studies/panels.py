@@ -15,11 +15,9 @@ from ntkd_lib.chapters.segmentation.page import short_label
 from ntkd_lib.chapters.segmentation.plan import PANEL_METHODS, method_name
 from ntkd_lib.data.catalogue import CARVANA
 from ntkd_lib.data.masks import load_masks
-from ntkd_lib.distill.mask_scores import mean_iou
-from ntkd_lib.distill.mask_training import predict_masks
+from ntkd_lib.distill import mean_iou, predict_masks
 from ntkd_lib.optics.segmentation import carvana_student
-from ntkd_lib.show.dots import BLUE, ORANGE
-from ntkd_lib.show.html import Html, element
+from ntkd_lib.show import BLUE, ORANGE, Html, element
 
 IMAGES = 4
 
