@@ -8,14 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ntkd_lib.lab.checks import (
-    find_misshapen,
-    find_missing,
-    first_obstacle,
-    numbers_by_seed,
-    paired,
-    usable_seeds,
-)
+from ntkd_lib.lab import checks
 from ntkd_lib.lab.claims import Claim, Ordering, RatioAtLeast, load_claims
 from ntkd_lib.lab.evidence import Evidence, collect_evidence, pool_recordings, protocol_key, recorded_evidence
 from ntkd_lib.lab.parameters import TIERS
@@ -95,8 +88,8 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
         return _not_assessed(claim, f"cannot be checked here: {claim.why}", runs[0] if runs else None)
     if not runs:
         return _not_assessed(claim, "not run", None)
-    runs = [run for run in runs if not find_missing(claim, run)] or runs
-    obstacles = [first_obstacle(claim, run) for run in runs]
+    runs = [run for run in runs if not checks.find_missing(claim, run)] or runs
+    obstacles = [checks.first_obstacle(claim, run) for run in runs]
     passed = [stage for stage, _ in obstacles]
     run = runs[passed.index(max(passed))]
     others = [other for other in own if other is not run and protocol_key(other) == protocol_key(run)]
@@ -119,7 +112,7 @@ def recorded_verdicts() -> list[Verdict]:
 
 
 def _judged_by(claim: Claim, run: Evidence) -> Verdict:
-    reason = first_obstacle(claim, run)[1]
+    reason = checks.first_obstacle(claim, run)[1]
     return _not_assessed(claim, reason, run) if reason else _decided(claim, run)
 
 
@@ -152,13 +145,13 @@ def _source(run: Evidence) -> Source:
 
 def _estimate(claim: Claim, run: Evidence) -> Estimate:
     """Compute our number for a claim from a run whose metrics have the right shape."""
-    seeds = usable_seeds(claim, run)
+    seeds = checks.usable_seeds(claim, run)
     if isinstance(claim.rule, RatioAtLeast):
-        return estimate(claim, *paired(claim, run), seeds=len(seeds))
+        return estimate(claim, *checks.paired(claim, run), seeds=len(seeds))
     if isinstance(claim.rule, Ordering):
-        single = tuple(decimal_sum(a, -b) for a, b in zip(*paired(claim, run), strict=True))
+        single = tuple(decimal_sum(a, -b) for a, b in zip(*checks.paired(claim, run), strict=True))
     else:
-        single = numbers_by_seed(run.metrics[claim.metric_names[0]], seeds)
+        single = checks.numbers_by_seed(run.metrics[claim.metric_names[0]], seeds)
     return estimate(claim, single, seeds=len(seeds))
 
 
@@ -166,8 +159,8 @@ def _not_assessed(claim: Claim, reason: str, run: Evidence | None) -> Verdict:
     """Return no verdict, but the number if there is one."""
     if run is None:
         return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim))
-    readable = not find_missing(claim, run) and not find_misshapen(claim, run)
-    if not readable or not usable_seeds(claim, run):
+    readable = not checks.find_missing(claim, run) and not checks.find_misshapen(claim, run)
+    if not readable or not checks.usable_seeds(claim, run):
         return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim), source=_source(run))
     return _verdict(claim, run, _estimate(claim, run), "not assessed", reason)
 

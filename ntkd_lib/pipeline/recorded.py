@@ -18,15 +18,8 @@ from ntkd_lib.lab.evidence import RERUNS, Evidence, load_evidence, reference_evi
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.sources import SourceError, module_sources
 from ntkd_lib.lab.verdicts import judge
+from ntkd_lib.pipeline import notebooks
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.notebooks import (
-    NotebookSource,
-    find_notebook,
-    notebook_text,
-    plan_cells,
-    read_percent,
-    target_of,
-)
 from ntkd_lib.pipeline.pages import below_title
 from ntkd_lib.pipeline.seal import check_seal, output_problems, read_seal
 from ntkd_lib.show.html import INLINE_IMAGE, Html, element, raw_block
@@ -48,15 +41,18 @@ def _place(name: str, ending: str) -> Path:
 
 def keep_page(name: str) -> Path:
     """Record page and evidence of a run of tier cpu whose seal is valid, on real data and committed code."""
-    source = find_notebook(name)
-    target, again = target_of(source, RECORDED_TIER, {}), f"ntkd run {source.name[:2]} --tier {RECORDED_TIER}"
+    source = notebooks.find_notebook(name)
+    target, again = (
+        notebooks.target_of(source, RECORDED_TIER, {}),
+        f"ntkd run {source.name[:2]} --tier {RECORDED_TIER}",
+    )
     if problems := check_seal(target.layout, source.name):
         raise PipelineError(f"{problems[0]}; run: {again}")
     if source.is_summary:
         raise PipelineError(f"{source.name} has no numbers of its own; every book makes it anew")
     evidence = load_evidence(target.layout.evidence(source.name))
     _require_clean(evidence, again)
-    roots = sorted({cell.work.partition(":")[0] for cell in plan_cells(source, target.parameters)})
+    roots = sorted({cell.work.partition(":")[0] for cell in notebooks.plan_cells(source, target.parameters)})
     files = _page_files(target.layout, source.name)
     files[MODULES] = json.dumps([roots, module_sources(roots)]).encode()
     numbers, page = _place(source.name, ".json"), _place(source.name, ENDING)
@@ -154,7 +150,7 @@ def recorded_layout(name: str) -> Layout | None:
     if _place(name, ENDING).is_file():
         _unpack(name, layout)
         outputs = _outputs(layout, name)
-    page, gaps = _composed(find_notebook(name), outputs, evidence)
+    page, gaps = _composed(notebooks.find_notebook(name), outputs, evidence)
     first = next(cell for cell in page.cells if cell.cell_type == "markdown")
     state = (
         _page_state(layout, gaps)
@@ -162,7 +158,7 @@ def recorded_layout(name: str) -> Layout | None:
         else f"its {gaps} figures and tables are not recorded"
     )
     first.source = below_title(first.source, raw_block(_notice(evidence, state)))
-    write_text(layout.executed(name), notebook_text(page))
+    write_text(layout.executed(name), notebooks.notebook_text(page))
     return layout
 
 
@@ -180,10 +176,10 @@ def _shown(source: str) -> str:
 
 
 def _composed(
-    source: NotebookSource, outputs: Mapping[str, list[Any]] | None, evidence: Evidence
+    source: notebooks.NotebookSource, outputs: Mapping[str, list[Any]] | None, evidence: Evidence
 ) -> tuple["NotebookNode", int]:
     """Put recorded outputs into today's notebook; hidden cells that lack theirs are left out and counted."""
-    notebook = read_percent(source.path)
+    notebook = notebooks.read_percent(source.path)
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         cell.outputs = _fresh(cell.source, evidence) or (outputs or {}).get(_shown(cell.source), [])
     shown = [cell for cell in notebook.cells if not _is_gap(cell, outputs or {})]

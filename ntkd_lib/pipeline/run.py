@@ -6,17 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ntkd_lib.lab import cell_root, keep_freed_memory, write_json, write_text
+from ntkd_lib.pipeline import seal
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import Target, convert, notebook_text, plan_cells
-from ntkd_lib.pipeline.seal import (
-    check_seal,
-    entry_file,
-    make_seal,
-    origin,
-    page_differences,
-    read_seal,
-    require_same,
-)
 from ntkd_lib.pipeline.workbench import Workbench, exclusive, publish, stage_folder, workbench
 
 Say = Callable[[str], None]
@@ -32,7 +24,7 @@ def run_target(
 ) -> Path:
     """Bring one notebook's result up to date; does nothing if its seal is valid."""
     with _alone(target):
-        if not force and not check_seal(target.layout, target.name):
+        if not force and not seal.check_seal(target.layout, target.name):
             say(f"{target.name}: up to date")
         else:
             _run(target, workers, scheduler, say)
@@ -41,15 +33,18 @@ def run_target(
 
 def _run(target: Target, workers: int | None, scheduler: str | None, say: Say) -> None:
     compute_cells(target, workers, scheduler)
-    made_from = origin(target, fresh=False)  # as this process saw and loaded it first
-    require_same(made_from, target)
+    made_from = seal.origin(target, fresh=False)  # as this process saw and loaded it first
+    seal.require_same(made_from, target)
     say(f"{target.name}: executing the notebook")
     with workbench(target) as bench:
         _execute(target, bench)
-        require_same(made_from, target)
+        seal.require_same(made_from, target)
         _finish(target, bench, made_from)
         publish(bench, target)
-        write_text(entry_file(target.layout, target.name), read_seal(target.layout.seal(target.name)).digest)
+        write_text(
+            seal.entry_file(target.layout, target.name),
+            seal.read_seal(target.layout.seal(target.name)).digest,
+        )
     say(f"{target.name}: done and sealed")
 
 
@@ -95,7 +90,7 @@ def again(target: Target) -> Iterator[str]:
     with _alone(target), workbench(target) as bench:
         _execute(target, bench)
         write_text(bench.layout.executed(target.name), notebook_text(_scrubbed(target, bench)))
-        yield from page_differences(target.layout, bench.layout, target.name)
+        yield from seal.page_differences(target.layout, bench.layout, target.name)
 
 
 def _finish(target: Target, bench: Workbench, made_from: Mapping[str, Any]) -> None:
@@ -107,7 +102,7 @@ def _finish(target: Target, bench: Workbench, made_from: Mapping[str, Any]) -> N
         raise PipelineError(f"{target.name}: {faults[0]}{_more(faults)} (see {_raw(target, bench)})")
     _require_evidence(target, bench)
     write_text(bench.layout.executed(target.name), notebook_text(notebook))
-    write_json(bench.layout.seal(target.name), make_seal(target, bench.layout, made_from))
+    write_json(bench.layout.seal(target.name), seal.make_seal(target, bench.layout, made_from))
 
 
 def _more(faults: list[str]) -> str:

@@ -6,16 +6,9 @@ from pathlib import Path
 
 from ntkd_lib.lab import Layout, read_recorded
 from ntkd_lib.pipeline.pages import FIGURE_FORMS, figure_table, fill_marks
+from ntkd_lib.show import tangent_kernel
 from ntkd_lib.show.html import raw_block
 from ntkd_lib.show.publish import show
-from ntkd_lib.show.tangent_kernel import (
-    benchmark_frame,
-    checks_table,
-    draw_growth,
-    growth_words,
-    peer_table,
-    sweep_tables,
-)
 
 PAGE = "tangent_kernel"
 FIGURES = {"time": "seconds", "memory": "mebibytes"}
@@ -51,17 +44,17 @@ def _sweep_fills(record: dict) -> dict[str, str]:
         f"networks. Recorded on {state['time'][:10]} on {state['cpu']} with "
         f"torch {state['versions']['torch']}, commit `{state['commit'][:10]}`."
     )
-    return {"sweep-machine": machine, "sweep": raw_block(sweep_tables(record["tables"]))}
+    return {"sweep-machine": machine, "sweep": raw_block(tangent_kernel.sweep_tables(record["tables"]))}
 
 
 def _fills(origin: dict, layout: Layout) -> dict[str, str]:
-    frame = benchmark_frame(origin["rows"])
+    frame = tangent_kernel.benchmark_frame(origin["rows"])
     shown = {
         name: show(
             Shelf(layout),
             name,
-            lambda measure=measure: draw_growth(frame, measure),
-            alt=growth_words(frame, measure),
+            lambda measure=measure: tangent_kernel.draw_growth(frame, measure),
+            alt=tangent_kernel.growth_words(frame, measure),
             caption=CAPTIONS[name],
             data=frame,
         )
@@ -82,7 +75,7 @@ def _fills(origin: dict, layout: Layout) -> dict[str, str]:
     return {
         **figures,
         "machine": machine + again,
-        "peers": raw_block(peer_table(frame)),
-        "checks": raw_block(checks_table(origin["checks"])),
+        "peers": raw_block(tangent_kernel.peer_table(frame)),
+        "checks": raw_block(tangent_kernel.checks_table(origin["checks"])),
         "figures": raw_block(figure_table(PAGE, list(FIGURES))),
     }

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ntkd_lib.chapters.classification import NOTEBOOK
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
+from ntkd_lib.chapters.optical_students import classification_teachers as teachers
 from ntkd_lib.chapters.optical_students.classification import student
 from ntkd_lib.chapters.optical_students.classification_cells import SPEED, digit_student
 from ntkd_lib.chapters.optical_students.classification_methods import (
@@ -20,12 +21,6 @@ from ntkd_lib.chapters.optical_students.classification_methods import (
     tuned,
 )
 from ntkd_lib.chapters.optical_students.classification_setting import Hybrid, Partition
-from ntkd_lib.chapters.optical_students.classification_teachers import (
-    Network,
-    sketched_kernel,
-    soft_labels,
-    teacher,
-)
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.distill.training import Schedule
 from ntkd_lib.lab import Cell, Data, Label, Record, derive_seed, load_parameters
@@ -42,7 +37,7 @@ BOTH: Mapping[str, Range] = {"soft_weight": (0.5, 1.0, "linear"), **TEMPERATURE,
 KERNEL: Mapping[str, Any] = {"objective": "tangent_normalised", "teacher": "trained"}
 
 # Teachers: learning rate, weight decay and batch, which are not tuned, and epochs relative to the others'.
-RECIPES: Mapping[Network, tuple[float, float, int, int]] = {
+RECIPES: Mapping[teachers.Network, tuple[float, float, int, int]] = {
     "compact": (6e-3, 2e-2, 256, 1),
     "wide": (3e-3, 2e-2, 256, 3),
     "alexnet": (1e-3, 5e-2, 128, 1),
@@ -102,23 +97,25 @@ def colour_common(p: ClassificationParameters, data: Data, seed: int = TEACHER_S
     return {"data": data, "seed": seed, "split": split, "device": p.device}
 
 
-def colour_teacher(p: ClassificationParameters, data: Data, network: Network) -> Cell:
+def colour_teacher(p: ClassificationParameters, data: Data, network: teachers.Network) -> Cell:
     """Describe the training of a teacher on shifted and mirrored images in bfloat16."""
     lr, decay, batch, longer = RECIPES[network]
     augmented = {"shift": SHIFT, "mirror": True, "mixed": True, "evaluations": 1}
     schedule = Schedule(p.colour_teacher_epochs * longer, batch, lr=lr, weight_decay=decay, **augmented)
-    return teacher.cell(**colour_common(p, data), network=network, schedule=schedule)
+    return teachers.teacher.cell(**colour_common(p, data), network=network, schedule=schedule)
 
 
-def colour_soft_labels(p: ClassificationParameters, data: Data, network: Network) -> Cell:
+def colour_soft_labels(p: ClassificationParameters, data: Data, network: teachers.Network) -> Cell:
     """Describe the logits of a teacher for images and mirrored images."""
     own = colour_teacher(p, data, network)
-    return soft_labels.cell(**colour_common(p, data), network=network, teacher=own, mirrored=True, mixed=True)
+    return teachers.soft_labels.cell(
+        **colour_common(p, data), network=network, teacher=own, mirrored=True, mixed=True
+    )
 
 
-def colour_kernel(p: ClassificationParameters, data: Data, network: Network) -> Cell:
+def colour_kernel(p: ClassificationParameters, data: Data, network: teachers.Network) -> Cell:
     """Describe the sketch of a teacher's tangent kernel."""
-    return sketched_kernel.cell(
+    return teachers.sketched_kernel.cell(
         **colour_common(p, data),
         network=network,
         feature_count=p.sketch,

@@ -9,26 +9,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ntkd_lib.chapters.classification.methods import (
-    COLOURS,
-    SHARES,
-    TRANSFERS,
-    colour_methods,
-    digit_labels,
-    metric_name,
-    students,
-)
+from ntkd_lib.chapters.classification import methods
 from ntkd_lib.chapters.classification.studies.alignment import alignment_metrics, kernel_alignment
 from ntkd_lib.chapters.classification.studies.random_filters_page import limit_metric
 from ntkd_lib.chapters.classification.studies.sizes import QUARTER_DROP, quarter_drop
 from ntkd_lib.chapters.classification.studies.stage1 import RANK_CORRELATION
 from ntkd_lib.chapters.classification.studies.stage1_page import rank_metric
+from ntkd_lib.chapters.optical_students import classification_teachers as teaching
 from ntkd_lib.chapters.optical_students.classification_methods import Comparison, chosen_form
-from ntkd_lib.chapters.optical_students.classification_teachers import (
-    landmark_kernel,
-    sketched_kernel,
-    teacher,
-)
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Metric, band, metric, paired, recorded_metrics, seed_rows, summarise
 from ntkd_lib.show import dots
@@ -53,7 +41,7 @@ PAIRS = {
     ),
     "cifar10": tuple((greater, less) for less, greater in combinations(SHORT, 2)),
 }
-FEW_PAIRS = tuple((greater, less) for less, greater in combinations(TRANSFERS, 2))
+FEW_PAIRS = tuple((greater, less) for less, greater in combinations(methods.TRANSFERS, 2))
 RECORDED = {
     "mnist": (
         "none",
@@ -122,15 +110,15 @@ def kind_of(data: str) -> str:
 
 def scores(run: Run, data: str) -> pd.DataFrame:
     """List the scores of all students of a data set with all labels."""
-    table = students(run, data)
+    table = methods.students(run, data)
     table = table[table["label_share"] == 1]
     return table.assign(label=table["method"].map(_labels(run, data)))[SHOWN]
 
 
 def _labels(run: Run, data: str) -> dict[str, str]:
     if kind_of(data) == "mnist":
-        return digit_labels()
-    return {method.name: method.label for method in colour_methods(run.parameters)}
+        return methods.digit_labels()
+    return {method.name: method.label for method in methods.colour_methods(run.parameters)}
 
 
 def summary(table: pd.DataFrame, data: str) -> pd.DataFrame:
@@ -147,7 +135,7 @@ def summary(table: pd.DataFrame, data: str) -> pd.DataFrame:
 
 def differences(run: Run, data: str) -> pd.DataFrame:
     """Compare students of a data set seed by seed, with all labels and with few."""
-    return compare(_with_chosen(students(run, data), data), data)
+    return compare(_with_chosen(methods.students(run, data), data), data)
 
 
 def _with_chosen(table: pd.DataFrame, data: str) -> pd.DataFrame:
@@ -162,7 +150,7 @@ def compare(table: pd.DataFrame, data: str) -> pd.DataFrame:
         pairs = PAIRS[kind_of(data)] if share == 1 else FEW_PAIRS
         gaps = paired(part, "accuracy", pairs)
         means = part.groupby("method")["accuracy"].mean()
-        labels = {**digit_labels(), **SHORT}
+        labels = {**methods.digit_labels(), **SHORT}
         words = gaps["greater"].map(labels) + " − " + gaps["less"].map(labels) + of_labels(share)
         pair = {"first": gaps["greater"].map(means), "second": gaps["less"].map(means)}
         parts.append(gaps.assign(label=words, label_share=share, **pair))
@@ -180,16 +168,16 @@ def of_labels(share: float) -> str:
 
 def metrics(run: Run) -> dict[str, Metric]:
     """Collect the metrics that the claim contract names, and the accuracy of every other student."""
-    digits, colours = students(run, run.parameters.data), students(run, run.parameters.colour)
+    digits, colours = methods.students(run, run.parameters.data), methods.students(run, run.parameters.colour)
     ntkd = digits[digits["method"] == chosen_form()].assign(method="ntkd")
-    named = digits[(digits["label_share"] == 1) | digits["method"].isin(TRANSFERS)]
+    named = digits[(digits["label_share"] == 1) | digits["method"].isin(methods.TRANSFERS)]
     accuracies = {
-        metric_name(kind, method, share): metric(part, "accuracy")
+        methods.metric_name(kind, method, share): metric(part, "accuracy")
         for kind, table in (("mnist", named), ("mnist", ntkd), ("cifar10", colours))
         for (method, share), part in table.groupby(["method", "label_share"], sort=False)
     }
     if run.parameters.strong_teacher == "compact":  # no stronger one than students have
-        accuracies.pop(metric_name("cifar10", "ntkd_strong_teacher"))
+        accuracies.pop(methods.metric_name("cifar10", "ntkd_strong_teacher"))
     side = {QUARTER_DROP: quarter_drop(run), RANK_CORRELATION: rank_metric(run), **limit_metric(run)}
     return accuracies | side | alignment_metrics(kernel_alignment(run))
 
@@ -197,8 +185,8 @@ def metrics(run: Run) -> dict[str, Metric]:
 def recorded(data: Literal["mnist", "cifar10"]) -> pd.DataFrame:
     """List the recorded accuracies of students: a row per student, share of labels and seed."""
     names = [(name, 1.0) for name in RECORDED[data]]
-    names += [(name, share) for share in SHARES for name in TRANSFERS]
-    return recorded_rows(FILES[data], {(n, share): metric_name(data, n, share) for n, share in names})
+    names += [(name, share) for share in methods.SHARES for name in methods.TRANSFERS]
+    return recorded_rows(FILES[data], {(n, share): methods.metric_name(data, n, share) for n, share in names})
 
 
 def recorded_rows(file: str, names: Mapping[tuple[str, float], str]) -> pd.DataFrame:
@@ -211,7 +199,7 @@ def recorded_scores() -> pd.DataFrame:
     means = summarise(recorded("cifar10"), "accuracy", ["method", "label_share"])
     if means.empty:
         return means
-    labels = {name: method.label for name, method in COLOURS.methods.items()}
+    labels = {name: method.label for name, method in methods.COLOURS.methods.items()}
     words = means["method"].map(labels) + means["label_share"].map(of_labels)
     paper = means["method"].map(PAPER["cifar10"]).where(means["label_share"] == 1)
     return means.assign(label=words, paper=paper)
@@ -225,23 +213,23 @@ def recorded_gaps(data: Literal["mnist", "cifar10"]) -> pd.DataFrame:
 
 def digit_teachers(run: Run) -> pd.DataFrame:
     """List the teachers of digits, and the errors of their compressed tangent kernels."""
-    kernels = run.frame(landmark_kernel)
+    kernels = run.frame(teaching.landmark_kernel)
     kernels = kernels[kernels["trained"]].drop(columns=["data", "device", "network", "cell"])
-    teachers = run.frame(teacher)
+    teachers = run.frame(teaching.teacher)
     teachers = teachers[(teachers["data"] == run.parameters.data) & teachers["trained"].eq(True)]
     return kernels.merge(teachers, on="seed", suffixes=("", "_teacher"))
 
 
 def colour_teachers(run: Run) -> pd.DataFrame:
     """List the teachers on colour images, and the errors of their sketched kernels."""
-    teachers = run.frame(teacher)
+    teachers = run.frame(teaching.teacher)
     teachers = teachers[teachers["data"] == run.parameters.colour]
-    return run.frame(sketched_kernel).merge(teachers, on="network", suffixes=("", "_teacher"))
+    return run.frame(teaching.sketched_kernel).merge(teachers, on="network", suffixes=("", "_teacher"))
 
 
 def curves(run: Run, data: str, value: str, epochs: int) -> pd.DataFrame:
     """Average a curve of the training of the compared students over seeds."""
-    table = _with_chosen(students(run, data), data)
+    table = _with_chosen(methods.students(run, data), data)
     table = table[(table["label_share"] == 1) & table["method"].isin(SHORT)]
     groups = table.groupby("method", sort=False)
     parts = [band(part[value], epochs).assign(method=SHORT[method]) for method, part in groups]
@@ -268,10 +256,10 @@ def _setting_words(settings: Mapping[str, float]) -> str:
 
 def colour_settings(run: Run) -> pd.DataFrame:
     """List the settings of the students of colour images, and how many trials chose them."""
-    counts = trials(COLOURS).groupby("method")["validation"].agg(["size", "max"])
+    counts = trials(methods.COLOURS).groupby("method")["validation"].agg(["size", "max"])
     rows = [
-        (m.label, _setting_words(COLOURS.settings(m.settings_of)), *counts.loc[m.settings_of])
-        for m in colour_methods(run.parameters)
+        (m.label, _setting_words(methods.COLOURS.settings(m.settings_of)), *counts.loc[m.settings_of])
+        for m in methods.colour_methods(run.parameters)
     ]
     table = pd.DataFrame(rows, columns=["label", "settings", "trials", "validation"])
     return table.astype({"trials": int})

@@ -5,17 +5,9 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from ntkd_lib.chapters.koopman import NOTEBOOK
+from ntkd_lib.chapters.koopman import NOTEBOOK, work
 from ntkd_lib.chapters.koopman.inputs import Network, principal_scores, teacher
 from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
-from ntkd_lib.chapters.koopman.work import (
-    LinearFit,
-    LinearMethod,
-    Objective,
-    least_squares,
-    pixel_student,
-    student,
-)
 from ntkd_lib.lab import Cell, Data, Range, read_search
 
 DEGREES = (1, 2, 3)
@@ -43,7 +35,7 @@ STUDENTS: Mapping[str, StudentMethod] = {
     )
 }
 PIXELS = StudentMethod("pixels", "cross-entropy on raw pixels", RIDGE, {"alpha": 0.0, "temperature": 1.0})
-LEAST_SQUARES: Mapping[LinearMethod, str] = {
+LEAST_SQUARES: Mapping[work.LinearMethod, str] = {
     "naive": "EDMD, best ridge and rank",
     "naive_published": "EDMD, pseudo-inverse, d' = d",
     "ls_logits": "least squares to teacher logits",
@@ -77,9 +69,9 @@ def chosen_size(parameters: KoopmanParameters, data: str, degree: int, method: s
     return best_trial(data, degree, method, parameters.sizes(degree))["components"]
 
 
-def chosen_objective(data: str, degree: int, method: str, components: int) -> Objective:
+def chosen_objective(data: str, degree: int, method: str, components: int) -> work.Objective:
     """Read the objective that the search chose at a size."""
-    return Objective(**best_trial(data, degree, method, [components])["settings"])
+    return work.Objective(**best_trial(data, degree, method, [components])["settings"])
 
 
 def teacher_cell(parameters: KoopmanParameters, data: Data, seed: int, network: Network = "mlp") -> Cell:
@@ -99,7 +91,7 @@ def student_cell(
     data: Data,
     method: str,
     seed: int,
-    objective: Objective,
+    objective: work.Objective,
     network: Network = "mlp",
     **arguments: Any,
 ) -> Cell:
@@ -107,7 +99,7 @@ def student_cell(
     labels = {"data": data.name, "method": method, "network": network}
     if objective.alpha > 0:
         arguments["teacher"] = teacher_cell(parameters, data, seed, network)
-    return student.cell(
+    return work.student.cell(
         labels, seed=seed, objective=objective, inputs=scores_cell(parameters, data, seed), **arguments
     )
 
@@ -117,13 +109,13 @@ def linear_cell(
     data: Data,
     seed: int,
     degree: int,
-    fits: list[LinearFit],
+    fits: list[work.LinearFit],
     network: Network = "mlp",
     *,
     condition: bool = False,
 ) -> Cell:
     """Describe all least-squares fits of a degree."""
-    return least_squares.cell(
+    return work.least_squares.cell(
         {"data": data.name, "network": network},
         seed=seed,
         degree=degree,
@@ -136,4 +128,4 @@ def linear_cell(
 
 def pixel_cell(parameters: KoopmanParameters, data: Data, **arguments: Any) -> Cell:
     """Describe the student of raw pixels."""
-    return pixel_student.cell({"method": PIXELS.name}, data=data, images=parameters.images, **arguments)
+    return work.pixel_student.cell({"method": PIXELS.name}, data=data, images=parameters.images, **arguments)

@@ -7,14 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ntkd_lib.chapters.optical_students.classification_setting import (
-    Hybrid,
-    Partition,
-    Setting,
-    build_student,
-    prepare,
-    weights_of,
-)
+from ntkd_lib.chapters.optical_students import classification_setting
 from ntkd_lib.distill import Teacher, kernel_losses, withhold
 from ntkd_lib.distill.objectives import OBJECTIVES
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
@@ -29,7 +22,7 @@ STARTING = 500  # images whose patches the filters start from
 WATCHED = 64  # images whose kernel is followed during training
 
 
-def _student_seconds(objective: str, parts: Hybrid) -> float:
+def _student_seconds(objective: str, parts: classification_setting.Hybrid) -> float:
     """Estimate the seconds per image and epoch of a student's training."""
     kernel = objective.startswith("tangent")
     if parts.colours > 1:
@@ -45,9 +38,9 @@ def _student_seconds(objective: str, parts: Hybrid) -> float:
 def student(
     data: Data,
     seed: int,
-    split: Partition,
+    split: classification_setting.Partition,
     *,
-    parts: Hybrid,
+    parts: classification_setting.Hybrid,
     objective: str,
     schedule: Schedule,
     settings: Mapping[str, float | None],
@@ -59,8 +52,8 @@ def student(
     tangent: Record | None = None,
 ) -> CellResult:
     """Train a student and, unless it is a trial of a search, test it once in float32."""
-    setting = prepare(data, split, seed, device)
-    model = build_student(parts).to(device)
+    setting = classification_setting.prepare(data, split, seed, device)
+    model = classification_setting.build_student(parts).to(device)
     if parts.spread and (start := STARTS.get(parts.optics)):
         start(model.front, setting.train.images[setting.rows[:STARTING]])
     source = _load_teacher(setting, soft_labels, tangent, device)
@@ -98,7 +91,9 @@ def _select_trained_part(model: HybridStudent, data: Images, schedule: Schedule)
     return model.back, Images(predict(model.front, data.images), data.labels)
 
 
-def _load_teacher(setting: Setting, soft: Record | None, tangent: Record | None, device: str) -> Teacher:
+def _load_teacher(
+    setting: classification_setting.Setting, soft: Record | None, tangent: Record | None, device: str
+) -> Teacher:
     """Load the teacher's outputs for a student's objective."""
     arrays = {"logits": soft.arrays["logits"]} if soft else {}
     if tangent:
@@ -109,7 +104,9 @@ def _load_teacher(setting: Setting, soft: Record | None, tangent: Record | None,
     return Teacher(**tensors)
 
 
-def _score(model: HybridStudent, setting: Setting, values: Mapping[str, Any], *, tested: bool) -> CellResult:
+def _score(
+    model: HybridStudent, setting: classification_setting.Setting, values: Mapping[str, Any], *, tested: bool
+) -> CellResult:
     """Score a trained student on validation images and, unless it is a trial, once on the test set."""
     scores = {
         **values,
@@ -117,7 +114,7 @@ def _score(model: HybridStudent, setting: Setting, values: Mapping[str, Any], *,
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
-    arrays = weights_of(model)
+    arrays = classification_setting.weights_of(model)
     if tested:
         guesses = predict(model, setting.test.images).argmax(1)
         scores["accuracy"] = 100 * (guesses == setting.test.labels).double().mean().item()

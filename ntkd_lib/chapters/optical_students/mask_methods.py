@@ -4,17 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ntkd_lib.chapters.optical_students import masks
 from ntkd_lib.chapters.optical_students.classification_methods import Comparison
 from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParameters
-from ntkd_lib.chapters.optical_students.masks import (
-    TRAINING_IMAGES,
-    LogitSummary,
-    MaskLoss,
-    student,
-    tangent,
-    teacher,
-    teacher_logits,
-)
 from ntkd_lib.lab import Cell, Data, Range, mean_validation
 from ntkd_lib.optics.segmentation import MaskOptics
 
@@ -35,7 +27,7 @@ class MaskMethod:
 
     name: str
     label: str
-    loss: MaskLoss = "dense_labels"
+    loss: masks.MaskLoss = "dense_labels"
     optics: MaskOptics = "signed"
     form: str = ""  # of the kernel loss
     summary: str = ""  # of dense logits, for kernels
@@ -91,21 +83,21 @@ def teacher_cell(parameters: MaskStudentParameters, data: Data) -> Cell:
     """Describe the training of the teacher, which all students share."""
     steps = _limit_steps(parameters.teacher_steps, data)
     device = parameters.device
-    return teacher.cell(data=data, seed=TEACHER_SEED, steps=steps, batch=TEACHER_BATCH, device=device)
+    return masks.teacher.cell(data=data, seed=TEACHER_SEED, steps=steps, batch=TEACHER_BATCH, device=device)
 
 
 def logits_cell(parameters: MaskStudentParameters, data: Data) -> Cell:
     """Describe the teacher's logits of all training images."""
     trained = teacher_cell(parameters, data)
-    return teacher_logits.cell(data=data, seed=TEACHER_SEED, teacher=trained, device=parameters.device)
+    return masks.teacher_logits.cell(data=data, seed=TEACHER_SEED, teacher=trained, device=parameters.device)
 
 
 def tangent_cell(
-    parameters: MaskStudentParameters, data: Data, summary: LogitSummary, share: int = 1
+    parameters: MaskStudentParameters, data: Data, summary: masks.LogitSummary, share: int = 1
 ) -> Cell:
     """Describe the compression of the teacher's tangent kernel, of one training car in so many."""
-    images = TRAINING_IMAGES[data.kind] // share
-    return tangent.cell(
+    images = masks.TRAINING_IMAGES[data.kind] // share
+    return masks.tangent.cell(
         data=data,
         seed=TEACHER_SEED,
         summary=summary,
@@ -128,7 +120,7 @@ def student_cell(
 ) -> Cell:
     """Describe the training of one student."""
     steps = parameters.long_steps if method.length == "long" else parameters.steps
-    return student.cell(
+    return masks.student.cell(
         {"method": method.name},
         data=data,
         seed=seed,
@@ -154,7 +146,7 @@ def loss_settings(parameters: MaskStudentParameters, method: MaskMethod) -> dict
 
 def _teacher_inputs(parameters: MaskStudentParameters, data: Data, method: MaskMethod) -> dict[str, Any]:
     if method.uses_kernel:
-        summary = LogitSummary(method.summary, parameters.kernel_outputs, TEACHER_SEED)
+        summary = masks.LogitSummary(method.summary, parameters.kernel_outputs, TEACHER_SEED)
         return {"summary": summary, "kernel": tangent_cell(parameters, data, summary)}
     return {"logits": logits_cell(parameters, data)} if method.loss == "dense_soft_labels" else {}
 

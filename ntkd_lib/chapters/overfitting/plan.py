@@ -2,16 +2,8 @@
 
 from collections.abc import Mapping
 
-from ntkd_lib.chapters.overfitting import NOTEBOOK
+from ntkd_lib.chapters.overfitting import NOTEBOOK, problems
 from ntkd_lib.chapters.overfitting.parameters import OverfittingParameters
-from ntkd_lib.chapters.overfitting.problems import (
-    NETWORKS,
-    GridSetting,
-    Problem,
-    Schedule,
-    Sizes,
-    small_settings,
-)
 from ntkd_lib.chapters.overfitting.search import six_cell, six_sizes
 from ntkd_lib.chapters.overfitting.studies.certificates import try_certificates
 from ntkd_lib.chapters.overfitting.studies.costs import compare_speed, decompose_large
@@ -57,25 +49,27 @@ def plan(parameters: OverfittingParameters, _: Mapping[str, Data]) -> list[Cell]
     ]
 
 
-def grid_sizes(parameters: OverfittingParameters, seed: int) -> dict[int, list[GridSetting]]:
+def grid_sizes(parameters: OverfittingParameters, seed: int) -> dict[int, list[problems.GridSetting]]:
     """List the settings of a seed by sample size."""
     large = parameters.all_seeds.index(seed) < parameters.large_seeds
-    sizes = {parameters.grid_rows: small_settings()}
-    return sizes | {size: [GridSetting(Problem())] for size in parameters.large_rows if large}
+    sizes = {parameters.grid_rows: problems.small_settings()}
+    return sizes | {
+        size: [problems.GridSetting(problems.Problem())] for size in parameters.large_rows if large
+    }
 
 
 def _six(parameters: OverfittingParameters, seed: int) -> Cell:
-    fits = {name: six_cell(parameters, network, seed) for name, network in NETWORKS.items()}
+    fits = {name: six_cell(parameters, network, seed) for name, network in problems.NETWORKS.items()}
     return distil_six.cell(seed=seed, sizes=six_sizes(parameters), fits=fits)
 
 
 def _grid(parameters: OverfittingParameters, seed: int, rows: int) -> Cell:
     labels = {"part": "grid", "rows": rows}
     settings = grid_sizes(parameters, seed)[rows]
-    common = {"seed": seed, "settings": settings, "sizes": Sizes(rows, parameters.grid_test_points)}
-    epochs = {name: max(8, round(net.share * parameters.epochs)) for name, net in NETWORKS.items()}
+    common = {"seed": seed, "settings": settings, "sizes": problems.Sizes(rows, parameters.grid_test_points)}
+    epochs = {name: max(8, round(net.share * parameters.epochs)) for name, net in problems.NETWORKS.items()}
     fits = {
-        name: train.cell(labels, **common, network=net, schedule=Schedule(epochs[name], RATE))
-        for name, net in NETWORKS.items()
+        name: train.cell(labels, **common, network=net, schedule=problems.Schedule(epochs[name], RATE))
+        for name, net in problems.NETWORKS.items()
     }
     return diagnose.cell({"rows": rows}, **common, fits=fits)

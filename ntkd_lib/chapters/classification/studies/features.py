@@ -8,12 +8,7 @@ from sklearn.manifold import TSNE
 
 from ntkd_lib.chapters.classification.methods import TRANSFERS, colour_common, colour_parts
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
-from ntkd_lib.chapters.optical_students.classification_setting import (
-    Hybrid,
-    Partition,
-    prepare,
-    restore_student,
-)
+from ntkd_lib.chapters.optical_students import classification_setting
 from ntkd_lib.lab.cells import Cell, CellResult, Record
 from ntkd_lib.lab.work import Data, work
 
@@ -32,18 +27,18 @@ def cell(p: ClassificationParameters, data: Data, seed: int, students: Mapping[s
 def embedding(
     data: Data,
     seed: int,
-    split: Partition,
+    split: classification_setting.Partition,
     *,
-    parts: Hybrid,
+    parts: classification_setting.Hybrid,
     students: Mapping[str, Record],
     device: str = "cpu",
 ) -> CellResult:
     """Lay out features of test images by t-SNE: an array `(n, 2)` per student, and `labels`."""
-    test = prepare(data, split, seed, device).test
+    test = classification_setting.prepare(data, split, seed, device).test
     images = test.images[:IMAGES]
     arrays = {"labels": test.labels[:IMAGES].numpy()}
     for name, record in students.items():
-        student = restore_student(record, parts)
+        student = classification_setting.restore_student(record, parts)
         with torch.no_grad():
             features = student.back[:-1](student.front(images)).numpy()
         arrays[name] = _plane(features)

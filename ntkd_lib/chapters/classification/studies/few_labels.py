@@ -17,14 +17,9 @@ from typing import Any
 
 from ntkd_lib.chapters.classification import NOTEBOOK
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
+from ntkd_lib.chapters.optical_students import classification_cells as digits
 from ntkd_lib.chapters.optical_students import kernel_sources as sources
 from ntkd_lib.chapters.optical_students.classification import student
-from ntkd_lib.chapters.optical_students.classification_cells import (
-    digit_common,
-    digit_kernel,
-    digit_soft_labels,
-    digit_teacher,
-)
 from ntkd_lib.chapters.optical_students.classification_setting import Hybrid
 from ntkd_lib.distill.training import Schedule
 from ntkd_lib.lab import Arm, Cell, Data, Work, load_parameters, value_of
@@ -48,24 +43,26 @@ class Place:
     @property
     def common(self) -> dict[str, Any]:
         """Arguments that all cells of a seed share."""
-        return digit_common(self.run, self.data, self.seed)
+        return digits.digit_common(self.run, self.data, self.seed)
 
     def kernel(self, *, trained: bool = True) -> Cell:
         """Describe the teacher's kernel."""
-        return digit_kernel(self.run, self.data, self.seed, trained=trained)
+        return digits.digit_kernel(self.run, self.data, self.seed, trained=trained)
 
     def teacher(self) -> Cell:
         """Describe the teacher's training."""
-        return digit_teacher(self.run, self.data, self.seed)
+        return digits.digit_teacher(self.run, self.data, self.seed)
 
     def pseudo_labels(self, ridge: float) -> Cell:
         """Describe a regression of the known labels on the teacher's kernel of all images."""
-        tangent = digit_kernel(self.run.model_copy(update={"kernel_images": ALL}), self.data, self.seed)
+        tangent = digits.digit_kernel(
+            self.run.model_copy(update={"kernel_images": ALL}), self.data, self.seed
+        )
         return self.source(sources.kernel_regression, label_share=self.share, ridge=ridge, tangent=tangent)
 
     def logits(self) -> Cell:
         """Describe the teacher's soft labels."""
-        return digit_soft_labels(self.run, self.data, self.seed)
+        return digits.digit_soft_labels(self.run, self.data, self.seed)
 
     def source(self, kind: Work, **more: Any) -> Cell:
         """Describe what is made of the teacher's kernel, on the same images."""

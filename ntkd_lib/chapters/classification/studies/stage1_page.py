@@ -8,13 +8,7 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from ntkd_lib.chapters.classification.methods import students
-from ntkd_lib.chapters.classification.studies.stage1 import (
-    ARCHITECTURES,
-    MAIN,
-    Architecture,
-    estimate,
-    surface_of,
-)
+from ntkd_lib.chapters.classification.studies import stage1
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.show import BLUE, Column, Html, show_table
@@ -30,9 +24,9 @@ COLUMNS = (
 
 def estimates(run: Run) -> pd.DataFrame:
     """List the students' accuracy and the estimate of each architecture, one row per seed."""
-    guesses = _designs(ARCHITECTURES).merge(_estimates(run), on="architecture")
+    guesses = _designs(stage1.ARCHITECTURES).merge(_estimates(run), on="architecture")
     main = students(run, run.parameters.data)
-    main = main[main["method"].isin(MAIN) & (main["label_share"] == 1)]
+    main = main[main["method"].isin(stage1.MAIN) & (main["label_share"] == 1)]
     main = main[main["seed"].isin(run.parameters.some_seeds)].assign(architecture=main["method"])
     reached = pd.concat([main, students(run, run.parameters.data, "stage1")])
     columns = ["architecture", "seed", "accuracy", "converged", "cell"]
@@ -40,11 +34,11 @@ def estimates(run: Run) -> pd.DataFrame:
 
 
 def _estimates(run: Run) -> pd.DataFrame:
-    table = run.frame(estimate)[["architecture", "estimate", "cell"]]
+    table = run.frame(stage1.estimate)[["architecture", "estimate", "cell"]]
     return table.rename(columns={"cell": "estimate_cell"})
 
 
-def _designs(architectures: Iterable[Architecture]) -> pd.DataFrame:
+def _designs(architectures: Iterable[stage1.Architecture]) -> pd.DataFrame:
     names = ("label", "height", "width", "filters")
     return pd.DataFrame(
         {"architecture": a.name, **{name: getattr(a, name) for name in names}} for a in architectures
@@ -88,7 +82,7 @@ def draw_estimates(table: pd.DataFrame) -> Figure:
 
 def estimate_table(run: Run) -> Html:
     """Show estimates and accuracies, best first; the surface of the parameters is not trained."""
-    surface = _designs([surface_of(run.parameters)]).merge(_estimates(run), on="architecture")
+    surface = _designs([stage1.surface_of(run.parameters)]).merge(_estimates(run), on="architecture")
     means = mean_estimates(pd.concat([estimates(run), surface]))
     return show_table(means, COLUMNS, "Stage 1: estimate and test accuracy")
 

@@ -2,34 +2,27 @@
 
 import torch
 
-from ntkd_lib.chapters.distilled.work import (
-    LOGIT_RIDGE,
-    ImageSource,
-    load_split,
-    logits_of,
-    network,
-    restore_network,
-)
+from ntkd_lib.chapters.distilled import work
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.dntk.regression import fit_per_class, predict_per_class
 from ntkd_lib.ntk import NTKOperator, empirical_ntk
 
-SOURCE = ImageSource(images=60, tests=5)
+SOURCE = work.ImageSource(images=60, tests=5)
 
 
 def folded_error(run: Run) -> float:
     """Predict by per-class kernels, and by `<J_c(x), sum_i alpha_ci J_c(x_i)>` without any kernel."""
     data = run.data(run.parameters.data)
     seed = run.parameters.all_seeds[0]
-    split = load_split(data, seed, SOURCE)
-    (record,) = run.select(network, data=data.name, seed=seed)
-    model = restore_network(record, data.name).double()
+    split = work.load_split(data, seed, SOURCE)
+    (record,) = run.select(work.network, data=data.name, seed=seed)
+    model = work.restore_network(record, data.name).double()
     images, tests = split.images.double(), split.test_images.double()
     with torch.no_grad():
         theta, cross = (
             empirical_ntk(model, *pair, kind="per_class") for pair in ((images,), (tests, images))
         )
-    coefficients = fit_per_class(theta, logits_of(model, images), LOGIT_RIDGE)
+    coefficients = fit_per_class(theta, work.logits_of(model, images), work.LOGIT_RIDGE)
     by_kernel = predict_per_class(cross, coefficients)
     columns = torch.diag_embed(coefficients.T).flatten(0, 1)  # (n c, c): class c's column holds its own alone
     products = NTKOperator(model, tests, images, kind="full").matmul(columns)

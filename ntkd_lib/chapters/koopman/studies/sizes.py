@@ -8,21 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ntkd_lib.chapters.koopman import page
 from ntkd_lib.chapters.koopman.methods import PIXELS, RADIAL
-from ntkd_lib.chapters.koopman.page import (
-    BLUE,
-    COLOURS,
-    DATA,
-    DEGREES,
-    MARKERS,
-    ORANGE,
-    PIXELS_OF_IMAGE,
-    SHORT,
-    SIZE,
-    TITLES,
-    digits_first,
-    select,
-)
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.lab.frame import paired, summarise
 from ntkd_lib.show import INTERVAL, Column, Html, draw_panels, show_table
@@ -30,7 +17,7 @@ from ntkd_lib.show import INTERVAL, Column, Html, draw_panels, show_table
 MANY_SEEDS = 8
 FUNCTIONS = Column("Functions", "{functions:,}")
 SHARE = (
-    *(DATA, *SIZE, FUNCTIONS, Column("Distilled − no teacher (points)", "{mean:+.2f}")),
+    *(page.DATA, *page.SIZE, FUNCTIONS, Column("Distilled − no teacher (points)", "{mean:+.2f}")),
     *(INTERVAL, Column("Seeds", "{seeds}"), Column("Adds?", lambda row: judge_share(row))),
 )
 DICTIONARIES = (
@@ -43,14 +30,14 @@ def teacher_share(table: pd.DataFrame) -> pd.DataFrame:
     """Compute the gain by the teacher at every size: distillation minus cross-entropy."""
     students = table[table["method"].isin(("kd", "ce"))]
     share = paired(students, "accuracy", [("kd", "ce")], within=["data", "degree", "components"])
-    return digits_first(_with_functions(share))
+    return page.digits_first(_with_functions(share))
 
 
 def by_size(table: pd.DataFrame) -> pd.DataFrame:
     """Average accuracy by size, with the multiplications of a prediction: projection, products, read-out."""
     lifted = table[~table["method"].isin((PIXELS.name, RADIAL))]
     sizes = _average(lifted)
-    cost = PIXELS_OF_IMAGE * sizes["components"] + sizes["products"] + 10 * sizes["functions"]
+    cost = page.PIXELS_OF_IMAGE * sizes["components"] + sizes["products"] + 10 * sizes["functions"]
     return sizes.assign(multiplications=cost)
 
 
@@ -79,7 +66,7 @@ def radial_table(table: pd.DataFrame) -> Html:
     """Compare students of radial functions with those of as many monomials, the same seeds."""
     radial = table[table["method"] == RADIAL]
     size, seeds = radial["components"].iloc[0], radial["seed"]
-    monomial = select(table, "mnist", 2)
+    monomial = page.select(table, "mnist", 2)
     monomial = monomial[
         (monomial["method"] == "kd") & (monomial["components"] == size) & monomial["seed"].isin(seeds)
     ]
@@ -91,12 +78,16 @@ def radial_table(table: pd.DataFrame) -> Html:
 def draw_teacher_share(share: pd.DataFrame) -> Figure:
     """Plot the gain by the teacher over plain cross-entropy at every size."""
     draws = {"distilled − no teacher (points)": _draw_share}
-    return draw_panels(share, "data", TITLES, draws, "functions in the dictionary", height=3.4, sharey=True)
+    return draw_panels(
+        share, "data", page.TITLES, draws, "functions in the dictionary", height=3.4, sharey=True
+    )
 
 
 def _draw_share(axes: Axes, share: pd.DataFrame) -> None:
     axes.axhline(0, color=plt.rcParams["axes.edgecolor"], linewidth=1)
-    for (degree, label), colour, marker in zip(DEGREES.items(), (BLUE, ORANGE), "os", strict=True):
+    for (degree, label), colour, marker in zip(
+        page.DEGREES.items(), (page.BLUE, page.ORANGE), "os", strict=True
+    ):
         part = share[share["degree"] == degree]
         middle = part["mean"].to_numpy()
         reach = np.abs(np.vstack([middle - part["low"], part["high"] - middle]))
@@ -121,10 +112,10 @@ def draw_sizes(sizes: pd.DataFrame, column: str, label: str) -> Figure:
 
     def draw(axes: Axes, part: pd.DataFrame) -> None:
         for method in ("kd", "ce", "ls_logits"):
-            for (degree, words), line in zip(DEGREES.items(), ("-", ":"), strict=True):
+            for (degree, words), line in zip(page.DEGREES.items(), ("-", ":"), strict=True):
                 own = part[(part["degree"] == degree) & (part["method"] == method)].sort_values(column)
-                style = {"marker": MARKERS[method], "color": COLOURS[method]}
-                axes.plot(own[column], own["mean"], line, label=f"{SHORT[method]}, {words}", **style)
+                style = {"marker": page.MARKERS[method], "color": page.COLOURS[method]}
+                axes.plot(own[column], own["mean"], line, label=f"{page.SHORT[method]}, {words}", **style)
         _set_log_ticks(axes, part[column])
 
-    return draw_panels(sizes, "data", TITLES, {"test accuracy (%)": draw}, label, height=3.6)
+    return draw_panels(sizes, "data", page.TITLES, {"test accuracy (%)": draw}, label, height=3.6)

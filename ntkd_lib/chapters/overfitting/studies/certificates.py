@@ -7,14 +7,7 @@ import numpy as np
 
 from ntkd_lib.lab import CellResult, Record, derive_seed
 from ntkd_lib.lab.work import work
-from ntkd_lib.spectral import GaussianKernel, eigenbasis
-from ntkd_lib.spectral.certificates import (
-    clipped_squares,
-    clopper_pearson,
-    empirical_bernstein,
-    hoeffding,
-    noise_floor,
-)
+from ntkd_lib.spectral import GaussianKernel, certificates, eigenbasis
 from ntkd_lib.spectral.fit import fit_outputs
 
 FRESH = (100, 1000)
@@ -64,10 +57,10 @@ def _squares(
     rng: np.random.Generator, trials: int, fresh: int, teacher: np.ndarray, student: np.ndarray
 ) -> list[dict[str, Any]]:
     low, high = float(teacher.min()), float(teacher.max())
-    squares = clipped_squares(teacher, student, low, high)
+    squares = certificates.clipped_squares(teacher, student, low, high)
     truth, span = squares.mean(), (high - low) ** 2
     rows = []
-    for bound in (empirical_bernstein, hoeffding):
+    for bound in (certificates.empirical_bernstein, certificates.hoeffding):
         draws = (rng.choice(squares, fresh) for _ in range(trials))
         bounds = [bound(draw, span, CONFIDENCE) for draw in draws]
         name = f"{bound.__name__.replace('_', ' ').capitalize()}, {fresh:,} fresh inputs"
@@ -78,7 +71,7 @@ def _squares(
 
 def _classes(rng: np.random.Generator, trials: int, fresh: int, differs: np.ndarray) -> dict[str, Any]:
     truth = float(differs.mean())
-    bounds = [clopper_pearson(rng.choice(differs, fresh), CONFIDENCE) for _ in range(trials)]
+    bounds = [certificates.clopper_pearson(rng.choice(differs, fresh), CONFIDENCE) for _ in range(trials)]
     ratios = [b / truth for b in bounds] if truth > 0 else [1.0]
     name = f"Clopper-pearson, {fresh:,} fresh inputs".replace("pearson", "Pearson")
     return _row(name, [b >= truth for b in bounds], ratios, "share of digits named differently")
@@ -107,5 +100,5 @@ def _floor_trial(rng: np.random.Generator, widths: tuple[float, float]) -> tuple
     low = (vectors[:, -rank:] * np.maximum(values[-rank:], 0)) @ vectors[:, -rank:].T
     y = rng.standard_normal(ROWS)
     exact, cheap = (np.linalg.solve(k + variance * np.eye(ROWS), y) for k in (gram, low))
-    decision = noise_floor(float(np.linalg.norm(gram - low)), variance, TOLERANCE)
+    decision = certificates.noise_floor(float(np.linalg.norm(gram - low)), variance, TOLERANCE)
     return decision, float(np.linalg.norm(exact - cheap) / np.linalg.norm(exact))

@@ -5,17 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ntkd_lib.chapters.overfitting.problems import (
-    FOLDS,
-    NETWORKS,
-    GridSetting,
-    Sample,
-    Sizes,
-    draw,
-    fit_roles,
-    label_change,
-    trained_on,
-)
+from ntkd_lib.chapters.overfitting import problems
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.work import work
 from ntkd_lib.spectral.basis import Basis, eigenbasis
@@ -40,7 +30,7 @@ class SpectralLabels:
     cut: RelevantDimension
 
 
-def spectral_labels(sample: Sample) -> SpectralLabels:
+def spectral_labels(sample: problems.Sample) -> SpectralLabels:
     """Fit the labels, and estimate the cut between signal and noise."""
     bases = [eigenbasis(kernel, sample.x) for kernel in gaussian_kernels(sample.x)]
     fit = fit_outputs(bases, sample.y[:, None])
@@ -48,15 +38,17 @@ def spectral_labels(sample: Sample) -> SpectralLabels:
 
 
 @work(cost=lambda **_: 3.0)
-def diagnose(seed: int, settings: list[GridSetting], sizes: Sizes, fits: Mapping[str, Record]) -> CellResult:
+def diagnose(
+    seed: int, settings: list[problems.GridSetting], sizes: problems.Sizes, fits: Mapping[str, Record]
+) -> CellResult:
     """Compute `COLUMNS` for every setting, network and checkpoint; NaN if an alternative was not run."""
-    roles = fit_roles(settings)
+    roles = problems.fit_roles(settings)
     rows: list[dict[str, float]] = []
     for place, setting in enumerate(settings):
-        sample = draw(setting.problem, sizes, seed)
+        sample = problems.draw(setting.problem, sizes, seed)
         labels = spectral_labels(sample)
         numbers = {role: i for i, (owner, role) in enumerate(roles) if owner == place}
-        for network, name in enumerate(NETWORKS):
+        for network, name in enumerate(problems.NETWORKS):
             columns = _measure(sample, labels, fits[name], numbers, seed)
             rows += [
                 {"setting": place, "network": network, **dict(zip(columns, row, strict=True))}
@@ -67,7 +59,7 @@ def diagnose(seed: int, settings: list[GridSetting], sizes: Sizes, fits: Mapping
 
 
 def _measure(
-    sample: Sample, labels: SpectralLabels, record: Record, numbers: Mapping[str, int], seed: int
+    sample: problems.Sample, labels: SpectralLabels, record: Record, numbers: Mapping[str, int], seed: int
 ) -> dict[str, np.ndarray]:
     """Compute the columns of one network on one problem, an entry per checkpoint."""
     outputs = {role: record.arrays["train"][place].astype(float) for role, place in numbers.items()}
@@ -100,9 +92,9 @@ def _alternatives(
 ) -> dict[str, np.ndarray]:
     """Estimate the risk by cross-validation, a holdout, and generalised degrees of freedom."""
     squares = {role: (fitted - y) ** 2 for role, fitted in outputs.items()}
-    out = {role: trained_on(role, len(y), seed) == 0 for role in outputs}
-    folds = [squares[f"fold{i}"][:, out[f"fold{i}"]].sum(axis=1) for i in range(FOLDS)]
-    change = np.broadcast_to(label_change(y, seed), outputs["all"].shape)
+    out = {role: problems.trained_on(role, len(y), seed) == 0 for role in outputs}
+    folds = [squares[f"fold{i}"][:, out[f"fold{i}"]].sum(axis=1) for i in range(problems.FOLDS)]
+    change = np.broadcast_to(problems.label_change(y, seed), outputs["all"].shape)
     degrees = generalised_degrees(outputs["all"], outputs["perturbed"], change)
     return {
         "cv": np.sum(folds, axis=0) / len(y),
