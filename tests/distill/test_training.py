@@ -135,6 +135,8 @@ def test_the_front_shrinks_no_faster_when_it_learns_faster() -> None:
         ([*range(70, 94), *range(94, 97), 97.0, 97.1, 97.2, 97.0, 97.1], True),
         ([*range(66, 94), 95, 95, 95, 95.0], False),
         ([97, 97, 97, 60], True),
+        ([95.86, 95.9, 96.42, 96.72], True),  # 96.72 - 96.42 is 0.3000000000000114 in floating point
+        ([95.86, 95.9, 96.42, 96.74], False),
     ],
 )
 def test_plateau(curve: list[float], expected: bool) -> None:
