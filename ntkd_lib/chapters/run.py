@@ -63,9 +63,7 @@ class Run:
 
     def select(self, work: Work, **labels: Label) -> list[Record]:
         """List the records of one work function whose cells have these labels, in the plan's order."""
-        cells = (
-            cell for cell in self.cells if cell.work == work.path and labels.items() <= cell.labels.items()
-        )
+        cells = (c for c in self.cells if c.work == work.path and labels.items() <= c.labels.items())
         return [self.record(cell) for cell in cells]
 
     @property

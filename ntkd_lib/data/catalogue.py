@@ -73,9 +73,7 @@ class EmbeddedDataset:
 
 
 def _official(urls: Sequence[str] = (), **entry: Any) -> OfficialDataset:
-    files = [
-        Download(**row, urls=tuple(url + row["name"] for url in urls)) for row in entry.pop("downloads", [])
-    ]
+    files = [Download(**row, urls=tuple(u + row["name"] for u in urls)) for row in entry.pop("downloads", [])]
     packed = {file.name.removesuffix(".gz"): file for file in files}
     contents = tuple(Content(**row, packed=packed.get(row["name"])) for row in entry.pop("contents"))
     return OfficialDataset(**entry, downloads=tuple(files), contents=contents)

@@ -17,9 +17,7 @@ from ntkd_lib.imports import extra
 
 __all__ = ["torchvision"]
 
-_SCHEMAS = {
-    name: f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor" for name in ("nms", "qnms")
-}
+_SCHEMAS = {n: f"{n}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor" for n in ("nms", "qnms")}
 # A library that is collected takes its operators with it.
 _LIBRARIES: list[operators.Library] = []
 

@@ -20,8 +20,6 @@ OBJECTIVES: Mapping[str, Builder] = {
     },
     "tangent_sap": tangent_sap.build,
     "tangent_soft": tangent_soft.build,
-    **{
-        f"tangent_soft_{form}": partial(tangent_soft.build, loss=loss) for form, loss in KERNEL_LOSSES.items()
-    },
+    **{f"tangent_soft_{name}": partial(tangent_soft.build, loss=k) for name, k in KERNEL_LOSSES.items()},
     "vaccinated": vaccinated.build,
 }

@@ -53,9 +53,7 @@ def distil_images(
     """
     counts = labels.bincount()
     if counts.min() < per_class:
-        raise ValueError(
-            f"per_class: got {per_class}, needs at most {counts.min()}, the images of the rarest class"
-        )
+        raise ValueError(f"per_class: got {per_class}, needs at most {counts.min()}, as the rarest class has")
     targets = [_target(model, images[labels == c], per_class, seed) for c in range(len(counts))]
     generator = torch.Generator().manual_seed(seed)
     starts = [_start(images[labels == c], per_class, generator) for c in range(len(counts))]
@@ -125,9 +123,7 @@ class _StackedTargets:
     @classmethod
     def of(cls, targets: list[_Target]) -> "_StackedTargets":
         layers = zip(*(target.statistics for target in targets), strict=True)
-        stacked = [
-            (torch.stack([m for m, _ in layer]), torch.stack([v for _, v in layer])) for layer in layers
-        ]
+        stacked = [(torch.stack([m for m, _ in own]), torch.stack([v for _, v in own])) for own in layers]
         return cls(torch.cat([target.atoms for target in targets]), stacked)
 
     def loss(self, seen: _LayerStatistics, part: slice, classes: Int[Tensor, " k"]) -> Tensor:
@@ -203,9 +199,7 @@ def _watch(model: nn.Module, images: Tensor) -> _LayerStatistics:
         for hook in hooks:
             hook.remove()
     if len(ends) != 1 or ends[0].shape != logits.shape or not torch.equal(ends[0], logits):
-        raise ValueError(
-            "model: its logits are not those of its last dense layer; needs a dense layer at its end"
-        )
+        raise ValueError("model: its logits are not those of its last dense layer; needs one at its end")
     return seen
 
 

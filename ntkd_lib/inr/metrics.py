@@ -51,9 +51,7 @@ def ssim(estimate: Float[np.ndarray, "*a"], target: Float[np.ndarray, "*b"]) -> 
         ValueError: Images of different shapes, or a target with other values than 0 to 1.
     """
     if estimate.shape != target.shape or estimate.ndim not in (2, 3):
-        raise ValueError(
-            f"images of {estimate.shape} and {target.shape}; allowed: equal, (h, w) or (h, w, c)"
-        )
+        raise ValueError(f"images of {estimate.shape} and {target.shape}; allowed: equal (h, w) or (h, w, c)")
     if not 0 <= target.min() <= target.max() <= 1:
         raise ValueError(f"target: got values from {target.min():g} to {target.max():g}, needs 0 to 1")
     with extra("inr"):

@@ -138,9 +138,7 @@ def _unconverged(claim: Claim, run: Evidence) -> str:
     for name, metric in read:
         if metric.converged is None:
             return f"training not shown to have converged ({name})"
-    open_seeds = {
-        seed for _, m in read for seed, done in zip(m.seeds, m.converged or (), strict=True) if not done
-    }
+    open_seeds = {s for _, m in read for s, done in zip(m.seeds, m.converged or (), strict=True) if not done}
     listed = ", ".join(str(seed) for seed in sorted(open_seeds))
     return f"training not converged (seeds {listed})" if open_seeds else ""
 

@@ -134,9 +134,7 @@ def connected(address: str, jobs: Iterable[Job] = (), timeout: float = 10.0) -> 
         import dask
         from distributed import Client
     except ImportError as error:
-        raise SchedulerError(
-            "scheduler: the package 'distributed' is missing; install ntkd[cluster]"
-        ) from error
+        raise SchedulerError("scheduler: package 'distributed' is missing; install ntkd[cluster]") from error
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):  # records go along
         try:
             client = Client(address, timeout=timeout, set_as_default=False)

@@ -225,9 +225,7 @@ def protocol_key(evidence: Evidence) -> str:
 def _without_seeds(parameters: Any) -> Any:
     if not isinstance(parameters, dict):
         return parameters
-    return {
-        key: _without_seeds(value) for key, value in parameters.items() if not key.endswith(("seed", "seeds"))
-    }
+    return {key: _without_seeds(v) for key, v in parameters.items() if not key.endswith(("seed", "seeds"))}
 
 
 def pool_recordings(evidences: Iterable[Evidence]) -> list[Evidence]:

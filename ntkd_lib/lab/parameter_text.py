@@ -107,9 +107,7 @@ def hint(value: object, schema: Schema) -> str:
     parts = schema.get("anyOf", [schema])
     expected = {part.get("type") for part in parts if not _choices(part)}
     if isinstance(value, str):
-        return _hint_for_text(
-            value, expected, [c for part in parts for c in _choices(part) if isinstance(c, str)]
-        )
+        return _hint_for_text(value, expected, [c for p in parts for c in _choices(p) if isinstance(c, str)])
     if isinstance(value, float) and value.is_integer() and "integer" in expected and "number" not in expected:
         return f"write {int(value)}"
     if isinstance(value, tuple) and "array" in expected:

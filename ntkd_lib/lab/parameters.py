@@ -57,9 +57,7 @@ class Parameters(pydantic.BaseModel):
 class SeededParameters(Parameters):
     """Parameters of a notebook that repeats its work over seeds."""
 
-    seeds: Seeds = parameter(
-        [0, 1, 2, 3, 4], "Seeds of the repetitions; methods that are compared share them."
-    )
+    seeds: Seeds = parameter([0, 1, 2, 3, 4], "Seeds of the repetitions; compared methods share them.")
     seed: Seed | None = parameter(None, "One seed only; replaces seeds.")
 
     @property

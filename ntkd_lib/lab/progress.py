@@ -45,9 +45,7 @@ class Outlook:
         now = time.monotonic()
         speed = self._speed()
         left = self._left.items()
-        under_way = [
-            max(speed * cost - (now - self._begun[key]), 0.0) for key, cost in left if key in self._begun
-        ]
+        under_way = [max(speed * cost - (now - self._begun[k]), 0.0) for k, cost in left if k in self._begun]
         waiting = speed * sum(cost for key, cost in left if key not in self._begun)
         return max([(waiting + sum(under_way)) / self.workers, *under_way])
 

@@ -85,9 +85,7 @@ def space_rows(methods: Iterable[SearchedMethod]) -> list[tuple[str, str]]:
     labels: dict[str, list[str]] = {}
     for method in methods:
         if method.space:
-            words = (
-                f"{name} {low:g} to {high:g} ({scale})" for name, (low, high, scale) in method.space.items()
-            )
+            words = (f"{n} {low:g} to {high:g} ({scale})" for n, (low, high, scale) in method.space.items())
             labels.setdefault(", ".join(words), []).append(method.label)
     return [("; ".join(names), words) for words, names in labels.items()]
 

@@ -18,9 +18,7 @@ from ntkd_lib.lab.digest import digest_json, sha256_bytes
 
 LIBRARY = "ntkd_lib"
 _NOT_FOUND = "module {!r} is not found; a work function lives in an importable module"
-_HIDDEN = (
-    "module {!r} exports {!r} on first use, from a place that its source does not name; import it from there"
-)
+_HIDDEN = "module {!r} exports {!r} on first use, from a place that no source names; import it from there"
 
 
 _Place = tuple[tuple[Path, ...], Path | None]  # folders in which parts of a package lie, and a module's file

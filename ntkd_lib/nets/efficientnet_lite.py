@@ -74,9 +74,7 @@ class EfficientNetLite0(nn.Module):
         width = 32
         for repeats, kernel, stride, expansion, outputs in STAGES:
             for place in range(repeats):
-                blocks.append(
-                    InvertedResidual(width, outputs, kernel, stride if place == 0 else 1, expansion)
-                )
+                blocks.append(InvertedResidual(width, outputs, kernel, stride if not place else 1, expansion))
                 width = outputs
         self.stem = _unit(3, 32, 3, 2)
         self.blocks = nn.Sequential(*blocks)

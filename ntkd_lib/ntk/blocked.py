@@ -244,9 +244,7 @@ def _sides(corner: np.ndarray, left: np.ndarray, right: np.ndarray, side: int) -
 def _array(samples: Samples, name: str) -> np.ndarray:
     if isinstance(samples, Tensor):
         if samples.dtype == torch.bfloat16:
-            raise ValueError(
-                f"{name}: got torch.bfloat16, which NumPy does not know; give float32 or float64"
-            )
+            raise ValueError(f"{name}: got torch.bfloat16, unknown to NumPy; give float32 or float64")
         return samples.detach().cpu().numpy()
     if samples.dtype.kind not in "biuf":
         raise ValueError(f"{name}: got samples of type {samples.dtype}, allowed are numbers and booleans")

@@ -175,9 +175,7 @@ class Probe:
         for i, j, block in places:
             error = float((entry_of(kernel, i, j, self.kind) - reduce_block(block, self.kind)).norm())
             if not error <= tolerance_of(kernel.dtype) * (size + float(block.norm())) + TINY:
-                raise ProbeError(
-                    f"kernel: its entry of samples {i} and {j} is not made of the products of their logits"
-                )
+                raise ProbeError(f"kernel: entry of samples {i}, {j} is not made of products of their logits")
 
     def _refuse(self, tiles: Tiles, s: int, error: float) -> None:
         """Raise an error that names the layer whose part of the kernel is furthest from autograd's."""
@@ -208,9 +206,7 @@ class Probe:
         named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         if "" in left:
             sizes = [len(flat_gradient(p)) for p in named.values()]
-            parts = zip(
-                left[""].features[0].split(sizes, 1), right[""].features[0].split(sizes, 1), strict=True
-            )
+            parts = zip(*(side[""].features[0].split(sizes, 1) for side in (left, right)), strict=True)
             sums = (self._along(a @ b.T, s) for a, b in parts)
             return [([name], value) for name, value in zip(named, sums, strict=True)]
         return [

@@ -144,9 +144,7 @@ def _carry(
     for columns, factor in zip(rows.split(width, -1), transfer.split(width), strict=True):
         waves = torch.fft.fft(columns[:, :cells].mT.contiguous(), points, dim=-1)
         columns[:, :count] = torch.fft.ifft(waves.mul_(factor), dim=-1).index_select(-1, shown).mT
-    pieces = [
-        torch.fft.ifft(part, dim=-1).index_select(-1, shown) for part in rows[:, :count].split(width, 1)
-    ]
+    pieces = [torch.fft.ifft(part).index_select(-1, shown) for part in rows[:, :count].split(width, 1)]
     return torch.cat(pieces, 1).reshape(*field.shape[:-2], count, count)
 
 

@@ -266,9 +266,7 @@ def _environment() -> dict[str, Any]:
 
 
 def _complaint(lines: Sequence[str], layout: Layout, site: Path, log: Path) -> str:
-    first = next((line.strip() for line in lines if line.strip()), "no message").replace(
-        f"{site}{os.sep}", ""
-    )
+    first = next(filter(None, map(str.strip, lines)), "no message").replace(f"{site}{os.sep}", "")
     remark = "; the earlier book is kept" if layout.html.is_dir() else ""
     return f"the book was not built: {first} ({len(lines)} such lines in {log}){remark}"
 

@@ -237,9 +237,7 @@ def verify(context: click.Context, tier: str, contract: Path | None, pages: bool
 @click.argument("notebook", required=False)
 @click.argument("protocol", required=False)
 @click.option("--list", "listed", is_flag=True, help="Show protocols, claims served, share done, hours left.")
-@click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), default=inf, help="Start nothing that takes longer."
-)
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=inf, help="Start nothing longer.")
 @click.option("--seeds", type=SeedList(), default=(), help="Seeds to run, such as 3,4 (default: all).")
 @click.option("--redo", type=SeedList(), default=(), help="Seeds to run again whole.")
 @workers_option
@@ -300,9 +298,7 @@ def doctor(context: click.Context) -> None:
 
 
 @cli.command()
-@click.option(
-    "--download", is_flag=True, help="Fetch what is missing from its official place, checked by hash."
-)
+@click.option("--download", is_flag=True, help="Fetch what is missing from its official place, by hash.")
 def data(download: bool) -> None:
     """Say where each data set was found, and what to do where it was not."""
     from ntkd_lib.data.report import render, rows

@@ -105,9 +105,7 @@ def _header(path: Path) -> object:
     try:
         return yaml.safe_load("\n".join(line.removeprefix("#").removeprefix(" ") for line in body))
     except yaml.YAMLError as error:
-        raise PipelineError(
-            f"notebooks/{path.name} has a header that is not YAML: {one_line(error)}"
-        ) from error
+        raise PipelineError(f"notebooks/{path.name} has a header not in YAML: {one_line(error)}") from error
 
 
 def source_hash(notebook: NotebookSource) -> str:
@@ -204,9 +202,7 @@ def read_percent(path: Path) -> "NotebookNode":
         notebook = jupytext.read(path, fmt="py:percent")
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(tagged) != 1:
-        raise PipelineError(
-            f"notebooks/{path.name} has {len(tagged)} cells tagged 'parameters'; one is needed"
-        )
+        raise PipelineError(f"notebooks/{path.name} has {len(tagged)} cells tagged 'parameters'; needs one")
     notebook.metadata.pop("jupytext", None)
     notebook.metadata["kernelspec"] = dict(KERNEL)
     notebook.nbformat, notebook.nbformat_minor = 4, 5

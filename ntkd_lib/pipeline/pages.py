@@ -99,9 +99,7 @@ def provenance_box(evidence: Evidence) -> Html:
     }
     facts |= {title: _plain(origin[name]) for name, title in FACTS.items() if origin.get(name) is not None}
     facts |= {"Versions": _plain(origin.get("versions"))} if origin.get("versions") else {}
-    facts |= {
-        title: form.format(origin[n]) for n, (title, form) in COSTS.items() if origin.get(n) is not None
-    }
+    facts |= {t: form.format(origin[n]) for n, (t, form) in COSTS.items() if origin.get(n) is not None}
     made = origin.get("made", [])
     facts |= {"Cells of work": join([_origin(origin) for origin in made])} if len(made) > 1 else {}
     facts |= {"Page executed": _origin(origin["page"])} if made and "page" in origin else {}

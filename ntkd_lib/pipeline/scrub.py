@@ -172,9 +172,7 @@ def _output_problems(output: "NotebookNode", suspicious: list[str]) -> Iterator[
         shown = _joined(output.get("data", {}).get(kind, ""))
         if live := _live(kind, shown):
             yield f"shows live {kind} ({live})"
-        yield from (
-            f"shows the parameter value {html.escape(text)} unescaped" for text in suspicious if text in shown
-        )
+        yield from (f"shows the parameter value {html.escape(t)} unescaped" for t in suspicious if t in shown)
 
 
 def _live(kind: str, shown: str) -> str:

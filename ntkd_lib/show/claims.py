@@ -122,9 +122,7 @@ def claim_table(
 ) -> Html:
     """Show verdicts as a table, with `notes` below their claims; `chapters` adds links and tiers."""
     listed = list(verdicts)
-    rows = [
-        _claim_row(verdict, chapters, (notes or {}).get(verdict.claim.id, Html(""))) for verdict in listed
-    ]
+    rows = [_claim_row(each, chapters, (notes or {}).get(each.claim.id, Html(""))) for each in listed]
     headers = ["Claim", "Paper", "Ours (95 % interval)", "Verdict"]
     headers += [] if chapters is None else ["Where"]
     ids = [f"claim-{verdict.claim.id}" for verdict in listed] if anchors else None

@@ -70,9 +70,7 @@ def table(
 ) -> Html:
     """Build a scrolling table with a caption, column headers, and row headers in the first column."""
     # Roles are explicit: some tables are blocks in a narrow window, which would lose them.
-    head = element(
-        "tr", *(element("th", header, scope="col", role="columnheader") for header in headers), role="row"
-    )
+    head = element("tr", *(element("th", h, scope="col", role="columnheader") for h in headers), role="row")
     ids = row_ids or [None] * len(rows)
     built = element(
         "table",

@@ -85,9 +85,7 @@ def growth_words(frame: pd.DataFrame, measure: str) -> str:
     own = frame[(frame["kind"] == "full") & (frame["way"] == OURS)]
     last = own.sort_values("n").groupby("net", sort=False).tail(1)
     unit = "s" if measure == "seconds" else "MiB"
-    parts = [
-        f"{row.net} with {row.n} samples {getattr(row, measure):.3g} {unit}" for row in last.itertuples()
-    ]
+    parts = [f"{r.net} with {r.n} samples {getattr(r, measure):.3g} {unit}" for r in last.itertuples()]
     return f"Lines of {MEASURES[measure]} against samples, one panel per network. Ours: {', '.join(parts)}."
 
 

@@ -63,9 +63,7 @@ def _columns(outputs: Any, name: str, n: int, count: int) -> Float[np.ndarray, "
         outputs = outputs.reshape(n)
         outputs = np.stack([-outputs, outputs], axis=1) / 2
     if outputs.shape != (n, count):
-        raise ValueError(
-            f"teacher: {name} gave shape {outputs.shape}, needs {(n, count)}, a column per class"
-        )
+        raise ValueError(f"teacher: {name} gave shape {outputs.shape}, needs {(n, count)}: column per class")
     if name == "decision_function":
         return outputs
     if outputs.min() < 0 or outputs.max() > 1 + _LEAST:

@@ -331,7 +331,7 @@ def test_workers_that_write_elsewhere_are_noticed(dense, tmp_path, monkeypatch):
             {"x2": np.zeros((2, 6), complex)},
             "x2: got samples of type complex128, allowed are numbers and boo",
         ),
-        ({"x1": torch.zeros(2, 6).bfloat16()}, "x1: got torch.bfloat16, which NumPy does not know; give fl"),
+        ({"x1": torch.zeros(2, 6).bfloat16()}, "x1: got torch.bfloat16, unknown to NumPy; give fl"),
         ({"model": nn.Flatten()}, "model: got no trainable parameter"),
         ({"model": nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4))}, "layer '1': BatchNorm1d in training"),
     ],

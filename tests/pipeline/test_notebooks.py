@@ -70,7 +70,7 @@ def test_a_project_without_notebooks_says_so(folder):
         ("", "has no jupytext header"),
         ("# ---\n# jupyter: {}\n", "has no jupytext header"),
         ("# ---\n# jupyter: {}\n# ---\n", "names no chapter"),
-        ("# ---\n# jupyter: [\n# ---\n", "has a header that is not YAML"),
+        ("# ---\n# jupyter: [\n# ---\n", "has a header not in YAML"),
         ("# ---\n# jupyter: {ntkd: {chapter: 'os; x'}}\n# ---\n", "names no chapter"),
     ],
 )
@@ -96,7 +96,7 @@ def test_conversion_gives_the_same_bytes_each_time(ran):
 @pytest.mark.parametrize("tags", ['["other"]', '["parameters"]\nx = 1\n\n# %% tags=["parameters"]'])
 def test_exactly_one_parameters_cell_is_needed(folder, tags):
     (folder / "90_toy.py").write_text(NOTEBOOK.format(last="1").replace('["parameters"]', tags))
-    with pytest.raises(PipelineError, match=r"has [02] cells tagged 'parameters'; one is needed$"):
+    with pytest.raises(PipelineError, match=r"has [02] cells tagged 'parameters'; needs one$"):
         read_percent(folder / "90_toy.py")
 
 

@@ -73,9 +73,7 @@ COLOURS = Comparison(
             _tuned_method("ntkd", "NTKD", TANGENT, **KERNEL),
             _tuned_method("ntkd_kd", "NTKD + KD", BOTH, objective="tangent_soft", teacher="trained"),
             _untuned_method("ideal_lens", "ideal lens, NTKD", "ntkd", optics="lens", **KERNEL),
-            _untuned_method(
-                "random_frozen", "random signed filters, trained back end", "none", optics="random"
-            ),
+            _untuned_method("random_frozen", "random signed filters", "none", optics="random"),
             _untuned_method("linear", "no ReLU", "none", rectified="none"),
             _single_layer("f8", "8 random PSFs, one dense layer", "random-positive"),
             _single_layer("f8_centred", "8 random PSFs, captures centred", "random-centred"),

@@ -18,9 +18,7 @@ class ClassificationParameters(SeededParameters):
 
     seeds: Seeds = parameter([0, 1, 2], "Seeds of the main comparison on digits; all students share them.")
     data: Literal["mnist", "mnist-5k"] = parameter("mnist", "Data set; mnist-5k ships with a dependency.")
-    epochs: int = parameter(
-        3, "Passes over the training images for every student.", unit="epochs", ge=1, le=1000
-    )
+    epochs: int = parameter(3, "Passes over the training images per student.", unit="epochs", ge=1, le=1000)
     long_epochs: int = parameter(
         16,
         "Passes for the equal-time control: as long as NTKD, its teacher and its kernel take.",
@@ -28,9 +26,7 @@ class ClassificationParameters(SeededParameters):
         ge=1,
         le=4000,
     )
-    single_epochs: int = parameter(
-        30, "Passes for students of one dense layer.", unit="epochs", ge=1, le=4000
-    )
+    single_epochs: int = parameter(30, "Passes, students of one dense layer.", unit="epochs", ge=1, le=4000)
     teacher_epochs: int = parameter(6, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
     batch: int = parameter(128, "Images per training step.", unit="images", ge=8, le=1024)
     kernel_batch: int = parameter(
@@ -50,9 +46,7 @@ class ClassificationParameters(SeededParameters):
         ge=32,
         le=60_000,
     )
-    landmarks: int = parameter(
-        128, "Images on which the teacher's kernel is exact.", unit="images", ge=8, le=4096
-    )
+    landmarks: int = parameter(128, "Images with the teacher's exact kernel.", unit="images", ge=8, le=4096)
     control_seeds: Seeds = parameter(
         [0],
         "Seeds of the controls on digits, of those in seeds: forms of the loss, stage 1, sizes, and so on.",
@@ -70,9 +64,7 @@ class ClassificationParameters(SeededParameters):
         ge=50,
         le=60_000,
     )
-    random_filters: Counts = parameter(
-        [8, 500, 1000], "Numbers of random filters in these regressions.", unit="filters"
-    )
+    random_filters: Counts = parameter([8, 500, 1000], "Random filters in these regressions.", unit="filters")
     surface_height: float = parameter(
         360.0, "Height of the optical surface whose accuracy is estimated.", unit="um", gt=0, le=1e5
     )
@@ -87,9 +79,7 @@ class ClassificationParameters(SeededParameters):
     colour_images: int = parameter(
         50_000, "Colour training images; a fifth as many are tested on.", unit="images", ge=200, le=50_000
     )
-    colour_epochs: int = parameter(
-        22, "Passes over the colour images for every student.", unit="epochs", ge=1, le=1000
-    )
+    colour_epochs: int = parameter(22, "Passes over colour images per student.", unit="epochs", ge=1, le=1000)
     colour_single_epochs: int = parameter(
         20, "Passes for colour students of one dense layer.", unit="epochs", ge=1, le=4000
     )
@@ -99,9 +89,7 @@ class ClassificationParameters(SeededParameters):
     strong_teacher: Literal["none", "compact", "wide", "resnet18"] = parameter(
         "none", "A second, stronger teacher on colour images: wide is compact at seven times its weights."
     )
-    colour_teacher_epochs: int = parameter(
-        5, "Passes for the teachers on colour images.", unit="epochs", ge=1, le=1000
-    )
+    colour_teacher_epochs: int = parameter(5, "Passes of the colour teachers.", unit="epochs", ge=1, le=1000)
     colour_kernel_images: int = parameter(
         2000,
         "Colour training images of the teacher's tangent kernel; all if there are fewer.",

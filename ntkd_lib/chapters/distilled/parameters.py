@@ -25,9 +25,7 @@ class DistilledParameters(SeededParameters):
     epochs: int = parameter(12, "Passes over the digits in training.", unit="epochs", ge=2, le=1000)
     colour_epochs: int = parameter(14, "Passes over the colour images.", unit="epochs", ge=2, le=1000)
     distil_steps: int = parameter(40, "Steps of the distillation of images.", unit="steps", ge=0, le=10_000)
-    energy_steps: int = parameter(
-        4, "Steps that tune landmarks to the tangent kernel.", unit="steps", ge=1, le=1000
-    )
+    energy_steps: int = parameter(4, "Steps that tune landmarks to the kernel.", unit="steps", ge=1, le=1000)
     sketch: int = parameter(1024, "Features a class of a sketched gradient.", unit="features", ge=64, le=8192)
     draws: int = parameter(60, "Draws of each sketch whose error is held against its bound.", ge=50, le=1000)
     device: Literal["cpu", "cuda"] = parameter("cpu", "Device of the cells.")

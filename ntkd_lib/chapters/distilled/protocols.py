@@ -65,9 +65,7 @@ def _score(method: str, score: str, sizes: tuple[int, ...] = ()) -> Callable[[Re
 
 
 def _built(method: str, measure: str, *sizes: int) -> Callable[[Record], float]:
-    return lambda record: sum(
-        cost[measure] for cost in _rows(record, method, sizes)[0]["ledger"]["build"].values()
-    )
+    return lambda record: sum(c[measure] for c in _rows(record, method, sizes)[0]["ledger"]["build"].values())
 
 
 def _uncovered(clusters: int, energy: float) -> Callable[[Record], float]:

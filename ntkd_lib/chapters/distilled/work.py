@@ -302,9 +302,7 @@ class Comparison:
         """Fit every target and predict, by a kernel per class `(c, m, m)` or one for all classes."""
         if theta.ndim == 2:
             return self.predict(targets, lambda y, ridge: shared(theta, cross, y, ridge))
-        return self.predict(
-            targets, lambda y, ridge: predict_per_class(cross, fit_per_class(theta, y, ridge))
-        )
+        return self.predict(targets, lambda y, r: predict_per_class(cross, fit_per_class(theta, y, r)))
 
     def support(self, images: Record) -> tuple[Float[Tensor, "m _ _ _"], Targets]:
         """Restore distilled images and compute their targets."""

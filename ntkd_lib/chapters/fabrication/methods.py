@@ -158,9 +158,7 @@ def calibrate(p: FabricationParameters, data: Data, run: RunCells) -> dict[str, 
 
 def _trials(p: FabricationParameters, data: Data, strength: float, run: RunCells) -> list[dict[str, Any]]:
     """Try settings of every way to recover on the tuning devices; nothing of the test set is read."""
-    drawn = [
-        {method.name: students.draw_settings(method, trial) for method in TUNED} for trial in range(TRIALS)
-    ]
+    drawn = [{method.name: students.draw_settings(method, i) for method in TUNED} for i in range(TRIALS)]
     devices = [
         device_cell(p, data, "ntkd", TUNING_SEED, ways, number=number, strength=strength, tested=False)
         for each in drawn

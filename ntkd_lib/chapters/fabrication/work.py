@@ -206,9 +206,7 @@ def outcomes(
 ) -> dict[str, dict[str, Any]]:
     """Collect curve, plateau and scores by way to recover."""
     values = {name: {"curve": curve, "converged": converged(curve)} for name, curve in curves.items()}
-    return {
-        name: {**own, **{part: score[name] for part, score in scores.items()}} for name, own in values.items()
-    }
+    return {n: {**own, **{part: score[n] for part, score in scores.items()}} for n, own in values.items()}
 
 
 def relative_change(made: Tensor, ideal: Tensor) -> float:
@@ -219,9 +217,7 @@ def relative_change(made: Tensor, ideal: Tensor) -> float:
 def _teacher(soft_labels: Record, tangent: Record, bench: Bench) -> Teacher:
     """Collect the teacher's outputs on the captured images: it saw the images themselves."""
     count, logits = bench.taken, torch.tensor(soft_labels.arrays["logits"])
-    features, diagonal = (
-        torch.tensor(tangent.arrays[name][:count]).float() for name in ("features", "diagonal")
-    )
+    features, diagonal = (torch.tensor(tangent.arrays[n][:count]).float() for n in ("features", "diagonal"))
     return Teacher(logits[bench.rows[:count]], bench.read_outs.images[:count], features, diagonal)
 
 

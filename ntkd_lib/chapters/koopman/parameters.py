@@ -14,12 +14,8 @@ SIDE_SEEDS, SIDE_COMPONENTS = 3, 20
 class KoopmanParameters(SeededParameters):
     """Parameters of notebook 04."""
 
-    seeds: Seeds = parameter(
-        list(range(10)), "Seeds of the repetitions; methods that are compared share them."
-    )
-    digits: Literal["mnist", "mnist-5k"] = parameter(
-        "mnist", "Data set of digits; mnist-5k ships with a dependency."
-    )
+    seeds: Seeds = parameter(list(range(10)), "Seeds of the repetitions; compared methods share them.")
+    digits: Literal["mnist", "mnist-5k"] = parameter("mnist", "Digits; mnist-5k ships with a dependency.")
     images: int = parameter(
         60_000, "Training images of each data set, validation included.", unit="images", ge=500, le=60_000
     )

@@ -8,12 +8,8 @@ from ntkd_lib.lab.parameters import SeededParameters, parameter
 class NintParameters(SeededParameters):
     """Parameters of notebook 07."""
 
-    seeds: list[int] = parameter(
-        [0, 1, 2], "Seeds of the repetitions; samplers that are compared share them."
-    )
-    side: Literal[32, 64, 128, 256, 512] = parameter(
-        64, "Height and width that images are reduced to.", unit="pixels"
-    )
+    seeds: list[int] = parameter([0, 1, 2], "Seeds of the repetitions; compared samplers share them.")
+    side: Literal[32, 64, 128, 256, 512] = parameter(64, "Height and width of reduced images.", unit="pixels")
     width: int = parameter(32, "Width of the networks' hidden layers.", ge=8, le=1024)
     steps: int = parameter(1000, "Training steps of each sampler.", unit="steps", ge=20, le=100_000)
     every: int = parameter(25, "Steps between evaluations.", unit="steps", ge=1, le=1000)
@@ -24,9 +20,7 @@ class NintParameters(SeededParameters):
         ge=20,
         le=100_000,
     )
-    points: int = parameter(
-        65_536, "Coordinates of the largest timed refresh.", unit="points", ge=1024, le=2**24
-    )
+    points: int = parameter(65_536, "Coordinates of the largest refresh.", unit="points", ge=1024, le=2**24)
     device: Literal["cpu", "cuda"] = parameter("cpu", "Device of the cells.")
 
     @property

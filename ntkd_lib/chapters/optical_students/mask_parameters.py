@@ -9,9 +9,7 @@ class MaskStudentParameters(SeededParameters):
     """Budgets of students for masks and of their teacher."""
 
     seeds: Seeds = parameter([0, 1, 2], "Seeds of the students; methods that are compared share them.")
-    data: Literal["carvana", "drawn-cars"] = parameter(
-        "carvana", "Data set; drawn-cars is made by this project."
-    )
+    data: Literal["carvana", "drawn-cars"] = parameter("carvana", "Data set; drawn-cars is of this project.")
     steps: int = parameter(400, "Training steps of every student.", unit="steps", ge=8, le=1_000_000)
     long_steps: int = parameter(
         750, "Steps of the control that trains as long as NTKD takes.", unit="steps", ge=8, le=1_000_000
@@ -38,8 +36,6 @@ class MaskStudentParameters(SeededParameters):
     kernel_outputs: int = parameter(
         4, "Outputs that summarise the logits of a mask in kernels.", unit="outputs", ge=1, le=96
     )
-    landmarks: int = parameter(
-        32, "Images on which the teacher's kernel is exact.", unit="images", ge=4, le=1024
-    )
+    landmarks: int = parameter(32, "Images with the teacher's exact kernel.", unit="images", ge=4, le=1024)
     many: int = parameter(500, "Random PSFs of the second column of Table 5.", unit="PSFs", ge=9, le=1000)
     device: Literal["cpu", "cuda"] = parameter("cpu", "Device of the cells.")

@@ -24,9 +24,7 @@ class OverfittingParameters(SeededParameters):
         ge=16,
         le=20_000,
     )
-    test_points: int = parameter(
-        10_000, "Fresh test samples of the six networks.", unit="samples", ge=100, le=100_000
-    )
+    test_points: int = parameter(10_000, "Test samples of six networks.", unit="samples", ge=100, le=100_000)
     grid_test_points: int = parameter(
         500, "Fresh test inputs in the grid, with exact targets.", unit="samples", ge=100, le=10_000
     )
@@ -35,9 +33,7 @@ class OverfittingParameters(SeededParameters):
     )
     trials: int = parameter(1000, "Trials of each certificate.", unit="trials", ge=50, le=100_000)
     exact_rows: int = parameter(2000, "Samples of the exact decomposition.", unit="samples", ge=100, le=5000)
-    low_rank_rows: int = parameter(
-        20_000, "Samples of the low-rank decomposition.", unit="samples", ge=200, le=100_000
-    )
+    low_rank_rows: int = parameter(20_000, "Samples of low-rank bases.", unit="samples", ge=200, le=100_000)
     landmarks: int = parameter(1000, "Landmarks of the low-rank kernel.", unit="samples", ge=10, le=5000)
 
     @property

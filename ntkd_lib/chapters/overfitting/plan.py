@@ -53,9 +53,7 @@ def grid_sizes(parameters: OverfittingParameters, seed: int) -> dict[int, list[p
     """List the settings of a seed by sample size."""
     large = parameters.all_seeds.index(seed) < parameters.large_seeds
     sizes = {parameters.grid_rows: problems.small_settings()}
-    return sizes | {
-        size: [problems.GridSetting(problems.Problem())] for size in parameters.large_rows if large
-    }
+    return sizes | {n: [problems.GridSetting(problems.Problem())] for n in parameters.large_rows if large}
 
 
 def _six(parameters: OverfittingParameters, seed: int) -> Cell:

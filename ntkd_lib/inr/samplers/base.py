@@ -47,9 +47,7 @@ class Sampler:
         """Set up the generator."""
         self.count, self.device = len(signal.values), signal.values.device
         if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= self.count:
-            raise ValueError(
-                f"batch = {batch} is not allowed; allowed: 1 to {self.count}, the points there are"
-            )
+            raise ValueError(f"batch = {batch} is not allowed; allowed: 1 to {self.count}, its points")
         self.batch = batch
         self.generator = torch.Generator(device=self.device).manual_seed(seed)
 

@@ -29,9 +29,7 @@ def kernel_alignment(run: Run) -> pd.DataFrame:
     table = table[table["method"].isin(STUDENTS) & (table["label_share"] == 1)]
     trained = tangents[tangents["trained"]].set_index("seed")["cell"]
     pairs = zip(table["cell"], table["seed"].map(trained), strict=True)
-    kernels = (
-        _kernels(record_of(run, student), record_of(run, teacher), images) for student, teacher in pairs
-    )
+    kernels = (_kernels(record_of(run, own), record_of(run, teacher), images) for own, teacher in pairs)
     measured = pd.DataFrame([compare(*pair) for pair in kernels], table.index, ["alignment", "size"])
     return table.assign(**measured, label=table["method"].map(digit_labels()))
 

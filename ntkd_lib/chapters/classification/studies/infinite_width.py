@@ -60,9 +60,7 @@ def regress_all(
     """Regress labels on the kernel of infinitely many Gaussian filters with the students' images."""
     deterministic(seed)
     problem = load_problem(data, count)
-    own, cross = (
-        save_blocks(kernel, folder_of(kernel)) for kernel in kernels(problem, block=block, compiled=compiled)
-    )
+    own, cross = (save_blocks(k, folder_of(k)) for k in kernels(problem, block=block, compiled=compiled))
     seen = fitted + validated
     theta = torch.tensor(own[:seen, :seen].compute(scheduler="threads"))
     labels, truth = torch.tensor(problem.labels), torch.tensor(problem.truth)

@@ -40,9 +40,7 @@ def _estimates(run: Run) -> pd.DataFrame:
 
 def _designs(architectures: Iterable[stage1.Architecture]) -> pd.DataFrame:
     names = ("label", "height", "width", "filters")
-    return pd.DataFrame(
-        {"architecture": a.name, **{name: getattr(a, name) for name in names}} for a in architectures
-    )
+    return pd.DataFrame({"architecture": a.name, **{n: getattr(a, n) for n in names}} for a in architectures)
 
 
 def rank_correlations(table: pd.DataFrame) -> dict[int, float]:

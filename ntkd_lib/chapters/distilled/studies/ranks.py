@@ -37,9 +37,7 @@ def ranks(data: Data, seed: int, *, source: ImageSource, network: Record, images
     for state, model in (("initial", initial), ("trained", trained)):
         kernels = _by_class(model, split.images, split.labels, most)
         smallest = min(len(kernel) for kernel in kernels)
-        rows += [
-            rank_row(state, size, [k[:size, :size] for k in kernels]) for size in SIZES if size <= smallest
-        ]
+        rows += [rank_row(state, n, [k[:n, :n] for k in kernels]) for n in SIZES if n <= smallest]
     count = len(support) // len(classes.unique())
     rows += [
         rank_row("distilled", count, _by_class(trained, support, classes, count)),

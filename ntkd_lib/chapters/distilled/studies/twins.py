@@ -19,9 +19,7 @@ def folded_error(run: Run) -> float:
     model = work.restore_network(record, data.name).double()
     images, tests = split.images.double(), split.test_images.double()
     with torch.no_grad():
-        theta, cross = (
-            empirical_ntk(model, *pair, kind="per_class") for pair in ((images,), (tests, images))
-        )
+        theta, cross = (empirical_ntk(model, *x, kind="per_class") for x in ((images,), (tests, images)))
     coefficients = fit_per_class(theta, work.logits_of(model, images), work.LOGIT_RIDGE)
     by_kernel = predict_per_class(cross, coefficients)
     columns = torch.diag_embed(coefficients.T).flatten(0, 1)  # (n c, c): class c's column holds its own alone

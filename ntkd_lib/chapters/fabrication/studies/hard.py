@@ -113,9 +113,7 @@ def _devices(
     """Describe the devices of the NTKD student of a seed."""
     p, data = _run(parameters), Data("mnist", sha256)
     numbers = range(parameters["devices"])
-    return tuple(
-        methods.device_cell(p, data, "ntkd", seed, ways, number=number, **changes) for number in numbers
-    )
+    return tuple(methods.device_cell(p, data, "ntkd", seed, ways, number=n, **changes) for n in numbers)
 
 
 def _mean_of(way: str, score: str, *devices: Record) -> float:

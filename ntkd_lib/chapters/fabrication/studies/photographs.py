@@ -128,9 +128,7 @@ def photograph(
         scored = camera.read_outs(part, slice(None, None, every), "scored")
         scores |= {n: mean_iou(guessed_masks(m, scored.images), scored.masks) for n, m in models.items()}
     trained = outcomes(curves, {})
-    values = {
-        n: {"miou" if tested else "validation": score, **trained.get(n, {})} for n, score in scores.items()
-    }
+    values = {n: {"miou" if tested else "validation": own, **trained.get(n, {})} for n, own in scores.items()}
     change = relative_change(cameras[True].psfs, cameras[False].psfs)
     return CellResult({"recoveries": values, "psf_error": change})
 
@@ -245,9 +243,7 @@ def arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm
     p, data = student_parameters(), Data("carvana", sha256)
     rates = parameters["rates"]
     device = device_cell(p, data, seed, {way: recovery(p, way, rate) for way, rate in rates.items()})
-    rows = {
-        row: Arm((device,), _value(row, "miou"), _value(row, "converged")) for row in (DESIGNED, NONE, *rates)
-    }
+    rows = {n: Arm((device,), _value(n, "miou"), _value(n, "converged")) for n in (DESIGNED, NONE, *rates)}
     ideal = Arm((student_cell(p, data, seed),), value_of("miou"))
     return {metric_name(row): arm for row, arm in {IDEAL: ideal, **rows}.items()}
 
