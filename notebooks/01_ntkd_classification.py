@@ -92,19 +92,19 @@ gaps = page.differences(run, data)
 # ## The answer
 #
 # With all labels it is not shown that the tangent kernel closes it. A teacher helps most where labels are
-# few: with {setup}`1 %` of the digits' labels, at matched settings, NTKD {val}`order of
-# ntkd.mnist.labels1.ntkd.accuracy - ntkd.mnist.labels1.none.accuracy @01_labels1-matched` labels alone
-# ({val}`ntkd.mnist.labels1.ntkd.accuracy - ntkd.mnist.labels1.none.accuracy @01_labels1-matched :+.2f`
-# points, 95 % interval {val}`interval of ntkd.mnist.labels1.ntkd.accuracy -
-# ntkd.mnist.labels1.none.accuracy @01_labels1-matched :+.2f`), and its accuracy {val}`order of
-# ntkd.mnist.labels1.ntkd.accuracy - ntkd.mnist.labels1.ntkd_untrained_teacher.accuracy
-# @01_labels1-matched` that with an untrained teacher's kernel. What NTKD lost to labels alone on colour
-# images in our first recording was its settings and not its kernel: at the same learning rate and weight
-# decay NTKD {val}`order of ntkd.cifar10.unmatched.ntkd.accuracy - ntkd.cifar10.unmatched.none.accuracy`
-# labels alone ({val}`ntkd.cifar10.unmatched.ntkd.accuracy - ntkd.cifar10.unmatched.none.accuracy :+.2f`
-# points, 95 % interval {val}`interval of ntkd.cifar10.unmatched.ntkd.accuracy -
-# ntkd.cifar10.unmatched.none.accuracy :+.2f`, {val}`seeds of ntkd.cifar10.unmatched.ntkd.accuracy`
-# seeds).
+# few: with {setup}`1 %` of the digits' labels, at matched settings and after {setup}`16` epochs, NTKD
+# {val}`order of ntkd.mnist.labels1.ntkd.accuracy - ntkd.mnist.labels1.none.accuracy
+# @01_labels1-longer-matched` labels alone ({val}`ntkd.mnist.labels1.ntkd.accuracy -
+# ntkd.mnist.labels1.none.accuracy @01_labels1-longer-matched :+.2f` points, 95 % interval {val}`interval of
+# ntkd.mnist.labels1.ntkd.accuracy - ntkd.mnist.labels1.none.accuracy @01_labels1-longer-matched :+.2f`),
+# and its accuracy {val}`order of ntkd.mnist.labels1.ntkd.accuracy -
+# ntkd.mnist.labels1.ntkd_untrained_teacher.accuracy @01_labels1-longer-matched` that with an untrained
+# teacher's kernel. What NTKD lost to labels alone on colour images in our first recording was its settings
+# and not its kernel: at the same learning rate and weight decay NTKD {val}`order of
+# ntkd.cifar10.unmatched.ntkd.accuracy - ntkd.cifar10.unmatched.none.accuracy` labels alone
+# ({val}`ntkd.cifar10.unmatched.ntkd.accuracy - ntkd.cifar10.unmatched.none.accuracy :+.2f` points, 95 %
+# interval {val}`interval of ntkd.cifar10.unmatched.ntkd.accuracy - ntkd.cifar10.unmatched.none.accuracy
+# :+.2f`, {val}`seeds of ntkd.cifar10.unmatched.ntkd.accuracy` seeds).
 #
 # - **Digits.** Over {val}`seeds of ntkd.mnist.ntkd.accuracy` recorded seeds labels alone reach
 #   {val}`ntkd.mnist.none.accuracy :.2f` %, soft-label KD {val}`ntkd.mnist.kd.accuracy :.2f` % and NTKD
@@ -118,28 +118,29 @@ gaps = page.differences(run, data)
 #   together {val}`ntkd.cifar10.ntkd_kd.accuracy :.1f` %. Labels and soft labels were trained with the same
 #   learning rate and weight decay; NTKD was not.
 # - **Few labels** are where a teacher matters. With {setup}`1 %` of the labels soft labels add
-#   {val}`ntkd.mnist.kd.labels_0.01.accuracy - ntkd.mnist.none.labels_0.01.accuracy :.1f` points on digits and
-#   {val}`ntkd.cifar10.kd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy :.1f` on colour
-#   images. The kernel adds {val}`ntkd.mnist.ntkd.labels_0.01.accuracy - ntkd.mnist.none.labels_0.01.accuracy
-#   :.1f` points on digits, ahead in {val}`wins of ntkd.mnist.ntkd.labels_0.01.accuracy -
-#   ntkd.mnist.none.labels_0.01.accuracy` seeds; on colour images it {val}`order of
-#   ntkd.cifar10.ntkd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy` labels alone
-#   ({val}`ntkd.cifar10.ntkd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy :+.1f` points,
-#   again with its own learning rate and weight decay).
-#   Those settings were found with all labels. At settings that labels alone choose with {setup}`1 %` of
-#   the digits' labels, {val}`seeds of ntkd.mnist.labels1.ntkd.accuracy @01_labels1-matched` fresh seeds
-#   reach {val}`ntkd.mnist.labels1.none.accuracy @01_labels1-matched :.2f` % with labels alone and
-#   {val}`ntkd.mnist.labels1.ntkd.accuracy @01_labels1-matched :.2f` % with the teacher's kernel, which
-#   {val}`order of ntkd.mnist.labels1.ntkd.accuracy - ntkd.mnist.labels1.none.accuracy
-#   @01_labels1-matched` labels alone ({val}`ntkd.mnist.labels1.ntkd.accuracy -
-#   ntkd.mnist.labels1.none.accuracy @01_labels1-matched :+.2f` points, 95 % interval {val}`interval of
-#   ntkd.mnist.labels1.ntkd.accuracy - ntkd.mnist.labels1.none.accuracy @01_labels1-matched :.2f`). Of the
-#   same size, an untrained teacher's kernel is worth
+#   {val}`ntkd.mnist.kd.labels_0.01.accuracy - ntkd.mnist.none.labels_0.01.accuracy :.1f` points on digits
+#   and {val}`ntkd.cifar10.kd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy :.1f` on colour
+#   images. The kernel adds {val}`ntkd.mnist.ntkd.labels_0.01.accuracy -
+#   ntkd.mnist.none.labels_0.01.accuracy :.1f` points on digits, ahead in {val}`wins of
+#   ntkd.mnist.ntkd.labels_0.01.accuracy - ntkd.mnist.none.labels_0.01.accuracy` seeds; on colour images it
+#   {val}`order of ntkd.cifar10.ntkd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy` labels
+#   alone ({val}`ntkd.cifar10.ntkd.labels_0.01.accuracy - ntkd.cifar10.none.labels_0.01.accuracy :+.1f`
+#   points, again with its own learning rate and weight decay). Those settings were found with all labels.
+#   At settings that labels alone choose with {setup}`1 %` of the digits' labels, {val}`seeds of
+#   ntkd.mnist.labels1.ntkd.accuracy @01_labels1-longer-matched` fresh seeds reach
+#   {val}`ntkd.mnist.labels1.none.accuracy @01_labels1-longer-matched :.2f` % with labels alone and
+#   {val}`ntkd.mnist.labels1.ntkd.accuracy @01_labels1-longer-matched :.2f` % with the teacher's kernel,
+#   which {val}`order of ntkd.mnist.labels1.ntkd.accuracy - ntkd.mnist.labels1.none.accuracy
+#   @01_labels1-longer-matched` labels alone ({val}`ntkd.mnist.labels1.ntkd.accuracy -
+#   ntkd.mnist.labels1.none.accuracy @01_labels1-longer-matched :+.2f` points, 95 % interval {val}`interval
+#   of ntkd.mnist.labels1.ntkd.accuracy - ntkd.mnist.labels1.none.accuracy @01_labels1-longer-matched
+#   :.2f`). An untrained teacher's kernel is worth
 #   {val}`ntkd.mnist.labels1.ntkd_untrained_teacher.accuracy - ntkd.mnist.labels1.none.accuracy
-#   @01_labels1-matched :+.2f` points and the trace alone {val}`ntkd.mnist.labels1.trace_only.accuracy -
-#   ntkd.mnist.labels1.none.accuracy @01_labels1-matched :+.2f`. The teacher has seen all labels. Soft
-#   labels at these settings are not recorded yet, and the contract asks for students that have stopped
-#   improving: where some have not, its claims have no verdict.
+#   @01_labels1-longer-matched :+.2f` points and the trace alone
+#   {val}`ntkd.mnist.labels1.trace_only.accuracy - ntkd.mnist.labels1.none.accuracy
+#   @01_labels1-longer-matched :+.2f`. The teacher has seen all labels. Soft labels at these settings are
+#   not recorded yet, and the contract asks for students that have stopped improving: where some have not,
+#   its claims have no verdict.
 # - **A stronger teacher:** NTKD students of a wide network of {val}`ntkd.cifar10.strong_teacher.accuracy
 #   @01_teacher_strength_wide :.1f` % end {val}`ntkd.cifar10.ntkd_strong_teacher.accuracy -
 #   ntkd.cifar10.ntkd.accuracy @01_teacher_strength_wide :+.2f` points relative to those of a small one of
@@ -555,12 +556,17 @@ show_table(gaps[gaps.label_share < 1], page.GAPS, "Few labels, this run: differe
 # have labels, here as in every trial of this chapter, and are many more than the {setup}`550` that students
 # train on.)
 #
-# Labels alone gain little from length, the teacher's kernel keeps its lead: from {setup}`4` to {setup}`8`
-# epochs labels alone go from {val}`ntkd.mnist.labels1.none.accuracy @01_labels1-matched :.2f` to
-# {val}`ntkd.mnist.labels1.none.accuracy @01_labels1-long-matched :.2f` %, NTKD from
-# {val}`ntkd.mnist.labels1.ntkd.accuracy @01_labels1-matched :.2f` to
-# {val}`ntkd.mnist.labels1.ntkd.accuracy @01_labels1-long-matched :.2f` % (other seeds, so that the two
-# differ by chance too).
+# Labels alone gain little from length, the teacher's kernel keeps its lead: at {setup}`4`, {setup}`8` and
+# {setup}`16` epochs labels alone reach {val}`ntkd.mnist.labels1.none.accuracy @01_labels1-matched :.2f`,
+# {val}`ntkd.mnist.labels1.none.accuracy @01_labels1-long-matched :.2f` and
+# {val}`ntkd.mnist.labels1.none.accuracy @01_labels1-longer-matched :.2f` %, NTKD
+# {val}`ntkd.mnist.labels1.ntkd.accuracy @01_labels1-matched :.2f`,
+# {val}`ntkd.mnist.labels1.ntkd.accuracy @01_labels1-long-matched :.2f` and
+# {val}`ntkd.mnist.labels1.ntkd.accuracy @01_labels1-longer-matched :.2f` % (other seeds each time, so that
+# lengths differ by chance too). At {setup}`16` epochs one NTKD student gained exactly the {setup}`0.3`
+# points at its end that the rule of the plateau still allows. The first recording called it not converged,
+# since the difference of two decimal fractions is not exact; the comparison was mended, and all four students
+# of that seed were trained again.
 #
 # The rule, written before any fresh seed was trained: *the kernel helps* if the rule of
 # `ntkd-ctl-kernel-few-labels` holds and Holm's p, over its differences to labels alone, to an untrained
