@@ -58,13 +58,14 @@ def streamed_kernel(
     x1: Shaped[Tensor, "n ..."],
     x2: Shaped[Tensor, "m ..."] | None,
     plan: Plan,
-    observe: Callable[[str, Factor], None] | None,
+    observe: Callable[[str, Factor | Tensor], None] | None,
 ) -> Tensor:
     """Compute a kernel parameter by parameter, each dropped when its contribution has been added.
 
     Args:
         x2: Second batch, which passes through the network with the first; None for the first itself.
-        observe: Called with the factors of all samples, the second batch behind the first, or None.
+        observe: Called with the factors of all samples, the second batch behind the first, and with the sum
+            of their products before it is made symmetric, under no name; or None.
     """
     n, total = len(x1), None
     rows = _slices(n, _block(n) if x2 is None else n)
@@ -81,6 +82,8 @@ def streamed_kernel(
             total.add(a, b if x2 is None else slice(0, len(x2)), parts[a.start].pair(parts[b.start], kind))
 
     visit_factors(model, x1 if x2 is None else torch.cat([x1, x2]), kind, plan, add, ROOM)
+    if observe is not None:
+        observe("", total.kernel())
     for a, b in pairs if x2 is None else ():
         block = total.part(a, b)
         total.put(b, a, mirrored((block + mirrored(block, kind)) / 2 if a == b else block, kind))

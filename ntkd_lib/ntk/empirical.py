@@ -193,7 +193,7 @@ def _compute(
         with contextlib.suppress(RuntimeError):  # the method names the layer at fault, or it is tried again
             trial.differentiate(plan)
     if streams:
-        note = trial.observe_factor if trial else None
+        note = trial.observe_stream if trial else None
         kernel = finish(streamed_kernel(model, kind, x1, x2, plan, note), kind)
     else:
         kernel = finish(tiled_kernel(tiles, kind, x1, x2, tile, observe), kind)

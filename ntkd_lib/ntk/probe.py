@@ -18,6 +18,7 @@ from ntkd_lib.ntk.factors import Factor
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layout import Plan, are_close
 from ntkd_lib.ntk.outlines import Outline, outlined_gradient
+from ntkd_lib.ntk.structured import visit_factors
 from ntkd_lib.ntk.tiles import TileData, Tiles
 
 # Error of an entry over the norms of its two gradients that rounding explains; other types: 32 roundings.
@@ -77,6 +78,14 @@ class Probe:
         blocks = [left.pair(row, "full")[0, :, 0] for row in rows]
         before = self.parts.get(name, [0, 0])
         self.parts[name] = [a + b for a, b in zip(before, blocks, strict=True)]
+
+    def observe_stream(self, name: str, data: Factor | Tensor) -> None:
+        """Store the products that a streamed kernel passes on; a full kernel's own sum holds all of them."""
+        summed, is_sum = self.kind == "full" and self.own, isinstance(data, Tensor)
+        if summed and is_sum:
+            self.parts = {name: [data[self.i, :, k].clone() for k in (self.i, self.j)]}
+        elif not summed and not is_sum:
+            self.observe_factor(name, data)
 
     @torch.no_grad()
     def differentiate(self, plan: Plan) -> None:
@@ -185,6 +194,9 @@ class Probe:
             for (_, p), a, b in zip(named, self.gradients[0], self.gradients[s], strict=True)
         }
         worst, place = -1.0, f"method {type(tiles).__name__}"
+        if "" in self.parts:
+            self.parts = {}
+            visit_factors(self.model, self.x1, self.kind, tiles.plan, self.observe_factor)
         for names, value in self._parts(s):
             members = {id(self.model.get_parameter(name)) for name in names}
             gap = abs(value - sum(exact.get(key, 0.0) for key in members))
