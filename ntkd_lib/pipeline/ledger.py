@@ -4,10 +4,15 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from statistics import mean
+from typing import Any, NamedTuple
 
 from ntkd_lib.lab import Verdict, all_verdicts, recorded_verdicts, renew_manifest, results_root, write_json
+from ntkd_lib.lab.checks import numbers_by_seed
+from ntkd_lib.lab.evidence import Evidence, collect_evidence, protocol_key, reference_evidence
+from ntkd_lib.lab.statistics import student_interval
 from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.show.numbers import difference, ends, number
 
 WRITE = "python -m ntkd_lib.pipeline.readme"
 NAME, SCHEMA = "verdicts.json", "verdicts.schema.json"
@@ -129,7 +134,52 @@ def outcome_lines(tier: str) -> list[str]:
     verdicts = all_verdicts(tier)
     counts = Counter(verdict.status for verdict in verdicts)
     total = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-    return [f"claims on tier {tier}: {total}", *_for_want_of_data(verdicts)]
+    return [f"claims on tier {tier}: {total}", *_for_want_of_data(verdicts), *_moved_lines(tier)]
+
+
+class NumberPair(NamedTuple):
+    """A recorded number and its live rerun, formatted."""
+
+    name: str
+    recorded: str  # with its 95 % interval
+    live: str
+    difference: str
+    moved: str  # "outside" if the live number lies outside that interval; else empty
+
+
+def pair_numbers(live: Evidence) -> list[NumberPair]:
+    """Pair a live run's numbers with those recorded with the same parameters and data, moved ones first."""
+    same = (run for run in reference_evidence() if protocol_key(run) == protocol_key(live))
+    if live.recorded or (recorded := next(same, None)) is None:
+        return []
+    shared = sorted(live.metrics.keys() & recorded.metrics.keys())
+    pairs = [_pair(name, recorded, live) for name in shared if _data(live, name) == _data(recorded, name)]
+    return sorted(pairs, key=lambda pair: not pair.moved)
+
+
+def _data(run: Evidence, metric: str) -> list[str]:
+    return sorted(run.data[name].sha256 for name in run.metrics[metric].data)
+
+
+def _pair(name: str, *runs: Evidence) -> NumberPair:
+    before, after = (numbers_by_seed(run.metrics[name], run.metrics[name].seeds) for run in runs)
+    then, now, interval = mean(before), mean(after), student_interval(before)
+    inside = interval is not None and interval[0] <= now <= interval[1]
+    shown = f"{number(then, None)} {ends(interval, None)}" if interval else number(then, None)
+    moved = "" if inside or f"{then:.4g}" == f"{now:.4g}" else "outside"
+    return NumberPair(name, shown, number(now, None), difference(now - then, None), moved)
+
+
+def _moved_lines(tier: str) -> list[str]:
+    live = [run for run in collect_evidence(tier) if not run.recorded]
+    pairs = [(run.notebook[:2], pair) for run in live for pair in pair_numbers(run)]
+    moved = [
+        f"  {chapter} {pair.name}: recorded {pair.recorded}, here {pair.live}, difference {pair.difference}"
+        for chapter, pair in pairs
+        if pair.moved
+    ]
+    counted = f"{len(moved)} of {len(pairs)} live numbers lie outside the recorded 95 % intervals"
+    return [counted, *moved] if pairs else []
 
 
 def _for_want_of_data(verdicts: list[Verdict]) -> list[str]:

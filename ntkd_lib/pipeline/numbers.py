@@ -54,10 +54,7 @@ class Page:
     def plain(self, text: str) -> str:
         """Rewrite the numbers between the marks of a Markdown text that no book shows."""
         return README_VALUE.sub(
-            lambda match: (
-                f"<!-- val {match['text']} -->{self._read(match['text'], _reading)[0]}<!-- /val -->"
-            ),
-            text,
+            lambda match: f"<!-- val {match[1]} -->{self._read(match[1], _reading)[0]}<!-- /val -->", text
         )
 
     def _replaced(self, match: re.Match[str]) -> str:
@@ -78,15 +75,10 @@ class Page:
         self.count += 1
         name = f"ntkd-number-{self.count}"
         kind = "recorded" if origin.recorded else LIVE
-        marked = element(
-            "span",
-            shown,
-            element("span", f" {source}", class_="ntkd-source", id=name, role="tooltip"),
-            class_=f"ntkd-bound ntkd-{kind}",
-            tabindex="0",
-            aria_describedby=name,
-            data_tier=origin.tier if origin.tier != self.tier else None,
-        )
+        tip = element("span", f" {source}", class_="ntkd-source", id=name, role="tooltip")
+        tier = origin.tier if origin.tier != self.tier else None
+        words = {"class_": f"ntkd-bound ntkd-{kind}", "aria_describedby": name, "data_tier": tier}
+        marked = element("span", shown, tip, tabindex="0", **words)
         return Html(re.sub(r"[_*|${}\[\]]", lambda sign: f"&#{ord(sign[0])};", marked))
 
 
@@ -128,11 +120,8 @@ def _reading(text: str, page: Page) -> Shown:
     quantity = match["quantity"] or "value"
     shown = _shown(quantity, sample, run, _checked_form(match["form"], quantity))
     title = f" {match['sign']} ".join(names).replace(" - ", f" {MINUS} ")
-    return (
-        shown,
-        f"{title}: {_spread(sample, len(names))}. {_origin(label, run)}{_unsettled(run, names)}",
-        run,
-    )
+    source = f"{title}: {_spread(sample, len(names))}. {_origin(label, run)}{_unsettled(run, names)}"
+    return shown, source, run
 
 
 def _parameter(text: str, page: Page) -> Shown:

@@ -15,7 +15,7 @@ from ntkd_lib.imports import stub_homes
 from ntkd_lib.lab import LIBRARY, Evidence, Layout, Verdict, project_root, write_bytes, write_text
 from ntkd_lib.lab.digest import sha256_bytes
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.ledger import NAME, SCHEMA
+from ntkd_lib.pipeline.ledger import NAME, SCHEMA, NumberPair, pair_numbers
 from ntkd_lib.show.claims import SCOREBOARD, banner, count_table
 from ntkd_lib.show.firmness import coverage_table, holm_notes
 from ntkd_lib.show.headlines import headline_table
@@ -34,13 +34,8 @@ FACTS = {
     "threads": "Threads",
 }
 COSTS = {"seconds": ("Duration", "{:,.1f} s"), "peak_memory_mib": ("Peak memory", "{:,.0f} MiB")}
-FIGURE_FORMS = {
-    "SVG, light": "light.svg",
-    "SVG, dark": "dark.svg",
-    "PNG, light": "light.png",
-    "PNG, dark": "dark.png",
-    "CSV, the data": "csv",
-}
+_FORMS = {f"{end.upper()}, {tone}": f"{tone}.{end}" for end in ("svg", "png") for tone in ("light", "dark")}
+FIGURE_FORMS = {**_FORMS, "CSV, the data": "csv"}
 KINDS = {"svg": "Vector", "png": "Bitmap", "csv": "Numbers"}
 _LIBRARY = Path(__file__).resolve().parents[1]
 _DIRECTIVES = {ast.ClassDef: "autoclass", ast.FunctionDef: "autofunction"}
@@ -70,12 +65,9 @@ def _seeds(evidence: Evidence) -> str:
 
 
 def _data(evidence: Evidence) -> Html:
+    kinds = {"standin": "stand-in, ", "real": ""}
     lines = [
-        element(
-            "div",
-            f"{name} ({'stand-in, ' if state.kind == 'standin' else ''}{state.source}): ",
-            code(state.sha256),
-        )
+        element("div", f"{name} ({kinds[state.kind]}{state.source}): ", code(state.sha256))
         for name, state in sorted(evidence.data.items())
     ]
     return join(lines) if lines else Html("none")
@@ -163,8 +155,20 @@ def chapter_end(evidence: Evidence | None, notebook: str, figures: Sequence[str]
     """Write the last section of a chapter."""
     parts = ["## Provenance\n"] if evidence is not None else []
     parts += [raw_block(provenance_box(evidence)), raw_block(citation(evidence, title))] if evidence else []
+    parts += [raw_block(pairs_box(pairs))] if evidence and (pairs := pair_numbers(evidence)) else []
     box = downloads_box(notebook, figures, recorded=evidence is not None and evidence.recorded)
     return "\n".join([*parts, "## Downloads\n", raw_block(box)])
+
+
+def pairs_box(pairs: Sequence[NumberPair]) -> Html:
+    """Fold a table of live numbers beside the recorded ones."""
+    outside = sum(bool(pair.moved) for pair in pairs)
+    words = f"{outside} of {len(pairs)} numbers lie outside the recorded 95 % intervals"
+    headers = ("Number", "Recorded (95 % interval)", "Here", "Difference", "Interval")
+    shown = table(headers, pairs, caption=f"Recorded and live: {words}")
+    return element(
+        "details", element("summary", f"Beside the recorded run, {words}"), shown, class_="ntkd-fold"
+    )
 
 
 def below_title(source: str, block: str) -> str:

@@ -5,9 +5,12 @@ import json
 import pytest
 
 from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.evidence import DataState
 from ntkd_lib.pipeline import ledger
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.ledger import moved_table, read_ledger
+from ntkd_lib.pipeline.ledger import moved_table, pair_numbers, read_ledger
+from ntkd_lib.pipeline.pages import pairs_box
+from tests.lab.judging import metric, run
 from tests.setup.project import ROOT
 
 FIRST = {"exceeded": 14, "reproduced": 21, "not reproduced": 27, "undecided": 0, "not assessed": 30}
@@ -37,6 +40,33 @@ def test_the_table_names_what_moved_why_and_the_sentence_of_the_contract():
     assert all(f"<code>{name}</code>" in table for name in moved)
     assert "matched_drop is 8.1, allowed: 41.8" in table
     assert "As on MNIST, 41.8 points on Carvana." in table
+
+
+def test_live_numbers_stand_beside_the_recorded_ones_and_those_outside_its_interval_first(monkeypatch):
+    values = {"ntkd.a": (10, 12), "ntkd.b": (10, 12), "ntkd.all": (3,), "ntkd.all_b": (1,)}
+    again = {"ntkd.a": (11, 12), "ntkd.b": (30, 32), "ntkd.all": (3.5,), "ntkd.all_b": (1.00001,)}
+    recorded = run({name: metric(*numbers) for name, numbers in values.items()}, recorded=True)
+    live = run({name: metric(*numbers) for name, numbers in again.items()})
+    monkeypatch.setattr(ledger, "reference_evidence", lambda: [recorded])
+    monkeypatch.setattr(ledger, "collect_evidence", lambda _: [live, recorded])
+    pairs = pair_numbers(live)
+    assert [pair.name for pair in pairs] == ["ntkd.all", "ntkd.b", "ntkd.a", "ntkd.all_b"]
+    assert pairs[1] == ("ntkd.b", "11 [\N{MINUS SIGN}1.706, 23.71]", "31", "+20", "outside")
+    assert [pair.moved for pair in pairs] == ["outside", "outside", "", ""]
+    assert ledger._moved_lines("cpu") == [
+        "2 of 4 live numbers lie outside the recorded 95 % intervals",
+        "  01 ntkd.all: recorded 3, here 3.5, difference +0.5",
+        "  01 ntkd.b: recorded 11 [\N{MINUS SIGN}1.706, 23.71], here 31, difference +20",
+    ]
+    assert "2 of 4 numbers lie outside the recorded 95 % intervals</summary>" in pairs_box(pairs)
+
+
+@pytest.mark.parametrize("change", [{"parameters": {"epochs": 4}}, {"recorded": True}, {"data": {}}])
+def test_numbers_of_other_parameters_or_data_are_not_compared(monkeypatch, change):
+    recorded = run({"ntkd.a": metric(10, 12, data=["mnist"])}, recorded=True)
+    monkeypatch.setattr(ledger, "reference_evidence", lambda: [recorded])
+    standin = {"data": {"mnist": DataState(kind="standin", sha256="1" * 64, source="embedded")}}
+    assert pair_numbers(run(recorded.metrics, **(change if change != {"data": {}} else standin))) == []
 
 
 def test_the_page_on_deviations_has_a_mark_for_the_table():
