@@ -136,7 +136,8 @@ def preference(run: Evidence) -> tuple[bool, int, int, str]:
     return not run.recorded, TIERS.index(run.tier), len(run.metrics), time
 
 
-def _source(run: Evidence) -> Source:
+def source_of(run: Evidence) -> Source:
+    """Describe the run that left some evidence."""
     device, time, processor = (str(run.provenance.get(name) or "") for name in ("device", "time", "cpu"))
     if device == "cpu" and processor:
         device = re.sub(r"\(R\)|\(TM\)| Processor.*| CPU.*", "", processor)
@@ -161,7 +162,7 @@ def _not_assessed(claim: Claim, reason: str, run: Evidence | None) -> Verdict:
         return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim))
     readable = not checks.find_missing(claim, run) and not checks.find_misshapen(claim, run)
     if not readable or not checks.usable_seeds(claim, run):
-        return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim), source=_source(run))
+        return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim), source=source_of(run))
     return _verdict(claim, run, _estimate(claim, run), "not assessed", reason)
 
 
@@ -182,7 +183,7 @@ def _verdict(
     where: Literal["", "above", "below"] = "",
 ) -> Verdict:
     names = ("value", "interval", "seeds", "single", "below")
-    made = {name: getattr(numbers, name) for name in names} | {"source": _source(run), "run": run}
+    made = {name: getattr(numbers, name) for name in names} | {"source": source_of(run), "run": run}
     return Verdict(claim, status, reason, qualifier=_qualifier(claim), side=where, **made)
 
 

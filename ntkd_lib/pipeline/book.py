@@ -168,7 +168,7 @@ def book_digest(layout: Layout, tier: str, notebooks: Chapters) -> str:
     """Digest everything that a book is made of."""
     files = {_label(path, layout): sha256_file(path) for path in _inputs(layout, notebooks)}
     versions = {tool: version(tool) for tool in TOOLS}
-    made_by = source_digest([__name__])
+    made_by = source_digest([__name__, "ntkd_lib.pipeline.docstrings"])
     reference = [sha256_file(path) for path in api_sources(toc_pages(_contents(notebooks)))]
     made_of = {"files": files, "notebooks": list(notebooks), "reference": reference, "tier": tier}
     return digest_json({**made_of, "source": made_by, "versions": versions})

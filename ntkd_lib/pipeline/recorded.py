@@ -8,7 +8,7 @@ import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from ntkd_lib.lab import Layout, build_root, changes, load_claims, results_root,
 from ntkd_lib.lab.evidence import RERUNS, Evidence, load_evidence, reference_evidence
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.sources import SourceError, module_sources
-from ntkd_lib.lab.verdicts import judge
+from ntkd_lib.lab.verdicts import judge, source_of
 from ntkd_lib.pipeline import notebooks
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.pages import below_title
@@ -152,12 +152,8 @@ def recorded_layout(name: str) -> Layout | None:
         outputs = _outputs(layout, name)
     page, gaps = _composed(notebooks.find_notebook(name), outputs, evidence)
     first = next(cell for cell in page.cells if cell.cell_type == "markdown")
-    state = (
-        _page_state(layout, gaps)
-        if outputs is not None
-        else f"its {gaps} figures and tables are not recorded"
-    )
-    first.source = below_title(first.source, raw_block(_notice(evidence, state)))
+    changed = [] if outputs is None else _changed_modules(layout)
+    first.source = below_title(first.source, raw_block(_notice(evidence, changed, gaps)))
     write_text(layout.executed(name), notebooks.notebook_text(page))
     return layout
 
@@ -208,22 +204,27 @@ def _is_gap(cell: "NotebookNode", outputs: Mapping[str, Any]) -> bool:
     return "hide-input" in cell.metadata.get("tags", []) and isinstance(last, ast.Expr)
 
 
-def _notice(evidence: Evidence, state: str) -> Html:
-    """Say when and where the numbers were recorded, and what became of them since."""
-    origin = evidence.provenance
-    where = f"device {origin.get('device')}" + (f" ({origin['cpu']})" if origin.get("cpu") else "")
-    words = f"Recorded on {str(origin.get('time'))[:10]}, {where}, commit {str(origin.get('commit'))[:8]}"
-    again = f"ntkd run {evidence.notebook[:2]} --tier {RECORDED_TIER} makes the page anew"
-    return element("div", f"{words}; {state}. {again}.", class_="ntkd-banner", role="note")
+def _notice(evidence: Evidence, changed: Sequence[str], gaps: int) -> Html:
+    """Say when and where the numbers were recorded; a fold lists the code behind them that changed since."""
+    source, commit = source_of(evidence), str(evidence.provenance.get("commit"))[:8]
+    lack = f"; {gaps} of its figures and tables are not recorded" if gaps else ""
+    words = f"Recorded on {source.date} with {source.device}, commit {commit}{lack}. To run it here: "
+    count = (
+        "1 module behind its numbers has"
+        if len(changed) == 1
+        else f"{len(changed)} modules behind its numbers have"
+    )
+    summary = element("summary", f"{count} changed since")
+    fold = element("details", summary, ", ".join(changed)) if changed else ""
+    command = element("code", f"ntkd run {evidence.notebook[:2]}")
+    return element("div", words, command, fold, class_="ntkd-banner", role="note")
 
 
-def _page_state(layout: Layout, gaps: int) -> str:
-    """Say which code behind the numbers changed since, and how much of the page is younger."""
+def _changed_modules(layout: Layout) -> list[str]:
+    """List the modules behind the numbers of an unpacked page that changed since its run."""
     roots, then = json.loads((layout.base / MODULES).read_bytes())
     try:
         now = module_sources(roots, fresh=True)
     except SourceError:  # a module of work is gone
         now = {}
-    names = [name.removeprefix("ntkd_lib.") for name, what in changes(then, now) if what != "added"]
-    younger = f"; {gaps} of its figures and tables are younger and not shown" if gaps else ""
-    return f"code behind its numbers that changed since: {', '.join(names) or 'none'}{younger}"
+    return [name.removeprefix("ntkd_lib.") for name, what in changes(then, now) if what != "added"]

@@ -47,6 +47,14 @@ def test_every_page_of_the_contents_is_there(built):
     assert all(page(built, name) for name in ["index", *staged])
 
 
+def test_the_bibliography_links_to_the_first_place_of_each_page_that_cites_an_entry(built):
+    text = page(built, "bibliography")
+    (address,) = set(re.findall(rf'href="({fake.CHAPTER}\.html#[^"]+)"', text.partition("<article")[2]))
+    assert f'id="{address.partition("#")[2]}"' in page(built, fake.CHAPTER)
+    assert text.count('class="ntkd-cited"') == text.count('role="listitem"')
+    assert '<p class="ntkd-cited">Not cited.</p>' in text
+
+
 def test_the_landing_page_counts_the_verdicts(built):
     text = page(built, "index")
     assert "made at tier <em>cpu</em>" in text
@@ -195,7 +203,10 @@ def test_a_chapter_that_has_not_run_here_shows_its_recorded_run(own):
     renew_manifest()
     build_book(fake.TIER)
     text = page(own, name)
-    assert "Recorded on 2026-01-02, device cpu (A processor), commit 01234567; its 0 figures" in text
+    banner = (
+        "Recorded on 2026-01-02 with A processor, commit 01234567. To run it here: <code>ntkd run 01</code>"
+    )
+    assert banner in text
     assert re.search(r'Ours is <span class="ntkd-bound ntkd-recorded"[^>]*>97\.30<span', text)
     assert "Recorded: results/cpu/01_ntkd_classification.json" in text
     assert re.search(r"younger is <span[^>]*>–<", text)

@@ -68,7 +68,7 @@ def test_a_clone_shows_the_recorded_page(clone):
     opening, shown, _, problems = composed(clone)
     assert opening.startswith("# A toy\n\n")
     assert "Recorded on 20" in opening
-    assert "code behind its numbers that changed since: none. ntkd run 90 --tier cpu makes" in opening
+    assert "To run it here: <code>ntkd run 90</code></div>" in opening
     assert shown == ["(['a', 'b'], 7.5)", "'90_toy'", "7"]
     assert problems == []
 
@@ -79,7 +79,9 @@ def test_text_is_todays_and_what_changed_since_is_named(clone):
     clone.edit(clone.root / "src/toy_lab/work.py", "FACTOR = 1.0", "FACTOR = 2.0")
     opening, shown, count, _ = composed(clone)
     assert opening.startswith("# Another title\n\n")
-    assert "changed since: toy_lab.work; 1 of its figures and tables are younger and not shown." in opening
+    assert "; 1 of its figures and tables are not recorded. To run it here: " in opening
+    fold = "<details><summary>1 module behind its numbers has changed since</summary>toy_lab.work</details>"
+    assert fold in opening
     assert shown == ["(['a', 'b'], 7.5)", "'90_toy'"]
     assert count == 5
 
@@ -87,7 +89,7 @@ def test_text_is_todays_and_what_changed_since_is_named(clone):
 def test_a_chapter_whose_page_is_not_recorded_says_so(clone):
     (clone.root / BUNDLE).unlink()
     opening, shown, _, _ = composed(clone)
-    assert "; its 1 figures and tables are not recorded. ntkd run 90" in opening
+    assert "; 1 of its figures and tables are not recorded. To run it here: " in opening
     assert shown == []
 
 
