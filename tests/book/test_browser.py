@@ -76,6 +76,19 @@ def test_a_figure_without_its_caption_is_found(browser, tmp_path):
     assert problems == ["figure-a shows not one image with its caption"]
 
 
+FIGURE = """<link rel="stylesheet" href="{}"><div style="overflow:auto" id="cell"><figure class="ntkd-figure">
+<div class="ntkd-images"><img alt="x" src="data:image/svg+xml,{}"></div>
+<figcaption>A</figcaption></figure></div>"""
+DRAWING = "%3Csvg xmlns='http://www.w3.org/2000/svg' width='691' height='300'/%3E"
+
+
+def test_a_figure_fits_a_narrow_window_and_scrolls_nowhere(browser, tmp_path):
+    look(browser, tmp_path, FIGURE.format((ROOT / "book/_static/ntkd.css").as_uri(), DRAWING))
+    sizes = "[...document.querySelectorAll('#cell, .ntkd-images')].map(e => e.scrollWidth - e.clientWidth)"
+    assert browser.evaluate(f"{sizes}.join()") == "0,0"
+    assert 340 <= browser.evaluate("document.images[0].getBoundingClientRect().width") <= 390
+
+
 @pytest.mark.skipif(find_axe() is None, reason="no axe-core here: npm install --prefix build axe-core")
 def test_a_button_without_a_name_is_found_by_axe(browser, tmp_path):
     look(browser, tmp_path, "<main><button></button><p>Named <button>Go</button></p></main>")

@@ -86,12 +86,13 @@ def perceptual() -> Lpips | None:
 
 def similarity_table(table: pd.DataFrame) -> Html:
     """Show similarities of fits to the image; a note replaces LPIPS without its weights."""
-    measures = [Column("Sampler", "{label}"), Column("SSIM", "{ssim:.3f}")]
+    measures, equal = [Column("Sampler", "{label}"), Column("SSIM", "{ssim:.3f}")], "SSIM 1"
     missing = table["standard"].isna().all()
     if not missing:
         measures += [Column("LPIPS", "{standard:.3f}"), Column("LPIPS, inputs stretched", "{stretched:.3f}")]
-    shown = show_table(table, measures, "How alike the same fits look: SSIM 1 and LPIPS 0 are equal images")
-    note = f"LPIPS is not available, since its weights were not found: {find_weights()[1]}."
+        equal = "SSIM 1 and LPIPS 0"
+    shown = show_table(table, measures, f"How alike the same fits look; equal images have {equal}")
+    note = f"LPIPS is left out: the weights of its network were not found ({find_weights()[1]})."
     return element("div", shown, element("p", note)) if missing else shown
 
 
