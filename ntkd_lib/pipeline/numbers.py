@@ -77,8 +77,8 @@ class Page:
         kind = "recorded" if origin.recorded else LIVE
         tip = element("span", f" {source}", class_="ntkd-source", id=name, role="tooltip")
         tier = origin.tier if origin.tier != self.tier else None
-        words = {"class_": f"ntkd-bound ntkd-{kind}", "aria_describedby": name, "data_tier": tier}
-        marked = element("span", shown, tip, tabindex="0", **words)
+        words = {"class_": f"ntkd-bound ntkd-{kind}", "tabindex": "0", "aria_describedby": name}
+        marked = element("span", shown, tip, **words, data_tier=tier)
         return Html(re.sub(r"[_*|${}\[\]]", lambda sign: f"&#{ord(sign[0])};", marked))
 
 

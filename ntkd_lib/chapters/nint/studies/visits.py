@@ -92,7 +92,7 @@ def similarity_table(table: pd.DataFrame) -> Html:
         measures += [Column("LPIPS", "{standard:.3f}"), Column("LPIPS, inputs stretched", "{stretched:.3f}")]
         equal = "SSIM 1 and LPIPS 0"
     shown = show_table(table, measures, f"How alike the same fits look; equal images have {equal}")
-    note = f"LPIPS is left out: the weights of its network were not found ({find_weights()[1]})."
+    note = f"LPIPS is left out: the weights of its network were not found: {find_weights()[1]}."
     return element("div", shown, element("p", note)) if missing else shown
 
 
