@@ -1,0 +1,131 @@
+"""Kernel ridge regression on all samples from random rows of a kernel that is never stored.
+
+Each step reads the rows of a random block ``B`` of samples, preconditions the residual of the block with a
+Nystrom approximation of the block's own kernel, and moves the block's coefficients; Nesterov's acceleration
+joins the steps. Memory holds ``b n`` numbers, and a pass over the kernel makes ``n / b`` steps.
+
+Source: Rathore, Frangella, Yang, Derezinski and Udell (2025), ASkotch, arXiv 2407.10070.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.linalg import cholesky, solve_triangular
+
+Rows = Callable[[Int[np.ndarray, " b"]], Float[np.ndarray, "b n"]]
+POWER_STEPS = 10
+MEMORY = 0.8  # share of the running mean of block residuals that a step leaves as it is
+
+
+def ridge_by_blocks(
+    rows: Rows,
+    targets: Float[np.ndarray, "n c"],
+    ridge: float,
+    *,
+    block: int,
+    rank: int = 100,
+    tolerance: float = 1e-6,
+    passes: int = 200,
+    seed: int,
+) -> Float[np.ndarray, "n c"]:
+    """Solve ``(Theta + ridge I) A = Y`` in float64 from rows ``Theta[B]``, all columns in one run.
+
+    For so many samples that few passes can be afforded, and a ridge that is no small share of the kernel's
+    diagonal; below, and for kernels on disk, `ridge_solve` with eigenpairs takes fewer passes.
+
+    Args:
+        rows: Returns the rows of some samples, such as ``lambda b: empirical_ntk(model, x[b], x, ...)``.
+        block: Samples of a block, ``b``.
+        rank: Rank of the preconditioner, at most ``b``.
+        tolerance: Norm of the residual, relative to the norm of the targets, averaged over recent blocks.
+        passes: Passes over the kernel at most.
+
+    Raises:
+        ValueError: A block, rank or ridge that is not allowed, rows of another shape.
+        RuntimeError: A tolerance that was not met.
+    """
+    n = len(targets)
+    if not 1 <= block <= n:
+        raise ValueError(f"block: got {block}, allowed are 1 to {n}")
+    if not 1 <= rank <= block:
+        raise ValueError(f"rank: got {rank}, allowed are 1 to the block's {block}")
+    if not ridge > 0:
+        raise ValueError(f"ridge: got {ridge}, needs to be above 0")
+    rng, per_pass, residual = np.random.default_rng(seed), n / block, 1.0
+    mean = z = np.zeros(targets.shape)
+    for _ in range(int(passes * per_pass)):
+        places = np.sort(rng.choice(n, block, replace=False))
+        part = np.asarray(rows(places), dtype=np.float64)
+        if part.shape != (block, n):
+            raise ValueError(f"rows: got shape {part.shape}, needs {(block, n)}")
+        own = part[:, places]
+        gradient = part @ z + ridge * z[places] - targets[places]
+        share = np.linalg.norm(gradient) / (np.linalg.norm(targets) * np.sqrt(block / n))
+        residual = MEMORY * residual + (1 - MEMORY) * share
+        if residual <= tolerance:
+            return z
+        step = _preconditioned(own, gradient, ridge, rank, rng)
+        mean, z = _accelerate(mean, z, step, places, _momentum(ridge / own.diagonal().mean(), per_pass))
+    raise RuntimeError(
+        f"ridge_by_blocks: residual {residual:.1e} after {passes} passes, wanted {tolerance:g}; "
+        "raise the ridge, the rank or the block"
+    )
+
+
+def _momentum(ridge: float, per_pass: float) -> tuple[float, float, float]:
+    """Compute ``alpha, beta, gamma`` from ``mu = ridge`` and ``nu = n / b``, with ``mu nu <= 1``."""
+    nu = per_pass
+    mu = min(ridge, 1 / nu)
+    gamma = 1 / np.sqrt(mu * nu)
+    return 1 / (1 + gamma * nu), 1 - np.sqrt(mu / nu), gamma
+
+
+def _accelerate(
+    mean: np.ndarray,
+    z: np.ndarray,
+    step: np.ndarray,
+    places: np.ndarray,
+    momentum: tuple[float, float, float],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move the averaged coefficients and the point at which the next residual is computed."""
+    alpha, beta, gamma = momentum
+    moved, mean = z.copy(), beta * mean + (1 - beta) * z
+    moved[places] -= step
+    mean[places] -= gamma * step
+    return mean, alpha * mean + (1 - alpha) * moved
+
+
+def _preconditioned(
+    own: Float[np.ndarray, "b b"],
+    gradient: Float[np.ndarray, "b c"],
+    ridge: float,
+    rank: int,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "b c"]:
+    """Compute ``(Theta^_BB + rho I)^-1 g / L`` with ``rho = ridge + lambda_r``, ``L`` by power steps."""
+    values, vectors = _nystrom(own, rank, rng)
+    rho = ridge + values[-1]
+    scale = 1 / (values + rho) - 1 / rho
+
+    def solve(x: np.ndarray) -> np.ndarray:
+        return x / rho + vectors @ (scale[:, None] * (vectors.T @ x))
+
+    x = rng.standard_normal((len(own), 1))
+    for _ in range(POWER_STEPS):
+        x = solve(x / np.linalg.norm(x))
+        x = own @ x + ridge * x
+    return solve(gradient) / max(1.0, float(np.linalg.norm(x)))
+
+
+def _nystrom(
+    own: Float[np.ndarray, "b b"], rank: int, rng: np.random.Generator
+) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, "b r"]]:
+    """Approximate the leading eigenpairs, as in Frangella, Tropp and Udell (2021), Algorithm 2.1."""
+    directions = np.linalg.qr(rng.standard_normal((len(own), rank)))[0]
+    products = own @ directions
+    shift = np.sqrt(len(own)) * np.finfo(float).eps * np.linalg.norm(products)
+    products += shift * directions
+    root = cholesky(directions.T @ products)
+    vectors, values, _ = np.linalg.svd(solve_triangular(root, products.T, trans=1).T, full_matrices=False)
+    return np.maximum(values**2 - shift, 0), vectors
