@@ -25,7 +25,7 @@ def jacobian(
     with located(model):
         rows = vmap(jacrev(output), in_dims=(None, 0))(moving, inputs)
         flat = [row.reshape(*row.shape[:2], row.shape[2:].numel()) for row in rows.values()]
-    return torch.cat([_real(row) for row in flat], dim=2)
+    return torch.cat([real_values(row) for row in flat], dim=2)
 
 
 def looped_jacobian(
@@ -69,8 +69,9 @@ def single_gradient(
 
 def flat_gradient(gradient: Shaped[Tensor, "..."]) -> Float[Tensor, " p"]:
     """Flatten a gradient that may be sparse or complex into real numbers."""
-    return _real((gradient.to_dense() if gradient.is_sparse else gradient).flatten())
+    return real_values((gradient.to_dense() if gradient.is_sparse else gradient).flatten())
 
 
-def _real(values: Tensor) -> Tensor:
+def real_values(values: Tensor) -> Tensor:
+    """Split complex numbers into two real ones along the last axis."""
     return torch.view_as_real(values.resolve_conj()).flatten(-2) if values.is_complex() else values

@@ -12,10 +12,10 @@ from torch.func import vjp, vmap
 
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import MEMORY, measure_network
-from ntkd_lib.ntk.contraction import looped_jacobian
+from ntkd_lib.ntk.contraction import looped_jacobian, real_values
 from ntkd_lib.ntk.empirical import start_probe, warn_slow
 from ntkd_lib.ntk.functional import Parameters, TransformError, call_with, located, split_parameters, tangent
-from ntkd_lib.ntk.kinds import Kind
+from ntkd_lib.ntk.kinds import Kind, long_product
 from ntkd_lib.ntk.layout import Plan
 from ntkd_lib.ntk.probe import Probe, ProbeError
 from ntkd_lib.ntk.products import refuse_tables
@@ -83,6 +83,7 @@ class NTKOperator(LinearOperator):
             raise ValueError(f"model: got logits of type {kinds}")
         self.x1, self.x2 = x1, x1 if x2 is None else x2
         self.classes, self.loops = plan.alone.logits.shape[1], False
+        self.torch_dtype = plan.alone.logits.dtype
         refuse_tables(self.model, plan.left_out)
         self.chunk = chunk or _fitting(self.model, x1)
         if probe:
@@ -116,6 +117,23 @@ class NTKOperator(LinearOperator):
             groups = self._cotangents(v).split(DIRECTIONS)
             moved = torch.cat([self._push(self._pull(group, self.x2), self.x1) for group in groups])
         return self._gathered(moved, v.shape[1])
+
+    def gram(self, v: Num[Tensor, "columns k"]) -> Float[Tensor, "k k"]:
+        """Compute ``V' Theta V`` from the gradients ``J' V``, without forward mode.
+
+        Raises:
+            ValueError: An operator between two batches.
+        """
+        if not self.own:
+            raise ValueError("operator: got two batches, needs the kernel of one with itself")
+        with torch.no_grad(), nullcontext() if self.loops else located(self.model):
+            groups = self._cotangents(v.to(next(self.model.parameters()).device, self.torch_dtype)).split(
+                DIRECTIONS
+            )
+            pulled = [self._pull(group, self.x2).values() for group in groups]
+        rows = torch.cat([torch.cat([real_values(g.flatten(1)) for g in part], 1) for part in pulled])
+        rows = rows.unflatten(0, (v.shape[1], -1)).flatten(1)  # of kind trace the classes of a column add up
+        return long_product(rows, rows)
 
     def _matmat(self, X: Num[np.ndarray, "columns k"]) -> Float[np.ndarray, "rows k"]:
         if np.iscomplexobj(X):
