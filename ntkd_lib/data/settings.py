@@ -52,9 +52,7 @@ def _cache_root() -> Path:
 def _offline() -> bool | None:
     text = os.environ.get("NTKD_OFFLINE", "").strip().lower()
     if text and text not in _YES + _NO:
-        raise DataError(
-            f"NTKD_OFFLINE={text} is not known; allowed: 1 (no network), 0 (always try), or unset"
-        )
+        raise DataError(f"NTKD_OFFLINE={text} is not known; allowed: 1 (no network), 0 (always try) or unset")
     return text in _YES if text else None
 
 

@@ -101,9 +101,7 @@ def _small(
     note: str,
 ) -> SmallDataset:
     parts = _split(images, labels, seed=0)
-    arrays = {
-        f"{kind} {split}": a for kind, part in zip("xy", parts, strict=True) for split, a in part.items()
-    }
+    arrays = {f"{kind} {split}": a for kind, p in zip("xy", parts, strict=True) for split, a in p.items()}
     for array in arrays.values():
         array.setflags(write=False)
     sha256 = digest_json({name: [sha256_bytes(a.tobytes()), *a.shape] for name, a in arrays.items()})

@@ -55,9 +55,7 @@ class SensorNoise(Error):
         10_000.0, "saturation capacity", unit="electrons", low=100, high=1e6, source=EMVA
     )
     dark: float = magnitude(5.0, "temporal dark noise", unit="electrons", low=0, high=1000, source=EMVA)
-    dsnu: float = magnitude(
-        1.0, "dark signal non-uniformity", unit="electrons", low=0, high=1000, source=EMVA
-    )
+    dsnu: float = magnitude(1.0, "dark signal nonuniformity", unit="electrons", low=0, high=1000, source=EMVA)
     prnu: float = magnitude(0.005, "photo response non-uniformity", unit="", low=0, high=0.5, source=EMVA)
     bits: float = magnitude(12.0, "resolution", unit="bits", low=1, high=16, source=EMVA)
 

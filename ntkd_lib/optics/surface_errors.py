@@ -60,9 +60,7 @@ class HeightScale(Error):
 class Levels(Error):
     """Only so many widths can be written, evenly spaced from the narrowest to the widest pillar."""
 
-    count: float = magnitude(
-        0.0, "number of widths; 0: any", unit="", low=0, high=1024, source="textbook: sinc^2(1/L)"
-    )
+    count: float = magnitude(0.0, "widths; 0: any", unit="", low=0, high=1024, source="textbook: sinc^2(1/L)")
 
     def on_widths(self, widths: Masks, draws: Draws) -> Masks:
         """Round pillars to the nearest level; a cell without pillars keeps none."""

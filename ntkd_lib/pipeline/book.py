@@ -241,9 +241,7 @@ def _render(layout: Layout, folder: Path) -> Path:
     settings = ["--config", str(site / "_config.yml"), "--toc", str(site / "_toc.yml")]
     strict = ["-W", "-n", "--keep-going", "-q"]
     command = [sys.executable, "-P", "-c", BUILD, "build", str(site), "--path-output", str(folder.absolute())]
-    done = subprocess.run(
-        [*command, *settings, *strict], capture_output=True, text=True, env=_environment(), check=False
-    )
+    done = subprocess.run([*command, *settings, *strict], capture_output=True, text=True, env=_environment())
     log = layout.base / "book.log"
     complaints = COLOUR.sub("", done.stderr)
     write_text(log, COLOUR.sub("", done.stdout) + complaints)

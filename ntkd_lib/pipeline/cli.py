@@ -68,16 +68,12 @@ def _stopped(error: BaseException) -> str:
 tier_option = click.option(
     "--tier", type=click.Choice(TIERS), default="cpu", show_default=True, help="How much is computed."
 )
-workers_option = click.option(
-    "--workers", type=click.IntRange(1), help="Worker processes (default: one a core)."
-)
+workers_option = click.option("--workers", type=click.IntRange(1), help="Worker processes (default: cores).")
 
 
 def work_options(command: Command) -> Command:
     """Add the options that say where cells of work run."""
-    scheduler = click.option(
-        "--scheduler", envvar="NTKD_SCHEDULER", help="Address of a Dask scheduler, tcp://host:port."
-    )
+    scheduler = click.option("--scheduler", envvar="NTKD_SCHEDULER", help="Dask scheduler, tcp://host:port.")
     return workers_option(scheduler(command))
 
 
@@ -308,9 +304,7 @@ def data(download: bool) -> None:
 
 @cli.command()
 @tier_option
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for any that is free."
-)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free.")
 def serve(tier: str, port: int) -> None:
     """Show the book at an address of this machine."""
     from ntkd_lib.lab.layout import tier_layout

@@ -122,6 +122,4 @@ def _require_evidence(target: Target, bench: Workbench) -> None:
     ran_with = load_evidence(path).parameters
     if ran_with != target.values:
         name = next(k for k in {**ran_with, **target.values} if ran_with.get(k) != target.values.get(k))
-        raise PipelineError(
-            f"{target.name}: it ran with {name} = {ran_with.get(name)!r}, not with the value asked for"
-        )
+        raise PipelineError(f"{target.name}: it ran with {name} = {ran_with.get(name)!r}, not as asked")

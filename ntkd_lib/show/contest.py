@@ -59,9 +59,7 @@ class Contest:
 
     def tests(self) -> pd.DataFrame:
         """List the confirmed arms by seed, in the order of arms."""
-        files = [
-            f"{entry.notebook[:2]}_{name}" for name, entry in zip(self.confirmed, self.entries, strict=True)
-        ]
+        files = [f"{e.notebook[:2]}_{name}" for name, e in zip(self.confirmed, self.entries, strict=True)]
         recorded = {name: metric for file in files for name, metric in recorded_metrics(file).items()}
         names = {(arm,): self.metric_name(arm) for arm in self.labels}
         return seed_rows(recorded, names, ["method", "seed", "value"])

@@ -100,9 +100,7 @@ class ClassificationParameters(SeededParameters):
     colour_kernel_every: int = parameter(
         8, "As kernel_every, for colour images, whose kernels cost more.", unit="steps", ge=1, le=1000
     )
-    sketch: int = parameter(
-        2048, "Features of the colour teacher's sketched kernel.", unit="features", ge=64, le=16_384
-    )
+    sketch: int = parameter(2048, "Features of sketched colour kernels.", unit="features", ge=64, le=16_384)
     device: Literal["cpu", "cuda"] = parameter("cpu", "Device of the cells.")
 
     @property

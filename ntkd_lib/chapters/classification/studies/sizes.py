@@ -53,9 +53,7 @@ def quarter_drop(run: Run) -> Metric:
     return Metric(
         seeds=[int(seed) for seed in quarter.index],
         values=list(full["accuracy"] - quarter["accuracy"]),
-        converged=[
-            bool(state) for state in full["converged"].astype(bool) & quarter["converged"].astype(bool)
-        ],
+        converged=(full["converged"].astype(bool) & quarter["converged"].astype(bool)).tolist(),
         data=[run.parameters.data],
         cells=[*full["cell"], *quarter["cell"]],
     )

@@ -34,9 +34,7 @@ def sketch_errors(data: Data, seed: int, *, source: ImageSource, draws: int, net
     rows = []
     for name, make in SKETCHES.items():
         with stopwatch.measure():
-            errors = [
-                _error(sketched_features(model, images, make(number)), gradients) for number in range(draws)
-            ]
+            errors = [_error(sketched_features(model, images, make(n)), gradients) for n in range(draws)]
         row = _row(torch.stack(errors), stated_variance(gradients, name))
         rows.append({"sketch": name, **row, "seconds": stopwatch.seconds})
     return CellResult({"rows": rows})

@@ -38,9 +38,7 @@ def small_case(run: Run) -> tuple[SmallCase, SmallCase]:
     def rows_of(part: str) -> SmallCase:
         rows = scores.arrays[part][:ROWS]
         arrays = (scores.arrays["scores"][rows, :d].astype(np.float64), scores.arrays["labels"][rows])
-        return SmallCase(
-            *arrays, teacher_record.arrays["logits"][rows], teacher_record.arrays["hidden"][rows], layer
-        )
+        return SmallCase(*arrays, *(teacher_record.arrays[n][rows] for n in ("logits", "hidden")), layer)
 
     return rows_of("rows"), rows_of("held_out")
 

@@ -81,9 +81,7 @@ def draw_alone(draw: Callable[..., None], *contents: Any) -> Figure:
 def mode_frames(modes: pd.DataFrame, noise: float) -> dict[str, Callable[[], Figure]]:
     """Draw the map of modes at each checkpoint, on common axes."""
     limit = 1.1 * max(modes["t"].abs().max(), modes["fitted"].abs().max() / noise)
-    return {
-        f"{epoch} epochs": partial(_draw_modes, part, noise, limit) for epoch, part in modes.groupby("epoch")
-    }
+    return {f"{n} epochs": partial(_draw_modes, part, noise, limit) for n, part in modes.groupby("epoch")}
 
 
 def _draw_modes(modes: pd.DataFrame, noise: float, limit: float) -> Figure:
