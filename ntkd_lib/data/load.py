@@ -29,7 +29,6 @@ class LabelledImages:
     located: DataLocation
 
     def __len__(self) -> int:
-        """Count the images."""
         return len(self.labels)
 
 

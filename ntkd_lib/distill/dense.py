@@ -52,7 +52,6 @@ class PooledLogits(nn.Module):
     """
 
     def __init__(self, cells: int = 6) -> None:
-        """Choose the grid."""
         super().__init__()
         rows = max(r for r in range(1, int(cells**0.5) + 1) if cells % r == 0)
         self.grid = (rows, cells // rows)
@@ -73,7 +72,6 @@ class ProjectedLogits(nn.Module):
     """
 
     def __init__(self, count: int = 6, pixels: int = 38_400, seed: int = 0) -> None:
-        """Draw the signs."""
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         signs = torch.randint(0, 2, (count, pixels), generator=generator) * 2.0 - 1

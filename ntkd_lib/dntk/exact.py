@@ -29,7 +29,6 @@ class SomeLogits(nn.Module):
     """Some logits of a network, whose per-class tangent kernels are those of these classes."""
 
     def __init__(self, net: nn.Module, classes: slice) -> None:
-        """Wrap the network."""
         super().__init__()
         self.net, self.classes = net, classes
 

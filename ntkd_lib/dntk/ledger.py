@@ -80,7 +80,6 @@ class Stopwatch:
     """Seconds of work: processor time of this process, or elapsed time if a GPU does the work."""
 
     def __init__(self, device: str = "cpu") -> None:
-        """Start at zero."""
         self.device, self.seconds = device, 0.0
 
     @contextmanager

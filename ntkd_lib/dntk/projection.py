@@ -24,7 +24,6 @@ class GaussianProjection:
     """
 
     def __init__(self, size: int, seed: int = 0) -> None:
-        """Check the size."""
         if size < 1:
             raise ValueError(f"size: got {size}, needs at least 1")
         self.size, self.seed = size, seed

@@ -27,7 +27,6 @@ class StreamedRegression:
     """
 
     def __init__(self, classes: int, size: int, device: torch.device | str = "cpu") -> None:
-        """Start with zero moments."""
         self.moments = torch.zeros(classes, size, size, dtype=torch.float64, device=device)
         self.products: Tensor | None = None
         self.count = 0
@@ -67,7 +66,6 @@ class FrequentDirections:
     """
 
     def __init__(self, rows: int, size: int, device: torch.device | str = "cpu") -> None:
-        """Start with an empty buffer."""
         self.rows = rows
         self.buffer = torch.zeros(2 * rows, size, dtype=torch.float64, device=device)
         self.filled = 0

@@ -21,7 +21,6 @@ class Gauss(nn.Module):
     """
 
     def __init__(self, scale: float = 10.0) -> None:
-        """Store the inverse width."""
         super().__init__()
         self.scale = scale
 
@@ -37,7 +36,6 @@ class Finer(nn.Module):
     """
 
     def __init__(self, omega: float = 30.0) -> None:
-        """Store the factor."""
         super().__init__()
         self.omega = omega
 
@@ -53,7 +51,6 @@ class Gabor(nn.Module):
     """
 
     def __init__(self, omega: float = 10.0, scale: float = 10.0) -> None:
-        """Store frequency and inverse width."""
         super().__init__()
         self.omega, self.scale = omega, scale
 

@@ -30,7 +30,6 @@ class HashGrid(nn.Module):
         coarsest: int = 4,
         growth: float = 1.6,
     ) -> None:
-        """Start with small features."""
         super().__init__()
         self.tables = nn.Parameter(torch.empty(levels, entries, channels).uniform_(-1e-2, 1e-2))
         self.sizes = [round(coarsest * growth**level) for level in range(levels)]

@@ -82,7 +82,6 @@ class AnyNetwork:
     """Any other network, from ``(n, d)`` to ``(n, c)``, by automatic differentiation."""
 
     def __init__(self, net: nn.Module, chunk: int = 2048) -> None:
-        """Store the network and the chunk size."""
         self.net, self.chunk = net, chunk
 
     @torch.no_grad()

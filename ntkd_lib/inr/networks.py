@@ -23,7 +23,6 @@ class FourierFeatures(nn.Module):
     """
 
     def __init__(self, frequencies: Float[Tensor, "m d"]) -> None:
-        """Store the frequencies, which are not trained."""
         super().__init__()
         self.register_buffer("frequencies", frequencies)
 

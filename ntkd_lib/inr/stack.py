@@ -51,7 +51,6 @@ class DenseStack:
     """
 
     def __init__(self, net: nn.Sequential, chunk: int | None = None) -> None:
-        """Sort the modules into encoding, layers and activations."""
         modules = list(net)
         first = next((i for i, m in enumerate(modules) if isinstance(m, nn.Linear)), len(modules))
         self.net = net

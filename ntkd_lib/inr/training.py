@@ -83,7 +83,6 @@ class TrainingContext:
     """Residuals and scores for samplers, cached per step and charged to the clock once."""
 
     def __init__(self, network: Network, signal: Signal, clock: Clock) -> None:
-        """Start with an empty cache."""
         self.network, self.signal, self.clock = network, signal, clock
         self.cached: Tensor | None = None
 
@@ -174,7 +173,6 @@ class TrainingRun:
     curve: list[CurvePoint] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        """Set up optimiser and clock."""
         check_number("lr", self.lr, 0)
         check_number("every", self.every, 1, whole=True)
         check_number("decay", self.decay, 0, 1)

@@ -35,7 +35,6 @@ class LiftedInputs:
         return self.size > self.memory
 
     def __len__(self) -> int:
-        """Count the inputs."""
         return len(self.scores)
 
     def __iter__(self) -> Iterator[Float[Tensor, "m b"]]:

@@ -31,7 +31,6 @@ class Pool:
     patience: float | None = None  # seconds between calls of `check`, if it is needed
 
     def __enter__(self) -> Self:
-        """Begin a run."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -66,7 +65,6 @@ class Processes(Pool):
         self._free = self._spare.setdefault(self._path, [])
 
     def __exit__(self, *_: object) -> None:
-        """Kill the workers that are not free."""
         for executor in self._busy.values():
             executor.shutdown(wait=True, kill_workers=True)
 

@@ -16,7 +16,6 @@ class Outlook:
     """Seconds left, from what cells are expected to take and what those that ended took."""
 
     def __init__(self, costs: Mapping[str, float], workers: int) -> None:
-        """Start with the guesses."""
         self.workers = workers
         self._left = dict(costs)
         self._begun: dict[str, float] = {}  # when, by key
@@ -77,7 +76,6 @@ class Progress:
         self._bar: tqdm | None = None
 
     def __enter__(self) -> Self:
-        """Say what is there and what is to do."""
         left = self.total - self.done
         run = f", {left} to run, about {duration(self.outlook.seconds_left())}" if left else ""
         self._line(f"{self.done} of {self.total} cells from the store{run}")
@@ -87,7 +85,6 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the line of the bar."""
         if self._bar is not None:
             self._bar.close()
 

@@ -167,7 +167,6 @@ def _not_assessed(claim: Claim, reason: str, run: Evidence | None) -> Verdict:
 
 
 def _decided(claim: Claim, run: Evidence) -> Verdict:
-    """Apply the rule."""
     numbers = _estimate(claim, run)
     reason = missed(claim, numbers)
     where = side(claim, numbers) if reason else ""

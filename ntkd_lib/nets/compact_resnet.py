@@ -15,7 +15,6 @@ class ResidualStage(nn.Module):
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
-        """Build the convolutions."""
         super().__init__()
         self.enter = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         self.enter_norm = nn.BatchNorm2d(outputs)

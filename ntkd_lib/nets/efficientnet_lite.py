@@ -68,7 +68,6 @@ class EfficientNetLite0(nn.Module):
     """
 
     def __init__(self, classes: int = 1000) -> None:
-        """Build the network."""
         super().__init__()
         blocks: list[nn.Module] = []
         width = 32

@@ -12,7 +12,6 @@ class Sine(nn.Module):
     """``sin(omega x)``."""
 
     def __init__(self, omega: float = 30.0) -> None:
-        """Store the factor."""
         super().__init__()
         self.omega = omega
 

@@ -18,7 +18,6 @@ class UNet(nn.Module):
     """
 
     def __init__(self, channels: int = 3, classes: int = 1, width: int = 16, depth: int = 4) -> None:
-        """Build the blocks."""
         super().__init__()
         widths = [width * 2**i for i in range(depth + 1)]
         ins = [channels, *widths[:-1]]
@@ -53,7 +52,6 @@ class ShuffledNetwork(nn.Module):
     """
 
     def __init__(self, network: nn.Module, factor: int = 2) -> None:
-        """Wrap the network."""
         super().__init__()
         self.network = network
         self.factor = factor

@@ -27,7 +27,6 @@ class UpConvolutionBackEnd(nn.Module):
     """
 
     def __init__(self, channels: int = 32, widths: tuple[int, ...] = (48, 64, 96), fine: int = 16) -> None:
-        """Build the layers."""
         super().__init__()
         steps = list(pairwise((channels, *widths)))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in steps)
@@ -73,7 +72,6 @@ class UpSampling(nn.Module):
     """
 
     def __init__(self, channels: int, pixels: int = 4) -> None:
-        """Build the layer."""
         super().__init__()
         self.layer = nn.ConvTranspose2d(channels, 1, 2 * pixels, stride=pixels, padding=pixels // 2)
 

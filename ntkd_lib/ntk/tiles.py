@@ -34,7 +34,6 @@ class StructuredTiles:
     """Factors of every parameter."""
 
     def __init__(self, model: nn.Module, kind: Kind, plan: Plan | None = None) -> None:
-        """Store the network, the kind and the plan."""
         self.model, self.kind, self.plan = model, kind, plan
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:

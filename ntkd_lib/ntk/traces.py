@@ -163,7 +163,6 @@ class _BackwardWalk:
         visit: Callable[[ParameterTrace], None],
         places: Collection[int] | None = None,
     ) -> None:
-        """Record a forward pass."""
         recording = record(model, inputs, is_known)
         check_finite(inputs, recording)
         for use in recording.uses:

@@ -56,7 +56,6 @@ class DeepFrontEnd(nn.Module):
     def __init__(
         self, layers: int = 2, absorber: Place = "between", filters: int = 8, inner: int = 4, size: int = 28
     ) -> None:
-        """Draw the PSFs and filters."""
         super().__init__()
         if layers not in (1, 2):
             raise ValueError(f"layers: got {layers}, allowed are 1 and 2")
@@ -96,7 +95,6 @@ class CoarseReadOut(nn.Module):
     """
 
     def __init__(self, front: SignedFrontEnd, block: int) -> None:
-        """Store the filters."""
         super().__init__()
         side = front.size // 2
         if side % block:

@@ -38,7 +38,6 @@ class CapturedStudent(HybridStudent):
     """
 
     def __init__(self, back: nn.Sequential) -> None:
-        """Store the back end."""
         nn.Module.__init__(self)
         self.front = nn.Flatten()
         self.back = back
@@ -56,7 +55,6 @@ class CalibratedStudent(nn.Module):
     """
 
     def __init__(self, back: nn.Sequential, gains: Float[Tensor, "m c"], *, rectify: bool = True) -> None:
-        """Start from the design's gains."""
         super().__init__()
         self.back = back.requires_grad_(False)
         self.register_buffer("start", gains.clone())

@@ -92,7 +92,6 @@ class CapturedMaskStudent(nn.Module):
     """
 
     def __init__(self, back: nn.Module, pixels: int = 4) -> None:
-        """Store the back end."""
         super().__init__()
         self.front = nn.PixelUnshuffle(pixels)
         self.back = back

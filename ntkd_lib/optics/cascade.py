@@ -74,7 +74,6 @@ class CascadeFrontEnd(nn.Module):
         trainable: bool = True,
         positive: bool = False,
     ) -> None:
-        """Draw the filters."""
         super().__init__()
         if positive and trainable:
             raise ValueError("positive=True needs trainable=False: training would make the filters signed")
@@ -156,7 +155,6 @@ class BinnedLens(nn.Module):
     """
 
     def __init__(self, pixels: int = 4, fine: int = 3, colours: int = 3) -> None:
-        """Fix the grid."""
         super().__init__()
         self.pixels, self.fine = pixels, fine
         self.channels = colours * fine**2

@@ -38,7 +38,6 @@ class Draws:
     """Random numbers that depend on their names, plain data, alone: no error changes another's draws."""
 
     def __init__(self, *names: object) -> None:
-        """Seed an own generator."""
         self.generator = torch.Generator().manual_seed(derive_seed(*names))
 
     def normal(self, like: Tensor, *shape: int) -> Tensor:

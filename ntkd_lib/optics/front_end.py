@@ -66,7 +66,6 @@ class SignedFrontEnd(nn.Module):
         positive: bool = False,
         centre: bool = False,
     ) -> None:
-        """Draw the filters."""
         super().__init__()
         if size % 2:
             raise ValueError(f"size: got {size}, needs an even number of pixels for 2 x 2 pooling")
@@ -173,7 +172,6 @@ class IdealLens(nn.Module):
     """
 
     def __init__(self, rows: int = 28, columns: int = 56, colours: int = 1) -> None:
-        """Fix the read-out grid."""
         super().__init__()
         self.grid = (rows, columns)
         self.read_out = rows * columns * colours

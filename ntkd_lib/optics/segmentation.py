@@ -20,7 +20,6 @@ class MaskStudent(nn.Module):
     """
 
     def __init__(self, front: CascadeFrontEnd | BinnedLens, back: nn.Module) -> None:
-        """Join the two ends."""
         super().__init__()
         self.front = front
         self.back = back

@@ -23,7 +23,6 @@ class HybridStudent(nn.Module):
     """
 
     def __init__(self, front: nn.Module, back: nn.Sequential) -> None:
-        """Join the two ends."""
         super().__init__()
         self.front = front
         self.back = back

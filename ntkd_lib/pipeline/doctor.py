@@ -33,7 +33,6 @@ class Finding:
     action: str = ""
 
     def __str__(self) -> str:
-        """Show the finding in one line."""
         return f"{self.status:4}  {self.name}: {self.found}" + (f" -> {self.action}" if self.action else "")
 
 

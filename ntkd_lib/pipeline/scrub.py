@@ -123,7 +123,6 @@ class _Tags(HTMLParser):
     """Count tags with the names of their attributes."""
 
     def __init__(self, text: str) -> None:
-        """Read a text."""
         super().__init__()
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.feed(text)

@@ -92,7 +92,6 @@ class SpectralReport:
         )
 
     def __str__(self) -> str:
-        """Write the report as text."""
         width = max(map(len, self.facts))
         lines = [f"{name:<{width}}  {value}" for name, value in self.facts.items()]
         return "\n".join(["Spectral report", *lines, self.verdict])

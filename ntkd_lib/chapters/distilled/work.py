@@ -88,7 +88,6 @@ class ModeSwitch(nn.Module):
     """A network that is in training mode while gradients are enabled, and in evaluation mode otherwise."""
 
     def __init__(self, net: nn.Module) -> None:
-        """Wrap the network."""
         super().__init__()
         self.net = net
 

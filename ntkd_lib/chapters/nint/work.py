@@ -197,7 +197,6 @@ def _sampler(entrant: Entrant, signal: Signal, seed: int) -> Sampler:
 
 
 def _quality(signal: Signal, kind: str) -> Callable[[Tensor], float]:
-    """Select the quality measure of a signal's residuals."""
     if kind == "sound":
         return lambda residuals: si_snr(residuals + signal.values, signal.values)
     if kind in ("torus", "mesh"):

@@ -70,7 +70,6 @@ class Alignment:
     """Follow the centred cosine of a student's and its teacher's kernel on the same images."""
 
     def __init__(self, teacher: Teacher) -> None:
-        """Select the first images."""
         self.images = teacher.images[:WATCHED]
         self.theta = landmark_gram(teacher.features[:WATCHED], teacher.diagonal[:WATCHED])
         self.values: list[float] = []
@@ -94,7 +93,6 @@ def _select_trained_part(model: HybridStudent, data: Images, schedule: Schedule)
 def _load_teacher(
     setting: classification_setting.Setting, soft: Record | None, tangent: Record | None, device: str
 ) -> Teacher:
-    """Load the teacher's outputs for a student's objective."""
     arrays = {"logits": soft.arrays["logits"]} if soft else {}
     if tangent:
         arrays |= {name: tangent.arrays[name] for name in ("features", "diagonal")}

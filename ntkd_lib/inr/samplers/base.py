@@ -44,7 +44,6 @@ class Sampler:
     weights: Tensor | None = None
 
     def __init__(self, signal: Signal, batch: int, seed: int) -> None:
-        """Set up the generator."""
         self.count, self.device = len(signal.values), signal.values.device
         if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= self.count:
             raise ValueError(f"batch = {batch} is not allowed; allowed: 1 to {self.count}, its points")

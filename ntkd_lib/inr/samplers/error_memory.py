@@ -23,7 +23,6 @@ class ErrorMemory(Sampler):
     def __init__(
         self, signal: Signal, batch: int, seed: int, *, even: float = 0.5, power: float = 1.0
     ) -> None:
-        """Start with no memory."""
         check_number("even", even, 0, 1)
         check_number("power", power, 0, 100)
         super().__init__(signal, batch, seed)

@@ -33,7 +33,6 @@ class Evos(Sampler):
         steps: int = 1000,
         detail: float = 1.0,
     ) -> None:
-        """Store the schedule."""
         for name, value in (("first", first), ("last", last), ("steps", steps)):
             check_number(name, value, 1, whole=True)
         check_number("detail", detail, 0)

@@ -43,7 +43,6 @@ class Nint(Sampler):
         score: str = "tangent",
         staircase: bool = False,
     ) -> None:
-        """Store the schedule."""
         check_number("xi", xi, 0, 1)
         check_number("lam", lam, 0)
         check_number("alpha", alpha, 1, whole=True)

@@ -38,7 +38,6 @@ class ErrorMix(Sampler):
     """
 
     def __init__(self, signal: Signal, batch: int, seed: int, *, xi: float = 0.7) -> None:
-        """Store the share."""
         check_number("xi", xi, 0, 1)
         super().__init__(signal, batch, seed)
         self.hard = round((1 - xi) * batch)
@@ -58,7 +57,6 @@ class Egra(Sampler):
     """
 
     def __init__(self, signal: Signal, batch: int, seed: int, *, floor: float = 0.5) -> None:
-        """Compute the chances once."""
         check_number("floor", floor, 0)
         super().__init__(signal, batch, seed)
         self.chances = signal.edges + floor * signal.edges.mean()
@@ -81,7 +79,6 @@ class ExpansiveSupervision(Sampler):
     """
 
     def __init__(self, signal: Signal, batch: int, seed: int, *, reach: float = 1.0) -> None:
-        """Choose the fixed half once."""
         check_number("reach", reach, 1)
         super().__init__(signal, batch, seed)
         number = batch // 2
@@ -111,7 +108,6 @@ class IntTeaching(Sampler):
     def __init__(
         self, signal: Signal, batch: int, seed: int, *, incremental: bool = False, longest: int = 50
     ) -> None:
-        """Start with no choice."""
         check_word("incremental", incremental, (True, False))
         check_number("longest", longest, 1, whole=True)
         super().__init__(signal, batch, seed)

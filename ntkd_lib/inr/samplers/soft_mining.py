@@ -37,7 +37,6 @@ class SoftMining(Sampler):
         softness: float = 0.8,
         restart: float = 0.1,
     ) -> None:
-        """Place the walkers evenly."""
         for name, value in (("drift", drift), ("noise", noise)):
             check_number(name, value, 0)
         for name, value in (("softness", softness), ("restart", restart)):

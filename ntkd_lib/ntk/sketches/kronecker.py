@@ -35,7 +35,6 @@ class KroneckerSketch(SparseSketch):
     """
 
     def __init__(self, size: int, seed: int = 0, block: int = 1) -> None:
-        """Check the sizes."""
         super().__init__(size, seed=seed)
         if block < 1 or size % block**2:
             raise ValueError(

@@ -36,7 +36,6 @@ class SparseSketch:
     """
 
     def __init__(self, size: int, nonzeros: int = 1, seed: int = 0) -> None:
-        """Check the sizes."""
         if size < 1:
             raise ValueError(f"size: got {size}, needs at least 1")
         if nonzeros < 1 or size % nonzeros:

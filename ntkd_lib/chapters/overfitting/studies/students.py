@@ -100,7 +100,6 @@ def _oracle(fit: SpectralFit, sample: Sample) -> float:
 
 
 def _forest(seed: int, sample: Sample, bases: list[Basis]) -> dict[str, float]:
-    """Distil a random forest."""
     forest = RandomForestRegressor(TREES, random_state=seed).fit(sample.x, sample.y)
     nodes = sum(tree.tree_.node_count for tree in forest.estimators_)
     return {**distil(forest.predict(sample.x), forest.predict(sample.x_test), sample, bases), "nodes": nodes}
