@@ -7,7 +7,7 @@ products or in full, whichever is smaller, for some classes at a time, and multi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -76,7 +76,7 @@ def chain_kernels(
     for place, part in enumerate(chain[: max(places) + 1]):
         if place in places:
             tail = nn.Sequential(*chain[place:])
-            with _training_alone(tail, part):
+            with frozen({*tail.parameters()} - {*part.parameters()}):
                 kernels = _part_kernels(tail, features, m, classes, memory, stopwatches)
             total = kernels if total is None else total.add_(kernels)
         features = torch.cat([part(some) for some in features.split(BATCH)])
@@ -169,13 +169,13 @@ def _mirrored(total: Float[Tensor, "c n m"], m: int) -> Float[Tensor, "c n m"]:
 
 
 @contextmanager
-def _training_alone(tail: nn.Module, part: nn.Module) -> Iterator[None]:
-    """Freeze all trainable parameters but those of one part."""
-    frozen = [p for p in {*tail.parameters()} - {*part.parameters()} if p.requires_grad]
-    for parameter in frozen:
+def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Freeze parameters for a while."""
+    moving = [p for p in parameters if p.requires_grad]
+    for parameter in moving:
         parameter.requires_grad_(False)
     try:
         yield
     finally:
-        for parameter in frozen:
+        for parameter in moving:
             parameter.requires_grad_(True)

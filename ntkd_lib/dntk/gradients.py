@@ -62,7 +62,8 @@ def cluster_points(
     fitting = [h for h in choices if 2 * h <= len(theta)]
     if not fitting:
         raise ValueError(f"theta: got {len(theta)} points, needs two for each of {min(choices)} groups")
-    affinity = _cosines(theta)
+    root = theta.double().diagonal().clamp(min=1e-300).rsqrt()
+    affinity = (root[:, None] * theta.double() * root).clamp(min=SMALLEST_AFFINITY)
     scale = affinity.sum(1).rsqrt()
     values = torch.linalg.eigvalsh(scale[:, None] * affinity * scale).flip(0)
     count = max(fitting, key=lambda h: (values[h - 1] - values[h]).item())
@@ -114,11 +115,6 @@ def distinct(vectors: Float[Tensor, "m q"], count: int) -> Float[Tensor, "m s"]:
             columns.append(i)
             basis = torch.cat([basis, (rest / rest.norm())[:, None]], 1)
     return vectors[:, columns]
-
-
-def _cosines(theta: Tensor) -> Float[Tensor, "m m"]:
-    root = theta.double().diagonal().clamp(min=1e-300).rsqrt()
-    return (root[:, None] * theta.double() * root).clamp(min=SMALLEST_AFFINITY)
 
 
 def _embedded(theta: Tensor, members: Tensor, energy: float) -> Float[Tensor, "m r"]:

@@ -5,8 +5,6 @@ are those of batch normalisation; here they are taken at the outputs of all conv
 without normalisation have them too. No tangent kernel enters the loss.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ntkd_lib.dntk.exact import frozen
 from ntkd_lib.imports import extra
 
 with extra("dntk"):
@@ -62,7 +61,7 @@ def distil_images(
     optimiser = torch.optim.Adam([made], lr=RATE)
     losses = []
     blocks = torch.arange(len(counts)).split(max(1, AT_ONCE // per_class))
-    with _frozen(model):
+    with frozen(model.parameters()):  # only the images have gradients
         for _ in range(steps):
             optimiser.zero_grad()
             losses.append(0.0)
@@ -201,16 +200,3 @@ def _watch(model: nn.Module, images: Tensor) -> _LayerStatistics:
     if len(ends) != 1 or ends[0].shape != logits.shape or not torch.equal(ends[0], logits):
         raise ValueError("model: its logits are not those of its last dense layer; needs one at its end")
     return seen
-
-
-@contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
-    """Freeze the network, so that only the images have gradients."""
-    moving = [p for p in model.parameters() if p.requires_grad]
-    for parameter in moving:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in moving:
-            parameter.requires_grad_(True)

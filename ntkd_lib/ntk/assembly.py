@@ -36,7 +36,7 @@ def tiled_kernel(
     own, other = x2 is None, x1 if x2 is None else x2
     take = _TileReader(tiles, x1, tile, partial(observe, None if own else 0))
     take2 = take if own else _TileReader(tiles, other, tile, partial(observe, 1))
-    collector = _block_collector(kind, len(x1), len(other))
+    collector = _BlockJoiner(kind) if torch.is_grad_enabled() else _KernelWriter(kind, len(x1), len(other))
     columns = _slices(len(other), tile or (_block(len(x1)) if own else len(other)))
     for a in _slices(len(x1), tile or (_block(len(x1)) if own else len(x1))):
         left = take(a)
@@ -149,7 +149,3 @@ class _BlockJoiner:
     def kernel(self) -> Tensor:
         lines = [[line[b] for b in sorted(line)] for _, line in sorted(self.blocks.items())]
         return join(lines, self.kind)
-
-
-def _block_collector(kind: Kind, n: int, m: int) -> _KernelWriter | _BlockJoiner:
-    return _BlockJoiner(kind) if torch.is_grad_enabled() else _KernelWriter(kind, n, m)

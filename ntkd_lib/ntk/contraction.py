@@ -39,10 +39,9 @@ def looped_jacobian(
     samples = []
     for sample in inputs.split(1):
         logits = single_logits(model, sample)
-        rows = [
-            single_gradient(logits, e, parameters, create_graph=torch.is_grad_enabled())
-            for e in torch.eye(len(logits)).to(logits)
-        ]
+        graph = {"retain_graph": True, "create_graph": torch.is_grad_enabled(), "materialize_grads": True}
+        directions = torch.eye(len(logits)).to(logits)
+        rows = [torch.autograd.grad(logits, parameters, e, **graph) for e in directions]
         samples.append(torch.stack([torch.cat([flat_gradient(g) for g in row]) for row in rows]))
     return torch.stack(samples)
 
@@ -52,19 +51,6 @@ def single_logits(model: nn.Module, sample: Shaped[Tensor, "1 ..."]) -> Float[Te
     """Run one sample alone."""
     with plain_operations(), unmoved(model):
         return model(sample if sample.requires_grad else sample.detach())[0]
-
-
-def single_gradient(
-    logits: Float[Tensor, " c"],
-    direction: Float[Tensor, " c"],
-    parameters: list[Tensor],
-    *,
-    create_graph: bool = False,
-) -> tuple[Tensor, ...]:
-    """Compute the gradients of one sample's logits along a direction, by plain reverse mode."""
-    return torch.autograd.grad(
-        logits, parameters, direction, retain_graph=True, create_graph=create_graph, materialize_grads=True
-    )
 
 
 def flat_gradient(gradient: Shaped[Tensor, "..."]) -> Float[Tensor, " p"]:

@@ -53,12 +53,9 @@ def pillar_phase(
     if unknown:
         allowed = ", ".join(f"{w:g}" for w in CURVES)
         raise ValueError(f"wavelength: got {unknown[0]:g} um, allowed: {allowed} um, which have curves")
-    turns = [_turns(widths, CURVES[wavelength]) for wavelength in wavelengths]
+    curves = [CURVES[wavelength] for wavelength in wavelengths]
+    turns = [-curve.a * torch.expm1(widths * (2 * curve.b - widths) / curve.s) for curve in curves]
     return (2 * torch.pi * height_scale) * torch.stack(turns, dim=-3)
-
-
-def _turns(widths: Tensor, curve: Curve) -> Tensor:
-    return -curve.a * torch.expm1(widths * (2 * curve.b - widths) / curve.s)
 
 
 def buildable(widths: Float[Tensor, "*b n n"]) -> Float[Tensor, "*b n n"]:

@@ -80,7 +80,7 @@ def work_options(command: Command) -> Command:
 def parameter_options(command: Command) -> Command:
     """Add the options that give a notebook's parameters."""
     words, path = "Set a parameter (repeat).", click.Path(path_type=Path)
-    single = click.option("-p", "assignments", multiple=True, metavar="NAME=VALUE", help=words)
+    single = click.option("-p", "pairs", multiple=True, metavar="NAME=VALUE", help=words)
     file = click.option("-f", "file", type=path, metavar="FILE", help="YAML file of parameters; -p wins.")
     return single(file(command))
 
@@ -114,23 +114,14 @@ def cli(debug: bool) -> None:
 @work_options
 @click.option("--force", is_flag=True, help="Execute again even where nothing changed.")
 @click.option("--page/--no-page", default=True, help="Build a page of its own for changed parameters.")
-def run(
-    notebook: str,
-    tier: str,
-    assignments: tuple[str, ...],
-    file: Path | None,
-    workers: int | None,
-    scheduler: str | None,
-    force: bool,
-    page: bool,
-) -> None:
+def run(notebook: str, tier: str, pairs: tuple[str, ...], file: Path | None, page: bool, **how: Any) -> None:
     """Run one NOTEBOOK (such as 01), if it is not up to date, and say where its page is."""
     from ntkd_lib.pipeline.notebooks import resolve
     from ntkd_lib.pipeline.run import run_target
 
-    require_scheduler(scheduler)
-    target = resolve(notebook, tier, gathered(assignments, file))
-    path = run_target(target, workers=workers, scheduler=scheduler, force=force, say=click.echo)
+    require_scheduler(how["scheduler"])
+    target = resolve(notebook, tier, gathered(pairs, file))
+    path = run_target(target, **how, say=click.echo)
     click.echo(f"executed notebook: {path}")
     if target.standard:
         click.echo(f"its page: {target.layout.html / target.name}.html (built by: ntkd book --tier {tier})")
@@ -237,22 +228,14 @@ def verify(context: click.Context, tier: str, contract: Path | None, pages: bool
 @click.option("--seeds", type=SeedList(), default=(), help="Seeds to run, such as 3,4 (default: all).")
 @click.option("--redo", type=SeedList(), default=(), help="Seeds to run again whole.")
 @workers_option
-def record(
-    notebook: str | None,
-    protocol: str | None,
-    listed: bool,
-    minutes: float,
-    seeds: tuple[int, ...],
-    redo: tuple[int, ...],
-    workers: int | None,
-) -> None:
+def record(notebook: str | None, protocol: str | None, listed: bool, **budget: Any) -> None:
     """Run a PROTOCOL of a NOTEBOOK in pieces; each finished number is added to results/ at once."""
     from ntkd_lib.pipeline.recording import list_protocols, run_protocol
 
     if listed or notebook is None:
         click.echo("\n".join(list_protocols(notebook)))
         return
-    for line in run_protocol(notebook, protocol, seeds=seeds, redo=redo, minutes=minutes, workers=workers):
+    for line in run_protocol(notebook, protocol, **budget):
         click.echo(line)
 
 

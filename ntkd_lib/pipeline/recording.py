@@ -9,16 +9,10 @@ from ntkd_lib.lab.progress import duration
 from ntkd_lib.lab.protocols import Protocol, ProtocolError, declared, protocols_of
 from ntkd_lib.lab.provenance import code_state, snapshot
 from ntkd_lib.lab.record import Recording, open_recording, record
-from ntkd_lib.lab.search import Search, save_search
+from ntkd_lib.lab.search import save_search
 from ntkd_lib.lab.setups import is_covered
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import all_notebooks, choose, find_notebook
-
-
-def find_protocol(notebook: str, name: str | None) -> Protocol:
-    """Find a protocol of a notebook by name; the name may be left out if there is only one."""
-    source = find_notebook(notebook)
-    return choose("recorded protocol", source.name, protocols_of(source.chapter), name)
 
 
 def run_protocol(
@@ -30,8 +24,9 @@ def run_protocol(
     minutes: float,
     workers: int | None,
 ) -> Iterator[str]:
-    """Run a piece of a protocol and say how far it is."""
-    protocol = find_protocol(notebook, name)
+    """Run a piece of a protocol, by name unless it is a notebook's only one, and say how far it is."""
+    source = find_notebook(notebook)
+    protocol = choose("recorded protocol", source.name, protocols_of(source.chapter), name)
     allowed = protocol.registered(load_claims()).seeds
     for seed in (*seeds, *redo):
         if seed not in allowed:
@@ -74,16 +69,11 @@ def _progress(recording: Recording) -> str:
     return f"{done} of {done + left} numbers recorded{rest}"
 
 
-def find_search(notebook: str, name: str | None) -> Search:
-    """Find a search of a notebook's chapter by name; the name may be left out if there is only one."""
+def run_search(notebook: str, name: str | None, *, workers: int | None) -> str:
+    """Run a search, by name unless it is the only one, on real data from a clean checkout, and record it."""
     source = find_notebook(notebook)
     searches = declared(source.chapter, ("search", "methods", "plan"), "SEARCHES")
-    return choose("search", source.name, {each.name: each for each in searches}, name)
-
-
-def run_search(notebook: str, name: str | None, *, workers: int | None) -> str:
-    """Run a search on real data, from a checkout that its record can name, and record it."""
-    search = find_search(notebook, name)
+    search = choose("search", source.name, {each.name: each for each in searches}, name)
     data = locate_data(*search.data)
     for place in data.values():
         if place.kind != "real":

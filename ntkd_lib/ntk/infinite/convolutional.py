@@ -80,7 +80,7 @@ def convolutional_kernels(
     layer = _Layer(
         filter_size, tile, (rows // tile[0], columns // tile[1]), weight_std, bias_std, trained_filters
     )
-    images = [_padded(x, padding, dtype) for x in (x1, x2) if x is not None]
+    images = [functional.pad(x.to(dtype), (padding,) * 4) for x in (x1, x2) if x is not None]
     return _blocked(layer, images[0], None if x2 is None else images[1], step)
 
 
@@ -181,10 +181,6 @@ def _in_threads(
             yield from pool.imap(computed, places)
     finally:
         torch.set_num_threads(threads)
-
-
-def _padded(images: Tensor, padding: int, dtype: torch.dtype) -> Tensor:
-    return functional.pad(images.to(dtype), (padding,) * 4)
 
 
 def _map_size(images: Tensor, side: int, padding: int) -> tuple[int, int]:
