@@ -1,7 +1,5 @@
 """Types of the public names, for type checkers and editors."""
 
-from ntkd_lib.distill.augment import random_mirror as random_mirror
-from ntkd_lib.distill.augment import random_shift as random_shift
 from ntkd_lib.distill.dense import DenseTeacher as DenseTeacher
 from ntkd_lib.distill.dense import MaskBatch as MaskBatch
 from ntkd_lib.distill.mask_scores import boundary_scores as boundary_scores
@@ -21,4 +19,6 @@ from ntkd_lib.distill.training import Schedule as Schedule
 from ntkd_lib.distill.training import accuracy as accuracy
 from ntkd_lib.distill.training import fit as fit
 from ntkd_lib.distill.training import predict as predict
+from ntkd_lib.distill.training import random_mirror as random_mirror
+from ntkd_lib.distill.training import random_shift as random_shift
 from ntkd_lib.distill.withheld import withhold as withhold

@@ -1,4 +1,4 @@
-"""Training of classifiers, and the loop that networks for masks share."""
+"""Training of classifiers, its augmentations, and the loop that networks for masks share."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
-from ntkd_lib.distill.augment import random_mirror, random_shift
 from ntkd_lib.distill.objective import Batch
 
 Loss = Callable[[nn.Module, Batch], Tensor]
@@ -198,3 +198,24 @@ def _batches(data: Images, rows: Tensor, schedule: Schedule) -> Iterator[Batch]:
                 images, mirrored = random_mirror(images)
                 seen = part + len(data.images) * mirrored
             yield Batch(images, data.labels[part], seen, epoch * steps + i)
+
+
+def random_shift(images: Float[Tensor, "n c h w"], pixels: int) -> Float[Tensor, "n c h w"]:
+    """Shift each image by its own whole number of pixels, dark if nothing moves in.
+
+    Args:
+        pixels: Largest shift in either direction and axis; 0 leaves the images alone.
+    """
+    if pixels == 0:
+        return images
+    n, _, height, width = images.shape
+    padded = functional.pad(images, (pixels,) * 4)
+    down, right = torch.randint(0, 2 * pixels + 1, (2, n)).to(images.device)
+    places = padded.unfold(2, height, 1).unfold(3, width, 1).permute(0, 2, 3, 1, 4, 5)  # a view, not a copy
+    return places[torch.arange(n, device=images.device), down, right]
+
+
+def random_mirror(images: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n c h w"], Bool[Tensor, " n"]]:
+    """Mirror half of the images, drawn at random, left to right, and mark which."""
+    mirrored = (torch.rand(len(images)) < 0.5).to(images.device)
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images), mirrored

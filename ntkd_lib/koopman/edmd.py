@@ -14,8 +14,7 @@ with extra("koopman"):
 
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.least_squares import NormalEquations, normal_equations
-from ntkd_lib.koopman.lifted import MEMORY, LiftedInputs
-from ntkd_lib.koopman.principal import PrincipalMap, fit_principal
+from ntkd_lib.koopman.lifted import MEMORY, LiftedInputs, PrincipalMap, fit_principal
 from ntkd_lib.koopman.settings import COUNT, RIDGE, Setting, Table
 
 

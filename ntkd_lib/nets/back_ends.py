@@ -1,9 +1,11 @@
-"""Dense networks: digital back ends, from the read-out of the sensor to logits, and perceptrons."""
+"""Digital back ends, from the read-out of the sensor to logits: dense, and up-convolutions for masks."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 
 def dense_back_end(widths: tuple[int, ...], *, rectify: bool = True) -> nn.Sequential:
@@ -46,3 +48,76 @@ def mlp(widths: Sequence[int]) -> nn.Sequential:
     if len(widths) < 2:
         raise ValueError(f"mlp: widths = {tuple(widths)}; allowed: an input width and a number of classes")
     return nn.Sequential(nn.Flatten(), *dense_back_end(tuple(widths)))
+
+
+class UpConvolutionBackEnd(nn.Module):
+    """A back end from a coarse read-out to one logit per pixel of the scene, without normalisation.
+
+    ``y_0 = r(h)``, ``y_i = r(C_i y_{i-1})`` at half the resolution each, then back up by transposed
+    convolutions, with the ``y_i`` added at equal resolution, and twice more to four times the read-out's.
+    Weights start with ``std^2 = 2 / fan`` and biases within ``1 / sqrt(fan)``: without normalisation
+    PyTorch's usual start lets signals fade from layer to layer.
+
+    Source: NTKD paper, Table 2 ("1.06M"; up-convolutions, whose widths are not published); start: He et al.
+        (2015).
+
+    Args:
+        widths: Channels at each coarser resolution.
+        fine: Channels at the two finer resolutions.
+
+    >>> sum(p.numel() for p in UpConvolutionBackEnd().parameters())
+    228897
+    """
+
+    def __init__(self, channels: int = 32, widths: tuple[int, ...] = (48, 64, 96), fine: int = 16) -> None:
+        super().__init__()
+        steps = list(pairwise((channels, *widths)))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in steps)
+        self.middle = nn.Conv2d(widths[-1], widths[-1], 3, padding=1)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in steps[::-1])
+        self.blend = nn.Conv2d(channels, fine, 3, padding=1)
+        self.rise = nn.ConvTranspose2d(fine, fine, 2, stride=2)
+        self.head = nn.ConvTranspose2d(fine, 1, 2, stride=2)
+        self.apply(_start)
+
+    def forward(self, read_out: Float[Tensor, "n k u v"]) -> Float[Tensor, "n 1 h w"]:
+        """Compute logits, four per side for each position of the read-out."""
+        levels = [read_out.relu()]
+        for layer in self.down:
+            levels.append(layer(levels[-1]).relu())
+        y = self.middle(levels.pop()).relu()
+        for layer in self.up:
+            level = levels.pop()
+            rows, columns = level.shape[2:]
+            y = (layer(y)[:, :, :rows, :columns] + level).relu()
+        return self.head(self.rise(self.blend(y).relu()).relu())
+
+
+def _start(layer: nn.Module) -> None:
+    """Draw weights that keep the size of signals through a ReLU; in a transposed one few inputs meet."""
+    if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        return
+    taps = math.prod(layer.kernel_size)
+    if isinstance(layer, nn.ConvTranspose2d):
+        taps /= math.prod(layer.stride)
+    fan = layer.in_channels * taps
+    nn.init.normal_(layer.weight, std=math.sqrt(2 / fan))
+    nn.init.uniform_(layer.bias, -1 / math.sqrt(fan), 1 / math.sqrt(fan))
+
+
+class UpSampling(nn.Module):
+    """One up-sampling layer: a transposed convolution from the read-out to the pixels of the scene.
+
+    Source: NTKD paper, Table 5 (random PSFs and one up-sampling layer).
+
+    Args:
+        pixels: Pixels of the scene a side of a read-out position; each sees its neighbours too.
+    """
+
+    def __init__(self, channels: int, pixels: int = 4) -> None:
+        super().__init__()
+        self.layer = nn.ConvTranspose2d(channels, 1, 2 * pixels, stride=pixels, padding=pixels // 2)
+
+    def forward(self, read_out: Float[Tensor, "n k u v"]) -> Float[Tensor, "n 1 h w"]:
+        """Compute logits."""
+        return self.layer(read_out.relu())

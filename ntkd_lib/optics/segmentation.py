@@ -5,7 +5,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkd_lib.nets.up_convolution import UpConvolutionBackEnd, UpSampling
+from ntkd_lib.nets.back_ends import UpConvolutionBackEnd, UpSampling
 from ntkd_lib.optics.cascade import BinnedLens, CascadeFrontEnd
 
 MaskOptics = Literal["signed", "random", "lens", "random-positive"]

@@ -23,7 +23,7 @@ from ntkd_lib.distill.mask_training import (
     scenes,
 )
 from ntkd_lib.distill.training import DivergedError
-from ntkd_lib.nets.up_convolution import UpConvolutionBackEnd
+from ntkd_lib.nets.back_ends import UpConvolutionBackEnd
 from ntkd_lib.ntk.reference import reference_ntk
 from ntkd_lib.optics.cascade import CascadeFrontEnd
 from ntkd_lib.optics.segmentation import MaskStudent

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ntkd_lib.distill.augment import random_shift
 from ntkd_lib.distill.objective import Batch
 from ntkd_lib.distill.training import (
     DivergedError,
@@ -16,6 +15,7 @@ from ntkd_lib.distill.training import (
     fit,
     learning_rate,
     predict,
+    random_shift,
 )
 
 

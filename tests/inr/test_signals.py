@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ntkd_lib.inr.hash_grid import HashGrid
 from ntkd_lib.inr.metrics import crossing, intersection_over_union, si_snr, ssim, value_at
-from ntkd_lib.inr.networks import NETWORKS, build
+from ntkd_lib.inr.networks import NETWORKS, HashGrid, build
 from ntkd_lib.inr.shapes import chamfer, signed_distance, surface, surface_samples, winding_number
 from ntkd_lib.inr.signals import Signal, crop, from_pixels, from_samples, torus_distance, waves
 

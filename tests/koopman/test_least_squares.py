@@ -9,8 +9,7 @@ from sklearn.preprocessing import PolynomialFeatures
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.edmd import EDMDSurrogate, read_out
 from ntkd_lib.koopman.least_squares import normal_equations
-from ntkd_lib.koopman.lifted import LiftedInputs
-from ntkd_lib.koopman.principal import fit_principal
+from ntkd_lib.koopman.lifted import LiftedInputs, fit_principal
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(400, 6)) * np.array([3, 2, 1.5, 1, 0.7, 0.5])

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from ntkd_lib.optics.front_end import IdealLens, SignedFrontEnd, split_signed
-from ntkd_lib.optics.pooling_window import sum_over_window
+from ntkd_lib.optics.front_end import IdealLens, SignedFrontEnd, split_signed, sum_over_window
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(1, 5))

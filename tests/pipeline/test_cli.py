@@ -140,7 +140,7 @@ def test_a_run_can_be_asked_for_in_python(inside):
 def test_serving_needs_a_book(inside):
     result = call("serve", "--tier", "smoke")
     assert result.exit_code == 1
-    assert result.stderr.startswith("ntkd: there is no book in ")
+    assert result.stderr.startswith("ntkd: no book in ")
     assert result.stderr.endswith("; build it first: ntkd reproduce --tier smoke\n")
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from ntkd_lib.data.load import Split, load, train_validation_split
 from ntkd_lib.distill.objective import Batch
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
-from ntkd_lib.koopman.principal import fit_principal
+from ntkd_lib.koopman.lifted import fit_principal
 from ntkd_lib.lab import CellResult, Record, derive_seed, deterministic
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.nets import mlp, resnet18_grey

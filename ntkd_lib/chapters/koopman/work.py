@@ -13,8 +13,7 @@ from torch import Tensor
 from ntkd_lib.chapters.koopman.inputs import Inputs, labelled_places, read_inputs, read_pixels
 from ntkd_lib.koopman import DistillationLoss, NormalEquations, Problem, minimise, normal_equations, read_out
 from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions
-from ntkd_lib.koopman.lifted import LiftedInputs
-from ntkd_lib.koopman.principal import fit_principal
+from ntkd_lib.koopman.lifted import LiftedInputs, fit_principal
 from ntkd_lib.lab import CellResult, Record, derive_seed, deterministic
 from ntkd_lib.lab.work import Data, work
 

@@ -1,17 +1,20 @@
-"""Sketched features of a stream of samples: one pass, memory of one chunk."""
+"""Sketched features of a stream of samples, one chunk in memory; of the trace kernel; and their error."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from ntkd_lib.ntk.checks import check_model
 from ntkd_lib.ntk.contraction import looped_jacobian
-from ntkd_lib.ntk.empirical import find_fault, warn_slow
+from ntkd_lib.ntk.empirical import empirical_ntk, find_fault, warn_slow
+from ntkd_lib.ntk.kinds import Kind, contract, finish
 from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.layout import Plan, make_plan, two_samples
+from ntkd_lib.ntk.sketches.hashing import key_of, signs
 from ntkd_lib.ntk.structured import warn_whole, whole_jacobian
 from ntkd_lib.ntk.traces import ParameterTrace, visit_parameters
 
@@ -114,3 +117,76 @@ def _share(trace: ParameterTrace, sketch: Sketch) -> Tensor:
         return sketch.outer(name, parts, trace.group.bias is not None)
     lookup = trace.lookup()
     return sketch.whole(name, trace.gradients()) if lookup is None else sketch.lookup(name, *lookup)
+
+
+def join_classes(features: Float[Tensor, "n c k"], seed: int = 0) -> Float[Tensor, "n k"]:
+    """Join the features of all classes: ``psi = sum_c s_c o phi_c``.
+
+    ``E psi . psi' = sum_c phi_c . phi_c'``. The signs ``s_c`` are independent, so products of different
+    classes have mean zero. The joined features take a ``c``-th of the room, and an entry's variance is that
+    of one sketch of the gradients of all classes put end to end: about ``theta(x, x) theta(x', x') / k``.
+    """
+    drawn = signs(key_of(seed, "classes"), tuple(features.shape[1:]))
+    return (features * drawn.to(features)).sum(1)
+
+
+@torch.no_grad()
+def trace_features(
+    model: nn.Module,
+    inputs: Float[Tensor, "n ..."],
+    sketch: Sketch,
+    seed: int = 0,
+    chunk: int = 32,
+    *,
+    probe: bool = True,
+) -> Float[Tensor, "n k"]:
+    """Sketch the tangent features of images once, for the trace kernel of any batch of them.
+
+    Args:
+        sketch: Sketch of ``k`` features per class.
+        seed: Seed by which classes are joined.
+        probe: As for `sketched_features`.
+    """
+    parts = sketched_batches(model, inputs, sketch, chunk, probe=probe)
+    return torch.cat([join_classes(part, seed) for part in parts])
+
+
+@dataclass(frozen=True)
+class SketchError:
+    """Errors of ``phi phi'`` on a random subset of samples, free of the kernel's unit."""
+
+    frobenius: float  # ``|phi phi' - Theta|_F / |Theta|_F``
+    largest: float  # largest error of an entry over the largest entry of ``Theta``
+    samples: int
+
+
+@torch.no_grad()
+def sketch_error(
+    model: nn.Module,
+    x: Shaped[Tensor, "n ..."],
+    features: Float[Tensor, "m c k"],
+    *,
+    subset: int = 64,
+    seed: int = 0,
+    kind: Kind = "full",
+) -> SketchError:
+    """Measure features against the exact kernel of a random subset of their samples.
+
+    Args:
+        subset: Samples to draw, or all if there are fewer.
+        kind: Kind of kernel that the features are for.
+
+    Raises:
+        ValueError: Features of another number of samples, or an empty subset.
+    """
+    if len(features) != len(x):
+        raise ValueError(f"features: got {len(features)} rows for {len(x)} samples, needs one a sample")
+    if subset < 1:
+        raise ValueError(f"subset: got {subset}, needs at least 1 sample")
+    rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:subset].to(x.device)
+    chosen = features[rows.to(features.device)]
+    exact = empirical_ntk(model, x[rows], kind=kind, tile="auto")
+    rest = finish(contract(chosen, chosen, kind), kind).to(exact) - exact
+    return SketchError(
+        (rest.norm() / exact.norm()).item(), (rest.abs().max() / exact.abs().max()).item(), len(rows)
+    )

@@ -5,8 +5,8 @@ import torch
 
 from ntkd_lib.ntk.contraction import jacobian
 from ntkd_lib.ntk.kinds import KINDS
-from ntkd_lib.ntk.sketches.error import sketch_error
 from ntkd_lib.ntk.sketches.jvp_features import jvp_features
+from ntkd_lib.ntk.sketches.stream import sketch_error
 from tests.ntk.sketches.draws import gram, small_setting
 
 

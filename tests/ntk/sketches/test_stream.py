@@ -9,10 +9,9 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ntkd_lib.ntk.sketches import sparse
-from ntkd_lib.ntk.sketches.error import sketch_error
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.sparse import SparseSketch
-from ntkd_lib.ntk.sketches.stream import Sketch, sketched_batches, sketched_features
+from ntkd_lib.ntk.sketches.stream import Sketch, sketch_error, sketched_batches, sketched_features
 from ntkd_lib.ntk.structured import WholeJacobianWarning
 from tests.ntk.nets import CASES, LARGE, build, dense_net
 from tests.ntk.sketches.draws import small_setting

@@ -7,8 +7,7 @@ from jaxtyping import Float
 from ntkd_lib.chapters.koopman.inputs import Inputs, read_inputs
 from ntkd_lib.chapters.koopman.work import TOLERANCE, LinearFit, Objective, guess, last_layer, pose_problem
 from ntkd_lib.koopman import Monomials, minimise, normal_equations, read_out
-from ntkd_lib.koopman.lifted import LiftedInputs
-from ntkd_lib.koopman.principal import fit_principal
+from ntkd_lib.koopman.lifted import LiftedInputs, fit_principal
 from ntkd_lib.lab import CellResult, Record, derive_seed, deterministic
 from ntkd_lib.lab.work import work
 
