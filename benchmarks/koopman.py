@@ -11,9 +11,8 @@ from ntkd_lib.data.load import load
 from ntkd_lib.koopman.adam import train_adam
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.lifted import LiftedInputs, fit_principal
-from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.newton import minimise
-from ntkd_lib.koopman.problem import Problem
+from ntkd_lib.koopman.problem import DistillationLoss, Problem
 
 IMAGES, COMPONENTS, RIDGE, CLOSE, LIMIT = 20_000, 20, 1e-4, 1e-4, 12
 RATES = (3e-3, 1e-2, 3e-2)

@@ -21,4 +21,4 @@ from ntkd_lib.distill.training import fit as fit
 from ntkd_lib.distill.training import predict as predict
 from ntkd_lib.distill.training import random_mirror as random_mirror
 from ntkd_lib.distill.training import random_shift as random_shift
-from ntkd_lib.distill.withheld import withhold as withhold
+from ntkd_lib.distill.training import withhold as withhold

@@ -16,8 +16,8 @@ from ntkd_lib.koopman.hardware import noisy as noisy
 from ntkd_lib.koopman.hardware import quantise as quantise
 from ntkd_lib.koopman.least_squares import NormalEquations as NormalEquations
 from ntkd_lib.koopman.least_squares import normal_equations as normal_equations
-from ntkd_lib.koopman.loss import DistillationLoss as DistillationLoss
 from ntkd_lib.koopman.newton import Optimum as Optimum
 from ntkd_lib.koopman.newton import certify as certify
 from ntkd_lib.koopman.newton import minimise as minimise
+from ntkd_lib.koopman.problem import DistillationLoss as DistillationLoss
 from ntkd_lib.koopman.problem import Problem as Problem

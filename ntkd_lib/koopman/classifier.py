@@ -20,9 +20,8 @@ with extra("koopman"):
 from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions
 from ntkd_lib.koopman.least_squares import normal_equations
 from ntkd_lib.koopman.lifted import MEMORY, LiftedInputs, fit_principal
-from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.newton import TOLERANCE, minimise
-from ntkd_lib.koopman.problem import Problem
+from ntkd_lib.koopman.problem import DistillationLoss, Problem
 from ntkd_lib.koopman.settings import COUNT, POSITIVE, RIDGE, Setting, Table
 
 DICTIONARIES = ("monomials", "orthogonal", "rbf")

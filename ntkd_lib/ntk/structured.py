@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ntkd_lib.ntk.choice import LayerShape, cheapest, gradient_pair_work, position_pair_work
 from ntkd_lib.ntk.contraction import jacobian, looped_jacobian
 from ntkd_lib.ntk.factors import Factor, Gradients, OnePosition, Positions
 from ntkd_lib.ntk.functional import TransformError
@@ -19,7 +20,6 @@ from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layers.rows import table_gradients
 from ntkd_lib.ntk.layout import Plan, make_plan, two_samples
 from ntkd_lib.ntk.traces import ParameterTrace, visit_parameters
-from ntkd_lib.ntk.work import LayerShape, cheapest, gradient_pair_work, position_pair_work
 
 TABLE = 4  # times the looked-up rows that a table of embeddings may have where its gradients are formed
 

@@ -9,7 +9,7 @@ from ntkd_lib.chapters.classification.studies.few_labels import ARMS, SPACE
 from ntkd_lib.chapters.optical_students import kernel_sources as sources
 from ntkd_lib.chapters.optical_students.classification_setting import digit_partition, prepare
 from ntkd_lib.chapters.run import locate_data
-from ntkd_lib.distill.withheld import WITHHELD, withhold
+from ntkd_lib.distill.training import WITHHELD, withhold
 from ntkd_lib.lab import trials as lab_trials
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims

@@ -9,8 +9,7 @@ from ntkd_lib.distill import soft_labels, tangent_soft
 from ntkd_lib.distill.kernel_losses import normalised
 from ntkd_lib.distill.objective import Batch, Teacher
 from ntkd_lib.distill.tangent import tangent_objective
-from ntkd_lib.distill.training import Images, Schedule, fit, random_mirror
-from ntkd_lib.distill.withheld import WITHHELD, withhold
+from ntkd_lib.distill.training import WITHHELD, Images, Schedule, fit, random_mirror, withhold
 from ntkd_lib.optics.student import HybridStudent, mnist_student
 from ntkd_lib.optics.tangent import student_trace_ntk
 

@@ -27,8 +27,7 @@ from ntkd_lib.koopman.classifier import KoopmanClassifier
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.edmd import EDMDSurrogate
 from ntkd_lib.koopman.lifted import LiftedInputs
-from ntkd_lib.koopman.loss import DistillationLoss
-from ntkd_lib.koopman.problem import Problem
+from ntkd_lib.koopman.problem import DistillationLoss, Problem
 from ntkd_lib.optics.alignment_errors import Defocus
 from ntkd_lib.optics.design import DesignOptions, design_widths
 from ntkd_lib.optics.front_end import SignedFrontEnd

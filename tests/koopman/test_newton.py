@@ -10,9 +10,8 @@ from ntkd_lib.koopman.adam import train_adam
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.koopman.least_squares import normal_equations
 from ntkd_lib.koopman.lifted import LiftedInputs
-from ntkd_lib.koopman.loss import DistillationLoss
 from ntkd_lib.koopman.newton import _length, certify, duality_gap, minimise, newton_direction
-from ntkd_lib.koopman.problem import Problem
+from ntkd_lib.koopman.problem import DistillationLoss, Problem
 
 N, D, C = 300, 3, 4
 

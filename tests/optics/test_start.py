@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from ntkd_lib.optics.front_end import SignedFrontEnd
-from ntkd_lib.optics.start import set_unit_spread, start_at_components
+from ntkd_lib.optics.front_end import SignedFrontEnd, set_unit_spread, start_at_components
 
 
 @pytest.fixture

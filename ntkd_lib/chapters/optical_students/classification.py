@@ -15,7 +15,7 @@ from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.ntk.landmarks import landmark_gram
 from ntkd_lib.optics import HybridStudent, student_trace_ntk
-from ntkd_lib.optics.start import set_unit_spread, start_at_components
+from ntkd_lib.optics.front_end import set_unit_spread, start_at_components
 
 STARTS = {"signed": start_at_components, "random": set_unit_spread}
 STARTING = 500  # images whose patches the filters start from

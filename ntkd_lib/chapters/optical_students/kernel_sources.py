@@ -7,8 +7,7 @@ from torch.nn.functional import one_hot
 
 from ntkd_lib.chapters.optical_students.classification_setting import Partition, prepare
 from ntkd_lib.chapters.optical_students.classification_teachers import restore_teacher
-from ntkd_lib.distill.training import predict
-from ntkd_lib.distill.withheld import WITHHELD, withhold
+from ntkd_lib.distill.training import WITHHELD, predict, withhold
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.work import Data, work
 
