@@ -148,14 +148,8 @@ def _standin(name: str, why: str) -> DataLocation:
 
     small = standin(name)
     label = "stand-in: " if why else ""
-    return DataLocation(
-        name,
-        "standin",
-        "package" if small.path else "procedural",
-        small.path,
-        small.sha256,
-        label + small.note + why,
-    )
+    source = "package" if small.path else "procedural"
+    return DataLocation(name, "standin", source, small.path, small.sha256, label + small.note + why)
 
 
 @cache

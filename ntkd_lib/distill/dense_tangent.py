@@ -40,13 +40,8 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
         drawn = draw().to(scale.device)
         summarised = nn.Sequential(student, teacher.summary)
         with torch.autocast(scale.device.type, enabled=False):  # kernels always in float32
-            theta_student = empirical_ntk(
-                summarised,
-                teacher.images[drawn],
-                kind="trace",
-                method="structured",
-                probe=next(probed, False),
-            )
+            form = {"kind": "trace", "method": "structured", "probe": next(probed, False)}
+            theta_student = empirical_ntk(summarised, teacher.images[drawn], **form)
         theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn])
         return labels + bound_gradient(student, weight * loss(theta_student / scale, theta_teacher / scale))
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -108,7 +108,8 @@ class Cost:
 def measure() -> Iterator[Cost]:
     """Measure seconds and peak resident memory of a block, or of the process if it cannot be reset."""
     measured = Cost()
-    _reset_peak()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
     start = time.perf_counter()
     try:
         yield measured
@@ -174,13 +175,6 @@ def _threads() -> int:
 def _device() -> str:
     torch = sys.modules.get("torch")
     return torch.cuda.get_device_name() if torch and torch.cuda.is_initialized() else "cpu"
-
-
-def _reset_peak() -> None:
-    try:
-        Path("/proc/self/clear_refs").write_text("5", "ascii")
-    except OSError:
-        return
 
 
 def _peak_mebibytes() -> float:

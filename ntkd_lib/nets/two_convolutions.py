@@ -1,6 +1,7 @@
 """Networks of two convolutions: LeNet-5, and a small one with a cheap exact tangent kernel."""
 
 from collections import OrderedDict
+from itertools import pairwise
 
 from torch import nn
 
@@ -17,21 +18,7 @@ def lenet(classes: int = 10) -> nn.Sequential:
     >>> sum(p.numel() for p in lenet().parameters())
     44426
     """
-    layers = OrderedDict(
-        conv1=nn.Conv2d(1, 6, 5),
-        relu1=nn.ReLU(),
-        pool1=nn.MaxPool2d(2),
-        conv2=nn.Conv2d(6, 16, 5),
-        relu2=nn.ReLU(),
-        pool2=nn.MaxPool2d(2),
-        flatten=nn.Flatten(),
-        dense1=nn.Linear(256, 120),
-        relu3=nn.ReLU(),
-        dense2=nn.Linear(120, 84),
-        relu4=nn.ReLU(),
-        dense3=nn.Linear(84, classes),
-    )
-    return nn.Sequential(layers)
+    return _stack(nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5), 256, 120, 84, classes)
 
 
 def compact_cnn(
@@ -58,16 +45,15 @@ def compact_cnn(
     left = ((side - 4) // 2 - 4) // 2
     if side < 16 or 4 * left + 12 != side:
         raise ValueError(f"side: got {side}, needs at least 16 pixels and a multiple of 4")
-    layers = OrderedDict(
-        conv1=nn.Conv2d(channels, filters[0], 5),
-        relu1=nn.ReLU(),
-        pool1=nn.MaxPool2d(2),
-        conv2=nn.Conv2d(*filters, 5),
-        relu2=nn.ReLU(),
-        pool2=nn.MaxPool2d(2),
-        flatten=nn.Flatten(),
-        dense1=nn.Linear(filters[1] * left**2, hidden),
-        relu3=nn.ReLU(),
-        dense2=nn.Linear(hidden, 10),
-    )
-    return nn.Sequential(layers)
+    convolutions = nn.Conv2d(channels, filters[0], 5), nn.Conv2d(*filters, 5)
+    return _stack(*convolutions, filters[1] * left**2, hidden, 10)
+
+
+def _stack(first: nn.Conv2d, second: nn.Conv2d, *widths: int) -> nn.Sequential:
+    layers: dict[str, nn.Module] = {}
+    for number, layer in enumerate((first, second), 1):
+        layers |= {f"conv{number}": layer, f"relu{number}": nn.ReLU(), f"pool{number}": nn.MaxPool2d(2)}
+    layers["flatten"] = nn.Flatten()
+    for number, sizes in enumerate(pairwise(widths), 1):
+        layers |= {f"dense{number}": nn.Linear(*sizes), f"relu{number + 2}": nn.ReLU()}
+    return nn.Sequential(OrderedDict(list(layers.items())[:-1]))  # no ReLU after the logits

@@ -51,15 +51,8 @@ def _fits(layer: nn.Conv2d) -> bool:
 
 
 def _twin(layer: nn.Conv2d) -> WideConv2d:
-    twin = WideConv2d(
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        bias=False,
-        device="meta",
-    )
+    form = (layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding)
+    twin = WideConv2d(*form, bias=False, device="meta")
     twin.weight = layer.weight
     return twin.train(layer.training)
 

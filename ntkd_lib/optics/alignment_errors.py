@@ -99,7 +99,7 @@ class Misalignment(Error):
 
     sigma: float = magnitude(
         0.0,
-        "standard deviation in each direction",
+        "standard deviation per axis",
         unit="pixels",
         low=0,
         high=4,

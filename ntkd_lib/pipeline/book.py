@@ -241,7 +241,9 @@ def _render(layout: Layout, folder: Path) -> Path:
     settings = ["--config", str(site / "_config.yml"), "--toc", str(site / "_toc.yml")]
     strict = ["-W", "-n", "--keep-going", "-q"]
     command = [sys.executable, "-P", "-c", BUILD, "build", str(site), "--path-output", str(folder.absolute())]
-    done = subprocess.run([*command, *settings, *strict], capture_output=True, text=True, env=_environment())
+    plain = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+    environment = {**os.environ, **plain, "PYTHONPATH": library_path()}  # reference pages are of this library
+    done = subprocess.run([*command, *settings, *strict], capture_output=True, text=True, env=environment)
     log = layout.base / "book.log"
     complaints = COLOUR.sub("", done.stderr)
     write_text(log, COLOUR.sub("", done.stdout) + complaints)
@@ -250,17 +252,6 @@ def _render(layout: Layout, folder: Path) -> Path:
     if done.returncode or warnings or not (made / "index.html").is_file():
         raise BookError(_complaint(warnings or complaints.splitlines(), layout, site, log))
     return made
-
-
-def _environment() -> dict[str, Any]:
-    """Describe the environment of the builder, whose reference pages document the library that runs here."""
-    return {
-        **os.environ,
-        "PYTHONPATH": library_path(),
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "NO_COLOR": "1",
-    }
 
 
 def _complaint(lines: Sequence[str], layout: Layout, site: Path, log: Path) -> str:

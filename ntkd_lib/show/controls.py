@@ -34,11 +34,7 @@ def _values(run: Evidence | None, metric: str) -> list[float] | None:
 
 _LABELS, _NO_TEACHER = "labels alone", "no teacher"
 _RIDGE = Control(
-    "gain over kernel ridge on labels",
-    "spectral.six.krr_labels_rmse",
-    "-",
-    "spectral.six.student_rmse",
-    "RMSE",
+    "gain on kernel ridge on labels", "spectral.six.krr_labels_rmse", "-", "spectral.six.student_rmse", "RMSE"
 )
 CONTROLS = {
     "ntkd-t3-mnist-ntkd": Control(_LABELS, "ntkd.mnist.none.accuracy"),
@@ -49,11 +45,7 @@ CONTROLS = {
     "ntkd-t4-cifar10-ntkd": Control(_LABELS, "ntkd.fab.cifar10.e2e_ft.accuracy"),
     "ntkd-t4-carvana-ntkd": Control(_LABELS, "ntkd.fab.carvana.e2e_ft.miou"),
     "ntkd-t5-random-underperforms": Control(
-        "two layers on both sides",
-        "ntkd.mnist.none.accuracy",
-        "-",
-        "ntkd.mnist.random_frozen.accuracy",
-        "points",
+        "two layers per side", "ntkd.mnist.none.accuracy", "-", "ntkd.mnist.random_frozen.accuracy", "points"
     ),
     "koopman-q2-accuracy": Control(_NO_TEACHER, "koopman.mnist.q2.ce.accuracy"),
     "koopman-q3-accuracy": Control(_NO_TEACHER, "koopman.mnist.q3.ce.accuracy"),

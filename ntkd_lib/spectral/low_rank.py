@@ -61,17 +61,8 @@ def low_rank_basis(kernel: Kernel, x: Float[np.ndarray, "n d"], count: int, seed
     features -= centre
     values, turn = _falling(features.T @ features)
     maps = turn / np.sqrt(values)
-    return LowRankBasis(
-        x,
-        kernel,
-        landmarks,
-        values,
-        features @ maps,
-        scale @ maps,
-        centre @ maps,
-        max(trace, 0.0),
-        lost * len(x) / count,
-    )
+    parts, rest = (features @ maps, scale @ maps, centre @ maps), max(trace, 0.0)
+    return LowRankBasis(x, kernel, landmarks, values, *parts, rest, lost * len(x) / count)
 
 
 def _features(

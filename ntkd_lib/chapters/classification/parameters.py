@@ -21,7 +21,7 @@ class ClassificationParameters(SeededParameters):
     epochs: int = parameter(3, "Passes over the training images per student.", unit="epochs", ge=1, le=1000)
     long_epochs: int = parameter(
         16,
-        "Passes for the equal-time control: as long as NTKD, its teacher and its kernel take.",
+        "Passes for the equal-time control: as long as NTKD and its teacher.",
         unit="epochs",
         ge=1,
         le=4000,
@@ -30,21 +30,13 @@ class ClassificationParameters(SeededParameters):
     teacher_epochs: int = parameter(6, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
     batch: int = parameter(128, "Images per training step.", unit="images", ge=8, le=1024)
     kernel_batch: int = parameter(
-        32,
-        "Images whose tangent kernel enters the loss of a step; at most kernel_images.",
-        unit="images",
-        ge=2,
-        le=1024,
+        32, "Images whose kernel enters a step's loss; at most kernel_images.", unit="images", ge=2, le=1024
     )
     kernel_every: int = parameter(
         4, "The kernel loss enters every so many steps, as many times heavier.", unit="steps", ge=1, le=1000
     )
     kernel_images: int = parameter(
-        10_000,
-        "Training images of the teacher's tangent kernel; all if there are fewer.",
-        unit="images",
-        ge=32,
-        le=60_000,
+        10_000, "Training images of the teacher's kernel; all if fewer.", unit="images", ge=32, le=60_000
     )
     landmarks: int = parameter(128, "Images with the teacher's exact kernel.", unit="images", ge=8, le=4096)
     control_seeds: Seeds = parameter(
@@ -58,11 +50,7 @@ class ClassificationParameters(SeededParameters):
         2500, "Training images of an accuracy estimate of stage 1.", unit="images", ge=50, le=50_000
     )
     random_images: int = parameter(
-        300,
-        "Training images of the regressions on random filters; all if there are fewer.",
-        unit="images",
-        ge=50,
-        le=60_000,
+        300, "Training images of these regressions; all if fewer.", unit="images", ge=50, le=60_000
     )
     random_filters: Counts = parameter([8, 500, 1000], "Random filters in these regressions.", unit="filters")
     surface_height: float = parameter(
@@ -91,11 +79,7 @@ class ClassificationParameters(SeededParameters):
     )
     colour_teacher_epochs: int = parameter(5, "Passes of the colour teachers.", unit="epochs", ge=1, le=1000)
     colour_kernel_images: int = parameter(
-        2000,
-        "Colour training images of the teacher's tangent kernel; all if there are fewer.",
-        unit="images",
-        ge=32,
-        le=50_000,
+        2000, "Colour images of the teacher's tangent kernel; all if fewer.", unit="images", ge=32, le=50_000
     )
     colour_kernel_every: int = parameter(
         8, "As kernel_every, for colour images, whose kernels cost more.", unit="steps", ge=1, le=1000

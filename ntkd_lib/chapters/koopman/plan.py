@@ -15,85 +15,83 @@ from ntkd_lib.lab import Cell, Data, Protocol
 REFITS, ADAM_EPOCHS, ADAM_ORDERS = 10, 20, 3
 
 
-def plan(parameters: KoopmanParameters, data: Mapping[str, Data]) -> list[Cell]:
+def plan(p: KoopmanParameters, data: Mapping[str, Data]) -> list[Cell]:
     """List the cells of a run; teachers and scores come with the cells that read them."""
-    digits = data[parameters.digits]
+    digits = data[p.digits]
     return [
-        *(cell for name in parameters.datasets for cell in _compared_cells(parameters, data[name])),
-        *_side_cells(parameters, digits),
-        *_hardware_cells(parameters, digits),
-        *residual.cells(parameters, digits),
+        *(cell for name in p.datasets for cell in _compared_cells(p, data[name])),
+        *_side_cells(p, digits),
+        *_hardware_cells(p, digits),
+        *residual.cells(p, digits),
     ]
 
 
-def _compared_cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
+def _compared_cells(p: KoopmanParameters, data: Data) -> list[Cell]:
     pixels = {"objective": Objective(**methods.best_trial(data.name, 1, methods.PIXELS.name)["settings"])}
     return [
-        *(cell for degree in methods.DEGREES for cell in students_of(parameters, data, degree).values()),
-        *(cell for degree in methods.DEGREES for cell in linear_cells(parameters, data, degree).values()),
-        *(methods.pixel_cell(parameters, data, seed=seed, **pixels) for seed in parameters.side_seeds),
+        *(cell for degree in methods.DEGREES for cell in students_of(p, data, degree).values()),
+        *(cell for degree in methods.DEGREES for cell in linear_cells(p, data, degree).values()),
+        *(methods.pixel_cell(p, data, seed=seed, **pixels) for seed in p.side_seeds),
     ]
 
 
-def seeds_of_students(
-    parameters: KoopmanParameters, data: str, degree: int
-) -> dict[tuple[str, int], list[int]]:
+def seeds_of_students(p: KoopmanParameters, data: str, degree: int) -> dict[tuple[str, int], list[int]]:
     """List the seeds of each student by method and size: all if a claim rests on it or its pair, else few."""
-    every, first = parameters.all_seeds, parameters.first_seeds
-    seeds = {(name, d): first for name in ("ce", "kd") for d in parameters.sizes(degree)}
+    every, first = p.all_seeds, p.first_seeds
+    seeds = {(name, d): first for name in ("ce", "kd") for d in p.sizes(degree)}
     if degree > 1:
-        seeds["kd", methods.chosen_size(parameters, data, degree, "kd")] = every
+        seeds["kd", methods.chosen_size(p, data, degree, "kd")] = every
     if degree == 2:
         for name in ("ce", "kd"):
-            seeds["ce", methods.chosen_size(parameters, data, 2, name)] = every
-        seeds["kd_only", methods.chosen_size(parameters, data, 2, "kd_only")] = parameters.side_seeds
+            seeds["ce", methods.chosen_size(p, data, 2, name)] = every
+        seeds["kd_only", methods.chosen_size(p, data, 2, "kd_only")] = p.side_seeds
     return seeds
 
 
-def students_of(parameters: KoopmanParameters, data: Data, degree: int) -> dict[tuple[str, int, int], Cell]:
+def students_of(p: KoopmanParameters, data: Data, degree: int) -> dict[tuple[str, int, int], Cell]:
     """Describe the students of a degree; those with a teacher start from the solution without one."""
     cells: dict[tuple[str, int, int], Cell] = {}
-    for (method, d), seeds in seeds_of_students(parameters, data.name, degree).items():
+    for (method, d), seeds in seeds_of_students(p, data.name, degree).items():
         objective = methods.chosen_objective(data.name, degree, method, d)
         for seed in seeds:
             start = cells.get(("ce", d, seed))
             size = {"degree": degree, "components": d, "start": start}
-            cells[method, d, seed] = methods.student_cell(parameters, data, method, seed, objective, **size)
+            cells[method, d, seed] = methods.student_cell(p, data, method, seed, objective, **size)
     return cells
 
 
-def fits_of(parameters: KoopmanParameters, data: str, degree: int) -> list[LinearFit]:
+def fits_of(p: KoopmanParameters, data: str, degree: int) -> list[LinearFit]:
     """List the least-squares fits of a degree: each method at each size, with its chosen ridge and rank."""
     fits = []
     for method in methods.LEAST_SQUARES:
-        for d in parameters.sizes(degree):
+        for d in p.sizes(degree):
             settings = methods.best_trial(data, degree, method, [d])["settings"]
             rank = d if method == "naive_published" else settings["rank"]
             fits.append(LinearFit(method, d, settings["ridge"], rank))
     return fits
 
 
-def linear_cells(parameters: KoopmanParameters, data: Data, degree: int) -> dict[int, Cell]:
+def linear_cells(p: KoopmanParameters, data: Data, degree: int) -> dict[int, Cell]:
     """Describe least squares of a degree by seed; the first also computes condition numbers."""
-    fits, seeds = fits_of(parameters, data.name, degree), parameters.first_seeds
+    fits, seeds = fits_of(p, data.name, degree), p.first_seeds
     one = seeds[0] if degree > 1 else None
     return {
-        seed: methods.linear_cell(parameters, data, seed, degree, fits, condition=seed == one)
-        for seed in (parameters.all_seeds if degree > 1 else seeds)
+        seed: methods.linear_cell(p, data, seed, degree, fits, condition=seed == one)
+        for seed in (p.all_seeds if degree > 1 else seeds)
     }
 
 
-def _side_cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
+def _side_cells(p: KoopmanParameters, data: Data) -> list[Cell]:
     """Describe refits, Adam against Newton, and radial functions: degree 2, one size."""
-    seed, d = parameters.all_seeds[0], parameters.side_size
+    seed, d = p.all_seeds[0], p.side_size
     objectives = {name: methods.chosen_objective(data.name, 2, name, d) for name in ("ce", "kd")}
     settings = methods.best_trial(data.name, 2, "naive", [d])["settings"]
     naive = LinearFit("naive", d, settings["ridge"], settings["rank"])
     common = {
         "seed": seed,
         "degree": 2,
-        "inputs": methods.scores_cell(parameters, data, seed),
-        "teacher": methods.teacher_cell(parameters, data, seed),
+        "inputs": methods.scores_cell(p, data, seed),
+        "teacher": methods.teacher_cell(p, data, seed),
     }
     labels = {"data": data.name}
     radial = Objective(**methods.best_trial(data.name, 2, methods.RADIAL)["settings"])
@@ -103,23 +101,23 @@ def _side_cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
             labels, components=d, objective=objectives["kd"], epochs=ADAM_EPOCHS, orders=ADAM_ORDERS, **common
         ),
         *(
-            methods.student_cell(parameters, data, methods.RADIAL, each, radial, degree=2, components=d)
-            for each in parameters.first_seeds
+            methods.student_cell(p, data, methods.RADIAL, each, radial, degree=2, components=d)
+            for each in p.first_seeds
         ),
     ]
 
 
-def _hardware_cells(parameters: KoopmanParameters, data: Data) -> list[Cell]:
+def _hardware_cells(p: KoopmanParameters, data: Data) -> list[Cell]:
     """Describe tests on faulty hardware: degree 2, all methods at the size of the distilled student."""
-    d, fits = methods.chosen_size(parameters, data.name, 2, "kd"), fits_of(parameters, data.name, 2)
-    students, linear = students_of(parameters, data, 2), linear_cells(parameters, data, 2)
+    d, fits = methods.chosen_size(p, data.name, 2, "kd"), fits_of(p, data.name, 2)
+    students, linear = students_of(p, data, 2), linear_cells(p, data, 2)
     places = {fit.method: number for number, fit in enumerate(fits) if fit.components == d}
     cells = []
-    for seed in parameters.all_seeds:
+    for seed in p.all_seeds:
         solutions = {name: (students[name, d, seed], "weights") for name in ("kd", "ce")} | {
             name: (linear[seed], f"weights.{places[name]}") for name in ("naive", "ls_logits")
         }
-        inputs = methods.scores_cell(parameters, data, seed)
+        inputs = methods.scores_cell(p, data, seed)
         common = {"seed": seed, "degree": 2, "components": d, "inputs": inputs}
         cells += [
             faulty_accuracy.cell({"data": data.name, "method": name}, solution=cell, weights=array, **common)

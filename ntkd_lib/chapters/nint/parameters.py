@@ -14,11 +14,7 @@ class NintParameters(SeededParameters):
     steps: int = parameter(1000, "Training steps of each sampler.", unit="steps", ge=20, le=100_000)
     every: int = parameter(25, "Steps between evaluations.", unit="steps", ge=1, le=1000)
     side_steps: int = parameter(
-        200,
-        "Steps of the smaller studies: settings, networks, sound, shape.",
-        unit="steps",
-        ge=20,
-        le=100_000,
+        200, "Steps of smaller studies: settings, networks, sound, shape.", unit="steps", ge=20, le=100_000
     )
     points: int = parameter(65_536, "Coordinates of the largest refresh.", unit="points", ge=1024, le=2**24)
     device: Literal["cpu", "cuda"] = parameter("cpu", "Device of the cells.")

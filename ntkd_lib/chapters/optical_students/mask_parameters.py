@@ -17,21 +17,13 @@ class MaskStudentParameters(SeededParameters):
     teacher_steps: int = parameter(560, "Training steps of the teacher.", unit="steps", ge=8, le=1_000_000)
     batch: int = parameter(4, "Images per training step.", unit="images", ge=2, le=256)
     kernel_batch: int = parameter(
-        4,
-        "Images whose tangent kernel enters the loss of a step; at most kernel_images.",
-        unit="images",
-        ge=2,
-        le=256,
+        4, "Images whose kernel enters a step's loss; at most kernel_images.", unit="images", ge=2, le=256
     )
     kernel_every: int = parameter(
         25, "The kernel loss enters every so many steps, as many times heavier.", unit="steps", ge=1, le=1000
     )
     kernel_images: int = parameter(
-        128,
-        "Training images whose tangent kernel students match; all if there are fewer.",
-        unit="images",
-        ge=8,
-        le=4064,
+        128, "Training images whose kernel students match; all if fewer.", unit="images", ge=8, le=4064
     )
     kernel_outputs: int = parameter(
         4, "Outputs that summarise the logits of a mask in kernels.", unit="outputs", ge=1, le=96

@@ -38,16 +38,8 @@ def transposed_patches(
 ) -> Float[Tensor, "n q d"]:
     """Unfold the signal at the output of a transposed convolution into a patch per input position."""
     sides = []
-    geometry = zip(
-        layer.kernel_size,
-        layer.stride,
-        layer.dilation,
-        layer.padding,
-        positions,
-        signal.shape[2:],
-        strict=True,
-    )
-    for size, stride, dilation, padding, count, length in geometry:
+    shape = (layer.kernel_size, layer.stride, layer.dilation, layer.padding, positions, signal.shape[2:])
+    for size, stride, dilation, padding, count, length in zip(*shape, strict=True):
         reach = (count - 1) * stride + dilation * (size - 1) + 1
         sides = [padding, reach - padding - length, *sides]
     return _windows(functional.pad(signal, sides), layer.kernel_size, layer.stride, layer.dilation)

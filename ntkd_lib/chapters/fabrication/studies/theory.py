@@ -104,14 +104,11 @@ def pooled_patches(images: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n q 4 s"]
 
 
 def _of_image(
-    patches: Float[Tensor, "q f s"],
-    filters: Float[Tensor, "k s"],
-    signal: Float[Tensor, "k c q"],
-    rectify: bool,
+    patches: Float[Tensor, "q f s"], filters: Float[Tensor, "k s"], signal: Float[Tensor, "k c q"], relu: bool
 ) -> tuple[Float[Tensor, " kq"], Float[Tensor, " kcs"]]:
     """Compute one image's read-out and its gradients with respect to the filters: few enough for a cache."""
     maps = patches @ filters.T
-    if not rectify:
+    if not relu:
         return maps.mean(1).flatten(), (signal @ patches.mean(1)).flatten()
     lit = (maps > 0).to(maps)
     passed = lit.transpose(1, 2) @ patches / patches.shape[1]

@@ -37,7 +37,7 @@ def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     }
 
 
-def _trials(parameters: KoopmanParameters, data: Data, run: RunCells) -> list[Trial]:
+def _trials(p: KoopmanParameters, data: Data, run: RunCells) -> list[Trial]:
     rows: list[Trial] = []
     for degree in methods.DEGREES:
         names = list(methods.STUDENTS) if degree == 2 else ["kd", "ce"]
@@ -46,15 +46,15 @@ def _trials(parameters: KoopmanParameters, data: Data, run: RunCells) -> list[Tr
             for name in names
             for number in range(TRIALS)
         ]
-        rows += _evaluate(parameters, data, first, run)
+        rows += _evaluate(p, data, first, run)
         second = [
             _trial(degree, name, d, {**_best_settings(rows, name, degree), "ridge": ridge})
             for name in names
-            for d in parameters.sizes(degree)
+            for d in p.sizes(degree)
             for ridge in SECOND_RIDGES[degree]
         ]
-        rows += _evaluate(parameters, data, second, run)
-        rows += _evaluate_linear(parameters, data, degree, run)
+        rows += _evaluate(p, data, second, run)
+        rows += _evaluate_linear(p, data, degree, run)
     small = [row for row in rows if row["components"] == FIRST_SIZE[2]]
     best = _best_settings(small, "kd", 2)
     radial = [
@@ -64,7 +64,7 @@ def _trials(parameters: KoopmanParameters, data: Data, run: RunCells) -> list[Tr
     ]
     drawn = (draw_settings(methods.PIXELS, number) for number in range(TRIALS))
     pixels = [_trial(1, methods.PIXELS.name, 784, settings) for settings in drawn]
-    return rows + _evaluate(parameters, data, [*pixels, *radial], run)
+    return rows + _evaluate(p, data, [*pixels, *radial], run)
 
 
 def _trial(degree: int, method: str, components: int, settings: Mapping[str, float]) -> Trial:
@@ -76,8 +76,8 @@ def _best_settings(trials: Iterable[Trial], method: str, degree: int) -> dict[st
     return max(candidates, key=methods.VALIDATION)["settings"]
 
 
-def _evaluate(parameters: KoopmanParameters, data: Data, trials: list[Trial], run: RunCells) -> list[Trial]:
-    records = run([_trial_cell(parameters, data, **trial) for trial in trials])
+def _evaluate(p: KoopmanParameters, data: Data, trials: list[Trial], run: RunCells) -> list[Trial]:
+    records = run([_trial_cell(p, data, **trial) for trial in trials])
     return [
         {"data": data.name, **trial, "validation": record.values["validation"]}
         for trial, record in zip(trials, records, strict=True)
@@ -85,28 +85,23 @@ def _evaluate(parameters: KoopmanParameters, data: Data, trials: list[Trial], ru
 
 
 def _trial_cell(
-    parameters: KoopmanParameters,
-    data: Data,
-    degree: int,
-    method: str,
-    components: int,
-    settings: dict[str, float],
+    p: KoopmanParameters, data: Data, degree: int, method: str, components: int, settings: dict[str, float]
 ) -> Cell:
     common = {"seed": TUNING_SEED, "objective": Objective(**settings), "tolerance": SEARCH_TOLERANCE}
     if method == methods.PIXELS.name:
-        return methods.pixel_cell(parameters, data, **common)
-    return methods.student_cell(parameters, data, method, degree=degree, components=components, **common)
+        return methods.pixel_cell(p, data, **common)
+    return methods.student_cell(p, data, method, degree=degree, components=components, **common)
 
 
-def _evaluate_linear(parameters: KoopmanParameters, data: Data, degree: int, run: RunCells) -> list[Trial]:
+def _evaluate_linear(p: KoopmanParameters, data: Data, degree: int, run: RunCells) -> list[Trial]:
     fits = [
         LinearFit(method, d, ridge, rank)
         for method in methods.LEAST_SQUARES
-        for d in parameters.sizes(degree)
+        for d in p.sizes(degree)
         for ridge in (methods.RIDGES if method != "naive_published" else (0.0,))
         for rank in {"naive": methods.RANKS, "naive_published": (d,)}.get(method, (0,))
     ]
-    (record,) = run([methods.linear_cell(parameters, data, TUNING_SEED, degree, fits)])
+    (record,) = run([methods.linear_cell(p, data, TUNING_SEED, degree, fits)])
     rows = []
     for fit in record.values["fits"]:
         settings = {"ridge": fit["ridge"], "rank": fit["rank"]}
