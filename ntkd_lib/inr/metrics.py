@@ -58,17 +58,9 @@ def ssim(estimate: Float[np.ndarray, "*a"], target: Float[np.ndarray, "*b"]) -> 
         from skimage.metrics import structural_similarity
 
     estimate, target = (image.reshape(*image.shape[:2], -1) for image in (estimate, target))
-    return float(
-        structural_similarity(
-            np.clip(estimate, 0, 1),
-            target,
-            data_range=1.0,
-            channel_axis=2,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
-    )
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    images = (np.clip(estimate, 0, 1), target)
+    return float(structural_similarity(*images, data_range=1.0, channel_axis=2, **window))
 
 
 def crossing(

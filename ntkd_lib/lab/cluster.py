@@ -91,13 +91,8 @@ class Processes(Pool):
     def _start(self) -> Executor:
         from joblib.externals.loky import ProcessPoolExecutor  # starts no `__main__`, can kill its workers
 
-        return ProcessPoolExecutor(
-            1,
-            timeout=_IDLE,
-            initializer=start_worker,
-            initargs=(os.getpid(), self._path),
-            env=dict.fromkeys(THREAD_VARIABLES, "1"),
-        )
+        start = {"initializer": start_worker, "initargs": (os.getpid(), self._path)}
+        return ProcessPoolExecutor(1, timeout=_IDLE, **start, env=dict.fromkeys(THREAD_VARIABLES, "1"))
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """A U-Net for masks of images."""
 
+from itertools import chain
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -63,11 +65,6 @@ class ShuffledNetwork(nn.Module):
 
 
 def _block(a: int, b: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(a, b, 3, padding=1, bias=False),
-        nn.BatchNorm2d(b),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(b, b, 3, padding=1, bias=False),
-        nn.BatchNorm2d(b),
-        nn.ReLU(inplace=True),
-    )
+    first, second = (nn.Conv2d(inputs, b, 3, padding=1, bias=False) for inputs in (a, b))
+    both = ((layer, nn.BatchNorm2d(b), nn.ReLU(inplace=True)) for layer in (first, second))
+    return nn.Sequential(*chain.from_iterable(both))

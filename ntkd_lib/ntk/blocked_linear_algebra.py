@@ -36,15 +36,9 @@ def randomised_svd(
     _check_square(array)
     if not 1 <= rank <= len(array):
         raise ValueError(f"rank: got {rank}, allowed are 1 to {len(array)}")
-    _, values, vectors = da.linalg.svd_compressed(
-        array.astype(np.float64),
-        rank,
-        iterator="QR",
-        n_power_iter=power_iterations,
-        n_oversamples=oversampling,
-        seed=seed,
-        compute=True,
-    )
+    form = {"n_power_iter": power_iterations, "n_oversamples": oversampling, "seed": seed}
+    whole = array.astype(np.float64)
+    _, values, vectors = da.linalg.svd_compressed(whole, rank, iterator="QR", compute=True, **form)
     values, vectors = da.compute(values, vectors)
     return values, vectors.T
 

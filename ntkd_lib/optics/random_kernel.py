@@ -47,14 +47,8 @@ def random_filter_kernel(
 def _drawn(
     images: Tensor, filters: int, generator: torch.Generator, *, positive: bool, centre: bool
 ) -> SignedFrontEnd:
-    front = SignedFrontEnd(
-        filters,
-        images.shape[2],
-        colours=images.shape[1],
-        rectify=centre or not positive,
-        trainable=False,
-        centre=centre,
-    )
+    form = {"colours": images.shape[1], "rectify": centre or not positive, "centre": centre}
+    front = SignedFrontEnd(filters, images.shape[2], trainable=False, **form)
     weight = torch.rand(front.filters.shape, generator=generator)
     weight = weight if positive else 2 * weight - 1
     front.filters.copy_(weight / front.filters[0].numel() ** 0.5)

@@ -83,11 +83,6 @@ def cifar_student(
 
 def signed_front_end(optics: Optics, rectified: Rectified, filters: int, **shape: int) -> SignedFrontEnd:
     """Build the filters of a student, named as in `mnist_student`, of a shape as in `SignedFrontEnd`."""
-    return SignedFrontEnd(
-        filters,
-        rectify=rectified in ("both", "capture"),
-        trainable=optics == "signed",
-        positive=optics in ("random-positive", "random-centred"),
-        centre=optics == "random-centred",
-        **shape,
-    )
+    rectify, signs = rectified in ("both", "capture"), {"trainable": optics == "signed"}
+    signs |= {"positive": optics.startswith("random-"), "centre": optics == "random-centred"}
+    return SignedFrontEnd(filters, rectify=rectify, **signs, **shape)

@@ -32,14 +32,8 @@ def small_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[st
     check_fixed(parameters, SMALL)
     signals = Data("signals", sha256)
     subjects = [Subject("image", parameters["side"], name) for name in parameters["images"]]
-    small_race = partial(
-        race.cell,
-        data=signals,
-        seed=seed,
-        network=SMALL_NETWORK,
-        steps=parameters["steps"],
-        every=parameters["every"],
-    )
+    sizes = {name: parameters[name] for name in ("steps", "every")}
+    small_race = partial(race.cell, data=signals, seed=seed, network=SMALL_NETWORK, **sizes)
     fixed, shares, timed = (
         tuple(small_race(subject=subject, **entrants) for subject in subjects)
         for entrants in (

@@ -62,12 +62,8 @@ def scores(run: Run) -> pd.DataFrame:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Average the scores over seeds, with the paper's values."""
-    details = table.groupby("method", sort=False).agg(
-        label=("label", "first"),
-        boundary=("boundary", "mean"),
-        parameters=("parameters", "first"),
-        seconds=("seconds", "mean"),
-    )
+    columns = {"label": "first", "boundary": "mean", "parameters": "first", "seconds": "mean"}
+    details = table.groupby("method", sort=False).agg(columns)
     paper = {method_name(name): value for name, value in PAPER.items()}
     means = summarise(table, "miou", ["method"]).merge(details, on="method")
     return means.assign(paper=means["method"].map(paper))

@@ -127,13 +127,9 @@ def few_student(
     numbers = {name: value for name, value in settings.items() if name not in (*point, "form", "ridge")}
     if "tangent" in needs:
         numbers |= {name: getattr(run, name) for name in KERNEL} | {"kernel_clip": parameters["kernel_clip"]}
-    schedule = Schedule(
-        point["epochs"],
-        run.batch,
-        lr=point["lr"],
-        weight_decay=point["weight_decay"],
-        evaluations=parameters["evaluations"] // point["epochs"],
-    )
+    speed = {name: point[name] for name in ("lr", "weight_decay")}
+    evaluations = parameters["evaluations"] // point["epochs"]
+    schedule = Schedule(point["epochs"], run.batch, **speed, evaluations=evaluations)
     return student.cell(
         {"method": arm, "question": "few labels"},
         **place.common,

@@ -61,19 +61,12 @@ def _sketch_gradients(comparison: Comparison, images: Tensor, sketch: SparseSket
 
 
 def _match_features(comparison: Comparison, seed: int, steps: int) -> Tensor:
-    split = comparison.split
+    split, costs = comparison.split, comparison.costs
     with comparison.stopwatch.measure():
-        distilled = distil_images(
-            comparison.model,
-            split.images,
-            split.labels,
-            per_class=max(1, len(split.labels) // (SUPPORT * comparison.costs.classes)),
-            steps=steps,
-            seed=seed,
-        )
-    cost = comparison.costs.passes(len(split.labels)) + comparison.costs.distillation(
-        len(distilled.images) * steps
-    )
+        size = max(1, len(split.labels) // (SUPPORT * costs.classes))
+        sources = (comparison.model, split.images, split.labels)
+        distilled = distil_images(*sources, per_class=size, steps=steps, seed=seed)
+    cost = costs.passes(len(split.labels)) + costs.distillation(len(distilled.images) * steps)
     before = {"distillation of images": cost.timed(comparison.stopwatch.seconds)}
     _score(comparison, "matched", distilled.images, distilled.labels, before)
     return distilled.images

@@ -40,13 +40,9 @@ def panels(run: Run, count: int = IMAGES) -> Panels:
     rows = np.linspace(0, len(test.images) - 1, count + 2).round().astype(int)[1:-1]
     images, masks = test.images[rows], test.masks[rows]
     guesses = {label: predict_masks(net, images) for label, net in _networks(run, name).items()}
-    return Panels(
-        name,
-        images.numpy(),
-        masks.numpy(),
-        {label: guess.numpy() for label, guess in guesses.items()},
-        {label: mean_iou(guess, masks) for label, guess in guesses.items()},
-    )
+    shown = {label: guess.numpy() for label, guess in guesses.items()}
+    scores = {label: mean_iou(guess, masks) for label, guess in guesses.items()}
+    return Panels(name, images.numpy(), masks.numpy(), shown, scores)
 
 
 def _networks(run: Run, data: str) -> dict[str, nn.Module]:
