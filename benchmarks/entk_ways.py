@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, jvp, vjp, vmap
 
 from benchmarks.sequence_nets import CausalDecoder, SequenceDecoder, SequenceEncoder
-from ntkd_lib.nets.colour_teachers import alexnet_cifar, resnet18_cifar
+from ntkd_lib.nets.colour_teachers import alexnet_cifar
 from ntkd_lib.nets.efficientnet_lite import EfficientNetLite0
+from ntkd_lib.nets.resnet import resnet18_cifar
 from ntkd_lib.nets.two_convolutions import lenet
 from ntkd_lib.ntk.empirical import empirical_ntk
 

@@ -2,15 +2,15 @@
 
 from ntkd_lib.dntk.energy import captured_energy as captured_energy
 from ntkd_lib.dntk.energy import maximise_energy as maximise_energy
-from ntkd_lib.dntk.gradients import effective_rank as effective_rank
 from ntkd_lib.dntk.gradients import leading_eigenvectors as leading_eigenvectors
 from ntkd_lib.dntk.gradients import local_global as local_global
-from ntkd_lib.dntk.gradients import truncation_rank as truncation_rank
 from ntkd_lib.dntk.ledger import Cost as Cost
 from ntkd_lib.dntk.ledger import Ledger as Ledger
 from ntkd_lib.dntk.ledger import break_even as break_even
 from ntkd_lib.dntk.matching import distil_images as distil_images
 from ntkd_lib.dntk.projection import GaussianProjection as GaussianProjection
+from ntkd_lib.dntk.rank import effective_rank as effective_rank
+from ntkd_lib.dntk.rank import truncation_rank as truncation_rank
 from ntkd_lib.dntk.regression import fit_nystrom as fit_nystrom
 from ntkd_lib.dntk.regression import fit_per_class as fit_per_class
 from ntkd_lib.dntk.regression import predict_per_class as predict_per_class

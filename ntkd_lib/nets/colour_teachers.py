@@ -1,113 +1,12 @@
-"""The teachers on colour images by name: residual networks and an AlexNet for 32 x 32 images."""
+"""The teachers on colour images by name, an AlexNet for 32 x 32 among them."""
 
-from itertools import pairwise
 from typing import Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ntkd_lib.data.torchvision import torchvision
-
-
-class ResidualStage(nn.Module):
-    """Two 3 x 3 convolutions; the first halves the image, the second is skipped by a sum.
-
-    ``u = r(norm(pool(a * x)))`` and ``y = u + r(norm(b * u))`` with ``r`` the GELU.
-    """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.enter = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.enter_norm = nn.BatchNorm2d(outputs)
-        self.inner = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.inner_norm = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Float[Tensor, "n a h w"]) -> Float[Tensor, "n b v u"]:
-        """Compute maps of half the height and width."""
-        x = functional.gelu(self.enter_norm(functional.max_pool2d(self.enter(x), 2)))
-        return x + functional.gelu(self.inner_norm(self.inner(x)))
-
-
-def compact_resnet(classes: int = 10, widths: tuple[int, int, int] = (32, 96, 96)) -> nn.Sequential:
-    """Build a 2 x 2 convolution, three residual stages, a 3 x 3 maximum, and a dense layer.
-
-    Source: Jordan (2024), arXiv 2404.00498, in narrower form and with the skips of its deepest variant.
-
-    >>> sum(p.numel() for p in compact_resnet().parameters())
-    294786
-    """
-    stages = [ResidualStage(a, b) for a, b in pairwise((24, *widths))]
-    first = nn.Conv2d(3, 24, 2)
-    head = (nn.MaxPool2d(3), nn.Flatten(), nn.Linear(widths[-1], classes))
-    return nn.Sequential(first, nn.GELU(), *stages, *head)
-
-
-def wide_resnet(classes: int = 10) -> nn.Sequential:
-    """Build `compact_resnet` at the widths of its source: it learns faster, at four times the operations.
-
-    >>> sum(p.numel() for p in wide_resnet().parameters())
-    1972802
-    """
-    return compact_resnet(classes, (64, 256, 256))
-
-
-@torch.no_grad()
-def whiten_first(net: nn.Sequential, images: Float[Tensor, "n 3 h w"]) -> None:
-    """Initialise the first convolution with filters that decorrelate patches of the images.
-
-    ``w_i = v_i / sqrt(l_i)`` and ``-w_i`` for the eigenpairs of the patches' second moment, the bias such
-    that a patch of mean colour gives zero.
-
-    Source: Jordan (2024), Sec. 3.2; there these filters are never trained.
-    """
-    first = net[0]
-    patches = images.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 12).double()
-    mean = patches.mean(0)
-    values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
-    filters = (vectors / (values + 5e-4).sqrt()).T
-    weight = torch.cat([filters, -filters])
-    first.weight.copy_(weight.view(24, 3, 2, 2))
-    first.bias.copy_(-weight @ mean)
-
-
-def resnet18_cifar(classes: int = 10) -> nn.Module:
-    """Build torchvision's ResNet-18 with the stem that is usual for 32 x 32 images.
-
-    A 3 x 3 convolution of stride 1 replaces the 7 x 7 one of stride 2, and no pooling follows it.
-
-    Source: He, Zhang, Ren, Sun (2016), Sec. 4.2 for the stem.
-
-    >>> sum(p.numel() for p in resnet18_cifar().parameters())
-    11173962
-    """
-    net = torchvision.models.resnet18(num_classes=classes)
-    net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-    net.maxpool = nn.Identity()
-    return net
-
-
-def resnet18_pooled(classes: int = 10) -> nn.Module:
-    """Build `resnet18_cifar` with 2 x 2 max pooling after its stem, at a quarter of the operations.
-
-    >>> sum(p.numel() for p in resnet18_pooled().parameters())
-    11173962
-    """
-    net = resnet18_cifar(classes)
-    net.maxpool = nn.MaxPool2d(2)
-    return net
-
-
-def resnet18_grey(classes: int = 10) -> nn.Module:
-    """Build torchvision's ResNet-18 for grey images, its stem otherwise as it is.
-
-    >>> sum(p.numel() for p in resnet18_grey().parameters())
-    11175370
-    """
-    net = torchvision.models.resnet18(num_classes=classes)
-    net.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
-    return net
+from ntkd_lib.nets.compact_resnet import compact_resnet, wide_resnet
+from ntkd_lib.nets.resnet import resnet18_pooled
 
 
 def alexnet_cifar(classes: int = 10, hidden: int = 1024, dropout: float = 0.5) -> nn.Sequential:

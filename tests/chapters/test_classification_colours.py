@@ -18,7 +18,8 @@ from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.parameters import load_parameters
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.work import Data
-from ntkd_lib.nets.colour_teachers import MAKERS, WHITENED, colour_teacher, whiten_first
+from ntkd_lib.nets.colour_teachers import MAKERS, WHITENED, colour_teacher
+from ntkd_lib.nets.compact_resnet import whiten_first
 from ntkd_lib.ntk.empirical import empirical_ntk
 
 TINY = {

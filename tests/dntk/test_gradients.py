@@ -7,14 +7,8 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from ntkd_lib.dntk.gradients import (
-    cluster_points,
-    distinct,
-    effective_rank,
-    leading_eigenvectors,
-    local_global,
-    truncation_rank,
-)
+from ntkd_lib.dntk.gradients import cluster_points, distinct, leading_eigenvectors, local_global
+from ntkd_lib.dntk.rank import effective_rank, truncation_rank
 from ntkd_lib.dntk.regression import fit_nystrom, fit_per_class, predict_per_class, reduce_kernel
 
 SEEDS = st.integers(0, 10_000)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
-from ntkd_lib.nets.colour_teachers import compact_resnet, whiten_first, wide_resnet
+from ntkd_lib.nets.compact_resnet import compact_resnet, whiten_first, wide_resnet
 
 REGULARISER = 5e-4
 

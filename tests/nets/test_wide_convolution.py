@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ntkd_lib.nets.colour_teachers import resnet18_cifar
+from ntkd_lib.nets.resnet import resnet18_cifar
 from ntkd_lib.nets.wide_convolution import WIDE, WideConv2d, widen
 
 LAYERS = [

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ntkd_lib.nets.colour_teachers import alexnet_cifar, resnet18_cifar
+from ntkd_lib.nets.colour_teachers import alexnet_cifar
+from ntkd_lib.nets.resnet import resnet18_cifar
 from ntkd_lib.nets.sine import siren
 from ntkd_lib.nets.two_convolutions import lenet
 from ntkd_lib.nets.unet import UNet

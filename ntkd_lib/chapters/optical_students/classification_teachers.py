@@ -19,7 +19,8 @@ from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.nets import lenet, widen
-from ntkd_lib.nets.colour_teachers import WHITENED, colour_teacher, whiten_first
+from ntkd_lib.nets.colour_teachers import WHITENED, colour_teacher
+from ntkd_lib.nets.compact_resnet import whiten_first
 from ntkd_lib.ntk import KroneckerSketch, empirical_ntk
 from ntkd_lib.ntk.landmarks import LandmarkKernel, landmark_gram
 from ntkd_lib.ntk.sketches.stream import trace_features

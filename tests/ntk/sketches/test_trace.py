@@ -2,7 +2,7 @@
 
 import torch
 
-from ntkd_lib.nets.colour_teachers import compact_resnet
+from ntkd_lib.nets.compact_resnet import compact_resnet
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
 from ntkd_lib.ntk.sketches.stream import join_classes, trace_features

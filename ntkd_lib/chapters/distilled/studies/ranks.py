@@ -15,7 +15,7 @@ from ntkd_lib.chapters.distilled.work import (
     restore_network,
 )
 from ntkd_lib.dntk.exact import SomeLogits
-from ntkd_lib.dntk.gradients import effective_rank, truncation_rank
+from ntkd_lib.dntk.rank import effective_rank, truncation_rank
 from ntkd_lib.lab import CellResult, Record, deterministic
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.ntk.empirical import empirical_ntk
