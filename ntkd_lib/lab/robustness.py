@@ -56,7 +56,7 @@ def adjusted_orderings(verdicts: Iterable[Verdict]) -> dict[str, float]:
         verdict.claim.id: p
         for verdict in verdicts
         if isinstance(verdict.claim.rule, Ordering)
-        and verdict.status != "not assessed"
+        and verdict.status not in ("undecided", "not assessed")
         and verdict.claim.replacement is None
         and (p := ordering_p(verdict.single, verdict.claim.rule.margin)) is not None
     }

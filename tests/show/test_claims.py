@@ -25,6 +25,7 @@ from ntkd_lib.show.claims import (
 from ntkd_lib.show.numbers import SIGNS, format_value
 from ntkd_lib.show.style import STATUS_COLOURS
 from tests.book import fake
+from tests.setup.project import ROOT
 
 CLAIMS = {claim.id: claim for claim in load_claims().claims}
 MNIST = CLAIMS["ntkd-t3-mnist-ntkd"]
@@ -100,6 +101,9 @@ def test_the_number_of_another_run_stands_below_ours_with_the_difference():
 def test_a_badge_speaks_without_colour(status):
     assert words(badge(verdict(status=status))) == f"{SIGNS[status]} {status}"
     assert len(set(SIGNS.values())) == 5
+    assert f"{SIGNS[status]} **{status.capitalize()}**" in (ROOT / "book/index.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_badge_gives_qualifier_side_and_reason():

@@ -1,6 +1,7 @@
 """How firm verdicts are: lines, curves and controls beside the claims."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,7 +52,8 @@ def test_holm_runs_over_the_orderings_that_have_a_verdict():
     first, second = judged(ORDER, [2.0, 3.0, 2.5, 2.2, 2.8]), judged(ORDER, [1.5, 0.0, 2.0, 1.0, 1.1])
     other = judge(claim(ORDER, PAIR, id="ntkd-other"), [])
     plain = {"ntkd-demo": ordering_p(first.single)}
-    assert adjusted_orderings([first, other, judged(LEAST, [20.0] * 5)]) == holm(plain)
+    disputed = replace(second, status="undecided", claim=other.claim)
+    assert adjusted_orderings([first, other, disputed, judged(LEAST, [20.0] * 5)]) == holm(plain)
     assert list(holm_notes([first])) == ["ntkd-demo"]
     assert holm_notes([second]) == {}
     assert holm_words(0.0123, 21) == "p = 0.012 (Holm, 21 orderings)"
