@@ -265,7 +265,8 @@ def chapter_files(layout: Layout, notebook: str) -> list[Path]:
 
 def api_sources(pages: Iterable[str]) -> list[Path]:
     """List the library's files that the reference pages among some pages are made of."""
-    return [path for package in _packages(pages) for path in sorted((_LIBRARY / package).rglob("*.py"))]
+    folders = [_LIBRARY / package for package in _packages(pages)]
+    return [path for folder in folders for end in ("py", "pyi") for path in sorted(folder.rglob(f"*.{end}"))]
 
 
 def stage_api_pages(site: Path, pages: Iterable[str]) -> None:
