@@ -42,10 +42,12 @@ def ridge_by_blocks(
         passes: Passes over the kernel at most.
 
     Raises:
-        ValueError: A block, rank or ridge that is not allowed, rows of another shape.
+        ValueError: Targets, a block, rank or ridge that are not allowed, rows of another shape.
         RuntimeError: A tolerance that was not met.
     """
     n = len(targets)
+    if targets.ndim != 2 or not np.isfinite(targets).all():
+        raise ValueError(f"targets: got shape {targets.shape}, needs finite numbers of shape (n, c)")
     if not 1 <= block <= n:
         raise ValueError(f"block: got {block}, allowed are 1 to {n}")
     if not 1 <= rank <= block:
@@ -53,6 +55,7 @@ def ridge_by_blocks(
     if not ridge > 0:
         raise ValueError(f"ridge: got {ridge}, needs to be above 0")
     rng, per_pass, residual = np.random.default_rng(seed), n / block, 1.0
+    size = np.linalg.norm(targets) / np.sqrt(per_pass) or 1.0  # of a block's targets
     mean = z = np.zeros(targets.shape)
     for _ in range(int(passes * per_pass)):
         places = np.sort(rng.choice(n, block, replace=False))
@@ -61,8 +64,7 @@ def ridge_by_blocks(
             raise ValueError(f"rows: got shape {part.shape}, needs {(block, n)}")
         own = part[:, places]
         gradient = part @ z + ridge * z[places] - targets[places]
-        share = np.linalg.norm(gradient) / (np.linalg.norm(targets) * np.sqrt(block / n))
-        residual = MEMORY * residual + (1 - MEMORY) * share
+        residual = MEMORY * residual + (1 - MEMORY) * np.linalg.norm(gradient) / size
         if residual <= tolerance:
             return z
         step = _preconditioned(own, gradient, ridge, rank, rng)

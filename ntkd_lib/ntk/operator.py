@@ -126,10 +126,9 @@ class NTKOperator(LinearOperator):
         """
         if not self.own:
             raise ValueError("operator: got two batches, needs the kernel of one with itself")
+        v = v.to(next(self.model.parameters()).device, self.torch_dtype)
         with torch.no_grad(), nullcontext() if self.loops else located(self.model):
-            groups = self._cotangents(v.to(next(self.model.parameters()).device, self.torch_dtype)).split(
-                DIRECTIONS
-            )
+            groups = self._cotangents(v).split(DIRECTIONS)
             pulled = [self._pull(group, self.x2).values() for group in groups]
         rows = torch.cat([torch.cat([real_values(g.flatten(1)) for g in part], 1) for part in pulled])
         rows = rows.unflatten(0, (v.shape[1], -1)).flatten(1)  # of kind trace the classes of a column add up

@@ -23,6 +23,11 @@ def test_agrees_with_the_dense_solution(block: int, rank: int) -> None:
     np.testing.assert_allclose(coefficients, np.linalg.solve(theta + 7 * np.eye(N), y), atol=1e-7)
 
 
+def test_zero_targets_have_zero_coefficients() -> None:
+    theta, y = setting()
+    assert not ridge_by_blocks(theta.__getitem__, 0 * y, 7.0, block=20, seed=0, rank=5).any()
+
+
 def test_only_the_rows_of_one_block_are_read_at_a_time() -> None:
     theta, y = setting()
     blocks: list[np.ndarray] = []
@@ -38,6 +43,10 @@ def test_only_the_rows_of_one_block_are_read_at_a_time() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (
+            {"targets": np.full((N, 1), np.inf)},
+            "targets: got shape (60, 1), needs finite numbers of shape (n, c)",
+        ),
         ({"block": 0}, "block: got 0, allowed are 1 to 60"),
         ({"rank": 11}, "rank: got 11, allowed are 1 to the block's 10"),
         ({"ridge": 0.0}, "ridge: got 0.0, needs to be above 0"),
@@ -46,9 +55,9 @@ def test_only_the_rows_of_one_block_are_read_at_a_time() -> None:
 )
 def test_what_cannot_be_solved_is_refused(options: dict, message: str) -> None:
     theta, y = setting()
-    request = {"rows": theta.__getitem__, "ridge": 1.0, "block": 10, "rank": 5, **options}
+    request = {"rows": theta.__getitem__, "targets": y, "ridge": 1.0, "block": 10, "rank": 5, **options}
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        ridge_by_blocks(targets=y, seed=0, **request)
+        ridge_by_blocks(seed=0, **request)
 
 
 def test_an_unmet_tolerance_is_an_error() -> None:
