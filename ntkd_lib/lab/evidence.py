@@ -17,7 +17,7 @@ from ntkd_lib.lab.setups import NotebookName, Strict
 
 SCHEMA_VERSION = 1
 _DIGEST = "sha256"
-RERUNS = "reruns"  # of a tier, whose verdicts differ from those of its reference run
+RERUN_FOLDER = "reruns"  # runs that a later reference run replaced, and with which it disagrees on a verdict
 _BY_SEED = ("values", "series", "converged", "machines")
 
 
@@ -160,7 +160,7 @@ def collect_evidence(tier: str) -> list[Evidence]:
 def reference_evidence() -> list[Evidence]:
     """Gather the reference runs of tier cpu and then their reruns, compared with the tier of today."""
     folder = results_root() / "cpu"
-    paths = [*sorted(folder.glob("*.json")), *sorted((folder / RERUNS).glob("*.json"))]
+    paths = [*sorted(folder.glob("*.json")), *sorted((folder / RERUN_FOLDER).glob("*.json"))]
     return [_compared_with_tier(load_evidence(path, recorded=True, reference=True)) for path in paths]
 
 

@@ -15,9 +15,9 @@ from ntkd_lib.lab.parameters import TIERS
 from ntkd_lib.lab.rules import Decision, Estimate, decide, decimal_sum, estimate, missed, side
 from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
 
-Unsettled = Literal["undecided", "not assessed"]
-Status = Decision | Unsettled
-Outcome = Literal["exceeded", "reproduced", "claim failed", "baseline stronger", "baseline weaker", Unsettled]
+NoVerdict = Literal["undecided", "not assessed"]
+Status = Decision | NoVerdict
+Outcome = Literal["exceeded", "reproduced", "claim failed", "baseline stronger", "baseline weaker", NoVerdict]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Source:
     date: str  # YYYY-MM-DD; empty if not known
 
     def __str__(self) -> str:
-        """Say which run it is; a live one by its tier alone, so that its page can be made again."""
+        """Name the run; a live one by its tier alone, so that its page can be made again."""
         when = [f"recorded on {self.date or 'an unknown day'}", self.device] if self.recorded else ["live"]
         return ", ".join(filter(None, [*when, f"tier {self.tier}"]))
 
@@ -93,7 +93,7 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     passed = [stage for stage, _ in obstacles]
     run = runs[passed.index(max(passed))]
     others = [other for other in own if other is not run and protocol_key(other) == protocol_key(run)]
-    return _weighed([_judged_by(claim, each) for each in (run, *others)])
+    return _weigh([_judge_by(claim, each) for each in (run, *others)])
 
 
 def verdicts_on(evidences: Sequence[Evidence]) -> list[Verdict]:
@@ -111,12 +111,12 @@ def recorded_verdicts() -> list[Verdict]:
     return verdicts_on(recorded_evidence())
 
 
-def _judged_by(claim: Claim, run: Evidence) -> Verdict:
+def _judge_by(claim: Claim, run: Evidence) -> Verdict:
     reason = checks.first_obstacle(claim, run)[1]
     return _not_assessed(claim, reason, run) if reason else _decided(claim, run)
 
 
-def _weighed(verdicts: Sequence[Verdict]) -> Verdict:
+def _weigh(verdicts: Sequence[Verdict]) -> Verdict:
     """Merge the verdicts by a protocol's runs; one with twice the seeds of any other decides alone."""
     decisive = [each for each in verdicts if each.status != "not assessed"]
     first = verdicts[0] if verdicts[0] not in decisive else max(decisive, key=lambda each: each.seeds)

@@ -144,7 +144,7 @@ class NumberPair(NamedTuple):
     recorded: str  # with its 95 % interval
     live: str
     difference: str
-    moved: str  # "outside" if the live number lies outside that interval; else empty
+    moved: str  # "outside": of that interval, or other than recorded if there is none; else empty
 
 
 def pair_numbers(live: Evidence) -> list[NumberPair]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ntkd_lib.data.files import unpack_tar
 from ntkd_lib.lab import Layout, build_root, changes, load_claims, results_root, write_bytes, write_text
-from ntkd_lib.lab.evidence import RERUNS, Evidence, load_evidence, reference_evidence
+from ntkd_lib.lab.evidence import RERUN_FOLDER, Evidence, load_evidence, reference_evidence
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.lab.sources import SourceError, module_sources
 from ntkd_lib.lab.verdicts import judge, source_of
@@ -42,10 +42,8 @@ def _place(name: str, ending: str) -> Path:
 def keep_page(name: str) -> Path:
     """Record page and evidence of a run of tier cpu whose seal is valid, on real data and committed code."""
     source = notebooks.find_notebook(name)
-    target, again = (
-        notebooks.target_of(source, RECORDED_TIER, {}),
-        f"ntkd run {source.name[:2]} --tier {RECORDED_TIER}",
-    )
+    target = notebooks.target_of(source, RECORDED_TIER, {})
+    again = f"ntkd run {source.name[:2]} --tier {RECORDED_TIER}"
     if problems := check_seal(target.layout, source.name):
         raise PipelineError(f"{problems[0]}; run: {again}")
     if source.is_summary:
@@ -70,7 +68,7 @@ def _keep_disputed(evidence: Evidence, numbers: Path) -> list[Path]:
     if not any(judge(each, [earlier, evidence]).status == "undecided" for each in claims):
         return []
     day = str(earlier.provenance["time"])[:16].replace(":", "")
-    path = numbers.parent / RERUNS / f"{evidence.notebook}.{day}.json"
+    path = numbers.parent / RERUN_FOLDER / f"{evidence.notebook}.{day}.json"
     write_bytes(path, numbers.read_bytes())
     return [path]
 

@@ -61,14 +61,14 @@ def _recorded_problems() -> Iterator[str]:
     """Hold recorded evidence to its registration, and the committed verdicts to recorded evidence."""
     book = load_claims()
     for path in sorted([*results_root().glob("*.json"), *results_root().glob("cpu/**/*.json")]):
-        yield from _said(f"results/{path.name}: ", lambda path=path: _file_problems(path, book))
+        place = path.relative_to(results_root()).as_posix()
+        yield from _said(f"results/{place}: ", lambda path=path: _file_problems(path, book))
     yield from ledger_problems()
 
 
 def _file_problems(path: Path, book: ClaimBook) -> Iterable[str]:
-    return recording_problems(
-        load_evidence(path, recorded=True, reference=path.parent.name != "results"), book
-    )
+    reference = path.parent != results_root()
+    return recording_problems(load_evidence(path, recorded=True, reference=reference), book)
 
 
 def version_problems(layout: Layout) -> Iterator[str]:
