@@ -556,7 +556,7 @@ show_table(gaps[gaps.label_share < 1], page.GAPS, "Few labels, this run: differe
 # have labels, here as in every trial of this chapter, and are many more than the {setup}`550` that students
 # train on.)
 #
-# Labels alone gain little from length, the teacher's kernel keeps its lead: at {setup}`4`, {setup}`8` and
+# Labels alone gain nothing from length, the teacher's kernel keeps its lead: at {setup}`4`, {setup}`8` and
 # {setup}`16` epochs labels alone reach {val}`ntkd.mnist.labels1.none.accuracy @01_labels1-matched :.2f`,
 # {val}`ntkd.mnist.labels1.none.accuracy @01_labels1-long-matched :.2f` and
 # {val}`ntkd.mnist.labels1.none.accuracy @01_labels1-longer-matched :.2f` %, NTKD

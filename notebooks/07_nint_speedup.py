@@ -277,7 +277,7 @@ show(
 
 # %% [markdown]
 # SSIM compares the local means, contrasts and patterns of a fit and the image; one means equal. LPIPS, a
-# distance between features of a trained network, stands beside it if that network's weights were at hand.
+# distance between features of a trained network, is shown beside it if that network's weights were there.
 
 # %% tags=["hide-input"]
 visits.similarity_table(visits.similarity(image, fitted, visits.perceptual()))

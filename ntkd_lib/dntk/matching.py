@@ -52,7 +52,7 @@ def distil_images(
     """
     counts = labels.bincount()
     if counts.min() < per_class:
-        raise ValueError(f"per_class: got {per_class}, needs at most {counts.min()}, as the rarest class has")
+        raise ValueError(f"per_class: got {per_class}, at most {counts.min()}: the rarest class has no more")
     targets = [_target(model, images[labels == c], per_class, seed) for c in range(len(counts))]
     generator = torch.Generator().manual_seed(seed)
     starts = [_start(images[labels == c], per_class, generator) for c in range(len(counts))]

@@ -48,7 +48,7 @@ def test_all_images_of_a_class_match_it_perfectly(scene) -> None:
 
 def test_too_many_images_a_class_are_refused(scene) -> None:
     model, images, labels = scene
-    with pytest.raises(ValueError, match="per_class: got 5, needs at most 4, as the rarest class has"):
+    with pytest.raises(ValueError, match="per_class: got 5, at most 4: the rarest class has no more"):
         distil_images(model, images, labels, per_class=5, steps=1)
 
 

@@ -162,7 +162,7 @@ WRONG_TYPES = {
     "DesignOptions(steps=2.5)": "steps: got 2.5, allowed: 0 or more, whole",
     "Nint(signal, 8, 0, staircase='no')": "staircase: got 'no', allowed: True, False",
     "IntTeaching(signal, 8, 0, longest=0.5)": "longest: got 0.5, allowed: 1 or more, whole",
-    "UniformDraw(signal, 2.5, 0)": "batch = 2.5 is not allowed; allowed: 1 to 64, its points",
+    "UniformDraw(signal, 2.5, 0)": "batch = 2.5 is not allowed; allowed: 1 to 64, all points",
     "sensor_intensity(torch.zeros(1, 8, 12), SCALED)": "phase: got shape (1, 8, 12), 0 values not finite; "
     "allowed: finite, ending in (3, 200, 200), the geometry's colours and cells",
     "from_pixels([1.5])": "pixels: got shape (1,), needs (h, w), (h, w, c) or (c, h, w) with 1 to 4 channels",

@@ -21,12 +21,12 @@ class ClassificationParameters(SeededParameters):
     epochs: int = parameter(3, "Passes over the training images per student.", unit="epochs", ge=1, le=1000)
     long_epochs: int = parameter(
         16,
-        "Passes for the equal-time control: as long as NTKD and its teacher.",
+        "Passes for the equal-time control: as long as NTKD, its teacher and its kernel take.",
         unit="epochs",
         ge=1,
         le=4000,
     )
-    single_epochs: int = parameter(30, "Passes, students of one dense layer.", unit="epochs", ge=1, le=4000)
+    single_epochs: int = parameter(30, "Passes for students of one layer.", unit="epochs", ge=1, le=4000)
     teacher_epochs: int = parameter(6, "Passes for the teacher.", unit="epochs", ge=1, le=1000)
     batch: int = parameter(128, "Images per training step.", unit="images", ge=8, le=1024)
     kernel_batch: int = parameter(

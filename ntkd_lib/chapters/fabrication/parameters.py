@@ -22,7 +22,7 @@ class FabricationParameters(SeededParameters):
     capture_counts: Counts = parameter([100, 1000], "Other numbers of captures.", unit="images")
     strengths: Strengths = parameter([0.3, 0.6, 1.0], "Error strengths of the sweep.")
     steps: int = parameter(600, "Training steps of each recovery.", unit="steps", ge=8, le=100_000)
-    shown_captures: int = parameter(1000, "Validation images, single errors.", unit="images", ge=50, le=5000)
+    shown_captures: int = parameter(1000, "Validation images of each error.", unit="images", ge=50, le=5000)
     colour_filters: int = parameter(16, "Colour filters designed for three wavelengths.", ge=1, le=64)
     theory_seeds: int = parameter(10, "Networks per width for the theory.", unit="seeds", ge=1, le=100)
     widest: int = parameter(2048, "Filters of the widest network.", unit="filters", ge=16, le=65_536)

@@ -69,7 +69,7 @@ def best_trials(protocol: str, *, complete: bool = False) -> dict[float, tuple[d
     """Read the best trial of labels at each strength and its mean validation accuracy.
 
     Raises:
-        ProtocolError: A strength without all its trials, where all are asked for.
+        ProtocolError: A strength without all its trials, if all are needed.
     """
     best = {}
     for strength in load_claims().protocols[protocol].parameters["strengths"]:
@@ -88,7 +88,7 @@ def _space(strength: float) -> str:
 def _trial_arms(
     parameters: Settings, seed: int, sha256: str, strength: float, space: str, speed: Settings
 ) -> dict[str, Arm]:
-    """Run the trials of each way on the tuning devices, those of a way in one cell a device."""
+    """Run the trials of each way on the tuning devices, those of a way in one cell per device."""
     p, arms = _run(parameters), {}
     for way, axes in parameters["trials"].items():
         tried = {trial_name(way, own): _recovery(p, way, {**speed, **own}) for own in trials(axes)}

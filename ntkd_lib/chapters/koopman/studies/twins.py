@@ -32,7 +32,7 @@ def small_case(run: Run) -> tuple[SmallCase, SmallCase]:
     """Read training and validation digits for a fit in seconds."""
     parameters, seed = run.parameters, run.parameters.all_seeds[0]
     digits = locate_data(parameters.digits)[parameters.digits]
-    scores, teacher_record = (run.record(of(parameters, digits, seed)) for of in (scores_cell, teacher_cell))
+    scores, teacher_record = (run.record(f(parameters, digits, seed)) for f in (scores_cell, teacher_cell))
     layer, d = last_layer(teacher_record), min(parameters.quadratic)
 
     def rows_of(part: str) -> SmallCase:
