@@ -56,7 +56,7 @@ class SensorNoise(Error):
     )
     dark: float = magnitude(5.0, "temporal dark noise", unit="electrons", low=0, high=1000, source=EMVA)
     dsnu: float = magnitude(1.0, "dark signal nonuniformity", unit="electrons", low=0, high=1000, source=EMVA)
-    prnu: float = magnitude(0.005, "photo response non-uniformity", unit="", low=0, high=0.5, source=EMVA)
+    prnu: float = magnitude(0.005, "photo response nonuniformity", unit="", low=0, high=0.5, source=EMVA)
     bits: float = magnitude(12.0, "resolution", unit="bits", low=1, high=16, source=EMVA)
 
     def on_captures(

@@ -84,7 +84,7 @@ class PhaseNoise(Error):
         0.0, "standard deviation, at 532 nm", unit="rad", low=0, high=3.1416, source=NOISE_SOURCE
     )
     correlation: float = magnitude(
-        1.2, "distance it is smooth over", unit="um", low=0, high=20, source="ours; the paper names the cause"
+        1.2, "correlation length", unit="um", low=0, high=20, source="ours; the NTKD paper names the cause"
     )
 
     def on_phase(self, phase: Planes, geometry: Geometry, draws: Draws) -> Planes:

@@ -68,7 +68,7 @@ def _stopped(error: BaseException) -> str:
 tier_option = click.option(
     "--tier", type=click.Choice(TIERS), default="cpu", show_default=True, help="How much is computed."
 )
-workers_option = click.option("--workers", type=click.IntRange(1), help="Worker processes (default: cores).")
+workers_option = click.option("--workers", type=click.IntRange(1), help="Processes (default: one per core).")
 
 
 def work_options(command: Command) -> Command:
@@ -277,7 +277,7 @@ def doctor(context: click.Context) -> None:
 
 
 @cli.command()
-@click.option("--download", is_flag=True, help="Fetch what is missing from its official place, by hash.")
+@click.option("--download", is_flag=True, help="Fetch missing official files, checked by their hashes.")
 def data(download: bool) -> None:
     """Say where each data set was found, and what to do where it was not."""
     from ntkd_lib.data.report import render, rows

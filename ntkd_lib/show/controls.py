@@ -32,10 +32,8 @@ def _values(run: Evidence | None, metric: str) -> list[float] | None:
     return run.metrics[metric].values if run is not None and metric in run.metrics else None
 
 
-_LABELS, _NO_TEACHER = "labels alone", "no teacher"
-_RIDGE = Control(
-    "gain on kernel ridge on labels", "spectral.six.krr_labels_rmse", "-", "spectral.six.student_rmse", "RMSE"
-)
+_LABELS, _NO_TEACHER, _GAIN = "labels alone", "no teacher", "gain over kernel ridge on labels"
+_RIDGE = Control(_GAIN, "spectral.six.krr_labels_rmse", "-", "spectral.six.student_rmse", "RMSE")
 CONTROLS = {
     "ntkd-t3-mnist-ntkd": Control(_LABELS, "ntkd.mnist.none.accuracy"),
     "ntkd-t3-cifar10-ntkd": Control(_LABELS, "ntkd.cifar10.none.accuracy"),

@@ -50,7 +50,7 @@ class ClassificationParameters(SeededParameters):
         2500, "Training images of an accuracy estimate of stage 1.", unit="images", ge=50, le=50_000
     )
     random_images: int = parameter(
-        300, "Training images of these regressions; all if fewer.", unit="images", ge=50, le=60_000
+        300, "Images for regressions on random filters; all if fewer.", unit="images", ge=50, le=60_000
     )
     random_filters: Counts = parameter([8, 500, 1000], "Random filters in these regressions.", unit="filters")
     surface_height: float = parameter(

@@ -16,7 +16,7 @@ class OverfittingParameters(SeededParameters):
     )
     large_seeds: int = parameter(3, "Seeds for which the large problems are run.", unit="seeds", ge=0, le=100)
     epochs: int = parameter(
-        1600, "Full-batch steps per network; in the grid, the two smallest.", unit="epochs", ge=16, le=20_000
+        1600, "Full-batch epochs; in the grid, of the two smallest networks.", unit="epochs", ge=16, le=20_000
     )
     test_points: int = parameter(10_000, "Test samples of six networks.", unit="samples", ge=100, le=100_000)
     grid_test_points: int = parameter(
