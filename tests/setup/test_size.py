@@ -4,8 +4,8 @@ import pytest
 
 from tests.setup.project import ROOT, python_files
 
-LINES = 42_900
-SLACK = 1_500  # lines below the committed number before it must be lowered; 400 outside a round of cuts
+LINES = 42_300
+SLACK = 400  # lines below the committed number before it must be lowered
 
 
 def lines(*folders):
