@@ -80,7 +80,7 @@ sweep = page.strengths(run, made)
 #   ntkd.fab.mnist.kd_ft.accuracy - ntkd.fab.mnist.ntkd_ft.accuracy` devices.
 # - **Sixteen trained gains with a frozen back end:** {val}`ntkd.fab.mnist.calibration.accuracy :.2f` %. A
 #   wrong gain per capture is thus most of the loss.
-# - **Stronger errors.** Where the best of {setup}`12` trials of labels recovers no more than labels did on
+# - **Stronger errors.** Where the best of {setup}`12` trials of labels recovers about what labels did on
 #   the paper's device, {val}`ntkd.fab.mnist.hard.e2e_ft.accuracy :.2f` % in {val}`seeds of
 #   ntkd.fab.mnist.hard.e2e_ft.accuracy` other students of five devices each, NTKD {val}`order of
 #   ntkd.fab.mnist.hard.ntkd_ft.accuracy - ntkd.fab.mnist.hard.e2e_ft.accuracy` labels
@@ -192,16 +192,16 @@ show(
 )
 
 # %% [markdown]
-# ## Where labels recover no more than on the paper's device
+# ## Where labels recover about what they did on the paper's device
 #
 # At the strength above labels win back nearly all, so that no loss has room to do better. The recorded
-# protocol *hard* makes errors stronger, until the best of {setup}`12` trials of labels recovers what labels
-# recovered on the paper's device, {paper}`93.2 %`, as a mean over five devices of a student that is not
-# reported. NTKD and soft labels train at the learning rate and weight decay of that trial, with
-# {setup}`12` trials of their own on the same devices, none of which reads a test image. Then five devices of
-# each of five other students are recovered in every way, with {setup}`5,500` captures and with few. A
-# difference is one of students: the mean over a student's devices. Settings were chosen with all captures
-# and kept with few.
+# protocol *hard* makes errors stronger: of {setup}`6` strengths it takes the one at which the best of
+# {setup}`12` trials of labels comes closest to what labels recovered on the paper's device,
+# {paper}`93.2 %`, as a mean over five devices of a student that is not reported. NTKD and soft labels train
+# at the learning rate and weight decay of that trial, with {setup}`12` trials of their own on the same
+# devices, none of which reads a test image. Then five devices of each of five other students are recovered
+# in every way, with {setup}`5,500` captures and with few. A difference is one of students: the mean over a
+# student's devices. Settings were chosen with all captures and kept with few.
 #
 # With {setup}`100` captures labels reach {val}`ntkd.fab.mnist.hard.e2e_ft.captures_100.accuracy :.1f` %, soft
 # labels {val}`ntkd.fab.mnist.hard.kd_ft.captures_100.accuracy :.1f` % and NTKD

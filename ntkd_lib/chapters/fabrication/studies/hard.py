@@ -1,4 +1,4 @@
-"""Recovery where labels recover no more than on the paper's device: strength, settings, devices.
+"""Recovery where labels recover about what they did on the paper's device: strength, settings, devices.
 
 A device's number fixes the draws of its errors, its strength scales them. On the tuning student's devices
 every trial of fine-tuning on labels is run at every strength; the strength is that at which the best trial
