@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 Rows = Callable[[Int[np.ndarray, " b"]], Float[np.ndarray, "b n"]]
 POWER_STEPS = 10
@@ -42,7 +42,7 @@ def ridge_by_blocks(
         passes: Passes over the kernel at most.
 
     Raises:
-        ValueError: Targets, a block, rank or ridge that are not allowed, rows of another shape.
+        ValueError: Targets, a block, rank or ridge that are not allowed, other rows than a kernel's.
         RuntimeError: A tolerance that was not met.
     """
     n = len(targets)
@@ -63,6 +63,8 @@ def ridge_by_blocks(
         if part.shape != (block, n):
             raise ValueError(f"rows: got shape {part.shape}, needs {(block, n)}")
         own = part[:, places]
+        if not own.diagonal().mean() > 0:
+            raise ValueError(f"rows: got a mean diagonal of {own.diagonal().mean():g}, needs to be above 0")
         gradient = part @ z + ridge * z[places] - targets[places]
         residual = MEMORY * residual + (1 - MEMORY) * np.linalg.norm(gradient) / size
         if residual <= tolerance:
@@ -128,6 +130,9 @@ def _nystrom(
     products = own @ directions
     shift = np.sqrt(len(own)) * np.finfo(float).eps * np.linalg.norm(products)
     products += shift * directions
-    root = cholesky(directions.T @ products)
+    try:
+        root = cholesky(directions.T @ products)
+    except LinAlgError:
+        raise ValueError("rows: got a block with negative eigenvalues, needs those of a kernel") from None
     vectors, values, _ = np.linalg.svd(solve_triangular(root, products.T, trans=1).T, full_matrices=False)
     return np.maximum(values**2 - shift, 0), vectors

@@ -45,9 +45,15 @@ def estimate_squared_norm(gram: Float[Tensor, "k k"]) -> float:
 
 
 def estimate_effective_rank(gram: Float[Tensor, "k k"]) -> float:
-    """Estimate the effective rank ``(tr Theta)^2 / |Theta|_F^2`` by a ratio of unbiased estimates."""
-    diagonal = gram.diagonal()
-    return _mean_of_pairs(torch.outer(diagonal, diagonal)) / estimate_squared_norm(gram)
+    """Estimate the effective rank ``(tr Theta)^2 / |Theta|_F^2`` by a ratio of unbiased estimates.
+
+    Raises:
+        ValueError: A squared norm whose estimate is zero: that of a zero kernel, or by chance of few probes.
+    """
+    diagonal, squared = gram.diagonal(), estimate_squared_norm(gram)
+    if not squared:
+        raise ValueError("gram: got a squared norm of 0, needs more probes or another kernel")
+    return _mean_of_pairs(torch.outer(diagonal, diagonal)) / squared
 
 
 def _mean_of_pairs(values: Float[Tensor, "k k"]) -> float:

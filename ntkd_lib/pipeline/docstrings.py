@@ -34,7 +34,7 @@ def _link_back(app: Any, page: Any, name: str) -> None:
     citations = app.env.get_domain("cite")
     own = (entry for entry in citations.citations if entry.bibliography_key.docname == name)
     keys = {entry.citation_id: entry.key for entry in own}
-    for node in page.findall(nodes.citation) if keys else ():
+    for node in (each for each in page.findall(nodes.citation) if keys.keys() & set(each["ids"])):
         key = next(keys[each] for each in node["ids"] if each in keys)
         uses = [ref for ref in citations.citation_refs if key in {target.key for target in ref.targets}]
         line = nodes.paragraph("", "Cited in: " if uses else "Not cited.", classes=["ntkd-cited"])

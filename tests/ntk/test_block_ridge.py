@@ -51,6 +51,14 @@ def test_only_the_rows_of_one_block_are_read_at_a_time() -> None:
         ({"rank": 11}, "rank: got 11, allowed are 1 to the block's 10"),
         ({"ridge": 0.0}, "ridge: got 0.0, needs to be above 0"),
         ({"rows": lambda places: np.ones((len(places), 3))}, "rows: got shape (10, 3), needs (10, 60)"),
+        (
+            {"rows": lambda places: np.zeros((len(places), N))},
+            "rows: got a mean diagonal of 0, needs to be above 0",
+        ),
+        (
+            {"rows": lambda places: (np.eye(N) - 0.5)[places]},
+            "rows: got a block with negative eigenvalues, needs those of a kernel",
+        ),
     ],
 )
 def test_what_cannot_be_solved_is_refused(options: dict, message: str) -> None:

@@ -57,3 +57,9 @@ def test_requests_without_an_estimate_are_refused() -> None:
         sign_gram(NTKOperator(model, x), probes=1, seed=0)
     with pytest.raises(ValueError, match=r"^operator: got two batches, needs the kernel of one with itself$"):
         NTKOperator(model, x, x).gram(torch.ones(4, 1))
+
+
+@pytest.mark.parametrize("gram", [torch.zeros(3, 3), 2 * torch.eye(2)], ids=["zero", "orthogonal signs"])
+def test_a_squared_norm_of_zero_has_no_effective_rank(gram: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match=r"^gram: got a squared norm of 0, needs more probes or another"):
+        estimate_effective_rank(gram)

@@ -159,10 +159,10 @@ def calibrate(p: FabricationParameters, data: Data, run: RunCells) -> dict[str, 
 def _trials(p: FabricationParameters, data: Data, strength: float, run: RunCells) -> list[dict[str, Any]]:
     """Try settings of every way to recover on the tuning devices; nothing of the test set is read."""
     drawn = [{method.name: students.draw_settings(method, i) for method in TUNED} for i in range(TRIALS)]
+    tried = [{name: recovery(p, name, settings) for name, settings in each.items()} for each in drawn]
     devices = [
         device_cell(p, data, "ntkd", TUNING_SEED, ways, number=number, strength=strength, tested=False)
-        for each in drawn
-        for ways in ({name: recovery(p, name, settings) for name, settings in each.items()},)
+        for ways in tried
         for number in TUNING_DEVICES
     ]
     records = iter([record.values["recoveries"] for record in run(devices)])

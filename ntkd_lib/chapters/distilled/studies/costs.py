@@ -5,7 +5,9 @@ from ntkd_lib.dntk.ledger import Ledger
 
 IMAGES, SUPPORT, SIZE, SYNTHETIC = 9469, 500, 4096, 40
 ITERATIONS = 2000  # of the distillation of images, the default of the method that the paper takes it from
-RESNET = NetworkCosts(forward=3.6e9, parameters=11.2e6, classes=10, pair=20 * 11.2e6, held=40 * 11.2e6)
+RESNET = NetworkCosts(
+    forward=3.6e9, parameters=11.2e6, classes=10, pair=2 * 10 * 11.2e6, held=4 * 10 * 11.2e6
+)
 
 
 def paper_ledgers(backward: float = 2.0) -> dict[str, Ledger]:
