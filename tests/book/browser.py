@@ -32,6 +32,7 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--remote-debugging-pipe",
 )
+PATIENCE = 90.0  # seconds for an answer or a page; a busy machine takes half a minute
 LOCAL = ("file:", "data:", "blob:", "about:", "chrome-error:")
 TALLEST = 6000
 READY = """(async () => {
@@ -85,7 +86,7 @@ class Browser:
             self._call(f"{domain}.enable")
         self._call("Page.addScriptToEvaluateOnNewDocument", source=STILL)
 
-    def _call(self, method: str, timeout: float = 30.0, **params: Any) -> dict[str, Any]:
+    def _call(self, method: str, timeout: float = PATIENCE, **params: Any) -> dict[str, Any]:
         self._next += 1
         number = self._next
         message = {"id": number, "method": method, "params": params}
@@ -139,7 +140,7 @@ class Browser:
         """Open a page and wait until it is loaded, its formulas are set and its images decoded."""
         self.seen = Seen()
         self._call("Page.navigate", url=url)
-        deadline = time.monotonic() + 30.0
+        deadline = time.monotonic() + PATIENCE
         while not self.seen.loaded:
             self._receive(deadline)
         self.evaluate(READY)
@@ -148,7 +149,7 @@ class Browser:
     def evaluate(self, script: str) -> Any:
         """Run JavaScript in the page, waiting for a promise."""
         result = self._call(
-            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, timeout=120.0
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, timeout=2 * PATIENCE
         )
         if "exceptionDetails" in result:
             raise BrowserError(str(result["exceptionDetails"].get("exception", {}).get("description")))
