@@ -42,7 +42,7 @@ def flip_probability(verdict: Verdict) -> float | None:
     The share of 500 reruns by the model of `draw_reruns`, generator seed 0, on which the rule decides
     otherwise. None without a verdict, for one number for all seeds, and for fewer than three seeds.
     """
-    if verdict.status in ("undecided", "not assessed") or verdict.interval is None or verdict.seeds < 3:
+    if not verdict.settled or verdict.interval is None or verdict.seeds < 3:
         return None
     samples = np.array([verdict.single, *([verdict.below] if verdict.below else [])])
     claim, draws = verdict.claim, draw_reruns(samples, RERUNS).tolist()
@@ -56,7 +56,7 @@ def adjusted_orderings(verdicts: Iterable[Verdict]) -> dict[str, float]:
         verdict.claim.id: p
         for verdict in verdicts
         if isinstance(verdict.claim.rule, Ordering)
-        and verdict.status not in ("undecided", "not assessed")
+        and verdict.settled
         and verdict.claim.replacement is None
         and (p := ordering_p(verdict.single, verdict.claim.rule.margin)) is not None
     }

@@ -6,7 +6,7 @@ A claim that one run of a protocol fulfils and another one does not is undecided
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from ntkd_lib.lab import checks
 from ntkd_lib.lab.claims import Claim, Ordering, RatioAtLeast, load_claims
@@ -52,6 +52,11 @@ class Verdict:
     below: tuple[float, ...] = ()  # the denominators of a ratio
     run: Evidence | None = field(default=None, repr=False, compare=False)
     reruns: tuple["Verdict", ...] = ()  # by other runs of the same protocol, each with a number
+
+    @property
+    def settled(self) -> bool:
+        """Whether the rule has decided, and no other run disagrees."""
+        return self.status not in get_args(NoVerdict)
 
     @property
     def outcome(self) -> Outcome:

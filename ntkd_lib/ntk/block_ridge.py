@@ -63,23 +63,23 @@ def ridge_by_blocks(
         if part.shape != (block, n):
             raise ValueError(f"rows: got shape {part.shape}, needs {(block, n)}")
         own = part[:, places]
-        if not own.diagonal().mean() > 0:
-            raise ValueError(f"rows: got a mean diagonal of {own.diagonal().mean():g}, needs to be above 0")
+        diagonal = own.diagonal().mean()
+        if not diagonal > 0:
+            raise ValueError(f"rows: got a mean diagonal of {diagonal:g}, needs to be above 0")
         gradient = part @ z + ridge * z[places] - targets[places]
         residual = MEMORY * residual + (1 - MEMORY) * np.linalg.norm(gradient) / size
         if residual <= tolerance:
             return z
         step = _preconditioned(own, gradient, ridge, rank, rng)
-        mean, z = _accelerate(mean, z, step, places, _momentum(ridge / own.diagonal().mean(), per_pass))
+        mean, z = _accelerate(mean, z, step, places, _momentum(ridge / diagonal, per_pass))
     raise RuntimeError(
         f"ridge_by_blocks: residual {residual:.1e} after {passes} passes, wanted {tolerance:g}; "
         "raise the ridge, the rank or the block"
     )
 
 
-def _momentum(ridge: float, per_pass: float) -> tuple[float, float, float]:
+def _momentum(ridge: float, nu: float) -> tuple[float, float, float]:
     """Compute ``alpha, beta, gamma`` from ``mu = ridge`` and ``nu = n / b``, with ``mu nu <= 1``."""
-    nu = per_pass
     mu = min(ridge, 1 / nu)
     gamma = 1 / np.sqrt(mu * nu)
     return 1 / (1 + gamma * nu), 1 - np.sqrt(mu / nu), gamma

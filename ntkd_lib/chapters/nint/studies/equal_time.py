@@ -6,7 +6,6 @@ from ntkd_lib.chapters.nint.methods import LABELS, TUNED, in_order, trial_rows, 
 from ntkd_lib.chapters.nint.studies import small10
 from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.inr.metrics import value_at
 from ntkd_lib.show import Column, Contest
 
 TEN = Contest(
@@ -36,7 +35,7 @@ def compare(run: Run) -> pd.DataFrame:
             "method": method,
             "label": LABELS[method],
             "image": row.subject,
-            "quality": value_at(curve["quality"], curve["cpu"], row.curves["nint"]["cpu"][-1]),
+            "quality": small10.read_at(row.curves, method, "nint"),
             "nint": row.curves["nint"]["quality"][-1],
             "steps": curve["step"][-1],
             **{name: getattr(row, name) for name in ("seed", "data", "cell")},

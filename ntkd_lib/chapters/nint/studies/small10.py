@@ -68,11 +68,16 @@ def _race(
 
 def quality_at(record: Record, name: str, leader: str) -> float:
     """Read a sampler's quality at the CPU seconds that a race's leader took for all its steps."""
-    curve, pace = (record.values["curves"][which] for which in (name, leader))
-    for stopped in (curve["stopped"], pace["stopped"]):
+    curves = record.values["curves"]
+    for stopped in (curves[name]["stopped"], curves[leader]["stopped"]):
         if stopped:
             raise NoNumberError(f"{name}: {stopped}")
-    return value_at(curve["quality"], curve["cpu"], pace["cpu"][-1])
+    return read_at(curves, name, leader)
+
+
+def read_at(curves: Mapping[str, Any], name: str, leader: str) -> float:
+    """Read one of a race's curves at the CPU seconds at which another ends."""
+    return value_at(curves[name]["quality"], curves[name]["cpu"], curves[leader]["cpu"][-1])
 
 
 def _mean_end(name: str, *races: Record) -> float:
