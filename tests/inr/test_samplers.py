@@ -78,7 +78,7 @@ def test_sound_and_volumes_can_be_sampled(name, shape):
 
 @pytest.mark.parametrize("batch", [0, 145])
 def test_impossible_batches_are_refused(batch):
-    with pytest.raises(ValueError, match=rf"batch = {batch} is not allowed; allowed: 1 to 144, the points"):
+    with pytest.raises(ValueError, match=rf"batch = {batch} is not allowed; allowed: 1 to 144, all points"):
         ErrorMemory(image(), batch, 0)
 
 
