@@ -19,7 +19,7 @@ with extra("dntk"):
     from sklearn.cluster import KMeans
 
 RATE, STATISTICS = 0.05, 10.0  # learning rate of Adam for intensities in [0, 1], weight of the statistics
-AT_ONCE = 50  # images whose activations are held, some 40 MB each for 128 x 128 pixels and 50 layers
+AT_ONCE = 10  # images whose activations are held; more take longer each, as their maps leave the cache
 
 
 @dataclass(frozen=True)

@@ -107,10 +107,11 @@ def _unit(
 ) -> nn.Sequential:
     total = kernel - stride
     before, after = total // 2, total - total // 2
-    padding = [nn.ZeroPad2d((before, after, before, after))] if total else []
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+    uneven = [nn.ZeroPad2d((before, after, before, after))] if before < after else []
+    even = 0 if uneven else before
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, even, groups=groups, bias=False)
     activation = [nn.ReLU6()] if active else []
-    return nn.Sequential(*padding, convolution, nn.BatchNorm2d(outputs, eps=1e-3), *activation)
+    return nn.Sequential(*uneven, convolution, nn.BatchNorm2d(outputs, eps=1e-3), *activation)
 
 
 def pretrained_efficientnet_lite0(
