@@ -160,25 +160,35 @@ def test_the_contracts_protocol_is_the_contracts():
     assert {e["settings"].get("xi", 0.7) for e in entrants} == {0.5, 0.6, 0.7, 0.8}
 
 
-def test_ten_photographs_are_raced_as_registered(monkeypatch):
+@pytest.mark.parametrize(("ten", "tried"), [("small10", 24), ("steady10", 6)])
+def test_ten_photographs_are_raced_as_registered(ten, tried, monkeypatch):
     book = load_claims()
-    trials = small10.tuning_arms(book.protocols["small10 tuning"].parameters, 1001, "0" * 64)
-    counts = Counter(name.removeprefix("nint.small10_tuning.").split(".")[0] for name in trials)
-    assert set(counts.values()) == {24}
+    trials = small10.tuning_arms(ten, book.protocols[f"{ten} tuning"].parameters, 1001, "0" * 64)
+    counts = Counter(name.removeprefix(f"nint.{ten}_tuning.").split(".")[0] for name in trials)
+    assert set(counts.values()) == {tried}
     (subject,) = {cell.arguments["subject"]["name"] for arm in trials.values() for cell in arm.cells}
     assert subject == "train/1"
-    entry = book.protocols["small10"]
+    entry = book.protocols[ten]
     monkeypatch.setattr(small10, "choose", lambda *_: {"lr": 0.001, "decay": 0.03})
-    arms = small10.confirmed_arms(entry.parameters, 4, "0" * 64)
-    assert {n for c in book.claims for n in c.metric_names if n.startswith("nint.small10.")} < set(arms)
+    arms = small10.confirmed_arms(ten, entry.parameters, 4, "0" * 64)
+    assert {n for c in book.claims for n in c.metric_names if n.startswith(f"nint.{ten}.")} < set(arms)
     (cells,) = {tuple(cell.name for cell in arm.cells) for arm in arms.values()}
     assert len(cells) == len(set(cells)) == entry.parameters["starts"]
-    raced = arms["nint.small10.nint.psnr_equal_time"].cells[2].arguments
+    raced = arms[f"nint.{ten}.nint.psnr_equal_time"].cells[2].arguments
     assert (raced["subject"]["name"], raced["seed"], raced["leader"]) == ("test/4", 14, "pace")
     assert [e["name"] for e in raced["entrants"]] == ["pace", *entry.parameters["arms"]] == ["pace", *counts]
     assert [e["name"] for e in raced["entrants"] if e["muon"]] == ["uniform_muon", "nint_muon"]
-    assert [*equal_time.TEN.tuned()] == entry.parameters["arms"]
-    assert {*counts, *(arm for pair in equal_time.TEN_PAIRS for arm in pair)} <= {*equal_time.TEN.labels}
+    contest = {"small10": equal_time.TEN, "steady10": equal_time.STEADY}[ten]
+    assert [*contest.tuned()] == entry.parameters["arms"]
+    assert {*counts, *(arm for pair in equal_time.TEN_PAIRS for arm in pair)} <= {*contest.labels}
+
+
+def test_photographs_that_choose_settings_are_not_judged_and_none_is_judged_twice():
+    book = load_claims()
+    seeds = [book.protocols[name].seeds for name in ("small10", "steady10")]
+    tuning = [book.protocols[f"{name} tuning"].seeds for name in ("small10", "steady10")]
+    assert not {*seeds[0]} & {*seeds[1]}
+    assert not {*tuning[0]} & {*tuning[1]}
 
 
 def test_ten_photographs_are_read_at_the_pace():

@@ -149,6 +149,9 @@ def _saving_to_common(axis: str, *parts: Record) -> float:
 PROTOCOLS = (
     Protocol("small", NOTEBOOK, "signals", small_arms, NOTEBOOK),
     Protocol("paper size", NOTEBOOK, "signals", paper_size_arms, "07_paper_size"),
-    Protocol("small10 tuning", NOTEBOOK, "imagenette", small10.tuning_arms),
-    Protocol("small10", NOTEBOOK, "imagenette", small10.confirmed_arms),
+    *(
+        Protocol(f"{ten}{stage}", NOTEBOOK, "imagenette", partial(arms, ten))
+        for ten in ("small10", "steady10")
+        for stage, arms in ((" tuning", small10.tuning_arms), ("", small10.confirmed_arms))
+    ),
 )

@@ -1,5 +1,7 @@
 """Quality of equally tuned samplers at equal CPU time, the time of NINT's steps."""
 
+from functools import partial
+
 import pandas as pd
 
 from ntkd_lib.chapters.nint.methods import LABELS, TUNED, in_order, trial_rows, tuned
@@ -8,16 +10,14 @@ from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.show import Column, Contest
 
-TEN = Contest(
-    small10.SPACE,
-    {**LABELS, "uniform_muon": "uniform, Muon", "nint_muon": "NINT, Muon"},
-    ["small10"],
-    small10.metric_name,
-    base="uniform",
+ARMS = {**LABELS, "uniform_muon": "uniform, Muon", "nint_muon": "NINT, Muon"}
+TEN, STEADY = (
+    Contest(small10.space(ten), ARMS, [ten], partial(small10.metric_name, ten), base="uniform")
+    for ten in ("small10", "steady10")
 )
 TEN_PAIRS = (
-    ("nint", "uniform"), ("nint", "uniform_muon"), ("uniform_muon", "uniform"), ("nint_muon", "nint"),
-    ("error_memory", "uniform"), ("nint", "error_mix"),
+    ("nint", "uniform"), ("nint", "uniform_muon"), ("nint_muon", "uniform_muon"), ("uniform_muon", "uniform"),
+    ("nint_muon", "nint"), ("error_memory", "uniform"), ("nint", "error_mix"),
 )  # fmt: skip
 CHOSEN = (
     Column("Sampler", lambda row: LABELS[row.method]),

@@ -1,4 +1,4 @@
-"""Ten photographs of 128 x 128 at equal CPU time: trials on others, the choice read off them, the race.
+"""Ten photographs of 128 x 128 at equal CPU time, and ten more: trials on others, the choice, the race.
 
 Every arm has as many trials of learning rate, share and decay as any other, on photographs of their own; the
 best mean quality wins, the first of equals. All arms of a photograph and a start share initial weights and
@@ -15,32 +15,37 @@ from ntkd_lib.inr.metrics import value_at
 from ntkd_lib.lab import Arm, Cell, Data, NoNumberError, Record
 from ntkd_lib.lab.trials import choose, trial_name, trials
 
-SPACE, PACE, FIRST = "nint.small10_tuning", "pace", 1000  # prefix of trials, leader, first tuning seed
+PACE, FIRST = "pace", 1000  # leader, first tuning seed
 
 
-def tuning_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
+def tuning_arms(ten: str, parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
     """Race all trials of an arm, arm by arm, on the training photograph of a tuning seed."""
     race_of = partial(_race, parameters, f"train/{seed - FIRST}", sha256, seed)
     arms: dict[str, Arm] = {}
     for arm, axes in parameters["trials"].items():
-        tried = {trial_name(f"{SPACE}.{arm}", own): own for own in trials(axes)}
+        tried = {trial_name(f"{space(ten)}.{arm}", own): own for own in trials(axes)}
         cells = (race_of([_entrant(name, arm, own) for name, own in tried.items()]),)
         arms |= {name: Arm(cells, partial(_mean_end, name)) for name in tried}
     return arms
 
 
-def confirmed_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
+def confirmed_arms(ten: str, parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
     """Race every arm at its chosen settings on the test photograph of a seed, from several starts."""
-    chosen = {arm: choose(parameters["tuning"], SPACE, arm) for arm in parameters["arms"]}
+    chosen = {arm: choose(parameters["tuning"], space(ten), arm) for arm in parameters["arms"]}
     entrants = [_entrant(arm, arm, own) for arm, own in chosen.items()]
     starts = [parameters["starts"] * seed + start for start in range(parameters["starts"])]
     cells = tuple(_race(parameters, f"test/{seed}", sha256, start, entrants) for start in starts)
-    return {metric_name(arm): Arm(cells, partial(_mean_end, arm)) for arm in chosen}
+    return {metric_name(ten, arm): Arm(cells, partial(_mean_end, arm)) for arm in chosen}
 
 
-def metric_name(arm: str) -> str:
-    """Name the metric of an arm's quality."""
-    return f"nint.small10.{arm}.psnr_equal_time"
+def space(ten: str) -> str:
+    """Name what the metrics of trials for ten photographs begin with."""
+    return f"nint.{ten}_tuning"
+
+
+def metric_name(ten: str, arm: str) -> str:
+    """Name the metric of an arm's quality on ten photographs."""
+    return f"nint.{ten}.{arm}.psnr_equal_time"
 
 
 def _entrant(name: str, arm: str, own: Mapping[str, float]) -> Entrant:
