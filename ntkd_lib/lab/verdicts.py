@@ -131,7 +131,8 @@ def _weigh(verdicts: Sequence[Verdict]) -> Verdict:
         return first
     if "not reproduced" not in {first.status, *(rival.status for rival in rivals)}:
         return replace(first, status="reproduced")
-    words = "; ".join(f"{each.value:.4g}: {each.status} ({each.source})" for each in (first, *rivals))
+    unit = f" {first.claim.unit}" if first.claim.unit else ""
+    words = "; ".join(f"{each.value:.4g}{unit}: {each.status} ({each.source})" for each in (first, *rivals))
     return replace(first, status="undecided", reason=f"runs disagree: {words}", side="")
 
 

@@ -50,7 +50,7 @@ def test_metrics_of_only_one_recording_are_taken_over():
 SEEDS = [0, 1, 2, 3, 4]
 
 
-DISPUTE = "runs disagree: 11.4: reproduced ({}); 8.6: not reproduced (recorded on 2026-01-01, tier cpu)"
+DISPUTE = "runs disagree: 11.4 percent: reproduced ({}); 8.6 percent: not reproduced (recorded on 2026-01-01, tier cpu)"
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -58,7 +58,7 @@ def test_runs_that_disagree_leave_a_claim_undecided(live):
     first = recording([9, 8, 9, 8, 9], SEEDS, 1)
     second = recording([11, 12, 11, 12, 11], SEEDS, 2, recorded=not live)
     for order in ([first, second], [second, first]):
-        verdict = judge(claim(LEAST), order)
+        verdict = judge(claim(LEAST, unit="percent"), order)
         assert (verdict.status, verdict.outcome, verdict.value) == ("undecided", "undecided", 11.4)
         assert verdict.reason == DISPUTE.format(
             "live, tier cpu" if live else "recorded on 2026-01-02, tier cpu"
