@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -94,7 +94,7 @@ class Definition(Strict):
     unit: Text
     what: Text
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Digest of unit and text, by which evidence says what it has measured."""
         return digest_json(self.model_dump())
@@ -213,10 +213,6 @@ class ClaimBook(Strict):
     metrics: dict[MetricName, Definition]
     setups: dict[Text, Setup] = Field(default_factory=dict)
     protocols: dict[Text, RegisteredProtocol] = Field(default_factory=dict)
-
-    def definition_digest(self, metric: str) -> str:
-        """Return the digest of a metric's definition, which evidence carries beside its numbers."""
-        return self.metrics[metric].digest
 
     @property
     def superseded(self) -> dict[str, str]:

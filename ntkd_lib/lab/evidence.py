@@ -101,7 +101,7 @@ class Evidence(Strict):
     changed: dict[str, Any]  # (tier's value, value) of each that is not
     parameters: dict[str, Any]
     metrics: dict[str, Metric]
-    definitions: dict[str, str] = Field(default_factory=dict)  # by metric: `ClaimBook.definition_digest`
+    definitions: dict[str, str] = Field(default_factory=dict)  # by metric: `Definition.digest`
     origins: dict[str, CellOrigin] = Field(default_factory=dict)  # of each recorded cell, by key
     data: dict[str, DataState]
     provenance: dict[str, Any]
@@ -216,10 +216,11 @@ def _short(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def protocol_key(evidence: Evidence) -> str:
-    """Return the digest of what runs of one protocol share: all but seeds, numbers and provenance."""
-    shared = (evidence.notebook, evidence.protocol, evidence.tier, _without_seeds(evidence.parameters))
-    return digest_json(shared)
+def is_rerun(first: Evidence, second: Evidence) -> bool:
+    """Tell whether two runs differ in nothing but seeds, numbers and provenance."""
+    if (first.notebook, first.protocol, first.tier) != (second.notebook, second.protocol, second.tier):
+        return False
+    return digest_json(_without_seeds(first.parameters)) == digest_json(_without_seeds(second.parameters))
 
 
 def _without_seeds(parameters: Any) -> Any:
@@ -231,20 +232,20 @@ def _without_seeds(parameters: Any) -> Any:
 def pool_recordings(evidences: Iterable[Evidence]) -> list[Evidence]:
     """Pool the recordings of each protocol, seeds of all; one that contradicts an earlier one stays apart."""
     # it does if a metric has two numbers for one seed, or two for all seeds; live runs are never pooled
-    pooled: list[tuple[object, Evidence]] = []
+    pooled: list[Evidence] = []
     for evidence in sorted(evidences, key=lambda each: str(each.provenance.get("time") or "")):
-        key = protocol_key(evidence), evidence.definitions, evidence.recorded
-        places = (i for i, (other, run) in enumerate(pooled) if other == key and _completes(run, evidence))
+        places = (i for i, run in enumerate(pooled) if _completes(run, evidence))
         if (place := next(places, None)) is None:
-            pooled.append((key, evidence))
+            pooled.append(evidence)
         else:
-            pooled[place] = key, _pooled(pooled[place][1], evidence)
-    return [run for _, run in pooled]
+            pooled[place] = _pooled(pooled[place], evidence)
+    return pooled
 
 
 def _completes(first: Evidence, second: Evidence) -> bool:
+    alike = first.recorded and second.recorded and first.definitions == second.definitions
     both = [(first.metrics[name], second.metrics[name]) for name in _shared(first, second)]
-    return second.recorded and not any(_contradict(*pair) for pair in both)
+    return alike and is_rerun(first, second) and not any(_contradict(*pair) for pair in both)
 
 
 def _shared(first: Evidence, second: Evidence) -> set[str]:

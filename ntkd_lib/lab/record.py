@@ -209,7 +209,7 @@ def _evidence(
         changed={},
         parameters=_parameters(entry),
         metrics=dict(metrics),
-        definitions={name: book.definition_digest(name) for name in metrics if name in book.metrics},
+        definitions={name: book.metrics[name].digest for name in metrics if name in book.metrics},
         origins=dict(origins),
         data={protocol.data: state},
         provenance=snapshot(command) | {"seconds": seconds, "seeds": entry.seeds},

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from statistics import mean
 from typing import Literal
 
@@ -12,6 +12,7 @@ from ntkd_lib.lab.statistics import Interval, bootstrap_interval, bootstrap_rati
 
 Decision = Literal["exceeded", "reproduced", "not reproduced"]
 _EVERY_SEED_BELOW = 8
+_bootstrap_once = lru_cache(maxsize=512)(bootstrap_interval)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Estimate:
             return None
         if self.below:
             return bootstrap_ratio_interval(self.single, self.below)
-        return bootstrap_interval(self.single)
+        return _bootstrap_once(self.single)
 
     def is_above(self, bound: float, sign: int = 1) -> bool:
         """Tell whether the whole interval lies above a bound, or with sign -1 below it."""

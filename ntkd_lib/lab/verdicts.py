@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from ntkd_lib.lab import checks
 from ntkd_lib.lab.claims import Claim, Ordering, RatioAtLeast, load_claims
-from ntkd_lib.lab.evidence import Evidence, collect_evidence, pool_recordings, protocol_key, recorded_evidence
+from ntkd_lib.lab.evidence import Evidence, collect_evidence, is_rerun, pool_recordings, recorded_evidence
 from ntkd_lib.lab.parameters import TIERS
 from ntkd_lib.lab.rules import Decision, Estimate, decide, decimal_sum, estimate, missed, side
 from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
@@ -97,7 +97,7 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     obstacles = [checks.first_obstacle(claim, run) for run in runs]
     passed = [stage for stage, _ in obstacles]
     run = runs[passed.index(max(passed))]
-    others = [other for other in own if other is not run and protocol_key(other) == protocol_key(run)]
+    others = [other for other in own if other is not run and is_rerun(other, run)]
     return _weigh([_judge_by(claim, each) for each in (run, *others)])
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ntkd_lib.lab import Verdict, all_verdicts, recorded_verdicts, renew_manifest, results_root, write_json
 from ntkd_lib.lab.checks import numbers_by_seed
-from ntkd_lib.lab.evidence import Evidence, collect_evidence, protocol_key, reference_evidence
+from ntkd_lib.lab.evidence import Evidence, collect_evidence, is_rerun, reference_evidence
 from ntkd_lib.lab.statistics import student_interval
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.show.numbers import difference, ends, number
@@ -149,7 +149,7 @@ class NumberPair(NamedTuple):
 
 def pair_numbers(live: Evidence) -> list[NumberPair]:
     """Pair a live run's numbers with those recorded with the same parameters and data, moved ones first."""
-    same = (run for run in reference_evidence() if protocol_key(run) == protocol_key(live))
+    same = (run for run in reference_evidence() if is_rerun(run, live))
     if live.recorded or (recorded := next(same, None)) is None:
         return []
     shared = sorted(live.metrics.keys() & recorded.metrics.keys())

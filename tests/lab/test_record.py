@@ -99,7 +99,7 @@ def test_every_number_is_recorded_with_its_origin(project, toy, store):
     assert evidence.protocol == "pair"
     assert evidence.parameters == {"tier": "paper", **PARAMETERS}
     book = load_claims()
-    assert evidence.definitions == {name: book.definition_digest(name) for name in METRICS}
+    assert evidence.definitions == {name: book.metrics[name].digest for name in METRICS}
     assert evidence.origins.keys() == {key for metric in evidence.metrics.values() for key in metric.cells}
     assert open_recording(pair(toy.name), STATE).left == []
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ntkd_lib.lab.evidence import pool_recordings, protocol_key
+from ntkd_lib.lab.evidence import is_rerun, pool_recordings
 from ntkd_lib.lab.verdicts import judge, recorded_verdicts
 from tests.lab.judging import claim, metric, run
 
@@ -36,7 +36,7 @@ def test_recordings_that_complete_each_other_become_one():
 )
 def test_only_recordings_of_one_protocol_are_pooled(change, same):
     first, second = recording([9, 11, 12], [0, 1, 2], 1), recording([13, 14], [3, 4], 2, **change)
-    assert (protocol_key(first) == protocol_key(second)) == same
+    assert is_rerun(first, second) == same
     assert pool_recordings([first, second]) == [first, second]
 
 
