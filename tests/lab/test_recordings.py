@@ -50,7 +50,8 @@ def test_metrics_of_only_one_recording_are_taken_over():
 SEEDS = [0, 1, 2, 3, 4]
 
 
-DISPUTE = "runs disagree: 11.4 percent: reproduced ({}); 8.6 percent: not reproduced (recorded on 2026-01-01, tier cpu)"
+EARLIER = "not reproduced (recorded on 2026-01-01, tier cpu)"
+DISPUTE = f"runs disagree: 11.4 percent: reproduced ({{}}); 8.6 percent: {EARLIER}"
 
 
 @pytest.mark.parametrize("live", [False, True])
