@@ -1,4 +1,4 @@
-"""Faults 11 to 15 and 22: runs that are killed, stopped or fail, and a full disk."""
+"""Faults 11 to 15 and 22: runs that are killed, stopped or fail, and a file cut short."""
 
 import contextlib
 import json
@@ -102,7 +102,7 @@ def test_13_and_14_a_killed_kernel_fails_the_run_and_leaves_the_earlier_result(s
     assert slow.ntkd("book", "--tier", "smoke").returncode == 1
 
 
-def test_15_a_full_disk_leaves_the_earlier_result(own):
+def test_15_a_file_cut_short_as_on_a_full_disk_leaves_the_earlier_result(own):
     def small_disk():
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
