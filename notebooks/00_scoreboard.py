@@ -16,9 +16,9 @@
 # # Scoreboard
 #
 # Every claim of the five papers, and our own controls beside them: the paper's number, our number with a 95 %
-# interval over seeds (Student's t), and a verdict. A machine decides, by a rule that was written down before
-# anything ran and reads a percentile bootstrap; {doc}`index` says how often either interval holds the truth.
-# A claim that fails is shown as plainly as one that holds.
+# interval over seeds (Student's t), and a verdict. Code decides, by a registered rule that reads a percentile
+# bootstrap; {doc}`index` says how often either interval holds the true mean. A claim that fails is shown as
+# plainly as one that holds.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -40,10 +40,10 @@ chapters = built_chapters()
 # ## How many claims hold
 #
 # *Simulated* and *proxy* verdicts are counted apart: there a device, a data set or a network was replaced by
-# a model of it. Claims whose notebook is not built yet stand as "not assessed: not run". *Baseline stronger*
-# and *weaker* are claims on a baseline's score that ours misses upwards or downwards: they say nothing
-# against the paper's method. *Undecided*: runs of one protocol disagree, for instance on different machines;
-# both numbers are shown. Superseded claims are not counted.
+# a model of it. Claims whose run is not recorded stand as "not assessed: not run". *Baseline stronger* and
+# *weaker* are claims on a baseline's score that ours misses upwards or downwards: they say nothing against
+# the paper's method. *Undecided*: runs of one protocol disagree, for instance on different machines; both
+# numbers are shown. Superseded claims are not counted.
 
 # %% tags=["hide-input"]
 count_table(verdicts)
@@ -63,7 +63,7 @@ show(
 # ## How firm each verdict is
 #
 # Each claim says how often an honest rerun with as many new seeds would change its verdict, by a normal model
-# of the recorded seeds; tuning, data and machine stay the same. The fold below shows the verdict as a field:
+# of the recorded seeds; tuning, data and machine stay the same. The fold below it is a map of the verdict:
 # columns are the first one, two, … seeds, and a point above the dashed line is a looser threshold than the
 # contract's. Blue or green: the rule holds there; orange: it does not; pale: fewer seeds than the rule needs.
 # "Exceeded" stands beside what the same run measured without the method. An ordering that holds has a p value

@@ -20,8 +20,8 @@
 # end can still learn. The NTKD paper {cite:p}`ntkd` made such devices. On MNIST its student falls from
 # {paper}`97.3 to 89.2 %`; trained again on a tenth of the images, captured through the device, the back end
 # reaches {paper}`93.2 %` with labels and {paper}`95.1 %` with the tangent-kernel loss. Here errors are
-# **simulated instead of hardware**: a metasurface is designed for every student of notebook 01, spoilt in ten
-# ways at once, and its back end recovered in seven.
+# **simulated instead of hardware**: metasurfaces are designed for every student of notebook 01, spoilt in ten
+# ways at once, and its back end is trained again in seven, one of them a control.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -66,28 +66,28 @@ sweep = page.strengths(run, made)
 # %% [markdown]
 # ## The answer
 #
-# Nearly all of it, in simulation, and the kernel is not needed for it: the search gave it a small weight, so
-# that NTKD's way to recover is nearly the one with labels. In the reference run (MNIST, {val}`seeds of
-# ntkd.fab.mnist.e2e_ft.accuracy` devices) accuracy through the faulty optics rises from
+# Nearly all of it, in simulation at about the paper's drop, and the kernel is not needed for it: the search
+# gave it a small weight, so that NTKD recovers nearly as labels do. In the reference run (MNIST, {val}`seeds
+# of ntkd.fab.mnist.e2e_ft.accuracy` devices) accuracy through the faulty optics rises from
 # {val}`ntkd.fab.mnist.uncompensated.accuracy :.1f` % to these values:
 #
 # - **Labels:** {val}`ntkd.fab.mnist.e2e_ft.accuracy :.2f` %. **NTKD:** {val}`ntkd.fab.mnist.ntkd_ft.accuracy
 #   :.2f` %, a difference of {val}`ntkd.fab.mnist.ntkd_ft.accuracy - ntkd.fab.mnist.e2e_ft.accuracy :+.2f`
 #   points (95 % interval {val}`interval of ntkd.fab.mnist.ntkd_ft.accuracy - ntkd.fab.mnist.e2e_ft.accuracy
-#   :.2f`); a run on another processor cannot tell it from zero, so that the paper's order is undecided. The
-#   paper has {paper}`93.2 and 95.1 %`: what simulated errors take is won back more easily than what its
-#   device lost.
+#   :+.2f`); an earlier run, on another processor and with a learning rate for each way, cannot tell it from
+#   zero, so that the paper's order is undecided. The paper has {paper}`93.2 and 95.1 %`: what simulated
+#   errors take is won back more easily than what its device lost.
 # - **Soft labels:** {val}`ntkd.fab.mnist.kd_ft.accuracy :.2f` %, ahead of NTKD on {val}`wins of
 #   ntkd.fab.mnist.kd_ft.accuracy - ntkd.fab.mnist.ntkd_ft.accuracy` devices.
-# - **Sixteen trained gains with a frozen back end:** {val}`ntkd.fab.mnist.calibration.accuracy :.2f` %. A
-#   wrong gain per capture is thus most of the loss.
-# - **Stronger errors.** Where the best of {setup}`12` trials of labels recovers about what labels did on
-#   the paper's device, {val}`ntkd.fab.mnist.hard.e2e_ft.accuracy :.2f` % in {val}`seeds of
-#   ntkd.fab.mnist.hard.e2e_ft.accuracy` other students of five devices each, NTKD {val}`order of
-#   ntkd.fab.mnist.hard.ntkd_ft.accuracy - ntkd.fab.mnist.hard.e2e_ft.accuracy` labels
+# - **Sixteen trained gains with a frozen back end:** {val}`ntkd.fab.mnist.calibration.accuracy :.2f` %. One
+#   gain per capture is thus enough to undo most of the loss.
+# - **Stronger errors.** Where the best of {setup}`12` trials of labels recovers about what labels did on the
+#   paper's device, {val}`ntkd.fab.mnist.hard.e2e_ft.accuracy :.2f` % in {val}`seeds of
+#   ntkd.fab.mnist.hard.e2e_ft.accuracy` students of five devices each, which no trial used, NTKD {val}`order
+#   of ntkd.fab.mnist.hard.ntkd_ft.accuracy - ntkd.fab.mnist.hard.e2e_ft.accuracy` labels
 #   ({val}`ntkd.fab.mnist.hard.ntkd_ft.accuracy - ntkd.fab.mnist.hard.e2e_ft.accuracy :+.2f` points, 95 %
 #   interval {val}`interval of ntkd.fab.mnist.hard.ntkd_ft.accuracy - ntkd.fab.mnist.hard.e2e_ft.accuracy
-#   :+.2f`), and soft labels {val}`order of ntkd.fab.mnist.hard.kd_ft.accuracy -
+#   :+.2f`), and soft-label KD {val}`order of ntkd.fab.mnist.hard.kd_ft.accuracy -
 #   ntkd.fab.mnist.hard.e2e_ft.accuracy` labels ({val}`ntkd.fab.mnist.hard.kd_ft.accuracy -
 #   ntkd.fab.mnist.hard.e2e_ft.accuracy :+.2f`).
 # - **More training without errors:** {val}`ntkd.fab.mnist.clean_ft.accuracy :.1f` %,
@@ -96,10 +96,11 @@ sweep = page.strengths(run, made)
 #
 # Before compensation an NTKD student loses {val}`ntkd.fab.mnist.kd.drop - ntkd.fab.mnist.ntkd.drop :.1f`
 # points less than a soft-label one on average, on {val}`wins of ntkd.fab.mnist.kd.drop -
-# ntkd.fab.mnist.ntkd.drop` devices; with so few devices the claim's rule asks for all.
+# ntkd.fab.mnist.ntkd.drop` devices. With so few the claim's rule asks for all, which the earlier run misses,
+# so that this claim is undecided too.
 #
-# The claims on Carvana rest on a recorded run, which has [a section of its own](#photographs-of-cars). Those
-# on CIFAR-10 wait for such a run; the cells of this chapter take any student with signed filters.
+# A run on Carvana is recorded, in [a section of its own](#photographs-of-cars); its claims have no verdict,
+# since its errors are weaker than the contract asks. Those on CIFAR-10 wait for a run.
 #
 # Measured in this run, by simulation: errors take the students {val}`ntkd.fab.mnist.ntkd.drop @live :.2f`
 # points, to {val}`ntkd.fab.mnist.uncompensated.accuracy @live :.2f` %. Fine-tuning on labels ends at
@@ -197,12 +198,12 @@ show(
 #
 # At the strength above labels win back nearly all, so that no loss has room to do better. The recorded
 # protocol *hard* makes errors stronger: of {setup}`6` strengths it takes the one at which the best of
-# {setup}`12` trials of labels comes closest to what labels recovered on the paper's device,
-# {paper}`93.2 %`, as a mean over five devices of a student that is not reported. NTKD and soft labels train
-# at the learning rate and weight decay of that trial, with {setup}`12` trials of their own on the same
-# devices, none of which reads a test image. Then five devices of each of five other students are recovered
-# in every way, with {setup}`5,500` captures and with few. A difference is one of students: the mean over a
-# student's devices. Settings were chosen with all captures and kept with few.
+# {setup}`12` trials of labels comes closest to what labels recovered on the paper's device, {paper}`93.2 %`,
+# as a mean over five devices of a student that is not reported. NTKD and soft labels train at the learning
+# rate and weight decay of that trial, with {setup}`12` trials of their own on the same devices, none of which
+# reads a test image. Then five devices of each of five other students are recovered in every way, with
+# {setup}`5,500` captures and with few. A student counts once, by the mean over its devices. Settings were
+# chosen with all captures and kept with few.
 #
 # With {setup}`100` captures labels reach {val}`ntkd.fab.mnist.hard.e2e_ft.captures_100.accuracy :.1f` %, soft
 # labels {val}`ntkd.fab.mnist.hard.kd_ft.captures_100.accuracy :.1f` % and NTKD
@@ -253,8 +254,8 @@ show(
 # strength of this chapter, and recovered; that takes a quarter of an hour, so it is recorded and not part of
 # the live run. One training car in ten is photographed through the device: 26 cars, 416 images. Back ends
 # take 240 steps, and the learning rate of each way to recover was chosen among the same three on validation
-# cars. Scores are read once, from test cars. The strength was set on digits, and nothing was matched to the
-# paper's drop on cars.
+# cars. Scores are read once, from test cars. The strength was set on digits and not matched to the paper's
+# drop on cars, as the contract asks, so that these claims have no verdict.
 #
 # Recorded, by simulation: errors take the students from {val}`ntkd.fab.carvana.designed.miou :.1f` to
 # {val}`ntkd.fab.carvana.uncompensated.miou :.1f` % mIoU on cars that nothing was trained on; the paper's
@@ -291,7 +292,8 @@ show_recorded(
 # {setup}`−3/4` for very wide networks. The line without a ReLU tells the two apart: over {val}`seeds of
 # ntkd.theory.ntk_change_fixed_total` networks the mean slope is {val}`ntkd.theory.ntk_change_fixed_total
 # :.2f` with a ReLU and {val}`ntkd.theory.ntk_change_fixed_total_linear :.2f` without. With a fixed error of
-# every weight the slope is {val}`ntkd.theory.ntk_change_fixed_weight :.2f`.
+# every weight the slope is {val}`ntkd.theory.ntk_change_fixed_weight :.2f`. The last doubling alone, in the
+# table, is too noisy to tell the lines apart.
 
 # %% tags=["hide-input"]
 theory = theory_page.rows(run)
@@ -397,8 +399,10 @@ show(
 
 # %% [markdown]
 # **Recovery.** The front end is frozen. Teacher kernels come from the raw images, student kernels from the
-# captures of the same images. Every way to recover got the same number of trials on tuning devices; "NTKD"
-# is the form of the kernel loss that won there, and the raw form (the paper's Eq. 8) stands beside it.
+# captures of the same images. Every way to recover got the same number of trials, {setup}`4`, on a device of
+# a student that is not reported. KD and every kernel loss then train at the learning rate and weight decay of
+# labels. "NTKD" is the form of the kernel loss that won there; the raw form (the paper's Eq. 8) stands beside
+# it.
 #
 # All of it in a few lines, on a few images: design the metasurfaces of a student, make a device with errors,
 # capture images through it, and train the back end on the captures.
