@@ -94,7 +94,7 @@ gaps = page.differences(run, data)
 # With all labels that is not shown. On digits NTKD {val}`order of ntkd.mnist.ntkd.accuracy -
 # ntkd.mnist.none.accuracy` labels alone ({val}`ntkd.mnist.ntkd.accuracy - ntkd.mnist.none.accuracy :+.2f`
 # points, 95 % interval {val}`interval of ntkd.mnist.ntkd.accuracy - ntkd.mnist.none.accuracy :+.2f`). On
-# colour images it ended lower than labels alone in our first recording, because of its settings: at one
+# colour images it ended lower than labels alone in our first recording, because of its settings: at its
 # learning rate and weight decay for both it {val}`order of ntkd.cifar10.unmatched.ntkd.accuracy -
 # ntkd.cifar10.unmatched.none.accuracy` labels alone ({val}`ntkd.cifar10.unmatched.ntkd.accuracy -
 # ntkd.cifar10.unmatched.none.accuracy :+.2f` points, {val}`interval of ntkd.cifar10.unmatched.ntkd.accuracy -
@@ -113,8 +113,8 @@ gaps = page.differences(run, data)
 #   {val}`ntkd.mnist.none.accuracy :.2f` %, soft-label KD {val}`ntkd.mnist.kd.accuracy :.2f` % and NTKD
 #   {val}`ntkd.mnist.ntkd.accuracy :.2f` %. NTKD {val}`order of ntkd.mnist.ntkd.accuracy -
 #   ntkd.mnist.kd.accuracy` KD ({val}`ntkd.mnist.ntkd.accuracy - ntkd.mnist.kd.accuracy :+.2f` points,
-#   {val}`interval of ntkd.mnist.ntkd.accuracy - ntkd.mnist.kd.accuracy :+.2f`). Labels alone on shifted
-#   images, for about as long as NTKD and its teacher take, reach {val}`ntkd.mnist.none_tuned.accuracy
+#   {val}`interval of ntkd.mnist.ntkd.accuracy - ntkd.mnist.kd.accuracy :+.2f`). Labels alone, trained on
+#   shifted images for about as long as NTKD and its teacher take, reach {val}`ntkd.mnist.none_tuned.accuracy
 #   :.2f` %.
 # - **Colour images.** Over {val}`seeds of ntkd.cifar10.ntkd.accuracy` recorded seeds of {param}`epochs
 #   @01_ntkd_classification` epochs labels alone reach {val}`ntkd.cifar10.none.accuracy :.1f` %, soft-label KD

@@ -77,7 +77,7 @@ gaps = page.differences(scores)
 #   :.1f`) and {val}`ntkd.carvana.none.miou - ntkd.carvana.lens.miou :+.1f` points relative to an ideal lens,
 #   which reads out slightly fewer values.
 # - **Energy:** {val}`ntkd.carvana.energy.saving :.1f` % less than a digital twin that runs layer by layer,
-#   and more than one that merges its linear layers.
+#   and more than one that merges its layers at the sensor's resolution.
 #
 # Why the paper's student ends at {paper}`74.3 %` with masks alone we cannot know.
 
