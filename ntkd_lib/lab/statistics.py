@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
-from scipy import special
 
 Interval = tuple[float, float]
 DRAWS = 10_000
@@ -67,7 +66,9 @@ def fieller_interval(numerators: Sequence[float], denominators: Sequence[float])
 
 
 def _quantile(seeds: int) -> float:
-    return float(special.stdtrit(seeds - 1, 0.5 + LEVEL / 200))
+    from scipy.special import stdtrit  # here: half of the time in which the command line starts
+
+    return float(stdtrit(seeds - 1, 0.5 + LEVEL / 200))
 
 
 def _standard_error(values: Sequence[float] | np.ndarray, axis: int = -1) -> np.floating | np.ndarray:
@@ -78,10 +79,12 @@ def ordering_p(differences: Sequence[float], margin: float = 0.0) -> float | Non
     """Test by a one-sided paired t-test that the mean difference is above the margin; None for one seed."""
     if len(differences) < 2:
         return None
+    from scipy.special import stdtr
+
     centre, error = np.mean(differences) - margin, _standard_error(differences)
     if error == 0:
         return 0.0 if centre > 0 else 1.0
-    return float(special.stdtr(len(differences) - 1, -centre / error))
+    return float(stdtr(len(differences) - 1, -centre / error))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -127,8 +130,7 @@ def _counts(seeds: int) -> Float[np.ndarray, "draws seeds"]:
 
 
 def _percentiles(draws: Float[np.ndarray, "draws ..."]) -> Float[np.ndarray, "2 ..."]:
-    tail = (100 - LEVEL) / 2
-    return np.percentile(draws, [tail, 100 - tail], axis=0)
+    return np.percentile(draws, [(100 - LEVEL) / 2, (100 + LEVEL) / 2], axis=0)
 
 
 @lru_cache(maxsize=32)
