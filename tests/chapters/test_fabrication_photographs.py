@@ -14,7 +14,6 @@ from ntkd_lib.chapters.fabrication.work import NONE, make_device
 from ntkd_lib.chapters.optical_students.mask_methods import chosen_form
 from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParameters
 from ntkd_lib.chapters.optical_students.masks import car_rows
-from ntkd_lib.data import registry
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.data.registry import locate
 from ntkd_lib.distill import read_out_training
@@ -34,8 +33,9 @@ from ntkd_lib.optics.segmentation import carvana_student
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.recording import run_search
 from ntkd_lib.show.columns import show_recorded
+from tests.chapters.drawings import few_drawings
 
-TINY = Budget(steps=8, share=12, followed=24, geometry=Geometry(cells=60, distance=90.0, pixel=4))
+TINY = Budget(steps=8, share=6, followed=6, geometry=Geometry(cells=60, distance=90.0, pixel=4))
 STUDENTS = MaskStudentParameters(
     tier="smoke",
     data="drawn-cars",
@@ -54,14 +54,9 @@ SCORES = {"ideal": 92.0, "designed": 91.0, NONE: 61.0, "e2e_ft": 81.0, "kd_ft": 
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _no_photographs(tmp_path_factory):
-    """Hide the user's own data: what runs here runs on drawings."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("NTKD_DATA", raising=False)
-        patch.setenv("NTKD_CACHE", str(tmp_path_factory.mktemp("cache")))
-        registry._locate.cache_clear()
+def _few_drawings(tmp_path_factory):
+    with few_drawings(tmp_path_factory.mktemp("cache")):
         yield
-    registry._locate.cache_clear()
 
 
 def drawings() -> Data:

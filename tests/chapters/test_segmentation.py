@@ -21,8 +21,7 @@ from ntkd_lib.chapters.run import Run, locate_data, planned_cells
 from ntkd_lib.chapters.segmentation import NOTEBOOK, checks, page, plan
 from ntkd_lib.chapters.segmentation.parameters import SegmentationParameters
 from ntkd_lib.chapters.segmentation.studies import energy, panels
-from ntkd_lib.data import registry
-from ntkd_lib.data.cars import draw_cars
+from ntkd_lib.data.cars import VIEWS, draw_cars
 from ntkd_lib.data.mask_arrays import MaskArrays
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.data.registry import DataLocation, locate
@@ -40,16 +39,17 @@ from ntkd_lib.show import dots, training
 from ntkd_lib.show.claims import claim_box
 from ntkd_lib.show.columns import show_table
 from ntkd_lib.show.publish import show
+from tests.chapters.drawings import few_drawings
 
 TINY = {
     "data": "drawn-cars",
     "seeds": [0],
-    "steps": 16,
-    "long_steps": 16,
+    "steps": 8,
+    "long_steps": 8,
     "teacher_steps": 24,
     "batch": 4,
     "kernel_batch": 2,
-    "kernel_every": 8,
+    "kernel_every": 4,
     "kernel_images": 8,
     "kernel_outputs": 2,
     "landmarks": 4,
@@ -62,14 +62,9 @@ def tiny(**changes):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _no_photographs(tmp_path_factory):
-    """Hide the user's own data: what runs here runs on drawings."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("NTKD_DATA", raising=False)
-        patch.setenv("NTKD_CACHE", str(tmp_path_factory.mktemp("cache")))
-        registry._locate.cache_clear()
+def _few_drawings(tmp_path_factory):
+    with few_drawings(tmp_path_factory.mktemp("cache")):
         yield
-    registry._locate.cache_clear()
 
 
 def planned(**changes):
@@ -398,4 +393,4 @@ def test_records_hold_no_photograph(run):
 def test_drawings_of_the_page_are_the_stand_in():
     drawn = draw_cars(3, 1).parts["test"]
     assert isinstance(drawn, MaskArrays)
-    assert TRAINING_IMAGES["standin"] == len(load_masks("drawn-cars", "train").images)
+    assert TRAINING_IMAGES["standin"] == VIEWS * len(draw_cars(views=1).parts["train"].images)
