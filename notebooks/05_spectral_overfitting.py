@@ -282,6 +282,7 @@ show_table(detection.calibration(points), detection.CALIBRATION, "Estimated agai
 # ## Certificates that hold, and what they are about
 #
 # Fresh inputs need no labels. The empirical Bernstein bound {cite:p}`empirical_bernstein` uses their spread.
+# Trials for bounds on new inputs draw them from the test inputs of one seed, the others new problems.
 #
 # | certificate | bounds | needs |
 # |---|---|---|

@@ -104,7 +104,8 @@ costs_page.both_table(costs_page.both_ways(run, means, evidence.metrics))
 # The claims on Imagenette are decided by a recorded protocol on EfficientNet-Lite0 with published ImageNet
 # weights ({ref}`pretrained`), but for training on distilled images alone, which needs tier *paper*; a dash
 # marks what is not recorded yet. The same quantities in two small set-ups (mean ± standard deviation over
-# seeds) decide one claim alone, the control by leading eigenvectors on the digits.
+# {param}`thorough` seeds; {param}`count of seeds` for mean fidelity on the digits) decide one claim alone,
+# the control by leading eigenvectors on the digits.
 
 # %% tags=["hide-input"]
 page.paper_table(run, evidence.metrics)
