@@ -283,18 +283,18 @@ show_recorded(
 # %% [markdown]
 # ## Do more filters dilute the error?
 #
-# Yes, if the total error is fixed. The paper's Eq. 11 says that the relative change of the student's tangent
-# kernel goes as $\lVert \delta \rVert / m$ for $m$ filters. It can be read with the *total* error fixed while
-# filters are added, or with a fixed error of every weight. For random errors the first reading should give a
-# slope of {setup}`−1` where the network is smooth: $m$ changes of random sign, each as large as $1/\sqrt{m}$,
-# averaged over $m$ filters. A ReLU is not smooth. An error of size $\varepsilon$ switches a share
-# $\varepsilon$ of its pixels, and the variance of that is as large as $\varepsilon$, not $\varepsilon^2$,
-# which bends the slope towards {setup}`−3/4` for very wide networks. The line without a ReLU tells the two
-# apart: over {val}`seeds of ntkd.theory.ntk_change_fixed_total` networks the mean slope is
-# {val}`ntkd.theory.ntk_change_fixed_total :.2f` with a ReLU and
-# {val}`ntkd.theory.ntk_change_fixed_total_linear :.2f` without. With a fixed error of every weight the slope
-# is {val}`ntkd.theory.ntk_change_fixed_weight :.2f`. The last doubling alone, in the table, is too noisy to
-# tell the lines apart.
+# Yes, nearly as one over their number if the total error is fixed, more slowly otherwise. The paper's Eq. 11
+# says that the relative change of the student's tangent kernel goes as $\lVert \delta \rVert / m$ for $m$
+# filters. It can be read with the *total* error fixed while filters are added, or with a fixed error of every
+# weight. For random errors the first reading should give a slope of {setup}`−1` where the network is smooth:
+# $m$ changes of random sign, each as large as $1/\sqrt{m}$, averaged over $m$ filters. A ReLU is not smooth.
+# An error of size $\varepsilon$ switches a share $\varepsilon$ of its pixels, and the variance of that is as
+# large as $\varepsilon$, not $\varepsilon^2$, which bends the slope towards {setup}`−3/4` for very wide
+# networks. The line without a ReLU tells the two apart: over {val}`seeds of
+# ntkd.theory.ntk_change_fixed_total` networks the mean slope is {val}`ntkd.theory.ntk_change_fixed_total
+# :.2f` with a ReLU and {val}`ntkd.theory.ntk_change_fixed_total_linear :.2f` without. With a fixed error of
+# every weight the slope is {val}`ntkd.theory.ntk_change_fixed_weight :.2f`. The last doubling alone, in the
+# table, is too noisy to tell the lines apart.
 
 # %% tags=["hide-input"]
 theory = theory_page.rows(run)
