@@ -99,7 +99,7 @@ def measure_network(
     plan = plan or make_plan(model, two_samples(sample))
     recording = plan.alone
     classes = 1 if kind == "pseudo" else recording.logits.shape[1]
-    groups = group_uses(recording, {id(p) for name, p in model.named_parameters() if name in plan.left_out})
+    groups = group_uses(recording, plan.left_out)
     outer = [g for g in groups if g.attribute == "weight" and all(type(u.layer) in OUTER for u in g.uses)]
     shapes = tuple(_shape(g.uses, classes) for g in outer)
     total = sum(p.numel() for p in model.parameters() if p.requires_grad)

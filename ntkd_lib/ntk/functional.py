@@ -243,7 +243,8 @@ QUIET = {"default_rng", "get_state", "getrandbits", "getstate", "seed", "set_sta
 
 
 def _random_states(model: nn.Module) -> list[tuple[Callable, Callable, Tensor]]:
-    devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
+    parameters = model.parameters() if torch.cuda.is_initialized() else ()
+    devices = {p.device for p in parameters if p.device.type == "cuda"}
     sources = [
         (partial(torch.cuda.get_rng_state, d), partial(torch.cuda.set_rng_state, device=d)) for d in devices
     ]

@@ -106,10 +106,10 @@ def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
     layouts: tuple[SampleLayout | None, ...] = (None,) * len(names)
     if names == tuple(use.identity() for use in alone.uses):
         layouts = tuple(_layout(a, b) for a, b in zip(alone.uses, both.uses, strict=True))
-    left_out = both.unrecorded(model) | alone.unrecorded(model) | _overlapping(both)
+    left_out = both.unrecorded() | alone.unrecorded() | _overlapping(both)
     for use, layout in zip(both.uses, layouts, strict=True):
         left_out |= set() if layout else {id(part.parameter) for part in use.parts.values()}
-    named = tuple(name for name, p in model.named_parameters() if id(p) in left_out)
+    named = tuple(name for key, name in both.names.items() if key in left_out)
     return Plan(alone, names, layouts, named)
 
 

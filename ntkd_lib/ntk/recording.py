@@ -72,20 +72,22 @@ class ForwardRecord:
     """The record of a forward pass.
 
     Attributes:
+        names: Names of the trainable parameters by identity.
         uses: Calls of layers with trainable parameters, in the order of execution.
     """
 
+    names: dict[int, str]
     logits: Tensor = field(default_factory=lambda: torch.empty(0))  # output of the network, ``(n, c)``
     uses: list[LayerCall] = field(default_factory=list)
 
-    def unrecorded(self, model: nn.Module) -> set[int]:
+    def unrecorded(self) -> set[int]:
         """Find the parameters that reach the logits by paths outside the recorded calls.
 
         The autograd graph is walked from the logits, from the output of each use straight to its input: what
         is met on the way is read behind the back of its layer. Within a use exactly the layer's own
         parameters may be met.
         """
-        trainable = {id(p) for p in model.parameters() if p.requires_grad}
+        trainable = self.names.keys()
         leaves = _parameters_behind([self.logits.grad_fn], {u.edge.node: u.start for u in self.uses})
         for use in self.uses:
             own = {id(part.parameter) for part in use.parts.values()}
@@ -103,7 +105,7 @@ def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> ForwardR
         OutputError: An output that is not ``(n, c)``.
         ValueError: A forward pass that fails, is random or changes a buffer.
     """
-    recording = ForwardRecord()
+    recording = ForwardRecord({id(p): name for name, p in model.named_parameters() if p.requires_grad})
     with _hooks(model, is_recorded, recording), torch.enable_grad(), plain_operations(), unmoved(model):
         try:
             recording.logits = model(inputs if inputs.requires_grad else inputs.detach())
@@ -131,7 +133,6 @@ def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> ForwardR
 
 @contextmanager
 def _hooks(model: nn.Module, is_recorded: LayerTest, recording: ForwardRecord) -> Iterator[None]:
-    names = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
     layers = [(name, layer) for name, layer in model.named_modules() if is_recorded(layer)]
     closed = [layer for _, layer in layers if hasattr(layer, "per_sample_gradients")]
     inside = {id(p) for layer in closed for p in layer.parameters(recurse=False)}
@@ -144,7 +145,7 @@ def _hooks(model: nn.Module, is_recorded: LayerTest, recording: ForwardRecord) -
 
     def note_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None, output: Tensor) -> None:
         values = {key: v for key, v in (("weight", weight), ("bias", bias)) if v is not None}
-        parts = {key: _part(v, names) for key, v in values.items() if v.requires_grad}
+        parts = {key: _part(v, recording.names) for key, v in values.items() if v.requires_grad}
         if None not in parts.values() and inside.isdisjoint(id(part.parameter) for part in parts.values()):
             name = next(iter(parts.values())).name.rpartition(".")[0] if parts else ""
             note(name, Dense(weight, bias), parts, inputs, output)
@@ -152,7 +153,7 @@ def _hooks(model: nn.Module, is_recorded: LayerTest, recording: ForwardRecord) -
     def hook(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
         def noted(_: nn.Module, args: tuple, named: dict, output: Tensor) -> None:
             own = [(key, p) for key, p in layer.named_parameters(recurse=False) if p.requires_grad]
-            parts = {key: ParameterPart(names[id(p)], p, (0, p.numel())) for key, p in own}
+            parts = {key: ParameterPart(recording.names[id(p)], p, (0, p.numel())) for key, p in own}
             note(name, layer, parts, args[0] if args else next(iter(named.values())), output)
 
         return layer.register_forward_hook(noted, prepend=True, with_kwargs=True)

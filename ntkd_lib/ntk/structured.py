@@ -98,10 +98,9 @@ def _factors(trace: ParameterTrace, kind: Kind, room: int | None) -> Iterator[tu
         b = parts.signals[:, :, 0].permute(0, 3, 1, 2).contiguous()
         yield both, Positions(parts.inputs[:, 0].mT.contiguous(), b, bias is not None)
     else:
-        for piece in parts.split(max(k, o) if room is None else room // (n * c * g * min(k, o))):
-            yield name, Gradients(piece.gradients().flatten(2))
-        if bias is not None:
-            yield bias.label(), Gradients(parts.signals.sum(4).flatten(2))
+        parts = parts if bias is None else parts.with_bias()  # and rows not powers of two apart
+        for piece in parts.split(max(k + 1, o) if room is None else room // (n * c * g * min(k, o))):
+            yield both, Gradients(piece.gradients().flatten(2))
 
 
 def _embedding_factor(layer: nn.Embedding, places: Tensor, b: Tensor, kind: Kind) -> Factor:

@@ -4,6 +4,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -35,6 +36,7 @@ from ntkd_lib.ntk.layout import Plan, check_finite, is_known
 from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, ParameterPart, record
 from ntkd_lib.ntk.signals import all_signals, stream_signals
 
+AT_ONCE = 2**22  # values of signals that are held together: to stream one takes a millisecond
 OUTER = (*DENSE, *CONVOLUTIONS, *TRANSPOSED)
 
 
@@ -121,7 +123,8 @@ def visit_parameters(
 ) -> tuple[str, ...]:
     """Run a network forwards and backwards once, and pass on the recorded tensors parameter by parameter.
 
-    Without gradients each parameter is visited when the backward pass has reached it, and then forgotten.
+    Without gradients each parameter is visited when the backward pass has reached it, and then forgotten;
+    signals that are small together are held at once.
 
     Args:
         model: Network with outputs ``(n, c)``.
@@ -138,7 +141,7 @@ def visit_parameters(
         TransformError: A network that changes a layer's input in place.
     """
     walk = _BackwardWalk(model, inputs, kind, plan, visit)
-    if walk.waiting and batched and not torch.is_grad_enabled():
+    if walk.waiting and batched and not torch.is_grad_enabled() and walk.signal_values() > AT_ONCE:
         with contextlib.suppress(RuntimeError):  # some passes cannot be batched, and then others take over
             stream_signals(walk.logits, list(walk.owners), walk.receive)
             walk.finish_all()
@@ -171,8 +174,7 @@ class _BackwardWalk:
         self.visit, self.layouts = visit, plan.arranged(recording, len(inputs))
         with torch.enable_grad():
             self.logits = recording.logits.sum(1, keepdim=True) if kind == "pseudo" else recording.logits
-        left_out = {id(p) for name, p in model.named_parameters() if name in plan.left_out}
-        groups = dict(enumerate(group_uses(recording, left_out)))
+        groups = dict(enumerate(group_uses(recording, plan.left_out)))
         self.waiting = {k: group for k, group in groups.items() if places is None or k in places}
         self.owners: dict[LayerCall, set[int]] = {}
         for k, group in self.waiting.items():
@@ -180,6 +182,10 @@ class _BackwardWalk:
                 self.owners.setdefault(use, set()).add(k)
         self.signals: dict[LayerCall, Tensor] = {}
         self.own: dict[LayerCall, dict[str, Tensor]] = {}
+
+    def signal_values(self) -> int:
+        """Count the values of all signals."""
+        return self.logits.shape[1] * sum(prod(use.shape) for use in self.owners)
 
     def receive(self, use: LayerCall, signal: Tensor) -> None:
         """Store a signal, and finish the parameters for which it was the last."""
@@ -209,12 +215,12 @@ class _BackwardWalk:
         return use, layout.arrange(inputs), layout.arrange(self.signals[use], 1), layout.rows
 
 
-def group_uses(recording: ForwardRecord, left_out: set[int]) -> list[Group]:
+def group_uses(recording: ForwardRecord, left_out: Collection[str]) -> list[Group]:
     """Group the recorded calls by parameter, and a bias with its weight if all calls use both."""
     members: dict[tuple[int, int, int], list[tuple[str, ParameterPart, LayerCall]]] = defaultdict(list)
     for use in recording.uses:
         for attribute, part in use.parts.items():
-            if id(part.parameter) not in left_out:
+            if part.name not in left_out:
                 members[part.key].append((attribute, part, use))
     groups, folded = [], set()
     for occurrences in members.values():
