@@ -268,14 +268,15 @@ show(
 # ntkd.fab.carvana.e2e_ft.miou :.2f`.
 
 # %% tags=["hide-input"]
-cars = photographs_page.recorded()
 show_recorded(
-    photographs_page.scores(cars), photographs_page.COLUMNS, "The recorded run on photographs of cars"
+    photographs_page.scores(photographs_page.recorded()),
+    photographs_page.COLUMNS,
+    "The recorded run on photographs of cars",
 )
 
 # %% tags=["hide-input"]
 show_recorded(
-    photographs_page.differences(cars),
+    photographs_page.differences(photographs_page.recorded()),
     page.DIFFERENCES,
     "The recorded run: differences in points of mIoU, seed by seed",
 )

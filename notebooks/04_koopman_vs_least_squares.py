@@ -40,6 +40,7 @@ from ntkd_lib.chapters.koopman import page
 from ntkd_lib.chapters.koopman.studies import dictionaries, residual, sides_page, sizes, twins
 from ntkd_lib.chapters.run import open_run
 from ntkd_lib.show.claims import claim_box
+from ntkd_lib.show.columns import show_recorded
 from ntkd_lib.show.publish import show
 
 run = open_run("04_koopman_vs_least_squares", globals())
@@ -310,7 +311,11 @@ sizes.radial_table(scores)
 # owed to the ridge.
 
 # %% tags=["hide-input"]
-dictionaries.recorded_table()
+show_recorded(
+    dictionaries.recorded_scores(),
+    dictionaries.COLUMNS,
+    "Dictionaries of about as many functions, without a teacher",
+)
 
 # %% [markdown]
 # ## Check

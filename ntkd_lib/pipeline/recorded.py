@@ -8,7 +8,7 @@ import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ ENDING = ".tar.xz"
 UNPACKED = 1 << 28  # bytes of a page at most
 BITMAPS = ".png"  # ten times as large as the drawings; a live run makes them
 MODULES = "modules.json"
+FRESH = ("claim_box(", "show_recorded(")  # how cells begin that read `results/` and no run
 FIGURE = re.compile(r"^show(?:_slider)?\(\s*run,\s*\"([a-z0-9-]+)\"", re.MULTILINE)
 
 
@@ -174,24 +175,32 @@ def _composed(
 ) -> tuple["NotebookNode", int]:
     """Put recorded outputs into today's notebook; hidden cells that lack theirs are left out and counted."""
     notebook = notebooks.read_percent(source.path)
-    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-        cell.outputs = _fresh(cell.source, evidence) or (outputs or {}).get(_shown(cell.source), [])
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    names = {**_imported(cell.source for cell in code), "evidence": evidence}
+    for cell in code:
+        cell.outputs = _fresh(cell.source, names) or (outputs or {}).get(_shown(cell.source), [])
     shown = [cell for cell in notebook.cells if not _is_gap(cell, outputs or {})]
     gaps, notebook.cells = len(notebook.cells) - len(shown), shown
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook, gaps
 
 
-def _fresh(source: str, evidence: Evidence) -> list[Any]:
-    """Make the output of the cell that judges the chapter's claims: verdicts follow the rules of today."""
-    if not source.startswith("claim_box("):
+def _imported(sources: Iterable[str]) -> dict[str, Any]:
+    """Import what a notebook's cells import."""
+    names: dict[str, Any] = {}
+    for node in (node for source in sources for node in ast.parse(source).body):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            exec(ast.unparse(node), names)
+    return names
+
+
+def _fresh(source: str, names: dict[str, Any]) -> list[Any]:
+    """Make the output of a cell that rests on `results/` alone: verdicts and recorded numbers are today's."""
+    if not source.startswith(FRESH):
         return []
     from nbformat.v4 import new_output
 
-    from ntkd_lib.show.claims import claim_box
-
-    box = eval(source, {"claim_box": claim_box, "evidence": evidence})
-    return [new_output("display_data", {"text/html": box._repr_html_()})]
+    return [new_output("display_data", {"text/html": eval(source, names)._repr_html_()})]
 
 
 def _is_gap(cell: "NotebookNode", outputs: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from ntkd_lib.lab.evidence import save_evidence
 from ntkd_lib.lab.layout import Layout
 from ntkd_lib.lab.manifest import manifest_problems
-from ntkd_lib.pipeline import recorded
+from ntkd_lib.pipeline import notebooks, recorded
 from ntkd_lib.pipeline.pages import drawings_beside
 from tests.lab.judging import book_of, entry, metric, run
 from tests.pipeline.toy import NAME, REPOSITORY, make_toy
@@ -71,6 +71,32 @@ def test_a_clone_shows_the_recorded_page(clone):
     assert "To run it here: <code>ntkd run 90</code></div>" in opening
     assert shown == ["(['a', 'b'], 7.5)", "'90_toy'", "7"]
     assert problems == []
+
+
+IMPORTS = """import pandas as pd
+from ntkd_lib.show import Column
+from ntkd_lib.show.columns import show_recorded
+run = open()
+"""
+ROWS = 'pd.DataFrame({"a": [7]}), [Column("A", "{a:.2f}")], "Sevens"'
+
+
+def test_tables_that_rest_on_recorded_numbers_alone_are_made_anew():
+    names = recorded._imported([IMPORTS, "1 + 1"])
+    assert "run" not in names
+    (output,) = recorded._fresh(f"show_recorded({ROWS})", names)
+    assert re.search("Sevens.*7.00", output.data["text/html"], re.DOTALL)
+    assert recorded._fresh(f"show_table({ROWS})", names) == []
+    with pytest.raises(NameError, match="run"):
+        recorded._fresh("show_recorded(run.frame())", names)
+
+
+def test_every_table_of_recorded_numbers_needs_no_run():
+    for source in notebooks.all_notebooks():
+        code = [cell.source for cell in notebooks.read_percent(source.path).cells if cell.cell_type == "code"]
+        names = recorded._imported(code)
+        shown = [cell for cell in code if "show_recorded(" in cell and "import" not in cell]
+        assert all(recorded._fresh(cell, names) for cell in shown)
 
 
 def test_text_is_todays_and_what_changed_since_is_named(clone):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import pandas as pd
 import torch
 
 from ntkd_lib.chapters.koopman import NOTEBOOK
@@ -23,7 +24,7 @@ from ntkd_lib.lab.search import Range, RunCells, Search, best_of, draw, run_tria
 from ntkd_lib.lab.trials import searched_trials
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.optics.absorber import transmitted
-from ntkd_lib.show import INTERVAL, Column, Html, show_recorded
+from ntkd_lib.show import INTERVAL, Column
 
 NAME = "04_dictionaries"
 RUN = KoopmanParameters(tier="cpu")
@@ -132,8 +133,8 @@ def metric_name(data: str, name: str) -> str:
     return f"koopman.dictionaries.{data.removesuffix('-mnist')}.{name}.accuracy"
 
 
-def recorded_table() -> Html:
-    """Show the recorded accuracies of all dictionaries."""
+def recorded_scores() -> pd.DataFrame:
+    """Read the recorded accuracies of all dictionaries, none where nothing is recorded."""
     names = {
         (data, name, each.label): metric_name(data, name)
         for data in ("mnist", GARMENTS)
@@ -144,7 +145,7 @@ def recorded_table() -> Html:
     table = summarise(seed_rows(metrics, names, [*by, "seed", "accuracy"]), "accuracy", by)
     if len(table):
         table = table.assign(functions=[_count(ENTRANTS[name]) for name in table["method"]])
-    return show_recorded(table, COLUMNS, "Dictionaries of about as many functions, without a teacher")
+    return table
 
 
 def _count(entrant: Entrant) -> int:
