@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from itertools import product
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -16,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from ntkd_lib.lab.atomic import write_bytes
 from ntkd_lib.lab.layout import build_root, tier_layout
 from tests.book.axe import axe_problems, find_axe
-from tests.book.browser import Browser, BrowserError, browsing, find_browser
+from tests.book.browser import READY, Browser, BrowserError, browsing, find_browser
 from tests.book.photographs import check_photographs
 from tests.book.rendered import unsupported_numbers
 from tests.book.sliders import slider_problems
@@ -240,7 +239,7 @@ CONTRAST = """(() => {
 
 
 def check_in_browser(html: Path, shots: Path, program: str) -> list[str]:
-    """Open every page in headless Chromium, wide and narrow, light and dark."""
+    """Look at every page in headless Chromium, wide and narrow, light and dark."""
     problems: list[str] = []
     with browsing(program) as browser:
         for page in _own_pages(html):
@@ -260,19 +259,23 @@ def _pictured(name: str) -> bool:
 
 
 def _open_problems(browser: Browser, html: Path, page: Path, shots: Path) -> Iterator[str]:
-    for scheme, words in product(SCHEMES, WINDOWS):
+    """Open a page once in each scheme, light in a wide window and dark in a narrow one, and turn it."""
+    name = str(page.relative_to(html))
+    for scheme, order in zip(SCHEMES, (("wide", "narrow"), ("narrow", "wide")), strict=True):
         browser.prefer(scheme)
-        browser.resize(*WINDOWS[words])
+        browser.resize(*WINDOWS[order[0]])
         seen = browser.open(page.absolute().as_uri())
-        where = f"{page.relative_to(html)} ({words}, {scheme})"
-        yield from (f"{where}: error in the console: {error}" for error in seen.errors)
-        yield from (f"{where}: asks another host for {address}" for address in seen.outside)
-        yield from (f"{where}: {problem}" for problem in _look_problems(browser))
-        if words == "wide":
-            yield from (f"{where}: {problem}" for problem in slider_problems(browser))
-            yield from (f"{where}: {problem}" for problem in axe_problems(browser))
-        if _pictured(str(page.relative_to(html))):
-            write_bytes(shots / f"{page.stem}-{words}-{scheme}.png", browser.screenshot())
+        for words in order:
+            browser.resize(*WINDOWS[words])
+            browser.evaluate(READY)
+            yield from (f"{name} ({words}, {scheme}): {problem}" for problem in _look_problems(browser))
+            if _pictured(name):
+                write_bytes(shots / f"{page.stem}-{words}-{scheme}.png", browser.screenshot())
+        browser.resize(*WINDOWS["wide"])
+        for check in (slider_problems, axe_problems):
+            yield from (f"{name} (wide, {scheme}): {problem}" for problem in check(browser))
+        yield from (f"{name} ({scheme}): error in the console: {error}" for error in seen.errors)
+        yield from (f"{name} ({scheme}): asks another host for {address}" for address in seen.outside)
 
 
 def _look_problems(browser: Browser) -> Iterator[str]:
