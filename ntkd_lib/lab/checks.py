@@ -15,8 +15,7 @@ from ntkd_lib.lab.setups import RegisteredProtocol, is_covered
 def first_obstacle(claim: Claim, run: Evidence) -> tuple[int, str]:
     """Find the first check that a run fails: (number of checks passed, reason or "")."""
     for stage, check in enumerate(_CHECKS):
-        reason = check(claim, run)
-        if reason:
+        if reason := check(claim, run):
             return stage, reason
     return len(_CHECKS), ""
 
@@ -70,8 +69,7 @@ def listing_problem(run: Evidence, name: str, protocols: Mapping[str, Registered
         return ""
     if not is_covered(name, protocol.metrics):
         return f"protocol: {run.protocol} does not measure {name}"
-    surplus = sorted(set(metric.seeds) - set(protocol.seeds))
-    if surplus:
+    if surplus := sorted(set(metric.seeds) - set(protocol.seeds)):
         return f"protocol: seed {surplus[0]} of {name} is not registered"
     return f"protocol: {name} does not say where it was computed" if metric.machines is None else ""
 
@@ -101,8 +99,7 @@ def _off_setup(claim: Claim, run: Evidence) -> str:
 def find_misshapen(claim: Claim, run: Evidence) -> str:
     """Say which metric has not the shape that the rule reads."""
     for name in claim.metric_names:
-        problem = _shape_problem(claim, name, run.metrics[name])
-        if problem:
+        if problem := _shape_problem(claim, name, run.metrics[name]):
             return f"{name}: {problem}"
     if isinstance(claim.rule, RatioAtLeast):
         _, denominators = paired(claim, run)
@@ -167,8 +164,7 @@ _CHECKS: tuple[Callable[[Claim, Evidence], str], ...] = (
 
 def recording_problems(run: Evidence, book: ClaimBook) -> Iterator[str]:
     """List what makes a recorded file unfit, whatever claim reads it."""
-    problem = registration_problem(run, book.protocols)
-    if problem:
+    if problem := registration_problem(run, book.protocols):
         yield problem
     for name in run.metrics:
         yield from filter(None, [metric_problem(run, name, book.metrics.get(name))])
@@ -179,8 +175,7 @@ def recording_problems(run: Evidence, book: ClaimBook) -> Iterator[str]:
 
 
 def _claim_problems(claim: Claim, run: Evidence) -> Iterator[str]:
-    mixed = mixed_seeds(claim, run)
-    if mixed:
+    if mixed := mixed_seeds(claim, run):
         yield f"seed {', '.join(map(str, mixed))}: arms from different machines"
     silent = [
         n for n in claim.metric_names if run.metrics[n].converged is None and needs_plateau(claim, run, n)

@@ -170,8 +170,7 @@ class Claim(Strict):
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Self:
-        problem = _claim_problem(self)
-        if problem:
+        if problem := _claim_problem(self):
             raise ValueError(problem)
         return self
 
@@ -223,8 +222,7 @@ class ClaimBook(Strict):
     def _consistent(self) -> Self:
         seen: dict[str, Claim] = {}
         for claim in self.claims:
-            problem = f"{claim.id} is given twice" if claim.id in seen else self._problem(claim, seen)
-            if problem:
+            if problem := f"{claim.id} is given twice" if claim.id in seen else self._problem(claim, seen):
                 raise ValueError(problem)
             seen[claim.id] = claim
             if claim.supersedes is not None:
@@ -254,16 +252,14 @@ class ClaimBook(Strict):
             if any(is_covered(metric, setup.metrics) for metric in measured)
             and (problem := setup.departure(protocol.parameters))
         }
-        silent = next((place for place in departures if place not in protocol.departs), None)
-        if silent:
+        if silent := next((place for place in departures if place not in protocol.departs), None):
             return f"protocols.{name}: set-up {silent} is not among departs: {departures[silent]}"
         wrong = next((place for place in protocol.departs if place not in departures), None)
         return f"protocols.{name}: departs names {wrong}, which it keeps to" if wrong else ""
 
     def _problem(self, claim: Claim, earlier: Mapping[str, Claim]) -> str | None:
         for name in claim.metric_names:
-            problem = _definition_problem(claim, name, self.metrics.get(name))
-            if problem:
+            if problem := _definition_problem(claim, name, self.metrics.get(name)):
                 return f"{claim.id}: {problem}"
         old = claim.supersedes
         if old is not None and old not in earlier:

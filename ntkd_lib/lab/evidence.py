@@ -45,8 +45,7 @@ class Metric(Strict):
 
     @pydantic.model_validator(mode="after")
     def _complete(self) -> Self:
-        problem = _metric_problem(self)
-        if problem:
+        if problem := _metric_problem(self):
             raise ValueError(problem)
         return self
 
@@ -113,8 +112,7 @@ class Evidence(Strict):
         if self.standard == bool(self.changed):
             raise ValueError(f"standard is {self.standard}, changed parameters: {sorted(self.changed)}")
         for name, metric in self.metrics.items():
-            unknown = sorted(set(metric.data) - self.data.keys())
-            if unknown:
+            if unknown := sorted(set(metric.data) - self.data.keys()):
                 raise ValueError(f"metric {name} rests on {unknown[0]}, which is not among the data")
         return self
 

@@ -92,8 +92,7 @@ def read_params_file(path: Path) -> dict[str, Any]:
     """Read a user's YAML mapping from name to value; anything else is a `ParameterError`."""
     values = _read_mapping(path)
     for name in values:
-        problem = name_problem(name)
-        if problem:
+        if problem := name_problem(name):
             raise ParameterError(f"{path.name}: {problem}")
     return values
 
@@ -103,8 +102,7 @@ def parse_assignment(assignment: str) -> tuple[str, Any]:
     name, equals, text = assignment.partition("=")
     if not equals:
         raise ParameterError(f"{shown(assignment)} has no value; allowed: NAME=VALUE, such as seeds=[0,1,2]")
-    problem = name_problem(name)
-    if problem:
+    if problem := name_problem(name):
         raise ParameterError(f"{problem}, in NAME=VALUE")
     try:
         return name, json.loads(text, object_pairs_hook=_unique_names)

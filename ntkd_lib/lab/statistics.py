@@ -53,12 +53,10 @@ def fieller_interval(numerators: Sequence[float], denominators: Sequence[float])
     The ratios r with |mean(y - r x)| <= t(97.5 %, n - 1) s(y - r x) / sqrt(n). None for a single seed, and
     when the mean denominator may be 0, for then the set of ratios has no ends.
     """
-    if len(numerators) < 2:
+    if (n := len(numerators)) < 2:
         return None
     (y, x), covariance = np.mean([numerators, denominators], axis=1), np.cov(numerators, denominators)
-    (yy, xy), (_, xx) = np.outer([y, x], [y, x]) - _quantile(len(numerators)) ** 2 * covariance / len(
-        numerators
-    )
+    (yy, xy), (_, xx) = np.outer([y, x], [y, x]) - _quantile(n) ** 2 * covariance / n
     if xx <= 0:
         return None
     reach = np.sqrt(max(xy**2 - xx * yy, 0.0))
