@@ -174,9 +174,9 @@ FAULTS = {
         "full",
     ),
     "bias of one position": (
-        "structured:_factors",
-        "parts.signals.sum(4)",
-        "parts.signals[..., 0]",
+        "layers.outer:OuterProducts.with_bias",
+        "self.inputs.shape[3])",
+        "self.inputs.shape[3]).cumsum(3).eq(1).to(self.inputs)",
         filters,
         real(1, 12, 12),
         "trace",
