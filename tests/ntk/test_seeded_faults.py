@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ntkd_lib.ntk import traces
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.probe import SlowKernelWarning
 from tests.ntk.faults import Net, dense, real, words
@@ -271,8 +272,10 @@ def kernel(
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_draw_notices_a_seeded_fault(name: str) -> None:
+def test_every_draw_notices_a_seeded_fault(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     place, line, fault, build, draw, kind = FAULTS[name]
+    if name in STREAMED:
+        monkeypatch.setattr(traces, "AT_ONCE", 0)
     torch.manual_seed(0)
     model, x = build(), draw(32)
     exact, warned = kernel(model, x, kind, probe=True)
