@@ -189,6 +189,9 @@ RECORDED = """
 tier = "cpu"
 
 # %%
+from ntkd_lib.show.claims import claim_box
+
+# %%
 claim_box(evidence)
 """
 
