@@ -614,7 +614,7 @@ show_recorded(
 
 # %% tags=["hide-input"]
 show_recorded(
-    few_labels_page.every_length(few_labels_page.few_gaps),
+    few_labels_page.every_length(lambda contest: contest.gaps(few_labels_page.PAIRS)),
     few_labels_page.GAPS,
     "MNIST, 1 % of the labels: NTKD seed by seed",
 )

@@ -39,7 +39,7 @@ from ntkd_lib.chapters.nint.studies import (
     checks, costs_page, equal_time, networks, paper, settings, signals, spectrum, visits,
 )  # fmt: skip
 from ntkd_lib.chapters.run import open_run
-from ntkd_lib.show import contest
+from ntkd_lib.show import Contest
 from ntkd_lib.show.claims import claim_box
 from ntkd_lib.show.columns import show_recorded, show_table
 from ntkd_lib.show.dots import draw_gap_dots
@@ -245,38 +245,23 @@ show_table(equal_time.chosen(), equal_time.CHOSEN, "What the search chose, for e
 
 # %% tags=["hide-input"]
 show_recorded(
-    equal_time.TEN.scores(),
-    contest.score_columns("Sampler", "uniform", "dB"),
-    "Ten photographs, PSNR after equal CPU time",
+    equal_time.every_choice(Contest.scores),
+    equal_time.SCORES,
+    "Ten photographs, PSNR after equal CPU time, settings chosen on two or six others",
 )
 
 # %% tags=["hide-input"]
 show_recorded(
-    equal_time.TEN.gaps(equal_time.TEN_PAIRS), contest.GAPS, "Ten photographs, photograph by photograph"
+    equal_time.every_choice(lambda contest: contest.gaps(equal_time.PAIRS)),
+    equal_time.GAPS,
+    "Ten photographs, photograph by photograph",
 )
 
 # %% tags=["hide-input"]
 show_recorded(
-    equal_time.TEN.trials(),
-    contest.trial_columns("Sampler", "PSNR (dB)", "dB"),
-    "Two other photographs: every trial, best first",
-)
-
-# %% tags=["hide-input"]
-show_recorded(
-    equal_time.STEADY.scores(),
-    contest.score_columns("Sampler", "uniform", "dB"),
-    "Ten more photographs, settings chosen on six: PSNR after equal CPU time",
-)
-
-# %% tags=["hide-input"]
-show_recorded(equal_time.STEADY.gaps(equal_time.TEN_PAIRS), contest.GAPS, "Ten more photographs, one by one")
-
-# %% tags=["hide-input"]
-show_recorded(
-    equal_time.STEADY.trials(),
-    contest.trial_columns("Sampler", "PSNR (dB)", "dB"),
-    "Six photographs: every trial, best first",
+    equal_time.every_choice(Contest.trials),
+    equal_time.TRIALS,
+    "The other photographs: every trial, best first",
 )
 
 # %% [markdown]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import mean
+from typing import Any
 
 import pandas as pd
 
@@ -91,6 +92,14 @@ class Contest:
         ends = pd.DataFrame(simultaneous_intervals(gaps.to_numpy().T), columns=["low", "high"])
         wins = gaps.gt(0).sum().to_list()
         return pd.DataFrame(rows).assign(mean=gaps.mean().to_list(), wins=wins, seeds=len(gaps)).join(ends)
+
+
+def stack(
+    contests: Mapping[Any, Contest], key: str, table: Callable[[Contest], pd.DataFrame]
+) -> pd.DataFrame:
+    """Put a table of each contest below each other; the column `key` tells them apart."""
+    tables = [table(each).assign(**{key: name}) for name, each in contests.items()]
+    return pd.concat([part for part in tables if len(part)] or tables)
 
 
 def in_words(settings: Mapping[str, object]) -> str:

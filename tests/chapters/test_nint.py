@@ -178,9 +178,9 @@ def test_ten_photographs_are_raced_as_registered(ten, tried, monkeypatch):
     assert (raced["subject"]["name"], raced["seed"], raced["leader"]) == ("test/4", 14, "pace")
     assert [e["name"] for e in raced["entrants"]] == ["pace", *entry.parameters["arms"]] == ["pace", *counts]
     assert [e["name"] for e in raced["entrants"] if e["muon"]] == ["uniform_muon", "nint_muon"]
-    contest = {"small10": equal_time.TEN, "steady10": equal_time.STEADY}[ten]
+    (contest,) = (each for each in equal_time.CONTESTS.values() if [*each.confirmed] == [ten])
     assert [*contest.tuned()] == entry.parameters["arms"]
-    assert {*counts, *(arm for pair in equal_time.TEN_PAIRS for arm in pair)} <= {*contest.labels}
+    assert {*counts, *(arm for pair in equal_time.PAIRS for arm in pair)} <= {*contest.labels}
 
 
 def test_photographs_that_choose_settings_are_not_judged_and_none_is_judged_twice():

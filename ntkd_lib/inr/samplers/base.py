@@ -46,8 +46,7 @@ class Sampler:
     def __init__(self, signal: Signal, batch: int, seed: int) -> None:
         self.count, self.device = len(signal.values), signal.values.device
         if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= self.count:
-            allowed = f"1 to {self.count}, all points"
-            raise ValueError(f"batch = {batch} is not allowed; allowed: {allowed}")
+            raise ValueError(f"batch = {batch} is not allowed; allowed: 1 to {self.count}, all points")
         self.batch = batch
         self.generator = torch.Generator(device=self.device).manual_seed(seed)
 

@@ -1,8 +1,6 @@
 """Every arm with few labels: what was tried, what was chosen, and what came out on fresh seeds."""
 
-from collections.abc import Callable
-
-import pandas as pd
+from functools import partial
 
 from ntkd_lib.chapters.classification.studies.few_labels import ARMS, SPACE, accuracy_name
 from ntkd_lib.show import Column, Contest, contest
@@ -21,14 +19,4 @@ EPOCHS = Column("Epochs", "{epochs}")
 SCORES = (EPOCHS, *contest.score_columns("Student", "labels only", "%"))
 GAPS = (EPOCHS, *contest.GAPS)
 TRIALS = (EPOCHS, *contest.trial_columns("Student", "Validation", "%"))
-
-
-def every_length(table: Callable[[Contest], pd.DataFrame]) -> pd.DataFrame:
-    """Put the tables of all lengths below each other, the longest first."""
-    tables = [table(of).assign(epochs=epochs) for epochs, of in LENGTHS.items()]
-    return pd.concat([part for part in tables if len(part)] or tables)
-
-
-def few_gaps(of: Contest) -> pd.DataFrame:
-    """Compare NTKD with its controls."""
-    return of.gaps(PAIRS)
+every_length = partial(contest.stack, LENGTHS, "epochs")

@@ -8,17 +8,22 @@ from ntkd_lib.chapters.nint.methods import LABELS, TUNED, in_order, trial_rows, 
 from ntkd_lib.chapters.nint.studies import small10
 from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.show import Column, Contest
+from ntkd_lib.show import Column, Contest, contest
 
 ARMS = {**LABELS, "uniform_muon": "uniform, Muon", "nint_muon": "NINT, Muon"}
-TEN, STEADY = (
-    Contest(small10.space(ten), ARMS, [ten], partial(small10.metric_name, ten), base="uniform")
-    for ten in ("small10", "steady10")
-)
-TEN_PAIRS = (
+CONTESTS = {  # by the number of photographs that chose the settings
+    chosen_on: Contest(small10.space(ten), ARMS, [ten], partial(small10.metric_name, ten), base="uniform")
+    for chosen_on, ten in (("two", "small10"), ("six", "steady10"))
+}
+PAIRS = (
     ("nint", "uniform"), ("nint", "uniform_muon"), ("nint_muon", "uniform_muon"), ("uniform_muon", "uniform"),
     ("nint_muon", "nint"), ("error_memory", "uniform"), ("nint", "error_mix"),
 )  # fmt: skip
+CHOSEN_ON = Column("Settings chosen on", "{chosen_on} photographs")
+SCORES = (CHOSEN_ON, *contest.score_columns("Sampler", "uniform", "dB"))
+GAPS = (CHOSEN_ON, *contest.GAPS)
+TRIALS = (CHOSEN_ON, *contest.trial_columns("Sampler", "PSNR (dB)", "dB"))
+every_choice = partial(contest.stack, CONTESTS, "chosen_on")
 CHOSEN = (
     Column("Sampler", lambda row: LABELS[row.method]),
     Column("Learning rate", "{lr:g}"),
