@@ -1,16 +1,16 @@
 """Hash what Python code does: the sources of modules and of all that they import.
 
 Modules are found by path and parsed, never imported. Comments, docstrings and formatting do not count. Names
-that a module exports on first use (``__getattr__``) are followed into modules that its stub or source names.
+that a package exports on first use (``lazy_exports``) are followed into the modules that its stub names.
 """
 
 import ast
 import importlib
 import importlib.util
-from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache, partial
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 
 from ntkd_lib.imports import stub_homes
@@ -18,8 +18,7 @@ from ntkd_lib.lab.digest import digest_json, sha256_bytes
 
 LIBRARY = "ntkd_lib"
 _NOT_FOUND = "module {!r} is not found; a work function lives in an importable module"
-_HIDDEN = "module {!r} exports {!r} on first use, from a place that no source names; import it from there"
-
+_HIDDEN = "module {!r} exports names on first use and has no stub that says where they are defined"
 
 _Place = tuple[tuple[Path, ...], Path | None]  # folders in which parts of a package lie, and a module's file
 
@@ -31,18 +30,8 @@ class SourceError(ValueError):
 @dataclass(frozen=True)
 class _Module:
     digest: str
-    package: str
-    candidates: tuple[str, ...]  # dotted names that its code may mean
-    lazy: "_Exports | None" = None
-
-
-@dataclass(frozen=True)
-class _Exports:
-    """What the source of a module with ``__getattr__`` says of names that it does not bind."""
-
-    bound: frozenset[str]
-    homes: dict[str, tuple[str, ...]] = field(hash=False)  # texts beside a name in a literal mapping
-    texts: tuple[str, ...] = ()  # all texts that may name a module
+    imports: frozenset[str]  # dotted names of modules, or of what they define
+    exports: tuple[tuple[str, str], ...]  # names that it exports on first use, and their modules
 
 
 def source_digest(modules: Iterable[str], *, script: Path | None = None, fresh: bool = False) -> str:
@@ -60,56 +49,36 @@ def module_sources(
     # a process runs the code that it loaded first, which is remembered by name, unless `fresh` is set
     named = sorted(set(modules))
     read = partial(_read, places={}) if fresh else _remembered
-    roots = frozenset({LIBRARY, *(name.partition(".")[0] for name in named)})
-    sources = {name: read(name) for name in named}
-    if missing := [name for name, module in sources.items() if module is None]:
-        raise SourceError(_NOT_FOUND.format(missing[0]))
-    pending = [*named]
+    roots = {LIBRARY, *(name.partition(".")[0] for name in named)}
+    sources: dict[str, _Module | None] = {}
+    queue = dict.fromkeys(named)
     if script:
-        sources["__main__"] = _parse("__main__", script, _state(script))
-        pending.append("__main__")
-    while pending:
-        for name in _uses(pending.pop(), sources, roots):
-            if name not in sources and name.partition(".")[0] in roots:
-                sources[name] = read(name)
-                pending.append(name)
-    sources.pop("__main__", None)
-    return {name: sources[name].digest for name in sorted(sources) if sources[name] is not None}
+        queue |= dict.fromkeys(_parse("__main__", script, _state(script)).imports)
+    pending = [*queue]
+    for dotted in pending:  # grows by what modules import
+        if dotted.partition(".")[0] in roots:
+            new = [each for each in _followed(dotted, sources, read) if each not in queue]
+            queue |= dict.fromkeys(new)
+            pending += dict.fromkeys(new)
+    if missing := [name for name in named if sources[name] is None]:
+        raise SourceError(_NOT_FOUND.format(missing[0]))
+    return {name: module.digest for name, module in sorted(sources.items()) if module is not None}
 
 
-def _uses(name: str, modules: dict[str, _Module | None], roots: frozenset[str]) -> Iterator[str]:
-    """List the modules that a module may import; each is looked up in `modules` before the next comes."""
-    module = modules[name]
-    candidates = module.candidates if module else ()
-    queue = [name, *(dotted for dotted in candidates if dotted.partition(".")[0] in roots)]
-    for dotted in queue:  # grows by the homes of names that are exported on first use
-        holder, inner = None, ""
-        for part in dotted.split("."):
-            outer, inner = inner, f"{inner}.{part}" if inner else part
-            yield inner
-            held = modules.get(inner)
-            if held is None and holder and holder.lazy:
-                homes = yield from _homes(holder, outer, part, modules)
-                queue += [new for new in homes if new not in queue]
-            holder = held
-
-
-def _homes(
-    holder: _Module, dotted: str, name: str, modules: dict[str, _Module | None]
-) -> Generator[str, None, list[str]]:
-    """List where a name that a module does not bind itself may come from."""
-    if name in holder.lazy.bound or name.startswith("__"):
-        return []
-    homes = []
-    for text in holder.lazy.homes.get(name, holder.lazy.texts):
-        for place in (text, f"{holder.package}.{text.lstrip('.')}"):
-            yield place
-            if modules.get(place) is not None and not f"{dotted}.".startswith(f"{place}."):
-                homes.append(place if name == "*" else f"{place}.{name}")
-                break
-    if not homes and name != "*":
-        raise SourceError(_HIDDEN.format(dotted, name))
-    return homes
+def _followed(
+    dotted: str, sources: dict[str, _Module | None], read: Callable[[str], _Module | None]
+) -> Iterator[str]:
+    """Read the modules that a dotted name passes; list their imports and the homes of exported names."""
+    package: _Module | None = None
+    for name in accumulate(dotted.split("."), "{}.{}".format):
+        if name not in sources:
+            sources[name] = read(name)
+            yield from sources[name].imports if sources[name] else ()
+        if sources[name] is None and package:
+            part = name.rpartition(".")[2]
+            yield from (f"{home}.{own}" for own, home in package.exports if part in (own, "*"))
+        package = sources[name]
+    yield from (f"{home}.{own}" for own, home in package.exports) if package else ()
 
 
 @cache
@@ -167,98 +136,47 @@ def _top(name: str) -> _Place:
 
 @cache
 def _parse(name: str, path: Path, version: tuple[int, ...]) -> _Module:  # noqa: ARG001 - part of the cache key
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     try:
         tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError) as error:
+        imports = frozenset(_imported(tree, package))
+    except (SyntaxError, ValueError, ImportError) as error:
         place = f"line {getattr(error, 'lineno', None) or 1}: {getattr(error, 'msg', error)}"
         raise SourceError(f"module {name!r} cannot be parsed: {place}") from error
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    nodes = [*ast.walk(tree)]
-    imports: dict[str, set[str]] = {}
-    for statement in (node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)):
-        for local, dotted in _imported(statement, package):
-            imports.setdefault(local, set()).add(dotted)
-    candidates = {*_chains(nodes, imports)}.union(*imports.values())
-    lazy = _exports(tree, path)
-    _leave_out_texts(nodes)
-    digest = sha256_bytes(ast.dump(tree).encode())
-    return _Module(digest, package, tuple(sorted(candidates)), lazy)
+    exports = _exports(tree, name, path)
+    _leave_out_texts(tree)
+    return _Module(sha256_bytes(ast.dump(tree).encode()), imports, exports)
 
 
-def _imported(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, str]]:
-    """List the names that an import binds, or could, with the dotted name that each stands for."""
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            yield alias.asname or f"{alias.name} ", alias.name  # a plain import binds its first part alone
-            if not alias.asname:
-                top = alias.name.partition(".")[0]
-                yield top, top
-    else:
-        base = _absolute(node, package)
-        yield f"{base} ", base
-        for alias in node.names:
-            yield (f"{base}.* " if alias.name == "*" else alias.asname or alias.name), f"{base}.{alias.name}"
+def _imported(tree: ast.Module, package: str) -> Iterator[str]:
+    """List the dotted names that imports name; one of a whole module may mean all that it exports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _chains(nodes: Iterable[ast.AST], imports: dict[str, set[str]]) -> Iterator[str]:
-    """List imported names with the attributes that are read from them; `.*` where one is used as a value."""
-    inner = set()
-    for node in nodes:
-        parts, root = [], node
-        while isinstance(root, ast.Attribute):
-            parts.append(root.attr)
-            root = root.value
-            inner.add(id(root))
-        if isinstance(root, ast.Name) and root.id in imports and (parts or id(root) not in inner):
-            yield from (".".join([dotted, *reversed(parts or ["*"])]) for dotted in imports[root.id])
-
-
-def _exports(tree: ast.Module, path: Path) -> _Exports | None:
-    bound = frozenset(name for node in tree.body for name in _bound(node))
+def _exports(tree: ast.Module, name: str, path: Path) -> tuple[tuple[str, str], ...]:
+    """Read from its stub what a module with ``__getattr__`` exports."""
+    bound = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assigned = (node for node in tree.body if isinstance(node, ast.Assign))
+    bound += [node.id for each in assigned for node in ast.walk(each) if isinstance(node, ast.Name)]
     if "__getattr__" not in bound:
-        return None
-    stub = stub_homes(path) if path.with_suffix(".pyi").is_file() else {}
-    homes = {name: (module,) for name, module in stub.items()}
-    for mapping in (node for node in ast.walk(tree) if isinstance(node, ast.Dict)):
-        for key, value in zip(mapping.keys, mapping.values, strict=True):
-            if isinstance(key, ast.Constant) and (texts := _texts(value)):
-                homes[key.value] = (*homes.get(key.value, ()), *texts)
-    return _Exports(bound, homes, (*_texts(tree), *stub.values()))
+        return ()
+    if not path.with_suffix(".pyi").is_file():
+        raise SourceError(_HIDDEN.format(name))
+    return tuple(stub_homes(path).items())
 
 
-def _bound(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        yield node.name
-        return
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-    for inner in ast.iter_child_nodes(node):
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
-            yield inner.id
-        elif not isinstance(inner, ast.Lambda):
-            yield from _bound(inner)
-
-
-def _texts(tree: ast.AST) -> tuple[str, ...]:
-    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    plain = {text for text in texts if isinstance(text, str) and text.lstrip(".")}
-    return tuple(sorted(text for text in plain if all(p.isidentifier() for p in text.lstrip(".").split("."))))
-
-
-def _absolute(node: ast.ImportFrom, package: str) -> str:
-    if not node.level:
-        return node.module or ""
-    parts = package.split(".")
-    above = parts[: len(parts) - node.level + 1]
-    return ".".join([*above, *([node.module] if node.module else [])])
-
-
-def _leave_out_texts(nodes: Iterable[ast.AST]) -> None:
-    """Take docstrings and other bare strings, which do nothing, out of every body."""
-    for node in nodes:
+def _leave_out_texts(tree: ast.Module) -> None:
+    """Remove docstrings and other bare strings, which do nothing, from every body."""
+    for node in ast.walk(tree):
         if isinstance(body := getattr(node, "body", None), list):
-            node.body = [item for item in body if not (isinstance(item, ast.Expr) and _is_text(item.value))]
+            node.body = [item for item in body if not _is_text(item)]
 
 
 def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+    value = getattr(node, "value", None) if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)

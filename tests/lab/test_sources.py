@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from textwrap import dedent
 
 import pytest
 
@@ -157,37 +156,11 @@ def test_keys_load_no_heavy_library():
     assert done.stdout.strip() == "[]", done.stderr
 
 
-LAZY = {
-    "a literal mapping": """\
-        from importlib import import_module
+LAZY = """\
+from ntkd_lib.imports import lazy_exports
 
-        _HOMES = {"loss": "losses", "other": "unrelated"}
-
-
-        def __getattr__(name):
-            return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        """,
-    "a stub": """\
-        from ntkd_lib.imports import lazy_exports
-
-        __getattr__, __dir__, __all__ = lazy_exports(__name__, __file__)
-        """,
-    "pairs": """\
-        _HOMES = {"loss": (".losses", "loss"), "other": (".unrelated", "other")}
-
-
-        def __getattr__(name):
-            module, name = _HOMES[name]
-            return getattr(__import__(__name__ + module, fromlist=["x"]), name)
-        """,
-    "no mapping": """\
-        def __getattr__(name):
-            from importlib import import_module
-
-            module = "losses" if name == "loss" else "unrelated"
-            return getattr(import_module("." + module, __name__), name)
-        """,
-}
+__getattr__, __dir__, __all__ = lazy_exports(__name__, __file__)
+"""
 USES = [
     "from {0} import loss\n\n\ndef use():\n    return loss",
     "from {0} import loss as the_loss",
@@ -206,16 +179,14 @@ def write(toy, file, text):
     (toy.root / toy.name / file).write_text(text)
 
 
-def write_exports(toy, exports, home="losses"):
-    write(toy, "__init__.py", dedent(LAZY[exports]))
-    if exports == "a stub":
-        write(toy, "__init__.pyi", STUB.format(toy.name, home))
+def write_exports(toy, home="losses"):
+    write(toy, "__init__.py", LAZY)
+    write(toy, "__init__.pyi", STUB.format(toy.name, home))
 
 
 @pytest.mark.parametrize("use", USES)
-@pytest.mark.parametrize("exports", LAZY)
-def test_names_that_a_package_exports_on_first_use_are_followed(toy, exports, use):
-    write_exports(toy, exports)
+def test_names_that_a_package_exports_on_first_use_are_followed(toy, use):
+    write_exports(toy)
     write(toy, "viewer.py", use.format(toy.name) + "\n")
     before = source_digest([f"{toy.name}.viewer"], fresh=True)
     toy.edit("losses.py", "** 2", "** 3")
@@ -223,7 +194,7 @@ def test_names_that_a_package_exports_on_first_use_are_followed(toy, exports, us
 
 
 def test_only_the_home_of_an_exported_name_is_followed(toy):
-    write_exports(toy, "a stub")
+    write_exports(toy)
     write(toy, "viewer.py", "from . import other\n")
     assert f"{toy.name}.losses" not in module_sources([f"{toy.name}.viewer"], fresh=True)
     assert f"{toy.name}.unrelated" in module_sources([f"{toy.name}.viewer"], fresh=True)
@@ -231,17 +202,18 @@ def test_only_the_home_of_an_exported_name_is_followed(toy):
 
 def test_exported_names_are_followed_through_two_packages(toy):
     (toy.root / toy.name / "inner").mkdir()
-    (toy.root / toy.name / "inner/__init__.py").write_text(dedent(LAZY["pairs"]).replace('"."', '".."'))
-    (toy.root / toy.name / "inner/losses.py").write_text("from ..shared import scale as loss\n")
-    write_exports(toy, "a stub", home="inner")
+    write(toy, "inner/__init__.py", LAZY)
+    write(toy, "inner/__init__.pyi", STUB.format(toy.name, "inner.losses"))
+    write(toy, "inner/losses.py", "from ..shared import scale as loss\n")
+    write_exports(toy, home="inner")
     write(toy, "viewer.py", "from . import loss\n")
     assert f"{toy.name}.shared" in module_sources([f"{toy.name}.viewer"], fresh=True)
 
 
-def test_a_name_from_a_place_that_no_source_names_is_said_in_one_line(toy):
+def test_exports_without_a_stub_are_said_in_one_line(toy):
     write(toy, "__init__.py", "def __getattr__(name):\n    return globals()[name[::-1]]\n")
     write(toy, "viewer.py", "from . import loss\n")
-    with pytest.raises(SourceError, match=rf"^module '{toy.name}' exports 'loss' on first use, from a place"):
+    with pytest.raises(SourceError, match=rf"^module '{toy.name}' exports names on first use and has"):
         source_digest([f"{toy.name}.viewer"], fresh=True)
 
 
