@@ -227,51 +227,6 @@ def _without_seeds(parameters: Any) -> Any:
     return {key: _without_seeds(v) for key, v in parameters.items() if not key.endswith(("seed", "seeds"))}
 
 
-def pool_recordings(evidences: Iterable[Evidence]) -> list[Evidence]:
-    """Pool the recordings of each protocol, seeds of all; one that contradicts an earlier one stays apart."""
-    # it does if a metric has two numbers for one seed, or two for all seeds; live runs are never pooled
-    pooled: list[Evidence] = []
-    for evidence in sorted(evidences, key=lambda each: str(each.provenance.get("time") or "")):
-        places = (i for i, run in enumerate(pooled) if _completes(run, evidence))
-        if (place := next(places, None)) is None:
-            pooled.append(evidence)
-        else:
-            pooled[place] = _pooled(pooled[place], evidence)
-    return pooled
-
-
-def _completes(first: Evidence, second: Evidence) -> bool:
-    alike = first.recorded and second.recorded and first.definitions == second.definitions
-    both = [(first.metrics[name], second.metrics[name]) for name in _shared(first, second)]
-    return alike and is_rerun(first, second) and not any(_contradict(*pair) for pair in both)
-
-
-def _shared(first: Evidence, second: Evidence) -> set[str]:
-    return first.metrics.keys() & second.metrics.keys()
-
-
-def _contradict(first: Metric, second: Metric) -> bool:
-    numbers, others = first.values or first.series or [], second.values or second.series or []
-    if len(numbers) < len(first.seeds) or len(others) < len(second.seeds):
-        return (first.seeds, first.values) != (second.seeds, second.values)
-    by_seed = dict(zip(first.seeds, numbers, strict=True))
-    return any(by_seed.get(seed, other) != other for seed, other in zip(second.seeds, others, strict=True))
-
-
-def _pooled(first: Evidence, second: Evidence) -> Evidence:
-    metrics = {**first.metrics, **second.metrics}
-    metrics |= {name: _joined(first.metrics[name], second.metrics[name]) for name in _shared(first, second)}
-    both = {"metrics": metrics, "origins": first.origins | second.origins, "data": first.data | second.data}
-    return second.model_copy(update=both)
-
-
-def _joined(first: Metric, second: Metric) -> Metric:
-    """Add the seeds of the second metric that the first has not."""
-    if set(second.seeds) <= set(first.seeds):
-        return first
-    return join_seeds((split_by_seed(second) | split_by_seed(first)).values())
-
-
 def split_by_seed(metric: Metric) -> dict[int, Metric]:
     """Split a recorded metric into one for each seed; all seeds have equal numbers of cells."""
     size = len(metric.cells) // len(metric.seeds)

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from ntkd_lib.lab import checks
 from ntkd_lib.lab.claims import Claim, Ordering, RatioAtLeast, load_claims
-from ntkd_lib.lab.evidence import Evidence, collect_evidence, is_rerun, pool_recordings, recorded_evidence
+from ntkd_lib.lab.evidence import Evidence, collect_evidence, is_rerun, recorded_evidence
 from ntkd_lib.lab.parameters import TIERS
 from ntkd_lib.lab.rules import Decision, Estimate, decide, decimal_sum, estimate, missed, side
 from ntkd_lib.lab.statistics import Interval, fieller_interval, student_interval
@@ -82,11 +82,10 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     larger tier, then the one with more metrics, so that claims a reader compares rest on one run, then
     the later. Where none can, the reason is that of the run that came closest; a run that has not
     measured what the claim speaks of counts only where none has, and a tier's reference run only where no
-    live one is. Recordings of one protocol are pooled unless they contradict each other. All runs of the
-    protocol that decides, live or recorded, are judged, and leave the claim undecided when they disagree.
+    live one is. All runs of the protocol that decides, live or recorded, are judged, and leave the claim
+    undecided when they disagree.
     """
-    pooled = pool_recordings(evidence for evidence in evidences if evidence.notebook == claim.notebook)
-    own = sorted(pooled, key=preference, reverse=True)
+    own = sorted((run for run in evidences if run.notebook == claim.notebook), key=preference, reverse=True)
     live = {run.tier for run in own if not run.recorded}
     runs = [run for run in own if not (run.reference and run.tier in live)]
     if claim.assessable == "not":

@@ -1,8 +1,8 @@
-"""Two recordings of one protocol are pooled, or leave a claim undecided when they disagree."""
+"""Two recordings of one protocol leave a claim undecided when they disagree."""
 
 import pytest
 
-from ntkd_lib.lab.evidence import is_rerun, pool_recordings
+from ntkd_lib.lab.evidence import is_rerun
 from ntkd_lib.lab.verdicts import judge, recorded_verdicts
 from tests.lab.judging import claim, metric, run
 
@@ -15,36 +15,17 @@ def recording(values, seeds, day, **fields):
     return run({"ntkd.a": made}, provenance={"time": f"2026-01-0{day}T00:00:00+00:00"}, **fields)
 
 
-def test_recordings_that_complete_each_other_become_one():
-    first, second = recording([9, 11, 12], [0, 1, 2], 1), recording([11, 13, 14], [1, 3, 4], 2)
-    (pooled,) = pool_recordings([second, first])
-    assert pooled.metrics["ntkd.a"].seeds == [0, 1, 2, 3, 4]
-    assert pooled.metrics["ntkd.a"].values == [9, 11, 12, 13, 14]
-    assert pooled.metrics["ntkd.a"].converged == [True] * 5
-    verdict = judge(claim(LEAST), [first, second])
-    assert (verdict.status, verdict.seeds, verdict.value) == ("reproduced", 5, 11.8)
-
-
 @pytest.mark.parametrize(
     "change, same",
     [
         ({"recorded": False}, True),
-        ({"definitions": {"ntkd.a": "0"}}, True),
         ({"parameters": {"epochs": 4}}, False),
         ({"tier": "paper"}, False),
     ],
 )
-def test_only_recordings_of_one_protocol_are_pooled(change, same):
+def test_reruns_are_of_one_protocol(change, same):
     first, second = recording([9, 11, 12], [0, 1, 2], 1), recording([13, 14], [3, 4], 2, **change)
     assert is_rerun(first, second) == same
-    assert pool_recordings([first, second]) == [first, second]
-
-
-def test_metrics_of_only_one_recording_are_taken_over():
-    first = recording([9, 11], [0, 1], 1)
-    second = first.model_copy(update={"metrics": {"ntkd.b": metric(1, 2)}})
-    (pooled,) = pool_recordings([first, second])
-    assert list(pooled.metrics) == ["ntkd.a", "ntkd.b"]
 
 
 SEEDS = [0, 1, 2, 3, 4]
@@ -93,13 +74,12 @@ def test_beside_a_live_run_a_reference_run_of_its_tier_decides_nothing():
     assert (verdict.status, verdict.reason) == ("not assessed", "needs 5 seeds, has 2")
 
 
-def test_one_number_for_all_seeds_is_never_pooled_with_another():
+def test_two_numbers_for_all_seeds_disagree():
     first, second = (
         run({"ntkd.all": metric(value, seeds=SEEDS)}, recorded=True, provenance={"time": f"2026-01-0{day}"})
         for value, day in ((3.0, 1), (5.0, 2))
     )
     most = claim({"kind": "at_most", "threshold": 4}, "ntkd.all")
-    assert len(pool_recordings([first, second])) == 2
     assert judge(most, [first, second]).status == "undecided"
 
 
