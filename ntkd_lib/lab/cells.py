@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -24,7 +24,6 @@ class Cell:
     name: str  # unique in a plan, for people, such as `mnist/ntkd/seed=3`
     work: str  # `package.module:function`, called with arguments and needs; returns a `CellResult`
     arguments: Mapping[str, Any] = field(default_factory=dict)  # plain data
-    uses: tuple[str, ...] = ()  # modules that the work loads by other ways than static imports
     needs: Mapping[str, "Cell"] = field(default_factory=dict)  # cells whose records the work reads
     data: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of each data set that the work reads
     cost: float | int = 1.0  # expected seconds on one thread, for the order and the time left
@@ -66,24 +65,15 @@ def cell_identity(cell: Cell, *, fresh: bool = False) -> dict[str, Any]:
     try:
         arguments, data = plain(dict(cell.arguments), "arguments"), plain(dict(cell.data), "data")
         needs = {name: cell_key(need, fresh=fresh) for name, need in cell.needs.items()}
-        return identity(cell.work, arguments, cell.uses, data, needs, fresh=fresh)
+        own = {"arguments": arguments, "data": data, "needs": needs, "work": cell.work}
+        return {**own, **code_identity([cell.work.partition(":")[0]], fresh=fresh)}
     except ValueError as error:
         raise CellError(f"cell {cell.name}: {error}") from error
 
 
-def identity(
-    work: str, arguments: Any, uses: tuple[str, ...], data: Any, needs: dict[str, str], *, fresh: bool = False
-) -> dict[str, Any]:
-    """Collect the parts of a content key, their `digest_json`: hashes of data and keys of needs by name."""
-    sources = source_digest((work.partition(":")[0], *uses), fresh=fresh)
-    return {
-        "arguments": arguments,
-        "data": data,
-        "needs": needs,
-        "sources": sources,
-        "versions": dict(_versions()),
-        "work": work,
-    }
+def code_identity(modules: Iterable[str], *, fresh: bool = False) -> dict[str, Any]:
+    """Collect what a result depends on of the code: sources of modules, versions of Python and libraries."""
+    return {"sources": source_digest(modules, fresh=fresh), "versions": dict(_versions())}
 
 
 @cache

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ntkd_lib.lab.atomic import write_text
-from ntkd_lib.lab.cells import CellError, identity
+from ntkd_lib.lab.cells import CellError, code_identity
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.worker import DIED, THREAD_VARIABLES, Job, Outcome, one_line, run_job, start_worker
 
@@ -187,7 +187,7 @@ class Cluster(Pool):
     def submit(self, job: Job) -> Future[Any]:
         """Send a job with the records that it needs; the dashboard shows it by its cell's name."""
         store = CellStore(job.store)
-        needs = {key: store.files(key) for key in job.needs.values()}
+        needs = {key: store.files(key) for key in job.parts["needs"].values()}
         name = f"{job.name}-{secrets.token_hex(16)}"
         return self._executor.submit(run_apart, job, needs, key=name)
 
@@ -225,8 +225,8 @@ def run_apart(job: Job, needs: Mapping[str, Mapping[str, bytes]]) -> tuple[Outco
 
 def code_here(modules: Sequence[str]) -> dict[str, str]:
     """Name the versions of Python and its libraries, and the digest of modules' code."""
-    parts = identity(f"{modules[0]}:", {}, tuple(modules[1:]), {}, {}, fresh=True)
-    return {**parts["versions"], "digest of the code": parts["sources"]}
+    code = code_identity(modules, fresh=True)
+    return {**code["versions"], "digest of the code": code["sources"]}
 
 
 def _check_workers(client: "Client", address: str, jobs: Iterable[Job], timeout: float) -> None:
@@ -234,7 +234,7 @@ def _check_workers(client: "Client", address: str, jobs: Iterable[Job], timeout:
         client.wait_for_workers(1, timeout=timeout)
     except TimeoutError as error:
         raise SchedulerError(f"scheduler {address}: no worker within {timeout:g} s") from error
-    modules = sorted({name for job in jobs for name in (job.work.partition(":")[0], *job.uses)} | {__name__})
+    modules = sorted({job.parts["work"].partition(":")[0] for job in jobs} | {__name__})
     here = code_here(modules)
     for worker, there in sorted(client.run(code_here, modules, on_error="return").items()):
         if isinstance(there, Exception):

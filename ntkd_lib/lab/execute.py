@@ -88,9 +88,7 @@ def _plan(cells: list[Cell], store: CellStore) -> _Plan:
             plan.stored[key] = record
             continue
         code = code or code_state()
-        rest = {name: parts[name] for name in ("arguments", "data", "needs")}
-        rest |= {"uses": list(cell.uses), "store": str(store.root.absolute()), "code": code}
-        plan.missing[key] = Job(name=cell.name, key=key, work=cell.work, cost=float(cell.cost), **rest)
+        plan.missing[key] = Job(cell.name, key, parts, str(store.root.absolute()), code, float(cell.cost))
         queue.extend(cell.needs.values())
     return plan
 
@@ -113,7 +111,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         jobs = self.pending
-        graph = {key: [n for n in job.needs.values() if n in jobs] for key, job in jobs.items()}
+        graph = {key: [n for n in job.parts["needs"].values() if n in jobs] for key, job in jobs.items()}
         self.chains = _chains(jobs, graph)
         self.order = TopologicalSorter(graph)
         self.order.prepare()

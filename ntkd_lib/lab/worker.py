@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ntkd_lib.lab.atomic import write_text
-from ntkd_lib.lab.cells import CellError, CellResult, identity
-from ntkd_lib.lab.digest import digest_json
+from ntkd_lib.lab.cells import CellError, CellResult, code_identity
 from ntkd_lib.lab.memory import keep_freed_memory, keep_grown_worker
 from ntkd_lib.lab.provenance import machine_state, measure
 from ntkd_lib.lab.store import CellStore
@@ -33,11 +32,7 @@ class Job:
 
     name: str
     key: str
-    work: str
-    arguments: dict[str, Any]
-    uses: list[str]
-    data: dict[str, str]
-    needs: dict[str, str]  # keys of records by name
+    parts: dict[str, Any]  # `cell_identity`
     store: str
     code: dict[str, Any]  # commit, dirty flag and command of the planning process
     cost: float
@@ -88,28 +83,27 @@ def one_line(error: BaseException) -> str:
 
 def _run(job: Job, store: CellStore) -> None:
     keep_freed_memory()  # here, for workers of a cluster and this process too
-    parts = _checked_parts(job)
-    needs = {name: store.load(key) for name, key in job.needs.items()}
+    _require_same_code(job)
+    needs = {name: store.load(key) for name, key in job.parts["needs"].items()}
     with one_thread(), measure() as measured:
-        work = _find_work(job.work)
+        work = _find_work(job.parts["work"])
         with torch_on_one_thread():
-            result = work(json.loads(json.dumps(job.arguments)), needs)
+            result = work(json.loads(json.dumps(job.parts["arguments"])), needs)
             machine = machine_state()
     if not isinstance(result, CellResult):
-        raise CellError(f"{job.work} returned {type(result).__name__}, not a CellResult")
-    _checked_parts(job)
+        raise CellError(f"{job.parts['work']} returned {type(result).__name__}, not a CellResult")
+    _require_same_code(job)
     cost = {"seconds": measured.seconds, "peak_memory_mib": measured.peak_memory_mib}
-    store.save(job.key, job.name, parts, result, {**job.code, **machine, **cost})
+    store.save(job.key, job.name, job.parts, result, {**job.code, **machine, **cost})
 
 
-def _checked_parts(job: Job) -> dict[str, Any]:
+def _require_same_code(job: Job) -> None:
     # the key stands for one state of the code: this process may have loaded an older one, which it
     # remembers, or be about to load a newer one, which a fresh look finds
     for fresh in (False, True):
-        parts = identity(job.work, job.arguments, tuple(job.uses), job.data, job.needs, fresh=fresh)
-        if digest_json(parts) != job.key:
+        code = code_identity([job.parts["work"].partition(":")[0]], fresh=fresh)
+        if {**job.parts, **code} != job.parts:
             raise CellError("its source or a library differs from what this run started with; run again")
-    return parts
 
 
 def _find_work(work: str) -> Callable[..., CellResult]:

@@ -34,7 +34,6 @@ OTHERS = {
     "what a need needs": Cell(
         "a", WORK, {"x": 1}, needs={"teacher": Cell("t", WORK, {"x": 1}, needs={"b": BASE})}
     ),
-    "uses": Cell("a", WORK, {"x": 1}, uses=("ntkd_lib.lab.layout",)),
 }
 
 

@@ -1,4 +1,5 @@
 import contextlib
+from dataclasses import replace
 
 import pytest
 
@@ -6,7 +7,7 @@ from ntkd_lib.lab import execute
 from ntkd_lib.lab.cells import CellError, cell_key
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.progress import Outlook
-from ntkd_lib.lab.worker import Job, run_job
+from ntkd_lib.lab.worker import run_job
 
 
 def plan(toy, count=3):
@@ -255,8 +256,8 @@ def test_a_worker_with_older_code_in_memory_refuses(toy, store, tmp_path):
     run_cells([cell], store, workers=1, progress="none")  # this process has now loaded the code
     job = execute._plan([cell], type(store)(tmp_path / "new")).missing[cell_key(cell)]
     _edit_on_disk(toy)
-    newer = {**vars(job), "key": "0" * 64}  # what a process that sees the new files would send
-    assert run_job(Job(**newer)).error == DIFFERS
+    newer = {**job.parts, "sources": "0" * 64}  # what a process that sees the new files would send
+    assert run_job(replace(job, key="0" * 64, parts=newer)).error == DIFFERS
 
 
 def test_ctrl_c_keeps_finished_cells_and_says_so(toy, store, monkeypatch, capsys):
