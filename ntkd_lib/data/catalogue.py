@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.pictures import PictureDataset
-from ntkd_lib.data.settings import DataError
+from ntkd_lib.data.settings import check_known
 from ntkd_lib.lab.digest import digest_json
 
 
@@ -106,8 +106,6 @@ CARVANA: MaskDataset = next(entry for _, entry in _ENTRIES if entry.name == "car
 
 def find_dataset(name: str) -> Dataset:
     """Find the entry of a data set, such as `mnist`."""
-    if name not in DATASETS:
-        near = difflib.get_close_matches(name.lower().replace("_", "-"), DATASETS, n=1, cutoff=0.4)
-        hint = f"; nearest: {near[0]}" if near else ""
-        raise DataError(f"unknown data set {name!r}; allowed: {', '.join(DATASETS)}{hint}")
+    near = difflib.get_close_matches(name.lower().replace("_", "-"), DATASETS, n=1, cutoff=0.4)
+    check_known("data set", name, DATASETS, f"; nearest: {near[0]}" if near else "")
     return DATASETS[name]

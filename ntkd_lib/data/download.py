@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -131,41 +132,33 @@ def _retrieve(download: Download, url: str, folder: Path) -> Path:
 
     # pooch prints each download to stderr, which the progress bar does already
     pooch.get_logger().setLevel(logging.WARNING)
-    path = Path(
-        pooch.retrieve(
-            url, f"md5:{download.md5}", fname=download.name, path=folder, downloader=_Stream(download)
-        )
-    )
+    pin, stream = f"md5:{download.md5}", partial(_stream, download)
+    path = Path(pooch.retrieve(url, pin, fname=download.name, path=folder, downloader=stream))
     if sha256_file(path) != download.sha256:
         path.unlink()
         raise ValueError("a file whose SHA-256 is wrong")
     return path
 
 
-class _Stream:
+def _stream(download: Download, url: str, output_file: str, _pooch: Any) -> None:
     """Stream a URL into a file, at most the size of the pinned file."""
+    import requests
+    from tqdm import tqdm
 
-    def __init__(self, download: Download) -> None:
-        self.download = download
-
-    def __call__(self, url: str, output_file: str, _pooch: Any, check_only: bool = False) -> None:  # noqa: ARG002
-        import requests
-        from tqdm import tqdm
-
-        name, size, received = self.download.name, self.download.size, 0
-        headers = {"Accept-Encoding": "identity"}
-        with requests.get(url, stream=True, timeout=TIMEOUT, headers=headers) as response:
-            response.raise_for_status()
-            bar = tqdm(total=size, unit="B", unit_scale=True, desc=name, disable=None, leave=False)
-            with bar, Path(output_file).open("wb") as output:
-                for block in response.iter_content(_BLOCK):
-                    received += len(block)
-                    if received > size:
-                        break
-                    output.write(block)
-                    bar.update(len(block))
-        if received != size:
-            raise ValueError(f"{'more than ' if received > size else f'{received:,} of '}{size:,} bytes")
+    name, size, received = download.name, download.size, 0
+    headers = {"Accept-Encoding": "identity"}
+    with requests.get(url, stream=True, timeout=TIMEOUT, headers=headers) as response:
+        response.raise_for_status()
+        bar = tqdm(total=size, unit="B", unit_scale=True, desc=name, disable=None, leave=False)
+        with bar, Path(output_file).open("wb") as output:
+            for block in response.iter_content(_BLOCK):
+                received += len(block)
+                if received > size:
+                    break
+                output.write(block)
+                bar.update(len(block))
+    if received != size:
+        raise ValueError(f"{'more than ' if received > size else f'{received:,} of '}{size:,} bytes")
 
 
 def _unpack(dataset: OfficialDataset, packed: Path, into: Path) -> None:

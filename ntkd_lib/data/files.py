@@ -71,22 +71,17 @@ def _forms(folder: Path, content: Content) -> list[tuple[Path, str]]:
 
 def check_folder(dataset: OfficialDataset, folder: Path) -> FolderState:
     """Compare the files of a folder with their pins."""
-    try:
-        return _check_contents(dataset, folder)
-    except OSError as error:
-        raise DataError(
-            f"{dataset.name}: {error.filename or folder} cannot be read ({error.strerror})"
-        ) from None
-
-
-def _check_contents(dataset: OfficialDataset, folder: Path) -> FolderState:
     missing, damaged = [], []
-    for content in dataset.contents:
-        forms = _forms(folder, content)
-        if not forms:
-            missing.append(content.name)
-        elif not any(file_hash(path) == sha256 for path, sha256 in forms):
-            damaged.append(forms[0][0])
+    try:
+        for content in dataset.contents:
+            forms = _forms(folder, content)
+            if not forms:
+                missing.append(content.name)
+            elif not any(file_hash(path) == sha256 for path, sha256 in forms):
+                damaged.append(forms[0][0])
+    except OSError as error:
+        place = error.filename or folder
+        raise DataError(f"{dataset.name}: {place} cannot be read ({error.strerror})") from None
     return FolderState(tuple(missing), tuple(damaged))
 
 

@@ -14,6 +14,7 @@ from ntkd_lib.data.files import parse_batch, parse_idx, read_content
 from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.pictures import PictureDataset, read_pictures
 from ntkd_lib.data.registry import DataError, DataLocation, locate
+from ntkd_lib.data.settings import check_known
 from ntkd_lib.data.standins import standin
 
 Split = Literal["train", "test"]
@@ -34,8 +35,7 @@ class LabelledImages:
 
 def load(name: str, split: Split, expect: str | None = None) -> LabelledImages:
     """Load the training or the test part of a data set, which may be expected to have a digest."""
-    if split not in get_args(Split):
-        raise DataError(f"unknown split {split!r}; allowed: {', '.join(get_args(Split))}")
+    check_known("split", split, get_args(Split))
     dataset, located = find_dataset(name), locate_expected(name, expect)
     if isinstance(dataset, OfficialDataset) and dataset.layout == "files":
         raise DataError(f"{name} has no labelled images; read its files through ntkd_lib.data.signals")

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from ntkd_lib.data.pictures import parse_index
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.lab.digest import digest_json, sha256_file
 
@@ -44,25 +44,10 @@ class MaskDataset:
     sha256: str  # of the hashes of all files of the reduced form
     classes: tuple[str, ...]  # names of the pixel classes 0, 1
     licence: str
-    size: int = 0
+    published_names: str = ""  # SHA-256 of the names of all photographs as published, each in a line
+    published_pictures: Sequence[Any] = ()  # name, share of the car, mean of 0 to 255
 
 
-_PUBLISHED_PAIRS = 5_088
-_PUBLISHED_NAMES = "eaa8ef9c80bd5f9baedb02cb810f18aa366d7058a7dd9a9ea41fb6a3aad1c35a"  # each in a line
-_PUBLISHED_PICTURES = (  # share of the car, mean of all values from 0 to 255
-    ("00087a6bd4dc_08", 0.235, 165),
-    ("169f5f6d8c9d_09", 0.196, 164),
-    ("2c57132da7a0_10", 0.198, 188),
-    ("3bca821c8c41_11", 0.197, 185),
-    ("4e5ac4b9f074_12", 0.258, 166),
-    ("683ddec95b82_13", 0.355, 145),
-    ("78f63d808555_14", 0.199, 174),
-    ("8d78483ce302_15", 0.203, 167),
-    ("ae296a20fdd9_16", 0.251, 189),
-    ("c6f50d44f141_01", 0.174, 175),
-    ("dc995bf5296a_02", 0.229, 160),
-    ("f3b482e091c0_03", 0.246, 160),
-)
 _CLOSE = (0.02, 6.0)  # what another decoder or reduction may change
 
 
@@ -111,13 +96,7 @@ def _reduced_pairs(dataset: MaskDataset, folder: Path) -> list[Pair]:
     index = folder / "index.csv"
     if not index.is_file():
         raise DataError(f"{dataset.name}: {folder} holds no index.csv; restore it or delete the folder")
-    try:
-        rows = [_row(row) for row in csv.DictReader(io.StringIO(index.read_text("utf-8")))]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{dataset.name}: index.csv is no index of masks: {error}") from None
-    strange = next((n for row in rows for n in row[:2] if n.startswith("/") or ".." in Path(n).parts), None)
-    if strange:
-        raise DataError(f"{dataset.name}: index.csv is refused: {strange!r} points outside")
+    rows = parse_index(index.read_bytes(), _row, "masks", paths=2, name=f"{dataset.name}: index.csv")
     return [Pair(folder / image, folder / mask, car, view, part) for image, mask, car, view, part in rows]
 
 
@@ -178,7 +157,7 @@ def check_masks(dataset: MaskDataset, folder: Path) -> str:
     if folder.name == dataset.folder:
         if digest != dataset.sha256:
             raise DataError(f"{dataset.name}: {folder} holds other files than we know; replace or delete it")
-    elif len(pairs) == _PUBLISHED_PAIRS:
+    elif dataset.published_names:
         _refuse_other_pictures(dataset, pairs)
     return digest
 
@@ -186,10 +165,10 @@ def check_masks(dataset: MaskDataset, folder: Path) -> str:
 def _refuse_other_pictures(dataset: MaskDataset, pairs: list[Pair]) -> None:
     """Compare file names and some pictures with the published form."""
     stems = sorted(pair.image.stem for pair in pairs)
-    if hashlib.sha256("\n".join(stems).encode()).hexdigest() != _PUBLISHED_NAMES:
+    if hashlib.sha256("\n".join(stems).encode()).hexdigest() != dataset.published_names:
         raise DataError(f"{dataset.name}: the files in train/ are not named as published; replace them")
     by_name = {pair.image.stem: pair for pair in pairs}
-    for stem, foreground, brightness in _PUBLISHED_PICTURES:
+    for stem, foreground, brightness in dataset.published_pictures:
         image, mask = read_pair(dataset, by_name[stem])
         shown = (mask.mean(), image.mean())
         if abs(shown[0] - foreground) > _CLOSE[0] or abs(shown[1] - brightness) > _CLOSE[1]:

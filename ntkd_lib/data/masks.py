@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Bool, UInt8
 from torch import Tensor
@@ -14,7 +13,7 @@ from ntkd_lib.data.mask_arrays import MaskArrays, prepare_arrays, read_arrays
 from ntkd_lib.data.mask_pairs import MaskDataset, Part
 from ntkd_lib.data.registry import DataLocation
 from ntkd_lib.data.settings import DataError, read_settings
-from ntkd_lib.data.standins import drawn_masks
+from ntkd_lib.data.standins import standin
 
 
 @dataclass(frozen=True)
@@ -33,16 +32,13 @@ def load_masks(name: str, part: Part, expect: str | None = None) -> MaskedImages
     if not isinstance(dataset, MaskDataset):
         raise DataError(f"{name} has labels and no masks; read it through ntkd_lib.data.load")
     decoded = _decoded(dataset, located, part)
-    images, masks = (torch.from_numpy(_writable(a)) for a in (decoded.images, decoded.masks))
+    arrays = (decoded.images, decoded.masks)
+    images, masks = (torch.from_numpy(a if a.flags.writeable else a.copy()) for a in arrays)
     return MaskedImages(images, masks, decoded.cars, located)
 
 
 def _decoded(dataset: MaskDataset, located: DataLocation, part: Part) -> MaskArrays:
     if located.kind == "standin":
-        return drawn_masks(dataset.name).parts[part]
+        return standin(dataset.name).parts[part]
     folder = prepare_arrays(dataset, Path(located.path or ""), located.sha256, read_settings().cache_root)
     return read_arrays(folder, part)
-
-
-def _writable(array: np.ndarray) -> np.ndarray:
-    return array if array.flags.writeable else array.copy()

@@ -2,16 +2,19 @@
 
 import csv
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
 from ntkd_lib.data.settings import DataError
-from ntkd_lib.lab.digest import digest_json, sha256_bytes, sha256_file
+from ntkd_lib.lab.digest import digest_json, sha256_file
 
+Row = TypeVar("Row", bound=tuple)
 SPLITS = {"train": "train", "test": "val"}
 
 
@@ -26,7 +29,6 @@ class PictureDataset:
     sha256: str  # of the index's and of every picture's hash
     classes: tuple[str, ...]  # names of the labels 0, 1, …
     licence: str
-    size: int = 0
 
 
 def check_pictures(dataset: PictureDataset, folder: Path) -> str:
@@ -74,20 +76,23 @@ def _decoded(path: Path, side: int) -> UInt8[np.ndarray, "h w 3"]:
 
 def _entries(index: Path) -> tuple[tuple[str, str, int], ...]:
     """Read the index: name, part and label of each picture."""
-    text = index.read_bytes()
-    return _parsed(text, sha256_bytes(text))
+    return _parsed(index.read_bytes())
 
 
 @cache
-def _parsed(text: bytes, _: str) -> tuple[tuple[str, str, int], ...]:
+def _parsed(text: bytes) -> tuple[tuple[str, str, int], ...]:
+    return tuple(parse_index(text, lambda row: (row["image"], row["split"], int(row["label"])), "pictures"))
+
+
+def parse_index(
+    text: bytes, parse: Callable[[dict[str, str]], Row], what: str, *, paths: int = 1, name: str = "index.csv"
+) -> list[Row]:
+    """Read the lines of an index, which begin with `paths` paths inside its folder."""
     try:
-        rows = [
-            (row["image"], row["split"], int(row["label"]))
-            for row in csv.DictReader(io.StringIO(text.decode()))
-        ]
+        rows = [parse(row) for row in csv.DictReader(io.StringIO(text.decode()))]
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"index.csv is no index of pictures: {error}") from None
-    strange = next((name for name, *_ in rows if name.startswith("/") or ".." in Path(name).parts), None)
-    if strange:
-        raise DataError(f"index.csv is refused: {strange!r} points outside")
-    return tuple(rows)
+        raise DataError(f"{name} is no index of {what}: {error}") from None
+    files = (file for row in rows for file in row[:paths])
+    if strange := next((file for file in files if file.startswith("/") or ".." in Path(file).parts), None):
+        raise DataError(f"{name} is refused: {strange!r} points outside")
+    return rows

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,12 @@ _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 class DataError(ValueError):
     """A data set is missing or wrong; the message has one line with the remedy."""
+
+
+def check_known(what: str, name: str, allowed: Iterable[str], hint: str = "") -> None:
+    """Refuse a name that is not among the allowed ones."""
+    if name not in allowed:
+        raise DataError(f"unknown {what} {name!r}; allowed: {', '.join(allowed)}{hint}")
 
 
 @dataclass(frozen=True)

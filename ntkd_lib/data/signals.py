@@ -11,7 +11,7 @@ from torch import Tensor
 from ntkd_lib.data.catalogue import DATASETS, OfficialDataset
 from ntkd_lib.data.files import read_content
 from ntkd_lib.data.load import locate_expected
-from ntkd_lib.data.settings import DataError
+from ntkd_lib.data.settings import check_known
 from ntkd_lib.data.standins import standin
 from ntkd_lib.imports import extra
 
@@ -27,7 +27,7 @@ CHIRP_RATE = 16_000
 
 def load_image(name: str, expect: str | None = None) -> UInt8[Tensor, "h w 3"]:
     """Load one image, 0 to 255; the stand-in of it is one of four that scikit-image ships."""
-    _known(name, IMAGES)
+    check_known("signal", name, IMAGES)
     raw = _read(f"images/{name}.png", expect)
     if raw is None:
         photographs = standin("signals").images["train"]
@@ -41,7 +41,7 @@ def load_image(name: str, expect: str | None = None) -> UInt8[Tensor, "h w 3"]:
 
 def load_sound(name: str, expect: str | None = None) -> tuple[Float32[Tensor, " n"], int]:
     """Load the first channel of a recording, and its samples per second; its stand-in is a chirp."""
-    _known(name, SOUNDS)
+    check_known("signal", name, SOUNDS)
     raw = _read(f"audio/{SOUNDS[name]}", expect)
     if raw is None:
         return chirp(CHIRP_RATE), CHIRP_RATE
@@ -65,18 +65,13 @@ def load_mesh(
     with extra("data"):
         import trimesh
 
-    _known(name, MESHES)
+    check_known("signal", name, MESHES)
     raw = _read(f"meshes/{MESHES[name]}", expect)
     if raw is None:
         mesh = trimesh.creation.torus(0.55, 0.25, major_sections=48, minor_sections=24)
     else:
         mesh = trimesh.load(io.BytesIO(raw), file_type="ply", process=False)
     return np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces, np.int64)
-
-
-def _known(name: str, allowed: object) -> None:
-    if name not in allowed:
-        raise DataError(f"unknown signal {name!r}; allowed: {', '.join(allowed)}")
 
 
 def _read(name: str, expect: str | None) -> bytes | None:

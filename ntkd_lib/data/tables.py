@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from ntkd_lib.data.settings import DataError
+from ntkd_lib.data.settings import DataError, check_known
 from ntkd_lib.imports import extra
 from ntkd_lib.lab.digest import sha256_bytes
 
@@ -27,8 +27,7 @@ TABLES = {
 
 def load_table(name: str) -> Table:
     """Load a table: ``diabetes`` (442 patients, 10 measurements) or ``digits`` (1,797 images of 8 x 8)."""
-    if name not in TABLES:
-        raise DataError(f"unknown table {name!r}; allowed: {', '.join(TABLES)}")
+    check_known("table", name, TABLES)
     with extra("data"):
         from sklearn import datasets
 

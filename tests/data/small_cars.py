@@ -10,7 +10,7 @@ from ntkd_lib.data.mask_pairs import split_cars
 
 NAMES = ("0cab", "1dee", "2fed", "3bad", "4ace")
 VIEWS = 2
-SMALL = replace(CARVANA, height=8, width=12, cars=len(NAMES), views=VIEWS)
+SMALL = replace(CARVANA, height=8, width=12, cars=len(NAMES), views=VIEWS, published_names="")
 FULL = (90, 60)  # columns and rows of the published form in these tests
 
 

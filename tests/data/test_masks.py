@@ -20,7 +20,7 @@ from ntkd_lib.data.mask_pairs import files_digest, find_pairs, split_cars
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.data.registry import DataError, locate
 from ntkd_lib.data.report import rows
-from ntkd_lib.data.standins import drawn_masks
+from ntkd_lib.data.standins import standin
 from tests.data.small_cars import FULL, SMALL, write_original, write_reduced
 
 
@@ -192,17 +192,16 @@ def write_whole_set(folder, shown):
     return hashlib.sha256(names.encode()).hexdigest()
 
 
-KNOWN = {name: (share, brightness) for name, share, brightness in mask_pairs._PUBLISHED_PICTURES}
+KNOWN = {name: (share, brightness) for name, share, brightness in CARVANA.published_pictures}
 
 
 @pytest.mark.parametrize("what", ["names", "pictures", "masks", "nothing"])
 def test_a_whole_set_of_other_pictures_is_not_taken_for_the_published_one(user, monkeypatch, what):
-    monkeypatch.setitem(DATASETS, "carvana", CARVANA)
     wrong = {"pictures": lambda share, _: (share, 0), "masks": lambda _, light: (0.0, light)}
     shown = {name: wrong.get(what, lambda *both: both)(*both) for name, both in KNOWN.items()}
     names = write_whole_set(user / CARVANA.original, shown)
-    if what != "names":
-        monkeypatch.setattr(mask_pairs, "_PUBLISHED_NAMES", names)
+    dataset = CARVANA if what == "names" else replace(CARVANA, published_names=names)
+    monkeypatch.setitem(DATASETS, "carvana", dataset)
     if what == "nothing":
         assert locate("carvana").kind == "real"
         return
@@ -265,7 +264,7 @@ def test_drawings_are_repeatable_split_by_car_and_not_solved_by_colour():
     assert small.sha256 == draw_cars(6, 2).sha256 != draw_cars(6, 2, seed=1).sha256
     cars = [set(decoded.cars) for decoded in small.parts.values()]
     assert not (cars[0] & cars[1] | cars[0] & cars[2] | cars[1] & cars[2])
-    decoded = drawn_masks("carvana").parts["train"]
+    decoded = standin("carvana").parts["train"]
     assert 0.1 < decoded.masks.mean() < 0.3
     grey = decoded.images[:40].mean(1).reshape(40, -1)
     best = max(((grey < level) == decoded.masks[:40].reshape(40, -1)).mean() for level in range(20, 240, 10))
@@ -277,8 +276,6 @@ def test_masks_and_labels_are_not_mixed_up(user):
         load("carvana", "train")
     with pytest.raises(DataError, match=r"^digits has labels and no masks"):
         load_masks("digits", "train")
-    with pytest.raises(DataError, match=r"^digits has no masks"):
-        drawn_masks("digits")
 
 
 def zipped(folder, into):
