@@ -80,7 +80,7 @@ def _unlisted(claim: Claim, run: Evidence) -> str:
 
 
 def _redefined(claim: Claim, run: Evidence) -> str:
-    problems = (metric_problem(run, name, claim.definitions.get(name)) for name in claim.metric_names)
+    problems = (metric_problem(run, name, claim.terms.definitions.get(name)) for name in claim.metric_names)
     return next(filter(None, problems), "")
 
 
@@ -111,7 +111,7 @@ def find_misshapen(claim: Claim, run: Evidence) -> str:
 def _shape_problem(claim: Claim, name: str, metric: Metric) -> str:
     if (metric.series is not None) != isinstance(claim.rule, SlopeWithin):
         return "recorded as a series" if metric.values is None else "recorded without its series"
-    count, definition = len(metric.values or metric.seeds), claim.definitions.get(name)
+    count, definition = len(metric.values or metric.seeds), claim.terms.definitions.get(name)
     several = count == len(metric.seeds) and count > 1
     if definition is not None and definition.pooled:
         return "one number for all seeds, recorded seed by seed" if several else ""

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.layout import project_root
+from ntkd_lib.lab.parameter_text import and_more
 from ntkd_lib.lab.plain_yaml import YamlError, read_yaml
 from ntkd_lib.lab.setups import Day, NotebookName, RegisteredProtocol, Setup, Strict, Text, is_covered
 
@@ -147,11 +148,6 @@ class Claim(Strict):
     def metric_names(self) -> tuple[str, ...]:
         """The metrics that the rule reads: one, or two in the order of the rule."""
         return (self.metric,) if isinstance(self.metric, str) else tuple(self.metric)
-
-    @property
-    def definitions(self) -> dict[str, Definition]:
-        """The definitions of these metrics, by name; empty for a claim outside a book."""
-        return self._terms.definitions
 
     @property
     def terms(self) -> "Terms":
@@ -305,8 +301,7 @@ def _first_problem(error: pydantic.ValidationError, content: Any) -> str:
     first = problems[0]
     place = _named(".".join(str(part) for part in first["loc"]), content)
     message = " ".join(first["msg"].removeprefix("Value error, ").split())
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return (f"{place}: {message}" if place else message) + more
+    return (f"{place}: {message}" if place else message) + and_more(problems)
 
 
 def _named(place: str, content: Any) -> str:

@@ -46,7 +46,7 @@ def _registration(protocol: RegisteredProtocol) -> dict[str, Any]:
 
 
 def _substance(claim: Claim) -> dict[str, Any]:
-    definitions = {name: definition.model_dump() for name, definition in claim.definitions.items()}
+    definitions = {name: definition.model_dump() for name, definition in claim.terms.definitions.items()}
     later = _REGISTRATION if claim.registered is not None else frozenset()
     return {**claim.model_dump(include=set(_FIELDS | later)), "definitions": definitions}
 

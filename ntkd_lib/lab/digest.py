@@ -66,13 +66,9 @@ def plain(value: object, where: str = "value") -> object:
     if isinstance(value, list | tuple):
         return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, Mapping):
-        return {_text(key, where): plain(item, f"{where}.{key}") for key, item in value.items()}
+        if strange := [key for key in value if not isinstance(key, str)]:
+            raise ValueError(f"{where}: key {strange[0]!r} is {type(strange[0]).__name__}, not text")
+        return {str(key): plain(item, f"{where}.{key}") for key, item in value.items()}
     raise ValueError(
         f"{where}: {type(value).__name__} is not plain data (None, bool, int, float, str, list, dict)"
     )
-
-
-def _text(key: object, where: str) -> str:
-    if not isinstance(key, str):
-        raise ValueError(f"{where}: key {key!r} is {type(key).__name__}, not text")
-    return key

@@ -48,6 +48,11 @@ class Distinct:
         )
 
 
+def and_more(problems: Sequence[object]) -> str:
+    """Count the problems after the first, the one that is named."""
+    return f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+
+
 def _require_distinct(items: list) -> list:
     for index, item in enumerate(items):
         if item in items[:index]:

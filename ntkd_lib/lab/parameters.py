@@ -13,6 +13,7 @@ from ntkd_lib.lab.layout import project_root
 from ntkd_lib.lab.parameter_text import (
     Distinct,
     allowed_values,
+    and_more,
     hint,
     kind,
     name_problem,
@@ -200,11 +201,13 @@ def _validate(model: type[AnyParameters], notebook: str, values: Mapping[str, An
     """Build the model, or raise the first problem as one line that begins with `notebook`."""
     unknown = [name for name in values if name not in model.model_fields]
     if unknown:
-        raise ParameterError(f"{notebook}: {_unknown(model, unknown[0], values[unknown[0]])}{_more(unknown)}")
+        raise ParameterError(
+            f"{notebook}: {_unknown(model, unknown[0], values[unknown[0]])}{and_more(unknown)}"
+        )
     try:
         return model.model_validate(dict(values))
     except pydantic.ValidationError as error:
-        raise ParameterError(f"{notebook}: {_refusal(model, error)}{_more(error.errors())}") from None
+        raise ParameterError(f"{notebook}: {_refusal(model, error)}{and_more(error.errors())}") from None
 
 
 def _unknown(model: type[Parameters], name: str, value: object) -> str:
@@ -228,7 +231,3 @@ def _refusal(model: type[Parameters], error: pydantic.ValidationError) -> str:
     reason = first["msg"].removeprefix("Value error, ") if first["type"] == "value_error" else advice
     came = f"{place} = {shown(first['input'])} ({kind(first['input'])})"
     return f"{came} is not allowed; allowed: {allowed_values(schema)}" + (f"; {reason}" if reason else "")
-
-
-def _more(problems: list[Any]) -> str:
-    return f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

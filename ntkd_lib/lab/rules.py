@@ -51,7 +51,7 @@ class Estimate:
 def estimate(claim: Claim, single: Sequence[float], below: Sequence[float] = (), *, seeds: int) -> Estimate:
     """Bundle a claim's numbers; the rule reads one number for all seeds where the contract says so."""
     short = len(single) < seeds or 0 < len(below) < seeds
-    defined = not below and any(definition.pooled for definition in claim.definitions.values())
+    defined = not below and any(definition.pooled for definition in claim.terms.definitions.values())
     return Estimate(seeds, tuple(single), tuple(below), short or defined)
 
 
@@ -72,14 +72,14 @@ def _holds(claim: Claim, numbers: Estimate) -> bool:
 
 def missed(claim: Claim, numbers: Estimate) -> str:
     """Say what the rule needed and the numbers have missed; empty when the rule holds."""
-    rule, value = claim.rule, numbers.value
-    if isinstance(rule, AtLeast | RatioAtLeast):
-        return "" if value >= rule.threshold else f"needed at least {rule.threshold:g}"
-    if isinstance(rule, AtMost):
-        return "" if value <= rule.threshold else f"needed at most {rule.threshold:g}"
+    rule = claim.rule
     if isinstance(rule, Ordering):
         return _order_missed(rule, numbers)
-    return "" if rule.low <= value <= rule.high else f"needed {rule.low:g} to {rule.high:g}"
+    if tolerance_needed(claim, numbers) <= 0:
+        return ""
+    if isinstance(rule, Within | SlopeWithin):
+        return f"needed {rule.low:g} to {rule.high:g}"
+    return f"needed at {'most' if isinstance(rule, AtMost) else 'least'} {rule.threshold:g}"
 
 
 def _order_missed(rule: Ordering, numbers: Estimate) -> str:

@@ -30,17 +30,9 @@ class Search:
 class SearchedMethod(Protocol):
     """A method that a search may have tried."""
 
-    @property
-    def name(self) -> str:
-        """Short name."""
-
-    @property
-    def label(self) -> str:
-        """What tables call it."""
-
-    @property
-    def space(self) -> Mapping[str, Range] | None:
-        """What its search draws from; None for a method that takes another one's settings."""
+    name: str
+    label: str  # what tables call it
+    space: Mapping[str, Range] | None  # what its search draws from; None: it takes another one's settings
 
 
 def run_trials(

@@ -125,11 +125,11 @@ def run(
     page: bool,
 ) -> None:
     """Run one NOTEBOOK (such as 01), if it is not up to date, and say where its page is."""
-    from ntkd_lib.pipeline.notebooks import resolve
+    from ntkd_lib.pipeline.notebooks import find_notebook, target_of
     from ntkd_lib.pipeline.run import run_target
 
     require_scheduler(scheduler)
-    target = resolve(notebook, tier, gathered(pairs, file))
+    target = target_of(find_notebook(notebook), tier, gathered(pairs, file))
     path = run_target(target, workers=workers, scheduler=scheduler, force=force, say=click.echo)
     click.echo(f"executed notebook: {path}")
     if target.standard:

@@ -125,11 +125,6 @@ def parameters_model(notebook: NotebookSource) -> type[Parameters]:
     return model
 
 
-def plan_cells(notebook: NotebookSource, parameters: Parameters) -> list[Cell]:
-    """List the cells of work that the notebook's records come from."""
-    return planned_cells(_attribute(notebook, "plan", "plan"), parameters)
-
-
 def _attribute(notebook: NotebookSource, module: str, name: str) -> Any:
     dotted = f"{notebook.chapter}.{module}"
     try:
@@ -173,19 +168,19 @@ class Target:
         return self.parameters.model_dump(mode="json")
 
     @property
+    def cells(self) -> list[Cell]:
+        """The cells of work that the notebook's records come from, each after those that it needs."""
+        return planned_cells(_attribute(self.notebook, "plan", "plan"), self.parameters)
+
+    @property
     def injected(self) -> dict[str, Any]:
         """The parameters that differ from what the notebook's own first cell assigns."""
         defaults = type(self.parameters)().model_dump(mode="json")
         return {name: value for name, value in self.values.items() if value != defaults[name]}
 
 
-def resolve(name: str, tier: str, overrides: Mapping[str, Any]) -> Target:
-    """Find a notebook and validate its parameters; starts nothing and writes nothing."""
-    return target_of(find_notebook(name), tier, overrides)
-
-
 def target_of(notebook: NotebookSource, tier: str, overrides: Mapping[str, Any]) -> Target:
-    """Validate parameters for a notebook that is already found."""
+    """Validate parameters for a notebook; starts nothing and writes nothing."""
     parameters = load_parameters(parameters_model(notebook), notebook.name, tier, overrides)
     standard = not changed_from_tier(parameters, notebook.name)
     own = digest_json(parameters.model_dump(mode="json"))

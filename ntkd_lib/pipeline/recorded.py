@@ -51,7 +51,7 @@ def keep_page(name: str) -> Path:
         raise PipelineError(f"{source.name} has no numbers of its own; every book makes it anew")
     evidence = load_evidence(target.layout.evidence(source.name))
     _require_clean(evidence, again)
-    roots = sorted({cell.work.partition(":")[0] for cell in notebooks.plan_cells(source, target.parameters)})
+    roots = sorted({cell.work.partition(":")[0] for cell in target.cells})
     files = _page_files(target.layout, source.name)
     files[MODULES] = json.dumps([roots, module_sources(roots)]).encode()
     numbers, page = _place(source.name, ".json"), _place(source.name, ENDING)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ntkd_lib.lab import cell_root, keep_freed_memory, write_json, write_text
+from ntkd_lib.lab.parameter_text import and_more
 from ntkd_lib.pipeline import seal
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.notebooks import Target, convert, notebook_text, plan_cells
+from ntkd_lib.pipeline.notebooks import Target, convert, notebook_text
 from ntkd_lib.pipeline.workbench import Workbench, exclusive, publish, stage_folder, workbench
 
 Say = Callable[[str], None]
@@ -55,8 +56,7 @@ def _alone(target: Target) -> AbstractContextManager[None]:
 def compute_cells(target: Target, workers: int | None = None, scheduler: str | None = None) -> None:
     """Compute the cells of a target that the store does not have."""
     keep_freed_memory()
-    cells = plan_cells(target.notebook, target.parameters)
-    if not cells:
+    if not (cells := target.cells):
         return
     from ntkd_lib.lab.execute import run_cells
     from ntkd_lib.lab.store import CellStore
@@ -99,14 +99,10 @@ def _finish(target: Target, bench: Workbench, made_from: Mapping[str, Any]) -> N
 
     notebook = _scrubbed(target, bench)
     if faults := page_problems(notebook, target.values):
-        raise PipelineError(f"{target.name}: {faults[0]}{_more(faults)} (see {_raw(target, bench)})")
+        raise PipelineError(f"{target.name}: {faults[0]}{and_more(faults)} (see {_raw(target, bench)})")
     _require_evidence(target, bench)
     write_text(bench.layout.executed(target.name), notebook_text(notebook))
     write_json(bench.layout.seal(target.name), seal.make_seal(target, bench.layout, made_from))
-
-
-def _more(faults: list[str]) -> str:
-    return f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
 
 
 def _require_evidence(target: Target, bench: Workbench) -> None:

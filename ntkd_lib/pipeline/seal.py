@@ -10,8 +10,9 @@ import pydantic
 from ntkd_lib.lab.cells import Cell, cell_key
 from ntkd_lib.lab.digest import changes, digest_json, sha256_file
 from ntkd_lib.lab.layout import Layout, build_root, cell_root, project_root, results_root
+from ntkd_lib.lab.store import CellStore
 from ntkd_lib.pipeline.errors import PipelineError, one_line
-from ntkd_lib.pipeline.notebooks import Target, code_digest, find_notebook, plan_cells, source_hash, target_of
+from ntkd_lib.pipeline.notebooks import Target, code_digest, find_notebook, source_hash, target_of
 from ntkd_lib.pipeline.workbench import other_evidence
 
 SCHEMA = 1
@@ -42,7 +43,7 @@ def origin(target: Target, *, fresh: bool = True) -> dict[str, Any]:
     return {
         "source": source_hash(target.notebook),
         "code": code_digest(target.notebook, fresh=fresh),
-        "cells": cell_keys(_cells(target), fresh=fresh),
+        "cells": cell_keys(target.cells, fresh=fresh),
         "inputs": _inputs(target),
     }
 
@@ -71,15 +72,11 @@ def make_seal(target: Target, made: Layout, made_from: Mapping[str, Any]) -> dic
         "tier": target.parameters.tier,
         "parameters": target.values,
         **made_from,
-        "data": {**_cell_data(_cells(target)), **_evidence_data(made.evidence(target.name))},
+        "data": {**_cell_data(target.cells), **_evidence_data(made.evidence(target.name))},
         "records": _record_hashes(made_from["cells"].values()),
         "outputs": _outputs(made, target.name),
     }
     return {**body, "digest": digest_json(body)}
-
-
-def _cells(target: Target) -> list[Cell]:
-    return plan_cells(target.notebook, target.parameters)
 
 
 def read_seal(path: Path) -> Seal:
@@ -132,7 +129,7 @@ def _input_problems(seal: Seal, layout: Layout) -> Iterator[str]:
     target = same_target(seal)
     if target.layout == layout:
         yield from _lines(_changes(seal.model_dump(), target, fresh=False), "since it ran")
-        yield from _data_problems(seal.data, _cell_data(_cells(target)))
+        yield from _data_problems(seal.data, _cell_data(target.cells))
     elif target.standard:
         yield "its parameters are not those of the tier"
     else:
@@ -169,19 +166,12 @@ def _located(name: str) -> str:
 
 
 def cell_keys(cells: list[Cell], *, fresh: bool = False) -> Hashes:
-    """Name cells by content, with the cells that they need."""
-    keys: Hashes = {}
-    for cell in cells:
-        keys |= cell_keys(list(cell.needs.values()), fresh=fresh)
-        keys[cell.name] = cell_key(cell, fresh=fresh)
-    return keys
+    """Name cells by content."""
+    return {cell.name: cell_key(cell, fresh=fresh) for cell in cells}
 
 
 def _cell_data(cells: list[Cell]) -> Hashes:
-    digests: Hashes = {}
-    for cell in cells:
-        digests |= {**_cell_data(list(cell.needs.values())), **cell.data}
-    return digests
+    return {name: digest for cell in cells for name, digest in cell.data.items()}
 
 
 def _evidence_data(path: Path) -> Hashes:
@@ -213,7 +203,7 @@ def _outputs(layout: Layout, name: str) -> Hashes:
 
 def record_file(key: str) -> Path:
     """Name the file of a record in the cell store."""
-    return cell_root() / key[:2] / key / "record.json"
+    return CellStore(cell_root()).folder(key) / "record.json"
 
 
 def _record_hashes(keys: Iterable[str]) -> Hashes:

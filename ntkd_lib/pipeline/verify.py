@@ -17,7 +17,7 @@ from ntkd_lib.pipeline.book import site_problems
 from ntkd_lib.pipeline.doctor import check_packages
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.ledger import ledger_problems
-from ntkd_lib.pipeline.notebooks import Target, all_notebooks, plan_cells, target_of
+from ntkd_lib.pipeline.notebooks import Target, all_notebooks, target_of
 from ntkd_lib.pipeline.readme import readme_problems
 from ntkd_lib.pipeline.recorded import recorded_problems
 from ntkd_lib.pipeline.run import again
@@ -150,7 +150,6 @@ def _stored_run(target: Target, layout: Layout) -> object:
     from ntkd_lib.chapters.run import Run
 
     store = CellStore(cell_root())
-    cells = plan_cells(target.notebook, target.parameters)
-    keys = cell_keys(cells)
-    records = {cell.name: store.load(keys[cell.name]) for cell in cells}
+    cells = target.cells
+    records = {name: store.load(key) for name, key in cell_keys(cells).items()}
     return Run(target.name, target.parameters, records, {}, layout, {}, tuple(cells))

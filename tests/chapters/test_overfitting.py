@@ -262,7 +262,7 @@ def test_every_metric_of_the_contract_is_measured(run):
     assert needed - {"spectral.grid.harmful_auc", "spectral.grid.past_best_auc"} <= set(metrics)
     for claim in claims:
         for name in claim.metric_names:
-            if name in metrics and claim.definitions[name].pooled:
+            if name in metrics and claim.terms.definitions[name].pooled:
                 assert len(metrics[name].values) == 1
     assert all(metric.seeds == [0] for metric in metrics.values())
 

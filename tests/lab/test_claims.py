@@ -33,7 +33,7 @@ def test_the_contract_of_the_project_is_read_whole():
     assert book.metrics.keys() == raw["metrics"].keys()
     for claim, plain in zip(book.claims, raw["claims"], strict=True):
         assert claim.model_dump(exclude_none=True) == plain
-        assert claim.definitions.keys() == set(claim.metric_names)
+        assert claim.terms.definitions.keys() == set(claim.metric_names)
     assert set(book.superseded.values()) < {claim.id for claim in book.claims if claim.registered}
 
 

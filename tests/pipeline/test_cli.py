@@ -12,7 +12,7 @@ from ntkd_lib.pipeline import doctor
 from ntkd_lib.pipeline.cli import OneLineGroup, cli, gathered
 from ntkd_lib.pipeline.doctor import Finding, examine, read_pins
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.notebooks import resolve
+from ntkd_lib.pipeline.notebooks import find_notebook, target_of
 from ntkd_lib.pipeline.run import run_target
 from ntkd_lib.pipeline.serve import book_server
 from tests.pipeline.toy import NAME
@@ -133,7 +133,7 @@ def test_parameters_are_listed_with_range_unit_and_tiers(inside):
 
 def test_a_run_can_be_asked_for_in_python(inside):
     said = []
-    assert run_target(resolve("90", "smoke", {}), say=said.append) == inside.executed
+    assert run_target(target_of(find_notebook("90"), "smoke", {}), say=said.append) == inside.executed
     assert said == [f"{NAME}: up to date"]
 
 

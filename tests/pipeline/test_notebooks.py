@@ -18,6 +18,7 @@ from ntkd_lib.pipeline.notebooks import (
     parameters_model,
     read_header,
     read_percent,
+    target_of,
 )
 from ntkd_lib.pipeline.papermill_io import JupytextHandler
 from ntkd_lib.pipeline.scrub import machine_places, scrub, without_machine
@@ -164,9 +165,8 @@ def test_a_lock_is_free_again_when_its_holder_is_killed(tmp_path):
 
 
 def test_each_target_has_a_bench_of_its_own(inside):
-    from ntkd_lib.pipeline.notebooks import resolve
-
-    targets = [resolve("90", tier, over) for tier in ("smoke", "cpu") for over in ({}, {"rate": 0.25})]
+    notebook, tiers, changes = find_notebook("90"), ("smoke", "cpu"), ({}, {"rate": 0.25})
+    targets = [target_of(notebook, tier, change) for tier in tiers for change in changes]
     assert len({stage_folder(target) for target in targets}) == 4
     assert [target.standard for target in targets] == [True, False, True, False]
     assert targets[0].injected == {"tier": "smoke", "seeds": [0, 1]}

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from ntkd_lib.chapters.run import with_needs
 from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.layout import Layout, tier_layout
 from ntkd_lib.pipeline.seal import cell_keys, check_seal
@@ -69,4 +70,4 @@ def test_a_seal_at_another_place_is_refused(inside, tmp_path):
 def test_cells_that_are_needed_count(inside):
     first = Cell("first", "toy_lab.work:measure", {"seed": 0, "rate": 1.0})
     second = Cell("second", "toy_lab.work:measure", {"seed": 1, "rate": 1.0}, needs={"first": first})
-    assert list(cell_keys([second])) == ["first", "second"]
+    assert list(cell_keys(with_needs([second]))) == ["first", "second"]
