@@ -7,7 +7,7 @@ from sklearn.model_selection import GridSearchCV
 from torch import Tensor
 
 from benchmarks.timing import interleaved, report
-from ntkd_lib.chapters.overfitting.studies.costs import ordinary
+from ntkd_lib.nets.back_ends import dense_back_end
 from ntkd_lib.spectral.basis import eigenbasis
 from ntkd_lib.spectral.fit import fit_outputs
 from ntkd_lib.spectral.kernels import GaussianKernel, gaussian_kernels
@@ -24,7 +24,7 @@ def train_with_vmap(widths: tuple[int, ...], x: Tensor, y: Tensor) -> None:
         x: Inputs, ``(r, n, d)``.
         y: Targets, ``(r, n)``.
     """
-    nets = [ordinary(widths) for _ in x]
+    nets = [dense_back_end((14, *widths, 1)) for _ in x]
     parameters, _ = torch.func.stack_module_state(nets)
     leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
     optimiser = torch.optim.Adam(leaves.values(), lr=LR, fused=True)
@@ -47,7 +47,7 @@ def train_one_by_one(widths: tuple[int, ...], x: Tensor, y: Tensor) -> None:
         y: Targets, ``(r, n)``.
     """
     for inputs, targets in zip(x, y, strict=True):
-        net = ordinary(widths)
+        net = dense_back_end((14, *widths, 1))
         optimiser = torch.optim.Adam(net.parameters(), lr=LR, fused=True)
         for _ in range(EPOCHS):
             optimiser.zero_grad()

@@ -17,7 +17,7 @@ with extra("spectral"):
 
 from ntkd_lib.spectral.basis import eigenbasis
 from ntkd_lib.spectral.drawing import draw_report
-from ntkd_lib.spectral.fit import SpectralFit, fit_outputs
+from ntkd_lib.spectral.fit import fit_outputs
 from ntkd_lib.spectral.kernels import BANDWIDTHS, Kernel, gaussian_kernels
 from ntkd_lib.spectral.modes import count_above, mode_table, relevant_dimension
 from ntkd_lib.spectral.optimism import LIMIT, estimated_optimism, generalised_degrees, tail_statistic
@@ -137,17 +137,6 @@ def spectral_report(
     kernels = gaussian_kernels(x, bandwidths) if kernel is None else [kernel]
     bases = [eigenbasis(each, x) for each in kernels]
     by_labels, student = (fit_outputs(bases, values[:, None]) for values in (y, fitted))
-    return _report(x, y, fitted, by_labels, student, None if refit is None else _degrees(refit, y, seed))
-
-
-def _report(
-    x: np.ndarray,
-    y: np.ndarray,
-    fitted: np.ndarray,
-    by_labels: SpectralFit,
-    student: SpectralFit,
-    degrees: float | None,
-) -> SpectralReport:
     basis, labels = by_labels.basis, by_labels.coefficients[:, 0]
     outputs = basis.coefficients(fitted - fitted.mean())
     kstar, noise = relevant_dimension(labels)
@@ -159,7 +148,7 @@ def _report(
         r2=1 - float(student.certificate[0] ** 2) / variance if variance > 0 else 1.0,
         effective_parameters=student.effective_parameters,
         net_modes=int(count_above(outputs, noise)),
-        degrees=degrees,
+        degrees=None if refit is None else _degrees(refit, y, seed),
         kstar=kstar,
         noise=noise,
         z=z,

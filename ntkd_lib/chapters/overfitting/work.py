@@ -21,7 +21,7 @@ from ntkd_lib.chapters.overfitting.problems import (
 )
 from ntkd_lib.lab import CellResult, derive_seed, deterministic, keep_freed_memory
 from ntkd_lib.lab.work import work
-from ntkd_lib.spectral.stacked import StackedNets, squared_error, stacked_nets, train_stacked
+from ntkd_lib.spectral.stacked import Loss, StackedNets, squared_error, stacked_nets, train_stacked
 
 _GROUP = 2_000_000  # activations in memory at once: more would not fit a processor's cache
 SPLITS = ("train", "validation", "test")
@@ -61,23 +61,38 @@ def _train_group(
     ]
     mask = _stack(trained_on(role, sizes.rows, seed) for _, role in fits)
     mean, spread = (_stack([[getattr(s.y, name)()] for s in samples]) for name in ("mean", "std"))
-    inputs = {"train": _stack(s.x for s in samples), "test": _stack(s.x_test for s in samples)}
-    inputs["validation"] = _stack(s.x_validation for s in samples)
+    parts = zip(*[(s.x, s.x_validation, s.x_test) for s in samples], strict=True)
+    inputs = [_stack(list(part)) for part in parts]  # in the order of `SPLITS`
     starts = [_start(seed, network, setting, sizes.rows) for setting, _ in fits]
-    nets = stacked_nets(INPUTS, network.widths, 1, starts)
-    outputs: dict[str, list[Tensor]] = {split: [] for split in SPLITS}
-    times = set(schedule.times)
-
-    def checkpoint(epoch: int) -> None:
-        if epoch in times:
-            for split in SPLITS:
-                outputs[split].append(_outputs(nets, inputs[split]) * spread + mean)
-
+    nets = stacked_nets(samples[0].x.shape[1], network.widths, 1, starts)
     loss = squared_error((_stack(labels) - mean) / spread, mask)
     decay = torch.tensor([setting.decay for setting, _ in fits])
-    speed = {"lr": schedule.rate, "falling": schedule.falling, "decay": decay if decay.any() else None}
-    train_stacked(nets, loss, inputs["train"], schedule.epochs, **speed, checkpoint=checkpoint)
-    return {split: torch.stack(each, dim=1).numpy() for split, each in outputs.items()}
+    outputs = train_checkpoints(nets, loss, inputs, schedule, decay if decay.any() else None)
+    return {
+        split: torch.stack([each[:, :, 0] * spread + mean for each in course], dim=1).numpy()
+        for split, course in zip(SPLITS, zip(*outputs, strict=True), strict=True)
+    }
+
+
+def train_checkpoints(
+    nets: StackedNets,
+    loss: Loss,
+    inputs: Sequence[Tensor],
+    schedule: Schedule,
+    decay: Tensor | None = None,
+) -> list[tuple[Tensor, ...]]:
+    """Train networks on the first inputs; return their outputs on all inputs at each checkpoint."""
+    times = set(schedule.times)
+    outputs: list[tuple[Tensor, ...]] = []
+
+    @torch.no_grad()
+    def checkpoint(epoch: int) -> None:
+        if epoch in times:
+            outputs.append(tuple(nets(each) for each in inputs))
+
+    speed = {"lr": schedule.rate, "falling": schedule.falling, "decay": decay}
+    train_stacked(nets, loss, inputs[0], schedule.epochs, **speed, checkpoint=checkpoint)
+    return outputs
 
 
 def _start(seed: int, network: Network, setting: GridSetting, rows: int) -> int:
@@ -85,11 +100,6 @@ def _start(seed: int, network: Network, setting: GridSetting, rows: int) -> int:
     problem = setting.problem
     drawn = (problem.target, problem.noise, problem.kind, setting.decay)
     return derive_seed("net", seed, list(network.widths), rows, *drawn)
-
-
-@torch.no_grad()
-def _outputs(nets: StackedNets, x: Tensor) -> Tensor:
-    return nets(x)[:, :, 0]
 
 
 def _stack(arrays: Iterator[np.ndarray] | list[Any]) -> Tensor:

@@ -2,16 +2,16 @@
 
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ntkd_lib.chapters.overfitting.problems import INPUTS, NETWORKS, Problem, Sample, Sizes, draw, rmse
 from ntkd_lib.lab import CellResult, deterministic, keep_freed_memory
 from ntkd_lib.lab.work import work
+from ntkd_lib.nets.back_ends import dense_back_end
 from ntkd_lib.spectral import gaussian_kernels, noise_floor
 from ntkd_lib.spectral.basis import Basis, eigenbasis
 from ntkd_lib.spectral.fit import fit_outputs
@@ -102,17 +102,9 @@ def _train_stacked(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -
 def _train_one_by_one(widths: tuple[int, ...], x: Tensor, y: Tensor, epochs: int) -> None:
     """Train PyTorch's own modules with its fastest Adam, one after another."""
     for inputs, targets in zip(x, y, strict=True):
-        net = ordinary(widths)
+        net = dense_back_end((INPUTS, *widths, 1))
         optimiser = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
         for _ in range(epochs):
             optimiser.zero_grad()
             (net(inputs)[:, 0] - targets).square().mean().backward()
             optimiser.step()
-
-
-def ordinary(widths: tuple[int, ...]) -> nn.Sequential:
-    """Build a network of PyTorch's own layers."""
-    sizes = [INPUTS, *widths, 1]
-    layers = [nn.Linear(before, after) for before, after in pairwise(sizes)]
-    between = [part for layer in layers[:-1] for part in (layer, nn.ReLU())]
-    return nn.Sequential(*between, layers[-1])

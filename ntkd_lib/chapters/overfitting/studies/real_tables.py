@@ -10,13 +10,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax, softmax
 
 from ntkd_lib.chapters.overfitting.problems import Schedule, rmse
+from ntkd_lib.chapters.overfitting.work import train_checkpoints
 from ntkd_lib.data.tables import load_table
 from ntkd_lib.lab import CellResult, derive_seed, deterministic
 from ntkd_lib.lab.work import work
 from ntkd_lib.spectral.basis import Basis, eigenbasis
 from ntkd_lib.spectral.fit import fit_outputs
 from ntkd_lib.spectral.kernels import gaussian_kernels
-from ntkd_lib.spectral.stacked import Loss, squared_error, stacked_nets, train_stacked
+from ntkd_lib.spectral.stacked import Loss, squared_error, stacked_nets
 
 WIDTHS = (64, 32)
 TEMPERATURES = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -118,15 +119,8 @@ def _train(
     """Train networks on the training part; return outputs on the three parts at each checkpoint."""
     x = [torch.tensor(part, dtype=torch.float32).expand(len(seeds), *part.shape) for part in split.x]
     nets = stacked_nets(split.x[0].shape[1], WIDTHS, outputs, seeds)
-    times, checkpoints = set(schedule.times), []
-
-    @torch.no_grad()
-    def checkpoint(epoch: int) -> None:
-        if epoch in times:
-            checkpoints.append(tuple(nets(part).double().numpy() for part in x))
-
-    train_stacked(nets, loss, x[0], schedule.epochs, lr=schedule.rate, checkpoint=checkpoint)
-    return checkpoints
+    course = train_checkpoints(nets, loss, x, schedule)
+    return [tuple(part.double().numpy() for part in parts) for parts in course]
 
 
 def _best(checkpoints: list[Outputs], split: TableSplit) -> list[Outputs]:
