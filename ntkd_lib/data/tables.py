@@ -1,6 +1,10 @@
-"""Load the small tables that scikit-learn ships, and check their hashes."""
+"""Load the small tables that installed packages ship, and check their hashes."""
 
+import tomllib
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -19,21 +23,33 @@ class Table:
     sha256: str
 
 
-TABLES = {
-    "diabetes": "43604252936c4a89124f1057643f73dd617c9f772ae1484d8a14f4b06d46dc88",
-    "digits": "f19a7d92591ca0a1ffc65ec172e8149afdff995e0d2c4cb0afd151f38471ff90",
-}
+TABLES: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("tables.toml").read_text("utf-8"))
 
 
 def load_table(name: str) -> Table:
-    """Load a table: ``diabetes`` (442 patients, 10 measurements) or ``digits`` (1,797 images of 8 x 8)."""
+    """Load a table of `tables.toml`, such as ``diabetes`` (442 patients, 10 measurements)."""
     check_known("table", name, TABLES)
+    entry = TABLES[name]
     with extra("data"):
-        from sklearn import datasets
-
-    x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-    x, y = np.ascontiguousarray(x, dtype=np.float64), np.ascontiguousarray(y, dtype=np.float64)
+        frame = _shipped(entry["package"], name)
+    if "rows" in entry:
+        frame = frame.query(entry["rows"])
+    y = frame[entry["target"]].to_numpy(np.float64)
+    inputs = frame.drop(columns=[entry["target"], *entry.get("without", [])])
+    x = np.ascontiguousarray(inputs.to_numpy(np.float64))
     digest = sha256_bytes(x.round(9).tobytes() + y.tobytes())
-    if digest != TABLES[name]:
-        raise DataError(f"{name}: scikit-learn ships other numbers than expected (digest {digest[:12]})")
+    if digest != entry["sha256"]:
+        package = entry["package"].replace("sklearn", "scikit-learn")
+        raise DataError(f"{name}: {package} ships other numbers than expected (digest {digest[:12]})")
     return Table(x, y, digest)
+
+
+def _shipped(package: str, name: str) -> Any:
+    """Read a table as its package ships it."""
+    import pandas as pd
+
+    if package == "sklearn":
+        return getattr(import_module("sklearn.datasets"), f"load_{name}")(as_frame=True).frame
+    if package == "mlxtend":
+        return pd.DataFrame(np.column_stack(getattr(import_module("mlxtend.data"), f"{name}_data")()))
+    return import_module(f"statsmodels.datasets.{name}").load_pandas().data

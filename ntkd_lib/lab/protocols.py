@@ -49,7 +49,7 @@ class Protocol:
 
     name: str
     notebook: str  # full name of the one whose claims it serves
-    data: str  # name of the data set; recording needs the real one
+    data: str  # name of the data set, of which recording needs the real one; empty if packages ship all data
     # by metric, from the registered parameters, a seed and the data set's SHA-256
     arms: Callable[[Mapping[str, Any], int, str], Mapping[str, Arm]]
     file: str = ""  # of its evidence, without ending; notebook number and name by default

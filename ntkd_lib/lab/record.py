@@ -33,7 +33,7 @@ class Recording:
 
     protocol: Protocol
     entry: RegisteredProtocol
-    state: DataState  # of the data set that is here
+    state: DataState | None  # of the data set that is here; None if packages ship all data
     evidence: Evidence
     arms: Mapping[Place, Arm]  # every one, by metric and seed
     keys: Mapping[Place, list[str]]  # of an arm's cells, by today's code
@@ -94,7 +94,7 @@ class Recording:
             seeds=[seed],
             values=[float(arm.number(*records))],
             converged=None if plateau is None else [plateau],
-            data=[self.protocol.data],
+            data=[*self.evidence.data],
             cells=[record.key for record in records],
             machines=[*machines],
         )
@@ -116,13 +116,13 @@ class Recording:
         self.evidence = _evidence(self.protocol, self.entry, self.state, metrics, origins)
 
 
-def open_recording(protocol: Protocol, state: DataState, book: ClaimBook | None = None) -> Recording:
+def open_recording(protocol: Protocol, state: DataState | None, book: ClaimBook | None = None) -> Recording:
     """Read what is recorded of a protocol, which must be as registered."""
     entry = protocol.registered(book or load_claims())
     arms = {
         (name, seed): arm
         for seed in entry.seeds
-        for name, arm in protocol.arms(entry.parameters, seed, state.sha256).items()
+        for name, arm in protocol.arms(entry.parameters, seed, state.sha256 if state else "").items()
     }
     keys = {place: [cell_key(cell) for cell in arm.cells] for place, arm in arms.items()}
     recording = Recording(protocol, entry, state, _evidence(protocol, entry, state, {}, {}), arms, keys)
@@ -194,7 +194,7 @@ def _run(
 def _evidence(
     protocol: Protocol,
     entry: RegisteredProtocol,
-    state: DataState,
+    state: DataState | None,
     metrics: Mapping[str, Metric],
     origins: Mapping[str, CellOrigin],
 ) -> Evidence:
@@ -211,6 +211,6 @@ def _evidence(
         metrics=dict(metrics),
         definitions={name: book.metrics[name].digest for name in metrics if name in book.metrics},
         origins=dict(origins),
-        data={protocol.data: state},
+        data={protocol.data: state} if state else {},
         provenance=snapshot(command) | {"seconds": seconds, "seeds": entry.seeds},
     )

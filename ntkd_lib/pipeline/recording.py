@@ -31,10 +31,9 @@ def run_protocol(
     for seed in (*seeds, *redo):
         if seed not in allowed:
             raise PipelineError(f"protocol {protocol.name} has no seed {seed}; allowed: {allowed}")
-    located = locate(protocol.data)
-    if located.kind != "real":
+    state = _data_state(protocol)
+    if state and state.kind != "real":
         raise PipelineError(f"recording needs the real {protocol.data}, found a stand-in")
-    state = DataState(kind=located.kind, sha256=located.sha256, source=located.source)
     recording = open_recording(protocol, state)
     store = CellStore(cell_root())
     yield from record(recording, store, seeds=seeds, redo=redo, minutes=minutes, workers=workers)
@@ -52,15 +51,20 @@ def list_protocols(notebook: str | None) -> list[str]:
 
 
 def _state(protocol: Protocol, book: ClaimBook) -> str:
-    located = locate(protocol.data)
-    state = DataState(kind=located.kind, sha256=located.sha256, source=located.source)
     try:
-        recording = open_recording(protocol, state, book)
+        recording = open_recording(protocol, _data_state(protocol), book)
     except ProtocolError as error:
         return str(error)
     patterns = book.protocols[protocol.name].metrics
     served = [c.id for c in book.claims if all(is_covered(name, patterns) for name in c.metric_names)]
     return f"{_progress(recording)}; claims: {', '.join(served) or 'none'}"
+
+
+def _data_state(protocol: Protocol) -> DataState | None:
+    if not protocol.data:
+        return None
+    located = locate(protocol.data)
+    return DataState(kind=located.kind, sha256=located.sha256, source=located.source)
 
 
 def _progress(recording: Recording) -> str:

@@ -24,16 +24,18 @@ from ntkd_lib.chapters.overfitting.studies import (
     null,
     real_tables,
     students,
+    tables,
 )
 from ntkd_lib.chapters.overfitting.studies.counterexamples import counterexamples
 from ntkd_lib.chapters.run import Run, with_needs
 from ntkd_lib.data.settings import DataError
-from ntkd_lib.data.tables import load_table
+from ntkd_lib.data.tables import TABLES, load_table
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.parameters import ParameterError, load_parameters
+from ntkd_lib.lab.protocols import NoNumberError
 from ntkd_lib.lab.search import read_search
 from ntkd_lib.lab.sources import module_sources
 from ntkd_lib.lab.store import CellStore
@@ -228,8 +230,84 @@ def test_null_statistics_keep_their_level():
 def test_tables_are_those_that_we_know():
     assert load_table("diabetes").x.shape == (442, 10)
     assert load_table("digits").x.shape == (1797, 64)
-    with pytest.raises(DataError, match="unknown table 'iris'; allowed: diabetes, digits"):
-        load_table("iris")
+    assert load_table("modechoice").x.shape == (210, 6), "one row per traveller"
+    assert np.unique(load_table("modechoice").y).tolist() == [0, 1]
+    with pytest.raises(DataError, match="unknown table 'boston'; allowed: diabetes, digits, "):
+        load_table("boston")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_finite_and_its_target_is_no_input(name):
+    table = load_table(name)
+    assert np.isfinite(table.x).all()
+    assert len(table.x) == len(table.y) >= 150
+    assert not any(np.array_equal(column, table.y) for column in table.x.T)
+
+
+def test_a_table_of_other_numbers_is_refused(monkeypatch):
+    monkeypatch.setitem(TABLES, "engel", {**TABLES["engel"], "sha256": "0" * 64})
+    with pytest.raises(DataError, match=r"^engel: statsmodels ships other numbers than expected \(digest "):
+        load_table("engel")
+
+
+def test_splits_of_a_table_share_no_row_and_are_standardised_by_training_rows():
+    problem = Problem("fair", 0.0, TABLES["fair"]["sha256"])
+    sample, other = (draw(problem, Sizes(200, 5000), seed=seed) for seed in (0, 1))
+    np.testing.assert_allclose(sample.x.mean(axis=0), 0, atol=1e-12)
+    assert (sample.y.mean(), sample.y.std()) == pytest.approx((0, 1))
+    assert (len(sample.y), len(sample.y_test), len(sample.y_validation)) == (200, 5000, 0)
+    assert not np.array_equal(sample.y, other.y)
+
+
+def test_a_threshold_is_the_least_that_keeps_the_level_in_the_mean_over_tables():
+    first = (np.array([1.0, 1.1, 1.2, 1.3, 9.0]), np.array([False] * 4 + [True]))
+    second = (np.array([1.0, 2.0, 8.0]), np.array([False, False, True]))
+    for level in (0.1, 0.25, 0.3, 0.5):
+        found = tables.threshold([first, second], level)
+        rates = [
+            np.mean([(s[~bad] > limit).mean() for s, bad in (first, second)])
+            for limit in (found, np.nextafter(found, 0))
+        ]
+        assert rates[0] <= level < rates[1]
+
+
+def _diagnosis(risk, **estimates):
+    """Make up the records of a table: the grid's networks, one course of checkpoints each."""
+    names = ("risk", "holdout_risk", "train", "optimism", "z", "gdf_risk", "cv", "holdout")
+    course = {name: np.tile(estimates.get(name, np.zeros(len(risk))), len(NETWORKS)) for name in names}
+    arrays = course | {"risk": np.tile(risk, len(NETWORKS)), "holdout_risk": np.tile(risk, len(NETWORKS))}
+    return [Record("key", "table", {}, arrays, {})]
+
+
+def test_a_detector_that_knows_the_risk_finds_all_overfitting_and_an_idle_one_none():
+    risk = np.array([2.0, 1.0, 1.05, 1.2])
+    record = _diagnosis(risk, train=risk / 2, optimism=risk / 2, cv=np.ones(4), holdout=risk)
+    scores, overfits = tables.detector_scores("spectral", record)
+    assert overfits.tolist() == [False, False, False, True] * len(NETWORKS)
+    np.testing.assert_allclose(scores[:4], [1, 1, 1.05, 1.2])
+    for detector, power in (("spectral", 100), ("cv", 0), ("holdout", 100)):
+        for kind, share in (("power", power), ("false_alarms", 0)):
+            assert tables.flagged(detector, kind, 10, 0, 1, *record * 3) == share
+
+
+def test_a_table_without_overfitting_has_no_power():
+    record = _diagnosis(np.array([3.0, 2.0, 1.0]), cv=np.array([1.0, 2.0, 3.0]))
+    assert tables.flagged("cv", "false_alarms", 10, 0, 1, *record * 2) == 0
+    with pytest.raises(NoNumberError, match="no checkpoint of this table overfits"):
+        tables.flagged("cv", "power", 10, 0, 1, *record * 2)
+
+
+def test_every_table_is_judged_on_the_cells_of_all_and_planned_from_what_is_registered():
+    entry = load_claims().protocols["real tables"]
+    assert len(entry.seeds) == len(entry.parameters["tables"]) >= 10
+    arms = tables.table_arms(entry.parameters, 0, "")
+    cells = arms[f"{tables.SPACE}.cv.power.l10"].cells
+    assert len(cells) == len(entry.seeds) * entry.parameters["splits"]
+    assert arms[f"{tables.SPACE}.cv.auc"].cells == cells[: entry.parameters["splits"]]
+    for name, (rows, tests) in entry.parameters["tables"].items():
+        assert rows + tests <= len(load_table(name).y)
+    with pytest.raises(ValueError, match=r"rise = 1.2; allowed: 1.1"):
+        tables.table_arms({**entry.parameters, "rise": 1.2}, 0, "")
 
 
 def test_parts_of_a_table_share_nothing():
@@ -259,6 +337,7 @@ def test_every_metric_of_the_contract_is_measured(run):
     metrics = page.metrics(run)
     claims = [claim for claim in load_claims().claims if claim.notebook == NOTEBOOK]
     needed = {name for claim in claims if claim.assessable != "not" for name in claim.metric_names}
+    needed = {name for name in needed if not name.startswith(f"{tables.SPACE}.")}  # of a recorded protocol
     assert needed - {"spectral.grid.harmful_auc", "spectral.grid.past_best_auc"} <= set(metrics)
     for claim in claims:
         for name in claim.metric_names:

@@ -306,7 +306,11 @@ def _grid_metrics(run: Run) -> dict[str, Metric]:
         [Point(x=float(f"{p.gap:.4g}"), y=float(f"{p.optimism:.4g}")) for p in by_seed[seed].itertuples()]
         for seed in seeds
     ]
-    measured = {"spectral.grid.optimism_series": Metric(seeds=seeds, series=series, cells=cells)}
+    calibrated = [detection.calibrated_share(by_seed[seed]) for seed in seeds]
+    measured = {
+        "spectral.grid.optimism_series": Metric(seeds=seeds, series=series, cells=cells),
+        "spectral.grid.calibrated_settings": Metric(seeds=seeds, values=calibrated, cells=cells),
+    }
     for name, (method, truth) in _AREAS.items():
         areas = [detection.area(by_seed[seed], method, truth) for seed in seeds]
         if not np.isnan(areas).any():

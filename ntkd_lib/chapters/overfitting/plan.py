@@ -7,15 +7,16 @@ from ntkd_lib.chapters.overfitting.parameters import OverfittingParameters
 from ntkd_lib.chapters.overfitting.search import six_cell, six_sizes
 from ntkd_lib.chapters.overfitting.studies.certificates import try_certificates
 from ntkd_lib.chapters.overfitting.studies.costs import compare_speed, decompose_large
-from ntkd_lib.chapters.overfitting.studies.grid import diagnose
+from ntkd_lib.chapters.overfitting.studies.grid import diagnosis
 from ntkd_lib.chapters.overfitting.studies.null import matched_null
 from ntkd_lib.chapters.overfitting.studies.real_tables import score_diabetes, score_digits
 from ntkd_lib.chapters.overfitting.studies.students import distil_six
-from ntkd_lib.chapters.overfitting.work import train
+from ntkd_lib.chapters.overfitting.studies.tables import table_arms
 from ntkd_lib.data.tables import TABLES
-from ntkd_lib.lab import Cell, Data, ParameterError
+from ntkd_lib.lab import Cell, Data, ParameterError, Protocol
 
 RATE = 3e-3  # of the grid and the small tables, for all networks: their epochs are to mean the same
+PROTOCOLS = (Protocol("real tables", NOTEBOOK, "", table_arms, "05_real_tables"),)
 
 
 def plan(parameters: OverfittingParameters, _: Mapping[str, Data]) -> list[Cell]:
@@ -28,8 +29,9 @@ def plan(parameters: OverfittingParameters, _: Mapping[str, Data]) -> list[Cell]
     seeds, replicates = parameters.all_seeds, parameters.null_replicates
     six = [_six(parameters, seed) for seed in seeds]
     epochs = {"digits": max(8, parameters.epochs // 8), "diabetes": parameters.epochs}
+    digests = {name: TABLES[name]["sha256"] for name in epochs}
     digits, diabetes = (
-        [each.cell(seed=seed, epochs=epochs[name], rate=RATE, sha256=TABLES[name]) for seed in seeds]
+        [each.cell(seed=seed, epochs=epochs[name], rate=RATE, sha256=digests[name]) for seed in seeds]
         for each, name in ((score_digits, "digits"), (score_diabetes, "diabetes"))
     )
     return [
@@ -62,12 +64,5 @@ def _six(parameters: OverfittingParameters, seed: int) -> Cell:
 
 
 def _grid(parameters: OverfittingParameters, seed: int, rows: int) -> Cell:
-    labels = {"part": "grid", "rows": rows}
-    settings = grid_sizes(parameters, seed)[rows]
-    common = {"seed": seed, "settings": settings, "sizes": problems.Sizes(rows, parameters.grid_test_points)}
-    epochs = {name: max(8, round(net.share * parameters.epochs)) for name, net in problems.NETWORKS.items()}
-    fits = {
-        name: train.cell(labels, **common, network=net, schedule=problems.Schedule(epochs[name], RATE))
-        for name, net in problems.NETWORKS.items()
-    }
-    return diagnose.cell({"rows": rows}, **common, fits=fits)
+    settings, sizes = grid_sizes(parameters, seed)[rows], problems.Sizes(rows, parameters.grid_test_points)
+    return diagnosis({"part": "grid", "rows": rows}, seed, settings, sizes, parameters.epochs, RATE)

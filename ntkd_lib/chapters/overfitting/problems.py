@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.distance import cdist
 
+from ntkd_lib.data.tables import TABLES, load_table
 from ntkd_lib.lab.seeds import derive_seed
 
 INPUTS = 14
@@ -20,11 +21,13 @@ REFITS = (*(f"fold{i}" for i in range(FOLDS)), "holdout", "perturbed")
 
 @dataclass(frozen=True)
 class Problem:
-    """One distribution of data: target, noise, and kind of noise."""
+    """One distribution of data: target, noise, and kind of noise; or a real table."""
 
-    target: str = "friedman1"
+    target: str = "friedman1"  # or the name of a table
     noise: float = 1.0  # root mean square; Friedman-1 has a standard deviation of 4.9
-    kind: str = "plain"  # or heteroscedastic: grows with the first input; or shuffled labels
+    kind: str = (
+        "plain"  # or heteroscedastic: grows with the first input; or shuffled labels; or a table's digest
+    )
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,8 @@ TARGETS = (*FORMULAS, *PROCESSES)
 
 def draw(problem: Problem, sizes: Sizes, seed: int) -> Sample:
     """Draw training, validation and test data: uniform inputs, standardised by the training inputs."""
+    if problem.target in TABLES:
+        return _split_table(problem.target, sizes, seed)
     rng = np.random.default_rng(derive_seed("problem", problem.target, problem.noise, problem.kind, seed))
     rows, end = sizes.rows, sizes.rows + sizes.validation
     u = rng.random((end + sizes.test, INPUTS))
@@ -188,6 +193,17 @@ def draw(problem: Problem, sizes: Sizes, seed: int) -> Sample:
         f = np.full_like(f, y.mean())
     held = slice(rows, end)
     return Sample(x[:rows], y[:rows], x[held], y[held], x[end:], y[end:], f[end:], variance)
+
+
+def _split_table(name: str, sizes: Sizes, seed: int) -> Sample:
+    """Split a table at random, labels standardised too; test labels stand for targets without noise."""
+    table = load_table(name)
+    order = np.random.default_rng(derive_seed("table", name, seed)).permutation(len(table.y))
+    train, test = order[: sizes.rows], order[sizes.rows : sizes.rows + sizes.test]
+    spread = table.x[train].std(axis=0)
+    x = (table.x - table.x[train].mean(axis=0)) / np.where(spread > 0, spread, 1)
+    y = (table.y - table.y[train].mean()) / table.y[train].std()
+    return Sample(x[train], y[train], x[:0], y[:0], x[test], y[test], y[test], 0.0)
 
 
 def _noise(kind: str, u: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -20,6 +20,7 @@ from ntkd_lib.show import NONE, Column, Html, show_table, table, with_minus
 from ntkd_lib.spectral.optimism import LIMIT
 
 BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK = sns.color_palette("colorblind")[:7]
+LEAST_SLOPE, LARGEST_SLOPE = 0.8, 1.2  # of estimated against true optimism that count as calibrated
 HARM = 1.25  # test risk over the best of its run above which overfitting counts as harmful
 TRUTHS = {
     "off_best": "Contract: risk 25 % above the run's best checkpoint",
@@ -153,12 +154,22 @@ def calibration(points: pd.DataFrame) -> pd.DataFrame:
     """Compare estimated and true optimism by group."""
     rows = []
     for (target, kind, size), part in points.groupby(["target", "kind", "rows"], sort=False):
-        slope = np.polyfit(part["gap"], part["optimism"], 1)[0]
+        slope = _slope(part)
         real = part[part["gap"] > 0.1 * part["true_noise"] ** 2]
         row = {"target": target if kind == "plain" else f"{target}, {kind}", "samples": size}
-        row |= {"slope": float(slope), "correlation": float(part["gap"].corr(part["optimism"]))}
+        row |= {"slope": slope, "correlation": float(part["gap"].corr(part["optimism"]))}
         rows.append({**row, "ratio": float((real["optimism"] / real["gap"]).median())})
     return pd.DataFrame(rows)
+
+
+def calibrated_share(points: pd.DataFrame) -> float:
+    """Compute the percentage of settings in which the estimated optimism has a slope of 0.8 to 1.2."""
+    slopes = [_slope(part) for _, part in points.groupby(["rows", "setting"])]
+    return 100 * float(np.mean([LEAST_SLOPE <= slope <= LARGEST_SLOPE for slope in slopes]))
+
+
+def _slope(points: pd.DataFrame) -> float:
+    return float(np.polyfit(points["gap"], points["optimism"], 1)[0])
 
 
 def area_table(points: pd.DataFrame, caption: str) -> Html:

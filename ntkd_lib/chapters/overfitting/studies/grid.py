@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ntkd_lib.chapters.overfitting import problems
-from ntkd_lib.lab.cells import CellResult, Record
+from ntkd_lib.chapters.overfitting.work import train
+from ntkd_lib.lab.cells import Cell, CellResult, Record
 from ntkd_lib.lab.work import work
 from ntkd_lib.spectral.basis import Basis, eigenbasis
 from ntkd_lib.spectral.fit import SpectralFit, fit_outputs
@@ -17,7 +19,7 @@ from ntkd_lib.spectral.shrinkage import choose_ridge, shrinkage
 
 COLUMNS = (
     *("setting", "network", "epoch", "train", "risk", "z", "optimism", "modes", "trace", "gdf"),
-    *("kstar", "noise", "true_noise", "cv", "holdout", "gdf_risk"),
+    *("kstar", "noise", "true_noise", "cv", "holdout", "holdout_risk", "gdf_risk"),
 )
 
 
@@ -58,27 +60,47 @@ def diagnose(
     return CellResult({"points": len(rows)}, arrays)
 
 
+def diagnosis(
+    labels: dict[str, Any],
+    seed: int,
+    settings: list[problems.GridSetting],
+    sizes: problems.Sizes,
+    epochs: int,
+    rate: float,
+) -> Cell:
+    """Describe the diagnosis of all networks, each trained for its share of the epochs."""
+    common = {"seed": seed, "settings": settings, "sizes": sizes}
+    fits = {}
+    for name, network in problems.NETWORKS.items():
+        schedule = problems.Schedule(max(8, round(network.share * epochs)), rate)
+        fits[name] = train.cell(labels, **common, network=network, schedule=schedule)
+    return diagnose.cell(labels, **common, fits=fits)
+
+
 def _measure(
     sample: problems.Sample, labels: SpectralLabels, record: Record, numbers: Mapping[str, int], seed: int
 ) -> dict[str, np.ndarray]:
     """Compute the columns of one network on one problem, an entry per checkpoint."""
     outputs = {role: record.arrays["train"][place].astype(float) for role, place in numbers.items()}
+    errors = {role: record.arrays["test"][place] - sample.f_test for role, place in numbers.items()}
+    risks = {role: (error**2).mean(axis=1) + sample.noise_variance for role, error in errors.items()}
     fitted, kstar, noise = outputs["all"], *labels.cut
     modes = labels.fit.basis.coefficients((fitted - fitted.mean(axis=1, keepdims=True)).T)
     target = labels.fit.coefficients[:, 0]
-    new = record.arrays["test"][numbers["all"]].astype(float)
     constants = {"kstar": kstar, "noise": noise, "true_noise": sample.noise_variance**0.5}
     columns = {
         **{name: np.full(len(fitted), value) for name, value in constants.items()},
         "epoch": np.array(record.values["epochs"], dtype=float),
         "train": ((fitted - sample.y) ** 2).mean(axis=1),
-        "risk": ((new - sample.f_test) ** 2).mean(axis=1) + sample.noise_variance,
+        "risk": risks["all"],
         "z": tail_statistic(modes, target, kstar, noise),
         "optimism": estimated_optimism(modes, target, kstar, noise),
         "modes": count_above(modes, noise),
         "trace": _traces(labels.fit.basis.values, modes),
     }
-    return columns | (_alternatives(outputs, sample.y, noise, seed) if len(numbers) > 1 else {})
+    if len(numbers) == 1:
+        return columns
+    return columns | _alternatives(outputs, sample.y, noise, seed) | {"holdout_risk": risks["holdout"]}
 
 
 def _traces(values: np.ndarray, modes: np.ndarray) -> np.ndarray:
