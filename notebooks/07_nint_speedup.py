@@ -360,10 +360,39 @@ show(
 # %% [markdown]
 # A network that does not reach the target for good within these {param}`side_steps` steps has no dots.
 #
-# On sound and shapes every sampler gets the time of full batch: one seed, {param}`side_steps` steps of full
-# batch. One seed decides nothing; compare the clips to see how much the order changes between them. WIRE is
-# the real form of its wavelet; the hash grid trains its encoding too and takes the route of automatic
+# WIRE is the real form of its wavelet; the hash grid trains its encoding too and takes the route of automatic
 # differentiation.
+#
+# **Sound and a shape.** In the recorded protocols *audio* and *shape48* every sampler has six trials of rate,
+# share and decay, and gets the CPU time that full batch takes for its steps. Sound is three clips of
+# {setup}`16,384` samples and {setup}`1,000` steps, tuned on two others; the shape is the Stanford bunny on
+# {setup}`48³` points and {setup}`100` steps, tuned from another start. A seed is a start: the intervals say
+# nothing of other clips or shapes.
+
+# %% tags=["hide-input"]
+show_recorded(
+    equal_time.every_signal(Contest.scores),
+    equal_time.SIGNAL_SCORES,
+    "Sound and a shape after equal CPU time: SI-SNR, and intersection over union",
+)
+
+# %% tags=["hide-input"]
+show_recorded(
+    equal_time.every_signal(lambda contest: contest.gaps(equal_time.SIGNAL_PAIRS)),
+    equal_time.SIGNAL_GAPS,
+    "Sound and a shape, start by start",
+)
+
+# %% tags=["hide-input"]
+show_recorded(
+    equal_time.every_signal(Contest.trials),
+    equal_time.SIGNAL_TRIALS,
+    "Sound and a shape: every trial, best first",
+)
+
+# %% [markdown]
+# The live run is smaller: one seed, {param}`side_steps` steps of full batch, one learning rate for all. One
+# seed decides nothing; compare the clips to see how much the order changes between them.
 
 # %% tags=["hide-input"]
 show_table(signals.means(signals.compare(run)), signals.MEANS, "In the CPU time of full batch")
@@ -443,7 +472,7 @@ costs_page.cost_table(run)
 # **Deviations.** Images are reduced by averaging. Expansive supervision takes the strongest gradients where
 # its code takes Canny's edges; EVOS is reduced to error, Laplacian and rare looks; soft mining walks on the
 # grid. All networks but SIREN have untuned learning rates. Full batch is computed in chunks, as efficiently
-# as the rest. Sound and shape are run with one seed.
+# as the rest. The live run has one seed for sound and shapes.
 #
 # **LPIPS** {cite:p}`lpips` is the distance of two images between their features in a trained AlexNet; zero
 # means equal. No claim rests on it, and its weights are not part of this project: a run without them leaves

@@ -14,6 +14,7 @@ from ntkd_lib.chapters.nint.parameters import NintParameters
 from ntkd_lib.chapters.nint.protocols import paper_size_arms, small_arms
 from ntkd_lib.chapters.nint.studies import (
     checks,
+    contests,
     costs,
     costs_page,
     equal_time,
@@ -22,7 +23,6 @@ from ntkd_lib.chapters.nint.studies import (
     paper,
     settings,
     signals,
-    small10,
     spectrum,
     visits,
 )
@@ -30,6 +30,7 @@ from ntkd_lib.chapters.nint.work import NetworkShape, Subject, make_signal, race
 from ntkd_lib.chapters.run import Run, planned_cells
 from ntkd_lib.data import registry
 from ntkd_lib.data.registry import find_weights, locate
+from ntkd_lib.data.signals import CHIRP_RATE, chirp
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.execute import run_cells
@@ -163,14 +164,14 @@ def test_the_contracts_protocol_is_the_contracts():
 @pytest.mark.parametrize(("ten", "tried"), [("small10", 24), ("steady10", 6)])
 def test_ten_photographs_are_raced_as_registered(ten, tried, monkeypatch):
     book = load_claims()
-    trials = small10.tuning_arms(ten, book.protocols[f"{ten} tuning"].parameters, 1001, "0" * 64)
+    trials = contests.tuning_arms(ten, book.protocols[f"{ten} tuning"].parameters, 1001, "0" * 64)
     counts = Counter(name.removeprefix(f"nint.{ten}_tuning.").split(".")[0] for name in trials)
     assert set(counts.values()) == {tried}
     (subject,) = {cell.arguments["subject"]["name"] for arm in trials.values() for cell in arm.cells}
     assert subject == "train/1"
     entry = book.protocols[ten]
-    monkeypatch.setattr(small10, "choose", lambda *_: {"lr": 0.001, "decay": 0.03})
-    arms = small10.confirmed_arms(ten, entry.parameters, 4, "0" * 64)
+    monkeypatch.setattr(contests, "choose", lambda *_: {"lr": 0.001, "decay": 0.03})
+    arms = contests.confirmed_arms(ten, entry.parameters, 4, "0" * 64)
     assert {n for c in book.claims for n in c.metric_names if n.startswith(f"nint.{ten}.")} < set(arms)
     (cells,) = {tuple(cell.name for cell in arm.cells) for arm in arms.values()}
     assert len(cells) == len(set(cells)) == entry.parameters["starts"]
@@ -178,9 +179,39 @@ def test_ten_photographs_are_raced_as_registered(ten, tried, monkeypatch):
     assert (raced["subject"]["name"], raced["seed"], raced["leader"]) == ("test/4", 14, "pace")
     assert [e["name"] for e in raced["entrants"]] == ["pace", *entry.parameters["arms"]] == ["pace", *counts]
     assert [e["name"] for e in raced["entrants"] if e["muon"]] == ["uniform_muon", "nint_muon"]
-    (contest,) = (each for each in equal_time.CONTESTS.values() if [*each.confirmed] == [ten])
+    contest = equal_time.CONTESTS[ten]
     assert [*contest.tuned()] == entry.parameters["arms"]
     assert {*counts, *(arm for pair in equal_time.PAIRS for arm in pair)} <= {*contest.labels}
+
+
+@pytest.mark.parametrize(
+    ("field", "tuned_on", "judged_on"),
+    [
+        ("audio", {"bach/4", "speech-0000/1"}, ["bach", "speech-0000", "speech-0006"]),
+        ("shape48", {"bunny-small"}, ["bunny-small"]),
+    ],
+)
+def test_sound_and_a_shape_are_raced_as_registered(field, tuned_on, judged_on, monkeypatch):
+    book = load_claims()
+    trials = contests.tuning_arms(field, book.protocols[f"{field} tuning"].parameters, 1000, "0" * 64)
+    counts = Counter(name.removeprefix(f"nint.{field}_tuning.").split(".")[0] for name in trials)
+    assert set(counts.values()) == {6}
+    assert {c.arguments["subject"]["name"] for arm in trials.values() for c in arm.cells} == tuned_on
+    monkeypatch.setattr(contests, "choose", lambda *_: {"lr": 0.001, "decay": 0.2})
+    arms = contests.confirmed_arms(field, book.protocols[field].parameters, 4, "0" * 64)
+    assert {n for c in book.claims for n in c.metric_names if n.startswith(f"nint.{field}.")} == set(arms)
+    raced = arms[contests.metric_name(field, "nint")].cells
+    assert [cell.arguments["subject"]["name"] for cell in raced] == judged_on
+    assert {cell.arguments["seed"] for cell in raced} == {4}
+    assert {"signal" in cell.needs for cell in raced} == {field == "shape48"}
+
+
+def test_a_piece_of_a_recording_is_cut_by_its_number():
+    data = Data("signals", locate("signals").sha256)
+    whole, piece = (make_signal(Subject("sound", 4000, name), data) for name in ("bach", "bach/2"))
+    samples = chirp(CHIRP_RATE)
+    assert torch.equal(piece.values[:, 0], samples[8000:12_000] / samples[8000:12_000].abs().max())
+    assert torch.equal(whole.values[:, 0], samples[6000:10_000] / samples[6000:10_000].abs().max())
 
 
 def test_photographs_that_choose_settings_are_not_judged_and_none_is_judged_twice():
@@ -195,7 +226,7 @@ def test_ten_photographs_are_read_at_the_pace():
     curve = {"quality": [10.0, 20.0, 40.0], "cpu": [0.0, 1.0, 3.0], "stopped": ""}
     pace = {"cpu": [0.0, 2.0], "stopped": ""}
     made = Record("a" * 64, "made", {"curves": {"nint": curve, "pace": pace}}, {}, {})
-    assert small10._mean_end("nint", made, made) == 30.0
+    assert contests._mean_end("nint", made, made) == 30.0
 
 
 @pytest.mark.parametrize("which", ["nint", "pace"])
@@ -204,7 +235,7 @@ def test_a_race_that_stopped_has_no_number(which):
     curves[which]["stopped"] = "the loss is nan after step 7"
     made = Record("a" * 64, "made", {"curves": curves}, {}, {})
     with pytest.raises(NoNumberError, match=r"^nint: the loss is nan after step 7$"):
-        small10.quality_at(made, "nint", "pace")
+        contests.quality_at(made, "nint", "pace")
 
 
 def test_recorded_metrics_are_those_of_the_contract():

@@ -7,7 +7,7 @@ from typing import Any
 
 from ntkd_lib.chapters.nint import NOTEBOOK
 from ntkd_lib.chapters.nint.methods import entrant, tuned
-from ntkd_lib.chapters.nint.studies import small10
+from ntkd_lib.chapters.nint.studies import contests
 from ntkd_lib.chapters.nint.studies.leverage import leverage
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
 from ntkd_lib.inr.metrics import crossing, value_at
@@ -52,7 +52,7 @@ def small_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[st
         {f"nint.small.{name}.psnr_1000": Arm(fixed, _mean(_last, name)) for name in FIXED}
         | {
             f"nint.small.{name}.psnr_equal_time": Arm(
-                timed, _mean(partial(small10.quality_at, leader="nint"), name)
+                timed, _mean(partial(contests.quality_at, leader="nint"), name)
             )
             for name in TIMED
         }
@@ -150,8 +150,8 @@ PROTOCOLS = (
     Protocol("small", NOTEBOOK, "signals", small_arms, NOTEBOOK),
     Protocol("paper size", NOTEBOOK, "signals", paper_size_arms, "07_paper_size"),
     *(
-        Protocol(f"{ten}{stage}", NOTEBOOK, "imagenette", partial(arms, ten))
-        for ten in ("small10", "steady10")
-        for stage, arms in ((" tuning", small10.tuning_arms), ("", small10.confirmed_arms))
+        Protocol(f"{name}{stage}", NOTEBOOK, field.data, partial(arms, name))
+        for name, field in contests.FIELDS.items()
+        for stage, arms in ((" tuning", contests.tuning_arms), ("", contests.confirmed_arms))
     ),
 )

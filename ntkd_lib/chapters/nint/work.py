@@ -88,10 +88,17 @@ _MAKERS: dict[str, Callable[[Subject, str], Signal]] = {
     "image": lambda s, sha256: from_pixels(load_image(s.name, sha256), s.size),
     "crop": lambda s, sha256: from_pixels(crop(load_image(s.name, sha256), s.size)),
     "photograph": lambda s, sha256: from_pixels(_photograph(s.name, sha256), s.size),
-    "sound": lambda s, sha256: from_samples(load_sound(s.name, sha256)[0], s.size),
+    "sound": lambda s, sha256: from_samples(_clip(s, sha256), s.size),
     "torus": lambda s, sha256: torus_distance(s.size),  # noqa: ARG005
     "waves": lambda s, sha256: waves(s.size, s.frequencies),  # noqa: ARG005
 }
+
+
+def _clip(subject: Subject, sha256: str) -> Tensor:
+    """Load a recording, or a piece of it of the subject's size, as in `bach/3`."""
+    name, _, piece = subject.name.partition("/")
+    samples = load_sound(name, sha256)[0]
+    return samples.split(subject.size)[int(piece)] if piece else samples
 
 
 def _photograph(name: str, sha256: str) -> Tensor:

@@ -5,16 +5,18 @@ from functools import partial
 import pandas as pd
 
 from ntkd_lib.chapters.nint.methods import LABELS, TUNED, in_order, trial_rows, tuned
-from ntkd_lib.chapters.nint.studies import small10
+from ntkd_lib.chapters.nint.studies import contests
 from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.show import Column, Contest, contest
 
 ARMS = {**LABELS, "uniform_muon": "uniform, Muon", "nint_muon": "NINT, Muon"}
-CONTESTS = {  # by the number of photographs that chose the settings
-    chosen_on: Contest(small10.space(ten), ARMS, [ten], partial(small10.metric_name, ten), base="uniform")
-    for chosen_on, ten in (("two", "small10"), ("six", "steady10"))
+CONTESTS = {
+    field: Contest(contests.space(field), ARMS, [field], partial(contests.metric_name, field), base="uniform")
+    for field in contests.FIELDS
 }
+PHOTOGRAPHS = {"two": CONTESTS["small10"], "six": CONTESTS["steady10"]}  # that chose the settings
+SIGNALS = {"sound, dB": CONTESTS["audio"], "shape, %": CONTESTS["shape48"]}
 PAIRS = (
     ("nint", "uniform"), ("nint", "uniform_muon"), ("nint_muon", "uniform_muon"), ("uniform_muon", "uniform"),
     ("nint_muon", "nint"), ("error_memory", "uniform"), ("nint", "error_mix"),
@@ -23,7 +25,13 @@ CHOSEN_ON = Column("Settings chosen on", "{chosen_on} photographs")
 SCORES = (CHOSEN_ON, *contest.score_columns("Sampler", "uniform", "dB"))
 GAPS = (CHOSEN_ON, *contest.GAPS)
 TRIALS = (CHOSEN_ON, *contest.trial_columns("Sampler", "PSNR (dB)", "dB"))
-every_choice = partial(contest.stack, CONTESTS, "chosen_on")
+every_choice = partial(contest.stack, PHOTOGRAPHS, "chosen_on")
+SIGNAL_PAIRS = (("nint", "full"), ("nint", "uniform"), ("uniform", "full"))
+SIGNAL = Column("Signal", "{signal}")
+SIGNAL_SCORES = (SIGNAL, *contest.score_columns("Sampler", "uniform", ""))
+SIGNAL_GAPS = (SIGNAL, *contest.GAPS)
+SIGNAL_TRIALS = (SIGNAL, *contest.trial_columns("Sampler", "Quality", ""))
+every_signal = partial(contest.stack, SIGNALS, "signal")
 CHOSEN = (
     Column("Sampler", lambda row: LABELS[row.method]),
     Column("Learning rate", "{lr:g}"),
@@ -40,7 +48,7 @@ def compare(run: Run) -> pd.DataFrame:
             "method": method,
             "label": LABELS[method],
             "image": row.subject,
-            "quality": small10.read_at(row.curves, method, "nint"),
+            "quality": contests.read_at(row.curves, method, "nint"),
             "nint": row.curves["nint"]["quality"][-1],
             "steps": curve["step"][-1],
             **{name: getattr(row, name) for name in ("seed", "data", "cell")},
