@@ -124,7 +124,9 @@ def open_recording(protocol: Protocol, state: DataState | None, book: ClaimBook 
         for seed in entry.seeds
         for name, arm in protocol.arms(entry.parameters, seed, state.sha256 if state else "").items()
     }
-    keys = {place: [cell_key(cell) for cell in arm.cells] for place, arm in arms.items()}
+    named = {cell.name: cell for arm in arms.values() for cell in arm.cells}  # seeds and metrics share cells
+    own = {name: cell_key(cell) for name, cell in named.items()}
+    keys = {place: [own[cell.name] for cell in arm.cells] for place, arm in arms.items()}
     recording = Recording(protocol, entry, state, _evidence(protocol, entry, state, {}, {}), arms, keys)
     if protocol.path.exists():
         recording.evidence = load_evidence(protocol.path)

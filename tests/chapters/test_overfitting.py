@@ -274,7 +274,7 @@ def test_a_threshold_is_the_least_that_keeps_the_level_in_the_mean_over_tables()
 def _diagnosis(risk, **estimates):
     """Make up the records of a table: the grid's networks, one course of checkpoints each."""
     names = ("risk", "holdout_risk", "train", "optimism", "z", "gdf_risk", "cv", "holdout")
-    course = {name: np.tile(estimates.get(name, np.zeros(len(risk))), len(NETWORKS)) for name in names}
+    course = {name: np.tile(estimates.get(name, np.ones(len(risk))), len(NETWORKS)) for name in names}
     arrays = course | {"risk": np.tile(risk, len(NETWORKS)), "holdout_risk": np.tile(risk, len(NETWORKS))}
     return [Record("key", "table", {}, arrays, {})]
 
@@ -285,25 +285,31 @@ def test_a_detector_that_knows_the_risk_finds_all_overfitting_and_an_idle_one_no
     scores, overfits = tables.detector_scores("spectral", record)
     assert overfits.tolist() == [False, False, False, True] * len(NETWORKS)
     np.testing.assert_allclose(scores[:4], [1, 1, 1.05, 1.2])
+    numbers = tables.judge_tables(1, [10], record * 3).values["numbers"]
     for detector, power in (("spectral", 100), ("cv", 0), ("holdout", 100)):
-        for kind, share in (("power", power), ("false_alarms", 0)):
-            assert tables.flagged(detector, kind, 10, 0, 1, *record * 3) == share
+        assert numbers[f"{detector}.power.l10"] == [power] * 3
+        assert numbers[f"{detector}.false_alarms.l10"] == [0] * 3
+    assert numbers["spectral.auc"] == [1] * 3
+    assert numbers["overfitting"] == [25] * 3
 
 
-def test_a_table_without_overfitting_has_no_power():
+def test_a_table_without_overfitting_has_no_power_and_no_area():
+    entry = load_claims().protocols["real tables"]
     record = _diagnosis(np.array([3.0, 2.0, 1.0]), cv=np.array([1.0, 2.0, 3.0]))
-    assert tables.flagged("cv", "false_alarms", 10, 0, 1, *record * 2) == 0
-    with pytest.raises(NoNumberError, match="no checkpoint of this table overfits"):
-        tables.flagged("cv", "power", 10, 0, 1, *record * 2)
+    judged = Record("key", "judged", tables.judge_tables(1, [5, 10, 20, 40], record * 2).values, {}, {})
+    arms = tables.table_arms(entry.parameters, 0, "")
+    assert arms[f"{tables.SPACE}.cv.false_alarms.l10"].number(judged) == 0
+    for name in ("power.l10", "auc"):
+        with pytest.raises(NoNumberError, match="no checkpoint of this table overfits"):
+            arms[f"{tables.SPACE}.cv.{name}"].number(judged)
 
 
-def test_every_table_is_judged_on_the_cells_of_all_and_planned_from_what_is_registered():
+def test_every_table_is_judged_beside_all_others_and_planned_as_registered():
     entry = load_claims().protocols["real tables"]
     assert len(entry.seeds) == len(entry.parameters["tables"]) >= 10
     arms = tables.table_arms(entry.parameters, 0, "")
-    cells = arms[f"{tables.SPACE}.cv.power.l10"].cells
-    assert len(cells) == len(entry.seeds) * entry.parameters["splits"]
-    assert arms[f"{tables.SPACE}.cv.auc"].cells == cells[: entry.parameters["splits"]]
+    (cell,) = arms[f"{tables.SPACE}.cv.power.l10"].cells
+    assert len(cell.needs) == len(entry.seeds) * entry.parameters["splits"]
     for name, (rows, tests) in entry.parameters["tables"].items():
         assert rows + tests <= len(load_table(name).y)
     with pytest.raises(ValueError, match=r"rise = 1.2; allowed: 1.1"):

@@ -7,7 +7,7 @@ tables but the one that is judged. Errors are squared, for classes too.
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import chain, product
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from sklearn.metrics import roc_auc_score
 from ntkd_lib.chapters.overfitting.problems import FOLDS, NETWORKS, GridSetting, Problem, Sizes
 from ntkd_lib.chapters.overfitting.studies.grid import diagnosis
 from ntkd_lib.data.tables import TABLES
-from ntkd_lib.lab import Arm, Cell, NoNumberError, Record, check_fixed
+from ntkd_lib.lab import Arm, Cell, CellResult, NoNumberError, Record, check_fixed
+from ntkd_lib.lab.work import work
 
 RISE = 1.1  # test risk over the lowest of its run so far above which a checkpoint overfits
 # networks that a detector trains
@@ -61,32 +62,38 @@ def threshold(others: Sequence[Scores], level: float) -> float:
     """Find the least score above which tables have at most a share of false alarms, in the mean."""
     quiet = [np.sort(scores[~overfits]) for scores, overfits in others]
     candidates = np.unique(np.concatenate(quiet))
-    rates = np.mean([1 - np.searchsorted(each, candidates, "right") / len(each) for each in quiet], axis=0)
-    return float(candidates[np.argmax(rates <= level)])
+    alarms = np.mean([1 - np.searchsorted(each, candidates, "right") / len(each) for each in quiet], axis=0)
+    return float(candidates[np.argmax(alarms <= level)])
 
 
-def flagged(detector: str, kind: str, level: int, place: int, splits: int, *records: Record) -> float:
-    """Compute the percentage of a table's checkpoints of one of `KINDS` that a detector flags."""
-    tables = [detector_scores(detector, records[i : i + splits]) for i in range(0, len(records), splits)]
-    scores, overfits = tables.pop(place)
-    chosen = scores[overfits == KINDS[kind]]
-    if not len(chosen):
-        raise NoNumberError("no checkpoint of this table overfits")
-    return 100 * float((chosen > threshold(tables, level / 100)).mean())
+def rates(tables: Sequence[Scores], place: int, level: float) -> dict[str, float | None]:
+    """Compute the percentage of a table's checkpoints that are flagged, by kind; None if there are none."""
+    limit = threshold([*tables[:place], *tables[place + 1 :]], level)
+    scores, overfits = tables[place]
+    parts = {kind: scores[overfits == expected] > limit for kind, expected in KINDS.items()}
+    return {kind: 100 * float(part.mean()) if len(part) else None for kind, part in parts.items()}
 
 
-def _area(detector: str, *records: Record) -> float:
-    scores, overfits = detector_scores(detector, records)
-    if not overfits.any():
-        raise NoNumberError("no checkpoint of this table overfits")
-    return float(roc_auc_score(overfits, scores))
+@work(cost=lambda **_: 5.0)
+def judge_tables(splits: int, levels: list[int], diagnoses: list[Record]) -> CellResult:
+    """Rate every detector on each table, from the diagnoses of its splits; None if no checkpoint overfits."""
+    parts = [diagnoses[i : i + splits] for i in range(0, len(diagnoses), splits)]
+    numbers: dict[str, list[float | None]] = {"holdout.loss": [_loss(part) for part in parts]}
+    numbers["overfitting"] = [100 * float(detector_scores("spectral", part)[1].mean()) for part in parts]
+    for detector in FITS:
+        tables = [detector_scores(detector, part) for part in parts]
+        numbers[f"{detector}.auc"] = [_area(*scores) for scores in tables]
+        for level in levels:
+            judged = [rates(tables, place, level / 100) for place in range(len(tables))]
+            numbers |= {f"{detector}.{kind}.l{level}": [each[kind] for each in judged] for kind in KINDS}
+    return CellResult({"numbers": numbers})
 
 
-def _overfitting(*records: Record) -> float:
-    return 100 * float(detector_scores("spectral", records)[1].mean())
+def _area(scores: np.ndarray, overfits: np.ndarray) -> float | None:
+    return float(roc_auc_score(overfits, scores)) if overfits.any() else None
 
 
-def _loss(*records: Record) -> float:
+def _loss(records: Sequence[Record]) -> float:
     """Compute by how many per cent the best test risk rises if a fifth of the samples are held out."""
     held, full = (
         np.mean([record.arrays[name].reshape(len(NETWORKS), -1).min(axis=1) for record in records])
@@ -96,13 +103,18 @@ def _loss(*records: Record) -> float:
 
 
 def table_arms(parameters: Mapping[str, Any], seed: int, _: str) -> dict[str, Arm]:
-    """Measure every detector on the table whose number is the seed, with thresholds of the other tables."""
+    """Read the numbers of the table whose place is the seed."""
     check_fixed(parameters, {"rise": RISE})
-    cells = [table_cells(parameters, table) for table in parameters["tables"]]
-    every, own, place = tuple(chain.from_iterable(cells)), cells[seed], (seed, parameters["splits"])
-    arms = {
-        f"{SPACE}.{detector}.{kind}.l{level}": Arm(every, partial(flagged, detector, kind, level, *place))
-        for detector, kind, level in product(FITS, KINDS, parameters["levels"])
-    }
-    arms |= {f"{SPACE}.{detector}.auc": Arm(own, partial(_area, detector)) for detector in FITS}
-    return arms | {f"{SPACE}.overfitting": Arm(own, _overfitting), f"{SPACE}.holdout.loss": Arm(own, _loss)}
+    levels = parameters["levels"]
+    diagnoses = [cell for table in parameters["tables"] for cell in table_cells(parameters, table)]
+    cell = judge_tables.cell(splits=parameters["splits"], levels=levels, diagnoses=diagnoses)
+    names = [f"{detector}.{kind}.l{level}" for detector, kind, level in product(FITS, KINDS, levels)]
+    names += [*(f"{detector}.auc" for detector in FITS), "overfitting", "holdout.loss"]
+    return {f"{SPACE}.{name}": Arm((cell,), partial(_number, name, seed)) for name in names}
+
+
+def _number(name: str, place: int, record: Record) -> float:
+    number = record.values["numbers"][name][place]
+    if number is None:
+        raise NoNumberError("no checkpoint of this table overfits")
+    return float(number)
