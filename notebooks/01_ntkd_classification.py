@@ -63,9 +63,8 @@ device = "cpu"
 from ntkd_lib.chapters.classification import checks, methods, page
 from ntkd_lib.chapters.classification.studies import (
     alignment,
-    crossed_settings,
     features_page,
-    few_labels_page,
+    few_labels,
     infinite_width,
     random_filters_page,
     read_outs,
@@ -73,7 +72,6 @@ from ntkd_lib.chapters.classification.studies import (
     stage1_page,
     teacher_strength,
 )
-from ntkd_lib.chapters.optical_students.classification_methods import chosen_form
 from ntkd_lib.chapters.run import open_run
 from ntkd_lib.lab.search import space_rows
 from ntkd_lib.show import dots, training
@@ -266,7 +264,7 @@ show(
 # is split into two PSFs, $k = g\,(k_+ - k_-)$; two captures are taken and subtracted by the computer.
 
 # %% tags=["hide-input"]
-filters = features_page.first_record(run, data, chosen_form()).arrays["weights.front.filters"]
+filters = features_page.first_record(run, data, methods.DIGITS.chosen_form()).arrays["weights.front.filters"]
 show(
     run,
     "filters",
@@ -336,8 +334,8 @@ show_recorded(
 
 # %% tags=["hide-input"]
 show_recorded(
-    crossed_settings.recorded_crossings(),
-    crossed_settings.CROSSINGS,
+    page.recorded_crossings(),
+    page.CROSSINGS,
     "CIFAR-10, one learning rate and weight decay for both, the recorded run: test accuracy",
 )
 
@@ -607,22 +605,22 @@ show_table(gaps[gaps.label_share < 1], page.GAPS, "Few labels, this run: differe
 
 # %% tags=["hide-input"]
 show_recorded(
-    few_labels_page.every_length(Contest.scores),
-    few_labels_page.SCORES,
+    few_labels.every_length(Contest.scores),
+    few_labels.SCORES,
     "MNIST, 1 % of the labels, matched: every arm tried",
 )
 
 # %% tags=["hide-input"]
 show_recorded(
-    few_labels_page.every_length(lambda contest: contest.gaps(few_labels_page.PAIRS)),
-    few_labels_page.GAPS,
+    few_labels.every_length(lambda contest: contest.gaps(few_labels.PAIRS)),
+    few_labels.GAPS,
     "MNIST, 1 % of the labels: NTKD seed by seed",
 )
 
 # %% tags=["hide-input"]
 show_recorded(
-    few_labels_page.every_length(Contest.trials),
-    few_labels_page.TRIALS,
+    few_labels.every_length(Contest.trials),
+    few_labels.TRIALS,
     "MNIST, 1 % of the labels: every trial, best first",
 )
 
@@ -740,7 +738,7 @@ training.space_table(
 # learns fast.
 
 # %% tags=["hide-input"]
-trials = page.trials(methods.DIGITS)
+trials = methods.DIGITS.trial_table()
 show(
     run,
     "search",

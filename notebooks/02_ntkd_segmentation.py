@@ -227,7 +227,7 @@ show_table(page.teacher_rows(run), page.TEACHER, "The teacher and its two compre
 # trial; in the recorded run, which is older, they kept all of it.
 
 # %% tags=["hide-input"]
-trials = page.trials()
+trials = mask_methods.MASKS.trial_table()
 show(
     run,
     "search",

@@ -44,7 +44,7 @@ device = "cpu"
 from ntkd_lib.chapters.fabrication import page
 from ntkd_lib.chapters.fabrication.studies import (
     checks,
-    hard_page,
+    hard,
     optics_page,
     photographs_page,
     theory_page,
@@ -213,20 +213,16 @@ show(
 claim_box(evidence, ["ntkd-ctl-hard-mnist"], part="What protocol hard decides")
 
 # %% tags=["hide-input"]
-show_recorded(
-    hard_page.gaps(), hard_page.GAPS, "Stronger errors: differences in test accuracy, student by student"
-)
+show_recorded(hard.gaps(), hard.GAPS, "Stronger errors: differences in test accuracy, student by student")
 
 # %% tags=["hide-input"]
-show_recorded(
-    hard_page.contest_of().scores(), hard_page.SCORES, "Stronger errors: every way, with all captures"
-)
+show_recorded(hard.contest_of().scores(), hard.SCORES, "Stronger errors: every way, with all captures")
 
 # %% tags=["hide-input"]
-show_recorded(hard_page.strengths(), hard_page.STRENGTHS, "What labels recover at each error strength")
+show_recorded(hard.strengths(), hard.STRENGTHS, "What labels recover at each error strength")
 
 # %% tags=["hide-input"]
-show_recorded(hard_page.contest_of().trials(), hard_page.TRIALS, "Every trial, best first")
+show_recorded(hard.contest_of().trials(), hard.TRIALS, "Every trial, best first")
 
 # %% [markdown]
 # ## Which error matters

@@ -40,7 +40,7 @@ from ntkd_lib.chapters.koopman import page
 from ntkd_lib.chapters.koopman.studies import dictionaries, residual, sides_page, sizes, twins
 from ntkd_lib.chapters.run import open_run
 from ntkd_lib.show.claims import claim_box
-from ntkd_lib.show.columns import show_recorded
+from ntkd_lib.show.columns import show_recorded, show_table
 from ntkd_lib.show.publish import show
 
 run = open_run("04_koopman_vs_least_squares", globals())
@@ -107,7 +107,7 @@ claim_box(
 )
 
 # %% tags=["hide-input"]
-page.difference_table(page.differences(scores))
+show_table(page.differences(scores), page.GAPS, "Measured here: differences, seed by seed")
 
 # %% [markdown]
 # ## The evidence
@@ -119,10 +119,10 @@ page.difference_table(page.differences(scores))
 # the scores alone, fitted in the same ways, and one of the raw pixels. They measure what products gain.
 
 # %% tags=["hide-input"]
-page.score_table(table, "mnist")
+show_table(table[table.data == "mnist"], page.SCORES, "MNIST: every method at its own size")
 
 # %% tags=["hide-input"]
-page.score_table(table, "fashion")
+show_table(table[table.data == "fashion"], page.SCORES, "Fashion-MNIST: every method at its own size")
 
 # %% [markdown]
 # ## Does the teacher add anything?
@@ -147,7 +147,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-sizes.share_table(share)
+show_table(share, sizes.SHARE, "Does the teacher add anything over plain cross-entropy?")
 
 # %% [markdown]
 # ## What each degree adds, and what it costs
@@ -198,7 +198,9 @@ show(
 )
 
 # %% tags=["hide-input"]
-sides_page.condition_table(sides_page.conditions(run))
+show_table(
+    sides_page.conditions(run), sides_page.CONDITION, "Condition number of the lifted matrix, first seed"
+)
 
 # %% [markdown]
 # ## How it was made
@@ -254,7 +256,11 @@ guesses = edmd.logits(fresh.scores, *fresh.last_layer).argmax(1)
 # that saves time and, at a certified minimum of a convex loss, changes nothing else.
 
 # %% tags=["hide-input"]
-sides_page.certificate_table(scores)
+show_table(
+    sides_page.certificates(scores),
+    sides_page.CERTIFICATES,
+    "Certificates: gradient relative to that at W = 0, in float64",
+)
 
 # %% [markdown]
 # Adam, on the same problem, leaves noise from the order of the images and a loss above the minimum.
@@ -279,7 +285,7 @@ show(
 # temperature thus rest on six draws. Least squares had its whole grid of ridges and ranks at each size.
 
 # %% tags=["hide-input"]
-sides_page.settings_table(run)
+show_table(sides_page.settings(run), sides_page.SETTINGS, "What the search chose")
 
 # %% [markdown]
 # ## On imperfect hardware
@@ -301,7 +307,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-sizes.radial_table(scores)
+show_table(sizes.radial(scores), sizes.DICTIONARIES, "Distilled students of two dictionaries, MNIST")
 
 # %% [markdown]
 # A detector, a saturable absorber and a rectifier come with hardware. Would they do as well as products?

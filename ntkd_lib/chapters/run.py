@@ -87,7 +87,10 @@ class Run:
             parameters=self.parameters.model_dump(mode="json"),
             metrics=dict(metrics),
             definitions={name: defined[name].digest for name in metrics if name in defined},
-            data={name: _state(place) for name, place in self.located.items()},
+            data={
+                name: DataState(kind=place.kind, sha256=place.sha256, source=place.source)
+                for name, place in self.located.items()
+            },
             provenance=self._provenance(),
         )
         save_evidence(self.layout.evidence(self.notebook), evidence)
@@ -144,15 +147,11 @@ def with_needs(cells: Iterable[Cell]) -> list[Cell]:
 def locate_data(*names: str) -> dict[str, Data]:
     """Locate the data sets of a plan; the user's own pictures are checked and decoded before any work."""
     places = {name: locate(name) for name in names}
-    for place in places.values():
-        _prepare(place)
+    for name, place in places.items():
+        dataset = find_dataset(name)
+        if isinstance(dataset, MaskDataset) and place.kind == "real":
+            prepare_arrays(dataset, Path(place.path or ""), place.sha256, read_settings().cache_root)
     return {name: Data(name, place.sha256, place.kind) for name, place in places.items()}
-
-
-def _prepare(located: DataLocation) -> None:
-    dataset = find_dataset(located.name)
-    if isinstance(dataset, MaskDataset) and located.kind == "real":
-        prepare_arrays(dataset, Path(located.path or ""), located.sha256, read_settings().cache_root)
 
 
 def _layout(notebook: str, parameters: Parameters, changed: Mapping[str, Any]) -> Layout:
@@ -161,7 +160,3 @@ def _layout(notebook: str, parameters: Parameters, changed: Mapping[str, Any]) -
     if os.environ.get(WORKBENCH) != str(build_root()):
         return draft_layout(notebook, digest)
     return run_layout(notebook, digest) if changed else tier_layout(parameters.tier)
-
-
-def _state(located: DataLocation) -> DataState:
-    return DataState(kind=located.kind, sha256=located.sha256, source=located.source)

@@ -51,11 +51,14 @@ from ntkd_lib.lab.provenance import other_versions as other_versions
 from ntkd_lib.lab.search import Range as Range
 from ntkd_lib.lab.search import RunCells as RunCells
 from ntkd_lib.lab.search import Search as Search
+from ntkd_lib.lab.search import SearchedMethod as SearchedMethod
 from ntkd_lib.lab.search import best_of as best_of
+from ntkd_lib.lab.search import by_name as by_name
 from ntkd_lib.lab.search import draw as draw
 from ntkd_lib.lab.search import mean_validation as mean_validation
 from ntkd_lib.lab.search import read_search as read_search
 from ntkd_lib.lab.search import run_trials as run_trials
+from ntkd_lib.lab.search import settings_text as settings_text
 from ntkd_lib.lab.search import spaces as spaces
 from ntkd_lib.lab.seeds import derive_seed as derive_seed
 from ntkd_lib.lab.seeds import deterministic as deterministic

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, TypeVar
 
 from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.cells import Cell, Record
@@ -26,13 +26,21 @@ class Search:
     conduct: Callable[[Mapping[str, Data], RunCells], Mapping[str, Any]]  # returns what is recorded
 
 
-@runtime_checkable
-class SearchedMethod(Protocol):
-    """A method that a search may have tried."""
+@dataclass(frozen=True)
+class SearchedMethod:
+    """A compared method: its name in metrics and frames, its label in tables, and the space of its search."""
 
     name: str
-    label: str  # what tables call it
-    space: Mapping[str, Range] | None  # what its search draws from; None: it takes another one's settings
+    label: str
+    space: Mapping[str, Range] | None = None  # None for a method that takes another one's settings
+
+
+AnyMethod = TypeVar("AnyMethod", bound=SearchedMethod)
+
+
+def by_name(*methods: AnyMethod) -> dict[str, AnyMethod]:
+    """Collect methods by name."""
+    return {method.name: method for method in methods}
 
 
 def run_trials(
@@ -70,8 +78,7 @@ def spaces(methods: Iterable[SearchedMethod]) -> dict[str, dict[str, Range]]:
 def space_rows(methods: Iterable[SearchedMethod]) -> list[tuple[str, str]]:
     """Write what searches draw from, methods of one space together.
 
-    >>> from types import SimpleNamespace
-    >>> space_rows([SimpleNamespace(name=n, label=n, space={"lr": (0.1, 1, "log")}) for n in "ab"])
+    >>> space_rows([SearchedMethod(name, name, {"lr": (0.1, 1.0, "log")}) for name in "ab"])
     [('a; b', 'lr 0.1 to 1 (log)')]
     """
     labels: dict[str, list[str]] = {}
@@ -80,6 +87,15 @@ def space_rows(methods: Iterable[SearchedMethod]) -> list[tuple[str, str]]:
             words = (f"{n} {low:g} to {high:g} ({scale})" for n, (low, high, scale) in method.space.items())
             labels.setdefault(", ".join(words), []).append(method.label)
     return [("; ".join(names), words) for words, names in labels.items()]
+
+
+def settings_text(settings: Mapping[str, float]) -> str:
+    """Write the settings of a trial.
+
+    >>> settings_text({"lr": 0.00251, "shift": 2.0})
+    'lr 0.00251, shift 2'
+    """
+    return ", ".join(f"{name} {value:g}" for name, value in settings.items())
 
 
 def draw(

@@ -21,7 +21,6 @@ from ntkd_lib.chapters.optical_students.classification_methods import (
     FORMS,
     UNTRAINED,
     Method,
-    chosen_form,
     digit_method,
     draw_settings,
 )
@@ -86,7 +85,7 @@ def test_every_student_runs_for_its_seeds() -> None:
     assert len(set(names)) == len(names)
     for method in methods.digit_methods():
         seeds = [c.labels["seed"] for c in students(cells) if c.labels["method"] == method.name]
-        assert seeds == ([3, 5] if method.every_seed or method.name == chosen_form() else [5])
+        assert seeds == ([3, 5] if method.every_seed or method.name == DIGITS.chosen_form() else [5])
 
 
 def test_one_seed_replaces_the_list() -> None:
@@ -143,7 +142,7 @@ def test_best_trial_wins_on_validation() -> None:
         values = [np.mean(t["validation"]) for t in DIGITS.trials() if t["method"] == method.name]
         assert np.mean(DIGITS.best_trial(method.name)["validation"]) == max(values)
     best = {form: np.mean(DIGITS.best_trial(form)["validation"]) for form in FORMS}
-    assert best[chosen_form()] == max(best.values())
+    assert best[DIGITS.chosen_form()] == max(best.values())
 
 
 def test_compared_students_train_at_the_speed_of_their_leader(monkeypatch) -> None:
@@ -176,7 +175,7 @@ def test_searches_try_each_student_as_often_on_validation_data_of_other_seeds(se
 
 
 def test_untrained_teacher_control_differs_in_the_teacher_alone() -> None:
-    control, ntkd = student(UNTRAINED), student(chosen_form())
+    control, ntkd = student(UNTRAINED), student(DIGITS.chosen_form())
     assert control.arguments == ntkd.arguments
     assert control.needs["tangent"].needs["teacher"].arguments["schedule"]["epochs"] == 0
     assert cell_key(control) != cell_key(ntkd)

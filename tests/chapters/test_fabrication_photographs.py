@@ -11,7 +11,7 @@ from ntkd_lib.chapters.fabrication.methods import CLEAN
 from ntkd_lib.chapters.fabrication.studies import photographs, photographs_page
 from ntkd_lib.chapters.fabrication.studies.photographs import DESIGNED, RATES, TUNED, WAYS, Budget
 from ntkd_lib.chapters.fabrication.work import NONE, make_device
-from ntkd_lib.chapters.optical_students.mask_methods import chosen_form
+from ntkd_lib.chapters.optical_students.mask_methods import MASKS
 from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParameters
 from ntkd_lib.chapters.optical_students.masks import car_rows
 from ntkd_lib.data.masks import load_masks
@@ -144,8 +144,8 @@ def test_cells_depend_on_the_budgets_that_they_use_alone():
 
 
 def test_ways_take_their_losses_from_the_search_of_notebook_02():
-    method = photographs.student_method("ntkd")
-    assert method.name == chosen_form()
+    method = MASKS.method("ntkd")
+    assert method.name == MASKS.chosen_form()
     kernel = photographs.recovery(STUDENTS, "ntkd_ft", 1e-3)
     assert kernel.objective == "dense_tangent"
     assert kernel.settings["lr"] == 1e-3

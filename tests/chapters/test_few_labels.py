@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ntkd_lib.chapters.classification.studies import few_labels, few_labels_page
+from ntkd_lib.chapters.classification.studies import few_labels
 from ntkd_lib.chapters.classification.studies.few_labels import ARMS, SPACE
 from ntkd_lib.chapters.optical_students import kernel_sources as sources
 from ntkd_lib.chapters.optical_students.classification_setting import digit_partition, prepare
@@ -92,22 +92,22 @@ def confirmed(monkeypatch) -> None:
 
 @pytest.mark.usefixtures("confirmed")
 def test_every_trial_and_every_arm_is_listed() -> None:
-    table = few_labels_page.LENGTHS[4].trials()
+    table = few_labels.LENGTHS[4].trials()
     counts = table["label"].value_counts()
     assert counts["NTKD"] == counts["NTKD, untrained teacher"] == counts["trace only"] == 18
     assert counts["labels only"] == 35
     assert (table[table["chosen"]].groupby("label").size() == 1).all()
-    scores = few_labels_page.LENGTHS[4].scores().set_index("label")
+    scores = few_labels.LENGTHS[4].scores().set_index("label")
     assert list(scores["trials"]) == [35, 18, 18]
     assert scores["gap"]["NTKD"] == pytest.approx(1.05)
     assert np.isnan(scores["gap"]["labels only"])
-    text = str(show_table(few_labels_page.every_length(Contest.scores), few_labels_page.SCORES, "arms"))
+    text = str(show_table(few_labels.every_length(Contest.scores), few_labels.SCORES, "arms"))
     assert "+1.05" in text
 
 
 @pytest.mark.usefixtures("confirmed")
 def test_gaps_have_intervals_that_hold_at_once_and_holms_p() -> None:
-    gaps = few_labels_page.LENGTHS[4].gaps([("ntkd", "none"), ("ntkd", "trace_only"), ("ntkd", "kd")])
+    gaps = few_labels.LENGTHS[4].gaps([("ntkd", "none"), ("ntkd", "trace_only"), ("ntkd", "kd")])
     assert list(gaps["label"]) == ["NTKD − labels only", "NTKD − trace only"]
     assert (gaps["low"] < gaps["mean"]).all()
     assert gaps["p"][0] < 1e-6

@@ -45,15 +45,13 @@ def test_gives_what_a_fit_in_memory_gives_and_computes_blocks_once(arguments, mo
     train, labels = setting.train.images[setting.rows], setting.train.labels[setting.rows]
     theta = convolutional_kernels(train, filter_size=7).ntk
     cross = convolutional_kernels(setting.test.images, train, filter_size=7).ntk
-    chosen = choose_ridge(theta[:128, :128], labels[:128], theta[128:, :128], labels[128:])
+    ridge, validation = choose_ridge(theta[:128, :128], labels[:128], theta[128:, :128], labels[128:])
     truth = setting.test.labels
-    few = {
-        str(n): accuracy_of_fit(theta[:n, :n], labels[:n], cross[:, :n], truth, chosen.ridge) for n in HALVED
-    }
+    few = {str(n): accuracy_of_fit(theta[:n, :n], labels[:n], cross[:, :n], truth, ridge) for n in HALVED}
     assert values == {
-        "accuracy": accuracy_of_fit(theta, labels, cross, truth, chosen.ridge),
-        "validation": chosen.validation,
-        "ridge": chosen.ridge,
+        "accuracy": accuracy_of_fit(theta, labels, cross, truth, ridge),
+        "validation": validation,
+        "ridge": ridge,
         "images": 180,
         "few": few,
     }

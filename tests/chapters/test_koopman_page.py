@@ -19,6 +19,7 @@ from ntkd_lib.chapters.run import Run, with_needs
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.work import Data
+from ntkd_lib.show.columns import show_table
 
 SEEDS, GAP = range(4), {"kd": 0.0, "ce": 0.5, "naive": -1.0}
 
@@ -76,7 +77,7 @@ def test_the_teachers_share_is_distillation_minus_none() -> None:
     for axes in figure.axes:
         drawn = [container.lines[0].get_ydata() for container in axes.containers]
         assert np.allclose(drawn, -0.5)
-    text = sizes.share_table(share)
+    text = show_table(share, sizes.SHARE, "share")
     assert text.count("it costs") == len(share) == 2 * 3 * 2
 
 
@@ -93,7 +94,7 @@ def test_the_teachers_share_is_distillation_minus_none() -> None:
 def test_a_yes_needs_the_interval_and_with_few_seeds_every_seed(low, high, smallest, seeds, words) -> None:
     row = {"data": "mnist", "degree": 2, "components": 10, "functions": 66, "mean": (low + high) / 2}
     share = pd.DataFrame([{**row, "low": low, "high": high, "smallest": smallest, "seeds": seeds}])
-    assert f">{words}<" in sizes.share_table(share)
+    assert f">{words}<" in show_table(share, sizes.SHARE, "share")
 
 
 def test_differences_are_paired_and_listed_digits_first() -> None:
@@ -102,7 +103,7 @@ def test_differences_are_paired_and_listed_digits_first() -> None:
     assert np.allclose(over_edmd["mean"], 1.0)
     assert (over_edmd["wins"] == len(SEEDS)).all()
     assert gaps["data"].tolist() == ["mnist"] * 10 + ["fashion"] * 10
-    text = page.difference_table(gaps)
+    text = show_table(gaps, page.GAPS, "gaps")
     assert text.count("4 of 4 seeds") == 8  # over EDMD; cross-entropy over least squares to labels
     assert f"{LABELS['kd']} − {LABELS['ce']}" in text
     assert text.count("−0.50") >= 4
@@ -154,16 +155,18 @@ def test_hardware_shows_means_over_seeds() -> None:
 
 def test_score_table_shows_the_papers_value_beside_the_distilled_rows_alone() -> None:
     table = page.summary(scores())
-    text = page.score_table(table, "mnist")
+    text, others = (
+        show_table(table[table["data"] == data], page.SCORES, data) for data in ("mnist", "fashion")
+    )
     assert text.count("95.98 %") == text.count("96.77 %") == 1
-    assert "96.77 %" not in page.score_table(table, "fashion")
+    assert "96.77 %" not in others
     assert text.count("<tr") == 1 + 3 * 6
 
 
 def test_certificates_show_the_worst_gradient() -> None:
     table = scores()
     table.loc[0, ["gradient", "chosen"]] = [9e-7, True]
-    text = sides_page.certificate_table(table)
+    text = show_table(sides_page.certificates(table), sides_page.CERTIFICATES, "certificates")
     assert "9.0e-07" in text
     assert LABELS["naive"] not in text
 
@@ -174,7 +177,7 @@ def test_radial_functions_are_compared_on_shared_seeds() -> None:
     radial = radial[(radial["components"] == 10) & (radial["seed"] < 2)]
     radial = radial.assign(method="kd_rbf", accuracy=95.0, chosen=False)
     both = pd.concat([table, radial], ignore_index=True)
-    text = sizes.radial_table(both)
+    text = show_table(sizes.radial(both), sizes.DICTIONARIES, "radial")
     assert "66 Gaussians" in text
     assert "95.00 %" in text
     assert "66 monomials" in text
@@ -184,7 +187,7 @@ def test_radial_functions_are_compared_on_shared_seeds() -> None:
 
 def test_condition_numbers_are_written_in_full() -> None:
     row = {"data": "mnist", "degree": 2, "components": 10, "common": 12345.6, "standardised": 78.9}
-    assert "12,346" in sides_page.condition_table(pd.DataFrame([row]))
+    assert "12,346" in show_table(pd.DataFrame([row]), sides_page.CONDITION, "condition")
 
 
 def test_paired_differences_use_shared_seeds_only() -> None:

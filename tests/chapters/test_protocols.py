@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntkd_lib.chapters.classification import page
-from ntkd_lib.chapters.classification.studies import crossed_settings, teacher_strength
+from ntkd_lib.chapters.classification.studies import teacher_strength
 from ntkd_lib.lab import protocols
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.protocols import Protocol, ProtocolError, protocols_of
@@ -66,12 +66,12 @@ def test_committed_recordings_are_read_back(monkeypatch, tmp_path) -> None:
     assert list(teachers["label"]) == ["small residual network", "ResNet-18", "wide residual network"]
     assert list(teacher_strength.recorded_strength()["seeds"]) == [5, 5]
     assert "NTKD − labels only" in set(page.recorded_gaps("mnist")["label"])
-    crossed = crossed_settings.recorded_crossings()
+    crossed = page.recorded_crossings()
     np.testing.assert_allclose(crossed["first"] - crossed["second"], crossed["mean"])
     monkeypatch.setattr(protocols, "results_root", lambda: tmp_path)
     for read in (
         page.recorded_scores,
-        crossed_settings.recorded_crossings,
+        page.recorded_crossings,
         teacher_strength.recorded_teachers,
     ):
         assert read().empty

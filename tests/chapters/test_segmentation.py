@@ -15,7 +15,7 @@ from PIL import Image
 
 from ntkd_lib.chapters import run as chapter_run
 from ntkd_lib.chapters.optical_students import mask_methods as methods
-from ntkd_lib.chapters.optical_students.mask_methods import MASKS, chosen_form
+from ntkd_lib.chapters.optical_students.mask_methods import MASKS
 from ntkd_lib.chapters.optical_students.masks import TRAINING_IMAGES, student, tangent, teacher
 from ntkd_lib.chapters.run import Run, locate_data, planned_cells
 from ntkd_lib.chapters.segmentation import NOTEBOOK, checks, page, plan
@@ -87,7 +87,7 @@ def test_a_student_reads_what_its_own_loss_takes():
     assert {name for name, own in needs.items() if own == {"logits"}} == {"kd"}
     assert all(not own for name, own in needs.items() if name not in {*kernel, "kd"})
     assert {name: c.arguments["loss"] for (name, _), c in cells.items()} == {
-        method.name: method.loss for method in plan.compared_methods()
+        method.name: method.objective for method in plan.compared_methods()
     }
 
 
@@ -103,7 +103,7 @@ def test_compared_students_share_everything_but_loss_and_settings():
 def test_all_seeds_and_the_forms_that_are_always_shown_are_planned_once():
     cells = planned(seeds=[3, 5])
     assert len({cell.name for cell in cells}) == len(cells)
-    for name in ("none", "kd", "none_long", "lens", "f8", "many", *plan.ALWAYS_SHOWN, chosen_form()):
+    for name in ("none", "kd", "none_long", "lens", "f8", "many", *plan.ALWAYS_SHOWN, MASKS.chosen_form()):
         assert {(name, 3), (name, 5)} <= set(students(cells))
     assert len(of(cells, teacher)) == 1
 
@@ -188,7 +188,7 @@ def test_best_trial_wins_on_validation():
         values = [np.mean(t["validation"]) for t in trials if t["method"] == name]
         assert np.mean(MASKS.best_trial(name)["validation"]) == max(values)
     best = {form: np.mean(MASKS.best_trial(form)["validation"]) for form in methods.FORMS}
-    assert best[chosen_form()] == max(best.values())
+    assert best[MASKS.chosen_form()] == max(best.values())
 
 
 @pytest.fixture(scope="module")
@@ -246,11 +246,13 @@ def test_students_learn_something_and_are_scored_on_other_cars(run):
     assert run.select(teacher)[0].values["miou"] > 55
     means = page.summary(table).set_index("method")
     assert means.loc["none", "paper"] == 74.3
-    assert means.loc[chosen_form(), "paper"] == 91.5
+    assert means.loc[MASKS.chosen_form(), "paper"] == 91.5
     gaps = page.differences(table)
     assert [*zip(gaps["greater"], gaps["less"], strict=True)] == [*page.PAIRS]
     assert gaps["mean"][2] == pytest.approx(scores.loc["kd", "miou"] - scores.loc["none", "miou"])
-    assert gaps["mean"][1] == pytest.approx(scores.loc[chosen_form(), "miou"] - scores.loc["none", "miou"])
+    assert gaps["mean"][1] == pytest.approx(
+        scores.loc[MASKS.chosen_form(), "miou"] - scores.loc["none", "miou"]
+    )
 
 
 def test_checks_of_the_page_hold(run):
@@ -290,7 +292,7 @@ def shown(run):
         "curves": lambda: training.draw_curves(
             curves, ("share", "share of training steps (%)"), "validation mIoU (%)"
         ),
-        "trials": lambda: training.draw_trials(page.trials(), "validation mIoU", 60),
+        "trials": lambda: training.draw_trials(MASKS.trial_table(), "validation mIoU", 60),
         "panels": lambda: panels.draw_panels(drawn),
     }
 
@@ -307,7 +309,7 @@ def test_figures_have_axes_and_tables_a_row_for_each(run, metrics):
     assert show_table(page.differences(scores), page.DIFFERENCES, "gaps").count("<tr") == 1 + len(page.PAIRS)
     assert show_table(page.teacher_rows(run), page.TEACHER, "teacher").count("<tr") == 3
     assert show_table(energy.rows(), energy.COLUMNS, "energy").count("<tr") == 10
-    assert str(training.settings_table(page.trials(), "Validation mIoU")).startswith("<")
+    assert str(training.settings_table(MASKS.trial_table(), "Validation mIoU")).startswith("<")
     assert str(claim_box(evidence_of(run, metrics))).startswith("<")
     assert "not to be passed on" in panels.terms()
 

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import pytest
 
 from ntkd_lib.lab.cells import CellResult
-from ntkd_lib.lab.search import Search, run_trials
+from ntkd_lib.lab.search import Search, SearchedMethod, run_trials
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.pipeline import recording
 from ntkd_lib.pipeline.errors import PipelineError
 
 SPACE = {"lr": (1e-3, 1e-1, "log")}
-METHODS = [SimpleNamespace(name=n, label=n, space=SPACE if n != "fixed" else None) for n in ("kd", "fixed")]
+METHODS = [SearchedMethod("kd", "kd", SPACE), SearchedMethod("fixed", "fixed")]
 
 
 @work()

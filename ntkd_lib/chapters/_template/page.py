@@ -7,11 +7,8 @@ from matplotlib.figure import Figure
 from ntkd_lib.chapters._template.methods import METHODS
 from ntkd_lib.chapters._template.work import regression
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.frame import metric, summarise
-from ntkd_lib.show import dots
-from ntkd_lib.show.columns import INTERVAL, Column, show_table
-from ntkd_lib.show.html import Html
+from ntkd_lib.lab import Metric, metric, summarise
+from ntkd_lib.show import INTERVAL, Column, dots
 
 ACCURACIES = (
     Column("Kernel", "{label}"),
@@ -36,11 +33,6 @@ def metrics(run: Run) -> dict[str, Metric]:
     """Collect the metrics that the claims name."""
     groups = scores(run).groupby("method")
     return {f"ours.my_paper.{name}.accuracy": metric(part, "accuracy") for name, part in groups}
-
-
-def accuracy_table(table: pd.DataFrame) -> Html:
-    """Show mean accuracies."""
-    return show_table(summary(table), ACCURACIES, "Accuracy on test images")
 
 
 def draw_accuracies(table: pd.DataFrame) -> Figure:

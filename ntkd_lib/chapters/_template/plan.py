@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from ntkd_lib.chapters._template.methods import METHODS
 from ntkd_lib.chapters._template.parameters import DigitsParameters
 from ntkd_lib.chapters._template.work import regression
-from ntkd_lib.lab.cells import Cell
-from ntkd_lib.lab.work import Data
+from ntkd_lib.lab import Cell, Data
 
 
 def plan(parameters: DigitsParameters, data: Mapping[str, Data]) -> list[Cell]:

@@ -8,8 +8,7 @@ from jaxtyping import Float, Int
 from torch import nn
 
 from ntkd_lib.data.tables import load_table
-from ntkd_lib.lab.cells import CellResult
-from ntkd_lib.lab.seeds import deterministic
+from ntkd_lib.lab import CellResult, deterministic
 from ntkd_lib.lab.work import work
 from ntkd_lib.ntk.empirical import empirical_ntk
 

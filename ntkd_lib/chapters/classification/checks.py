@@ -15,7 +15,7 @@ from ntkd_lib.optics import HybridStudent, student_trace_ntk
 
 def accuracy_from_captures(run: Run, method: str = "ntkd") -> tuple[float, float]:
     """Test the first seed's student through its two captures per filter, processed by NumPy, and compare."""
-    record = _first(run, method)
+    record = first_student(run, method)
     student, test = restore_student(record), load(run.parameters.data, "test")
     with torch.no_grad():
         right = [
@@ -25,7 +25,8 @@ def accuracy_from_captures(run: Run, method: str = "ntkd") -> tuple[float, float
     return 100 * float(np.concatenate(right).mean()), record.values["accuracy"]
 
 
-def _first(run: Run, method: str) -> Record:
+def first_student(run: Run, method: str) -> Record:
+    """Look up the record of a student of digits, first seed."""
     return first_record(run, run.parameters.data, digit_method(method).name)
 
 
@@ -41,7 +42,7 @@ def _read_out(student: HybridStudent, images: torch.Tensor) -> torch.Tensor:
 
 def kernel_error(run: Run, method: str = "ntkd", images: int = 3) -> float:
     """Compare the student's closed-form kernel with one backward pass per class and image in float64."""
-    student = restore_student(_first(run, method))
+    student = restore_student(first_student(run, method))
     sample = load(run.parameters.data, "test").images[:images].float() / 255
     exact = reference_ntk(student, sample).diagonal(dim1=2, dim2=3).sum(-1)
     with torch.no_grad():

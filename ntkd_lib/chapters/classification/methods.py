@@ -18,13 +18,12 @@ from ntkd_lib.chapters.optical_students.classification_methods import (
     Method,
     digit_method,
     draw_settings,
-    tuned,
 )
 from ntkd_lib.chapters.optical_students.classification_setting import Hybrid, Partition
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.distill.training import Schedule
-from ntkd_lib.lab import Cell, Data, Label, Record, derive_seed, load_parameters
-from ntkd_lib.lab.search import Range, RunCells, Search, draw, run_trials, spaces
+from ntkd_lib.lab import Cell, Data, Label, derive_seed, load_parameters
+from ntkd_lib.lab.search import Range, RunCells, Search, by_name, draw, run_trials, spaces
 
 HIDDEN = (360, 200)
 RATES: Mapping[str, Range] = {"lr": (4e-4, 4e-3, "log"), "weight_decay": (1e-2, 1.0, "log")}
@@ -52,38 +51,25 @@ LENGTHS = {"colour_epochs": 3, "colour_single_epochs": 6}
 DIMENSIONS = 5  # of the largest space
 
 
-def _tuned_method(name: str, label: str, extra: Mapping[str, Range] | None = None, **fields: Any) -> Method:
-    return tuned(name, label, {**RATES, **(extra or {})}, hidden=HIDDEN, **fields)
-
-
-def _untuned_method(name: str, label: str, other: str, **fields: Any) -> Method:
-    return Method(name, label, hidden=HIDDEN, settings_of=other, **fields)
-
-
-def _single_layer(name: str, label: str, optics: str) -> Method:
-    return tuned(name, label, SINGLE, optics=optics, hidden=(), length="single")
-
-
+_method = partial(Method, hidden=HIDDEN)
+_single = partial(Method, space=SINGLE, hidden=(), length="single")
 COLOURS = Comparison(
-    {
-        method.name: method
-        for method in (
-            _tuned_method("none", "labels only"),
-            _tuned_method("kd", "soft-label KD", SOFT, objective="soft_labels", teacher="trained"),
-            _tuned_method("ntkd", "NTKD", TANGENT, **KERNEL),
-            _tuned_method("ntkd_kd", "NTKD + KD", BOTH, objective="tangent_soft", teacher="trained"),
-            _untuned_method("ideal_lens", "ideal lens, NTKD", "ntkd", optics="lens", **KERNEL),
-            _untuned_method("random_frozen", "random signed filters", "none", optics="random"),
-            _untuned_method("linear", "no ReLU", "none", rectified="none"),
-            _single_layer("f8", "8 random PSFs, one dense layer", "random-positive"),
-            _single_layer("f8_centred", "8 random PSFs, captures centred", "random-centred"),
-        )
-    },
+    by_name(
+        _method("none", "labels only", RATES),
+        _method("kd", "soft-label KD", {**RATES, **SOFT}, objective="soft_labels", teacher="trained"),
+        _method("ntkd", "NTKD", {**RATES, **TANGENT}, **KERNEL),
+        _method("ntkd_kd", "NTKD + KD", {**RATES, **BOTH}, objective="tangent_soft", teacher="trained"),
+        _method("ideal_lens", "ideal lens, NTKD", settings_of="ntkd", optics="lens", **KERNEL),
+        _method("random_frozen", "random signed filters", settings_of="none", optics="random"),
+        _method("linear", "no ReLU", settings_of="none", rectified="none"),
+        _single("f8", "8 random PSFs, one dense layer", optics="random-positive"),
+        _single("f8_centred", "8 random PSFs, captures centred", optics="random-centred"),
+    ),
     search="01_ntkd_classification_cifar",
     leaders=dict.fromkeys(("kd", "ntkd", "ntkd_kd"), "none"),
 )
-STRONG_TWIN = _untuned_method(
-    "ntkd_strong_teacher", "NTKD, stronger teacher", "ntkd", **{**KERNEL, "teacher": "strong"}
+STRONG_TWIN = _method(
+    "ntkd_strong_teacher", "NTKD, stronger teacher", settings_of="ntkd", **{**KERNEL, "teacher": "strong"}
 )
 CORE = ("none", "kd", "ntkd", "f8")
 SHARES, TRANSFERS = (0.01, 0.1), ("none", "kd", "ntkd")  # few labels, and the students that train with them
@@ -132,7 +118,7 @@ def colour_student(
     **changes: Any,
 ) -> Cell:
     """Describe the training of a student of colour images, by default at the settings of its search."""
-    settings = COLOURS.settings(method.settings_of) if settings is None else settings
+    settings = COLOURS.settings(method.source) if settings is None else settings
     rest = {name: value for name, value in settings.items() if name not in SPEED}
     if method.uses_kernel:
         rest |= {"kernel_batch": p.kernel_batch, "kernel_every": p.colour_kernel_every}
@@ -243,11 +229,6 @@ def metric_name(data: Literal["mnist", "cifar10"], method: str, share: float = 1
     return f"ntkd.{'random.' if random else ''}{data}.{method}.accuracy"
 
 
-def students(run: Run, data: str, question: str = "main") -> pd.DataFrame:
-    """List the students of a run that belong to a question, one row per student and seed."""
-    return run.frame(student, data=data, question=question)
-
-
-def record_of(run: Run, key: str) -> Record:
-    """Look up the record of a row of a frame by its column `cell`."""
-    return next(record for record in run.records.values() if record.key == key)
+def students(run: Run, data: str, question: str = "main", **labels: Label) -> pd.DataFrame:
+    """List the students of a run that belong to a question and have labels, one row per student and seed."""
+    return run.frame(student, data=data, question=question, **labels)

@@ -2,25 +2,23 @@
 
 from collections.abc import Mapping
 from itertools import combinations
-from statistics import mean
 from typing import Literal
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ntkd_lib.chapters.classification import methods
+from ntkd_lib.chapters.classification import methods, protocols
 from ntkd_lib.chapters.classification.studies.alignment import alignment_metrics, kernel_alignment
 from ntkd_lib.chapters.classification.studies.random_filters_page import limit_metric
 from ntkd_lib.chapters.classification.studies.sizes import QUARTER_DROP, quarter_drop
 from ntkd_lib.chapters.classification.studies.stage1 import RANK_CORRELATION
 from ntkd_lib.chapters.classification.studies.stage1_page import rank_metric
 from ntkd_lib.chapters.optical_students import classification_teachers as teaching
-from ntkd_lib.chapters.optical_students.classification_methods import Comparison, chosen_form
+from ntkd_lib.chapters.optical_students.classification_methods import DIGITS
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab import Metric, band, metric, paired, recorded_metrics, seed_rows, summarise
-from ntkd_lib.show import dots
-from ntkd_lib.show.columns import INTERVAL, Column
+from ntkd_lib.lab import Metric, band, metric, paired, recorded_metrics, seed_rows, settings_text, summarise
+from ntkd_lib.show import INTERVAL, Column, dots
 
 PAPER = {
     "mnist": {"none": 91.4, "kd": 95.9, "ntkd": 97.3, "f8": 96.12},
@@ -42,18 +40,7 @@ PAIRS = {
     "cifar10": tuple((greater, less) for less, greater in combinations(SHORT, 2)),
 }
 FEW_PAIRS = tuple((greater, less) for less, greater in combinations(methods.TRANSFERS, 2))
-RECORDED = {
-    "mnist": (
-        "none",
-        "kd",
-        "ntkd",
-        "none_tuned",
-        "ntkd_trace_only",
-        "ntkd_untrained_teacher",
-        "random_frozen",
-    ),
-    "cifar10": ("none", "kd", "ntkd", "ntkd_kd", "f8", "ideal_lens"),
-}
+RECORDED = {"mnist": protocols.STUDENTS, "cifar10": ("none", "kd", "ntkd", "ntkd_kd", "f8", "ideal_lens")}
 FILES = {"mnist": "01_digits-six-epochs", "cifar10": "01_ntkd_classification"}
 SHOWN = ["method", "label", "seed", "accuracy", "validation", "converged", "parameters", "seconds"]
 
@@ -77,6 +64,17 @@ GAPS = (
     Column("Seeds", "{seeds}"),
 )
 DIFFERENCES = (GAPS[0], *GAPS[3:])
+CROSSED = {
+    "unmatched": "settings that the first search gave NTKD",
+    "labels_point": "settings that it gave labels alone",
+}
+CROSSINGS = (
+    Column("Both trained at the", "{label}"),
+    Column("Labels alone", "{second:.2f} %"),
+    Column("NTKD", "{first:.2f} %"),
+    *GAPS[3:5],
+    GAPS[-1],
+)
 DIGIT_TEACHERS = (
     Column("Seed", "{seed}"),
     Column("Test accuracy", "{accuracy:.2f} %"),
@@ -110,8 +108,7 @@ def kind_of(data: str) -> str:
 
 def scores(run: Run, data: str) -> pd.DataFrame:
     """List the scores of all students of a data set with all labels."""
-    table = methods.students(run, data)
-    table = table[table["label_share"] == 1]
+    table = methods.students(run, data, label_share=1)
     return table.assign(label=table["method"].map(_labels(run, data)))[SHOWN]
 
 
@@ -125,7 +122,7 @@ def summary(table: pd.DataFrame, data: str) -> pd.DataFrame:
     """Average the scores of a data set over seeds, beside the paper's."""
     paper = dict(PAPER[kind_of(data)])
     if kind_of(data) == "mnist":
-        paper[chosen_form()] = paper.pop("ntkd")
+        paper[DIGITS.chosen_form()] = paper.pop("ntkd")
     rest = table.groupby("method", sort=False).agg(
         {"label": "first", "parameters": "first", "seconds": "mean"}
     )
@@ -140,7 +137,7 @@ def differences(run: Run, data: str) -> pd.DataFrame:
 
 def _with_chosen(table: pd.DataFrame, data: str) -> pd.DataFrame:
     """Rename the chosen form of the kernel loss on digits to "ntkd"."""
-    return table.replace({"method": {chosen_form(): "ntkd"}}) if kind_of(data) == "mnist" else table
+    return table.replace({"method": {DIGITS.chosen_form(): "ntkd"}}) if kind_of(data) == "mnist" else table
 
 
 def compare(table: pd.DataFrame, data: str) -> pd.DataFrame:
@@ -169,7 +166,7 @@ def of_labels(share: float) -> str:
 def metrics(run: Run) -> dict[str, Metric]:
     """Collect the metrics that the claim contract names, and the accuracy of every other student."""
     digits, colours = methods.students(run, run.parameters.data), methods.students(run, run.parameters.colour)
-    ntkd = digits[digits["method"] == chosen_form()].assign(method="ntkd")
+    ntkd = digits[digits["method"] == DIGITS.chosen_form()].assign(method="ntkd")
     named = digits[(digits["label_share"] == 1) | digits["method"].isin(methods.TRANSFERS)]
     accuracies = {
         methods.metric_name(kind, method, share): metric(part, "accuracy")
@@ -211,54 +208,45 @@ def recorded_gaps(data: Literal["mnist", "cifar10"]) -> pd.DataFrame:
     return table if table.empty else compare(table, data)
 
 
+def recorded_crossings() -> pd.DataFrame:
+    """Compare NTKD with labels alone on colour images at the settings of either, seed by seed."""
+    rows = []
+    for point, label in CROSSED.items():
+        names = {(name, 1.0): f"ntkd.cifar10.{point}.{name}.accuracy" for name in ("none", "ntkd")}
+        table = recorded_rows("01_unmatched", names)
+        if table["method"].nunique() == len(names):
+            common = table[table.groupby("seed")["seed"].transform("size") == len(names)]
+            rows.append(compare(common, "cifar10").assign(label=label))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
 def digit_teachers(run: Run) -> pd.DataFrame:
     """List the teachers of digits, and the errors of their compressed tangent kernels."""
-    kernels = run.frame(teaching.landmark_kernel)
-    kernels = kernels[kernels["trained"]].drop(columns=["data", "device", "network", "cell"])
-    teachers = run.frame(teaching.teacher)
-    teachers = teachers[(teachers["data"] == run.parameters.data) & teachers["trained"].eq(True)]
+    kernels = run.frame(teaching.landmark_kernel, trained=True)
+    kernels = kernels.drop(columns=["data", "device", "network", "cell"])
+    teachers = run.frame(teaching.teacher, data=run.parameters.data, trained=True)
     return kernels.merge(teachers, on="seed", suffixes=("", "_teacher"))
 
 
 def colour_teachers(run: Run) -> pd.DataFrame:
     """List the teachers on colour images, and the errors of their sketched kernels."""
-    teachers = run.frame(teaching.teacher)
-    teachers = teachers[teachers["data"] == run.parameters.colour]
+    teachers = run.frame(teaching.teacher, data=run.parameters.colour)
     return run.frame(teaching.sketched_kernel).merge(teachers, on="network", suffixes=("", "_teacher"))
 
 
 def curves(run: Run, data: str, value: str, epochs: int) -> pd.DataFrame:
     """Average a curve of the training of the compared students over seeds."""
-    table = _with_chosen(methods.students(run, data), data)
-    table = table[(table["label_share"] == 1) & table["method"].isin(SHORT)]
-    groups = table.groupby("method", sort=False)
+    table = _with_chosen(methods.students(run, data, label_share=1), data)
+    groups = table[table["method"].isin(SHORT)].groupby("method", sort=False)
     parts = [band(part[value], epochs).assign(method=SHORT[method]) for method, part in groups]
     return pd.concat(parts, ignore_index=True).rename(columns={"at": "epoch"})
 
 
-def trials(of: Comparison) -> pd.DataFrame:
-    """List the trials of a recorded search."""
-    return pd.DataFrame(
-        {
-            "method": trial["method"],
-            "label": of.methods[trial["method"]].label,
-            "settings": _setting_words(trial["settings"]),
-            "validation": mean(trial["validation"]),
-            "chosen": trial["settings"] == of.best_trial(trial["method"])["settings"],
-        }
-        for trial in of.trials()
-    )
-
-
-def _setting_words(settings: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in settings.items())
-
-
 def colour_settings(run: Run) -> pd.DataFrame:
     """List the settings of the students of colour images, and how many trials chose them."""
-    counts = trials(methods.COLOURS).groupby("method")["validation"].agg(["size", "max"])
+    counts = methods.COLOURS.trial_table().groupby("method")["validation"].agg(["size", "max"])
     rows = [
-        (m.label, _setting_words(methods.COLOURS.settings(m.settings_of)), *counts.loc[m.settings_of])
+        (m.label, settings_text(methods.COLOURS.settings(m.source)), *counts.loc[m.source])
         for m in methods.colour_methods(run.parameters)
     ]
     table = pd.DataFrame(rows, columns=["label", "settings", "trials", "validation"])

@@ -3,15 +3,25 @@
 from collections.abc import Mapping
 
 from ntkd_lib.chapters.classification import NOTEBOOK
+from ntkd_lib.chapters.classification.methods import (
+    COLOURS,
+    SHARES,
+    TRANSFERS,
+    colour_kernel,
+    colour_methods,
+    colour_student,
+    digit_methods,
+    few_labels,
+)
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
-from ntkd_lib.chapters.optical_students.classification_methods import Method, chosen_form, digit_method
+from ntkd_lib.chapters.classification.studies import features, random_filters, read_outs, sizes, stage1
+from ntkd_lib.chapters.optical_students.classification_cells import digit_kernel, digit_student
+from ntkd_lib.chapters.optical_students.classification_methods import DIGITS, Method, digit_method
 from ntkd_lib.lab import Cell, Data, ParameterError
 
 
 def plan(p: ClassificationParameters, data: Mapping[str, Data]) -> list[Cell]:
     """List the cells of a run, without those that only others need."""
-    from ntkd_lib.chapters.classification.studies import random_filters, read_outs, sizes, stage1
-
     check_parameters(p)
     digits = data[p.data]
     return [
@@ -39,9 +49,6 @@ def check_parameters(p: ClassificationParameters) -> None:
 
 def digit_cells(p: ClassificationParameters, data: Data) -> list[Cell]:
     """List the students of digits and their teachers, with all labels and with few."""
-    from ntkd_lib.chapters.classification.methods import SHARES, TRANSFERS, digit_methods
-    from ntkd_lib.chapters.optical_students.classification_cells import digit_kernel, digit_student
-
     kernels = [digit_kernel(p, data, seed) for seed in p.all_seeds]
     students = [digit_student(p, data, m, seed) for m in digit_methods() for seed in seeds_of(p, m)]
     few = [
@@ -55,21 +62,11 @@ def digit_cells(p: ClassificationParameters, data: Data) -> list[Cell]:
 
 def seeds_of(p: ClassificationParameters, method: Method) -> list[int]:
     """List the seeds of a student of digits."""
-    return p.all_seeds if method.every_seed or method.name == chosen_form() else p.some_seeds
+    return p.all_seeds if method.every_seed or method.name == DIGITS.chosen_form() else p.some_seeds
 
 
 def colour_cells(p: ClassificationParameters, data: Data) -> list[Cell]:
     """List the students of colour images and their teachers, with all labels and with few."""
-    from ntkd_lib.chapters.classification.methods import (
-        COLOURS,
-        TRANSFERS,
-        colour_kernel,
-        colour_methods,
-        colour_student,
-        few_labels,
-    )
-    from ntkd_lib.chapters.classification.studies import features
-
     cells = [colour_kernel(p, data, name) for name in p.teachers]
     for seed in p.colour_run_seeds:
         students = {m.name: colour_student(p, data, m, seed) for m in colour_methods(p)}

@@ -1,7 +1,7 @@
 """The ways to recover from fabrication errors of digits, their cells, and the search for all settings."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from statistics import mean
 from typing import Any
 
@@ -11,7 +11,7 @@ from ntkd_lib.chapters.fabrication.work import NONE, Recovery
 from ntkd_lib.chapters.optical_students import classification_cells as cells
 from ntkd_lib.chapters.optical_students import classification_methods as students
 from ntkd_lib.chapters.optical_students.classification_methods import SOFT, TANGENT, Comparison, Method
-from ntkd_lib.lab import Cell, Data, Range, RunCells, mean_validation, read_search, spaces
+from ntkd_lib.lab import Cell, Data, Range, RunCells, by_name, read_search, spaces
 from ntkd_lib.lab.parameters import tier_parameters
 
 SPEED: Mapping[str, Range] = {"lr": (2e-4, 2e-2, "log"), "weight_decay": (1e-5, 1e-1, "log")}
@@ -22,26 +22,20 @@ VACCINATED = Method("vaccinated", "vaccinated", objective="vaccinated", settings
 LABELS = {NONE: "no compensation", "ntkd_ft": "NTKD", VACCINATED.name: "vaccinated, no compensation"}
 
 
-def _back_end(name: str, label: str, objective: str, extra: Mapping[str, Range] | None = None) -> Method:
-    space = {**SPEED, **(extra or {})}
-    return Method(name, label, objective=objective, space=space, settings_of=name)
-
-
+_tangent = partial(Method, space={**SPEED, **TANGENT})
 WAYS = Comparison(
-    {
-        method.name: method
-        for method in (
-            _back_end("e2e_ft", "labels (end to end)", "labels"),
-            _back_end("kd_ft", "soft-label KD", "soft_labels", SOFT),
-            _back_end("ntkd_raw_ft", "NTKD, raw", "tangent_raw", TANGENT),
-            _back_end("ntkd_normalised_ft", "NTKD, trace-normalised", "tangent_normalised", TANGENT),
-            _back_end("ntkd_cosine_ft", "NTKD, centred cosine", "tangent_cosine", TANGENT),
-            Method(CALIBRATION, "gain per capture only", space=GAINS, settings_of=CALIBRATION),
-            Method(CLEAN, "labels, no errors (control)", settings_of="e2e_ft"),
-        )
-    },
+    by_name(
+        Method("e2e_ft", "labels (end to end)", SPEED),
+        Method("kd_ft", "soft-label KD", {**SPEED, **SOFT}, objective="soft_labels"),
+        _tangent("ntkd_raw_ft", "NTKD, raw", objective="tangent_raw"),
+        _tangent("ntkd_normalised_ft", "NTKD, trace-normalised", objective="tangent_normalised"),
+        _tangent("ntkd_cosine_ft", "NTKD, centred cosine", objective="tangent_cosine"),
+        Method(CALIBRATION, "gain per capture only", GAINS),
+        Method(CLEAN, "labels, no errors (control)", settings_of="e2e_ft"),
+    ),
     search=NOTEBOOK,
     leaders=dict.fromkeys(("kd_ft", *FORMS), "e2e_ft"),  # compared ways train at the speed of labels
+    forms=FORMS,
 )
 TUNED = [method for method in WAYS.methods.values() if method.space is not None]
 
@@ -49,11 +43,6 @@ TUNED = [method for method in WAYS.methods.values() if method.space is not None]
 def severity() -> float:
     """Read the error strength at which the tuning student drops as far as the paper's device did."""
     return read_search(NOTEBOOK)["severity"]["strength"]
-
-
-def chosen_form() -> str:
-    """Name the form of the kernel loss that wins on validation data: the way called "NTKD"."""
-    return max(FORMS, key=lambda form: mean_validation(WAYS.best_trial(form)))
 
 
 def label_of(way: str) -> str:
@@ -135,7 +124,7 @@ def sensitivity_cell(p: FabricationParameters, data: Data, seed: int) -> Cell:
 
 
 TRIALS = 4  # of the 8 points that a way's sequence gives
-TUNING_SEED, TUNING_DEVICES = 1000, (0,)
+TUNING_SEED, TUNING_DEVICE = 1000, 0
 PAPER_DROP, CALIBRATION_DEVICES, HALVINGS = 8.1, 6, 6
 
 
@@ -157,24 +146,18 @@ def calibrate(p: FabricationParameters, data: Data, run: RunCells) -> dict[str, 
 
 
 def _trials(p: FabricationParameters, data: Data, strength: float, run: RunCells) -> list[dict[str, Any]]:
-    """Try settings of every way to recover on the tuning devices; nothing of the test set is read."""
+    """Try settings of every way to recover on the tuning device; nothing of the test set is read."""
     drawn = [{method.name: students.draw_settings(method, i) for method in TUNED} for i in range(TRIALS)]
     tried = [{name: recovery(p, name, settings) for name, settings in each.items()} for each in drawn]
     devices = [
-        device_cell(p, data, "ntkd", TUNING_SEED, ways, number=number, strength=strength, tested=False)
+        device_cell(p, data, "ntkd", TUNING_SEED, ways, number=TUNING_DEVICE, strength=strength, tested=False)
         for ways in tried
-        for number in TUNING_DEVICES
     ]
-    records = iter([record.values["recoveries"] for record in run(devices)])
-    reached = [[next(records) for _ in TUNING_DEVICES] for _ in drawn]
+    reached = [record.values["recoveries"] for record in run(devices)]
     return [
-        {
-            "method": method.name,
-            "settings": each[method.name],
-            "validation": [device[method.name]["validation"] for device in values],
-        }
-        for method in TUNED
-        for each, values in zip(drawn, reached, strict=True)
+        {"method": name, "settings": own[name], "validation": [device[name]["validation"]]}
+        for name in drawn[0]
+        for own, device in zip(drawn, reached, strict=True)
     ]
 
 
@@ -183,7 +166,7 @@ def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     p = FabricationParameters(tier="cpu")
     severity = calibrate(p, data[p.data], run)
     return {
-        "budget": {"trials": TRIALS, "seed": TUNING_SEED, "devices": list(TUNING_DEVICES)},
+        "budget": {"trials": TRIALS, "seed": TUNING_SEED, "devices": [TUNING_DEVICE]},
         "parameters": p.model_dump(),
         "severity": severity,
         "space": spaces(TUNED),

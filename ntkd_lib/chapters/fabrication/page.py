@@ -1,5 +1,7 @@
 """What notebook 03 shows of its devices: Table 4 by simulation, sweeps, single errors, claims' metrics."""
 
+from operator import itemgetter
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -7,15 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ntkd_lib.chapters.fabrication import NOTEBOOK
-from ntkd_lib.chapters.fabrication.methods import VACCINATED, WAYS, chosen_form, label_of, severity
+from ntkd_lib.chapters.fabrication.methods import VACCINATED, WAYS, label_of, severity
 from ntkd_lib.chapters.fabrication.plan import STUDENTS
 from ntkd_lib.chapters.fabrication.studies import theory_page
 from ntkd_lib.chapters.fabrication.work import NONE, TAPS, recover, single_errors
 from ntkd_lib.chapters.optical_students.classification import student
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Metric, metric, paired, read_search, summarise, unfold
-from ntkd_lib.show import dots
-from ntkd_lib.show.columns import INTERVAL, Column
+from ntkd_lib.show import INTERVAL, Column, dots
 
 PAPER, PAPER_IDEAL = {NONE: 89.2, "e2e_ft": 93.2, "ntkd_ft": 95.1}, 97.3
 MAIN = (NONE, "e2e_ft", "ntkd_ft")
@@ -63,7 +64,7 @@ def devices(run: Run) -> pd.DataFrame:
     long = unfold(run.frame(recover), "recoveries", "way").drop(columns="curve")
     trained = run.frame(student)[["student", "seed", "accuracy", "converged"]]
     trained = trained.rename(columns={"accuracy": "ideal", "converged": "plateau"})
-    long = pd.concat([long, long[long["way"] == chosen_form()].assign(way="ntkd_ft")])
+    long = pd.concat([long, long[long["way"] == WAYS.chosen_form()].assign(way="ntkd_ft")])
     return long.merge(trained, on=["student", "seed"])
 
 
@@ -89,7 +90,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     seeds = own.groupby(["way", "label", "seed"], sort=False)[["accuracy", "ideal"]].mean().reset_index()
     means = summarise(seeds, "accuracy", ["way", "label"])
     ideal, lost = seeds["ideal"].mean(), means.set_index("way")["mean"][NONE]
-    paper = means["way"].replace(chosen_form(), "ntkd_ft").map(PAPER)
+    paper = means["way"].replace(WAYS.chosen_form(), "ntkd_ft").map(PAPER)
     return means.assign(
         ideal=ideal,
         share=share_of(means["mean"], lost, ideal),
@@ -160,16 +161,13 @@ def end(sweep: pd.DataFrame) -> pd.DataFrame:
 def sensitivity(run: Run) -> pd.DataFrame:
     """List what each error costs by itself, the most costly first."""
     table = run.frame(single_errors)
-    rows = []
-    for name in table["errors"][0]:
-        changes = np.array(
-            [np.subtract(own[name], none) for own, none in zip(table["errors"], table["none"], strict=True)]
-        )
-        row = {"error": name}
-        for end, values in zip(("first", "second"), changes.T, strict=True):
-            row |= {end: values.mean(), f"{end}_low": values.min(), f"{end}_high": values.max()}
-        rows.append(row)
-    return pd.DataFrame(rows).sort_values("second", ascending=False, key=lambda c: c.abs(), ignore_index=True)
+    accuracies = pd.DataFrame(list(table["errors"]))  # a pair per seed and error
+    columns = {}
+    for place, end in enumerate(("first", "second")):
+        changes = accuracies.map(itemgetter(place)).sub(table["none"], axis="index")
+        columns |= {end: changes.mean(), f"{end}_low": changes.min(), f"{end}_high": changes.max()}
+    rows = pd.DataFrame(columns).rename_axis("error").reset_index()
+    return rows.sort_values("second", ascending=False, key=lambda c: c.abs(), ignore_index=True)
 
 
 def calibration() -> pd.DataFrame:

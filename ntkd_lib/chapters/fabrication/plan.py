@@ -30,7 +30,7 @@ def plan(parameters: FabricationParameters, data: Mapping[str, Data]) -> list[Ce
 def _of_seed(p: FabricationParameters, data: Data, seed: int) -> list[Cell]:
     usual = methods.severity()
     every = {name: methods.recovery(p, name, WAYS.settings(name)) for name in WAYS.methods}
-    main = {name: every[name] for name in ("e2e_ft", methods.chosen_form())}
+    main = {name: every[name] for name in ("e2e_ft", WAYS.chosen_form())}
     return [
         methods.sensitivity_cell(p, data, seed),
         *(

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ntkd_lib.data.load import Split, load, train_validation_split
+from ntkd_lib.data.load import load, train_validation_split
 from ntkd_lib.distill.objective import Batch
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
 from ntkd_lib.koopman.lifted import fit_principal
@@ -43,8 +43,7 @@ def teacher(
     labelled: int | None = None,
 ) -> CellResult:
     """Train a teacher; return its logits for all images, the inputs of its last layer, and that layer."""
-    train, test = (load_images(data, split, images) for split in ("train", "test"))
-    rows, held_out = split_rows(len(train.labels), seed)
+    train, test, rows, held_out = load_parts(data, images, seed)
     if labelled is not None:
         rows = rows[labelled_places(len(rows), labelled, seed)]
     deterministic(seed)
@@ -87,11 +86,9 @@ def _last_layer(hidden: Float[Tensor, "n w"], last: nn.Module) -> dict[str, np.n
 @work(cost=lambda **_: 3)
 def principal_scores(data: Data, seed: int, *, images: int, components: int) -> CellResult:
     """Compute PCA scores of all images; the components are those of the training part alone."""
-    train, test = (load_images(data, split, images) for split in ("train", "test"))
-    rows, held_out = split_rows(len(train.labels), seed)
+    train, test, rows, held_out = load_parts(data, images, seed)
     pixels, test_pixels = (part.images.flatten(1).numpy() for part in (train, test))
     fitted = fit_principal(pixels[rows.numpy()], components)
-    total = float(pixels[rows.numpy()].var(axis=0, dtype="float64").sum())
     arrays = {
         "scores": fitted.scores(pixels),
         "test_scores": fitted.scores(test_pixels),
@@ -99,20 +96,17 @@ def principal_scores(data: Data, seed: int, *, images: int, components: int) -> 
         "test_labels": test.labels.numpy(),
         "rows": rows.numpy(),
         "held_out": held_out.numpy(),
-        "deviations": fitted.variances**0.5,
     }
-    return CellResult({"explained": (fitted.variances / total).tolist(), "scale": fitted.scale}, arrays)
+    return CellResult({}, arrays)
 
 
-def load_images(data: Data, split: Split, count: int) -> Images:
-    """Load the first images of a split, intensities in [0, 1]."""
-    loaded = load(data.name, split, expect=data.sha256)
-    return Images(loaded.images[:count].float() / 255, loaded.labels[:count])
-
-
-def split_rows(count: int, seed: int) -> tuple[Int[Tensor, " n"], Int[Tensor, " k"]]:
-    """Split images at random, by the seed alone, into training and validation."""
-    return train_validation_split(count, seed, VALIDATION_SHARE)
+def load_parts(
+    data: Data, count: int, seed: int
+) -> tuple[Images, Images, Int[Tensor, " n"], Int[Tensor, " k"]]:
+    """Load the first training and test images, intensities in [0, 1], and the places that a seed splits."""
+    loaded = [load(data.name, split, expect=data.sha256) for split in ("train", "test")]
+    train, test = (Images(part.images[:count].float() / 255, part.labels[:count]) for part in loaded)
+    return train, test, *train_validation_split(len(train.labels), seed, VALIDATION_SHARE)
 
 
 def labelled_places(count: int, labelled: int, seed: int) -> Int[Tensor, " k"]:
@@ -160,7 +154,6 @@ def read_inputs(record: Record, components: int) -> Inputs:
 
 def read_pixels(data: Data, images: int, seed: int) -> Inputs:
     """Read the parts with pixels in place of scores."""
-    train, test = (load_images(data, split, images) for split in ("train", "test"))
-    rows, held_out = split_rows(len(train.labels), seed)
+    train, test, rows, held_out = load_parts(data, images, seed)
     fitted, validation = (Part(train.images[k].flatten(1), train.labels[k]) for k in (rows, held_out))
     return Inputs(fitted, validation, Part(test.images.flatten(1), test.labels), rows)

@@ -1,14 +1,14 @@
 """Compared fits of the linear map of notebook 04, their cells, and the search for their settings."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
 from ntkd_lib.chapters.koopman import NOTEBOOK, work
 from ntkd_lib.chapters.koopman.inputs import Network, principal_scores, teacher
 from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
-from ntkd_lib.lab import Cell, Data, Range, read_search
+from ntkd_lib.lab import Cell, Data, Range, SearchedMethod, by_name, read_search
 
 DEGREES = (1, 2, 3)
 RIDGE: Mapping[str, Range] = {"ridge": (1e-6, 1e-3, "log")}
@@ -17,23 +17,17 @@ SHARE: Mapping[str, Range] = {"alpha": (0.1, 0.9, "linear")}
 
 
 @dataclass(frozen=True)
-class StudentMethod:
-    """One loss of students, the space of its search, and its fixed settings."""
+class StudentMethod(SearchedMethod):
+    """One loss of students, with its fixed settings."""
 
-    name: str
-    label: str
-    space: Mapping[str, Range]
-    fixed: Mapping[str, float]
+    fixed: Mapping[str, float] = field(default_factory=dict)
 
 
-STUDENTS: Mapping[str, StudentMethod] = {
-    method.name: method
-    for method in (
-        StudentMethod("kd", "distilled (KL + CE)", {**RIDGE, **TEMPERATURE, **SHARE}, {}),
-        StudentMethod("ce", "cross-entropy, no teacher", RIDGE, {"alpha": 0.0, "temperature": 1.0}),
-        StudentMethod("kd_only", "KL to the teacher alone", {**RIDGE, **TEMPERATURE}, {"alpha": 1.0}),
-    )
-}
+STUDENTS: Mapping[str, StudentMethod] = by_name(
+    StudentMethod("kd", "distilled (KL + CE)", {**RIDGE, **TEMPERATURE, **SHARE}),
+    StudentMethod("ce", "cross-entropy, no teacher", RIDGE, {"alpha": 0.0, "temperature": 1.0}),
+    StudentMethod("kd_only", "KL to the teacher alone", {**RIDGE, **TEMPERATURE}, {"alpha": 1.0}),
+)
 PIXELS = StudentMethod("pixels", "cross-entropy on raw pixels", RIDGE, {"alpha": 0.0, "temperature": 1.0})
 LEAST_SQUARES: Mapping[work.LinearMethod, str] = {
     "naive": "EDMD, best ridge and rank",

@@ -5,7 +5,6 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,9 +14,9 @@ from ntkd_lib.chapters.koopman.studies import residual
 from ntkd_lib.chapters.koopman.work import least_squares, pixel_student, student
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Metric, metric, paired, summarise, unfold
-from ntkd_lib.show import INTERVAL, Column, Html, show_table
+from ntkd_lib.show import INTERVAL, Column
+from ntkd_lib.show.dots import BLUE, GREEN, ORANGE, PURPLE, RED
 
-BLUE, ORANGE, GREEN, RED, PURPLE = sns.color_palette("colorblind")[:5]
 COLOURS = {"kd": BLUE, "ce": ORANGE, "ls_logits": GREEN, "naive": RED, "kd_only": PURPLE}
 MARKERS = {"kd": "o", "ce": "s", "ls_logits": "^", "naive": "D", "kd_only": "v"}
 SHORT = {
@@ -49,11 +48,8 @@ def scores(run: Run) -> pd.DataFrame:
     table = pd.concat([students, linear, pixels], ignore_index=True)
     table = table.assign(source=table["data"], data=table["data"].map(short_names(run)))
     chosen = [_is_chosen(run, row) for row in table.itertuples()]
-    table = table.assign(chosen=chosen)[SCORE_COLUMNS]
-    order = {2: 0, 3: 1, 1: 2}
-    rank = table["data"].map(list(TITLES).index) * len(order) + table["degree"].map(order)
-    table = table.loc[rank.sort_values(kind="stable").index].reset_index(drop=True)
-    return table.assign(label=table["method"].map(LABELS))
+    table = table.assign(chosen=chosen)[SCORE_COLUMNS].assign(label=table["method"].map(LABELS))
+    return digits_first(table, control=4).reset_index(drop=True)
 
 
 def short_names(run: Run) -> dict[str, str]:
@@ -100,9 +96,11 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     return digits_first(gaps.assign(label=gaps["greater"].map(LABELS) + " − " + gaps["less"].map(LABELS)))
 
 
-def digits_first(table: pd.DataFrame) -> pd.DataFrame:
-    """Sort by data set and degree, in a stable order."""
-    return table.sort_values(["data", "degree"], ascending=[False, True], kind="stable")
+def digits_first(table: pd.DataFrame, control: int = 1) -> pd.DataFrame:
+    """Sort by data set and degree, in a stable order; `control` is the rank of degree 1."""
+    rank = table["degree"].replace(1, control)
+    order = table.assign(rank=rank).sort_values(["data", "rank"], ascending=[False, True], kind="stable")
+    return table.loc[order.index]
 
 
 DATA = Column("Data", lambda row: TITLES[row.data])
@@ -115,16 +113,6 @@ GAPS = (
     *(Column("Comparison", "{label}"), DATA, SIZE[0], Column("Difference (points)", "{mean:+.2f}")),
     *(INTERVAL, Column("Ahead in", "{wins} of {seeds} seeds")),
 )
-
-
-def score_table(table: pd.DataFrame, data: str) -> Html:
-    """Show the scores of a data set."""
-    return show_table(table[table["data"] == data], SCORES, f"{TITLES[data]}: every method at its own size")
-
-
-def difference_table(gaps: pd.DataFrame) -> Html:
-    """Show the differences between methods."""
-    return show_table(gaps, GAPS, "Measured here: differences, seed by seed")
 
 
 def draw_accuracy(table: pd.DataFrame, summary: pd.DataFrame) -> Figure:

@@ -96,8 +96,7 @@ def solve(parts: Inputs, problem: Problem, tolerance: float, start: Record | Non
         "passes": optimum.passes,
         "converged": optimum.gradient <= tolerance,
     }
-    arrays = {"weights": optimum.weights.numpy(), "guesses": test.numpy().astype(np.uint8)}
-    return CellResult(values, arrays)
+    return CellResult(values, {"weights": optimum.weights.numpy()})
 
 
 def pose_problem(
@@ -160,7 +159,6 @@ def least_squares(
             for part in (parts.held_out, parts.test)
         )
         arrays[f"weights.{number}"] = weights.numpy()
-        arrays[f"guesses.{number}"] = test.numpy().astype(np.uint8)
         scores = {"accuracy": parts.test.accuracy(test), "validation": parts.held_out.accuracy(held_out)}
         results.append({**asdict(each), **scores})
     sizes = sorted({each.components for each in fits}) if condition else []

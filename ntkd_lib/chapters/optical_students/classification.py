@@ -110,7 +110,6 @@ def _score(
         **values,
         "validation": accuracy(model, setting.train, setting.held_out),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }
     arrays = classification_setting.weights_of(model)
     if tested:

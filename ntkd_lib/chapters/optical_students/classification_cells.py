@@ -72,7 +72,7 @@ def digit_student(
     **changes: Any,
 ) -> Cell:
     """Describe the training of a student of digits, by default at the settings that its search chose."""
-    settings = DIGITS.settings(method.settings_of) if settings is None else settings
+    settings = DIGITS.settings(method.source) if settings is None else settings
     rest = {name: value for name, value in settings.items() if name not in SPEED}
     if method.uses_kernel:
         rest |= {"kernel_batch": p.kernel_batch, "kernel_every": p.kernel_every}

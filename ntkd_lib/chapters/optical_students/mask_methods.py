@@ -1,14 +1,13 @@
 """Compared students for masks, the settings that the recorded search chose, and their cells."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 from ntkd_lib.chapters.optical_students import masks
-from ntkd_lib.chapters.optical_students.classification_methods import Comparison
+from ntkd_lib.chapters.optical_students.classification_methods import Comparison, Method
 from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParameters
-from ntkd_lib.lab import Cell, Data, Range, mean_validation
-from ntkd_lib.optics.segmentation import MaskOptics
+from ntkd_lib.lab import Cell, Data, Range, by_name
 
 NOTEBOOK = "02_ntkd_segmentation"  # its recorded search sets all settings
 TEACHER_SEED, TEACHER_BATCH = 0, 8
@@ -20,63 +19,23 @@ SOFT: Mapping[str, Range] = {"temperature": (1.0, 8.0, "log"), "weight": (0.1, 1
 TANGENT: Mapping[str, Range] = {"weight": (1e-4, 1e0, "log")}
 FORMS = ("ntkd_raw", "ntkd_normalised", "ntkd_cosine", "ntkd_projected")
 
-
-@dataclass(frozen=True)
-class MaskMethod:
-    """One student: its name in metrics and frames, its label in tables, and its training."""
-
-    name: str
-    label: str
-    loss: masks.MaskLoss = "dense_labels"
-    optics: MaskOptics = "signed"
-    form: str = ""  # of the kernel loss
-    summary: str = ""  # of dense logits, for kernels
-    space: Mapping[str, Range] | None = None  # of its search, if it has one
-    settings_of: str = ""  # method whose search sets its settings
-    length: Literal["usual", "long"] = "usual"
-
-    @property
-    def uses_kernel(self) -> bool:
-        """Whether its loss uses the teacher's tangent kernel."""
-        return bool(self.summary)
-
-
-def _tuned_method(name: str, label: str, space: Mapping[str, Range], **fields: Any) -> MaskMethod:
-    return MaskMethod(name, label, space=space, settings_of=name, **fields)
-
-
-def _tangent_method(name: str, label: str, form: str, summary: str) -> MaskMethod:
-    space = {**SPEED, **TANGENT}
-    return _tuned_method(name, label, space, loss="dense_tangent", form=form, summary=summary)
-
-
-METHODS: Mapping[str, MaskMethod] = {
-    method.name: method
-    for method in (
-        _tuned_method("none", "masks only", SPEED),
-        _tuned_method("kd", "soft-label KD", {**SPEED, **SOFT}, loss="dense_soft_labels"),
-        _tangent_method("ntkd_raw", "NTKD, pooled, raw", "raw", "pooled"),
-        _tangent_method("ntkd_normalised", "NTKD, pooled, trace-normalised", "normalised", "pooled"),
-        _tangent_method("ntkd_cosine", "NTKD, pooled, centred cosine", "cosine", "pooled"),
-        _tangent_method("ntkd_projected", "NTKD, projected, trace-normalised", "normalised", "projected"),
-        MaskMethod("none_long", "masks only, equal time", settings_of="none", length="long"),
-        MaskMethod("random_frozen", "random signed filters", optics="random", settings_of="none"),
-        _tuned_method("lens", "ideal lens", SPEED, optics="lens"),
-        _tuned_method("f8", "8 random PSFs, one up-sampling layer", SINGLE, optics="random-positive"),
-        MaskMethod(
-            "many", "many random PSFs, one up-sampling layer", optics="random-positive", settings_of="f8"
-        ),
-    )
-}
-
-
+_labels = partial(Method, objective="dense_labels")
+_tangent = partial(Method, space={**SPEED, **TANGENT}, objective="dense_tangent")
+METHODS: Mapping[str, Method] = by_name(
+    _labels("none", "masks only", SPEED),
+    Method("kd", "soft-label KD", {**SPEED, **SOFT}, objective="dense_soft_labels"),
+    _tangent("ntkd_raw", "NTKD, pooled, raw", form="raw", summary="pooled"),
+    _tangent("ntkd_normalised", "NTKD, pooled, trace-normalised", form="normalised", summary="pooled"),
+    _tangent("ntkd_cosine", "NTKD, pooled, centred cosine", form="cosine", summary="pooled"),
+    _tangent("ntkd_projected", "NTKD, projected, trace-normalised", form="normalised", summary="projected"),
+    _labels("none_long", "masks only, equal time", settings_of="none", length="long"),
+    _labels("random_frozen", "random signed filters", optics="random", settings_of="none"),
+    _labels("lens", "ideal lens", SPEED, optics="lens"),
+    _labels("f8", "8 random PSFs, one up-sampling layer", SINGLE, optics="random-positive"),
+    _labels("many", "many random PSFs, one up-sampling layer", optics="random-positive", settings_of="f8"),
+)
 # compared students share the learning rate and weight decay of masks alone
-MASKS = Comparison(METHODS, search=NOTEBOOK, leaders=dict.fromkeys(("kd", *FORMS), "none"))
-
-
-def chosen_form() -> str:
-    """Select the kernel loss that is best on validation cars: the method called "NTKD"."""
-    return max(FORMS, key=lambda form: mean_validation(MASKS.best_trial(form)))
+MASKS = Comparison(METHODS, NOTEBOOK, leaders=dict.fromkeys(("kd", *FORMS), "none"), forms=FORMS)
 
 
 def teacher_cell(parameters: MaskStudentParameters, data: Data) -> Cell:
@@ -112,7 +71,7 @@ def tangent_cell(
 def student_cell(
     parameters: MaskStudentParameters,
     data: Data,
-    method: MaskMethod,
+    method: Method,
     seed: int,
     settings: Mapping[str, float],
     *,
@@ -127,7 +86,7 @@ def student_cell(
         steps=_limit_steps(steps, data),
         batch=parameters.batch,
         settings={**settings, **loss_settings(parameters, method)},
-        loss=method.loss,
+        loss=method.objective,
         optics=method.optics,
         filters=parameters.many if method.name == "many" else 8,
         tested=tested,
@@ -136,7 +95,7 @@ def student_cell(
     )
 
 
-def loss_settings(parameters: MaskStudentParameters, method: MaskMethod) -> dict[str, float | str]:
+def loss_settings(parameters: MaskStudentParameters, method: Method) -> dict[str, float | str]:
     """Collect the settings of the kernel loss that no search draws."""
     if not method.uses_kernel:
         return {}
@@ -144,11 +103,11 @@ def loss_settings(parameters: MaskStudentParameters, method: MaskMethod) -> dict
     return {**batches, "form": method.form}
 
 
-def _teacher_inputs(parameters: MaskStudentParameters, data: Data, method: MaskMethod) -> dict[str, Any]:
+def _teacher_inputs(parameters: MaskStudentParameters, data: Data, method: Method) -> dict[str, Any]:
     if method.uses_kernel:
         summary = masks.LogitSummary(method.summary, parameters.kernel_outputs, TEACHER_SEED)
         return {"summary": summary, "kernel": tangent_cell(parameters, data, summary)}
-    return {"logits": logits_cell(parameters, data)} if method.loss == "dense_soft_labels" else {}
+    return {"logits": logits_cell(parameters, data)} if method.objective == "dense_soft_labels" else {}
 
 
 def _limit_steps(steps: int, data: Data) -> int:

@@ -109,7 +109,7 @@ def teacher_logits(data: Data, seed: int, *, teacher: Record, device: str = "cpu
     """Compute the teacher's logits of all training images, ``(n, h, w)`` in half precision."""
     split = load_split(data, seed)
     logits = predict_logits(restore_teacher(teacher, device), split.train.images, dtype=torch.float16)
-    return CellResult({"mean_size": logits[:100].float().abs().mean().item()}, {"logits": logits.numpy()})
+    return CellResult({}, {"logits": logits.numpy()})
 
 
 @work(cost=lambda images, **_: images / 3)

@@ -5,9 +5,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ntkd_lib.chapters.optical_students.mask_methods import MASKS
 from ntkd_lib.chapters.optical_students.masks import restore, student
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.chapters.segmentation.plan import method_name
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.distill.dense import PooledLogits
 from ntkd_lib.distill.mask_training import scenes
@@ -19,7 +19,7 @@ from ntkd_lib.optics.segmentation import MaskStudent, carvana_student
 
 def first_record(run: Run, method: str) -> Record:
     """Return the record of a method's student of the first seed."""
-    return run.select(student, data=run.parameters.data, method=method_name(method))[0]
+    return run.select(student, data=run.parameters.data, method=MASKS.method(method).name)[0]
 
 
 def _load_student(run: Run, method: str) -> MaskStudent:

@@ -1,19 +1,15 @@
 """Figures and tables of notebook 02: scores, differences, training, and the metrics of claims."""
 
-from statistics import mean
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ntkd_lib.chapters.optical_students.mask_methods import MASKS, METHODS, chosen_form
+from ntkd_lib.chapters.optical_students.mask_methods import MASKS, METHODS
 from ntkd_lib.chapters.optical_students.masks import student, tangent, teacher
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.chapters.segmentation.plan import method_name
 from ntkd_lib.chapters.segmentation.studies import energy
 from ntkd_lib.lab import Metric, band, metric, paired, summarise
-from ntkd_lib.show import dots
-from ntkd_lib.show.columns import INTERVAL, Column
+from ntkd_lib.show import INTERVAL, Column, dots
 
 PAPER = {"none": 74.3, "kd": 86.7, "ntkd": 91.5, "f8": 49.3, "many": 64.1}
 PAIRS = (
@@ -64,7 +60,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Average the scores over seeds, with the paper's values."""
     columns = {"label": "first", "boundary": "mean", "parameters": "first", "seconds": "mean"}
     details = table.groupby("method", sort=False).agg(columns)
-    paper = {method_name(name): value for name, value in PAPER.items()}
+    paper = {MASKS.method(name).name: value for name, value in PAPER.items()}
     means = summarise(table, "miou", ["method"]).merge(details, on="method")
     return means.assign(paper=means["method"].map(paper))
 
@@ -77,12 +73,12 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_ntkd(table: pd.DataFrame) -> pd.DataFrame:
-    return pd.concat([table, table[table["method"] == chosen_form()].assign(method="ntkd")])
+    return pd.concat([table, table[table["method"] == MASKS.chosen_form()].assign(method="ntkd")])
 
 
 def student_label(method: str) -> str:
     """Return a student's label in tables; the chosen form of the kernel loss is marked."""
-    mark = " (chosen)" if method == chosen_form() else ""
+    mark = " (chosen)" if method == MASKS.chosen_form() else ""
     return METHODS[method].label + mark
 
 
@@ -104,23 +100,9 @@ def metrics(run: Run) -> dict[str, Metric]:
 
 def curves(table: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
     """Average validation curves over seeds."""
-    by_method = {method: table[table["method"] == method_name(method)]["curve"] for method in methods}
+    by_method = {method: table[table["method"] == MASKS.method(method).name]["curve"] for method in methods}
     parts = [band(part, 100).assign(method=short_label(method)) for method, part in by_method.items()]
     return pd.concat(parts, ignore_index=True).rename(columns={"at": "share"})
-
-
-def trials() -> pd.DataFrame:
-    """List the trials of the recorded search."""
-    return pd.DataFrame(
-        {
-            "method": trial["method"],
-            "label": METHODS[trial["method"]].label,
-            "settings": ", ".join(f"{name} {value:g}" for name, value in trial["settings"].items()),
-            "validation": mean(trial["validation"]),
-            "chosen": trial["settings"] == MASKS.best_trial(trial["method"])["settings"],
-        }
-        for trial in MASKS.trials()
-    )
 
 
 def draw_miou(table: pd.DataFrame) -> Figure:

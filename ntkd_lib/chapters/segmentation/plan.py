@@ -2,17 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from ntkd_lib.chapters.optical_students.mask_methods import (
-    FORMS,
-    MASKS,
-    METHODS,
-    MaskMethod,
-    chosen_form,
-    student_cell,
-    teacher_cell,
-)
+from ntkd_lib.chapters.optical_students.classification_methods import Method
+from ntkd_lib.chapters.optical_students.mask_methods import FORMS, MASKS, METHODS, student_cell, teacher_cell
 from ntkd_lib.chapters.segmentation import NOTEBOOK
 from ntkd_lib.chapters.segmentation.parameters import SegmentationParameters
 from ntkd_lib.lab import Cell, Data, ParameterError, RunCells, Search, derive_seed, draw, run_trials, spaces
@@ -21,9 +15,6 @@ ALWAYS_SHOWN = ("ntkd_raw", "ntkd_normalised", "ntkd_projected")  # forms shown 
 PANEL_METHODS = ("none", "kd", "ntkd")
 # Training of the networks of the panels: enough to draw a car.
 PANELS: Mapping[str, Any] = {
-    "data": "drawn-cars",
-    "seeds": [0],
-    "seed": None,
     "steps": 240,
     "teacher_steps": 96,
     "batch": 4,
@@ -48,22 +39,17 @@ def plan(parameters: SegmentationParameters, data: Mapping[str, Data]) -> list[C
         )
     cars = data[parameters.data]
     students = [
-        student_cell(parameters, cars, method, seed, MASKS.settings(method.settings_of))
+        student_cell(parameters, cars, method, seed, MASKS.settings(method.source))
         for method in compared_methods()
         for seed in parameters.all_seeds
     ]
     return [teacher_cell(parameters, cars), *students, *_panels(parameters, data)]
 
 
-def compared_methods() -> list[MaskMethod]:
+def compared_methods() -> list[Method]:
     """List the students of a run; of the kernel losses, those always shown and the chosen one."""
-    shown = {*ALWAYS_SHOWN, chosen_form()}
+    shown = {*ALWAYS_SHOWN, MASKS.chosen_form()}
     return [method for name, method in METHODS.items() if name not in FORMS or name in shown]
-
-
-def method_name(name: str) -> str:
-    """Replace "ntkd" by the chosen form of the kernel loss."""
-    return chosen_form() if name == "ntkd" else name
 
 
 def _panels(parameters: SegmentationParameters, data: Mapping[str, Data]) -> list[Cell]:
@@ -71,21 +57,18 @@ def _panels(parameters: SegmentationParameters, data: Mapping[str, Data]) -> lis
         return []
     budget = parameters.model_copy(update=dict(PANELS))
     drawings = replace(data[parameters.shown_data], evidence=False)
-    methods = [METHODS[method_name(name)] for name in PANEL_METHODS]
-    return [student_cell(budget, drawings, m, 0, MASKS.settings(m.settings_of)) for m in methods]
+    methods = [MASKS.method(name) for name in PANEL_METHODS]
+    return [student_cell(budget, drawings, m, 0, MASKS.settings(m.source)) for m in methods]
 
 
-def draw_settings(method: MaskMethod, trial: int) -> dict[str, float]:
+def draw_settings(method: Method, trial: int) -> dict[str, float]:
     """Draw the settings of a trial: a point of a scrambled Sobol sequence, which covers a space evenly."""
     return draw(method.space, derive_seed("masks", method.name), trial, points=TRIALS)
 
 
 def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     """Run the trials of every method that has a space."""
-
-    def cell(method: MaskMethod, seed: int, settings: Mapping[str, float]) -> Cell:
-        return student_cell(TUNING, data[TUNING.data], method, seed, settings, tested=False)
-
+    cell = partial(student_cell, TUNING, data[TUNING.data], tested=False)
     return {
         "budget": {"trials": TRIALS, "seeds": list(TUNING_SEEDS), "steps": TUNING.steps},
         "parameters": TUNING.model_dump(mode="json"),

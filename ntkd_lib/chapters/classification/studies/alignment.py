@@ -7,7 +7,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ntkd_lib.chapters.classification.methods import digit_labels, record_of, students
+from ntkd_lib.chapters.classification.methods import digit_labels, students
 from ntkd_lib.chapters.optical_students.classification_setting import restore_student
 from ntkd_lib.chapters.optical_students.classification_teachers import landmark_kernel
 from ntkd_lib.chapters.run import Run
@@ -25,11 +25,12 @@ STUDENTS = ("none", "kd", "ntkd_raw", "ntkd_normalised", "ntkd_cosine", "ntkd_sa
 def kernel_alignment(run: Run) -> pd.DataFrame:
     """Compute the centred cosine and the size ratio of the students' kernels and their teacher's."""
     images = load(run.parameters.data, "train").images
-    table, tangents = students(run, run.parameters.data), run.frame(landmark_kernel)
-    table = table[table["method"].isin(STUDENTS) & (table["label_share"] == 1)]
-    trained = tangents[tangents["trained"]].set_index("seed")["cell"]
-    pairs = zip(table["cell"], table["seed"].map(trained), strict=True)
-    kernels = (_kernels(record_of(run, own), record_of(run, teacher), images) for own, teacher in pairs)
+    table = students(run, run.parameters.data, label_share=1)
+    table = table[table["method"].isin(STUDENTS)]
+    teachers = table["seed"].map(run.frame(landmark_kernel, trained=True).set_index("seed")["cell"])
+    records = {record.key: record for record in run.records.values()}
+    pairs = zip(table["cell"].map(records.get), teachers.map(records.get), strict=True)
+    kernels = (_kernels(*pair, images) for pair in pairs)
     measured = pd.DataFrame([compare(*pair) for pair in kernels], table.index, ["alignment", "size"])
     return table.assign(**measured, label=table["method"].map(digit_labels()))
 

@@ -7,8 +7,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
-from ntkd_lib.chapters.classification.methods import TRANSFERS, record_of, students
+from ntkd_lib.chapters.classification.methods import TRANSFERS
 from ntkd_lib.chapters.classification.studies.features import embedding
+from ntkd_lib.chapters.optical_students.classification import student
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.load import load
 from ntkd_lib.lab.cells import Record
@@ -19,14 +20,12 @@ LABELS = {"none": "labels only", "kd": "KD", "ntkd": "NTKD"}
 
 def first_record(run: Run, data: str, method: str) -> Record:
     """Look up the record of a student with all labels, first seed."""
-    table = students(run, data)
-    row = table[(table["method"] == method) & (table["label_share"] == 1)].iloc[0]
-    return record_of(run, row["cell"])
+    return run.select(student, data=data, question="main", method=method, label_share=1)[0]
 
 
 def plane(run: Run) -> pd.DataFrame:
     """List the places of test images in the plane of their features, first seed."""
-    arrays = record_of(run, run.frame(embedding)["cell"].iloc[0]).arrays
+    arrays = run.select(embedding)[0].arrays
     classes = np.array(load(run.parameters.colour, "test").classes)[arrays["labels"]]
     return pd.concat(
         pd.DataFrame({"method": LABELS[m], "class": classes, "x": arrays[m][:, 0], "y": arrays[m][:, 1]})
@@ -38,15 +37,14 @@ def confusions(run: Run) -> pd.DataFrame:
     """Count the predicted classes of test images of each class, first seed."""
     data = run.parameters.colour
     test = load(data, "test")
-    rows = []
+    true, guessed = (pd.Index(test.classes, name=name) for name in ("true", "guessed"))
+    tables = {}
     for method in TRANSFERS:
         guesses = first_record(run, data, method).arrays["guesses"]
         truth, labels = test.labels[: len(guesses)].numpy(), range(len(test.classes))
-        table = 100 * confusion_matrix(truth, guesses, labels=labels, normalize="true")
-        rows += [
-            (LABELS[method], test.classes[i], test.classes[j], table[i, j]) for i in labels for j in labels
-        ]
-    return pd.DataFrame(rows, columns=["method", "true", "guessed", "share"])
+        shares = 100 * confusion_matrix(truth, guesses, labels=labels, normalize="true")
+        tables[LABELS[method]] = pd.DataFrame(shares, true, guessed).stack()
+    return pd.concat(tables, names=["method"]).rename("share").reset_index()
 
 
 def draw_plane(table: pd.DataFrame) -> Figure:

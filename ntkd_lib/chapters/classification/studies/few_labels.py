@@ -13,6 +13,7 @@ points; else it is open. It is *the teacher's* kernel, or *more than its size*, 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ntkd_lib.chapters.classification import NOTEBOOK
@@ -24,9 +25,11 @@ from ntkd_lib.chapters.optical_students.classification_setting import Hybrid
 from ntkd_lib.distill.training import Schedule
 from ntkd_lib.lab import Arm, Cell, Data, Work, load_parameters, value_of
 from ntkd_lib.lab.trials import choose, trial_name, trials
+from ntkd_lib.show import Column, Contest, contest
 
 Settings = Mapping[str, Any]
 SPACE = "ntkd.mnist.labels1_tuning"
+TANGENT, LOGITS = digits.digit_kernel, digits.digit_soft_labels
 KERNEL = ("kernel_batch", "kernel_every")
 ALL = 60_000  # kernel images; the landmarks are not among them
 
@@ -45,13 +48,9 @@ class Place:
         """Arguments that all cells of a seed share."""
         return digits.digit_common(self.run, self.data, self.seed)
 
-    def kernel(self, *, trained: bool = True) -> Cell:
-        """Describe the teacher's kernel."""
-        return digits.digit_kernel(self.run, self.data, self.seed, trained=trained)
-
-    def teacher(self) -> Cell:
-        """Describe the teacher's training."""
-        return digits.digit_teacher(self.run, self.data, self.seed)
+    def need(self, describe: Callable[..., Cell], **more: Any) -> Cell:
+        """Describe what a student is trained on, or is made from."""
+        return describe(self.run, self.data, self.seed, **more)
 
     def pseudo_labels(self, ridge: float) -> Cell:
         """Describe a regression of the known labels on the teacher's kernel of all images."""
@@ -60,14 +59,10 @@ class Place:
         )
         return self.source(sources.kernel_regression, label_share=self.share, ridge=ridge, tangent=tangent)
 
-    def logits(self) -> Cell:
-        """Describe the teacher's soft labels."""
-        return digits.digit_soft_labels(self.run, self.data, self.seed)
-
     def source(self, kind: Work, **more: Any) -> Cell:
         """Describe what is made of the teacher's kernel, on the same images."""
         shared = {key: value for key, value in self.common.items() if key != "device"}
-        return kind.cell(**shared, **{"tangent": self.kernel(), **more})
+        return kind.cell(**shared, **{"tangent": self.need(TANGENT), **more})
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ class FewArm:
 
 
 def _tangent(label: str, **kernel: bool) -> FewArm:
-    return FewArm(label, "tangent", lambda place, _: {"tangent": place.kernel(**kernel)})
+    return FewArm(label, "tangent", lambda place, _: {"tangent": place.need(TANGENT, **kernel)})
 
 
 def _other(label: str, kind: Work) -> FewArm:
@@ -93,18 +88,20 @@ ARMS: Mapping[str, FewArm] = {
     "weight_zero": _tangent("NTKD, weight 0"),
     "ntkd_untrained_teacher": _tangent("NTKD, untrained teacher", trained=False),
     "trace_only": _tangent("trace only"),
-    "kd": FewArm("soft-label KD", "soft_labels", lambda place, _: {"soft_labels": place.logits()}),
+    "kd": FewArm("soft-label KD", "soft_labels", lambda place, _: {"soft_labels": place.need(LOGITS)}),
     "ntkd_kd": FewArm(
         "NTKD + KD",
         "tangent_soft",
-        lambda place, _: {"tangent": place.kernel(), "soft_labels": place.logits()},
+        lambda place, _: {"tangent": place.need(TANGENT), "soft_labels": place.need(LOGITS)},
     ),
     "label_kernel": _other("kernel of the true labels", sources.label_kernel),
     "permuted": _other("teacher's kernel, classes exchanged", sources.permuted_kernel),
     "conjugate": FewArm(
         "conjugate kernel",
         "conjugate",
-        lambda place, _: {"tangent": place.source(sources.conjugate_kernel, teacher=place.teacher())},
+        lambda place, _: {
+            "tangent": place.source(sources.conjugate_kernel, teacher=place.need(digits.digit_teacher))
+        },
     ),
     "pseudo_labels": FewArm(
         "pseudo-labels by kernel regression",
@@ -214,3 +211,20 @@ def phase_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
                 name = trial_name(f"{space}.{arm}", own).removesuffix("validation") + "accuracy"
                 arms[name] = Arm((few_student(parameters, place, arm, point, own, tested=True),))
     return arms
+
+
+LABELS = {name: arm.label for name, arm in ARMS.items()}
+LENGTHS = {  # epochs of all students
+    epochs: Contest(SPACE, LABELS, protocols, accuracy_name, base="none")
+    for epochs, protocols in (
+        (16, ["labels1-longer-matched"]),
+        (8, ["labels1-long-matched"]),
+        (4, ["labels1-matched", "labels1-others"]),
+    )
+}
+PAIRS = tuple(("ntkd", other) for other in ("none", "ntkd_untrained_teacher", "trace_only"))
+EPOCHS = Column("Epochs", "{epochs}")
+SCORES = (EPOCHS, *contest.score_columns("Student", "labels only", "%"))
+GAPS = (EPOCHS, *contest.GAPS)
+TRIALS = (EPOCHS, *contest.trial_columns("Student", "Validation", "%"))
+every_length = partial(contest.stack, LENGTHS, "epochs")

@@ -60,20 +60,21 @@ def regress_all(
     """Regress labels on the kernel of infinitely many Gaussian filters with the students' images."""
     deterministic(seed)
     problem = load_problem(data, count)
-    own, cross = (save_blocks(k, folder_of(k)) for k in kernels(problem, block=block, compiled=compiled))
+    described = kernels(problem, block=block, compiled=compiled)
+    own, cross = (save_blocks(kernel, str(kernel_root() / kernel.name)) for kernel in described)
     seen = fitted + validated
     theta = torch.tensor(own[:seen, :seen].compute(scheduler="threads"))
     labels, truth = torch.tensor(problem.labels), torch.tensor(problem.truth)
     part = theta[:fitted, :fitted]
-    chosen = choose_ridge(part, labels[:fitted], theta[fitted:, :fitted], labels[fitted:seen])
+    ridge, validation = choose_ridge(part, labels[:fitted], theta[fitted:, :fitted], labels[fitted:seen])
     others = torch.tensor(cross[:, :fitted].compute(scheduler="threads"))
     few = {
-        str(n): accuracy_of_fit(part[:n, :n], labels[:n], others[:, :n], truth, chosen.ridge)
+        str(n): accuracy_of_fit(part[:n, :n], labels[:n], others[:, :n], truth, ridge)
         for n in reversed(few_counts(fitted))
     }
-    scores = fit(own, cross, problem.labels, chosen.ridge, rank=rank, seed=seed)
+    scores = fit(own, cross, problem.labels, ridge, rank=rank, seed=seed)
     accuracy = 100 * float((scores.argmax(1) == problem.truth).mean())
-    values = {"accuracy": accuracy, "validation": chosen.validation, "ridge": chosen.ridge}
+    values = {"accuracy": accuracy, "validation": validation, "ridge": ridge}
     return CellResult({**values, "images": len(problem.train), "few": few})
 
 
@@ -101,11 +102,6 @@ def kernels(problem: Problem, **form: Any) -> Sequence[da.Array]:
     form |= {"filter_size": FILTER_SIZE}
     own = blocked_flattened_ntk(problem.train, **form)
     return own, blocked_flattened_ntk(problem.test, problem.train, **form)
-
-
-def folder_of(kernel: da.Array) -> str:
-    """Name the folder of a kernel's blocks."""
-    return str(kernel_root() / kernel.name)
 
 
 def recorded_limit() -> pd.DataFrame:

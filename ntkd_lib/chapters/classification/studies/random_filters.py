@@ -55,8 +55,7 @@ def limit(data: Data, seed: int, *, training: int, device: str = "cpu") -> CellR
     step = 2**16 if train.device.type == "cpu" else 2**23
     form = {"filter_size": FILTER_SIZE, "dtype": torch.float32, "step": step}
     own, cross = convolutional_kernels(train, **form), convolutional_kernels(test, train, **form)
-    fixed = _scores(own.nngp, cross.nngp, labels, truth)
-    return CellResult({**_scores(own.ntk, cross.ntk, labels, truth), "nngp": fixed["accuracy"]})
+    return CellResult(_scores(own.ntk, cross.ntk, labels, truth))
 
 
 def _scores(
@@ -64,13 +63,10 @@ def _scores(
 ) -> dict[str, float]:
     """Choose the ridge on the last of the training images, fit on all of them, and test once."""
     fitted = len(theta) - round(VALIDATION_SHARE * len(theta))
-    chosen = choose_ridge(theta[:fitted, :fitted], labels[:fitted], theta[fitted:, :fitted], labels[fitted:])
-    return {
-        "accuracy": accuracy_of_fit(theta, labels, cross, truth, chosen.ridge),
-        "validation": chosen.validation,
-        "ridge": chosen.ridge,
-        "images": len(theta),
-    }
+    part, others = theta[:fitted, :fitted], theta[fitted:, :fitted]
+    ridge, validation = choose_ridge(part, labels[:fitted], others, labels[fitted:])
+    accuracy = accuracy_of_fit(theta, labels, cross, truth, ridge)
+    return {"accuracy": accuracy, "validation": validation, "ridge": ridge, "images": len(theta)}
 
 
 def _images(data: Data, seed: int, training: int, device: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:

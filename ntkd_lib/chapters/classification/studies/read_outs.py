@@ -72,8 +72,8 @@ def depths(run: Run) -> pd.DataFrame:
 
 
 def _full(run: Run, *methods: str) -> pd.DataFrame:
-    table = students(run, run.parameters.data)
-    return table[table["method"].isin(methods) & (table["label_share"] == 1)]
+    table = students(run, run.parameters.data, label_share=1)
+    return table[table["method"].isin(methods)]
 
 
 def draw_read_outs(table: pd.DataFrame) -> Figure:

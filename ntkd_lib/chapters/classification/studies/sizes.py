@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from ntkd_lib.chapters.classification.methods import students
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
 from ntkd_lib.chapters.optical_students.classification_cells import digit_student
-from ntkd_lib.chapters.optical_students.classification_methods import chosen_form, digit_method
+from ntkd_lib.chapters.optical_students.classification_methods import DIGITS, digit_method
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab import Cell, Data, Metric
+from ntkd_lib.lab import Cell, Data, Metric, metric
 from ntkd_lib.show.dots import BLUE, ORANGE
 
 HIDDEN, USUAL = (2, 4, 8, 16, 32, 64), 32
@@ -34,9 +34,8 @@ def small(p: ClassificationParameters, data: Data, name: str, hidden: int, seed:
 
 def sizes(run: Run) -> pd.DataFrame:
     """List accuracies by the number of hidden values, the usual one among them."""
-    data, methods = run.parameters.data, {chosen_form(): "ntkd", "none": "none"}
-    usual = students(run, data)
-    usual = usual[usual["label_share"] == 1].assign(hidden=USUAL)
+    data, methods = run.parameters.data, {DIGITS.chosen_form(): "ntkd", "none": "none"}
+    usual = students(run, data, label_share=1).assign(hidden=USUAL)
     table = pd.concat([students(run, data, "size"), usual])
     table = table.assign(method=table["method"].map(methods)).dropna(subset="method")
     table = table.assign(hidden=table["hidden"].astype(int), label=table["method"].map(LABELS))
@@ -47,16 +46,11 @@ def sizes(run: Run) -> pd.DataFrame:
 def quarter_drop(run: Run) -> Metric:
     """Compute the loss of NTKD at a quarter of the back end's parameters."""
     table = sizes(run)
-    table = table[table["method"] == "ntkd"].set_index("seed")
+    table = table[table["method"] == "ntkd"].set_index("seed", drop=False)
     quarter = table[table["hidden"] == QUARTER]
     full = table[table["hidden"] == USUAL].loc[quarter.index]
-    return Metric(
-        seeds=[int(seed) for seed in quarter.index],
-        values=list(full["accuracy"] - quarter["accuracy"]),
-        converged=(full["converged"].astype(bool) & quarter["converged"].astype(bool)).tolist(),
-        data=[run.parameters.data],
-        cells=[*full["cell"], *quarter["cell"]],
-    )
+    both = pd.concat([full, quarter]).rename_axis("place")
+    return metric(both.assign(drop=full["accuracy"] - quarter["accuracy"]), "drop")
 
 
 def draw_sizes(table: pd.DataFrame) -> Figure:

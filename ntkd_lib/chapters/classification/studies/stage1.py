@@ -138,8 +138,8 @@ def estimate(
     theta = dense_kernels(train, **form).ntk
     cross = dense_kernels(validation, train, **form).ntk
     labels = setting.train.labels
-    chosen = choose_ridge(theta, labels[rows], cross, labels[held_out])
-    return CellResult({"estimate": chosen.validation, "ridge": chosen.ridge})
+    ridge, validation = choose_ridge(theta, labels[rows], cross, labels[held_out])
+    return CellResult({"estimate": validation, "ridge": ridge})
 
 
 def _read_out(front: nn.Module, data: Images, rows: Tensor) -> Float[Tensor, "n d"]:

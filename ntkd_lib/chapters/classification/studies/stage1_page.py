@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from ntkd_lib.chapters.classification.methods import students
 from ntkd_lib.chapters.classification.studies import stage1
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.evidence import Metric
+from ntkd_lib.lab import Metric, metric
 from ntkd_lib.show import BLUE, Column, Html, show_table
 
 COLUMNS = (
@@ -25,8 +25,8 @@ COLUMNS = (
 def estimates(run: Run) -> pd.DataFrame:
     """List the students' accuracy and the estimate of each architecture, one row per seed."""
     guesses = _designs(stage1.ARCHITECTURES).merge(_estimates(run), on="architecture")
-    main = students(run, run.parameters.data)
-    main = main[main["method"].isin(stage1.MAIN) & (main["label_share"] == 1)]
+    main = students(run, run.parameters.data, label_share=1)
+    main = main[main["method"].isin(stage1.MAIN)]
     main = main[main["seed"].isin(run.parameters.some_seeds)].assign(architecture=main["method"])
     reached = pd.concat([main, students(run, run.parameters.data, "stage1")])
     columns = ["architecture", "seed", "accuracy", "converged", "cell"]
@@ -43,25 +43,15 @@ def _designs(architectures: Iterable[stage1.Architecture]) -> pd.DataFrame:
     return pd.DataFrame({"architecture": a.name, **{n: getattr(a, n) for n in names}} for a in architectures)
 
 
-def rank_correlations(table: pd.DataFrame) -> dict[int, float]:
-    """Correlate the ranks of estimate and accuracy over architectures, seed by seed."""
-    return {
-        int(seed): float(spearmanr(part["estimate"], part["accuracy"]).statistic)
-        for seed, part in table.groupby("seed")
-    }
-
-
 def rank_metric(run: Run) -> Metric:
-    """Build the metric of the rank correlation of estimates."""
+    """Correlate the ranks of estimate and accuracy over architectures, seed by seed."""
     table = estimates(run)
-    ranks, plateaus = rank_correlations(table), table.groupby("seed")["converged"].all()
-    return Metric(
-        seeds=list(ranks),
-        values=list(ranks.values()),
-        converged=[bool(plateaus[seed]) for seed in ranks],
-        data=[run.parameters.data],
-        cells=[*table["cell"], *table["estimate_cell"].unique()],
-    )
+    own = [
+        part.assign(correlation=float(spearmanr(part["estimate"], part["accuracy"]).statistic))
+        for _, part in table.groupby("seed")
+    ]
+    origin = {"cells": [*table["cell"], *table["estimate_cell"].unique()], "data": [run.parameters.data]}
+    return metric(pd.concat(own), "correlation").model_copy(update=origin)
 
 
 def draw_estimates(table: pd.DataFrame) -> Figure:

@@ -11,14 +11,26 @@ from functools import partial
 from statistics import mean
 from typing import Any
 
+import pandas as pd
+
 from ntkd_lib.chapters.fabrication import NOTEBOOK, methods
 from ntkd_lib.chapters.fabrication.parameters import FabricationParameters
 from ntkd_lib.chapters.fabrication.work import NONE, Recovery
 from ntkd_lib.lab import Arm, Cell, Data, Record, load_claims, load_parameters
 from ntkd_lib.lab.trials import choose, recorded_trials, trial_name, trials
+from ntkd_lib.show import Column, Contest, contest
 
 Settings = Mapping[str, Any]
 SPACE, LABELS = "ntkd.fab.mnist.hard_tuning", "e2e_ft"
+WAY = "Way to recover"
+TRIALS, SCORES = contest.trial_columns(WAY, "Validation", "%"), contest.score_columns(WAY, "labels", "%")
+PAIRS = (("ntkd_ft", LABELS), ("ntkd_ft", "kd_ft"), ("kd_ft", LABELS))
+GAPS = (Column("Captures", "{captures}"), *contest.GAPS)
+STRENGTHS = (
+    Column("Error strength", lambda row: f"{100 * row.strength:g} %"),
+    Column("Best trial of labels", "{settings}"),
+    Column("Validation", "{validation:.2f} %"),
+)
 
 
 def metric_name(way: str, captures: int | None = None) -> str:
@@ -126,3 +138,24 @@ def _all_converged(way: str, *devices: Record) -> bool | None:
 
 def _values(devices: Iterable[Record], way: str, name: str) -> list[Any]:
     return [device.values["recoveries"][way][name] for device in devices]
+
+
+def contest_of(captures: int | None = None) -> Contest:
+    """Describe the contest with all captures, or with few."""
+    labels = {way: methods.label_of(way) for way in (LABELS, "kd_ft", "ntkd_ft")}
+    return Contest(SPACE, labels, ["hard mnist"], partial(metric_name, captures=captures), base=LABELS)
+
+
+def gaps() -> pd.DataFrame:
+    """Compare the ways student by student, with all captures and with few."""
+    parameters = load_claims().protocols["hard mnist"].parameters
+    counts = {None: parameters["run"]["captures"], **{few: few for few in parameters["few_captures"]}}
+    return pd.concat([contest_of(few).gaps(PAIRS).assign(captures=count) for few, count in counts.items()])
+
+
+def strengths() -> pd.DataFrame:
+    """List the best trial of labels at each strength."""
+    return pd.DataFrame(
+        {"strength": strength, "validation": accuracy, "settings": contest.in_words(settings)}
+        for strength, (settings, accuracy) in best_trials("hard mnist strengths").items()
+    )

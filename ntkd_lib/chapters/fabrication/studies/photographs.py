@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ from ntkd_lib.data.masks import load_masks
 from ntkd_lib.distill import DenseTeacher, MaskSchedule, mean_iou
 from ntkd_lib.distill.read_out_training import ReadOuts, fit_read_outs, guessed_masks
 from ntkd_lib.lab import Arm, Cell, CellResult, Record, RunCells, deterministic, load_parameters, value_of
+from ntkd_lib.lab.search import by_name
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.optics.captured_masks import CapturedMaskStudent, CoarseDevice, laid_out, mask_read_out
 from ntkd_lib.optics.geometry import SCALED, Geometry
@@ -41,15 +43,12 @@ DESIGNED, IDEAL = "designed", "ideal"
 
 
 # Ways take weight decay and loss settings of students of notebook 02; `ntkd` is the chosen form.
-WAYS: Mapping[str, Method] = {
-    method.name: method
-    for method in (
-        Method("e2e_ft", "labels (end to end)", "dense_labels", settings_of="none"),
-        Method("kd_ft", "soft-label KD", "dense_soft_labels", settings_of="kd"),
-        Method("ntkd_ft", "NTKD", "dense_tangent", settings_of="ntkd"),
-        Method(CLEAN, "labels, no errors (control)", "dense_labels", settings_of="none"),
-    )
-}
+WAYS: Mapping[str, Method] = by_name(
+    Method("e2e_ft", "labels (end to end)", objective="dense_labels", settings_of="none"),
+    Method("kd_ft", "soft-label KD", objective="dense_soft_labels", settings_of="kd"),
+    Method("ntkd_ft", "NTKD", objective="dense_tangent", settings_of="ntkd"),
+    Method(CLEAN, "labels, no errors (control)", objective="dense_labels", settings_of="none"),
+)
 RATE_OF = {name: "e2e_ft" if name == CLEAN else name for name in WAYS}  # whose search chooses the rate
 
 
@@ -147,14 +146,9 @@ def _teacher(
     )
 
 
-def student_method(settings_of: str) -> students.MaskMethod:
-    """Look up a student of notebook 02; `ntkd` is the chosen form of the kernel loss."""
-    return students.METHODS[students.chosen_form() if settings_of == "ntkd" else settings_of]
-
-
 def student_cell(p: MaskStudentParameters, data: Data, seed: int) -> Cell:
     """Describe the training of the NTKD student, notebook 02's own."""
-    method = student_method("ntkd")
+    method = students.MASKS.method("ntkd")
     return students.student_cell(p, data, method, seed, students.MASKS.settings(method.name))
 
 
@@ -171,7 +165,7 @@ def device_cell(
 ) -> Cell:
     """Describe one device, its photographs, and what several ways to recover win back."""
     own = student_cell(p, data, seed)
-    summary = LogitSummary(student_method("ntkd").summary, p.kernel_outputs, students.TEACHER_SEED)
+    summary = LogitSummary(students.MASKS.method("ntkd").summary, p.kernel_outputs, students.TEACHER_SEED)
     return photograph.cell(
         data=data,
         seed=seed,
@@ -193,8 +187,8 @@ def device_cell(
 
 def recovery(p: MaskStudentParameters, way: str, rate: float) -> Recovery:
     """Collect the settings of a way to recover: those of a student of notebook 02 at a rate of its own."""
-    method = student_method(WAYS[way].settings_of)
-    settings = {**students.MASKS.settings(method.settings_of), "lr": rate}
+    method = students.MASKS.method(WAYS[way].settings_of)
+    settings = {**students.MASKS.settings(method.source), "lr": rate}
     return Recovery(
         WAYS[way].objective, {**settings, **students.loss_settings(p, method)}, errors=way != CLEAN
     )
@@ -226,11 +220,8 @@ def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
 
 def chosen_rates(trials: list[dict[str, Any]]) -> dict[str, float]:
     """Choose the learning rate of every way to recover (the first of equals)."""
-    rates = {}
-    for name, leader in RATE_OF.items():
-        own = [trial for trial in trials if trial["way"] == leader]
-        rates[name] = max(own, key=lambda trial: trial["validation"])["lr"]
-    return rates
+    own = {way: [trial for trial in trials if trial["way"] == leader] for way, leader in RATE_OF.items()}
+    return {way: max(tried, key=itemgetter("validation"))["lr"] for way, tried in own.items()}
 
 
 def metric_name(row: str) -> str:

@@ -3,10 +3,9 @@
 import time
 
 from ntkd_lib.chapters.koopman.inputs import read_inputs
-from ntkd_lib.chapters.koopman.work import TOLERANCE, Objective, guess, pose_problem
+from ntkd_lib.chapters.koopman.work import TOLERANCE, Objective, pose_problem
 from ntkd_lib.koopman import Monomials, minimise
 from ntkd_lib.koopman.adam import train_adam
-from ntkd_lib.koopman.lifted import LiftedInputs
 from ntkd_lib.lab import CellResult, Record, deterministic
 from ntkd_lib.lab.work import work
 
@@ -29,9 +28,7 @@ def adam_course(
     """Solve one problem, and train it by Adam from several orders of its images."""
     deterministic(seed)
     parts = read_inputs(inputs, components)
-    monomials = Monomials(components, degree)
-    test = LiftedInputs(monomials, parts.test.scores)
-    problem = pose_problem(monomials, parts, objective, teacher)
+    problem = pose_problem(Monomials(components, degree), parts, objective, teacher)
     started = time.process_time()
     optimum = minimise(problem, tolerance=tolerance)
     elapsed = time.process_time() - started
@@ -41,9 +38,7 @@ def adam_course(
             "optimum": optimum.value,
             "optimum_gap": optimum.gap,
             "optimum_seconds": elapsed,
-            "optimum_accuracy": parts.test.accuracy(guess(optimum.weights, test)),
             "losses": [run.values for run in runs],
             "times": [run.seconds for run in runs],
-            "accuracies": [parts.test.accuracy(guess(run.weights, test)) for run in runs],
         }
     )

@@ -5,7 +5,7 @@ validation images, and is judged on ten other seeds. Students have no teacher.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,17 @@ from ntkd_lib.chapters.koopman.work import TOLERANCE, Objective, pose_problem, s
 from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions, random_features
 from ntkd_lib.lab import Arm, Cell, CellResult, Record, derive_seed, deterministic, recorded_metrics
 from ntkd_lib.lab.frame import seed_rows, summarise
-from ntkd_lib.lab.search import Range, RunCells, Search, best_of, draw, run_trials, spaces
+from ntkd_lib.lab.search import (
+    Range,
+    RunCells,
+    Search,
+    SearchedMethod,
+    best_of,
+    by_name,
+    draw,
+    run_trials,
+    spaces,
+)
 from ntkd_lib.lab.trials import searched_trials
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.optics.absorber import transmitted
@@ -40,29 +50,23 @@ PRIMITIVES = {
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Entrant(SearchedMethod):
     """A dictionary: monomials of a degree, Gaussians, or a primitive of random projections."""
 
-    name: str
-    label: str
     components: int = COMPONENTS
     degree: int | None = None
-    space: Mapping[str, Range] = field(default_factory=lambda: SCALED)
 
 
-ENTRANTS = {
-    each.name: each
-    for each in (
-        Entrant("degree_2", "products, degree 2, 20 scores", 20, 2, RIDGE),
-        Entrant("degree_3", "products, degree 3, 9 scores", 9, 3, RIDGE),
-        Entrant("degree_4", "products, degree 4, 6 scores", 6, 4, RIDGE),
-        # much wider ones are so alike that single precision does not tell them apart
-        Entrant("gaussians", "Gaussians around inputs", space={**RIDGE, "scale": (0.1, 1.5, "log")}),
-        Entrant("intensity", "detector: squares of random projections"),
-        Entrant("absorber", "detector behind a saturable absorber"),
-        Entrant("relu", "rectified random projections"),
-    )
-}
+ENTRANTS = by_name(
+    Entrant("degree_2", "products, degree 2, 20 scores", RIDGE, 20, 2),
+    Entrant("degree_3", "products, degree 3, 9 scores", RIDGE, 9, 3),
+    Entrant("degree_4", "products, degree 4, 6 scores", RIDGE, 6, 4),
+    # much wider ones are so alike that single precision does not tell them apart
+    Entrant("gaussians", "Gaussians around inputs", {**RIDGE, "scale": (0.1, 1.5, "log")}),
+    Entrant("intensity", "detector: squares of random projections", SCALED),
+    Entrant("absorber", "detector behind a saturable absorber", SCALED),
+    Entrant("relu", "rectified random projections", SCALED),
+)
 COLUMNS = (
     *(Column("Functions", "{label}"), Column("Number", "{functions}"), Column("Data", "{data}")),
     *(Column("Test accuracy", "{mean:.2f} %"), INTERVAL, Column("Seeds", "{seeds}")),

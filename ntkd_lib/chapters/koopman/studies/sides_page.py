@@ -13,8 +13,8 @@ from ntkd_lib.chapters.koopman.studies.hardware import faulty_accuracy
 from ntkd_lib.chapters.koopman.studies.stability import refits
 from ntkd_lib.chapters.koopman.work import least_squares
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab.frame import unfold
-from ntkd_lib.show import Column, Html, draw_panels, show_table
+from ntkd_lib.lab import settings_text, unfold
+from ntkd_lib.show import Column, draw_panels
 
 CONDITION = (
     *(DATA, *SIZE, Column("One scale", "{common:,.0f}")),
@@ -99,11 +99,6 @@ def conditions(run: Run) -> pd.DataFrame:
     return unfold(cells[["degree", "data", "conditions"]], "conditions")
 
 
-def condition_table(table: pd.DataFrame) -> Html:
-    """Show condition numbers."""
-    return show_table(table, CONDITION, "Condition number of the lifted matrix, first seed")
-
-
 def faulty_accuracies(run: Run) -> pd.DataFrame:
     """List accuracies on imperfect hardware by method, fault, level and seed."""
     table = run.frame(faulty_accuracy).melt(["method", "seed"], list(FAULTS), "fault", "levels")
@@ -131,23 +126,21 @@ def _draw_levels(axes: Axes, part: pd.DataFrame) -> None:
         axes.set_xscale("log")
 
 
-def settings_table(run: Run) -> Html:
-    """Show the settings that the search chose, each method at its chosen size."""
+def settings(run: Run) -> pd.DataFrame:
+    """List the settings that the search chose, each method at its chosen size."""
     extra = {1: [PIXELS.name], 2: ["kd_only"], 3: []}
     rows = []
     for source, data in short_names(run).items():
         for degree, method in ((q, name) for q in extra for name in (*extra[q], "kd", "ce", *LEAST_SQUARES)):
             sizes = None if method == PIXELS.name else run.parameters.sizes(degree)
             trial = best_trial(source, degree, method, sizes)
-            words = ", ".join(f"{name} {value:g}" for name, value in trial["settings"].items())
+            words = settings_text(trial["settings"])
             rows.append({**trial, "settings": words, "data": data, "label": LABELS[method]})
-    return show_table(pd.DataFrame(rows), SETTINGS, "What the search chose")
+    return pd.DataFrame(rows)
 
 
-def certificate_table(table: pd.DataFrame) -> Html:
-    """Show certificates of how near the students' solutions are to their optimum."""
+def certificates(table: pd.DataFrame) -> pd.DataFrame:
+    """List certificates of how near the students' solutions are to their optimum."""
     solved = table[table["gradient"].notna() & table["chosen"]]
     worst = {"gradient": "max", "gap": "max", "steps": "mean", "passes": "mean", "seconds": "mean"}
-    rows = solved.groupby(["data", "degree", "method", "label"], sort=False).agg(worst).reset_index()
-    caption = "Certificates: gradient relative to that at W = 0, in float64"
-    return show_table(rows, CERTIFICATES, caption)
+    return solved.groupby(["data", "degree", "method", "label"], sort=False).agg(worst).reset_index()

@@ -12,7 +12,7 @@ from ntkd_lib.chapters.koopman import page
 from ntkd_lib.chapters.koopman.methods import PIXELS, RADIAL
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.lab.frame import paired, summarise
-from ntkd_lib.show import INTERVAL, Column, Html, draw_panels, show_table
+from ntkd_lib.show import INTERVAL, Column, draw_panels
 
 MANY_SEEDS = 8
 FUNCTIONS = Column("Functions", "{functions:,}")
@@ -57,22 +57,14 @@ def judge_share(row: Any) -> str:
     return "it costs" if row.high < 0 else "not shown"
 
 
-def share_table(share: pd.DataFrame) -> Html:
-    """Show the gain by the teacher at each size."""
-    return show_table(share, SHARE, "Does the teacher add anything over plain cross-entropy?")
-
-
-def radial_table(table: pd.DataFrame) -> Html:
+def radial(table: pd.DataFrame) -> pd.DataFrame:
     """Compare students of radial functions with those of as many monomials, the same seeds."""
-    radial = table[table["method"] == RADIAL]
-    size, seeds = radial["components"].iloc[0], radial["seed"]
-    monomial = page.select(table, "mnist", 2)
-    monomial = monomial[
-        (monomial["method"] == "kd") & (monomial["components"] == size) & monomial["seed"].isin(seeds)
-    ]
-    rows = _average(pd.concat([radial, monomial]))
-    names = rows["method"].map({RADIAL: "Gaussians", "kd": "monomials"})
-    return show_table(rows.assign(name=names), DICTIONARIES, "Distilled students of two dictionaries, MNIST")
+    gaussians, monomials = (
+        page.select(table[table["method"] == name], "mnist", 2) for name in (RADIAL, "kd")
+    )
+    paired = monomials.merge(gaussians[["components", "seed"]])
+    rows = _average(pd.concat([gaussians, paired]))
+    return rows.assign(name=rows["method"].map({RADIAL: "Gaussians", "kd": "monomials"}))
 
 
 def draw_teacher_share(share: pd.DataFrame) -> Figure:

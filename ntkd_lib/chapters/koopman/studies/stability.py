@@ -1,13 +1,11 @@
 """Stability of fits: refits on random 90 % of the training images, teacher and split unchanged."""
 
-import numpy as np
 import torch
-from jaxtyping import Float
 
-from ntkd_lib.chapters.koopman.inputs import Inputs, read_inputs
-from ntkd_lib.chapters.koopman.work import TOLERANCE, LinearFit, Objective, guess, last_layer, pose_problem
-from ntkd_lib.koopman import Monomials, minimise, normal_equations, read_out
-from ntkd_lib.koopman.lifted import LiftedInputs, fit_principal
+from ntkd_lib.chapters.koopman.inputs import read_inputs
+from ntkd_lib.chapters.koopman.work import TOLERANCE, LinearFit, NestedSums, Objective, guess, pose_problem
+from ntkd_lib.koopman import Monomials, minimise
+from ntkd_lib.koopman.lifted import LiftedInputs
 from ntkd_lib.lab import CellResult, Record, derive_seed, deterministic
 from ntkd_lib.lab.work import work
 
@@ -41,16 +39,6 @@ def refits(
             problem = pose_problem(monomials, part, objective, teacher)
             start = weights = minimise(problem, start, tolerance=tolerance).weights
             accuracies[name].append(parts.test.accuracy(guess(weights, test)))
-        weights = _fit_edmd(monomials, part, teacher, naive)
+        weights = NestedSums(part, teacher, degree).solve(naive)
         accuracies["naive"].append(parts.test.accuracy(guess(weights, test)))
     return CellResult({"accuracies": accuracies})
-
-
-def _fit_edmd(
-    monomials: Monomials, part: Inputs, teacher: Record, fit: LinearFit
-) -> Float[torch.Tensor, "c m"]:
-    hidden = teacher.arrays["hidden"][part.rows.numpy()].astype(np.float64)
-    fitted = fit_principal(hidden, fit.rank, scaled=False)
-    equations = normal_equations(LiftedInputs(monomials, part.train.scores), fitted.scores(hidden))
-    weights = read_out(equations, fitted, fit.ridge, last_layer(teacher))
-    return torch.from_numpy(np.ascontiguousarray(weights))

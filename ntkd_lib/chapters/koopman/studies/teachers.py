@@ -6,13 +6,13 @@ of them than the student, and its probabilities stand in for the labels of all o
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ntkd_lib.chapters.koopman import NOTEBOOK
-from ntkd_lib.chapters.koopman.inputs import Network, teacher
+from ntkd_lib.chapters.koopman.inputs import teacher
 from ntkd_lib.chapters.koopman.methods import STUDENTS, scores_cell
 from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
 from ntkd_lib.chapters.koopman.work import Objective, student
@@ -32,22 +32,13 @@ FACTORS = tuple(float(f"{factor:.3g}") for factor in np.geomspace(0.1, 10, TRIAL
 
 
 @dataclass(frozen=True)
-class Schooling:
-    """How a teacher is trained."""
-
-    network: Network
-    epochs: int
-    shift: int = 0
-
-
-@dataclass(frozen=True)
 class Contest:
     """Data, the share of labels that may be read, metrics by arm, and the teachers to choose from."""
 
     data: str
     labels: float
     metrics: Mapping[str, str]
-    teachers: Mapping[str, Schooling]
+    teachers: Mapping[str, Mapping[str, Any]]  # arguments of their training, by label
 
     @property
     def labelled(self) -> int | None:
@@ -61,9 +52,9 @@ CONTESTS = {
         1.0,
         {arm: f"koopman.fashion.q2.{arm}_best.accuracy" for arm in SPACES},
         {
-            "perceptron": Schooling("mlp", 6),
-            "perceptron, shifted images": Schooling("mlp", 30, 2),
-            "ResNet-18": Schooling("resnet18", 2),
+            "perceptron": {"network": "mlp", "epochs": 6},
+            "perceptron, shifted images": {"network": "mlp", "epochs": 30, "shift": 2},
+            "ResNet-18": {"network": "resnet18", "epochs": 2},
         },
     ),
     "labels1": Contest(
@@ -71,9 +62,9 @@ CONTESTS = {
         0.01,
         {arm: f"koopman.mnist.labels1.{arm}.accuracy" for arm in SPACES},
         {
-            "perceptron": Schooling("mlp", 100),
-            "perceptron, shifted images": Schooling("mlp", 300, 2),
-            "ResNet-18": Schooling("resnet18", 40, 2),
+            "perceptron": {"network": "mlp", "epochs": 100},
+            "perceptron, shifted images": {"network": "mlp", "epochs": 300, "shift": 2},
+            "ResNet-18": {"network": "resnet18", "epochs": 40, "shift": 2},
         },
     ),
 }
@@ -85,9 +76,8 @@ def contest_cell(
     """Describe a student of a contest, with a teacher or without one."""
     fixed = {} if school else STUDENTS["ce"].fixed
     if school:
-        schooling = asdict(contest.teachers[school])
         common = {"images": RUN.images, "labelled": contest.labelled}
-        more["teacher"] = teacher.cell(data=data, seed=seed, **common, **schooling)
+        more["teacher"] = teacher.cell(data=data, seed=seed, **common, **contest.teachers[school])
     return student.cell(
         {"data": data.name, "method": "kd" if school else "ce", "network": school or "none"},
         seed=seed,

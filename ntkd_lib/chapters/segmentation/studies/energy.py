@@ -49,20 +49,16 @@ def budgets(height: int = HEIGHT, width: int = WIDTH) -> dict[str, Budget]:
 def rows() -> pd.DataFrame:
     """List the budgets of our systems and the systems of the paper."""
     ours = budgets()
-    systems = [_row(b, ours["hybrid"]) for b in ours.values()] + [_row(b, PAPER[0]) for b in PAPER]
-    return pd.DataFrame(systems)
-
-
-def _row(budget: Budget, hybrid: Budget) -> dict[str, object]:
-    return {
-        "system": budget.system,
-        "macs": budget.macs,
-        "compute": budget.compute,
-        "capture": budget.capture,
-        "total": budget.total,
-        "saving": saving(hybrid, budget),
-        "ratio": budget.compute / hybrid.compute,
-    }
+    systems = [(each, ours["hybrid"]) for each in ours.values()] + [(each, PAPER[0]) for each in PAPER]
+    columns = ("system", "macs", "compute", "capture", "total")
+    return pd.DataFrame(
+        {
+            **{column: getattr(each, column) for column in columns},
+            "saving": saving(hybrid, each),
+            "ratio": each.compute / hybrid.compute,
+        }
+        for each, hybrid in systems
+    )
 
 
 def metric(run: Run) -> dict[str, Metric]:
