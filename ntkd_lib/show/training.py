@@ -4,14 +4,11 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.dots import key_handles
+from ntkd_lib.show.dots import BLUE, ORANGE, key_handles
 from ntkd_lib.show.html import Html, table
-
-BLUE, ORANGE = sns.color_palette("colorblind")[:2]
 
 
 def draw_curves(curves: pd.DataFrame, along: tuple[str, str], quantity: str) -> Figure:

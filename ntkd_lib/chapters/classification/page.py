@@ -109,13 +109,9 @@ def kind_of(data: str) -> str:
 def scores(run: Run, data: str) -> pd.DataFrame:
     """List the scores of all students of a data set with all labels."""
     table = methods.students(run, data, label_share=1)
-    return table.assign(label=table["method"].map(_labels(run, data)))[SHOWN]
-
-
-def _labels(run: Run, data: str) -> dict[str, str]:
-    if kind_of(data) == "mnist":
-        return methods.digit_labels()
-    return {method.name: method.label for method in methods.colour_methods(run.parameters)}
+    colours = {method.name: method.label for method in methods.colour_methods(run.parameters)}
+    labels = methods.digit_labels() if kind_of(data) == "mnist" else colours
+    return table.assign(label=table["method"].map(labels))[SHOWN]
 
 
 def summary(table: pd.DataFrame, data: str) -> pd.DataFrame:

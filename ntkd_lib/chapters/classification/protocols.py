@@ -1,6 +1,7 @@
 """The recorded protocols of notebook 01: registered parameters in, compared arms out."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from scipy.stats import spearmanr
@@ -34,13 +35,13 @@ def tuning_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[s
     """Train labels alone over a grid of learning rates and weight decays; test images are not read."""
     run, data = _colour_run(parameters, sha256)
     points = [(lr, decay) for lr in parameters["lr"] for decay in parameters["weight_decay"]]
-    cells = {
-        f"ntkd.cifar10.tuning.lr_{lr:g}.decay_{decay:g}.validation": colour_student(
-            run, data, COLOURS.methods["none"], seed, {"lr": lr, "weight_decay": decay}, tested=False
+    trial = partial(colour_student, run, data, COLOURS.methods["none"], seed, tested=False)
+    return {
+        f"ntkd.cifar10.tuning.lr_{lr:g}.decay_{decay:g}.validation": Arm(
+            (trial({"lr": lr, "weight_decay": decay}),), value_of("validation")
         )
         for lr, decay in points
     }
-    return {name: Arm((cell,), value_of("validation")) for name, cell in cells.items()}
 
 
 def _colour_run(parameters: Mapping[str, Any], sha256: str) -> tuple[ClassificationParameters, Data]:

@@ -81,13 +81,8 @@ def solve(parts: Inputs, problem: Problem, tolerance: float, start: Record | Non
     dictionary = problem.lifted.dictionary
     first = None if start is None else torch.tensor(start.arrays["weights"])
     optimum = minimise(problem, first, tolerance=tolerance)
-    held_out, test = (
-        guess(optimum.weights, LiftedInputs(dictionary, part.scores, memory=0))
-        for part in (parts.held_out, parts.test)
-    )
     values = {
-        "accuracy": parts.test.accuracy(test),
-        "validation": parts.held_out.accuracy(held_out),
+        **score(optimum.weights, dictionary, parts),
         "functions": dictionary.count,
         "loss": optimum.value,
         "gradient": optimum.gradient,
@@ -126,6 +121,17 @@ def guess(weights: Float[Tensor, "c m"], lifted: LiftedInputs) -> Int[Tensor, " 
     return torch.cat([(cast @ block).argmax(0) for block in lifted])
 
 
+def score(
+    weights: Float[Tensor, "c m"], dictionary: Dictionary, parts: Inputs, components: int | None = None
+) -> dict[str, float]:
+    """Test a linear map of functions of the leading components, on test and validation images."""
+    named = {"accuracy": parts.test, "validation": parts.held_out}
+    return {
+        name: part.accuracy(guess(weights, LiftedInputs(dictionary, part.scores[:, :components], memory=0)))
+        for name, part in named.items()
+    }
+
+
 @dataclass(frozen=True)
 class LinearFit:
     """One least-squares problem; `rank` counts hidden components of EDMD, 0 in other methods."""
@@ -151,15 +157,8 @@ def least_squares(
     results, arrays = [], {}
     for number, each in enumerate(fits):
         weights = sums.solve(each)
-        held_out, test = (
-            guess(
-                weights,
-                LiftedInputs(Monomials(each.components, degree), part.scores[:, : each.components], memory=0),
-            )
-            for part in (parts.held_out, parts.test)
-        )
         arrays[f"weights.{number}"] = weights.numpy()
-        scores = {"accuracy": parts.test.accuracy(test), "validation": parts.held_out.accuracy(held_out)}
+        scores = score(weights, Monomials(each.components, degree), parts, each.components)
         results.append({**asdict(each), **scores})
     sizes = sorted({each.components for each in fits}) if condition else []
     conditions = [sums.condition(parts, size) for size in sizes]

@@ -104,12 +104,7 @@ def trained(p: ClassificationParameters, data: Data, of: Architecture, seed: int
         DIGITS.methods["none"],
         seed,
         labels={"question": "stage1", "architecture": of.name},
-        parts={
-            "filters": of.filters,
-            "filter_size": of.filter_size,
-            "rectified": of.rectified,
-            "hidden": of.hidden,
-        },
+        parts={part: getattr(of, part) for part in ("filters", "filter_size", "rectified", "hidden")},
     )
 
 
