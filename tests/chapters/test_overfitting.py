@@ -25,11 +25,13 @@ from ntkd_lib.chapters.overfitting.studies import (
     real_tables,
     students,
     tables,
+    tables_page,
 )
 from ntkd_lib.chapters.overfitting.studies.counterexamples import counterexamples
 from ntkd_lib.chapters.run import Run, with_needs
 from ntkd_lib.data.settings import DataError
 from ntkd_lib.data.tables import TABLES, load_table
+from ntkd_lib.lab import protocols
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.execute import run_cells
@@ -320,6 +322,26 @@ def test_parts_of_a_table_share_nothing():
     parts = real_tables.split_table("diabetes", seed=0)
     assert sum(map(len, parts.y)) == 442
     np.testing.assert_allclose(parts.x[0].mean(axis=0), 0, atol=1e-12)
+
+
+def test_recorded_rates_are_those_of_the_evidence_and_none_without_it(monkeypatch, tmp_path):
+    recorded = protocols.recorded_metrics("05_real_tables")
+    rates = tables_page.at_level(tables_page.recorded_rates()).set_index("detector")
+    powers = {name: recorded[f"{tables.SPACE}.{name}.power.l10"].values for name in ("spectral", "cv")}
+    row = rates.loc["cv"]
+    assert row["power"] == pytest.approx(np.mean(powers["cv"]))
+    assert row["power_low"] < row["power"] < row["power_high"]
+    gaps = np.subtract(powers["cv"], powers["spectral"])
+    assert (row["gap"], row["wins"], row["tables"]) == (
+        pytest.approx(gaps.mean()),
+        (gaps > 0).sum(),
+        len(gaps),
+    )
+    assert np.isnan(rates.loc["spectral", "gap"])
+    axes = tables_page.draw_rates(tables_page.recorded_rates()).axes[0]
+    assert len(axes.get_legend_handles_labels()[1]) == len(tables.FITS)
+    monkeypatch.setattr(protocols, "results_root", lambda: tmp_path)
+    assert tables_page.at_level(tables_page.recorded_rates()).empty
 
 
 def test_counterexamples_contradict():
