@@ -323,6 +323,7 @@ claim_box(
         "spectral-ctl-tables-cv",
         "spectral-ctl-optimism-2",
     ],
+    part="The estimate of the gap and of the risk",
 )
 
 # %% [markdown]
