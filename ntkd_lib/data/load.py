@@ -62,9 +62,8 @@ def _wrap(
 ) -> LabelledImages:
     if len(images) != len(labels):
         raise DataError(f"{located.name}: {len(images)} images but {len(labels)} labels")
-    return LabelledImages(
-        torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)), classes, located
-    )
+    codes = torch.from_numpy(labels.astype(np.int64))
+    return LabelledImages(torch.from_numpy(images), codes, classes, located)
 
 
 def _read(

@@ -101,20 +101,16 @@ def _official_problem(dataset: OfficialDataset, source: Source, folder: Path) ->
     if source == "cache":  # reasons are printed in pages: no path of this machine in them
         absent = "" if state.complete else "not in the cache"
         return f"{state.damaged[0].name} in the cache is damaged" if state.damaged else absent
-    if (
-        state.damaged
-    ):  # the user pointed at these files: going on without them would hide that they are broken
-        raise DataError(
-            f"{dataset.name}: {state.damaged[0]} is damaged (wrong SHA-256); replace or delete it"
-        )
+    if state.damaged:  # the user pointed at them: going on without them would hide that they are broken
+        remedy = "is damaged (wrong SHA-256); replace or delete it"
+        raise DataError(f"{dataset.name}: {state.damaged[0]} {remedy}")
     missing = [f"{dataset.folder}/{name}" if folder.is_dir() else dataset.folder for name in state.missing]
     return f"{source} has no {missing[0]}" if missing else ""
 
 
 def _real(dataset: OfficialDataset | PictureDataset, source: Source, folder: Path) -> DataLocation:
-    return DataLocation(
-        dataset.name, "real", source, folder, dataset.sha256, f"all hashes right, from {source}"
-    )
+    note = f"all hashes right, from {source}"
+    return DataLocation(dataset.name, "real", source, folder, dataset.sha256, note)
 
 
 def _downloaded(dataset: OfficialDataset, settings: DataSettings, reasons: list[str]) -> DataLocation | None:

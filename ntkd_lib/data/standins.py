@@ -126,9 +126,8 @@ def _grid(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute each image's sampling grid: shifted, scaled and turned a little."""
     y, x = np.meshgrid(*2 * [np.linspace(-1, 1, side, dtype=np.float32)], indexing="ij")
-    shift_x, shift_y, scale_x, scale_y, angle = jitter * generator.standard_normal(
-        (5, count, 1, 1), np.float32
-    )
+    drawn = jitter * generator.standard_normal((5, count, 1, 1), np.float32)
+    shift_x, shift_y, scale_x, scale_y, angle = drawn
     turned_x, turned_y = x + angle * y + shift_x, y - angle * x + shift_y
     return turned_x * (1 + scale_x), turned_y * (1 + scale_y)
 

@@ -201,9 +201,8 @@ def _validate(model: type[AnyParameters], notebook: str, values: Mapping[str, An
     """Build the model, or raise the first problem as one line that begins with `notebook`."""
     unknown = [name for name in values if name not in model.model_fields]
     if unknown:
-        raise ParameterError(
-            f"{notebook}: {_unknown(model, unknown[0], values[unknown[0]])}{and_more(unknown)}"
-        )
+        first = _unknown(model, unknown[0], values[unknown[0]])
+        raise ParameterError(f"{notebook}: {first}{and_more(unknown)}")
     try:
         return model.model_validate(dict(values))
     except pydantic.ValidationError as error:

@@ -101,9 +101,8 @@ def _require_seal(layout: Layout, notebook: str, tier: str) -> None:
     problems = check_seal(layout, notebook)
     if problems:
         first = problems[0].removeprefix(f"{notebook}: ")
-        raise BookError(
-            f"notebook {notebook} has no valid seal ({first}); run: ntkd run {notebook[:2]} --tier {tier}"
-        )
+        command = f"ntkd run {notebook[:2]} --tier {tier}"
+        raise BookError(f"notebook {notebook} has no valid seal ({first}); run: {command}")
 
 
 def _require_recorded() -> None:

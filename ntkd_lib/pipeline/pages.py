@@ -19,7 +19,7 @@ from ntkd_lib.pipeline.ledger import NAME, SCHEMA, NumberPair, pair_numbers
 from ntkd_lib.show.claims import SCOREBOARD, banner, count_table
 from ntkd_lib.show.firmness import coverage_table, holm_notes
 from ntkd_lib.show.headlines import headline_table
-from ntkd_lib.show.html import INLINE_IMAGE, Html, definitions, element, join, raw_block, table
+from ntkd_lib.show.html import INLINE_IMAGE, Html, definitions, element, fold, join, raw_block, table
 from ntkd_lib.show.numbers import NONE
 
 TITLE = re.compile(r"^# .*$", re.MULTILINE)
@@ -147,8 +147,7 @@ def citation(evidence: Evidence, title: str) -> Html:
     lines = [f"  {name} = {{{text}}}" for name, text in fields.items()]
     entry = ",\n".join([f"@misc{{ntkd-{evidence.notebook[:2]}", *lines]).replace("_", r"\_") + "\n}"
     words = element("p", f"{authors}: “{title}” In: {place}, {made}.")
-    shown = element("pre", entry, tabindex="0")
-    return element("details", element("summary", "Cite this result"), words, shown, class_="ntkd-fold")
+    return fold("Cite this result", words, element("pre", entry, tabindex="0"))
 
 
 def chapter_end(evidence: Evidence | None, notebook: str, figures: Sequence[str], title: str) -> str:
@@ -166,9 +165,7 @@ def pairs_box(pairs: Sequence[NumberPair]) -> Html:
     words = f"{outside} of {len(pairs)} numbers lie outside the recorded 95 % intervals"
     headers = ("Number", "Recorded (95 % interval)", "Here", "Difference", "Interval")
     shown = table(headers, pairs, caption=f"Recorded and live: {words}")
-    return element(
-        "details", element("summary", f"Beside the recorded run, {words}"), shown, class_="ntkd-fold"
-    )
+    return fold(f"Beside the recorded run, {words}", shown)
 
 
 def below_title(source: str, block: str) -> str:

@@ -22,7 +22,7 @@ from ntkd_lib.pipeline import notebooks
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.pages import below_title
 from ntkd_lib.pipeline.seal import check_seal, output_problems, read_seal
-from ntkd_lib.show.html import INLINE_IMAGE, Html, element, raw_block
+from ntkd_lib.show.html import INLINE_IMAGE, Html, element, fold, raw_block
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -216,15 +216,11 @@ def _notice(evidence: Evidence, changed: Sequence[str], gaps: int) -> Html:
     source, commit = source_of(evidence), str(evidence.provenance.get("commit"))[:8]
     lack = f"; {gaps} of its figures and tables are not recorded" if gaps else ""
     words = f"Recorded on {source.date} with {source.device}, commit {commit}{lack}. To run it here: "
-    count = (
-        "1 module behind its numbers has"
-        if len(changed) == 1
-        else f"{len(changed)} modules behind its numbers have"
-    )
-    summary = element("summary", f"{count} changed since")
-    fold = element("details", summary, ", ".join(changed)) if changed else ""
+    noun, verb = ("module", "has") if len(changed) == 1 else ("modules", "have")
+    title = f"{len(changed)} {noun} behind its numbers {verb} changed since"
+    modules = fold(title, ", ".join(changed), class_=None) if changed else ""
     command = element("code", f"ntkd run {evidence.notebook[:2]}")
-    return element("div", words, command, fold, class_="ntkd-banner", role="note")
+    return element("div", words, command, modules, class_="ntkd-banner", role="note")
 
 
 def _changed_modules(layout: Layout) -> list[str]:

@@ -24,9 +24,8 @@ def reproduce(
     targets = [target_of(notebook, tier, {}) for notebook in all_notebooks()]
     failed = [name for name in (_attempt(target, workers, scheduler, say) for target in targets) if name]
     if failed:
-        raise PipelineError(
-            f"{len(failed)} of {len(targets)} notebooks failed ({', '.join(failed)}); no book was built"
-        )
+        count = f"{len(failed)} of {len(targets)}"
+        raise PipelineError(f"{count} notebooks failed ({', '.join(failed)}); no book was built")
     from ntkd_lib.pipeline.book import build_book
 
     return build_book(tier)

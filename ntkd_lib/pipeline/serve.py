@@ -58,9 +58,8 @@ def book_server(html: Path, port: int) -> ThreadingHTTPServer:
     try:
         return ThreadingHTTPServer((HOST, port), partial(_BookHandler, directory=str(html)))
     except OSError as error:
-        raise PipelineError(
-            f"port {port} cannot be used: {one_line(error.strerror or error)}; try --port 0"
-        ) from error
+        reason = one_line(error.strerror or error)
+        raise PipelineError(f"port {port} cannot be used: {reason}; try --port 0") from error
 
 
 def serve(html: Path, port: int, say: Callable[[str], None] = print) -> None:

@@ -1,8 +1,8 @@
 """The page on the tangent kernel: its figures and tables come from the recorded benchmark."""
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from ntkd_lib.lab import Layout, read_recorded
 from ntkd_lib.pipeline.pages import FIGURE_FORMS, figure_table, fill_marks
@@ -16,14 +16,6 @@ CAPTIONS = {
     "time": "Time of the full kernel. Hollow marks: predicted, because the run would have taken too long.",
     "memory": "Peak memory of the full kernel, above the network and its inputs.",
 }
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """Where the page's figures go."""
-
-    layout: Layout
-    notebook: str = PAGE
 
 
 def stage_tangent_page(site: Path, layout: Layout) -> None:
@@ -48,10 +40,13 @@ def _sweep_fills(record: dict) -> dict[str, str]:
 
 
 def _fills(origin: dict, layout: Layout) -> dict[str, str]:
-    frame = tangent_kernel.benchmark_frame(origin["rows"])
+    frame, shelf = (
+        tangent_kernel.benchmark_frame(origin["rows"]),
+        SimpleNamespace(layout=layout, notebook=PAGE),
+    )
     shown = {
         name: show(
-            Shelf(layout),
+            shelf,
             name,
             lambda measure=measure: tangent_kernel.draw_growth(frame, measure),
             alt=tangent_kernel.growth_words(frame, measure),

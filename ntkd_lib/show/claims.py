@@ -8,7 +8,7 @@ from ntkd_lib.lab.evidence import Evidence, collect_evidence
 from ntkd_lib.lab.statistics import coverage
 from ntkd_lib.lab.verdicts import Verdict, judge
 from ntkd_lib.show.controls import without_method
-from ntkd_lib.show.html import Html, element, join, table
+from ntkd_lib.show.html import Html, element, fold, join, small, table
 from ntkd_lib.show.numbers import NO_BREAK, NONE, OUTCOME_SIGNS, SIGNS, difference, ends, format_value, number
 from ntkd_lib.show.style import OUTCOMES
 
@@ -49,12 +49,10 @@ def our_value(verdict: Verdict, *, deciding: bool = True) -> Html:
     if verdict.printed_interval is not None:
         lines.append(element("span", ends(verdict.printed_interval, unit), class_="ntkd-interval"))
     if verdict.seeds > 1:
-        lines.append(element("span", f"{verdict.seeds} seeds", class_="ntkd-small"))
+        lines.append(small(f"{verdict.seeds} seeds"))
     if deciding and verdict.printed_interval is not None and verdict.interval is not None:
         words = f"deciding bootstrap: {ends(verdict.interval, unit)}, covers"
-        lines.append(
-            element("span", words, f" {coverage(verdict.seeds, 'bootstrap'):.0f} %", class_="ntkd-small")
-        )
+        lines.append(small(words, f" {coverage(verdict.seeds, 'bootstrap'):.0f} %"))
     return join([value, *lines, *(_rerun_line(verdict, other) for other in verdict.reruns)])
 
 
@@ -62,8 +60,7 @@ def _rerun_line(verdict: Verdict, other: Verdict) -> Html:
     """Show the number of another run of the same protocol, and by how much the one above differs from it."""
     unit = verdict.claim.unit
     moved = difference(verdict.value - other.value, unit)
-    words = f"{other.source}: {format_value(other.value, unit)}; difference {moved}"
-    return element("span", words, class_="ntkd-small")
+    return small(f"{other.source}: {format_value(other.value, unit)}; difference {moved}")
 
 
 def badge(verdict: Verdict) -> Html:
@@ -73,17 +70,17 @@ def badge(verdict: Verdict) -> Html:
     shown = element("span", sign, " ", verdict.status, class_=f"ntkd-badge ntkd-{name}")
     side = f"our value lies {verdict.side}" if verdict.side else ""
     words = [word for word in (verdict.qualifier, side, verdict.reason) if word]
-    return join([shown, *(element("span", word, class_="ntkd-small") for word in words)])
+    return join([shown, *map(small, words)])
 
 
 def statement(claim: Claim) -> Html:
     """Format a claim with its place in the paper and its name; struck out once superseded."""
-    place = element("span", f"{claim.where} · ", element("code", claim.id), class_="ntkd-small")
+    place = small(f"{claim.where} · ", element("code", claim.id))
     if claim.replacement is None:
         return join([element("span", claim.claim.strip(), class_="ntkd-claim"), place])
     name = claim.replacement.id
     link = element("a", name, href=f"{SCOREBOARD}.html#claim-{name}")
-    why = element("span", "superseded by ", link, f": {claim.replacement.note}", class_="ntkd-small")
+    why = small("superseded by ", link, f": {claim.replacement.note}")
     return join([element("del", claim.claim.strip(), class_="ntkd-claim"), place, why])
 
 
@@ -108,8 +105,8 @@ def _folded(verdicts: Sequence[Verdict]) -> Html:
     """Fold claims below a line that counts their verdicts; superseded ones are not counted."""
     counts = Counter(verdict.status for verdict in verdicts if verdict.claim.replacement is None)
     words = ", ".join(f"{counts[status]} {status}" for status in SIGNS if counts[status])
-    title = element("summary", f"All other claims of this chapter: {words}")
-    return element("details", title, claim_table(verdicts, caption="The other claims"), class_="ntkd-fold")
+    title = f"All other claims of this chapter: {words}"
+    return fold(title, claim_table(verdicts, caption="The other claims"))
 
 
 def claim_table(
@@ -140,15 +137,14 @@ def _control_line(verdict: Verdict) -> Html:
     if verdict.status != "exceeded":
         return Html("")
     control = without_method(verdict).replace(NONE, "not measured")
-    return element("span", f"without the method: {control}", class_="ntkd-small")
+    return small(f"without the method: {control}")
 
 
 def where_links(claim: Claim, chapters: Sequence[str]) -> Html:
     """Link a claim to its row and to the provenance in its chapter."""
-    tier = element("span", f"needs tier {claim.tier}", class_="ntkd-small")
+    tier = small(f"needs tier {claim.tier}")
     if claim.notebook not in chapters:
-        missing = element("span", f"notebook {claim.notebook[:2]}, not built yet", class_="ntkd-small")
-        return join([missing, tier])
+        return join([small(f"notebook {claim.notebook[:2]}, not built yet"), tier])
     page = f"{claim.notebook}.html"
     links = [
         element("a", f"chapter {claim.notebook[:2]}", href=f"{page}#claim-{claim.id}"),
@@ -159,7 +155,7 @@ def where_links(claim: Claim, chapters: Sequence[str]) -> Html:
 
 def source_line(verdict: Verdict) -> Html:
     """Describe the run that decides a verdict."""
-    return element("span", str(verdict.source), class_="ntkd-small") if verdict.source else Html("")
+    return small(verdict.source) if verdict.source else Html("")
 
 
 def banner(evidence: Evidence) -> Html:
@@ -200,11 +196,11 @@ def _count_cell(verdicts: Iterable[Verdict], outcome: str) -> Html:
     qualifiers = [verdict.qualifier for verdict in current if verdict.outcome == outcome]
     plain = qualifiers.count("") if outcome != "not assessed" else len(qualifiers)
     apart = [word for word in ("simulated", "proxy") if word in qualifiers and outcome != "not assessed"]
-    lines = [element("span", f"+ {qualifiers.count(word)} {word}", class_="ntkd-small") for word in apart]
+    lines = [small(f"+ {qualifiers.count(word)} {word}") for word in apart]
     return join([str(plain), *lines])
 
 
 def _claims_cell(verdicts: Sequence[Verdict]) -> Html:
     superseded = sum(verdict.claim.replacement is not None for verdict in verdicts)
-    apart = [element("span", f"+ {superseded} superseded", class_="ntkd-small")] if superseded else []
+    apart = [small(f"+ {superseded} superseded")] if superseded else []
     return join([str(len(verdicts) - superseded), *apart])

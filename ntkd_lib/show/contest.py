@@ -35,9 +35,8 @@ class Contest:
         protocols: dict[str, list[str]] = {}
         for entry in self.entries:
             arms = entry.parameters["arms"]
-            protocols |= (
-                arms if isinstance(arms, Mapping) else dict.fromkeys(arms, entry.parameters["tuning"])
-            )
+            named = isinstance(arms, Mapping)
+            protocols |= arms if named else dict.fromkeys(arms, entry.parameters["tuning"])
         for name in sorted({name for each in protocols.values() for name in each}):
             for arm in load_claims().protocols[name].parameters["trials"]:
                 protocols.setdefault(arm, [name])

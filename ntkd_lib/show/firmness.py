@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from ntkd_lib.lab import Verdict, coverage
 from ntkd_lib.lab.robustness import Step, adjusted_orderings, flip_probability, steps_by_seeds
-from ntkd_lib.show.html import Html, element, table
+from ntkd_lib.show.html import Html, element, fold, small, table
 from ntkd_lib.show.numbers import SIGNS, format_value, number
 from ntkd_lib.show.style import STATUS_COLOURS
 
@@ -17,9 +17,8 @@ def firmness(verdict: Verdict) -> Html:
     if not steps:
         return Html("")
     axes = f"Across: the first seeds. Up: the threshold loosened, in {_unit(verdict) or 'its unit'}."
-    caption = element("span", f"{axes} {_margin_words(verdict, steps[-1])}", class_="ntkd-small")
-    summary, curve = element("summary", _rerun_words(verdict)), verdict_curve(verdict, steps)
-    return element("details", summary, curve, caption, class_="ntkd-firm")
+    caption = small(f"{axes} {_margin_words(verdict, steps[-1])}")
+    return fold(_rerun_words(verdict), verdict_curve(verdict, steps), caption, class_="ntkd-firm")
 
 
 def _rerun_words(verdict: Verdict) -> str:
@@ -48,9 +47,7 @@ def holm_notes(verdicts: Iterable[Verdict]) -> dict[str, Html]:
     listed = list(verdicts)
     adjusted = adjusted_orderings(listed)
     return {
-        verdict.claim.id: element(
-            "span", holm_words(adjusted[verdict.claim.id], len(adjusted)), class_="ntkd-small"
-        )
+        verdict.claim.id: small(holm_words(adjusted[verdict.claim.id], len(adjusted)))
         for verdict in listed
         if verdict.claim.id in adjusted and verdict.status in ("exceeded", "reproduced")
     }
@@ -120,10 +117,9 @@ def _height(tolerance: float, reach: float) -> float:
 def _axis(reach: float, width: float) -> list[Html]:
     line, ink = _height(0, reach), {"fill": "currentColor", "font_size": 9}
     marks = {f"+{number(reach, None, 2)}": TOP + 7, "rule": line + 3, number(-reach, None, 2): TOP + HEIGHT}
+    ends = {"x1": LEFT - 3, "x2": width, "y1": line, "y2": line}
     return [
-        element(
-            "line", x1=LEFT - 3, x2=width, y1=line, y2=line, stroke="currentColor", stroke_dasharray="2 2"
-        ),
+        element("line", **ends, stroke="currentColor", stroke_dasharray="2 2"),
         *(element("text", text, x=LEFT - 5, y=y, text_anchor="end", **ink) for text, y in marks.items()),
         element("text", "first seeds", x=LEFT, y=TOP + HEIGHT + 24, **ink),
     ]

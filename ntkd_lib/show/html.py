@@ -92,10 +92,20 @@ def _row(cells: Sequence[object], anchor: str | None, headers: Sequence[object])
     return element("tr", first, *others, id=anchor, role="row")
 
 
-def definitions(pairs: Mapping[str, object], class_: str = "ntkd-facts") -> Html:
+def definitions(pairs: Mapping[str, object]) -> Html:
     """Build a list of names and values."""
     items = [join([element("dt", name), element("dd", value)]) for name, value in pairs.items()]
-    return element("dl", *items, class_=class_)
+    return element("dl", *items, class_="ntkd-facts")
+
+
+def small(*children: object) -> Html:
+    """Build a remark in small print."""
+    return element("span", *children, class_="ntkd-small")
+
+
+def fold(title: object, *children: object, class_: str | None = "ntkd-fold") -> Html:
+    """Build a part that opens by its title."""
+    return element("details", element("summary", title), *children, class_=class_)
 
 
 def raw_block(content: Html) -> str:

@@ -13,21 +13,14 @@ def draw_panels(
     table: pd.DataFrame,
     by: str,
     titles: Mapping[str, str],
-    draws: Mapping[str, Callable[[Axes, pd.DataFrame], None]],
-    label: str,
+    draws: Mapping[str, Callable[[Axes, pd.DataFrame], None]],  # of a group's rows, by vertical label
+    label: str,  # of the horizontal axis
     *,
     height: float = 3.8,
-    columns: int = 3,
-    **shared: Any,
+    columns: int = 3,  # of the legend
+    **shared: Any,  # options of `plt.subplots`
 ) -> Figure:
-    """Draw a column of panels per group and a row of panels per quantity, with the first one's legend above.
-
-    Args:
-        draws: how the rows of a group are drawn, by the label of the vertical axis.
-        label: of the horizontal axis.
-        columns: of the legend.
-        shared: options of `plt.subplots`.
-    """
+    """Draw a column of panels per group and a row per quantity, with the first panel's legend above."""
     groups = list(dict.fromkeys(table[by]))
     figure, grid = plt.subplots(len(draws), len(groups), figsize=(7.4, height), squeeze=False, **shared)
     for line, (quantity, draw) in zip(grid, draws.items(), strict=True):
@@ -37,7 +30,6 @@ def draw_panels(
     for top, bottom, group in zip(grid[0], grid[-1], groups, strict=True):
         top.set_title(titles[group])
         bottom.set_xlabel(label)
-    figure.legend(
-        *grid[0][0].get_legend_handles_labels(), loc="outside upper left", ncols=columns, fontsize=9
-    )
+    entries = grid[0][0].get_legend_handles_labels()
+    figure.legend(*entries, loc="outside upper left", ncols=columns, fontsize=9)
     return figure

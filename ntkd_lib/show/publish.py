@@ -58,19 +58,12 @@ def _images(images: Mapping[str, bytes], alt: str, **attributes: object) -> Html
 
 @dataclass(frozen=True)
 class Slider:
-    """A figure with a frame for each place of a slider, which the page's script moves.
+    """A figure with a frame for each place of a slider, which the page's script moves."""
 
-    Attributes:
-        figure: what is shown first, and where there is no script.
-        label: what the slider sets.
-        start: the text of the frame that is shown first.
-        frames: images by theme, for each text that the slider says.
-    """
-
-    figure: PublishedFigure
-    label: str
-    start: str
-    frames: Mapping[str, Mapping[str, bytes]] = field(repr=False)
+    figure: PublishedFigure  # what is shown first, and where there is no script
+    label: str  # what the slider sets, before its text
+    start: str  # text of the frame that is shown first
+    frames: Mapping[str, Mapping[str, bytes]] = field(repr=False)  # images by theme, by text
 
     def _repr_html_(self) -> str:
         figure, texts, start = self.figure, list(self.frames), self.start
@@ -139,13 +132,7 @@ def show(
 def show_slider(
     run: HasLayout, name: str, label: str, draws: Mapping[str, Callable[[], Figure]], start: str, **words: Any
 ) -> Slider:
-    """Draw one frame for each text of a slider; that of the start is saved as `show` saves a figure.
-
-    Args:
-        label: what the slider sets, before its text.
-        draws: how each frame is drawn, by the slider's text.
-        words: alternative text, caption and data, as in `show`.
-    """
+    """Draw one frame for each text of a slider; the first is saved by `show`, with the same words."""
     first = show(run, name, draws[start], **words)
     frames = {
         text: first.images if text == start else {key: _render(draw, key)["svg"] for key in THEMES}

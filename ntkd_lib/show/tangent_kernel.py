@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from ntkd_lib.show.html import Html, element, join, table
+from ntkd_lib.show.html import Html, element, fold, join, table
 
 OURS = "ours, auto"
 STRUCTURED = "ours, structured"
@@ -115,14 +115,13 @@ def checks_table(checks: Mapping[str, Any]) -> Html:
     share = f"{100 * rate['share']:.0f} % ({rate['kernel']:.0f} of {rate['product']:.0f} GFLOP/s)"
     rows = [(f"share of the matrix-product rate, MLP, n = {rate['n']}", share, "60 % or more")]
     for axis, fit in checks["growth"].items():
-        rows.append(
-            (f"exponent of time in {axis}", f"{fit['measured']:.2f}", f"{fit['theory']:.2f} in theory")
-        )
+        measured, theory = f"{fit['measured']:.2f}", f"{fit['theory']:.2f} in theory"
+        rows.append((f"exponent of time in {axis}", measured, theory))
     for row in tiles["rows"]:
         name = f"peak memory in tiles of {tiles['tile']}, n = {row['n']}"
         limit = "1.2 × (tile + output) or less"
         rows.append((name, f"{row['mebibytes']:.0f} MiB, {row['ratio']:.2f} × (tile + output)", limit))
-    return join([table(("Check", "Measured", "To be compared with"), rows, caption="Our way alone")])
+    return table(("Check", "Measured", "To be compared with"), rows, caption="Our way alone")
 
 
 def sweep_tables(tables: Sequence[Mapping[str, Any]]) -> Html:
@@ -131,7 +130,7 @@ def sweep_tables(tables: Sequence[Mapping[str, Any]]) -> Html:
     summaries = [row["methods"][method] for part in tables for row in part["rows"] for method in methods]
     words = list(dict.fromkeys(_plain(word) for values in summaries for word in values["refusals"]))
     shown = [_sweep_table(part, methods, words) for part in tables]
-    folded = element("details", element("summary", "Networks"), *shown[1:])
+    folded = fold("Networks", *shown[1:], class_=None)
     return join([shown[0], folded, element("ol", *(element("li", word) for word in words))])
 
 
