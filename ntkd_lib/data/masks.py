@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ntkd_lib.data.catalogue import find_dataset
 from ntkd_lib.data.load import locate_expected
-from ntkd_lib.data.mask_arrays import MaskArrays, prepare_arrays, read_arrays
+from ntkd_lib.data.mask_arrays import prepare_arrays, read_arrays
 from ntkd_lib.data.mask_pairs import MaskDataset, Part
 from ntkd_lib.data.registry import DataLocation
 from ntkd_lib.data.settings import DataError, read_settings
@@ -31,14 +31,11 @@ def load_masks(name: str, part: Part, expect: str | None = None) -> MaskedImages
     dataset, located = find_dataset(name), locate_expected(name, expect)
     if not isinstance(dataset, MaskDataset):
         raise DataError(f"{name} has labels and no masks; read it through ntkd_lib.data.load")
-    decoded = _decoded(dataset, located, part)
+    if located.kind == "standin":
+        decoded = standin(name).parts[part]
+    else:
+        folder = prepare_arrays(dataset, Path(located.path or ""), located.sha256, read_settings().cache_root)
+        decoded = read_arrays(folder, part)
     arrays = (decoded.images, decoded.masks)
     images, masks = (torch.from_numpy(a if a.flags.writeable else a.copy()) for a in arrays)
     return MaskedImages(images, masks, decoded.cars, located)
-
-
-def _decoded(dataset: MaskDataset, located: DataLocation, part: Part) -> MaskArrays:
-    if located.kind == "standin":
-        return standin(dataset.name).parts[part]
-    folder = prepare_arrays(dataset, Path(located.path or ""), located.sha256, read_settings().cache_root)
-    return read_arrays(folder, part)

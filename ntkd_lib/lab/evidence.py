@@ -182,10 +182,8 @@ def _compared_with_tier(evidence: Evidence) -> Evidence:
 def _load_live(path: Path, tier: str) -> Evidence:
     evidence = load_evidence(path)
     if (evidence.notebook, evidence.tier) != (path.stem, tier):
-        raise EvidenceError(
-            f"{_short(path)}: holds {evidence.notebook} of tier {evidence.tier}; "
-            f"allowed: {path.stem} of tier {tier}"
-        )
+        came, allowed = f"{evidence.notebook} of tier {evidence.tier}", f"{path.stem} of tier {tier}"
+        raise EvidenceError(f"{_short(path)}: holds {came}; allowed: {allowed}")
     return _compared_with_tier(evidence)
 
 

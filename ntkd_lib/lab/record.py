@@ -156,14 +156,9 @@ def record(
     chosen = (set(seeds) or set(recording.entry.seeds)) - foreign.keys()
     places = [place for place in recording.left if place[1] in chosen]
     until = time.monotonic() + 60 * minutes
-    missing = _run(recording, places, store, until, workers)
-    return [
-        *(
-            f"seed {seed} was begun with {reason}; run it again whole: --redo {seed}"
-            for seed, reason in foreign.items()
-        ),
-        *missing,
-    ]
+    words = "seed {0} was begun with {1}; run it again whole: --redo {0}"
+    refused = [words.format(seed, reason) for seed, reason in foreign.items()]
+    return refused + _run(recording, places, store, until, workers)
 
 
 def _run(

@@ -170,16 +170,12 @@ class StoredArrays(Mapping[str, np.ndarray]):
 
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Write arrays in NumPy's `.npz` form, with equal bytes for equal arrays."""
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype.hasobject:
+            kind = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+            raise ValueError(f"arrays.{name}: {kind} cannot be stored, only arrays of plain dtypes")
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name in sorted(arrays):
-            array = arrays[name]
-            if not isinstance(array, np.ndarray) or array.dtype.hasobject:
-                kind = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
-                raise ValueError(f"arrays.{name}: {kind} cannot be stored, only arrays of plain dtypes")
-            member = zipfile.ZipInfo(f"{name}.npy")  # its date is fixed: 1980-01-01
-            with archive.open(member, "w", force_zip64=True) as handle:
-                np.lib.format.write_array(handle, np.asarray(array, order="C"), (1, 0), allow_pickle=False)
+    np.savez(buffer, **{name: np.asarray(arrays[name], order="C") for name in sorted(arrays)})
     return buffer.getvalue()
 
 

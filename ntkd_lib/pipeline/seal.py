@@ -66,6 +66,8 @@ def _changes(before: Mapping[str, Any], target: Target, *, fresh: bool = True) -
 
 def make_seal(target: Target, made: Layout, made_from: Mapping[str, Any]) -> dict[str, Any]:
     """Describe a run that has just ended well: its files in `made`, and what `origin` was before it."""
+    # a cell that others need was not run if all of these were in the store
+    records = {key: record_file(key) for key in made_from["cells"].values()}
     body = {
         "schema_version": SCHEMA,
         "notebook": target.name,
@@ -73,7 +75,7 @@ def make_seal(target: Target, made: Layout, made_from: Mapping[str, Any]) -> dic
         "parameters": target.values,
         **made_from,
         "data": {**_cell_data(target.cells), **_evidence_data(made.evidence(target.name))},
-        "records": _record_hashes(made_from["cells"].values()),
+        "records": {key: sha256_file(file) for key, file in records.items() if file.exists()},
         "outputs": _outputs(made, target.name),
     }
     return {**body, "digest": digest_json(body)}
@@ -153,16 +155,11 @@ def _lines(differences: Iterable[tuple[str, str]], when: str) -> list[str]:
 
 def _data_problems(sealed: Mapping[str, str], planned: Mapping[str, str]) -> Iterator[str]:
     """Data sets that the plan names are known; the others are located."""
-    for name, digest in sorted(sealed.items()):
-        state = planned.get(name) or _located(name)
-        if state != digest:
-            yield f"data set {name} is not the one that it ran with"
-
-
-def _located(name: str) -> str:
     from ntkd_lib.data.registry import locate
 
-    return locate(name, download=False).sha256
+    for name, digest in sorted(sealed.items()):
+        if (planned.get(name) or locate(name, download=False).sha256) != digest:
+            yield f"data set {name} is not the one that it ran with"
 
 
 def cell_keys(cells: list[Cell], *, fresh: bool = False) -> Hashes:
@@ -204,8 +201,3 @@ def _outputs(layout: Layout, name: str) -> Hashes:
 def record_file(key: str) -> Path:
     """Name the file of a record in the cell store."""
     return CellStore(cell_root()).folder(key) / "record.json"
-
-
-def _record_hashes(keys: Iterable[str]) -> Hashes:
-    """Hash the records that are there: a needed cell was not run where all that need it were in the store."""
-    return {key: sha256_file(record_file(key)) for key in keys if record_file(key).exists()}
