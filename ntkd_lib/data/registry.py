@@ -1,7 +1,7 @@
 """Locate a data set: the user's folder, the cache, an official download, else a labelled stand-in."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from ntkd_lib.data.settings import DataError, DataSettings, read_settings
 __all__ = ["DATASETS", "DataError", "DataLocation", "forget", "locate"]
 
 LPIPS = WEIGHTS["lpips-alexnet"]
+RealDataset = OfficialDataset | PictureDataset | MaskDataset
 Source = Literal["NTKD_DATA", "cache", "download", "package", "procedural"]
 
 
@@ -45,36 +46,35 @@ def _locate(name: str, settings: DataSettings, download: bool) -> DataLocation:
     dataset = find_dataset(name)
     if isinstance(dataset, EmbeddedDataset) or not dataset.folder:
         return _standin(name, "")
-    reasons: list[str] = []
-    if located := find_real(dataset, settings, reasons, download=download):
+    located, reason = find_real(dataset, settings, download=download)
+    if located:
         return located
     if settings.required:
-        raise DataError(f"{name}: DATA=require, but the real data cannot be had: {'; '.join(reasons)}")
-    return _standin(name, f"; the real data were not found: {'; '.join(reasons)}")
+        raise DataError(f"{name}: DATA=require, but the real data cannot be had: {reason}")
+    return _standin(name, f"; the real data were not found: {reason}")
 
 
 def find_real(
-    dataset: OfficialDataset | PictureDataset | MaskDataset,
-    settings: DataSettings,
-    reasons: list[str],
-    *,
-    download: bool,
-) -> DataLocation | None:
-    """Find real files in the known folders, else download them; append to `reasons` why each place failed."""
-    for source, root in (("NTKD_DATA", settings.data_root), ("cache", settings.cache_root)):
-        location = _search(dataset, source, root) if root else f"{source} is not set"
-        if isinstance(location, DataLocation):
-            return location
-        reasons.append(location)
+    dataset: RealDataset, settings: DataSettings, *, download: bool
+) -> tuple[DataLocation | None, str]:
+    """Find real files in the known folders, else download them, else say why each place failed."""
+    roots = {"NTKD_DATA": settings.data_root, "cache": settings.cache_root}
+    places = [partial(_search, dataset, source, root) for source, root in roots.items()]
     if download and isinstance(dataset, OfficialDataset):
-        return _downloaded(dataset, settings, reasons)
-    return None
+        places.append(partial(_download, dataset, settings))
+    reasons = []
+    for place in places:
+        location = place()
+        if isinstance(location, DataLocation):
+            return location, ""
+        reasons.append(location)
+    return None, "; ".join(reasons)
 
 
-def _search(
-    dataset: OfficialDataset | PictureDataset | MaskDataset, source: Source, root: Path
-) -> DataLocation | str:
+def _search(dataset: RealDataset, source: Source, root: Path | None) -> DataLocation | str:
     """Look for a data set below a folder; return why it is not there."""
+    if root is None:
+        return f"{source} is not set"
     if isinstance(dataset, MaskDataset):
         return _search_masks(dataset, source, root)
     folder = root / dataset.folder
@@ -113,18 +113,15 @@ def _real(dataset: OfficialDataset | PictureDataset, source: Source, folder: Pat
     return DataLocation(dataset.name, "real", source, folder, dataset.sha256, note)
 
 
-def _downloaded(dataset: OfficialDataset, settings: DataSettings, reasons: list[str]) -> DataLocation | None:
+def _download(dataset: OfficialDataset, settings: DataSettings) -> DataLocation | str:
     if not dataset.downloads:
-        reasons.append("there is no official download of the whole")
-        return None
+        return "there is no official download of the whole"
     if reason := _no_network(settings):
-        reasons.append(reason)
-        return None
+        return reason
     try:
         return _real(dataset, "download", install(dataset, settings.cache_root))
     except DataError as error:
-        reasons.append(f"download failed: {error}")
-        return None
+        return f"download failed: {error}"
 
 
 def _no_network(settings: DataSettings) -> str:
@@ -151,6 +148,4 @@ def _standin(name: str, why: str) -> DataLocation:
 @cache
 def find_weights(weights: OfficialDataset = LPIPS) -> tuple[DataLocation | None, str]:
     """Find weights in the user's folder or the cache; None, and the reason, if they are not there."""
-    reasons: list[str] = []
-    located = find_real(weights, read_settings(), reasons, download=False)
-    return located, "" if located else "; ".join(reasons)
+    return find_real(weights, read_settings(), download=False)
