@@ -25,7 +25,7 @@ _FEWEST_SEEDS = 5
 
 
 class ClaimError(ValueError):
-    """A claim contract that breaks its own rules; the text is one line."""
+    """A claim contract that breaks its rules, or is changed instead of extended; the text is one line."""
 
 
 class AtLeast(Strict):

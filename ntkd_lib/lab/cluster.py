@@ -115,24 +115,20 @@ _GONE = "scheduler: it, or its last worker, is gone; run again to go on"
 _LONGEST_GREETING = 1 << 20  # bytes; the text of another protocol reads as a far larger number
 
 
-class SchedulerError(CellError):
-    """A cluster cannot be used; the text is one line."""
-
-
 @contextlib.contextmanager
 def connected(address: str, jobs: Iterable[Job] = (), timeout: float = 10.0) -> Iterator["Cluster"]:
-    """Connect to a scheduler whose workers run the same code, or say why not by a `SchedulerError`."""
+    """Connect to a scheduler whose workers run the same code, or say why not by a `CellError`."""
     probe(address)
     try:
         import dask
         from distributed import Client
     except ImportError as error:
-        raise SchedulerError("scheduler: package 'distributed' is missing; install ntkd[cluster]") from error
+        raise CellError("scheduler: package 'distributed' is missing; install ntkd[cluster]") from error
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):  # records go along
         try:
             client = Client(address, timeout=timeout, set_as_default=False)
         except OSError as error:
-            raise SchedulerError(f"scheduler {address}: no answer within {timeout:g} s") from error
+            raise CellError(f"scheduler {address}: no answer within {timeout:g} s") from error
         with client:
             _check_workers(client, address, jobs, timeout)
             yield Cluster(client)
@@ -142,14 +138,14 @@ def probe(address: str, timeout: float = 4.0) -> None:
     """Refuse within seconds an address at which no Dask scheduler answers; its client waits for minutes."""
     match = _ADDRESS.fullmatch(address)
     if not match:
-        raise SchedulerError(f"scheduler {address!r}: give it as tcp://host:port")
+        raise CellError(f"scheduler {address!r}: give it as tcp://host:port")
     greeting: list[bytes] = []
     probing = threading.Thread(target=_greet, args=(match, timeout / 2, greeting), daemon=True)
     probing.start()
     probing.join(timeout)  # a name is looked up without any limit of time
     size = int.from_bytes(greeting[0], "little") if greeting else 0
     if match["protocol"] in ("tcp", "tls") and not 0 < size < _LONGEST_GREETING:
-        raise SchedulerError(f"scheduler {address}: no Dask scheduler answers there")
+        raise CellError(f"scheduler {address}: no Dask scheduler answers there")
 
 
 def _greet(address: re.Match[str], timeout: float, greeting: list[bytes]) -> None:
@@ -182,7 +178,7 @@ class Cluster(Pool):
         if workers:
             self.workers, self._seen = workers, time.monotonic()
         elif time.monotonic() - self._seen > self.longest_absence:
-            raise SchedulerError(_GONE)
+            raise CellError(_GONE)
 
     def submit(self, job: Job) -> Future[Any]:
         """Send a job with the records that it needs; the dashboard shows it by its cell's name."""
@@ -203,7 +199,7 @@ class Cluster(Pool):
             else:
                 store.adopt(job.key, files)
         except CancelledError as error:  # with the connection to the scheduler
-            raise SchedulerError(_GONE) from error
+            raise CellError(_GONE) from error
         except KilledWorker:
             return Outcome(job.key, DIED)
         except Exception as error:
@@ -233,15 +229,15 @@ def _check_workers(client: "Client", address: str, jobs: Iterable[Job], timeout:
     try:
         client.wait_for_workers(1, timeout=timeout)
     except TimeoutError as error:
-        raise SchedulerError(f"scheduler {address}: no worker within {timeout:g} s") from error
+        raise CellError(f"scheduler {address}: no worker within {timeout:g} s") from error
     modules = sorted({job.parts["work"].partition(":")[0] for job in jobs} | {__name__})
     here = code_here(modules)
     for worker, there in sorted(client.run(code_here, modules, on_error="return").items()):
         if isinstance(there, Exception):
-            raise SchedulerError(f"scheduler {address}: worker {worker} cannot do cells: {one_line(there)}")
+            raise CellError(f"scheduler {address}: worker {worker} cannot do cells: {one_line(there)}")
         if differences := [
             f"{name} {there.get(name)!s:.12} (here {here[name]!s:.12})"
             for name in here
             if there.get(name) != here[name]
         ]:
-            raise SchedulerError(f"scheduler {address}: worker {worker} has {', '.join(differences)}")
+            raise CellError(f"scheduler {address}: worker {worker} has {', '.join(differences)}")

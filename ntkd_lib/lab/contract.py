@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ntkd_lib.lab.atomic import write_json
-from ntkd_lib.lab.claims import Claim, ClaimBook, load_claims
+from ntkd_lib.lab.claims import Claim, ClaimBook, ClaimError, load_claims
 from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.setups import RegisteredProtocol
 
@@ -22,10 +22,6 @@ _REMEDY = {
     "protocol": "a protocol with other parameters gets a name of its own",
     "set-up": "what the contract demands of evidence is not edited",
 }
-
-
-class ContractError(ValueError):
-    """A contract that would be changed instead of extended; the text is one line."""
 
 
 def contract_digests(book: ClaimBook) -> dict[str, str]:
@@ -101,13 +97,13 @@ def _changes(now: dict[str, Any], before: dict[str, Any] | None) -> str:
 
 
 def read_contract(path: Path = CONTRACT_FILE) -> dict[str, str]:
-    """Read the committed digests; a `ContractError` names a file that is missing or holds none."""
+    """Read the committed digests; a `ClaimError` names a file that is missing or holds none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ContractError(f"{path.name}: cannot be read: {error}") from None
+        raise ClaimError(f"{path.name}: cannot be read: {error}") from None
     if not isinstance(content, dict) or not all(isinstance(digest, str) for digest in content.values()):
-        raise ContractError(f"{path.name}: holds no digests by claim")
+        raise ClaimError(f"{path.name}: holds no digests by claim")
     return content
 
 
@@ -115,5 +111,5 @@ def extend_contract(book: ClaimBook, path: Path = CONTRACT_FILE) -> None:
     """Write the digests of a book's claims; entries that are there already cannot be changed."""
     problems = _differences(book, read_contract(path), path.name) if path.exists() else []
     if problems:
-        raise ContractError(problems[0])
+        raise ClaimError(problems[0])
     write_json(path, contract_digests(book))

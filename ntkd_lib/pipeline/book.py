@@ -62,10 +62,6 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 BUILD = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
 
 
-class BookError(PipelineError):
-    """The book cannot be staged or built; the text is one line for the user."""
-
-
 def build_book(tier: str, say: Callable[[str], None] = print) -> Path:
     """Build the book of a tier, unless nothing changed; after a warning the earlier book stays."""
     layout = tier_layout(tier)
@@ -102,12 +98,12 @@ def _require_seal(layout: Layout, notebook: str, tier: str) -> None:
     if problems:
         first = problems[0].removeprefix(f"{notebook}: ")
         command = f"ntkd run {notebook[:2]} --tier {tier}"
-        raise BookError(f"notebook {notebook} has no valid seal ({first}); run: {command}")
+        raise PipelineError(f"notebook {notebook} has no valid seal ({first}); run: {command}")
 
 
 def _require_recorded() -> None:
     for problem in manifest_problems() if manifest_file().is_file() else ():
-        raise BookError(f"{problem} (restore it, or renew the manifest: python -m ntkd_lib.lab.manifest)")
+        raise PipelineError(f"{problem} (restore it, or renew the manifest: python -m ntkd_lib.lab.manifest)")
 
 
 def _build(layout: Layout, tier: str, notebooks: Chapters) -> Path:
@@ -207,7 +203,7 @@ def _contents(notebooks: Collection[str]) -> dict[str, Any]:
     pages = toc_pages(toc)
     homeless = [name for name in notebooks if name not in pages]
     if homeless:
-        raise BookError(f"notebook {homeless[0]} is not in _toc.yml; add it there")
+        raise PipelineError(f"notebook {homeless[0]} is not in _toc.yml; add it there")
     return chapters_only(toc, [page for page in pages if page[:2].isdigit() and page not in notebooks])
 
 
@@ -249,7 +245,7 @@ def _render(layout: Layout, folder: Path) -> Path:
     made = folder / "_build" / "html"
     warnings = [line for line in complaints.splitlines() if "WARNING:" in line or "ERROR:" in line]
     if done.returncode or warnings or not (made / "index.html").is_file():
-        raise BookError(_complaint(warnings or complaints.splitlines(), layout, site, log))
+        raise PipelineError(_complaint(warnings or complaints.splitlines(), layout, site, log))
     return made
 
 

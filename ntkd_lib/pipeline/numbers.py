@@ -32,10 +32,6 @@ Shown = tuple[str, str, Evidence]  # what a reader sees, its source in words, an
 _ORDERS = {1: "is above", -1: "is below", 0: "cannot be told from"}
 
 
-class ProseError(PipelineError):
-    """A number in prose that cannot be filled; the text is one line that names page and role."""
-
-
 @dataclass
 class Page:
     """A page whose numbers are filled."""
@@ -69,7 +65,7 @@ class Page:
         try:
             return read(text, self)
         except ValueError as error:
-            raise ProseError(f"{self.name}: number {text!r} in prose: {error}") from None
+            raise PipelineError(f"{self.name}: number {text!r} in prose: {error}") from None
 
     def _marked(self, shown: str, source: str, origin: Evidence) -> Html:
         self.count += 1

@@ -10,7 +10,8 @@ import yaml
 from ntkd_lib.lab.layout import run_layout, tier_layout
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.pipeline import book, seal
-from ntkd_lib.pipeline.book import BookError, book_digest, build_book, build_page
+from ntkd_lib.pipeline.book import book_digest, build_book, build_page
+from ntkd_lib.pipeline.errors import PipelineError
 from tests.book import fake
 
 
@@ -172,7 +173,7 @@ def test_a_moved_project_need_not_be_built_again(own, monkeypatch):
 def test_a_notebook_without_a_seal_is_refused(own, monkeypatch):
     monkeypatch.setattr(book, "check_seal", seal.check_seal)
     (own / "build/cpu/executed" / f"{fake.CHAPTER}.seal.json").unlink()
-    with pytest.raises(BookError) as caught:
+    with pytest.raises(PipelineError) as caught:
         build_book(fake.TIER)
     assert str(caught.value) == (
         "notebook 01_ntkd_classification has no valid seal (it has no seal: it was not run to its end); "
@@ -230,7 +231,7 @@ def test_a_warning_keeps_the_earlier_book(own):
     before = page(own, "notation")
     with (own / "project/book/notation.md").open("a") as file:
         file.write("\n\n" + "\n\n".join(FAULTS))
-    with pytest.raises(BookError) as caught:
+    with pytest.raises(PipelineError) as caught:
         build_book(fake.TIER)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("the book was not built: notation.md:")
@@ -243,7 +244,7 @@ def test_a_warning_keeps_the_earlier_book(own):
 
 def test_a_notebook_outside_the_contents_is_refused(own):
     (own / "project/notebooks/08_more.py").write_text("# ---\n# jupyter: {ntkd: {chapter: a.b}}\n# ---\n")
-    with pytest.raises(BookError, match=r"^notebook 08_more is not in _toc.yml; add it there$"):
+    with pytest.raises(PipelineError, match=r"^notebook 08_more is not in _toc.yml; add it there$"):
         build_book(fake.TIER)
 
 

@@ -8,7 +8,8 @@ from ntkd_lib.lab.evidence import Metric, save_evidence
 from ntkd_lib.lab.layout import results_root, tier_layout
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.pipeline.book import build_book, stage
-from ntkd_lib.pipeline.numbers import Page, ProseError, check_prose
+from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.numbers import Page, check_prose
 from tests.book import fake
 
 NTKD, KD = "ntkd.mnist.ntkd.accuracy", "ntkd.mnist.kd.accuracy"
@@ -71,7 +72,7 @@ def test_a_role_shows_what_it_names(text, words):
     ],
 )
 def test_a_role_that_cannot_be_filled_is_one_line_with_page_and_name(text, reason):
-    with pytest.raises(ProseError, match=reason) as caught:
+    with pytest.raises(PipelineError, match=reason) as caught:
         page().fill(f"Before {{val}}`{text}` after")
     message = str(caught.value)
     assert message.startswith(f"01_ntkd_classification: number {text!r} in prose: ")
@@ -80,7 +81,7 @@ def test_a_role_that_cannot_be_filled_is_one_line_with_page_and_name(text, reaso
 
 def test_two_metrics_of_different_runs_are_not_compared():
     runs = {"01_a": recorded(metrics={NTKD: metric(1.0)}), "01_b": recorded(metrics={KD: metric(1.0)})}
-    with pytest.raises(ProseError, match=f"no recorded evidence holds {NTKD} and {KD}"):
+    with pytest.raises(PipelineError, match=f"no recorded evidence holds {NTKD} and {KD}"):
         page(runs=runs).fill(f"{{val}}`{NTKD} - {KD} :.1f`")
 
 
@@ -102,7 +103,7 @@ def test_a_single_number_claims_no_interval():
     runs = {"01_b": recorded(metrics={NTKD: metric(50.0), KD: metric(49.0)})}
     assert shown(f"order of {NTKD} - {KD}", runs=runs) == "cannot be told from"
     assert "no interval (1 seed)" in page(runs=runs).fill(f"{{val}}`{NTKD} :.0f`")
-    with pytest.raises(ProseError, match="a single number has no interval"):
+    with pytest.raises(PipelineError, match="a single number has no interval"):
         page(runs=runs).fill(f"{{val}}`interval of {NTKD} :.0f`")
 
 
@@ -133,7 +134,7 @@ def test_a_live_number_says_live():
 def test_a_number_that_a_rerun_with_other_parameters_lacks_is_a_dash():
     live = fake.evidence(standard=False, changed={"epochs": [12, 3]}, metrics={NTKD: metric(12.0)})
     assert shown(f"{KD} @live :.0f", live=live) == "–"
-    with pytest.raises(ProseError, match=f"that run does not hold {KD}"):
+    with pytest.raises(PipelineError, match=f"that run does not hold {KD}"):
         page(live=fake.evidence(metrics={NTKD: metric(12.0)})).fill(f"{{val}}`{KD} @live :.0f`")
 
 
@@ -155,7 +156,7 @@ def test_parameters_are_those_of_the_page_or_of_a_named_run():
         "{param}`rows` {param}`count of seeds` {param}`epochs @01_ntkd_classification`"
     )
     assert re.findall(r">([\d,]+)<span", made) == ["1,600", "2", "3"]
-    with pytest.raises(ProseError, match="no such parameter; did you mean 'rows'"):
+    with pytest.raises(PipelineError, match="no such parameter; did you mean 'rows'"):
         page(live=live).fill("{param}`row`")
 
 
@@ -231,7 +232,7 @@ def test_an_unknown_name_fails_the_build_and_keeps_the_earlier_book(project, own
         with (own / "project/book/notation.md").open("a") as file:
             file.write("\nOurs is {val}`ntkd.other.accuracy :.2f` %.\n")
     with pytest.raises(
-        ProseError, match=f"^{name.split()[-1]}: number 'ntkd.*no recorded evidence holds ntkd"
+        PipelineError, match=f"^{name.split()[-1]}: number 'ntkd.*no recorded evidence holds ntkd"
     ) as caught:
         build_book(fake.TIER)
     assert "\n" not in str(caught.value)
@@ -242,7 +243,7 @@ def test_an_unknown_name_stops_a_run_before_it_starts(own):
     source = own / "project/notebooks" / f"{fake.CHAPTER}.py"
     source.write_text(source.read_text() + "\n# %% [markdown]\n# Ours is {val}`ntkd.other.x\n# :.1f` %.\n")
     with pytest.raises(
-        ProseError, match=f"^{fake.CHAPTER}: number 'ntkd.other.x :.1f' in prose: no recorded"
+        PipelineError, match=f"^{fake.CHAPTER}: number 'ntkd.other.x :.1f' in prose: no recorded"
     ):
         check_prose()
 

@@ -15,7 +15,7 @@ from distributed import LocalCluster
 
 from ntkd_lib.lab import execute
 from ntkd_lib.lab.cells import CellError, cell_key
-from ntkd_lib.lab.cluster import Cluster, SchedulerError, connected, probe, run_apart
+from ntkd_lib.lab.cluster import Cluster, connected, probe, run_apart
 from ntkd_lib.lab.execute import run_cells
 
 pytestmark = pytest.mark.filterwarnings(
@@ -78,7 +78,7 @@ def test_a_cluster_that_loses_all_workers_is_one_line_and_not_an_endless_wait(
 ):
     monkeypatch.setattr(Cluster, "longest_absence", 1.0)
     threading.Timer(1.0, single.scale, [0]).start()
-    with pytest.raises(SchedulerError) as caught:
+    with pytest.raises(CellError) as caught:
         run_cells([toy.cell("long", "work:square", x=1, sleep=60)], store, scheduler=single.scheduler_address)
     assert str(caught.value) == "scheduler: it, or its last worker, is gone; run again to go on"
 
@@ -87,7 +87,7 @@ def test_a_cluster_that_loses_all_workers_is_one_line_and_not_an_endless_wait(
     "address", ["localhost", "localhost:8786", "tcp://localhost", "http://a:1", "", "tcp://a:b"]
 )
 def test_an_address_of_another_form_is_refused(address):
-    with pytest.raises(SchedulerError) as caught, connected(address):
+    with pytest.raises(CellError) as caught, connected(address):
         pass
     assert str(caught.value) == f"scheduler {address!r}: give it as tcp://host:port"
 
@@ -96,7 +96,7 @@ def test_nobody_there_is_one_line():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(SchedulerError) as caught, connected(address):
+        with pytest.raises(CellError) as caught, connected(address):
             pass
     assert str(caught.value) == f"scheduler {address}: no Dask scheduler answers there"
 
@@ -111,7 +111,7 @@ def test_somebody_else_there_is_one_line_within_seconds(greeting):
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         threading.Thread(target=greet, daemon=True).start()
         start = time.monotonic()
-        with pytest.raises(SchedulerError, match="no Dask scheduler answers there"):
+        with pytest.raises(CellError, match="no Dask scheduler answers there"):
             probe(address)
     assert time.monotonic() - start < 20  # a Dask client would wait for 30
 
@@ -119,7 +119,7 @@ def test_somebody_else_there_is_one_line_within_seconds(greeting):
 def test_a_cluster_without_workers_is_one_line():
     with (
         LocalCluster(n_workers=0, dashboard_address=":0") as made,
-        pytest.raises(SchedulerError) as caught,
+        pytest.raises(CellError) as caught,
         connected(made.scheduler_address, timeout=0.5),
     ):
         pass
@@ -148,7 +148,7 @@ def test_a_failure_comes_home_with_its_traceback(toy, store):
 
 def test_workers_of_another_version_are_refused_by_name(toy, store, single, monkeypatch):
     monkeypatch.setattr("ntkd_lib.lab.cells._versions", lambda: (("numpy", "9.9"),))
-    with pytest.raises(SchedulerError) as caught:
+    with pytest.raises(CellError) as caught:
         run_cells(cells_of(toy), store, scheduler=single.scheduler_address, progress="none")
     (worker,) = single.scheduler.workers
     version = importlib.metadata.version("numpy")
@@ -164,7 +164,7 @@ def test_workers_of_other_code_are_refused_before_any_work(toy, store, monkeypat
         patch.syspath_prepend(str(other))
         patch.setenv("PYTHONPATH", str(other))
         made = LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0")
-    with made, pytest.raises(SchedulerError, match=r"worker tcp://\S+ has digest of the code \w{12} \(here "):
+    with made, pytest.raises(CellError, match=r"worker tcp://\S+ has digest of the code \w{12} \(here "):
         run_cells(cells_of(toy), store, scheduler=made.scheduler_address, progress="none")
     assert not store.root.exists()
 

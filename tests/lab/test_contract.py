@@ -7,7 +7,6 @@ from ntkd_lib.lab import contract
 from ntkd_lib.lab.claims import ClaimBook, ClaimError, load_claims
 from ntkd_lib.lab.contract import (
     CONTRACT_FILE,
-    ContractError,
     check_contract,
     contract_digests,
     extend_contract,
@@ -190,7 +189,7 @@ def test_the_contract_is_extended_and_never_rewritten(tmp_path, content):
     assert json.loads(path.read_text()).keys() - read_contract().keys() == {"ntkd-new"}
     before = path.read_bytes()
     entry(content)["value"] = 90.0
-    with pytest.raises(ContractError) as caught:
+    with pytest.raises(ClaimError) as caught:
         extend_contract(ClaimBook.model_validate(content), path)
     assert str(caught.value) == CHANGED
     assert path.read_bytes() == before
@@ -207,14 +206,14 @@ def test_digests_do_not_depend_on_how_the_file_is_laid_out(content):
 def test_a_damaged_contract_is_refused_in_one_line(tmp_path, text):
     path = tmp_path / "contract.json"
     path.write_text(text)
-    with pytest.raises(ContractError) as caught:
+    with pytest.raises(ClaimError) as caught:
         read_contract(path)
     assert str(caught.value).startswith("contract.json: ")
     assert str(caught.value).isprintable()
 
 
 def test_a_missing_contract_is_refused_in_one_line(tmp_path):
-    with pytest.raises(ContractError, match=r"^none.json: cannot be read: .*No such file"):
+    with pytest.raises(ClaimError, match=r"^none.json: cannot be read: .*No such file"):
         read_contract(tmp_path / "none.json")
 
 
