@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from ntkd_lib.lab.atomic import write_text
 from ntkd_lib.lab.cells import CellError, code_identity
 from ntkd_lib.lab.store import CellStore
-from ntkd_lib.lab.worker import DIED, THREAD_VARIABLES, Job, Outcome, one_line, run_job, start_worker
+from ntkd_lib.lab.worker import DIED, THREAD_VARIABLES, Job, one_line, run_job, start_worker
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -41,12 +41,12 @@ class Pool:
 
     def submit(self, job: Job) -> Future[Any]:
         """Start a job, whose needs are in the store."""
-        future: Future[Outcome] = Future()
+        future: Future[str] = Future()
         future.set_result(run_job(job))
         return future
 
-    def outcome(self, job: Job, future: Future[Any]) -> Outcome | None:  # noqa: ARG002 - of others
-        """Read what became of a job that ended; nothing if its worker process died."""
+    def read_error(self, job: Job, future: Future[Any]) -> str | None:  # noqa: ARG002 - of others
+        """Read the error of a job that ended, empty if it has none; None if its worker process died."""
         return future.result()
 
 
@@ -79,13 +79,13 @@ class Processes(Pool):
         self._busy[future] = executor
         return future
 
-    def outcome(self, job: Job, future: Future[Any]) -> Outcome | None:  # noqa: ARG002
-        """Read what became of a job, and free its process."""
+    def read_error(self, job: Job, future: Future[Any]) -> str | None:  # noqa: ARG002
+        """Read the error of a job, and free its process."""
         executor = self._busy.pop(future)
         with contextlib.suppress(BrokenExecutor):
-            outcome = future.result()
+            error = future.result()
             self._free.append(executor)
-            return outcome
+            return error
         return None
 
     def _start(self) -> Executor:
@@ -187,12 +187,12 @@ class Cluster(Pool):
         name = f"{job.name}-{secrets.token_hex(16)}"
         return self._executor.submit(run_apart, job, needs, key=name)
 
-    def outcome(self, job: Job, future: Future[Any]) -> Outcome:
+    def read_error(self, job: Job, future: Future[Any]) -> str:
         """Take the record that a job left into the store."""
         from distributed import KilledWorker
 
         try:
-            outcome, files, trace = future.result()
+            line, files, trace = future.result()
             store = CellStore(job.store)
             if trace:
                 write_text(store.error_file(job.key), trace)
@@ -201,22 +201,21 @@ class Cluster(Pool):
         except CancelledError as error:  # with the connection to the scheduler
             raise CellError(_GONE) from error
         except KilledWorker:
-            return Outcome(job.key, DIED)
+            return DIED
         except Exception as error:
-            return Outcome(job.key, one_line(error))
-        return outcome
+            return one_line(error)
+        return line
 
 
-def run_apart(job: Job, needs: Mapping[str, Mapping[str, bytes]]) -> tuple[Outcome, dict[str, bytes], str]:
-    """Run a job in a folder of its own; return the files of its record, or the traceback."""
+def run_apart(job: Job, needs: Mapping[str, Mapping[str, bytes]]) -> tuple[str, dict[str, bytes], str]:
+    """Run a job in a folder of its own; return its error, the files of its record, and the traceback."""
     with tempfile.TemporaryDirectory(prefix="ntkd-") as folder:
         store = CellStore(folder)
         for key, files in needs.items():
             store.adopt(key, files)
-        outcome = run_job(replace(job, store=folder))
-        if outcome.error:
-            return outcome, {}, store.error_file(job.key).read_text("utf-8")
-        return outcome, store.files(job.key), ""
+        if error := run_job(replace(job, store=folder)):
+            return error, {}, store.error_file(job.key).read_text("utf-8")
+        return "", store.files(job.key), ""
 
 
 def code_here(modules: Sequence[str]) -> dict[str, str]:

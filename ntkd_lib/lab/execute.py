@@ -16,7 +16,7 @@ from ntkd_lib.lab.layout import project_root
 from ntkd_lib.lab.progress import Mode, Progress
 from ntkd_lib.lab.provenance import code_state
 from ntkd_lib.lab.store import CellStore
-from ntkd_lib.lab.worker import DIED, Job, Outcome
+from ntkd_lib.lab.worker import DIED, Job
 
 _TRIES = 3  # worker processes that may die of a cell
 
@@ -138,14 +138,14 @@ class _Run:
             self.shown.say(f"a worker process died; cells started again: {job.name}")
             self.ready.append(job)
         else:
-            self.settle(Outcome(job.key, DIED))
+            self.settle(job, DIED)
 
-    def settle(self, outcome: Outcome) -> None:
-        job = self.pending.pop(outcome.key)
-        if outcome.error:
-            self.failed[job.key] = (job.name, outcome.error)
+    def settle(self, job: Job, error: str) -> None:
+        del self.pending[job.key]
+        if error:
+            self.failed[job.key] = (job.name, error)
             self.shown.outlook.end(job.key, done=False)
-            self.shown.say(f"cell {job.name} failed: {outcome.error}")
+            self.shown.say(f"cell {job.name} failed: {error}")
         else:
             self.done.add(job.key)
             self.order.done(job.key)
@@ -174,8 +174,8 @@ def _run_missing(run: _Run, workers: int, scheduler: str | None) -> None:
                 return
             for future in wait(run.under_way, pool.patience, FIRST_COMPLETED).done:
                 job = run.under_way.pop(future)
-                outcome = pool.outcome(job, future)
-                run.settle(outcome) if outcome else run.start_again(job)
+                error = pool.read_error(job, future)
+                run.start_again(job) if error is None else run.settle(job, error)
             pool.check()
 
 

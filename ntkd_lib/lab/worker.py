@@ -38,14 +38,6 @@ class Job:
     cost: float
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a worker reports: the key of a cell, and one line of error if its record was not saved."""
-
-    key: str
-    error: str = ""
-
-
 def start_worker(parent: int, path: tuple[str, ...]) -> None:
     """Make a worker process find its parent's modules, leave Ctrl-C to it, and end with it."""
     sys.path[:] = path
@@ -54,8 +46,8 @@ def start_worker(parent: int, path: tuple[str, ...]) -> None:
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
 
-def run_job(job: Job) -> Outcome:
-    """Do a cell's work and save the record; an error is reported, its traceback saved."""
+def run_job(job: Job) -> str:
+    """Do a cell's work and save the record; return one line of error, or nothing, and save its traceback."""
     store = CellStore(job.store)
     try:
         with _one_at_a_time:
@@ -64,10 +56,10 @@ def run_job(job: Job) -> Outcome:
     except (Exception, SystemExit) as error:
         with contextlib.suppress(OSError):  # the disk may be what is full
             write_text(store.error_file(job.key), f"cell {job.name}\n{traceback.format_exc()}")
-        return Outcome(job.key, one_line(error))
+        return one_line(error)
     with contextlib.suppress(OSError):
         store.error_file(job.key).unlink(missing_ok=True)
-    return Outcome(job.key)
+    return ""
 
 
 def one_line(error: BaseException) -> str:

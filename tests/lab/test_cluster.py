@@ -132,8 +132,8 @@ def test_workers_need_no_folder_of_the_process_that_plans(toy, store, tmp_path):
     run_cells([cell], store, workers=1, progress="none")
     plan = execute._plan([cell], type(store)(tmp_path / "empty"))
     job = replace(plan.missing[cell_key(cell)], store="/nowhere")
-    outcome, files, trace = run_apart(job, {cell_key(teacher): store.files(cell_key(teacher))})
-    assert (outcome.error, trace) == ("", "")
+    error, files, trace = run_apart(job, {cell_key(teacher): store.files(cell_key(teacher))})
+    assert (error, trace) == ("", "")
     copied = type(store)(tmp_path / "copied")
     assert copied.adopt(job.key, files).values == store.load(job.key).values
     assert copied.contents().items() <= store.contents().items()
@@ -141,8 +141,8 @@ def test_workers_need_no_folder_of_the_process_that_plans(toy, store, tmp_path):
 
 def test_a_failure_comes_home_with_its_traceback(toy, store):
     bad = toy.cell("bad", "work:fail")
-    outcome, files, trace = run_apart(execute._plan([bad], store).missing[cell_key(bad)], {})
-    assert (outcome.error, files) == ("ValueError: shapes (3, 4) and (5,) do not fit", {})
+    error, files, trace = run_apart(execute._plan([bad], store).missing[cell_key(bad)], {})
+    assert (error, files) == ("ValueError: shapes (3, 4) and (5,) do not fit", {})
     assert trace.startswith("cell bad\nTraceback (most recent call last):")
 
 

@@ -257,14 +257,14 @@ def test_a_worker_with_older_code_in_memory_refuses(toy, store, tmp_path):
     job = execute._plan([cell], type(store)(tmp_path / "new")).missing[cell_key(cell)]
     _edit_on_disk(toy)
     newer = {**job.parts, "sources": "0" * 64}  # what a process that sees the new files would send
-    assert run_job(replace(job, key="0" * 64, parts=newer)).error == DIFFERS
+    assert run_job(replace(job, key="0" * 64, parts=newer)) == DIFFERS
 
 
 def test_ctrl_c_keeps_finished_cells_and_says_so(toy, store, monkeypatch, capsys):
     settle = execute._Run.settle
 
-    def interrupt(run, outcome):
-        settle(run, outcome)
+    def interrupt(run, job, error):
+        settle(run, job, error)
         if len(run.done) == 2:
             raise KeyboardInterrupt
 
@@ -284,5 +284,5 @@ def test_a_record_that_another_run_made_meanwhile_is_taken(toy, store):
     job = execute._plan([cell], store).missing[cell_key(cell)]
     run_cells([cell], store, workers=1, progress="none")
     made = store.load(job.key).provenance
-    assert run_job(job).error == ""
+    assert run_job(job) == ""
     assert store.load(job.key).provenance == made
