@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -96,26 +95,18 @@ def _public(version: str | None) -> str:
     return (version or "").partition("+")[0]
 
 
-@dataclass
-class Cost:
-    """Seconds and largest resident memory (MiB) of a block that `measure` times; zero until it ends."""
-
-    seconds: float = 0.0
-    peak_memory_mib: float = 0.0
-
-
 @contextmanager
-def measure() -> Iterator[Cost]:
-    """Measure seconds and peak resident memory of a block, or of the process if it cannot be reset."""
-    measured = Cost()
+def measure() -> Iterator[dict[str, float]]:
+    """Measure seconds and peak resident memory (MiB) of a block, or of the process if it cannot be reset."""
+    measured: dict[str, float] = {}
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", "ascii")
     start = time.perf_counter()
     try:
         yield measured
     finally:
-        measured.seconds = round(time.perf_counter() - start, 3)
-        measured.peak_memory_mib = round(_peak_mebibytes(), 1)
+        measured["seconds"] = round(time.perf_counter() - start, 3)
+        measured["peak_memory_mib"] = round(_peak_mebibytes(), 1)
 
 
 def _shorten(match: re.Match[str]) -> str:

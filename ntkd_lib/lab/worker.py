@@ -85,8 +85,7 @@ def _run(job: Job, store: CellStore) -> None:
     if not isinstance(result, CellResult):
         raise CellError(f"{job.parts['work']} returned {type(result).__name__}, not a CellResult")
     _require_same_code(job)
-    cost = {"seconds": measured.seconds, "peak_memory_mib": measured.peak_memory_mib}
-    store.save(job.key, job.name, job.parts, result, {**job.code, **machine, **cost})
+    store.save(job.key, job.name, job.parts, result, {**job.code, **machine, **measured})
 
 
 def _require_same_code(job: Job) -> None:

@@ -52,17 +52,13 @@ def workbench(target: Target) -> Iterator[Workbench]:
     layout.executed(target.name).parent.mkdir(parents=True)
     cell_root().mkdir(parents=True, exist_ok=True)
     (build / "cells").symlink_to(cell_root(), target_is_directory=True)
-    if target.notebook.is_summary:
-        _show_evidence(target, layout)
+    if target.notebook.is_summary:  # it reads the evidence of the others
+        place = layout.evidence(target.name).parent
+        place.mkdir(parents=True, exist_ok=True)
+        for other in other_evidence(target):
+            (place / other.name).symlink_to(other)
     yield Workbench(folder, build, layout)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _show_evidence(target: Target, layout: Layout) -> None:
-    mine = layout.evidence(target.name)
-    mine.parent.mkdir(parents=True, exist_ok=True)
-    for other in other_evidence(target):
-        (mine.parent / other.name).symlink_to(other)
 
 
 def other_evidence(target: Target) -> list[Path]:

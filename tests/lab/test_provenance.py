@@ -163,7 +163,7 @@ with measure() as first:
 del block
 with measure() as second:
     pass
-print(first.seconds, second.seconds, first.peak_memory_mib - second.peak_memory_mib)
+print(first["seconds"], second["seconds"], first["peak_memory_mib"] - second["peak_memory_mib"])
 """
 
 
@@ -179,8 +179,8 @@ def test_time_and_peak_memory_of_a_block():  # in a process of its own: this one
 def test_a_block_that_raises_is_measured_too():
     with pytest.raises(KeyError), measure() as measured:
         raise KeyError
-    assert measured.seconds >= 0
-    assert measured.peak_memory_mib > 1
+    assert measured["seconds"] >= 0
+    assert measured["peak_memory_mib"] > 1
 
 
 def test_without_proc_the_peak_is_that_of_the_process(monkeypatch):
@@ -191,4 +191,4 @@ def test_without_proc_the_peak_is_that_of_the_process(monkeypatch):
     monkeypatch.setattr(provenance.Path, "write_text", none)
     with measure() as measured:
         pass
-    assert 10 < measured.peak_memory_mib < 100_000
+    assert 10 < measured["peak_memory_mib"] < 100_000
