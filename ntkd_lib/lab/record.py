@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
@@ -29,25 +29,20 @@ Place = tuple[str, int]  # metric and seed
 
 @dataclass
 class Recording:
-    """A protocol's evidence as far as it goes, and what is left to do."""
+    """A protocol's numbers as far as it goes, and what is left to do."""
 
     protocol: Protocol
     entry: RegisteredProtocol
     state: DataState | None  # of the data set that is here; None if packages ship all data
-    evidence: Evidence
     arms: Mapping[Place, Arm]  # every one, by metric and seed
     keys: Mapping[Place, list[str]]  # of an arm's cells, by today's code
-
-    @property
-    def done(self) -> set[Place]:
-        """Metrics and seeds that are recorded."""
-        return {(name, seed) for name, metric in self.evidence.metrics.items() for seed in metric.seeds}
+    rows: dict[Place, Metric] = field(default_factory=dict)  # what is recorded
+    origins: dict[str, CellOrigin] = field(default_factory=dict)  # of recorded cells, by key
 
     @property
     def left(self) -> list[Place]:
         """Metrics and seeds that are not recorded yet."""
-        done = self.done
-        return [place for place in self.arms if place not in done]
+        return [place for place in self.arms if place not in self.rows]
 
     @property
     def seconds_left(self) -> float:
@@ -63,25 +58,20 @@ class Recording:
         """Name the seeds that were begun elsewhere and are not complete, with what differs."""
         open_seeds = {seed for _, seed in self.left}
         return {
-            seed: reason
-            for name, seed in sorted(self.done, key=lambda place: place[1])
-            if seed in open_seeds and (reason := self._foreign(name, seed))
+            place[1]: reason
+            for place in sorted(self.rows, key=lambda place: place[1])
+            if place[1] in open_seeds and (reason := self._foreign(place))
         }
 
-    def _foreign(self, name: str, seed: int) -> str:
-        row = split_by_seed(self.evidence.metrics[name])[seed]
-        if row.machines != [machine_kind()]:
+    def _foreign(self, place: Place) -> str:
+        if self.rows[place].machines != [machine_kind()]:
             return "another machine"
-        return "" if row.cells == self.keys.get((name, seed)) else "other code or data"
+        return "" if self.rows[place].cells == self.keys.get(place) else "other code or data"
 
     def forget(self, seeds: Iterable[int]) -> None:
         """Drop the numbers of some seeds, which are run again whole."""
         dropped = set(seeds)
-        rows = {
-            name: [row for seed, row in split_by_seed(metric).items() if seed not in dropped]
-            for name, metric in self.evidence.metrics.items()
-        }
-        self._replace({name: join_seeds(left) for name, left in rows.items() if left})
+        self.rows = {place: row for place, row in self.rows.items() if place[1] not in dropped}
 
     def add(self, place: Place, records: list[Record]) -> None:
         """Add the number of one arm and write the evidence."""
@@ -90,30 +80,47 @@ class Recording:
         if len(machines) > 1:
             raise ProtocolError(f"{name}, seed {seed}: its cells ran on {len(machines)} kinds of machine")
         plateau = arm.converged(*records)
-        row = Metric(
+        self.rows[place] = Metric(
             seeds=[seed],
             values=[float(arm.number(*records))],
             converged=None if plateau is None else [plateau],
-            data=[*self.evidence.data],
+            data=[*self._data],
             cells=[record.key for record in records],
             machines=[*machines],
         )
-        earlier = self.evidence.metrics.get(name)
-        metric = join_seeds([*(split_by_seed(earlier).values() if earlier else ()), row])
-        origins = self.evidence.origins | {
+        self.origins |= {
             record.key: CellOrigin(**{name: record.provenance.get(name) for name in CellOrigin.model_fields})
             for record in records
         }
-        self._replace({**self.evidence.metrics, name: metric}, origins)
-        save_evidence(self.protocol.path, self.evidence)
+        save_evidence(self.protocol.path, self._evidence())
         renew_manifest(self.protocol.path)
 
-    def _replace(
-        self, metrics: Mapping[str, Metric], origins: Mapping[str, CellOrigin] | None = None
-    ) -> None:
-        used = {key for metric in metrics.values() for key in metric.cells}
-        origins = {k: v for k, v in (origins or self.evidence.origins).items() if k in used}
-        self.evidence = _evidence(self.protocol, self.entry, self.state, metrics, origins)
+    @property
+    def _data(self) -> dict[str, DataState]:
+        return {self.protocol.data: self.state} if self.state else {}
+
+    def _evidence(self) -> Evidence:
+        rows: dict[str, list[Metric]] = {}
+        for (name, _), row in self.rows.items():
+            rows.setdefault(name, []).append(row)
+        used = {key for row in self.rows.values() for key in row.cells}
+        origins = {key: origin for key, origin in self.origins.items() if key in used}
+        defined, entry = load_claims().metrics, self.entry
+        command = ["ntkd", "record", self.protocol.notebook[:2], self.protocol.name]
+        seconds = round(sum(origin.seconds for origin in origins.values()))
+        return Evidence(
+            notebook=self.protocol.notebook,
+            protocol=self.protocol.name,
+            tier=entry.tier,
+            standard=True,
+            changed={},
+            parameters=_parameters(entry),
+            metrics={name: join_seeds(each) for name, each in rows.items()},
+            definitions={name: defined[name].digest for name in rows if name in defined},
+            origins=origins,
+            data=self._data,
+            provenance=snapshot(command) | {"seconds": seconds, "seeds": entry.seeds},
+        )
 
 
 def open_recording(protocol: Protocol, state: DataState | None, book: ClaimBook | None = None) -> Recording:
@@ -127,11 +134,14 @@ def open_recording(protocol: Protocol, state: DataState | None, book: ClaimBook 
     named = {cell.name: cell for arm in arms.values() for cell in arm.cells}  # seeds and metrics share cells
     own = {name: cell_key(cell) for name, cell in named.items()}
     keys = {place: [own[cell.name] for cell in arm.cells] for place, arm in arms.items()}
-    recording = Recording(protocol, entry, state, _evidence(protocol, entry, state, {}, {}), arms, keys)
+    recording = Recording(protocol, entry, state, arms, keys)
     if protocol.path.exists():
-        recording.evidence = load_evidence(protocol.path)
-        if recording.evidence.parameters != _parameters(entry):
+        evidence = load_evidence(protocol.path)
+        if evidence.parameters != _parameters(entry):
             raise ProtocolError(f"results/{protocol.path.name} holds other parameters than are registered")
+        split = {name: split_by_seed(metric) for name, metric in evidence.metrics.items()}
+        recording.rows = {(name, seed): row for name, rows in split.items() for seed, row in rows.items()}
+        recording.origins = dict(evidence.origins)
     return recording
 
 
@@ -186,28 +196,3 @@ def _run(
     }
     run_cells(cells, store, workers=workers, groups=groups, until=until, finished=finished)
     return missing
-
-
-def _evidence(
-    protocol: Protocol,
-    entry: RegisteredProtocol,
-    state: DataState | None,
-    metrics: Mapping[str, Metric],
-    origins: Mapping[str, CellOrigin],
-) -> Evidence:
-    book = load_claims()
-    command = ["ntkd", "record", protocol.notebook[:2], protocol.name]
-    seconds = round(sum(origin.seconds for origin in origins.values()))
-    return Evidence(
-        notebook=protocol.notebook,
-        protocol=protocol.name,
-        tier=entry.tier,
-        standard=True,
-        changed={},
-        parameters=_parameters(entry),
-        metrics=dict(metrics),
-        definitions={name: book.metrics[name].digest for name in metrics if name in book.metrics},
-        origins=dict(origins),
-        data={protocol.data: state} if state else {},
-        provenance=snapshot(command) | {"seconds": seconds, "seeds": entry.seeds},
-    )

@@ -47,7 +47,6 @@ class Shift(Error):
 
     def on_light(self, light: Planes, geometry: Geometry, draws: Draws) -> Planes:
         """Shift the light."""
-        del draws
         if not (self.right or self.down):
             return light
         by = torch.tensor([self.right, self.down]) * geometry.pixel
@@ -62,7 +61,6 @@ class Rotation(Error):
 
     def on_light(self, light: Planes, geometry: Geometry, draws: Draws) -> Planes:
         """Turn the light about the centre of each capture."""
-        del geometry, draws
         return moved(light, angle=math.radians(self.angle)) if self.angle else light
 
 
@@ -74,7 +72,6 @@ class Scale(Error):
 
     def on_light(self, light: Planes, geometry: Geometry, draws: Draws) -> Planes:
         """Scale the light about the centre of each capture."""
-        del geometry, draws
         return moved(light, scale=1 + self.relative) if self.relative else light
 
 

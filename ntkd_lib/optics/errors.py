@@ -68,24 +68,20 @@ class Error:
 
     def on_widths(self, widths: Masks, draws: Draws) -> Masks:
         """Change pillar widths, um."""
-        del draws
         return widths
 
     def on_phase(self, phase: Planes, geometry: Geometry, draws: Draws) -> Planes:
         """Change phase delays, rad."""
-        del geometry, draws
         return phase
 
     def on_light(self, light: Planes, geometry: Geometry, draws: Draws) -> Planes:
         """Change the light of the point spread functions, cell by cell."""
-        del geometry, draws
         return light
 
     def on_captures(
         self, captures: Captures, white: Float[Tensor, "m c"], device: Draws, frame: Draws
     ) -> Captures:
         """Change captures; ``white`` is a white scene's, ``device`` draws the same for every frame."""
-        del white, device, frame
         return captures
 
 

@@ -25,7 +25,6 @@ class Gain(Error):
         self, captures: Captures, white: Float[Tensor, "m c"], device: Draws, frame: Draws
     ) -> Captures:
         """Scale captures; the same factors for every image of a device."""
-        del frame
         if not self.sigma:
             return captures
         return captures * (self.sigma * device.normal(white)).exp()[..., None, None]

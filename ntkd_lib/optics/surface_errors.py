@@ -23,7 +23,6 @@ class WidthBias(Error):
 
     def on_widths(self, widths: Masks, draws: Draws) -> Masks:
         """Add the bias to pillars; if there is none, none appears."""
-        del draws
         return _moved(widths, torch.full_like(widths, self.bias / 1000)) if self.bias else widths
 
 
@@ -52,7 +51,6 @@ class HeightScale(Error):
 
     def on_phase(self, phase: Planes, geometry: Geometry, draws: Draws) -> Planes:
         """Scale phases of all colours alike."""
-        del geometry, draws
         return phase * (1 + self.relative) if self.relative else phase
 
 
@@ -64,7 +62,6 @@ class Levels(Error):
 
     def on_widths(self, widths: Masks, draws: Draws) -> Masks:
         """Round pillars to the nearest level; a cell without pillars keeps none."""
-        del draws
         if not self.count:
             return widths
         step = (WIDEST - NARROWEST) / max(1, round(self.count) - 1)

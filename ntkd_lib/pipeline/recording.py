@@ -68,7 +68,7 @@ def _data_state(protocol: Protocol) -> DataState | None:
 
 
 def _progress(recording: Recording) -> str:
-    done, left = len(recording.done), len(recording.left)
+    done, left = len(recording.rows), len(recording.left)
     rest = f", about {duration(recording.seconds_left)} of one core left" if left else ""
     return f"{done} of {done + left} numbers recorded{rest}"
 

@@ -91,7 +91,7 @@ def numbers(root):
 
 def test_every_number_is_recorded_with_its_origin(project, toy, store):
     recording = open_recording(pair(toy.name), STATE)
-    assert (len(recording.left), recording.done) == (8, set())
+    assert (len(recording.left), recording.rows) == (8, {})
     assert record(recording, store, workers=1) == []
     evidence = load_evidence(project / "results" / "01_pair.json")
     assert evidence.metrics[METRICS[1]].values == [100, 121, 144, 169]
