@@ -12,8 +12,6 @@ from ntkd_lib.data.mask_pairs import MaskDataset, check_masks
 from ntkd_lib.data.pictures import PictureDataset, check_pictures
 from ntkd_lib.data.settings import DataError, DataSettings, read_settings
 
-__all__ = ["DATASETS", "DataError", "DataLocation", "forget", "locate"]
-
 LPIPS = WEIGHTS["lpips-alexnet"]
 RealDataset = OfficialDataset | PictureDataset | MaskDataset
 Source = Literal["NTKD_DATA", "cache", "download", "package", "procedural"]

@@ -15,8 +15,6 @@ from torch import library as operators
 
 from ntkd_lib.imports import extra
 
-__all__ = ["torchvision"]
-
 _SCHEMAS = {n: f"{n}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor" for n in ("nms", "qnms")}
 # A library that is collected takes its operators with it.
 _LIBRARIES: list[operators.Library] = []

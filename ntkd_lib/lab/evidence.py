@@ -50,22 +50,22 @@ class Metric(Strict):
         return self
 
 
+def _columns(metric: Metric) -> dict[str, list[Any]]:
+    return {name: column for name in _BY_SEED if (column := getattr(metric, name)) is not None}
+
+
 def _metric_problem(metric: Metric) -> str | None:
     count = len(metric.seeds)
     if len(set(metric.seeds)) < count:
         return f"a seed is given twice in {metric.seeds}"
     if (metric.values is None) == (metric.series is None):
         return "needs values or series, and not both"
-    if metric.values is not None and len(metric.values) not in (1, count):
-        return f"{len(metric.values)} values for {count} seeds"
-    if metric.series is not None and len(metric.series) != count:
-        return f"{len(metric.series)} series for {count} seeds"
+    for name, column in _columns(metric).items():
+        if len(column) != count and (name, len(column)) != ("values", 1):
+            words = "entries of converged" if name == "converged" else name
+            return f"{len(column)} {words} for {count} seeds"
     if any(len({point.x for point in points}) < 2 for points in metric.series or ()):
         return "a series needs two points that differ in x"
-    if metric.converged is not None and len(metric.converged) != count:
-        return f"{len(metric.converged)} entries of converged for {count} seeds"
-    if metric.machines is not None and len(metric.machines) != count:
-        return f"{len(metric.machines)} machines for {count} seeds"
     return None
 
 
@@ -228,13 +228,12 @@ def _without_seeds(parameters: Any) -> Any:
 def split_by_seed(metric: Metric) -> dict[int, Metric]:
     """Split a recorded metric into one for each seed; all seeds have equal numbers of cells."""
     size = len(metric.cells) // len(metric.seeds)
-    columns = {name: column for name in _BY_SEED if (column := getattr(metric, name)) is not None}
     return {
         seed: Metric(
             seeds=[seed],
             data=metric.data,
             cells=metric.cells[size * place : size * (place + 1)],
-            **{name: [column[place]] for name, column in columns.items()},
+            **{name: [column[place]] for name, column in _columns(metric).items()},
         )
         for place, seed in enumerate(metric.seeds)
     }

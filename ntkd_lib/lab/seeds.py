@@ -15,8 +15,8 @@ def derive_seed(*parts: object) -> int:
     return int(digest_json(list(parts))[:16], 16) % 2**31
 
 
-def deterministic(seed: int, threads: int = 1) -> None:
-    """Seed `random`, NumPy and torch, and allow deterministic algorithms only."""
+def deterministic(seed: int) -> None:
+    """Seed `random`, NumPy and torch, and allow deterministic algorithms on one thread only."""
     # cuBLAS reads this when it starts, and gives other sums without it
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     import numpy as np
@@ -25,7 +25,7 @@ def deterministic(seed: int, threads: int = 1) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries draw from this state
     torch.manual_seed(seed)
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     # torch would also fill fresh memory with NaN, which finds bugs and changes no result; 7 % of a small step
     torch.utils.deterministic.fill_uninitialized_memory = False

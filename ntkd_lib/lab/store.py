@@ -76,11 +76,7 @@ class CellStore:
     def save(
         self, key: str, name: str, parts: Mapping[str, Any], result: CellResult, provenance: Mapping[str, Any]
     ) -> Record:
-        """Save what a cell returned under its key, the digest of `parts`.
-
-        If another process was first with a good record, that one stays. A failed save leaves nothing behind
-        and touches nothing that was there.
-        """
+        """Save what a cell returned under its key, the digest of `parts`, unless a good record is there."""
         try:
             packed = pack_arrays(result.arrays)
             content = {**parts, "schema": SCHEMA, "key": key, "name": name, "arrays": sha256_bytes(packed)}

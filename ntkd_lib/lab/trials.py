@@ -37,11 +37,7 @@ def recorded_trials(protocols: Sequence[str], space: str, arm: str) -> list[tupl
 
 
 def choose(protocols: Sequence[str], space: str, arm: str) -> dict[str, Any]:
-    """Select the trial of an arm with the highest mean validation score, the first of equals.
-
-    Raises:
-        ProtocolError: A trial that is not recorded for every tuning seed.
-    """
+    """Select the trial of the highest mean validation score, the first of equals, once all are there."""
     recorded = recorded_trials(protocols, space, arm)
     for protocol in protocols:
         entry = load_claims().protocols[protocol]
