@@ -7,8 +7,6 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-_BLOCK = 1 << 20
-
 
 def sha256_bytes(data: bytes) -> str:
     """Hash bytes."""
@@ -16,12 +14,9 @@ def sha256_bytes(data: bytes) -> str:
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:
-    """Hash a file's content, one mebibyte at a time."""
-    state = hashlib.sha256()
+    """Hash a file's content, piece by piece."""
     with Path(path).open("rb") as handle:
-        while block := handle.read(_BLOCK):
-            state.update(block)
-    return state.hexdigest()
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str]]:
