@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from ntkd_lib.data.catalogue import Content, EmbeddedDataset, OfficialDataset, find_dataset
+from ntkd_lib.data.catalogue import EmbeddedDataset, OfficialDataset, find_dataset
 from ntkd_lib.data.files import parse_batch, parse_idx, read_content
 from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.pictures import PictureDataset, read_pictures
@@ -73,19 +73,13 @@ def _read(
     if isinstance(dataset, PictureDataset):
         return read_pictures(dataset, folder, split)
     contents = [content for content in dataset.contents if content.split == split]
-    arrays = [(content, read_content(folder, content)) for content in contents]
-    return _decode_idx(arrays) if dataset.layout == "idx" else _decode_batches(arrays)
-
-
-def _decode_idx(arrays: list[tuple[Content, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    images, labels = (parse_idx(array, content.name) for content, array in arrays)
-    return images[:, None], labels
-
-
-def _decode_batches(arrays: list[tuple[Content, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    batches = [parse_batch(array.tobytes(), content.name) for content, array in arrays]
-    images, labels = zip(*batches, strict=True)
-    return np.concatenate(images), np.concatenate(labels)
+    arrays = {content.name: read_content(folder, content) for content in contents}
+    if dataset.layout == "idx":
+        images, labels = (parse_idx(array, name) for name, array in arrays.items())
+        return images[:, None], labels
+    batches = [parse_batch(array.tobytes(), name) for name, array in arrays.items()]
+    images, labels = map(np.concatenate, zip(*batches, strict=True))
+    return images, labels
 
 
 def train_validation_split(

@@ -125,11 +125,9 @@ class _Run:
 
     def _next_job(self) -> Job | None:
         self.ready += [self.pending[key] for key in self.order.get_ready()]
-        able = filter(self._in_time, self.ready)
+        now, expected = time.monotonic(), self.shown.outlook.expected
+        able = [job for job in self.ready if now + expected(job.key) <= self.until]
         return max(able, key=lambda job: (-self.groups.get(job.name, -1), self.chains[job.key]), default=None)
-
-    def _in_time(self, job: Job) -> bool:
-        return time.monotonic() + self.shown.outlook.expected(job.key) <= self.until
 
     def start_again(self, job: Job) -> None:
         """Make a job ready whose worker process died, unless it has happened too often."""

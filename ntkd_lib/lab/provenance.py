@@ -43,12 +43,13 @@ def code_state(command: list[str] | None = None) -> dict[str, Any]:
 
 def machine_state() -> dict[str, Any]:
     """Describe what computes here, and when."""
+    torch = sys.modules.get("torch")  # asked only where it is loaded: its import takes seconds
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_model(),
         "machine": machine_kind(),
-        "threads": _threads(),
+        "threads": torch.get_num_threads() if torch else os.cpu_count() or 1,
         "device": _device(),
         "versions": {name: _version(name) for name in LIBRARIES},
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -156,11 +157,6 @@ def _processor(field: str) -> str:
         return ""
     match = re.search(rf"^{field}\s*:\s*(.+)$", text, re.MULTILINE)
     return match[1].strip() if match else ""
-
-
-def _threads() -> int:
-    torch = sys.modules.get("torch")  # asked only where it is loaded: its import takes seconds
-    return torch.get_num_threads() if torch else os.cpu_count() or 1
 
 
 def _device() -> str:
