@@ -33,15 +33,10 @@ def benchmark_frame(rows: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> pd.D
             labels = {"net": net, "n": int(n), "kind": kind, "way": way}
             error = {"difference": values.get("error"), "predicted": "predicted" in values}
             lines.append({**labels, **costs, **error})
-    return pd.DataFrame(sorted(lines, key=_place))
-
-
-def _place(line: Mapping[str, Any]) -> tuple[int, str, int, int]:
-    places = [
-        names.index(line[key]) if line[key] in names else len(names)
-        for key, names in (("net", NETS), ("way", WAYS))
-    ]
-    return places[0], line["kind"], line["n"], places[1]
+    places = {name: place for place, name in enumerate((*NETS, *WAYS))}
+    frame = pd.DataFrame(lines)
+    order = frame.assign(**{key: frame[key].map(places).fillna(len(places)) for key in ("net", "way")})
+    return frame.loc[order.sort_values(["net", "kind", "n", "way"]).index].reset_index(drop=True)
 
 
 def draw_growth(frame: pd.DataFrame, measure: str) -> Figure:
