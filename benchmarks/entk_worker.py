@@ -88,7 +88,7 @@ def _run(way: Any, todo: Task) -> tuple[torch.Tensor | None, dict[str, Any]]:
             taken = {"seconds": time.process_time() - cpu, "wall": time.perf_counter() - wall}
     except Exception as error:  # nngeometry raises it itself for a layer that it does not know
         return None, {"fails": f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"}
-    return kernel, {**taken, "mebibytes": measured.peak_memory_mib - before / MEBI}
+    return kernel, {**taken, "mebibytes": measured["peak_memory_mib"] - before / MEBI}
 
 
 def _save(kernel: torch.Tensor, path: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Notebook 06's plan, setting, scores and summary: who depends on what, and one small run end to end."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -274,3 +275,10 @@ def test_the_path_of_imagenette_runs_with_a_resnet_on_a_few_small_pictures(tmp_p
     whole = next(r for r in found["exact"].values["rows"] if r["target"] == "logits")
     assert whole["fidelity"] > 50
     assert whole["ledger"]["build"]["tangent kernel"]["rows"] == 400
+
+
+def test_each_stream_of_the_memory_study_reports_its_peak(capsys):
+    memory.report([memory.CHUNK, 2 * memory.CHUNK])
+    peaks = json.loads(capsys.readouterr().out)
+    assert len(peaks) == 2
+    assert min(peaks) > 50  # MiB; the interpreter with torch alone takes more

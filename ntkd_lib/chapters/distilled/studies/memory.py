@@ -42,7 +42,7 @@ def report(counts: list[int]) -> None:
     for count in counts:
         with measure() as measured:
             _stream(count)
-        peaks.append(measured.peak_memory_mib)
+        peaks.append(measured["peak_memory_mib"])
     print(json.dumps(peaks))
 
 
