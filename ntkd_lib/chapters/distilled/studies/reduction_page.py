@@ -1,5 +1,6 @@
 """Synthetic gradients against selected points, eigenvalues, ranks, and the recorded pretrained network."""
 
+from collections.abc import Sequence
 from itertools import product
 from statistics import mean
 
@@ -17,7 +18,7 @@ from ntkd_lib.chapters.distilled.studies.synthetic import COUNTS, ENERGIES, synt
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.dntk.gradients import CLUSTERS
 from ntkd_lib.lab import recorded_metrics, unfold
-from ntkd_lib.show import Column, Html, draw_panels, show_recorded
+from ntkd_lib.show import Column, draw_panels
 
 STYLES = {
     "local-global": ("o", "orange"),
@@ -99,8 +100,8 @@ def _draw_states(axes: Axes, part: pd.DataFrame) -> None:
     axes.set(xscale="log", yscale="log")
 
 
-def reduction_table() -> Html:
-    """Show recorded accuracy and fidelity of synthetic gradients and of selected points, mean over seeds."""
+def reductions() -> tuple[pd.DataFrame, Sequence[Column]]:
+    """List recorded accuracy and fidelity of synthetic gradients and of selected points, mean over seeds."""
     means = _recorded_means()
     rows = [
         {"label": f"{LABELS.get(method, method)}, {score}"}
@@ -112,11 +113,11 @@ def reduction_table() -> Html:
         Column("Projected gradients of 100 distilled images (%)", "{label}"),
         *(Column(f"s = {count}", f"{{s{count}:.1f}}") for count in COUNTS),
     )
-    return show_recorded(pd.DataFrame(rows), columns, "Reductions on a network trained on ImageNet")
+    return pd.DataFrame(rows), columns
 
 
-def uncovered_table() -> Html:
-    """Show the share of the trace that clusters leave uncovered, by their number and the energy kept."""
+def uncovered() -> tuple[pd.DataFrame, Sequence[Column]]:
+    """List the share of the trace that clusters leave uncovered, by their number and the energy kept."""
     means = _recorded_means()
     rows = [
         {"clusters": h} | {f"e{e}": means[f"uncovered.h{h}.e{e}"] for e in PERCENTS}
@@ -127,7 +128,7 @@ def uncovered_table() -> Html:
         Column("Clusters", "{clusters}"),
         *(Column(f"{e} % of the energy", f"{{e{e}:.1f}} %") for e in PERCENTS),
     )
-    return show_recorded(pd.DataFrame(rows), columns, "Variance that cluster eigenspaces leave uncovered")
+    return pd.DataFrame(rows), columns
 
 
 def _recorded_means() -> dict[str, float]:
