@@ -282,6 +282,8 @@ show_recorded(*reduction_page.reductions(), "Reductions on a network trained on 
 # dntk.pretrained.s5.fidelity :.0f` points more, ahead in {val}`wins of
 # dntk.pretrained.global_top.s5.fidelity - dntk.pretrained.s5.fidelity` seeds; with {setup}`40` the
 # difference is {val}`dntk.pretrained.s40.fidelity - dntk.pretrained.global_top.s40.fidelity :+.1f`.
+# Leverage draws in proportion to scores that are nearly alike for these gradients, from the same seed as
+# the random choice, and so picks almost the same ones.
 #
 # What clusters leave uncovered is fixed by two numbers that the paper does not state:
 
