@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, field
 from math import isfinite, log10
 from typing import Any
@@ -171,6 +171,7 @@ class TrainingRun:
     muon: bool = False
     decay: float = 1.0
     curve: list[CurvePoint] = field(default_factory=list, init=False)
+    stopped: str = field(default="", init=False)  # why training cannot go on
 
     def __post_init__(self) -> None:
         check_number("lr", self.lr, 0)
@@ -204,9 +205,9 @@ class TrainingRun:
                 residuals = self._train(indices)
             if not isfinite(residuals.sum().item()):
                 self._restore()
-                raise DivergedError(
-                    f"the loss of step {self.step} is no number; weights of step {self._good_step} kept"
-                )
+                self.stopped = f"the loss of step {self.step} is no number"
+                self.stopped += f"; weights of step {self._good_step} kept"
+                raise DivergedError(self.stopped)
             self.step += 1
 
     def _train(self, indices: Tensor) -> Tensor:
@@ -286,13 +287,15 @@ def race(fits: Sequence[TrainingRun], steps: int, block: int = 25) -> None:
     """Train several networks in turn, a block of steps each, so that a busy machine slows all alike.
 
     Each is evaluated once more at its end. Fits that continue have the same number of steps behind them.
+
+    Raises:
+        DivergedError: A loss was no number, after all others have run to their end.
     """
     for start in range(fits[0].step, steps, block):
         for fit in fits:
             fit.decay_lr(start / steps)
-            fit.advance(min(block, steps - start))
-    for fit in fits:
-        fit.evaluate()
+            _advance(fit, min(block, steps - start))
+    _finish(fits)
 
 
 def race_for_time(fits: Sequence[TrainingRun], leader: int, steps: int, block: int = 25) -> None:
@@ -301,15 +304,30 @@ def race_for_time(fits: Sequence[TrainingRun], leader: int, steps: int, block: i
     Args:
         leader: Position of the one whose steps are counted.
         block: Steps of a turn of the leader.
+
+    Raises:
+        DivergedError: A loss was no number, after all others have run as long as the leader could.
     """
     first = fits[leader]
     others = [fit for fit in fits if fit is not first]
     for start in range(first.step, steps, block):
         for fit in fits:
             fit.decay_lr(start / steps)
-        first.advance(min(block, steps - start))
+        _advance(first, min(block, steps - start))
         for fit in others:
-            while fit.clock.seconds < first.clock.seconds:
-                fit.advance(1)
+            while not fit.stopped and fit.clock.seconds < first.clock.seconds:
+                _advance(fit, 1)
+    _finish(fits)
+
+
+def _advance(fit: TrainingRun, steps: int) -> None:
+    if not fit.stopped:
+        with suppress(DivergedError):
+            fit.advance(steps)
+
+
+def _finish(fits: Sequence[TrainingRun]) -> None:
     for fit in fits:
         fit.evaluate()
+    if errors := [fit.stopped for fit in fits if fit.stopped]:
+        raise DivergedError("; ".join(errors))

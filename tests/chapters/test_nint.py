@@ -320,6 +320,24 @@ def test_a_diverged_entrant_is_named():
     assert "is no number" in curve["stopped"]
 
 
+def test_a_diverged_entrant_stops_alone():
+    entrants = [entrant("uniform"), entrant("nint", lr=1e30)]
+    made = small_race(entrants, network=NetworkShape("mlp", 8, 1), steps=40)
+    curves = race.run(made.arguments, {}).values["curves"]
+    assert not curves["uniform"]["stopped"]
+    assert curves["uniform"]["step"][-1] == 40
+    assert "is no number" in curves["nint"]["stopped"]
+
+
+def test_pages_refuse_a_race_that_stopped(run):
+    cell = next(c for c in run.cells if c.labels.get("study") == "timed")
+    values = run.record(cell).values
+    curves = {**values["curves"], "uniform": {**values["curves"]["uniform"], "stopped": "no number"}}
+    lost = replace(run.record(cell), values={**values, "curves": curves})
+    with pytest.raises(ValueError, match=rf"race on {cell.labels['subject']}: uniform stopped: no number"):
+        equal_time.compare(replace(run, records={**run.records, cell.name: lost}))
+
+
 def test_races_repeat_bit_for_bit():
     names = list(METHODS)[:17]  # one of each sampler, not its settings
     made = small_race([entrant(name) for name in names], windows=[5, 10])

@@ -57,7 +57,37 @@ def test_muon_trains_the_hidden_matrices_and_adam_the_rest():
         TrainingRun(wrap(torch.nn.Linear(2, 3)), signal, FullBatch(signal, 144, 0), muon=True)
 
 
-@pytest.mark.parametrize("run_race", [race, lambda fits, steps: race_for_time(fits, 0, steps)])
+RACES = [race, lambda fits, steps: race_for_time(fits, 0, steps)]
+
+
+@pytest.mark.parametrize("run_race", RACES)
+def test_one_that_diverges_stops_and_the_others_go_on(run_race):
+    signal = image()
+    first, lost, last = (
+        TrainingRun(wrap(net().float()), signal, FullBatch(signal, 144, 0), lr) for lr in (1e-3, 1e30, 1e-3)
+    )
+    with pytest.raises(DivergedError, match=r"^the loss of step \d+ is no number; weights of step 0 kept$"):
+        run_race([first, lost, last], 60)
+    assert first.step == 60
+    assert last.step > 30
+    assert lost.step < 10
+    assert not first.stopped
+    assert not last.stopped
+    assert lost.stopped.endswith("weights of step 0 kept")
+
+
+def test_a_race_for_time_ends_where_its_leader_stops():
+    signal = image()
+    other, leader = (
+        TrainingRun(wrap(net().float()), signal, FullBatch(signal, 144, 0), lr) for lr in (1e-3, 1e30)
+    )
+    with pytest.raises(DivergedError):
+        race_for_time([other, leader], 1, 400)
+    assert other.step < 200
+    assert not other.stopped
+
+
+@pytest.mark.parametrize("run_race", RACES)
 def test_the_learning_rate_decays_with_the_race(run_race):
     signal = image()
     fits = [

@@ -10,8 +10,11 @@ from ntkd_lib.chapters.nint import NOTEBOOK
 from ntkd_lib.lab import Range, RunCells, Search, derive_seed, draw, read_search
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ntkd_lib.chapters.nint.parameters import NintParameters
     from ntkd_lib.chapters.nint.work import Entrant, Subject
+    from ntkd_lib.chapters.run import Run
     from ntkd_lib.lab.cells import Cell
     from ntkd_lib.lab.work import Data
 
@@ -92,6 +95,18 @@ def race_cell(
     arguments = {**usual, "device": p.device, **changes}
     own = {"study": study, **(labels or {})}
     return race.cell(own, data=data, subject=subject, seed=seed, entrants=entrants, **arguments)
+
+
+def finished_races(run: Run, **labels: Any) -> pd.DataFrame:
+    """List the races with these labels; refuse those that a loss without a number has stopped."""
+    from ntkd_lib.chapters.nint.work import race
+
+    table = run.frame(race, **labels)
+    for row in table.itertuples():
+        for name, curve in row.curves.items():
+            if curve["stopped"]:
+                raise ValueError(f"race on {row.subject}: {name} stopped: {curve['stopped']}")
+    return table
 
 
 def in_order(curves: Mapping[str, Curve]) -> list[tuple[str, Curve]]:

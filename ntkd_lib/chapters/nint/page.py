@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ntkd_lib.chapters.nint.methods import LABELS, in_order
+from ntkd_lib.chapters.nint.methods import LABELS, finished_races, in_order
 from ntkd_lib.chapters.nint.studies import equal_time, full_size
 from ntkd_lib.chapters.nint.studies.leverage import leverage
-from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import crossing, value_at
 from ntkd_lib.lab import Metric, interval_ends, metric
@@ -64,7 +63,7 @@ def curves(run: Run) -> pd.DataFrame:
         pd.DataFrame({name: curve[name] for name in names}).assign(
             method=method, label=LABELS[method], image=row.subject, seed=row.seed
         )
-        for row in run.frame(race, study="race").itertuples()
+        for row in finished_races(run, study="race").itertuples()
         for method, curve in in_order(row.curves)
     ]
     return pd.concat(parts, ignore_index=True)
@@ -81,7 +80,7 @@ def mean_curves(table: pd.DataFrame, methods: Sequence[str] = tuple(LINES)) -> p
 def reached(run: Run) -> pd.DataFrame:
     """Compute when each sampler has, for good, what full batch (1) has after parts of its steps."""
     rows = []
-    for row in run.frame(race, study="race").itertuples():
+    for row in finished_races(run, study="race").itertuples():
         full = row.curves["full"]
         for share in TARGETS:
             target = value_at(full["quality"], full["step"], share * run.parameters.steps)
@@ -160,7 +159,7 @@ def qualities(table: pd.DataFrame) -> pd.DataFrame:
 
 def metrics(run: Run) -> dict[str, Metric]:
     """Collect the metrics of the live size, read in mid-training, and the contract's of a large run."""
-    races, looks = run.frame(race, study="race"), run.frame(leverage)
+    races, looks = finished_races(run, study="race"), run.frame(leverage)
     ends = {m: races.assign(end=[c[m]["quality"][-1] for c in races["curves"]]) for m in races["curves"][0]}
     timed = equal_time.compare(run).groupby("method", sort=False)
     return (

@@ -57,7 +57,9 @@ def small_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[st
             for name in TIMED
         }
         | {
-            "nint.small.leverage_ratio": Arm(looks, _leverage),
+            "nint.small.leverage_ratio": Arm(
+                looks, lambda *records: mean(r.values["looks"][-1]["ratio"] for r in records)
+            ),
             "nint.small.xi_range": Arm((*fixed, *shares), _range),
         }
     )
@@ -69,10 +71,6 @@ def _mean(read: Callable[[Record, str], float], name: str) -> Callable[..., floa
 
 def _last(record: Record, name: str) -> float:
     return record.values["curves"][name]["quality"][-1]
-
-
-def _leverage(*records: Record) -> float:
-    return mean(record.values["looks"][-1]["ratio"] for record in records)
 
 
 def _range(*records: Record) -> float:

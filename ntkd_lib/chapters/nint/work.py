@@ -1,6 +1,7 @@
 """Cells of notebook 07: races of samplers on one signal, and a mesh as a signal."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Literal
@@ -171,15 +172,16 @@ def race(
     }
     if earlier:
         for name, fit in fits.items():
-            fit.load_state_dict(_unpack(earlier.arrays[f"state.{name}"]))
-    stopped = _run_race(fits, steps, leader)
+            packed = BytesIO(earlier.arrays[f"state.{name}"].tobytes())
+            fit.load_state_dict(torch.load(packed, weights_only=True))
+    _run_race(fits, steps, leader)
     arrays = {f"visits.{name}": counts for name, counts in visits.items()}
     if state:
         arrays |= {f"state.{name}": _pack(fit.state_dict()) for name, fit in fits.items()}
     for name in visits:
         values = fits[name].network.predict(target.coordinates)
         arrays[f"fitted.{name}"] = values.cpu().numpy().astype(np.float32)
-    curves = {name: _curve(fit) | {"stopped": stopped.get(name, "")} for name, fit in fits.items()}
+    curves = {name: _curve(fit) | {"stopped": fit.stopped} for name, fit in fits.items()}
     return CellResult({"curves": curves, "points": count}, arrays)
 
 
@@ -187,10 +189,6 @@ def _pack(state: Mapping[str, Any]) -> np.ndarray:
     buffer = BytesIO()
     torch.save(state, buffer)
     return np.frombuffer(buffer.getvalue(), np.uint8)
-
-
-def _unpack(packed: np.ndarray) -> Mapping[str, Any]:
-    return torch.load(BytesIO(packed.tobytes()), weights_only=True)
 
 
 def _restore_signal(record: Record) -> Signal:
@@ -220,16 +218,11 @@ def _counter(windows: Sequence[int], counts: np.ndarray) -> Callable[[int, Tenso
     return count_visits
 
 
-def _run_race(fits: Mapping[str, TrainingRun], steps: int, leader: str | None) -> dict[str, str]:
-    """Run the race; return the error of each entrant whose loss became NaN."""
-    try:
-        if leader:
-            race_for_time(list(fits.values()), list(fits).index(leader), steps)
-        else:
-            race_for_steps(list(fits.values()), steps)
-    except DivergedError as error:
-        return {name: str(error) for name, fit in fits.items() if fit.step < steps}
-    return {}
+def _run_race(fits: Mapping[str, TrainingRun], steps: int, leader: str | None) -> None:
+    """Run the race; an entrant whose loss is no number stops, and says so."""
+    runs = [*fits.values()]
+    with suppress(DivergedError):
+        race_for_time(runs, [*fits].index(leader), steps) if leader else race_for_steps(runs, steps)
 
 
 def _curve(fit: TrainingRun) -> dict[str, Any]:

@@ -26,14 +26,6 @@ def _photograph(p: Parameters, seed: int) -> list[Subject]:
     return [Subject("photograph", p["side"], name)]
 
 
-def _clips(p: Parameters, seed: int) -> list[Subject]:  # noqa: ARG001
-    return [Subject("sound", p["samples"], name) for name in p["clips"]]
-
-
-def _shape(p: Parameters, seed: int) -> list[Subject]:  # noqa: ARG001
-    return [Subject("mesh", p["side"], p["mesh"])]
-
-
 @dataclass(frozen=True)
 class Field:
     """The signals of a contest, and what is measured on them at equal time."""
@@ -46,8 +38,8 @@ class Field:
 FIELDS: Mapping[str, Field] = {
     "small10": Field("imagenette", "psnr", _photograph),
     "steady10": Field("imagenette", "psnr", _photograph),
-    "audio": Field("signals", "snr", _clips),
-    "shape48": Field("signals", "iou", _shape),
+    "audio": Field("signals", "snr", lambda p, _: [Subject("sound", p["samples"], n) for n in p["clips"]]),
+    "shape48": Field("signals", "iou", lambda p, _: [Subject("mesh", p["side"], p["mesh"])]),
 }
 
 

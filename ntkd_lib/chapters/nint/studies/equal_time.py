@@ -4,9 +4,8 @@ from functools import partial
 
 import pandas as pd
 
-from ntkd_lib.chapters.nint.methods import LABELS, TUNED, in_order, trial_rows, tuned
+from ntkd_lib.chapters.nint.methods import LABELS, TUNED, finished_races, in_order, trial_rows, tuned
 from ntkd_lib.chapters.nint.studies import contests
-from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.show import Column, Contest, contest
 
@@ -53,7 +52,7 @@ def compare(run: Run) -> pd.DataFrame:
             "steps": curve["step"][-1],
             **{name: getattr(row, name) for name in ("seed", "data", "cell")},
         }
-        for row in run.frame(race, study="timed").itertuples()
+        for row in finished_races(run, study="timed").itertuples()
         for method, curve in in_order(row.curves)
     )
     return table.assign(gap=table["quality"] - table["nint"])

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from ntkd_lib.chapters.nint.methods import entrant, race_cell
+from ntkd_lib.chapters.nint.methods import entrant, finished_races, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
 from ntkd_lib.chapters.nint.studies.signals import MESH, SOUNDS
-from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
+from ntkd_lib.chapters.nint.work import NetworkShape, Subject
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import crossing, value_at
 from ntkd_lib.lab import Cell, Data, Metric, metric
@@ -49,8 +49,8 @@ def metrics(run: Run) -> dict[str, Metric]:
     """Compute the contract's metrics on images, sound and shape; none of a smaller run."""
     if not is_full_size(run.parameters):
         return {}
-    images = run.frame(race, study="race").query("subject in @IMAGES")
-    crops = run.frame(race, study="crops")
+    images = finished_races(run, study="race").query("subject in @IMAGES")
+    crops = finished_races(run, study="crops")
     clock = "cpu" if run.parameters.device == "cpu" else "wall"
     levels = {f"nint.image.{m}.psnr_1000": _read(images, m, 1000) for m in AT_1000}
     levels |= {f"nint.image.{m}.psnr_5000": _read(images, m, STEPS) for m in ("nint", "full")}
@@ -62,7 +62,7 @@ def metrics(run: Run) -> dict[str, Metric]:
     )
     for axis, name in ((clock, "time"), ("step", "iteration")):
         levels |= _savings(images, f"nint.image.nint.{name}_saving_max", axis, DECIBELS)
-    networks = pd.concat([images, run.frame(race, study="architectures")])
+    networks = pd.concat([images, finished_races(run, study="architectures")])
     return (
         levels
         | _savings(networks, "nint.arch.time_saving_min", clock, ARCHITECTURE_DECIBELS)
@@ -103,7 +103,7 @@ def saving(races: Sequence[Curves], axis: str, targets: Sequence[float] = DECIBE
 
 def _equal_time(run: Run) -> dict[str, Metric]:
     """Read sound (mean over clips) and shape at the time when full batch has done its steps."""
-    races = run.frame(race, study="signals")
+    races = finished_races(run, study="signals")
     levels = {}
     for kind, subjects, unit in (("audio", SOUNDS, "snr"), ("shape", (MESH,), "iou")):
         rows = races[races["subject"].isin(subjects)]

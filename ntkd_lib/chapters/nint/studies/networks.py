@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ntkd_lib.chapters.nint.methods import LABELS, LR, entrant, race_cell
+from ntkd_lib.chapters.nint.methods import LABELS, LR, entrant, finished_races, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
-from ntkd_lib.chapters.nint.work import NetworkShape, race
+from ntkd_lib.chapters.nint.work import NetworkShape
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import crossing, value_at
 from ntkd_lib.lab import Cell, Data
@@ -39,7 +39,7 @@ def compare(run: Run) -> pd.DataFrame:
     """List the time saved to full batch's quality at half of its steps, and the last quality."""
     return pd.DataFrame(
         {"network": row.shown, "lr": row.lr, **_compare_curves(row.curves)}
-        for row in run.frame(race, study="networks").itertuples()
+        for row in finished_races(run, study="networks").itertuples()
     )
 
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ntkd_lib.chapters.nint.methods import LABELS, entrant, in_order, race_cell
+from ntkd_lib.chapters.nint.methods import LABELS, entrant, finished_races, in_order, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
-from ntkd_lib.chapters.nint.work import race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Cell, Data
 
@@ -28,6 +27,6 @@ def gaps(run: Run) -> pd.DataFrame:
             "image": row.subject,
             "gap": curve["quality"][-1] - row.curves["nint"]["quality"][-1],
         }
-        for row in run.frame(race, study="settings").itertuples()
+        for row in finished_races(run, study="settings").itertuples()
         for method, curve in in_order(row.curves)
     )

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
-from ntkd_lib.chapters.nint.methods import LABELS, entrant, in_order, race_cell
+from ntkd_lib.chapters.nint.methods import LABELS, entrant, finished_races, in_order, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
 from ntkd_lib.chapters.nint.studies.networks import FEW
 from ntkd_lib.chapters.nint.work import Subject, make_signal, mesh, race
@@ -59,7 +59,7 @@ def compare(run: Run) -> pd.DataFrame:
             "quality": value_at(curve["quality"], curve["cpu"], row.curves["full"]["cpu"][-1]),
             "full": row.curves["full"]["quality"][-1],
         }
-        for row in run.frame(race, study="signals").itertuples()
+        for row in finished_races(run, study="signals").itertuples()
         for method, curve in in_order(row.curves)
     )
     return table.assign(gap=table["quality"] - table["full"])
