@@ -112,7 +112,7 @@ class _Run:
     def __post_init__(self) -> None:
         jobs = self.pending
         graph = {key: [n for n in job.parts["needs"].values() if n in jobs] for key, job in jobs.items()}
-        self.chains = _chains(jobs, graph)
+        self.ranks = _ranks(jobs, graph, self.groups)
         self.order = TopologicalSorter(graph)
         self.order.prepare()
 
@@ -127,7 +127,7 @@ class _Run:
         self.ready += [self.pending[key] for key in self.order.get_ready()]
         now, expected = time.monotonic(), self.shown.outlook.expected
         able = [job for job in self.ready if now + expected(job.key) <= self.until]
-        return max(able, key=lambda job: (-self.groups.get(job.name, -1), self.chains[job.key]), default=None)
+        return max(able, key=lambda job: self.ranks[job.key], default=None)
 
     def start_again(self, job: Job) -> None:
         """Make a job ready whose worker process died, unless it has happened too often."""
@@ -151,13 +151,16 @@ class _Run:
             self.shown.advance(job.key)
 
 
-def _chains(jobs: Mapping[str, Job], graph: Mapping[str, list[str]]) -> dict[str, float]:
-    """Add to each job's cost that of the longest chain of jobs that wait for it; by key."""
-    waiting = dict.fromkeys(jobs, 0.0)
+def _ranks(
+    jobs: Mapping[str, Job], graph: Mapping[str, list[str]], groups: Mapping[str, int]
+) -> dict[str, tuple[float, float]]:
+    """Compute minus the lowest group and the longest chain of each job and of what waits for it; by key."""
+    ranks = {key: (-groups.get(job.name, inf), float(job.cost)) for key, job in jobs.items()}
     for key in reversed([*TopologicalSorter(graph).static_order()]):
+        group, chain = ranks[key]
         for need in graph[key]:
-            waiting[need] = max(waiting[need], waiting[key] + jobs[key].cost)
-    return {key: job.cost + waiting[key] for key, job in jobs.items()}
+            ranks[need] = max(ranks[need][0], group), max(ranks[need][1], jobs[need].cost + chain)
+    return ranks
 
 
 def _run_missing(run: _Run, workers: int, scheduler: str | None) -> None:

@@ -56,6 +56,16 @@ def test_a_need_is_not_run_for_a_cell_that_is_there(toy, store, tmp_path):
     assert not teacher.exists()
 
 
+def test_what_only_a_later_group_needs_waits_with_it(toy, store, tmp_path):
+    def counted(name, needs=None, cost=1):
+        return toy.cell(name, "work:count", needs, cost=cost, log=str(tmp_path / "log"), name=name)
+
+    shared, own = counted("shared"), counted("own", cost=9)
+    cells = [counted("late", {"own": own, "shared": shared}), counted("early", {"shared": shared})]
+    run_cells(cells, store, workers=1, groups={"late": 1, "early": 0}, progress="none")
+    assert (tmp_path / "log").read_text().split() == ["shared", "early", "own", "late"]
+
+
 def test_the_longest_run_first(toy, store, tmp_path):
     log = str(tmp_path / "log")
     cells = [toy.cell(str(cost), "work:count", cost=cost, log=log, name=str(cost)) for cost in (2, 9, 5)]

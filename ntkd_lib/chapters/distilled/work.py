@@ -173,7 +173,7 @@ def to_numpy(values: Tensor) -> np.ndarray:
     return values.detach().to(torch.float32).cpu().numpy()
 
 
-@work(cost=lambda per_class, **_: 0.2 * per_class)
+@work(cost=lambda source, per_class, steps, **_: (0.4 if source.shared else 0.005) * per_class * steps)
 def distilled_images(
     data: Data, seed: int, *, source: ImageSource, per_class: int, steps: int, network: Record
 ) -> CellResult:
