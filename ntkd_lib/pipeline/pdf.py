@@ -16,7 +16,8 @@ from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.pages import toc_pages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WORDS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer"]
+WORDS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+PDF = ["--no-pdf-header-footer", "--generate-pdf-document-outline"]
 WAIT = "--virtual-time-budget=120000"  # milliseconds: formulas take a while
 ARTICLE = re.compile(r'<article class="bd-article".*?</article>', re.DOTALL)
 SCREEN = re.compile(r'<img[^>]*class="only-dark"[^>]*>|<a class="headerlink"[^>]*>#</a>| loading="lazy"')
@@ -73,7 +74,7 @@ def print_page(browser: str, page: Path, made: Path) -> None:
     """Print a page of this machine in a browser without a window; its script unfolds, in the light theme."""
     made.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="ntkd-print-", ignore_cleanup_errors=True) as profile:
-        words = [*WORDS, WAIT, f"--user-data-dir={profile}", f"--print-to-pdf={made}", page.as_uri()]
+        words = [*WORDS, *PDF, WAIT, f"--user-data-dir={profile}", f"--print-to-pdf={made}", page.as_uri()]
         done = subprocess.run([browser, *words], capture_output=True, text=True, check=False)
     if done.returncode or not made.is_file():
         raise PipelineError(f"{browser} printed nothing: {one_line(done.stderr or 'no message')}")

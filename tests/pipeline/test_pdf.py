@@ -64,3 +64,4 @@ def test_each_page_of_the_book_begins_a_sheet(pages):
     printed = (pages / "book.pdf").read_bytes()
     assert printed.startswith(b"%PDF")
     assert len(re.findall(rb"/Type /Page\b", printed)) == 2
+    assert re.findall(rb"/Title \((.*?)\)", printed)[1:] == [b"A", b"B"]
