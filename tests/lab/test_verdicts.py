@@ -3,8 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import DataState, Metric, Point
-from ntkd_lib.lab.verdicts import Source, judge
+from ntkd_lib.lab.statistics import fieller_interval, student_interval
+from ntkd_lib.lab.verdicts import Source, all_verdicts, judge, recorded_verdicts, verdicts_on
 from tests.lab.judging import ORDER, RATIO, book_of, claim, entry, metric, run
 
 AT_LEAST = {"kind": "at_least", "threshold": 96.7}
@@ -295,6 +297,71 @@ def test_the_qualifier_is_always_given(assessable, word):
     judged = claim(AT_LEAST, assessable=assessable, **why)
     assert judge(judged, [run({"ntkd.a": GOOD})]).qualifier == word
     assert judge(judged, []).qualifier == word
+
+
+@pytest.mark.parametrize(
+    "rule, fields, value, outcome",
+    [
+        (WITHIN, {"value": 91.4}, 91.4, "reproduced"),
+        (WITHIN, {"value": 91.4}, 93.1, "baseline stronger"),
+        (WITHIN, {"value": 91.4}, 89.7, "baseline weaker"),
+        (WITHIN, {"value": 91.4, "unit": "points"}, 93.1, "claim failed"),
+        (WITHIN, {}, 89.7, "claim failed"),
+        (AT_LEAST, {"value": 97.3}, 90.0, "claim failed"),
+        (AT_LEAST, {"value": 97.3}, 99.0, "exceeded"),
+    ],
+)
+def test_what_failed_is_the_claim_or_a_baseline(rule, fields, value, outcome):
+    verdict = judge(claim(rule, **{"unit": "percent", **fields}), [run({"ntkd.a": metric(*[value] * 5)})])
+    assert verdict.outcome == outcome
+    assert verdict.settled
+
+
+def test_without_a_verdict_nothing_is_settled():
+    verdict = judge(claim(AT_LEAST), [])
+    assert (verdict.outcome, verdict.settled) == ("not assessed", False)
+    assert not dataclasses.replace(verdict, status="undecided").settled
+
+
+def test_pages_print_students_interval_and_fiellers_of_a_ratio():
+    a, b = metric(21, 22, 23, 22, 21), metric(10, 10.5, 10, 11, 10)
+    mean = judge(claim(AT_MOST), [run({"ntkd.a": a})])
+    assert mean.printed_interval == student_interval([21.0, 22.0, 23.0, 22.0, 21.0])
+    ratio = judge(claim(RATIO, PAIR), [run({"ntkd.a": a, "ntkd.b": b})])
+    assert ratio.printed_interval == fieller_interval(
+        [21.0, 22.0, 23.0, 22.0, 21.0], [10.0, 10.5, 10.0, 11.0, 10.0]
+    )
+    one = judge(claim(AT_MOST, "ntkd.all"), [run({"ntkd.all": metric(3.0, seeds=[0, 1, 2, 3, 4])})])
+    assert (one.status, one.printed_interval) == ("reproduced", None)
+
+
+def test_a_claim_without_readable_numbers_keeps_its_source_and_qualifier():
+    pair = {"ntkd.a": metric(*[1.0] * 5), "ntkd.b": metric(*[0.0] * 5)}
+    verdict = judge(claim(RATIO, PAIR, assessable="proxy", why="Because."), [run(pair)])
+    assert (verdict.status, verdict.value, verdict.qualifier) == ("not assessed", None, "proxy")
+    assert verdict.source == Source(recorded=False, tier="cpu", device="two cores", date="2026-01-02")
+
+
+@pytest.mark.parametrize(
+    "source, words",
+    [
+        (Source(False, "cpu", "Intel Xeon", "2026-01-02"), "live, tier cpu"),
+        (Source(True, "paper", "Intel Xeon", "2026-01-02"), "recorded on 2026-01-02, Intel Xeon, tier paper"),
+        (Source(True, "paper", "", ""), "recorded on an unknown day, tier paper"),
+    ],
+)
+def test_a_source_is_named(source, words):
+    assert str(source) == words
+
+
+def test_every_claim_of_the_contract_has_its_verdict():
+    claims = [each.id for each in load_claims().claims]
+    assert [verdict.claim.id for verdict in verdicts_on([])] == claims
+    assert {verdict.reason for verdict in verdicts_on([]) if verdict.claim.assessable != "not"} == {"not run"}
+    assert [verdict.claim.id for verdict in all_verdicts("smoke")] == claims
+    recorded = {verdict.claim.id: verdict for verdict in recorded_verdicts()}
+    assert [*recorded] == claims
+    assert all(verdict.source.recorded for verdict in recorded.values() if verdict.source)
 
 
 # --- several runs -------------------------------------------------------------------------------------------
