@@ -23,7 +23,7 @@ BEHIND = [value - 1 for value in EARLY]
 
 
 def curve(quality, steps=STEPS):
-    return {"step": steps, "cpu": steps, "wall": steps, "quality": quality}
+    return {"step": steps, "cpu": steps, "wall": steps, "quality": quality, "stopped": ""}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Two runs at once, and Ctrl-C."""
 
+import logging
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from ntkd_lib.pipeline.kernel import execute
 from tests.pipeline.toy import NAME
 
 WAIT = """import time, pathlib
@@ -45,6 +47,20 @@ def test_ctrl_c_ends_cleanly(own):
     assert said.splitlines()[-1] == "ntkd: stopped"
     assert "Traceback" not in said
     assert own.executed.read_bytes() == before
+
+
+def test_after_ctrl_c_nothing_is_said_of_tasks_that_find_the_kernel_dead(tmp_path, monkeypatch, caplog):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    logger = logging.getLogger("asyncio")
+    monkeypatch.setattr(logger, "disabled", False)
+    monkeypatch.setattr("papermill.execute_notebook", interrupted)
+    logger.error("heard before")
+    with pytest.raises(KeyboardInterrupt):
+        execute("90_toy", tmp_path / "in.ipynb", tmp_path / "out.ipynb", {})
+    logger.error("Task exception was never retrieved")
+    assert caplog.messages == ["heard before"]
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ def test_the_plain_form_is_short(shown):
 
 
 def test_figures_are_closed_and_settings_kept(tmp_path):
+    plt.close("all")  # of other tests
     before = dict(mpl.rcParams)
     show(run_in(tmp_path), "line", draw, **WORDS)
     assert plt.get_fignums() == []
