@@ -112,9 +112,18 @@ class _Run:
     def __post_init__(self) -> None:
         jobs = self.pending
         graph = {key: [n for n in job.parts["needs"].values() if n in jobs] for key, job in jobs.items()}
-        self.ranks = _ranks(jobs, graph, self.groups)
+        self.ranks = self._ranks(graph)
         self.order = TopologicalSorter(graph)
         self.order.prepare()
+
+    def _ranks(self, graph: Mapping[str, list[str]]) -> dict[str, tuple[float, float]]:
+        """Compute minus the lowest group and the longest chain of each job and what waits for it; by key."""
+        ranks = {key: (-self.groups.get(job.name, inf), job.cost) for key, job in self.pending.items()}
+        for key in reversed([*TopologicalSorter(graph).static_order()]):
+            group, chain = ranks[key]
+            for need in graph[key]:
+                ranks[need] = max(ranks[need][0], group), max(ranks[need][1], self.pending[need].cost + chain)
+        return ranks
 
     def start_on(self, pool: Pool) -> None:
         """Submit ready jobs, those of the longest chains first, while workers are free."""
@@ -149,18 +158,6 @@ class _Run:
             self.order.done(job.key)
             self.finished(job.key)
             self.shown.advance(job.key)
-
-
-def _ranks(
-    jobs: Mapping[str, Job], graph: Mapping[str, list[str]], groups: Mapping[str, int]
-) -> dict[str, tuple[float, float]]:
-    """Compute minus the lowest group and the longest chain of each job and of what waits for it; by key."""
-    ranks = {key: (-groups.get(job.name, inf), float(job.cost)) for key, job in jobs.items()}
-    for key in reversed([*TopologicalSorter(graph).static_order()]):
-        group, chain = ranks[key]
-        for need in graph[key]:
-            ranks[need] = max(ranks[need][0], group), max(ranks[need][1], jobs[need].cost + chain)
-    return ranks
 
 
 def _run_missing(run: _Run, workers: int, scheduler: str | None) -> None:

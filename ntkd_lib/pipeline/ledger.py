@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
@@ -144,7 +144,7 @@ class NumberPair(NamedTuple):
     recorded: str  # with its 95 % interval
     live: str
     difference: str
-    moved: str  # "outside": of that interval, or other than recorded if there is none; else empty
+    moved: str  # "outside" of that interval, "differs" where there is none; else empty
 
 
 def pair_numbers(live: Evidence) -> list[NumberPair]:
@@ -166,7 +166,7 @@ def _pair(name: str, *runs: Evidence) -> NumberPair:
     then, now, interval = mean(before), mean(after), student_interval(before)
     inside = interval is not None and interval[0] <= now <= interval[1]
     shown = f"{number(then, None)} {ends(interval, None)}" if interval else number(then, None)
-    moved = "" if inside or f"{then:.4g}" == f"{now:.4g}" else "outside"
+    moved = "" if inside or f"{then:.4g}" == f"{now:.4g}" else "outside" if interval else "differs"
     return NumberPair(name, shown, number(now, None), difference(now - then, None), moved)
 
 
@@ -178,8 +178,14 @@ def _moved_lines(tier: str) -> list[str]:
         for chapter, pair in pairs
         if pair.moved
     ]
-    counted = f"{len(moved)} of {len(pairs)} live numbers lie outside the recorded 95 % intervals"
-    return [counted, *moved] if pairs else []
+    return [f"live: {moved_words([pair for _, pair in pairs])}", *moved] if pairs else []
+
+
+def moved_words(pairs: Sequence[NumberPair]) -> str:
+    """Count the numbers outside of recorded intervals, and those that differ from a number without one."""
+    count = Counter(pair.moved for pair in pairs)
+    alone = f"; {count['differs']} without an interval differ" if count["differs"] else ""
+    return f"{count['outside']} of {len(pairs)} numbers lie outside the recorded 95 % intervals{alone}"
 
 
 def _for_want_of_data(verdicts: list[Verdict]) -> list[str]:

@@ -15,7 +15,7 @@ from ntkd_lib.imports import stub_homes
 from ntkd_lib.lab import LIBRARY, Evidence, Layout, Verdict, project_root, write_bytes, write_text
 from ntkd_lib.lab.digest import sha256_bytes
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.ledger import NAME, SCHEMA, NumberPair, pair_numbers
+from ntkd_lib.pipeline.ledger import NAME, SCHEMA, NumberPair, moved_words, pair_numbers
 from ntkd_lib.show.claims import SCOREBOARD, banner, count_table
 from ntkd_lib.show.firmness import coverage_table, holm_notes
 from ntkd_lib.show.headlines import headline_table
@@ -161,8 +161,7 @@ def chapter_end(evidence: Evidence | None, notebook: str, figures: Sequence[str]
 
 def pairs_box(pairs: Sequence[NumberPair]) -> Html:
     """Fold a table of live numbers beside the recorded ones."""
-    outside = sum(bool(pair.moved) for pair in pairs)
-    words = f"{outside} of {len(pairs)} numbers lie outside the recorded 95 % intervals"
+    words = moved_words(pairs)
     headers = ("Number", "Recorded (95 % interval)", "Here", "Difference", "Interval")
     shown = table(headers, pairs, caption=f"Recorded and live: {words}")
     return fold(f"Beside the recorded run, {words}", shown)

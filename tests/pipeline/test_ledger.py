@@ -52,13 +52,15 @@ def test_live_numbers_stand_beside_the_recorded_ones_and_those_outside_its_inter
     pairs = pair_numbers(live)
     assert [pair.name for pair in pairs] == ["ntkd.all", "ntkd.b", "ntkd.a", "ntkd.all_b"]
     assert pairs[1] == ("ntkd.b", "11 [\N{MINUS SIGN}1.706, 23.71]", "31", "+20", "outside")
-    assert [pair.moved for pair in pairs] == ["outside", "outside", "", ""]
+    assert [pair.moved for pair in pairs] == ["differs", "outside", "", ""]
     assert ledger._moved_lines("cpu") == [
-        "2 of 4 live numbers lie outside the recorded 95 % intervals",
+        "live: 1 of 4 numbers lie outside the recorded 95 % intervals; 1 without an interval differ",
         "  01 ntkd.all: recorded 3, here 3.5, difference +0.5",
         "  01 ntkd.b: recorded 11 [\N{MINUS SIGN}1.706, 23.71], here 31, difference +20",
     ]
-    assert "2 of 4 numbers lie outside the recorded 95 % intervals</summary>" in pairs_box(pairs)
+    words = "1 of 4 numbers lie outside the recorded 95 % intervals; 1 without an interval differ"
+    assert f"{words}</summary>" in pairs_box(pairs)
+    assert ledger.moved_words(pairs[1:]) == "1 of 3 numbers lie outside the recorded 95 % intervals"
 
 
 @pytest.mark.parametrize("change", [{"parameters": {"epochs": 4}}, {"recorded": True}, {"data": {}}])
