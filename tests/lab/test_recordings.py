@@ -61,6 +61,20 @@ def test_a_rule_that_holds_in_every_run_is_exceeded_only_if_all_exceed_it():
         assert (verdict.status, verdict.value, len(verdict.reruns)) == (status, 11.4, 1)
 
 
+def test_a_run_that_only_reproduces_takes_the_rest_back():
+    first, second = recording([13, 14, 15, 14, 13], SEEDS, 2), recording([11, 12, 11, 12, 11], SEEDS, 1)
+    verdict = judge(claim(LEAST, value=12.5), [first, second])
+    assert (verdict.status, verdict.value) == ("reproduced", 13.8)
+
+
+def test_a_dispute_has_no_side_and_a_claim_without_unit_no_words_for_it():
+    band = claim({"kind": "within", "low": 10, "high": 12}, value=11, unit=None)
+    first, second = recording([13, 14, 13, 14, 13], SEEDS, 2), recording([11, 12, 11, 12, 11], SEEDS, 1)
+    verdict = judge(band, [first, second])
+    assert (verdict.status, verdict.side) == ("undecided", "")
+    assert verdict.reason.startswith("runs disagree: 13.4: not reproduced (recorded on 2026-01-02, ")
+
+
 def test_a_run_that_may_not_decide_disputes_nothing():
     first, second = recording([9, 8, 9, 8, 9], SEEDS, 1), recording([11, 12, 11, 12, 11], SEEDS, 2)
     first.metrics["ntkd.a"].converged[0] = False
