@@ -41,8 +41,8 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
         summarised = nn.Sequential(student, teacher.summary)
         with torch.autocast(scale.device.type, enabled=False):  # kernels always in float32
             form = {"kind": "trace", "method": "structured", "probe": next(probed, False)}
-            theta_student = empirical_ntk(summarised, teacher.images[drawn], **form)
-        theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn])
-        return labels + bound_gradient(student, weight * loss(theta_student / scale, theta_teacher / scale))
+            theta_student = empirical_ntk(summarised, teacher.images[drawn], **form) / scale
+            theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn]) / scale
+            return labels + bound_gradient(student, weight * loss(theta_student, theta_teacher))
 
     return objective
