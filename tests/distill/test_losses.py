@@ -93,6 +93,19 @@ def test_cosine_ignores_a_constant_and_is_bounded() -> None:
     assert kernel_losses.centred(a).sum().abs() < 1e-9
 
 
+def test_centring_is_a_product_with_the_centring_matrix() -> None:
+    torch.manual_seed(2)
+    centring = torch.eye(6).double() - 1 / 6
+    for theta in (kernel(0), torch.randn(6, 6).double()):
+        torch.testing.assert_close(kernel_losses.centred(theta), centring @ theta @ centring)
+
+
+def test_cosine_is_that_of_kernels_of_centred_features() -> None:
+    a, b = (kernel_losses.centred(kernel(seed)) for seed in (0, 1))
+    by_hand = 1 - (a * b).sum() / (a.norm() * b.norm())
+    assert kernel_losses.cosine(kernel(0), kernel(1)).item() == pytest.approx(by_hand.item(), rel=1e-12)
+
+
 def test_trace_form_sees_the_diagonal_only() -> None:
     a, b = kernel(0), kernel(1)
     other = torch.diag(a.diagonal())
