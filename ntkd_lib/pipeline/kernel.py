@@ -116,7 +116,7 @@ def execute(name: str, converted: Path, executed: Path, parameters: Mapping[str,
             shown = one_line(str(error).partition("contents:")[2].strip(" \n-"))
             raise PipelineError(f"{name}: a cell ran longer than {LIMIT} allows: {shown}") from error
         except KeyboardInterrupt:
-            logging.getLogger("asyncio").disabled = True  # of tasks that find the kernel dead
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of tasks that find the kernel dead
             raise
         except DeadKernelError as error:
             raise PipelineError(f"{name}: the kernel died (killed from outside, or out of memory)") from error

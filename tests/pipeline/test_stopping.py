@@ -54,7 +54,7 @@ def test_after_ctrl_c_nothing_is_said_of_tasks_that_find_the_kernel_dead(tmp_pat
         raise KeyboardInterrupt
 
     logger = logging.getLogger("asyncio")
-    monkeypatch.setattr(logger, "disabled", False)
+    caplog.set_level(logging.WARNING, logger="asyncio")
     monkeypatch.setattr("papermill.execute_notebook", interrupted)
     logger.error("heard before")
     with pytest.raises(KeyboardInterrupt):
