@@ -14,15 +14,22 @@ os.environ["NTKD_OFFLINE"] = "1"
 for name in ("NTKD_SCHEDULER", "NTKD_ROOT", "NTKD_BUILD", "DATA"):
     os.environ.pop(name, None)
 
-# Loaded before any module of ntkd_lib: while jaxtyping's hook loads one, Python looks for compiled files
-# under another name, and compiles every library that is imported meanwhile from its source.
-for name in ("dask.array", "pandas", "pydantic", "seaborn", "sklearn.manifold", "sympy", "torch._dynamo"):
-    importlib.import_module(name)
-
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("repeatable")
 
 LOCAL = ("127.", "::1", "localhost", "0.0.0.0")
+
+
+def pytest_configure(config):
+    """Load large libraries before any module of ntkd_lib, where tests will run.
+
+    While jaxtyping's hook loads one, Python looks for compiled files under another name, and compiles every
+    library that is imported meanwhile from its source.
+    """
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # workers run them
+    for name in ("dask.array", "pandas", "pydantic", "seaborn", "sklearn.manifold", "sympy", "torch._dynamo"):
+        importlib.import_module(name)
 
 
 @pytest.fixture(scope="session")
