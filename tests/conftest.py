@@ -28,7 +28,7 @@ def pytest_configure(config):
     """
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         return  # workers run them
-    for name in ("dask.array", "pandas", "pydantic", "seaborn", "sklearn.manifold", "sympy", "torch._dynamo"):
+    for name in ("dask.array", "pandas", "pydantic", "seaborn", "sklearn.manifold"):
         importlib.import_module(name)
 
 

@@ -40,6 +40,3 @@ def _name_operators() -> None:
         if not hasattr(torch.ops.torchvision, name):
             library.define(schema)
     _LIBRARIES.append(library)
-
-
-torchvision = import_torchvision()

@@ -26,7 +26,7 @@ def deterministic(seed: int) -> None:
     np.random.seed(seed)  # noqa: NPY002 - libraries draw from this state
     torch.manual_seed(seed)
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms loads the compiler first: 2 s
     # torch would also fill fresh memory with NaN, which finds bugs and changes no result; 7 % of a small step
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from ntkd_lib.data.torchvision import torchvision
+from ntkd_lib.data.torchvision import import_torchvision
 
 
 def resnet18_cifar(classes: int = 10) -> nn.Module:
@@ -15,7 +15,7 @@ def resnet18_cifar(classes: int = 10) -> nn.Module:
     >>> sum(p.numel() for p in resnet18_cifar().parameters())
     11173962
     """
-    net = torchvision.models.resnet18(num_classes=classes)
+    net = import_torchvision().models.resnet18(num_classes=classes)
     net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     net.maxpool = nn.Identity()
     return net
@@ -38,6 +38,6 @@ def resnet18_grey(classes: int = 10) -> nn.Module:
     >>> sum(p.numel() for p in resnet18_grey().parameters())
     11175370
     """
-    net = torchvision.models.resnet18(num_classes=classes)
+    net = import_torchvision().models.resnet18(num_classes=classes)
     net.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
     return net

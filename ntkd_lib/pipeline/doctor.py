@@ -74,10 +74,10 @@ def check_torch() -> Finding:
     """Import torch and torchvision as the library does."""
     import torch
 
-    from ntkd_lib.data.torchvision import torchvision
+    from ntkd_lib.data.torchvision import import_torchvision
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
-    versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}"
+    versions = f"torch {torch.__version__}, torchvision {import_torchvision().__version__}"
     return Finding("torch", "ok", f"{versions}, {device}")
 
 

@@ -238,11 +238,11 @@ CONTRAST = """(() => {
   } return [...poor].slice(0, 5); })()"""
 
 
-def check_in_browser(html: Path, shots: Path, program: str) -> list[str]:
-    """Look at every page in headless Chromium, wide and narrow, light and dark."""
+def check_in_browser(html: Path, shots: Path, program: str, pages: Sequence[Path] = ()) -> list[str]:
+    """Look at pages, all where none is named, in headless Chromium, wide and narrow, light and dark."""
     problems: list[str] = []
     with browsing(program) as browser:
-        for page in _own_pages(html):
+        for page in pages or _own_pages(html):
             problems += _open_problems(browser, html, page, shots)
         problems += _search_problems(browser, html)
         problems += _switch_problems(browser, html)

@@ -155,8 +155,10 @@ def test_a_program_that_is_no_browser_is_an_error():
 
 @pytest.mark.slow
 def test_the_built_book_is_in_order_in_a_browser(built, tmp_path):
-    assert check_in_browser(tier_layout(fake.TIER).html, tmp_path, PROGRAM) == []
+    html = tier_layout(fake.TIER).html
     names = ("index", fake.CHAPTER, fake.SCOREBOARD)
+    pages = [html / f"{name}.html" for name in (*names, "use/index")]
+    assert check_in_browser(html, tmp_path, PROGRAM, pages) == []
     forms = ("wide-light", "wide-dark", "narrow-light", "narrow-dark")
     expected = {f"{name}-{form}.png" for name in names for form in forms}
     assert {path.name for path in tmp_path.iterdir()} == expected

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ntkd_lib.lab.layout import tier_layout
-from ntkd_lib.pipeline import book
+from ntkd_lib.pipeline import book, tangent_page
 from ntkd_lib.pipeline.pages import api_page, api_sources
 from tests.book import fake
 from tests.book.check import check_site
@@ -26,6 +26,7 @@ def reference(tmp_path_factory):
         patch.setenv("NTKD_ROOT", str(folder / "project"))
         patch.setenv("NTKD_BUILD", str(folder / "build"))
         patch.setattr(book, "check_seal", lambda layout, name: [])
+        patch.setattr(tangent_page, "show", fake.draw_once)
         fake.copy_project(folder / "project")
         shutil.copyfile(ROOT / "_toc.yml", folder / "project/_toc.yml")
         fake.write_runs()

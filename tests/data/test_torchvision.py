@@ -3,7 +3,7 @@
 import importlib
 import subprocess
 import sys
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -11,8 +11,8 @@ import ntkd_lib.data.torchvision as shim
 
 USE = """
 import torch
-from ntkd_lib.data.torchvision import torchvision
-from ntkd_lib.data import torchvision as shim
+from ntkd_lib.data.torchvision import import_torchvision
+torchvision = import_torchvision()
 import torchvision as again
 assert again is torchvision
 grid = torchvision.utils.make_grid(torch.zeros(4, 3, 5, 5))
@@ -31,24 +31,25 @@ def test_what_we_use_of_torchvision_works_without_a_warning():
 
 
 def test_nothing_is_done_where_the_import_works(monkeypatch):
+    imported = shim.import_torchvision()
     monkeypatch.setattr(shim, "_name_operators", lambda: pytest.fail("not needed"))
-    assert shim.import_torchvision() is shim.torchvision
+    assert shim.import_torchvision() is imported
 
 
 def test_missing_operators_are_named_and_the_import_tried_again(monkeypatch):
-    tried, named = [], []
+    tried, named, made = [], [], ModuleType("torchvision")
 
     def first_fails(name):
         tried.append(name)
         if len(tried) == 1:
             raise RuntimeError("operator torchvision::nms does not exist")
-        return shim.torchvision
+        return made
 
     monkeypatch.setattr(importlib, "import_module", first_fails)
     monkeypatch.setattr(shim, "_name_operators", lambda: named.append(True))
     modules = {"torchvision": 1, "torchvision.ops": 2, "torchvision_other": 3}
     monkeypatch.setattr(shim, "sys", SimpleNamespace(modules=modules))
-    assert shim.import_torchvision() is shim.torchvision
+    assert shim.import_torchvision() is made
     assert (tried, named) == (["torchvision"] * 2, [True])
     assert modules == {"torchvision_other": 3}, "the half-imported module is forgotten"
 

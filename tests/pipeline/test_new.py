@@ -15,7 +15,6 @@ from tests.book.fake import SOURCES, leave_out_reference
 from tests.setup.project import ROOT, copy_book
 
 NAME = "08_my_paper"
-IGNORED = shutil.ignore_patterns("__pycache__")
 EACH_NAME = """
 import sys
 from ntkd_lib.pipeline.cli import main
@@ -33,7 +32,7 @@ class Checkout:
 
     def __init__(self, root):
         self.root = root
-        shutil.copytree(ROOT / "ntkd_lib", root / "ntkd_lib", ignore=IGNORED)
+        shutil.copytree(ROOT / "ntkd_lib", root / "ntkd_lib")  # with what is compiled
         shutil.copytree(ROOT / "notebooks/params", root / "notebooks/params")
         for name in SOURCES:
             shutil.copyfile(ROOT / name, root / name)
@@ -59,8 +58,8 @@ class Checkout:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def evidence(self, tier):
-        return load_evidence(self.root / f"build/{tier}/evidence/{NAME}.json")
+    def evidence(self):
+        return load_evidence(self.root / f"build/cpu/evidence/{NAME}.json")
 
     def files(self):
         """Take a picture of the sources."""
@@ -97,22 +96,16 @@ def test_the_claim_is_registered_with_its_day_and_the_others_stay(checkout):
     assert book.protocols == before.protocols
 
 
-def test_the_chapter_runs_is_sealed_and_in_the_book(checkout):
-    checkout.works("run", "08", "--tier", "smoke", "--workers", "1")
-    assert checkout.works("run", "08", "--tier", "smoke").startswith(f"{NAME}: up to date")
-    claim = load_claims(checkout.root / "claims.yml").claims[-1]
-    assert judge(claim, [checkout.evidence("smoke")]).reason == "needs tier cpu, ran smoke"
-    checkout.works("book", "--tier", "smoke")
-    page = (checkout.root / f"build/smoke/html/{NAME}.html").read_text(encoding="utf-8")
-    assert "ours-my-paper-order" in page
-    assert f'href="{NAME}.html"' in (checkout.root / "build/smoke/html/index.html").read_text("utf-8")
-
-
-def test_its_claim_is_judged_on_the_tier_that_it_asks_for(checkout):
+def test_the_chapter_runs_is_sealed_and_in_the_book_and_its_claim_judged(checkout):
     checkout.works("run", "08", "--workers", "1")
+    assert checkout.works("run", "08").startswith(f"{NAME}: up to date")
     claim = load_claims(checkout.root / "claims.yml").claims[-1]
-    verdict = judge(claim, [checkout.evidence("cpu")])
+    verdict = judge(claim, [checkout.evidence()])
     assert verdict.status == "reproduced", verdict.reason
+    checkout.works("book")
+    page = (checkout.root / f"build/cpu/html/{NAME}.html").read_text(encoding="utf-8")
+    assert "ours-my-paper-order" in page
+    assert f'href="{NAME}.html"' in (checkout.root / "build/cpu/html/index.html").read_text("utf-8")
 
 
 BAD_NAMES = {

@@ -46,8 +46,6 @@ NEEDS = {
     "koopman.edmd": "koopman",
     "koopman.export": "koopman",
     "koopman.settings": "koopman",
-    "nets.colour_teachers": "nets",
-    "nets.resnet": "nets",
     "ntk.blocked": "cluster",
     "ntk.blocked_linear_algebra": "cluster",
     "ntk.blocked_store": "cluster",
@@ -63,6 +61,7 @@ CALLS = {
     "data": "from ntkd_lib.data.tables import load_table; load_table('diabetes')",
     "inr": "import numpy as np; from ntkd_lib.inr import surface; surface(np.zeros((2, 2, 2)))",
     "koopman": "from ntkd_lib.koopman import to_onnx; to_onnx(None)",
+    "nets": "from ntkd_lib.nets.resnet import resnet18_cifar; resnet18_cifar()",
 }
 
 

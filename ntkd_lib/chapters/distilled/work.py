@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from ntkd_lib.data.load import load
-from ntkd_lib.data.torchvision import torchvision
+from ntkd_lib.data.torchvision import import_torchvision
 from ntkd_lib.distill.training import Images, Schedule, converged, fit
 from ntkd_lib.dntk import distil_images, fit_per_class, predict_per_class
 from ntkd_lib.dntk.costs import NetworkCosts, network_costs, solution
@@ -100,7 +100,7 @@ class ModeSwitch(nn.Module):
 def build_network(data: str) -> nn.Module:
     """Build the network of a data set: a compact CNN, or for Imagenette a ResNet-18."""
     if data == "imagenette":
-        return torchvision.models.resnet18(num_classes=10).eval()
+        return import_torchvision().models.resnet18(num_classes=10).eval()
     if data == "cifar-10":
         return compact_cnn(3, 32, filters=(12, 16), hidden=220).eval()
     return compact_cnn().eval()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
-from ntkd_lib.data.torchvision import torchvision
+from ntkd_lib.data.torchvision import import_torchvision
 from tests.ntk.sweep.images import conv, stack
 from tests.ntk.sweep.layers import tokens
 from tests.ntk.sweep.loop import Case
@@ -173,7 +173,7 @@ CASES: list[Case] = [
             train=True,
             expect="refusal",
             first=dense(),
-            depth=lambda mode=mode: torchvision.ops.StochasticDepth(0.5, mode),
+            depth=lambda mode=mode: import_torchvision().ops.StochasticDepth(0.5, mode),
             read=HEAD,
         )
         for mode in ("row", "batch")

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ntkd_lib.data.torchvision import torchvision
+from ntkd_lib.data.torchvision import import_torchvision
 from tests.ntk.sweep.loop import Case, faults, run_case
 
-assert torchvision  # before transformers, which imports it too
+import_torchvision()  # before transformers, which imports it too
 transformers = pytest.importorskip("transformers")
 SHARED = {"vocab_size": 11, "num_labels": 2, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 
