@@ -157,7 +157,7 @@ def test_a_program_that_is_no_browser_is_an_error():
 def test_the_built_book_is_in_order_in_a_browser(built, tmp_path):
     html = tier_layout(fake.TIER).html
     names = ("index", fake.CHAPTER, fake.SCOREBOARD)
-    pages = [html / f"{name}.html" for name in (*names, "use/index")]
+    pages = [html / f"{name}.html" for name in (*names, "use/data")]
     assert check_in_browser(html, tmp_path, PROGRAM, pages) == []
     forms = ("wide-light", "wide-dark", "narrow-light", "narrow-dark")
     expected = {f"{name}-{form}.png" for name in names for form in forms}

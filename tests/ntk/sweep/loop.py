@@ -221,8 +221,8 @@ def build_bench(case: Case) -> Bench:
 def calls_of(case: Case) -> list[tuple[str, Kind, int]]:
     """Select the calls that a test can afford.
 
-    The structured method, which differs by kind, meets all kinds and sizes, contraction all kinds at one size;
-    the others meet one kind, which changes from case to case.
+    The structured method, which differs by kind, meets all kinds and sizes, and contraction all kinds at one
+    size; the others meet one kind, which changes from case to case.
     """
     own = KINDS[zlib.crc32(case.name.encode()) % len(KINDS)]
     return [
