@@ -213,7 +213,9 @@ def _short(path: Path) -> str:
 
 
 def is_rerun(first: Evidence, second: Evidence) -> bool:
-    """Tell whether two runs differ in nothing but seeds, numbers and provenance."""
+    """Tell whether two runs differ in seeds, numbers or provenance, and in nothing else."""
+    if (first.provenance, first.metrics) == (second.provenance, second.metrics):
+        return False  # one run, read twice
     if (first.notebook, first.protocol, first.tier) != (second.notebook, second.protocol, second.tier):
         return False
     return digest_json(_without_seeds(first.parameters)) == digest_json(_without_seeds(second.parameters))

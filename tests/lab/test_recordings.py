@@ -6,6 +6,7 @@ from ntkd_lib.lab.evidence import is_rerun
 from ntkd_lib.lab.verdicts import judge, recorded_verdicts
 from tests.lab.judging import claim, metric, run
 
+SEEDS = [0, 1, 2, 3, 4]
 LEAST = {"kind": "at_least", "threshold": 10}
 
 
@@ -28,7 +29,10 @@ def test_reruns_are_of_one_protocol(change, same):
     assert is_rerun(first, second) == same
 
 
-SEEDS = [0, 1, 2, 3, 4]
+def test_one_run_read_twice_is_no_rerun():
+    live, same = (recording([13, 14, 12, 13, 14], SEEDS, 1, recorded=recorded) for recorded in (False, True))
+    assert not is_rerun(live, same)
+    assert judge(claim(LEAST), [live, same]).reruns == ()
 
 
 EARLIER = "not reproduced (recorded on 2026-01-01, tier cpu)"
