@@ -256,8 +256,14 @@ def test_a_residual_teacher_is_compared_where_a_run_has_one() -> None:
     assert metrics["koopman.mnist.resnet18.q2_kd.accuracy"].values == [90.0, 91.0]
     best = metrics["koopman.mnist.resnet18.q2_naive_pca.accuracy"]
     assert best.values == [90.0 - 27, 91.0 - 27]  # the last of 28 fits is best on validation images
-    text = residual.residual_table(run)
-    assert "99.00 %" in text
-    assert "distilled, degree 2" in text
     assert "q2_teacher" not in " ".join(metrics)
-    assert "not part of this run" in residual.residual_table(run_of())
+
+
+def test_recorded_accuracies_with_a_residual_teacher_are_listed(monkeypatch) -> None:
+    monkeypatch.setattr(residual, "recorded_metrics", lambda _: {})
+    assert residual.recorded_scores().empty
+    recorded = page.metrics(run_of(resnet_seeds=2))
+    monkeypatch.setattr(residual, "recorded_metrics", {"04_resnet18": recorded}.get)
+    listed = residual.recorded_scores().set_index("label")
+    assert listed["mean"].to_dict() == {"distilled, degree 2": 90.5, "EDMD with PCA": 90.5 - 27}
+    assert listed["seeds"].to_list() == [2, 2]

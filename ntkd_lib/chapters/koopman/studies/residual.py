@@ -6,15 +6,15 @@ from typing import Any
 import pandas as pd
 
 from ntkd_lib.chapters.koopman import NOTEBOOK, methods
-from ntkd_lib.chapters.koopman.inputs import teacher
 from ntkd_lib.chapters.koopman.parameters import KoopmanParameters
 from ntkd_lib.chapters.koopman.work import LinearFit, least_squares, student
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab import Arm, Cell, Data, Record, load_parameters, summarise
-from ntkd_lib.show import INTERVAL, Column, Html, element, show_table
+from ntkd_lib.lab import Arm, Cell, Data, Record, load_parameters, recorded_metrics
+from ntkd_lib.lab.frame import seed_rows, summarise
+from ntkd_lib.show import INTERVAL, Column
 
 NETWORK, DEGREE, METRIC = "resnet18", 2, "koopman.mnist.resnet18"
-LABELS = {"teacher": "ResNet-18", "kd": "distilled, degree 2", "naive_pca": "EDMD with PCA"}
+LABELS = {"kd": "distilled, degree 2", "naive_pca": "EDMD with PCA"}
 COLUMNS = (
     Column("Model", "{label}"),
     Column("Test accuracy", "{mean:.2f} %"),
@@ -63,11 +63,8 @@ def compare(run: Run) -> pd.DataFrame:
     return pd.concat([kd.assign(method="kd")[columns], linear[columns]])
 
 
-def residual_table(run: Run) -> Html:
-    """Show the three models, or a note that the run has none."""
-    teachers = run.frame(teacher, network=NETWORK).assign(method="teacher")
-    if teachers.empty:
-        return element("p", "ResNet-18 as teacher: not part of this run; tier paper has it.")
-    summary = summarise(pd.concat([teachers, compare(run)]), "accuracy", ["method"])
-    labelled = summary.assign(label=summary["method"].map(LABELS))
-    return show_table(labelled, COLUMNS, "ResNet-18 as teacher, MNIST")
+def recorded_scores() -> pd.DataFrame:
+    """Read the recorded accuracies of both models, none where nothing is recorded."""
+    names = {(label,): f"{METRIC}.q2_{method}.accuracy" for method, label in LABELS.items()}
+    rows = seed_rows(recorded_metrics("04_resnet18"), names, ["label", "seed", "accuracy"])
+    return summarise(rows, "accuracy", ["label"])
