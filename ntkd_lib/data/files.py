@@ -151,6 +151,8 @@ def unpack_gzip(packed: Path, target: Path, limit: int) -> None:
     try:
         with gzip.open(packed) as source:
             data = source.read(limit + 1)
+        if not data:
+            raise EOFError("it is empty")
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{packed.name} cannot be unpacked: {error}") from None
     if len(data) > limit:
@@ -165,6 +167,7 @@ def unpack_tar(archive: Path, into: Path, limit: int) -> None:
     try:
         with tarfile.open(archive) as tar:
             _refuse_hostile(tar, archive.name, limit)  # header by header: nothing too large is ever read
+            tar.fileobj.read(tarfile.RECORDSIZE)  # padding; the checksum at its end is compared
             # the filter alone would quietly rewrite absolute names
             tar.extractall(into, filter="data")
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:

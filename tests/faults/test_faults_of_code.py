@@ -27,11 +27,7 @@ def fail_twice(toy):
     assert after == {path: data for path, data in before.items() if not path.startswith("build/cells")}
 
 
-def test_02_a_failing_cell_fails_every_time(fresh):
-    fail_twice(fresh)
-
-
-def test_03_no_book_of_a_failing_notebook_however_often(own):
+def test_02_and_03_a_failing_notebook_fails_every_time_and_gets_no_book(own):
     fail_twice(own)
     for _ in range(2):
         done = own.ntkd("book", "--tier", "smoke")

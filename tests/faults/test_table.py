@@ -1,4 +1,4 @@
-"""The reliability page promises what the tests of this folder assert, no more and no less."""
+"""The reliability page promises what the tests of faults assert, no more and no less."""
 
 from tests.faults.table import PAGE, filled, table
 

@@ -120,7 +120,7 @@ def test_an_edited_rule_is_found(project):
     assert "rule was {'kind': 'at_least', 'threshold': 96.7}" in lines[1]
 
 
-def test_a_newcomer_without_its_day_is_found(project):
+def test_a_new_claim_without_its_day_is_found(project):
     del project.entry("ntkd-ctl-kernel-cause")["registered"], project.entry("ntkd-ctl-kernel-cause")["known"]
     assert any(
         "ntkd-ctl-kernel-cause: added since first.yml was written, and has no registered" in line

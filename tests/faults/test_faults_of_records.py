@@ -1,3 +1,5 @@
+"""Records of cells: damaged, forged or half-written ones are never taken for good."""
+
 import errno
 import io
 import json
@@ -183,17 +185,17 @@ def npz(header, body=b"", method=zipfile.ZIP_STORED):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
-    "packed, size",
-    [
-        (npz({"shape": (10**11,)}), "800,000,000,128"),
-        (npz({"shape": (2, 3)}, bytes(40)), "176"),
-        (npz({"shape": (2, 2)}, bytes(40)), "160"),
-        (npz({"shape": (10**6,)}, bytes(8 * 10**6), zipfile.ZIP_DEFLATED), "8,000,128"),
-    ],
-    ids=["800 GB", "cut", "longer", "a bomb"],
-)
-def test_arrays_are_as_large_as_their_headers_say(store, folder, packed, size):
+CLAIMS = {
+    "more memory than there is": (npz({"shape": (10**11,)}), "800,000,000,128"),
+    "a value too few": (npz({"shape": (2, 3)}, bytes(40)), "176"),
+    "a value too many": (npz({"shape": (2, 2)}, bytes(40)), "160"),
+    "a bomb": (npz({"shape": (10**6,)}, bytes(8 * 10**6), zipfile.ZIP_DEFLATED), "8,000,128"),
+}
+
+
+@pytest.mark.parametrize("case", CLAIMS)
+def test_arrays_are_as_large_as_their_headers_say(store, folder, case):
+    packed, size = CLAIMS[case]
     (folder / "arrays.npz").write_bytes(packed)
     arrays = StoredArrays(folder / "arrays.npz", sha256_bytes(packed))
     with pytest.raises(RecordError, match=rf"^record .{{12}}: arrays\.npz: w\.npy claims {size} bytes$"):
@@ -214,21 +216,22 @@ def test_a_key_that_is_not_the_cells_is_refused(store):
     assert not store.root.exists()
 
 
-@pytest.mark.parametrize(
-    "result, text",
-    [
-        (CellResult({"loss": [0.5, float("nan")]}), "values.loss[1]: nan is not a finite number"),
-        (
-            CellResult({"n": np.int64(3)}),
-            "values.n: int64 is not plain data (None, bool, int, float, str, list, dict)",
-        ),
-        (
-            CellResult({}, {"a": np.array([{}])}),
-            "arrays.a: an array of object cannot be stored, only arrays of plain dtypes",
-        ),
-    ],
-)
-def test_a_result_that_cannot_be_kept_is_refused_with_its_place(store, result, text):
+UNFIT = {
+    "NaN": (CellResult({"loss": [0.5, float("nan")]}), "values.loss[1]: nan is not a finite number"),
+    "a number of NumPy": (
+        CellResult({"n": np.int64(3)}),
+        "values.n: int64 is not plain data (None, bool, int, float, str, list, dict)",
+    ),
+    "an array of objects": (
+        CellResult({}, {"a": np.array([{}])}),
+        "arrays.a: an array of object cannot be stored, only arrays of plain dtypes",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_a_result_that_cannot_be_kept_is_refused_with_its_place(store, case):
+    result, text = UNFIT[case]
     with pytest.raises(RecordError) as caught:
         store.save(KEY, "c", {}, result, {})
     assert str(caught.value) == f"cell c: {text}"
