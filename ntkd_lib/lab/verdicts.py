@@ -163,10 +163,9 @@ def _estimate(claim: Claim, run: Evidence) -> Estimate:
 
 def _not_assessed(claim: Claim, reason: str, run: Evidence | None) -> Verdict:
     """Return no verdict, but the number if there is one."""
-    if run is None:
+    if run is None or checks.find_missing(claim, run):
         return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim))
-    readable = not checks.find_missing(claim, run) and not checks.find_misshapen(claim, run)
-    if not readable or not checks.usable_seeds(claim, run):
+    if checks.find_misshapen(claim, run) or not checks.usable_seeds(claim, run):
         return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim), source=source_of(run))
     return _verdict(claim, run, _estimate(claim, run), "not assessed", reason)
 

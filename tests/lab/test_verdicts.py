@@ -241,6 +241,7 @@ UNFINISHED = [True, False, True, True, False]
 def test_no_verdict_and_its_reason(evidences, reason):
     verdict = judge(claim(AT_LEAST, value=97.3), evidences)
     assert (verdict.status, verdict.reason) == ("not assessed", reason)
+    assert (verdict.source is None) == reason.startswith("not run"), "no run left what there is not"
 
 
 def test_no_verdict_on_what_cannot_be_checked_here():
