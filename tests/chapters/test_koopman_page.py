@@ -17,6 +17,7 @@ from ntkd_lib.chapters.koopman.studies import (
 from ntkd_lib.chapters.koopman.work import least_squares
 from ntkd_lib.chapters.run import Run, with_needs
 from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.work import Data
 from ntkd_lib.show.columns import show_table
@@ -257,6 +258,14 @@ def test_a_residual_teacher_is_compared_where_a_run_has_one() -> None:
     best = metrics["koopman.mnist.resnet18.q2_naive_pca.accuracy"]
     assert best.values == [90.0 - 27, 91.0 - 27]  # the last of 28 fits is best on validation images
     assert "q2_teacher" not in " ".join(metrics)
+
+
+def test_edmd_which_is_solved_in_closed_form_counts_as_converged_in_its_protocol() -> None:
+    registered = load_claims().protocols["koopman resnet18"]
+    arms = residual.arms(registered.parameters, 0, "0" * 64)
+    record = Record("0" * 64, "fits", {"fits": []}, {}, {})  # of least squares, which has no course to judge
+    assert arms["koopman.mnist.resnet18.q2_naive_pca.accuracy"].converged(record) is True
+    assert arms["koopman.mnist.resnet18.q2_kd.accuracy"].converged(record) is None
 
 
 def test_recorded_accuracies_with_a_residual_teacher_are_listed(monkeypatch) -> None:
