@@ -10,7 +10,6 @@ from ntkd_lib.chapters.classification.parameters import ClassificationParameters
 from ntkd_lib.chapters.classification.plan import colour_cells
 from ntkd_lib.chapters.optical_students import classification_teachers as teachers
 from ntkd_lib.chapters.run import locate_data, with_needs
-from ntkd_lib.data import registry
 from ntkd_lib.data.load import load
 from ntkd_lib.distill.training import predict
 from ntkd_lib.lab.cells import Cell, Record
@@ -33,14 +32,7 @@ TINY = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    """Use drawn textures, whatever this machine has."""
-    monkeypatch.delenv("NTKD_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    registry._locate.cache_clear()
-    yield
-    registry._locate.cache_clear()
+pytestmark = pytest.mark.usefixtures("stand_in")
 
 
 def small(**changes: object) -> ClassificationParameters:

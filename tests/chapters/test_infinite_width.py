@@ -12,7 +12,6 @@ from ntkd_lib.chapters.classification.studies import infinite_width
 from ntkd_lib.chapters.classification.studies.infinite_width import ALL_IMAGES, TRAINED, recorded_limit
 from ntkd_lib.chapters.classification.studies.ridge import accuracy_of_fit, choose_ridge
 from ntkd_lib.chapters.optical_students.classification_setting import Partition, prepare
-from ntkd_lib.data import registry
 from ntkd_lib.data.load import train_validation_split
 from ntkd_lib.data.registry import DataLocation, locate
 from ntkd_lib.lab import protocols
@@ -29,14 +28,10 @@ HALVED = (8, 16, 32, 64, 128)
 
 
 @pytest.fixture
-def arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
-    """Ask for few of the drawn textures, whatever this machine has."""
-    monkeypatch.delenv("NTKD_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stand_in: None) -> dict[str, Any]:
+    """Ask for few of the drawn textures."""
     monkeypatch.setenv("NTKD_BUILD", str(tmp_path / "build"))
-    registry._locate.cache_clear()
-    yield {"data": Data("cifar-10", locate("cifar-10").sha256), **SMALL}
-    registry._locate.cache_clear()
+    return {"data": Data("cifar-10", locate("cifar-10").sha256), **SMALL}
 
 
 def test_gives_what_a_fit_in_memory_gives_and_computes_blocks_once(arguments, monkeypatch) -> None:

@@ -206,17 +206,7 @@ def test_sound_and_a_shape_are_raced_as_registered(field, tuned_on, judged_on, m
     assert {"signal" in cell.needs for cell in raced} == {field == "shape48"}
 
 
-@pytest.fixture
-def _stand_in(monkeypatch, tmp_path):
-    monkeypatch.delenv("NTKD_DATA", raising=False)
-    monkeypatch.setenv("NTKD_CACHE", str(tmp_path))
-    monkeypatch.setenv("NTKD_OFFLINE", "1")
-    registry._locate.cache_clear()
-    yield
-    registry._locate.cache_clear()
-
-
-@pytest.mark.usefixtures("_stand_in")
+@pytest.mark.usefixtures("stand_in")
 def test_a_piece_of_a_recording_is_cut_by_its_number():
     data = Data("signals", locate("signals").sha256)
     whole, piece = (make_signal(Subject("sound", 4000, name), data) for name in ("bach", "bach/2"))

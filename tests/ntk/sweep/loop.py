@@ -221,14 +221,14 @@ def build_bench(case: Case) -> Bench:
 def calls_of(case: Case) -> list[tuple[str, Kind, int]]:
     """Select the calls that a test can afford.
 
-    The structured method, which differs by kind, meets all kinds and sizes, and contraction all kinds at one
-    size; the others meet one kind, which changes from case to case.
+    The structured method, which differs by kind, meets all kinds and sizes. The others meet all kinds at one
+    size, and at each other size one kind that changes from case to case; ``auto`` meets that kind alone.
     """
     own = KINDS[zlib.crc32(case.name.encode()) % len(KINDS)]
     return [
         (method, kind, n)
         for method, kind, n in ALL_CALLS
-        if method in ("structured", *ENTRIES) or kind == own or (method == "contraction" and n == WITH_GRAPH)
+        if method in ("structured", *ENTRIES) or kind == own or (method != "auto" and n == WITH_GRAPH)
     ]
 
 
