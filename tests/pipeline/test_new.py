@@ -58,8 +58,8 @@ class Checkout:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def evidence(self):
-        return load_evidence(self.root / f"build/cpu/evidence/{NAME}.json")
+    def evidence(self, tier):
+        return load_evidence(self.root / f"build/{tier}/evidence/{NAME}.json")
 
     def files(self):
         """Take a picture of the sources."""
@@ -96,16 +96,22 @@ def test_the_claim_is_registered_with_its_day_and_the_others_stay(checkout):
     assert book.protocols == before.protocols
 
 
-def test_the_chapter_runs_is_sealed_and_in_the_book_and_its_claim_judged(checkout):
-    checkout.works("run", "08", "--workers", "1")
-    assert checkout.works("run", "08").startswith(f"{NAME}: up to date")
+def test_the_chapter_runs_is_sealed_and_in_the_book(checkout):
+    checkout.works("run", "08", "--tier", "smoke", "--workers", "1")
+    assert checkout.works("run", "08", "--tier", "smoke").startswith(f"{NAME}: up to date")
     claim = load_claims(checkout.root / "claims.yml").claims[-1]
-    verdict = judge(claim, [checkout.evidence()])
-    assert verdict.status == "reproduced", verdict.reason
-    checkout.works("book")
-    page = (checkout.root / f"build/cpu/html/{NAME}.html").read_text(encoding="utf-8")
+    assert judge(claim, [checkout.evidence("smoke")]).reason == "needs tier cpu, ran smoke"
+    checkout.works("book", "--tier", "smoke")
+    page = (checkout.root / f"build/smoke/html/{NAME}.html").read_text(encoding="utf-8")
     assert "ours-my-paper-order" in page
-    assert f'href="{NAME}.html"' in (checkout.root / "build/cpu/html/index.html").read_text("utf-8")
+    assert f'href="{NAME}.html"' in (checkout.root / "build/smoke/html/index.html").read_text("utf-8")
+
+
+def test_its_claim_is_judged_on_the_tier_that_it_asks_for(checkout):
+    checkout.works("run", "08", "--workers", "1")
+    claim = load_claims(checkout.root / "claims.yml").claims[-1]
+    verdict = judge(claim, [checkout.evidence("cpu")])
+    assert verdict.status == "reproduced", verdict.reason
 
 
 BAD_NAMES = {
