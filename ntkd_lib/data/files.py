@@ -151,10 +151,10 @@ def unpack_gzip(packed: Path, target: Path, limit: int) -> None:
     try:
         with gzip.open(packed) as source:
             data = source.read(limit + 1)
-        if not data:
-            raise EOFError("it is empty")
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{packed.name} cannot be unpacked: {error}") from None
+    if not data:
+        raise DataError(f"{packed.name} cannot be unpacked: it is empty")
     if len(data) > limit:
         raise DataError(f"{packed.name} holds more than {limit:,} bytes")
     target.write_bytes(data)

@@ -96,7 +96,7 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     obstacles = [checks.first_obstacle(claim, run) for run in runs]
     passed = [stage for stage, _ in obstacles]
     run = runs[passed.index(max(passed))]
-    others = [other for other in own if other is not run and is_rerun(other, run)]
+    others = [other for other in own if is_rerun(other, run)]
     return _weigh([_judge_by(claim, each) for each in (run, *others)])
 
 

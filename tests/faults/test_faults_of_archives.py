@@ -59,21 +59,23 @@ NO_FILES = {
 }
 
 
+def refuse_member(folder, member, words, form=tarfile.DEFAULT_FORMAT):
+    """Unpack an archive of a good and a hostile member: it is refused, and nothing is left."""
+    archive = make_tar(folder / "a.tar.gz", GOOD, member, form=form)
+    with pytest.raises(DataError, match=rf"^a\.tar\.gz is refused: member .* {words}$"):
+        unpack_tar(archive, folder / "out", 10_000)
+    assert everything_below(folder) == ["a.tar.gz"]
+
+
 @pytest.mark.parametrize("case", OUTSIDE)
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
 def test_an_archive_with_a_member_that_points_outside_leaves_nothing(tmp_path, case, form):
-    archive = make_tar(tmp_path / "a.tar.gz", GOOD, OUTSIDE[case], form=form)
-    with pytest.raises(DataError, match=r"^a\.tar\.gz is refused: member .* points outside$"):
-        unpack_tar(archive, tmp_path / "out", 10_000)
-    assert everything_below(tmp_path) == ["a.tar.gz"]
+    refuse_member(tmp_path, OUTSIDE[case], "points outside", form=form)
 
 
 @pytest.mark.parametrize("case", NO_FILES)
 def test_an_archive_with_a_member_that_is_no_file_leaves_nothing(tmp_path, case):
-    archive = make_tar(tmp_path / "a.tar.gz", GOOD, NO_FILES[case])
-    with pytest.raises(DataError, match=r"^a\.tar\.gz is refused: member .* is neither file nor folder$"):
-        unpack_tar(archive, tmp_path / "out", 10_000)
-    assert everything_below(tmp_path) == ["a.tar.gz"]
+    refuse_member(tmp_path, NO_FILES[case], "is neither file nor folder")
 
 
 def test_an_archive_that_holds_too_much_is_refused(tmp_path):
