@@ -10,6 +10,7 @@ from benchmarks import (
     nint,
     optics,
     probe,
+    ridge,
     spectral,
     teacher_step,
     training_step,
@@ -27,6 +28,7 @@ for benchmark in (
     nint,
     optics,
     probe,
+    ridge,
 ):
     benchmark.main()
 
