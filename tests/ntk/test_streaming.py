@@ -9,10 +9,18 @@ from torch import nn
 from ntkd_lib.ntk import traces
 from ntkd_lib.ntk.assembly import streamed_kernel
 from ntkd_lib.ntk.empirical import empirical_ntk
-from ntkd_lib.ntk.factors import Factor, Gradients
+from ntkd_lib.ntk.factors import Factor, Gradients, Positions
 from ntkd_lib.ntk.kinds import KINDS
 from ntkd_lib.ntk.layout import make_plan, two_samples
-from ntkd_lib.ntk.structured import structured_factors, visit_factors
+from ntkd_lib.ntk.reference import reference_ntk
+from ntkd_lib.ntk.structured import (
+    TABLE,
+    WholeJacobianWarning,
+    structured_factors,
+    structured_kernel,
+    visit_factors,
+)
+from tests.ntk.faults import Net
 from tests.ntk.nets import build
 
 BATCHED = (
@@ -46,6 +54,56 @@ def test_networks_of_plain_layers_need_no_second_pass(name: str, monkeypatch: py
     monkeypatch.delattr(traces, "all_signals")
     with torch.no_grad():
         assert structured_factors(model, x, "full")
+
+
+def checked_factors(model: nn.Module, x: torch.Tensor) -> dict[str, Factor]:
+    """Compute the factors of a trace kernel that equals the slow one."""
+    with torch.no_grad():
+        factors = structured_factors(model, x, "trace")
+        kernel = structured_kernel(factors, factors, "trace")
+    torch.testing.assert_close(kernel, reference_ntk(model, x).diagonal(dim1=2, dim2=3).sum(-1))
+    return factors
+
+
+TABLES = {  # words a sample, rows of the table: a few rows are looked up often enough to form their gradients
+    "short": (12, TABLE * 12, Gradients),
+    "a row too long": (12, TABLE * 12 + 1, Positions),
+    "few words": (2, TABLE * 2, Positions),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_of_words_takes_the_cheaper_form(name: str) -> None:
+    torch.manual_seed(0)
+    words, rows, form = TABLES[name]
+    table, read = nn.Embedding(rows, 4), nn.Linear(4, 2)
+    model = Net(lambda s, x: s.read(s.table(x).mean(1).tanh()), table=table, read=read).double()
+    x = torch.randint(rows, (5, words))
+    factors = checked_factors(model, x)
+    assert [*factors] == ["table.weight", "read.weight, read.bias"]
+    assert isinstance(factors["table.weight"], form)
+
+
+@pytest.mark.parametrize(("side", "form"), [(3, Positions), (12, Gradients)])
+def test_a_convolution_takes_the_cheaper_form(side: int, form: type) -> None:
+    torch.manual_seed(0)
+    mean = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = nn.Sequential(nn.Conv2d(16, 64, 2), nn.Tanh(), mean, nn.Linear(64, 2)).double()
+    x = torch.randn(3, 16, side, side, dtype=torch.float64)
+    assert isinstance(checked_factors(model, x)["0.weight, 0.bias"], form)
+
+
+def test_a_parameter_that_no_transform_reaches_is_computed_by_a_loop() -> None:
+    torch.manual_seed(0)
+    scale = nn.Parameter(torch.rand(4, dtype=torch.float64))
+    model = Net(
+        lambda s, x: s.read(x * s.scale * float(s.scale.detach().max())), read=nn.Linear(4, 2).double()
+    )
+    model.scale = scale
+    x = torch.randn(3, 4, dtype=torch.float64)
+    with pytest.warns(WholeJacobianWarning, match="scale: not known"):
+        kernel = empirical_ntk(model, x, kind="full", method="structured")
+    torch.testing.assert_close(kernel, reference_ntk(model, x))
 
 
 @torch.no_grad()
