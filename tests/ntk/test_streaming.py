@@ -1,6 +1,7 @@
 """Kernels that are added up while one backward pass goes through the network."""
 
 import weakref
+from typing import Any
 
 import pytest
 import torch
@@ -93,14 +94,23 @@ def test_a_convolution_takes_the_cheaper_form(side: int, form: type) -> None:
     assert isinstance(checked_factors(model, x)["0.weight, 0.bias"], form)
 
 
+class Doubled(torch.autograd.Function):
+    """A function of the old style, which no transform takes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return 2 * gradient
+
+
 def test_a_parameter_that_no_transform_reaches_is_computed_by_a_loop() -> None:
     torch.manual_seed(0)
-    scale = nn.Parameter(torch.rand(4, dtype=torch.float64))
-    model = Net(
-        lambda s, x: s.read(x * s.scale * float(s.scale.detach().max())), read=nn.Linear(4, 2).double()
-    )
-    model.scale = scale
-    x = torch.randn(3, 4, dtype=torch.float64)
+    model = Net(lambda s, x: s.read(Doubled.apply(x * s.scale)), read=nn.Linear(4, 2))
+    model.scale = nn.Parameter(torch.rand(4))
+    model, x = model.double(), torch.randn(3, 4, dtype=torch.float64)
     with pytest.warns(WholeJacobianWarning, match="scale: not known"):
         kernel = empirical_ntk(model, x, kind="full", method="structured")
     torch.testing.assert_close(kernel, reference_ntk(model, x))
