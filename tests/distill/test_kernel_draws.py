@@ -95,6 +95,7 @@ def test_the_kernel_s_gradient_is_bounded_and_keeps_its_direction() -> None:
     assert free.norm() > 10
     torch.testing.assert_close(huge / huge.norm(), free / free.norm(), rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(small / small.norm(), free / free.norm(), rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close(small, slope(1e-4, kernel_clip=None), rtol=1e-4, atol=1e-9)
 
 
 def test_no_bound_leaves_the_loss_itself() -> None:
