@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from ntkd_lib.distill import kernel_losses, labels, soft_labels, tangent_sap
+from ntkd_lib.distill import kernel_losses, labels, soft_labels, tangent_sap, tangent_soft, vaccinated
 from ntkd_lib.distill.kernel_losses import KERNEL_LOSSES
 from ntkd_lib.distill.objective import Batch, Teacher
 from ntkd_lib.distill.objectives import OBJECTIVES
+from ntkd_lib.optics.strength import perturb_filters
 from ntkd_lib.optics.student import HybridStudent, mnist_student
 from ntkd_lib.optics.tangent import student_conjugate_kernel, student_trace_ntk
 
@@ -157,3 +158,32 @@ def test_sap_objective_moves_the_trace_towards_the_teacher() -> None:
     ratio = ratio / voice.diagonal.mean()
     hard = cross_entropy(student(batch.images), batch.labels)
     assert loss.item() == pytest.approx((hard + 2 * (ratio - 1) ** 2).item(), rel=1e-10)
+
+
+def test_vaccinated_is_cross_entropy_behind_filters_drawn_anew() -> None:
+    student, batch = setting()
+    loss = vaccinated.build({"strength": 0.2}, Teacher())
+    torch.manual_seed(5)
+    first, second = loss(student, batch), loss(student, batch)
+    assert first.item() != second.item()
+    torch.manual_seed(5)
+    faulty, _ = setting()
+    torch.manual_seed(5)
+    faulty.front.filters.data = perturb_filters(faulty.front.filters.data, 0.2)
+    assert first.item() == pytest.approx(cross_entropy(faulty(batch.images), batch.labels).item(), rel=1e-9)
+    unharmed = vaccinated.build({"strength": 0.0}, Teacher())(student, batch)
+    assert unharmed.item() == pytest.approx(labels.build({}, Teacher())(student, batch).item(), rel=1e-12)
+    assert torch.autograd.grad(first, student.front.filters)[0].norm() > 0
+
+
+def test_both_transfers_add_up() -> None:
+    student, batch = setting()
+    soft = {"temperature": 2.0, "weight": 0.3}
+    both = {"temperature": 2.0, "soft_weight": 0.3, "weight": 0.7, "kernel_batch": 8, "kernel_every": 1}
+    value = tangent_soft.build({**both, "kernel_clip": None}, teacher())(student, batch)
+    images = teacher().images
+    theta = student_trace_ntk(student, images)
+    features = teacher().features
+    term = kernel_losses.normalised(theta, features @ features.T)
+    expected = soft_labels.build(soft, teacher())(student, batch) + 0.7 * term
+    assert value.item() == pytest.approx(expected.item(), rel=1e-9)
