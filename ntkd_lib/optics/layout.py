@@ -49,26 +49,6 @@ def _grid(height: float, width: float, side: float, gap: float) -> tuple[int, in
     return tuple(math.floor((length + gap) / (side + gap) + 1e-9) for length in (height, width))
 
 
-def layout_centres(height: float, width: float, side: float, gap: float) -> Float[ndarray, "n 2"]:
-    """List the centres of the metasurfaces that fit, symmetric about the centre of the surface, row by row.
-
-    Source: NTKD paper, Eq. 1 and its text.
-
-    Args:
-        height: Height of the surface, um.
-        width: Width of the surface, um.
-        side: Side of a metasurface, um.
-        gap: Gap between two, um.
-
-    Returns:
-        Coordinates right and up from the centre, um.
-    """
-    rows, columns = _grid(height, width, side, gap)
-    y, x = (np.arange(count) - (count - 1) / 2 for count in (rows, columns))
-    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    return grid * (side + gap)
-
-
 def write_gds(path: Path, widths: Float[ndarray, "..."], geometry: Geometry) -> int:
     """Write a metasurface as GDSII: one cell for each pillar width, placed 2 x 2 in every grid cell.
 
