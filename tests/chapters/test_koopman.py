@@ -30,6 +30,7 @@ from ntkd_lib.chapters.koopman.work import (
 from ntkd_lib.chapters.run import locate_data, with_needs
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.lab.cells import Cell, Record
+from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.parameters import ParameterError, load_parameters
 from ntkd_lib.lab.search import read_search
@@ -335,6 +336,12 @@ def test_parts_of_the_data_do_not_overlap(ran) -> None:
     assert inputs.train.scores[:, 0].std().item() == pytest.approx(1, rel=1e-2)
 
 
+LABELS1 = {
+    f"koopman.mnist.labels1.{arm}.accuracy": Metric(seeds=[0, 1], values=values, cells=["a", "b"])
+    for arm, values in {"kd": [90.5, 91.5], "ce": [89.5, 90.5]}.items()
+}
+
+
 def test_both_arms_of_a_contest_get_as_many_trials_and_the_best_of_them_is_judged(monkeypatch) -> None:
     def run(cells: list[Cell]) -> list[Record]:
         # the score is highest at a ridge of 1e-3, for a ResNet-18 and a mixing weight near one half
@@ -353,6 +360,12 @@ def test_both_arms_of_a_contest_get_as_many_trials_and_the_best_of_them_is_judge
     assert best["kd"]["teacher"] == "ResNet-18"
     for trial in best.values():
         assert 3e-4 < trial["settings"]["ridge"] < 3e-3
+    monkeypatch.setattr(teachers, "recorded_metrics", {"04_labels1": LABELS1, "04_fashion": {}}.get)
+    listed = teachers.best_trials().set_index(["contest", "teacher"])
+    assert listed.groupby("contest")["trials"].sum().to_dict() == {"fashion": 128, "labels1": 128}
+    tested = listed["mean"].dropna().to_dict()
+    assert tested == {("labels1", "ResNet-18"): 91.0, ("labels1", "none"): 90.0}
+    assert listed.loc[("labels1", "none"), "validation"] == np.mean(best["ce"]["validation"])
     parameters = {"degree": 2, "components": 40, "labels": 0.01, "search": "04_teachers"}
     arms = teachers.contest_arms("labels1", parameters, 7, "0" * 64)
     kd, ce = (arms[f"koopman.mnist.labels1.{method}.accuracy"].cells[0] for method in ("kd", "ce"))

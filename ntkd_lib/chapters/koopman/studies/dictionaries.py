@@ -18,19 +18,9 @@ from ntkd_lib.chapters.koopman.methods import scores_cell
 from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
 from ntkd_lib.chapters.koopman.work import TOLERANCE, Objective, pose_problem, solve
 from ntkd_lib.koopman.dictionaries import Dictionary, Monomials, radial_functions, random_features
-from ntkd_lib.lab import Arm, Cell, CellResult, Record, derive_seed, deterministic, recorded_metrics
+from ntkd_lib.lab import Arm, Cell, CellResult, Range, Record, derive_seed, deterministic, recorded_metrics
 from ntkd_lib.lab.frame import seed_rows, summarise
-from ntkd_lib.lab.search import (
-    Range,
-    RunCells,
-    Search,
-    SearchedMethod,
-    best_of,
-    by_name,
-    draw,
-    run_trials,
-    spaces,
-)
+from ntkd_lib.lab.search import RunCells, Search, SearchedMethod, best_of, by_name, draw, run_trials, spaces
 from ntkd_lib.lab.trials import searched_trials
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.optics.absorber import transmitted

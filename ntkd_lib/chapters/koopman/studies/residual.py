@@ -16,10 +16,8 @@ from ntkd_lib.show import INTERVAL, Column
 NETWORK, DEGREE, METRIC = "resnet18", 2, "koopman.mnist.resnet18"
 LABELS = {"kd": "distilled, degree 2", "naive_pca": "EDMD with PCA"}
 COLUMNS = (
-    Column("Model", "{label}"),
-    Column("Test accuracy", "{mean:.2f} %"),
-    INTERVAL,
-    Column("Seeds", "{seeds}"),
+    *(Column("Model", "{label}"), Column("Test accuracy", "{mean:.2f} %")),
+    *(INTERVAL, Column("Seeds", "{seeds}")),
 )
 
 

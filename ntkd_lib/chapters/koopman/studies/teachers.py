@@ -7,17 +7,22 @@ of them than the student, and its probabilities stand in for the labels of all o
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import mean
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ntkd_lib.chapters.koopman import NOTEBOOK
 from ntkd_lib.chapters.koopman.inputs import teacher
 from ntkd_lib.chapters.koopman.methods import STUDENTS, scores_cell
 from ntkd_lib.chapters.koopman.parameters import GARMENTS, KoopmanParameters
 from ntkd_lib.chapters.koopman.work import Objective, student
-from ntkd_lib.lab import Arm, Cell, Data, Range, RunCells, Search, best_of, check_fixed, derive_seed, draw
+from ntkd_lib.lab import Arm, Cell, Data, Range, RunCells, Search, check_fixed, derive_seed, recorded_metrics
+from ntkd_lib.lab.frame import seed_rows, summarise
+from ntkd_lib.lab.search import best_of, draw, settings_text
 from ntkd_lib.lab.trials import searched_trials
+from ntkd_lib.show import INTERVAL, Column
 
 NAME = "04_teachers"
 RUN = KoopmanParameters(tier="cpu")
@@ -28,6 +33,12 @@ SPACES: Mapping[str, Mapping[str, Range]] = {
     "kd": {**WIDE, "temperature": (1.0, 8.0, "log"), "alpha": (0.1, 1.0, "linear")},
     "ce": WIDE,
 }
+LABELS = {"fashion": "Fashion-MNIST", "labels1": "MNIST, 1 % of the labels"}
+COLUMNS = (
+    *(Column("Data", "{label}"), Column("Teacher", "{teacher}"), Column("Trials", "{trials}")),
+    *(Column("Best trial", "{settings}"), Column("Tuning seeds", "{validation:.2f} %")),
+    *(Column("Fresh seeds", "{mean:.2f} %"), INTERVAL),
+)
 FACTORS = tuple(float(f"{factor:.3g}") for factor in np.geomspace(0.1, 10, TRIALS))  # of the best ridge
 
 
@@ -138,6 +149,21 @@ def _evaluate(name: str, data: Data, trials: Iterable[Trial], run: RunCells) -> 
 def chosen(name: str, method: str) -> Trial:
     """Select the recorded trial of a contest with the best mean validation accuracy."""
     return best_of((row for row in searched_trials(NOTEBOOK, NAME) if row["contest"] == name), method)
+
+
+def best_trials() -> pd.DataFrame:
+    """List the best trial of each teacher and of none, with the test accuracy of those that were chosen."""
+    tried = pd.DataFrame(searched_trials(NOTEBOOK, NAME)).fillna({"teacher": "none"})
+    tried["validation"] = tried["validation"].map(mean)
+    best = tried.sort_values("validation", ascending=False).drop_duplicates(["contest", "teacher"])
+    best = best.join(tried.value_counts(["contest", "teacher"]).rename("trials"), on=["contest", "teacher"])
+    names = {(name, arm): metric for name, each in CONTESTS.items() for arm, metric in each.metrics.items()}
+    recorded = recorded_metrics("04_fashion") | recorded_metrics("04_labels1")
+    rows = seed_rows(recorded, names, ["contest", "method", "seed", "accuracy"])
+    chosen = best.drop_duplicates(["contest", "method"]).reset_index()
+    tests = chosen.merge(summarise(rows, "accuracy", ["contest", "method"])).set_index("index")
+    best = best.join(tests[["mean", "low", "high"]]).sort_values("contest", kind="stable")
+    return best.assign(label=best["contest"].map(LABELS), settings=best["settings"].map(settings_text))
 
 
 def contest_arms(name: str, parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
