@@ -217,21 +217,23 @@ class ClaimBook(Strict):
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Self:
         seen: dict[str, Claim] = {}
+        covered = {k: {m for m in self.metrics if is_covered(m, s.metrics)} for k, s in self.setups.items()}
         for claim in self.claims:
             if problem := f"{claim.id} is given twice" if claim.id in seen else self._problem(claim, seen):
                 raise ValueError(problem)
             seen[claim.id] = claim
             if claim.supersedes is not None:
                 seen[claim.supersedes]._replacement = claim
-            claim._terms = self._terms_of(claim)
-        problems = [*map(self._setup_problem, self.setups), *map(self._protocol_problem, self.protocols)]
+            claim._terms = self._terms_of(claim, covered)
+        problems = [*map(self._setup_problem, self.setups)]
+        problems += [self._protocol_problem(name, covered) for name in self.protocols]
         for problem in filter(None, problems):
             raise ValueError(problem)
         return self
 
-    def _terms_of(self, claim: Claim) -> Terms:
+    def _terms_of(self, claim: Claim, covered: Mapping[str, set[str]]) -> Terms:
         names = claim.metric_names
-        setups = {k: s for k, s in self.setups.items() if any(is_covered(n, s.metrics) for n in names)}
+        setups = {k: s for k, s in self.setups.items() if not covered[k].isdisjoint(names)}
         return Terms({name: self.metrics[name] for name in names}, setups, self.protocols)
 
     def _setup_problem(self, name: str) -> str:
@@ -239,14 +241,13 @@ class ClaimBook(Strict):
         idle = [each for each in patterns if not any(is_covered(metric, [each]) for metric in self.metrics)]
         return f"setups.{name}: {idle[0]} is no metric" if idle else ""
 
-    def _protocol_problem(self, name: str) -> str:
+    def _protocol_problem(self, name: str, covered: Mapping[str, set[str]]) -> str:
         protocol = self.protocols[name]
         measured = [metric for metric in self.metrics if is_covered(metric, protocol.metrics)]
         departures = {
             place: problem
             for place, setup in self.setups.items()
-            if any(is_covered(metric, setup.metrics) for metric in measured)
-            and (problem := setup.departure(protocol.parameters))
+            if not covered[place].isdisjoint(measured) and (problem := setup.departure(protocol.parameters))
         }
         if silent := next((place for place in departures if place not in protocol.departs), None):
             return f"protocols.{name}: set-up {silent} is not among departs: {departures[silent]}"

@@ -1,4 +1,5 @@
 import json
+from copy import deepcopy
 
 import pytest
 import yaml
@@ -22,9 +23,12 @@ CHANGED = f"{NAME}: changed since contract.json was written; a wrong entry stays
 ADDED = "added since contract.json was written, and"
 
 
+CONTENT = yaml.load((project_root() / "claims.yml").read_text(encoding="utf-8"), yaml.CSafeLoader)
+
+
 @pytest.fixture
 def content():
-    return yaml.safe_load((project_root() / "claims.yml").read_text(encoding="utf-8"))
+    return deepcopy(CONTENT)
 
 
 def entry(content, name=NAME):
