@@ -51,9 +51,9 @@ table = page.summary(scores)
 # %% [markdown]
 # ## The answer
 #
-# The distilled model is better than EDMD. With all labels the teacher is hardly the reason; with few labels it
-# helps a lot. In the recorded runs, over {val}`seeds of koopman.mnist.q2.kd.accuracy` seeds, at degree 2 unless
-# another is named:
+# The distilled model is better than EDMD. With all labels the teacher is hardly the reason; with few labels
+# it helps a lot. In the recorded runs, over {val}`seeds of koopman.mnist.q2.kd.accuracy` seeds, at degree 2
+# unless another is named:
 #
 # - **Against the paper:** {val}`koopman.mnist.q2.kd.accuracy :.2f` % on MNIST (the paper: {paper}`95.98 %`),
 #   and {val}`koopman.mnist.q3.kd.accuracy :.2f` % at degree 3 (the paper: {paper}`96.77 %`). The paper's
@@ -74,11 +74,11 @@ table = page.summary(scores)
 #   koopman.fashion.q2.kd_best.accuracy - koopman.fashion.q2.ce_best.accuracy :.2f`), ahead in {val}`wins of
 #   koopman.fashion.q2.kd_best.accuracy - koopman.fashion.q2.ce_best.accuracy` seeds.
 # - **With** {setup}`1 %` **of the labels of MNIST:** {val}`koopman.mnist.labels1.kd.accuracy :.2f` % with a
-#   teacher, {val}`koopman.mnist.labels1.ce.accuracy :.2f` % without one, {val}`koopman.mnist.labels1.kd.accuracy -
-#   koopman.mnist.labels1.ce.accuracy :+.2f` points ({val}`interval of koopman.mnist.labels1.kd.accuracy -
-#   koopman.mnist.labels1.ce.accuracy :.2f`), ahead in {val}`wins of koopman.mnist.labels1.kd.accuracy -
-#   koopman.mnist.labels1.ce.accuracy` seeds. The teacher has seen no other labels; its probabilities stand in
-#   for those of all other images.
+#   teacher, {val}`koopman.mnist.labels1.ce.accuracy :.2f` % without one:
+#   {val}`koopman.mnist.labels1.kd.accuracy - koopman.mnist.labels1.ce.accuracy :+.2f` points
+#   ({val}`interval of koopman.mnist.labels1.kd.accuracy - koopman.mnist.labels1.ce.accuracy :.2f`), ahead in
+#   {val}`wins of koopman.mnist.labels1.kd.accuracy - koopman.mnist.labels1.ce.accuracy` seeds. The teacher
+#   has seen no other labels; its probabilities stand in for those of all other images.
 # - **With a ResNet-18 as teacher:** {val}`koopman.mnist.resnet18.q2_kd.accuracy :.2f` % on MNIST,
 #   {val}`koopman.mnist.resnet18.q2_kd.accuracy - koopman.mnist.resnet18.q2_naive_pca.accuracy :+.1f` points
 #   relative to EDMD from its last hidden layer, ahead in
