@@ -130,11 +130,10 @@ def run(images: int, block: int | str, folder: Path, disturb: Callable[..., None
         beside.join()
         if disturb is None:
             regress(kernel, data.labels[:images])
+            print(f"  largest difference from float64 {largest_difference(student, samples, kernel):.1e}")
         peaks = [f"{peak / 2**30:.2f}" for peak in client.run(peak_memory).values()]
     digest = checksum(folder)
     print(f"  {seconds:.1f} s, peak memory of the workers {' and '.join(peaks)} GiB, checksum {digest}")
-    if disturb is None:
-        print(f"  largest difference from float64 {largest_difference(student, samples, kernel):.1e}")
     return digest
 
 

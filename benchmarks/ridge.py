@@ -30,7 +30,6 @@ IMAGES, BLOCKS, RANK, TOLERANCE = 3000, 10, 100, 1e-6
 RIDGES = (1e-1, 1e-2, 1e-3)  # shares of the mean diagonal
 COLUMNS = 9  # all ten centred classes are dependent columns, on which the peer's block method breaks down
 
-
 Solver = Callable[..., np.ndarray]
 
 

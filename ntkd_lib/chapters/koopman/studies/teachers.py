@@ -155,14 +155,14 @@ def best_trials() -> pd.DataFrame:
     """List the best trial of each teacher and of none, with the test accuracy of those that were chosen."""
     tried = pd.DataFrame(searched_trials(NOTEBOOK, NAME)).fillna({"teacher": "none"})
     tried["validation"] = tried["validation"].map(mean)
-    best = tried.sort_values("validation", ascending=False).drop_duplicates(["contest", "teacher"])
-    best = best.join(tried.value_counts(["contest", "teacher"]).rename("trials"), on=["contest", "teacher"])
+    by, ways = ["contest", "method"], ["contest", "teacher"]
+    best = tried.sort_values(["contest", "validation"], ascending=[True, False]).drop_duplicates(ways)
+    best = best.join(tried.value_counts(ways).rename("trials"), on=ways)
     names = {(name, arm): metric for name, each in CONTESTS.items() for arm, metric in each.metrics.items()}
     recorded = recorded_metrics("04_fashion") | recorded_metrics("04_labels1")
-    rows = seed_rows(recorded, names, ["contest", "method", "seed", "accuracy"])
-    chosen = best.drop_duplicates(["contest", "method"]).reset_index()
-    tests = chosen.merge(summarise(rows, "accuracy", ["contest", "method"])).set_index("index")
-    best = best.join(tests[["mean", "low", "high"]]).sort_values("contest", kind="stable")
+    tests = summarise(seed_rows(recorded, names, [*by, "seed", "accuracy"]), "accuracy", by)
+    tests = best.drop_duplicates(by).reset_index().merge(tests).set_index("index")
+    best = best.join(tests[["mean", "low", "high"]])
     return best.assign(label=best["contest"].map(LABELS), settings=best["settings"].map(settings_text))
 
 
