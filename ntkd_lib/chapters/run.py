@@ -16,18 +16,10 @@ from ntkd_lib.data.mask_pairs import MaskDataset
 from ntkd_lib.data.registry import DataLocation, locate
 from ntkd_lib.data.settings import read_settings
 from ntkd_lib.lab import Cell, CellStore, Data, Label, Record, Work, digest_json, keep_freed_memory, run_cells
+from ntkd_lib.lab import layout as layouts
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import DataState, Evidence, Metric, save_evidence
 from ntkd_lib.lab.frame import frame
-from ntkd_lib.lab.layout import (
-    WORKBENCH,
-    Layout,
-    build_root,
-    cell_root,
-    draft_layout,
-    run_layout,
-    tier_layout,
-)
 from ntkd_lib.lab.parameters import Parameters, changed_from_tier, chapter_of, from_namespace
 from ntkd_lib.lab.provenance import joint_origin, snapshot
 
@@ -43,7 +35,7 @@ class Run:
     parameters: Parameters
     records: Mapping[str, Record] = field(repr=False)
     located: Mapping[str, DataLocation]
-    layout: Layout
+    layout: layouts.Layout
     changed: Mapping[str, tuple[Any, Any]]  # (tier's value, value) by parameter
     cells: tuple[Cell, ...] = field(default=(), repr=False)
 
@@ -121,18 +113,16 @@ def open_run(notebook: str, namespace: Mapping[str, Any]) -> Run:
     model = importlib.import_module(f"{chapter}.parameters").PARAMETERS
     parameters = from_namespace(model, notebook, namespace)
     cells = planned_cells(importlib.import_module(f"{chapter}.plan").plan, parameters)
-    records = run_cells(cells, CellStore(cell_root())) if cells else {}
+    records = run_cells(cells, CellStore(layouts.cell_root())) if cells else {}
     changed = changed_from_tier(parameters, notebook)
     located = {name: locate(name) for name in sorted({name for cell in cells for name in cell.data})}
     layout = _layout(notebook, parameters, changed)
     return Run(notebook, parameters, records, located, layout, changed, tuple(cells))
 
 
-def planned_cells(
-    plan: Callable[[Any, Mapping[str, Data]], list[Cell]], parameters: Parameters
-) -> list[Cell]:
+def planned_cells(plan: Callable[[Any, Mapping[str, Data]], list[Cell]], p: Parameters) -> list[Cell]:
     """List the cells of a run and all their inputs, each once and after its own inputs."""
-    return with_needs(plan(parameters, locate_data(*parameters.datasets)))
+    return with_needs(plan(p, locate_data(*p.datasets)))
 
 
 def with_needs(cells: Iterable[Cell]) -> list[Cell]:
@@ -154,9 +144,9 @@ def locate_data(*names: str) -> dict[str, Data]:
     return {name: Data(name, place.sha256, place.kind) for name, place in places.items()}
 
 
-def _layout(notebook: str, parameters: Parameters, changed: Mapping[str, Any]) -> Layout:
+def _layout(notebook: str, parameters: Parameters, changed: Mapping[str, Any]) -> layouts.Layout:
     """Select a run's layout: a draft if no runner checks and seals it (Jupyter, papermill)."""
     digest = digest_json(parameters.model_dump(mode="json"))
-    if os.environ.get(WORKBENCH) != str(build_root()):
-        return draft_layout(notebook, digest)
-    return run_layout(notebook, digest) if changed else tier_layout(parameters.tier)
+    if os.environ.get(layouts.WORKBENCH) != str(layouts.build_root()):
+        return layouts.draft_layout(notebook, digest)
+    return layouts.run_layout(notebook, digest) if changed else layouts.tier_layout(parameters.tier)

@@ -26,8 +26,12 @@ _KINDS = {
     type(None): "nothing",
 }
 _SPOKEN_BOOLEANS = {
-    **dict.fromkeys(("yes", "on", "true"), "true"),
-    **dict.fromkeys(("no", "off", "false"), "false"),
+    "yes": "true",
+    "on": "true",
+    "true": "true",
+    "no": "false",
+    "off": "false",
+    "false": "false",
 }
 _SHOWN_CHARACTERS = 60
 _MAX_BITS = 200
@@ -40,12 +44,10 @@ class Distinct:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         """Add the check to the schema that pydantic makes for the list."""
-        from pydantic_core import core_schema
+        from pydantic_core.core_schema import no_info_after_validator_function
 
         words = {"pydantic_js_updates": {"uniqueItems": True}}
-        return core_schema.no_info_after_validator_function(
-            _require_distinct, handler(source), metadata=words
-        )
+        return no_info_after_validator_function(_require_distinct, handler(source), metadata=words)
 
 
 def and_more(problems: Sequence[object]) -> str:

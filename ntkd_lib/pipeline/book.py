@@ -23,23 +23,12 @@ from ntkd_lib.lab.layout import Layout, build_root, project_root, results_root, 
 from ntkd_lib.lab.manifest import manifest_file, manifest_problems
 from ntkd_lib.lab.sources import source_digest
 from ntkd_lib.lab.verdicts import Verdict, all_verdicts, verdicts_on
+from ntkd_lib.pipeline import pages
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.kernel import library_path, matplotlib_settings
 from ntkd_lib.pipeline.ledger import moved_table, stage_verdicts
 from ntkd_lib.pipeline.notebooks import all_notebooks
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
-from ntkd_lib.pipeline.pages import (
-    api_sources,
-    chapter_files,
-    chapters_only,
-    drawings_beside,
-    figure_names,
-    fill_marks,
-    landing_fills,
-    stage_api_pages,
-    staged_chapter,
-    toc_pages,
-)
 from ntkd_lib.pipeline.recorded import RECORDED_TIER, recorded_layout, recorded_run
 from ntkd_lib.pipeline.seal import check_seal
 from ntkd_lib.pipeline.workbench import exclusive
@@ -150,7 +139,7 @@ def _inputs(layout: Layout, notebooks: Chapters) -> Iterator[Path]:
     for folder in (root / "book", results_root(), layout.evidence("any").parent):
         yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
     for name, place in notebooks.items():
-        yield from (path for path in (place.seal(name), *chapter_files(place, name)) if path.is_file())
+        yield from (path for path in (place.seal(name), *pages.chapter_files(place, name)) if path.is_file())
 
 
 def _label(path: Path, layout: Layout) -> str:
@@ -164,7 +153,7 @@ def book_digest(layout: Layout, tier: str, notebooks: Chapters) -> str:
     files = {_label(path, layout): sha256_file(path) for path in _inputs(layout, notebooks)}
     versions = {tool: version(tool) for tool in TOOLS}
     made_by = source_digest([__name__, "ntkd_lib.pipeline.docstrings"])
-    reference = [sha256_file(path) for path in api_sources(toc_pages(_contents(notebooks)))]
+    reference = [sha256_file(path) for path in pages.api_sources(pages.toc_pages(_contents(notebooks)))]
     made_of = {"files": files, "notebooks": list(notebooks), "reference": reference, "tier": tier}
     return digest_json({**made_of, "source": made_by, "versions": versions})
 
@@ -178,7 +167,7 @@ def stage(layout: Layout, tier: str, notebooks: Chapters) -> Path:
     shutil.copyfile(root / "_config.yml", site / "_config.yml")
     contents = _contents(notebooks)
     write_text(site / "_toc.yml", yaml.safe_dump(contents, sort_keys=False))
-    stage_api_pages(site, toc_pages(contents))
+    pages.stage_api_pages(site, pages.toc_pages(contents))
     runs = recorded_runs()
     for name, place in notebooks.items():
         own = _evidence(layout, name) if place == layout else recorded_run(name)
@@ -189,8 +178,8 @@ def stage(layout: Layout, tier: str, notebooks: Chapters) -> Path:
     recorded = sum(place != layout for place in notebooks.values())
     verdicts = _verdicts(layout, tier, notebooks)
     stage_verdicts(site / "static" / "downloads", verdicts, tier)
-    fill_marks(site / "index.md", landing_fills(verdicts, tier, [*notebooks], recorded))
-    fill_marks(site / "deviations.md", {"moved-verdicts": moved_table()})
+    pages.fill_marks(site / "index.md", pages.landing_fills(verdicts, tier, [*notebooks], recorded))
+    pages.fill_marks(site / "deviations.md", {"moved-verdicts": moved_table()})
     from ntkd_lib.pipeline.tangent_page import stage_tangent_page  # draws: the command line starts without
 
     with environment(matplotlib_settings()):
@@ -200,11 +189,11 @@ def stage(layout: Layout, tier: str, notebooks: Chapters) -> Path:
 
 def _contents(notebooks: Collection[str]) -> dict[str, Any]:
     toc = yaml.safe_load((project_root() / "_toc.yml").read_text(encoding="utf-8"))
-    pages = toc_pages(toc)
-    homeless = [name for name in notebooks if name not in pages]
+    listed = pages.toc_pages(toc)
+    homeless = [name for name in notebooks if name not in listed]
     if homeless:
         raise PipelineError(f"notebook {homeless[0]} is not in _toc.yml; add it there")
-    return chapters_only(toc, [page for page in pages if page[:2].isdigit() and page not in notebooks])
+    return pages.chapters_only(toc, [page for page in listed if page[:2].isdigit() and page not in notebooks])
 
 
 def _evidence(layout: Layout, notebook: str) -> Evidence | None:
@@ -215,13 +204,13 @@ def _evidence(layout: Layout, notebook: str) -> Evidence | None:
 def _stage_chapter(layout: Layout, place: Layout, page: Page) -> None:
     name = page.name
     executed = place.executed(name).read_bytes()
-    figures = figure_names(place.figures(name))
+    figures = pages.figure_names(place.figures(name))
     downloads = layout.site / "static" / "downloads" / name
     downloads.mkdir(parents=True)
-    for path in chapter_files(place, name):
+    for path in pages.chapter_files(place, name):
         shutil.copyfile(path, downloads / path.name)
-    chapter = staged_chapter(executed, name, page.live, figures, page.fill)
-    write_bytes(layout.site / f"{name}.ipynb", drawings_beside(chapter, downloads))
+    chapter = pages.staged_chapter(executed, name, page.live, figures, page.fill)
+    write_bytes(layout.site / f"{name}.ipynb", pages.drawings_beside(chapter, downloads))
 
 
 def _verdicts(layout: Layout, tier: str, notebooks: Collection[str]) -> list[Verdict]:

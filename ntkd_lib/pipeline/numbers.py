@@ -82,10 +82,8 @@ def recorded_runs() -> dict[str, Evidence]:
     """Load all recorded evidence by file name; the reference run of tier cpu below ``cpu/``."""
     root = results_root()
     paths = [*sorted(root.glob("*.json")), *sorted((root / "cpu").glob("*.json"))]
-    return {
-        path.relative_to(root).with_suffix("").as_posix(): load_evidence(path, recorded=True)
-        for path in paths
-    }
+    runs = {path.relative_to(root): load_evidence(path, recorded=True) for path in paths}
+    return {path.with_suffix("").as_posix(): run for path, run in runs.items()}
 
 
 def check_prose() -> None:

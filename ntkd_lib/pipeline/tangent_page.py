@@ -40,10 +40,8 @@ def _sweep_fills(record: dict) -> dict[str, str]:
 
 
 def _fills(origin: dict, layout: Layout) -> dict[str, str]:
-    frame, shelf = (
-        tangent_kernel.benchmark_frame(origin["rows"]),
-        SimpleNamespace(layout=layout, notebook=PAGE),
-    )
+    frame = tangent_kernel.benchmark_frame(origin["rows"])
+    shelf = SimpleNamespace(layout=layout, notebook=PAGE)
     shown = {
         name: show(
             shelf,

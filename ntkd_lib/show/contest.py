@@ -93,11 +93,9 @@ class Contest:
         return pd.DataFrame(rows).assign(mean=gaps.mean().to_list(), wins=wins, seeds=len(gaps)).join(ends)
 
 
-def stack(
-    contests: Mapping[Any, Contest], key: str, table: Callable[[Contest], pd.DataFrame]
-) -> pd.DataFrame:
-    """Put a table of each contest below each other; the column `key` tells them apart."""
-    tables = [table(each).assign(**{key: name}) for name, each in contests.items()]
+def stack(contests: Mapping[Any, Contest], by: str, table: Callable[[Contest], pd.DataFrame]) -> pd.DataFrame:
+    """Put a table of each contest below each other; the column `by` tells them apart."""
+    tables = [table(each).assign(**{by: name}) for name, each in contests.items()]
     return pd.concat([part for part in tables if len(part)] or tables)
 
 

@@ -174,9 +174,8 @@ def search_digits(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
 def search_colours(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     """Try the same number of settings for each student of colour images, for a few epochs."""
     p = load_parameters(ClassificationParameters, NOTEBOOK, "cpu", LENGTHS)
-    return _conduct(
-        p, COLOURS, partial(colour_student, p, data[p.colour]), draw_colours, TRIALS["colours"], run
-    )
+    train = partial(colour_student, p, data[p.colour])
+    return _conduct(p, COLOURS, train, draw_colours, TRIALS["colours"], run)
 
 
 def _conduct(

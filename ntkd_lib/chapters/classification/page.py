@@ -119,9 +119,8 @@ def summary(table: pd.DataFrame, data: str) -> pd.DataFrame:
     paper = dict(PAPER[kind_of(data)])
     if kind_of(data) == "mnist":
         paper[DIGITS.chosen_form()] = paper.pop("ntkd")
-    rest = table.groupby("method", sort=False).agg(
-        {"label": "first", "parameters": "first", "seconds": "mean"}
-    )
+    shown = {"label": "first", "parameters": "first", "seconds": "mean"}
+    rest = table.groupby("method", sort=False).agg(shown)
     means = summarise(table, "accuracy", ["method"]).join(rest, on="method")
     return means.assign(paper=means["method"].map(paper))
 

@@ -2,17 +2,7 @@
 
 from collections.abc import Mapping
 
-from ntkd_lib.chapters.classification import NOTEBOOK
-from ntkd_lib.chapters.classification.methods import (
-    COLOURS,
-    SHARES,
-    TRANSFERS,
-    colour_kernel,
-    colour_methods,
-    colour_student,
-    digit_methods,
-    few_labels,
-)
+from ntkd_lib.chapters.classification import NOTEBOOK, methods
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
 from ntkd_lib.chapters.optical_students.classification_cells import digit_kernel, digit_student
 from ntkd_lib.chapters.optical_students.classification_methods import DIGITS, Method, digit_method
@@ -51,11 +41,11 @@ def check_parameters(p: ClassificationParameters) -> None:
 def digit_cells(p: ClassificationParameters, data: Data) -> list[Cell]:
     """List the students of digits and their teachers, with all labels and with few."""
     kernels = [digit_kernel(p, data, seed) for seed in p.all_seeds]
-    students = [digit_student(p, data, m, seed) for m in digit_methods() for seed in seeds_of(p, m)]
+    students = [digit_student(p, data, m, seed) for m in methods.digit_methods() for seed in seeds_of(p, m)]
     few = [
         digit_student(p, data, digit_method(name), seed, label_share=share)
-        for share in SHARES
-        for name in TRANSFERS
+        for share in methods.SHARES
+        for name in methods.TRANSFERS
         for seed in p.some_seeds
     ]
     return [*kernels, *students, *few]
@@ -70,13 +60,13 @@ def colour_cells(p: ClassificationParameters, data: Data) -> list[Cell]:
     """List the students of colour images and their teachers, with all labels and with few."""
     from ntkd_lib.chapters.classification.studies import features
 
-    cells = [colour_kernel(p, data, name) for name in p.teachers]
+    cells = [methods.colour_kernel(p, data, name) for name in p.teachers]
     for seed in p.colour_run_seeds:
-        students = {m.name: colour_student(p, data, m, seed) for m in colour_methods(p)}
+        students = {m.name: methods.colour_student(p, data, m, seed) for m in methods.colour_methods(p)}
         few = [
-            colour_student(p, data, COLOURS.methods[name], seed, label_share=share)
-            for share in few_labels(p)
-            for name in TRANSFERS
+            methods.colour_student(p, data, methods.COLOURS.methods[name], seed, label_share=share)
+            for share in methods.few_labels(p)
+            for name in methods.TRANSFERS
         ]
         shown = [features.cell(p, data, seed, students)] if seed == p.colour_run_seeds[0] else []
         cells += [*students.values(), *few, *shown]

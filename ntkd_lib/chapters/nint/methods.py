@@ -166,11 +166,8 @@ def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
         ends = {"quality": [c["quality"][-1] for c in curves], "steps": [c["step"][-1] for c in curves]}
         trials.append({"method": method, **draw_settings(trial), **ends})
     budget = {"trials": TRIALS, "seed": TUNING_SEED, "images": list(TUNING_IMAGES), "steps": TUNING_STEPS}
-    return {
-        "budget": budget,
-        "space": {n: [low, high] for n, (low, high, _) in SPACE.items()},
-        "trials": trials,
-    }
+    space = {n: [low, high] for n, (low, high, _) in SPACE.items()}
+    return {"budget": budget, "space": space, "trials": trials}
 
 
 SEARCHES = (Search(NOTEBOOK, ("signals",), conduct),)

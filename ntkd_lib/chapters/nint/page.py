@@ -198,9 +198,8 @@ def draw_curves(lines: pd.DataFrame) -> Figure:
 
 def draw_times(images: pd.DataFrame, order: Sequence[str]) -> Figure:
     """Draw the time of samplers to full batch's quality, image by image."""
-    figure, axes = dots.row_axes(
-        [LABELS[m] for m in order], "time to full batch's quality, full batch = 1", 1
-    )
+    words = "time to full batch's quality, full batch = 1"
+    figure, axes = dots.row_axes([LABELS[m] for m in order], words, 1)
     for row, method in enumerate(order):
         part = images[images["method"] == method]
         axes.scatter(part["time"], np.full(len(part), row), s=22, color=BLUE, alpha=0.7, linewidth=0)

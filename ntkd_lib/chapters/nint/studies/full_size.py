@@ -63,11 +63,8 @@ def metrics(run: Run) -> dict[str, Metric]:
     for axis, name in ((clock, "time"), ("step", "iteration")):
         levels |= _savings(images, f"nint.image.nint.{name}_saving_max", axis, DECIBELS)
     networks = pd.concat([images, finished_races(run, study="architectures")])
-    return (
-        levels
-        | _savings(networks, "nint.arch.time_saving_min", clock, ARCHITECTURE_DECIBELS)
-        | _equal_time(run)
-    )
+    levels |= _savings(networks, "nint.arch.time_saving_min", clock, ARCHITECTURE_DECIBELS)
+    return levels | _equal_time(run)
 
 
 def _level(curves: Curves, method: str, step: int) -> float:
