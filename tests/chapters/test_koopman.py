@@ -243,7 +243,7 @@ def small_cells() -> dict[str, Cell]:
         "ce": ce,
         "led": methods.student_cell(parameters, digits, "kd", 0, KD, **size, start=ce),
         "radial": methods.student_cell(
-            parameters, digits, "kd_rbf", 0, Objective(0.5, 2.0, 1e-3, 1.0), degree=2, components=4
+            parameters, digits, methods.RADIAL, 0, Objective(0.5, 2.0, 1e-3, 1.0), degree=2, components=4
         ),
         "linear": plan.linear_cells(parameters, digits, 2)[0],
         "refits": refits.cell(seed=0, degree=2, repeats=2, students={"kd": KD}, naive=naive, **both),

@@ -172,20 +172,6 @@ def test_certificates_show_the_worst_gradient() -> None:
     assert LABELS["naive"] not in text
 
 
-def test_radial_functions_are_compared_on_shared_seeds() -> None:
-    table = scores()
-    radial = table[(table["data"] == "mnist") & (table["degree"] == 2) & (table["method"] == "kd")]
-    radial = radial[(radial["components"] == 10) & (radial["seed"] < 2)]
-    radial = radial.assign(method="kd_rbf", accuracy=95.0, chosen=False)
-    both = pd.concat([table, radial], ignore_index=True)
-    text = show_table(sizes.radial(both), sizes.DICTIONARIES, "radial")
-    assert "66 Gaussians" in text
-    assert "95.00 %" in text
-    assert "66 monomials" in text
-    assert "93.00 %" in text  # of the two seeds: 93.000 and 93.010
-    assert "kd_rbf" not in set(sizes.by_size(both)["method"])
-
-
 def test_condition_numbers_are_written_in_full() -> None:
     row = {"data": "mnist", "degree": 2, "components": 10, "common": 12345.6, "standardised": 78.9}
     assert "12,346" in show_table(pd.DataFrame([row]), sides_page.CONDITION, "condition")
@@ -246,7 +232,6 @@ def test_every_method_has_one_chosen_size_and_digits_come_first() -> None:
     ]
     chosen = table[table["chosen"]].groupby(["data", "degree", "method"])["components"].nunique()
     assert (chosen == 1).all()
-    assert not table[table["method"] == "kd_rbf"]["chosen"].any()
     assert not table.duplicated(["data", "degree", "method", "components", "seed"]).any()
     assert table["label"].notna().all()
 

@@ -37,7 +37,6 @@ LEAST_SQUARES: Mapping[work.LinearMethod, str] = {
 }
 RADIAL = "kd_rbf"
 LABELS = {method.name: method.label for method in (*STUDENTS.values(), PIXELS)} | LEAST_SQUARES
-LABELS |= {RADIAL: "distilled, Gaussians in place of monomials"}
 RIDGES = (0.0, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 RANKS = (10, 20, 40, 64)
 VALIDATION = itemgetter("validation")

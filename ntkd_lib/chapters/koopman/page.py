@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ntkd_lib.chapters.koopman.inputs import teacher
-from ntkd_lib.chapters.koopman.methods import LABELS, PIXELS, RADIAL, chosen_size
+from ntkd_lib.chapters.koopman.methods import LABELS, PIXELS, chosen_size
 from ntkd_lib.chapters.koopman.studies import residual
 from ntkd_lib.chapters.koopman.work import least_squares, pixel_student, student
 from ntkd_lib.chapters.run import Run
@@ -58,9 +58,9 @@ def short_names(run: Run) -> dict[str, str]:
 
 
 def _is_chosen(run: Run, row: Any) -> bool:
-    if row.method in (PIXELS.name, RADIAL):
-        return row.method == PIXELS.name
-    return row.components == chosen_size(run.parameters, row.source, row.degree, row.method)
+    return row.method == PIXELS.name or row.components == chosen_size(
+        run.parameters, row.source, row.degree, row.method
+    )
 
 
 def metrics(run: Run) -> dict[str, Metric]:

@@ -82,7 +82,7 @@ def linear_cells(p: KoopmanParameters, data: Data, degree: int) -> dict[int, Cel
 
 
 def _side_cells(p: KoopmanParameters, data: Data) -> list[Cell]:
-    """Describe refits, Adam against Newton, and radial functions: degree 2, one size."""
+    """Describe refits, and Adam against Newton: degree 2, one size."""
     seed, d = p.all_seeds[0], p.side_size
     objectives = {name: methods.chosen_objective(data.name, 2, name, d) for name in ("ce", "kd")}
     settings = methods.best_trial(data.name, 2, "naive", [d])["settings"]
@@ -94,15 +94,10 @@ def _side_cells(p: KoopmanParameters, data: Data) -> list[Cell]:
         "teacher": methods.teacher_cell(p, data, seed),
     }
     labels = {"data": data.name}
-    radial = Objective(**methods.best_trial(data.name, 2, methods.RADIAL)["settings"])
     return [
         refits.cell(labels, repeats=REFITS, students=objectives, naive=naive, **common),
         adam_course.cell(
             labels, components=d, objective=objectives["kd"], epochs=ADAM_EPOCHS, orders=ADAM_ORDERS, **common
-        ),
-        *(
-            methods.student_cell(p, data, methods.RADIAL, each, radial, degree=2, components=d)
-            for each in p.first_seeds
         ),
     ]
 

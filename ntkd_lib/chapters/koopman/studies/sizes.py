@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ntkd_lib.chapters.koopman import page
-from ntkd_lib.chapters.koopman.methods import PIXELS, RADIAL
+from ntkd_lib.chapters.koopman.methods import PIXELS
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.lab.frame import paired, summarise
 from ntkd_lib.show import INTERVAL, Column, draw_panels
@@ -19,10 +19,6 @@ FUNCTIONS = Column("Functions", "{functions:,}")
 SHARE = (
     *(page.DATA, *page.SIZE, FUNCTIONS, Column("Distilled − no teacher (points)", "{mean:+.2f}")),
     *(INTERVAL, Column("Seeds", "{seeds}"), Column("Adds?", lambda row: judge_share(row))),
-)
-DICTIONARIES = (
-    *(Column("Functions", "{functions:,} {name}"), Column("Test accuracy", "{mean:.2f} %")),
-    *(INTERVAL, Column("Seeds", "{seeds}")),
 )
 
 
@@ -35,14 +31,11 @@ def teacher_share(table: pd.DataFrame) -> pd.DataFrame:
 
 def by_size(table: pd.DataFrame) -> pd.DataFrame:
     """Average accuracy by size, with the multiplications of a prediction: projection, products, read-out."""
-    lifted = table[~table["method"].isin((PIXELS.name, RADIAL))]
-    sizes = _average(lifted)
+    lifted = table[table["method"] != PIXELS.name]
+    by = ["data", "degree", "method", "label", "components"]
+    sizes = _with_functions(summarise(lifted, "accuracy", by))
     cost = page.PIXELS_OF_IMAGE * sizes["components"] + sizes["products"] + 10 * sizes["functions"]
     return sizes.assign(multiplications=cost)
-
-
-def _average(table: pd.DataFrame) -> pd.DataFrame:
-    return _with_functions(summarise(table, "accuracy", ["data", "degree", "method", "label", "components"]))
 
 
 def _with_functions(table: pd.DataFrame) -> pd.DataFrame:
@@ -57,22 +50,10 @@ def judge_share(row: Any) -> str:
     return "it costs" if row.high < 0 else "not shown"
 
 
-def radial(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare students of radial functions with those of as many monomials, the same seeds."""
-    gaussians, monomials = (
-        page.select(table[table["method"] == name], "mnist", 2) for name in (RADIAL, "kd")
-    )
-    paired = monomials.merge(gaussians[["components", "seed"]])
-    rows = _average(pd.concat([gaussians, paired]))
-    return rows.assign(name=rows["method"].map({RADIAL: "Gaussians", "kd": "monomials"}))
-
-
 def draw_teacher_share(share: pd.DataFrame) -> Figure:
     """Plot the gain by the teacher over plain cross-entropy at every size."""
-    draws = {"distilled − no teacher (points)": _draw_share}
-    return draw_panels(
-        share, "data", page.TITLES, draws, "functions in the dictionary", height=3.4, sharey=True
-    )
+    draws, words = {"distilled − no teacher (points)": _draw_share}, "functions in the dictionary"
+    return draw_panels(share, "data", page.TITLES, draws, words, height=3.4, sharey=True)
 
 
 def _draw_share(axes: Axes, share: pd.DataFrame) -> None:
