@@ -1,5 +1,6 @@
 """The frame of NTK distillation: cross-entropy plus a loss on the tangent kernels of some images."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -26,31 +27,33 @@ def kernel_term(
     known, contracted over classes and all trainable parameters. Both are divided by the teacher's mean
     ``Theta(x, x)``, a constant, so that ``weight`` has no unit. With ``kernel_every = e`` the kernel loss
     enters every e-th step, e times as heavy, which leaves its mean as it is, with a gradient of at most norm
-    ``kernel_clip`` (1 if it is left out; None: not bounded). The images are drawn by a generator of their
-    own: with ``weight = 0`` training is that without a kernel, bit for bit. Kernels are float32 inside of
-    autocast too.
+    ``kernel_clip`` (1 if it is left out; None: not bounded). With ``kernel_steps = s`` the weight falls in
+    a line to zero at step s. The images are drawn by a generator of their own: with ``weight = 0`` training
+    is that without a kernel, bit for bit. Kernels are float32 inside of autocast too.
 
     Source: NTKD paper, Eq. 8-9 (weights not published; the paper takes the images of the batch).
 
     Args:
-        settings: ``weight``, ``kernel_batch``, ``kernel_every`` and, if need be, ``kernel_clip``.
+        settings: ``weight``, ``kernel_batch``, ``kernel_every``, if need be ``kernel_clip``, ``kernel_steps``
         teacher: With ``images``, ``features`` and ``diagonal``.
         loss: Loss of the student's and the teacher's kernel.
         kernel: Kernel of the student that is compared with the teacher's.
     """
     every = int(settings["kernel_every"])
     weight, limit = settings["weight"] * every, settings.get("kernel_clip", LARGEST_STEP)
+    steps = settings.get("kernel_steps", math.inf)
     draw = kernel_images(len(teacher.images), int(settings["kernel_batch"]))
     scale = teacher.diagonal.mean()
 
     def term(student: HybridStudent, step: int) -> Tensor | float:
-        if step % every:
+        if step % every or step >= steps:
             return 0.0
         drawn = draw().to(scale.device)
         with torch.autocast(scale.device.type, enabled=False):
             theta_student = kernel(student, teacher.images[drawn]) / scale
             theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn]) / scale
-            return bound_gradient(student, weight * loss(theta_student, theta_teacher), limit)
+            value = (1 - step / steps) * weight * loss(theta_student, theta_teacher)
+            return bound_gradient(student, value, limit)
 
     return term
 

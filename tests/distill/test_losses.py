@@ -137,6 +137,20 @@ def test_kernel_loss_enters_every_so_many_steps() -> None:
     assert loss.item() == cross_entropy(student(batch.images), batch.labels).item()
 
 
+@pytest.mark.parametrize(("step", "share"), [(0, 1.0), (2, 0.75), (6, 0.25), (8, 0.0), (10, 0.0)])
+def test_a_fading_kernel_loss_falls_in_a_line_to_zero(step: int, share: float) -> None:
+    student, batch = setting(step=step)
+    settings = {"weight": 0.5, "kernel_batch": 5, "kernel_every": 2}
+
+    def added(**more: float) -> float:
+        torch.manual_seed(5)
+        loss = OBJECTIVES["tangent_raw"]({**settings, **more}, teacher())(student, batch)
+        return (loss - cross_entropy(student(batch.images), batch.labels)).item()
+
+    assert added() > 0
+    assert added(kernel_steps=8) == pytest.approx(share * added(), rel=1e-10, abs=1e-12)
+
+
 def test_perturbed_trace_is_unbiased() -> None:
     student, batch = setting()
     images = batch.images[:3]
