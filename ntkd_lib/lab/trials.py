@@ -1,13 +1,14 @@
 """Trials that protocols have recorded, and the choice that code reads off them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from statistics import mean
 from typing import Any
 
+from ntkd_lib.lab.cells import Cell
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.lab.protocols import ProtocolError, recorded_metrics
+from ntkd_lib.lab.protocols import Arm, ProtocolError, recorded_metrics, value_of
 from ntkd_lib.lab.search import read_search
 
 
@@ -23,6 +24,17 @@ def trial_name(arm: str, settings: Mapping[str, Any]) -> str:
     'ntkd.tuning.raw.steps_4.weight_0.1.validation'
     """
     return ".".join([arm, *(f"{name}_{value}" for name, value in settings.items()), "validation"])
+
+
+def trial_arms(
+    space: str,
+    tried: Mapping[str, Mapping[str, Sequence[Any]]],
+    describe: Callable[[str, dict[str, Any]], Cell],
+) -> dict[str, Arm]:
+    """Read the validation score of the cell of every trial of every arm."""
+    listed = [(arm, settings) for arm, axes in tried.items() for settings in trials(axes)]
+    read = value_of("validation")
+    return {trial_name(f"{space}.{arm}", own): Arm((describe(arm, own),), read) for arm, own in listed}
 
 
 def recorded_trials(protocols: Sequence[str], space: str, arm: str) -> list[tuple[dict[str, Any], Metric]]:

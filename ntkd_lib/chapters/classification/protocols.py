@@ -1,7 +1,6 @@
 """The recorded protocols of notebook 01: registered parameters in, compared arms out."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from scipy.stats import spearmanr
@@ -9,10 +8,10 @@ from scipy.stats import spearmanr
 from ntkd_lib.chapters.classification import NOTEBOOK
 from ntkd_lib.chapters.classification.methods import COLOURS, SHARES, TRANSFERS, colour_student, metric_name
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
-from ntkd_lib.chapters.classification.studies import few_labels, infinite_width, sizes, stage1
+from ntkd_lib.chapters.classification.studies import few_labels, infinite_width, matched, sizes, stage1
 from ntkd_lib.chapters.optical_students.classification_cells import digit_student
 from ntkd_lib.chapters.optical_students.classification_methods import digit_method
-from ntkd_lib.lab import Arm, Cell, Data, Protocol, Record, load_parameters, value_of
+from ntkd_lib.lab import Arm, Cell, Data, Protocol, Record, load_parameters
 
 CONTROLS = ("none_tuned", "ntkd_trace_only", "ntkd_untrained_teacher", "random_frozen", "f8")
 STUDENTS = ("none", "kd", "ntkd", *CONTROLS)
@@ -20,7 +19,8 @@ STUDENTS = ("none", "kd", "ntkd", *CONTROLS)
 
 def unmatched_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
     """Train labels alone and NTKD at the settings that the first search gave to either."""
-    run, data = _colour_run(parameters, sha256)
+    run = load_parameters(ClassificationParameters, NOTEBOOK, "cpu", parameters["run"])
+    data = Data(run.colour, sha256)
     kernel = {name: parameters["kernel"][name] for name in ("weight", "kernel_clip")}
     return {
         f"ntkd.cifar10.{point}.{name}.accuracy": Arm(
@@ -29,24 +29,6 @@ def unmatched_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dic
         for point, shared in parameters["points"].items()
         for name, own in (("none", {}), ("ntkd", kernel))
     }
-
-
-def tuning_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
-    """Train labels alone over a grid of learning rates and weight decays; test images are not read."""
-    run, data = _colour_run(parameters, sha256)
-    points = [(lr, decay) for lr in parameters["lr"] for decay in parameters["weight_decay"]]
-    trial = partial(colour_student, run, data, COLOURS.methods["none"], seed, tested=False)
-    return {
-        f"ntkd.cifar10.tuning.lr_{lr:g}.decay_{decay:g}.validation": Arm(
-            (trial({"lr": lr, "weight_decay": decay}),), value_of("validation")
-        )
-        for lr, decay in points
-    }
-
-
-def _colour_run(parameters: Mapping[str, Any], sha256: str) -> tuple[ClassificationParameters, Data]:
-    run = load_parameters(ClassificationParameters, NOTEBOOK, "cpu", parameters["run"])
-    return run, Data(run.colour, sha256)
 
 
 def digit_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
@@ -96,7 +78,11 @@ def _few(count: int) -> Callable[[Record], float]:
 
 PROTOCOLS = (
     Protocol("unmatched", NOTEBOOK, "cifar-10", unmatched_arms),
-    Protocol("tuning-labels", NOTEBOOK, "cifar-10", tuning_arms),
+    *(
+        Protocol(f"matched-{part}", NOTEBOOK, "cifar-10", matched.tuning_arms)
+        for part in ("labels", "soft-labels", "kernels", "kernels-draws", "kernels-fading", "kernels-often")
+    ),
+    Protocol("matched-colours", NOTEBOOK, "cifar-10", matched.confirmed_arms),
     *(
         Protocol(f"labels1-{part}", NOTEBOOK, "mnist", arms)
         for arms, parts in (

@@ -23,8 +23,8 @@ from ntkd_lib.chapters.optical_students import kernel_sources as sources
 from ntkd_lib.chapters.optical_students.classification import student
 from ntkd_lib.chapters.optical_students.classification_setting import Hybrid
 from ntkd_lib.distill.training import Schedule
-from ntkd_lib.lab import Arm, Cell, Data, Work, load_parameters, value_of
-from ntkd_lib.lab.trials import choose, trial_name, trials
+from ntkd_lib.lab import Arm, Cell, Data, Work, load_parameters
+from ntkd_lib.lab.trials import choose, trial_arms, trial_name, trials
 from ntkd_lib.show import Column, Contest, contest
 
 Settings = Mapping[str, Any]
@@ -54,9 +54,8 @@ class Place:
 
     def pseudo_labels(self, ridge: float) -> Cell:
         """Describe a regression of the known labels on the teacher's kernel of all images."""
-        tangent = digits.digit_kernel(
-            self.run.model_copy(update={"kernel_images": ALL}), self.data, self.seed
-        )
+        run = self.run.model_copy(update={"kernel_images": ALL})
+        tangent = digits.digit_kernel(run, self.data, self.seed)
         return self.source(sources.kernel_regression, label_share=self.share, ridge=ridge, tangent=tangent)
 
     def source(self, kind: Work, **more: Any) -> Cell:
@@ -160,26 +159,21 @@ def _complete(parameters: Settings, arm: str, own: Settings) -> dict[str, Any]:
 def point_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     """Train labels alone over learning rates, weight decays and lengths, for each share of labels."""
     shares = {f"{phase_space(parameters)}.share_{share}": share for share in parameters.get("shares", ())}
-    cells = {
-        trial_name(f"{space}.none", point): few_student(parameters, place, "none", point, {}, tested=False)
-        for space, share in (shares or {SPACE: None}).items()
-        for place in (_place(parameters, seed, sha256, share),)
-        for point in trials(parameters["trials"]["none"])
-    }
-    return {name: Arm((cell,), value_of("validation")) for name, cell in cells.items()}
+    arms: dict[str, Arm] = {}
+    for space, share in (shares or {SPACE: None}).items():
+        train = partial(
+            few_student, parameters, _place(parameters, seed, sha256, share), settings={}, tested=False
+        )
+        arms |= trial_arms(space, parameters["trials"], train)
+    return arms
 
 
 def tuning_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     """Train the trials of every other arm at the labels arm's point."""
     place, point = _place(parameters, seed, sha256), _point(parameters)
-    tried = [(arm, settings) for arm, axes in parameters["trials"].items() for settings in trials(axes)]
-    cells = {
-        trial_name(f"{SPACE}.{arm}", own): few_student(
-            parameters, place, arm, point, _complete(parameters, arm, own), tested=False
-        )
-        for arm, own in tried
-    }
-    return {name: Arm((cell,), value_of("validation")) for name, cell in cells.items()}
+    train = partial(few_student, parameters, place, point=point, tested=False)
+    tried = partial(_complete, parameters)
+    return trial_arms(SPACE, parameters["trials"], lambda arm, own: train(arm, settings=tried(arm, own)))
 
 
 def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
