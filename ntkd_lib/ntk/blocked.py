@@ -81,12 +81,10 @@ def compute_block(
     with _alone(settings.method), plain_operations(), torch_on_one_thread(), torch.no_grad():
         model = cloudpickle.loads(packed)
         x1 = _tensor(left, model)
-        tiles = PassingTiles(
-            METHODS[settings.method](model, settings.kind, make_plan(model, two_samples(x1)))
-        )
-        tile = (
-            settings.tile if settings.tile < max(len(left), len(left if right is None else right)) else None
-        )
+        plan = make_plan(model, two_samples(x1))
+        longest = max(len(left), len(left if right is None else right))
+        tiles = PassingTiles(METHODS[settings.method](model, settings.kind, plan))
+        tile = settings.tile if settings.tile < longest else None
         x2 = None if right is None else _tensor(right, model)
         kernel = tiled_kernel(tiles, settings.kind, x1, x2, tile)
     return laid_out(finish(kernel, settings.kind), settings.kind)

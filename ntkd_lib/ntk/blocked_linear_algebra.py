@@ -79,9 +79,8 @@ def ridge_solve(
         raise ValueError(f"ridge: got {ridge}, needs to be above 0")
     shape, count = targets.shape, targets.size
     operator = _on_columns(lambda x: _product(array, x) + ridge * x, len(array), count)
-    first = (
-        None if eigenpairs is None else _on_columns(_preconditioner(*eigenpairs, ridge), len(array), count)
-    )
+    nearly = None if eigenpairs is None else _preconditioner(*eigenpairs, ridge)
+    first = nearly and _on_columns(nearly, len(array), count)
     right = targets.astype(np.float64).ravel()
     solution, unmet = cg(operator, right, rtol=tolerance, maxiter=passes, M=first)
     if unmet:

@@ -59,9 +59,8 @@ def call_with(
 def tangent(function: Callable[[Parameters], Tensor], point: Parameters, direction: Parameters) -> Tensor:
     """Differentiate a function along a direction, by forward mode."""
     with warnings.catch_warnings():  # torch's own rules for forward mode are still written in TorchScript
-        warnings.filterwarnings(
-            "ignore", message="`torch.jit.script` is deprecated", category=DeprecationWarning
-        )
+        words = "`torch.jit.script` is deprecated"
+        warnings.filterwarnings("ignore", message=words, category=DeprecationWarning)
         return jvp(function, (point,), (direction,))[1]
 
 
@@ -245,9 +244,8 @@ QUIET = {"default_rng", "get_state", "getrandbits", "getstate", "seed", "set_sta
 def _random_states(model: nn.Module) -> list[tuple[Callable, Callable, Tensor]]:
     parameters = model.parameters() if torch.cuda.is_initialized() else ()
     devices = {p.device for p in parameters if p.device.type == "cuda"}
-    sources = [
-        (partial(torch.cuda.get_rng_state, d), partial(torch.cuda.set_rng_state, device=d)) for d in devices
-    ]
+    cuda = torch.cuda
+    sources = [(partial(cuda.get_rng_state, d), partial(cuda.set_rng_state, device=d)) for d in devices]
     return [(get, put, get()) for get, put in [(torch.get_rng_state, torch.set_rng_state), *sources]]
 
 

@@ -15,6 +15,7 @@ from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, record
 LISTED = (*CONVOLUTIONS, *TRANSPOSED, *NORMS, *EMBEDDINGS, *PRELU)
 # Layers that do the same to each row of their last axis, so that samples may lie on any other one.
 ROWWISE = (*DENSE, *EMBEDDINGS, nn.LayerNorm, nn.RMSNorm)
+ROUNDINGS = {"tf32": 2**-11, "bf16": 2**-8}  # of factors of float32 products, by PyTorch's switches
 
 
 class UnsettledError(ValueError):
@@ -170,4 +171,13 @@ def are_close(a: Shaped[Tensor, "..."], b: Shaped[Tensor, "..."]) -> bool:
     if a.shape != b.shape:
         return False
     tolerance = {torch.float64: 1e-6, torch.float32: 1e-3}.get(a.dtype, 1e-1) if a.is_floating_point() else 0
+    tolerance = max(tolerance, product_rounding(b))
     return bool((a - b).double().norm() <= tolerance * b.double().norm() + 1e-30)
+
+
+def product_rounding(values: Tensor) -> float:
+    """Return the error of 32 roundings, if PyTorch may round the factors of float32 products; else 0."""
+    all_of = torch.backends
+    gpu, cpu = (all_of.cuda.matmul, all_of.cudnn.conv), (all_of.mkldnn.matmul, all_of.mkldnn.conv)
+    roundings = [ROUNDINGS.get(each.fp32_precision, 0.0) for each in (gpu if values.is_cuda else cpu)]
+    return 32 * max(roundings) if values.dtype == torch.float32 else 0.0

@@ -170,9 +170,8 @@ class NTKOperator(LinearOperator):
         parts = []
         for samples in x.split(self.chunk):
             if self.loops:
-                parts.append(
-                    torch.einsum("qp,ncp->qnc", directions[""], looped_jacobian(self.model, samples))
-                )
+                jacobian = looped_jacobian(self.model, samples)
+                parts.append(torch.einsum("qp,ncp->qnc", directions[""], jacobian))
             else:
                 output, moving = self._output(samples)
                 parts.append(vmap(lambda u, f=output, at=moving: tangent(f, at, u))(directions))

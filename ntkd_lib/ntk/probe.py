@@ -7,6 +7,7 @@ what a method keeps of them; they must agree with that number, and the kernel's 
 
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from jaxtyping import Float, Shaped
@@ -16,7 +17,7 @@ from ntkd_lib.ntk.assembly import Observer
 from ntkd_lib.ntk.contraction import flat_gradient, looped_jacobian, single_logits
 from ntkd_lib.ntk.factors import Factor
 from ntkd_lib.ntk.kinds import Kind
-from ntkd_lib.ntk.layout import Plan, are_close
+from ntkd_lib.ntk.layout import Plan, are_close, product_rounding
 from ntkd_lib.ntk.outlines import Outline, outlined_gradient
 from ntkd_lib.ntk.structured import visit_factors
 from ntkd_lib.ntk.tiles import TileData, Tiles
@@ -126,9 +127,9 @@ class Probe:
         for s, block in enumerate(blocks):
             exact, size = products[s], norms[0] * norms[s]
             error = abs(self._along(block, s) - exact)
-            if not error <= tolerance_of(kernel.dtype) * size + TINY and not (
-                error <= ROUNDED * size and self._is_rounding(tiles, s)
-            ):
+            likely = error <= ROUNDED * size or product_rounding(kernel) > 0
+            rounded = error <= tolerance_of(kernel.dtype) * size + TINY
+            if not rounded and not (likely and self._is_rounding(tiles, s)):
                 self._refuse(tiles, s, error / (abs(exact) + TINY))
         self._check_entries(kernel, *blocks, len(blocks[0]) * norms[0] * max(norms))
 
@@ -148,7 +149,7 @@ class Probe:
         (a, b), (u, v) = self.gradients, self.directions
         error = abs(float(u @ multiply(self.i, self.j, v)) - _product(a, b))
         size = (_product(a, a) * _product(b, b)) ** 0.5
-        if not error <= 10 * tolerance_of(u.dtype) * size + TINY:
+        if not error <= max(10 * tolerance_of(u.dtype), product_rounding(u)) * size + TINY:
             raise ProbeError(
                 f"products: {100 * error / (size + TINY):.2g} % off plain autograd on samples that run alone"
             )
@@ -158,9 +159,7 @@ class Probe:
         if self.directions.dtype == torch.float64:
             return False
         try:  # weights that carry a graph, as made by old hooks, cannot be copied
-            twin = copy.deepcopy(self.model).double()
-            batch = torch.cat([self.samples, self.x1[:FEW]])
-            batch = batch.double() if batch.is_floating_point() else batch
+            twin, batch = self._in_float64(torch.cat([self.samples, self.x1[:FEW]]))
             parameters = [p for p in twin.parameters() if p.requires_grad]
             first, second = (
                 outlined_gradient(
@@ -176,6 +175,10 @@ class Probe:
         size = (_product(first, first) * _product(second, second)) ** 0.5
         return abs(self._along(block, s) - _product(first, second)) <= EXACT * size + TINY
 
+    def _in_float64(self, batch: Shaped[Tensor, "..."]) -> tuple[nn.Module, Shaped[Tensor, "..."]]:
+        twin = copy.deepcopy(self.model).double()
+        return twin, batch.double() if batch.is_floating_point() else batch
+
     def _check_entries(self, kernel: Tensor, own: Tensor, cross: Tensor, size: float) -> None:
         """Compare the kernel's entries with all products of the logits of the two samples."""
         places = [(self.i, self.j, cross)]
@@ -183,7 +186,8 @@ class Probe:
             places += [(self.j, self.i, cross.T), (self.i, self.i, own)]
         for i, j, block in places:
             error = float((entry_of(kernel, i, j, self.kind) - reduce_block(block, self.kind)).norm())
-            if not error <= tolerance_of(kernel.dtype) * (size + float(block.norm())) + TINY:
+            tolerance = max(tolerance_of(kernel.dtype), product_rounding(kernel))
+            if not error <= tolerance * (size + float(block.norm())) + TINY:
                 raise ProbeError(f"kernel: entry of samples {i}, {j} is not made of products of their logits")
 
     def _refuse(self, tiles: Tiles, s: int, error: float) -> None:
@@ -229,15 +233,22 @@ class Probe:
     def check_alone(self, plan: Plan) -> None:
         """Refuse a network whose output for the drawn sample changes with its batch or from run to run.
 
+        Where products are rounded, both are asked of a copy in float64.
+
         Raises:
             ValueError: Which of both.
         """
         start = max(0, self.i - CHUNK // 2)
+        model, x = self.model, self.x1[start : start + CHUNK]
+        if product_rounding(plan.alone.logits):
+            with suppress(RuntimeError):  # weights that carry a graph cannot be copied
+                model, x = self._in_float64(x)
+        place = self.i - start
         with torch.enable_grad():  # forward passes may differentiate
-            again = single_logits(self.model, self.samples[:1])
-            batch = self.model(self.x1[start : start + CHUNK])[self.i - start]
+            alone, again = (single_logits(model, x[place : place + 1]) for _ in range(2))
+            batch = model(x)[place]
         for values, what in ((again, "from run to run"), (batch, "with the rest of its batch")):
-            if not are_close(values, plan.alone.logits[0]):
+            if not are_close(values, alone):
                 raise ValueError(f"model: the output for a sample changes {what}, no tangent kernel exists")
 
 
@@ -305,7 +316,7 @@ def check_kernel(
     for i, j, a, b in pairs:
         error = (entry_of(kernel, i, j, kind) - reduce_block(a @ b.T, kind)).norm()
         share = float(error / (a.norm() * b.norm() + TINY))
-        if not share <= 10 * tolerance_of(kernel.dtype):
+        if not share <= max(10 * tolerance_of(kernel.dtype), product_rounding(kernel)):
             raise ProbeError(
                 f"kernel: its entry of samples {i} and {j} differs from plain autograd on these "
                 f"samples alone by {share:.1e} of the norms of their gradients"

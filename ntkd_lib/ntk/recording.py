@@ -112,22 +112,17 @@ def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> ForwardR
         except OutputError:
             raise
         except RAISED as error:
-            shape = tuple(inputs.shape)
+            shape, why = tuple(inputs.shape), first_line(error)
             raise ValueError(
-                f"model: cannot run on a batch of shape {shape}, samples first: {first_line(error)}"
+                f"model: cannot run on a batch of shape {shape}, samples first: {why}"
             ) from error
-    if not isinstance(recording.logits, Tensor) or recording.logits.is_complex():
-        kind = (
-            recording.logits.dtype
-            if isinstance(recording.logits, Tensor)
-            else type(recording.logits).__name__
-        )
+    logits = recording.logits
+    if not isinstance(logits, Tensor) or logits.is_complex():
+        kind = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__
         raise OutputError(f"model: got an output of type {kind}, needs real logits (n, c)")
-    shape = tuple(recording.logits.shape)
-    if len(shape) != 2 or shape[0] != len(inputs):
-        raise OutputError(
-            f"model: got an output of shape {shape} for {len(inputs)} samples, needs logits (n, c)"
-        )
+    shape, n = tuple(logits.shape), len(inputs)
+    if len(shape) != 2 or shape[0] != n:
+        raise OutputError(f"model: got an output of shape {shape} for {n} samples, needs logits (n, c)")
     return recording
 
 

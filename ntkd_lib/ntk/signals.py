@@ -94,7 +94,7 @@ def all_signals(
         with contextlib.suppress(RuntimeError):  # some passes, such as of circular padding, cannot be batched
             rows = _backward(logits, uses, retain_graph=True, create_graph=create_graph) if batched else None
         if rows is None:
-            rows = _backward_one_by_one(logits, uses, create_graph)
+            rows = _backward_singly(logits, uses, create_graph)
     signals = {use: row for use, row in zip(uses, rows, strict=True) if row is not None}
     return signals if create_graph else {use: row.detach() for use, row in signals.items()}
 
@@ -115,9 +115,7 @@ def _backward(
     return tuple(next(rows) if arrived else None for arrived in reached)
 
 
-def _backward_one_by_one(
-    logits: Tensor, uses: Sequence[LayerCall], create_graph: bool
-) -> list[Tensor | None]:
+def _backward_singly(logits: Tensor, uses: Sequence[LayerCall], create_graph: bool) -> list[Tensor | None]:
     edges = [use.edge for use in uses]
     rows = [
         torch.autograd.grad(

@@ -1,14 +1,19 @@
 """The probe: one entry of a kernel against plain autograd on single samples."""
 
+import warnings
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import nn
 
+from benchmarks.precision import bfloat16_products
 from ntkd_lib.nets.unet import ShuffledNetwork, UNet
 from ntkd_lib.ntk import probe
 from ntkd_lib.ntk.empirical import empirical_ntk
+from ntkd_lib.ntk.factors import OnePosition
 from ntkd_lib.ntk.kinds import KINDS
-from ntkd_lib.ntk.probe import ProbeError, check_kernel
+from ntkd_lib.ntk.probe import ProbeError, SlowKernelWarning, check_kernel
 from tests.ntk.nets import build
 
 
@@ -78,3 +83,54 @@ def test_a_kink_that_two_ways_of_rounding_pass_on_either_side_is_no_fault(monkey
         empirical_ntk(model, x, kind=kind, method="structured")
     assert calls
     assert all(calls)
+
+
+@pytest.fixture
+def rounded_products() -> Iterator[None]:
+    """Let PyTorch round the factors of float32 products, which a CPU without AMX does not."""
+    with bfloat16_products():
+        yield
+
+
+def deep(layer: nn.Module | None = None) -> nn.Module:
+    torch.manual_seed(0)
+    hidden = [part for _ in range(6) for part in (nn.Linear(64, 64), nn.ReLU())]
+    return nn.Sequential(nn.Linear(16, 64), *hidden, *([layer] if layer else []), nn.Linear(64, 3))
+
+
+@pytest.mark.usefixtures("rounded_products")
+@pytest.mark.parametrize("kind", KINDS)
+def test_products_that_pytorch_rounds_are_no_fault(kind: str) -> None:
+    model, x = deep(), torch.randn(40, 16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kernels = [empirical_ntk(model, x, kind=kind).detach() for _ in range(6)]
+    exact = empirical_ntk(model.double(), x.double(), kind=kind)
+    for kernel in kernels:
+        assert (kernel.double() - exact).norm() <= 0.1 * exact.norm()
+        check_kernel(model.float(), kernel, x, kind=kind)
+        with pytest.raises(ProbeError, match="differs from plain autograd"):
+            check_kernel(model, 2 * kernel, x, kind=kind)
+
+
+class HalfOfTheMean(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 0.5 * x.mean(0, keepdim=True)
+
+
+@pytest.mark.usefixtures("rounded_products")
+def test_rounded_products_do_not_hide_samples_that_mix() -> None:
+    with pytest.raises(ValueError, match="the output for a sample changes with the rest of its batch"):
+        empirical_ntk(deep(HalfOfTheMean()), torch.randn(40, 16))
+    with pytest.raises(ValueError, match="with the rest of its batch, no tangent kernel exists"):
+        empirical_ntk(deep(HalfOfTheMean()), 1 + 0.05 * torch.randn(40, 16))  # less than the rounding
+
+
+@pytest.mark.usefixtures("rounded_products")
+def test_rounded_products_do_not_hide_a_fault_of_one_per_cent(monkeypatch) -> None:
+    """Its size is that of the rounding, so that a comparison in float64 decides."""
+    model, x, plain = deep(), torch.randn(40, 16), OnePosition.pair
+    monkeypatch.setattr(OnePosition, "pair", lambda *parts: 1.01 * plain(*parts))
+    for _ in range(6):
+        with pytest.warns(SlowKernelWarning, match="off plain autograd"):
+            empirical_ntk(model, x, kind="trace", method="structured")

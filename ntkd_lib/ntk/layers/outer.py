@@ -150,6 +150,5 @@ def joined(parts: list[OuterProducts]) -> OuterProducts:
     """Join several uses of one weight: their positions add up."""
     if len(parts) == 1:
         return parts[0]
-    return OuterProducts(
-        torch.cat([p.inputs for p in parts], dim=3), torch.cat([p.signals for p in parts], dim=4)
-    )
+    inputs = torch.cat([p.inputs for p in parts], dim=3)
+    return OuterProducts(inputs, torch.cat([p.signals for p in parts], dim=4))

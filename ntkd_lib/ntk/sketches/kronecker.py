@@ -52,9 +52,8 @@ class KroneckerSketch(SparseSketch):
 
     def projected(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
         """Sketch gradients of a weight by their factors."""
-        inputs = (
-            torch.cat([parts.inputs, torch.ones_like(parts.inputs[:, :, :1])], 2) if bias else parts.inputs
-        )
+        ones = torch.ones_like(parts.inputs[:, :, :1])
+        inputs = torch.cat([parts.inputs, ones], 2) if bias else parts.inputs
         n, c, g, _, d = parts.signals.shape
         left, right = self._matrices(name, OuterProducts(inputs, parts.signals))
         a = inputs.permute(1, 0, 3, 2).reshape(g, n * d, -1)

@@ -102,9 +102,7 @@ def _features(model: nn.Module, inputs: Tensor, sketch: Sketch, plan: Plan, *, l
     if loops:
         return sketch.whole("", looped_jacobian(model, inputs))
     shares: list[Tensor] = []
-    left_out = visit_parameters(
-        model, inputs, "full", plan, lambda trace: shares.append(_share(trace, sketch))
-    )
+    left_out = visit_parameters(model, inputs, "full", plan, lambda t: shares.append(_share(t, sketch)))
     if left_out:
         shares.append(sketch.whole(", ".join(left_out), whole_jacobian(model, inputs, left_out)))
     return sum(shares)
