@@ -58,9 +58,4 @@ def trace(student: Kernel, teacher: Kernel) -> Tensor:
 
 
 KernelLoss = Callable[[Kernel, Kernel], Tensor]
-KERNEL_LOSSES: Mapping[str, KernelLoss] = {
-    "raw": raw,
-    "normalised": normalised,
-    "cosine": cosine,
-    "trace": trace,
-}
+KERNEL_LOSSES: Mapping[str, KernelLoss] = {f.__name__: f for f in (raw, normalised, cosine, trace)}

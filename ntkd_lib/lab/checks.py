@@ -177,10 +177,8 @@ def recording_problems(run: Evidence, book: ClaimBook) -> Iterator[str]:
 def _claim_problems(claim: Claim, run: Evidence) -> Iterator[str]:
     if mixed := mixed_seeds(claim, run):
         yield f"seed {', '.join(map(str, mixed))}: arms from different machines"
-    silent = [
-        n for n in claim.metric_names if run.metrics[n].converged is None and needs_plateau(claim, run, n)
-    ]
-    if silent:
+    unknown = [name for name in claim.metric_names if run.metrics[name].converged is None]
+    if silent := [name for name in unknown if needs_plateau(claim, run, name)]:
         yield f"training not shown to have converged ({silent[0]})"
 
 

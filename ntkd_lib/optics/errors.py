@@ -57,10 +57,9 @@ class Error:
     def __post_init__(self) -> None:
         """Refuse magnitudes outside of their range."""
         for entry in fields(self):
-            low, high, unit = (entry.metadata[name] for name in ("low", "high", "unit"))
-            check_number(
-                f"{type(self).__name__}.{entry.name}", getattr(self, entry.name), low, high, unit=unit
-            )
+            low, high, unit = (entry.metadata[part] for part in ("low", "high", "unit"))
+            name, value = f"{type(self).__name__}.{entry.name}", getattr(self, entry.name)
+            check_number(name, value, low, high, unit=unit)
 
     def on_geometry(self, geometry: Geometry) -> Geometry:
         """Change the geometry."""

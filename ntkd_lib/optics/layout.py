@@ -93,9 +93,8 @@ def _checked(widths: Float[ndarray, "..."], geometry: Geometry) -> ndarray:
 
 def _pillar(library: gdstk.Library, nanometres: int) -> gdstk.Cell:
     half = nanometres / 2000
-    return library.new_cell(f"PILLAR_{nanometres}").add(
-        gdstk.rectangle((-half, -half), (half, half), layer=LAYER)
-    )
+    square = gdstk.rectangle((-half, -half), (half, half), layer=LAYER)
+    return library.new_cell(f"PILLAR_{nanometres}").add(square)
 
 
 def corner_of(row: int, column: int, geometry: Geometry) -> Float[ndarray, " 2"]:

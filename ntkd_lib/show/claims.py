@@ -165,11 +165,9 @@ def banner(evidence: Evidence) -> Html:
         f"Stand-in data: {', '.join(standins)}. Claims that need the real data are not assessed by this run; "
         "verdicts marked as recorded rest on runs with the real data."
     )
-    words = "Claims are not assessed unless the tier's own values are used."
-    notes = {
-        data: standins,
-        f"Changed parameters: {', '.join(sorted(evidence.changed))}. {words}": evidence.changed,
-    }
+    names = ", ".join(sorted(evidence.changed))
+    changed = f"Changed parameters: {names}. Claims are not assessed unless the tier's own values are used."
+    notes = {data: standins, changed: evidence.changed}
     return join(element("div", note, class_="ntkd-banner", role="note") for note, of in notes.items() if of)
 
 

@@ -69,9 +69,8 @@ class Slider:
         figure, texts, start = self.figure, list(self.frames), self.start
         ends = {"min": "0", "max": str(len(texts) - 1), "value": str(texts.index(start))}
         bar = element("input", type="range", autocomplete="off", aria_valuetext=start, **ends)
-        slider = element(
-            "label", f"{self.label} ", bar, element("output", start), class_="ntkd-slide", hidden=True
-        )
+        label = (f"{self.label} ", bar, element("output", start))
+        slider = element("label", *label, class_="ntkd-slide", hidden=True)
         frames = (
             _images(images, f"{figure.alt} {self.label}: {text}.", data_text=text, hidden=text != start)
             for text, images in self.frames.items()

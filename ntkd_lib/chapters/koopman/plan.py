@@ -87,12 +87,8 @@ def _side_cells(p: KoopmanParameters, data: Data) -> list[Cell]:
     objectives = {name: methods.chosen_objective(data.name, 2, name, d) for name in ("ce", "kd")}
     settings = methods.best_trial(data.name, 2, "naive", [d])["settings"]
     naive = LinearFit("naive", d, settings["ridge"], settings["rank"])
-    common = {
-        "seed": seed,
-        "degree": 2,
-        "inputs": methods.scores_cell(p, data, seed),
-        "teacher": methods.teacher_cell(p, data, seed),
-    }
+    cells = {"inputs": methods.scores_cell(p, data, seed), "teacher": methods.teacher_cell(p, data, seed)}
+    common = {"seed": seed, "degree": 2, **cells}
     labels = {"data": data.name}
     return [
         refits.cell(labels, repeats=REFITS, students=objectives, naive=naive, **common),

@@ -95,19 +95,15 @@ def paper_size_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> di
     for rank, part in enumerate(("claims", "others")):
         for names in p["races"][part]:
             entrants = [entrant(name, p["lr"], p["share"]) for name in names]
-            cells = _in_parts(partial(race_of, entrants=entrants), p["steps"])
-            arms |= {
-                f"nint.image5.{n}.psnr_1000": Arm(cells, partial(_level, n, 1000), rank=rank) for n in names
-            }
+            arm = partial(Arm, _in_parts(partial(race_of, entrants=entrants), p["steps"]), rank=rank)
+            arms |= {f"nint.image5.{n}.psnr_1000": arm(partial(_level, n, 1000)) for n in names}
             if {"nint", "full", "uniform"} <= set(names):
                 arms |= {
-                    f"nint.image5.nint.{metric}": Arm(
-                        cells, partial(_saving, other, axis, p["target"]), rank=rank
-                    )
+                    f"nint.image5.nint.{metric}": arm(partial(_saving, other, axis, p["target"]))
                     for metric, other, axis in SAVINGS
                 }
                 arms |= {
-                    f"nint.image5.nint.{metric}": Arm(cells, partial(_saving_to_common, axis), rank=rank)
+                    f"nint.image5.nint.{metric}": arm(partial(_saving_to_common, axis))
                     for metric, axis in COMMON_SAVINGS.items()
                 }
     return arms

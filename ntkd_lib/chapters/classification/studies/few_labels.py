@@ -183,10 +183,8 @@ def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Ar
         arm: _complete(parameters, arm, choose(protocols, SPACE, arm))
         for arm, protocols in parameters["arms"].items()
     }
-    return {
-        accuracy_name(arm): Arm((few_student(parameters, place, arm, point, settings, tested=True),))
-        for arm, settings in chosen.items()
-    }
+    train = partial(few_student, parameters, place, point=point, tested=True)
+    return {accuracy_name(arm): Arm((train(arm, settings=own),)) for arm, own in chosen.items()}
 
 
 def phase_space(parameters: Settings) -> str:

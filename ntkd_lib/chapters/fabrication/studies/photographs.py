@@ -188,10 +188,9 @@ def device_cell(
 def recovery(p: MaskStudentParameters, way: str, rate: float) -> Recovery:
     """Collect the settings of a way to recover: those of a student of notebook 02 at a rate of its own."""
     method = students.MASKS.method(WAYS[way].settings_of)
-    settings = {**students.MASKS.settings(method.source), "lr": rate}
-    return Recovery(
-        WAYS[way].objective, {**settings, **students.loss_settings(p, method)}, errors=way != CLEAN
-    )
+    searched = {**students.MASKS.settings(method.source), "lr": rate}
+    settings = {**searched, **students.loss_settings(p, method)}
+    return Recovery(WAYS[way].objective, settings, errors=way != CLEAN)
 
 
 def student_parameters() -> MaskStudentParameters:
