@@ -20,8 +20,11 @@ CAPTIONS = {
 
 def stage_tangent_page(site: Path, layout: Layout) -> None:
     """Fill the marks of the staged page, and lay its figures' files beside it."""
-    kernels, sweep = (read_recorded(f"benchmarks/{name}.json") for name in ("entk_cpu", "kernel_sweep"))
-    fill_marks(site / f"{PAGE}.md", {**_fills(kernels, layout), **_sweep_fills(sweep)})
+    names = ("entk_cpu", "kernel_sweep", "kernel_precision")
+    kernels, sweep, rounded = (read_recorded(f"benchmarks/{name}.json") for name in names)
+    table = raw_block(tangent_kernel.precision_table(rounded["rows"]))
+    precision = {"precision-machine": _origin(rounded["provenance"]), "precision": table}
+    fill_marks(site / f"{PAGE}.md", {**_fills(kernels, layout), **_sweep_fills(sweep), **precision})
     downloads = site / "static" / "downloads" / PAGE
     downloads.mkdir(parents=True)
     for name in FIGURES:
@@ -30,13 +33,16 @@ def stage_tangent_page(site: Path, layout: Layout) -> None:
 
 
 def _sweep_fills(record: dict) -> dict[str, str]:
-    state, (layers, *networks) = record["provenance"], [part["rows"] for part in record["tables"]]
-    machine = (
-        f"{len(layers)} layers in {sum(row['cases'] for row in layers)} settings, {sum(map(len, networks))} "
-        f"networks. Recorded on {state['time'][:10]} on {state['cpu']} with "
-        f"torch {state['versions']['torch']}, commit `{state['commit'][:10]}`."
-    )
-    return {"sweep-machine": machine, "sweep": raw_block(tangent_kernel.sweep_tables(record["tables"]))}
+    layers, *networks = [part["rows"] for part in record["tables"]]
+    settings, others = sum(row["cases"] for row in layers), sum(map(len, networks))
+    counts = f"{len(layers)} layers in {settings} settings, {others} networks. "
+    table = raw_block(tangent_kernel.sweep_tables(record["tables"]))
+    return {"sweep-machine": counts + _origin(record["provenance"]), "sweep": table}
+
+
+def _origin(state: dict) -> str:
+    made = f"Recorded on {state['time'][:10]} on {state['cpu']} with torch {state['versions']['torch']}"
+    return f"{made}, commit `{state['commit'][:10]}`."
 
 
 def _fills(origin: dict, layout: Layout) -> dict[str, str]:

@@ -119,6 +119,17 @@ def checks_table(checks: Mapping[str, Any]) -> Html:
     return table(("Check", "Measured", "To be compared with"), rows, caption="Our way alone")
 
 
+def precision_table(rows: Sequence[Mapping[str, Any]]) -> Html:
+    """Show the errors of lower precisions, and how many times as fast rounded products are."""
+    cells = [
+        (row["name"], *(f"{error:.0e}" for error in row["errors"].values()), f"{exact / rounded:.2f} ×")
+        for row in rows
+        for exact, rounded in [row["seconds"].values()]
+    ]
+    caption = "Relative error of the trace kernel, largest of three seeds, and speed over float32"
+    return table(("Network", *rows[0]["errors"], "speed of bfloat16"), cells, caption=caption)
+
+
 def sweep_tables(tables: Sequence[Mapping[str, Any]]) -> Html:
     """Show the largest error of every method per layer and network, slow fallbacks and numbered refusals."""
     methods = list(tables[0]["rows"][0]["methods"])

@@ -45,7 +45,15 @@ def test_layers_and_networks_are_shown_with_their_machine(site, tmp_path):
     assert re.search(r"<ol><li>.+</li></ol>", text)
 
 
-@pytest.mark.parametrize("name", ["entk_cpu.json", "kernel_sweep.json"])
+def test_errors_by_depth_and_width_are_shown(site, tmp_path):
+    stage_tangent_page(site, Layout(tmp_path))
+    text = (site / "tangent_kernel.md").read_text(encoding="utf-8")
+    for row in ("MLP, 16 layers of 256", "ConvNet, 4 layers of 64"):
+        assert re.search(rf'<th scope="row" role="rowheader">{row}</th>', text), row
+    assert "three parts, six products" in text
+
+
+@pytest.mark.parametrize("name", ["entk_cpu.json", "kernel_sweep.json", "kernel_precision.json"])
 def test_a_missing_record_is_named(site, tmp_path, monkeypatch, name):
     folder = tmp_path / "results/benchmarks"
     shutil.copytree(ROOT / "results/benchmarks", folder)
