@@ -158,9 +158,9 @@ def relative_errors(build: Callable[[], nn.Module], shape: Sequence[int], seed: 
     """Compare every way with float64 at the same weights: ``|K - K64|_F / |K64|_F``."""
     torch.manual_seed(seed)
     model, x = build(), torch.randn(shape)
-    found = {name: way().double() for name, way in ways(model, x).items()}
+    kernels = {name: way().double() for name, way in ways(model, x).items()}
     exact = kernel(model.double(), x.double())
-    return {name: ((theta - exact).norm() / exact.norm()).item() for name, theta in found.items()}
+    return {name: ((theta - exact).norm() / exact.norm()).item() for name, theta in kernels.items()}
 
 
 def run_row(name: str, rounds: int) -> dict[str, Any]:

@@ -1,17 +1,20 @@
 """Figures of the page on the tangent kernel show what the recorded benchmark holds."""
 
 import json
+import re
 
 import matplotlib.pyplot as plt
 import pytest
 
 from ntkd_lib.show.style import theme
 from ntkd_lib.show.tangent_kernel import (
+    PRECISIONS,
     benchmark_frame,
     checks_table,
     draw_growth,
     growth_words,
     peer_table,
+    precision_table,
     sweep_tables,
 )
 from tests.setup.project import ROOT
@@ -80,3 +83,11 @@ def test_a_sweep_shows_errors_slower_ways_and_refusals():
         assert f">{cell}</td>" in shown
     assert ">Linear, 5 settings<" in shown
     assert "<ol><li>cannot run: […]</li><li>it is random</li></ol>" in shown
+
+
+def test_lower_precisions_are_listed_from_the_finest_with_their_speed() -> None:
+    errors = dict.fromkeys(PRECISIONS, 2e-7) | {"bfloat16 products": 3e-3}
+    seconds = {"bfloat16 products": 2.0, "float32": 1.0}  # in the order of a file
+    text = str(precision_table([{"name": "net", "errors": errors, "seconds": seconds}]))
+    cells = re.findall(r"<td[^>]*>([^<]+)</td>", text)
+    assert cells == ["2e-07", "3e-03", "2e-07", "2e-07", "0.50 ×"]
