@@ -152,7 +152,7 @@ def _sweep_table(part: Mapping[str, Any], methods: Sequence[str], words: Sequenc
 
 
 def _sweep_cell(values: Mapping[str, Any], words: Sequence[str]) -> str:
-    error = "refused" if values["error"] is None else f"{values['error']:.0e}"
+    error = "refused" if values["error"] is None else f"{values['error']:.0e}".replace("-", "\u2011")
     refusals = [f"[{words.index(_plain(word)) + 1}]" for word in values["refusals"]]
     return ", ".join([error, *["slow"] * values["slow"], *dict.fromkeys(refusals)])
 

@@ -79,7 +79,7 @@ def test_a_sweep_shows_errors_slower_ways_and_refusals():
         {"name": "BatchNorm1d", "cases": 1, "methods": {"auto": mixed, "products": none}},
     ]
     shown = sweep_tables([{"name": "layers", "rows": rows[:1]}, {"name": "networks", "rows": rows[1:]}])
-    for cell in ("2e-16", "1e-12, slow, [1]", "refused, [2]"):
+    for cell in ("2e\u201116", "1e\u201112, slow, [1]", "refused, [2]"):
         assert f">{cell}</td>" in shown
     assert ">Linear, 5 settings<" in shown
     assert "<ol><li>cannot run: […]</li><li>it is random</li></ol>" in shown
