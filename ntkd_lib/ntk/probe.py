@@ -233,23 +233,25 @@ class Probe:
     def check_alone(self, plan: Plan) -> None:
         """Refuse a network whose output for the drawn sample changes with its batch or from run to run.
 
-        Where products are rounded, both are asked of a copy in float64.
-
         Raises:
             ValueError: Which of both.
         """
         start = max(0, self.i - CHUNK // 2)
-        model, x = self.model, self.x1[start : start + CHUNK]
+        batch, place, logits = self.x1[start : start + CHUNK], self.i - start, None
         if product_rounding(plan.alone.logits):
-            with suppress(RuntimeError):  # weights that carry a graph cannot be copied
-                model, x = self._in_float64(x)
-        place = self.i - start
-        with torch.enable_grad():  # forward passes may differentiate
-            alone, again = (single_logits(model, x[place : place + 1]) for _ in range(2))
-            batch = model(x)[place]
+            with suppress(RuntimeError, ValueError):  # not every network can be copied, and run in float64
+                logits = _logits(*self._in_float64(batch), place)
+        alone, again, batch = logits or _logits(self.model, batch, place)
         for values, what in ((again, "from run to run"), (batch, "with the rest of its batch")):
             if not are_close(values, alone):
                 raise ValueError(f"model: the output for a sample changes {what}, no tangent kernel exists")
+
+
+@torch.enable_grad()  # forward passes may differentiate
+def _logits(model: nn.Module, batch: Shaped[Tensor, "..."], place: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Run a sample of a batch alone, once more, and in the batch."""
+    alone, again = (single_logits(model, batch[place : place + 1]) for _ in range(2))
+    return alone, again, model(batch)[place]
 
 
 def _names(key: str) -> list[str]:

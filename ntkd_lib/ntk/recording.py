@@ -112,10 +112,8 @@ def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> ForwardR
         except OutputError:
             raise
         except RAISED as error:
-            shape, why = tuple(inputs.shape), first_line(error)
-            raise ValueError(
-                f"model: cannot run on a batch of shape {shape}, samples first: {why}"
-            ) from error
+            size, why = tuple(inputs.shape), first_line(error)
+            raise ValueError(f"model: cannot run on a batch of shape {size}, samples first: {why}") from error
     logits = recording.logits
     if not isinstance(logits, Tensor) or logits.is_complex():
         kind = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__

@@ -14,6 +14,7 @@ from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.factors import OnePosition
 from ntkd_lib.ntk.kinds import KINDS
 from ntkd_lib.ntk.probe import ProbeError, SlowKernelWarning, check_kernel
+from ntkd_lib.ntk.reference import reference_ntk
 from tests.ntk.nets import build
 
 
@@ -134,3 +135,39 @@ def test_rounded_products_do_not_hide_a_fault_of_one_per_cent(monkeypatch) -> No
     for _ in range(6):
         with pytest.warns(SlowKernelWarning, match="off plain autograd"):
             empirical_ntk(model, x, kind="trace", method="structured")
+
+
+class OfOneType(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ torch.eye(64)
+
+
+@pytest.mark.usefixtures("rounded_products")
+def test_a_network_that_cannot_run_in_float64_is_checked_as_it_is(monkeypatch) -> None:
+    model, x, plain = deep(OfOneType()), torch.randn(40, 16), OnePosition.pair
+    monkeypatch.setattr(OnePosition, "pair", lambda *parts: 2 * plain(*parts))
+    with pytest.warns(SlowKernelWarning, match="off plain autograd"):
+        kernel = empirical_ntk(model, x, kind="trace", method="structured").detach()
+    check_kernel(model, kernel, x)
+
+
+@pytest.mark.usefixtures("rounded_products")
+@pytest.mark.parametrize("transposed", [False, True])
+def test_rows_of_samples_that_are_alike_keep_their_order(transposed: bool) -> None:
+    """Samples that differ by less than the rounding lie in a layer's rows one after or beside the other."""
+
+    class Rows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 8), nn.Linear(24, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            rows = x.transpose(0, 1) if transposed else x
+            hidden = self.a(rows.flatten(0, 1)).tanh().view(*rows.shape[:2], 8)
+            return self.b((hidden.transpose(0, 1) if transposed else hidden).flatten(1))
+
+    torch.manual_seed(0)
+    model, x = Rows(), torch.randn(1, 1, 4) + 0.01 * torch.randn(20, 3, 4)
+    exact = reference_ntk(model, x).diagonal(dim1=2, dim2=3).sum(-1)
+    kernel = empirical_ntk(model, x, kind="trace", method="structured", probe=False)
+    assert (kernel - exact).norm() <= 0.05 * exact.norm()

@@ -6,7 +6,7 @@ its own, soft labels as many as kernel losses. No trial reads a test image. The 
 more on fresh seeds and tested there.
 
 Rule, written before any kernel was tried: *the kernel helps* if its claim's rule holds and Holm's p of "NTKD
-is above" labels alone, soft labels and the same under another teacher is below 0.05 for labels alone; *no
+is above labels alone", with NTKD above soft labels and the wide teacher's NTKD above NTKD, is below 0.05; *no
 kernel helps* if the upper ends of the max-t intervals of all kernel arms minus labels alone are below +0.3
 points; else it is open.
 """
