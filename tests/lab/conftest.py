@@ -181,8 +181,8 @@ class Store(CellStore):
     def contents(self):
         return {
             (path.parent.name, path.name): path.read_bytes()
-            for path in self.root.glob("*/*/*")
-            if path.name in {"record.json", "arrays.npz"} and path.parts[-3] != "unfinished"
+            for path in self.root.glob("??/*/*")  # finished ones: `unfinished` changes while a run goes on
+            if path.name in {"record.json", "arrays.npz"}
         }
 
 
