@@ -9,6 +9,7 @@ from functools import partial
 
 import torch
 
+from benchmarks.precision import split_product
 from ntkd_lib.chapters.nint.studies.costs import medians, overhead, refresh
 from ntkd_lib.inr.network import AnyNetwork, StackNetwork
 from ntkd_lib.inr.networks import build
@@ -38,24 +39,6 @@ def step_report(side: int, width: int, rounds: int) -> None:
                 f"  {name:<9}{points:>9,} points {value:8.3f} s {ratio:6.2f} x "
                 f"{share:4.0f} % of the product rate"
             )
-
-
-def split_product(a: torch.Tensor, b: torch.Tensor, parts: int) -> torch.Tensor:
-    """Multiply float32 matrices as the largest products of their bfloat16 parts, 3 of two or 6 of three."""
-    first, second = (_split(each, parts) for each in (a, b))
-    total = first[0] @ second[0]
-    for i, j in [(0, 1), (1, 0), (0, 2), (1, 1), (2, 0)][: parts * (parts + 1) // 2 - 1]:
-        total.add_(first[i] @ second[j])
-    return total
-
-
-def _split(values: torch.Tensor, parts: int) -> list[torch.Tensor]:
-    """Split values into parts that bfloat16 holds exactly; what is left of three parts is below rounding."""
-    split: list[torch.Tensor] = []
-    for _ in range(parts):
-        split.append(values.bfloat16().float())
-        values = values - split[-1]
-    return split
 
 
 def _products(precision: str, way: Callable[[], torch.Tensor]) -> torch.Tensor:

@@ -76,38 +76,26 @@ class ProductsInParts(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if not any(isinstance(each, Tensor) and each.dtype == torch.float32 for each in args):
-            return func(*args, **kwargs)  # such as the probe's repetition in float64
-        if func is aten.addmm_.default:
-            return args[0].add_(self._sum(aten.mm.default, *args[1:]))
         if func in (aten.mm.default, aten.bmm.default):
-            return self._sum(func, *args)
-        if func in (aten.addmm.default, aten.baddbmm.default):
-            product = aten.mm.default if func is aten.addmm.default else aten.bmm.default
-            scaled = kwargs.get("alpha", 1) * self._sum(product, *args[1:])
-            return scaled + kwargs.get("beta", 1) * args[0]
+            return split_product(*args, self.parts)
+        if func in (aten.addmm.default, aten.baddbmm.default, aten.addmm_.default):
+            scaled = kwargs.get("alpha", 1) * split_product(*args[1:], self.parts)
+            total = scaled + kwargs.get("beta", 1) * args[0]
+            return args[0].copy_(total) if func is aten.addmm_.default else total
         if func is aten.convolution.default:
             images, weight, bias, *rest = args
-            result = self._sum(lambda a, b: func(a, b, None, *rest), images, weight)
+            result = split_product(images, weight, self.parts, lambda a, b: func(a, b, None, *rest))
             return result if bias is None else result + bias.view(-1, *(result.ndim - 2) * [1])
         if func is aten.convolution_backward.default:
             return self._backward(func, *args)
         return func(*args, **kwargs)
 
-    def _sum(self, product: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor) -> Tensor:
-        first, second = split(a, self.parts), split(b, self.parts)
-        return torch.stack([product(first[i], second[j]) for i, j in self._pairs()]).sum(0)
-
     def _backward(self, func: Any, gradient: Tensor, images: Tensor, weight: Tensor, *rest: Any) -> Any:
         first = split(gradient, self.parts)
         factors = list(zip(split(images, self.parts), split(weight, self.parts), strict=True))
-        sums = [func(first[i], *factors[j], *rest) for i, j in self._pairs()]
+        sums = [func(first[i], *factors[j], *rest) for i, j in pairs(self.parts)]
         bias = func(gradient, images, weight, *rest)[2]
         return (*(None if each[0] is None else sum(each) for each in list(zip(*sums, strict=True))[:2]), bias)
-
-    def _pairs(self) -> list[tuple[int, int]]:
-        """List the pairs of parts whose product is not below the error that is left."""
-        return [(i, j) for i in range(self.parts) for j in range(self.parts) if i + j < self.parts]
 
 
 def split(values: Tensor, parts: int) -> list[Tensor]:
@@ -117,6 +105,22 @@ def split(values: Tensor, parts: int) -> list[Tensor]:
         result.append(values.bfloat16().float())
         values = values - result[-1]
     return result
+
+
+def pairs(parts: int) -> list[tuple[int, int]]:
+    """List the pairs of parts whose product is not below the error that is left, the largest first."""
+    return sorted(((i, j) for i in range(parts) for j in range(parts - i)), key=sum)
+
+
+def split_product(
+    a: Tensor, b: Tensor, parts: int, product: Callable[[Tensor, Tensor], Tensor] = torch.matmul
+) -> Tensor:
+    """Multiply float32 factors as the largest products of their bfloat16 parts, 3 of two or 6 of three."""
+    first, second = split(a, parts), split(b, parts)
+    total, *others = (product(first[i], second[j]) for i, j in pairs(parts))
+    for other in others:
+        total.add_(other)
+    return total
 
 
 @contextmanager

@@ -43,18 +43,18 @@ def matched_student(
     return colour_student(run, Data(run.colour, sha256), method, seed, settings, tested=tested)
 
 
-def _complete(parameters: Settings, arm: str, own: Settings) -> dict[str, Any]:
-    """Add the common point, and what the arm's first trials chose to trials that change something else."""
+def _base(parameters: Settings, arm: str) -> dict[str, Any]:
+    """Choose the common point, and the arm's best first trial where later ones change something else."""
     point = choose(parameters["point"], SPACE, parameters["point_of"]) if "point" in parameters else {}
     first = parameters.get("first", {}).get(arm)
-    return {**point, **(choose(first, SPACE, arm) if first else {}), **own}
+    return {**point, **(choose(first, SPACE, arm) if first else {})}
 
 
 def tuning_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     """Train the trials of arms at the labels arm's point, or those that choose it."""
+    bases = {arm: _base(parameters, arm) for arm in parameters["trials"]}
     train = partial(matched_student, parameters, seed, sha256, tested=False)
-    tried = partial(_complete, parameters)
-    return trial_arms(SPACE, parameters["trials"], lambda arm, own: train(arm, tried(arm, own)))
+    return trial_arms(SPACE, parameters["trials"], lambda arm, own: train(arm, {**bases[arm], **own}))
 
 
 def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
@@ -63,7 +63,7 @@ def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Ar
     NTKD with the wide teacher has the settings of NTKD, and NTKD with soft labels those of both.
     """
     chosen = {
-        arm: _complete(parameters, arm, choose(protocols, SPACE, arm))
+        arm: {**_base(parameters, arm), **choose(protocols, SPACE, arm)}
         for arm, protocols in parameters["arms"].items()
     }
     soft = {"temperature": chosen["kd"]["temperature"], "soft_weight": chosen["kd"]["weight"]}
