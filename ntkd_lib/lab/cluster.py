@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -30,6 +30,9 @@ class Pool:
     workers = 1  # cells that run at a time
     patience: float | None = None  # seconds between calls of `check`, if it is needed
 
+    def __init__(self, task: Callable[[Any], str] = run_job) -> None:
+        self.task = task  # does a job, and returns one line of error or nothing
+
     def __enter__(self) -> Self:
         return self
 
@@ -39,13 +42,13 @@ class Pool:
     def check(self) -> None:
         """Look whether there are workers."""
 
-    def submit(self, job: Job) -> Future[Any]:
+    def submit(self, job: Any) -> Future[Any]:
         """Start a job, whose needs are in the store."""
         future: Future[str] = Future()
-        future.set_result(run_job(job))
+        future.set_result(self.task(job))
         return future
 
-    def read_error(self, job: Job, future: Future[Any]) -> str | None:  # noqa: ARG002 - of others
+    def read_error(self, job: Any, future: Future[Any]) -> str | None:  # noqa: ARG002 - of others
         """Read the error of a job that ended, empty if it has none; None if its worker process died."""
         return future.result()
 
@@ -53,33 +56,34 @@ class Pool:
 class Processes(Pool):
     """Worker processes, an executor each, so that the death of one is that of one cell."""
 
-    _spare: ClassVar[dict[tuple[str, ...], list[Executor]]] = {}  # of earlier runs, by module path
+    _spare: ClassVar[dict[tuple[str, ...], list[Executor]]] = {}  # of earlier runs, by their surroundings
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, task: Callable[[Any], str] = run_job) -> None:
+        super().__init__(task)
         self.workers = workers
-        self._path = tuple(sys.path)
         self._busy: dict[Future[Any], Executor] = {}
-        for path in self._spare.keys() - {self._path}:  # they would find other modules
-            for executor in self._spare.pop(path):
-                executor.shutdown(wait=False)
-        self._free = self._spare.setdefault(self._path, [])
+        around = (*sys.path, *(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith("NTKD_")))
+        for other in self._spare.keys() - {around}:  # they would find other modules, or other data
+            for executor in self._spare.pop(other):
+                executor.shutdown(wait=False, kill_workers=True)
+        self._free = self._spare.setdefault(around, [])
 
     def __exit__(self, *_: object) -> None:
         for executor in self._busy.values():
             executor.shutdown(wait=True, kill_workers=True)
 
-    def submit(self, job: Job) -> Future[Any]:
+    def submit(self, job: Any) -> Future[Any]:
         """Start a job in a process that is free, or in a new one."""
         with _deaf_to_ctrl_c():
             while True:
                 executor = self._free.pop() if self._free else self._start()
                 with contextlib.suppress(BrokenExecutor):  # it died while it had nothing to do
-                    future = executor.submit(run_job, job)
+                    future = executor.submit(self.task, job)
                     break
         self._busy[future] = executor
         return future
 
-    def read_error(self, job: Job, future: Future[Any]) -> str | None:  # noqa: ARG002
+    def read_error(self, job: Any, future: Future[Any]) -> str | None:  # noqa: ARG002
         """Read the error of a job, and free its process."""
         executor = self._busy.pop(future)
         with contextlib.suppress(BrokenExecutor):
@@ -91,7 +95,7 @@ class Processes(Pool):
     def _start(self) -> Executor:
         from joblib.externals.loky import ProcessPoolExecutor  # starts no `__main__`, can kill its workers
 
-        start = {"initializer": start_worker, "initargs": (os.getpid(), self._path)}
+        start = {"initializer": start_worker, "initargs": (os.getpid(), tuple(sys.path))}
         return ProcessPoolExecutor(1, timeout=_IDLE, **start, env=dict.fromkeys(THREAD_VARIABLES, "1"))
 
 

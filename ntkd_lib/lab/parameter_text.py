@@ -25,14 +25,7 @@ _KINDS = {
     list: "list",
     type(None): "nothing",
 }
-_SPOKEN_BOOLEANS = {
-    "yes": "true",
-    "on": "true",
-    "true": "true",
-    "no": "false",
-    "off": "false",
-    "false": "false",
-}
+_SPOKEN = dict.fromkeys(("yes", "on", "true"), "true") | dict.fromkeys(("no", "off", "false"), "false")
 _SHOWN_CHARACTERS = 60
 _MAX_BITS = 200
 _DIGITS_PER_BIT = math.log10(2)
@@ -130,8 +123,8 @@ def _hint_for_text(text: str, expected: set[str | None], choices: Sequence[str])
     near = nearest_name(text, choices)
     if near:
         return f"nearest: {near}"
-    if "boolean" in expected and text.lower() in _SPOKEN_BOOLEANS:
-        return f"write {_SPOKEN_BOOLEANS[text.lower()]}"
+    if "boolean" in expected and text.lower() in _SPOKEN:
+        return f"write {_SPOKEN[text.lower()]}"
     number = _number_in(text)
     if number is not None and ("number" in expected or ("integer" in expected and isinstance(number, int))):
         return f"write {number}"
@@ -179,13 +172,9 @@ def _range(schema: Schema) -> str:
     if {"minimum", "maximum"} <= schema.keys():
         words = f" from {schema['minimum']} to {schema['maximum']}"
     else:
-        spelt = {
-            "minimum": "at least",
-            "exclusiveMinimum": "above",
-            "maximum": "at most",
-            "exclusiveMaximum": "below",
-        }
-        words = " and".join(f" {word} {schema[name]}" for name, word in spelt.items() if name in schema)
+        least = {"minimum": "at least", "exclusiveMinimum": "above"}
+        ends = least | {"maximum": "at most", "exclusiveMaximum": "below"}
+        words = " and".join(f" {word} {schema[name]}" for name, word in ends.items() if name in schema)
     words += f" in steps of {schema['multipleOf']}" if "multipleOf" in schema else ""
     return words + (f" like {schema['pattern']}" if "pattern" in schema else "")
 

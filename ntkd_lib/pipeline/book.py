@@ -36,14 +36,8 @@ from ntkd_lib.pipeline.workbench import exclusive
 Chapters = Mapping[str, Layout]  # where each chapter's page lies: in the tier's layout or the recorded one
 
 DIGEST = ".ntkd-digest"
-TOOLS = (
-    "jupyter-book",
-    "sphinx",
-    "sphinx-book-theme",
-    "pydata-sphinx-theme",
-    "myst-nb",
-    "sphinxcontrib-bibtex",
-)
+_THEMES = ("sphinx-book-theme", "pydata-sphinx-theme")
+TOOLS = ("jupyter-book", "sphinx", *_THEMES, "myst-nb", "sphinxcontrib-bibtex")
 _HERE = "'self' file:"  # what 'self' is for a page that is opened from a folder differs between browsers
 _INLINE = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _HEAD = re.compile(r"<head>\s*(<meta charset=[^>]*>)?")

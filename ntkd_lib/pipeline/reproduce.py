@@ -1,34 +1,92 @@
 """Bring everything up to date: each notebook in order, summaries last, then the book."""
 
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from ntkd_lib.lab.cluster import Pool, Processes
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.notebooks import Target, all_notebooks, target_of
-from ntkd_lib.pipeline.run import run_target
+from ntkd_lib.pipeline.run import make_page, prepare, run_target
 from ntkd_lib.pipeline.verify import version_problems
 
 Say = Callable[[str], None]
+_FAULTS = (RuntimeError, ValueError, OSError)  # with a line for the user; others are mistakes of the program
+_PAGES = 2  # at a time; each takes a core
 
 
 def reproduce(
     tier: str, *, workers: int | None = None, scheduler: str | None = None, say: Say = print
 ) -> Path:
-    """Check parameters and prose, run every notebook that is not up to date, then build the book."""
+    """Check parameters and prose, run every notebook that is not up to date, then build the book.
+
+    Notebooks are executed beside the cells of the next ones, or in this process for one worker.
+    """
     from ntkd_lib.pipeline.numbers import check_prose  # SciPy and Matplotlib: the command line starts without
 
     check_prose()
     for problem in version_problems(tier_layout(tier)):
         say(f"ntkd: {problem}")
     targets = [target_of(notebook, tier, {}) for notebook in all_notebooks()]
-    failed = [name for name in (_attempt(target, workers, scheduler, say) for target in targets) if name]
-    if failed:
+    with Pool(page_error) if workers == 1 else Processes(_PAGES, page_error) as pool:
+        pages = _Pages(pool, say)
+        for target in targets:
+            pages.start(target, workers, scheduler)
+        pages.finish()
+    if failed := [target.name for target in targets if target.name in pages.failed]:
         count = f"{len(failed)} of {len(targets)}"
         raise PipelineError(f"{count} notebooks failed ({', '.join(failed)}); no book was built")
     from ntkd_lib.pipeline.book import build_book
 
     return build_book(tier)
+
+
+def page_error(target: Target) -> str:
+    """Execute and seal a notebook; return one line of error, or nothing."""
+    try:
+        make_page(target)
+    except _FAULTS as error:
+        return one_line(error)
+    return ""
+
+
+@dataclass
+class _Pages:
+    """The notebooks that are executed now, and the names of those that failed."""
+
+    pool: Pool
+    say: Say
+    under_way: dict[Future[str], Target] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+
+    def start(self, target: Target, workers: int | None, scheduler: str | None) -> None:
+        if target.notebook.is_summary:  # it reads what the others leave
+            self.finish()
+        try:
+            if prepare(target, workers, scheduler, say=self.say):
+                self.finish(self.pool.workers - 1)
+                self.under_way[self.pool.submit(target)] = target
+        except _FAULTS as error:
+            self._fail(target, one_line(error))
+
+    def finish(self, most: int = 0) -> None:
+        """Wait until at most some are under way."""
+        while len(self.under_way) > most:
+            for future in wait(self.under_way, return_when=FIRST_COMPLETED).done:
+                target = self.under_way.pop(future)
+                error = self.pool.read_error(target, future)
+                if error is None:
+                    error = f"{target.name}: the process that executed it died (killed, or out of memory?)"
+                if error:
+                    self._fail(target, error)
+                else:
+                    self.say(f"{target.name}: done and sealed")
+
+    def _fail(self, target: Target, error: str) -> None:
+        self.failed.add(target.name)
+        self.say(f"ntkd: {error}")
 
 
 def read(tier: str, say: Say = print) -> Path:
@@ -39,12 +97,3 @@ def read(tier: str, say: Say = print) -> Path:
         if notebook.is_summary:  # it computes nothing, and its page is that of this book's verdicts
             run_target(target_of(notebook, tier, {}), say=say)
     return build_book(tier, say)
-
-
-def _attempt(target: Target, workers: int | None, scheduler: str | None, say: Say) -> str | None:
-    try:
-        run_target(target, workers=workers, scheduler=scheduler, say=say)
-    except (RuntimeError, ValueError, OSError) as error:
-        say(f"ntkd: {one_line(error)}")
-        return target.name
-    return None

@@ -24,29 +24,36 @@ def run_target(
     say: Say = print,
 ) -> Path:
     """Bring one notebook's result up to date; does nothing if its seal is valid."""
-    with _alone(target):
-        if not force and not seal.check_seal(target.layout, target.name):
-            say(f"{target.name}: up to date")
-        else:
-            _run(target, workers, scheduler, say)
+    if prepare(target, workers, scheduler, force=force, say=say):
+        make_page(target)
+        say(f"{target.name}: done and sealed")
     return target.layout.executed(target.name)
 
 
-def _run(target: Target, workers: int | None, scheduler: str | None, say: Say) -> None:
-    compute_cells(target, workers, scheduler)
+def prepare(
+    target: Target, workers: int | None, scheduler: str | None, *, force: bool = False, say: Say
+) -> bool:
+    """Compute the cells of a notebook unless its seal is valid; say whether it is to be executed."""
+    with _alone(target):
+        if not force and not seal.check_seal(target.layout, target.name):
+            say(f"{target.name}: up to date")
+            return False
+        compute_cells(target, workers, scheduler)
+    say(f"{target.name}: executing the notebook")
+    return True
+
+
+def make_page(target: Target) -> None:
+    """Execute a notebook whose cells are in the store, and seal what it leaves."""
     made_from = seal.origin(target, fresh=False)  # as this process saw and loaded it first
     seal.require_same(made_from, target)
-    say(f"{target.name}: executing the notebook")
-    with workbench(target) as bench:
+    with _alone(target), workbench(target) as bench:
         _execute(target, bench)
         seal.require_same(made_from, target)
         _finish(target, bench, made_from)
         publish(bench, target)
-        write_text(
-            seal.entry_file(target.layout, target.name),
-            seal.read_seal(target.layout.seal(target.name)).digest,
-        )
-    say(f"{target.name}: done and sealed")
+        digest = seal.read_seal(target.layout.seal(target.name)).digest
+        write_text(seal.entry_file(target.layout, target.name), digest)
 
 
 def _alone(target: Target) -> AbstractContextManager[None]:

@@ -1,6 +1,12 @@
 """Types of the public names, for type checkers and editors."""
 
+from ntkd_lib.show.columns import ACCURACY as ACCURACY
+from ntkd_lib.show.columns import DIFFERENCE as DIFFERENCE
 from ntkd_lib.show.columns import INTERVAL as INTERVAL
+from ntkd_lib.show.columns import PAPER_SCORE as PAPER_SCORE
+from ntkd_lib.show.columns import PARAMETERS as PARAMETERS
+from ntkd_lib.show.columns import SEEDS as SEEDS
+from ntkd_lib.show.columns import STD as STD
 from ntkd_lib.show.columns import Column as Column
 from ntkd_lib.show.columns import show_recorded as show_recorded
 from ntkd_lib.show.columns import show_table as show_table

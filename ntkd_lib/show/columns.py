@@ -28,7 +28,11 @@ class Column:
         return NONE if NAN.search(text) else with_minus(text)
 
 
+ACCURACY = Column("Test accuracy", "{mean:.2f} %")
 INTERVAL = Column("95 % interval", "[{low:.2f}, {high:.2f}]")
+STD, SEEDS = Column("Std", "{std:.2f}"), Column("Seeds", "{seeds}")
+PAPER_SCORE, PARAMETERS = Column("Paper", "{paper:g} %"), Column("Parameters", "{parameters:,}")
+DIFFERENCE = Column("Difference", "{mean:+.2f}"), Column("95 % interval", "[{low:+.2f}, {high:+.2f}]")
 
 
 def show_table(frame: pd.DataFrame, columns: Sequence[Column], caption: str) -> Html:

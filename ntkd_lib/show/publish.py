@@ -95,19 +95,23 @@ def _encode(figure: Figure, format_: str, **style: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _render(draw: Callable[[], Figure], name: ThemeName, **style: Any) -> dict[str, bytes]:
+def _render(draw: Callable[[], Figure], name: ThemeName, *formats: str, **style: Any) -> dict[str, bytes]:
     style = style or {"transparent": True}
+    images = {}
     with theme(name):
         figure = draw()
         try:
-            return {format_: _encode(figure, format_, **style) for format_ in ("svg", "png")}
+            for format_ in formats:
+                images[format_] = _encode(figure, format_, **style)
+                figure.set_layout_engine("none")  # the first format placed everything
         finally:
             plt.close(figure)
+    return images
 
 
 def svg_bytes(draw: Callable[[], Figure]) -> bytes:
     """Draw a figure on white, for use outside of the book."""
-    return _render(draw, "light", facecolor="white")["svg"]
+    return _render(draw, "light", "svg", facecolor="white")["svg"]
 
 
 def show(
@@ -117,7 +121,7 @@ def show(
     _check_texts(name, alt, caption)
     if data.empty:
         raise ValueError(f"figure {name!r} has no data; pass the numbers behind its curves")
-    images = {theme_name: _render(draw, theme_name) for theme_name in THEMES}
+    images = {theme_name: _render(draw, theme_name, "svg", "png") for theme_name in THEMES}
     files = {f"{name}.{key}.{format_}": raw for key, both in images.items() for format_, raw in both.items()}
     files[f"{name}.csv"] = data.to_csv(index=False, lineterminator="\n").encode("utf-8")
     folder = run.layout.figures(run.notebook)
@@ -134,7 +138,7 @@ def show_slider(
     """Draw one frame for each text of a slider; the first is saved by `show`, with the same words."""
     first = show(run, name, draws[start], **words)
     frames = {
-        text: first.images if text == start else {key: _render(draw, key)["svg"] for key in THEMES}
+        text: first.images if text == start else {key: _render(draw, key, "svg")["svg"] for key in THEMES}
         for text, draw in draws.items()
     }
     return Slider(first, label, start, frames)

@@ -106,7 +106,7 @@ def refused(inside, monkeypatch, tmp_path):
     def never(*_, **__):
         raise AssertionError("something was started")
 
-    monkeypatch.setattr(run, "_run", never)
+    monkeypatch.setattr(run, "prepare", never)
     monkeypatch.chdir(tmp_path)
     before = inside.files()
 

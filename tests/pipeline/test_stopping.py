@@ -6,14 +6,16 @@ import re
 import signal
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ntkd_lib.pipeline.kernel import execute
 from tests.pipeline.toy import NAME
 
-WAIT = """import time, pathlib
-pathlib.Path("middle").touch()
+WAIT = """import os, time, pathlib
+pathlib.Path("middle.new").write_text(str(os.getpid()))
+pathlib.Path("middle.new").rename("middle")
 while not pathlib.Path("end").exists(): time.sleep(0.05)"""
 
 
@@ -34,19 +36,26 @@ def test_two_runs_at_once_do_not_meet(own):
     assert first.returncode == 0
 
 
-def test_ctrl_c_ends_cleanly(own):
+@pytest.mark.parametrize("send", [os.kill, os.killpg])  # to the command alone, or to its processes too
+@pytest.mark.parametrize("words", [("run", "90", "--workers", "1"), ("reproduce", "--workers", "2")])
+def test_ctrl_c_ends_cleanly(own, words, send):
     own.edit(own.notebook, "evidence.notebook", WAIT)
     before = own.executed.read_bytes()
-    process = own.start("run", "90", "--tier", "smoke", "--workers", "1")
+    process = own.start(*words, "--tier", "smoke")
     while not (own.root / "middle").exists():
         assert process.poll() is None
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
+    kernel = int((own.root / "middle").read_text())
+    send(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.splitlines()[-1] == "ntkd: stopped"
     assert "Traceback" not in said
     assert own.executed.read_bytes() == before
+    end = time.monotonic() + 10
+    while Path(f"/proc/{kernel}").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{kernel}").exists()
 
 
 def test_after_ctrl_c_nothing_is_said_of_tasks_that_find_the_kernel_dead(tmp_path, monkeypatch, caplog):

@@ -8,14 +8,9 @@ from ntkd_lib.chapters._template.methods import METHODS
 from ntkd_lib.chapters._template.work import regression
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Metric, metric, summarise
-from ntkd_lib.show import INTERVAL, Column, dots
+from ntkd_lib.show import ACCURACY, INTERVAL, SEEDS, Column, dots
 
-ACCURACIES = (
-    Column("Kernel", "{label}"),
-    Column("Test accuracy", "{mean:.2f} %"),
-    INTERVAL,
-    Column("Seeds", "{seeds}"),
-)
+ACCURACIES = (Column("Kernel", "{label}"), ACCURACY, INTERVAL, SEEDS)
 
 
 def scores(run: Run) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from ntkd_lib.chapters.optical_students import classification_teachers as teachi
 from ntkd_lib.chapters.optical_students.classification_methods import DIGITS
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Metric, band, metric, paired, recorded_metrics, seed_rows, settings_text, summarise
-from ntkd_lib.show import INTERVAL, Column, dots
+from ntkd_lib.show import ACCURACY, DIFFERENCE, INTERVAL, PAPER_SCORE, PARAMETERS, SEEDS, STD, Column, dots
 
 PAPER = {
     "mnist": {"none": 91.4, "kd": 95.9, "ntkd": 97.3, "f8": 96.12},
@@ -44,26 +44,11 @@ RECORDED = {"mnist": protocols.STUDENTS, "cifar10": ("none", "kd", "ntkd", "ntkd
 FILES = {"mnist": "01_digits-six-epochs", "cifar10": "01_ntkd_classification"}
 SHOWN = ["method", "label", "seed", "accuracy", "validation", "converged", "parameters", "seconds"]
 
-SCORES = (
-    Column("Student", "{label}"),
-    Column("Test accuracy", "{mean:.2f} %"),
-    INTERVAL,
-    Column("Std", "{std:.2f}"),
-    Column("Paper", "{paper:g} %"),
-    Column("Parameters", "{parameters:,}"),
-    Column("Seconds per seed", "{seconds:.1f}"),
-)
-RECORDED_SCORES = (*SCORES[:5], Column("Seeds", "{seeds}"))
-GAPS = (
-    Column("Pair", "{label}"),
-    Column("First", "{first:.2f} %"),
-    Column("Second", "{second:.2f} %"),
-    Column("Difference", "{mean:+.2f}"),
-    Column("95 % interval", "[{low:+.2f}, {high:+.2f}]"),
-    Column("Smallest", "{smallest:+.2f}"),
-    Column("Seeds", "{seeds}"),
-)
-DIFFERENCES = (GAPS[0], *GAPS[3:])
+PAIR, SMALLEST = Column("Pair", "{label}"), Column("Smallest", "{smallest:+.2f}")
+RECORDED_SCORES = (Column("Student", "{label}"), ACCURACY, INTERVAL, STD, PAPER_SCORE, SEEDS)
+SCORES = (*RECORDED_SCORES[:-1], PARAMETERS, Column("Seconds per seed", "{seconds:.1f}"))
+DIFFERENCES = (PAIR, *DIFFERENCE, SMALLEST, SEEDS)
+GAPS = (PAIR, Column("First", "{first:.2f} %"), Column("Second", "{second:.2f} %"), *DIFFERENCES[1:])
 CROSSED = {
     "unmatched": "settings that the first search gave NTKD",
     "labels_point": "settings that it gave labels alone",

@@ -16,7 +16,7 @@ from ntkd_lib.chapters.fabrication.work import NONE, TAPS, recover, single_error
 from ntkd_lib.chapters.optical_students.classification import student
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Metric, metric, paired, read_search, summarise, unfold
-from ntkd_lib.show import INTERVAL, Column, dots
+from ntkd_lib.show import ACCURACY, DIFFERENCE, INTERVAL, PAPER_SCORE, Column, dots
 
 PAPER, PAPER_IDEAL = {NONE: 89.2, "e2e_ft": 93.2, "ntkd_ft": 95.1}, 97.3
 MAIN = (NONE, "e2e_ft", "ntkd_ft")
@@ -34,19 +34,10 @@ STYLE = {
     VACCINATED.name: (dots.PURPLE, "^"),
 }
 RECOVERIES = (
-    Column("Back end", "{label}"),
-    Column("Test accuracy", "{mean:.2f} %"),
-    INTERVAL,
-    Column("Won back", "{share:.0f} %"),
-    Column("Paper", "{paper:g} %"),
-    Column("Paper won back", "{paper_share:.0f} %"),
+    *(Column("Back end", "{label}"), ACCURACY, INTERVAL, Column("Won back", "{share:.0f} %")),
+    *(PAPER_SCORE, Column("Paper won back", "{paper_share:.0f} %")),
 )
-DIFFERENCES = (
-    Column("Pair", "{label}"),
-    Column("Difference", "{mean:+.2f}"),
-    Column("95 % interval", "[{low:+.2f}, {high:+.2f}]"),
-    Column("Smallest", "{smallest:+.2f}"),
-)
+DIFFERENCES = (Column("Pair", "{label}"), *DIFFERENCE, Column("Smallest", "{smallest:+.2f}"))
 END = (
     Column("Strongest errors", "{x:.0f} %"),
     Column("No compensation there", "{uncompensated:.1f} %"),

@@ -14,7 +14,7 @@ from ntkd_lib.chapters.koopman.studies import residual
 from ntkd_lib.chapters.koopman.work import least_squares, pixel_student, student
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Metric, metric, paired, summarise, unfold
-from ntkd_lib.show import INTERVAL, Column
+from ntkd_lib.show import ACCURACY, INTERVAL, PAPER_SCORE, SEEDS, STD, Column
 from ntkd_lib.show.dots import BLUE, GREEN, ORANGE, PURPLE, RED
 
 COLOURS = {"kd": BLUE, "ce": ORANGE, "ls_logits": GREEN, "naive": RED, "kd_only": PURPLE}
@@ -105,10 +105,7 @@ def digits_first(table: pd.DataFrame, control: int = 1) -> pd.DataFrame:
 
 DATA = Column("Data", lambda row: TITLES[row.data])
 SIZE = (Column("q", "{degree}"), Column("d", "{components}"))
-SCORES = (
-    *(Column("Method", "{label}"), *SIZE, Column("Test accuracy", "{mean:.2f} %"), INTERVAL),
-    *(Column("Std", "{std:.2f}"), Column("Seeds", "{seeds}"), Column("Paper", "{paper:g} %")),
-)
+SCORES = (Column("Method", "{label}"), *SIZE, ACCURACY, INTERVAL, STD, SEEDS, PAPER_SCORE)
 GAPS = (
     *(Column("Comparison", "{label}"), DATA, SIZE[0], Column("Difference (points)", "{mean:+.2f}")),
     *(INTERVAL, Column("Ahead in", "{wins} of {seeds} seeds")),

@@ -9,7 +9,7 @@ from ntkd_lib.chapters.optical_students.masks import student, tangent, teacher
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.chapters.segmentation.studies import energy
 from ntkd_lib.lab import Metric, band, metric, paired, summarise
-from ntkd_lib.show import INTERVAL, Column, dots
+from ntkd_lib.show import INTERVAL, PAPER_SCORE, PARAMETERS, STD, Column, dots
 
 PAPER = {"none": 74.3, "kd": 86.7, "ntkd": 91.5, "f8": 49.3, "many": 64.1}
 PAIRS = (
@@ -24,12 +24,8 @@ PAIRS = (
 SHORT = {"ntkd": "NTKD", "kd": "KD", "ntkd_projected": "projected", "ntkd_normalised": "pooled"}
 STUDENTS = (
     Column("Student", "{label}"),
-    Column("Test mIoU", "{mean:.2f} %"),
-    INTERVAL,
-    Column("Std", "{std:.2f}"),
-    Column("Boundary F", "{boundary:.1f} %"),
-    Column("Paper", "{paper:g} %"),
-    Column("Parameters", "{parameters:,}"),
+    *(Column("Test mIoU", "{mean:.2f} %"), INTERVAL, STD),
+    *(Column("Boundary F", "{boundary:.1f} %"), PAPER_SCORE, PARAMETERS),
     Column("Seconds per seed", "{seconds:.0f}"),
 )
 DIFFERENCES = (

@@ -10,7 +10,7 @@ from ntkd_lib.chapters.optical_students.classification_cells import digit_studen
 from ntkd_lib.chapters.optical_students.classification_methods import digit_method
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Cell, Data
-from ntkd_lib.show import Column, Html, element, show_table
+from ntkd_lib.show import ACCURACY, Column, Html, element, show_table
 
 MAPS = 14  # read-out values per side of a filter's map
 BLOCKS = (2, 7, 14)  # read-out values per side that are averaged
@@ -21,11 +21,7 @@ DEPTHS = {
     "two optical layers, absorber between": {"layers": 2, "absorber": "between"},
     "one optical layer, absorber before the sensor": {"layers": 1, "absorber": "sensor"},
 }
-COLUMNS = (
-    Column("Front end", "{front}"),
-    Column("Test accuracy", "{mean:.2f} %"),
-    Column("Seeds", "{count}"),
-)
+COLUMNS = (Column("Front end", "{front}"), ACCURACY, Column("Seeds", "{count}"))
 
 
 def plan(p: ClassificationParameters, data: Data) -> list[Cell]:

@@ -10,11 +10,8 @@ from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.evidence import Metric, Point
 from ntkd_lib.show import Column, with_minus
 
-LABELS = {
-    "total": "fixed total error",
-    "weight": "fixed error per weight",
-    "linear": "fixed total error, no ReLU",
-}
+TOTAL = "fixed total error"
+LABELS = {"total": TOTAL, "weight": "fixed error per weight", "linear": f"{TOTAL}, no ReLU"}
 METRICS = {"total": "fixed_total", "weight": "fixed_weight", "linear": "fixed_total_linear"}
 COLUMNS = (
     Column("Reading", "{label}"),
