@@ -1,6 +1,5 @@
 """Bring everything up to date: each notebook in order, summaries last, then the book."""
 
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +8,9 @@ from ntkd_lib.lab.cluster import Pool, Processes
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.notebooks import Target, all_notebooks, target_of
-from ntkd_lib.pipeline.run import make_page, prepare, run_target
+from ntkd_lib.pipeline.run import Say, make_page, prepare, run_target
 from ntkd_lib.pipeline.verify import version_problems
 
-Say = Callable[[str], None]
 _FAULTS = (RuntimeError, ValueError, OSError)  # with a line for the user; others are mistakes of the program
 _PAGES = 2  # at a time; each takes a core
 

@@ -103,7 +103,8 @@ def _render(draw: Callable[[], Figure], name: ThemeName, *formats: str, **style:
         try:
             for format_ in formats:
                 images[format_] = _encode(figure, format_, **style)
-                figure.set_layout_engine("none")  # the first format placed everything
+                with plt.rc_context({"figure.constrained_layout.use": False}):
+                    figure.set_layout_engine()  # none: the first format placed everything
         finally:
             plt.close(figure)
     return images
