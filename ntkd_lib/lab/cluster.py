@@ -56,17 +56,16 @@ class Pool:
 class Processes(Pool):
     """Worker processes, an executor each, so that the death of one is that of one cell."""
 
-    _spare: ClassVar[dict[tuple[str, ...], list[Executor]]] = {}  # of earlier runs, by their surroundings
+    _spare: ClassVar[dict[tuple[str, ...], list[Executor]]] = {}  # of earlier runs, by module path
 
     def __init__(self, workers: int, task: Callable[[Any], str] = run_job) -> None:
         super().__init__(task)
         self.workers = workers
         self._busy: dict[Future[Any], Executor] = {}
-        around = (*sys.path, *(f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith("NTKD_")))
-        for other in self._spare.keys() - {around}:  # they would find other modules, or other data
-            for executor in self._spare.pop(other):
+        for path in self._spare.keys() - {tuple(sys.path)}:  # they would find other modules
+            for executor in self._spare.pop(path):
                 executor.shutdown(wait=False, kill_workers=True)
-        self._free = self._spare.setdefault(around, [])
+        self._free = self._spare.setdefault(tuple(sys.path), [])
 
     def __exit__(self, *_: object) -> None:
         for executor in self._busy.values():
@@ -79,9 +78,8 @@ class Processes(Pool):
                 executor = self._free.pop() if self._free else self._start()
                 with contextlib.suppress(BrokenExecutor):  # it died while it had nothing to do
                     future = executor.submit(self.task, job)
-                    break
-        self._busy[future] = executor
-        return future
+                    self._busy[future] = executor  # before Ctrl-C is heard again, which stops the busy ones
+                    return future
 
     def read_error(self, job: Any, future: Future[Any]) -> str | None:  # noqa: ARG002
         """Read the error of a job, and free its process."""
@@ -106,8 +104,9 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set, and only there does Ctrl-C arrive
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.getsignal(signal.SIGINT)
     try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         yield
     finally:
         signal.signal(signal.SIGINT, before)

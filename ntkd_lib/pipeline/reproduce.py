@@ -1,11 +1,14 @@
 """Bring everything up to date: each notebook in order, summaries last, then the book."""
 
+import os
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ntkd_lib.lab.cluster import Pool, Processes
 from ntkd_lib.lab.layout import tier_layout
+from ntkd_lib.lab.worker import environment
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.notebooks import Target, all_notebooks, target_of
 from ntkd_lib.pipeline.run import Say, make_page, prepare, run_target
@@ -41,10 +44,12 @@ def reproduce(
     return build_book(tier)
 
 
-def page_error(target: Target) -> str:
-    """Execute and seal a notebook; return one line of error, or nothing."""
+def page_error(job: tuple[Target, Mapping[str, str]]) -> str:
+    """Execute and seal a notebook under settings; return one line of error, or nothing."""
+    target, settings = job
     try:
-        make_page(target)
+        with environment(settings):
+            make_page(target)
     except _FAULTS as error:
         return one_line(error)
     return ""
@@ -63,9 +68,10 @@ class _Pages:
         if target.notebook.is_summary:  # it reads what the others leave
             self.finish()
         try:
-            if prepare(target, workers, scheduler, say=self.say):
+            if prepare(target, workers, scheduler, force=False, say=self.say):
                 self.finish(self.pool.workers - 1)
-                self.under_way[self.pool.submit(target)] = target
+                settings = {name: text for name, text in os.environ.items() if name.startswith("NTKD_")}
+                self.under_way[self.pool.submit((target, settings))] = target
         except _FAULTS as error:
             self._fail(target, one_line(error))
 

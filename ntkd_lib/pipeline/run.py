@@ -30,9 +30,7 @@ def run_target(
     return target.layout.executed(target.name)
 
 
-def prepare(
-    target: Target, workers: int | None, scheduler: str | None, *, force: bool = False, say: Say
-) -> bool:
+def prepare(target: Target, workers: int | None, scheduler: str | None, *, force: bool, say: Say) -> bool:
     """Compute the cells of a notebook unless its seal is valid; say whether it is to be executed."""
     with _alone(target):
         if not force and not seal.check_seal(target.layout, target.name):

@@ -67,7 +67,8 @@ def two(inside, monkeypatch, tmp_path):
     notebooks = [replace(find_notebook("90"), name=name) for name in ("01_a", "02_b")]
     prepared = []
 
-    def prepare(target, *_, say):
+    def prepare(target, *_, force, say):
+        assert not force
         prepared.append(target.name)
         (target.layout.base / f"{target.name} is prepared").touch()
         return True
@@ -77,13 +78,15 @@ def two(inside, monkeypatch, tmp_path):
     return prepared
 
 
-def first_fails(target):
+def first_fails(job):
     """Stand for the execution of a notebook."""
+    target, _ = job
     return "01_a: broken" if target.name == "01_a" else ""
 
 
-def first_waits_for_the_second(target):
+def first_waits_for_the_second(job):
     """Stand for the execution of a notebook that ends when the cells of the next one have begun."""
+    target, _ = job
     end = time.monotonic() + 30
     while target.name == "01_a" and not (target.layout.base / "02_b is prepared").exists():
         if time.monotonic() > end:
@@ -92,8 +95,9 @@ def first_waits_for_the_second(target):
     return ""
 
 
-def first_dies(target):
+def first_dies(job):
     """Stand for an execution whose process is killed."""
+    target, _ = job
     if target.name == "01_a":
         os.kill(os.getpid(), signal.SIGKILL)
     return ""

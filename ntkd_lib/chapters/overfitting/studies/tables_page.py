@@ -62,11 +62,9 @@ def draw_rates(rates: pd.DataFrame) -> Figure:
     """Draw power against false alarms, a line per detector over the levels; bars at the claims' level."""
     figure, axes = plt.subplots(figsize=(7.2, 4.8))
     for detector, part in rates.groupby("detector", sort=False):
-        label, colour, line = STYLES[detector]
-        fits = "1 fit" if FITS[detector] == 1 else f"{FITS[detector]} fits"
-        axes.plot(
-            part["false_alarms"], part["power"], line, color=colour, marker=".", label=f"{label}, {fits}"
-        )
+        name, colour, line = STYLES[detector]
+        label = f"{name}, {FITS[detector]} fit{'s' * (FITS[detector] != 1)}"
+        axes.plot(part["false_alarms"], part["power"], line, color=colour, marker=".", label=label)
         (row,) = at_level(part).itertuples()
         axes.plot(row.false_alarms, row.power, "o", color=colour, markersize=6)
         axes.plot([row.false_alarms] * 2, [row.power_low, row.power_high], color=colour, linewidth=1)
