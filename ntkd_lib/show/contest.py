@@ -12,7 +12,7 @@ from ntkd_lib.lab import ProtocolError, recorded_metrics, seed_rows, summarise
 from ntkd_lib.lab.claims import RegisteredProtocol, load_claims
 from ntkd_lib.lab.statistics import holm, ordering_p, simultaneous_intervals
 from ntkd_lib.lab.trials import choose, recorded_trials
-from ntkd_lib.show.columns import INTERVAL, Column
+from ntkd_lib.show.columns import DIFFERENCE, INTERVAL, SEEDS, Column
 
 
 @dataclass(frozen=True)
@@ -126,13 +126,13 @@ def score_columns(arm: str, base: str, unit: str) -> tuple[Column, ...]:
         INTERVAL,
         Column(f"Minus {base}", "{gap:+.2f}"),
         Column("95 %, all at once", "[{gap_low:+.2f}, {gap_high:+.2f}]"),
-        Column("Seeds", "{seeds}"),
+        SEEDS,
     )
 
 
 GAPS = (
     Column("Pair", "{label}"),
-    Column("Difference", "{mean:+.2f}"),
+    DIFFERENCE[0],
     Column("95 %, all at once", "[{low:+.2f}, {high:+.2f}]"),
     Column("Holm's p", "{p:.3g}"),
     Column("Ahead", "{wins} of {seeds}"),

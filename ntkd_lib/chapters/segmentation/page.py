@@ -38,7 +38,7 @@ TEACHER = (
     Column("Kernel of", "{summary} logits"),
     Column("Test mIoU", "{miou:.2f} %"),
     Column("Boundary F", "{boundary:.1f} %"),
-    Column("Parameters", "{parameters:,}"),
+    PARAMETERS,
     Column("Kernel cosine", "{cosine:.4f}"),
     Column("Kernel error", "{relative_error:.3f}"),
     Column("Seconds", "{seconds:.0f}"),

@@ -11,14 +11,11 @@ from ntkd_lib.chapters.koopman.work import LinearFit, least_squares, student
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Arm, Cell, Data, Record, load_parameters, recorded_metrics
 from ntkd_lib.lab.frame import seed_rows, summarise
-from ntkd_lib.show import INTERVAL, Column
+from ntkd_lib.show import ACCURACY, INTERVAL, SEEDS, Column
 
 NETWORK, DEGREE, METRIC = "resnet18", 2, "koopman.mnist.resnet18"
 LABELS = {"kd": "distilled, degree 2", "naive_pca": "EDMD with PCA"}
-COLUMNS = (
-    *(Column("Model", "{label}"), Column("Test accuracy", "{mean:.2f} %")),
-    *(INTERVAL, Column("Seeds", "{seeds}")),
-)
+COLUMNS = (Column("Model", "{label}"), ACCURACY, INTERVAL, SEEDS)
 
 
 def pair(parameters: KoopmanParameters, data: Data, seed: int) -> tuple[Cell, Cell]:

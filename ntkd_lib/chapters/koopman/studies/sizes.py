@@ -12,13 +12,13 @@ from ntkd_lib.chapters.koopman import page
 from ntkd_lib.chapters.koopman.methods import PIXELS
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.lab.frame import paired, summarise
-from ntkd_lib.show import INTERVAL, Column, draw_panels
+from ntkd_lib.show import INTERVAL, SEEDS, Column, draw_panels
 
 MANY_SEEDS = 8
 FUNCTIONS = Column("Functions", "{functions:,}")
 SHARE = (
     *(page.DATA, *page.SIZE, FUNCTIONS, Column("Distilled − no teacher (points)", "{mean:+.2f}")),
-    *(INTERVAL, Column("Seeds", "{seeds}"), Column("Adds?", lambda row: judge_share(row))),
+    *(INTERVAL, SEEDS, Column("Adds?", lambda row: judge_share(row))),
 )
 
 
