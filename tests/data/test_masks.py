@@ -173,33 +173,43 @@ def encoded(form, pixels):
     return stream.getvalue()
 
 
-def write_whole_set(folder, shown):
-    """Write as many pictures as Carvana has; `shown`: (share of the car, brightness) by name."""
-    cars = sorted({name[:12] for name in shown} | {f"{number:012x}" for number in range(318 - len(shown))})
-    for kind in ("train", "train_masks"):
-        (folder / kind).mkdir(parents=True)
-    black = encoded("JPEG", np.zeros((160, 240, 3), np.uint8)), encoded("GIF", np.zeros((160, 240), np.uint8))
-    for name in (f"{car}_{view:02}" for car in cars for view in range(1, 17)):
-        image, mask = black
-        if name in shown:
-            share, brightness = shown[name]
-            rows = np.arange(160 * 240).reshape(160, 240) < share * 160 * 240
-            image = encoded("JPEG", np.full((160, 240, 3), brightness, np.uint8))
-            mask = encoded("GIF", 255 * rows.astype(np.uint8))
-        (folder / "train" / f"{name}.jpg").write_bytes(image)
-        (folder / "train_masks" / f"{name}_mask.gif").write_bytes(mask)
-    names = "\n".join(sorted(path.stem for path in (folder / "train").iterdir()))
-    return hashlib.sha256(names.encode()).hexdigest()
-
-
+BLACK = encoded("JPEG", np.zeros((160, 240, 3), np.uint8)), encoded("GIF", np.zeros((160, 240), np.uint8))
 KNOWN = {name: (share, brightness) for name, share, brightness in CARVANA.published_pictures}
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return a folder of as many black pictures as Carvana has, and the digest of their names."""
+    folder = tmp_path_factory.mktemp("whole")
+    cars = sorted({name[:12] for name in KNOWN} | {f"{number:012x}" for number in range(318 - len(KNOWN))})
+    for kind in ("train", "train_masks"):
+        (folder / kind).mkdir()
+    for name in (f"{car}_{view:02}" for car in cars for view in range(1, 17)):
+        write_pair(folder, name, *BLACK)
+    names = "\n".join(sorted(path.stem for path in (folder / "train").iterdir()))
+    return folder, hashlib.sha256(names.encode()).hexdigest()
+
+
+def write_pair(folder, name, image, mask):
+    """Write a picture and its mask."""
+    (folder / "train" / f"{name}.jpg").write_bytes(image)
+    (folder / "train_masks" / f"{name}_mask.gif").write_bytes(mask)
+
+
+def picture(share, brightness):
+    """Draw an even picture, and a mask that covers a share of it."""
+    rows = np.arange(160 * 240).reshape(160, 240) < share * 160 * 240
+    image = np.full((160, 240, 3), brightness, np.uint8)
+    return encoded("JPEG", image), encoded("GIF", 255 * rows.astype(np.uint8))
+
+
 @pytest.mark.parametrize("what", ["names", "pictures", "masks", "nothing"])
-def test_a_whole_set_of_other_pictures_is_not_taken_for_the_published_one(user, monkeypatch, what):
+def test_a_whole_set_of_other_pictures_is_not_taken_for_the_published_one(user, monkeypatch, whole, what):
+    folder, names = whole
     wrong = {"pictures": lambda share, _: (share, 0), "masks": lambda _, light: (0.0, light)}
-    shown = {name: wrong.get(what, lambda *both: both)(*both) for name, both in KNOWN.items()}
-    names = write_whole_set(user / CARVANA.original, shown)
+    for name, both in KNOWN.items():
+        write_pair(folder, name, *picture(*wrong.get(what, lambda *both: both)(*both)))
+    (user / CARVANA.original).symlink_to(folder)
     dataset = CARVANA if what == "names" else replace(CARVANA, published_names=names)
     monkeypatch.setitem(DATASETS, "carvana", dataset)
     if what == "nothing":
