@@ -63,6 +63,7 @@ SEARCHES = (
 )
 PROTOCOLS = (
     Protocol("photographs", NOTEBOOK, "carvana", photographs.arms, NOTEBOOK),
+    Protocol("ten devices", NOTEBOOK, "mnist", hard.usual_arms),
     Protocol("hard mnist strengths", NOTEBOOK, "mnist", hard.strength_arms),
     Protocol("hard mnist tuning", NOTEBOOK, "mnist", hard.tuning_arms),
     Protocol("hard mnist", NOTEBOOK, "mnist", hard.confirmed_arms),

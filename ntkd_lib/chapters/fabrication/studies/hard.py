@@ -1,4 +1,4 @@
-"""Recovery where labels recover about what they did on the paper's device: strength, settings, devices.
+"""Recorded devices: fresh ones of the usual strength, and where labels recover what they did on the paper's.
 
 A device's number fixes the draws of its errors, its strength scales them. On the tuning student's devices
 every trial of fine-tuning on labels is run at every strength; the strength is that at which the best trial
@@ -36,6 +36,28 @@ STRENGTHS = (
 def metric_name(way: str, captures: int | None = None) -> str:
     """Name the metric of a way's mean test accuracy, with fewer captures if a number is given."""
     return f"ntkd.fab.mnist.hard.{way}.{f'captures_{captures}.' if captures else ''}accuracy"
+
+
+def usual_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
+    """Recover a student's device as the page does, and compare what its soft-label twin loses."""
+    p, data = load_parameters(FabricationParameters, NOTEBOOK, "cpu", parameters), Data("mnist", sha256)
+    ways = {name: methods.recovery(p, name, methods.WAYS.settings(name)) for name in methods.WAYS.methods}
+    made = {name: methods.device_cell(p, data, name, seed, own) for name, own in (("ntkd", ways), ("kd", {}))}
+    shown = {way: way for way in (NONE, *ways)} | {"ntkd_ft": methods.WAYS.chosen_form()}
+    arms = {
+        f"ntkd.fab.mnist.{name}.accuracy": Arm(
+            (made["ntkd"],), partial(_mean_of, way, "accuracy"), partial(_all_converged, way)
+        )
+        for name, way in shown.items()
+    }
+    return arms | {
+        f"ntkd.fab.mnist.{name}.drop": Arm((methods.student_cell(p, data, name, seed), cell), _drop)
+        for name, cell in made.items()
+    }
+
+
+def _drop(student: Record, device: Record) -> float:
+    return student.values["accuracy"] - _mean_of(NONE, "accuracy", device)
 
 
 def strength_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
