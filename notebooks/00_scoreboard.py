@@ -42,8 +42,8 @@ chapters = built_chapters()
 # *Simulated* and *proxy* verdicts are counted apart: there a device, a data set or a network was replaced by
 # a model of it. Claims whose run is not recorded stand as "not assessed: not run". *Baseline stronger* and
 # *weaker* are claims on a baseline's score that ours misses upwards or downwards: they say nothing against
-# the paper's method. *Undecided*: runs of one protocol disagree, for instance on different machines; both
-# numbers are shown. Superseded claims are not counted.
+# the paper's method. *Undecided*: runs that the contract counts disagree; they may differ in machine, code or
+# settings; both numbers are shown. Superseded claims are not counted.
 
 # %% tags=["hide-input"]
 count_table(verdicts)

@@ -50,9 +50,11 @@ from ntkd_lib.chapters.distilled.studies import (
     sketches_page,
     twins,
 )
+from ntkd_lib.chapters.distilled.studies.memory import memory
+from ntkd_lib.chapters.distilled.studies.sketches import sketch_errors
 from ntkd_lib.chapters.run import open_run
 from ntkd_lib.show.claims import claim_box
-from ntkd_lib.show.columns import show_recorded
+from ntkd_lib.show.columns import show_recorded, show_table
 from ntkd_lib.show.publish import show
 
 run = open_run("06_distilled_ntk", globals())
@@ -69,10 +71,12 @@ means = page.averages(page.scores(run))
 # twentieth of its rows, its whole build included; the last layer alone, which needs no row, keeps
 # {val}`dntk.small.last_layer.agreement :.2f` and {val}`dntk.cifar10.last_layer.agreement :.2f` %. With
 # one-hot labels as targets the pseudo-NTK keeps {val}`dntk.small.pseudo.label_agreement :.1f` and
-# {val}`dntk.cifar10.pseudo.label_agreement :.1f` %. Distillation does not pay for itself: at the paper's own
-# sizes inner products fall {val}`dntk.cost.exact_gram / dntk.cost.reduced_gram :,.0f` times, but the whole
-# build of the distilled kernel takes {val}`dntk.cost.dntk_total / dntk.cost.exact_kernel :.2f` times the
-# operations of the exact one.
+# {val}`dntk.cifar10.pseudo.label_agreement :.1f` %. Whether distillation pays for itself hangs on a
+# convention: at the paper's own sizes inner products fall {val}`dntk.cost.exact_gram / dntk.cost.reduced_gram
+# :,.0f` times, but with {setup}`2,000` iterations of distillation the whole build of the distilled kernel
+# takes {val}`dntk.cost.dntk_total / dntk.cost.exact_kernel :.2f` times the operations of the exact one if the
+# gradients of the weights are counted, as the contract does, and {val}`dntk.cost.dntk_total_frozen /
+# dntk.cost.exact_kernel :.2f` times if the weights are held still, as our program does.
 #
 # On a network trained on ImageNet ({ref}`pretrained`) a hundred distilled images, a twentieth of all, lose
 # {val}`dntk.pretrained.jac20.accuracy_drop :.1f` points of accuracy, a hundred random ones
@@ -80,10 +84,11 @@ means = page.averages(page.scores(run))
 # gradients keep {val}`dntk.pretrained.local_global.fidelity - dntk.pretrained.best_selection.fidelity :.1f`
 # points more of the network's decisions than the best choice of single gradients, on average over four sizes
 # (95 % interval {val}`interval of dntk.pretrained.local_global.fidelity -
-# dntk.pretrained.best_selection.fidelity :.1f`). Five of them keep {val}`dntk.pretrained.s5.fidelity
-# :.0f` %, from {val}`lowest of dntk.pretrained.s5.fidelity :.0f` to {val}`highest of
-# dntk.pretrained.s5.fidelity :.0f` over seeds, where the paper has {paper}`78 %`; the five leading
-# eigenvectors of all gradients, with no clusters, keep {val}`dntk.pretrained.global_top.s5.fidelity :.0f` %.
+# dntk.pretrained.best_selection.fidelity :.1f`). Five of them keep {val}`dntk.pretrained.s5.fidelity :.0f` %,
+# from {val}`lowest of dntk.pretrained.s5.fidelity :.0f` to {val}`highest of dntk.pretrained.s5.fidelity :.0f`
+# over seeds, where the paper has {paper}`78 %`: some starts reach it and some end far below, and both claims
+# on five gradients rest on these few fits. The five leading eigenvectors of all gradients, with no clusters,
+# keep {val}`dntk.pretrained.global_top.s5.fidelity :.0f` %.
 
 # %% tags=["hide-input"]
 show(
@@ -252,7 +257,7 @@ show(
 # %% [markdown]
 # Cluster eigenvectors that keep {setup}`95 %` of each cluster's trace leave at most {setup}`5 %` of the whole
 # trace uncovered, whatever the kernel is: the projections of clusters add up. The paper's {paper}`12 to 15 %`
-# must be measured in another way; the rule of its claim takes the definition at its word.
+# cannot come from that level; levels of {setup}`80` to {setup}`85 %` give it (table below).
 #
 # (pretrained)=
 # ## On a network trained on ImageNet
@@ -310,9 +315,9 @@ show_recorded(*reduction_page.reductions(), "Reductions on a network trained on 
 #
 # Here the build pays: with {setup}`200` steps of distillation it takes {val}`dntk.pretrained.dntk.seconds
 # :,.0f` s of one core, the exact kernel {val}`dntk.pretrained.exact.seconds :,.0f`, which is
-# {val}`dntk.pretrained.exact.flop / dntk.pretrained.dntk.flop :.1f` times the operations. With the paper's
-# number of steps and images it does not (see the ledger below), and random images need no distillation at
-# all.
+# {val}`dntk.pretrained.exact.flop / dntk.pretrained.dntk.flop :.1f` times the operations (weights held
+# still). With {setup}`2,000` steps at the paper's sizes the two are about even (see the ledger below), and
+# random images need no distillation at all.
 #
 # What clusters leave uncovered is fixed by two numbers that the paper does not state:
 
@@ -323,10 +328,10 @@ show_recorded(*reduction_page.uncovered(), "Variance that cluster eigenspaces le
 # ## Ranks
 #
 # The truncation rank counts the eigenvalues that hold {setup}`95 %` of the trace. For {paper}`50` points per
-# class the paper finds {paper}`31 to 41`, which is {paper}`62 to 82 %` of full rank and says little; what
-# matters is whether the rank stops growing. In the recorded run it is {val}`dntk.small.trunc_rank_50 :.1f` on
-# the digits and {val}`dntk.cifar10.trunc_rank_50 :.1f` on colour images; the table of four claims has more
-# points.
+# class an independent reproduction of the paper's figure reports {paper}`31 to 41`, which is {paper}`62 to
+# 82 %` of full rank and says little; what matters is whether the rank stops growing. On distilled points it
+# is {val}`dntk.small.trunc_rank_50 :.1f` on the digits and {val}`dntk.cifar10.trunc_rank_50 :.1f` on colour
+# images; the table of four claims has more points.
 
 # %% tags=["hide-input"]
 ranks = reduction_page.rank_rows(run)
@@ -430,10 +435,11 @@ guess = predict_per_class(cross @ weights, coefficients).argmax(1)
 # deviations.
 
 # %% tags=["hide-input"]
-sketches_page.sketch_table(run)
+errors = sketches_page.rows(run, sketch_errors)
+show_table(errors, sketches_page.SKETCHES, "Sketch errors against what is stated for them")
 
 # %% tags=["hide-input"]
-sketches_page.memory_table(run)
+show_table(sketches_page.rows(run, memory), sketches_page.MEMORY, "Memory of the streamed pass")
 
 # %% [markdown]
 # A sketch may be unbiased and still be of no use for regression: what counts is its largest eigenvalue error

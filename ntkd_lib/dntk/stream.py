@@ -9,8 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkd_lib.ntk.sketches.hashing import key_of, signs
-
 
 class StreamedRegression:
     """Ridge regression on sketched per-class features, from their second moments alone.
@@ -91,17 +89,6 @@ class FrequentDirections:
         self.buffer.zero_()
         self.buffer[:count] = values[:count, None] * right[:count]
         self.filled = count
-
-
-def trace_features(features: Float[Tensor, "n c k"], seed: int = 0) -> Float[Tensor, "n k"]:
-    """Merge the classes' features into one, whose inner products are the trace kernel on average.
-
-    ``psi(x) = sum_c s_c o phi_c(x)`` with independent random signs ``s_c``: products of different classes
-    vanish on average.
-    """
-    _, c, k = features.shape
-    drawn = signs(key_of(seed, "classes"), (c, k)).to(features)
-    return torch.einsum("nck,ck->nk", features, drawn)
 
 
 def spectral_error(exact: Float[Tensor, "c m m"], approximate: Float[Tensor, "c m m"], ridge: float) -> float:

@@ -66,7 +66,7 @@ def ssim(estimate: Float[np.ndarray, "*a"], target: Float[np.ndarray, "*b"]) -> 
 def crossing(
     quality: Sequence[float], axis: Sequence[float], target: float, sustained: int = SUSTAINED
 ) -> float | None:
-    """Find where a curve reaches a target, for good: None if it does not.
+    """Find where a curve reaches a target and stays for several evaluations: None if it does not.
 
     That is between the first of several consecutive evaluations above it and the one before, interpolated.
 

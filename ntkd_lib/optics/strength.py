@@ -13,8 +13,8 @@ from ntkd_lib.optics.sensor_errors import Gain, SensorNoise
 from ntkd_lib.optics.surface_errors import HeightScale, Levels, PhaseNoise, WidthBias, WidthSpread
 from ntkd_lib.ranges import check_number
 
-# What an error strength of 100 % means. At 20 % these are the ranges that fabrication reports; sources stand
-# with the magnitude of each error.
+# What an error strength of 100 % means. At 20 % these are about the ranges that fabrication reports, where a
+# source stands with the magnitude of an error, and else our estimate.
 EXTENT: Mapping[str, float] = {
     "width_bias": 100.0,  # nm, largest
     "width_spread": 50.0,  # nm, standard deviation

@@ -15,7 +15,7 @@ from ntkd_lib.show.numbers import NONE, SIGNS, ends, format_value
 
 MARK = "<!-- claims -->"
 TIME = re.compile(r"(<!-- time (?P<row>[^/]+)/(?P<way>[^:]+) :(?P<form>\S+) -->).*?(<!-- /time -->)")
-HEAD = ("| claim | paper | ours [95 % interval] | without the method | verdict |", "|---|---|---|---|---|")
+HEAD = ("| claim | paper | ours [95 % interval] | control | verdict |", "|---|---|---|---|---|")
 
 
 def claims_block(verdicts: Iterable[Verdict]) -> str:

@@ -1,6 +1,6 @@
 """Dot plots that several notebooks share: scores with intervals, paired differences, and their keys."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,18 +10,30 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-BLUE, ORANGE, GREEN, RED, PURPLE = sns.color_palette("colorblind")[:5]
+BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK, GREY = sns.color_palette("colorblind")[:8]
 
 
-def draw_scores(axes: Axes, summary: pd.DataFrame, dots: Iterable[pd.Series]) -> None:
+def draw_scores(
+    table: pd.DataFrame,
+    means: pd.DataFrame,
+    value: str,
+    quantity: str,
+    by: str = "method",
+    each: str = "seeds",
+) -> Figure:
     """Draw a row per method: a dot per seed, the mean with its interval, the paper's value."""
-    for row, (method, values) in enumerate(zip(summary.itertuples(), dots, strict=True)):
+    figure, axes = plt.subplots(figsize=(7.2, 0.34 * len(means) + 1.2))
+    for row, method in enumerate(means.itertuples()):
+        values = table[table[by] == getattr(method, by)][value]
         axes.scatter(values, np.full(len(values), row), s=14, color=BLUE, alpha=0.5, linewidth=0)
         axes.plot([method.low, method.high], [row, row], color=BLUE, linewidth=2.5)
         axes.plot(method.mean, row, "o", color=BLUE, markersize=6)
         if not np.isnan(method.paper):
             axes.plot(method.paper, row, "D", color=ORANGE, markersize=6, markerfacecolor="none")
-    _name_rows(axes, summary["label"])
+    name_rows(axes, means["label"])
+    axes.set_xlabel(quantity)
+    draw_key(axes, {f"ours: mean, 95 % interval, {each}": ("o", BLUE), "paper": ("D", ORANGE)})
+    return figure
 
 
 def draw_differences(gaps: pd.DataFrame, quantity: str, row_height: float = 0.36) -> Figure:
@@ -35,7 +47,7 @@ def draw_differences(gaps: pd.DataFrame, quantity: str, row_height: float = 0.36
         colour = GREEN if gap.low > 0 else BLUE if gap.high > 0 else ORANGE
         axes.plot([gap.low, gap.high], [row, row], color=colour, linewidth=2.5)
         axes.plot(gap.mean, row, "o", color=colour, markersize=6)
-    _name_rows(axes, gaps["label"])
+    name_rows(axes, gaps["label"])
     axes.set_xlabel(f"difference in {quantity}")
     return figure
 
@@ -44,7 +56,7 @@ def row_axes(labels: Sequence[str], quantity: str, reference: float = 0.0) -> tu
     """Set up a chart of one row per label, the first on top, with a line at a reference."""
     figure, axes = plt.subplots(figsize=(7.2, 0.32 * len(labels) + 1.2))
     axes.axvline(reference, color=plt.rcParams["axes.edgecolor"], linewidth=1)
-    _name_rows(axes, labels)
+    name_rows(axes, labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_xlabel(quantity)
     return figure, axes
@@ -81,6 +93,7 @@ def key_handles(entries: Mapping[str, tuple[str, object]], *, filled: bool = Fal
     ]
 
 
-def _name_rows(axes: Axes, labels: Sequence[str] | pd.Series) -> None:
+def name_rows(axes: Axes, labels: Sequence[str] | pd.Series) -> None:
+    """Name the rows of a chart, the first on top."""
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()

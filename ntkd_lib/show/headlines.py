@@ -32,7 +32,7 @@ def headlines(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 
 def headline_table(verdicts: Sequence[Verdict], notes: Mapping[str, Html]) -> Html:
-    """Show the headline claims: paper, ours, without the method, verdict."""
+    """Show the headline claims: paper, ours, control, verdict."""
     chosen = headlines(verdicts)
     rows = [
         (
@@ -44,7 +44,7 @@ def headline_table(verdicts: Sequence[Verdict], notes: Mapping[str, Html]) -> Ht
         )
         for verdict in chosen
     ]
-    headers = ("Claim", "Paper", "Ours (95 % interval)", "Without the method", "Verdict")
+    headers = ("Claim", "Paper", "Ours (95 % interval)", "Control", "Verdict")
     ids = [f"claim-{verdict.claim.id}" for verdict in chosen]
     caption = "Headline claims of the five papers"
     return table(headers, rows, caption=caption, row_ids=ids, class_="ntkd-claims ntkd-headlines")
@@ -54,7 +54,7 @@ FIGURE = {
     "ntkd.mnist.none.accuracy": ("labels only", 91.4),
     "ntkd.mnist.kd.accuracy": ("soft-label KD", 95.9),
     "ntkd.mnist.ntkd.accuracy": ("NTKD", 97.3),
-    "ntkd.mnist.none_tuned.accuracy": ("labels only, equal time, augmented", None),
+    "ntkd.mnist.none_tuned.accuracy": ("labels only, equal time", None),
 }
 
 
@@ -63,7 +63,7 @@ def draw_headline(metrics: Mapping[str, Metric]) -> Figure:
     import matplotlib.pyplot as plt
     import numpy as np
 
-    from ntkd_lib.show.dots import BLUE, ORANGE, key_handles
+    from ntkd_lib.show.dots import BLUE, ORANGE, key_handles, name_rows
 
     figure, axes = plt.subplots(figsize=(7.2, 2.6))
     for row, (name, (_, paper)) in enumerate(FIGURE.items()):
@@ -72,8 +72,7 @@ def draw_headline(metrics: Mapping[str, Metric]) -> Figure:
         axes.plot(np.mean(values), row, "o", color=BLUE, markersize=7)
         if paper is not None:
             axes.plot(paper, row, "D", color=ORANGE, markersize=7, markerfacecolor="none")
-    axes.set_yticks(range(len(FIGURE)), [label for label, _ in FIGURE.values()])
-    axes.invert_yaxis()
+    name_rows(axes, [label for label, _ in FIGURE.values()])
     axes.set_xlabel("MNIST test accuracy (%), hybrid optical student, 50,930 parameters")
     handles = key_handles({"ours: mean and seeds": ("o", BLUE), "NTKD paper": ("D", ORANGE)})
     axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))

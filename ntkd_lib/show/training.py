@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ntkd_lib.show.columns import Column, show_table
-from ntkd_lib.show.dots import BLUE, ORANGE, key_handles
+from ntkd_lib.show.columns import Column
+from ntkd_lib.show.dots import BLUE, ORANGE, key_handles, name_rows
 from ntkd_lib.show.html import Html, table
 
 
@@ -20,8 +20,7 @@ def draw_curves(curves: pd.DataFrame, along: tuple[str, str], quantity: str) -> 
         (line,) = axes.plot(part[column], part["mean"], marker=next(markers), label=name)
         band = {"color": line.get_color(), "alpha": 0.2, "linewidth": 0}
         axes.fill_between(part[column], part["low"], part["high"], **band)
-    axes.set_xlabel(name_of_column)
-    axes.set_ylabel(quantity)
+    axes.set(xlabel=name_of_column, ylabel=quantity)
     axes.legend()
     return figure
 
@@ -35,24 +34,26 @@ def draw_trials(trials: pd.DataFrame, quantity: str, lowest: float) -> Figure:
     for chosen, part in shown.groupby("chosen"):
         style = {"color": ORANGE, "s": 40} if chosen else {"facecolor": "none", "edgecolor": BLUE, "s": 22}
         axes.scatter(part["shown"], part["row"], marker="D" if chosen else "o", zorder=2 + chosen, **style)
-    axes.set_yticks(range(len(labels)), labels)
-    axes.invert_yaxis()
+    name_rows(axes, labels)
     axes.set_xlabel(f"{quantity} (%); below {lowest:g} % drawn at {lowest:g} %")
     handles = key_handles({"trial": ("o", BLUE), "chosen": ("D", ORANGE)})
     axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles))
     return figure
 
 
-def settings_table(trials: pd.DataFrame, quantity: str) -> Html:
-    """Show the chosen settings of each method."""
+SETTINGS = (
+    Column("Student", "{label}"),
+    Column("Best trial", "{settings}"),
+    Column("Its validation score", "{validation:.2f} %"),
+    Column("Trials", "{count}"),
+    Column("Trained with", "{trained}"),
+)
+
+
+def best_trials(trials: pd.DataFrame) -> pd.DataFrame:
+    """Select the best trial of each method, beside the number of its trials."""
     counted = trials.assign(count=trials.groupby("method")["method"].transform("size"))
-    columns = (
-        Column("Student", "{label}"),
-        Column("Chosen settings", "{settings}"),
-        Column(quantity, "{validation:.2f} %"),
-        Column("Trials", "{count}"),
-    )
-    return show_table(counted[counted["chosen"]], columns, "What the search chose")
+    return counted[counted["chosen"]]
 
 
 def space_table(rows: Sequence[tuple[str, str]], caption: str) -> Html:

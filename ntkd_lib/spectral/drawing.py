@@ -27,8 +27,7 @@ def draw_spectrum(axes: Axes, table: pd.DataFrame, kstar: int, noise: float) -> 
     axes.set(xscale="log", yscale="log", xlabel="mode, by falling eigenvalue", ylabel="|coefficient|")
     right = axes.twinx()
     right.plot(table["mode"], table["shrinkage"], color=green, label="shrinkage (right)")
-    right.set_ylim(0, 1.05)
-    right.set_ylabel("shrinkage of the fit to labels")
+    right.set(ylim=(0, 1.05), ylabel="shrinkage of the fit to labels")
     right.grid(visible=False)
     right.spines["right"].set_visible(True)
     handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]

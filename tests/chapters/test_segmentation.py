@@ -287,7 +287,7 @@ def shown(run):
     drawn = panels.panels(run)
     curves = page.curves(scores, ("none", "kd", "ntkd"))
     return {
-        "miou": lambda: page.draw_miou(scores),
+        "miou": lambda: dots.draw_scores(scores, page.summary(scores), "miou", "test mIoU (%)"),
         "differences": lambda: dots.draw_differences(page.differences(scores), "mIoU"),
         "curves": lambda: training.draw_curves(
             curves, ("share", "share of training steps (%)"), "validation mIoU (%)"
@@ -309,7 +309,8 @@ def test_figures_have_axes_and_tables_a_row_for_each(run, metrics):
     assert show_table(page.differences(scores), page.DIFFERENCES, "gaps").count("<tr") == 1 + len(page.PAIRS)
     assert show_table(page.teacher_rows(run), page.TEACHER, "teacher").count("<tr") == 3
     assert show_table(energy.rows(), energy.COLUMNS, "energy").count("<tr") == 10
-    assert str(training.settings_table(MASKS.trial_table(), "Validation mIoU")).startswith("<")
+    best = training.best_trials(MASKS.trial_table())
+    assert show_table(best, training.SETTINGS, "settings").count("<tr") == 1 + best["method"].nunique()
     assert str(claim_box(evidence_of(run, metrics))).startswith("<")
     assert "not to be passed on" in panels.terms()
 

@@ -8,10 +8,10 @@ from torch import nn
 
 from ntkd_lib.dntk.projection import GaussianProjection
 from ntkd_lib.dntk.regression import fit_per_class, predict_per_class
-from ntkd_lib.dntk.stream import FrequentDirections, StreamedRegression, spectral_error, trace_features
+from ntkd_lib.dntk.stream import FrequentDirections, StreamedRegression, spectral_error
 from ntkd_lib.ntk.contraction import jacobian
 from ntkd_lib.ntk.kinds import contract
-from ntkd_lib.ntk.sketches.stream import sketched_features
+from ntkd_lib.ntk.sketches.stream import join_classes, sketched_features
 
 SEEDS = st.integers(0, 10_000)
 
@@ -65,7 +65,7 @@ def test_few_rows_are_kept_exactly() -> None:
 def test_merged_features_give_the_trace_kernel_on_average() -> None:
     phi = drawn(1, 3, 4, 6)
     exact = contract(phi, phi, "trace")
-    merged = torch.stack([trace_features(phi, seed) for seed in range(2000)])
+    merged = torch.stack([join_classes(phi, seed) for seed in range(2000)])
     mean = (merged @ merged.mT).mean(0)
     spread = (merged @ merged.mT).std(0) / 2000**0.5
     assert ((mean - exact).abs() <= 5 * spread + 1e-12).all()

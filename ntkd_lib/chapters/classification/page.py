@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Literal
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ntkd_lib.chapters.classification import methods, protocols
 from ntkd_lib.chapters.classification.studies.alignment import alignment_metrics, kernel_alignment
@@ -17,8 +15,8 @@ from ntkd_lib.chapters.classification.studies.stage1_page import rank_metric
 from ntkd_lib.chapters.optical_students import classification_teachers as teaching
 from ntkd_lib.chapters.optical_students.classification_methods import DIGITS
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab import Metric, band, metric, paired, recorded_metrics, seed_rows, settings_text, summarise
-from ntkd_lib.show import ACCURACY, DIFFERENCE, INTERVAL, PAPER_SCORE, PARAMETERS, SEEDS, STD, Column, dots
+from ntkd_lib.lab import Metric, band, metric, paired, recorded_metrics, seed_rows, summarise
+from ntkd_lib.show import ACCURACY, DIFFERENCE, INTERVAL, PAPER_SCORE, PARAMETERS, SEEDS, STD, Column
 
 PAPER = {
     "mnist": {"none": 91.4, "kd": 95.9, "ntkd": 97.3, "f8": 96.12},
@@ -76,12 +74,6 @@ COLOUR_TEACHERS = (
     Column("off the diagonal", "{cosine_off_diagonal:.4f}"),
     Column("Kernel error", "{relative_error:.3f}"),
     Column("Seconds (training + sketch)", "{seconds_teacher:.0f} + {seconds:.0f}"),
-)
-SETTINGS = (
-    Column("Student", "{label}"),
-    Column("Settings", "{settings}"),
-    Column("Trials", "{trials}"),
-    Column("Validation accuracy", "{validation:.2f} %"),
 )
 LIMIT = (Column("Training images", "{images:,}"), Column("Accuracy", "{accuracy:.2f} %"))
 
@@ -220,23 +212,3 @@ def curves(run: Run, data: str, value: str, epochs: int) -> pd.DataFrame:
     groups = table[table["method"].isin(SHORT)].groupby("method", sort=False)
     parts = [band(part[value], epochs).assign(method=SHORT[method]) for method, part in groups]
     return pd.concat(parts, ignore_index=True).rename(columns={"at": "epoch"})
-
-
-def colour_settings(run: Run) -> pd.DataFrame:
-    """List the settings of the students of colour images, and how many trials chose them."""
-    counts = methods.COLOURS.trial_table().groupby("method")["validation"].agg(["size", "max"])
-    rows = [
-        (m.label, settings_text(methods.COLOURS.settings(m.source)), *counts.loc[m.source])
-        for m in methods.colour_methods(run.parameters)
-    ]
-    table = pd.DataFrame(rows, columns=["label", "settings", "trials", "validation"])
-    return table.astype({"trials": int})
-
-
-def draw_accuracy(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
-    """Draw test accuracy by student: a dot per seed, the mean with its interval, the paper's value."""
-    figure, axes = plt.subplots(figsize=(7.2, 0.34 * len(means) + 1.2))
-    dots.draw_scores(axes, means, [table[table["method"] == name]["accuracy"] for name in means["method"]])
-    axes.set_xlabel("test accuracy (%)")
-    dots.draw_key(axes, {"ours: mean, 95 % interval, seeds": ("o", dots.BLUE), "paper": ("D", dots.ORANGE)})
-    return figure

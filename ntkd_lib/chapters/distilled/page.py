@@ -5,7 +5,6 @@ from statistics import mean
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 
 from ntkd_lib.chapters.distilled.methods import FEW, LABELS, NAMES
 from ntkd_lib.chapters.distilled.studies.costs import contract_costs
@@ -35,7 +34,7 @@ PAPER = {
     "s5.fidelity": ("fidelity with five synthetic gradients (%)", "78"),
     "local_global.fidelity": ("fidelity of synthetic gradients, mean over 5 to 40 (%)", "above selection"),
     "best_selection.fidelity": ("fidelity of the best selection, mean over 5 to 40 (%)", "–"),
-    "trunc_rank_50": ("truncation rank at 50 points per class", "31 to 41"),
+    "trunc_rank_50": ("truncation rank at 50 points per class (distilled; last column: real)", "31 to 41"),
     "rank_shift": ("shift of that rank by distillation", "none"),
     "uncovered_variance": ("variance that clusters leave uncovered (%)", "12 to 15"),
     "jac20.kernel_cosine": ("cosine of the kernel rebuilt from 100 distilled images", "kept"),
@@ -43,8 +42,6 @@ PAPER = {
     "distilled_points.fidelity": ("fidelity of 100 distilled images (%)", "–"),
     "random_points.fidelity": ("fidelity of 100 random images (%)", "–"),
 }
-SHADES = ("blue", "orange", "green", "red", "violet", "brown", "pink", "grey")
-COLOURS = dict(zip(SHADES, sns.color_palette("colorblind"), strict=False))
 Part = tuple[pd.DataFrame, str]  # one row per seed, and the column that a metric reads
 
 

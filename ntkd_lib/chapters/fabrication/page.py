@@ -34,8 +34,13 @@ STYLE = {
     VACCINATED.name: (dots.PURPLE, "^"),
 }
 RECOVERIES = (
-    *(Column("Back end", "{label}"), ACCURACY, INTERVAL, Column("Won back", "{share:.0f} %")),
-    *(PAPER_SCORE, Column("Paper won back", "{paper_share:.0f} %")),
+    *(
+        Column("Back end", "{label}"),
+        ACCURACY,
+        INTERVAL,
+        Column("Won back of the mean drop", "{share:.0f} %"),
+    ),
+    *(Column("on the average device", "{each:.0f} %"), PAPER_SCORE, Column("Paper", "{paper_share:.0f} %")),
 )
 DIFFERENCES = (Column("Pair", "{label}"), *DIFFERENCE, Column("Smallest", "{smallest:+.2f}"))
 END = (
@@ -81,10 +86,16 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     seeds = own.groupby(["way", "label", "seed"], sort=False)[["accuracy", "ideal"]].mean().reset_index()
     means = summarise(seeds, "accuracy", ["way", "label"])
     ideal, lost = seeds["ideal"].mean(), means.set_index("way")["mean"][NONE]
+    reached, ideals = (
+        seeds.pivot(index="seed", columns="way", values="accuracy"),
+        seeds.groupby("seed")["ideal"].first(),
+    )
+    each = reached.apply(lambda own: share_of(own, reached[NONE], ideals)).mean()
     paper = means["way"].replace(WAYS.chosen_form(), "ntkd_ft").map(PAPER)
     return means.assign(
         ideal=ideal,
         share=share_of(means["mean"], lost, ideal),
+        each=means["way"].map(each),
         paper=paper,
         paper_share=share_of(paper, PAPER[NONE], PAPER_IDEAL),
     )
@@ -197,12 +208,9 @@ def _metric(table: pd.DataFrame) -> Metric:
 
 def draw_recovery(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
     """Draw test accuracy after each way to recover: a dot per device, the mean, the paper's value."""
-    figure, axes = plt.subplots(figsize=(7.2, 0.36 * len(means) + 1.3))
-    axes.axvline(table["ideal"].mean(), color=plt.rcParams["axes.edgecolor"], linewidth=1, linestyle=":")
-    dots.draw_scores(axes, means, [table[table["way"] == way]["accuracy"] for way in means["way"]])
-    axes.set_xlabel("test accuracy (%)")
-    entries = {"ours: mean, 95 % interval, devices": ("o", dots.BLUE), "paper": ("D", dots.ORANGE)}
-    axes.figure.legend(handles=dots.key_handles(entries), loc="outside upper left", ncols=2)
+    figure = dots.draw_scores(table, means, "accuracy", "test accuracy (%)", "way", "devices")
+    edge = plt.rcParams["axes.edgecolor"]
+    figure.axes[0].axvline(table["ideal"].mean(), color=edge, linewidth=1, linestyle=":")
     return figure
 
 
@@ -250,8 +258,7 @@ def draw_tornado(rows: pd.DataFrame) -> Figure:
         axes.barh(places + offset, rows[end], 0.36, color=colour, edgecolor="none", label=f"{end} magnitude")
         axes.errorbar(rows[end], places + offset, xerr=spread, fmt="none", ecolor=edge, elinewidth=1.2)
     axes.axvline(0, color=edge, linewidth=1)
-    axes.set_yticks(places, rows["error"])
-    axes.invert_yaxis()
+    dots.name_rows(axes, rows["error"])
     axes.set_xlabel("change of validation accuracy (points)")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return figure

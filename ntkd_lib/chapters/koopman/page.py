@@ -1,7 +1,5 @@
 """Figures and tables of notebook 04: scores, paired differences, and the metrics of the claims."""
 
-from typing import Any
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -47,7 +45,11 @@ def scores(run: Run) -> pd.DataFrame:
     linear = unfold(cells, "fits").assign(converged=True)
     table = pd.concat([students, linear, pixels], ignore_index=True)
     table = table.assign(source=table["data"], data=table["data"].map(short_names(run)))
-    chosen = [_is_chosen(run, row) for row in table.itertuples()]
+    chosen = [
+        row.method == PIXELS.name
+        or row.components == chosen_size(run.parameters, row.source, row.degree, row.method)
+        for row in table.itertuples()
+    ]
     table = table.assign(chosen=chosen)[SCORE_COLUMNS].assign(label=table["method"].map(LABELS))
     return digits_first(table, control=4).reset_index(drop=True)
 
@@ -55,12 +57,6 @@ def scores(run: Run) -> pd.DataFrame:
 def short_names(run: Run) -> dict[str, str]:
     """Map the run's data sets to their names in metrics."""
     return dict(zip(run.parameters.datasets, TITLES, strict=True))
-
-
-def _is_chosen(run: Run, row: Any) -> bool:
-    return row.method == PIXELS.name or row.components == chosen_size(
-        run.parameters, row.source, row.degree, row.method
-    )
 
 
 def metrics(run: Run) -> dict[str, Metric]:

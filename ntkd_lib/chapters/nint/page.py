@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ntkd_lib.chapters.nint.methods import LABELS, finished_races, in_order
 from ntkd_lib.chapters.nint.studies import equal_time, full_size
+from ntkd_lib.chapters.nint.studies.contests import each_curve
 from ntkd_lib.chapters.nint.studies.leverage import leverage
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import crossing, value_at
@@ -60,11 +61,8 @@ def curves(run: Run) -> pd.DataFrame:
     """List all evaluations of the races."""
     names = ("step", "quality", "cpu", "wall", "forwards")
     parts = [
-        pd.DataFrame({name: curve[name] for name in names}).assign(
-            method=method, label=LABELS[method], image=row.subject, seed=row.seed
-        )
-        for row in finished_races(run, study="race").itertuples()
-        for method, curve in in_order(row.curves)
+        pd.DataFrame({name: curve[name] for name in names}).assign(**own, seed=row.seed)
+        for row, curve, own in each_curve(run, "race")
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -78,7 +76,7 @@ def mean_curves(table: pd.DataFrame, methods: Sequence[str] = tuple(LINES)) -> p
 
 
 def reached(run: Run) -> pd.DataFrame:
-    """Compute when each sampler has, for good, what full batch (1) has after parts of its steps."""
+    """Compute when each sampler has, to stay, what full batch (1) has after parts of its steps."""
     rows = []
     for row in finished_races(run, study="race").itertuples():
         full = row.curves["full"]
@@ -190,8 +188,7 @@ def draw_curves(lines: pd.DataFrame) -> Figure:
             axes.plot(part[x], part["mean"], style, color=colour, label=part["label"].iloc[0])
             axes.fill_between(part[x], part["low"], part["high"], color=colour, alpha=0.2, linewidth=0)
         axes.set_xlabel(name)
-    panels[0].set_ylabel("PSNR (dB)")
-    panels[0].set_xlim(0, lines[lines["method"] == "nint"]["cpu"].max() * 1.05)
+    panels[0].set(ylabel="PSNR (dB)", xlim=(0, lines[lines["method"] == "nint"]["cpu"].max() * 1.05))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return figure
 

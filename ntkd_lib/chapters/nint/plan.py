@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ntkd_lib.chapters.nint.methods import entrant, race_cell, tuned
+from ntkd_lib.chapters.nint.methods import TUNED, entrant, race_cell, tuned
 from ntkd_lib.chapters.nint.parameters import NintParameters
 from ntkd_lib.lab import Cell, Data, ParameterError
 
@@ -11,20 +11,12 @@ RACE = (
     "full", "uniform", "nint", "released", "code", "error_mix", "ntk_kept", "alignment", "leverage",
     "last_layer", "int_dense", "int_incremental", "evos", "egra", "expansive", "soft_mining", "error_memory",
 )  # fmt: skip
-TIMED = ("full", "uniform", "nint", "expansive", "error_memory")
 
 
 def plan(parameters: NintParameters, data: Mapping[str, Data]) -> list[Cell]:
     """List the cells of a run."""
-    from ntkd_lib.chapters.nint.studies import (
-        costs,
-        full_size,
-        leverage,
-        networks,
-        settings,
-        signals,
-        spectrum,
-    )
+    from ntkd_lib.chapters.nint.studies import costs, full_size, leverage, networks, settings, signals
+    from ntkd_lib.chapters.nint.studies.spectrum import cells as spectrum_cells
 
     for name in ("steps", "side_steps"):
         if parameters.every * 4 > getattr(parameters, name):
@@ -38,7 +30,7 @@ def plan(parameters: NintParameters, data: Mapping[str, Data]) -> list[Cell]:
         *leverage.cells(parameters, located, IMAGES),
         *settings.cells(parameters, located, IMAGES),
         *networks.cells(parameters, located, IMAGES[0]),
-        *spectrum.cells(parameters),
+        *spectrum_cells(parameters),
         *signals.cells(parameters, located),
         *costs.cells(parameters),
         *full_size.cells(parameters, located),
@@ -50,7 +42,7 @@ def races(p: NintParameters, signals: Data) -> list[Cell]:
     windows = [max(1, p.steps // 20), p.steps // 5, p.steps]
     forms = {
         "race": ([entrant(name) for name in RACE], None),
-        "timed": ([entrant(name, **tuned(name)) for name in TIMED], "nint"),
+        "timed": ([entrant(name, **tuned(name)) for name in TUNED], "nint"),
     }
     return [
         race_cell(p, study, signals, name, seed, entrants, steps=p.steps, leader=leader, windows=counted)

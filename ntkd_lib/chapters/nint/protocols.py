@@ -17,12 +17,13 @@ SMALL = {"side": 128, "steps": 1000, "every": 50, "look": 400}
 SMALL_NETWORK = NetworkShape("siren", 64)
 FIXED = ("nint", "error_mix", "released")
 TIMED = ("nint", "uniform", "error_memory")
-SAVINGS = (  # metric, sampler that NINT is compared with, axis
-    ("time_saving_30", "full", "cpu"),
-    ("iteration_saving_30", "full", "step"),
-    ("time_saving_30_over_uniform", "uniform", "cpu"),
+SAVINGS = (  # metric, sampler that NINT is compared with, axis, parameter: else what both have at step 1,000
+    ("time_saving_30", "full", "cpu", "target"),
+    ("iteration_saving_30", "full", "step", "target"),
+    ("time_saving_30_over_uniform", "uniform", "cpu", "target"),
+    ("time_saving_common", "full", "cpu", ""),
+    ("iteration_saving_common", "full", "step", ""),
 )
-COMMON_SAVINGS = {"time_saving_common": "cpu", "iteration_saving_common": "step"}
 PART = 200  # steps of a part of a race at the paper's size, a multiple of those between evaluations
 SHARES = ("xi5", "xi6", "xi8")  # beside NINT's own 0.7
 
@@ -98,14 +99,8 @@ def paper_size_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> di
             arm = partial(Arm, _in_parts(partial(race_of, entrants=entrants), p["steps"]), rank=rank)
             arms |= {f"nint.image5.{n}.psnr_1000": arm(partial(_level, n, 1000)) for n in names}
             if {"nint", "full", "uniform"} <= set(names):
-                arms |= {
-                    f"nint.image5.nint.{metric}": arm(partial(_saving, other, axis, p["target"]))
-                    for metric, other, axis in SAVINGS
-                }
-                arms |= {
-                    f"nint.image5.nint.{metric}": arm(partial(_saving_to_common, axis))
-                    for metric, axis in COMMON_SAVINGS.items()
-                }
+                for metric, other, axis, target in SAVINGS:
+                    arms[f"nint.image5.nint.{metric}"] = arm(partial(_saving, other, axis, p.get(target)))
     return arms
 
 
@@ -123,21 +118,15 @@ def _level(name: str, step: int, *parts: Record) -> float:
     return value_at(curve["quality"], curve["step"], step)
 
 
-def _saving(other: str, axis: str, target: float, *parts: Record) -> float:
-    """Compute the saving of NINT up to a quality."""
-    places = {}
+def _saving(other: str, axis: str, target: float | None, *parts: Record) -> float:
+    """Compute the saving of NINT up to a quality, by default the one that both have at 1,000 iterations."""
+    target, places = target or min(_level(name, 1000, *parts) for name in ("nint", other)), {}
     for name in ("nint", other):
         curve = parts[-1].values["curves"][name]
         places[name] = crossing(curve["quality"], curve[axis], target)
         if places[name] is None:
             raise NoNumberError(f"{name} does not reach {target:g} dB in {curve['step'][-1]} steps")
     return 100 * (1 - places["nint"] / places[other])
-
-
-def _saving_to_common(axis: str, *parts: Record) -> float:
-    """Compute the saving of NINT over full batch up to the quality that both have at 1,000 iterations."""
-    target = min(_level(name, 1000, *parts) for name in ("nint", "full"))
-    return _saving("full", axis, target, *parts)
 
 
 PROTOCOLS = (

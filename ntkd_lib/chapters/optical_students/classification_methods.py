@@ -96,12 +96,18 @@ class Comparison:
             {
                 "method": trial["method"],
                 "label": self.methods[trial["method"]].label,
-                "settings": settings_text(trial["settings"]),
+                "settings": settings_text(_whole(trial["settings"])),
+                "trained": settings_text(_whole(self.settings(trial["method"]))),
                 "validation": mean_validation(trial),
                 "chosen": trial["settings"] == self.best_trial(trial["method"])["settings"],
             }
             for trial in self.trials()
         )
+
+
+def _whole(settings: Mapping[str, float]) -> dict[str, float]:
+    """Write a drawn shift as it is trained, in whole pixels."""
+    return {name: int(value) if name in SHIFT else value for name, value in settings.items()}
 
 
 _soft = partial(Method, space={**SPEED, **SOFT}, objective="soft_labels", teacher="trained")
@@ -117,7 +123,7 @@ DIGITS = Comparison(
         _tangent("ntkd_sap", "NTKD, NTK-SAP trace", objective="tangent_sap"),
         _tangent("ntkd_trace_only", "trace only (control)", objective="tangent_trace"),
         Method("random_frozen", "random signed filters", optics="random", settings_of="none"),
-        Method("none_tuned", "labels only, equal time, augmented", {**SPEED, **SHIFT}, length="long"),
+        Method("none_tuned", "labels only, equal time", {**SPEED, **SHIFT}, length="long"),
         Method("linear", "no ReLU", SPEED, rectified="none"),
         Method("lens", "ideal lens", SPEED, optics="lens"),
         Method("none_capture", "ReLU after capture only", SPEED, rectified="capture"),

@@ -6,17 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ntkd_lib.chapters.overfitting import NOTEBOOK
+from ntkd_lib.chapters.overfitting import NOTEBOOK, problems
 from ntkd_lib.chapters.overfitting.parameters import OverfittingParameters
-from ntkd_lib.chapters.overfitting.problems import (
-    NETWORKS,
-    GridSetting,
-    Network,
-    Problem,
-    Schedule,
-    Sizes,
-    draw,
-)
+from ntkd_lib.chapters.overfitting.problems import Problem, Sizes
 from ntkd_lib.chapters.overfitting.work import train
 from ntkd_lib.lab import Cell, Data, Record, RunCells, Search, read_search
 
@@ -30,10 +22,10 @@ def six_sizes(parameters: OverfittingParameters) -> Sizes:
     return Sizes(parameters.rows, parameters.test_points, VALIDATION)
 
 
-def six_cell(parameters: OverfittingParameters, network: Network, seed: int) -> Cell:
+def six_cell(parameters: OverfittingParameters, network: problems.Network, seed: int) -> Cell:
     """Describe the training of one of the six networks at its chosen rate."""
-    schedule = Schedule(parameters.epochs, chosen_rate(network.name), True, CHECKPOINTS)
-    common = {"seed": seed, "network": network, "settings": [GridSetting(Problem())]}
+    schedule = problems.Schedule(parameters.epochs, chosen_rate(network.name), True, CHECKPOINTS)
+    common = {"seed": seed, "network": network, "settings": [problems.GridSetting(Problem())]}
     return train.cell({"part": "six"}, sizes=six_sizes(parameters), schedule=schedule, **common)
 
 
@@ -47,9 +39,9 @@ def conduct(_: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     """Run all trials and list their validation errors; no test sample is read."""
     parameters = OverfittingParameters(tier="cpu")
     sizes = replace(six_sizes(parameters), test=1, validation=4 * VALIDATION)
-    common = {"settings": [GridSetting(Problem())], "sizes": sizes}
-    trials = [(network, rate) for network in NETWORKS.values() for rate in RATES]
-    schedules = {rate: Schedule(parameters.epochs, rate, True, CHECKPOINTS) for rate in RATES}
+    common = {"settings": [problems.GridSetting(Problem())], "sizes": sizes}
+    trials = [(network, rate) for network in problems.NETWORKS.values() for rate in RATES]
+    schedules = {rate: problems.Schedule(parameters.epochs, rate, True, CHECKPOINTS) for rate in RATES}
     cells = [
         train.cell(seed=seed, network=network, schedule=schedules[rate], **common)
         for network, rate in trials
@@ -65,9 +57,13 @@ def conduct(_: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     }
 
 
-def _row(network: Network, rate: float, records: list[Record], sizes: Sizes) -> dict[str, Any]:
+def _row(network: problems.Network, rate: float, records: list[Record], sizes: Sizes) -> dict[str, Any]:
     seeded = zip(records, TUNING_SEEDS, strict=True)
-    errors = [validation_errors(record, draw(Problem(), sizes, seed).y_validation) for record, seed in seeded]
+    labels = {seed: problems.draw(Problem(), sizes, seed).y_validation for seed in TUNING_SEEDS}
+    errors = [  # of a record's first fit, at each checkpoint
+        np.sqrt(np.square(record.arrays["validation"][0] - labels[seed]).mean(axis=1))
+        for record, seed in seeded
+    ]
     return {
         "network": network.name,
         "rate": rate,
@@ -75,11 +71,6 @@ def _row(network: Network, rate: float, records: list[Record], sizes: Sizes) -> 
         "stopped": [float(error.min()) for error in errors],
         "seconds": [record.provenance["seconds"] for record in records],
     }
-
-
-def validation_errors(record: Record, labels: np.ndarray) -> np.ndarray:
-    """Compute the validation RMSE of a record's first fit at each checkpoint."""
-    return np.sqrt(np.square(record.arrays["validation"][0] - labels).mean(axis=1))
 
 
 SEARCHES = (Search(NOTEBOOK, (), conduct),)

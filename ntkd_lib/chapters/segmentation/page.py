@@ -1,15 +1,13 @@
 """Figures and tables of notebook 02: scores, differences, training, and the metrics of claims."""
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ntkd_lib.chapters.optical_students.mask_methods import MASKS, METHODS
 from ntkd_lib.chapters.optical_students.masks import student, tangent, teacher
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.chapters.segmentation.studies import energy
 from ntkd_lib.lab import Metric, band, metric, paired, summarise
-from ntkd_lib.show import INTERVAL, PAPER_SCORE, PARAMETERS, STD, Column, dots
+from ntkd_lib.show import INTERVAL, PAPER_SCORE, PARAMETERS, STD, Column
 
 PAPER = {"none": 74.3, "kd": 86.7, "ntkd": 91.5, "f8": 49.3, "many": 64.1}
 PAIRS = (
@@ -48,7 +46,9 @@ TEACHER = (
 def scores(run: Run) -> pd.DataFrame:
     """List the scores of all students: one row per method and seed."""
     table = run.frame(student, data=run.parameters.data)
-    table.insert(0, "label", table["method"].map(student_label))
+    labels = {name: method.label for name, method in METHODS.items()}
+    labels[MASKS.chosen_form()] += " (chosen)"
+    table.insert(0, "label", table["method"].map(labels))
     return table
 
 
@@ -72,12 +72,6 @@ def _with_ntkd(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, table[table["method"] == MASKS.chosen_form()].assign(method="ntkd")])
 
 
-def student_label(method: str) -> str:
-    """Return a student's label in tables; the chosen form of the kernel loss is marked."""
-    mark = " (chosen)" if method == MASKS.chosen_form() else ""
-    return METHODS[method].label + mark
-
-
 def short_label(method: str) -> str:
     """Return a student's label in differences and panels."""
     return SHORT.get(method) or METHODS[method].label
@@ -99,18 +93,6 @@ def curves(table: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
     by_method = {method: table[table["method"] == MASKS.method(method).name]["curve"] for method in methods}
     parts = [band(part, 100).assign(method=short_label(method)) for method, part in by_method.items()]
     return pd.concat(parts, ignore_index=True).rename(columns={"at": "share"})
-
-
-def draw_miou(table: pd.DataFrame) -> Figure:
-    """Draw test mIoU by student: a dot per seed, the mean with its interval, the paper's value."""
-    means = summary(table)
-    figure, axes = plt.subplots(figsize=(7.2, 0.34 * len(means) + 1.2))
-    dots.draw_scores(axes, means, [table[table["method"] == name]["miou"] for name in means["method"]])
-    axes.set_xlabel("test mIoU over car and background (%)")
-    entries = {"ours: mean, 95 % interval, seeds": ("o", dots.BLUE), "paper": ("D", dots.ORANGE)}
-    handles = dots.key_handles(entries)
-    axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles))
-    return figure
 
 
 def teacher_rows(run: Run) -> pd.DataFrame:

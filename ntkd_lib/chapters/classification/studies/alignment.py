@@ -16,7 +16,7 @@ from ntkd_lib.distill import kernel_losses
 from ntkd_lib.lab import Metric, Record, metric
 from ntkd_lib.ntk.landmarks import landmark_gram
 from ntkd_lib.optics.tangent import student_trace_ntk
-from ntkd_lib.show.dots import BLUE, ORANGE
+from ntkd_lib.show.dots import BLUE, ORANGE, name_rows
 
 IMAGES = 128
 STUDENTS = ("none", "kd", "ntkd_raw", "ntkd_normalised", "ntkd_cosine", "ntkd_sap", "ntkd_trace_only")
@@ -67,9 +67,7 @@ def draw_alignment(table: pd.DataFrame) -> Figure:
         axes.scatter(table[name], rows, s=18, color=BLUE, alpha=0.6, linewidth=0)
         means = table.groupby("label", sort=False)[name].mean()
         axes.plot(means, range(len(labels)), "|", color=ORANGE, markersize=14, markeredgewidth=2)
-    direction.set_yticks(range(len(labels)), labels)
-    direction.invert_yaxis()
+    name_rows(direction, labels)
     direction.set_xlabel("centred cosine")
-    size.set_xlabel("size, student / teacher")
-    size.set_xlim(left=0)
+    size.set(xlabel="size, student / teacher", xlim=(0, None))
     return figure

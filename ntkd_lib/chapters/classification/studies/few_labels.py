@@ -24,7 +24,7 @@ from ntkd_lib.chapters.optical_students.classification import student
 from ntkd_lib.chapters.optical_students.classification_setting import Hybrid
 from ntkd_lib.distill.training import Schedule
 from ntkd_lib.lab import Arm, Cell, Data, Work, load_parameters
-from ntkd_lib.lab.trials import choose, trial_arms, trial_name, trials
+from ntkd_lib.lab.trials import choose, trial_arms
 from ntkd_lib.show import Column, Contest, contest
 
 Settings = Mapping[str, Any]
@@ -197,11 +197,9 @@ def phase_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     arms: dict[str, Arm] = {}
     for share in parameters["shares"]:
         space, place = f"{phase_space(parameters)}.share_{share}", _place(parameters, seed, sha256, share)
-        point = _point(parameters, space)
-        for arm, axes in parameters["arms"].items():
-            for own in trials(axes):
-                name = trial_name(f"{space}.{arm}", own).removesuffix("validation") + "accuracy"
-                arms[name] = Arm((few_student(parameters, place, arm, point, own, tested=True),))
+        train = partial(few_student, parameters, place, point=_point(parameters, space), tested=True)
+        tried = trial_arms(space, parameters["arms"], lambda arm, own, train=train: train(arm, settings=own))
+        arms |= {f"{name.removesuffix('validation')}accuracy": Arm(arm.cells) for name, arm in tried.items()}
     return arms
 
 

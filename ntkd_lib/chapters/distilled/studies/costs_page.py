@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ntkd_lib.chapters.distilled.methods import LABELS, NAMES
-from ntkd_lib.chapters.distilled.page import COLOURS, FEWER, SUPPORT, prefixes
+from ntkd_lib.chapters.distilled.page import FEWER, SUPPORT, prefixes
 from ntkd_lib.chapters.distilled.studies.costs import even_images, paper_ledgers
 from ntkd_lib.chapters.distilled.studies.points import points
 from ntkd_lib.chapters.distilled.studies.reduction_page import rank_rows
@@ -19,21 +19,21 @@ from ntkd_lib.chapters.distilled.work import exact
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.dntk.ledger import Ledger, break_even
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.show import Column, Html, show_table
+from ntkd_lib.show import Column, Html, dots, show_table
 
 LOST, ORDERS = 2.0, 1e5  # points, times: the contract's thresholds
 ACCURACY, FIDELITY, RANK, SHIFT = 74.1, 76.1, 41.0, 5.0
 STAGES = {
-    "distillation of images": "orange",
-    "Jacobians": "blue",
-    "tangent kernel": "blue",
-    "sketch": "green",
-    "projection": "green",
-    "inner products": "violet",
-    "decomposition": "red",
-    "choice of points": "brown",
-    "forward passes": "brown",
-    "regression": "grey",
+    "distillation of images": dots.ORANGE,
+    "Jacobians": dots.BLUE,
+    "tangent kernel": dots.BLUE,
+    "sketch": dots.GREEN,
+    "projection": dots.GREEN,
+    "inner products": dots.PURPLE,
+    "decomposition": dots.RED,
+    "choice of points": dots.BROWN,
+    "forward passes": dots.BROWN,
+    "regression": dots.GREY,
 }
 MEASURED = (
     (exact, "exact", None),
@@ -49,6 +49,7 @@ CLAIMS = {
     "five": "3. five gradients, 100 times fewer, keep 76 % and 78 %",
     "orders": "4. up to five orders of magnitude cheaper",
 }
+HOLDS = {True: "holds", False: "fails"}
 
 
 def both_ways(run: Run, means: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
@@ -126,14 +127,10 @@ def both_table(counted: pd.DataFrame) -> Html:
     """Show claims with the paper's accounting and with all costs."""
     columns = (
         Column("Claim", lambda r: f"{CLAIMS[r.claim]} ({NAMES.get(r.data, 'the paper’s sizes')})"),
-        Column("As the paper counts", lambda r: f"{_holds(r.paper_holds)}: {r.paper}"),
-        Column("Everything counted", lambda r: f"{_holds(r.whole_holds)}: {r.whole}"),
+        Column("As the paper counts", lambda r: f"{HOLDS[r.paper_holds]}: {r.paper}"),
+        Column("Everything counted", lambda r: f"{HOLDS[r.whole_holds]}: {r.whole}"),
     )
     return show_table(counted, columns, "Four claims, each counted in two ways")
-
-
-def _holds(holds: bool) -> str:
-    return "holds" if holds else "fails"
 
 
 def stage_seconds(run: Run) -> pd.DataFrame:
@@ -165,7 +162,7 @@ def draw_ledger(stages: pd.DataFrame) -> Figure:
     }
     for axes, (label, table) in zip(both, bars.items(), strict=True):
         table[[stage for stage in STAGES if stage in table]].plot.barh(
-            stacked=True, ax=axes, width=0.65, legend=False, color={s: COLOURS[c] for s, c in STAGES.items()}
+            stacked=True, ax=axes, width=0.65, legend=False, color=STAGES
         )
         axes.invert_yaxis()
         axes.set(xlabel=label, ylabel="")

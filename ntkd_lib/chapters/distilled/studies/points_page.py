@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from ntkd_lib.chapters.distilled.methods import LABELS, NAMES
-from ntkd_lib.chapters.distilled.page import COLOURS, FEWER
+from ntkd_lib.chapters.distilled.page import FEWER
 from ntkd_lib.chapters.distilled.studies.tuned import tuned_images
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.show import Column, Html, draw_panels, show_table
+from ntkd_lib.show import Column, Html, dots, draw_panels, show_table
 
 LEVEL = 99.0  # percent of agreement
 SHOWN = (
@@ -22,13 +22,13 @@ SHOWN = (
     ("streamed", 2000), ("pseudo", 1000), ("last layer", 2000),
 )  # fmt: skip
 STYLES = {
-    "random": ("o", "blue"),
-    "pivoted": ("s", "green"),
-    "distilled": ("D", "orange"),
-    "nystrom": ("^", "violet"),
-    "pseudo": ("v", "red"),
-    "streamed": ("P", "brown"),
-    "local-global": ("X", "grey"),
+    "random": ("o", dots.BLUE),
+    "pivoted": ("s", dots.GREEN),
+    "distilled": ("D", dots.ORANGE),
+    "nystrom": ("^", dots.PURPLE),
+    "pseudo": ("v", dots.RED),
+    "streamed": ("P", dots.BROWN),
+    "local-global": ("X", dots.GREY),
 }
 ROWS, GFLOP = Column("Jacobian rows", "{rows:,.0f}"), Column("GFLOP", lambda row: f"{row.flop / 1e9:,.0f}")
 
@@ -51,13 +51,13 @@ def draw_frontier(means: pd.DataFrame, columns: tuple[str, str], along: str, axi
 def _draw_methods(axes: Axes, part: pd.DataFrame, along: str, column: str) -> None:
     for method, (marker, colour) in STYLES.items():
         rows = part[part["method"] == method].sort_values(along)
-        style = {"color": COLOURS[colour], "marker": marker, "label": LABELS[method], "markersize": 5}
+        style = {"color": colour, "marker": marker, "label": LABELS[method], "markersize": 5}
         axes.plot(rows[along], rows[column], linewidth=1.2, **style)
     whole = part[part["method"] == "exact"].iloc[0]
     star = {"color": plt.rcParams["text.color"], "markersize": 11, "label": LABELS["exact"]}
     axes.plot(whole[along], whole[column], "*", **star)
     last = part[part["method"] == "last layer"].sort_values("size").iloc[-1]
-    dashed = {"color": COLOURS["pink"], "linestyle": "--", "linewidth": 1.4, "label": LABELS["last layer"]}
+    dashed = {"color": dots.PINK, "linestyle": "--", "linewidth": 1.4, "label": LABELS["last layer"]}
     axes.axhline(last[column], **dashed)
     axes.set_xscale("log")
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -11,27 +11,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ntkd_lib.chapters.distilled.methods import LABELS, NAMES
-from ntkd_lib.chapters.distilled.page import COLOURS
 from ntkd_lib.chapters.distilled.protocols import REDUCED, SCORES
 from ntkd_lib.chapters.distilled.studies.ranks import ranks
 from ntkd_lib.chapters.distilled.studies.synthetic import COUNTS, ENERGIES, synthetic
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.dntk.gradients import CLUSTERS
 from ntkd_lib.lab import recorded_metrics, unfold
-from ntkd_lib.show import Column, draw_panels
+from ntkd_lib.show import Column, dots, draw_panels
 
 STYLES = {
-    "local-global": ("o", "orange"),
-    "global top": ("s", "blue"),
-    "farthest points": ("^", "green"),
-    "cluster centres": ("v", "red"),
-    "leverage": ("D", "violet"),
-    "random of support": ("P", "grey"),
+    "local-global": ("o", dots.ORANGE),
+    "global top": ("s", dots.BLUE),
+    "farthest points": ("^", dots.GREEN),
+    "cluster centres": ("v", dots.RED),
+    "leverage": ("D", dots.PURPLE),
+    "random of support": ("P", dots.GREY),
 }
 STATES = {
-    "initial": ("initial network", "o", "blue"),
-    "trained": ("trained network", "s", "orange"),
-    "distilled": ("distilled images", "D", "green"),
+    "initial": ("initial network", "o", dots.BLUE),
+    "trained": ("trained network", "s", dots.ORANGE),
+    "distilled": ("distilled images", "D", dots.GREEN),
 }
 PERCENTS = [round(100 * energy) for energy in ENERGIES]
 
@@ -47,7 +46,7 @@ def _draw_fidelity(axes: Axes, part: pd.DataFrame) -> None:
         means = groups.mean()
         ends = np.array([means - groups.min(), groups.max() - means])
         bars = ends if method in ("local-global", "global top") else None
-        style = {"marker": marker, "color": COLOURS[colour], "markersize": 5, "linewidth": 1.2}
+        style = {"marker": marker, "color": colour, "markersize": 5, "linewidth": 1.2}
         axes.errorbar(means.index, means, bars, capsize=2, label=LABELS.get(method, method), **style)
     axes.set(xscale="log", xticks=COUNTS, xticklabels=[str(count) for count in COUNTS])
     axes.minorticks_off()
@@ -93,9 +92,9 @@ def _draw_states(axes: Axes, part: pd.DataFrame) -> None:
     axes.plot(sizes, sizes, color=plt.rcParams["axes.edgecolor"], linestyle=":", label="full rank")
     for state, (label, marker, colour) in STATES.items():
         means = part[part["state"] == state].groupby("size")["truncation"].mean()
-        axes.plot(means.index, means, label=label, marker=marker, color=COLOURS[colour], markersize=5)
+        axes.plot(means.index, means, label=label, marker=marker, color=colour, markersize=5)
     if 50 in sizes:
-        paper = {"color": COLOURS["red"], "linewidth": 4, "alpha": 0.6, "label": "paper, 50 points"}
+        paper = {"color": dots.RED, "linewidth": 4, "alpha": 0.6, "label": "paper, 50 points"}
         axes.plot([50, 50], [31, 41], **paper)
     axes.set(xscale="log", yscale="log")
 

@@ -34,39 +34,30 @@ CERTIFICATES = (
 )
 
 
-def _rows(run: Run, work: Work) -> pd.DataFrame:
+def rows(run: Run, work: Work) -> pd.DataFrame:
+    """List the rows that the cells of a work function hold."""
     return pd.DataFrame(row for record in run.select(work) for row in record.values["rows"])
 
 
 def within_bounds(run: Run) -> bool:
     """Check every sketch against its stated variance (by five standard errors) and its bound."""
-    rows = _rows(run, sketch_errors)
-    limits = 1 + 5 * (2 / rows["draws"]) ** 0.5
-    return bool(((rows["beyond"] <= BEYOND) & (rows["mean_ratio"] <= limits)).all())
+    table = rows(run, sketch_errors)
+    limits = 1 + 5 * (2 / table["draws"]) ** 0.5
+    return bool(((table["beyond"] <= BEYOND) & (table["mean_ratio"] <= limits)).all())
 
 
 def memory_growth(run: Run) -> float:
     """Compare the peak for many images with that for few."""
-    peaks = _rows(run, memory)["peak"]
+    peaks = rows(run, memory)["peak"]
     return peaks.iloc[-1] / peaks.iloc[0] - 1
-
-
-def sketch_table(run: Run) -> Html:
-    """Show errors of sketches against their stated bounds."""
-    return show_table(_rows(run, sketch_errors), SKETCHES, "Sketch errors against what is stated for them")
-
-
-def memory_table(run: Run) -> Html:
-    """Show the peak memory of the streamed pass at several sizes."""
-    return show_table(_rows(run, memory), MEMORY, "Memory of the streamed pass")
 
 
 def certificate_table(run: Run) -> Html:
     """Show sketched kernels against the ridge, and Frequent Directions against their bound."""
-    rows = [
+    lines = [
         {"data": cell.data, "seed": cell.seed, "frobenius": cell.frobenius}
         | {**cell.certificate, **cell.directions}
         for cell in run.frame(streamed).itertuples()
     ]
     caption = "Is the sketched kernel certified? A ratio of 1 would be needed"
-    return show_table(pd.DataFrame(rows), CERTIFICATES, caption)
+    return show_table(pd.DataFrame(lines), CERTIFICATES, caption)

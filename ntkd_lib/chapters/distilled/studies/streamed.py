@@ -10,12 +10,12 @@ from ntkd_lib.chapters.distilled.work import Comparison, ImageSource
 from ntkd_lib.dntk.costs import solution
 from ntkd_lib.dntk.ledger import Cost, Ledger
 from ntkd_lib.dntk.selection import pivoted_cholesky, sample_by
-from ntkd_lib.dntk.stream import FrequentDirections, StreamedRegression, spectral_error, trace_features
+from ntkd_lib.dntk.stream import FrequentDirections, StreamedRegression, spectral_error
 from ntkd_lib.lab import CellResult, Record, derive_seed
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.ntk.kinds import contract
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch
-from ntkd_lib.ntk.sketches.stream import sketched_batches
+from ntkd_lib.ntk.sketches.stream import join_classes, sketched_batches
 
 CHUNK, DIRECTIONS, LANDMARKS, CERTIFIED = 250, 64, 100, 200
 LEVERAGE = 1e-3  # ridge of leverage scores as a share of the mean diagonal
@@ -35,7 +35,7 @@ def streamed(
         batches = sketched_batches(comparison.model, comparison.split.images, random_signs, CHUNK)
         for features, part in zip(batches, targets.split(CHUNK), strict=True):
             regression.add(features, part)
-            merged.append(trace_features(features))
+            merged.append(join_classes(features))
             first = first or [features[:CERTIFIED]]
     passed = _pass_cost(comparison, sketch).timed(comparison.stopwatch.seconds)
     _score_regression(comparison, regression, random_signs, passed)

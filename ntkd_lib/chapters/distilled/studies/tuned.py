@@ -8,10 +8,10 @@ from torch import Tensor
 from ntkd_lib.chapters.distilled.work import Comparison, ImageSource, logits_of, targets_of
 from ntkd_lib.dntk import Cost, distil_images, pivoted_cholesky
 from ntkd_lib.dntk.energy import captured_energy, gradient_features, maximise_energy, second_moments
-from ntkd_lib.dntk.stream import trace_features
 from ntkd_lib.lab import CellResult, Record, derive_seed
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.ntk.sketches.sparse import SparseSketch
+from ntkd_lib.ntk.sketches.stream import join_classes
 
 SIZE = 512  # features per class
 CAPTURED, SUPPORT = 4, 20  # of so many training images one is captured, and one is in the support
@@ -28,7 +28,7 @@ def tuned_images(
     images = comparison.split.images[: n // CAPTURED]
     with comparison.stopwatch.measure():
         features = _sketch_gradients(comparison, images, sketch)
-        rows = pivoted_cholesky(trace_features(features), n // SUPPORT, number).to(images.device)
+        rows = pivoted_cholesky(join_classes(features), n // SUPPORT, number).to(images.device)
     before = {"sketch": comparison.costs.jacobian(len(images)).timed(comparison.stopwatch.seconds)}
     moments = second_moments(features)
     with comparison.stopwatch.measure():

@@ -11,6 +11,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ntkd_lib.chapters.fabrication.methods import severity
 from ntkd_lib.chapters.fabrication.page import at
 from ntkd_lib.chapters.fabrication.plan import ALL_LIGHT, STUDENTS
 from ntkd_lib.chapters.fabrication.studies.checks import first_design
@@ -18,17 +19,19 @@ from ntkd_lib.chapters.fabrication.work import NONE, TAPS, colour_design, design
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.load import load
 from ntkd_lib.optics.captured import read_out
-from ntkd_lib.optics.device import ALL_ERRORS, Device
+from ntkd_lib.optics.device import Device
 from ntkd_lib.optics.errors import error_rows
 from ntkd_lib.optics.geometry import COLOURS, SCALED
 from ntkd_lib.optics.pillars import pillar_phase
 from ntkd_lib.optics.psf import binned
+from ntkd_lib.optics.strength import EXTENT, drawn_errors
 from ntkd_lib.show.columns import Column
 
 ERRORS = (
     Column("Error", "{error}"),
-    Column("Magnitude", "{magnitude}: {meaning}"),
-    Column("Allowed", "{low:g} to {high:g} {unit}"),
+    Column("Magnitude", "{meaning}"),
+    Column("At 100 %", "{sign}{full:g} {unit}"),
+    Column(f"At the calibrated {severity():.2%}", "{sign}{used:.3g} {unit}"),
     Column("Source", "{source}"),
 )
 DESIGNS = (
@@ -112,8 +115,13 @@ def designs(run: Run, devices: pd.DataFrame) -> pd.DataFrame:
 
 
 def errors() -> pd.DataFrame:
-    """List every magnitude of every error with its unit, range and source."""
-    return pd.DataFrame(error_rows(ALL_ERRORS))
+    """List the errors that act together, with their sizes at full and at the calibrated strength."""
+    rows = pd.DataFrame(error_rows([type(error) for error in drawn_errors(1, seed=0)]))
+    first = rows.drop_duplicates("error").assign(error=[name.replace("_", " ") for name in EXTENT])
+    full = list(EXTENT.values())
+    return first.assign(
+        full=full, used=np.multiply(severity(), full), sign=np.where(first["low"] < 0, "±", "")
+    )
 
 
 class Maps(NamedTuple):

@@ -5,7 +5,7 @@ import pandas as pd
 
 from ntkd_lib.chapters.fabrication import NOTEBOOK
 from ntkd_lib.chapters.fabrication.page import share_of
-from ntkd_lib.chapters.fabrication.studies.photographs import DESIGNED, IDEAL, WAYS, metric_name
+from ntkd_lib.chapters.fabrication.studies.photographs import CLEAN, DESIGNED, IDEAL, WAYS, metric_name
 from ntkd_lib.chapters.fabrication.work import NONE
 from ntkd_lib.lab import paired, recorded_metrics, seed_rows, summarise
 from ntkd_lib.show.columns import INTERVAL, PAPER_SCORE, Column
@@ -17,6 +17,7 @@ LABELS = {
     DESIGNED: "designed, no errors",
     NONE: "made, no compensation",
     **{name: way.label for name, way in WAYS.items()},
+    CLEAN: "labels, trained and tested without errors",
 }
 PAIRS = (("ntkd_ft", "e2e_ft"), ("ntkd_ft", "kd_ft"), ("kd_ft", "e2e_ft"), ("e2e_ft", NONE))
 COLUMNS = (
@@ -32,14 +33,14 @@ def recorded() -> pd.DataFrame:
 
 
 def scores(table: pd.DataFrame) -> pd.DataFrame:
-    """Average the recorded scores over seeds; the share that is won back is of the average loss."""
+    """Average the recorded scores over seeds; shares are of the way to as much training without errors."""
     means = summarise(table, "miou", ["way"])
     if means.empty:
         return means
     reached, ways = means.set_index("way")["mean"], means["way"]
-    share = share_of(means["mean"], reached.get(NONE, np.nan), reached.get(DESIGNED, np.nan))
+    share = share_of(means["mean"], reached.get(NONE, np.nan), reached.get(CLEAN, np.nan))
     labels = {"label": ways.map(LABELS), "paper": ways.map(PAPER)}
-    return means.assign(**labels, share=share.where(ways.isin(list(WAYS))))
+    return means.assign(**labels, share=share.where(ways.isin(list(WAYS.keys() - {CLEAN}))))
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:

@@ -52,9 +52,7 @@ def draw_course(course: pd.DataFrame) -> Figure:
         axes.plot(part["seconds"], part["excess"], marker=".", color=ORANGE, label=label)
     ended = "Newton has ended, gradient below 1e-6"
     axes.axvline(course["newton"].iloc[0], color=BLUE, linestyle="--", label=ended)
-    axes.set_yscale("log")
-    axes.set_xlabel("CPU seconds, one thread")
-    axes.set_ylabel("loss − minimum")
+    axes.set(yscale="log", xlabel="CPU seconds, one thread", ylabel="loss − minimum")
     figure.legend(loc="outside upper left", ncols=2)
     return figure
 

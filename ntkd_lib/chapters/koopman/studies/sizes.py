@@ -47,7 +47,7 @@ def judge_share(row: Any) -> str:
     """Judge whether the teacher adds anything at a size."""
     if row.low > 0 and (row.seeds >= MANY_SEEDS or row.smallest > 0):
         return "yes"
-    return "it costs" if row.high < 0 else "not shown"
+    return "it costs" if row.high < 0 and (row.seeds >= MANY_SEEDS or row.wins == 0) else "not shown"
 
 
 def draw_teacher_share(share: pd.DataFrame) -> Figure:

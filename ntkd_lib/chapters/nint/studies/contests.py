@@ -5,13 +5,15 @@ best mean quality wins, the first of equals. All arms of a signal and a start sh
 the CPU seconds that full batch takes for its steps; the learning rate falls with those seconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from statistics import mean
 from typing import Any
 
+from ntkd_lib.chapters.nint.methods import LABELS, finished_races, in_order
 from ntkd_lib.chapters.nint.work import Entrant, NetworkShape, Subject, mesh, race
+from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import value_at
 from ntkd_lib.lab import Arm, Cell, Data, NoNumberError, Record
 from ntkd_lib.lab.trials import choose, trial_name, trials
@@ -103,6 +105,13 @@ def _races(
         ]
         for start in starts
     )
+
+
+def each_curve(run: Run, study: str) -> Iterator[tuple[Any, Mapping[str, Any], dict[str, object]]]:
+    """List races and their curves, with the columns that tables name a curve by."""
+    for row in finished_races(run, study=study).itertuples():
+        for method, curve in in_order(row.curves):
+            yield row, curve, {"method": method, "label": LABELS[method], "image": row.subject}
 
 
 def quality_at(record: Record, name: str, leader: str) -> float:

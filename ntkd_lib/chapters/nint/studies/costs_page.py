@@ -33,9 +33,7 @@ def draw_refreshes(costs: pd.DataFrame) -> Figure:
     axes.axhline(5.5, color=GREEN, linestyle=":", label="our limit: 5.5")
     axes.set_xscale("log", base=2)
     axes.set_xticks(costs["points"], [f"{n:,}" for n in costs["points"]])
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("points")
-    axes.set_ylabel("forward-equivalents")
+    axes.set(ylim=(0, None), xlabel="points", ylabel="forward-equivalents")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return figure
 
@@ -54,7 +52,10 @@ def cost_table(run: Run) -> Html:
             "refresh of very many points, narrow network, forward-equivalents",
             f"{many.refresh / many.forward:.2f}",
         ),
-        ("rise of memory during it, results and start-up included", f"{many.rise:.0f} MiB"),
+        (
+            "rise of memory during it, results included",
+            f"{many.rise:.0f} MiB" if pd.notna(many.rise) else "–",
+        ),
         ("all its activations would take", f"{many.everything:,.0f} MiB"),
     ]
     return table(("Quantity", "Measured"), rows, caption="What choosing costs")

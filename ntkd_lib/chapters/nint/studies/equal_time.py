@@ -4,7 +4,7 @@ from functools import partial
 
 import pandas as pd
 
-from ntkd_lib.chapters.nint.methods import LABELS, TUNED, finished_races, in_order, trial_rows, tuned
+from ntkd_lib.chapters.nint.methods import LABELS, TUNED, trial_rows, tuned
 from ntkd_lib.chapters.nint.studies import contests
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.show import Column, Contest, contest
@@ -34,7 +34,7 @@ every_signal = partial(contest.stack, SIGNALS, "signal")
 CHOSEN = (
     Column("Sampler", lambda row: LABELS[row.method]),
     Column("Learning rate", "{lr:g}"),
-    Column("Share", lambda row: f"{100 * row.share:.3g} %"),
+    Column("Share", lambda row: "–" if row.method == "full" else f"{100 * row.share:.3g} %"),
     Column("PSNR on the tuning images", "{quality:.2f} dB"),
     Column("Trials", "{trials}"),
 )
@@ -44,16 +44,13 @@ def compare(run: Run) -> pd.DataFrame:
     """Read every tuned sampler at the CPU seconds that tuned NINT took for all its steps."""
     table = pd.DataFrame(
         {
-            "method": method,
-            "label": LABELS[method],
-            "image": row.subject,
-            "quality": contests.read_at(row.curves, method, "nint"),
+            **own,
+            "quality": contests.read_at(row.curves, own["method"], "nint"),
             "nint": row.curves["nint"]["quality"][-1],
             "steps": curve["step"][-1],
             **{name: getattr(row, name) for name in ("seed", "data", "cell")},
         }
-        for row in finished_races(run, study="timed").itertuples()
-        for method, curve in in_order(row.curves)
+        for row, curve, own in contests.each_curve(run, "timed")
     )
     return table.assign(gap=table["quality"] - table["nint"])
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ntkd_lib.chapters.nint.methods import entrant, finished_races, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.chapters.nint.studies.contests import read_at
 from ntkd_lib.chapters.nint.studies.signals import MESH, SOUNDS
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject
 from ntkd_lib.chapters.run import Run
@@ -105,8 +106,6 @@ def _equal_time(run: Run) -> dict[str, Metric]:
     for kind, subjects, unit in (("audio", SOUNDS, "snr"), ("shape", (MESH,), "iou")):
         rows = races[races["subject"].isin(subjects)]
         for method in ("nint", "full"):
-            ends = [
-                value_at(c[method]["quality"], c[method]["cpu"], c["full"]["cpu"][-1]) for c in rows["curves"]
-            ]
+            ends = [read_at(curves, method, "full") for curves in rows["curves"]]
             levels[f"nint.{kind}.{method}.{unit}_equal_time"] = metric(rows.assign(end=ends), "end")
     return levels

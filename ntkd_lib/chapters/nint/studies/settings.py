@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ntkd_lib.chapters.nint.methods import LABELS, entrant, finished_races, in_order, race_cell
+from ntkd_lib.chapters.nint.methods import entrant, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.chapters.nint.studies.contests import each_curve
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Cell, Data
 
@@ -21,12 +22,6 @@ def cells(p: NintParameters, signals: Data, images: Sequence[str]) -> list[Cell]
 def gaps(run: Run) -> pd.DataFrame:
     """List the quality of NINT with other settings, minus its quality with the paper's."""
     return pd.DataFrame(
-        {
-            "method": method,
-            "label": LABELS[method],
-            "image": row.subject,
-            "gap": curve["quality"][-1] - row.curves["nint"]["quality"][-1],
-        }
-        for row in finished_races(run, study="settings").itertuples()
-        for method, curve in in_order(row.curves)
+        {**own, "gap": curve["quality"][-1] - row.curves["nint"]["quality"][-1]}
+        for row, curve, own in each_curve(run, "settings")
     )

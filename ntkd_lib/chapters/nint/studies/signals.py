@@ -8,13 +8,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
-from ntkd_lib.chapters.nint.methods import LABELS, entrant, finished_races, in_order, race_cell
+from ntkd_lib.chapters.nint.methods import LABELS, entrant, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.chapters.nint.studies import contests
 from ntkd_lib.chapters.nint.studies.networks import FEW
 from ntkd_lib.chapters.nint.work import Subject, make_signal, mesh, race
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.signals import load_sound
-from ntkd_lib.inr.metrics import value_at
 from ntkd_lib.inr.shapes import chamfer, surface, surface_samples
 from ntkd_lib.lab import Cell, Data, Record
 from ntkd_lib.show import BLUE, GREEN, PURPLE, Column
@@ -53,16 +53,13 @@ def compare(run: Run) -> pd.DataFrame:
     """List the quality of samplers in the time of full batch."""
     table = pd.DataFrame(
         {
-            "signal": row.subject,
-            "method": method,
-            "label": LABELS[method],
-            "quality": value_at(curve["quality"], curve["cpu"], row.curves["full"]["cpu"][-1]),
+            **own,
+            "quality": contests.read_at(row.curves, own["method"], "full"),
             "full": row.curves["full"]["quality"][-1],
         }
-        for row in finished_races(run, study="signals").itertuples()
-        for method, curve in in_order(row.curves)
+        for row, _, own in contests.each_curve(run, "signals")
     )
-    return table.assign(gap=table["quality"] - table["full"])
+    return table.rename(columns={"image": "signal"}).assign(gap=table["quality"] - table["full"])
 
 
 def means(table: pd.DataFrame) -> pd.DataFrame:
@@ -93,8 +90,7 @@ def draw_waveform(wave: pd.DataFrame) -> Figure:
     above.set_ylabel("amplitude")
     for name, colour in DRAWN.items():
         below.plot(wave["time"], wave[name] - wave["true"], color=colour, linewidth=1, label=LABELS[name])
-    below.set_ylabel("residual")
-    below.set_xlabel("time (ms)")
+    below.set(ylabel="residual", xlabel="time (ms)")
     figure.legend(*below.get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return figure
 

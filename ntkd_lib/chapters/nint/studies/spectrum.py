@@ -49,8 +49,7 @@ def draw(table: pd.DataFrame) -> Figure:
         for method, part in table[table["frequency"] == band].groupby("method", sort=False):
             colour, style = styles[method]
             axes.plot(part["until"], part["visits"], style, color=colour, label=part["label"].iloc[0])
-        axes.set_title(f"{band} cycle{'s' if band > 1 else ''}")
-        axes.set_xlabel("until step")
+        axes.set(title=f"{band} cycle{'s' if band > 1 else ''}", xlabel="until step")
     panels[0].set_ylabel("visits, even draw = 1")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return figure

@@ -5,7 +5,6 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score, roc_curve
@@ -17,9 +16,9 @@ from ntkd_lib.chapters.overfitting.studies.null import matched_null
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.frame import summarise
 from ntkd_lib.show import NONE, Column, Html, show_table, table, with_minus
+from ntkd_lib.show.dots import BLUE, BROWN, GREEN, ORANGE, PINK, PURPLE, RED
 from ntkd_lib.spectral.optimism import LIMIT
 
-BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK = sns.color_palette("colorblind")[:7]
 LEAST_SLOPE, LARGEST_SLOPE = 0.8, 1.2  # of estimated against true optimism that count as calibrated
 HARM = 1.25  # test risk over the best of its run above which overfitting counts as harmful
 TRUTHS = {
