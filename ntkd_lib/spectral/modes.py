@@ -78,6 +78,9 @@ def mode_table(
 
     A mode is *signal* where it lies before the cut, its t-statistic is beyond 2 and at least half of it was
     fitted; *under-learned* where less was; else *noise*.
+
+    Args:
+        fitted: Coefficients of the fitted values, on the training inputs.
     """
     kstar, noise = relevant_dimension(labels)
     t = labels / noise if noise > 0 else np.full(len(labels), np.inf)

@@ -207,9 +207,9 @@ class SpectralStudent(RegressorMixin, _SpectralEstimator):
     def mode_table(self, y: Float[np.ndarray, " n"]) -> pd.DataFrame:
         """Describe every mode of the fit against labels of the training inputs, as `modes.mode_table`."""
         check_is_fitted(self)
-        basis = self.fit_.basis
+        basis, shares = self.fit_.basis, self.fit_.shares
         labels = basis.coefficients(np.asarray(y, dtype=np.float64) - np.mean(y))
-        return mode_table(basis.values, self.fit_.coefficients[:, 0], labels, self.fit_.shares)
+        return mode_table(basis.values, shares * self.fit_.coefficients[:, 0], labels, shares)
 
 
 class SpectralStudentClassifier(ClassifierMixin, _SpectralEstimator):

@@ -105,8 +105,22 @@ def test_table_of_modes_adds_up():
     table = student.mode_table(y)
     assert (table["labels"] ** 2).sum() == pytest.approx(((y - y.mean()) ** 2).sum())
     assert set(table["kind"]) <= {"signal", "under-learned", "noise"}
-    np.testing.assert_allclose(table["fitted"], table["labels"])
-    assert not (table["kind"] == "under-learned").any()
+    np.testing.assert_allclose(table["fitted"], table["shrinkage"] * table["labels"])
+
+
+@pytest.mark.parametrize("settings", [{}, {"modes": 5}, {"landmarks": 40}, {"teacher": Formula()}])
+def test_table_of_modes_holds_the_predictions(settings):
+    x, y = make_friedman1(80, 5, noise=1, random_state=0)
+    student = SpectralStudent(**settings).fit(x, y)
+    outputs = student.predict(x)
+    expected = student.fit_.basis.coefficients(outputs - outputs.mean())
+    np.testing.assert_allclose(student.mode_table(y)["fitted"], expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_a_student_that_is_nearly_constant_has_learned_no_mode():
+    x, y = make_friedman1(80, 5, noise=1, random_state=0)
+    kinds = SpectralStudent(ridge=1e6).fit(x, y).mode_table(y)["kind"]
+    assert set(kinds) == {"under-learned", "noise"}
 
 
 @pytest.mark.parametrize(
