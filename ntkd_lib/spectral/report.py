@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from scipy.stats import norm
 
 from ntkd_lib.imports import extra
@@ -36,7 +35,7 @@ class SpectralReport:
 
     samples: int  # number of training inputs ``n``
     inputs: int  # number of inputs ``d``
-    r2: float  # share of the predictor's variance on the training inputs that a spectral student captures
+    r2: float  # share of the fitted values' variance that a spectral student with this kernel captures
     effective_parameters: float  # trace of that student's hat matrix: effective modes, second definition
     net_modes: int  # coefficients of the fitted values beyond twice the noise level: first definition
     degrees: float | None
@@ -112,8 +111,8 @@ class SpectralReport:
 
 def spectral_report(
     model: Any,
-    x: Float[np.ndarray, "n d"],
-    y: Float[np.ndarray, " n"],
+    x: Any,
+    y: Any,
     *,
     refit: Refit | None = None,
     kernel: Kernel | None = None,
@@ -125,20 +124,22 @@ def spectral_report(
     The kernel is the one, of those offered, whose ridge regression on the labels has the lowest GCV score.
 
     Args:
-        model: Anything with ``predict``.
+        model: Anything with ``predict``, which is called with ``x`` as it is.
+        x: Training inputs, ``(n, d)``, an array or a data frame of numbers.
+        y: Labels, ``(n,)``.
         refit: Takes labels, trains the same model anew and gives its fitted values; one call for the
             generalised degrees of freedom. It should start from the same random state each time.
         kernel: Kernel; None for Gaussian kernels.
         bandwidths: Widths of the Gaussian kernels, as multiples of the median distance.
         seed: Seed of the changes of the labels.
     """
-    x, y = _checked(x, y)
-    fitted = np.asarray(model.predict(x), dtype=np.float64).reshape(len(x))
+    raw, (x, y) = x, _checked(x, y)
+    fitted = np.asarray(model.predict(raw), dtype=np.float64).reshape(len(x))
     kernels = gaussian_kernels(x, bandwidths) if kernel is None else [kernel]
     bases = [eigenbasis(each, x) for each in kernels]
-    by_labels, student = (fit_outputs(bases, values[:, None]) for values in (y, fitted))
-    basis, labels = by_labels.basis, by_labels.coefficients[:, 0]
-    outputs = basis.coefficients(fitted - fitted.mean())
+    by_labels = fit_outputs(bases, y[:, None])
+    student = fit_outputs([by_labels.basis], fitted[:, None])
+    labels, outputs = (fit.coefficients[:, 0] for fit in (by_labels, student))
     kstar, noise = relevant_dimension(labels)
     z = float(tail_statistic(outputs, labels, kstar, noise))
     variance = float(fitted.var())
@@ -155,7 +156,7 @@ def spectral_report(
         p=float(2 * norm.sf(abs(z))),
         optimism=float(estimated_optimism(outputs, labels, kstar, noise)),
         training_error=float(((fitted - y) ** 2).mean()),
-        table=mode_table(basis.values, outputs, labels, by_labels.shares),
+        table=mode_table(student.basis.values, outputs, labels, by_labels.shares),
     )
 
 

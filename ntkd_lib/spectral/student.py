@@ -24,7 +24,7 @@ from ntkd_lib.spectral.modes import mode_table
 _LEAST = 1e-6  # smallest probability of a teacher whose logarithm is imitated
 
 
-def teacher_values(teacher: Any, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+def teacher_values(teacher: Any, x: Any) -> Float[np.ndarray, " n"]:
     """Predict one number per input by a fitted predictor.
 
     Raises:
@@ -38,9 +38,7 @@ def teacher_values(teacher: Any, x: Float[np.ndarray, "n d"]) -> Float[np.ndarra
     return _finite(values.reshape(len(x)), "predict")
 
 
-def teacher_logits(
-    teacher: Any, x: Float[np.ndarray, "n d"], labels: np.ndarray
-) -> tuple[Float[np.ndarray, "n c"], np.ndarray]:
+def teacher_logits(teacher: Any, x: Any, labels: np.ndarray) -> tuple[Float[np.ndarray, "n c"], np.ndarray]:
     """Compute a classifier's ``decision_function``, or the logarithm of its ``predict_proba``, less its mean.
 
     The columns are matched with ``classes_`` by what the teacher predicts: of the inputs that it puts into a
@@ -177,7 +175,7 @@ class SpectralStudent(RegressorMixin, _SpectralEstimator):
     Source: spectral distillation paper, abstract; rebuilt as described in `book/deviations.md`.
 
     Args:
-        teacher: Fitted predictor with ``predict``, or None.
+        teacher: Fitted predictor with ``predict``, which is called with ``X`` as it is, or None.
         kernel: Function of two sets of inputs that returns their Gram matrix; None for Gaussian kernels.
         bandwidths: Widths of the Gaussian kernels to choose from, as multiples of the median distance.
         ridge: Ridge ``alpha``; None for the choice of GCV.
@@ -194,11 +192,11 @@ class SpectralStudent(RegressorMixin, _SpectralEstimator):
             y: Labels, ``(n,)``; needed without a teacher.
         """
         if self.teacher is not None:
-            X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+            inputs = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
             y = teacher_values(self.teacher, X)
         else:
-            X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
-        return self._imitate(X, np.asarray(y, dtype=np.float64)[:, None])
+            inputs, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        return self._imitate(inputs, np.asarray(y, dtype=np.float64)[:, None])
 
     def predict(self, X: Any) -> Float[np.ndarray, " m"]:
         """Predict the outputs of inputs, ``(m, d)``."""
@@ -235,15 +233,15 @@ class SpectralStudentClassifier(ClassifierMixin, _SpectralEstimator):
         Raises:
             ValueError: Fewer than two classes, or a teacher whose outputs do not follow them.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        inputs, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
         self.classes_, places = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"y: got one class, {self.classes_[0]!r}, needs at least 2")
         if self.teacher is None:
-            return self._imitate(X, np.eye(len(self.classes_))[places])
+            return self._imitate(inputs, np.eye(len(self.classes_))[places])
         logits, self.classes_ = teacher_logits(self.teacher, X, self.classes_)
-        return self._imitate(X, logits)
+        return self._imitate(inputs, logits)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Compute one output per class, ``(m, c)``; for two classes the second minus the first."""

@@ -1,9 +1,16 @@
 """Certificates hold as often as they say; tests and estimates of overfitting keep their promises."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ntkd_lib.spectral.basis import eigenbasis
 from ntkd_lib.spectral.certificates import (
@@ -17,6 +24,7 @@ from ntkd_lib.spectral.kernels import GaussianKernel
 from ntkd_lib.spectral.modes import count_above, kept_share, largest, relevant_dimension
 from ntkd_lib.spectral.optimism import estimated_optimism, generalised_degrees, tail_statistic
 from ntkd_lib.spectral.report import spectral_report
+from ntkd_lib.spectral.student import SpectralStudent
 
 
 @pytest.mark.parametrize("bound", [hoeffding, empirical_bernstein])
@@ -155,6 +163,27 @@ def test_report_says_where_the_assumptions_fail(noisy):
     x, y = noisy
     report = spectral_report(Repeats(-y), x, y)
     assert "the assumptions of the test fail here" in report.verdict
+
+
+def test_report_fits_its_student_with_its_own_kernel(noisy):
+    x, y = noisy
+    model = LinearRegression().fit(x, y)
+    report = spectral_report(model, x, y)
+    kernel = SpectralStudent().fit(x, y).fit_.basis.kernel
+    student = SpectralStudent(model, kernel=kernel).fit(x)
+    assert kernel != SpectralStudent(model).fit(x).fit_.basis.kernel
+    assert report.effective_parameters == pytest.approx(student.effective_parameters_)
+    assert report.r2 == pytest.approx(r2_score(model.predict(x), student.predict(x)), rel=1e-6)
+    np.testing.assert_allclose(report.table["eigenvalue"], student.fit_.basis.values)
+
+
+def test_report_predicts_with_the_frame_that_came(noisy):
+    x, y = noisy
+    frame = pd.DataFrame(x, columns=["place", "time"])
+    scaler = make_column_transformer((StandardScaler(), ["time", "place"]))
+    by_name = make_pipeline(scaler, KNeighborsRegressor(3)).fit(frame, pd.Series(y))
+    values = by_name.predict(frame)
+    assert spectral_report(by_name, frame, pd.Series(y)).facts == spectral_report(Repeats(values), x, y).facts
 
 
 def test_report_draws_its_figure(noisy):

@@ -1,12 +1,15 @@
 """Teachers of the spectral classifier: columns that follow the classes, and refusals of all others."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris, make_blobs
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -63,6 +66,20 @@ def test_pairs_of_classes_are_refused(classes):
 def test_pairs_of_two_classes_are_the_classes():
     x, y = data(2)
     assert agreement(SVC(decision_function_shape="ovo").fit(x, y), x, y) > 0.9
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_teachers_that_read_columns_by_name_get_the_frame(classes):
+    x, y = data(classes)
+    frame = pd.DataFrame(x, columns=list("abcd"))
+    scaler = make_column_transformer((StandardScaler(), list("dbca")))
+    teacher = make_pipeline(scaler, LogisticRegression()).fit(frame, y)
+    student = SpectralStudentClassifier(FrozenEstimator(teacher)).fit(frame, y)
+    assert (student.predict(frame) == teacher.predict(frame)).mean() > 0.9
+    regressor = make_pipeline(scaler, LinearRegression()).fit(frame, y)
+    values = SpectralStudent(FrozenEstimator(regressor)).fit(frame).predict(frame)
+    outputs = Values(lambda _: regressor.predict(frame))
+    np.testing.assert_array_equal(values, SpectralStudent(outputs).fit(x).predict(x))
 
 
 class Wrapped:
