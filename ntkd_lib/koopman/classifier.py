@@ -149,7 +149,9 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         if self.loss == "least_squares":
             targets = one_hot if teacher is None else teacher
             equations = normal_equations(lifted, targets.double().T.numpy())
-            self.coef_, self.n_iter_ = equations.solve(self.ridge), 1
+            orthogonal, self.n_iter_ = self.dictionary == "orthogonal", 1
+            # squares of orthonormal coefficients sum to tr(W G W'), whose ridge only scales the solution
+            self.coef_ = equations.solve() / (1 + self.ridge) if orthogonal else equations.solve(self.ridge)
             return
         alpha = {"ce": 0.0, "kd": self.alpha, "kd_only": 1.0}[self.loss]
         loss = DistillationLoss(alpha, self.temperature)

@@ -6,6 +6,7 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ntkd_lib.koopman.classifier import KoopmanClassifier
@@ -68,6 +69,18 @@ def test_the_ridge_of_the_orthogonal_basis_does_not_see_the_scale_of_functions()
     np.testing.assert_allclose(
         plain.predict_proba(DIGITS[:50]), longer.predict_proba(5 * DIGITS[:50]), atol=1e-4
     )
+
+
+@pytest.mark.parametrize("components", [3, 40])  # 40: more functions than inputs
+def test_least_squares_has_its_ridge_on_orthonormal_functions(components: int) -> None:
+    settings = {"dictionary": "orthogonal", "loss": "least_squares", "n_components": components}
+    model = fitted(**settings, ridge=0.1)
+    scores = torch.from_numpy(model.input_map_.scores(DIGITS[:600]))
+    functions = model.dictionary_.lift(scores.double()).T.numpy()
+    vectors, values, _ = np.linalg.svd(functions, full_matrices=False)
+    orthonormal = 600**0.5 * vectors[:, values > 1e-9 * values[0]]
+    ridge = Ridge(alpha=600 * 0.1, fit_intercept=False).fit(orthonormal, np.eye(10)[LABELS[:600]])
+    np.testing.assert_allclose(model.decision_function(DIGITS[:600]), ridge.predict(orthonormal), atol=1e-6)
 
 
 @pytest.mark.parametrize(
