@@ -110,6 +110,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
             teacher_logits: A teacher's logits; columns in the order of the sorted labels.
         """
         self._validate_params()
+        vars(self).pop("optimum_", None)  # least squares sets none
         X, y = validate_data(self, X, y, dtype=(np.float64, np.float32))
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -130,8 +131,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Table) -> np.ndarray:
         """Compute class probabilities, ``softmax(z)``, ``(n, c)``."""
-        z = self._logits(X)
-        return torch.from_numpy(z).softmax(1).numpy()
+        return torch.from_numpy(self._logits(X)).softmax(1).numpy()
 
     def predict(self, X: Table) -> np.ndarray:
         """Predict the labels with the largest logit, ``(n,)``."""

@@ -16,14 +16,14 @@ def exported(model: KoopmanClassifier) -> dict[str, np.ndarray]:
 
     The scores are ``inputs @ directions - offset``. With ``exponents``, function j is the product of the
     scores to the powers of row j; with ``centres``, a constant and Gaussians of ``width``. ``weights`` lead
-    to one logit for each of ``classes``.
+    to one logit for each of ``classes``, which hold no Python objects.
     """
-    inputs = model.input_map_
+    inputs, classes = model.input_map_, model.classes_
     arrays = {
         "directions": inputs.directions / inputs.scale,
         "offset": inputs.mean @ inputs.directions / inputs.scale,
         "weights": model.coef_,
-        "classes": model.classes_,
+        "classes": np.array(classes.tolist()) if classes.dtype.hasobject else classes,
     }
     dictionary = model.dictionary_
     if isinstance(dictionary, Monomials):

@@ -1,6 +1,7 @@
 """The estimators: scikit-learn's own checks, bases of one span, export, and imperfect hardware."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -51,6 +52,12 @@ def test_solutions_carry_their_certificate() -> None:
     with pytest.warns(ConvergenceWarning, match=r"^the gradient has fallen to .* in 1 steps, not to"):
         assert fitted(loss="ce", max_iter=1).n_iter_ == 1
     assert 0 <= optimum.gap < 1e-6
+
+
+def test_least_squares_leaves_no_certificate_of_a_former_fit() -> None:
+    model = fitted(loss="ce")
+    model.set_params(loss="least_squares").fit(DIGITS[:300], LABELS[:300])
+    assert not hasattr(model, "optimum_")
 
 
 def test_both_polynomial_bases_predict_the_same_without_a_ridge() -> None:
@@ -110,6 +117,17 @@ def test_the_file_predicts_with_numpy_alone(tmp_path, settings) -> None:
     with np.load(tmp_path / "model.npz") as arrays:
         logits = npz_logits(arrays, DIGITS[:40])
     np.testing.assert_allclose(logits, model.decision_function(DIGITS[:40]), atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [object, "string"])
+def test_the_file_holds_names_of_classes_without_objects(tmp_path, kind) -> None:
+    names = pd.Series(np.where(LABELS < 5, "low", "high")[:200], dtype=kind)
+    model = KoopmanClassifier(n_components=3).fit(DIGITS[:200], names)
+    save_npz(model, tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz") as arrays:
+        places = npz_logits(arrays, DIGITS[:40]).argmax(1)
+        assert arrays["classes"].tolist() == ["high", "low"]
+        assert (arrays["classes"][places] == model.predict(DIGITS[:40])).all()
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3])
