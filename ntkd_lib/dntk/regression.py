@@ -31,11 +31,7 @@ def fit_per_class(
     tensor([[0.5000, 0.5000, 0.5000],
             [0.5000, 0.5000, 0.5000]], dtype=torch.float64)
     """
-    if targets.shape != (theta.shape[1], theta.shape[0]):
-        raise ValueError(
-            f"targets: got shape {tuple(targets.shape)}, needs {(theta.shape[1], theta.shape[0])}: "
-            "one row a point, one column a kernel"
-        )
+    _check_targets(targets, theta)
     columns = [
         fit_ridge(kernel, column[:, None], ridge * kernel.diagonal().double().mean().item())[:, 0]
         for kernel, column in zip(theta, targets.T, strict=True)
@@ -51,7 +47,7 @@ def predict_per_class(
 
 
 def fit_nystrom(
-    cross: Float[Tensor, "c n m"], gram: Float[Tensor, "c m m"], targets: Float[Tensor, "n c"], ridge: float
+    cross: Float[Tensor, "c n m"], gram: Float[Tensor, "c m m"], targets: Shaped[Tensor, "..."], ridge: float
 ) -> Float[Tensor, "c m"]:
     """Fit all points with functions of some landmarks, one kernel per class.
 
@@ -63,15 +59,33 @@ def fit_nystrom(
     Args:
         cross: Kernels ``B``.
         gram: Kernels ``G``, of mean diagonal ``t``.
+        targets: Targets ``(n, c)``, one column per class.
         ridge: Ridge as a share of the mean diagonal.
+
+    Raises:
+        ValueError: Targets of another shape, or landmarks' kernels that are not positive semi-definite.
     """
+    _check_targets(targets, cross)
     scale = gram.diagonal(dim1=1, dim2=2).double().mean(1)
     eye = torch.eye(gram.shape[1]).to(scale)
-    lower = torch.linalg.cholesky(gram.double() + (JITTER * scale)[:, None, None] * eye)
+    rounding = len(eye) * torch.finfo(gram.dtype).eps  # share of the mean diagonal that eigenvalues are off
+    for jitter in (JITTER, max(JITTER, rounding)):
+        lower, failed = torch.linalg.cholesky_ex(gram.double() + (jitter * scale)[:, None, None] * eye)
+        if not failed.any():
+            break
+    else:
+        raise ValueError("gram: got negative eigenvalues or NaN, allowed: 0 or more, up to rounding")
     features = torch.linalg.solve_triangular(lower, cross.double().mT, upper=False)
     normal = features @ features.mT + (ridge * scale)[:, None, None] * eye
     weights = torch.linalg.solve(normal, features @ targets.double().T[:, :, None])
     return torch.linalg.solve_triangular(lower.mT, weights, upper=True)[:, :, 0]
+
+
+def _check_targets(targets: Tensor, theta: Tensor) -> None:
+    if targets.shape != (shape := theta.shape[1::-1]):
+        raise ValueError(
+            f"targets: got shape {(*targets.shape,)}, needs {(*shape,)}: one row a point, one column a kernel"
+        )
 
 
 def reduce_kernel(theta: Float[Tensor, "c m m"], weights: Float[Tensor, "m s"]) -> Float[Tensor, "c s s"]:

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ntkd_lib.imports import extra
+from ntkd_lib.ranges import check_number
 
 with extra("dntk"):
     from sklearn.cluster import KMeans
@@ -18,7 +19,11 @@ def farthest_points(theta: Float[Tensor, "m m"], count: int) -> Int[Tensor, " s"
     ``|phi - phi'|^2 = theta(x, x) + theta(x', x') - 2 theta(x, x')``
 
     Source: Gonzalez (1985).
+
+    Raises:
+        ValueError: A count outside of 1 to the number of points.
     """
+    check_number("count", count, 1, len(theta), whole=True)
     diagonal = theta.diagonal()
     chosen = [int(diagonal.argmax())]
     nearest = diagonal + diagonal[chosen[0]] - 2 * theta[chosen[0]]

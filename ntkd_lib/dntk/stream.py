@@ -38,13 +38,16 @@ class StreamedRegression:
         self.count += len(features)
 
     def solve(self, ridges: Iterable[float]) -> Float[Tensor, "c k q"]:
-        """Solve for the weights.
+        """Solve for the weights, with the ridge of each target as a share of the mean diagonals.
 
         Raises:
-            ValueError: Before any sample came.
+            ValueError: Before any sample came, or another number of ridges than of targets.
         """
         if self.products is None:
             raise ValueError("solve: got no sample yet, needs at least one batch")
+        ridges, count = list(ridges), self.products.shape[2]
+        if len(ridges) != count:
+            raise ValueError(f"ridges: got {len(ridges)}, allowed: {count}, one per target")
         scale = self.moments.diagonal(dim1=1, dim2=2).sum(1) / self.count
         eye = torch.eye(self.moments.shape[1]).to(self.moments)
         columns = [

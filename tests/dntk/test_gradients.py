@@ -147,6 +147,34 @@ def test_nystrom_on_all_points_is_kernel_regression() -> None:
     torch.testing.assert_close(found, exact, rtol=1e-5, atol=1e-6)
 
 
+def test_nystrom_takes_kernels_that_rounding_makes_indefinite() -> None:
+    phi, new = features(5, 60, 20).float(), features(6, 30, 20).float()
+    theta, cross, targets = (phi @ phi.T)[None], (new @ phi.T)[None], phi[:, 1:2].cos()
+    exact = theta.double()
+    assert torch.linalg.eigvalsh(exact).min() < -1e-9 * exact[0].diagonal().mean(), "rank 20 in float32"
+    values = predict_per_class(cross, fit_nystrom(theta, theta, targets, 1e-2))
+    expected = predict_per_class(cross, fit_per_class(theta, targets, 1e-2))
+    torch.testing.assert_close(values, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_nystrom_in_float64_solves_its_normal_equations() -> None:
+    phi = features(5)
+    gram, cross, targets = (phi[:6] @ phi[:6].T)[None], (phi @ phi[:6].T)[None], phi[:, 1:2].cos()
+    mean = gram.diagonal(dim1=1, dim2=2).mean()
+    moments = cross.mT @ cross + 1e-2 * mean * (gram + 1e-9 * mean * torch.eye(6))
+    expected = torch.linalg.solve(moments, cross.mT @ targets)[:, :, 0]
+    torch.testing.assert_close(fit_nystrom(cross, gram, targets, 1e-2), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_nystrom_refuses_what_does_not_fit() -> None:
+    eye = torch.eye(3).expand(2, 3, 3)
+    with pytest.raises(ValueError, match=r"targets: got shape \(3, 1\), needs \(3, 2\): one row a point"):
+        fit_nystrom(eye, eye, torch.zeros(3, 1), 1e-3)
+    for gram in (-eye, eye * torch.nan):
+        with pytest.raises(ValueError, match=r"^gram: got negative eigenvalues or NaN, allowed: 0 or more"):
+            fit_nystrom(eye, gram, torch.zeros(3, 2), 1e-3)
+
+
 def test_targets_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"targets: got shape \(4, 2\), needs \(3, 2\): one row a point"):
         fit_per_class(torch.eye(3).expand(2, 3, 3), torch.zeros(4, 2), 1e-3)

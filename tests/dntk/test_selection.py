@@ -22,6 +22,12 @@ def test_farthest_points_on_a_line() -> None:
     assert farthest_points(line @ line.T, 4).tolist() == [3, 0, 2, 1]
 
 
+@pytest.mark.parametrize("count", [0, 5])
+def test_more_points_than_there_are_or_none_are_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=rf"^count: got {count}, allowed: 1 to 4, whole$"):
+        farthest_points(torch.eye(4), count)
+
+
 def test_cluster_centres_take_one_point_of_each_group_and_none_twice() -> None:
     groups = torch.arange(30) % 3
     phi = 10 * torch.eye(3, 6, dtype=torch.float64)[groups] + 0.1 * points(30)

@@ -38,6 +38,18 @@ def test_nothing_streamed_gives_no_weights() -> None:
         StreamedRegression(2, 5).solve([1e-2])
 
 
+def test_each_target_has_its_own_ridge() -> None:
+    phi, targets, ridges = drawn(3, 12, 2, 5), drawn(4, 12, 2, 3), (1e-3, 0.1, 10.0)
+    together, alone = StreamedRegression(2, 5), StreamedRegression(2, 5)
+    together.add(phi, targets)
+    alone.add(phi, targets[:, :, 1:2])
+    weights = together.solve(iter(ridges))
+    torch.testing.assert_close(weights[:, :, 1:2], alone.solve([0.1]), rtol=1e-12, atol=0)
+    for wrong in ([1e-3], [1e-3] * 4):
+        with pytest.raises(ValueError, match=rf"^ridges: got {len(wrong)}, allowed: 3, one per target$"):
+            together.solve(wrong)
+
+
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(SEEDS, st.integers(2, 12), st.integers(1, 40))
 def test_frequent_directions_keep_their_bound(seed: int, rows: int, count: int) -> None:
