@@ -29,27 +29,21 @@ def random_filter_kernel(
     Args:
         positive: Whether filters are non-negative; then a ReLU changes nothing unless ``centre`` is set.
         centre: Whether the mean of each capture is subtracted before the ReLU.
-        seed: Seed of the filters.
+        seed: Seed of the filters; torch's global generator is left as it is.
 
     Returns:
         Kernel of the training images, and between the other images and these.
     """
     generator = torch.Generator().manual_seed(seed)
     own, cross = train.new_zeros(len(train), len(train)), train.new_zeros(len(other), len(train))
+    form = {"colours": train.shape[1], "rectify": centre or not positive, "centre": centre}
     for start in range(0, count, BLOCK):
-        front = _drawn(train, min(BLOCK, count - start), generator, positive=positive, centre=centre)
-        left, right = front(train), front(other)
+        with torch.random.fork_rng(devices=[]):  # its own filters are replaced
+            front = SignedFrontEnd(min(BLOCK, count - start), train.shape[2], trainable=False, **form)
+        weight = torch.rand(front.filters.shape, generator=generator)
+        weight = weight if positive else 2 * weight - 1
+        front.filters.copy_(weight / front.filters[0].numel() ** 0.5)
+        left, right = front.to(train)(train), front(other)
         own.addmm_(left, left.T, alpha=1 / count)
         cross.addmm_(right, left.T, alpha=1 / count)
     return own, cross
-
-
-def _drawn(
-    images: Tensor, filters: int, generator: torch.Generator, *, positive: bool, centre: bool
-) -> SignedFrontEnd:
-    form = {"colours": images.shape[1], "rectify": centre or not positive, "centre": centre}
-    front = SignedFrontEnd(filters, images.shape[2], trainable=False, **form)
-    weight = torch.rand(front.filters.shape, generator=generator)
-    weight = weight if positive else 2 * weight - 1
-    front.filters.copy_(weight / front.filters[0].numel() ** 0.5)
-    return front.to(images)

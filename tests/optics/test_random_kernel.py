@@ -24,6 +24,12 @@ def test_equals_the_products_of_read_outs(colours: int, centre: bool) -> None:
     torch.testing.assert_close(cross, front(other) @ front(train).T / 30, rtol=1e-5, atol=0)
 
 
+def test_the_global_generator_stays_as_it_is() -> None:
+    images, state = torch.full((2, 1, 8, 8), 0.5), torch.get_rng_state()
+    random_filter_kernel(images, images, 30, seed=0)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_many_signed_filters_come_near_the_closed_form() -> None:
     torch.manual_seed(1)
     images = torch.rand(5, 1, 8, 8).double()
