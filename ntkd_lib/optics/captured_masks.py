@@ -11,6 +11,7 @@ from torch.nn import functional
 from ntkd_lib.optics.cascade import GREY, binned
 from ntkd_lib.optics.device import Device
 from ntkd_lib.optics.errors import Captures
+from ntkd_lib.optics.front_end import correlate_colours
 
 EDGE = 2  # sensor pixels that see the dark surround of a scene
 
@@ -26,7 +27,7 @@ class CoarseDevice(Device):
     pixels: int = 4
 
     def photographs(
-        self, images: UInt8[Tensor, "n c h w"], psfs: Float[Tensor, "m c t t"], name: str = "", chunk: int = 8
+        self, images: UInt8[Tensor, "n c h w"], psfs: Float[Tensor, "m _ t t"], name: str = "", chunk: int = 8
     ) -> Iterator[Captures]:
         """Photograph scenes through all metasurfaces in chunks, with the noise of the coarse pixels.
 
@@ -47,7 +48,7 @@ class CoarseDevice(Device):
 
 
 def image_and_bin(
-    scenes: Float[Tensor, "n c h w"], psfs: Float[Tensor, "m c t t"], pixels: int
+    scenes: Float[Tensor, "n c h w"], psfs: Float[Tensor, "m _ t t"], pixels: int
 ) -> Float[Tensor, "n m c u v"]:
     """Form images behind point spread functions and average them over sensor pixels, in one convolution.
 
@@ -57,11 +58,11 @@ def image_and_bin(
         scenes: Intensities, dark around them.
         psfs: Point spread functions, an odd number of filter pixels per side.
         pixels: Sides of a sensor pixel in filter pixels.
+
+    Raises:
+        ValueError: Point spread functions of another number of colours than the scenes.
     """
-    colours, edge = scenes.shape[1], psfs.shape[-1] // 2
-    kernels = binned(psfs.flip(-2, -1), pixels).transpose(0, 1).flatten(0, 1)[:, None]
-    seen = functional.conv2d(functional.pad(scenes, (edge,) * 4), kernels, stride=pixels, groups=colours)
-    return seen.unflatten(1, (colours, -1)).transpose(1, 2)
+    return correlate_colours(scenes, binned(psfs.flip(-2, -1), pixels), psfs.shape[-1] // 2, pixels)
 
 
 def mask_read_out(

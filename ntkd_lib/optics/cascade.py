@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import vjp, vmap
 from torch.nn import functional
 
-from ntkd_lib.optics.front_end import split_signed
+from ntkd_lib.optics.front_end import correlate_colours, split_signed
 
 SIDE = 3
 GREY = 0.5
@@ -103,13 +103,10 @@ class CascadeFrontEnd(nn.Module):
         return self._captured(images, positive), self._captured(images, negative), gain
 
     def _captured(
-        self, images: Float[Tensor, "n l h w"], psfs: Float[Tensor, "k l s s"]
+        self, images: Float[Tensor, "n l h w"], psfs: Float[Tensor, "k _ s s"]
     ) -> Float[Tensor, "n k l u v"]:
-        colours, edge = images.shape[1], psfs.shape[-1] // 2
-        by_colour = psfs.transpose(0, 1).flatten(0, 1)[:, None]
-        padded = functional.pad(images, (edge,) * 4)
-        seen = functional.conv2d(padded, by_colour, groups=colours)
-        return functional.avg_pool2d(seen, self.pixels).unflatten(1, (colours, -1)).transpose(1, 2)
+        seen = correlate_colours(images, psfs, padding="same")
+        return functional.avg_pool2d(seen.flatten(1, 2), self.pixels).unflatten(1, seen.shape[1:3])
 
     def _scene(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n l g f"]:
         """Images relative to grey, with a dark surround as wide as the filters reach."""

@@ -57,7 +57,7 @@ class Device:
     def frames(
         self,
         scenes: Float[Tensor, "n c h w"],
-        psfs: Float[Tensor, "m c t t"],
+        psfs: Float[Tensor, "m _ t t"],
         name: str = "",
         chunk: int = 500,
     ) -> Iterator[Captures]:
@@ -71,6 +71,9 @@ class Device:
 
         Yields:
             Captures, one for each scene, metasurface and colour.
+
+        Raises:
+            ValueError: Point spread functions of another number of colours than the scenes.
         """
         yield from self._captured((image_through(part, psfs) for part in scenes.split(chunk)), psfs, name)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -28,6 +29,25 @@ def split_signed(
     gain = filters.detach().abs().amax(dim=(0, 2, 3)).clamp_min(torch.finfo(filters.dtype).tiny)
     unit = filters / gain[None, :, None, None]
     return unit.clamp_min(0), (-unit).clamp_min(0), gain
+
+
+def correlate_colours(
+    scenes: Float[Tensor, "n c h w"],
+    psfs: Float[Tensor, "m _ s s"],
+    padding: int | Literal["same"] = 0,
+    stride: int = 1,
+) -> Float[Tensor, "n m c u v"]:
+    """Correlate each colour of scenes with the same colour of every point spread function.
+
+    Raises:
+        ValueError: Point spread functions of another number of colours than the scenes.
+    """
+    colours = scenes.shape[1]
+    if psfs.shape[1] != colours:
+        raise ValueError(f"psfs: got {psfs.shape[1]} colours, allowed: {colours}, those of the scenes")
+    by_colour = psfs.transpose(0, 1).flatten(0, 1)[:, None]
+    seen = functional.conv2d(scenes, by_colour, stride=stride, padding=padding, groups=colours)
+    return seen.unflatten(1, (colours, -1)).transpose(1, 2)
 
 
 class SignedFrontEnd(nn.Module):
@@ -86,13 +106,8 @@ class SignedFrontEnd(nn.Module):
     ) -> tuple[Float[Tensor, "n k l h w"], Float[Tensor, "n k l h w"], Float[Tensor, " l"]]:
         """Compute positive and negative captures of intensities in [0, 1], none negative, and the gain."""
         positive, negative, gain = split_signed(self.filters)
-        return self._captured(images, positive), self._captured(images, negative), gain
-
-    def _captured(self, images: Tensor, psfs: Float[Tensor, "k l s s"]) -> Float[Tensor, "n k l h w"]:
-        colours = images.shape[1]
-        by_colour = psfs.transpose(0, 1).flatten(0, 1)[:, None]
-        seen = functional.conv2d(images, by_colour, padding="same", groups=colours)
-        return seen.unflatten(1, (colours, -1)).transpose(1, 2)
+        plus, minus = (correlate_colours(images, psfs, "same") for psfs in (positive, negative))
+        return plus, minus, gain
 
     def _check(self, images: Tensor) -> None:
         shape = (self.filters.shape[1], self.size, self.size)

@@ -3,9 +3,8 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
-from ntkd_lib.optics.front_end import split_signed
+from ntkd_lib.optics.front_end import correlate_colours, split_signed
 from ntkd_lib.optics.geometry import Geometry
 
 
@@ -47,21 +46,20 @@ def target_psfs(filters: Float[Tensor, "k c s s"]) -> tuple[Float[Tensor, "m c s
 
 
 def image_through(
-    scenes: Float[Tensor, "n c h w"], psfs: Float[Tensor, "m c t t"]
+    scenes: Float[Tensor, "n c h w"], psfs: Float[Tensor, "m _ t t"]
 ) -> Float[Tensor, "n m c h w"]:
     """Form the images of scenes behind point spread functions: incoherent light adds up intensities.
 
     ``captured = scene * PSF``, a convolution for each colour, dark around the scene, of the scene's size.
 
     Raises:
-        ValueError: Point spread functions with an even number of filter pixels per side: they have no centre.
+        ValueError: Point spread functions with an even number of filter pixels per side, which have no
+            centre, or of another number of colours than the scenes.
     """
-    taps, colours = psfs.shape[-1], scenes.shape[1]
+    taps = psfs.shape[-1]
     if taps % 2 == 0:
         raise ValueError(f"psfs: got {taps} pixels a side, allowed: an odd number")
-    kernels = psfs.flip(-2, -1).transpose(0, 1).flatten(0, 1)[:, None]
-    seen = functional.conv2d(scenes, kernels, padding=taps // 2, groups=colours)
-    return seen.unflatten(1, (colours, -1)).transpose(1, 2)
+    return correlate_colours(scenes, psfs.flip(-2, -1), padding="same")
 
 
 def psf_cosine(first: Float[Tensor, "*b s s"], second: Float[Tensor, "*b s s"]) -> Float[Tensor, "*b"]:

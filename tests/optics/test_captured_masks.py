@@ -11,6 +11,9 @@ from ntkd_lib.optics.captured_masks import (
     laid_out,
     mask_read_out,
 )
+from ntkd_lib.optics.cascade import CascadeFrontEnd
+from ntkd_lib.optics.device import Device
+from ntkd_lib.optics.front_end import SignedFrontEnd
 from ntkd_lib.optics.psf import image_through, target_psfs
 from ntkd_lib.optics.segmentation import carvana_student
 from ntkd_lib.optics.sensor_errors import Gain, SensorNoise
@@ -84,3 +87,20 @@ def test_noise_repeats_by_name_and_differs_between_names():
     first, again, other = (torch.cat(list(device.photographs(images, psfs, n))) for n in ("a", "a", "b"))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("scene, psf", [(1, 3), (3, 1)])
+def test_scenes_and_psfs_of_different_numbers_of_colours_are_refused(scene, psf):
+    images = torch.zeros(2, scene, 24, 32, dtype=torch.uint8)
+    scenes, psfs = images.float(), torch.rand(3, psf, 5, 5)
+    photographs = [
+        lambda: next(Device().frames(scenes, psfs)),
+        lambda: next(CoarseDevice().photographs(images, psfs)),
+        lambda: SignedFrontEnd(3, 24, colours=psf).captures(scenes),
+        lambda: CascadeFrontEnd((3,), colours=psf).captures(scenes),
+    ]
+    for photograph in photographs:
+        with pytest.raises(
+            ValueError, match=rf"^psfs: got {psf} colours, allowed: {scene}, those of the scenes$"
+        ):
+            photograph()
