@@ -26,16 +26,19 @@ CHUNK = 4  # masks propagated side by side
 class Device:
     """A design as it was fabricated.
 
-    Errors act in the order given, each with random numbers of its own, named by the device's seed and the
-    error: leaving one out changes no other, and a stronger error has the same draws.
+    Errors act in the order given, each with random numbers of its own, named by the device's seed, the
+    error's type and its position among errors of that type: leaving out a type changes no other, and a
+    stronger error has the same draws.
     """
 
     errors: Sequence[Error] = ()
     seed: int = 0
 
-    def _draws(self, error: Error, stage: str) -> Draws:
-        same = [e for e in self.errors if type(e) is type(error)]
-        return Draws(self.seed, type(error).__name__, same.index(error), stage)
+    def _with_draws(self, stage: str) -> list[tuple[Error, Draws]]:
+        """Pair the errors with draws, named by an error's type and its position among errors of that type."""
+        kinds = [type(error).__name__ for error in self.errors]
+        draws = [Draws(self.seed, kind, kinds[:i].count(kind), stage) for i, kind in enumerate(kinds)]
+        return [*zip(self.errors, draws, strict=True)]
 
     def psfs(self, widths: Masks, geometry: Geometry, taps: int) -> Float[Tensor, "m c t t"]:
         """Compute the made metasurfaces' light per filter pixel, relative to the incident wave per grid cell.
@@ -45,13 +48,16 @@ class Device:
             geometry: Designed lengths and wavelengths.
             taps: Filter pixels per side to look at, odd or even as the filter's.
         """
-        made = reduce(lambda w, e: e.on_widths(w, self._draws(e, "widths")), self.errors, widths)
-        phase = pillar_phase(made, geometry.wavelengths)
-        phase = reduce(lambda p, e: e.on_phase(p, geometry, self._draws(e, "phase")), self.errors, phase)
+        for error, draws in self._with_draws("widths"):
+            widths = error.on_widths(widths, draws)
+        phase = pillar_phase(widths, geometry.wavelengths)
+        for error, draws in self._with_draws("phase"):
+            phase = error.on_phase(phase, geometry, draws)
         placed = reduce(lambda g, e: e.on_geometry(g), self.errors, geometry)
         window = whole_pixels(geometry) * geometry.pixel
         light = torch.cat([sensor_intensity(part, placed, window) for part in phase.split(CHUNK)])
-        light = reduce(lambda x, e: e.on_light(x, geometry, self._draws(e, "light")), self.errors, light)
+        for error, draws in self._with_draws("light"):
+            light = error.on_light(light, geometry, draws)
         return binned(light, geometry, taps)
 
     def frames(
@@ -82,8 +88,8 @@ class Device:
     ) -> Iterator[Captures]:
         """Add errors to captures; draws of the frames go on from one part to the next."""
         white = psfs.sum(dim=(-2, -1))
-        draws = [self._draws(error, f"frames/{name}") for error in self.errors]
+        frames = [draws for _, draws in self._with_draws(f"frames/{name}")]
         for seen in ideal:
-            for error, frame in zip(self.errors, draws, strict=True):
-                seen = error.on_captures(seen, white, self._draws(error, "device"), frame)
+            for (error, device), frame in zip(self._with_draws("device"), frames, strict=True):
+                seen = error.on_captures(seen, white, device, frame)
             yield seen

@@ -92,8 +92,20 @@ def test_leaving_one_error_out_changes_no_other() -> None:
     alone = Device([noise], 4)
     both = Device([spread, noise], 4)
     like = torch.zeros(2, 3, 44, 44)
-    phases = [noise.on_phase(like, GEOMETRY, d._draws(noise, "phase")) for d in (alone, both)]
+    phases = [noise.on_phase(like, GEOMETRY, d._with_draws("phase")[-1][1]) for d in (alone, both)]
     assert torch.equal(*phases)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_equal_errors_have_random_numbers_of_their_own(same: bool) -> None:
+    first = Gain(0.1)
+    device = Device((first, WidthSpread(0), first if same else Gain(0.1)), seed=3)
+    (captures,) = device.frames(torch.ones(1, 1, 4, 4), torch.ones(4000, 1, 1, 1))
+    factors = captures[0, :, 0, 0, 0].log()
+    assert factors.std().item() == pytest.approx(0.1 * 2**0.5, rel=0.03)
+    single = next(Device((first,), seed=3).frames(torch.ones(1, 1, 4, 4), torch.ones(4000, 1, 1, 1)))
+    later = factors - single[0, :, 0, 0, 0].log()
+    assert later.std().item() == pytest.approx(0.1, rel=0.03)
 
 
 def test_width_errors_move_pillars_and_make_none() -> None:
