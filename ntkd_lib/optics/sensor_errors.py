@@ -35,14 +35,15 @@ class SensorNoise(Error):
     """Shot noise, dark noise, non-uniform response and quantisation of a sensor.
 
     A white scene gives ``saturation / strength^2`` electrons. With ``e`` the electrons of a pixel,
-    ``e' = (1 + prnu N) Poisson(e) + dsnu N' + dark N''``, where ``N`` and ``N'`` belong to the pixel and
-    ``N''`` to the frame; then the value is rounded to ``bits`` and clipped where a white scene lies. (A black
-    offset keeps noise below zero, as in any camera.) So ``strength`` is the relative shot noise of a white
-    pixel over that of a full one: below 1 frames are averaged, 0 is no noise at all.
+    ``e' = (1 + prnu N) Poisson(e) + F dsnu N' + sqrt(F) dark N''``, where ``N`` and ``N'`` belong to the
+    pixel and ``N''`` to the capture; then the value is rounded to ``bits`` and clipped where a white scene
+    lies. (A black offset keeps noise below zero, as in any camera.) So ``strength`` is the relative shot
+    noise of a white pixel over that of a full one: below 1 a capture is the average of ``F = strength^-2``
+    full frames, rounded once (``F`` is 1 otherwise), and 0 is no noise at all.
 
-    From a dark noise of 5 electrons on, shot and dark noise are drawn as one normal number of the same
-    variance: their sum's skewness, ``e / (e + dark^2)^(3/2)``, is then at most 0.08, and drawing is ten times
-    faster.
+    From a dark noise ``d = sqrt(F) dark`` of 5 electrons on, shot and dark noise are drawn as one normal
+    number of the same variance: their sum's skewness, ``e / (e + d^2)^(3/2)``, is then at most 0.08, and
+    drawing is ten times faster.
 
     Source: EMVA standard 1288, linear model; Ethan-Tseng/Neural_Nano-Optics (Poisson and Gaussian noise).
     """
@@ -67,18 +68,20 @@ class SensorNoise(Error):
         full = self.saturation / self.strength**2
         unit = white.clamp_min(torch.finfo(white.dtype).tiny)[..., None, None] / full
         pixels = captures.shape[1:]
+        frames = max(1.0, self.strength**-2)
         response = 1 + self.prnu * device.normal(captures, *pixels)
-        offset = self.dsnu * device.normal(captures, *pixels)
-        electrons = self._counted(captures / unit, frame, response) + offset
+        offset = frames * self.dsnu * device.normal(captures, *pixels)
+        electrons = _counted(captures / unit, frame, response, frames**0.5 * self.dark) + offset
         step = full / (2 ** round(self.bits) - 1)
         return ((electrons / step).round() * step).clamp(max=full) * unit
 
-    def _counted(self, expected: Captures, frame: Draws, response: Float[Tensor, "m c h w"]) -> Captures:
-        lit = expected.clamp_min(0)
-        if self.dark < NORMAL_FROM:
-            shot = torch.poisson(lit, generator=frame.generator)
-            return shot * response + self.dark * frame.normal(lit)
-        return lit * response + (lit * response.square() + self.dark**2).sqrt() * frame.normal(lit)
+
+def _counted(expected: Captures, frame: Draws, response: Float[Tensor, "m c h w"], dark: float) -> Captures:
+    lit = expected.clamp_min(0)
+    if dark < NORMAL_FROM:
+        shot = torch.poisson(lit, generator=frame.generator)
+        return shot * response + dark * frame.normal(lit)
+    return lit * response + (lit * response.square() + dark**2).sqrt() * frame.normal(lit)
 
 
 SENSOR_ERRORS = (Gain, SensorNoise)

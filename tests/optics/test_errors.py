@@ -210,6 +210,19 @@ def test_noise_has_the_variance_that_the_standard_gives(dark: float) -> None:
     assert electrons.var().item() == pytest.approx(1250 + dark**2, rel=0.02)
 
 
+@pytest.mark.parametrize("dark", [1.0, 4.0, 200.0])  # drawn in two numbers, in one for the average, in one
+@pytest.mark.parametrize("light", [0.0, 0.5])
+def test_noise_below_that_of_full_exposure_is_of_averaged_frames(dark: float, light: float) -> None:
+    facts = {"dark": dark, "dsnu": 100, "prnu": 0.02, "bits": 16}
+    scenes, white = torch.full((3200, 1, 1, 30, 30), light), torch.ones(1, 1)
+    frames = SensorNoise(1.0, **facts).on_captures(scenes, white, draws(), draws())
+    expected = frames.unflatten(0, (200, 16)).mean(1)
+    averaged = SensorNoise(0.25, **facts).on_captures(scenes[:200], white, draws(), draws())
+    noise = (expected - expected.mean(0)).std().item()
+    assert (averaged - averaged.mean(0)).std().item() == pytest.approx(noise, rel=0.02)
+    torch.testing.assert_close(averaged.mean(0), expected.mean(0), atol=8 * noise / 200**0.5, rtol=0)
+
+
 def test_fixed_pattern_is_the_same_in_every_frame_and_values_are_quantised() -> None:
     error = SensorNoise(0.01, dark=0, dsnu=0, prnu=0.1, bits=12)
     frames = torch.full((50, 1, 1, 30, 30), 0.4)
