@@ -64,8 +64,9 @@ class Levels(Error):
         """Round pillars to the nearest level; a cell without pillars keeps none."""
         if not self.count:
             return widths
-        step = (WIDEST - NARROWEST) / max(1, round(self.count) - 1)
-        level = ((widths - NARROWEST) / step).round().clamp(0, round(self.count) - 1)
+        last = max(1, round(self.count)) - 1
+        step = (WIDEST - NARROWEST) / max(1, last)
+        level = ((widths - NARROWEST) / step).round().clamp(0, last)
         return torch.where(widths > 0, NARROWEST + step * level, widths)
 
 

@@ -125,6 +125,12 @@ def test_levels_leave_as_many_widths_as_they_say() -> None:
         assert (levels - drawn).abs().max() <= 0.172 / (count - 1) / 2 + 1e-6
 
 
+@pytest.mark.parametrize("count", [0.4, 1.0, 1.4])
+def test_a_single_level_is_the_narrowest_pillar(count: float) -> None:
+    made = Levels(count).on_widths(torch.tensor([[[0.0, 0.1], [0.1, 0.2]]]), draws())
+    torch.testing.assert_close(made, torch.tensor([[[0.0, 0.065], [0.065, 0.065]]]))
+
+
 def test_phase_noise_has_its_size_and_its_range() -> None:
     geometry = Geometry(cells=256, pixel=4, wavelengths=(0.532, 0.45))
     noise = PhaseNoise(0.5, 1.758).on_phase(torch.zeros(1, 2, 256, 256), geometry, draws())[0]
