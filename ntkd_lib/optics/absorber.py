@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ntkd_lib.optics.front_end import SignedFrontEnd
+from ntkd_lib.optics.front_end import SignedFrontEnd, split_signed
 
 Place = Literal["none", "between", "sensor"]
 
@@ -35,10 +35,10 @@ class DeepFrontEnd(nn.Module):
     """One or two optical layers with an absorber between them, before the sensor, or nowhere.
 
     The first layer makes ``j`` images with non-negative PSFs, ``u_j = a(x * |p_j|)``; nothing can be
-    subtracted before light is captured. The second applies signed pairs to all of them and sums on the
-    sensor, ``h = pool(r(sum_j b(u_j * k_j+) - b(u_j * k_j-)))``, with ``a`` the absorber between the layers,
-    ``b`` the one before the sensor, and ``r`` a ReLU. PSFs are normalised to sum 1, so that intensities stay
-    in [0, 1].
+    subtracted before light is captured. The second applies signed pairs to all of them, whose captures are
+    added up, ``h = pool(r(sum_j g_j (b(u_j * k_j+) - b(u_j * k_j-))))``, with ``a`` the absorber between the
+    layers, ``b`` the one before the sensor, ``r`` a ReLU and ``g_j`` the digital gains. Each ``|p_j|`` sums
+    to 1, and so does the brightest PSF of all pairs for ``u_j``, so that intensities stay in [0, 1].
 
     Source: control of ours; the NTKD paper names depth and strong nonlinearity as its limitations.
 
@@ -74,12 +74,20 @@ class DeepFrontEnd(nn.Module):
         seen = functional.conv2d(images, psfs / psfs.sum((1, 2, 3), keepdim=True), padding=3)
         return transmitted(seen) if self.absorber == "between" else seen
 
+    def captures(
+        self, images: Float[Tensor, "n 1 h w"]
+    ) -> tuple[Float[Tensor, "n k j h w"], Float[Tensor, "n k j h w"], Float[Tensor, " j"]]:
+        """Compute positive and negative captures without absorber, in [0, 1] as images, and the gain."""
+        positive, negative, _ = split_signed(self.signed.filters)
+        unit = torch.maximum(positive.sum((2, 3)), negative.sum((2, 3))).amax(0).clamp_min(1)
+        plus, minus, gain = self.signed.captures(self.entering(images))
+        return plus / unit[:, None, None], minus / unit[:, None, None], gain * unit
+
     def forward(self, images: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n read_out"]:
         """Read out images: pass the layers, subtract, rectify, average over 2 x 2 pixels, flatten."""
-        light = self.entering(images)
         if self.absorber != "sensor":
-            return self.signed(light)
-        plus, minus, gain = self.signed.captures(light)
+            return self.signed(self.entering(images))
+        plus, minus, gain = self.captures(images)
         signed = ((transmitted(plus) - transmitted(minus)) * gain[:, None, None]).sum(2)
         return functional.avg_pool2d(signed.relu(), 2).flatten(1)
 

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch.func import functional_call
 from torch.nn import functional
 
-from ntkd_lib.optics.absorber import CoarseReadOut, DeepFrontEnd, transmitted
+from ntkd_lib.optics.absorber import CoarseReadOut, DeepFrontEnd, Place, transmitted
 from ntkd_lib.optics.front_end import SignedFrontEnd
 
 
@@ -46,13 +47,46 @@ def test_intensities_between_layers_are_physical() -> None:
     assert light.max() <= 1
 
 
-def test_absorber_before_the_sensor_acts_on_each_capture() -> None:
+@pytest.mark.parametrize("layers", [1, 2])
+def test_absorber_before_the_sensor_acts_on_each_capture(layers: int) -> None:
     torch.manual_seed(2)
-    front = DeepFrontEnd(1, "sensor", filters=2).double()
+    front = DeepFrontEnd(layers, "sensor", filters=2).double()
     images = torch.rand(2, 1, 28, 28).double()
-    plus, minus, gain = front.signed.captures(images)
-    signed = (transmitted(plus) - transmitted(minus))[:, :, 0] * gain
-    torch.testing.assert_close(front(images), functional.avg_pool2d(signed.relu(), 2).flatten(1))
+    light, expected = front.entering(images), 0
+    for j in range(light.shape[1]):
+        halves = [(sign * front.signed.filters[:, j]).relu() for sign in (1, -1)]
+        brightest = torch.cat(halves).sum((1, 2)).max()
+        plus, minus = (
+            transmitted(functional.conv2d(light[:, j : j + 1], half[:, None] / brightest, padding=3))
+            for half in halves
+        )
+        expected = expected + brightest * (plus - minus)
+    torch.testing.assert_close(front(images), functional.avg_pool2d(expected.relu(), 2).flatten(1))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_captures_are_in_the_range_of_images_whatever_the_size_of_the_filters(layers: int) -> None:
+    torch.manual_seed(3)
+    front, images = DeepFrontEnd(layers, "sensor").double(), torch.rand(3, 1, 28, 28).double()
+    plus, minus, _ = front.captures(images)
+    white = torch.stack(front.captures(torch.ones_like(images))[:2])
+    assert min(plus.min(), minus.min()) >= 0
+    assert max(plus.max(), minus.max()) <= 1
+    torch.testing.assert_close(white.amax((0, 1, 2, 4, 5)), torch.ones(white.shape[3]).double())
+    seen = front(images)
+    front.signed.filters.data.mul_(5)
+    torch.testing.assert_close(front(images), 5 * seen)
+
+
+@pytest.mark.parametrize("layers, place", [(1, "sensor"), (2, "sensor"), (2, "between")])
+def test_gradients_are_finite_differences(layers: int, place: Place) -> None:
+    torch.manual_seed(4)
+    front = DeepFrontEnd(layers, place, filters=2, inner=2, size=8).double()
+    images = torch.rand(1, 1, 8, 8).double()
+    names, weights = zip(*front.named_parameters(), strict=True)
+    assert torch.autograd.gradcheck(
+        lambda *weights: functional_call(front, dict(zip(names, weights, strict=True)), images), weights
+    )
 
 
 def test_coarse_detectors_average_the_read_out() -> None:
