@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,8 @@ def fit(
 ) -> list[float]:
     """Train a model in place and record its validation accuracy in percent, at the schedule's evaluations.
 
+    The model is in training mode meanwhile, except while it is evaluated, and in evaluation mode afterwards.
+
     Args:
         rows: Positions of the images to train on.
         loss: Objective of a model and a batch.
@@ -67,15 +70,14 @@ def fit(
     """
 
     def evaluate(net: nn.Module) -> float:
-        net.eval()
         with torch.autocast(data.images.device.type, torch.bfloat16, enabled=schedule.mixed):
             percent = accuracy(net, data, held_out)
-        net.train()
         if watch:
             watch(net)
         return percent
 
-    return train(
+    model.train()
+    curve = train(
         model,
         _batches(data, rows, schedule),
         loss,
@@ -85,6 +87,8 @@ def fit(
         evaluations=schedule.epochs * schedule.evaluations,
         mixed=schedule.mixed,
     )
+    model.eval()
+    return curve
 
 
 def learning_rate(step: int, steps: int) -> float:
@@ -171,13 +175,25 @@ def converged(curve: list[float]) -> bool:
 
 @torch.no_grad()
 def predict(model: nn.Module, images: Float[Tensor, "n ..."], chunk: int = 1000) -> Float[Tensor, "n k"]:
-    """Predict the logits of images in chunks."""
+    """Predict the logits of images in chunks, in evaluation mode; each part's own mode is then restored."""
     parts = images.split(chunk)
-    first = model(parts[0])
-    logits = first.new_empty(len(images), *first.shape[1:])  # filled in place: read-outs can be large
-    for part, rows in zip(parts, logits.split(chunk), strict=True):
-        rows.copy_(first if part is parts[0] else model(part))
+    with _use_evaluation_mode(model):
+        first = model(parts[0])
+        logits = first.new_empty(len(images), *first.shape[1:])  # filled in place: read-outs can be large
+        for part, rows in zip(parts, logits.split(chunk), strict=True):
+            rows.copy_(first if part is parts[0] else model(part))
     return logits
+
+
+@contextmanager
+def _use_evaluation_mode(model: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:  # one by one: some may be frozen, or shared with another network
+            module.training = training
 
 
 def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:

@@ -114,13 +114,15 @@ def test_training_validation_and_test_images_are_apart_and_follow_the_seed() -> 
 
 
 def test_networks_train_in_training_mode_and_are_tested_in_evaluation_mode() -> None:
-    net = torch.nn.Sequential(torch.nn.BatchNorm1d(2))
-    switched = work.ModeSwitch(net)
-    switched(torch.randn(4, 2))
-    assert net.training
-    with torch.no_grad():
-        switched(torch.randn(4, 2))
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 10)).eval()
+    images, labels = torch.randn(130, 1, 2, 2), torch.randint(10, (130,))
+    split = work.ImageSplit(images, labels, images[:50], labels[:50], images[:50], labels[:50])
+    curve = work.train_on(net, images, labels, split, "mnist", 3)
+    assert net[1].num_batches_tracked == 3 * (130 // work.BATCH)
     assert not net.training
+    guess = work.logits_of(net, split.held_images).argmax(1)
+    assert curve[-1] == work.percent_equal(guess, split.held_labels)
 
 
 def test_scores_hold_accuracy_fidelity_and_error() -> None:

@@ -9,6 +9,8 @@ from ntkd_lib.chapters.koopman import methods, plan
 from ntkd_lib.chapters.koopman.inputs import (
     Inputs,
     Part,
+    build_teacher,
+    forget_running_means,
     labelled_places,
     principal_scores,
     read_inputs,
@@ -28,6 +30,7 @@ from ntkd_lib.chapters.koopman.work import (
     student,
 )
 from ntkd_lib.chapters.run import locate_data, with_needs
+from ntkd_lib.distill.training import predict
 from ntkd_lib.koopman.dictionaries import Monomials
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.evidence import Metric
@@ -302,6 +305,16 @@ def test_a_residual_teacher_keeps_what_enters_its_last_layer(tmp_path) -> None:
     logits = arrays["hidden"] @ arrays["weight"].T + arrays["bias"]
     np.testing.assert_allclose(logits, arrays["logits"], atol=1e-3 * np.abs(logits).max())
     assert records[cell.name].values["fits"][0]["rank"] == 20
+
+
+def test_outputs_of_a_residual_teacher_are_normalised_by_the_images_that_are_predicted_together() -> None:
+    torch.manual_seed(0)
+    model, images = build_teacher("resnet18"), torch.rand(12, 1, 28, 28)
+    with torch.no_grad():
+        expected = torch.cat([model(part) for part in images.split(8)])  # in training mode
+    forget_running_means(model)
+    assert torch.equal(predict(model, images, chunk=8), expected)
+    assert not torch.allclose(predict(model, images), expected, atol=1e-3)
 
 
 def test_edmd_with_all_components_is_least_squares_to_the_logits(ran) -> None:

@@ -149,6 +149,45 @@ def test_prediction_in_parts_equals_the_whole() -> None:
         torch.testing.assert_close(predict(model, images, chunk=7), model(images))
 
 
+def normed() -> nn.Sequential:
+    """Build a network whose two modes differ in both ways: random zeros and running means."""
+    torch.manual_seed(1)
+    layers = (nn.Flatten(), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2))
+    return nn.Sequential(*layers)
+
+
+@pytest.mark.parametrize("entered", [True, False], ids=["training", "evaluation"])
+def test_every_step_is_taken_in_training_mode_and_the_end_is_evaluation_mode(entered: bool) -> None:
+    model, data, modes = normed().train(entered), two_blobs(), []
+
+    def watch(net: nn.Module, batch: Batch) -> torch.Tensor:
+        modes.append(net.training)
+        return loss(net, batch)
+
+    rows, held_out = torch.arange(150), torch.arange(150, 200)
+    curve = fit(model, data, rows, held_out, watch, Schedule(epochs=2, batch=50))
+    assert modes == [True] * 6
+    assert model[1].num_batches_tracked == 6  # no evaluation moves the running means
+    assert not any(module.training for module in model.modules())
+    assert accuracy(model, data, held_out) == curve[-1]
+    torch.testing.assert_close(predict(model, data.images), model(data.images).detach())
+
+
+def test_prediction_is_in_evaluation_mode_and_each_part_returns_to_its_own() -> None:
+    model, images = normed().train(), two_blobs().images
+    model[1].eval()  # as one whose running means are fixed
+    modes = [module.training for module in model.modules()]
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    torch.testing.assert_close(predict(model, images, chunk=7), normed().eval()(images).detach())
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        predict(nn.Sequential(model, nn.Linear(3, 1)), images)
+    assert [module.training for module in model.modules()] == modes
+    assert predict(model[:3], images).isfinite().all()  # the parts of another network are in two at once
+    assert [module.training for module in model.modules()] == modes
+
+
 def test_shift_moves_whole_images_and_keeps_their_light() -> None:
     torch.manual_seed(0)
     images = torch.zeros(50, 1, 9, 9)

@@ -84,19 +84,6 @@ def load_split(data: Data, seed: int, source: ImageSource, *, validation: bool =
     return ImageSplit(*tensors[:4], *(tensors[2:4] if validation else tensors[4:]))
 
 
-class ModeSwitch(nn.Module):
-    """A network that is in training mode while gradients are enabled, and in evaluation mode otherwise."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Compute logits."""
-        self.net.train(torch.is_grad_enabled())
-        return self.net(images)
-
-
 def build_network(data: str) -> nn.Module:
     """Build the network of a data set: a compact CNN, or for Imagenette a ResNet-18."""
     if data == "imagenette":
@@ -135,16 +122,14 @@ def train_on(
     rows = torch.arange(len(everything.labels), device=labels.device)
     rate, decay = SPEEDS.get(data, SPEED)
     shift = 8 if data == "imagenette" else 0
-    curve = fit(
-        ModeSwitch(model),
+    return fit(
+        model,
         everything,
         rows[: len(labels)],
         rows[len(labels) :],
         lambda net, batch: cross_entropy(net(batch.images), batch.labels),
         Schedule(epochs, BATCH, lr=rate, weight_decay=decay, shift=shift),
     )
-    model.eval()
-    return curve
 
 
 def restore_network(record: Record, data: str, device: str = "cpu") -> nn.Module:

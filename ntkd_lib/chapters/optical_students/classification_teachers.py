@@ -47,7 +47,6 @@ def teacher(
     train, test = _channels_last(setting.train), _channels_last(setting.test)
     model = _initialise_teacher(network, train.images[setting.rows[:WHITENING]]).to(device)
     curve = fit(model, train, setting.rows, setting.held_out, _label_loss, schedule)
-    model.eval()
     with _precision(device, mixed=schedule.mixed):
         reached = accuracy(model, test, torch.arange(len(test.labels), device=device))
     values = {"accuracy": reached, "curve": curve, "converged": converged(curve)}
