@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from ntkd_lib.distill.mask_scores import check_booleans
 from ntkd_lib.imports import extra
 from ntkd_lib.inr.training import psnr
 
@@ -32,12 +33,16 @@ def si_snr(estimate: Float[Tensor, "n 1"], target: Float[Tensor, "n 1"]) -> floa
     return float(torch.clamp(10 * torch.log10(ratio.clamp_min(1e-30)), -120, 120))
 
 
-def intersection_over_union(estimate: Bool[Tensor, "*n"], target: Bool[Tensor, "*n"]) -> float:
+def intersection_over_union(estimate: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."]) -> float:
     """Share of points inside both shapes among those inside either, percent; 100 if both are empty.
+
+    Raises:
+        ValueError: Tensors that are not boolean, or of different shapes.
 
     >>> intersection_over_union(torch.tensor([True, True, False]), torch.tensor([True, False, False]))
     50.0
     """
+    check_booleans(estimate=estimate, target=target)
     either = (estimate | target).sum().item()
     return 100.0 if either == 0 else 100 * (estimate & target).sum().item() / either
 

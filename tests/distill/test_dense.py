@@ -244,6 +244,25 @@ def test_boundary_scores_without_boundaries():
     assert boundary_scores(empty, square(4, 4)).item() == 0
 
 
+TRUTH = square(4, 4)
+
+
+@pytest.mark.parametrize("score", [mean_iou, boundary_scores])
+@pytest.mark.parametrize(
+    "guesses, masks, came",
+    [
+        (TRUTH[:, None], TRUTH, r"torch.bool of shape \(1, 1, 16, 16\) and torch.bool of shape"),
+        (TRUTH, TRUTH[:, :8], r"torch.bool of shape \(1, 16, 16\) and torch.bool of shape \(1, 8, 16\)"),
+        (255 * TRUTH.byte(), TRUTH, r"torch.uint8 of shape .* and torch.bool of"),
+        (255 * TRUTH.byte(), 255 * TRUTH.byte(), r"torch.uint8 of shape .* and torch.uint8 of"),
+    ],
+    ids=["channel", "height", "one of bytes", "bytes"],
+)
+def test_masks_of_other_shapes_and_types_are_refused(score, guesses, masks, came):
+    with pytest.raises(ValueError, match=f"^guesses, masks: got {came}.*, allowed: torch.bool of one shape$"):
+        score(guesses, masks)
+
+
 def bars(n=24):
     """Bright bars on a dark ground, masks where they are."""
     generator = torch.Generator().manual_seed(0)

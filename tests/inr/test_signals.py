@@ -103,6 +103,11 @@ def test_intersection_over_union():
     a, b = torch.tensor([True, True, False]), torch.tensor([True, False, False])
     assert intersection_over_union(a, b) == 50
     assert intersection_over_union(~(a | ~a), ~(b | ~b)) == 100
+    assert intersection_over_union(a[:, None], a[:, None]) == 100
+    with pytest.raises(ValueError, match=r"^estimate, target: got torch.bool of shape \(3, 1\) and torch"):
+        intersection_over_union(a[:, None], a)
+    with pytest.raises(ValueError, match=r"got torch.uint8 of .*, allowed: torch.bool of one shape$"):
+        intersection_over_union(255 * a.byte(), 255 * b.byte())
 
 
 def test_ssim_of_equal_images_is_one():
