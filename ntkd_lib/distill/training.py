@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ntkd_lib.distill.objective import Batch
+from ntkd_lib.ranges import check_number
 
 Loss = Callable[[nn.Module, Batch], Tensor]
 PLATEAU_POINTS = 0.3
@@ -66,8 +67,11 @@ def fit(
         watch: Looks at the model whenever the validation accuracy is taken.
 
     Raises:
+        ValueError: A batch of more images than there are to train on.
         DivergedError: A loss that is not finite; the message names the step.
     """
+    if schedule.epochs > 0:
+        check_number("batch", schedule.batch, 1, len(rows), unit="images", whole=True)
 
     def evaluate(net: nn.Module) -> float:
         with torch.autocast(data.images.device.type, torch.bfloat16, enabled=schedule.mixed):

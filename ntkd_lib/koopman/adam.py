@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkd_lib.koopman.problem import Problem
+from ntkd_lib.ranges import check_number
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,12 @@ def train_adam(
         seed: Seed of the order of inputs.
         seconds: CPU seconds after which no further epoch starts.
         target: Value of F at which training ends early.
+
+    Raises:
+        ValueError: A batch of more inputs than there are.
     """
+    if epochs > 0:
+        check_number("batch", batch, 1, len(problem.lifted), unit="inputs", whole=True)
     matrix = torch.cat(list(problem.lifted), 1)
     scale = matrix.square().mean(1).sqrt().clamp(min=1e-12)
     matrix /= scale[:, None]

@@ -40,6 +40,7 @@ SHORT = {"epochs": 4, "colour_epochs": 2, "distil_steps": 2, "energy_steps": 1, 
 RESNET = DistilledParameters().model_dump()
 RESNET |= {"images": 40, "tests": 5, "per_class": 1, "distil_steps": 1, "sketch": 64, "colour_epochs": 1}
 FEWER = [
+    (work, "BATCH", 20),
     (plan, "FEW", 1),
     (synthetic, "COUNTS", (2,)),
     (streamed, "LANDMARKS", 4),

@@ -75,6 +75,15 @@ def test_every_batch_is_whole_and_every_row_comes_once() -> None:
     assert not torch.equal(seen[0].rows, seen[2].rows)
 
 
+def test_a_batch_of_more_images_than_there_are_is_refused_before_any_step() -> None:
+    model, data, schedule = net().eval(), two_blobs(), Schedule(epochs=1)
+    with pytest.raises(ValueError, match=r"^batch: got 128 images, allowed: 1 to 127 images, whole$"):
+        fit(model, data, torch.arange(127), torch.arange(150, 200), loss, schedule)
+    assert not model.training
+    assert len(fit(model, data, torch.arange(128), torch.arange(150, 200), loss, schedule)) == 1
+    assert fit(model, data, torch.arange(5), torch.arange(150, 200), loss, Schedule(epochs=0)) == []
+
+
 def test_loss_that_is_no_number_stops_with_its_step() -> None:
     def broken(model: nn.Module, batch: Batch) -> torch.Tensor:
         return loss(model, batch) * float("nan")

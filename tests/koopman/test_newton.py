@@ -192,3 +192,11 @@ def test_adam_stays_above_the_certified_minimum_and_comes_near() -> None:
     early = train_adam(posed, epochs=15, lr=0.1, batch=50, seed=0, target=run.values[3])
     assert len(early.values) <= 4
     assert len(train_adam(posed, epochs=5, lr=0.05, batch=100, seed=0, seconds=0).values) == 1
+
+
+def test_adam_refuses_a_batch_of_more_inputs_than_there_are() -> None:
+    posed = problem(n=60)
+    with pytest.raises(ValueError, match=r"^batch: got 61 inputs, allowed: 1 to 60 inputs, whole$"):
+        train_adam(posed, epochs=1, lr=0.1, batch=61, seed=0)
+    assert len(train_adam(posed, epochs=1, lr=0.1, batch=60, seed=0).values) == 1
+    assert train_adam(posed, epochs=0, lr=0.1, batch=61, seed=0).values == []

@@ -65,7 +65,7 @@ class ClassificationParameters(SeededParameters):
     )
     colour_seeds: Seeds = parameter([0], "Seeds of the colour images.")
     colour_images: int = parameter(
-        50_000, "Colour training images; a fifth as many are tested on.", unit="images", ge=200, le=50_000
+        50_000, "Colour training images; a fifth as many are tested on.", unit="images", ge=300, le=50_000
     )
     colour_epochs: int = parameter(22, "Passes over colour images per student.", unit="epochs", ge=1, le=1000)
     colour_single_epochs: int = parameter(
