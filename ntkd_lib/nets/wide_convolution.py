@@ -16,12 +16,13 @@ class WideConv2d(nn.Conv2d):
     """`nn.Conv2d` whose weight gradient is a product for each place of the filter.
 
     The library's weight gradient of 512 channels in bfloat16 takes five times as long as these products.
-    Differs from `nn.Conv2d` only if it trains on a CPU; values and gradients agree up to rounding.
+    Differs from `nn.Conv2d` only if it trains on a CPU; values and gradients agree up to rounding. One with
+    groups, dilation, bias, or padding in words or by other values than zero is computed as `nn.Conv2d`.
     """
 
     def forward(self, images: Float[Tensor, "n i h w"]) -> Float[Tensor, "n o u v"]:
         """Convolve."""
-        if not self.training or images.device.type != "cpu":
+        if not (self.training and images.device.type == "cpu" and _is_plain(self)):
             return super().forward(images)
         weight = self.weight
         if torch.is_autocast_enabled("cpu"):
@@ -39,15 +40,15 @@ def widen(model: nn.Module) -> nn.Module:
     """
     for parent in list(model.modules()):
         for name, layer in parent.named_children():
-            if type(layer) is nn.Conv2d and _fits(layer):
+            wide = type(layer) is nn.Conv2d and layer.in_channels * layer.out_channels >= WIDE
+            if wide and _is_plain(layer):
                 setattr(parent, name, _twin(layer))
     return model
 
 
-def _fits(layer: nn.Conv2d) -> bool:
+def _is_plain(layer: nn.Conv2d) -> bool:
     plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.bias is None
-    zeros = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
-    return plain and zeros and layer.in_channels * layer.out_channels >= WIDE
+    return plain and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 
 def _twin(layer: nn.Conv2d) -> WideConv2d:

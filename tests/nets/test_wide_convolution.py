@@ -60,15 +60,33 @@ def test_a_network_keeps_its_weights_and_their_names() -> None:
     assert all(after[name] is before[name] for name in before)
 
 
+KINDS = (
+    {"groups": 2},
+    {"dilation": 2},
+    {"padding": "same"},
+    {"padding": 1, "padding_mode": "reflect"},
+    {"bias": True},
+)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_in_training_another_kind_is_the_librarys_convolution(kind) -> None:
+    torch.manual_seed(0)
+    wide = WideConv2d(4, 6, 3, **{"bias": False, **kind})
+    plain = nn.Conv2d(4, 6, 3, **{"bias": False, **kind})
+    plain.load_state_dict(wide.state_dict())
+    images = torch.randn(2, 4, 7, 7)
+    values, expected = wide(images), plain(images)
+    assert wide.training
+    assert torch.equal(values, expected)
+    values.square().sum().backward()
+    expected.square().sum().backward()
+    pairs = zip(wide.parameters(), plain.parameters(), strict=True)
+    assert all(torch.equal(a.grad, b.grad) for a, b in pairs)
+
+
 def test_convolutions_of_another_kind_are_left_alone() -> None:
-    kinds = (
-        {"groups": 2},
-        {"dilation": 2},
-        {"padding": "same"},
-        {"padding": 1, "padding_mode": "reflect"},
-        {"bias": True},
-    )
-    made = [nn.Conv2d(256, 512, 3, **{"bias": False, **kind}) for kind in kinds]
+    made = [nn.Conv2d(256, 512, 3, **{"bias": False, **kind}) for kind in KINDS]
     assert not any(isinstance(layer, WideConv2d) for layer in widen(nn.Sequential(*made)))
 
 
