@@ -111,12 +111,13 @@ class UpSampling(nn.Module):
     Source: NTKD paper, Table 5 (random PSFs and one up-sampling layer).
 
     Args:
-        pixels: Pixels of the scene a side of a read-out position; each sees its neighbours too.
+        pixels: Pixels of the scene per side of a read-out position; above 1, its neighbours reach into them.
     """
 
     def __init__(self, channels: int, pixels: int = 4) -> None:
         super().__init__()
-        self.layer = nn.ConvTranspose2d(channels, 1, 2 * pixels, stride=pixels, padding=pixels // 2)
+        size = 2 * pixels - pixels % 2
+        self.layer = nn.ConvTranspose2d(channels, 1, size, stride=pixels, padding=pixels // 2)
 
     def forward(self, read_out: Float[Tensor, "n k u v"]) -> Float[Tensor, "n 1 h w"]:
         """Compute logits."""

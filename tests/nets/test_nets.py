@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ntkd_lib.nets.back_ends import dense_back_end, mlp
+from ntkd_lib.nets.back_ends import UpSampling, dense_back_end, mlp
 from ntkd_lib.nets.two_convolutions import lenet
 
 
@@ -41,3 +41,15 @@ def test_mlp_ends_with_its_last_dense_layer() -> None:
     assert net[:-1](torch.zeros(2, 1, 28, 28)).shape == (2, 64)
     with pytest.raises(ValueError, match=r"mlp: widths = \(5,\); allowed: an input width and a number"):
         mlp((5,))
+
+
+@pytest.mark.parametrize("pixels", [1, 2, 3, 4, 5])
+def test_up_sampling_has_so_many_pixels_per_side_of_a_position_and_is_centred(pixels) -> None:
+    torch.manual_seed(0)
+    up, read_out = UpSampling(2, pixels), torch.rand(1, 2, 5, 6)
+    with torch.no_grad():
+        up.layer.weight += up.layer.weight.flip(2, 3)  # a filter that is its own mirror image
+        logits = up(read_out)
+        mirrored = up(read_out.flip(2, 3)).flip(2, 3)
+    assert logits.shape == (1, 1, 5 * pixels, 6 * pixels)
+    torch.testing.assert_close(logits, mirrored)
