@@ -1,12 +1,15 @@
-"""Types shared by objectives: a batch with the teacher's outputs, and the form of a loss."""
+"""What objectives share: a batch with the teacher's outputs, the form of a loss, and the loss of labels."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from ntkd_lib.optics.student import HybridStudent
+
+WITHHELD = -100  # what PyTorch's cross-entropy leaves out
 
 
 @dataclass(frozen=True)
@@ -31,3 +34,10 @@ class Batch:
 
 Objective = Callable[[HybridStudent, Batch], Tensor]
 Settings = Mapping[str, float | None]
+
+
+def label_loss(logits: Float[Tensor, "b c"], labels: Int[Tensor, " b"]) -> Float[Tensor, ""]:
+    """Compute the mean cross-entropy of the images whose label is known, in nats; 0 if there are none."""
+    if (labels == WITHHELD).all():
+        return cross_entropy(logits, labels, reduction="sum")  # the mean of nothing is 0 / 0
+    return cross_entropy(logits, labels)

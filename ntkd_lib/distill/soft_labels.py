@@ -1,9 +1,9 @@
 """Soft-label distillation."""
 
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, kl_div, log_softmax
+from torch.nn.functional import kl_div, log_softmax
 
-from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
+from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher, label_loss
 
 
 def build(settings: Settings, teacher: Teacher) -> Objective:
@@ -23,6 +23,6 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
         logits = student(batch.images)
         soft = log_softmax(logits / temperature, dim=1)
         transfer = kl_div(soft, targets[batch.rows], reduction="batchmean", log_target=True)
-        return (1 - weight) * cross_entropy(logits, batch.labels) + weight * temperature**2 * transfer
+        return (1 - weight) * label_loss(logits, batch.labels) + weight * temperature**2 * transfer
 
     return objective

@@ -6,11 +6,10 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from ntkd_lib.distill.kernel_draws import LARGEST_STEP, bound_gradient, kernel_images
 from ntkd_lib.distill.kernel_losses import KernelLoss
-from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
+from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher, label_loss
 from ntkd_lib.ntk.landmarks import landmark_gram
 from ntkd_lib.optics import HybridStudent, student_trace_ntk
 
@@ -65,6 +64,6 @@ def tangent_objective(
     term = kernel_term(settings, teacher, loss, kernel)
 
     def objective(student: HybridStudent, batch: Batch) -> Tensor:
-        return cross_entropy(student(batch.images), batch.labels) + term(student, batch.step)
+        return label_loss(student(batch.images), batch.labels) + term(student, batch.step)
 
     return objective

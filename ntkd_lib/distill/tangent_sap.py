@@ -3,9 +3,8 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
+from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher, label_loss
 from ntkd_lib.ntk.checks import check_model
 from ntkd_lib.ntk.functional import call_with
 from ntkd_lib.optics.student import HybridStudent
@@ -45,6 +44,6 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     def objective(student: HybridStudent, batch: Batch) -> Tensor:
         logits = student(batch.images)
         ratio = perturbed_trace(student, batch.images, logits).mean() / target
-        return cross_entropy(logits, batch.labels) + weight * (ratio - 1).square()
+        return label_loss(logits, batch.labels) + weight * (ratio - 1).square()
 
     return objective

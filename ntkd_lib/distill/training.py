@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ntkd_lib.distill.objective import Batch
+from ntkd_lib.distill.objective import WITHHELD, Batch
 from ntkd_lib.ranges import check_number
 
 Loss = Callable[[nn.Module, Batch], Tensor]
@@ -239,9 +239,6 @@ def random_mirror(images: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n c 
     """Mirror half of the images, drawn at random, left to right, and mark which."""
     mirrored = (torch.rand(len(images)) < 0.5).to(images.device)
     return torch.where(mirrored[:, None, None, None], images.flip(3), images), mirrored
-
-
-WITHHELD = -100  # what PyTorch's cross-entropy leaves out
 
 
 def withhold(

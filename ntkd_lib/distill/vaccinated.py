@@ -1,9 +1,8 @@
 """Labels only, with filters perturbed anew at every step: error-aware ("vaccinated") training."""
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher
+from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher, label_loss
 from ntkd_lib.ntk.functional import call_with
 from ntkd_lib.optics.strength import perturb_filters
 from ntkd_lib.optics.student import HybridStudent
@@ -23,6 +22,6 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
     def objective(student: HybridStudent, batch: Batch) -> Tensor:
         filters = perturb_filters(student.front.filters, strength)
         logits = call_with(student, {"front.filters": filters}, (batch.images,))
-        return cross_entropy(logits, batch.labels)
+        return label_loss(logits, batch.labels)
 
     return objective

@@ -5,11 +5,13 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from ntkd_lib.distill import labels as labels_only
 from ntkd_lib.distill import soft_labels, tangent_soft
 from ntkd_lib.distill.kernel_losses import normalised
-from ntkd_lib.distill.objective import Batch, Teacher
+from ntkd_lib.distill.objective import WITHHELD, Batch, Teacher, label_loss
+from ntkd_lib.distill.objectives import OBJECTIVES
 from ntkd_lib.distill.tangent import tangent_objective
-from ntkd_lib.distill.training import WITHHELD, Images, Schedule, fit, random_mirror, withhold
+from ntkd_lib.distill.training import Images, Schedule, fit, random_mirror, withhold
 from ntkd_lib.optics.student import HybridStudent, mnist_student
 from ntkd_lib.optics.tangent import student_trace_ntk
 
@@ -68,7 +70,44 @@ def test_withheld_labels_leave_the_loss_and_stay_with_validation() -> None:
     assert torch.equal(few.labels, again.labels)
     logits = torch.randn(6, 10)
     labels = torch.tensor([1, WITHHELD, 3, WITHHELD, WITHHELD, 2])
-    assert cross_entropy(logits, labels) == cross_entropy(logits[labels >= 0], labels[labels >= 0])
+    assert label_loss(logits, labels) == cross_entropy(logits, labels)
+    assert label_loss(logits, labels) == cross_entropy(logits[labels >= 0], labels[labels >= 0])
+
+
+SETTINGS = {"weight": 0.6, "temperature": 2.0, "soft_weight": 0.5, "strength": 0.1}
+SETTINGS |= {"kernel_batch": 8, "kernel_every": 1, "kernel_clip": None}
+LABEL_SHARES = {"soft_labels": 0.4, "tangent_normalised": 1.0, "tangent_sap": 1.0, "tangent_soft": 0.5}
+
+
+@pytest.mark.parametrize("name", ["labels", "vaccinated", *LABEL_SHARES])
+def test_a_batch_without_labels_has_a_cross_entropy_of_zero_with_a_graph(name: str) -> None:
+    student, batch, teacher = setting()
+    objective = OBJECTIVES[name](SETTINGS, teacher)
+
+    def compute_loss(labels: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(3)
+        return objective(student, Batch(batch.images, labels, batch.rows))
+
+    value = compute_loss(torch.full((8,), WITHHELD))
+    value.backward()
+    slopes = [p.grad for p in student.parameters()]
+    assert all(slope.isfinite().all() for slope in slopes)
+    if name in LABEL_SHARES:
+        labels = LABEL_SHARES[name] * cross_entropy(student(batch.images), batch.labels)
+        assert value.item() == pytest.approx((compute_loss(batch.labels) - labels).item(), rel=1e-10)
+        assert any(slope.any() for slope in slopes)
+    else:
+        assert value.item() == 0
+        assert not any(slope.any() for slope in slopes)
+
+
+def test_few_labels_and_small_batches_train() -> None:
+    torch.manual_seed(1)
+    data, rows = Images(torch.randn(300, 6), torch.arange(300) % 2), torch.arange(200)
+    few, epoch = withhold(data, rows, 0.05, seed=0)
+    net, objective = nn.Linear(6, 2), labels_only.build({}, Teacher())
+    curve = fit(net, few, epoch, torch.arange(200, 300), objective, Schedule(epochs=6, batch=4))
+    assert len(curve) == 12
 
 
 def test_all_labels_change_nothing_and_bad_shares_are_refused() -> None:
