@@ -1,6 +1,7 @@
 """Build coordinate networks by name: the architectures that the paper compares, and a hash grid."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from math import pi
 
@@ -24,6 +25,9 @@ class HashGrid(nn.Module):
         coarsest: Cells along an axis of the first grid.
         growth: Ratio from one grid to the next.
 
+    Raises:
+        ValueError: Coordinates outside of the grid; those of sound lie there.
+
     >>> HashGrid(2)(torch.zeros(5, 2)).shape
     torch.Size([5, 12])
     """
@@ -45,6 +49,9 @@ class HashGrid(nn.Module):
 
     def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n features"]:
         """Interpolate the features of all levels."""
+        with suppress(RuntimeError):  # of vmap, which allows no look at values
+            if x.abs().max() > 1:
+                raise ValueError(f"x: got coordinates up to {x.abs().max():g}, allowed: -1 to 1")
         parts = [self._level(table, size, x) for table, size in zip(self.tables, self.sizes, strict=True)]
         return torch.cat(parts, dim=1)
 

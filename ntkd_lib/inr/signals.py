@@ -47,8 +47,9 @@ class Signal:
 
     @cached_property
     def coordinates(self) -> Float[Tensor, "n d"]:
-        """Coordinates of the points, each axis from ``-stretch`` to ``stretch``."""
-        axes = [torch.linspace(-self.stretch, self.stretch, size) for size in self.shape]
+        """Coordinates of the points, each axis from ``-stretch`` to ``stretch``, of the values' type."""
+        kind = torch.result_type(self.values, 1.0)  # a floating one for whole values too
+        axes = [torch.linspace(-self.stretch, self.stretch, size, dtype=kind) for size in self.shape]
         grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
         return grid.reshape(-1, len(self.shape)).to(self.values.device)
 

@@ -14,7 +14,7 @@ from ntkd_lib.inr import scores
 from ntkd_lib.inr.network import Network, StackNetwork
 from ntkd_lib.inr.samplers.base import Sampler
 from ntkd_lib.inr.signals import Signal
-from ntkd_lib.ranges import check_number
+from ntkd_lib.ranges import check_number, check_word
 
 REFRESH = 5  # forward-equivalents of a fused refresh: 1 forward, 2 backward, 2 tangent
 
@@ -159,6 +159,10 @@ class TrainingRun:
         muon: Whether Muon updates the hidden layers' matrices, scaled to the length of Adam's steps; the rest
             is Adam's.
         decay: Share of ``lr`` that is left at the end of a race; it falls exponentially.
+
+    Raises:
+        ValueError: A setting out of its range; a sampler of another number of points than the signal's; a
+            network of another floating type, or with other outputs than the signal has channels.
     """
 
     network: Network
@@ -177,11 +181,23 @@ class TrainingRun:
         check_number("lr", self.lr, 0)
         check_number("every", self.every, 1, whole=True)
         check_number("decay", self.decay, 0, 1)
+        self._check_parts()
         self.clock = Clock(self.signal.values.device.type)
         self.view = TrainingContext(self.network, self.signal, self.clock)
         self.optimisers = _optimisers(self.network.net, self.lr, muon=self.muon)
         self.step = 0
         self._good = self._weights()
+
+    @torch.no_grad()
+    def _check_parts(self) -> None:
+        """Refuse a sampler of another signal, and a network of another floating type or other outputs."""
+        values, types = self.signal.values, dict.fromkeys(p.dtype for p in self.network.net.parameters())
+        if (count := self.sampler.count) != len(values):
+            raise ValueError(f"sampler: got {count} points, allowed: {len(values)}, those of the signal")
+        check_word("signal.values", values.dtype, tuple(types))
+        first, shape = self.network.net(self.signal.coordinates[:2]).shape, values[:2].shape
+        if first != shape:
+            raise ValueError(f"network: got a prediction of shape {(*first,)}, allowed: {(*shape,)}")
 
     def decay_lr(self, done: float) -> None:
         """Set the learning rate to ``lr decay^done``, where ``done`` is the share of a race that is over."""

@@ -41,6 +41,13 @@ def test_coordinates_span_the_grid():
     assert from_samples(torch.ones(800), 800).coordinates.abs().max() == 2
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_coordinates_have_the_type_of_the_values(dtype):
+    x = Signal(torch.zeros(5, 1, dtype=dtype), (5,)).coordinates
+    assert x.dtype == dtype
+    assert x[:, 0].tolist() == [-1, -0.5, 0, 0.5, 1]
+
+
 def test_edges_of_a_ramp_are_its_slope():
     ramp = torch.arange(5.0)[:, None].expand(5, 4).reshape(-1, 1)
     torch.testing.assert_close(Signal(ramp, (5, 4)).edges, torch.ones(20))
@@ -85,6 +92,17 @@ def test_a_hash_grid_interpolates_linearly():
     left, middle, right = grid(x)
     torch.testing.assert_close(middle, (left + right) / 2)
     assert grid(torch.tensor([[1.0]])).shape == (1, 2)
+
+
+@pytest.mark.parametrize("far", [1.001, -20.0])
+def test_coordinates_outside_of_a_hash_grid_are_refused(far):
+    with pytest.raises(ValueError, match=rf"^x: got coordinates up to {abs(far):g}, allowed: -1 to 1$"):
+        HashGrid(2)(torch.tensor([[0.0, 1.0], [far, 0.0]]))
+
+
+def test_a_hash_grid_runs_on_single_points():
+    grid, x = HashGrid(2), 2 * torch.rand(5, 2) - 1
+    torch.testing.assert_close(torch.func.vmap(lambda point: grid(point[None])[0])(x), grid(x))
 
 
 def test_si_snr_ignores_scale_and_offset():

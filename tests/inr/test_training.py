@@ -38,6 +38,34 @@ def test_training_is_that_of_a_plain_loop():
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
 
 
+def test_a_signal_of_64_bits_is_fitted_by_a_network_of_64_bits():
+    signals = [image(), Signal(image().values.double(), (12, 12))]
+    for kind in (UniformDraw, Nint):
+        fits = [
+            TrainingRun(wrap(net().to(s.values.dtype)), s, kind(s, 30, 0), 1e-3, every=5) for s in signals
+        ]
+        race(fits, 10)
+        single, double = ([point.quality for point in fit.curve] for fit in fits)
+        assert double == pytest.approx(single, abs=1e-3)
+        assert fits[1].network.predict(signals[1].coordinates).dtype == torch.float64
+
+
+@pytest.mark.parametrize("name", ["siren", "hashgrid"])
+def test_networks_and_samplers_of_another_signal_are_refused(name):
+    signal, other = image(), image(side=8)
+    for outputs in (1, 4):
+        allowed = rf"^network: got a prediction of shape \(2, {outputs}\), allowed: \(2, 3\)$"
+        with pytest.raises(ValueError, match=allowed):
+            TrainingRun(wrap(net(name, outputs=outputs).float()), signal, UniformDraw(signal, 30, 0))
+    with pytest.raises(ValueError, match=r"^signal\.values: got torch.float32, allowed: torch.float64$"):
+        TrainingRun(wrap(net(name)), signal, UniformDraw(signal, 30, 0))
+    for first, second in ((signal, other), (other, signal)):
+        count, points = len(first.values), len(second.values)
+        text = rf"^sampler: got {count} points, allowed: {points}, those of the signal$"
+        with pytest.raises(ValueError, match=text):
+            TrainingRun(wrap(net(name).float()), second, UniformDraw(first, 30, 0))
+
+
 def test_muon_trains_the_hidden_matrices_and_adam_the_rest():
     signal, model = image(), net().float()
     made = TrainingRun(wrap(net().float(), chunk=32), signal, FullBatch(signal, 144, 0), 1e-3, 5, muon=True)
