@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import deepcopy
 from dataclasses import astuple, dataclass, field
 from math import isfinite, log10
 from typing import Any
@@ -251,8 +252,8 @@ class TrainingRun:
             self.curve.append(CurvePoint(self.step, quality, clock.cpu, clock.wall, clock.forwards))
 
     def state_dict(self) -> dict[str, Any]:
-        """Collect all that training goes on from: tensors, numbers and words."""
-        return {
+        """Copy all that training goes on from: tensors, numbers and words."""
+        state = {
             "net": self.network.net.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "sampler": {k: v for k, v in vars(self.sampler).items() if k not in ("generator", "device")},
@@ -261,11 +262,13 @@ class TrainingRun:
             "curve": [astuple(point) for point in self.curve],
             "step": self.step,
         }
+        return deepcopy(state)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue at a saved state, bit for bit; the step that comes next is evaluated anew."""
         if self.decay != 1:
             raise ValueError(f"decay: got {self.decay:g}; a race in parts allows 1, a constant learning rate")
+        state = deepcopy(dict(state))
         self.network.net.load_state_dict(state["net"])
         for optimiser, its in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(its)

@@ -7,8 +7,10 @@ import torch
 
 from ntkd_lib.inr.network import wrap
 from ntkd_lib.inr.samplers.base import Sampler
+from ntkd_lib.inr.samplers.error_memory import ErrorMemory
 from ntkd_lib.inr.samplers.nint import Nint
 from ntkd_lib.inr.samplers.single_rule import FullBatch, UniformDraw
+from ntkd_lib.inr.samplers.soft_mining import SoftMining
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.inr.training import Clock, DivergedError, TrainingRun, psnr, race, race_for_time
 from tests.inr.nets import image, net
@@ -137,6 +139,20 @@ def test_evaluations_fall_on_multiples_and_on_the_end():
     race([made], 10, block=3)
     assert [point.step for point in made.curve] == [0, 4, 8, 10]
     assert all(a.cpu <= b.cpu for a, b in zip(made.curve, made.curve[1:], strict=False))
+
+
+@pytest.mark.parametrize("kind", [Nint, ErrorMemory, SoftMining])
+def test_a_saved_state_is_of_its_step_for_every_run_that_loads_it(kind):
+    first = fit(kind)
+    first.advance(6)
+    state = first.state_dict()
+    race([first], 12)
+    for _ in range(2):
+        again = fit(kind)
+        again.load_state_dict(state)
+        race([again], 12)
+        assert [point.quality for point in again.curve] == [point.quality for point in first.curve]
+        assert again.clock.forwards == first.clock.forwards
 
 
 def test_forward_equivalents_are_counted():
