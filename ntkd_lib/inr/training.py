@@ -241,7 +241,7 @@ class TrainingRun:
         return residuals
 
     def evaluate(self) -> None:
-        """Add the quality of the present weights to the curve, outside of the clock."""
+        """Add the quality of the present weights to the curve, once for each step, outside of the clock."""
         residuals = self.view.cached
         if residuals is None:
             residuals = self.network.predict(self.signal.coordinates) - self.signal.values
@@ -249,6 +249,8 @@ class TrainingRun:
         if isfinite(quality):
             self._good = self._weights()
             clock = self.clock
+            if self.curve and self.curve[-1].step == self.step:
+                self.curve.pop()
             self.curve.append(CurvePoint(self.step, quality, clock.cpu, clock.wall, clock.forwards))
 
     def state_dict(self) -> dict[str, Any]:

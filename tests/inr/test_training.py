@@ -141,6 +141,18 @@ def test_evaluations_fall_on_multiples_and_on_the_end():
     assert all(a.cpu <= b.cpu for a, b in zip(made.curve, made.curve[1:], strict=False))
 
 
+@pytest.mark.parametrize("kind", [UniformDraw, Nint, ErrorMemory])
+def test_a_race_in_two_parts_has_the_curve_of_one_race(kind):
+    whole, parts = fit(kind), fit(kind)
+    race([whole], 20)
+    for end in (10, 10, 20):
+        race([parts], end)
+    curves = [
+        [(point.step, point.quality, point.forwards) for point in made.curve] for made in (whole, parts)
+    ]
+    assert curves[0] == curves[1]
+
+
 @pytest.mark.parametrize("kind", [Nint, ErrorMemory, SoftMining])
 def test_a_saved_state_is_of_its_step_for_every_run_that_loads_it(kind):
     first = fit(kind)
