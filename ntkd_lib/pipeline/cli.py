@@ -115,22 +115,15 @@ def cli(debug: bool) -> None:
 @click.option("--force", is_flag=True, help="Execute again even where nothing changed.")
 @click.option("--page/--no-page", default=True, help="Build a page of its own for changed parameters.")
 def run(
-    notebook: str,
-    tier: str,
-    pairs: tuple[str, ...],
-    file: Path | None,
-    workers: int | None,
-    scheduler: str | None,
-    force: bool,
-    page: bool,
+    notebook: str, tier: str, pairs: tuple[str, ...], file: Path | None, page: bool, **options: Any
 ) -> None:
     """Run one NOTEBOOK (such as 01), if it is not up to date, and say where its page is."""
     from ntkd_lib.pipeline.notebooks import find_notebook, target_of
     from ntkd_lib.pipeline.run import run_target
 
-    require_scheduler(scheduler)
+    require_scheduler(options["scheduler"])
     target = target_of(find_notebook(notebook), tier, gathered(pairs, file))
-    path = run_target(target, workers=workers, scheduler=scheduler, force=force, say=click.echo)
+    path = run_target(target, **options, say=click.echo)
     click.echo(f"executed notebook: {path}")
     if target.standard:
         click.echo(f"its page: {target.layout.html / target.name}.html (built by: ntkd book --tier {tier})")
@@ -237,22 +230,14 @@ def verify(context: click.Context, tier: str, contract: Path | None, pages: bool
 @click.option("--seeds", type=SeedList(), default=(), help="Seeds to run, such as 3,4 (default: all).")
 @click.option("--redo", type=SeedList(), default=(), help="Seeds to run again whole.")
 @workers_option
-def record(
-    notebook: str | None,
-    protocol: str | None,
-    listed: bool,
-    minutes: float,
-    seeds: tuple[int, ...],
-    redo: tuple[int, ...],
-    workers: int | None,
-) -> None:
+def record(notebook: str | None, protocol: str | None, listed: bool, **options: Any) -> None:
     """Run a PROTOCOL of a NOTEBOOK in pieces; each finished number is added to results/ at once."""
     from ntkd_lib.pipeline.recording import list_protocols, run_protocol
 
     if listed or notebook is None:
         click.echo("\n".join(list_protocols(notebook)))
         return
-    for line in run_protocol(notebook, protocol, seeds=seeds, redo=redo, minutes=minutes, workers=workers):
+    for line in run_protocol(notebook, protocol, **options):
         click.echo(line)
 
 

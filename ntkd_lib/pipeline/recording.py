@@ -1,6 +1,7 @@
 """The commands `ntkd record` and `ntkd search`: run a piece of a protocol, or a search, and record it."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from ntkd_lib.chapters.run import locate_data
 from ntkd_lib.data.registry import locate
@@ -16,13 +17,7 @@ from ntkd_lib.pipeline.notebooks import all_notebooks, choose, find_notebook
 
 
 def run_protocol(
-    notebook: str,
-    name: str | None,
-    *,
-    seeds: Iterable[int],
-    redo: Iterable[int],
-    minutes: float,
-    workers: int | None,
+    notebook: str, name: str | None, *, seeds: Iterable[int], redo: Iterable[int], **limits: Any
 ) -> Iterator[str]:
     """Run a piece of a protocol, by name unless it is a notebook's only one, and say how far it is."""
     source = find_notebook(notebook)
@@ -35,8 +30,7 @@ def run_protocol(
     if state and state.kind != "real":
         raise PipelineError(f"recording needs the real {protocol.data}, found a stand-in")
     recording = open_recording(protocol, state)
-    store = CellStore(cell_root())
-    yield from record(recording, store, seeds=seeds, redo=redo, minutes=minutes, workers=workers)
+    yield from record(recording, CellStore(cell_root()), seeds=seeds, redo=redo, **limits)
     yield f"results/{protocol.path.name}: {_progress(recording)}"
 
 
