@@ -6,6 +6,7 @@ from typing import Any
 from ntkd_lib.chapters.run import locate_data
 from ntkd_lib.data.registry import locate
 from ntkd_lib.lab import Cell, CellStore, ClaimBook, DataState, Record, cell_root, load_claims, run_cells
+from ntkd_lib.lab.layout import build_root
 from ntkd_lib.lab.progress import duration
 from ntkd_lib.lab.protocols import Protocol, ProtocolError, declared, protocols_of
 from ntkd_lib.lab.provenance import code_state, snapshot
@@ -14,6 +15,7 @@ from ntkd_lib.lab.search import save_search
 from ntkd_lib.lab.setups import is_covered
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import all_notebooks, choose, find_notebook
+from ntkd_lib.pipeline.workbench import exclusive
 
 
 def run_protocol(
@@ -29,9 +31,11 @@ def run_protocol(
     state = _data_state(protocol)
     if state and state.kind != "real":
         raise PipelineError(f"recording needs the real {protocol.data}, found a stand-in")
-    recording = open_recording(protocol, state)
-    yield from record(recording, CellStore(cell_root()), seeds=seeds, redo=redo, **limits)
-    yield f"results/{protocol.path.name}: {_progress(recording)}"
+    lock = build_root() / "stage" / f"{protocol.path.stem}.lock"
+    with exclusive(lock, f"recording {protocol.name}"):  # a file is read once, and written over and over
+        recording = open_recording(protocol, state)
+        yield from record(recording, CellStore(cell_root()), seeds=seeds, redo=redo, **limits)
+        yield f"results/{protocol.path.name}: {_progress(recording)}"
 
 
 def list_protocols(notebook: str | None) -> list[str]:

@@ -1,0 +1,64 @@
+"""The command `ntkd record`: what is refused, what is run, and what a list says."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from ntkd_lib.lab import record as recorder
+from ntkd_lib.lab.cells import CellResult
+from ntkd_lib.lab.layout import build_root
+from ntkd_lib.lab.protocols import Arm, Protocol
+from ntkd_lib.lab.work import work
+from ntkd_lib.pipeline import recording
+from ntkd_lib.pipeline.cli import cli
+from ntkd_lib.pipeline.workbench import exclusive
+from tests.lab.judging import NoAliases
+from tests.lab.test_record import BOOK, METRICS
+
+
+@work()
+def measure(seed: int, arm: int) -> CellResult:
+    """Return a number that names the call."""
+    return CellResult({"accuracy": 10.0 * arm + seed})
+
+
+def arms(parameters, seed, sha256):
+    """Describe two arms of a seed."""
+    return {name: Arm((measure.cell(seed=seed, arm=arm),)) for arm, name in enumerate(METRICS)}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Declare two protocols, of which the second has a name with blanks, in a clean checkout."""
+    book = {**BOOK, "protocols": dict.fromkeys(("pair", "pair of arms"), BOOK["protocols"]["pair"])}
+    (tmp_path / "claims.yml").write_text(yaml.dump(book, Dumper=NoAliases))
+    monkeypatch.setenv("NTKD_ROOT", str(tmp_path))
+    monkeypatch.setenv("NTKD_BUILD", str(tmp_path / "build"))
+    source = SimpleNamespace(name="01_demo", chapter="lab2")
+    declared = [Protocol(name, "01_demo", "", arms) for name in book["protocols"]]
+    monkeypatch.setattr(recording, "find_notebook", lambda _: source)
+    monkeypatch.setattr(recording, "all_notebooks", lambda: [source])
+    monkeypatch.setitem(sys.modules, "lab2", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "lab2.plan", SimpleNamespace(PROTOCOLS=declared))
+    monkeypatch.setattr(recorder, "code_state", lambda: {"dirty": False})
+    return tmp_path
+
+
+def call(*words):
+    """Run `ntkd record` in this process."""
+    return CliRunner().invoke(cli, ["record", *words])
+
+
+def test_one_process_records_a_protocol_and_others_record_other_ones(project):
+    with exclusive(build_root() / "stage" / "01_pair.lock", "recording pair"):
+        refused = call("01", "pair", "--workers", "1")
+        other = call("01", "pair of arms", "--workers", "1")
+        assert other.exit_code == 0, other.stderr
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("ntkd: recording pair is already running (process ")
+    done = call("01", "pair", "--workers", "1")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.endswith("results/01_pair.json: 8 of 8 numbers recorded\n")
