@@ -38,11 +38,12 @@ class Recording:
     keys: Mapping[Place, list[str]]  # of an arm's cells, by today's code
     rows: dict[Place, Metric] = field(default_factory=dict)  # what is recorded
     origins: dict[str, CellOrigin] = field(default_factory=dict)  # of recorded cells, by key
+    redo: set[int] = field(default_factory=set)  # seeds whose numbers the first new one replaces
 
     @property
     def left(self) -> list[Place]:
-        """Metrics and seeds that are not recorded yet."""
-        return [place for place in self.arms if place not in self.rows]
+        """Metrics and seeds that are to be recorded."""
+        return [place for place in self.arms if place not in self.rows or place[1] in self.redo]
 
     @property
     def seconds_left(self) -> float:
@@ -56,7 +57,7 @@ class Recording:
 
     def foreign_seeds(self) -> dict[int, str]:
         """Name the seeds that were begun elsewhere and are not complete, with what differs."""
-        open_seeds = {seed for _, seed in self.left}
+        open_seeds = {seed for _, seed in self.left} - self.redo
         return {
             place[1]: reason
             for place in sorted(self.rows, key=lambda place: place[1])
@@ -68,11 +69,6 @@ class Recording:
             return "another machine"
         return "" if self.rows[place].cells == self.keys.get(place) else "other code or data"
 
-    def forget(self, seeds: Iterable[int]) -> None:
-        """Drop the numbers of some seeds, which are run again whole."""
-        dropped = set(seeds)
-        self.rows = {place: row for place, row in self.rows.items() if place[1] not in dropped}
-
     def add(self, place: Place, records: list[Record]) -> None:
         """Add the number of one arm and write the evidence."""
         name, seed = place
@@ -80,7 +76,7 @@ class Recording:
         if len(machines) > 1:
             raise ProtocolError(f"{name}, seed {seed}: its cells ran on {len(machines)} kinds of machine")
         plateau = arm.converged(*records)
-        self.rows[place] = Metric(
+        row = Metric(
             seeds=[seed],
             values=[float(arm.number(*records))],
             converged=None if plateau is None else [plateau],
@@ -88,6 +84,10 @@ class Recording:
             cells=[record.key for record in records],
             machines=[*machines],
         )
+        if seed in self.redo:
+            self.redo.remove(seed)
+            self.rows = {other: row for other, row in self.rows.items() if other[1] != seed}
+        self.rows[place] = row
         self.origins |= {
             record.key: CellOrigin(**{name: record.provenance.get(name) for name in CellOrigin.model_fields})
             for record in records
@@ -161,9 +161,9 @@ def record(
     """Run what is left for some minutes; return a line per seed that may not go on and per missing number."""
     if code_state()["dirty"]:
         raise ProtocolError("recording needs a checkout without uncommitted changes; commit them first")
-    recording.forget(redo)
+    recording.redo |= set(redo)
     foreign = recording.foreign_seeds()
-    chosen = (set(seeds) or set(recording.entry.seeds)) - foreign.keys()
+    chosen = {*(set(seeds) or recording.entry.seeds), *recording.redo} - foreign.keys()
     places = [place for place in recording.left if place[1] in chosen]
     until = time.monotonic() + 60 * minutes
     words = "seed {0} was begun with {1}; run it again whole: --redo {0}"

@@ -66,9 +66,9 @@ def _data_state(protocol: Protocol) -> DataState | None:
 
 
 def _progress(recording: Recording) -> str:
-    done, left = len(recording.rows), len(recording.left)
+    total, left = len(recording.arms), len(recording.left)
     rest = f", about {duration(recording.seconds_left)} of one core left" if left else ""
-    return f"{done} of {done + left} numbers recorded{rest}"
+    return f"{total - left} of {total} numbers recorded{rest}"
 
 
 def run_search(notebook: str, name: str | None, *, workers: int | None) -> str:

@@ -194,6 +194,29 @@ def test_a_seed_begun_on_another_machine_is_run_again_whole(project, toy, store,
     assert numbers(project)[METRICS[1]][0] == [0, 1, 2, 3]
 
 
+def test_a_seed_that_is_run_again_keeps_its_numbers_until_the_first_new_one(project, toy, store):
+    record(open_recording(pair(toy.name), STATE), store, seeds=[0, 1, 3], workers=1)
+    before = numbers(project)
+    record(open_recording(pair(toy.name), STATE), store, redo=[3], minutes=1e-9, workers=1)
+    toy.edit("work.py", 'arguments["x"] ** 2', 'arguments["x"] ** 2 + 0')
+    record(open_recording(pair(toy.name), STATE), store, redo=[3], minutes=1e-9, workers=1)
+    assert numbers(project) == before  # no cell ends in time
+    record(open_recording(pair(toy.name), STATE), store, seeds=[2], redo=[3], workers=1)
+    for name, (seeds, values, cells) in numbers(project).items():
+        assert (seeds, values[:2], cells[:2]) == ([0, 1, 2, 3], before[name][1][:2], before[name][2][:2])
+        assert (values[3], cells[3] != before[name][2][2]) == (before[name][1][2], True)
+
+
+def test_the_first_new_number_of_a_seed_takes_the_place_of_all_earlier_ones(project, toy, store):
+    record(open_recording(pair(toy.name), STATE), store, workers=1)
+    again = open_recording(pair(toy.name), STATE)
+    only = {place: arm for place, arm in again.arms.items() if place != (METRICS[1], 3)}
+    again = replace(again, arms=only)
+    record(again, store, redo=[3], workers=1)
+    assert [numbers(project)[name][0] for name in METRICS] == [[0, 1, 2, 3], [0, 1, 2]]
+    assert again.left == []
+
+
 def test_an_arm_without_a_number_is_named_and_stays_open(project, toy, store):
     def missing(record):
         raise NoNumberError("30 dB is not reached")
