@@ -159,8 +159,8 @@ def record(
     workers: int | None = None,
 ) -> list[str]:
     """Run what is left for some minutes; return a line per seed that may not go on and per missing number."""
-    if code_state()["dirty"]:
-        raise ProtocolError("recording needs a checkout without uncommitted changes; commit them first")
+    if code_state()["dirty"] is not False:
+        raise ProtocolError("recording needs a checkout that git confirms to be without uncommitted changes")
     recording.redo |= set(redo)
     foreign = recording.foreign_seeds()
     chosen = {*(set(seeds) or recording.entry.seeds), *recording.redo} - foreign.keys()

@@ -76,8 +76,9 @@ def _keep_disputed(evidence: Evidence, numbers: Path) -> list[Path]:
 
 def _require_clean(evidence: Evidence, command: str) -> None:
     origin = evidence.provenance
-    if any(made.get("dirty") for made in (origin, origin.get("page", {}), *origin.get("made", []))):
-        raise PipelineError(f"{evidence.notebook}: it ran with uncommitted changes; commit, then {command}")
+    if any(made["dirty"] is not False for made in (origin, origin["page"], *origin.get("made", []))):
+        words = "it ran with uncommitted changes, or git could not tell"
+        raise PipelineError(f"{evidence.notebook}: {words}; commit, then {command}")
     if standins := [name for name, state in evidence.data.items() if state.kind == "standin"]:
         raise PipelineError(f"{evidence.notebook}: recording needs the real {standins[0]}, found a stand-in")
 

@@ -80,8 +80,8 @@ def run_search(notebook: str, name: str | None, *, workers: int | None) -> str:
     for place in data.values():
         if place.kind != "real":
             raise PipelineError(f"the search needs the real data set {place.name}, found a stand-in")
-    if code_state()["dirty"]:
-        raise PipelineError("the search needs a checkout without uncommitted changes; commit them first")
+    if code_state()["dirty"] is not False:
+        raise PipelineError("the search needs a checkout that git confirms to be without uncommitted changes")
 
     def run(cells: Iterable[Cell]) -> list[Record]:
         listed = list(cells)

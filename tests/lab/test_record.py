@@ -80,6 +80,7 @@ def project(tmp_path, monkeypatch):
     root.mkdir()
     (root / "claims.yml").write_text(yaml.safe_dump(BOOK))
     monkeypatch.setenv("NTKD_ROOT", str(root))
+    monkeypatch.setattr(recorder, "code_state", lambda: {"dirty": False})
     return root
 
 
@@ -158,11 +159,11 @@ def commit(root):
 def test_killed_at_five_moments_and_continued_in_a_fresh_clone_gives_the_undisturbed_numbers(
     project, toy, tmp_path
 ):
+    subprocess.run(["git", "-C", str(project), "init", "-q"], check=True)
+    commit(project)
     assert start(toy, project, tmp_path / "calm", tmp_path, 0.4).wait(120) == 0
     expected = numbers(project)
     (project / "results" / "01_pair.json").unlink()
-    subprocess.run(["git", "-C", str(project), "init", "-q"], check=True)
-    commit(project)
     draw, root, before = random.Random(4), project, 0
     for number in range(5):
         process = start(toy, root, tmp_path / f"store{number}", tmp_path, 0.4)
@@ -269,7 +270,8 @@ def test_evidence_of_other_parameters_is_not_added_to(project, toy, store):
         open_recording(pair(toy.name), STATE)
 
 
-def test_uncommitted_changes_are_refused(project, toy, store, monkeypatch):
-    monkeypatch.setattr(recorder, "code_state", lambda: {"dirty": True})
+@pytest.mark.parametrize("dirty", [True, None])  # None: without git, or if it takes too long
+def test_uncommitted_changes_are_refused(project, toy, store, monkeypatch, dirty):
+    monkeypatch.setattr(recorder, "code_state", lambda: {"dirty": dirty})
     with pytest.raises(ProtocolError, match="without uncommitted changes"):
         record(open_recording(pair(toy.name), STATE), store)
