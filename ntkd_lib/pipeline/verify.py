@@ -31,8 +31,8 @@ def verify(tier: str, contract: Path | None = None, *, pages: bool = False) -> l
     problems = [*contract_problems(contract), *manifest_problems(), *_said("README.md: ", readme_problems)]
     problems += [*version_problems(layout), *site_problems(layout)]
     for notebook in all_notebooks():
-        problems += _notebook_problems(layout, notebook.name)
-        if pages and layout.executed(notebook.name).exists():
+        problems += (own := _notebook_problems(layout, notebook.name))
+        if pages and not own and layout.executed(notebook.name).exists():
             problems += _said(f"{notebook.name}: ", lambda each=notebook: again(target_of(each, tier, {})))
     for folder in sorted((build_root() / "runs").glob("*-*")):
         problems += _notebook_problems(Layout(folder), folder.name.rpartition("-")[0])

@@ -152,6 +152,16 @@ def test_a_page_executed_again_is_the_same(changed):
     assert changed.files() == before
 
 
+def test_a_page_whose_code_has_changed_is_named_and_not_executed(own):
+    own.edit(own.root / "src/toy_lab/work.py", "FACTOR = 1.0", "FACTOR = 2.0")
+    before = own.files()
+    done = own.ntkd("verify", "--tier", "smoke", "--pages")
+    assert (done.returncode, done.stdout) == (1, "")
+    line = f"ntkd: {NAME}: cell toy/seed={{}} has changed since it ran\n"
+    assert done.stderr == line.format(0) + line.format(1)
+    assert own.files() == before  # no cell was computed
+
+
 def test_other_versions_than_those_of_the_lock_and_of_the_records_are_said(changed, monkeypatch, capsys):
     monkeypatch.setattr(provenance, "_version", lambda name: "0.1" if name == "scipy" else version(name))
     (line,) = version_problems(tier_layout("smoke"))
