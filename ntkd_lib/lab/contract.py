@@ -1,10 +1,12 @@
 """Guard the claim contract: what an entry says is fixed by a digest when it is written.
 
 `contract.json`, beside this module, holds one SHA-256 per claim, set-up and protocol. A claim that
-comes later carries the day of its registration, and supersedes another one or says what was known then.
+comes later carries the day of its registration, and supersedes another one or says what was known then;
+``python -m ntkd_lib.lab.contract`` adds its digest.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from ntkd_lib.lab.digest import digest_json
 from ntkd_lib.lab.setups import RegisteredProtocol
 
 CONTRACT_FILE = Path(__file__).with_name("contract.json")
+EXTEND = "python -m ntkd_lib.lab.contract"
 _FIELDS = frozenset({"rule", "metric", "value", "unit", "spread", "tier", "seeds", "assessable", "notebook"})
 _REGISTRATION = frozenset({"registered", "known", "supersedes"})
 
@@ -49,7 +52,10 @@ def _substance(claim: Claim) -> dict[str, Any]:
 
 def check_contract(book: ClaimBook, other: Path | None = None) -> list[str]:
     """Compare claims with the committed contract and, if given, an earlier or other copy of `claims.yml`."""
-    problems = _differences(book, read_contract(CONTRACT_FILE), CONTRACT_FILE.name)
+    contract = read_contract(CONTRACT_FILE)
+    problems = _differences(book, contract, CONTRACT_FILE.name)
+    lacking = [name for name in contract_digests(book) if name not in contract]
+    problems += [f"{name}: is not in {CONTRACT_FILE.name}; run {EXTEND}" for name in lacking]
     if other is None:
         return problems
     earlier = load_claims(other)
@@ -113,3 +119,10 @@ def extend_contract(book: ClaimBook, path: Path = CONTRACT_FILE) -> None:
     if problems:
         raise ClaimError(problems[0])
     write_json(path, contract_digests(book))
+
+
+if __name__ == "__main__":
+    try:
+        extend_contract(load_claims())
+    except ClaimError as error:
+        sys.exit(f"ntkd: {error}")

@@ -256,10 +256,12 @@ def search(notebook: str, name: str | None, workers: int | None) -> None:
 @click.argument("name")
 def new(name: str) -> None:
     """Add a chapter NAME (such as 08_my_paper) to this checkout, made from the template."""
+    from ntkd_lib.lab.contract import EXTEND
     from ntkd_lib.pipeline.new import new_chapter
 
     for path in new_chapter(name):
         click.echo(path)
+    click.echo(f"once its claims are yours, before it runs: {EXTEND}", err=True)
     click.echo(f"run it with: ntkd run {name[:2]} --tier smoke")
 
 

@@ -21,6 +21,7 @@ NAME = "ntkd-t3-mnist-ntkd"
 CHANGED = f"{NAME}: changed since contract.json was written; a wrong entry stays, and a new one supersedes it"
 
 ADDED = "added since contract.json was written, and"
+LACKING = "is not in contract.json; run python -m ntkd_lib.lab.contract"
 
 
 CONTENT = yaml.load((project_root() / "claims.yml").read_text(encoding="utf-8"), yaml.CSafeLoader)
@@ -102,6 +103,7 @@ def test_a_renamed_claim_is_found_twice(content):
     assert problems(content) == [
         f"{NAME}: removed; an entry of contract.json stays",
         f"ntkd-renamed: {ADDED} has no registered, the day on which it was written",
+        f"ntkd-renamed: {LACKING}",
     ]
 
 
@@ -116,22 +118,28 @@ def test_an_id_given_twice_is_refused_when_read(tmp_path, content):
 def test_a_new_entry_may_take_the_place_of_another(content):
     new = {**entry(content), "id": "ntkd-new", "rule": {"kind": "at_least", "threshold": 90}}
     content["claims"].append(new)
-    without_day = [f"ntkd-new: {ADDED} has no registered, the day on which it was written"]
-    assert problems(content) == without_day
+    without_day = f"ntkd-new: {ADDED} has no registered, the day on which it was written"
+    assert problems(content) == [without_day, f"ntkd-new: {LACKING}"]
     new.update(supersedes=NAME, note="The first threshold could not be met by any method.")
-    assert problems(content) == without_day
+    assert problems(content) == [without_day, f"ntkd-new: {LACKING}"]
     new.update(registered="2026-11-28")
-    assert problems(content) == []
+    assert problems(content) == [f"ntkd-new: {LACKING}"]
 
 
 def test_a_new_entry_that_supersedes_none_says_what_was_known(content):
     new = {**entry(content), "id": "ntkd-new", "registered": "2026-11-28"}
     content["claims"].append(new)
     assert problems(content) == [
-        f"ntkd-new: {ADDED} supersedes no entry and has no known, what had been seen of its number"
+        f"ntkd-new: {ADDED} supersedes no entry and has no known, what had been seen of its number",
+        f"ntkd-new: {LACKING}",
     ]
     new.update(known="nothing")
-    assert problems(content) == []
+    assert problems(content) == [f"ntkd-new: {LACKING}"]
+
+
+def test_a_new_protocol_has_to_be_in_the_contract_too(content):
+    content["protocols"]["new"] = content["protocols"]["small"]
+    assert problems(content) == [f"protocol new: {LACKING}"]
 
 
 @pytest.mark.parametrize("change", [{"registered": "2026-11-27"}, {"known": "nothing"}, {"registered": None}])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.contract import read_contract
 from ntkd_lib.lab.evidence import load_evidence
 from ntkd_lib.lab.verdicts import judge
 from tests.book.fake import SOURCES, leave_out_reference
@@ -144,3 +145,12 @@ def test_a_second_chapter_gets_names_of_its_own(checkout, tmp_path):
     text = (other / "ntkd_lib/chapters/my_paper_too/plan.py").read_text(encoding="utf-8")
     assert "from ntkd_lib.chapters.my_paper_too.work import regression" in text
     assert "09_my_paper_too" in (other / "_toc.yml").read_text(encoding="utf-8")
+    place, program = other / "ntkd_lib/lab/contract.json", "import runpy; runpy.run_module({!r}, None, {!r})"
+    before, program = read_contract(place), program.format("ntkd_lib.lab.contract", "__main__")
+    assert second.python(program).returncode == 0
+    assert read_contract(place).keys() - before.keys() == set(ids)
+    claims = other / "claims.yml"
+    claims.write_text(claims.read_text("utf-8").replace(f"id: {ids[0]}", "id: ours-other"), "utf-8")
+    done = second.python(program)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"ntkd: {ids[0]}: removed; an entry of contract.json stays\n"
