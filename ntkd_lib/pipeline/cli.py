@@ -28,7 +28,7 @@ class OneLineGroup(click.Group):
         debug = "--debug" in words
         extra = {"prog_name": "ntkd", **extra, "standalone_mode": False}
         try:
-            code = super().main([word for word in words if word != "--debug"], **extra)
+            code = super().main([word for word in words if word != "--debug"] or ["--help"], **extra)
         except BaseException as error:
             if debug and not isinstance(error, click.exceptions.Exit | SystemExit):
                 raise

@@ -80,9 +80,10 @@ def test_without_a_checkout_one_line_says_what_is_needed(tmp_path, monkeypatch, 
     )
 
 
-def test_help_lists_the_commands():
-    result = call("--help")
-    assert result.exit_code == 0
+@pytest.mark.parametrize("words", [(), ("--debug",), ("--help",)])
+def test_help_lists_the_commands(words):
+    result = call(*words)
+    assert (result.exit_code, result.stderr) == (0, "")
     for command in ("run", "params", "reproduce", "book", "verify", "doctor", "data", "serve"):
         assert f"\n  {command} " in result.stdout
 
