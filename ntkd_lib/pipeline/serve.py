@@ -54,7 +54,7 @@ class _BookHandler(SimpleHTTPRequestHandler):
 def book_server(html: Path, port: int) -> ThreadingHTTPServer:
     """Open a server for a built book, without answering yet."""
     if not (html / "index.html").is_file():
-        raise PipelineError(f"no book in {html}; build it: ntkd reproduce --tier {html.parent.name}")
+        raise PipelineError(f"no book in {html}; build it: ntkd book --tier {html.parent.name}")
     try:
         return ThreadingHTTPServer((HOST, port), partial(_BookHandler, directory=str(html)))
     except OSError as error:

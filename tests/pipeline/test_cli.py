@@ -142,7 +142,7 @@ def test_serving_needs_a_book(inside):
     result = call("serve", "--tier", "smoke")
     assert result.exit_code == 1
     assert result.stderr.startswith("ntkd: no book in ")
-    assert result.stderr.endswith("; build it: ntkd reproduce --tier smoke\n")
+    assert result.stderr.endswith("; build it: ntkd book --tier smoke\n")
 
 
 def test_the_book_is_served_on_this_machine_only(tmp_path):
