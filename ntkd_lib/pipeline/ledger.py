@@ -132,9 +132,10 @@ def _number_row(verdict: Verdict) -> dict[str, Any]:
 def outcome_lines(tier: str) -> list[str]:
     """Judge every claim by the evidence at hand and say what came of it."""
     verdicts = all_verdicts(tier)
-    counts = Counter(verdict.status for verdict in verdicts)
-    total = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-    return [f"claims on tier {tier}: {total}", *_for_want_of_data(verdicts), *_moved_lines(tier)]
+    current = [verdict.status for verdict in verdicts if verdict.claim.replacement is None]
+    counts = [f"{number} {status}" for status, number in sorted(Counter(current).items())]
+    counts += [f"+ {len(verdicts) - len(current)} superseded"] if len(verdicts) > len(current) else []
+    return [f"claims on tier {tier}: {', '.join(counts)}", *_for_want_of_data(verdicts), *_moved_lines(tier)]
 
 
 class NumberPair(NamedTuple):

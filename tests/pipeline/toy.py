@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
+from ntkd_lib.lab.claims import load_claims
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAME = "90_toy"
 
@@ -157,6 +159,13 @@ def seconds_of_processes():
     """Count the CPU seconds of all processes that have ended; a busy machine does not add to them."""
     spent = os.times()
     return spent.children_user + spent.children_system
+
+
+def totals():
+    """Count the project's claims, of which a toy's run assesses none."""
+    claims = load_claims().claims
+    current = sum(claim.replacement is None for claim in claims)
+    return f"{current} not assessed, + {len(claims) - current} superseded"
 
 
 @dataclass(frozen=True)
