@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from math import inf
+from math import inf, isnan
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -235,8 +235,13 @@ def record(notebook: str | None, protocol: str | None, listed: bool, **options: 
     from ntkd_lib.pipeline.recording import list_protocols, run_protocol
 
     if listed or notebook is None:
+        if protocol or any(value not in ((), None, inf) for value in options.values()):
+            words = "a list takes neither a PROTOCOL nor options; to record, name a NOTEBOOK without --list"
+            raise click.UsageError(words)
         click.echo("\n".join(list_protocols(notebook)))
         return
+    if isnan(options["minutes"]):
+        raise click.BadParameter("nan is no number of minutes; allowed: above 0", param_hint="'--minutes'")
     for line in run_protocol(notebook, protocol, **options):
         click.echo(line)
 

@@ -52,6 +52,27 @@ def call(*words):
     return CliRunner().invoke(cli, ["record", *words])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("--seeds", "3"), ("--minutes", "30"), ("--redo", "0"), ("--workers", "1"), ("01", "pair", "--list")],
+)
+def test_a_list_refuses_what_it_would_ignore(project, words):
+    refused = call(*words)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr == (
+        "ntkd: a list takes neither a PROTOCOL nor options; to record, name a NOTEBOOK without --list\n"
+    )
+    assert call("01", "--list").stdout == call("--list").stdout == call().stdout
+
+
+@pytest.mark.parametrize("minutes", ["nan", "0", "-1", "soon"])
+def test_minutes_are_a_number_above_0(project, minutes):
+    refused = call("01", "pair", "--minutes", minutes)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("ntkd: Invalid value for '--minutes': ")
+    assert not (project / "results").exists()
+
+
 def test_one_process_records_a_protocol_and_others_record_other_ones(project):
     with exclusive(build_root() / "stage" / "01_pair.lock", "recording pair"):
         refused = call("01", "pair", "--workers", "1")
