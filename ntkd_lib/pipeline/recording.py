@@ -1,6 +1,7 @@
 """The commands `ntkd record` and `ntkd search`: run a piece of a protocol, or a search, and record it."""
 
 from collections.abc import Iterable, Iterator
+from shlex import quote
 from typing import Any
 
 from ntkd_lib.chapters.run import locate_data
@@ -23,7 +24,11 @@ def run_protocol(
 ) -> Iterator[str]:
     """Run a piece of a protocol, by name unless it is a notebook's only one, and say how far it is."""
     source = find_notebook(notebook)
-    protocol = choose("recorded protocol", source.name, protocols_of(source.chapter), name)
+    protocols = protocols_of(source.chapter)
+    if name is None and len(protocols) > 1:
+        count, listing = len(protocols), f"ntkd record {source.name[:2]} --list"
+        raise PipelineError(f"{source.name} has {count} recorded protocols; choose one of {listing}")
+    protocol = choose("recorded protocol", source.name, protocols, name)
     allowed = protocol.registered(load_claims()).seeds
     for seed in (*seeds, *redo):
         if seed not in allowed:
@@ -44,18 +49,18 @@ def list_protocols(notebook: str | None) -> list[str]:
     book, lines = load_claims(), []
     for source in sources:
         for protocol in protocols_of(source.chapter).values():
-            lines += [f"{source.name[:2]} {protocol.name}: {_state(protocol, book)}"]
+            lines += [f"{source.name[:2]} {quote(protocol.name)}: {_state(protocol, book)}"]
     return lines or ["no recorded protocol"]
 
 
 def _state(protocol: Protocol, book: ClaimBook) -> str:
     try:
-        recording = open_recording(protocol, _data_state(protocol), book)
-    except ProtocolError as error:
-        return str(error)
-    patterns = book.protocols[protocol.name].metrics
+        progress = _progress(open_recording(protocol, _data_state(protocol), book))
+    except ProtocolError as error:  # such as trials that are to be recorded first
+        progress = str(error)
+    patterns = book.protocols[protocol.name].metrics if protocol.name in book.protocols else ()
     served = [c.id for c in book.claims if all(is_covered(name, patterns) for name in c.metric_names)]
-    return f"{_progress(recording)}; claims: {', '.join(served) or 'none'}"
+    return f"{progress}; claims: {', '.join(served) or 'none'}"
 
 
 def _data_state(protocol: Protocol) -> DataState | None:

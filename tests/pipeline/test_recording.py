@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from ntkd_lib.lab import record as recorder
 from ntkd_lib.lab.cells import CellResult
 from ntkd_lib.lab.layout import build_root
-from ntkd_lib.lab.protocols import Arm, Protocol
+from ntkd_lib.lab.protocols import Arm, Protocol, ProtocolError
 from ntkd_lib.lab.work import work
 from ntkd_lib.pipeline import recording
 from ntkd_lib.pipeline.cli import cli
 from ntkd_lib.pipeline.workbench import exclusive
-from tests.lab.judging import NoAliases
+from tests.lab.judging import NoAliases, entry
 from tests.lab.test_record import BOOK, METRICS
 
 
@@ -30,15 +30,24 @@ def arms(parameters, seed, sha256):
     return {name: Arm((measure.cell(seed=seed, arm=arm),)) for arm, name in enumerate(METRICS)}
 
 
+def late(parameters, seed, sha256):
+    """Wait for trials."""
+    raise ProtocolError("its trials are not recorded yet")
+
+
+PROTOCOLS = {"pair": arms, "pair of arms": arms, "late": late}
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """Declare two protocols, of which the second has a name with blanks, in a clean checkout."""
-    book = {**BOOK, "protocols": dict.fromkeys(("pair", "pair of arms"), BOOK["protocols"]["pair"])}
+    """Declare three protocols and a claim that they serve, in a clean checkout."""
+    book = {**BOOK, "protocols": dict.fromkeys(PROTOCOLS, BOOK["protocols"]["pair"])}
+    book["claims"] = [entry({"kind": "at_least", "threshold": 1}, METRICS[0])]
     (tmp_path / "claims.yml").write_text(yaml.dump(book, Dumper=NoAliases))
     monkeypatch.setenv("NTKD_ROOT", str(tmp_path))
     monkeypatch.setenv("NTKD_BUILD", str(tmp_path / "build"))
     source = SimpleNamespace(name="01_demo", chapter="lab2")
-    declared = [Protocol(name, "01_demo", "", arms) for name in book["protocols"]]
+    declared = [Protocol(name, "01_demo", "", arms) for name, arms in PROTOCOLS.items()]
     monkeypatch.setattr(recording, "find_notebook", lambda _: source)
     monkeypatch.setattr(recording, "all_notebooks", lambda: [source])
     monkeypatch.setitem(sys.modules, "lab2", SimpleNamespace())
@@ -63,6 +72,21 @@ def test_a_list_refuses_what_it_would_ignore(project, words):
         "ntkd: a list takes neither a PROTOCOL nor options; to record, name a NOTEBOOK without --list\n"
     )
     assert call("01", "--list").stdout == call("--list").stdout == call().stdout
+
+
+def test_a_list_says_what_each_protocol_serves_and_names_it_as_a_shell_reads_it(project):
+    call("01", "pair", "--workers", "1", "--seeds", "0,1")
+    assert call("--list").stdout.splitlines() == [
+        "01 pair: 4 of 8 numbers recorded, about 4 s of one core left; claims: ntkd-demo",
+        "01 'pair of arms': 0 of 8 numbers recorded, about 8 s of one core left; claims: ntkd-demo",
+        "01 late: its trials are not recorded yet; claims: ntkd-demo",
+    ]
+
+
+def test_a_protocol_that_is_not_named_is_asked_for_with_the_list_to_choose_from(project):
+    refused = call("01")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == ("ntkd: 01_demo has 3 recorded protocols; choose one of ntkd record 01 --list\n")
 
 
 @pytest.mark.parametrize("minutes", ["nan", "0", "-1", "soon"])
