@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from ntkd_lib.lab import build_root, other_versions, project_root
-from ntkd_lib.pipeline.errors import one_line
+from ntkd_lib.pipeline.errors import PipelineError, one_line
 
 Status = Literal["ok", "note", "bad"]
 INSTALL = "python -m pip install -c constraints.txt -e '.[book,cluster,dev]'"
@@ -20,7 +20,6 @@ AGAIN = f"install again: {INSTALL}"
 NEEDED_GIB = 3.0
 SUPPORTED = ((3, 11), (3, 13))
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;]+)\s*(?:;\s*(.+))?")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @dataclass(frozen=True)
@@ -134,10 +133,13 @@ def check_data() -> Finding:
 
 
 def check_browser() -> Finding:
-    """Look for Chromium, which only the page checks use."""
-    if browser := next((name for name in BROWSERS if shutil.which(name)), None):
-        return Finding("browser", "ok", browser)
-    return Finding("browser", "note", "no Chromium (optional: page checks and screenshots)")
+    """Look for the browser that prints the book as a PDF, which is optional."""
+    from ntkd_lib.pipeline.pdf import require_browser
+
+    try:
+        return Finding("browser", "ok", require_browser())
+    except PipelineError as error:
+        return Finding("browser", "note", str(error))
 
 
 CHECKS: dict[str, Callable[[], Finding]] = {

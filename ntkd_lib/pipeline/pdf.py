@@ -18,6 +18,7 @@ from ntkd_lib.pipeline.pages import toc_pages
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WORDS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"]
 PDF = ["--no-pdf-header-footer", "--generate-pdf-document-outline"]
+LONGEST = 600  # seconds that printing may take
 WAIT = "--virtual-time-budget=120000"  # milliseconds: formulas take a while
 ARTICLE = re.compile(r'<article class="bd-article".*?</article>', re.DOTALL)
 SCREEN = re.compile(r'<img[^>]*class="only-dark"[^>]*>|<a class="headerlink"[^>]*>#</a>| loading="lazy"')
@@ -26,8 +27,11 @@ PLACE = re.compile(r'(?<=\s)(id|href|src)="(?!(?:data|https?|mailto):)([^"]*)"')
 
 def require_browser() -> str:
     """Find Chromium or Chrome, before any work: what ``NTKD_BROWSER`` names, else one on the path."""
-    if browser := os.environ.get("NTKD_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None):
+    named = os.environ.get("NTKD_BROWSER")
+    if browser := next(filter(None, map(shutil.which, [named] if named else BROWSERS)), None):
         return browser
+    if named:
+        raise PipelineError(f"NTKD_BROWSER: got {named!r}, allowed: a program that can be run")
     raise PipelineError("a PDF needs Chromium or Chrome: install it, or name it in NTKD_BROWSER")
 
 
@@ -72,9 +76,15 @@ def _moved(name: str, what: str, place: str, pages: Collection[str]) -> str:
 
 def print_page(browser: str, page: Path, made: Path) -> None:
     """Print a page of this machine in a browser without a window; its script unfolds, in the light theme."""
-    made.unlink(missing_ok=True)
+    part = made.with_suffix(".part")
+    part.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="ntkd-print-", ignore_cleanup_errors=True) as profile:
-        words = [*WORDS, *PDF, WAIT, f"--user-data-dir={profile}", f"--print-to-pdf={made}", page.as_uri()]
-        done = subprocess.run([browser, *words], capture_output=True, text=True, check=False)
-    if done.returncode or not made.is_file():
+        own = [f"--user-data-dir={profile}", f"--print-to-pdf={part}", page.as_uri()]
+        words = [browser, *WORDS, *PDF, WAIT, *own]
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            raise PipelineError(f"{browser} printed nothing within {LONGEST} seconds") from None
+    if done.returncode or not part.is_file():
         raise PipelineError(f"{browser} printed nothing: {one_line(done.stderr or 'no message')}")
+    part.replace(made)

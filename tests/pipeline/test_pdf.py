@@ -1,10 +1,14 @@
 """The book as one PDF: pages joined with their links, and one line where there is no browser."""
 
 import re
+import shutil
 
 import pytest
+from click.testing import CliRunner
 
 from ntkd_lib.pipeline import pdf
+from ntkd_lib.pipeline.cli import cli
+from ntkd_lib.pipeline.doctor import check_browser
 from ntkd_lib.pipeline.errors import PipelineError
 from tests.book.browser import find_browser
 
@@ -50,10 +54,32 @@ def test_without_chromium_the_pdf_is_refused_in_one_line(monkeypatch):
     with pytest.raises(PipelineError, match=r"^a PDF needs Chromium or Chrome: install it, .* NTKD_BROWSER$"):
         pdf.require_browser()
 
+    assert str(check_browser()).startswith("note  browser: a PDF needs Chromium or Chrome: ")
 
-def test_a_browser_that_prints_nothing_is_an_error(pages):
+
+def test_a_browser_that_cannot_be_run_is_refused_before_the_book_is_built(monkeypatch, tmp_path):
+    (tmp_path / "chrome").write_text("no program")
+    for name in ("no-such-browser", str(tmp_path / "chrome")):
+        monkeypatch.setenv("NTKD_BROWSER", name)
+        refused = CliRunner().invoke(cli, ["book", "--pdf"])
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr == f"ntkd: NTKD_BROWSER: got {name!r}, allowed: a program that can be run\n"
+        assert str(check_browser()).startswith("note  browser: NTKD_BROWSER: got ")
+    monkeypatch.setenv("NTKD_BROWSER", "true")
+    assert pdf.require_browser() == check_browser().found == shutil.which("true")
+
+
+def test_a_browser_that_prints_nothing_is_an_error_and_leaves_the_earlier_pdf(pages, monkeypatch):
+    (pages / "a.pdf").write_text("earlier")
     with pytest.raises(PipelineError, match=r"^false printed nothing: no message$"):
         pdf.print_page("false", pages / "a.html", pages / "a.pdf")
+    monkeypatch.setattr(pdf, "LONGEST", 0.2)
+    slow = pages / "slow"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    with pytest.raises(PipelineError, match=r"slow printed nothing within 0.2 seconds$"):
+        pdf.print_page(str(slow), pages / "a.html", pages / "a.pdf")
+    assert (pages / "a.pdf").read_text() == "earlier"
 
 
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium here")
