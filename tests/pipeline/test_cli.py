@@ -3,11 +3,13 @@
 import threading
 import time
 import urllib.request
+from types import SimpleNamespace
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from ntkd_lib.data import report
 from ntkd_lib.pipeline import doctor
 from ntkd_lib.pipeline.cli import OneLineGroup, cli, gathered
 from ntkd_lib.pipeline.doctor import Finding, examine, read_pins
@@ -197,6 +199,19 @@ def test_a_package_of_another_version_is_found(inside, tmp_path, monkeypatch):
 def test_only_the_first_line_of_jupyter_book_will_do(monkeypatch, version, status):
     monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: version)
     assert doctor.check_book_tool().status == status
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        ({"a": "real", "b": "embedded", "c": "drawn"}, "ok    data: all data sets found"),
+        ({"a": "real", "b": "stand-in"}, "note  data: no real copy of b -> see what to do: ntkd data"),
+    ],
+)
+def test_data_that_this_project_draws_lack_nothing(monkeypatch, states, words):
+    listed = [SimpleNamespace(name=name, found=state) for name, state in states.items()]
+    monkeypatch.setattr(report, "rows", lambda: listed)
+    assert str(doctor.check_data()) == words
 
 
 @pytest.mark.parametrize("name", ["python", "jupyter-book", "kernel", "disk", "fonts"])
