@@ -106,7 +106,7 @@ def execute(name: str, converted: Path, executed: Path, parameters: Mapping[str,
                 progress_bar=False,
                 request_save_on_cell_execute=False,
                 start_timeout=_START_SECONDS,
-                execution_timeout=_cell_seconds(),
+                execution_timeout=cell_seconds(),
                 cwd=str(project_root()),
             )
         except PapermillExecutionError as error:
@@ -122,7 +122,8 @@ def execute(name: str, converted: Path, executed: Path, parameters: Mapping[str,
             raise PipelineError(f"{name}: the kernel died (killed from outside, or out of memory)") from error
 
 
-def _cell_seconds() -> int | None:
+def cell_seconds() -> int | None:
+    """Read how long a cell of a notebook may run; None without a limit."""
     text = os.environ.get(LIMIT, "")
     if text and not (text.isdecimal() and int(text)):
         raise PipelineError(f"{LIMIT} is {text!r}; allowed: a whole number of seconds from 1")

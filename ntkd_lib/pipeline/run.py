@@ -9,6 +9,7 @@ from ntkd_lib.lab import cell_root, keep_freed_memory, write_json, write_text
 from ntkd_lib.lab.parameter_text import and_more
 from ntkd_lib.pipeline import seal
 from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.kernel import cell_seconds, execute, kernel_environment
 from ntkd_lib.pipeline.notebooks import Target, convert, notebook_text
 from ntkd_lib.pipeline.workbench import Workbench, exclusive, publish, stage_folder, workbench
 
@@ -32,6 +33,7 @@ def run_target(
 
 def prepare(target: Target, workers: int | None, scheduler: str | None, *, force: bool, say: Say) -> bool:
     """Compute the cells of a notebook unless its seal is valid; say whether it is to be executed."""
+    cell_seconds()  # a wrong limit is refused before any work
     with _alone(target):
         if not force and not seal.check_seal(target.layout, target.name):
             say(f"{target.name}: up to date")
@@ -70,8 +72,6 @@ def compute_cells(target: Target, workers: int | None = None, scheduler: str | N
 
 
 def _execute(target: Target, bench: Workbench) -> None:
-    from ntkd_lib.pipeline.kernel import execute, kernel_environment
-
     converted = bench.layout.converted(target.name)
     convert(target.notebook, converted)
     with kernel_environment(bench.folder / "home", bench.build):

@@ -84,3 +84,4 @@ def test_a_hang_is_named_within_the_time_that_is_set(ran, tmp_path, seconds, sai
     done = toy.run("-p", "fault=slow", "--no-page")
     assert done.returncode == 1
     assert re.fullmatch(f"ntkd: {said}", done.stderr.splitlines()[-1])
+    assert (done.stdout == "") == (seconds == "soon")  # refused before any work
