@@ -1,11 +1,12 @@
 """README.md's claim table and figure, from recorded evidence: ``python -m ntkd_lib.pipeline.readme``."""
 
 import re
+import sys
 from collections.abc import Iterable
 
 from ntkd_lib.lab import Evidence, Verdict, coverage, project_root, recorded_verdicts, write_bytes, write_text
 from ntkd_lib.lab.manifest import read_recorded, renew_manifest
-from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.ledger import WRITE, write_ledger
 from ntkd_lib.pipeline.numbers import Page, recorded_runs
 from ntkd_lib.show.claims import paper_value
@@ -103,4 +104,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (RuntimeError, ValueError, OSError) as error:
+        sys.exit(f"ntkd: {one_line(error)}")

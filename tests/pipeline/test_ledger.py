@@ -1,6 +1,10 @@
 """The committed verdicts, and the table of those that moved."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -92,3 +96,15 @@ def test_verdicts_are_written_as_they_are_read(tmp_path, monkeypatch):
     ledger.write_ledger()
     assert read_ledger("recorded") == {}
     assert json.loads((tmp_path / "verdicts" / "recorded.json").read_text()) == {}
+
+
+def test_damaged_evidence_is_named_in_one_line(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "01_x.json").write_text("{")
+    shutil.copyfile(ROOT / "claims.yml", tmp_path / "claims.yml")
+    own = {**os.environ, "NTKD_ROOT": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, *ledger.WRITE.split()[1:]]
+    done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("ntkd: results/01_x.json: is not JSON: ")
+    assert done.stderr.count("\n") == 1
