@@ -12,6 +12,7 @@ from ntkd_lib.optics.errors import Draws, Error, Planes, magnitude
 from ntkd_lib.optics.geometry import Geometry
 
 DRAW_SOURCE = "V-D2NN, arXiv 2005.11464; 4f: arXiv 2210.08004"
+CAUSE = "NTKD paper, Sec. 4.3 (cause)"
 
 
 def moved(
@@ -94,14 +95,7 @@ class Defocus(Error):
 class Misalignment(Error):
     """Each capture and colour has a shift of its own, so that positive and negative captures do not meet."""
 
-    sigma: float = magnitude(
-        0.0,
-        "standard deviation per axis",
-        unit="pixels",
-        low=0,
-        high=4,
-        source="NTKD paper, Sec. 4.3 (cause)",
-    )
+    sigma: float = magnitude(0.0, "standard deviation per axis", unit="pixels", low=0, high=4, source=CAUSE)
 
     def on_light(self, light: Planes, geometry: Geometry, draws: Draws) -> Planes:
         """Shift the light of each capture and colour."""

@@ -100,13 +100,9 @@ class CascadeFrontEnd(nn.Module):
     ) -> tuple[Float[Tensor, "n k l u v"], Float[Tensor, "n k l u v"], Float[Tensor, " l"]]:
         """Compute positive and negative captures of intensities in [0, 1], none negative, and the gain."""
         positive, negative, gain = split_signed(self.bank)
-        return self._captured(images, positive), self._captured(images, negative), gain
-
-    def _captured(
-        self, images: Float[Tensor, "n l h w"], psfs: Float[Tensor, "k _ s s"]
-    ) -> Float[Tensor, "n k l u v"]:
-        seen = correlate_colours(images, psfs, padding="same")
-        return functional.avg_pool2d(seen.flatten(1, 2), self.pixels).unflatten(1, seen.shape[1:3])
+        plus, minus = (correlate_colours(images, psfs, "same") for psfs in (positive, negative))
+        pixel = (1, self.pixels, self.pixels)
+        return functional.avg_pool3d(plus, pixel), functional.avg_pool3d(minus, pixel), gain
 
     def _scene(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n l g f"]:
         """Images relative to grey, with a dark surround as wide as the filters reach."""

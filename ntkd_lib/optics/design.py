@@ -117,8 +117,7 @@ def whole_pixels(geometry: Geometry) -> int:
 def _loss(widths: Masks, plane: Float[Tensor, "m c t t"], geometry: Geometry, fit: DesignOptions) -> Tensor:
     window = whole_pixels(geometry) * geometry.pixel
     light = sensor_intensity(pillar_phase(widths, geometry.wavelengths), geometry, window, padding=0)
-    pixels = fit.compared == "pixels"
-    seen = binned(light, geometry, whole_pixels(geometry)) if pixels else light
+    seen = binned(light, geometry, whole_pixels(geometry)) if fit.compared == "pixels" else light
     lit = plane.amax(dim=(-2, -1)) > 0
     loss = torch.where(lit, 1 - psf_cosine(seen, torch.where(lit[..., None, None], plane, 1.0)), 0.0).sum()
     if fit.light:
@@ -137,12 +136,8 @@ def plane_psfs(widths: Masks, geometry: Geometry, height_scale: float = 1.0) -> 
         height_scale: Pillar height over its nominal value.
     """
     window = whole_pixels(geometry) * geometry.pixel
-    return torch.cat(
-        [
-            sensor_intensity(pillar_phase(part, geometry.wavelengths, height_scale), geometry, window)
-            for part in widths.split(4)
-        ]
-    )
+    phases = (pillar_phase(part, geometry.wavelengths, height_scale) for part in widths.split(4))
+    return torch.cat([sensor_intensity(phase, geometry, window) for phase in phases])
 
 
 def efficiency(psfs: Float[Tensor, "m c t t"], geometry: Geometry) -> Float[Tensor, "m c"]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -34,7 +33,7 @@ def split_signed(
 def correlate_colours(
     scenes: Float[Tensor, "n c h w"],
     psfs: Float[Tensor, "m _ s s"],
-    padding: int | Literal["same"] = 0,
+    padding: int | str = 0,
     stride: int = 1,
 ) -> Float[Tensor, "n m c u v"]:
     """Correlate each colour of scenes with the same colour of every point spread function.

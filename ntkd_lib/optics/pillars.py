@@ -49,8 +49,7 @@ def pillar_phase(
     >>> [f"{x:.1f}" for x in pillar_phase(torch.tensor([[0.237]]), (0.635, 0.532, 0.45)).flatten() / 6.2832]
     ['0.8', '1.1', '1.4']
     """
-    unknown = [wavelength for wavelength in wavelengths if wavelength not in CURVES]
-    if unknown:
+    if unknown := [wavelength for wavelength in wavelengths if wavelength not in CURVES]:
         allowed = ", ".join(f"{w:g}" for w in CURVES)
         raise ValueError(f"wavelength: got {unknown[0]:g} um, allowed: {allowed} um, which have curves")
     curves = [CURVES[wavelength] for wavelength in wavelengths]

@@ -123,12 +123,8 @@ class _BandLimitedConvolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         """Propagate gradients back from the cells that were read."""
-        return (
-            _BandLimitedConvolution.apply(gradient, ctx.transfer.conj(), -ctx.start, ctx.cells),
-            None,
-            None,
-            None,
-        )
+        back = _BandLimitedConvolution.apply(gradient, ctx.transfer.conj(), -ctx.start, ctx.cells)
+        return back, None, None, None
 
 
 def _carry(

@@ -48,15 +48,11 @@ def drawn_errors(strength: float, seed: int, only: Sequence[str] = NAMES) -> tup
     ('WidthBias', 2.0)
     """
     check_number("strength", strength, 0, 1)
-    unknown = sorted(set(only) - set(NAMES))
-    if unknown:
+    if unknown := sorted(set(only) - set(NAMES)):
         raise ValueError(f"error {unknown[0]!r} is not known; allowed: {', '.join(NAMES)}")
     size = {name: strength * EXTENT[name] if name in only else 0.0 for name in NAMES}
     draw = {name: 2 * torch.rand(1, generator=Draws(seed, name).generator).item() - 1 for name in NAMES}
-    return _errors(size, {name: size[name] * draw[name] for name in NAMES})
-
-
-def _errors(size: dict[str, float], drawn: dict[str, float]) -> tuple[Error, ...]:
+    drawn = {name: size[name] * draw[name] for name in NAMES}
     return (
         WidthBias(drawn["width_bias"]),
         WidthSpread(size["width_spread"]),
