@@ -1,6 +1,7 @@
 """Values, gradients and tangents of a network, by hand if it is a stack of dense layers."""
 
 import warnings
+from contextlib import suppress
 
 import torch
 from jaxtyping import Float
@@ -63,9 +64,7 @@ class StackNetwork(DenseStack):
                 return self.general.gradient(x, y, weights)
         total, residuals = self.zeros(), []
         factors = _factors(y, weights)
-        for points, targets, factor in zip(
-            x.split(self.chunk), y.split(self.chunk), factors.split(self.chunk), strict=True
-        ):
+        for points, targets, factor in scores.split(self.chunk, x, y, factors):
             cache = self.record(points)
             residuals.append(cache.outputs - targets)
             self.backward(cache, residuals[-1] * factor, total)
@@ -93,9 +92,7 @@ class AnyNetwork:
         """Set the gradients of the (weighted) mean squared error; return the residuals before the step."""
         self.net.zero_grad(set_to_none=True)
         residuals, factors = [], _factors(y, weights)
-        for points, targets, factor in zip(
-            x.split(self.chunk), y.split(self.chunk), factors.split(self.chunk), strict=True
-        ):
+        for points, targets, factor in scores.split(self.chunk, x, y, factors):
             residual = self.net(points) - targets
             (0.5 * factor * residual.square()).sum().backward()
             residuals.append(residual.detach())
@@ -132,8 +129,6 @@ def wrap(net: nn.Module, chunk: int | None = None) -> Network:
     if not any(p.requires_grad for p in net.parameters()):
         raise ValueError("net: got no trainable parameter, needs at least one")
     if isinstance(net, nn.Sequential):
-        try:
+        with suppress(TypeError):
             return StackNetwork(net, chunk)
-        except TypeError:
-            pass
     return AnyNetwork(net, chunk or 2048)

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ntkd_lib.inr.activations import Finer, Gabor, Gauss
-from ntkd_lib.nets.sine import siren
+from ntkd_lib.nets.sine import Sine, siren
 
 PRIMES = (1, 2_654_435_761, 805_459_861)
 
@@ -101,9 +101,7 @@ def _stack(
     inputs: int, outputs: int, width: int, hidden: int, activation: Callable[[], nn.Module]
 ) -> nn.Sequential:
     widths = [inputs, *[width] * (hidden + 1)]
-    layers: list[nn.Module] = []
-    for a, b in pairwise(widths):
-        layers += [nn.Linear(a, b), activation()]
+    layers = [module for a, b in pairwise(widths) for module in (nn.Linear(a, b), activation())]
     return nn.Sequential(*layers, nn.Linear(width, outputs))
 
 
@@ -113,12 +111,9 @@ def _encoded(encoding: nn.Module, features: int, outputs: int, width: int, hidde
 
 def _finer(inputs: int, outputs: int, width: int, hidden: int) -> nn.Sequential:
     """Initialise as a SIREN, with a wide first bias that spreads the frequencies."""
-    dense = [m for m in siren(inputs, outputs, width, hidden) if isinstance(m, nn.Linear)]
-    nn.init.uniform_(dense[0].bias, -1, 1)
-    layers: list[nn.Module] = []
-    for layer in dense:
-        layers += [layer, Finer()]
-    return nn.Sequential(*layers[:-1])
+    net = siren(inputs, outputs, width, hidden)
+    nn.init.uniform_(net[0].bias, -1, 1)
+    return nn.Sequential(*(Finer() if isinstance(module, Sine) else module for module in net))
 
 
 NETWORKS: dict[str, Callable[[int, int, int, int], nn.Sequential]] = {

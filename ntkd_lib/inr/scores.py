@@ -48,19 +48,19 @@ def fused(stack: DenseStack, x: Points, y: Outputs, keep: int = KEEP) -> ScoreRe
     total, room = stack.zeros(), keep
     change, residuals = torch.empty_like(y), torch.empty_like(y)
     chunks: list[ForwardCache | None] = []
-    for points, targets, g in _split(stack.chunk, x, y, residuals):
+    for points, targets, g in split(stack.chunk, x, y, residuals):
         cache = stack.record(points)
         torch.sub(cache.outputs, targets, out=g)
         stack.backward(cache, g, total)
         room -= cache.bytes
         chunks.append(cache if room >= 0 else None)
         del cache  # or it would stay while the next chunk is made
-    for (points, moved), cache in zip(_split(stack.chunk, x, change), chunks, strict=True):
+    for (points, moved), cache in zip(split(stack.chunk, x, change), chunks, strict=True):
         moved.copy_(stack.tangent(cache or stack.record(points), total))
     return ScoreRefresh(change, residuals)
 
 
-def _split(chunk: int, *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
+def split(chunk: int, *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Split tensors into views of as many points."""
     return zip(*(part.split(chunk) for part in parts), strict=True)
 
@@ -70,7 +70,7 @@ def separate(net: nn.Module, x: Points, y: Outputs, chunk: int = 2048) -> ScoreR
     """Compute ``theta g`` for any network by automatic differentiation: forward, ``J^T g``, then ``J v``."""
     trained = {name: p for name, p in net.named_parameters() if p.requires_grad}
     total, residuals = [torch.zeros_like(p) for p in trained.values()], []
-    for points, targets in _split(chunk, x, y):
+    for points, targets in split(chunk, x, y):
         values = net(points)
         residuals.append(values.detach() - targets)
         parts = torch.autograd.grad(values, list(trained.values()), residuals[-1], materialize_grads=True)
@@ -130,7 +130,7 @@ def last_layer(stack: DenseStack, x: Points, y: Outputs) -> ScoreRefresh:
     weight = torch.zeros_like(stack.layers[-1].weight)
     bias = torch.zeros_like(stack.layers[-1].bias)
     features, residuals = [], []
-    for points, targets in _split(stack.chunk, x, y):
+    for points, targets in split(stack.chunk, x, y):
         cache = stack.record(points)
         features.append(cache.inputs[-1])
         residuals.append(cache.outputs - targets)

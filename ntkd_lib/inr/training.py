@@ -228,9 +228,8 @@ class TrainingRun:
             self.step += 1
 
     def _train(self, indices: Tensor) -> Tensor:
-        whole = len(indices) == len(self.signal.values)
         x, y = self.signal.coordinates, self.signal.values
-        if not whole:
+        if len(indices) != len(y):
             x, y = x[indices], y[indices]
         residuals = self.network.gradient(x, y, self.sampler.weights)
         for optimiser in self.optimisers:
@@ -249,8 +248,7 @@ class TrainingRun:
         if isfinite(quality):
             self._good = self._weights()
             clock = self.clock
-            if self.curve and self.curve[-1].step == self.step:
-                self.curve.pop()
+            self.curve = [point for point in self.curve if point.step < self.step]
             self.curve.append(CurvePoint(self.step, quality, clock.cpu, clock.wall, clock.forwards))
 
     def state_dict(self) -> dict[str, Any]:

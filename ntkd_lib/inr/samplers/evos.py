@@ -59,7 +59,6 @@ def laplacian(grid: Tensor) -> Tensor:
     """Sum second differences along every axis but the first; the grid is constant beyond its borders."""
     total = torch.zeros_like(grid)
     for axis in range(1, grid.ndim):
-        last = grid.shape[axis] - 1
-        padded = torch.cat([grid.narrow(axis, 0, 1), grid, grid.narrow(axis, last, 1)], axis)
+        padded = torch.cat([grid.narrow(axis, 0, 1), grid, grid.narrow(axis, -1, 1)], axis)
         total += padded.diff(n=2, dim=axis)
     return total

@@ -51,8 +51,8 @@ class SoftMining(Sampler):
     def indices(self, step: int, state: SamplerContext) -> Indices:  # noqa: ARG002
         """Move the walkers."""
         walkers = self.walkers[: len(self.walkers) - round(self.restart * self.batch)]
-        place = torch.stack(torch.unravel_index(walkers, tuple(self.shape.tolist())), 1).float()
-        step_up = self.drift * self._slope(walkers).sign()
+        place = torch.stack(torch.unravel_index(walkers, tuple(self.shape.tolist())), 1)
+        step_up = self.drift * self._slope(place).sign()
         jump = torch.randn(place.shape, generator=self.generator, device=self.device)
         moved = (place + step_up + self.noise * jump).round().long()
         moved = torch.minimum(moved.clamp_min(0), self.shape - 1)
@@ -63,13 +63,10 @@ class SoftMining(Sampler):
         self.weights = weights / weights.mean()
         return self.walkers
 
-    def _slope(self, points: Int[Tensor, " k"]) -> Float[Tensor, "k d"]:
+    def _slope(self, place: Int[Tensor, "k d"]) -> Float[Tensor, "k d"]:
         """Compare the memory of each point's two neighbours along each axis."""
-        place = torch.stack(torch.unravel_index(points, tuple(self.shape.tolist())), 1)
         slopes = []
-        for axis in range(len(self.shape)):
-            unit = torch.zeros_like(self.shape)
-            unit[axis] = 1
+        for unit in torch.eye(len(self.shape), dtype=torch.long, device=self.device):
             ahead = torch.minimum(place + unit, self.shape - 1)
             behind = (place - unit).clamp_min(0)
             slopes.append(self.memory[self._flat(ahead)] - self.memory[self._flat(behind)])
