@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
+from inspect import getmodule, signature
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -68,8 +70,9 @@ def plain_operations() -> AbstractContextManager[None]:
     """Compute by operations that can be differentiated twice, forwards and in batches, to the same values.
 
     Attention by matrix products, its three projections apart, since one of all is passed back with copies;
-    PReLU by a choice, because the rule of ``vmap`` for ``torch.prelu`` is
-    wrong; what a reentrant checkpoint wraps at once; dense layers with a view of `observed_linear`.
+    PReLU by a choice, because the rule of ``vmap`` for ``torch.prelu`` is wrong, and normalised weights by a
+    quotient, because the second derivative of torch's own is; what a reentrant checkpoint wraps at once;
+    dense layers with a view of `observed_linear`; normalisations as `_normalisation` says.
     """
     return _OPERATIONS.held()
 
@@ -96,41 +99,71 @@ class _SharedOperations:
         self.stack.callback(mha.set_fastpath_enabled, mha.get_fastpath_enabled())
         mha.set_fastpath_enabled(False)
         self.stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-        self.stack.enter_context(mock.patch.object(nn.functional, "prelu", _prelu))
-        self.stack.enter_context(mock.patch.object(nn.functional, "linear", _linear))
-        self.stack.enter_context(mock.patch.object(nn.functional, "batch_norm", _batch_norm))
-        packed = mock.patch.object(nn.functional, "_in_projection_packed", _projections, create=True)
-        self.stack.enter_context(packed)
+        for owner, name, function in _REPLACED:
+            self.stack.enter_context(mock.patch.object(owner, name, function, create=True))
         self.stack.enter_context(mock.patch.object(CheckpointFunction, "apply", _run))
         self.stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", message="There is a performance drop")  # of vmap, if it loops
 
 
-_OPERATIONS = _SharedOperations()
-_BATCH_NORM = nn.functional.batch_norm
-_PACKED = getattr(nn.functional, "_in_projection_packed", None)
-_LINEAR, _OBSERVERS = nn.functional.linear, threading.local()
+class _ThreadState(threading.local):
+    note: Callable | None = None  # called with every dense layer
+    twice: bool = False  # whether derivatives by function transforms will be differentiated again
 
 
 @contextmanager
-def observed_linear(note: Callable[[Tensor, Tensor, Tensor | None, Tensor], None]) -> Iterator[None]:
+def _state(name: str, value: object) -> Iterator[None]:
+    before = getattr(_STATE, name)
+    setattr(_STATE, name, value)
+    try:
+        yield
+    finally:
+        setattr(_STATE, name, before)
+
+
+def observed_linear(
+    note: Callable[[Tensor, Tensor, Tensor | None, Tensor], None],
+) -> AbstractContextManager[None]:
     """Call a function with the input, weight, bias and output of each dense layer that this thread computes.
 
     Works within `plain_operations` only.
     """
-    before, _OBSERVERS.note = getattr(_OBSERVERS, "note", None), note
-    try:
-        yield
-    finally:
-        _OBSERVERS.note = before
+    return _state("note", note)
 
 
 def _linear(*args: Tensor | None, **named: Tensor | None) -> Tensor:
-    output, note = _LINEAR(*args, **named), getattr(_OBSERVERS, "note", None)
-    if note is not None:
+    output = _LINEAR(*args, **named)
+    if _STATE.note is not None:
         values = dict(zip(("input", "weight", "bias"), args, strict=False), **named)
-        note(values["input"], values["weight"], values.get("bias"), output)
+        _STATE.note(values["input"], values["weight"], values.get("bias"), output)
     return output
+
+
+def _normalisation(plain: Callable, *axes: int) -> Callable:
+    """Return a normalisation by other operations if it is differentiated twice, else torch's own.
+
+    In second derivatives by transforms torch counts its saved mean and variance as constants (its issues
+    196699 and 196700): the kernel is right, and the kernel's gradient is not.
+
+    Args:
+        axes: Axes that are averaged besides those of a layer's shape, or of an image.
+    """
+
+    def call(*args: Any, **named: Any) -> Tensor:
+        values = signature(plain).bind(*args, **named).arguments if _STATE.twice else {}
+        if not values or values.get("running_mean") is not None:
+            return plain(*args, **named)
+        inputs, shape = values["input"], values.get("normalized_shape")
+        averaged = (*axes, *(range(2, inputs.ndim) if shape is None else range(-len(shape), 0)))
+        exact = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
+        variance, mean = torch.var_mean(exact, averaged, correction=0, keepdim=True)
+        exact = (exact - mean) * (variance + values.get("eps", 1e-5)).rsqrt()
+        for name, operation in (("weight", torch.mul), ("bias", torch.add)):
+            if values.get(name) is not None:
+                exact = operation(exact, values[name].view(shape or (-1, *[1] * (inputs.ndim - 2))))
+        return exact.to(inputs.dtype)
+
+    return call
 
 
 def _batch_norm(
@@ -161,8 +194,27 @@ def _prelu(inputs: Tensor, weight: Tensor) -> Tensor:
     return torch.where(inputs > 0, inputs, slope * inputs)
 
 
+def _weight_norm(direction: Tensor, length: Tensor, dim: int = 0) -> Tensor:
+    return direction * (length / torch.norm_except_dim(direction, 2, dim))
+
+
 def _run(function: Callable, _: bool, *arguments: object) -> object:
     return function(*arguments)
+
+
+_OPERATIONS, _STATE = _SharedOperations(), _ThreadState()
+_LINEAR, _PACKED = nn.functional.linear, getattr(nn.functional, "_in_projection_packed", None)
+_BATCH_NORM = _normalisation(nn.functional.batch_norm, 0)
+_REPLACED = (
+    (nn.functional, "batch_norm", _batch_norm),
+    (nn.functional, "instance_norm", _normalisation(nn.functional.instance_norm)),
+    (nn.functional, "layer_norm", _normalisation(nn.functional.layer_norm)),
+    (nn.functional, "linear", _linear),
+    (nn.functional, "prelu", _prelu),
+    (nn.functional, "_in_projection_packed", _projections),
+    (torch, "_weight_norm", _weight_norm),
+    (getmodule(nn.utils.weight_norm), "_weight_norm", _weight_norm),
+)
 
 
 @contextmanager
@@ -272,7 +324,7 @@ def located(model: nn.Module) -> Iterator[None]:
         handles.append(layer.register_forward_pre_hook(lambda *_, name=name: inside.append(name)))
         handles.append(layer.register_forward_hook(leave))
     try:
-        with plain_operations(), unmoved(model):
+        with plain_operations(), unmoved(model), _state("twice", torch.is_grad_enabled()):
             yield
     except RAISED as error:
         if isinstance(error, ValueError) and not inside:

@@ -335,21 +335,71 @@ def test_in_place_activations_change_nothing() -> None:
     torch.testing.assert_close(found, reference_ntk(model, x))
 
 
+class OneSampleStatistics(nn.Module):
+    """Normalises each channel of each sample by a batch normalisation of all of them."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.reshape(1, -1, x.shape[-1])
+        return nn.functional.batch_norm(rows, None, None, training=True).view_as(x)
+
+
+def attending() -> nn.Module:
+    layer = nn.TransformerEncoderLayer(4, 2, 4, dropout=0, batch_first=True)
+    return nn.Sequential(nn.Linear(5, 4), layer, nn.Flatten(), nn.Linear(12, 2))
+
+
+NORMALISATIONS = {
+    "layer": lambda: nn.LayerNorm(4),
+    "layer without bias": lambda: nn.LayerNorm((3, 4), bias=False),
+    "layer without weight": lambda: nn.LayerNorm(4, elementwise_affine=False),
+    "instance": lambda: nn.InstanceNorm1d(3, affine=True),
+    "instance without weight": lambda: nn.InstanceNorm1d(3),
+    "instance with running statistics": lambda: nn.InstanceNorm1d(3, track_running_stats=True),
+    "statistics of one sample": OneSampleStatistics,
+    "group": lambda: nn.GroupNorm(1, 3),
+    "batch": lambda: nn.BatchNorm1d(3),
+    "root mean square": lambda: nn.RMSNorm(4),
+    "softmax": lambda: nn.Softmax(-1),
+    "weights": lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)),
+}
+NETWORKS = {"attention": attending} | {
+    name: lambda layer=layer: nn.Sequential(
+        nn.Linear(5, 4), layer(), nn.Tanh(), nn.Flatten(), nn.Linear(12, 2)
+    )
+    for name, layer in NORMALISATIONS.items()
+}
+
+
 @pytest.mark.parametrize(
-    "name", ["dense", "lenet", "convolutions", "unet", "attention of dense layers", "tied"]
+    "name", ["dense", "lenet", "convolutions", "unet", "attention of dense layers", "tied", *NETWORKS]
 )
+@pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.structured.WholeJacobianWarning")
 def test_all_methods_have_the_same_gradient(name: str) -> None:
-    model, x, _ = build(name)
-    model = model.double()
-    x = x.double()
+    torch.manual_seed(0)
+    model, x = (NETWORKS[name]().eval(), torch.randn(4, 3, 5)) if name in NETWORKS else build(name)[:2]
+    model, x = model.double(), x.double()
     parameters = list(model.parameters())
-    slopes = []
-    for method in METHODS:
-        loss = empirical_ntk(model, x, kind="trace", method=method).square().mean()
-        slopes.append(torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True))
+
+    def loss(method: str = "structured") -> torch.Tensor:
+        return empirical_ntk(model, x, kind="trace", method=method).square().mean()
+
+    slopes = [
+        torch.autograd.grad(loss(method), parameters, allow_unused=True, materialize_grads=True)
+        for method in METHODS
+    ]
     for found in slopes[1:]:
         for a, b in zip(slopes[0], found, strict=True):
             torch.testing.assert_close(a, b)
+    if name in NETWORKS:
+        directions = [torch.randn_like(p) for p in parameters]
+        values = []
+        for step in (1e-5, -2e-5):
+            with torch.no_grad():
+                for p, direction in zip(parameters, directions, strict=True):
+                    p += step * direction
+                values.append(loss().item())
+        slope = sum((a * b).sum() for a, b in zip(slopes[0], directions, strict=True)).item()
+        assert (values[0] - values[1]) / 2e-5 == pytest.approx(slope, rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -52,9 +52,11 @@ def test_same_directions_for_every_batch() -> None:
     assert not torch.equal(jvp_features(model, x, 5, 1), jvp_features(model, x, 5, 2))
 
 
-def test_gradient_by_finite_differences() -> None:
+@pytest.mark.parametrize("normalised", [False, True])
+def test_gradient_by_finite_differences(normalised: bool) -> None:
     model, x, _ = small_setting()
     weight = model[4].weight
+    model = model.insert(5, nn.LayerNorm(5).double()) if normalised else model
 
     def loss() -> torch.Tensor:
         return gram_loss(jvp_features(model, x, 6, 2))
