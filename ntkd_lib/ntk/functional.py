@@ -167,9 +167,9 @@ def _normalisation(plain: Callable, *axes: int) -> Callable:
 
 
 def _batch_norm(
-    inputs: Tensor,
-    mean: Tensor | None,
-    variance: Tensor | None,
+    input: Tensor,  # noqa: A002 - torch's name, as of all
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
@@ -177,21 +177,21 @@ def _batch_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """Scale and shift each channel if the statistics are fixed; torch passes that back in many steps."""
-    if training or mean is None or variance is None:
-        return _BATCH_NORM(inputs, mean, variance, weight, bias, training, momentum, eps)
-    scale = (variance + eps).rsqrt() if weight is None else weight * (variance + eps).rsqrt()
-    shift = -mean * scale if bias is None else bias - mean * scale
-    shape = (-1, *[1] * (inputs.ndim - 2))
-    return inputs * scale.view(shape) + shift.view(shape)
+    if training or running_mean is None or running_var is None:
+        return _BATCH_NORM(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    scale = (running_var + eps).rsqrt() if weight is None else weight * (running_var + eps).rsqrt()
+    shift = -running_mean * scale if bias is None else bias - running_mean * scale
+    shape = (-1, *[1] * (input.ndim - 2))
+    return input * scale.view(shape) + shift.view(shape)
 
 
 def _projections(q: Tensor, k: Tensor, v: Tensor, *weights: Tensor | None) -> tuple[Tensor, ...]:
     return _PACKED(q, k.view_as(k), v.view_as(v), *weights)  # which takes equal inputs together
 
 
-def _prelu(inputs: Tensor, weight: Tensor) -> Tensor:
-    slope = weight.view(-1, *[1] * (inputs.ndim - 2)) if inputs.ndim > 1 else weight
-    return torch.where(inputs > 0, inputs, slope * inputs)
+def _prelu(input: Tensor, weight: Tensor) -> Tensor:  # noqa: A002
+    slope = weight.view(-1, *[1] * (input.ndim - 2)) if input.ndim > 1 else weight
+    return torch.where(input > 0, input, slope * input)
 
 
 def _weight_norm(direction: Tensor, length: Tensor, dim: int = 0) -> Tensor:

@@ -78,6 +78,41 @@ def test_inputs_by_place_by_name_and_as_arrays() -> None:
     torch.testing.assert_close(empirical_ntk(net, x.double().numpy()), empirical_ntk(net, x))
 
 
+class ByKeyword(nn.Module):
+    """Calls functions by the names that torch gives their arguments."""
+
+    def __init__(self, named: bool) -> None:
+        super().__init__()
+        self.a, self.n, self.l, self.b = nn.Linear(4, 5), nn.BatchNorm1d(5), nn.LayerNorm(5), nn.Linear(5, 3)
+        self.p, self.named = nn.PReLU(5), named
+
+    def forward(self, x: Tensor) -> Tensor:
+        of, n, y = nn.functional, self.n, self.a(x)
+        if not self.named:
+            return self.b(self.l(self.p(n(y))))
+        y = of.batch_norm(
+            input=y, running_mean=n.running_mean, running_var=n.running_var, weight=n.weight, bias=n.bias
+        )
+        y = of.layer_norm(
+            input=of.prelu(input=y, weight=self.p.weight),
+            normalized_shape=(5,),
+            weight=self.l.weight,
+            bias=self.l.bias,
+        )
+        return of.linear(input=y, weight=self.b.weight, bias=self.b.bias)
+
+
+@pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.structured.WholeJacobianWarning")
+@pytest.mark.parametrize("method", ["structured", "contraction", "products"])
+def test_functions_called_by_keywords_are_those_of_layers(method: str) -> None:
+    kernels = []
+    for named in (False, True):
+        torch.manual_seed(0)
+        net, x = ByKeyword(named).double().eval(), torch.randn(4, 4).double()
+        kernels.append(empirical_ntk(net, x, method=method))
+    torch.testing.assert_close(*kernels)
+
+
 def test_sequences_of_logits_and_single_ones() -> None:
     torch.manual_seed(0)
     net, x = dense(4, 5, 3), torch.randn(5, 2, 4)
