@@ -38,8 +38,9 @@ def ridge_by_blocks(
         rows: Returns the rows of some samples, such as ``lambda b: empirical_ntk(model, x[b], x, ...)``.
         block: Samples of a block, ``b``.
         rank: Rank of the preconditioner, at most ``b``.
-        tolerance: Norm of the residual, relative to the norm of the targets, averaged over recent blocks.
-        passes: Passes over the kernel at most.
+        tolerance: Norm of the residual, relative to the norm of the targets. One more pass computes it when
+            the mean over recent blocks is as small.
+        passes: Passes over the kernel at most, without the last of these.
 
     Raises:
         ValueError: Targets, a block, rank or ridge that are not allowed, other rows than a kernel's.
@@ -55,21 +56,30 @@ def ridge_by_blocks(
     if not ridge > 0:
         raise ValueError(f"ridge: got {ridge}, needs to be above 0")
     rng, per_pass, residual = np.random.default_rng(seed), n / block, 1.0
-    size = np.linalg.norm(targets) / np.sqrt(per_pass) or 1.0  # of a block's targets
+    size = np.linalg.norm(targets) or 1.0
     mean = z = np.zeros(targets.shape)
-    for _ in range(int(passes * per_pass)):
-        places = np.sort(rng.choice(n, block, replace=False))
+
+    def differentiate(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         part = np.asarray(rows(places), dtype=np.float64)
-        if part.shape != (block, n):
-            raise ValueError(f"rows: got shape {part.shape}, needs {(block, n)}")
-        own = part[:, places]
+        if part.shape != (len(places), n):
+            raise ValueError(f"rows: got shape {part.shape}, needs {(len(places), n)}")
+        return part[:, places], part @ z + ridge * z[places] - targets[places]
+
+    left = due = passes * n  # rows that may be read, in all and when the residual is checked next
+    while left >= block:
+        places = np.sort(rng.choice(n, block, replace=False))
+        own, gradient = differentiate(places)
         diagonal = own.diagonal().mean()
         if not diagonal > 0:
             raise ValueError(f"rows: got a mean diagonal of {diagonal:g}, needs to be above 0")
-        gradient = part @ z + ridge * z[places] - targets[places]
-        residual = MEMORY * residual + (1 - MEMORY) * np.linalg.norm(gradient) / size
-        if residual <= tolerance:
-            return z
+        residual = MEMORY * residual + (1 - MEMORY) * np.linalg.norm(gradient) * np.sqrt(per_pass) / size
+        left -= block
+        if residual <= tolerance and left <= due:  # perhaps since recent blocks have no targets
+            parts = [differentiate(part)[1] for part in np.array_split(np.arange(n), -(-n // block))]
+            residual, left = np.linalg.norm(np.concatenate(parts)) / size, left - n
+            due = max(left - n, block - 1)
+            if residual <= tolerance:
+                return z
         step = _preconditioned(own, gradient, ridge, rank, rng)
         mean, z = _accelerate(mean, z, step, places, _momentum(ridge / diagonal, per_pass))
     raise RuntimeError(

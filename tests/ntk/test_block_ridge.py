@@ -23,6 +23,23 @@ def test_agrees_with_the_dense_solution(block: int, rank: int) -> None:
     np.testing.assert_allclose(coefficients, np.linalg.solve(theta + 7 * np.eye(N), y), atol=1e-7)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-6])
+def test_few_targets_that_are_not_zero_are_met(seed: int, tolerance: float) -> None:
+    rng = np.random.default_rng(seed)
+    z, y = rng.standard_normal((400, 20)), np.zeros((400, 1))
+    theta, y[rng.integers(400)] = z @ z.T / 20, 1
+    reads: list[int] = []
+
+    def rows(places: np.ndarray) -> np.ndarray:
+        reads.append(len(places))
+        return theta[places]
+
+    coefficients = ridge_by_blocks(rows, y, 0.5, block=10, rank=10, tolerance=tolerance, seed=seed)
+    assert np.linalg.norm(theta @ coefficients + 0.5 * coefficients - y) <= tolerance
+    assert sum(reads) < 100 * 400
+
+
 def test_zero_targets_have_zero_coefficients() -> None:
     theta, y = setting()
     assert not ridge_by_blocks(theta.__getitem__, 0 * y, 7.0, block=20, seed=0, rank=5).any()
