@@ -94,7 +94,7 @@ def as_network(
     network = model if parameters is None else FunctionNetwork(model, parameters)
     _check_module(network)
     if dtype is not None:
-        network = _copied(network, x1).to(dtype)
+        network = convert(_copied(network, x1), dtype)
     first = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
     x1 = _batch("x1", x1, first, dtype)
     x2 = None if x2 is None else _batch("x2", x2, first, dtype)
@@ -108,6 +108,17 @@ def as_network(
         x1 = joined if isinstance(x1, dict) else tuple(joined.values())
     places = torch.arange(n + m, device=first.device)
     return Logits(network, output, x1), places[:n], None if x2 is None else places[n:]
+
+
+def convert(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Convert the values of a network, in place."""
+    return model._apply(lambda values: convert_values(values, dtype))
+
+
+def convert_values(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Convert real numbers to a type, complex ones to its precision, and leave others."""
+    is_real = values.is_floating_point()
+    return values.to(dtype if is_real else dtype.to_complex() if values.is_complex() else values.dtype)
 
 
 def _check_module(model: object) -> None:
@@ -149,7 +160,7 @@ def _part(name: str, x: object, like: Tensor, dtype: torch.dtype | None) -> Tens
         allowed = "tensors and arrays of numbers (n, ...), tuples and dictionaries of them"
         raise ValueError(f"{name}: got {what}, allowed are {allowed}")
     x = x.clone() if x.is_inference() else x
-    return x.to(dtype) if dtype is not None and x.is_floating_point() else x
+    return x if dtype is None else convert_values(x, dtype)
 
 
 def _items(x: tuple | dict) -> list[tuple[Any, Tensor]]:

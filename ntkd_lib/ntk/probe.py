@@ -18,6 +18,7 @@ from ntkd_lib.ntk.contraction import flat_gradient, looped_jacobian, single_logi
 from ntkd_lib.ntk.factors import Factor
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layout import Plan, are_close, product_rounding
+from ntkd_lib.ntk.network import convert, convert_values
 from ntkd_lib.ntk.outlines import Outline, outlined_gradient
 from ntkd_lib.ntk.structured import visit_factors
 from ntkd_lib.ntk.tiles import TileData, Tiles
@@ -176,8 +177,8 @@ class Probe:
         return abs(self._along(block, s) - _product(first, second)) <= EXACT * size + TINY
 
     def _in_float64(self, batch: Shaped[Tensor, "..."]) -> tuple[nn.Module, Shaped[Tensor, "..."]]:
-        twin = copy.deepcopy(self.model).double()
-        return twin, batch.double() if batch.is_floating_point() else batch
+        twin = convert(copy.deepcopy(self.model), torch.float64)
+        return twin, convert_values(batch, torch.float64)
 
     def _check_entries(self, kernel: Tensor, own: Tensor, cross: Tensor, size: float) -> None:
         """Compare the kernel's entries with all products of the logits of the two samples."""

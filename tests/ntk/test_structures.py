@@ -1,5 +1,6 @@
 """Networks with any inputs and outputs, and what is refused in one line."""
 
+import copy
 import random
 from collections import OrderedDict
 from types import SimpleNamespace
@@ -120,6 +121,23 @@ def test_sequences_of_logits_and_single_ones() -> None:
     torch.testing.assert_close(empirical_ntk(net, x), empirical_ntk(flat, x))
     one = Net(lambda s, x: s.net(x)[:, 0], net=dense(4, 5, 1))
     torch.testing.assert_close(empirical_ntk(one, x[:, 0]), empirical_ntk(one.net, x[:, 0]))
+
+
+@pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.structured.WholeJacobianWarning")
+def test_another_precision_keeps_imaginary_parts() -> None:
+    def spectral(s: nn.Module, x: Tensor) -> Tensor:
+        waves = x if x.is_complex() else torch.fft.rfft(s.a(x))
+        return torch.fft.irfft(waves * s.w + s.shift, n=6)
+
+    torch.manual_seed(0)
+    low = Net(spectral, a=nn.Linear(6, 6), w=nn.Parameter(torch.randn(4, dtype=torch.complex64)))
+    low.register_buffer("shift", torch.randn(4, dtype=torch.complex64))
+    high = Net(spectral, a=copy.deepcopy(low.a).double(), w=nn.Parameter(low.w.detach().cdouble()))
+    high.register_buffer("shift", low.shift.cdouble())
+    for x in (torch.randn(5, 6), torch.randn(5, 4, dtype=torch.complex64)):
+        exact = empirical_ntk(high, x.cdouble() if x.is_complex() else x.double())
+        torch.testing.assert_close(empirical_ntk(low, x, dtype=torch.float64), exact, rtol=1e-12, atol=1e-12)
+    assert low.w.dtype == torch.complex64
 
 
 def test_a_function_of_parameters_and_inputs() -> None:
