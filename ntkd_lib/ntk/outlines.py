@@ -5,6 +5,7 @@ operation and the input ``A`` that it has saved, and the gradient of a table fro
 that were looked up. Inner products follow from these without writing numbers for the whole weight.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node
 
 from ntkd_lib.ntk.contraction import flat_gradient
+from ntkd_lib.ntk.recording import nodes_behind
 
 LARGE = 2**18  # numbers from which a weight counts as large
 SAVED = {"AddmmBackward0": "_saved_mat1", "MmBackward0": "_saved_self"}
@@ -73,25 +75,17 @@ def _outline(node: Node, signal: Tensor) -> Outline:
 
 def _operations(root: Node, weights: set[int]) -> dict[int, Node]:
     """Find the operation that alone reads each weight, such as a dense layer or a table."""
-    readers: dict[Node, list[tuple[Node, int]]] = {}
-    waiting, leaves = [root] if weights else [], []
-    while waiting:
-        node = waiting.pop()
+    readers: dict[Node | None, list[tuple[Node, int]]] = defaultdict(list)
+    for node in nodes_behind([root] if weights else [], {}):
         for place, (step, _) in enumerate(node.next_functions):
-            if step is None:
-                continue
-            if step not in readers:
-                readers[step] = []
-                waiting.append(step)
-                if id(getattr(step, "variable", None)) in weights:
-                    leaves.append(step)
             readers[step].append((node, place))
     nodes = {}
-    for leaf in leaves:
+    for leaf in [step for step in readers if id(getattr(step, "variable", None)) in weights]:
         node = _sole(readers, leaf)
         if node is not None and node.name() == "TBackward0":
             product = _sole(readers, node)
-            if product is not None and product.name() in SAVED and readers[node][0][1] == _place(product):
+            name = "" if product is None else product.name()
+            if name in SAVED and readers[node][0][1] == len(product.next_functions) - 1:
                 nodes[id(leaf.variable)] = product
         elif node is not None and node.name() == "EmbeddingBackward0" and not node._saved_scale_grad_by_freq:
             nodes[id(leaf.variable)] = node
@@ -100,7 +94,3 @@ def _operations(root: Node, weights: set[int]) -> dict[int, Node]:
 
 def _sole(readers: dict[Node, list[tuple[Node, int]]], node: Node) -> Node | None:
     return readers[node][0][0] if len(readers[node]) == 1 else None
-
-
-def _place(product: Node) -> int:
-    return len(product.next_functions) - 1

@@ -172,16 +172,17 @@ def _part(value: Tensor, names: dict[int, str]) -> ParameterPart | None:
 
 
 def _parameters_behind(roots: list[Node | None], doors: dict[Node | None, Node | None]) -> set[int]:
-    """Walk a graph, skipping from each door to the node behind it, and collect leaves by identity."""
-    leaves: set[int] = set()
-    waiting, seen = list(roots), set(roots)
+    return {id(node.variable) for node in nodes_behind(roots, doors) if hasattr(node, "variable")}
+
+
+def nodes_behind(roots: list[Node | None], doors: dict[Node | None, Node | None]) -> Iterator[Node]:
+    """Walk a graph from some nodes, which come first, and skip from each door to the node behind it."""
+    waiting, seen = list(roots), {None, *roots}
     while waiting:
         node = waiting.pop()
         if node is None:
             continue
-        if hasattr(node, "variable"):
-            leaves.add(id(node.variable))
-        steps = [doors[node]] if node in doors else [step for step, _ in node.next_functions]
+        yield node
+        steps = [doors[node]] if node in doors else dict.fromkeys(step for step, _ in node.next_functions)
         waiting += [step for step in steps if step not in seen]
         seen.update(steps)
-    return leaves

@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.graph import Node
 from torch.func import vmap
 
 from ntkd_lib.ntk.functional import plain_operations
-from ntkd_lib.ntk.recording import LayerCall
+from ntkd_lib.ntk.recording import LayerCall, nodes_behind
 
 Receiver = Callable[[LayerCall, Tensor], None]
 
@@ -68,20 +67,8 @@ class _Physical(torch.autograd.Function):
 
 def _first_uses(uses: Sequence[LayerCall]) -> list[int]:
     """Find the calls whose input depends on no other call: a backward pass to them reaches all."""
-    nodes = {use.edge.node for use in uses}
-    return [k for k, use in enumerate(uses) if not _reaches(use.edge.node, nodes)]
-
-
-def _reaches(node: Node, nodes: set[Node]) -> bool:
-    waiting, seen = [step for step, _ in node.next_functions], {None}
-    while waiting:
-        step = waiting.pop()
-        if step in nodes:
-            return True
-        if step not in seen:
-            seen.add(step)
-            waiting += [behind for behind, _ in step.next_functions]
-    return False
+    nodes, behind = {use.edge.node for use in uses}, [use.edge.node.next_functions for use in uses]
+    return [k for k, steps in enumerate(behind) if nodes.isdisjoint(nodes_behind([s for s, _ in steps], {}))]
 
 
 def all_signals(
