@@ -1,6 +1,7 @@
 """A classifier that is linear in lifted PCA scores, fitted to a certified optimum."""
 
 import warnings
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -29,6 +30,7 @@ LOSSES = ("kd", "ce", "kd_only", "least_squares")
 EXACT = 64 * 2**20  # bytes of the lifted matrix up to which everything is done in float64
 
 
+@dataclass(eq=False, repr=False)
 class KoopmanClassifier(ClassifierMixin, BaseEstimator):
     r"""PCA, a fixed dictionary, and one linear map W to the logits.
 
@@ -75,31 +77,17 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         "random_state": [Interval(Integral, 0, 2**63 - 1, closed="left")],
     }
 
-    def __init__(
-        self,
-        degree: Setting = 2,
-        n_components: Setting = 20,
-        dictionary: Setting = "monomials",
-        loss: Setting = "ce",
-        alpha: Setting = 0.5,
-        temperature: Setting = 2.0,
-        ridge: Setting = 1e-4,
-        width: Setting = 1.0,
-        tolerance: Setting = TOLERANCE,
-        max_iter: Setting = 40,
-        random_state: Setting = 0,
-    ) -> None:
-        self.degree = degree
-        self.n_components = n_components
-        self.dictionary = dictionary
-        self.loss = loss
-        self.alpha = alpha
-        self.temperature = temperature
-        self.ridge = ridge
-        self.width = width
-        self.tolerance = tolerance
-        self.max_iter = max_iter
-        self.random_state = random_state
+    degree: Setting = 2
+    n_components: Setting = 20
+    dictionary: Setting = "monomials"
+    loss: Setting = "ce"
+    alpha: Setting = 0.5
+    temperature: Setting = 2.0
+    ridge: Setting = 1e-4
+    width: Setting = 1.0
+    tolerance: Setting = TOLERANCE
+    max_iter: Setting = 40
+    random_state: Setting = 0
 
     def fit(self, X: Table, y: Table, teacher_logits: Table | None = None) -> "KoopmanClassifier":
         """Fit W.

@@ -1,5 +1,6 @@
 """The naive method: least squares from lifted inputs to the activations that enter a last layer."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from ntkd_lib.koopman.lifted import MEMORY, LiftedInputs, PrincipalMap, fit_prin
 from ntkd_lib.koopman.settings import COUNT, RIDGE, Setting, Table
 
 
+@dataclass(eq=False, repr=False)
 class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
     r"""Predict a layer of a network from its input by extended dynamic mode decomposition.
 
@@ -53,19 +55,11 @@ class EDMDSurrogate(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "full": ["boolean"],
     }
 
-    def __init__(
-        self,
-        degree: Setting = 2,
-        n_components: Setting = 20,
-        hidden_components: Setting = None,
-        ridge: Setting = 0.0,
-        full: Setting = False,
-    ) -> None:
-        self.degree = degree
-        self.n_components = n_components
-        self.hidden_components = hidden_components
-        self.ridge = ridge
-        self.full = full
+    degree: Setting = 2
+    n_components: Setting = 20
+    hidden_components: Setting = None
+    ridge: Setting = 0.0
+    full: Setting = False
 
     def fit(self, X: Table, y: Table) -> "EDMDSurrogate":
         """Fit K to pairs of inputs and layer activations.

@@ -6,7 +6,7 @@ disk, ``randomised_svd`` and ``ridge_solve`` read them block by block.
 """
 
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from math import isqrt
 
@@ -42,6 +42,7 @@ BLOCKS_A_SIDE = 4
 # kept of a sample. With the colour student 8 take 3.0 ms a sample and 64 take 7.1, most of it to fetch fresh
 # memory; LeNet pays 0.3 ms for it.
 PIECE = 8
+_FORWARD_MODE = threading.Lock()  # torch's forward mode, whose level is global, runs on one thread at a time
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def compute_block(
 ) -> Shaped[np.ndarray, "..."]:
     """Compute the kernel between two chunks of samples on one thread."""
     keep_freed_memory()
-    with _alone(settings.method), plain_operations(), torch_on_one_thread(), torch.no_grad():
+    alone = _FORWARD_MODE if settings.method == "products" else nullcontext()
+    with alone, plain_operations(), torch_on_one_thread(), torch.no_grad():
         model = cloudpickle.loads(packed)
         x1 = _tensor(left, model)
         plan = make_plan(model, two_samples(x1))
@@ -124,14 +126,6 @@ def _write(part: TileData, whole: TileData, start: int) -> None:
 def _tensors(factor: Factor) -> list[tuple[str, Tensor]]:
     values = [(field.name, getattr(factor, field.name)) for field in fields(factor)]
     return [(name, value) for name, value in values if isinstance(value, Tensor)]
-
-
-def _alone(method: str) -> AbstractContextManager:
-    """Lock torch's forward mode, whose level is global to the process, to one thread at a time."""
-    return _FORWARD_MODE if method == "products" else nullcontext()
-
-
-_FORWARD_MODE = threading.Lock()
 
 
 def blocked_ntk(
@@ -180,7 +174,8 @@ def blocked_ntk(
     array([[5., 2.],
            [2., 2.]], dtype=float32)
     """
-    _check_block(block)
+    if block != "auto" and (not isinstance(block, int) or block < 1):
+        raise ValueError(f"block: got {block!r}, allowed are a number of samples, at least 1, and 'auto'")
     left, right = _array(x1, "x1"), None if x2 is None else _array(x2, "x2")
     check_request(_sizes(left), None if right is None else _sizes(right), kind, method, None, memory)
     check_model(model)
@@ -251,8 +246,3 @@ def _array(samples: Samples, name: str) -> np.ndarray:
 
 def _sizes(samples: np.ndarray) -> Tensor:
     return torch.empty(samples.shape, device="meta")
-
-
-def _check_block(block: int | str) -> None:
-    if block != "auto" and (not isinstance(block, int) or block < 1):
-        raise ValueError(f"block: got {block!r}, allowed are a number of samples, at least 1, and 'auto'")

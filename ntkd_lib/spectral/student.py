@@ -1,5 +1,6 @@
 """Spectral students as scikit-learn estimators, and what they read of their teachers."""
 
+from dataclasses import KW_ONLY, dataclass, field
 from math import inf
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -105,10 +106,11 @@ def _finite(values: np.ndarray, name: str) -> np.ndarray:
     return values
 
 
+@dataclass(eq=False, repr=False)
 class _SpectralEstimator(BaseEstimator):
     """Base class of regressor and classifier: parameters, and the fit of outputs."""
 
-    fit_: SpectralFit
+    fit_: SpectralFit = field(init=False)
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "teacher": "no_validation",
         "kernel": [callable, None],
@@ -118,23 +120,13 @@ class _SpectralEstimator(BaseEstimator):
         "landmarks": [Interval(Integral, 2, None, closed="left"), None],
     }
 
-    def __init__(
-        self,
-        teacher: Any = None,
-        *,
-        kernel: Any = None,
-        bandwidths: Any = BANDWIDTHS,
-        ridge: Any = None,
-        modes: Any = None,
-        landmarks: Any = None,
-    ) -> None:
-        # scikit-learn sets anything here and expects refusals from `fit` alone
-        self.teacher = teacher
-        self.kernel = kernel
-        self.bandwidths = bandwidths
-        self.ridge = ridge
-        self.modes = modes
-        self.landmarks = landmarks
+    teacher: Any = None
+    _: KW_ONLY
+    kernel: Any = None
+    bandwidths: Any = BANDWIDTHS
+    ridge: Any = None
+    modes: Any = None
+    landmarks: Any = None
 
     def _imitate(self, x: np.ndarray, outputs: np.ndarray) -> Self:
         self._validate_params()

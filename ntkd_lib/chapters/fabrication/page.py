@@ -16,7 +16,7 @@ from ntkd_lib.chapters.fabrication.work import NONE, TAPS, recover, single_error
 from ntkd_lib.chapters.optical_students.classification import student
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Metric, metric, paired, read_search, summarise, unfold
-from ntkd_lib.show import ACCURACY, DIFFERENCE, INTERVAL, PAPER_SCORE, Column, dots
+from ntkd_lib.show import ACCURACY, DIFFERENCE, INTERVAL, PAPER_SCORE, Column, dots, training
 
 PAPER, PAPER_IDEAL = {NONE: 89.2, "e2e_ft": 93.2, "ntkd_ft": 95.1}, 97.3
 MAIN = (NONE, "e2e_ft", "ntkd_ft")
@@ -241,11 +241,9 @@ def _line(axes: Axes, part: pd.DataFrame, columns: tuple[str, str, str], way: st
 
 def draw_captures(rows: pd.DataFrame) -> Figure:
     """Draw accuracy against the number of captures."""
-    figure, axes = plt.subplots(figsize=(7.2, 3.6))
-    for way, part in rows.groupby("way", sort=False):
-        _line(axes, part, ("mean", "low", "high"), way)
-    axes.set(xscale="log", xlabel="captured training images", ylabel="test accuracy (%)")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    along = ("x", "captured training images")
+    figure = training.draw_curves(rows.assign(method=rows["label"]), along, "test accuracy (%)")
+    figure.axes[0].set_xscale("log")
     return figure
 
 
