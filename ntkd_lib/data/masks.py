@@ -10,9 +10,9 @@ from torch import Tensor
 from ntkd_lib.data.catalogue import find_dataset
 from ntkd_lib.data.load import locate_expected
 from ntkd_lib.data.mask_arrays import prepare_arrays, read_arrays
-from ntkd_lib.data.mask_pairs import MaskDataset, Part
+from ntkd_lib.data.mask_pairs import PARTS, MaskDataset, Part
 from ntkd_lib.data.registry import DataLocation
-from ntkd_lib.data.settings import DataError, read_settings
+from ntkd_lib.data.settings import DataError, check_known, read_settings
 from ntkd_lib.data.standins import standin
 
 
@@ -28,6 +28,7 @@ class MaskedImages:
 
 def load_masks(name: str, part: Part, expect: str | None = None) -> MaskedImages:
     """Load one part of a data set with masks; real images are mapped, and take memory as they are read."""
+    check_known("part", part, PARTS)
     dataset, located = find_dataset(name), locate_expected(name, expect)
     if not isinstance(dataset, MaskDataset):
         raise DataError(f"{name} has labels and no masks; read it through ntkd_lib.data.load")

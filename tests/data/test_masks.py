@@ -1,6 +1,7 @@
 """Images with masks: pairs checked before any is read, decoded once, split by object, refused in one line."""
 
 import hashlib
+import inspect
 import io
 import sys
 import zipfile
@@ -286,6 +287,12 @@ def test_masks_and_labels_are_not_mixed_up(user):
         load("carvana", "train")
     with pytest.raises(DataError, match=r"^digits has labels and no masks"):
         load_masks("digits", "train")
+
+
+@pytest.mark.parametrize("name", ["carvana", "drawn-cars"])
+def test_unknown_part_is_one_line(user, name):
+    with pytest.raises(DataError, match=r"^unknown part 'validation'; allowed: train, val, test$"):
+        inspect.unwrap(load_masks)(name, "validation")  # past the type checker of the tests
 
 
 def zipped(folder, into):
