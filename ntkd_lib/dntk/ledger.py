@@ -61,8 +61,8 @@ class Ledger:
 def break_even(method: Ledger, other: Ledger, measure: Measure = "flop") -> float:
     """Count the queries from which one method is cheaper than another.
 
-    ``(build - build') / (query' - query)``; 0 if it is cheaper from the start, infinite if it never
-    gets cheaper.
+    ``(build - build') / (query' - query)``; 0 if it is cheaper from the start and remains so, infinite if it
+    does not stay cheaper.
 
     >>> exact = Ledger({"all": Cost(flop=10)}, Cost(flop=5))
     >>> reduced = Ledger({"all": Cost(flop=40)}, Cost(flop=2))

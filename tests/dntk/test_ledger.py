@@ -36,6 +36,12 @@ def test_break_even_is_where_both_totals_are_equal(build, query, other_build, ot
         assert one.total(2 * count + 1).flop < other.total(2 * count + 1).flop
 
 
+def test_a_method_that_is_dearer_per_query_does_not_stay_cheaper() -> None:
+    early, late = Ledger({"a": Cost(flop=10)}, Cost(flop=5)), Ledger({"a": Cost(flop=40)}, Cost(flop=2))
+    assert break_even(late, early) == 10
+    assert break_even(early, late) == math.inf
+
+
 def test_memory_is_the_largest_and_all_else_adds_up() -> None:
     ledger = Ledger(
         {"a": Cost(rows=2, bytes=9), "b": Cost(rows=1, seconds=3, bytes=4)}, Cost(forward=1, bytes=5)
