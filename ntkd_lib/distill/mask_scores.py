@@ -28,11 +28,7 @@ def mean_iou(guesses: Shaped[Tensor, "..."], masks: Shaped[Tensor, "..."]) -> fl
 
 
 def check_booleans(**tensors: Tensor) -> None:
-    """Refuse tensors that are not boolean and all of one shape.
-
-    Raises:
-        ValueError: In one line, what came and what is allowed.
-    """
+    """Refuse tensors that are not boolean and all of one shape."""
     if {t.dtype for t in tensors.values()} != {torch.bool} or len({t.shape for t in tensors.values()}) > 1:
         came = " and ".join(f"{t.dtype} of shape {tuple(t.shape)}" for t in tensors.values())
         raise ValueError(f"{', '.join(tensors)}: got {came}, allowed: torch.bool of one shape")

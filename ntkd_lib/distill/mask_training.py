@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from ntkd_lib.distill.dense import MaskBatch, MaskObjective
 from ntkd_lib.distill.mask_scores import mean_iou
-from ntkd_lib.distill.training import train
+from ntkd_lib.distill.training import train, use_evaluation_mode
 
 EVALUATIONS = 8
 
@@ -60,19 +60,11 @@ def train_masks(
     evaluations: int,
 ) -> list[float]:
     """Train a network for masks in place on batches and record its validation score."""
-    model.to(memory_format=torch.channels_last).train()
-
-    def evaluate_and_go_on(net: nn.Module) -> float:
-        score = evaluate(net)
-        net.train()
-        return score
-
+    model.to(memory_format=torch.channels_last)
     trained = [p for p in model.parameters() if p.requires_grad]
     group = {"params": trained, "largest": schedule.lr, "weight_decay": schedule.weight_decay}
     length = {"steps": schedule.steps, "evaluations": evaluations, "mixed": schedule.half}
-    curve = train(model, batches, loss, [group], evaluate_and_go_on, **length)
-    model.eval()
-    return curve
+    return train(model, batches, loss, [group], evaluate, **length)
 
 
 def scenes(images: UInt8[Tensor, "n l h w"], device: torch.device | str) -> Float[Tensor, "n l h w"]:
@@ -84,12 +76,12 @@ def scenes(images: UInt8[Tensor, "n l h w"], device: torch.device | str) -> Floa
 def predict_logits(
     model: nn.Module, images: UInt8[Tensor, "n l h w"], chunk: int = 32, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "n h w"]:
-    """Put a network into evaluation mode and predict the logits of images in chunks."""
-    model.eval()
+    """Predict the logits of images in chunks, in evaluation mode; the mode is then restored."""
     device = next(model.parameters()).device
     logits = torch.empty((len(images), *images.shape[2:]), dtype=dtype)
-    for part, rows in zip(images.split(chunk), logits.split(chunk), strict=True):
-        rows.copy_(model(scenes(part, device))[:, 0])
+    with use_evaluation_mode(model):
+        for part, rows in zip(images.split(chunk), logits.split(chunk), strict=True):
+            rows.copy_(model(scenes(part, device))[:, 0])
     return logits
 
 
@@ -98,14 +90,19 @@ def predict_masks(model: nn.Module, images: UInt8[Tensor, "n l h w"]) -> Bool[Te
     return predict_logits(model, images) > 0
 
 
-def _batches(data: Masks, schedule: MaskSchedule, device: torch.device) -> Iterator[MaskBatch]:
-    """Draw batches without replacement, epoch after epoch."""
+def draw_rows(count: int, schedule: MaskSchedule) -> Iterator[Int[Tensor, " b"]]:
+    """Draw the rows of each batch without replacement, epoch after epoch."""
     order = torch.empty(0, dtype=torch.long)
-    batch = min(schedule.batch, len(data.images))
-    for step in range(schedule.steps):
+    batch = min(schedule.batch, count)
+    for _ in range(schedule.steps):
         if len(order) < batch:
-            order = torch.randperm(len(data.images))
+            order = torch.randperm(count)
         rows, order = order[:batch], order[batch:]
+        yield rows
+
+
+def _batches(data: Masks, schedule: MaskSchedule, device: torch.device) -> Iterator[MaskBatch]:
+    for step, rows in enumerate(draw_rows(len(data.images), schedule)):
         mirrored = step % 2 == 1
         images, masks = scenes(data.images[rows], device), data.masks[rows].to(device).float()
         if mirrored:

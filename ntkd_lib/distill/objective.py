@@ -38,6 +38,5 @@ Settings = Mapping[str, float | None]
 
 def label_loss(logits: Float[Tensor, "b c"], labels: Int[Tensor, " b"]) -> Float[Tensor, ""]:
     """Compute the mean cross-entropy of the images whose label is known, in nats; 0 if there are none."""
-    if (labels == WITHHELD).all():
-        return cross_entropy(logits, labels, reduction="sum")  # the mean of nothing is 0 / 0
-    return cross_entropy(logits, labels)
+    reduction = "sum" if (labels == WITHHELD).all() else "mean"  # the mean of nothing is 0 / 0
+    return cross_entropy(logits, labels, reduction=reduction)

@@ -1,6 +1,5 @@
 """Training of back ends for masks on read-outs that were captured once."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +8,8 @@ from torch import Tensor, nn
 
 from ntkd_lib.distill.dense import MaskBatch, MaskObjective
 from ntkd_lib.distill.mask_scores import mean_iou
-from ntkd_lib.distill.mask_training import EVALUATIONS, MaskSchedule, train_masks
+from ntkd_lib.distill.mask_training import EVALUATIONS, MaskSchedule, draw_rows, train_masks
+from ntkd_lib.distill.training import use_evaluation_mode
 
 CHUNK = 32
 
@@ -37,22 +37,13 @@ def fit_read_outs(
     def evaluate(net: nn.Module) -> float:
         return mean_iou(guessed_masks(net, held_out.images), held_out.masks)
 
-    return train_masks(model, _batches(data, schedule), loss, schedule, evaluate, EVALUATIONS)
+    drawn = enumerate(draw_rows(len(data.images), schedule))
+    batches = (MaskBatch(data.images[r], data.masks[r].float(), r, step=step) for step, r in drawn)
+    return train_masks(model, batches, loss, schedule, evaluate, EVALUATIONS)
 
 
 @torch.no_grad()
 def guessed_masks(model: nn.Module, images: Float[Tensor, "n l h w"]) -> Bool[Tensor, "n h w"]:
-    """Put a network into evaluation mode and predict the masks of read-outs: logits above zero."""
-    model.eval()
-    return torch.cat([model(part)[:, 0] > 0 for part in images.split(CHUNK)])
-
-
-def _batches(data: ReadOuts, schedule: MaskSchedule) -> Iterator[MaskBatch]:
-    """Draw batches without replacement, epoch after epoch."""
-    order = torch.empty(0, dtype=torch.long)
-    batch = min(schedule.batch, len(data.images))
-    for step in range(schedule.steps):
-        if len(order) < batch:
-            order = torch.randperm(len(data.images))
-        rows, order = order[:batch], order[batch:]
-        yield MaskBatch(data.images[rows], data.masks[rows].float(), rows, step=step)
+    """Predict the masks of read-outs, logits above zero, in evaluation mode; the mode is then restored."""
+    with use_evaluation_mode(model):
+        return torch.cat([model(part)[:, 0] > 0 for part in images.split(CHUNK)])

@@ -80,8 +80,7 @@ def fit(
             watch(net)
         return percent
 
-    model.train()
-    curve = train(
+    return train(
         model,
         _batches(data, rows, schedule),
         loss,
@@ -91,8 +90,6 @@ def fit(
         evaluations=schedule.epochs * schedule.evaluations,
         mixed=schedule.mixed,
     )
-    model.eval()
-    return curve
 
 
 def learning_rate(step: int, steps: int) -> float:
@@ -123,7 +120,7 @@ def train(
     Args:
         batches: one per step, with ``images`` and ``step``, its number from 0.
         groups: parameters with their ``weight_decay`` and ``largest`` learning rate.
-        evaluate: validation score; leaves the model ready for training.
+        evaluate: validation score; leaves the mode as it is.
         evaluations: how often it is taken, evenly spaced.
         mixed: whether losses are computed in bfloat16 if autocast thinks it safe; weights stay float32.
 
@@ -133,6 +130,7 @@ def train(
     optimiser = torch.optim.AdamW(groups, fused=True)
     marks = {round(steps * (i + 1) / evaluations) for i in range(evaluations)}
     curve: list[float] = []
+    model.train()
     for batch in batches:
         for group in optimiser.param_groups:
             group["lr"] = group["largest"] * learning_rate(batch.step, steps)
@@ -145,6 +143,7 @@ def train(
             if not torch.isfinite(value):
                 raise DivergedError(f"loss is {value.item()} after step {batch.step + 1} of {steps}")
             curve.append(evaluate(model))
+    model.eval()
     return curve
 
 
@@ -181,7 +180,7 @@ def converged(curve: list[float]) -> bool:
 def predict(model: nn.Module, images: Float[Tensor, "n ..."], chunk: int = 1000) -> Float[Tensor, "n k"]:
     """Predict the logits of images in chunks, in evaluation mode; each part's own mode is then restored."""
     parts = images.split(chunk)
-    with _use_evaluation_mode(model):
+    with use_evaluation_mode(model):
         first = model(parts[0])
         logits = first.new_empty(len(images), *first.shape[1:])  # filled in place: read-outs can be large
         for part, rows in zip(parts, logits.split(chunk), strict=True):
@@ -190,7 +189,8 @@ def predict(model: nn.Module, images: Float[Tensor, "n ..."], chunk: int = 1000)
 
 
 @contextmanager
-def _use_evaluation_mode(model: nn.Module) -> Iterator[None]:
+def use_evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Use a model in evaluation mode, and restore the mode of each of its parts afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

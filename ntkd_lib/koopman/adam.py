@@ -1,7 +1,6 @@
 """Mini-batch Adam on the same convex problem, as a baseline for Newton's method."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -59,7 +58,8 @@ def train_adam(
     generator, values, spent = torch.Generator().manual_seed(seed), [], [0.0]
     for _ in range(epochs):
         started = time.process_time()
-        for rows in _batches(len(problem.lifted), batch, generator):
+        order = torch.randperm(len(problem.lifted), generator=generator)
+        for rows in order.split(batch)[: len(order) // batch]:
             weights.grad = _gradient(problem, matrix[:, rows], weights.detach(), scale, rows)
             optimiser.step()
             schedule.step()
@@ -68,11 +68,6 @@ def train_adam(
         if spent[-1] > seconds or values[-1] <= target:
             break
     return AdamRun((weights.detach() / scale).double(), values, spent[1:])
-
-
-def _batches(n: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
-    order = torch.randperm(n, generator=generator)
-    yield from order.split(batch)[: n // batch]
 
 
 def _gradient(problem: Problem, block: Tensor, weights: Tensor, scale: Tensor, rows: Tensor) -> Tensor:

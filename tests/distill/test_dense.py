@@ -23,6 +23,7 @@ from ntkd_lib.distill.mask_training import (
     predict_masks,
     scenes,
 )
+from ntkd_lib.distill.read_out_training import ReadOuts, fit_read_outs, guessed_masks
 from ntkd_lib.distill.training import DivergedError
 from ntkd_lib.nets.back_ends import UpConvolutionBackEnd
 from ntkd_lib.ntk.reference import reference_ntk
@@ -301,6 +302,21 @@ def test_a_diverged_loss_is_named_by_its_step():
     model, data = student().float(), bars(8)
     with pytest.raises(DivergedError, match="loss is nan after step 1 of 8"):
         fit_masks(model, data, data, lambda m, b: m(b.images).sum() * float("nan"), MaskSchedule(8))
+
+
+def test_norms_train_in_training_mode_and_masks_are_predicted_in_evaluation_mode():
+    model, data = nn.Sequential(nn.Conv2d(3, 1, 1), nn.BatchNorm2d(1)).eval(), bars(8)
+    read_outs = ReadOuts(data.images.float(), data.masks)
+    for fit, part, predict in ((fit_masks, data, predict_masks), (fit_read_outs, read_outs, guessed_masks)):
+        model[1].reset_running_stats()
+        curve = fit(model, part, part, dense_labels.build({}, DenseTeacher()), MaskSchedule(8, 4))
+        assert model[1].num_batches_tracked == 8
+        assert not model.training
+        guesses = predict(model, part.images)
+        assert mean_iou(guesses, part.masks) == curve[-1]
+        assert torch.equal(predict(model.train(), part.images), guesses)
+        assert model[1].training
+        assert model[1].num_batches_tracked == 8
 
 
 def test_logits_do_not_depend_on_the_size_of_chunks():

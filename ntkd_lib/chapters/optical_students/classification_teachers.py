@@ -1,12 +1,12 @@
 """Teachers of classifiers: training, soft labels, and compressed tangent kernels."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, cross_entropy
+from torch.nn.functional import cosine_similarity
 
 from ntkd_lib.chapters.optical_students.classification_setting import (
     Partition,
@@ -15,6 +15,7 @@ from ntkd_lib.chapters.optical_students.classification_setting import (
     state_of,
     weights_of,
 )
+from ntkd_lib.distill import Teacher, labels
 from ntkd_lib.distill.training import Images, Schedule, accuracy, converged, fit, predict
 from ntkd_lib.lab.cells import CellResult, Record
 from ntkd_lib.lab.work import Data, work
@@ -46,7 +47,7 @@ def teacher(
     setting = prepare(data, split, seed, device)
     train, test = _channels_last(setting.train), _channels_last(setting.test)
     model = _initialise_teacher(network, train.images[setting.rows[:WHITENING]]).to(device)
-    curve = fit(model, train, setting.rows, setting.held_out, _label_loss, schedule)
+    curve = fit(model, train, setting.rows, setting.held_out, labels.build({}, Teacher()), schedule)
     with _precision(device, mixed=schedule.mixed):
         reached = accuracy(model, test, torch.arange(len(test.labels), device=device))
     values = {"accuracy": reached, "curve": curve, "converged": converged(curve)}
@@ -161,10 +162,6 @@ def _kernel_errors(exact: Float[Tensor, "n n"], rebuilt: Float[Tensor, "n n"]) -
 def _kernel_arrays(rows: Tensor, features: Tensor, diagonal: Tensor) -> dict[str, np.ndarray]:
     arrays = {"rows": rows, "features": features, "diagonal": diagonal}
     return {name: array.cpu().numpy() for name, array in arrays.items()}
-
-
-def _label_loss(net: nn.Module, batch: Any) -> Tensor:
-    return cross_entropy(net(batch.images), batch.labels)
 
 
 def _precision(device: str, *, mixed: bool) -> torch.autocast:
