@@ -1,20 +1,20 @@
 """Scores of masks: intersection over union of both classes, and the boundary F-score."""
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import max_pool2d, pad
 
 TOLERANCE = 2
 
 
-def mean_iou(guesses: Shaped[Tensor, "..."], masks: Shaped[Tensor, "..."]) -> float:
+def mean_iou(guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"]) -> float:
     """Compute the mean intersection over union of object and background over all pixels of all images.
 
-    A class that neither guesses nor masks contain is left out of the mean. Both are boolean, ``(n, h, w)``.
+    A class that neither guesses nor masks contain is left out of the mean.
 
     Raises:
-        ValueError: Other types, or different shapes.
+        ValueError: Tensors that are not boolean, or of different shapes.
 
     >>> truth = torch.tensor([[[True, True, False, False]]])
     >>> mean_iou(torch.tensor([[[True, False, False, False]]]), truth)  # object 1/2, background 2/3
@@ -41,17 +41,16 @@ def boundary(masks: Bool[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:
 
 
 def boundary_scores(
-    guesses: Shaped[Tensor, "..."], masks: Shaped[Tensor, "..."], tolerance: int = TOLERANCE
+    guesses: Bool[Tensor, "n h w"], masks: Bool[Tensor, "n h w"], tolerance: int = TOLERANCE
 ) -> Float[Tensor, " n"]:
     """Compute the boundary F-score of each image: the harmonic mean of boundary precision and recall.
 
     A boundary pixel is a hit if the other mask's boundary lies within ``tolerance`` pixels, rows and
     columns counted apart. Source: Martin, Fowlkes and Malik (2004), with a square neighbourhood.
-    A score is 0 if one of the masks has no boundary and the other has, 1 if neither has. Both are boolean,
-    ``(n, h, w)``.
+    A score is 0 if one of the masks has no boundary and the other has, 1 if neither has.
 
     Raises:
-        ValueError: Other types, or different shapes.
+        ValueError: Tensors that are not boolean, or of different shapes.
     """
     check_booleans(guesses=guesses, masks=masks)
     predicted, true = boundary(guesses), boundary(masks)

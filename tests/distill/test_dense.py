@@ -1,5 +1,6 @@
 """Objectives, scores and training for masks, against closed forms and counts by hand."""
 
+import inspect
 import math
 from dataclasses import replace
 
@@ -261,7 +262,7 @@ TRUTH = square(4, 4)
 )
 def test_masks_of_other_shapes_and_types_are_refused(score, guesses, masks, came):
     with pytest.raises(ValueError, match=f"^guesses, masks: got {came}.*, allowed: torch.bool of one shape$"):
-        score(guesses, masks)
+        inspect.unwrap(score)(guesses, masks)  # past the type checker of the tests
 
 
 def bars(n=24):
