@@ -186,13 +186,10 @@ def _run(
             except NoNumberError as error:
                 missing.append(f"{place[0]}, seed {place[1]}: {error}")
 
-    order = {seed: number for number, seed in enumerate(recording.entry.seeds)}
-    ranked = sorted(places, key=lambda place: (-recording.arms[place].rank, -order[place[1]]))
-    cells = [cell for place in ranked for cell in recording.arms[place].cells]
-    groups = {
-        cell.name: order[place[1]] + len(order) * recording.arms[place].rank
-        for place in ranked  # the lowest rank comes last and holds
-        for cell in recording.arms[place].cells
-    }
+    arms, seeds = recording.arms, recording.entry.seeds
+    order = {place: seeds.index(place[1]) + len(seeds) * arms[place].rank for place in places}
+    last_first = sorted(places, key=order.__getitem__, reverse=True)
+    cells = [cell for place in last_first for cell in arms[place].cells]
+    groups = {cell.name: order[place] for place in last_first for cell in arms[place].cells}  # lowest holds
     run_cells(cells, store, workers=workers, groups=groups, until=until, finished=finished)
     return missing

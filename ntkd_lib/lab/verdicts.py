@@ -6,7 +6,7 @@ A claim that one run of a protocol fulfils and another one does not is undecided
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ntkd_lib.lab import checks
 from ntkd_lib.lab.claims import Claim, Ordering, RatioAtLeast, load_claims
@@ -116,8 +116,12 @@ def recorded_verdicts() -> list[Verdict]:
 
 
 def _judge_by(claim: Claim, run: Evidence) -> Verdict:
-    reason = checks.first_obstacle(claim, run)[1]
-    return _not_assessed(claim, reason, run) if reason else _decided(claim, run)
+    if obstacle := checks.first_obstacle(claim, run)[1]:
+        return _not_assessed(claim, obstacle, run)
+    numbers = _estimate(claim, run)
+    reason = missed(claim, numbers)
+    where = side(claim, numbers) if reason else ""
+    return _verdict(claim, run, numbers, decide(claim, numbers), reason=reason, side=where)
 
 
 def _weigh(verdicts: Sequence[Verdict]) -> Verdict:
@@ -167,27 +171,13 @@ def _not_assessed(claim: Claim, reason: str, run: Evidence | None) -> Verdict:
         return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim))
     if checks.find_misshapen(claim, run) or not checks.usable_seeds(claim, run):
         return Verdict(claim, "not assessed", reason, qualifier=_qualifier(claim), source=source_of(run))
-    return _verdict(claim, run, _estimate(claim, run), "not assessed", reason)
+    return _verdict(claim, run, _estimate(claim, run), "not assessed", reason=reason)
 
 
-def _decided(claim: Claim, run: Evidence) -> Verdict:
-    numbers = _estimate(claim, run)
-    reason = missed(claim, numbers)
-    where = side(claim, numbers) if reason else ""
-    return _verdict(claim, run, numbers, decide(claim, numbers), reason, where)
-
-
-def _verdict(
-    claim: Claim,
-    run: Evidence,
-    numbers: Estimate,
-    status: Status,
-    reason: str = "",
-    where: Literal["", "above", "below"] = "",
-) -> Verdict:
+def _verdict(claim: Claim, run: Evidence, numbers: Estimate, status: Status, **words: Any) -> Verdict:
     names = ("value", "interval", "seeds", "single", "below")
     made = {name: getattr(numbers, name) for name in names} | {"source": source_of(run), "run": run}
-    return Verdict(claim, status, reason, qualifier=_qualifier(claim), side=where, **made)
+    return Verdict(claim, status, qualifier=_qualifier(claim), **words, **made)
 
 
 def _qualifier(claim: Claim) -> Literal["", "simulated", "proxy"]:

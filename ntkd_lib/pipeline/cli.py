@@ -311,7 +311,3 @@ def main() -> None:
     if sys.path and sys.path[0] in ("", str(Path.cwd())):  # python -m and -c look there first
         del sys.path[0]
     cli.main()
-
-
-if __name__ == "__main__":
-    main()

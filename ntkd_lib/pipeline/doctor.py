@@ -101,14 +101,6 @@ def check_kernel() -> Finding:
     return Finding("kernel", "ok", f"ipykernel {done.stdout.strip()} in this Python")
 
 
-def check_fonts() -> Finding:
-    """Look for the font that figures are drawn with."""
-    from matplotlib import font_manager
-
-    path = Path(font_manager.findfont("DejaVu Sans", fallback_to_default=False))
-    return Finding("fonts", "ok", path.stem)
-
-
 def check_disk() -> Finding:
     """Look for room, and for the right to write, where results go."""
     place = build_root()
@@ -148,7 +140,6 @@ CHECKS: dict[str, Callable[[], Finding]] = {
     "torch": check_torch,
     "jupyter-book": check_book_tool,
     "kernel": check_kernel,
-    "fonts": check_fonts,
     "disk": check_disk,
     "data": check_data,
     "browser": check_browser,

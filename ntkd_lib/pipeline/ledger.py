@@ -1,6 +1,5 @@
 """Verdicts as data: on recorded evidence, under version control so that none moves unseen, and a book's."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any, NamedTuple
 from ntkd_lib.lab import Verdict, all_verdicts, recorded_verdicts, renew_manifest, results_root, write_json
 from ntkd_lib.lab.checks import numbers_by_seed
 from ntkd_lib.lab.evidence import Evidence, collect_evidence, is_rerun, reference_evidence
+from ntkd_lib.lab.manifest import read_recorded
 from ntkd_lib.lab.statistics import student_interval
 from ntkd_lib.pipeline.errors import PipelineError
+from ntkd_lib.show.html import element, raw_block, table
 from ntkd_lib.show.numbers import difference, ends, number
 
 WRITE = "python -m ntkd_lib.pipeline.readme"
@@ -20,11 +21,6 @@ OF_CLAIM = ("id", "paper", "where", "value", "spread", "unit")
 OF_VERDICT = ("status", "outcome", "qualifier", "reason")
 STANDIN = "stand-in data"
 Row = dict[str, Any]
-
-
-def ledger_path(name: str) -> Path:
-    """Name the file of the verdicts `recorded` now, or of those of the `first` registration."""
-    return results_root() / "verdicts" / f"{name}.json"
 
 
 def ledger_rows(verdicts: list[Verdict]) -> dict[str, Row]:
@@ -39,17 +35,17 @@ def _row(verdict: Verdict) -> Row:
 
 def write_ledger() -> None:
     """Commit to the verdicts that the recorded evidence gives today."""
-    write_json(ledger_path("recorded"), ledger_rows(recorded_verdicts()))
-    renew_manifest(ledger_path("recorded"))
+    path = results_root() / "verdicts" / "recorded.json"
+    write_json(path, ledger_rows(recorded_verdicts()))
+    renew_manifest(path)
 
 
 def read_ledger(name: str) -> dict[str, Row]:
-    """Read verdicts that were written; one line if they cannot be read."""
-    path = ledger_path(name)
+    """Read the verdicts `recorded` now, or those of the `first` registration; else one line says why not."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_recorded(f"verdicts/{name}.json")
     except (OSError, ValueError) as error:
-        raise PipelineError(f"results/verdicts/{path.name}: cannot be read: {error}") from None
+        raise PipelineError(f"results/verdicts/{name}.json: cannot be read: {error}") from None
 
 
 def ledger_problems() -> Iterator[str]:
@@ -79,8 +75,6 @@ def _words(row: Row | None) -> str:
 
 def moved_table() -> str:
     """Show which claims of the first registration have another verdict by today's judge, and why."""
-    from ntkd_lib.show.html import element, raw_block, table
-
     first = read_ledger("first")
     verdicts = [v for v in recorded_verdicts() if v.claim.id in first]
     moved = [v for v in verdicts if v.status != first[v.claim.id]["status"]]

@@ -1,4 +1,4 @@
-"""Find the tracked notebooks, read and convert them, and validate the parameters of a run."""
+"""Find the tracked notebooks, read them, and validate the parameters of a run."""
 
 import importlib
 import json
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from ntkd_lib.chapters.run import planned_cells
-from ntkd_lib.lab import Cell, SourceError, digest_json, sha256_bytes, source_digest, write_text
+from ntkd_lib.lab import Cell, SourceError, digest_json, sha256_bytes, source_digest
 from ntkd_lib.lab.layout import Layout, project_root, run_layout, tier_layout
 from ntkd_lib.lab.parameters import Parameters, changed_from_tier, load_parameters
 from ntkd_lib.pipeline.errors import PipelineError, nearest, one_line
@@ -217,8 +217,3 @@ def notebook_text(notebook: "NotebookNode") -> str:
 
     nbformat.validate(notebook)
     return nbformat.writes(notebook).rstrip("\n") + "\n"
-
-
-def convert(source: NotebookSource, target: Path) -> None:
-    """Write a notebook's unexecuted `.ipynb`, atomically."""
-    write_text(target, notebook_text(read_percent(source.path)))

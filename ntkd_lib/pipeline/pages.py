@@ -41,11 +41,6 @@ _LIBRARY = Path(__file__).resolve().parents[1]
 _DIRECTIVES = {ast.ClassDef: "autoclass", ast.FunctionDef: "autofunction"}
 
 
-def download_link(path: str, words: str) -> Html:
-    """Build a link that saves a file instead of opening it."""
-    return element("a", words, href=path, download=True)
-
-
 def _plain(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
@@ -59,34 +54,25 @@ def _commit(provenance: Mapping[str, Any]) -> str:
     return f"{commit}, with uncommitted changes" if provenance.get("dirty") else commit
 
 
-def _seeds(evidence: Evidence) -> str:
-    seeds = sorted({seed for metric in evidence.metrics.values() for seed in metric.seeds})
-    return _plain(seeds) if seeds else "none used"
-
-
 def _data(evidence: Evidence) -> Html:
     kinds = {"standin": "stand-in, ", "real": ""}
     lines = [
-        element("div", f"{name} ({kinds[state.kind]}{state.source}): ", code(state.sha256))
+        element("div", f"{name} ({kinds[state.kind]}{state.source}): ", element("code", state.sha256))
         for name, state in sorted(evidence.data.items())
     ]
     return join(lines) if lines else Html("none")
 
 
-def code(text: object) -> Html:
-    """Mark a value as code."""
-    return element("code", text)
-
-
 def provenance_box(evidence: Evidence) -> Html:
     """List where a chapter's numbers come from."""
     origin = evidence.provenance
+    seeds = sorted({seed for metric in evidence.metrics.values() for seed in metric.seeds})
     facts: dict[str, object] = {
-        "Commit": code(_commit(origin)),
-        "Command": code(origin.get("command") or "not known"),
+        "Commit": element("code", _commit(origin)),
+        "Command": element("code", origin.get("command") or "not known"),
         "Tier": evidence.tier if evidence.standard else f"{evidence.tier}, with changed parameters",
-        "Parameters": code(json.dumps(evidence.parameters, sort_keys=True)),
-        "Seeds": _seeds(evidence),
+        "Parameters": element("code", json.dumps(evidence.parameters, sort_keys=True)),
+        "Seeds": _plain(seeds) or "none used",
         "Data (SHA-256)": _data(evidence),
     }
     facts |= {title: _plain(origin[name]) for name, title in FACTS.items() if origin.get(name) is not None}
@@ -115,10 +101,10 @@ def figure_names(folder: Path) -> list[str]:
 def downloads_box(notebook: str, figures: Sequence[str], *, recorded: bool = False) -> Html:
     """Offer the executed notebook and the files of every figure; a recorded page has no bitmaps."""
     address = f"{DOWNLOADS}/{notebook}/{notebook}.ipynb"
-    link = element("p", download_link(address, "The executed notebook (.ipynb)"))
+    link = element("p", element("a", "The executed notebook (.ipynb)", href=address, download=True))
     if notebook == SCOREBOARD:
         words = {f"{DOWNLOADS}/{NAME}": "All verdicts (JSON)", f"_static/{SCHEMA}": "its JSON schema"}
-        files = (download_link(address, text) for address, text in words.items())
+        files = (element("a", text, href=address, download=True) for address, text in words.items())
         link = join([link, element("p", join(files, ", "))])
     forms = {words: end for words, end in FIGURE_FORMS.items() if not (recorded and end.endswith("png"))}
     return join([link, figure_table(notebook, figures, forms)]) if figures else link
@@ -126,11 +112,11 @@ def downloads_box(notebook: str, figures: Sequence[str], *, recorded: bool = Fal
 
 def figure_table(page: str, figures: Sequence[str], forms: Mapping[str, str] = FIGURE_FORMS) -> Html:
     """Offer the files of every figure of a page."""
-    folder = f"{DOWNLOADS}/{page}"
-    rows = [
-        (name, *(download_link(f"{folder}/{name}.{end}", words) for words, end in forms.items()))
-        for name in figures
-    ]
+
+    def link(name: str, end: str, words: str) -> Html:
+        return element("a", words, href=f"{DOWNLOADS}/{page}/{name}.{end}", download=True)
+
+    rows = [(name, *(link(name, end, words) for words, end in forms.items())) for name in figures]
     headers = ("Figure", *(KINDS[end[-3:]] for end in forms.values()))
     return table(headers, rows, caption="Files of the figures")
 

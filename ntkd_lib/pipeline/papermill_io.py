@@ -17,11 +17,6 @@ class JupytextHandler:
         return notebook_text(read_percent(Path(path.removeprefix(SCHEME))))
 
     @classmethod
-    def listdir(cls, path: str) -> list[str]:
-        """List the tracked notebooks of a folder."""
-        return [f"{SCHEME}{file}" for file in sorted(Path(path.removeprefix(SCHEME)).glob("*.py"))]
-
-    @classmethod
     def write(cls, buf: str, path: str) -> NoReturn:
         """Refuse to write: results never go back into a tracked notebook."""
         raise OSError(f"cannot write {len(buf)} characters to {path}: name an .ipynb file for the output")

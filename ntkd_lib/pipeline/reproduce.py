@@ -9,8 +9,10 @@ from pathlib import Path
 from ntkd_lib.lab.cluster import Pool, Processes
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.worker import environment
+from ntkd_lib.pipeline.book import RECORDED_TIER, build_book
 from ntkd_lib.pipeline.errors import PipelineError, one_line
 from ntkd_lib.pipeline.notebooks import Target, all_notebooks, target_of
+from ntkd_lib.pipeline.numbers import check_prose
 from ntkd_lib.pipeline.run import Say, make_page, prepare, run_target
 from ntkd_lib.pipeline.verify import version_problems
 
@@ -25,8 +27,6 @@ def reproduce(
 
     Notebooks are executed beside the cells of the next ones, or in this process for one worker.
     """
-    from ntkd_lib.pipeline.numbers import check_prose  # SciPy and Matplotlib: the command line starts without
-
     check_prose()
     for problem in version_problems(tier_layout(tier)):
         say(f"ntkd: {problem}")
@@ -39,8 +39,6 @@ def reproduce(
     if failed := [target.name for target in targets if target.name in pages.failed]:
         count = f"{len(failed)} of {len(targets)}"
         raise PipelineError(f"{count} notebooks failed ({', '.join(failed)}); no book was built")
-    from ntkd_lib.pipeline.book import build_book
-
     return build_book(tier)
 
 
@@ -95,8 +93,6 @@ class _Pages:
 
 def read(tier: str, say: Say = print) -> Path:
     """Build the book from what has been run and, on tier cpu, from what is recorded; nothing is trained."""
-    from ntkd_lib.pipeline.book import RECORDED_TIER, build_book
-
     for notebook in all_notebooks() if tier == RECORDED_TIER else ():
         if notebook.is_summary:  # it computes nothing, and its page is that of this book's verdicts
             run_target(target_of(notebook, tier, {}), say=say)

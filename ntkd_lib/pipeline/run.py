@@ -5,12 +5,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from ntkd_lib.lab import cell_root, keep_freed_memory, write_json, write_text
+from ntkd_lib.lab import CellStore, cell_root, keep_freed_memory, run_cells, write_json, write_text
+from ntkd_lib.lab.evidence import load_evidence
 from ntkd_lib.lab.parameter_text import and_more
 from ntkd_lib.pipeline import seal
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.kernel import cell_seconds, execute, kernel_environment
-from ntkd_lib.pipeline.notebooks import Target, convert, notebook_text
+from ntkd_lib.pipeline.notebooks import Target, notebook_text, read_percent
+from ntkd_lib.pipeline.scrub import machine_places, page_problems, scrub
 from ntkd_lib.pipeline.workbench import Workbench, exclusive, publish, stage_folder, workbench
 
 Say = Callable[[str], None]
@@ -38,7 +40,9 @@ def prepare(target: Target, workers: int | None, scheduler: str | None, *, force
         if not force and not seal.check_seal(target.layout, target.name):
             say(f"{target.name}: up to date")
             return False
-        compute_cells(target, workers, scheduler)
+        keep_freed_memory()
+        if cells := target.cells:
+            run_cells(cells, CellStore(cell_root()), workers=workers, scheduler=scheduler)
     say(f"{target.name}: executing the notebook")
     return True
 
@@ -60,20 +64,9 @@ def _alone(target: Target) -> AbstractContextManager[None]:
     return exclusive(stage_folder(target).with_suffix(".lock"), f"{target.name} ({target.layout.base.name})")
 
 
-def compute_cells(target: Target, workers: int | None = None, scheduler: str | None = None) -> None:
-    """Compute the cells of a target that the store does not have."""
-    keep_freed_memory()
-    if not (cells := target.cells):
-        return
-    from ntkd_lib.lab.execute import run_cells
-    from ntkd_lib.lab.store import CellStore
-
-    run_cells(cells, CellStore(cell_root()), workers=workers, scheduler=scheduler)
-
-
 def _execute(target: Target, bench: Workbench) -> None:
     converted = bench.layout.converted(target.name)
-    convert(target.notebook, converted)
+    write_text(converted, notebook_text(read_percent(target.notebook.path)))
     with kernel_environment(bench.folder / "home", bench.build):
         execute(target.name, converted, _raw(target, bench), target.injected)
 
@@ -84,8 +77,6 @@ def _raw(target: Target, bench: Workbench) -> Path:
 
 def _scrubbed(target: Target, bench: Workbench) -> Any:
     import nbformat
-
-    from ntkd_lib.pipeline.scrub import machine_places, scrub
 
     return scrub(nbformat.read(_raw(target, bench), as_version=4), machine_places(bench.build))
 
@@ -100,8 +91,6 @@ def again(target: Target) -> Iterator[str]:
 
 def _finish(target: Target, bench: Workbench, made_from: Mapping[str, Any]) -> None:
     """Scrub, check and seal what the kernel left on the bench."""
-    from ntkd_lib.pipeline.scrub import page_problems
-
     notebook = _scrubbed(target, bench)
     if faults := page_problems(notebook, target.values):
         raise PipelineError(f"{target.name}: {faults[0]}{and_more(faults)} (see {_raw(target, bench)})")
@@ -118,8 +107,6 @@ def _require_evidence(target: Target, bench: Workbench) -> None:
         raise PipelineError(
             f"{target.name}: it published no evidence for its parameters (no run.publish, or they changed)"
         )
-    from ntkd_lib.lab.evidence import load_evidence
-
     ran_with = load_evidence(path).parameters
     if ran_with != target.values:
         name = next(k for k in {**ran_with, **target.values} if ran_with.get(k) != target.values.get(k))

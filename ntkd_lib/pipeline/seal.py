@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 import pydantic
 
+from ntkd_lib.data.registry import locate
 from ntkd_lib.lab.cells import Cell, cell_key
 from ntkd_lib.lab.digest import changes, digest_json, sha256_file
+from ntkd_lib.lab.evidence import load_evidence
 from ntkd_lib.lab.layout import Layout, build_root, cell_root, project_root, results_root
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.pipeline.errors import PipelineError, one_line
@@ -155,8 +157,6 @@ def _lines(differences: Iterable[tuple[str, str]], when: str) -> list[str]:
 
 def _data_problems(sealed: Mapping[str, str], planned: Mapping[str, str]) -> Iterator[str]:
     """Data sets that the plan names are known; the others are located."""
-    from ntkd_lib.data.registry import locate
-
     for name, digest in sorted(sealed.items()):
         if (planned.get(name) or locate(name, download=False).sha256) != digest:
             yield f"data set {name} is not the one that it ran with"
@@ -174,8 +174,6 @@ def _cell_data(cells: list[Cell]) -> Hashes:
 def _evidence_data(path: Path) -> Hashes:
     if not path.exists():
         return {}
-    from ntkd_lib.lab.evidence import load_evidence
-
     return {name: state.sha256 for name, state in load_evidence(path).data.items()}
 
 

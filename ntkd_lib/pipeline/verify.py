@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import ClaimBook, all_verdicts, load_claims, manifest_problems, other_versions, sha256_file
 from ntkd_lib.lab.checks import recording_problems
 from ntkd_lib.lab.contract import check_contract
@@ -147,8 +148,6 @@ def metrics_of(chapter: str) -> Callable[[object], Mapping[str, Metric]] | None:
 
 
 def _stored_run(target: Target, layout: Layout) -> object:
-    from ntkd_lib.chapters.run import Run
-
     store = CellStore(cell_root())
     cells = target.cells
     records = {name: store.load(key) for name, key in cell_keys(cells).items()}

@@ -64,7 +64,6 @@ CONTROLS = {
 def without_method(verdict: Verdict) -> str:
     """Format the same run's result without the method; a dash if there is none."""
     control = CONTROLS.get(verdict.claim.id)
-    value = control.value(verdict.run) if control else None
-    if control is None or value is None:
+    if control is None or (value := control.value(verdict.run)) is None:
         return NONE
     return f"{format_value(value, control.unit)} ({control.words})"

@@ -43,20 +43,13 @@ def coverage_table(counts: Sequence[int] = (3, 5, 8, 10)) -> Html:
 
 
 def holm_notes(verdicts: Iterable[Verdict]) -> dict[str, Html]:
-    """Format the adjusted p of each ordering that holds, by claim."""
+    """Format the adjusted p of each ordering that holds, with the number of all orderings, by claim."""
     listed = list(verdicts)
     adjusted = adjusted_orderings(listed)
-    return {
-        verdict.claim.id: small(holm_words(adjusted[verdict.claim.id], len(adjusted)))
-        for verdict in listed
-        if verdict.claim.id in adjusted and verdict.status in ("exceeded", "reproduced")
-    }
-
-
-def holm_words(p: float, count: int) -> str:
-    """Format an adjusted p value with its number of orderings."""
-    shown = "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
-    return f"{shown} (Holm, {count} orderings)"
+    holding = {verdict.claim.id for verdict in listed if verdict.status in ("exceeded", "reproduced")}
+    shown = {name: "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}" for name, p in adjusted.items()}
+    words = f"(Holm, {len(adjusted)} orderings)"
+    return {name: small(f"{p} {words}") for name, p in shown.items() if name in holding}
 
 
 def verdict_curve(verdict: Verdict, steps: Sequence[Step]) -> Html:

@@ -214,6 +214,6 @@ def test_data_that_this_project_draws_lack_nothing(monkeypatch, states, words):
     assert str(doctor.check_data()) == words
 
 
-@pytest.mark.parametrize("name", ["python", "jupyter-book", "kernel", "disk", "fonts"])
+@pytest.mark.parametrize("name", ["python", "jupyter-book", "kernel", "disk"])
 def test_this_installation_is_in_order(name):
     assert doctor.CHECKS[name]().status == "ok"

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from ntkd_lib.lab import manifest
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import DataState
 from ntkd_lib.pipeline import ledger
@@ -81,7 +82,8 @@ def test_the_page_on_deviations_has_a_mark_for_the_table():
 
 @pytest.mark.parametrize("text", [None, "{"])
 def test_verdicts_that_cannot_be_read_are_refused_in_one_line(tmp_path, monkeypatch, text):
-    monkeypatch.setattr(ledger, "results_root", lambda: tmp_path)
+    for module in (ledger, manifest):
+        monkeypatch.setattr(module, "results_root", lambda: tmp_path)
     if text is not None:
         (tmp_path / "verdicts").mkdir()
         (tmp_path / "verdicts" / "first.json").write_text(text)
@@ -90,7 +92,8 @@ def test_verdicts_that_cannot_be_read_are_refused_in_one_line(tmp_path, monkeypa
 
 
 def test_verdicts_are_written_as_they_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(ledger, "results_root", lambda: tmp_path)
+    for module in (ledger, manifest):
+        monkeypatch.setattr(module, "results_root", lambda: tmp_path)
     monkeypatch.setattr(ledger, "recorded_verdicts", list)
     monkeypatch.setattr(ledger, "renew_manifest", lambda *_: None)
     ledger.write_ledger()

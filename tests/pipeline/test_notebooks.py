@@ -106,10 +106,6 @@ def test_papermill_cannot_write_into_a_tracked_notebook():
         JupytextHandler.write("{}", "jupytext://notebooks/90_toy.py")
 
 
-def test_notebooks_of_a_folder_are_listed(ran):
-    assert JupytextHandler.listdir(f"jupytext://{ran.notebook.parent}") == [f"jupytext://{ran.notebook}"]
-
-
 def test_machine_texts_get_stand_ins(folder):
     places = machine_places(Path("/bench/build"))
     text = f"{folder}/a.py {folder.parent} /bench/build/cells {sys.prefix}/bin {Path.home()}/x /home/eve/y"

@@ -11,9 +11,11 @@ from ntkd_lib.lab.robustness import RERUNS, adjusted_orderings, flip_probability
 from ntkd_lib.lab.statistics import holm, ordering_p
 from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.pipeline.numbers import recorded_runs
+from ntkd_lib.show import firmness as module
 from ntkd_lib.show.controls import CONTROLS
-from ntkd_lib.show.firmness import coverage_table, firmness, holm_notes, holm_words, verdict_curve
+from ntkd_lib.show.firmness import coverage_table, firmness, holm_notes, verdict_curve
 from ntkd_lib.show.headlines import HEADLINES
+from ntkd_lib.show.html import small
 from tests.lab.judging import ORDER, RATIO, claim, metric, run
 
 LEAST = {"kind": "at_least", "threshold": 10}
@@ -48,7 +50,7 @@ def test_reruns_flip_what_lies_near_the_threshold():
     assert flip_probability(judge(claim(LEAST), [])) is None
 
 
-def test_holm_runs_over_the_orderings_that_have_a_verdict():
+def test_holm_runs_over_the_orderings_that_have_a_verdict(monkeypatch):
     first, second = judged(ORDER, [2.0, 3.0, 2.5, 2.2, 2.8]), judged(ORDER, [1.5, 0.0, 2.0, 1.0, 1.1])
     other = judge(claim(ORDER, PAIR, id="ntkd-other"), [])
     plain = {"ntkd-demo": ordering_p(first.single)}
@@ -56,7 +58,10 @@ def test_holm_runs_over_the_orderings_that_have_a_verdict():
     assert adjusted_orderings([first, other, disputed, judged(LEAST, [20.0] * 5)]) == holm(plain)
     assert list(holm_notes([first])) == ["ntkd-demo"]
     assert holm_notes([second]) == {}
-    assert holm_words(0.0123, 21) == "p = 0.012 (Holm, 21 orderings)"
+    monkeypatch.setattr(module, "adjusted_orderings", lambda _: {"ntkd-demo": 0.0123, "ntkd-other": 2e-5})
+    holding = replace(first, claim=other.claim)
+    notes = {"ntkd-demo": "p = 0.012 (Holm, 2 orderings)", "ntkd-other": "p < 0.0001 (Holm, 2 orderings)"}
+    assert holm_notes([first, holding]) == {name: small(text) for name, text in notes.items()}
 
 
 def test_a_curve_has_a_field_per_seed_and_says_in_words_what_it_shows():
