@@ -36,7 +36,7 @@ from ntkd_lib.ntk.functional import TransformError
 from ntkd_lib.ntk.kinds import Kind, finish
 from ntkd_lib.ntk.layout import Plan, UnsettledError, is_known, make_plan
 from ntkd_lib.ntk.network import Batch, Logits, Output, as_network
-from ntkd_lib.ntk.probe import Probe, ProbeError, SlowKernelWarning
+from ntkd_lib.ntk.probe import Probe, ProbeError, SlowKernelWarning, check_finite_kernel
 from ntkd_lib.ntk.recording import OutputError, record
 from ntkd_lib.ntk.structured import warn_whole
 from ntkd_lib.ntk.tiles import METHODS
@@ -81,7 +81,7 @@ def empirical_ntk(
 
     Raises:
         ValueError: Unknown kind or method, shapes that do not fit, a layer that mixes samples, a random
-            forward pass.
+            forward pass, a sample by number whose gradient is not finite.
         OutputError: An output that is not ``(n, c)``.
         TransformError: A layer that the named method cannot run.
 
@@ -151,7 +151,7 @@ def find_fault(
     model, plan, trial = start_probe(model, a, b, kind)
     try:
         with torch.no_grad():
-            _compute(model, a, b, kind, MEMORY, plan, method, None, trial)
+            _compute(model, a, b, kind, MEMORY, plan, method, None, trial, named=False)
     except (UnsettledError, ProbeError, TransformError) as error:
         trial.check_alone(plan)
         return error
@@ -183,6 +183,8 @@ def _compute(
     method: str,
     tile: int | str | None,
     trial: Probe | None,
+    *,
+    named: bool = True,
 ) -> Tensor:
     if tile == "auto":
         tile = choose_tile(model, x1, kind, method, memory, plan=plan)
@@ -197,6 +199,7 @@ def _compute(
         kernel = finish(streamed_kernel(model, kind, x1, x2, plan, note), kind)
     else:
         kernel = finish(tiled_kernel(tiles, kind, x1, x2, tile, observe), kind)
+    check_finite_kernel(model, kernel, x1, x2, kind, named)
     if trial:
         if not trial.gradients:
             trial.differentiate(plan)

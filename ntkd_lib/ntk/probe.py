@@ -290,6 +290,26 @@ def reduce_block(block: Float[Tensor, "c c"], kind: Kind) -> Float[Tensor, "..."
     return block.diagonal() if kind == "per_class" else block.trace()
 
 
+@torch.no_grad()
+def check_finite_kernel(
+    model: nn.Module, kernel: Float[Tensor, "..."], x1: Tensor, x2: Tensor | None, kind: Kind, named: bool
+) -> None:
+    """Refuse a kernel of which an entry is not finite, and name the sample if that is its gradient's fault.
+
+    Raises:
+        ValueError: A sample whose gradient by plain autograd is not finite.
+        ProbeError: A kernel that is not finite for another reason, such as a range that is too small.
+    """
+    if kernel.sum().isfinite() or (finite := kernel.isfinite()).all():
+        return
+    i, j = (~finite).nonzero()[0].tolist()[kind == "per_class" :][:2]
+    for x, k in ((x1, i), (x1 if x2 is None else x2, j)):
+        if not looped_jacobian(model, x[k : k + 1]).isfinite().all():
+            sample = (f"sample {k} of x2" if x is x2 else f"sample {k}") if named else "a sample"
+            raise ValueError(f"model: the gradient of {sample} is not finite, so it has no tangent kernel")
+    raise ProbeError(f"kernel: entry {i}, {j} is not finite in {kernel.dtype}, the samples' gradients are")
+
+
 def check_kernel(
     model: nn.Module,
     kernel: Float[Tensor, "..."],

@@ -15,6 +15,7 @@ from ntkd_lib.ntk.checks import check_request
 from ntkd_lib.ntk.choice import choose_tile
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.kinds import KINDS
+from ntkd_lib.ntk.landmarks import LandmarkKernel
 from ntkd_lib.ntk.reference import reference_ntk
 from ntkd_lib.ntk.structured import WholeJacobianWarning
 from ntkd_lib.optics.student import cifar_student
@@ -195,6 +196,43 @@ def test_values_that_are_not_finite_are_refused() -> None:
         next(broken.parameters()).fill_(torch.inf)
     with pytest.raises(ValueError, match="model: the inputs are finite, the logits are not finite"):
         empirical_ntk(broken, torch.ones(2, 6), method="structured")
+
+
+class Length(nn.Module):
+    """The length of a vector, whose slope at zero is not finite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 4, bias=False), nn.Linear(1, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x).square().sum(-1, keepdim=True).sqrt())
+
+
+@pytest.mark.parametrize("method", ["auto", *METHODS])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_that_are_not_finite_are_refused_by_sample(kind: str, method: str) -> None:
+    torch.manual_seed(0)
+    model, x, y = Length(), torch.randn(5, 3), torch.randn(2, 3)
+    x[3] = 0
+    text = "model: the gradient of sample 3{} is not finite, so it has no tangent kernel$"
+    for options in ({}, {"probe": False}, {"tile": 2}):
+        settings = {"kind": kind, "method": method, **options}
+        for samples, place in (((x,), ""), ((x, y), ""), ((y, x), " of x2")):
+            with pytest.raises(ValueError, match=text.format(place)):
+                empirical_ntk(model, *samples, **settings)
+    with pytest.raises(ValueError, match="model: the gradient of a sample is not finite"):
+        LandmarkKernel(model, x)
+
+
+@pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.probe.SlowKernelWarning")
+def test_a_kernel_beyond_the_range_of_its_type_is_refused() -> None:
+    model = nn.Linear(3, 2).half()
+    with pytest.raises(ValueError, match=r"entry 0, 0 is not finite in torch\.float16, the "):
+        empirical_ntk(model, torch.full((2, 3), 200).half(), kind="trace")
+    kernel = empirical_ntk(model, torch.full((4, 3), 60).half(), kind="trace")  # its sum alone is too large
+    assert kernel.isfinite().all()
+    assert not kernel.sum().isfinite()
 
 
 @pytest.mark.parametrize("memory", [2**26, 2**28])
