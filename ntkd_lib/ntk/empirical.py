@@ -77,7 +77,8 @@ def empirical_ntk(
             it differs by more than rounding, the kernel is computed by a slow, exact loop.
         output: Which of several outputs holds the logits: a key, a position, an attribute, or a function of
             the output.
-        parameters: Tensors by name, if ``model`` is a function.
+        parameters: Tensors by name, if ``model`` is a function. Those that require a gradient are trained;
+            all of them if none does.
 
     Raises:
         ValueError: Unknown kind or method, shapes that do not fit, a layer that mixes samples, a random

@@ -24,9 +24,10 @@ class FunctionNetwork(nn.Module):
         """Register the tensors under numbered names, because theirs may hold dots."""
         super().__init__()
         self.function, self.keys = function, list(parameters)
+        chosen = any(value.requires_grad for value in parameters.values())
         for number, value in enumerate(parameters.values()):
-            trained = value.requires_grad or not (value.is_floating_point() or value.is_complex())
-            self._parameters[f"p{number}"] = value if trained else value.detach().requires_grad_()
+            trained = not chosen and (value.is_floating_point() or value.is_complex())
+            self._parameters[f"p{number}"] = value.detach().requires_grad_() if trained else value
 
     def forward(self, *inputs: object, **named: object) -> object:
         """Call the function with the present tensors."""

@@ -160,6 +160,22 @@ def test_a_function_of_parameters_and_inputs() -> None:
     assert not any(value.requires_grad for value in values.values())
 
 
+@pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.structured.WholeJacobianWarning")
+@pytest.mark.parametrize("method", ["structured", "contraction", "products"])
+def test_frozen_parameters_and_buffers_of_a_function_are_not_trained(method: str) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3)).eval()
+    net[0].requires_grad_(False)
+    values, x = dict(net.named_parameters()) | dict(net.named_buffers()), torch.randn(6, 4)
+
+    def function(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+        return torch.func.functional_call(net, parameters, (x,))
+
+    kernel = empirical_ntk(function, x, parameters=values, method=method)
+    torch.testing.assert_close(kernel, empirical_ntk(net, x))
+    assert not any(value.requires_grad for value in (*net[0].parameters(), *net.buffers()))
+
+
 REFUSED = {
     "a missing batch axis": (lambda net, x: (net, x[0]), "model: cannot run on a batch of shape"),
     "one number": (lambda net, x: (net, x[0, 0]), "x1: got Tensor without a batch axis, allowed are tensors"),
