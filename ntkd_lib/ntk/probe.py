@@ -129,7 +129,7 @@ class Probe:
             exact, size = products[s], norms[0] * norms[s]
             error = abs(self._along(block, s) - exact)
             likely = error <= ROUNDED * size or product_rounding(kernel) > 0
-            rounded = error <= tolerance_of(kernel.dtype) * size + TINY
+            rounded = error <= tolerance_of(self.model, kernel) * size + TINY
             if not rounded and not (likely and self._is_rounding(tiles, s)):
                 self._refuse(tiles, s, error / (abs(exact) + TINY))
         self._check_entries(kernel, *blocks, len(blocks[0]) * norms[0] * max(norms))
@@ -150,14 +150,14 @@ class Probe:
         (a, b), (u, v) = self.gradients, self.directions
         error = abs(float(u @ multiply(self.i, self.j, v)) - _product(a, b))
         size = (_product(a, a) * _product(b, b)) ** 0.5
-        if not error <= max(10 * tolerance_of(u.dtype), product_rounding(u)) * size + TINY:
+        if not error <= max(10 * tolerance_of(self.model, u), product_rounding(u)) * size + TINY:
             raise ProbeError(
                 f"products: {100 * error / (size + TINY):.2g} % off plain autograd on samples that run alone"
             )
 
     def _is_rounding(self, tiles: Tiles, s: int) -> bool:
         """Repeat a comparison in float64, in which sums and kinks round elsewhere and faults stay."""
-        if self.directions.dtype == torch.float64:
+        if tolerance_of(self.model, self.directions) == TOLERANCES[torch.float64]:
             return False
         try:  # weights that carry a graph, as made by old hooks, cannot be copied
             twin, batch = self._in_float64(torch.cat([self.samples, self.x1[:FEW]]))
@@ -187,7 +187,7 @@ class Probe:
             places += [(self.j, self.i, cross.T), (self.i, self.i, own)]
         for i, j, block in places:
             error = float((entry_of(kernel, i, j, self.kind) - reduce_block(block, self.kind)).norm())
-            tolerance = max(tolerance_of(kernel.dtype), product_rounding(kernel))
+            tolerance = max(tolerance_of(self.model, kernel), product_rounding(kernel))
             if not error <= tolerance * (size + float(block.norm())) + TINY:
                 raise ProbeError(f"kernel: entry of samples {i}, {j} is not made of products of their logits")
 
@@ -271,9 +271,10 @@ def draw_place(n: int, m: int | None, generator: torch.Generator) -> tuple[int, 
     return i, j
 
 
-def tolerance_of(dtype: torch.dtype) -> float:
-    """Return the relative error that rounding explains."""
-    return TOLERANCES.get(dtype, 32 * torch.finfo(dtype).eps)
+def tolerance_of(model: nn.Module, values: Tensor) -> float:
+    """Return the relative error that rounding explains, in the coarsest type of values and parameters."""
+    types = {values.dtype, *(p.dtype for p in model.parameters() if p.is_floating_point() or p.is_complex())}
+    return max(TOLERANCES.get(each.to_real(), 32 * torch.finfo(each).eps) for each in types)
 
 
 def entry_of(kernel: Float[Tensor, "..."], i: int, j: int, kind: Kind) -> Float[Tensor, "..."]:
@@ -339,7 +340,7 @@ def check_kernel(
     for i, j, a, b in pairs:
         error = (entry_of(kernel, i, j, kind) - reduce_block(a @ b.T, kind)).norm()
         share = float(error / (a.norm() * b.norm() + TINY))
-        if not share <= max(10 * tolerance_of(kernel.dtype), product_rounding(kernel)):
+        if not share <= max(10 * tolerance_of(model, kernel), product_rounding(kernel)):
             raise ProbeError(
                 f"kernel: its entry of samples {i} and {j} differs from plain autograd on these "
                 f"samples alone by {share:.1e} of the norms of their gradients"

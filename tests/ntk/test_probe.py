@@ -86,6 +86,35 @@ def test_a_kink_that_two_ways_of_rounding_pass_on_either_side_is_no_fault(monkey
     assert all(calls)
 
 
+class Halves(nn.Module):
+    """A body and a head of two types."""
+
+    def __init__(self, body: torch.dtype, head: torch.dtype) -> None:
+        super().__init__()
+        layers = [part for _ in range(4) for part in (nn.Linear(16, 16), nn.ReLU())]
+        self.body = nn.Sequential(*layers).to(body)
+        self.head = nn.Linear(16, 3).to(head)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(x.to(self.body[0].weight.dtype)).to(self.head.weight.dtype))
+
+
+@pytest.mark.parametrize("method", ["structured", "contraction", "products"])
+@pytest.mark.parametrize(
+    "body, head", [(torch.float32, torch.float64), (torch.bfloat16, torch.float32)], ids=str
+)
+def test_a_body_of_less_precision_than_its_head_is_no_fault(body, head, method) -> None:
+    torch.manual_seed(0)
+    model, x = Halves(body, head), torch.randn(12, 16)
+    exact = empirical_ntk(model, x, kind="trace", dtype=torch.float64)
+    for _ in range(6):
+        kernel = empirical_ntk(model, x, kind="trace", method=method)
+        assert (kernel - exact).norm() <= 8 * torch.finfo(body).eps * exact.norm()
+    check_kernel(model, kernel, x)
+    with pytest.raises(ProbeError, match="differs from plain autograd"):
+        check_kernel(model, 4 * kernel, x)
+
+
 @pytest.fixture
 def rounded_products() -> Iterator[None]:
     """Let PyTorch round the factors of float32 products, which a CPU without AMX does not."""
