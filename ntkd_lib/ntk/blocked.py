@@ -9,6 +9,8 @@ import threading
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from math import isqrt
+from numbers import Integral
+from typing import SupportsIndex
 
 import numpy as np
 import torch
@@ -134,9 +136,9 @@ def blocked_ntk(
     x2: Samples | None = None,
     *,
     kind: Kind = "trace",
-    block: int | str = "auto",
+    block: SupportsIndex | str = "auto",
     method: str = "auto",
-    memory: int = MEMORY,
+    memory: float = MEMORY,
     probe: bool = True,
 ) -> da.Array:
     """Return a tangent kernel as a lazy dask array.
@@ -174,11 +176,12 @@ def blocked_ntk(
     array([[5., 2.],
            [2., 2.]], dtype=float32)
     """
-    if block != "auto" and (not isinstance(block, int) or block < 1):
+    if block != "auto" and (not isinstance(block, Integral) or block < 1):
         raise ValueError(f"block: got {block!r}, allowed are a number of samples, at least 1, and 'auto'")
     left, right = _array(x1, "x1"), None if x2 is None else _array(x2, "x2")
     check_request(_sizes(left), None if right is None else _sizes(right), kind, method, None, memory)
     check_model(model)
+    block, memory = block if block == "auto" else int(block), int(memory)
     packed = cloudpickle.dumps(model)  # dask's own way of sending a module changes its hooks' dictionaries
     columns = len(left if right is None else right)
     side, settings = _plan(model, left, columns, kind, block, method, memory)

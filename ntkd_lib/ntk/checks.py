@@ -1,5 +1,8 @@
 """Checks that refuse inputs for which a tangent kernel is undefined or unsupported."""
 
+from math import inf
+from numbers import Integral, Real
+
 from torch import Tensor, nn
 
 from ntkd_lib.ntk.kinds import KINDS
@@ -8,7 +11,7 @@ METHODS = ("auto", "contraction", "products", "structured")
 
 
 def check_request(
-    x1: Tensor, x2: Tensor | None, kind: str, method: str, tile: int | str | None, memory: int
+    x1: Tensor, x2: Tensor | None, kind: str, method: str, tile: object, memory: object
 ) -> None:
     """Refuse an unknown kind or method, or shapes that do not fit.
 
@@ -19,12 +22,12 @@ def check_request(
         raise ValueError(f"kind: got {kind!r}, allowed are {', '.join(KINDS)}")
     if method not in METHODS:
         raise ValueError(f"method: got {method!r}, allowed are {', '.join(METHODS)}")
-    if isinstance(tile, str) and tile != "auto":
+    if not isinstance(tile, Integral) and tile not in (None, "auto"):
         raise ValueError(f"tile: got {tile!r}, allowed are a number of samples, 'auto' and None")
-    if isinstance(tile, int) and tile < 1:
+    if isinstance(tile, Integral) and tile < 1:
         raise ValueError(f"tile: got {tile}, needs at least 1 sample")
-    if memory < 1:
-        raise ValueError(f"memory: got {memory}, needs at least 1 byte")
+    if not (isinstance(memory, Real) and 1 <= memory < inf):
+        raise ValueError(f"memory: got {memory!r}, needs at least 1 byte, and a finite number")
     if not len(x1) or (x2 is not None and not len(x2)):
         raise ValueError("inputs: got an empty batch, needs at least one sample")
     if x2 is not None and x1.shape[1:] != x2.shape[1:]:

@@ -24,6 +24,7 @@ import contextlib
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import SupportsIndex
 
 import torch
 from jaxtyping import Float, Shaped
@@ -51,8 +52,8 @@ def empirical_ntk(
     *,
     kind: Kind = "full",
     method: str = "auto",
-    tile: int | str | None = None,
-    memory: int = MEMORY,
+    tile: SupportsIndex | str | None = None,
+    memory: float = MEMORY,
     dtype: torch.dtype | None = None,
     probe: bool = True,
     output: Output | None = None,
@@ -100,7 +101,8 @@ def empirical_ntk(
     check_request(x1, x2, kind, method, tile, memory)
     check_model(model)
     model, plan, trial = start_probe(model, x1, x2, kind)
-    compute = partial(_compute, model, x1, x2, kind, memory, plan)
+    tile = tile if tile in (None, "auto") else int(tile)
+    compute = partial(_compute, model, x1, x2, kind, int(memory), plan)
     methods = [method]
     if method == "auto":
         methods = [choose_method(model, x1, len(x1 if x2 is None else x2), kind, plan), "structured"]

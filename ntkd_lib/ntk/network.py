@@ -92,6 +92,8 @@ def as_network(
     Raises:
         ValueError: What is neither, and what has no values or no graph.
     """
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise ValueError(f"dtype: got {dtype!r}, allowed are torch's types of real numbers and None")
     network = model if parameters is None else FunctionNetwork(model, parameters)
     _check_module(network)
     if dtype is not None:

@@ -111,6 +111,12 @@ def test_blocks_fit_into_memory_and_are_at_least_four_a_side(dense):
     assert 12 * small[0] ** 2 <= 2**21
 
 
+def test_numbers_of_numpy_and_floats_are_numbers(dense):
+    model, x = dense
+    name = blocked_ntk(model, x, block=4).name
+    assert name == blocked_ntk(model, x, block=np.int64(4), memory=2.0**31).name
+
+
 def test_blocks_below_the_diagonal_are_not_computed(dense, calls):
     blocked_ntk(*dense, block=4).compute()
     assert sorted(calls[1:]) == [(3, 3), (4, 3), (4, 3), (4, 4), (4, 4), (4, 4)]

@@ -1,9 +1,12 @@
 """The empirical kernel against its slow twin, closed forms and invariants."""
 
+import inspect
+import math
 import warnings
 from collections.abc import Callable
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,6 +19,7 @@ from ntkd_lib.ntk.choice import choose_tile
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.kinds import KINDS
 from ntkd_lib.ntk.landmarks import LandmarkKernel
+from ntkd_lib.ntk.network import as_network
 from ntkd_lib.ntk.reference import reference_ntk
 from ntkd_lib.ntk.structured import WholeJacobianWarning
 from ntkd_lib.optics.student import cifar_student
@@ -171,6 +175,37 @@ def test_refusals_name_what_came(change: dict, text: str) -> None:
     arguments = {"model": dense_net(), "x1": torch.zeros(2, 6)} | change
     with pytest.raises(ValueError, match=text):
         empirical_ntk(**arguments)
+
+
+@pytest.mark.parametrize(
+    "change, text",
+    [
+        ({"tile": 2.0}, "tile: got 2.0, allowed are a number of samples, 'auto' and None"),
+        ({"memory": "1 GiB"}, "memory: got '1 GiB', needs at least 1 byte, and a finite number"),
+        ({"memory": math.inf}, "memory: got inf, needs at least 1 byte, and a finite number"),
+        ({"memory": math.nan}, "memory: got nan, needs at least 1 byte, and a finite number"),
+    ],
+)
+def test_numbers_of_other_types_are_refused(change: dict, text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        inspect.unwrap(empirical_ntk)(dense_net(), torch.zeros(2, 6), **change)  # past the tests' types
+
+
+def test_types_that_no_kernel_has_are_refused() -> None:
+    for dtype, shown in (("float64", "'float64'"), (torch.int64, "torch.int64")):
+        with pytest.raises(
+            ValueError, match=f"dtype: got {shown}, allowed are torch's types of real numbers"
+        ):
+            inspect.unwrap(as_network)(dense_net(), torch.zeros(2, 6), None, dtype=dtype)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    model, x = dense_net().double(), torch.randn(5, 6).double()
+    kernel = empirical_ntk(model, x, kind="trace")
+    torch.testing.assert_close(empirical_ntk(model, x, kind="trace", tile=np.int64(2)), kernel)
+    torch.testing.assert_close(empirical_ntk(model, x, kind="trace", tile="auto", memory=1e9), kernel)
+    with pytest.raises(ValueError, match="tile: got 0, needs at least 1 sample"):
+        empirical_ntk(model, x, tile=np.int64(0))
 
 
 def test_unknown_kind_is_refused() -> None:
