@@ -77,8 +77,7 @@ def _chapters(layout: Layout, tier: str) -> Chapters:
 
 
 def _require_seal(layout: Layout, notebook: str, tier: str) -> None:
-    problems = check_seal(layout, notebook)
-    if problems:
+    if problems := check_seal(layout, notebook):
         first = problems[0].removeprefix(f"{notebook}: ")
         command = f"ntkd run {notebook[:2]} --tier {tier}"
         raise PipelineError(f"notebook {notebook} has no valid seal ({first}); run: {command}")
@@ -184,8 +183,7 @@ def stage(layout: Layout, tier: str, notebooks: Chapters) -> Path:
 def _contents(notebooks: Collection[str]) -> dict[str, Any]:
     toc = yaml.safe_load((project_root() / "_toc.yml").read_text(encoding="utf-8"))
     listed = pages.toc_pages(toc)
-    homeless = [name for name in notebooks if name not in listed]
-    if homeless:
+    if homeless := [name for name in notebooks if name not in listed]:
         raise PipelineError(f"notebook {homeless[0]} is not in _toc.yml; add it there")
     return pages.chapters_only(toc, [page for page in listed if page[:2].isdigit() and page not in notebooks])
 

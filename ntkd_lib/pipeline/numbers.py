@@ -103,8 +103,7 @@ class _Sample:
 
 
 def _reading(text: str, page: Page) -> Shown:
-    match = _VALUE.fullmatch(text)
-    if match is None:
+    if (match := _VALUE.fullmatch(text)) is None:
         raise ValueError("not of the form [QUANTITY of] METRIC [- METRIC] [@RUN] :FORMAT")
     names = [name for name in (match["first"], match["second"]) if name]
     label, run = _find_run(names, match["run"], page)
@@ -119,8 +118,7 @@ def _reading(text: str, page: Page) -> Shown:
 
 
 def _parameter(text: str, page: Page) -> Shown:
-    match = _PARAMETER.fullmatch(text)
-    if match is None:
+    if (match := _PARAMETER.fullmatch(text)) is None:
         raise ValueError("not of the form [count of] PARAMETER [@RUN]")
     label, run = _find_run([], match["run"] or LIVE, page)
     if match["name"] not in run.parameters:
@@ -160,8 +158,7 @@ def _find_run(names: Sequence[str], label: str | None, page: Page) -> tuple[str,
 
 
 def _having(names: Sequence[str], run: Evidence) -> Evidence:
-    missing = [name for name in names if name not in run.metrics]
-    if missing:
+    if missing := [name for name in names if name not in run.metrics]:
         raise ValueError(f"that run does not hold {missing[0]}{nearest(missing[0], run.metrics)}")
     return run
 

@@ -124,7 +124,7 @@ def test_a_process_that_dies_is_named_and_the_next_goes_on(two, monkeypatch):
 def test_a_notebook_is_executed_beside_the_cells_of_the_next(two, monkeypatch):
     said = []
     monkeypatch.setattr(module, "page_error", first_waits_for_the_second)
-    monkeypatch.setattr("ntkd_lib.pipeline.book.build_book", lambda tier: Path(f"book of {tier}"))
+    monkeypatch.setattr(module, "build_book", lambda tier: Path(f"book of {tier}"))
     assert module.reproduce("smoke", workers=2, say=said.append) == Path("book of smoke")
     assert sorted(said) == ["01_a: done and sealed", "02_b: done and sealed"]
 
