@@ -237,13 +237,14 @@ def _sides(corner: np.ndarray, left: np.ndarray, right: np.ndarray, side: int) -
     return (*((size,) for size in corner.shape[:-2]), *sides)
 
 
-def _array(samples: Samples, name: str) -> np.ndarray:
+def _array(samples: object, name: str) -> np.ndarray:
     if isinstance(samples, Tensor):
         if samples.dtype == torch.bfloat16:
             raise ValueError(f"{name}: got torch.bfloat16, unknown to NumPy; give float32 or float64")
         return samples.detach().cpu().numpy()
-    if samples.dtype.kind not in "biuf":
-        raise ValueError(f"{name}: got samples of type {samples.dtype}, allowed are numbers and booleans")
+    dtype = getattr(samples, "dtype", type(samples).__name__)
+    if getattr(dtype, "kind", "O") not in "biuf":
+        raise ValueError(f"{name}: got samples of type {dtype}, allowed are numbers and booleans")
     return np.asarray(samples)
 
 

@@ -10,10 +10,8 @@ from ntkd_lib.ntk.kinds import KINDS
 METHODS = ("auto", "contraction", "products", "structured")
 
 
-def check_request(
-    x1: Tensor, x2: Tensor | None, kind: str, method: str, tile: object, memory: object
-) -> None:
-    """Refuse an unknown kind or method, or shapes that do not fit.
+def check_request(x1: object, x2: object, kind: str, method: str, tile: object, memory: object) -> None:
+    """Refuse an unknown kind or method, a tile or memory that is no number, and what `check_batches` refuses.
 
     Raises:
         ValueError: What came and what is allowed, in one line.
@@ -28,10 +26,23 @@ def check_request(
         raise ValueError(f"tile: got {tile}, needs at least 1 sample")
     if not (isinstance(memory, Real) and 1 <= memory < inf):
         raise ValueError(f"memory: got {memory!r}, needs at least 1 byte, and a finite number")
+    check_batches(x1, x2)
+
+
+def check_batches(x1: object, x2: object = None, names: tuple[str, str] = ("x1", "x2")) -> None:
+    """Refuse batches that are no tensors or empty, and two whose samples have different shapes.
+
+    Raises:
+        ValueError: What came, under the names of the caller's arguments.
+    """
+    for name, x in zip(names, (x1, x1 if x2 is None else x2), strict=True):
+        if not (isinstance(x, Tensor) and x.ndim):
+            raise ValueError(f"{name}: got {type(x).__name__}, needs a tensor of samples (n, ...)")
     if not len(x1) or (x2 is not None and not len(x2)):
         raise ValueError("inputs: got an empty batch, needs at least one sample")
     if x2 is not None and x1.shape[1:] != x2.shape[1:]:
-        raise ValueError(f"x2: got samples of shape {tuple(x2.shape[1:])}, x1 has {tuple(x1.shape[1:])}")
+        shapes = [tuple(x.shape[1:]) for x in (x1, x2)]
+        raise ValueError(f"{names[1]}: got samples of shape {shapes[1]}, {names[0]} has {shapes[0]}")
 
 
 def check_model(model: nn.Module) -> None:

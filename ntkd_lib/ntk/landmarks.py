@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.checks import check_model
+from ntkd_lib.ntk.checks import check_batches, check_model
 from ntkd_lib.ntk.empirical import find_fault, start_probe, warn_slow
 from ntkd_lib.ntk.layout import UnsettledError
 from ntkd_lib.ntk.structured import warn_whole
@@ -25,6 +25,7 @@ class LandmarkKernel:
         self, model: nn.Module, landmarks: Shaped[Tensor, "r ..."], floor: float = 1e-6, *, probe: bool = True
     ) -> None:
         """Factorise the kernel of the landmarks in float64."""
+        check_batches(landmarks, names=("landmarks", ""))
         check_model(model)
         self.probe, self.landmarks = probe, landmarks
         self.model, plan, _ = start_probe(model, landmarks, None, "trace")
@@ -64,6 +65,7 @@ class LandmarkKernel:
             SlowKernelWarning: A kernel between samples and landmarks that differs from plain autograd; all is
                 computed anew by the slow loop, and features of earlier batches do not belong to these.
         """
+        check_batches(self.landmarks, inputs, names=("landmarks", "inputs"))
         looped = isinstance(self.tiles, LoopTiles)
         if self.probe and not looped and (error := find_fault(self.model, inputs, self.landmarks)):
             self._loop(error)

@@ -17,6 +17,7 @@ from ntkd_lib.ntk.empirical import start_probe, warn_slow
 from ntkd_lib.ntk.functional import Parameters, TransformError, call_with, located, split_parameters, tangent
 from ntkd_lib.ntk.kinds import Kind, long_product
 from ntkd_lib.ntk.layout import Plan
+from ntkd_lib.ntk.network import Batch, as_network
 from ntkd_lib.ntk.probe import Probe, ProbeError
 from ntkd_lib.ntk.products import refuse_tables
 
@@ -43,6 +44,7 @@ class NTKOperator(LinearOperator):
 
     Args:
         model: Network with outputs ``(n, c)`` of type float32 or float64, which is the operator's type too.
+        x1: First batch, in any form that `ntkd_lib.ntk.empirical.empirical_ntk` takes.
         x2: Second batch; None for ``x1`` itself, and then the operator is its own adjoint.
         kind: Kind of kernel, all but ``per_class``.
         chunk: Samples at a time; None for as many as fit into 1 GiB.
@@ -62,14 +64,15 @@ class NTKOperator(LinearOperator):
     def __init__(
         self,
         model: nn.Module,
-        x1: Shaped[Tensor, "n ..."],
-        x2: Shaped[Tensor, "m ..."] | None = None,
+        x1: Batch,
+        x2: Batch | None = None,
         *,
         kind: Kind = "full",
         chunk: int | None = None,
         probe: bool = True,
     ) -> None:
         """Check the request and take the sizes from a few samples."""
+        model, x1, x2 = as_network(model, x1, x2)
         check_request(x1, x2, kind, "auto", None, 1)
         if chunk is not None and chunk < 1:
             raise ValueError(f"chunk: got {chunk}, needs at least 1 sample")
@@ -130,7 +133,8 @@ class NTKOperator(LinearOperator):
         with torch.no_grad(), nullcontext() if self.loops else located(self.model):
             groups = self._cotangents(v).split(DIRECTIONS)
             pulled = [self._pull(group, self.x2).values() for group in groups]
-        rows = torch.cat([torch.cat([real_values(g.flatten(1)) for g in part], 1) for part in pulled])
+        flat = [[real_values(g.reshape(len(g), -1)) for g in part] for part in pulled]
+        rows = torch.cat([torch.cat(part, 1) for part in flat])
         rows = rows.unflatten(0, (v.shape[1], -1)).flatten(1)  # of kind trace the classes of a column add up
         return long_product(rows, rows)
 

@@ -1,6 +1,7 @@
 """Kernels in blocks against the kernel as a whole, on threads and on worker processes, also killed ones."""
 
 import copy
+import inspect
 import os
 import pickle
 import signal
@@ -338,6 +339,7 @@ def test_workers_that_write_elsewhere_are_noticed(dense, tmp_path, monkeypatch):
             {"x2": np.zeros((2, 6), complex)},
             "x2: got samples of type complex128, allowed are numbers and boo",
         ),
+        ({"x1": np.array([["a"]])}, "x1: got samples of type <U1, allowed are numbers and booleans"),
         ({"x1": torch.zeros(2, 6).bfloat16()}, "x1: got torch.bfloat16, unknown to NumPy; give fl"),
         ({"model": nn.Flatten()}, "model: got no trainable parameter"),
         ({"model": nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4))}, "layer '1': BatchNorm1d in training"),
@@ -346,6 +348,11 @@ def test_workers_that_write_elsewhere_are_noticed(dense, tmp_path, monkeypatch):
 def test_refusals_name_what_came(change, text):
     with pytest.raises(ValueError, match=text):
         blocked_ntk(**{"model": dense_net(), "x1": torch.zeros(2, 6)} | change)
+
+
+def test_samples_of_several_tensors_are_refused():
+    with pytest.raises(ValueError, match="x1: got samples of type tuple, allowed are numbers and booleans"):
+        inspect.unwrap(blocked_ntk)(dense_net(), (torch.zeros(2, 6),))  # past the tests' types
 
 
 @pytest.fixture

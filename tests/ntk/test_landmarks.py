@@ -1,5 +1,8 @@
 """Landmark features of a kernel."""
 
+import inspect
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,6 +15,7 @@ from ntkd_lib.ntk.sketches.jvp_features import jvp_features
 from ntkd_lib.ntk.sketches.sparse import SparseSketch
 from ntkd_lib.ntk.sketches.stream import sketched_features
 from tests.ntk.faults import FOLDED, SEQUENCE_FIRST, Net
+from tests.ntk.nets import dense_net
 
 
 def setting() -> tuple[torch.nn.Module, torch.Tensor]:
@@ -37,6 +41,22 @@ def test_never_above_the_kernel_and_better_with_more_landmarks() -> None:
         assert torch.linalg.eigvalsh(rest).min() >= -1e-8 * exact.trace()
         errors.append(rest.norm().item())
     assert errors == sorted(errors, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "samples, text",
+    [
+        (np.zeros((2, 6)), r"inputs: got ndarray, needs a tensor of samples \(n, ...\)"),
+        (torch.zeros(0, 6), "inputs: got an empty batch, needs at least one sample"),
+        (torch.zeros(2, 5), r"inputs: got samples of shape \(5,\), landmarks has \(6,\)"),
+    ],
+)
+def test_batches_that_do_not_fit_are_refused(samples: object, text: str) -> None:
+    kernel = LandmarkKernel(dense_net(), torch.rand(2, 6))
+    with pytest.raises(ValueError, match=text):
+        inspect.unwrap(LandmarkKernel.features)(kernel, samples)  # past the tests' types
+    with pytest.raises(ValueError, match="inputs: got an empty batch, needs at least one sample"):
+        LandmarkKernel(dense_net(), torch.zeros(0, 6))
 
 
 def test_diagonal_is_exact() -> None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.operator import DIRECTIONS, NTKOperator
+from tests.ntk.faults import Net
 from tests.ntk.nets import TiedEmbedding, build, dense_net
 
 OPERATOR_KINDS = ("full", "trace", "pseudo")
@@ -93,6 +94,24 @@ def test_products_are_linear_and_positive(factor: float, seed: int) -> None:
     v, u = rng.normal(size=(2, 5))
     np.testing.assert_allclose(operator @ (factor * v + u), factor * (operator @ v) + operator @ u, atol=1e-9)
     assert v @ (operator @ v) >= 0
+
+
+def test_arrays_and_keywords_are_the_same_samples() -> None:
+    model, x, y = setting()
+    dense = dense_kernel(model, x, y, "full")
+    columns = np.eye(dense.shape[1])
+    for a, b in ((x.numpy(), y.numpy()), ({"input": x}, {"input": y}), ((x,), (y,))):
+        operator = NTKOperator(model, a, b, chunk=3)
+        np.testing.assert_allclose(operator @ columns, dense, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(operator.H @ np.eye(len(dense)), dense.T, rtol=1e-10, atol=1e-10)
+
+
+def test_gram_of_a_parameter_that_is_one_number() -> None:
+    torch.manual_seed(0)
+    model = Net(lambda s, x: s.scale * s.a(x), a=nn.Linear(6, 3), scale=nn.Parameter(torch.rand(()))).double()
+    x, v = torch.randn(5, 6).double(), torch.randn(5, 2).double()
+    theta = empirical_ntk(model, x, kind="trace", method="contraction").detach()
+    torch.testing.assert_close(NTKOperator(model, x, kind="trace").gram(v), v.T @ theta @ v)
 
 
 def test_products_carry_no_gradients_and_whole_numbers_are_converted() -> None:

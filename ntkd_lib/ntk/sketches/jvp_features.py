@@ -1,22 +1,23 @@
 """Random features by forward mode: derivatives of the logits along random directions of all weights."""
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import vmap
 
-from ntkd_lib.ntk.checks import check_model
+from ntkd_lib.ntk.checks import check_batches, check_model
 from ntkd_lib.ntk.contraction import looped_jacobian
 from ntkd_lib.ntk.empirical import find_fault, warn_slow
 from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent
 from ntkd_lib.ntk.layout import make_plan, two_samples
+from ntkd_lib.ntk.network import Batch, as_network
 from ntkd_lib.ntk.products import refuse_tables
 from ntkd_lib.ntk.sketches.hashing import key_of, signs
 
 
 def jvp_features(
     model: nn.Module,
-    x: Shaped[Tensor, "n ..."],
+    x: Batch,
     count: int,
     seed: int = 0,
     *,
@@ -33,6 +34,7 @@ def jvp_features(
     Source: Johnson and Lindenstrauss (1984); Achlioptas (2003), random signs.
 
     Args:
+        x: Batch, in any form that `ntkd_lib.ntk.empirical.empirical_ntk` takes.
         count: Features ``k``.
         chunk: Directions at a time, each as large as the network.
         probe: Whether one random entry of the tangent kernel is compared with plain autograd; a loop over
@@ -45,6 +47,8 @@ def jvp_features(
         raise ValueError(f"count: got {count}, needs at least 1")
     if chunk < 1:
         raise ValueError(f"chunk: got {chunk}, needs at least 1 direction")
+    model, x, _ = as_network(model, x, None)
+    check_batches(x)
     check_model(model)
     refuse_tables(model, make_plan(model, two_samples(x)).left_out)
     error = find_fault(model, x, method="products") if probe else None
@@ -63,7 +67,7 @@ def jvp_features(
             with located(model):
                 parts.append(vmap(derivative)(drawn))
         else:
-            flat = torch.cat([z.flatten(1) for z in drawn.values()], dim=1)
+            flat = torch.cat([z.reshape(len(z), -1) for z in drawn.values()], dim=1)
             parts.append(torch.stack([flat @ looped_jacobian(model, s)[0].mT for s in x.split(1)], dim=1))
     return torch.cat(parts).permute(1, 2, 0) / count**0.5
 

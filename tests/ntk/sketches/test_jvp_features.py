@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from ntkd_lib.ntk.reference import reference_ntk
+from ntkd_lib.ntk.sketches import jvp_features as sketch
 from ntkd_lib.ntk.sketches.jvp_features import jvp_features
+from tests.ntk.faults import Net
 from tests.ntk.nets import TiedEmbedding, build, dense_net
 from tests.ntk.sketches.draws import assert_unbiased, exponent, gram, small_setting
 
@@ -87,6 +89,8 @@ def test_no_gradients_are_kept_where_none_are_wanted() -> None:
     [
         ({"count": 0}, "count: got 0, needs at least 1"),
         ({"chunk": 0}, "chunk: got 0, needs at least 1 direction"),
+        ({"x": torch.zeros(0, 6)}, "inputs: got an empty batch, needs at least one sample"),
+        ({"x": [1.0]}, r"x1\[0\]: got float, allowed are tensors and arrays"),
         ({"model": nn.Flatten()}, "model: got no trainable parameter"),
         (
             {"model": TiedEmbedding(padding=0), "x": torch.zeros(2, 4, dtype=torch.long)},
@@ -97,6 +101,23 @@ def test_no_gradients_are_kept_where_none_are_wanted() -> None:
 def test_refusals_name_what_came(change: dict, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         jvp_features(**({"model": dense_net(), "x": torch.zeros(2, 6), "count": 3} | change))
+
+
+def test_arrays_and_keywords_are_the_same_samples() -> None:
+    model, x, _ = small_setting()
+    exact = jvp_features(model, x, 3)
+    torch.testing.assert_close(jvp_features(model, x.numpy(), 3), exact)
+    torch.testing.assert_close(jvp_features(model, {"input": x}, 3), exact)
+
+
+@pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.probe.SlowKernelWarning")
+def test_the_loop_takes_a_parameter_that_is_one_number(monkeypatch) -> None:
+    torch.manual_seed(0)
+    model = Net(lambda s, x: s.scale * s.a(x), a=nn.Linear(4, 3), scale=nn.Parameter(torch.rand(()))).double()
+    x = torch.randn(5, 4).double()
+    exact = jvp_features(model, x, 3)
+    monkeypatch.setattr(sketch, "find_fault", lambda *_, **__: ValueError("model: a fault"))
+    torch.testing.assert_close(jvp_features(model, x, 3), exact)
 
 
 @pytest.mark.parametrize("name", ["convolutions", "attention", "tied"])
