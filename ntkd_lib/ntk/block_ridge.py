@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from torch import Tensor
 
 Rows = Callable[[Int[np.ndarray, " b"]], Float[np.ndarray, "b n"]]
 POWER_STEPS = 10
@@ -20,7 +21,7 @@ MEMORY = 0.8  # share of the running mean of block residuals that a step leaves 
 
 def ridge_by_blocks(
     rows: Rows,
-    targets: Float[np.ndarray, "n c"],
+    targets: Float[np.ndarray | Tensor, "n c"],
     ridge: float,
     *,
     block: int,
@@ -46,6 +47,7 @@ def ridge_by_blocks(
         ValueError: Targets, a block, rank or ridge that are not allowed, other rows than a kernel's.
         RuntimeError: A tolerance that was not met.
     """
+    targets = np.asarray(targets, dtype=np.float64)
     n = len(targets)
     if targets.ndim != 2 or not np.isfinite(targets).all():
         raise ValueError(f"targets: got shape {targets.shape}, needs finite numbers of shape (n, c)")

@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import SupportsIndex
 
+import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
@@ -57,7 +58,7 @@ def empirical_ntk(
     dtype: torch.dtype | None = None,
     probe: bool = True,
     output: Output | None = None,
-    parameters: Mapping[str, Tensor] | None = None,
+    parameters: Mapping[str, Tensor | np.ndarray] | None = None,
 ) -> Float[Tensor, "..."]:
     """Compute the tangent kernel ``Theta(x, x') = J(x) J(x')'`` over all trainable parameters.
 
@@ -78,8 +79,8 @@ def empirical_ntk(
             it differs by more than rounding, the kernel is computed by a slow, exact loop.
         output: Which of several outputs holds the logits: a key, a position, an attribute, or a function of
             the output.
-        parameters: Tensors by name, if ``model`` is a function. Those that require a gradient are trained;
-            all of them if none does.
+        parameters: Tensors or arrays by name, if ``model`` is a function. Those that require a gradient are
+            trained; all if none does.
 
     Raises:
         ValueError: Unknown kind or method, shapes that do not fit, a layer that mixes samples, a random

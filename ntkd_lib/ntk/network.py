@@ -20,12 +20,13 @@ Output = str | int | Callable[[Any], Tensor]
 class FunctionNetwork(nn.Module):
     """A network made from a function of parameters and inputs."""
 
-    def __init__(self, function: Callable, parameters: Mapping[str, Tensor]) -> None:
+    def __init__(self, function: Callable, parameters: Mapping[str, Tensor | np.ndarray]) -> None:
         """Register the tensors under numbered names, because theirs may hold dots."""
         super().__init__()
         self.function, self.keys = function, list(parameters)
-        chosen = any(value.requires_grad for value in parameters.values())
-        for number, value in enumerate(parameters.values()):
+        values = [torch.as_tensor(value) for value in parameters.values()]
+        chosen = any(value.requires_grad for value in values)
+        for number, value in enumerate(values):
             trained = not chosen and (value.is_floating_point() or value.is_complex())
             self._parameters[f"p{number}"] = value.detach().requires_grad_() if trained else value
 
@@ -84,7 +85,7 @@ def as_network(
     x1: Batch,
     x2: Batch | None,
     output: Output | None = None,
-    parameters: Mapping[str, Tensor] | None = None,
+    parameters: Mapping[str, Tensor | np.ndarray] | None = None,
     dtype: torch.dtype | None = None,
 ) -> tuple[nn.Module, Tensor, Tensor | None]:
     """Adapt a network and its batches to the form on which kernels are computed.
@@ -154,12 +155,13 @@ def _batch(name: str, x: Batch, like: Tensor, dtype: torch.dtype | None) -> Tens
 
 def _part(name: str, x: object, like: Tensor, dtype: torch.dtype | None) -> Tensor:
     if isinstance(x, np.ndarray) and x.dtype.kind in "biuf":
-        x = torch.as_tensor(x, device=like.device)
+        x = torch.as_tensor(x.copy() if min(x.strides, default=0) < 0 else x, device=like.device)
         x = x.to(like.dtype) if x.is_floating_point() else x
-    if not isinstance(x, Tensor) or not x.ndim or x.is_meta:
+    if not isinstance(x, Tensor) or not x.ndim or x.is_meta or x.layout != torch.strided:
         what = type(x).__name__
         if isinstance(x, Tensor):
-            what += " on the meta device" if x.is_meta else " without a batch axis"
+            place = " on the meta device" if x.is_meta else f" of layout {x.layout}"
+            what += place if x.ndim else " without a batch axis"
         allowed = "tensors and arrays of numbers (n, ...), tuples and dictionaries of them"
         raise ValueError(f"{name}: got {what}, allowed are {allowed}")
     x = x.clone() if x.is_inference() else x

@@ -6,8 +6,10 @@ values. Lengths are checked inside, so that an error can name the shapes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -15,6 +17,7 @@ from torch import Tensor
 # Largest difference of a kernel from its transpose, as a share of its largest entry: float32 rounding.
 ASYMMETRY = 1e-5
 
+Values = Tensor | np.ndarray
 CRITERIA = ("gcv", "loo", "validation")
 
 
@@ -26,7 +29,7 @@ class RidgeChoice(NamedTuple):
 
 
 def fit_ridge(
-    theta: Shaped[Tensor, "..."], targets: Shaped[Tensor, "..."], ridge: float
+    theta: Shaped[Values, "..."], targets: Shaped[Values, "..."], ridge: float
 ) -> Float[Tensor, "n c"]:
     """Fit kernel ridge regression by one Cholesky factorisation.
 
@@ -46,7 +49,7 @@ def fit_ridge(
 
 
 def predict(
-    theta_cross: Float[Tensor, "m n"], coefficients: Float[Tensor, "*l k c"]
+    theta_cross: Float[Values, "m n"], coefficients: Float[Tensor, "*l k c"]
 ) -> Float[Tensor, "*l m c"]:
     """Predict the targets of new samples: ``theta(x, X) alpha``.
 
@@ -58,11 +61,11 @@ def predict(
             f"theta_cross: got {theta_cross.shape[1]} columns, needs one for each of "
             f"{coefficients.shape[-2]} coefficients"
         )
-    return theta_cross.double() @ coefficients
+    return torch.as_tensor(theta_cross).double() @ coefficients
 
 
 def loo_residuals(
-    theta: Shaped[Tensor, "..."], targets: Shaped[Tensor, "..."], ridge: float
+    theta: Shaped[Values, "..."], targets: Shaped[Values, "..."], ridge: float
 ) -> Float[Tensor, "n c"]:
     """Compute the leave-one-out residual of each sample without refitting.
 
@@ -80,7 +83,7 @@ def loo_residuals(
 
 
 def ridge_path(
-    theta: Shaped[Tensor, "..."], targets: Shaped[Tensor, "..."], lambdas: Sequence[float]
+    theta: Shaped[Values, "..."], targets: Shaped[Values, "..."], lambdas: Sequence[float]
 ) -> Float[Tensor, "l n c"]:
     """Fit many ridges by one eigendecomposition.
 
@@ -92,7 +95,7 @@ def ridge_path(
     return _spectrum(*_checked(theta, targets), lambdas).coefficients()
 
 
-def degrees_of_freedom(theta: Shaped[Tensor, "..."], lambdas: Sequence[float]) -> Float[Tensor, " l"]:
+def degrees_of_freedom(theta: Shaped[Values, "..."], lambdas: Sequence[float]) -> Float[Tensor, " l"]:
     """Count the effective parameters of a fit: ``tr H = sum_i s_i / (s_i + lambda)``, at most ``n``.
 
     ``H = theta (theta + lambda I)^-1`` is the hat matrix, which makes fitted values of targets.
@@ -108,7 +111,7 @@ def degrees_of_freedom(theta: Shaped[Tensor, "..."], lambdas: Sequence[float]) -
 
 
 def gcv_score(
-    theta: Shaped[Tensor, "..."], targets: Shaped[Tensor, "..."], lambdas: Sequence[float]
+    theta: Shaped[Values, "..."], targets: Shaped[Values, "..."], lambdas: Sequence[float]
 ) -> Float[Tensor, " l"]:
     """Estimate the squared error on new samples by generalised cross-validation.
 
@@ -125,12 +128,12 @@ def gcv_score(
 
 
 def choose_ridge(
-    theta: Shaped[Tensor, "..."],
-    targets: Shaped[Tensor, "..."],
+    theta: Shaped[Values, "..."],
+    targets: Shaped[Values, "..."],
     lambdas: Sequence[float],
     *,
     by: str = "gcv",
-    validation: tuple[Tensor, Tensor] | None = None,
+    validation: tuple[Values, Values] | None = None,
 ) -> RidgeChoice:
     """Choose the ridge with the lowest squared error, by one eigendecomposition.
 
@@ -177,7 +180,9 @@ class _Spectrum:
         return (self.coefficients() / inverse[:, :, None]).square().mean((1, 2))
 
 
-def _spectrum(theta: Tensor, targets: Tensor, lambdas: Sequence[float]) -> _Spectrum:
+def _spectrum(theta: Tensor, targets: Tensor, lambdas: Sequence[float] | float) -> _Spectrum:
+    if isinstance(lambdas, Real):
+        raise ValueError(f"lambdas: got {lambdas:g}, needs a sequence of ridges")
     if not len(lambdas):
         raise ValueError("lambdas: got none, needs at least one ridge")
     for ridge in lambdas:
@@ -190,13 +195,13 @@ def _spectrum(theta: Tensor, targets: Tensor, lambdas: Sequence[float]) -> _Spec
     return _Spectrum(values, vectors, vectors.T @ targets, 1 / (values + ridges[:, None]))
 
 
-def _validation_scores(spectrum: _Spectrum, theta_cross: Tensor, targets: Tensor) -> Tensor:
+def _validation_scores(spectrum: _Spectrum, theta_cross: Values, targets: Values) -> Tensor:
     if targets.shape != (len(theta_cross), spectrum.rotated.shape[1]):
         raise ValueError(
             f"validation: got targets of shape {tuple(targets.shape)}, needs "
             f"{(len(theta_cross), spectrum.rotated.shape[1])}"
         )
-    missed = predict(theta_cross, spectrum.coefficients()) - targets.double()
+    missed = predict(theta_cross, spectrum.coefficients()) - torch.as_tensor(targets).double()
     return missed.square().mean((1, 2))
 
 
@@ -222,8 +227,8 @@ def _check_ridge(ridge: float) -> None:
         raise ValueError(f"ridge: got {ridge}, needs a finite number of at least 0")
 
 
-def _checked(theta: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    theta = _kernel(theta)
+def _checked(theta: Values, targets: Values) -> tuple[Tensor, Tensor]:
+    theta, targets = _kernel(theta), torch.as_tensor(targets)
     if targets.ndim != 2 or len(targets) != len(theta) or not targets.numel():
         raise ValueError(f"targets: got shape {tuple(targets.shape)}, needs ({len(theta)}, c)")
     if not targets.isfinite().all():
@@ -231,7 +236,8 @@ def _checked(theta: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return theta, targets.double()
 
 
-def _kernel(theta: Tensor) -> Tensor:
+def _kernel(theta: Values) -> Tensor:
+    theta = torch.as_tensor(theta)
     if theta.ndim != 2 or theta.shape[0] != theta.shape[1] or not len(theta):
         raise ValueError(f"theta: got shape {tuple(theta.shape)}, needs a square kernel (n, n)")
     if not theta.isfinite().all():

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from ntkd_lib.ntk.block_ridge import ridge_by_blocks
 
@@ -38,6 +39,14 @@ def test_few_targets_that_are_not_zero_are_met(seed: int, tolerance: float) -> N
     coefficients = ridge_by_blocks(rows, y, 0.5, block=10, rank=10, tolerance=tolerance, seed=seed)
     assert np.linalg.norm(theta @ coefficients + 0.5 * coefficients - y) <= tolerance
     assert sum(reads) < 100 * 400
+
+
+def test_targets_and_rows_may_be_tensors() -> None:
+    theta, y = setting()
+    options = {"block": 20, "rank": 10, "seed": 0}
+    tensor = torch.from_numpy(theta)
+    coefficients = ridge_by_blocks(tensor.__getitem__, torch.from_numpy(y), 7.0, **options)
+    np.testing.assert_array_equal(coefficients, ridge_by_blocks(theta.__getitem__, y, 7.0, **options))
 
 
 def test_zero_targets_have_zero_coefficients() -> None:

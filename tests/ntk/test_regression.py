@@ -1,5 +1,6 @@
 """Kernel ridge regression against scikit-learn, brute force and closed forms."""
 
+import inspect
 from collections.abc import Callable
 
 import numpy as np
@@ -142,6 +143,27 @@ def test_noisier_targets_want_more_ridge() -> None:
             choose_ridge(theta, torch.sin(6 * x) + size * noise, grid, by=by).ridge for size in (1e-3, 0.5)
         )
         assert little < much
+
+
+def test_arrays_are_tensors() -> None:
+    theta, targets, cross = setting()
+    arrays = [values.numpy() for values in (theta, targets)]
+    torch.testing.assert_close(fit_ridge(*arrays, 0.1), fit_ridge(theta, targets, 0.1))
+    torch.testing.assert_close(
+        predict(cross.numpy(), fit_ridge(*arrays, 0.1)), predict(cross, fit_ridge(theta, targets, 0.1))
+    )
+    validation = cross, torch.ones(5, 2)
+    for by, pair in (("gcv", None), ("loo", None), ("validation", validation)):
+        exact = choose_ridge(theta, targets, LAMBDAS, by=by, validation=pair)
+        of_arrays = pair and tuple(values.numpy() for values in pair)
+        choice = choose_ridge(*arrays, LAMBDAS, by=by, validation=of_arrays)
+        torch.testing.assert_close(choice.scores, exact.scores)
+
+
+def test_one_ridge_is_no_sequence() -> None:
+    for function in (choose_ridge, gcv_score, ridge_path):
+        with pytest.raises(ValueError, match="lambdas: got 1, needs a sequence of ridges"):
+            inspect.unwrap(function)(EYE, Y, 1.0)  # past the tests' types
 
 
 ONES = torch.ones(3, 3)

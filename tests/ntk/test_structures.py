@@ -77,6 +77,7 @@ def test_inputs_by_place_by_name_and_as_arrays() -> None:
             torch.testing.assert_close(empirical_ntk(model, a, b, kind=kind), cross)
     net, x = plain()
     torch.testing.assert_close(empirical_ntk(net, x.double().numpy()), empirical_ntk(net, x))
+    torch.testing.assert_close(empirical_ntk(net, x.numpy()[::-1]), empirical_ntk(net, x.flip(0)))
 
 
 class ByKeyword(nn.Module):
@@ -158,6 +159,10 @@ def test_a_function_of_parameters_and_inputs() -> None:
         empirical_ntk(function, x, parameters=values, method="contraction"), empirical_ntk(net, x)
     )
     assert not any(value.requires_grad for value in values.values())
+    arrays = {name: value.numpy() for name, value in values.items()}
+    torch.testing.assert_close(
+        empirical_ntk(function, x, parameters=arrays, method="contraction"), empirical_ntk(net, x)
+    )
 
 
 @pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.structured.WholeJacobianWarning")
@@ -188,6 +193,10 @@ REFUSED = {
     "a function without parameters": (lambda net, x: (lambda p, x: x, x), "model: got function, allowed are"),
     "a network on meta": (lambda net, x: (net.to("meta"), x), r"parameter '0.weight' has no values \(meta\)"),
     "inputs on meta": (lambda net, x: (net, x.to("meta")), "x1: got Tensor on the meta device"),
+    "sparse inputs": (
+        lambda net, x: (net, x.to_sparse()),
+        r"x1: got Tensor of layout torch.sparse_coo, allowed are tensors",
+    ),
     "lazy layers": (
         lambda net, x: (nn.Sequential(nn.LazyLinear(3)), x),
         r"parameter '0.weight' has no values \(lazy\)",
