@@ -32,7 +32,7 @@ from ntkd_lib.ntk.empirical import FEW, find_fault, warn_slow
 from ntkd_lib.ntk.factors import Factor
 from ntkd_lib.ntk.functional import plain_operations
 from ntkd_lib.ntk.kinds import Kind, class_pairs, finish
-from ntkd_lib.ntk.layout import make_plan, two_samples
+from ntkd_lib.ntk.layout import UnsettledError, make_plan, two_samples
 from ntkd_lib.ntk.tiles import METHODS, TileData, Tiles
 
 Samples = Tensor | np.ndarray
@@ -79,7 +79,11 @@ def compute_block(
     left: Shaped[np.ndarray, "n ..."],
     right: Shaped[np.ndarray, "m ..."] | None = None,
 ) -> Shaped[np.ndarray, "..."]:
-    """Compute the kernel between two chunks of samples on one thread."""
+    """Compute the kernel between two chunks of samples on one thread.
+
+    Warns:
+        SlowKernelWarning: Samples whose rows in a layer change with the batch, and then a loop takes over.
+    """
     keep_freed_memory()
     alone = _FORWARD_MODE if settings.method == "products" else nullcontext()
     with alone, plain_operations(), torch_on_one_thread(), torch.no_grad():
@@ -87,10 +91,18 @@ def compute_block(
         x1 = _tensor(left, model)
         plan = make_plan(model, two_samples(x1))
         longest = max(len(left), len(left if right is None else right))
-        tiles = PassingTiles(METHODS[settings.method](model, settings.kind, plan))
-        tile = settings.tile if settings.tile < longest else None
         x2 = None if right is None else _tensor(right, model)
-        kernel = tiled_kernel(tiles, settings.kind, x1, x2, tile)
+
+        def compute(method: str, fit: int) -> Tensor:
+            tiles = PassingTiles(METHODS[method](model, settings.kind, plan))
+            return tiled_kernel(tiles, settings.kind, x1, x2, fit if fit < longest else None)
+
+        try:
+            kernel = compute(settings.method, settings.tile)
+        except UnsettledError as error:
+            warn_slow(error)
+            fit = choose_tile(model, x1, settings.kind, "loop", MEMORY, PIECE, plan)
+            kernel = compute("loop", min(settings.tile, fit))
     return laid_out(finish(kernel, settings.kind), settings.kind)
 
 

@@ -33,6 +33,7 @@ from ntkd_lib.ntk.layers.rows import (
     table_gradients,
 )
 from ntkd_lib.ntk.layout import Plan, check_finite, is_known
+from ntkd_lib.ntk.owners import check_owners
 from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, ParameterPart, record
 from ntkd_lib.ntk.signals import all_signals, stream_signals
 
@@ -138,6 +139,7 @@ def visit_parameters(
 
     Raises:
         ValueError: A network whose samples mix, or whose logits depend on no trainable parameter.
+        UnsettledError: A network for whose batch the layouts of the plan do not hold.
         TransformError: A network that changes a layer's input in place.
     """
     walk = _BackwardWalk(model, inputs, kind, plan, visit)
@@ -174,6 +176,8 @@ class _BackwardWalk:
         self.visit, self.layouts = visit, plan.arranged(recording, len(inputs))
         with torch.enable_grad():
             self.logits = recording.logits.sum(1, keepdim=True) if kind == "pseudo" else recording.logits
+        if places is None:
+            check_owners(recording.logits, self.layouts)
         groups = dict(enumerate(group_uses(recording, plan.left_out)))
         self.waiting = {k: group for k, group in groups.items() if places is None or k in places}
         self.owners: dict[LayerCall, set[int]] = {}

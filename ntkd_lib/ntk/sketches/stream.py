@@ -13,7 +13,7 @@ from ntkd_lib.ntk.contraction import looped_jacobian
 from ntkd_lib.ntk.empirical import empirical_ntk, find_fault, warn_slow
 from ntkd_lib.ntk.kinds import Kind, contract, finish
 from ntkd_lib.ntk.layers.outer import OuterProducts
-from ntkd_lib.ntk.layout import Plan, make_plan, two_samples
+from ntkd_lib.ntk.layout import Plan, UnsettledError, make_plan, two_samples
 from ntkd_lib.ntk.sketches.hashing import key_of, signs
 from ntkd_lib.ntk.structured import warn_whole, whole_jacobian
 from ntkd_lib.ntk.traces import ParameterTrace, visit_parameters
@@ -101,6 +101,17 @@ def _chunks(x: Tensor | Iterable[Tensor], chunk: int) -> Iterator[Tensor]:
 def _features(model: nn.Module, inputs: Tensor, sketch: Sketch, plan: Plan, *, loops: bool) -> Tensor:
     if loops:
         return sketch.whole("", looped_jacobian(model, inputs))
+    try:
+        return _structured(model, inputs, sketch, plan)
+    except UnsettledError as error:
+        singles = [(part, make_plan(model, two_samples(part))) for part in inputs.split(1)]
+        if any(own.left_out != plan.left_out for _, own in singles):
+            raise
+        warn_slow(error)
+        return torch.cat([_structured(model, part, sketch, own) for part, own in singles])
+
+
+def _structured(model: nn.Module, inputs: Tensor, sketch: Sketch, plan: Plan) -> Tensor:
     shares: list[Tensor] = []
     left_out = visit_parameters(model, inputs, "full", plan, lambda t: shares.append(_share(t, sketch)))
     if left_out:
