@@ -74,16 +74,18 @@ class Plan:
         """Match the layer calls of another batch with the calls recorded in the plan.
 
         Raises:
-            UnsettledError: Other layers, or inputs of another shape.
+            UnsettledError: Other layers, other numbers of rows, or parameters used outside of these layers.
         """
-        if not any(self.layouts):
-            return {}
-        if tuple(use.identity() for use in recording.uses) != self.names:
+        uses, same = recording.uses, tuple(use.identity() for use in recording.uses) == self.names
+        if not same and any(self.layouts):
             raise UnsettledError("model: the layers that it uses change from batch to batch")
-        for use, layout in zip(recording.uses, self.layouts, strict=True):
+        layouts = dict(zip(uses, self.layouts, strict=True)) if same else dict.fromkeys(uses)
+        for use, layout in layouts.items():
             if layout is not None and use.inputs.shape[layout.axis] != n * layout.rows:
                 raise UnsettledError(f"layer {use.name!r}: the rows that it is given change with the batch")
-        return {use: layout for use, layout in zip(recording.uses, self.layouts, strict=True) if layout}
+        if others := {recording.names[key] for key in _outside(recording, layouts)} - {*self.left_out}:
+            raise UnsettledError(f"model: {', '.join(sorted(others))}: used by other layers in some batches")
+        return {use: layout for use, layout in layouts.items() if layout}
 
 
 def two_samples(inputs: Tensor) -> Shaped[Tensor, "2 ..."]:
@@ -107,11 +109,16 @@ def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
     layouts: tuple[SampleLayout | None, ...] = (None,) * len(names)
     if names == tuple(use.identity() for use in alone.uses):
         layouts = tuple(_layout(a, b) for a, b in zip(alone.uses, both.uses, strict=True))
-    left_out = both.unrecorded() | alone.unrecorded() | _overlapping(both)
-    for use, layout in zip(both.uses, layouts, strict=True):
-        left_out |= set() if layout else {id(part.parameter) for part in use.parts.values()}
+    left_out = _outside(both, dict(zip(both.uses, layouts, strict=True)))
+    left_out |= alone.unrecorded() | _overlapping(both)
     named = tuple(name for key, name in both.names.items() if key in left_out)
     return Plan(alone, names, layouts, named)
+
+
+def _outside(recording: ForwardRecord, layouts: dict[LayerCall, SampleLayout | None]) -> set[int]:
+    """Find the parameters of calls without a layout, and those that reach the logits by other paths."""
+    parts = [use.parts.values() for use, layout in layouts.items() if layout is None]
+    return recording.unrecorded() | {id(part.parameter) for values in parts for part in values}
 
 
 def _overlapping(recording: ForwardRecord) -> set[int]:

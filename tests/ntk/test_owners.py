@@ -128,6 +128,48 @@ def test_kernels_in_blocks_sketches_and_landmarks(name: str, probe: bool) -> Non
     assert probe or (features - torch.cat(alone)).norm() <= 1e-9 * features.norm()
 
 
+def behind_its_back(net: Net, x: Tensor) -> Tensor:
+    large = x[:, :1] > 2
+    return net.net(x) + large * net.net[0].weight.sum() if large.any() else net.net(x)
+
+
+def of_its_own(net: Net, x: Tensor) -> Tensor:
+    large, logits = x[:, :1] > 2, net.net(x)
+    return logits + large * net.free if large.any() else logits
+
+
+def without_layers(net: Net, x: Tensor) -> Tensor:
+    large, logits = x[:, :1] > 2, (x @ net.net[0].weight.T).tanh() @ net.net[2].weight.T
+    return logits + large * net.net[0](x)[:, :3] if large.any() else logits
+
+
+BRANCHES = {behind_its_back: "net.0.weight", of_its_own: "free", without_layers: "net.0.bias"}
+
+
+@pytest.mark.filterwarnings(*IGNORED)
+@pytest.mark.parametrize("run", BRANCHES)
+def test_parameters_that_few_samples_use(run: Callable) -> None:
+    torch.manual_seed(0)
+    model = Net(run, net=dense(4, 5, 3), free=nn.Parameter(torch.rand(3))).double()
+    x = torch.rand(6, 4).double()
+    plan = make_plan(model, x[:2])
+    x[3, 0] = 3
+    refusal = f"model: {BRANCHES[run]}: used by other layers in some batches"
+    with pytest.raises(UnsettledError, match=refusal):
+        StructuredTiles(model, "trace", plan).keep(x)
+    jacobian = loop_jacobian(model, x)
+    exact = torch.einsum("ncp,mcp->nm", jacobian, jacobian)
+    for _ in range(8):
+        kernel = empirical_ntk(model, x, kind="trace", method="structured")
+        assert (kernel - exact).norm() <= 1e-9 * exact.norm()
+    if run is without_layers:  # its bias is known to the method in the sample that uses it
+        features = sketched_features(model, x, SparseSketch(2**14), probe=False)
+        assert (torch.einsum("nck,mck->nm", features, features) - exact).norm() <= 0.05 * exact.norm()
+        return
+    with pytest.raises(UnsettledError, match=refusal):  # by layers and as a whole are two sketches
+        sketched_features(model, x, SparseSketch(64), probe=False)
+
+
 def shuffled(n: int, dtype: torch.dtype) -> tuple[Net, Tensor]:
     def run(net: Net, x: Tensor) -> Tensor:
         order = x[:, 0].argsort()
