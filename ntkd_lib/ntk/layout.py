@@ -94,15 +94,15 @@ def two_samples(inputs: Tensor) -> Shaped[Tensor, "2 ..."]:
 
 
 def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
-    """Run a network on one sample and on two, and derive the layout of each layer call.
+    """Run a network on two samples, alone and together, and derive the layout of each layer call.
 
     Raises:
         ValueError: A network whose samples mix, whose values are not finite, whose forward pass is random, or
             whose logits depend on no trainable parameter.
     """
     with drawing_nowhere(model, pair[:1]):
-        both, alone = record(model, pair, is_known), record(model, pair[:1], is_known)
-    check_samples_apart(pair, alone, both)
+        both, alone, other = (record(model, part, is_known) for part in (pair, pair[:1], pair[1:]))
+    check_samples_apart(pair, (alone, other), both)
     if both.logits.grad_fn is None:
         raise ValueError("model: its logits depend on no trainable parameter")
     names = tuple(use.identity() for use in both.uses)
@@ -127,8 +127,8 @@ def _overlapping(recording: ForwardRecord) -> set[int]:
     return {a[0] for a, b in pairwise(keys) if a[0] == b[0] and b[1] < a[2]}
 
 
-def _layout(alone: LayerCall, both: LayerCall) -> SampleLayout | None:
-    """Find the axis along which two samples are twice as long as one, and the order of their rows."""
+def _layout(alone: LayerCall, both: LayerCall, place: int = 0) -> SampleLayout | None:
+    """Find the axis along which two samples are twice as long as one of them, and the order of their rows."""
     one, two = alone.inputs.shape, both.inputs.shape
     axes = [k for k, (a, b) in enumerate(zip(one, two, strict=False)) if a != b]
     if len(one) != len(two) or len(axes) != 1:
@@ -140,26 +140,29 @@ def _layout(alone: LayerCall, both: LayerCall) -> SampleLayout | None:
     if any(len(a) <= axis or a[axis] != rows or b[axis] != 2 * rows for a, b in doubled):
         return None
     layouts = [SampleLayout(axis, rows, adjacent) for adjacent in (True, False)]
-    own, parts = layouts[0].arrange(alone.inputs), [each.arrange(both.inputs)[:rows] for each in layouts]
+    own = layouts[0].arrange(alone.inputs)
+    parts = [each.arrange(both.inputs)[rows * place :][:rows] for each in layouts]
     gaps = [(part - own).double().norm() for part in parts]  # samples may be alike
     best = gaps.index(min(gaps))
     return layouts[best] if are_close(parts[best], own) else None
 
 
-def check_samples_apart(inputs: Tensor, alone: ForwardRecord, batch: ForwardRecord) -> None:
-    """Refuse a network whose output for one sample changes with the rest of its batch.
+def check_samples_apart(
+    inputs: Tensor, alone: tuple[ForwardRecord, ForwardRecord], both: ForwardRecord
+) -> None:
+    """Refuse a network whose output for one of two samples changes with the other.
 
     Raises:
         ValueError: With the name of the first layer at which the sample's values differ; or logits that are
             not finite.
     """
-    check_finite(inputs, batch)
-    if are_close(alone.logits[0], batch.logits[0]):
-        return
-    pairs = zip(alone.uses, batch.uses, strict=False)
-    names = [a.name for a, b in pairs if a.name != b.name or _layout(a, b) is None]
-    place = f"at or before layer {names[0]!r}" if names else "after the last layer that is trained"
-    raise ValueError(f"model: the output for a sample changes with the rest of its batch, {place}")
+    check_finite(inputs, both)
+    for place, one in enumerate(alone):
+        if not are_close(one.logits[0], both.logits[place]):
+            pairs = zip(one.uses, both.uses, strict=False)
+            names = [a.name for a, b in pairs if a.name != b.name or _layout(a, b, place) is None]
+            where = f"at or before layer {names[0]!r}" if names else "after the last layer that is trained"
+            raise ValueError(f"model: the output for a sample changes with the rest of its batch, {where}")
 
 
 def check_finite(inputs: Tensor, recording: ForwardRecord) -> None:

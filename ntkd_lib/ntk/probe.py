@@ -52,7 +52,8 @@ class Probe:
         self.generator.seed()
         other = x1 if x2 is None else x2
         self.i, self.j = draw_place(len(x1), None if x2 is None else len(x2), self.generator)
-        self.samples = torch.cat([x1[self.i : self.i + 1], other[self.j : self.j + 1]])
+        self.sides = (x1, self.i), (other, self.j)
+        self.samples = torch.cat([x[k : k + 1] for x, k in self.sides])
         self.rows: list[TileData | None] = [None, None]
         self.parts: dict[str, list[Tensor]] = {}
         self.directions: Tensor | None = None
@@ -232,20 +233,22 @@ class Probe:
         ]
 
     def check_alone(self, plan: Plan) -> None:
-        """Refuse a network whose output for the drawn sample changes with its batch or from run to run.
+        """Refuse a network whose output for a drawn sample changes with its batch or from run to run.
 
         Raises:
             ValueError: Which of both.
         """
-        start = max(0, self.i - CHUNK // 2)
-        batch, place, logits = self.x1[start : start + CHUNK], self.i - start, None
-        if product_rounding(plan.alone.logits):
-            with suppress(RuntimeError, ValueError):  # not every network can be copied, and run in float64
-                logits = _logits(*self._in_float64(batch), place)
-        alone, again, batch = logits or _logits(self.model, batch, place)
-        for values, what in ((again, "from run to run"), (batch, "with the rest of its batch")):
-            if not are_close(values, alone):
-                raise ValueError(f"model: the output for a sample changes {what}, no tangent kernel exists")
+        for x, k in self.sides:
+            start = max(0, k - CHUNK // 2)
+            batch, place, logits = x[start : start + CHUNK], k - start, None
+            if product_rounding(plan.alone.logits):
+                with suppress(RuntimeError, ValueError):  # it may not be copied, or not run in float64
+                    logits = _logits(*self._in_float64(batch), place)
+            alone, again, batch = logits or _logits(self.model, batch, place)
+            for values, what in ((again, "from run to run"), (batch, "with the rest of its batch")):
+                if not are_close(values, alone):
+                    why = f"the output for a sample changes {what}, no tangent kernel exists"
+                    raise ValueError(f"model: {why}")
 
 
 @torch.enable_grad()  # forward passes may differentiate

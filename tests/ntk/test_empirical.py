@@ -14,15 +14,19 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ntkd_lib.nets.two_convolutions import lenet
+from ntkd_lib.ntk.blocked import blocked_ntk
 from ntkd_lib.ntk.checks import check_request
 from ntkd_lib.ntk.choice import choose_tile
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.kinds import KINDS
 from ntkd_lib.ntk.landmarks import LandmarkKernel
+from ntkd_lib.ntk.layout import make_plan
 from ntkd_lib.ntk.network import as_network
+from ntkd_lib.ntk.probe import Probe
 from ntkd_lib.ntk.reference import reference_ntk
 from ntkd_lib.ntk.structured import WholeJacobianWarning
 from ntkd_lib.optics.student import cifar_student
+from tests.ntk.faults import Net
 from tests.ntk.nets import CASES, LARGE, WHOLE, TiedEmbedding, build, convolutions, dense_net
 
 METHODS = ("structured", "contraction", "products")
@@ -370,6 +374,47 @@ def test_networks_without_a_per_sample_kernel_are_refused(model: Callable, metho
     shape = (5, 1, 4, 4) if "shape" in text else (5, 4)
     with pytest.raises(ValueError, match=text):
         empirical_ntk(model(), torch.randn(shape), method=method)
+
+
+def time_first(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.read(net.mix(x)[0][:, -1])  # samples for time steps
+
+
+def summed_up(net: Net, x: torch.Tensor) -> torch.Tensor:
+    return net.read(net.first(x[:, 0]).cumsum(0).tanh())
+
+
+def of_the_one_before(net: Net, x: torch.Tensor) -> torch.Tensor:
+    before = torch.cat([torch.zeros_like(x[:1, 0]), x[:-1, 1]])
+    return net.read(net.first(x[:, 0]).tanh() + before)
+
+
+@pytest.mark.parametrize("method", ["auto", *METHODS])
+@pytest.mark.parametrize("run", [time_first, summed_up, of_the_one_before])
+def test_samples_that_depend_on_earlier_ones_are_refused_in_every_draw(run: Callable, method: str) -> None:
+    torch.manual_seed(11)
+    parts = {"mix": nn.LSTM(4, 4)} if run is time_first else {"first": nn.Linear(4, 4)}
+    model, x = Net(run, read=nn.Linear(4, 2), **parts).double(), torch.randn(5, 3, 4).double()
+    refusal = "model: the output for a sample changes with the rest of its batch, at or before layer 'read'"
+    for other in (None, x[:4]):
+        for _ in range(6):
+            with pytest.raises(ValueError, match=refusal):
+                empirical_ntk(model, x, other, kind="trace", method=method)
+    with pytest.raises(ValueError, match=refusal):
+        blocked_ntk(model, x, method=method)
+
+
+def test_both_samples_of_a_probe_are_compared_with_their_runs_alone() -> None:
+    """A third sample back is out of the reach of a run on two."""
+    torch.manual_seed(11)
+    model = nn.Linear(4, 2).double()
+    x = torch.randn(9, 4).double()
+    trial, plan = Probe(model, x, x[:1], "trace"), make_plan(model, x[:2])
+    trial.sides = (x, 0), (x, 8)
+    trial.check_alone(plan)
+    trial.model = Net(lambda s, x: s.first(x + torch.cat([0 * x[:3], x[:-3]])), first=model)
+    with pytest.raises(ValueError, match="model: the output for a sample changes with the rest of its batch"):
+        trial.check_alone(plan)
 
 
 class Discarding(nn.Module):
