@@ -196,7 +196,7 @@ def _shape(uses: tuple[LayerCall, ...], classes: int) -> LayerShape:
         return LayerShape(classes, 1, *layer.weight.shape, sum(prod(u.shape[:-1]) for u in uses))
     if type(layer) in TRANSPOSED:
         positions = sum(len(u.inputs) * prod(u.inputs.shape[2:]) for u in uses)
-        inner, outer = layer.in_channels // layer.groups, layer.weight[0].numel()
+        inner, outer = len(layer.weight) // layer.groups, layer.weight[0].numel()
         return LayerShape(classes, layer.groups, outer, inner, positions)
     positions = sum(u.shape[0] * prod(u.shape[2:]) for u in uses)
     return LayerShape(classes, layer.groups, use.shape[1] // layer.groups, layer.weight[0].numel(), positions)

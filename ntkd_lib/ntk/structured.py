@@ -105,10 +105,9 @@ def _factors(trace: ParameterTrace, kind: Kind, room: int | None) -> Iterator[tu
 
 def _embedding_factor(layer: nn.Embedding, places: Tensor, b: Tensor, kind: Kind) -> Factor:
     """Form the gradients of a table if it has few rows; else keep the looked-up rows alone."""
-    _, c, o, d = b.shape
-    if layer.num_embeddings <= TABLE * d and gradient_pair_work(
-        LayerShape(c, 1, o, layer.num_embeddings, d), kind
-    ) < position_pair_work(LayerShape(c, 1, o, 1, d), kind):
+    (_, c, o, d), rows = b.shape, len(layer.weight)
+    formed, looked_up = LayerShape(c, 1, o, rows, d), LayerShape(c, 1, o, 1, d)
+    if rows <= TABLE * d and gradient_pair_work(formed, kind) < position_pair_work(looked_up, kind):
         return Gradients(table_gradients(layer, places, b).flatten(2))
     return Positions(places, b.permute(0, 3, 1, 2).contiguous(), bias=False)
 

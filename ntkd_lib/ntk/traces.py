@@ -75,9 +75,8 @@ class ParameterTrace:
 
     def outer(self) -> OuterProducts | None:
         """Return the gradients as a sum of outer products."""
-        types = {type(use.layer) in TRANSPOSED for use, *_ in self.uses}
         weight = self.group.attribute == "weight" and all(type(use.layer) in OUTER for use, *_ in self.uses)
-        if not weight or len(types) != 1:
+        if not weight or len({_form(use) for use, *_ in self.uses}) != 1:
             return None
         return joined([_of_samples(parts_of(use.layer, a, b), rows) for use, a, b, rows in self.uses])
 
@@ -94,7 +93,7 @@ class ParameterTrace:
 
     def gradients(self) -> Float[Tensor, "n c p"]:
         """Compute the gradients of the parameter, without a bias that is grouped with it."""
-        return sum(self._of_use(*use).unflatten(0, (-1, use[3])).sum(1) for use in self.uses).flatten(2)
+        return sum(self._of_use(*use).unflatten(0, (-1, use[3])).sum(1).flatten(2) for use in self.uses)
 
     def _of_use(self, use: LayerCall, inputs: Tensor, signal: Tensor, _: int) -> Float[Tensor, "r c ..."]:
         if not hasattr(use.layer, "per_sample_gradients"):
@@ -236,8 +235,15 @@ def group_uses(recording: ForwardRecord, left_out: Collection[str]) -> list[Grou
     return [group for group in groups if group.part.key not in folded]
 
 
+def _form(use: LayerCall) -> tuple[bool, int, int]:
+    """Describe how a weight is multiplied: from which side, for how many outputs, in how many groups."""
+    return type(use.layer) in TRANSPOSED, len(use.layer.weight), getattr(use.layer, "groups", 1)
+
+
 def _shared_bias(attribute: str, uses: tuple[LayerCall, ...], members: dict) -> ParameterPart | None:
     if attribute != "weight" or any(type(use.layer) not in (*DENSE, *CONVOLUTIONS) for use in uses):
+        return None
+    if len({_form(use) for use in uses}) > 1:
         return None
     biases = [use.parts.get("bias") for use in uses]
     if None in biases or len({bias.key for bias in biases}) > 1:

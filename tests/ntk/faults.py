@@ -497,6 +497,103 @@ RULES = {
         real(4),
     ),
 }
+
+
+def given(layer: nn.Module, **settings: object) -> nn.Module:
+    """Change settings of a layer after it was made, and put other weights in."""
+    for name, value in settings.items():
+        setattr(layer, name, nn.Parameter(value) if isinstance(value, Tensor) else value)
+    return layer
+
+
+def grouped(net: nn.Module, x: Tensor) -> Tensor:
+    """Use a grouped convolution's weight and bias in a dense layer too, at which the groups are none."""
+    return net.c(x[:, :, None])[..., 0].tanh() + F.linear(x[:, :2].sin(), net.c.weight[:, :, 0], net.c.bias)
+
+
+def read_flat(layer: nn.Module, inputs: int) -> nn.Sequential:
+    return nn.Sequential(layer, nn.Tanh(), nn.Flatten(), nn.Linear(inputs, 2))
+
+
+# A8: shapes that are not those of a layer's settings, or two of one weight
+SHAPES = {
+    "a weight and its view": (
+        Net(lambda s, x: F.linear(s.a(x).tanh(), s.a.weight.view(6, 2)), a=nn.Linear(6, 2)),
+        real(6),
+    ),
+    "a square weight and its view": (
+        Net(
+            lambda s, x: s.b(F.linear(s.a(x)[:, :2], s.a.weight.view(8, 2))),
+            a=nn.Linear(4, 4),
+            b=nn.Linear(8, 2),
+        ),
+        real(4),
+    ),
+    "a grouped weight without groups": (Net(grouped, c=nn.Conv1d(4, 4, 1, groups=2)), real(4)),
+    "two numbers of groups": (
+        Net(
+            lambda s, x: s.b(s.a(x)[:, :2].tanh()).flatten(1),
+            a=nn.Conv1d(4, 4, 1, groups=2),
+            b=nn.Conv1d(2, 4, 1),
+        ),
+        real(4, 3),
+    ),
+    "a table and its view": (
+        Net(lambda s, x: F.linear(s.e(x).flatten(1).tanh(), s.e.weight.view(2, 12)), e=nn.Embedding(6, 4)),
+        words(3, 6),
+    ),
+    "a longer table": (
+        Net(
+            lambda s, x: s.h(s.e(x).tanh().mean(1)),
+            e=given(nn.Embedding(5, 4, padding_idx=1), weight=torch.randn(9, 4)),
+            h=nn.Linear(4, 2),
+        ),
+        words(3),
+    ),
+    "a wider and much longer table": (
+        Net(
+            lambda s, x: s.h(s.e(x).tanh().mean(1)),
+            e=given(nn.Embedding(5, 4), weight=torch.randn(50, 6)),
+            h=nn.Linear(6, 2),
+        ),
+        words(3, 50),
+    ),
+    "a larger filter": (
+        read_flat(given(nn.Conv2d(1, 2, 3, padding=2), weight=torch.randn(2, 1, 5, 5)), 32),
+        real(1, 4, 4),
+    ),
+    "a smaller filter": (read_flat(given(nn.Conv1d(1, 2, 3), weight=torch.randn(2, 1, 2)), 10), real(1, 6)),
+    "a larger filter, transposed": (
+        read_flat(given(nn.ConvTranspose1d(2, 1, 2, bias=False), weight=torch.randn(3, 2, 4)), 18),
+        real(3, 6),
+    ),
+    "padding of one number": (read_flat(given(nn.Conv1d(1, 2, 3), padding=1), 12), real(1, 6)),
+    "stride and padding of one number": (
+        read_flat(given(nn.Conv2d(1, 2, 3), stride=2, padding=1), 8),
+        real(1, 4, 4),
+    ),
+    "settings of one number in a tuple": (
+        read_flat(given(nn.Conv3d(1, 2, 2), stride=(2,), padding=(1,), dilation=[2]), 16),
+        real(1, 3, 3, 3),
+    ),
+    "padding set to same": (
+        read_flat(given(nn.Conv2d(1, 2, (3, 2), dilation=(1, 2)), padding="same"), 32),
+        real(1, 4, 4),
+    ),
+    "padding set to valid": (read_flat(given(nn.Conv1d(1, 2, 3, padding=1), padding="valid"), 8), real(1, 6)),
+    "padding set in a circle": (
+        read_flat(given(nn.Conv1d(1, 2, 3, padding=1), padding_mode="circular"), 12),
+        real(1, 6),
+    ),
+    "stride of one number, transposed": (
+        read_flat(given(nn.ConvTranspose1d(1, 2, 3, padding=1), stride=2), 22),
+        real(1, 6),
+    ),
+    "more slopes": (
+        nn.Sequential(nn.Linear(4, 5), given(nn.PReLU(), weight=torch.rand(5)), nn.Linear(5, 2)),
+        real(4),
+    ),
+}
 # C3 and others: a method fails, another would do
 OTHERS = {
     "keyword call": (
@@ -537,6 +634,7 @@ OTHERS = {
         real(4),
     ),
 }
+SHAPES["two numbers of groups"][0].b.weight = SHAPES["two numbers of groups"][0].a.weight
 KINDS_OF_FAULT = {
     "shared": SHARED,
     "sequence first": SEQUENCE_FIRST,
@@ -545,5 +643,6 @@ KINDS_OF_FAULT = {
     "made weights": MADE_WEIGHTS,
     "hooks": HOOKS,
     "rules": RULES,
+    "shapes": SHAPES,
     "others": OTHERS,
 }

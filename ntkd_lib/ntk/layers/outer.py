@@ -21,28 +21,37 @@ TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 def convolution_patches(layer: nn.Module, inputs: Float[Tensor, "n k *s"]) -> Float[Tensor, "n q d"]:
     """Unfold the input of a convolution into its patches."""
-    plain = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
-    if plain and inputs.ndim == 4:
-        return functional.unfold(inputs, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
-    if plain:
-        sides = [side for p in reversed(layer.padding) for side in (p, p)]
+    sizes, steps, reach = layer.weight.shape[2:], _by_axis(layer, "stride"), _by_axis(layer, "dilation")
+    if layer.padding_mode != "zeros":
+        padded = functional.pad(inputs, layer._reversed_padding_repeated_twice, layer.padding_mode)
+        return _windows(padded, sizes, steps, reach)
+    if isinstance(layer.padding, str):
+        whole = [(layer.padding == "same") * d * (k - 1) for d, k in zip(reach, sizes, strict=True)]
+    elif inputs.ndim == 4:
+        return functional.unfold(inputs, sizes, reach, layer.padding, steps)
     else:
-        sides = layer._reversed_padding_repeated_twice
-    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    padded = functional.pad(inputs, sides, mode=mode)
-    return _windows(padded, layer.kernel_size, layer.stride, layer.dilation)
+        whole = [2 * p for p in _by_axis(layer, "padding")]
+    sides = [side for w in reversed(whole) for side in (w // 2, w - w // 2)]
+    return _windows(functional.pad(inputs, sides), sizes, steps, reach)
+
+
+def _by_axis(layer: nn.Module, name: str) -> tuple[int, ...]:
+    """Return a setting of a convolution for each axis, of which one number may be set."""
+    value, axes = getattr(layer, name), layer.weight.ndim - 2
+    return (value,) * axes if isinstance(value, int) else tuple(value) * (axes // len(value))
 
 
 def transposed_patches(
     layer: nn.Module, signal: Float[Tensor, "n o *s"], positions: tuple[int, ...]
 ) -> Float[Tensor, "n q d"]:
     """Unfold the signal at the output of a transposed convolution into a patch per input position."""
-    sides = []
-    shape = (layer.kernel_size, layer.stride, layer.dilation, layer.padding, positions, signal.shape[2:])
+    sides, sizes = [], layer.weight.shape[2:]
+    steps, dilations, paddings = (_by_axis(layer, name) for name in ("stride", "dilation", "padding"))
+    shape = (sizes, steps, dilations, paddings, positions, signal.shape[2:])
     for size, stride, dilation, padding, count, length in zip(*shape, strict=True):
         reach = (count - 1) * stride + dilation * (size - 1) + 1
         sides = [padding, reach - padding - length, *sides]
-    return _windows(functional.pad(signal, sides), layer.kernel_size, layer.stride, layer.dilation)
+    return _windows(functional.pad(signal, sides), sizes, steps, dilations)
 
 
 def _windows(

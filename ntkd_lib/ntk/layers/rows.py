@@ -39,7 +39,7 @@ def slope_gradients(
 ) -> Float[Tensor, "n c k"]:
     """Form the gradients of the slopes of a PReLU: sums of ``B min(x, 0)`` over positions."""
     values = signal * inputs.clamp_max(0)[:, None]
-    if layer.num_parameters == 1:
+    if layer.weight.numel() == 1:
         return values.flatten(2).sum(2, keepdim=True)
     return values.flatten(3).sum(3) if values.ndim > 3 else values
 
@@ -60,7 +60,7 @@ def lookup_signals(
     """Return the looked-up rows of an embedding and the signal at each, without padding."""
     n, c = signal.shape[:2]
     places = inputs.reshape(n, -1)
-    signals = signal.reshape(n, c, -1, layer.embedding_dim).mT
+    signals = signal.reshape(n, c, -1, signal.shape[-1]).mT
     if layer.padding_idx is not None:
         signals = signals * (places != layer.padding_idx)[:, None, None].to(signals)
     return places, signals
@@ -71,5 +71,5 @@ def table_gradients(
 ) -> Float[Tensor, "n c v e"]:
     """Form the gradients of a whole embedding table: signals added up in the rows that were looked up."""
     n, c, e, _ = signals.shape
-    table = signals.new_zeros(n, c, e, layer.num_embeddings)
+    table = signals.new_zeros(n, c, e, len(layer.weight))
     return table.scatter_add(3, places[:, None, None].expand_as(signals), signals).mT
