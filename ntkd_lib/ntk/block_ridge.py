@@ -83,29 +83,20 @@ def ridge_by_blocks(
             if residual <= tolerance:
                 return z
         step = _preconditioned(own, gradient, ridge, rank, rng)
-        mean, z = _accelerate(mean, z, step, places, _momentum(ridge / diagonal, per_pass))
+        mean, z = _accelerate(mean, z, step, places, ridge / diagonal, per_pass)
     raise RuntimeError(
         f"ridge_by_blocks: residual {residual:.1e} after {passes} passes, wanted {tolerance:g}; "
         "raise the ridge, the rank or the block"
     )
 
 
-def _momentum(ridge: float, nu: float) -> tuple[float, float, float]:
-    """Compute ``alpha, beta, gamma`` from ``mu = ridge`` and ``nu = n / b``, with ``mu nu <= 1``."""
+def _accelerate(
+    mean: np.ndarray, z: np.ndarray, step: np.ndarray, places: np.ndarray, ridge: float, nu: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move the averaged coefficients and the point of the next residual; ``nu = n / b``, ``mu nu <= 1``."""
     mu = min(ridge, 1 / nu)
     gamma = 1 / np.sqrt(mu * nu)
-    return 1 / (1 + gamma * nu), 1 - np.sqrt(mu / nu), gamma
-
-
-def _accelerate(
-    mean: np.ndarray,
-    z: np.ndarray,
-    step: np.ndarray,
-    places: np.ndarray,
-    momentum: tuple[float, float, float],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Move the averaged coefficients and the point at which the next residual is computed."""
-    alpha, beta, gamma = momentum
+    alpha, beta = 1 / (1 + gamma * nu), 1 - np.sqrt(mu / nu)
     moved, mean = z.copy(), beta * mean + (1 - beta) * z
     moved[places] -= step
     mean[places] -= gamma * step

@@ -191,7 +191,8 @@ def blocked_ntk(
     if block != "auto" and (not isinstance(block, Integral) or block < 1):
         raise ValueError(f"block: got {block!r}, allowed are a number of samples, at least 1, and 'auto'")
     left, right = _array(x1, "x1"), None if x2 is None else _array(x2, "x2")
-    check_request(_sizes(left), None if right is None else _sizes(right), kind, method, None, memory)
+    shapes = (x if x is None else torch.empty(x.shape, device="meta") for x in (left, right))
+    check_request(*shapes, kind, method, None, memory)
     check_model(model)
     block, memory = block if block == "auto" else int(block), int(memory)
     packed = cloudpickle.dumps(model)  # dask's own way of sending a module changes its hooks' dictionaries
@@ -215,7 +216,7 @@ def _plan(
     model: nn.Module, left: np.ndarray, columns: int, kind: Kind, block: int | str, method: str, memory: int
 ) -> tuple[int, BlockSettings]:
     """Choose the side of a block, the method, and the number of samples held at a time within a task."""
-    sample = torch.tensor(left[:1], device=next(model.parameters()).device)
+    sample = _tensor(left[:1], model)
     longer = max(len(left), columns)
     side = -(-longer // BLOCKS_A_SIDE) if block == "auto" else min(block, longer)
     many = sample.expand(side, *sample.shape[1:])
@@ -232,14 +233,11 @@ def _plan(
 def _fault(
     model: nn.Module, left: np.ndarray, right: np.ndarray | None, settings: BlockSettings
 ) -> ValueError | None:
-    device = next(model.parameters()).device
-    few = [
-        None
-        if x is None
-        else torch.tensor(x[np.unique(np.linspace(0, len(x) - 1, FEW, dtype=int))], device=device)
-        for x in (left, right)
-    ]
-    return find_fault(model, *few, settings.kind, settings.method)
+    def few(x: np.ndarray) -> Tensor:
+        return _tensor(x[np.unique(np.linspace(0, len(x) - 1, FEW, dtype=int))], model)
+
+    a, b = few(left), None if right is None else few(right)
+    return find_fault(model, a, b, settings.kind, settings.method)
 
 
 def _sides(corner: np.ndarray, left: np.ndarray, right: np.ndarray, side: int) -> tuple[tuple[int, ...], ...]:
@@ -258,7 +256,3 @@ def _array(samples: object, name: str) -> np.ndarray:
     if getattr(dtype, "kind", "O") not in "biuf":
         raise ValueError(f"{name}: got samples of type {dtype}, allowed are numbers and booleans")
     return np.asarray(samples)
-
-
-def _sizes(samples: np.ndarray) -> Tensor:
-    return torch.empty(samples.shape, device="meta")

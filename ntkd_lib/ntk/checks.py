@@ -30,11 +30,7 @@ def check_request(x1: object, x2: object, kind: str, method: str, tile: object, 
 
 
 def check_batches(x1: object, x2: object = None, names: tuple[str, str] = ("x1", "x2")) -> None:
-    """Refuse batches that are no tensors or empty, and two whose samples have different shapes.
-
-    Raises:
-        ValueError: What came, under the names of the caller's arguments.
-    """
+    """Refuse batches that are no tensors or empty, and two whose samples have different shapes."""
     for name, x in zip(names, (x1, x1 if x2 is None else x2), strict=True):
         if not (isinstance(x, Tensor) and x.ndim):
             raise ValueError(f"{name}: got {type(x).__name__}, needs a tensor of samples (n, ...)")

@@ -1,6 +1,6 @@
 """Per-sample Jacobians: by torch.func for nearly any network, or by a loop of plain autograd."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import torch
 from jaxtyping import Float, Shaped
@@ -11,7 +11,7 @@ from ntkd_lib.ntk.functional import call_with, located, plain_operations, split_
 
 
 def jacobian(
-    model: nn.Module, inputs: Shaped[Tensor, "n ..."], names: Iterable[str] | None = None
+    model: nn.Module, inputs: Shaped[Tensor, "n ..."], names: Collection[str] | None = None
 ) -> Float[Tensor, "n c p"]:
     """Compute the Jacobian ``J[n, c] = d f_c(x_n) / d theta`` over the trainable parameters.
 
@@ -29,7 +29,7 @@ def jacobian(
 
 
 def looped_jacobian(
-    model: nn.Module, inputs: Shaped[Tensor, "n ..."], names: Iterable[str] | None = None
+    model: nn.Module, inputs: Shaped[Tensor, "n ..."], names: Collection[str] | None = None
 ) -> Float[Tensor, "n c p"]:
     """Compute the same Jacobian slowly, each sample run alone, by one backward pass per logit.
 

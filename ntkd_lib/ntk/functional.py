@@ -3,7 +3,7 @@
 import random
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from inspect import getmodule, signature
@@ -20,8 +20,6 @@ from torch.utils.checkpoint import CheckpointFunction
 
 Parameters = dict[str, Tensor]
 RAISED = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError)
-
-
 LONGEST = 200  # characters of another error that are quoted
 
 
@@ -29,15 +27,11 @@ class TransformError(ValueError):
     """A layer that per-sample function transforms cannot run."""
 
 
-def split_parameters(model: nn.Module, names: Iterable[str] | None = None) -> tuple[Parameters, Parameters]:
+def split_parameters(model: nn.Module, names: Collection[str] | None = None) -> tuple[Parameters, Parameters]:
     """Split the parameters into differentiated and fixed ones."""
-    chosen = None if names is None else set(names)
-    moving = {
-        name: p
-        for name, p in model.named_parameters()
-        if p.requires_grad and (chosen is None or name in chosen)
-    }
-    everything = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    own = dict(model.named_parameters())
+    moving = {name: p for name, p in own.items() if p.requires_grad and (names is None or name in names)}
+    everything = {**own, **dict(model.named_buffers())}
     return moving, {name: value for name, value in everything.items() if name not in moving}
 
 
@@ -101,34 +95,26 @@ class _SharedOperations:
         self.stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         for owner, name, function in _REPLACED:
             self.stack.enter_context(mock.patch.object(owner, name, function, create=True))
-        self.stack.enter_context(mock.patch.object(CheckpointFunction, "apply", _run))
         self.stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", message="There is a performance drop")  # of vmap, if it loops
 
 
 class _ThreadState(threading.local):
     note: Callable | None = None  # called with every dense layer
-    twice: bool = False  # whether derivatives by function transforms will be differentiated again
+    twice: bool = False  # whether derivatives by function transforms may be differentiated again
 
 
 @contextmanager
-def _state(name: str, value: object) -> Iterator[None]:
-    before = getattr(_STATE, name)
-    setattr(_STATE, name, value)
-    try:
-        yield
-    finally:
-        setattr(_STATE, name, before)
-
-
-def observed_linear(
-    note: Callable[[Tensor, Tensor, Tensor | None, Tensor], None],
-) -> AbstractContextManager[None]:
+def observed_linear(note: Callable[[Tensor, Tensor, Tensor | None, Tensor], None]) -> Iterator[None]:
     """Call a function with the input, weight, bias and output of each dense layer that this thread computes.
 
     Works within `plain_operations` only.
     """
-    return _state("note", note)
+    before, _STATE.note = _STATE.note, note
+    try:
+        yield
+    finally:
+        _STATE.note = before
 
 
 def _linear(*args: Tensor | None, **named: Tensor | None) -> Tensor:
@@ -140,13 +126,10 @@ def _linear(*args: Tensor | None, **named: Tensor | None) -> Tensor:
 
 
 def _normalisation(plain: Callable, *axes: int) -> Callable:
-    """Return a normalisation by other operations if it is differentiated twice, else torch's own.
+    """Write a normalisation in operations that can be differentiated twice, and use it where that happens.
 
     In second derivatives by transforms torch counts its saved mean and variance as constants (its issues
-    196699 and 196700): the kernel is right, and the kernel's gradient is not.
-
-    Args:
-        axes: Axes that are averaged besides those of a layer's shape, or of an image.
+    196699 and 196700). Averaged are some axes, and those of a layer's shape or of an image.
     """
 
     def call(*args: Any, **named: Any) -> Tensor:
@@ -206,6 +189,7 @@ _OPERATIONS, _STATE = _SharedOperations(), _ThreadState()
 _LINEAR, _PACKED = nn.functional.linear, getattr(nn.functional, "_in_projection_packed", None)
 _BATCH_NORM = _normalisation(nn.functional.batch_norm, 0)
 _REPLACED = (
+    (CheckpointFunction, "apply", _run),
     (nn.functional, "batch_norm", _batch_norm),
     (nn.functional, "instance_norm", _normalisation(nn.functional.instance_norm)),
     (nn.functional, "layer_norm", _normalisation(nn.functional.layer_norm)),
@@ -231,7 +215,6 @@ def unmoved(model: nn.Module) -> Iterator[None]:
         if layer.training
         for key, value in layer.named_buffers(recurse=False)
     ]
-    drawn, changed = False, []
     try:
         yield
     finally:
@@ -266,9 +249,8 @@ def drawing_nowhere(model: nn.Module, sample: Tensor) -> Iterator[None]:
     with _PATCHED, ExitStack() as stack:
         for module in (random, np.random):
             for name in filter(str.islower, set(module.__all__) - QUIET):
-                plain = getattr(module, name)
-                stack.callback(setattr, module, name, plain)
-                setattr(module, name, _noted(plain, calls))
+                noted = _noted(getattr(module, name), calls)
+                stack.enter_context(mock.patch.object(module, name, noted))
         with torch.enable_grad(), unmoved(model):
             model(sample.detach())
     if calls:
@@ -315,7 +297,7 @@ def located(model: nn.Module) -> Iterator[None]:
             values or changes them in place.
     """
     inside: list[str] = []
-    handles = []
+    handles, before = [], _STATE.twice
 
     def leave(*_: object) -> None:
         inside.pop()
@@ -324,7 +306,8 @@ def located(model: nn.Module) -> Iterator[None]:
         handles.append(layer.register_forward_pre_hook(lambda *_, name=name: inside.append(name)))
         handles.append(layer.register_forward_hook(leave))
     try:
-        with plain_operations(), unmoved(model), _state("twice", torch.is_grad_enabled()):
+        with plain_operations(), unmoved(model):
+            _STATE.twice = torch.is_grad_enabled()
             yield
     except RAISED as error:
         if isinstance(error, ValueError) and not inside:
@@ -333,5 +316,6 @@ def located(model: nn.Module) -> Iterator[None]:
         kind = type(model.get_submodule(inside[-1] if inside else "")).__name__
         raise TransformError(f"{place}{kind} cannot run on single samples: {first_line(error)}") from error
     finally:
+        _STATE.twice = before
         for handle in handles:
             handle.remove()

@@ -27,10 +27,9 @@ class LandmarkKernel:
         """Factorise the kernel of the landmarks in float64."""
         check_batches(landmarks, names=("landmarks", ""))
         check_model(model)
-        self.probe, self.landmarks = probe, landmarks
+        self.probe, self.landmarks, self.floor = probe, landmarks, floor
         self.model, plan, _ = start_probe(model, landmarks, None, "trace")
         self.tiles = StructuredTiles(self.model, "trace", plan)
-        self.floor = floor
         error = find_fault(self.model, landmarks) if probe else None
         if error is not None:
             self._loop(error)

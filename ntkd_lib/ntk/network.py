@@ -37,22 +37,18 @@ class FunctionNetwork(nn.Module):
 
 
 class Logits(nn.Module):
-    """A network that selects its inputs from a structure and the logits from its outputs."""
+    """A network that selects its inputs from parts, by place or name, and the logits from its outputs."""
 
-    def __init__(self, model: nn.Module, output: Output | None, data: tuple | dict | None = None) -> None:
+    def __init__(self, model: nn.Module, output: Output | None, data: dict | None = None) -> None:
         """Store the network and the inputs, which are no buffers."""
         super().__init__()
         self.model, self.output, self.data = model, output, data
 
     def forward(self, x: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "..."]:
         """Run the network and flatten its logits to a table."""
-        if isinstance(self.data, tuple):
-            out = self.model(*(part[x] for part in self.data))
-        elif self.data is not None:
-            out = self.model(**{key: part[x] for key, part in self.data.items()})
-        else:
-            out = self.model(x)
-        logits = self._pick(out)
+        parts = [(key, part[x]) for key, part in self.data.items()] if self.data else [(0, x)]
+        named = {key: part for key, part in parts if isinstance(key, str)}
+        logits = self._pick(self.model(*(part for key, part in parts if key not in named), **named))
         if not isinstance(logits, Tensor):
             raise OutputError(f"output: picked {type(logits).__name__}, needs a tensor of logits (n, c)")
         return logits[:, None] if logits.ndim == 1 else logits.flatten(1) if logits.ndim == 3 else logits
@@ -62,10 +58,8 @@ class Logits(nn.Module):
             return self.output(out)
         if isinstance(out, Tensor) and self.output is None:
             return out
-        if isinstance(out, tuple | list):
-            choices = dict(enumerate(out))
-        else:
-            choices = dict(out) if isinstance(out, Mapping) else {}
+        pairs = enumerate(out) if isinstance(out, tuple | list) else out if isinstance(out, Mapping) else {}
+        choices = dict(pairs)
         attribute = self.output if self.output is not None else "logits"
         if isinstance(attribute, str) and attribute not in choices and hasattr(out, attribute):
             return getattr(out, attribute)
@@ -98,25 +92,18 @@ def as_network(
     network = model if parameters is None else FunctionNetwork(model, parameters)
     _check_module(network)
     if dtype is not None:
-        network = convert(_copied(network, x1), dtype)
+        network = _copied(network, x1)._apply(lambda values: convert_values(values, dtype))
     first = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
     x1 = _batch("x1", x1, first, dtype)
     x2 = None if x2 is None else _batch("x2", x2, first, dtype)
     if isinstance(x1, Tensor) and (x2 is None or isinstance(x2, Tensor)):
         return network if output is None else Logits(network, output), x1, x2
-    if x2 is not None and (type(x2) is not type(x1) or _keys(x1) != _keys(x2)):
+    if x2 is not None and _described(x2) != _described(x1):
         raise ValueError(f"x2: got {_described(x2)}, needs the structure of x1, {_described(x1)}")
     n, m = _length("x1", x1), 0 if x2 is None else _length("x2", x2)
-    if x2 is not None:
-        joined = {key: torch.cat([part, x2[key]]) for key, part in _items(x1)}
-        x1 = joined if isinstance(x1, dict) else tuple(joined.values())
+    x1 = x1 if x2 is None else {key: torch.cat([part, x2[key]]) for key, part in x1.items()}
     places = torch.arange(n + m, device=first.device)
     return Logits(network, output, x1), places[:n], None if x2 is None else places[n:]
-
-
-def convert(model: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Convert the values of a network, in place."""
-    return model._apply(lambda values: convert_values(values, dtype))
 
 
 def convert_values(values: Tensor, dtype: torch.dtype) -> Tensor:
@@ -145,12 +132,11 @@ def _copied(model: nn.Module, x: Batch) -> nn.Module:
         return copy.deepcopy(model)
 
 
-def _batch(name: str, x: Batch, like: Tensor, dtype: torch.dtype | None) -> Tensor | tuple | dict:
-    if isinstance(x, Mapping):
-        return {key: _part(f"{name}[{key!r}]", part, like, dtype) for key, part in x.items()}
-    if isinstance(x, tuple | list):
-        return tuple(_part(f"{name}[{key}]", part, like, dtype) for key, part in enumerate(x))
-    return _part(name, x, like, dtype)
+def _batch(name: str, x: Batch, like: Tensor, dtype: torch.dtype | None) -> Tensor | dict:
+    if not isinstance(x, Mapping | tuple | list):
+        return _part(name, x, like, dtype)
+    parts = x.items() if isinstance(x, Mapping) else enumerate(x)
+    return {key: _part(f"{name}[{key!r}]", part, like, dtype) for key, part in parts}
 
 
 def _part(name: str, x: object, like: Tensor, dtype: torch.dtype | None) -> Tensor:
@@ -168,22 +154,14 @@ def _part(name: str, x: object, like: Tensor, dtype: torch.dtype | None) -> Tens
     return x if dtype is None else convert_values(x, dtype)
 
 
-def _items(x: tuple | dict) -> list[tuple[Any, Tensor]]:
-    return list(x.items() if isinstance(x, dict) else enumerate(x))
+def _described(x: Tensor | dict) -> str:
+    if isinstance(x, Tensor):
+        return "one tensor"
+    return f"{'dict' if isinstance(next(iter(x), 0), str) else 'tuple'} of {', '.join(map(repr, x))}"
 
 
-def _keys(x: tuple | dict) -> list:
-    return [key for key, _ in _items(x)]
-
-
-def _described(x: Tensor | tuple | dict) -> str:
-    return (
-        "one tensor" if isinstance(x, Tensor) else f"{type(x).__name__} of {', '.join(map(repr, _keys(x)))}"
-    )
-
-
-def _length(name: str, x: tuple | dict) -> int:
-    lengths = {len(part) for _, part in _items(x)}
+def _length(name: str, x: dict) -> int:
+    lengths = {len(part) for part in x.values()}
     if len(lengths) != 1:
         raise ValueError(f"{name}: got parts of {sorted(lengths)} samples, needs one number of samples")
     return lengths.pop()

@@ -21,20 +21,16 @@ from ntkd_lib.ntk.network import Batch, as_network
 from ntkd_lib.ntk.probe import Probe, ProbeError
 from ntkd_lib.ntk.products import refuse_tables
 
-# Directions in weight space that are held at a time, each as large as the network.
-DIRECTIONS = 8
-# Samples on which the network is tried for mixing them.
-TRIED = 8
-# Times that a pass holds what the layers give out, for each direction; measured 3 to 5.
-COPIES = 6
+DIRECTIONS = 8  # in weight space, held at a time, each as large as the network
+TRIED = 8  # samples on which the network is tried for mixing them
+COPIES = 6  # times that a pass holds what the layers give out, for each direction; measured 3 to 5
 
 
 class NTKOperator(LinearOperator):
     """Products with the tangent kernel, ``Theta(x1, x2) v = J(x1) (J(x2)' v)``.
 
     A reverse pass over ``x2`` in chunks adds up ``u = J(x2)' v``, a forward-mode pass over ``x1`` in chunks
-    gives ``J(x1) u``: memory holds one chunk and a few copies of the weights. Products carry no
-    gradients.
+    gives ``J(x1) u``: memory holds one chunk and a few copies of the weights. Products carry no gradients.
 
     Kinds: ``full``, shape ``(n c, m c)`` with sample-major rows ``i c + class``; ``trace``,
     ``sum_c J_c(x1) J_c(x2)'``, shape ``(n, m)``, at the price of ``c`` passes per column; ``pseudo``, the
@@ -81,20 +77,18 @@ class NTKOperator(LinearOperator):
         check_model(model)
         self.kind, self.own = kind, x2 is None
         self.model, plan, trial = start_probe(model, x1, x2, "full")
-        if plan.alone.logits.dtype not in (torch.float32, torch.float64):
-            kinds = f"{plan.alone.logits.dtype}, allowed are float32, float64"
-            raise ValueError(f"model: got logits of type {kinds}")
+        logits = plan.alone.logits
+        if logits.dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"model: got logits of type {logits.dtype}, allowed are float32, float64")
         self.x1, self.x2 = x1, x1 if x2 is None else x2
-        self.classes, self.loops = plan.alone.logits.shape[1], False
-        self.torch_dtype = plan.alone.logits.dtype
+        self.classes, self.loops, self.torch_dtype = logits.shape[1], False, logits.dtype
         refuse_tables(self.model, plan.left_out)
         self.chunk = chunk or _fitting(self.model, x1)
         if probe:
             self._probe(trial, plan)
         width = self.classes if kind == "full" else 1
-        super().__init__(
-            plan.alone.logits.detach().cpu().numpy().dtype, (len(self.x1) * width, len(self.x2) * width)
-        )
+        dtype = logits.detach().cpu().numpy().dtype
+        super().__init__(dtype, (len(self.x1) * width, len(self.x2) * width))
 
     def _probe(self, trial: Probe, plan: Plan) -> None:
         """Compare one entry with autograd, and switch to the loop if it differs."""

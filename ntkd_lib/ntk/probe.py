@@ -8,6 +8,7 @@ what a method keeps of them; they must agree with that number, and the kernel's 
 import copy
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import torch
 from jaxtyping import Float, Shaped
@@ -18,13 +19,12 @@ from ntkd_lib.ntk.contraction import flat_gradient, looped_jacobian, single_logi
 from ntkd_lib.ntk.factors import Factor
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layout import Plan, are_close, product_rounding
-from ntkd_lib.ntk.network import convert, convert_values
+from ntkd_lib.ntk.network import convert_values
 from ntkd_lib.ntk.outlines import Outline, outlined_gradient
 from ntkd_lib.ntk.structured import visit_factors
 from ntkd_lib.ntk.tiles import TileData, Tiles
 
-# Error of an entry over the norms of its two gradients that rounding explains; other types: 32 roundings.
-TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
+TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}  # over norms of gradients; others 32 roundings
 ROUNDED = 1e-2  # errors up to this may be rounding that a network amplifies, or kinks passed on either side
 EXACT = 1e-8  # then the method must agree in float64 to this
 FEW = 6  # other samples of that batch
@@ -178,8 +178,8 @@ class Probe:
         return abs(self._along(block, s) - _product(first, second)) <= EXACT * size + TINY
 
     def _in_float64(self, batch: Shaped[Tensor, "..."]) -> tuple[nn.Module, Shaped[Tensor, "..."]]:
-        twin = convert(copy.deepcopy(self.model), torch.float64)
-        return twin, convert_values(batch, torch.float64)
+        convert = partial(convert_values, dtype=torch.float64)
+        return copy.deepcopy(self.model)._apply(convert), convert(batch)
 
     def _check_entries(self, kernel: Tensor, own: Tensor, cross: Tensor, size: float) -> None:
         """Compare the kernel's entries with all products of the logits of the two samples."""
@@ -298,12 +298,7 @@ def reduce_block(block: Float[Tensor, "c c"], kind: Kind) -> Float[Tensor, "..."
 def check_finite_kernel(
     model: nn.Module, kernel: Float[Tensor, "..."], x1: Tensor, x2: Tensor | None, kind: Kind, named: bool
 ) -> None:
-    """Refuse a kernel of which an entry is not finite, and name the sample if that is its gradient's fault.
-
-    Raises:
-        ValueError: A sample whose gradient by plain autograd is not finite.
-        ProbeError: A kernel that is not finite for another reason, such as a range that is too small.
-    """
+    """Refuse a kernel that is not finite: for good if the gradient of a sample is not, else this method's."""
     if kernel.sum().isfinite() or (finite := kernel.isfinite()).all():
         return
     i, j = (~finite).nonzero()[0].tolist()[kind == "per_class" :][:2]

@@ -14,9 +14,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-# Largest difference of a kernel from its transpose, as a share of its largest entry: float32 rounding.
-ASYMMETRY = 1e-5
-
+ASYMMETRY = 1e-5  # of a kernel, as a share of its largest entry: float32 rounding
+EPS = torch.finfo(torch.float64).eps
 Values = Tensor | np.ndarray
 CRITERIA = ("gcv", "loo", "validation")
 
@@ -189,7 +188,7 @@ def _spectrum(theta: Tensor, targets: Tensor, lambdas: Sequence[float] | float) 
         _check_ridge(ridge)
     values, vectors = torch.linalg.eigh(theta)
     least = values[0].item() + min(lambdas)
-    if least <= _smallest(values[-1].item() + min(lambdas), len(theta)):
+    if least <= len(theta) * EPS * (values[-1].item() + min(lambdas)):
         raise _singular(min(lambdas))
     ridges = torch.tensor(lambdas, dtype=torch.float64, device=theta.device)
     return _Spectrum(values, vectors, vectors.T @ targets, 1 / (values + ridges[:, None]))
@@ -209,13 +208,9 @@ def _cholesky(theta: Tensor, ridge: float) -> Tensor:
     _check_ridge(ridge)
     lower, failed = torch.linalg.cholesky_ex(theta + ridge * torch.eye(len(theta)).to(theta))
     pivots = lower.diagonal() ** 2
-    if failed or pivots.min() <= _smallest(pivots.max().item(), len(theta)):
+    if failed or pivots.min() <= len(theta) * EPS * pivots.max().item():
         raise _singular(ridge)
     return lower
-
-
-def _smallest(largest: float, size: int) -> float:
-    return size * torch.finfo(torch.float64).eps * largest
 
 
 def _singular(ridge: float) -> ValueError:

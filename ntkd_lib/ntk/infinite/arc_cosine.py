@@ -7,8 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# A cosine within this many roundings of 1 or -1 counts as 1 or -1; all others are stretched by as much.
-ROUNDINGS = 8
+ROUNDINGS = 8  # within which of 1 or -1 a cosine counts as that; all others are stretched by as much
 
 
 class Kappas(NamedTuple):

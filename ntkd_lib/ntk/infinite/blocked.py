@@ -67,8 +67,5 @@ def blocked_flattened_ntk(
 def _block(settings: dict[str, float], left: Images, right: Images | None = None) -> Float[np.ndarray, "n m"]:
     keep_freed_memory()
     with torch_on_one_thread():
-        return flattened_ntk(_tensor(left), None if right is None else _tensor(right), **settings).numpy()
-
-
-def _tensor(images: Images) -> torch.Tensor:
-    return torch.tensor(images.copy())  # torch takes no views that run backwards
+        tensors = (x if x is None else torch.tensor(x.copy()) for x in (left, right))
+        return flattened_ntk(*tensors, **settings).numpy()

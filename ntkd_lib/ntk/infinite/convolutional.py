@@ -15,11 +15,8 @@ from torch.nn import functional
 from ntkd_lib.ntk.infinite.arc_cosine import kappas
 from ntkd_lib.ntk.infinite.kernels import Kernels, check_samples, check_spread, symmetrised
 
-# Pairs of positions of one step: its values stay in the cache.
-STEP = 2**16
-
-# Samples of the first batch, samples of the second.
-Place = tuple[slice, slice]
+STEP = 2**16  # pairs of positions of one step, whose values stay in the cache
+Place = tuple[slice, slice]  # samples of the first batch, samples of the second
 
 
 def convolutional_kernels(

@@ -1,7 +1,7 @@
 """Fully connected ReLU networks of infinite width."""
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Shaped
 from torch import Tensor
 
 from ntkd_lib.ntk.infinite.arc_cosine import relu_moments
@@ -50,29 +50,16 @@ def dense_kernels(
     check_spread(weight_std, bias_std, dtype)
     if depth < 0:
         raise ValueError(f"depth: got {depth}, needs at least 0 hidden layers")
-    a = x1.to(dtype)
+    a, scale, shift = x1.to(dtype), weight_std**2, bias_std**2
     b = a if x2 is None else x2.to(dtype)
-    kernels = _through(depth, _first(a, b, weight_std**2, bias_std**2), weight_std**2, bias_std**2)
-    return symmetrised(kernels) if x2 is None else kernels
-
-
-Covariances = tuple[Float[Tensor, "n m"], Float[Tensor, " n"], Float[Tensor, " m"]]
-
-
-def _first(a: Tensor, b: Tensor, scale: float, shift: float) -> Covariances:
-    covariance = scale * (a @ b.T) / a.shape[1] + shift
-    if b is a:  # read off, so that the cosine of a sample with itself is 1
-        return covariance, covariance.diagonal(), covariance.diagonal()
-    variances = [scale * x.square().mean(1) + shift for x in (a, b)]
-    return covariance, *variances
-
-
-def _through(depth: int, first: Covariances, scale: float, shift: float) -> Kernels:
-    nngp, variance1, variance2 = first
-    ntk = nngp
+    nngp = ntk = scale * (a @ b.T) / a.shape[1] + shift
+    variances = [nngp.diagonal()] * 2  # read off, so that the cosine of a sample with itself is 1
+    if x2 is not None:
+        variances = [scale * x.square().mean(1) + shift for x in (a, b)]
     for _ in range(depth):
-        moments = relu_moments(nngp, variance1, variance2)
+        moments = relu_moments(nngp, *variances)
         nngp = scale * moments.values + shift
         ntk = nngp + scale * moments.slopes * ntk
-        variance1, variance2 = (scale * v / 2 + shift for v in (variance1, variance2))
-    return Kernels(nngp, ntk)
+        variances = [scale * v / 2 + shift for v in variances]
+    kernels = Kernels(nngp, ntk)
+    return symmetrised(kernels) if x2 is None else kernels

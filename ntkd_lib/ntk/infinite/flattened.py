@@ -18,8 +18,7 @@ from torch.nn import functional
 from ntkd_lib.ntk.infinite.arc_cosine import ROUNDINGS
 from ntkd_lib.ntk.infinite.kernels import check_samples, check_spread
 
-# Images per side of a tile: the products of one row of positions nearly fit into a core's second cache.
-TILE = 128
+TILE = 128  # images per side of a tile, whose products of a row of positions nearly fit into a second cache
 DEGREE = 8
 COMPILERS = (os.environ.get("CXX", "c++"), "g++", "clang++")
 
@@ -101,15 +100,10 @@ def _summed(x1: Tensor, x2: Tensor | None, side: int, row_sum: RowSum) -> Tensor
                 tile = total[i * TILE : (i + 1) * TILE, j * TILE : (j + 1) * TILE]
                 tile += row_sum(torch.bmm(one.strips, two.strips.transpose(1, 2)), one, two)
     total = total[: len(x1), : len(other)].clone()
-    return _symmetric(total, x1, side) if own else total
-
-
-def _symmetric(total: Tensor, images: Tensor, side: int) -> Tensor:
-    """Mirror the part above the diagonal, and set the diagonal to the patches' squared norms."""
-    total = total.triu_(1)
-    total += total.T.clone()
-    squares = _squared_norms(images.float(), side).double().sum((1, 2))
-    total.diagonal().copy_(2 * torch.pi * squares)
+    if own:  # the diagonal are the patches' squared norms
+        total += total.triu_(1).T.clone()
+        squares = _squared_norms(x1.float(), side).double().sum((1, 2))
+        total.diagonal().copy_(2 * torch.pi * squares)
     return total
 
 

@@ -11,13 +11,9 @@ DTYPES = (torch.float64, torch.float32)
 
 
 class Kernels(NamedTuple):
-    """The two kernels of an infinitely wide network, for one logit.
+    """The two kernels of an infinitely wide network, for one logit."""
 
-    Attributes:
-        nngp: Covariance of the logit at random weights; the kernel of training the read-out alone.
-    """
-
-    nngp: Float[Tensor, "n m"]
+    nngp: Float[Tensor, "n m"]  # covariance at random weights; the kernel of training the read-out alone
     ntk: Float[Tensor, "n m"]  # tangent kernel, of training all layers
 
 

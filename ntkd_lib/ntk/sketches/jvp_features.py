@@ -1,5 +1,7 @@
 """Random features by forward mode: derivatives of the logits along random directions of all weights."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,13 +18,7 @@ from ntkd_lib.ntk.sketches.hashing import key_of, signs
 
 
 def jvp_features(
-    model: nn.Module,
-    x: Batch,
-    count: int,
-    seed: int = 0,
-    *,
-    chunk: int = 8,
-    probe: bool = True,
+    model: nn.Module, x: Batch, count: int, seed: int = 0, *, chunk: int = 8, probe: bool = True
 ) -> Float[Tensor, "n c k"]:
     """Compute ``phi[n, c, i] = J(x_n)[c] z_i / sqrt(k)`` for random signs ``z_i``, so ``E phi phi' = Theta``.
 
@@ -54,10 +50,7 @@ def jvp_features(
     error = find_fault(model, x, method="products") if probe else None
     moving, rest = split_parameters(model)
     still = _still_rows(model)
-
-    def derivative(direction: Parameters) -> Tensor:
-        return tangent(lambda p: call_with(model, (p, rest), (x,)), moving, direction)
-
+    derivative = partial(tangent, lambda p: call_with(model, (p, rest), (x,)), moving)
     if error is not None:
         warn_slow(error)
     parts = []

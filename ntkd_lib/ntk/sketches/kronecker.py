@@ -10,8 +10,7 @@ from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.sketches.hashing import key_of, signs
 from ntkd_lib.ntk.sketches.sparse import STEP, SparseSketch
 
-# Operations of a matrix product that take the time of one scattered or element-wise addition; measured.
-SCATTER = 100
+SCATTER = 100  # operations of a product in the time of one scattered or element-wise addition; measured
 
 
 class KroneckerSketch(SparseSketch):

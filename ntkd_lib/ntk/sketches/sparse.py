@@ -7,8 +7,7 @@ from torch import Tensor
 from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.sketches.hashing import hashed, key_of
 
-# Values of gradients that are formed at a time.
-STEP = 2**22
+STEP = 2**22  # values of gradients that are formed at a time
 
 
 class SparseSketch:
