@@ -21,10 +21,8 @@ from ntkd_lib.show import ACCURACY, DIFFERENCE, INTERVAL, PAPER_SCORE, Column, d
 PAPER, PAPER_IDEAL = {NONE: 89.2, "e2e_ft": 93.2, "ntkd_ft": 95.1}, 97.3
 MAIN = (NONE, "e2e_ft", "ntkd_ft")
 PAIRS = (
-    ("ntkd_ft", "e2e_ft"),
-    ("e2e_ft", NONE),
-    ("ntkd_ft", NONE),
-    ("ntkd_ft", "kd_ft"),
+    *(("ntkd_ft", "e2e_ft"), ("e2e_ft", NONE)),
+    *(("ntkd_ft", NONE), ("ntkd_ft", "kd_ft")),
     ("e2e_ft", "clean_ft"),
 )
 STYLE = {
@@ -44,10 +42,8 @@ RECOVERIES = (
 )
 DIFFERENCES = (Column("Pair", "{label}"), *DIFFERENCE, Column("Smallest", "{smallest:+.2f}"))
 END = (
-    Column("Strongest errors", "{x:.0f} %"),
-    Column("No compensation there", "{uncompensated:.1f} %"),
-    Column("Labels there", "{e2e_ft:.1f} %"),
-    Column("NTKD there", "{ntkd_ft:.1f} %"),
+    *(Column("Strongest errors", "{x:.0f} %"), Column("No compensation there", "{uncompensated:.1f} %")),
+    *(Column("Labels there", "{e2e_ft:.1f} %"), Column("NTKD there", "{ntkd_ft:.1f} %")),
     Column("NTKD wins back less than half from", "{stops:.0f} % on"),
 )
 

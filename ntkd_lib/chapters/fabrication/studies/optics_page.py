@@ -35,18 +35,13 @@ ERRORS = (
     Column("Source", "{source}"),
 )
 DESIGNS = (
-    Column("Student", "{student}"),
-    Column("Smallest cosine", "{cosine:.4f}"),
-    Column("Efficiency", "{efficiency:.1f} %"),
-    Column("As trained", "{ideal:.2f} %"),
-    Column("As designed", "{designed:.2f} %"),
-    Column("With all light", "{wide:.2f} %"),
+    *(Column("Student", "{student}"), Column("Smallest cosine", "{cosine:.4f}")),
+    *(Column("Efficiency", "{efficiency:.1f} %"), Column("As trained", "{ideal:.2f} %")),
+    *(Column("As designed", "{designed:.2f} %"), Column("With all light", "{wide:.2f} %")),
 )
 COLOUR_DESIGNS = (
-    Column("Colour", "{colour}"),
-    Column("Metasurfaces", "{masks}"),
-    Column("Smallest cosine", "{smallest:.4f}"),
-    Column("Mean cosine", "{mean:.4f}"),
+    *(Column("Colour", "{colour}"), Column("Metasurfaces", "{masks}")),
+    *(Column("Smallest cosine", "{smallest:.4f}"), Column("Mean cosine", "{mean:.4f}")),
     Column("Efficiency", "{efficiency:.1f} %"),
 )
 

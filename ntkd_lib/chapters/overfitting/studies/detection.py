@@ -202,10 +202,8 @@ def _rate_text(row: Any, kind: str) -> str:
 
 
 CALIBRATION = (
-    Column("Target", "{target}"),
-    Column("Samples", "{samples:,}"),
-    Column("Slope", "{slope:.2f}"),
-    Column("Correlation", "{correlation:.2f}"),
+    *(Column("Target", "{target}"), Column("Samples", "{samples:,}")),
+    *(Column("Slope", "{slope:.2f}"), Column("Correlation", "{correlation:.2f}")),
     Column("Median estimate / truth", "{ratio:.2f}"),
 )
 
