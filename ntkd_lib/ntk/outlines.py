@@ -84,8 +84,8 @@ def _operations(root: Node, weights: set[int]) -> dict[int, Node]:
         node = _sole(readers, leaf)
         if node is not None and node.name() == "TBackward0":
             product = _sole(readers, node)
-            name = "" if product is None else product.name()
-            if name in SAVED and readers[node][0][1] == len(product.next_functions) - 1:
+            factor = product is not None and readers[node][0][1] == len(product.next_functions) - 1
+            if factor and product.name() in SAVED and getattr(product, "_saved_alpha", 1) == 1:
                 nodes[id(leaf.variable)] = product
         elif node is not None and node.name() == "EmbeddingBackward0" and not node._saved_scale_grad_by_freq:
             nodes[id(leaf.variable)] = node

@@ -13,9 +13,12 @@ from ntkd_lib.ntk import probe
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.factors import OnePosition
 from ntkd_lib.ntk.kinds import KINDS
+from ntkd_lib.ntk.outlines import LARGE
 from ntkd_lib.ntk.probe import ProbeError, SlowKernelWarning, check_kernel
 from ntkd_lib.ntk.reference import reference_ntk
+from tests.ntk.faults import Net
 from tests.ntk.nets import build
+from tests.ntk.test_faults import loop_jacobian
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -31,6 +34,28 @@ def test_right_kernels_pass_and_wrong_ones_do_not(name: str, kind: str) -> None:
                 check_kernel(model, 1.01 * kernel, x, other, kind=kind)
     assert torch.equal(state, torch.get_rng_state())
     assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.structured.WholeJacobianWarning")
+@pytest.mark.parametrize("scales", [{"alpha": 0.5}, {"beta": 0.5}, {"alpha": -2, "beta": 0}])
+def test_large_weights_in_products_that_are_scaled(scales: dict) -> None:
+    """Of weights this large the check keeps the signal and the input of their product."""
+    torch.manual_seed(0)
+    side = int(LARGE**0.5)
+    model = Net(
+        lambda s, x: s.h(torch.addmm(s.b, x, s.w.t(), **scales).tanh()),
+        w=nn.Parameter(torch.randn(side, side) / side**0.5),
+        b=nn.Parameter(torch.randn(side)),
+        h=nn.Linear(side, 2),
+    ).double()
+    x = torch.randn(3, side).double()
+    jacobian = loop_jacobian(model, x)
+    exact = torch.einsum("ncp,mcp->nm", jacobian, jacobian)
+    for method in ("auto", "structured", "contraction", "products"):
+        kernel = empirical_ntk(model, x, kind="trace", method=method).detach()
+        assert (kernel - exact).norm() <= 1e-9 * exact.norm()
+    with pytest.raises(ProbeError, match="differs from plain autograd"):
+        check_kernel(model, 1.01 * kernel, x)
 
 
 def test_rounding_that_a_network_amplifies_is_no_fault() -> None:
