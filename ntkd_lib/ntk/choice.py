@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.factors import STEP
 from ntkd_lib.ntk.kinds import Kind, class_pairs
-from ntkd_lib.ntk.layers.outer import DENSE, TRANSPOSED
+from ntkd_lib.ntk.layers.outer import DENSE, OUTER, TRANSPOSED
 from ntkd_lib.ntk.layout import Plan, make_plan, two_samples
 from ntkd_lib.ntk.recording import LayerCall
-from ntkd_lib.ntk.traces import OUTER, group_uses
+from ntkd_lib.ntk.traces import group_uses
 
 Way = Literal["one position", "gradients", "positions"]
 

@@ -12,33 +12,14 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.functional import TransformError
 from ntkd_lib.ntk.kinds import Kind
-from ntkd_lib.ntk.layers.outer import (
-    CONVOLUTIONS,
-    DENSE,
-    TRANSPOSED,
-    Dense,
-    OuterProducts,
-    bias_gradients,
-    joined,
-    parts_of,
-    weight_gradients,
-)
-from ntkd_lib.ntk.layers.rows import (
-    EMBEDDINGS,
-    NORMS,
-    PRELU,
-    lookup_signals,
-    norm_gradients,
-    slope_gradients,
-    table_gradients,
-)
+from ntkd_lib.ntk.layers.outer import CONVOLUTIONS, DENSE, OUTER, TRANSPOSED, OuterProducts, joined, parts_of
+from ntkd_lib.ntk.layers.rows import lookup_signals, parameter_gradients
 from ntkd_lib.ntk.layout import Plan, check_finite, is_known
 from ntkd_lib.ntk.owners import check_owners
 from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, ParameterPart, record
 from ntkd_lib.ntk.signals import all_signals, stream_signals
 
 AT_ONCE = 2**22  # values of signals that are held together: to stream one takes a millisecond
-OUTER = (*DENSE, *CONVOLUTIONS, *TRANSPOSED)
 
 
 @dataclass(frozen=True)
@@ -97,7 +78,7 @@ class ParameterTrace:
 
     def _of_use(self, use: LayerCall, inputs: Tensor, signal: Tensor, _: int) -> Float[Tensor, "r c ..."]:
         if not hasattr(use.layer, "per_sample_gradients"):
-            return _gradients(use.layer, self.group.attribute, inputs, signal)
+            return parameter_gradients(use.layer, self.group.attribute, inputs, signal)
         if use not in self.own:
             self.own[use] = use.layer.per_sample_gradients(inputs, signal)
         return self.own[use][self.group.attribute]
@@ -249,15 +230,3 @@ def _shared_bias(attribute: str, uses: tuple[LayerCall, ...], members: dict) -> 
     if None in biases or len({bias.key for bias in biases}) > 1:
         return None
     return biases[0] if [use for *_, use in members.get(biases[0].key, [])] == list(uses) else None
-
-
-def _gradients(layer: nn.Module | Dense, attribute: str, inputs: Tensor, signal: Tensor) -> Tensor:
-    if type(layer) in NORMS:
-        return norm_gradients(layer, attribute, inputs, signal)
-    if type(layer) in PRELU:
-        return slope_gradients(layer, inputs, signal)
-    if type(layer) in EMBEDDINGS:
-        return table_gradients(layer, *lookup_signals(layer, inputs, signal))
-    if attribute == "bias":
-        return bias_gradients(layer, signal)
-    return weight_gradients(layer, parts_of(layer, inputs, signal))

@@ -79,6 +79,7 @@ class Dense:
 
 
 DENSE = (Dense,)
+OUTER = (*DENSE, *CONVOLUTIONS, *TRANSPOSED)
 
 
 @dataclass(frozen=True)

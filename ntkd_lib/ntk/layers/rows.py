@@ -1,15 +1,30 @@
-"""Layers other than dense ones and convolutions: normalisations, embeddings, PReLU."""
+"""Layers other than dense ones and convolutions: normalisations, embeddings, PReLU; gradients of all types."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ntkd_lib.ntk.layers.outer import Dense, bias_gradients, parts_of, weight_gradients
+
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 NORMS = (*BATCH_NORMS, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 EMBEDDINGS = (nn.Embedding,)
 PRELU = (nn.PReLU,)
 CACHED = 2**17  # values of signals that stay in the cache
+
+
+def parameter_gradients(layer: nn.Module | Dense, attribute: str, inputs: Tensor, signal: Tensor) -> Tensor:
+    """Form the gradients of a parameter of any listed layer, ``(n, c, *p)``."""
+    if type(layer) in NORMS:
+        return norm_gradients(layer, attribute, inputs, signal)
+    if type(layer) in PRELU:
+        return slope_gradients(layer, inputs, signal)
+    if type(layer) in EMBEDDINGS:
+        return table_gradients(layer, *lookup_signals(layer, inputs, signal))
+    if attribute == "bias":
+        return bias_gradients(layer, signal)
+    return weight_gradients(layer, parts_of(layer, inputs, signal))
 
 
 def norm_gradients(
