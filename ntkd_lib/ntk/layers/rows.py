@@ -1,4 +1,4 @@
-"""Layers other than dense ones and convolutions: normalisations, embeddings, PReLU; gradients of all types."""
+"""Layers other than dense ones and convolutions, such as embeddings; gradients of all types."""
 
 import torch
 from jaxtyping import Float, Int
