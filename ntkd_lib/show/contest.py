@@ -52,8 +52,7 @@ class Contest:
             tried = recorded_trials(protocols, self.space, arm)
             for settings, metric in sorted(tried, key=lambda trial: -mean(trial[1].values)):
                 single = ", ".join(f"{value:.2f}" for value in metric.values)
-                words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
-                row = {"method": arm, "label": self.labels[arm], "settings": words}
+                row = {"method": arm, "label": self.labels[arm], "settings": in_words(settings)}
                 row |= {"validation": mean(metric.values), "single": single, "chosen": settings == best}
                 rows.append(row)
         return pd.DataFrame(rows)
@@ -98,6 +97,11 @@ def stack(contests: Mapping[Any, Contest], by: str, table: Callable[[Contest], p
     """Put a table of each contest below each other; the column `by` tells them apart."""
     tables = [table(each).assign(**{by: name}) for name, each in contests.items()]
     return pd.concat([part for part in tables if len(part)] or tables)
+
+
+def in_words(settings: Mapping[str, object]) -> str:
+    """Name the settings of a trial."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
 
 
 def trial_columns(arm: str, score: str, unit: str) -> tuple[Column, ...]:

@@ -208,8 +208,8 @@ FAULTS = {
     ),
     "scale of a batch norm": (
         "functional:_batch_norm",
-        "inputs * scale.view(shape)",
-        "inputs * scale.view(shape).detach().square()",
+        "input * scale.view(shape)",
+        "input * scale.view(shape).detach().square()",
         running,
         real(2, 4),
         "trace",
