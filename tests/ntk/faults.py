@@ -558,6 +558,14 @@ SHAPES = {
         ),
         words(3, 50),
     ),
+    "padding counted from the end": (
+        Net(
+            lambda s, x: s.h(s.e(x).tanh().mean(1)),
+            e=given(nn.Embedding(9, 4), padding_idx=-2),
+            h=nn.Linear(4, 2),
+        ),
+        words(3),
+    ),
     "a larger filter": (
         read_flat(given(nn.Conv2d(1, 2, 3, padding=2), weight=torch.randn(2, 1, 5, 5)), 32),
         real(1, 4, 4),

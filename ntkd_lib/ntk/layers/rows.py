@@ -77,7 +77,8 @@ def lookup_signals(
     places = inputs.reshape(n, -1)
     signals = signal.reshape(n, c, -1, signal.shape[-1]).mT
     if layer.padding_idx is not None:
-        signals = signals * (places != layer.padding_idx)[:, None, None].to(signals)
+        trained = places != layer.padding_idx % len(layer.weight)  # it may be counted from the end
+        signals = signals * trained[:, None, None].to(signals)
     return places, signals
 
 
