@@ -28,7 +28,7 @@ def check_owners(logits: Float[Tensor, "n c"], layouts: dict[LayerCall, SampleLa
 
     The logits are sent back along one direction, and again with those of each sample times a power of 2,
     which rounds nothing: the signals at its rows must be multiplied by the same. In float32 no two of 127
-    samples share a factor. Left out if all operations between layers and logits are known to keep the order.
+    samples share a factor. Left out if all operations behind the layers are known to keep the order.
 
     Raises:
         UnsettledError: The first layer with such a row.
@@ -36,11 +36,12 @@ def check_owners(logits: Float[Tensor, "n c"], layouts: dict[LayerCall, SampleLa
     n, c = logits.shape
     if not layouts or n == 1 or _keep_order(logits, layouts):
         return
-    generator, info = torch.Generator().manual_seed(0), torch.finfo(logits.dtype)
+    edges, generator = [use.edge for use in layouts], torch.Generator().manual_seed(0)
+    types = {logits.dtype, *(edge.node._input_metadata[edge.output_nr].dtype for edge in edges)}
+    info = max(map(torch.finfo, types), key=lambda info: (-info.max, info.eps))  # the narrowest
     levels = torch.randperm(n, generator=generator) % int(math.log2(info.max))
     factors = (2.0 ** (levels // 2) * (1 - 2 * (levels % 2))).to(logits)[:, None]
     direction = torch.randn(c, generator=generator).to(logits).expand(n, c)
-    edges = [use.edge for use in layouts]
     with torch.enable_grad(), plain_operations():
         plain, scaled = (
             torch.autograd.grad(logits, edges, along, retain_graph=True, allow_unused=True)

@@ -48,18 +48,29 @@ def sketched_features(
     Raises:
         ValueError: An empty chunk, no samples, a batch that is no tensor, a layer that mixes samples.
     """
-    parts = sketched_batches(model, x, sketch, chunk, probe=probe)
-    if not isinstance(x, Tensor):
-        chunks = list(parts)
-        if not chunks:
-            raise ValueError("x: got no batch, needs at least one sample")
-        return torch.cat(chunks)
-    features, end = None, 0
-    for part in parts:
-        features = part.new_empty(len(x), *part.shape[1:]) if features is None else features
-        features[end : end + len(part)] = part
-        end += len(part)
-    return features
+    if isinstance(x, Tensor):
+        return _of_all(model, x, sketch, chunk, probe, None)
+    chunks = list(sketched_batches(model, x, sketch, chunk, probe=probe))
+    if not chunks:
+        raise ValueError("x: got no batch, needs at least one sample")
+    return torch.cat(chunks)
+
+
+def _of_all(model: nn.Module, x: Tensor, sketch: Sketch, chunk: int, probe: bool, seed: int | None) -> Tensor:
+    """Collect all features, of joined classes if a seed is there; by the loop alone if a plan fails."""
+
+    def collect(parts: Iterator[Tensor]) -> Tensor:
+        features, end = None, 0
+        for part in parts if seed is None else (join_classes(part, seed) for part in parts):
+            features = part.new_empty(len(x), *part.shape[1:]) if features is None else features
+            features[end : end + len(part)] = part
+            end += len(part)
+        return features
+
+    try:
+        return collect(sketched_batches(model, x, sketch, chunk, probe=probe))
+    except UnsettledError as error:
+        return collect(_stream(model, _chunks(x, chunk), sketch, False, error))
 
 
 def sketched_batches(
@@ -69,6 +80,7 @@ def sketched_batches(
 
     Raises:
         ValueError: An empty chunk, no samples, a batch that is no tensor, a layer that mixes samples.
+        UnsettledError: A network that uses its layers otherwise in a later chunk.
     """
     if chunk < 1:
         raise ValueError(f"chunk: got {chunk}, needs at least 1 sample")
@@ -78,11 +90,17 @@ def sketched_batches(
     return _stream(model, _chunks(x, chunk), sketch, probe)
 
 
-def _stream(model: nn.Module, chunks: Iterator[Tensor], sketch: Sketch, probe: bool) -> Iterator[Tensor]:
-    plan = error = None
+def _stream(
+    model: nn.Module,
+    chunks: Iterator[Tensor],
+    sketch: Sketch,
+    probe: bool,
+    error: ValueError | None = None,
+) -> Iterator[Tensor]:
+    plan = None
     for part in chunks:
         if plan is None:
-            error = find_fault(model, part) if probe else None
+            error = find_fault(model, part) if probe else error
             plan = make_plan(model, two_samples(part))
             warn_whole(() if error else plan.left_out)
             if error:
@@ -101,17 +119,6 @@ def _chunks(x: Tensor | Iterable[Tensor], chunk: int) -> Iterator[Tensor]:
 def _features(model: nn.Module, inputs: Tensor, sketch: Sketch, plan: Plan, *, loops: bool) -> Tensor:
     if loops:
         return sketch.whole("", looped_jacobian(model, inputs))
-    try:
-        return _structured(model, inputs, sketch, plan)
-    except UnsettledError as error:
-        singles = [(part, make_plan(model, two_samples(part))) for part in inputs.split(1)]
-        if any(own.left_out != plan.left_out for _, own in singles):
-            raise
-        warn_slow(error)
-        return torch.cat([_structured(model, part, sketch, own) for part, own in singles])
-
-
-def _structured(model: nn.Module, inputs: Tensor, sketch: Sketch, plan: Plan) -> Tensor:
     shares: list[Tensor] = []
     left_out = visit_parameters(model, inputs, "full", plan, lambda t: shares.append(_share(t, sketch)))
     if left_out:
@@ -156,8 +163,7 @@ def trace_features(
         seed: Seed by which classes are joined.
         probe: As for `sketched_features`.
     """
-    parts = sketched_batches(model, inputs, sketch, chunk, probe=probe)
-    return torch.cat([join_classes(part, seed) for part in parts])
+    return _of_all(model, inputs, sketch, chunk, probe, seed)
 
 
 @dataclass(frozen=True)
