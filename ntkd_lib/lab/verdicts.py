@@ -96,8 +96,13 @@ def judge(claim: Claim, evidences: Iterable[Evidence]) -> Verdict:
     obstacles = [checks.first_obstacle(claim, run) for run in runs]
     passed = [stage for stage, _ in obstacles]
     run = runs[passed.index(max(passed))]
-    others = [other for other in own if is_rerun(other, run)]
+    others = [other for other in own if is_rerun(other, run) or _continues(other, run)]
     return _weigh([_judge_by(claim, each) for each in (run, *others)])
+
+
+def _continues(other: Evidence, run: Evidence) -> bool:
+    """Tell whether a registered protocol has other seeds of a reference run: all it states is that run's."""
+    return run.reference and bool(other.protocol) and other.parameters.items() <= run.parameters.items()
 
 
 def verdicts_on(evidences: Sequence[Evidence]) -> list[Verdict]:

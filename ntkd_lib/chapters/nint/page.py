@@ -30,26 +30,20 @@ LINES = {
     "error_memory": (PURPLE, "-."),
 }
 ANSWERS = (
-    Column("Sampler", "{label}"),
-    Column("CPU time saved", "{cpu_saving:+.0f} %"),
+    *(Column("Sampler", "{label}"), Column("CPU time saved", "{cpu_saving:+.0f} %")),
     Column("Minus uniform, equal steps", "{to_uniform:+.2f} dB"),
     Column("Minus NINT, equal CPU time, tuned", "{gap:+.2f} dB"),
 )
 SAVINGS = (
-    Column("Sampler", "{label}"),
-    Column("CPU time saved", "{cpu_saving:+.1f} %"),
-    Column("Steps saved", "{step_saving:+.1f} %"),
-    Column("Forwards saved", "{forwards_saving:+.1f} %"),
+    *(Column("Sampler", "{label}"), Column("CPU time saved", "{cpu_saving:+.1f} %")),
+    *(Column("Steps saved", "{step_saving:+.1f} %"), Column("Forwards saved", "{forwards_saving:+.1f} %")),
     Column("Time, uniform = 1", "{to_uniform:.2f}"),
     Column("Forwards, uniform = 1", "{forwards_to_uniform:.2f}"),
-    Column("Images with ≥ 49 %", "{images} of 4"),
-    Column("Targets missed", "{missed:.0f} %"),
+    *(Column("Images with ≥ 49 %", "{images} of 4"), Column("Targets missed", "{missed:.0f} %")),
 )
 QUALITIES = (
-    Column("Sampler", "{label}"),
-    Column("At 25 %", "{at_quarter:.2f}"),
-    Column("At 50 %", "{at_half:.2f}"),
-    Column("At the end", "{at_end:.2f}"),
+    *(Column("Sampler", "{label}"), Column("At 25 %", "{at_quarter:.2f}")),
+    *(Column("At 50 %", "{at_half:.2f}"), Column("At the end", "{at_end:.2f}")),
     Column("Minus uniform", "{to_uniform:+.2f}"),
     Column("95 % interval", "[{uniform_low:+.2f}, {uniform_high:+.2f}]"),
     Column("Minus full batch", "{to_full:+.2f}"),

@@ -56,50 +56,37 @@ def _gain(name: str) -> Callable[[Any], str]:
 
 
 SIX = (
-    Column("Network", "{network}"),
-    Column("Parameters", "{parameters:,.0f}"),
-    Column("RMSE train / test", "{train:.2f} / {teacher:.2f}"),
-    Column("Student gains", _gain("gain")),
+    *(Column("Network", "{network}"), Column("Parameters", "{parameters:,.0f}")),
+    *(Column("RMSE train / test", "{train:.2f} / {teacher:.2f}"), Column("Student gains", _gain("gain"))),
     Column("Gains, stopped network", _gain("early_gain")),
-    Column("Gains on kernel ridge", _gain("control_gain")),
-    Column("R² on test inputs", "{r2:.0f} %"),
+    *(Column("Gains on kernel ridge", _gain("control_gain")), Column("R² on test inputs", "{r2:.0f} %")),
     Column("Effective parameters", "{effective:.0f}"),
 )
 FIGURES = (Column("Number", "{what}"), Column("Paper", "{paper}"), Column("Ours, stand-in data", "{ours}"))
 CONTROLS = (
-    Column("Predictor", "{predictor}"),
-    Column("Test RMSE", "{rmse:.2f}"),
-    Column("R² against teacher", "{r2:.0f} %"),
-    Column("Effective parameters", "{effective:.0f}"),
-    Column("Nodes", "{nodes:,.0f}"),
-    Column("Nodes / effective parameters", "{ratio:.0f} ×"),
+    *(Column("Predictor", "{predictor}"), Column("Test RMSE", "{rmse:.2f}")),
+    *(Column("R² against teacher", "{r2:.0f} %"), Column("Effective parameters", "{effective:.0f}")),
+    *(Column("Nodes", "{nodes:,.0f}"), Column("Nodes / effective parameters", "{ratio:.0f} ×")),
     Column("Numbers stored", "{stored:,.0f}"),
 )
 COVERAGE = (
-    Column("Certificate", "{certificate}"),
-    Column("Held", lambda row: f"{100 * row.held:.1f} %"),
-    Column("Trials", "{trials:,}"),
-    Column("Bound / truth, median", "{ratio:.3g}"),
+    *(Column("Certificate", "{certificate}"), Column("Held", lambda row: f"{100 * row.held:.1f} %")),
+    *(Column("Trials", "{trials:,}"), Column("Bound / truth, median", "{ratio:.3g}")),
     Column("Remark", "{remark}"),
 )
 EXAMPLES = (Column("Claim", "{claim}"), Column("Counter-example", "{example}"), Column("Result", "{result}"))
 SCORES = (
-    Column("Predictor", "{predictor}"),
-    Column("Data", "{data}"),
+    *(Column("Predictor", "{predictor}"), Column("Data", "{data}")),
     Column("Test score", lambda row: f"{row.mean:.2f}{row.unit} {interval_text(row.low, row.high)}"),
 )
 SCALING = (
     Column("Decomposition", "{way}, {samples:,} samples, width {width:g} × median"),
-    Column("Rank", "{rank:,}"),
-    Column("Seconds", "{seconds:.1f}"),
-    Column("Test RMSE", "{rmse:.3f}"),
-    Column("Certified bound on |K − K_r|", "{bound:.2g}"),
-    Column("Measured, Frobenius", "{frobenius:.2g}"),
-    Column("Leading 50 eigenvalues", "{leading:.2g}"),
+    *(Column("Rank", "{rank:,}"), Column("Seconds", "{seconds:.1f}")),
+    *(Column("Test RMSE", "{rmse:.3f}"), Column("Certified bound on |K − K_r|", "{bound:.2g}")),
+    *(Column("Measured, Frobenius", "{frobenius:.2g}"), Column("Leading 50 eigenvalues", "{leading:.2g}")),
 )
 SPEED = (
-    Column("Network", "{network}"),
-    Column("One by one (ms)", lambda row: f"{1e3 * row.loop:.0f}"),
+    *(Column("Network", "{network}"), Column("One by one (ms)", lambda row: f"{1e3 * row.loop:.0f}")),
     Column("Stacked (ms)", lambda row: f"{1e3 * row.stacked:.0f}"),
     Column("Speed-up", lambda row: f"{row.loop / row.stacked:.1f} ×"),
 )

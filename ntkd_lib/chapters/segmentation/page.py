@@ -27,8 +27,7 @@ STUDENTS = (
     Column("Seconds per seed", "{seconds:.0f}"),
 )
 DIFFERENCES = (
-    Column("Students", "{label}"),
-    Column("Difference", "{mean:+.2f} points"),
+    *(Column("Students", "{label}"), Column("Difference", "{mean:+.2f} points")),
     Column("95 % interval", "[{low:+.2f}, {high:+.2f}]"),
     Column("First is better", "in {wins} of {seeds} seeds"),
 )
