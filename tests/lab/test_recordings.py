@@ -115,8 +115,13 @@ def test_a_run_is_named_by_its_processor(processor, words):
     assert str(judge(claim(LEAST), [made]).source) == f"recorded on 2026-01-01, {words}, tier cpu"
 
 
-def test_this_project_keeps_a_rerun_that_turned_two_verdicts():
-    disputed = {verdict.claim.id: verdict for verdict in recorded_verdicts() if verdict.status == "undecided"}
-    assert set(disputed) == {"ntkd-resilience", "ntkd-t4-mnist-order"}
-    assert {verdict.source.device for verdict in disputed.values()} == {"Intel Xeon"}
-    assert {verdict.reruns[0].source.device for verdict in disputed.values()} == {"AMD EPYC"}
+def test_fresh_devices_decide_what_two_runs_of_this_project_leave_open():
+    """A registered protocol with all its parameters of a reference run counts as other seeds of it."""
+    turned = {"ntkd-resilience": "reproduced", "ntkd-t4-mnist-order": "not reproduced"}
+    decided = {v.claim.id: v for v in recorded_verdicts() if v.claim.id in turned}
+    assert {name: (v.status, v.seeds) for name, v in decided.items()} == {
+        name: (status, 10) for name, status in turned.items()
+    }
+    for verdict in decided.values():
+        others = {rerun.source.device: rerun.status for rerun in verdict.reruns}
+        assert others == {"Intel Xeon": "reproduced", "AMD EPYC": "not reproduced"}
