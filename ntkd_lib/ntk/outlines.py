@@ -47,7 +47,8 @@ def outlined_gradient(
     logits: Float[Tensor, " c"], direction: Float[Tensor, " c"], parameters: list[Tensor]
 ) -> list[Outline]:
     """Compute the gradients of one sample's logits along a direction."""
-    nodes = _operations(logits.grad_fn, {id(p) for p in parameters if p.numel() >= LARGE and _is_plain(p)})
+    large = [p for p in parameters if p.numel() >= LARGE and p.is_floating_point() and not p._backward_hooks]
+    nodes = _operations(logits.grad_fn, {id(p) for p in large})
     targets = [GradientEdge(nodes[id(p)], 0) if id(p) in nodes else p for p in parameters]
     gradients = torch.autograd.grad(logits, targets, direction, retain_graph=True, allow_unused=True)
     outlines = []
@@ -57,10 +58,6 @@ def outlined_gradient(
         else:
             outlines.append(_outline(nodes[id(p)], g))
     return outlines
-
-
-def _is_plain(parameter: Tensor) -> bool:
-    return parameter.is_floating_point() and not parameter._backward_hooks
 
 
 def _outline(node: Node, signal: Tensor) -> Outline:

@@ -280,12 +280,29 @@ def test_the_check_changes_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) ->
             assert torch.equal(*kernels)
 
 
+def test_factors_that_do_not_fit_into_a_type_between_the_layers_hide_nothing() -> None:
+    """Signals that overflow there are not numbers behind a softmax, whatever the layout is."""
+
+    def run(net: Net, x: Tensor) -> Tensor:
+        order = x[:, 0].argsort()
+        return net.b(net.a(x[order]).float().softmax(1).double())[order.argsort()]
+
+    model, x = shuffled(600, torch.float64)
+    model.run = run
+    plan = make_plan(model, x[:2])
+    for i, j in torch.combinations(torch.arange(0, 600, 66)).tolist():
+        places = torch.arange(600)
+        places[[i, j]] = places[[j, i]]
+        with pytest.raises(UnsettledError, match="the rows of a sample change with its batch"):
+            StructuredTiles(model, "trace", plan).keep(x[places])
+
+
 @pytest.mark.parametrize("types", [(torch.float32, torch.float64), (torch.bfloat16, torch.float32)])
 def test_factors_fit_into_the_narrowest_type(types: tuple[torch.dtype, torch.dtype]) -> None:
     torch.manual_seed(0)
     body, head = dense(4, 5, 5).to(types[0]), dense(5, 3).to(types[1])
     model = Net(lambda s, x: s.head(s.body(x).softmax(1).to(types[1])), body=body, head=head)
-    x = torch.randn(200, 4).to(types[0])
+    x = torch.randn(600, 4).to(types[0])
     assert StructuredTiles(model, "trace", make_plan(model, x[:2])).keep(x)
 
 
