@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import jsonschema
 import pytest
@@ -34,9 +35,21 @@ def test_every_verdict_is_there_as_judged(folder):
     assert [(row["id"], row["status"]) for row in rows] == [(v.claim.id, v.status) for v in verdicts]
     assert [row["ours"] and row["ours"]["value"] for row in rows] == [v.value for v in verdicts]
     assert all(row["run"] for row in rows if row["status"] != "not assessed")
-    disputed = [row for row in rows if row["status"] == "undecided"]
-    assert disputed
-    assert all(row["ours"]["value"] != row["reruns"][0]["ours"]["value"] for row in disputed)
+    judged_again = {verdict.claim.id: verdict.reruns for verdict in verdicts if verdict.reruns}
+    assert judged_again
+    for row in rows:
+        shown = [(rerun["status"], rerun["ours"]["value"]) for rerun in row["reruns"]]
+        assert shown == [(rerun.status, rerun.value) for rerun in judged_again.get(row["id"], ())]
+
+
+def test_a_verdict_that_a_rerun_turns_is_written_with_both_numbers(folder, tmp_path):
+    turned = next(v for v in recorded_verdicts() if any(rerun.status != v.status for rerun in v.reruns))
+    stage_verdicts(tmp_path, [replace(turned, status="undecided")], "cpu")
+    content, schema = read(tmp_path)
+    jsonschema.validate(content, schema)
+    (row,) = content["verdicts"]
+    assert row["status"] == "undecided"
+    assert row["ours"]["value"] != row["reruns"][0]["ours"]["value"]
 
 
 @pytest.mark.parametrize(
