@@ -378,7 +378,11 @@ show_table(designs, optics_page.DESIGNS, "Designs for green light, before any er
 # it as standard deviation.
 
 # %% tags=["hide-input"]
-show_recorded(optics_page.errors(), optics_page.ERRORS, "Errors of fabrication and capture")
+show_recorded(
+    optics_page.errors(),
+    optics_page.ERRORS,
+    f"Errors of fabrication and capture; calibrated at a strength of {100 * page.severity():g} %",
+)
 
 # %% tags=["hide-input"]
 values, frames = optics_page.map_frames(run)

@@ -31,7 +31,7 @@ ERRORS = (
     Column("Error", "{error}"),
     Column("Magnitude", "{meaning}"),
     Column("At 100 %", "{sign}{full:g} {unit}"),
-    Column(f"At the calibrated {severity():.2%}", "{sign}{used:.3g} {unit}"),
+    Column("As calibrated", "{sign}{used:.3g} {unit}"),
     Column("Source", "{source}"),
 )
 DESIGNS = (
