@@ -249,8 +249,7 @@ detection.rate_table(run, points)
 #   flags {val}`spectral.null.false_positive_rate :.1f` %. The second row estimates cut and noise level from
 #   the labels, as any user has to.
 # - **z tells little more than the training error alone**, which needs no spectrum: compare their rows.
-# - **Intervals are too narrow.** They count points, but checkpoints of one training run share it, and the row
-#   of Friedman-1 at noise {setup}`1` pools numbers of samples, where the others have {setup}`200`.
+# - **An interval counts seeds, not points**: checkpoints of one training run share its data and its noise.
 # - **A flag is not harm.** A network fits some noise long before its risk begins to rise; the column
 #   "flagged, not past its best" counts such flags. If the target is rougher than the kernel, the tail holds
 #   signal, and a network that learns it is flagged for it.

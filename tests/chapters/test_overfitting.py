@@ -1,6 +1,7 @@
 """Notebook 05's plan, problems and cells: who depends on what, known truths, and one run end to end."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ntkd_lib.chapters.overfitting import NOTEBOOK, page, plan, problems, search, work
@@ -40,6 +41,7 @@ from ntkd_lib.lab.parameters import ParameterError, load_parameters
 from ntkd_lib.lab.protocols import NoNumberError
 from ntkd_lib.lab.search import read_search
 from ntkd_lib.lab.sources import module_sources
+from ntkd_lib.lab.statistics import student_interval
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.show.columns import show_table
 
@@ -414,11 +416,25 @@ def test_the_excess_of_modes_is_that_of_the_claims(run):
 def test_rates_and_areas_stay_in_their_range(run):
     points = detection.grid_points(run)
     rates = detection.rates(points)
-    shares = rates["false_positive"].dropna()
-    assert ((shares >= rates["false_positive_low"].dropna()) & (shares <= 1)).all()
+    assert rates["false_positive"].dropna().between(0, 100).all()
+    assert rates["count"].sum() == len(points)
     areas = detection.areas(points)["mean"]
     assert ((areas >= 0) & (areas <= 1)).all()
     assert len(detection.calibration(points)) >= len(TARGETS)
+
+
+def test_a_rate_is_the_mean_of_seeds_with_the_interval_of_their_shares():
+    seeds = [0, 0, 0, 0, 1, 1, 2]
+    z = [2.0, 0.1, -0.5, 1.9, 3.0, -2.5, 0.0]
+    points = pd.DataFrame(
+        {"label": "sine", "rows": 200, "seed": seeds, "z": z, "harmful": [False] * 6 + [True]}
+    )
+    (row,) = detection.rates(points).to_dict("records")
+    assert row["false_positive"] == 62.5  # of 25 and 100 %
+    assert (row["false_positive_low"], row["false_positive_high"]) == student_interval([25.0, 100.0])
+    assert row["true_positive"] == 0.0
+    assert np.isnan(row["true_positive_low"])
+    assert (row["rows"], row["count"]) == (200, 7)
 
 
 def test_students_of_the_six_are_measured(run):

@@ -233,7 +233,7 @@ def metrics(run: Run) -> dict[str, Metric]:
     for name, count in counts.items():
         like = _metric(run, scores, lambda _: 0.0)
         measured[f"spectral.six.{name}"] = like.model_copy(update={"values": [float(count)]})
-    share = 100 * detection.null_rates(run).set_index("variant")["false_positive"]["independent"]
+    share = detection.null_rates(run).set_index("variant")["false_positive"]["independent"]
     measured["spectral.null.false_positive_rate"] = Metric(
         seeds=run.parameters.all_seeds, values=[float(share)], cells=_keys(run, matched_null)
     )

@@ -6,7 +6,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from ntkd_lib.chapters.overfitting.plan import grid_sizes
@@ -15,6 +14,7 @@ from ntkd_lib.chapters.overfitting.studies.grid import COLUMNS, diagnose
 from ntkd_lib.chapters.overfitting.studies.null import matched_null
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab.frame import summarise
+from ntkd_lib.lab.statistics import interval_ends
 from ntkd_lib.show import NONE, Column, Html, show_table, table, with_minus
 from ntkd_lib.show.dots import BLUE, BROWN, GREEN, ORANGE, PINK, PURPLE, RED
 from ntkd_lib.spectral.optimism import LIMIT
@@ -121,22 +121,17 @@ def roc_curves(points: pd.DataFrame, truth: str = "harmful") -> pd.DataFrame:
 
 
 def rates(points: pd.DataFrame) -> pd.DataFrame:
-    """Compute the test's rates at its nominal level of 5 %, with Wilson intervals."""
-    flagged = points.assign(flagged=points["z"].abs() > LIMIT)
-    rows = []
-    for label, part in flagged.groupby("label", sort=False):
-        row = {"label": label, "count": len(part)}
+    """Compute the test's rates at its nominal level of 5 %: means and intervals over seeds."""
+    flagged = points.assign(flagged=100 * (points["z"].abs() > LIMIT))
+    table = []
+    for (label, rows), part in flagged.groupby(["label", "rows"], sort=False):
+        row = {"label": label, "rows": rows, "count": len(part)}
         for kind, harmful in (("false_positive", False), ("true_positive", True)):
-            row |= _rate(kind, part.loc[part["harmful"] == harmful, "flagged"])
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _rate(kind: str, flagged: pd.Series) -> dict[str, float]:
-    if flagged.empty:
-        return {kind: np.nan, f"{kind}_low": np.nan, f"{kind}_high": np.nan}
-    interval = binomtest(int(flagged.sum()), len(flagged)).proportion_ci(method="wilson")
-    return {kind: float(flagged.mean()), f"{kind}_low": interval.low, f"{kind}_high": interval.high}
+            shares = part[part["harmful"] == harmful].groupby("seed")["flagged"].mean()
+            low, high = interval_ends(list(shares))
+            row |= {kind: shares.mean(), f"{kind}_low": low, f"{kind}_high": high}
+        table.append(row)
+    return pd.DataFrame(table)
 
 
 def null_rates(run: Run) -> pd.DataFrame:
@@ -144,7 +139,7 @@ def null_rates(run: Run) -> pd.DataFrame:
     rows = []
     for variant, label in NULLS.items():
         z = np.concatenate([record.arrays[variant] for record in run.select(matched_null)])
-        share = float((np.abs(z) > LIMIT).mean())
+        share = 100 * float((np.abs(z) > LIMIT).mean())
         rows.append({"variant": variant, "label": label, "false_positive": share, "count": len(z)})
     return pd.DataFrame(rows)
 
@@ -186,19 +181,20 @@ def rate_table(run: Run, points: pd.DataFrame) -> Html:
     """Show the test's rejection rates at its nominal level of 5 %."""
     columns = (
         Column("Setting", "{label}"),
+        Column("Samples", lambda row: NONE if np.isnan(row.rows) else f"{row.rows:.0f}"),
         Column("Flagged, not past its best", lambda row: _rate_text(row, "false_positive")),
         Column("Flagged, past its best", lambda row: _rate_text(row, "true_positive")),
         Column("Points", "{count:,}"),
     )
     rows = pd.concat([null_rates(run), rates(points)], ignore_index=True)
-    return show_table(rows, columns, "How often |z| exceeds 1.96 (Wilson intervals over points)")
+    return show_table(rows, columns, "How often |z| exceeds 1.96 (intervals over seeds)")
 
 
 def _rate_text(row: Any, kind: str) -> str:
-    value, low, high = (100 * getattr(row, f"{kind}{end}") for end in ("", "_low", "_high"))
+    value, low, high = (getattr(row, f"{kind}{end}") for end in ("", "_low", "_high"))
     if np.isnan(low):
         return NONE if np.isnan(value) else f"{value:.1f} %"
-    return f"{value:.0f} % [{low:.0f}, {high:.0f}]"
+    return f"{value:.0f} % [{max(low, 0):.0f}, {min(high, 100):.0f}]"
 
 
 CALIBRATION = (
