@@ -184,7 +184,7 @@ def _failure(run: _Run, total: int) -> str:
         f"cell {name} failed: {error}": True,
         f"traceback in {path.relative_to(root) if path.is_relative_to(root) else path}": path.exists(),
         f"{others} more failed": others,
-        f"{len(run.pending)} not run for want of what failed": run.pending,
+        f"{len(run.pending)} not run for want of {'time or ' * (run.until < inf)}what failed": run.pending,
         f"{len(run.done)} of {total} cells kept": True,
     }
     return "; ".join(part for part, applies in parts.items() if applies)

@@ -57,7 +57,7 @@ def choose(protocols: Sequence[str], space: str, arm: str) -> dict[str, Any]:
         complete = [each for each, metric in recorded if each in tried and set(metric.seeds) == seeds]
         if len(complete) < len(tried):
             count = f"{len(complete)} of {len(tried)}"
-            raise ProtocolError(f"{protocol}: {count} trials of {arm} are recorded; all are needed")
+            raise ProtocolError(f"{protocol}: {count} trials of the arm {arm!r} are recorded; all are needed")
     return max(recorded, key=lambda trial: mean(trial[1].values))[0]
 
 

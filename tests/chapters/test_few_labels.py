@@ -59,7 +59,7 @@ def test_no_choice_is_made_before_all_trials_are_recorded(monkeypatch) -> None:
     del metrics[next(iter(metrics))]
     monkeypatch.setattr(lab_trials, "recorded_metrics", lambda file: metrics)
     with pytest.raises(
-        ProtocolError, match=f"{POINTS}: 26 of 27 trials of none are recorded; all are needed"
+        ProtocolError, match=f"{POINTS}: 26 of 27 trials of the arm 'none' are recorded; all are needed"
     ):
         choose([POINTS], SPACE, "none")
 
@@ -117,7 +117,7 @@ def test_gaps_have_intervals_that_hold_at_once_and_holms_p() -> None:
 def test_no_arm_is_described_before_its_settings_are_recorded(monkeypatch, arms) -> None:
     monkeypatch.setattr(lab_trials, "recorded_metrics", lambda file: {})
     parameters = {"data": "mnist", "labels": 0.01, "run": {}, "point": [POINTS], "point_of": "none"}
-    with pytest.raises(ProtocolError, match=f"{POINTS}: 0 of 27 trials of none are recorded"):
+    with pytest.raises(ProtocolError, match=f"{POINTS}: 0 of 27 trials of the arm 'none' are recorded"):
         arms(parameters, 0, "0" * 64)
 
 

@@ -112,5 +112,5 @@ def test_the_wide_teacher_changes_the_teacher_alone() -> None:
 
 def test_no_kernel_is_tried_before_the_labels_arm_has_chosen(monkeypatch) -> None:
     monkeypatch.setattr(lab_trials, "recorded_metrics", lambda file: {})
-    with pytest.raises(ProtocolError, match="matched-labels: 0 of 12 trials of none are recorded"):
+    with pytest.raises(ProtocolError, match="matched-labels: 0 of 12 trials of the arm 'none' are recorded"):
         cells("matched-kernels")

@@ -1,4 +1,5 @@
 import contextlib
+import time
 from dataclasses import replace
 
 import pytest
@@ -109,6 +110,12 @@ def test_what_a_failed_cell_would_have_made_possible_is_not_waited_for(toy, stor
     late = toy.cell("late", "work:square", {"n": bad}, x=9)
     with pytest.raises(CellError, match="1 not run for want of what failed; 1 of 3 cells kept"):
         run_cells([late, toy.cell("long", "work:square", x=1, sleep=2.5)], store, workers=2, progress="none")
+
+
+def test_what_there_was_no_time_for_is_not_put_down_to_the_failed_cell_alone(toy, store):
+    cells = [toy.cell("bad", "work:fail", cost=1), toy.cell("long", "work:square", x=1, cost=10_000)]
+    with pytest.raises(CellError, match="1 not run for want of time or what failed; 0 of 2 cells kept"):
+        run_cells(cells, store, workers=1, progress="none", until=time.monotonic() + 60)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
