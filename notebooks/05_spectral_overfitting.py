@@ -79,14 +79,15 @@ points = detection.grid_points(run)
 #   modes more than hold signal. The paper's wording allows several counts. The largest network here exceeds
 #   twice the noise level in {val}`spectral.w512_256.net_modes :.0f` modes, fewer than the
 #   {val}`spectral.w512_256.kstar :.0f` before the cut, although it has fitted noise: its training RMSE is
-#   {val}`spectral.w512_256.train_rmse :.2f`, and the noise has standard deviation {setup}`1`. The two numbers
-#   do not compare like with like, for only about half of the modes before the cut exceed that level; by one
-#   rule for both (the table of learned and spurious modes) it has some twenty too many. By the trace of
-#   the smoother that GCV chooses for its outputs it uses {val}`spectral.overfit.effective_modes :.0f`, and
+#   {val}`spectral.w512_256.train_rmse :.2f` on average, if {val}`highest of spectral.w512_256.train_rmse
+#   :.2f` in one seed, and the noise has standard deviation {setup}`1`. The two numbers do not compare like
+#   with like, for only about half of the modes before the cut exceed that level; by one rule for both (the
+#   table of learned and spurious modes) it has some twenty too many. By the trace of the smoother that GCV
+#   chooses for its outputs it uses {val}`spectral.overfit.effective_modes :.0f`, and
 #   {val}`spectral.overfit.effective_modes - spectral.overfit.signal_modes :.0f` more than hold signal. But
 #   kernel ridge regression on the labels, which overfits nothing, has as large a trace, and this excess does
-#   not tell networks trained beyond their best checkpoint from others: its area under the
-#   ROC curve is {val}`spectral.grid.past_best_auc :.2f` ({setup}`0.5` is chance).
+#   not tell networks trained beyond their best checkpoint from others: its area under the ROC curve is
+#   {val}`spectral.grid.past_best_auc :.2f` ({setup}`0.5` is chance).
 # - **The certificate is about the training inputs.** There it is exact; as a bound on the difference between
 #   student and network on new inputs it held for {val}`spectral.six.certificate_coverage :.0f` % of the
 #   students.
@@ -127,7 +128,8 @@ claim_box(
 # Friedman-1 with 14 inputs, of which five matter, {param}`rows` training samples and noise of standard
 # deviation {setup}`1`, over {param}`count of seeds` seeds. Each redraws inputs, targets and initial weights.
 # Networks are trained for {param}`epochs` full-batch epochs; the test has {param}`test_points` fresh samples.
-# A network "stopped in time" is the same one at the checkpoint with the lowest error on 500 further samples.
+# A network "stopped in time" is trained at the learning rate whose best checkpoint is best on the tuning
+# seeds, and is the checkpoint with the lowest error on 500 further samples.
 
 # %% tags=["hide-input"]
 show_table(

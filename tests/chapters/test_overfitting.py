@@ -134,13 +134,29 @@ def test_search_gives_every_network_the_same_trials_and_seeds_of_its_own():
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_the_chosen_rate_has_the_lowest_error_and_reaches_the_cells(network):
+def test_the_chosen_rates_have_the_lowest_error_of_their_use_and_reach_the_cells(network):
     trials = [trial for trial in read_search(NOTEBOOK)["trials"] if trial["network"] == network]
-    errors = {trial["rate"]: np.mean(trial["validation"]) for trial in trials}
-    assert search.chosen_rate(network) == min(errors, key=errors.get)
+    for use, score in search.SCORES.items():
+        errors = {trial["rate"]: np.mean(trial[score]) for trial in trials}
+        assert search.chosen_rate(network, use) == min(errors, key=errors.get)
     cells = [cell for cell in planned(tiny()) if cell.labels.get("network") == network]
     rates = {cell.labels["part"]: cell.arguments["schedule"]["rate"] for cell in cells}
-    assert rates == {"six": search.chosen_rate(network), "grid": plan.RATE}
+    chosen = {use: search.chosen_rate(network, use) for use in search.SCORES}
+    assert rates == chosen | {"grid": plan.RATE}
+
+
+def test_a_stopped_network_is_the_best_checkpoint_of_the_training_tuned_for_stopping(run):
+    (record,) = run.select(students.distil_six)
+    (stopped,) = run.select(work.train, part="stopped", network="32")
+    sample = problems.draw(problems.Problem(), search.six_sizes(run.parameters), run.parameters.all_seeds[0])
+    errors = [
+        problems.rmse(each, sample.y_validation) for each in stopped.arrays["validation"][0].astype(float)
+    ]
+    best = int(np.argmin(errors))
+    network = record.values["networks"]["32"]
+    assert network["early_epoch"] == stopped.values["epochs"][best]
+    output = stopped.arrays["test"][0, best].astype(float)
+    assert network["early_teacher"] == problems.rmse(output, sample.y_test)
 
 
 def test_the_search_reads_no_test_sample_and_writes_what_the_recorded_one_holds():

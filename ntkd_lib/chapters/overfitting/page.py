@@ -141,7 +141,7 @@ def controls(run: Run) -> pd.DataFrame:
 
 def first_outputs(run: Run, network: str) -> np.ndarray:
     """Read the outputs of a network of the first seed on its training inputs."""
-    (record,) = run.select(train, part="six", network=network, seed=run.parameters.all_seeds[0])
+    (record,) = run.select(train, part="ended", network=network, seed=run.parameters.all_seeds[0])
     return network_outputs(record, "train")
 
 
@@ -189,9 +189,7 @@ def example_report(run: Run, hidden: int = 64) -> tuple[SpectralReport, float]:
     y, y_test = (split.y[0] - mean) / spread, (split.y[2] - mean) / spread
     settings = {"hidden_layer_sizes": (hidden,), "solver": "lbfgs", "max_iter": 5000, "random_state": 0}
     model = MLPRegressor(**settings).fit(x, y)
-    report = spectral_report(
-        model, x, y, refit=lambda labels: MLPRegressor(**settings).fit(x, labels).predict(x)
-    )
+    report = spectral_report(model, x, y, refit=lambda y: MLPRegressor(**settings).fit(x, y).predict(x))
     return report, float(((model.predict(x_test) - y_test) ** 2).mean()) - report.training_error
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ntkd_lib.chapters.overfitting import NOTEBOOK, problems
 from ntkd_lib.chapters.overfitting.parameters import OverfittingParameters
-from ntkd_lib.chapters.overfitting.search import six_cell, six_sizes
+from ntkd_lib.chapters.overfitting.search import SCORES, six_cells, six_sizes
 from ntkd_lib.chapters.overfitting.studies.certificates import try_certificates
 from ntkd_lib.chapters.overfitting.studies.costs import compare_speed, decompose_large
 from ntkd_lib.chapters.overfitting.studies.grid import diagnosis
@@ -59,8 +59,8 @@ def grid_sizes(parameters: OverfittingParameters, seed: int) -> dict[int, list[p
 
 
 def _six(parameters: OverfittingParameters, seed: int) -> Cell:
-    fits = {name: six_cell(parameters, network, seed) for name, network in problems.NETWORKS.items()}
-    return distil_six.cell(seed=seed, sizes=six_sizes(parameters), fits=fits)
+    fits = {use: six_cells(parameters, seed, use) for use in SCORES}
+    return distil_six.cell(seed=seed, sizes=six_sizes(parameters), **fits)
 
 
 def _grid(parameters: OverfittingParameters, seed: int, rows: int) -> Cell:

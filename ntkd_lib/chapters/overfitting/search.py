@@ -12,9 +12,10 @@ from ntkd_lib.chapters.overfitting.problems import Problem, Sizes
 from ntkd_lib.chapters.overfitting.work import train
 from ntkd_lib.lab import Cell, Data, Record, RunCells, Search, read_search
 
-RATES = (1e-3, 3e-3, 1e-2, 3e-2)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 TUNING_SEEDS = (1000, 1001, 1002)
 VALIDATION, CHECKPOINTS = 500, 16
+SCORES = {"ended": "validation", "stopped": "stopped"}  # of the search, by use of a network
 
 
 def six_sizes(parameters: OverfittingParameters) -> Sizes:
@@ -22,17 +23,20 @@ def six_sizes(parameters: OverfittingParameters) -> Sizes:
     return Sizes(parameters.rows, parameters.test_points, VALIDATION)
 
 
-def six_cell(parameters: OverfittingParameters, network: problems.Network, seed: int) -> Cell:
-    """Describe the training of one of the six networks at its chosen rate."""
-    schedule = problems.Schedule(parameters.epochs, chosen_rate(network.name), True, CHECKPOINTS)
-    common = {"seed": seed, "network": network, "settings": [problems.GridSetting(Problem())]}
-    return train.cell({"part": "six"}, sizes=six_sizes(parameters), schedule=schedule, **common)
+def six_cells(parameters: OverfittingParameters, seed: int, use: str) -> dict[str, Cell]:
+    """Describe the training of the six networks, each at the rate chosen for one of `SCORES`."""
+    common = {"seed": seed, "settings": [problems.GridSetting(Problem())], "sizes": six_sizes(parameters)}
+    cells = {}
+    for name, network in problems.NETWORKS.items():
+        schedule = problems.Schedule(parameters.epochs, chosen_rate(name, use), True, CHECKPOINTS)
+        cells[name] = train.cell({"part": use}, network=network, schedule=schedule, **common)
+    return cells
 
 
-def chosen_rate(network: str) -> float:
-    """Read a network's learning rate: the one with the lowest mean validation RMSE at the end of training."""
+def chosen_rate(network: str, use: str) -> float:
+    """Read a network's learning rate: the one with the lowest mean validation RMSE where it is used."""
     trials = [trial for trial in read_search(NOTEBOOK)["trials"] if trial["network"] == network]
-    return min(trials, key=lambda trial: sum(trial["validation"]))["rate"]
+    return min(trials, key=lambda trial: sum(trial[SCORES[use]]))["rate"]
 
 
 def conduct(_: Mapping[str, Data], run: RunCells) -> dict[str, Any]:

@@ -108,11 +108,8 @@ def reductions() -> tuple[pd.DataFrame, Sequence[Column]]:
         for (key, method), score in product(REDUCED.items(), SCORES)
         if f"{key}s{COUNTS[0]}.{score}" in means
     ]
-    columns = (
-        Column("Projected gradients of 100 distilled images (%)", "{label}"),
-        *(Column(f"s = {count}", f"{{s{count}:.1f}}") for count in COUNTS),
-    )
-    return pd.DataFrame(rows), columns
+    counts = (Column(f"s = {count}", f"{{s{count}:.1f}}") for count in COUNTS)
+    return pd.DataFrame(rows), (Column("Projected gradients of 100 distilled images (%)", "{label}"), *counts)
 
 
 def uncovered() -> tuple[pd.DataFrame, Sequence[Column]]:
@@ -123,11 +120,8 @@ def uncovered() -> tuple[pd.DataFrame, Sequence[Column]]:
         for h in CLUSTERS
         if f"uncovered.h{h}.e95" in means
     ]
-    columns = (
-        Column("Clusters", "{clusters}"),
-        *(Column(f"{e} % of the energy", f"{{e{e}:.1f}} %") for e in PERCENTS),
-    )
-    return pd.DataFrame(rows), columns
+    energies = (Column(f"{e} % of the energy", f"{{e{e}:.1f}} %") for e in PERCENTS)
+    return pd.DataFrame(rows), (Column("Clusters", "{clusters}"), *energies)
 
 
 def _recorded_means() -> dict[str, float]:

@@ -113,10 +113,8 @@ def errors() -> pd.DataFrame:
     """List the errors that act together, with their sizes at full and at the calibrated strength."""
     rows = pd.DataFrame(error_rows([type(error) for error in drawn_errors(1, seed=0)]))
     first = rows.drop_duplicates("error").assign(error=[name.replace("_", " ") for name in EXTENT])
-    full = list(EXTENT.values())
-    return first.assign(
-        full=full, used=np.multiply(severity(), full), sign=np.where(first["low"] < 0, "±", "")
-    )
+    full = np.array(list(EXTENT.values()))
+    return first.assign(full=full, used=severity() * full, sign=np.where(first["low"] < 0, "±", ""))
 
 
 class Maps(NamedTuple):

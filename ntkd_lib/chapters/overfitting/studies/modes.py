@@ -33,7 +33,7 @@ def largest_modes(run: Run) -> tuple[pd.DataFrame, int, float]:
 def modes_in_training(run: Run, network: str) -> pd.DataFrame:
     """List the modes of a network of the first seed at every other checkpoint, up to the last."""
     seed = run.parameters.all_seeds[0]
-    (record,) = run.select(train, part="six", network=network, seed=seed)
+    (record,) = run.select(train, part="ended", network=network, seed=seed)
     own = run.select(distil_six)[0].arrays
     basis = spectral_labels(draw(Problem(), six_sizes(run.parameters), seed)).fit.basis
     parts = []

@@ -1,7 +1,5 @@
 """The spectral students of the six networks, and their controls, for one seed."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
@@ -21,24 +19,24 @@ POPULATION = "64-32"  # its outputs on test inputs are the population of the cer
 
 
 @work(cost=lambda **_: 3.0)
-def distil_six(seed: int, sizes: Sizes, fits: Mapping[str, Record]) -> CellResult:
-    """Distil each network at the end of training and at its best validation epoch, and fit the controls."""
+def distil_six(seed: int, sizes: Sizes, ended: dict[str, Record], stopped: dict[str, Record]) -> CellResult:
+    """Distil each network at the end of training and where it is stopped, and fit the controls."""
     sample = draw(Problem(), sizes, seed)
     labels = spectral_labels(sample)
     basis, fit, bases = labels.fit.basis, labels.fit, labels.bases
-    last = {name: network_outputs(record, "train") for name, record in fits.items()}
+    last = {name: network_outputs(record, "train") for name, record in ended.items()}
     arrays = {f"fitted/{name}": basis.coefficients(each - each.mean()) for name, each in last.items()}
     population = fit_outputs(bases, last[POPULATION][:, None])
     arrays |= {
         "labels": fit.coefficients[:, 0],
         "values": basis.values,
         "shares": fit.shares,
-        "teacher": network_outputs(fits[POPULATION], "test"),
+        "teacher": network_outputs(ended[POPULATION], "test"),
         "student": population.predict(sample.x_test)[:, 0],
     }
     control = rmse(fit.predict(sample.x_test)[:, 0], sample.y_test)
     values = {
-        "networks": {name: _network(record, sample, labels) for name, record in fits.items()},
+        "networks": {name: _network(ended[name], stopped[name], sample, labels) for name in ended},
         "control": {"rmse": control, "effective": fit.effective_parameters},
         "forest": _forest(seed, sample, bases),
         "kstar": labels.cut.kstar,
@@ -69,14 +67,13 @@ def distil(fitted: np.ndarray, new: np.ndarray, sample: Sample, bases: list[Basi
     }
 
 
-def _network(record: Record, sample: Sample, labels: SpectralLabels) -> dict[str, float]:
-    epochs = record.values["epochs"]
-    at = [network_outputs(record, "validation", place) for place in range(len(epochs))]
-    curve = [rmse(outputs, sample.y_validation) for outputs in at]
-    best = int(np.argmin(curve))
-    outputs = [[network_outputs(record, part, place) for part in ("train", "test")] for place in (-1, best)]
-    late, early = (distil(*pair, sample, labels.bases) for pair in outputs)
-    fitted, (kstar, noise) = network_outputs(record, "train"), labels.cut
+def _network(ended: Record, stopped: Record, sample: Sample, labels: SpectralLabels) -> dict[str, float]:
+    best, epochs = int(np.argmin(_curve(stopped, sample))), ended.values["epochs"]
+    late, early = (
+        distil(*(network_outputs(record, part, place) for part in ("train", "test")), sample, labels.bases)
+        for record, place in ((ended, -1), (stopped, best))
+    )
+    fitted, (kstar, noise) = network_outputs(ended, "train"), labels.cut
     modes = labels.fit.basis.coefficients(fitted - fitted.mean())
     top = np.arange(len(modes)) < kstar
     return {
@@ -88,8 +85,14 @@ def _network(record: Record, sample: Sample, labels: SpectralLabels) -> dict[str
         "net_modes": int(count_above(modes, noise)),
         "z": float(tail_statistic(modes, labels.fit.coefficients[:, 0], kstar, noise)),
         "greedy_gap": 100 * (kept_share(modes, largest(modes, kstar)) - kept_share(modes, top)),
-        "converged": _plateau(epochs, curve),
+        "converged": _plateau(epochs, _curve(ended, sample)),
     }
+
+
+def _curve(record: Record, sample: Sample) -> list[float]:
+    """Compute the validation RMSE at every checkpoint."""
+    places = range(len(record.values["epochs"]))
+    return [rmse(network_outputs(record, "validation", place), sample.y_validation) for place in places]
 
 
 def _oracle(fit: SpectralFit, sample: Sample) -> float:
