@@ -87,11 +87,9 @@ def solution(size: float, count: float = 1) -> Cost:
     return Cost(flop=count * size**3 / 3, bytes=8 * count * size**2)
 
 
-def network_costs(
-    model: nn.Module, sample: Shaped[Tensor, "1 ..."], kind: Kind = "per_class"
-) -> NetworkCosts:
+def network_costs(model: nn.Module, image: Shaped[Tensor, "1 ..."], kind: Kind = "per_class") -> NetworkCosts:
     """Measure a network's sizes in one forward pass, with its structured kernel's inner products."""
-    sizes = measure_network(model, sample, kind)
+    sizes = measure_network(model, image, kind)
     one, two = (predicted_work(sizes, n, n, kind)["structured"] for n in (1, 2))
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return NetworkCosts(

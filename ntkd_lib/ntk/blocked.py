@@ -30,7 +30,7 @@ from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import choose_method, choose_tile, measure_network
 from ntkd_lib.ntk.empirical import FEW, find_fault, warn_slow
 from ntkd_lib.ntk.factors import Factor
-from ntkd_lib.ntk.functional import plain_operations
+from ntkd_lib.ntk.functional import plain_operations, split_parameters
 from ntkd_lib.ntk.kinds import Kind, class_pairs, finish
 from ntkd_lib.ntk.layout import UnsettledError, make_plan, two_samples
 from ntkd_lib.ntk.tiles import METHODS, TileData, Tiles
@@ -194,6 +194,7 @@ def blocked_ntk(
     shapes = (x if x is None else torch.empty(x.shape, device="meta") for x in (left, right))
     check_request(*shapes, kind, method, None, memory)
     check_model(model)
+    split_parameters(model)
     block, memory = block if block == "auto" else int(block), int(memory)
     packed = cloudpickle.dumps(model)  # dask's own way of sending a module changes its hooks' dictionaries
     columns = len(left if right is None else right)

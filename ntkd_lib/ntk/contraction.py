@@ -35,7 +35,7 @@ def looped_jacobian(
 
     Differentiable if gradients are enabled; complex parameters count as two real ones.
     """
-    parameters = list(split_parameters(model, names)[0].values())
+    parameters = list(split_parameters(model, names, hooks=True)[0].values())
     samples = []
     for sample in inputs.split(1):
         logits = single_logits(model, sample)

@@ -27,10 +27,18 @@ class TransformError(ValueError):
     """A layer that per-sample function transforms cannot run."""
 
 
-def split_parameters(model: nn.Module, names: Collection[str] | None = None) -> tuple[Parameters, Parameters]:
-    """Split the parameters into differentiated and fixed ones."""
+def split_parameters(
+    model: nn.Module, names: Collection[str] | None = None, *, hooks: bool = False
+) -> tuple[Parameters, Parameters]:
+    """Split the parameters into differentiated and fixed ones.
+
+    Raises:
+        TransformError: A hook on a gradient, unless allowed: a copy, or values in its place, have none.
+    """
     own = dict(model.named_parameters())
     moving = {name: p for name, p in own.items() if p.requires_grad and (names is None or name in names)}
+    for name in (name for name, p in moving.items() if p._backward_hooks and not hooks):
+        raise TransformError(f"parameter {name!r}: a hook on its gradient works in loops alone, on no copy")
     everything = {**own, **dict(model.named_buffers())}
     return moving, {name: value for name, value in everything.items() if name not in moving}
 

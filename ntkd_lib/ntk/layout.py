@@ -37,7 +37,7 @@ def is_known(layer: nn.Module) -> bool:
     if isinstance(layer, nn.Embedding) and (layer.max_norm is not None or layer.scale_grad_by_freq):
         return False
     own = dict(layer.named_parameters(recurse=False))
-    plain = all(p.is_leaf and p.numel() and not p.is_complex() for p in own.values())
+    plain = all(p.is_leaf and p.numel() and not (p.is_complex() or p._backward_hooks) for p in own.values())
     return plain and own.keys() <= {"weight", "bias"}
 
 

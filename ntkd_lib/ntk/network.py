@@ -10,7 +10,7 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ntkd_lib.ntk.functional import unmoved
+from ntkd_lib.ntk.functional import split_parameters, unmoved
 from ntkd_lib.ntk.recording import OutputError
 
 Batch = Tensor | np.ndarray | tuple | list | Mapping
@@ -92,6 +92,7 @@ def as_network(
     network = model if parameters is None else FunctionNetwork(model, parameters)
     _check_module(network)
     if dtype is not None:
+        split_parameters(network)
         network = _copied(network, x1)._apply(lambda values: convert_values(values, dtype))
     first = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
     x1 = _batch("x1", x1, first, dtype)

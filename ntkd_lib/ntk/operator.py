@@ -19,7 +19,7 @@ from ntkd_lib.ntk.kinds import Kind, long_product
 from ntkd_lib.ntk.layout import Plan
 from ntkd_lib.ntk.network import Batch, as_network
 from ntkd_lib.ntk.probe import Probe, ProbeError
-from ntkd_lib.ntk.products import refuse_tables
+from ntkd_lib.ntk.products import still_rows
 
 DIRECTIONS = 8  # in weight space, held at a time, each as large as the network
 TRIED = 8  # samples on which the network is tried for mixing them
@@ -82,7 +82,7 @@ class NTKOperator(LinearOperator):
             raise ValueError(f"model: got logits of type {logits.dtype}, allowed are float32, float64")
         self.x1, self.x2 = x1, x1 if x2 is None else x2
         self.classes, self.loops, self.torch_dtype = logits.shape[1], False, logits.dtype
-        refuse_tables(self.model, plan.left_out)
+        still_rows(plan.alone)
         self.chunk = chunk or _fitting(self.model, x1)
         if probe:
             self._probe(trial, plan)

@@ -4,9 +4,6 @@ No Jacobian and no gradient is kept, so that memory grows with the network and t
 where there are many logits and large weights. Source: Novak, Sohl-Dickstein, Schoenholz (2022).
 """
 
-from collections import Counter
-from collections.abc import Collection
-
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
@@ -14,6 +11,7 @@ from torch.func import vjp, vmap
 
 from ntkd_lib.ntk.functional import Parameters, TransformError, call_with, located, split_parameters, tangent
 from ntkd_lib.ntk.kinds import Kind
+from ntkd_lib.ntk.recording import ForwardRecord, nodes_behind
 
 
 def products_kernel(
@@ -21,14 +19,14 @@ def products_kernel(
     x1: Shaped[Tensor, "n ..."],
     x2: Shaped[Tensor, "m ..."],
     kind: Kind,
-    left_out: Collection[str] = (),
+    recording: ForwardRecord,
 ) -> Float[Tensor, "..."]:
     """Compute a kernel column by column, ``Theta(x1, x) e_c = J(x1) J(x)' e_c``.
 
     Raises:
         TransformError: An embedding with padding whose table is used elsewhere; a layer without forward mode.
     """
-    refuse_tables(model, left_out)
+    still_rows(recording)
     moving, rest = split_parameters(model)
 
     def output(parameters: Parameters, samples: Tensor) -> Tensor:
@@ -54,21 +52,28 @@ def products_kernel(
     return diagonal.sum(2).T if kind == "trace" else diagonal.permute(2, 1, 0)
 
 
-def refuse_tables(model: nn.Module, left_out: Collection[str] = ()) -> None:
-    """Refuse tables of which forward mode moves rows that reverse mode holds still or scales.
+def still_rows(recording: ForwardRecord) -> dict[str, int]:
+    """List the rows of tables that reverse mode holds still, by the name of the table.
 
     Raises:
-        TransformError: The embedding by name.
+        TransformError: Gradients scaled by frequency; such a row of a table that is computed, or that other
+            operations read too, since forward mode moves it for all alike.
     """
-    owners = Counter(id(p) for layer in model.modules() for p in layer.parameters(recurse=False))
-    for name, layer in model.named_modules():
-        if not isinstance(layer, nn.Embedding):
+    nodes, rows = list(nodes_behind([recording.logits.grad_fn], {})), {}
+    tables = [node for node in nodes if node.name() == "EmbeddingBackward0"]
+    for table in tables:
+        leaf, row = table.next_functions[0][0], table._saved_padding_idx
+        name = recording.names.get(id(getattr(leaf, "variable", None)), "")
+        layer = f"layer {name.rpartition('.')[0]!r}" if name else "model"
+        if table._saved_scale_grad_by_freq:
+            raise TransformError(f"{layer}: gradients scaled by frequency have no NTK-vector products")
+        if row >= 2**63:  # no padding
             continue
-        if layer.scale_grad_by_freq:
-            raise TransformError(f"layer {name!r}: gradients scaled by frequency have no NTK-vector products")
-        shared = owners[id(layer.weight)] > 1 or f"{name}.weight".lstrip(".") in left_out
-        if layer.padding_idx is not None and shared:
+        others = (node for node in nodes if node not in tables or node._saved_padding_idx != row)
+        if not name or any(leaf is step for node in others for step, _ in node.next_functions):
             raise TransformError(
-                f"layer {name!r}: an embedding with padding whose table is shared has no NTK-vector "
+                f"{layer}: an embedding with padding whose table is shared or computed has no NTK-vector "
                 "products; use method 'structured' or 'contraction'"
             )
+        rows[name] = row
+    return rows

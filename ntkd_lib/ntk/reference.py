@@ -14,10 +14,7 @@ def reference_jacobian(model: nn.Module, inputs: Shaped[Tensor, "n ..."]) -> Flo
     samples = []
     for sample in inputs.double() if inputs.is_floating_point() else inputs:
         logits = twin(sample[None])[0]
-        rows = [
-            torch.autograd.grad(logit, parameters, retain_graph=True, materialize_grads=True)
-            for logit in logits
-        ]
+        rows = [torch.autograd.grad(f, parameters, retain_graph=True, materialize_grads=True) for f in logits]
         samples.append(torch.stack([torch.cat([g.flatten() for g in row]) for row in rows]))
     return torch.stack(samples)
 

@@ -82,8 +82,7 @@ class ProductTiles(StructuredTiles):
         self, left: Shaped[Tensor, "n ..."], right: Shaped[Tensor, "m ..."], kind: Kind | None = None
     ) -> Float[Tensor, "..."]:
         """Compute the kernel between two tiles."""
-        left_out = self.plan.left_out if self.plan else ()
-        return products_kernel(self.model, left, right, kind or self.kind, left_out)
+        return products_kernel(self.model, left, right, kind or self.kind, self.plan.alone)
 
 
 METHODS = {

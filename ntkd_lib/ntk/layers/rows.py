@@ -27,14 +27,12 @@ def parameter_gradients(layer: nn.Module | Dense, attribute: str, inputs: Tensor
     return weight_gradients(layer, parts_of(layer, inputs, signal))
 
 
-def norm_gradients(
-    layer: nn.Module, attribute: str, inputs: Tensor, signal: Tensor
-) -> Float[Tensor, "n c *p"]:
+def norm_gradients(layer: nn.Module, name: str, inputs: Tensor, signal: Tensor) -> Float[Tensor, "n c *p"]:
     """Form the gradients of the scale or the shift of a normalisation in evaluation mode.
 
     ``y = scale x^ + shift``, so they are the sums of ``B x^`` and of ``B`` over positions.
     """
-    if attribute == "bias":
+    if name == "bias":
         return _sum_positions(layer, signal)
     factor = _normalised(layer, inputs)[:, None]
     some = max(1, CACHED // signal[0].numel())

@@ -13,7 +13,7 @@ from ntkd_lib.ntk.empirical import find_fault, warn_slow
 from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent
 from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.network import Batch, as_network
-from ntkd_lib.ntk.products import refuse_tables
+from ntkd_lib.ntk.products import still_rows
 from ntkd_lib.ntk.sketches.hashing import key_of, signs
 
 
@@ -46,10 +46,9 @@ def jvp_features(
     model, x, _ = as_network(model, x, None)
     check_batches(x)
     check_model(model)
-    refuse_tables(model, make_plan(model, two_samples(x)).left_out)
+    still = still_rows(make_plan(model, two_samples(x)).alone)
     error = find_fault(model, x, method="products") if probe else None
-    moving, rest = split_parameters(model)
-    still = _still_rows(model)
+    moving, rest = split_parameters(model, hooks=error is not None)
     derivative = partial(tangent, lambda p: call_with(model, (p, rest), (x,)), moving)
     if error is not None:
         warn_slow(error)
@@ -72,10 +71,3 @@ def _directions(moving: Parameters, still: dict[str, int], seed: int, which: ran
     for name in still.keys() & drawn.keys():
         drawn[name][:, still[name]] = 0
     return drawn
-
-
-def _still_rows(model: nn.Module) -> dict[str, int]:
-    """List the rows of embeddings that reverse mode does not train, by the name of the table."""
-    layers = {n: m for n, m in model.named_modules() if isinstance(m, nn.Embedding)}
-    padded = {n: m.padding_idx for n, m in layers.items() if m.padding_idx is not None}
-    return {f"{name}.weight" if name else "weight": row for name, row in padded.items()}

@@ -202,6 +202,5 @@ def sketch_error(
     chosen = features[rows.to(features.device)]
     exact = empirical_ntk(model, x[rows], kind=kind, tile="auto")
     rest = finish(contract(chosen, chosen, kind), kind).to(exact) - exact
-    return SketchError(
-        (rest.norm() / exact.norm()).item(), (rest.abs().max() / exact.abs().max()).item(), len(rows)
-    )
+    errors = [(size(rest) / size(exact)).item() for size in (torch.norm, lambda values: values.abs().max())]
+    return SketchError(*errors, len(rows))
