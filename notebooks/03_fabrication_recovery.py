@@ -123,7 +123,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-claim_box(evidence, ["ntkd-t4-mnist-ntkd", "ntkd-t4-mnist-order", "ntkd-t4-mnist-e2e"])
+claim_box(evidence, ["ntkd-t4-mnist-ntkd", "ntkd-t4-mnist-order-2", "ntkd-t4-mnist-e2e"])
 
 # %% tags=["hide-input"]
 show_table(page.end(sweep), page.END, "Where compensation stops working; a dash: nowhere")
@@ -161,7 +161,7 @@ show(
 #
 # The paper stops at errors of {paper}`20 to 30 %`. Here all errors grow together: {setup}`20 %` is our
 # estimate of what fabrication leaves, from sources where there are any (the table of errors names them), and
-# at {setup}`100 %` captures of a pair lie almost two filter pixels apart. The share won back is the part of
+# at {setup}`100 %` captures of a pair lie about three filter pixels apart. The share won back is the part of
 # the lost accuracy that fine-tuning returns; below half of it, marked by the level line, we say that
 # compensation has stopped working. A student that was trained under random shifts, gains and noise of its
 # filters ("vaccinated") is shown without any compensation. Shares are averaged over devices here; the table

@@ -223,25 +223,28 @@ def test_theory_has_every_width_and_reading(records) -> None:
     assert all(0 < change < 1 for _, change in rows)
 
 
-def test_hard_devices_are_recovered_as_registered(monkeypatch) -> None:
-    book = load_claims()
-    strengths = hard.strength_arms(book.protocols["hard mnist strengths"].parameters, 1000, "0" * 64)
+@pytest.mark.parametrize("group, strength", [("hard", 0.6), ("usual", 0.1875)])
+def test_devices_are_recovered_as_registered(monkeypatch, group: str, strength: float) -> None:
+    book, space = load_claims(), f"ntkd.fab.mnist.{group}_tuning"
+    parameters = {part: book.protocols[f"{group} mnist{part}"].parameters for part in hard.PARTS}
+    strengths = hard.strength_arms(parameters[" strengths"], 1000, "0" * 64)
     (trials,) = {len(arm.cells[0].arguments["recoveries"]) for arm in strengths.values()}
-    entry = book.protocols["hard mnist"]
-    assert trials == entry.parameters["trials"]
-    monkeypatch.setattr(hard, "calibrated", lambda _: (0.6, {"lr": 0.005, "weight_decay": 0.01}))
-    tuning = hard.tuning_arms(book.protocols["hard mnist tuning"].parameters, 1000, "0" * 64)
-    ways = Counter(name.removeprefix(f"{hard.SPACE}.").split(".")[0] for name in tuning)
-    assert ways == dict.fromkeys(entry.parameters["arms"], trials)
-    labels = tuning[f"{hard.SPACE}.e2e_ft.lr_0.005.weight_decay_0.1.validation"]
-    same = strengths[f"{hard.SPACE}.strength_0.6.e2e_ft.lr_0.005.weight_decay_0.1.validation"]
+    own = parameters[""]
+    assert trials == own["trials"]
+    monkeypatch.setattr(hard, "calibrated", lambda _: (strength, {"lr": 0.005, "weight_decay": 0.01}))
+    tuning = hard.tuning_arms(parameters[" tuning"], 1000, "0" * 64)
+    ways = Counter(name.removeprefix(f"{space}.").split(".")[0] for name in tuning)
+    assert ways == dict.fromkeys(own["arms"], trials)
+    labels = tuning[f"{space}.e2e_ft.lr_0.005.weight_decay_0.1.validation"]
+    same = strengths[f"{space}.strength_{strength}.e2e_ft.lr_0.005.weight_decay_0.1.validation"]
     assert [cell.name for cell in labels.cells] == [cell.name for cell in same.cells]
     chosen = {"kd_ft": {"temperature": 2.0, "weight": 0.6}, "ntkd_ft": {"form": "raw", "weight": 1.0}}
     monkeypatch.setattr(hard, "choose", lambda _, space, way: chosen.get(way, {}))
-    arms = hard.confirmed_arms(entry.parameters, 4, "0" * 64)
-    assert {n for c in book.claims for n in c.metric_names if ".mnist.hard." in n} < set(arms)
-    cells = arms[hard.metric_name("ntkd_ft")].cells
-    assert [cell.arguments["number"] for cell in cells] == list(range(entry.parameters["devices"]))
+    arms = hard.confirmed_arms(own, 4, "0" * 64)
+    assert {n for c in book.claims for n in c.metric_names if f".mnist.{group}." in n} < set(arms)
+    cells = arms[hard.metric_name("ntkd_ft", group=group)].cells
+    assert [cell.arguments["number"] for cell in cells] == list(range(own["devices"]))
+    assert {cell.arguments["strength"] for cell in cells} == {strength}
     ways = cells[0].arguments["recoveries"]
     assert {(r["settings"]["lr"], r["settings"]["weight_decay"]) for r in ways.values()} == {(0.005, 0.01)}
     assert ways["ntkd_ft"]["objective"] == "tangent_raw"

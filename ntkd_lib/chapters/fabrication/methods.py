@@ -112,10 +112,9 @@ def recovery(p: FabricationParameters, way: str, settings: Mapping[str, float]) 
     """Describe a way to recover with settings."""
     method, own = WAYS.methods[way], training(p)
     kernel = {"kernel_batch": own.kernel_batch, "kernel_every": own.kernel_every}
+    every = {**settings, **(kernel if method.uses_kernel else {})}
     part = "gains" if way == CALIBRATION else "back end"
-    return Recovery(
-        method.objective, {**settings, **(kernel if method.uses_kernel else {})}, part, errors=way != CLEAN
-    )
+    return Recovery(method.objective, every, part, errors=way != CLEAN)
 
 
 def sensitivity_cell(p: FabricationParameters, data: Data, seed: int) -> Cell:

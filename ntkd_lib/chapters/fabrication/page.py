@@ -21,9 +21,8 @@ from ntkd_lib.show import ACCURACY, DIFFERENCE, INTERVAL, PAPER_SCORE, Column, d
 PAPER, PAPER_IDEAL = {NONE: 89.2, "e2e_ft": 93.2, "ntkd_ft": 95.1}, 97.3
 MAIN = (NONE, "e2e_ft", "ntkd_ft")
 PAIRS = (
-    *(("ntkd_ft", "e2e_ft"), ("e2e_ft", NONE)),
-    *(("ntkd_ft", NONE), ("ntkd_ft", "kd_ft")),
-    ("e2e_ft", "clean_ft"),
+    *(("ntkd_ft", "e2e_ft"), ("e2e_ft", NONE), ("ntkd_ft", NONE)),
+    *(("ntkd_ft", "kd_ft"), ("e2e_ft", "clean_ft")),
 )
 STYLE = {
     NONE: (dots.BLUE, "o"),
@@ -32,13 +31,9 @@ STYLE = {
     VACCINATED.name: (dots.PURPLE, "^"),
 }
 RECOVERIES = (
-    *(
-        Column("Back end", "{label}"),
-        ACCURACY,
-        INTERVAL,
-        Column("Won back of the mean drop", "{share:.0f} %"),
-    ),
-    *(Column("on the average device", "{each:.0f} %"), PAPER_SCORE, Column("Paper", "{paper_share:.0f} %")),
+    *(Column("Back end", "{label}"), ACCURACY, INTERVAL),
+    *(Column("Won back of the mean drop", "{share:.0f} %"), Column("on the average device", "{each:.0f} %")),
+    *(PAPER_SCORE, Column("Paper", "{paper_share:.0f} %")),
 )
 DIFFERENCES = (Column("Pair", "{label}"), *DIFFERENCE, Column("Smallest", "{smallest:+.2f}"))
 END = (
@@ -82,10 +77,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     seeds = own.groupby(["way", "label", "seed"], sort=False)[["accuracy", "ideal"]].mean().reset_index()
     means = summarise(seeds, "accuracy", ["way", "label"])
     ideal, lost = seeds["ideal"].mean(), means.set_index("way")["mean"][NONE]
-    reached, ideals = (
-        seeds.pivot(index="seed", columns="way", values="accuracy"),
-        seeds.groupby("seed")["ideal"].first(),
-    )
+    reached = seeds.pivot(index="seed", columns="way", values="accuracy")
+    ideals = seeds.groupby("seed")["ideal"].first()
     each = reached.apply(lambda own: share_of(own, reached[NONE], ideals)).mean()
     paper = means["way"].replace(WAYS.chosen_form(), "ntkd_ft").map(PAPER)
     return means.assign(
@@ -137,10 +130,9 @@ def _averaged(rows: pd.DataFrame, plain: pd.DataFrame, swept: str) -> pd.DataFra
     ideal = rows["ideal"].where(rows["x"] > 0, rows["accuracy_lost"])  # nothing is lost without errors
     by, label = ["way", "label", "x"], rows["way"].map(label_of)
     rows = rows.assign(label=label, share=share_of(rows["accuracy"], rows["accuracy_lost"], ideal))
-    shares = summarise(rows, "share", by)[[*by, "mean", "low", "high"]]
-    return summarise(rows, "accuracy", by).merge(
-        shares.rename(columns={"mean": "share", "low": "share_low", "high": "share_high"}), on=by
-    )
+    names = {"mean": "share", "low": "share_low", "high": "share_high"}
+    shares = summarise(rows, "share", by)[[*by, *names]].rename(columns=names)
+    return summarise(rows, "accuracy", by).merge(shares, on=by)
 
 
 def stops_working(sweep: pd.DataFrame, way: str = "ntkd_ft", half: float = 50.0) -> float:
@@ -177,19 +169,15 @@ def calibration() -> pd.DataFrame:
 def metrics(run: Run) -> dict[str, Metric]:
     """Collect the metrics that the claim contract names, and those of every other way to recover."""
     table = devices(run)
-    named = {
-        f"ntkd.fab.mnist.{way}.accuracy": _metric(part)
-        for way, part in scores(run, table).groupby("way", sort=False)
-    }
+    groups = scores(run, table).groupby("way", sort=False)
+    named = {f"ntkd.fab.mnist.{way}.accuracy": _metric(part) for way, part in groups}
     first = table[table["number"] == 0]
     for strength in run.parameters.strengths:
         for name, ways in (("ntkd", MAIN), (VACCINATED.name, (NONE,))):
             own = at(run, first, strength=strength, student=name)
             for way in ways:
-                shown = way if name == "ntkd" else name
-                named[f"ntkd.fab.mnist.strength_{100 * strength:.0f}.{shown}.accuracy"] = _metric(
-                    own[own["way"] == way]
-                )
+                swept = f"strength_{100 * strength:.0f}.{way if name == 'ntkd' else name}"
+                named[f"ntkd.fab.mnist.{swept}.accuracy"] = _metric(own[own["way"] == way])
     for name in STUDENTS:
         own = at(run, table, student=name, way=NONE)
         drop = own.assign(drop=own["ideal"] - own["accuracy"], converged=own["plateau"])

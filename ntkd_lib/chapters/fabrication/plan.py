@@ -64,7 +64,9 @@ SEARCHES = (
 PROTOCOLS = (
     Protocol("photographs", NOTEBOOK, "carvana", photographs.arms, NOTEBOOK),
     Protocol("ten devices", NOTEBOOK, "mnist", hard.usual_arms),
-    Protocol("hard mnist strengths", NOTEBOOK, "mnist", hard.strength_arms),
-    Protocol("hard mnist tuning", NOTEBOOK, "mnist", hard.tuning_arms),
-    Protocol("hard mnist", NOTEBOOK, "mnist", hard.confirmed_arms),
+    *(
+        Protocol(f"{group} mnist{part}", NOTEBOOK, "mnist", arms)
+        for group in ("hard", "usual")
+        for part, arms in hard.PARTS.items()
+    ),
 )

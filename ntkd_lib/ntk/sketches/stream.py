@@ -43,7 +43,8 @@ def sketched_features(
     """Compute features whose inner products are the tangent kernel on average, ``E phi phi' = Theta``.
 
     `ntkd_lib.ntk.kinds.contract` makes a kernel of any kind of them. No Jacobian is kept, and the features
-    carry no gradients.
+    carry no gradients. Those of two calls have products only if both took the same way, which warnings tell:
+    where layers are chosen by sample, hand over all samples at once.
 
     Raises:
         ValueError: An empty chunk, no samples, a batch that is no tensor, a layer that mixes samples.

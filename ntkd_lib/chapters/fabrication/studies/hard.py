@@ -1,4 +1,4 @@
-"""Recorded devices: fresh ones of the usual strength, and where labels recover what they did on the paper's.
+"""Recorded devices of the usual strength, and of one at which labels recover what they did on the paper's.
 
 A device's number fixes the draws of its errors, its strength scales them. On the tuning student's devices
 every trial of fine-tuning on labels is run at every strength; the strength is that at which the best trial
@@ -21,7 +21,7 @@ from ntkd_lib.lab.trials import choose, recorded_trials, trial_name, trials
 from ntkd_lib.show import Column, Contest, contest
 
 Settings = Mapping[str, Any]
-SPACE, LABELS = "ntkd.fab.mnist.hard_tuning", "e2e_ft"
+LABELS = "e2e_ft"
 WAY = "Way to recover"
 TRIALS, SCORES = contest.trial_columns(WAY, "Validation", "%"), contest.score_columns(WAY, "labels", "%")
 PAIRS = (("ntkd_ft", LABELS), ("ntkd_ft", "kd_ft"), ("kd_ft", LABELS))
@@ -33,9 +33,9 @@ STRENGTHS = (
 )
 
 
-def metric_name(way: str, captures: int | None = None) -> str:
+def metric_name(way: str, captures: int | None = None, group: str = "hard") -> str:
     """Name the metric of a way's mean test accuracy, with fewer captures if a number is given."""
-    return f"ntkd.fab.mnist.hard.{way}.{f'captures_{captures}.' if captures else ''}accuracy"
+    return f"ntkd.fab.mnist.{group}.{way}.{f'captures_{captures}.' if captures else ''}accuracy"
 
 
 def usual_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
@@ -62,17 +62,16 @@ def _drop(student: Record, device: Record) -> float:
 
 def strength_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     """Run all trials of labels at every strength on the tuning devices."""
-    arms = (
-        _trial_arms(parameters, seed, sha256, strength, _space(strength), {})
-        for strength in parameters["strengths"]
-    )
-    return {name: arm for each in arms for name, arm in each.items()}
+    arms: dict[str, Arm] = {}
+    for strength in parameters["strengths"]:
+        arms |= _trial_arms(parameters, seed, sha256, strength, _space(parameters, strength), {})
+    return arms
 
 
 def tuning_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     """Run all trials of every way at the chosen strength, at the speed of labels' best trial."""
     strength, speed = calibrated(parameters)
-    return _trial_arms(parameters, seed, sha256, strength, SPACE, speed)
+    return _trial_arms(parameters, seed, sha256, strength, _space(parameters), speed)
 
 
 def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
@@ -80,7 +79,7 @@ def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Ar
     strength, speed = calibrated(parameters)
     p = _run(parameters)
     ways = {
-        way: _recovery(p, way, {**speed, **choose(protocols, SPACE, way)})
+        way: _recovery(p, way, {**speed, **choose(protocols, _space(parameters), way)})
         for way, protocols in parameters["arms"].items()
     }
     arms: dict[str, Arm] = {}
@@ -88,7 +87,8 @@ def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Ar
         cells = _devices(parameters, seed, sha256, ways, strength=strength, captures=captures)
         for way in (NONE, *ways):
             read = partial(_mean_of, way, "accuracy")
-            arms[metric_name(way, captures)] = Arm(cells, read, partial(_all_converged, way))
+            name = metric_name(way, captures, _group(parameters))
+            arms[name] = Arm(cells, read, partial(_all_converged, way))
     return arms
 
 
@@ -105,18 +105,23 @@ def best_trials(protocol: str, *, complete: bool = False) -> dict[float, tuple[d
     Raises:
         ProtocolError: A strength without all its trials, if all are needed.
     """
-    best = {}
-    for strength in load_claims().protocols[protocol].parameters["strengths"]:
+    best, parameters = {}, load_claims().protocols[protocol].parameters
+    for strength in parameters["strengths"]:
+        space = _space(parameters, strength)
         if complete:
-            choose([protocol], _space(strength), LABELS)
-        tried = recorded_trials([protocol], _space(strength), LABELS)
+            choose([protocol], space, LABELS)
+        tried = recorded_trials([protocol], space, LABELS)
         for settings, metric in sorted(tried, key=lambda trial: -mean(trial[1].values))[:1]:
             best[strength] = settings, mean(metric.values)
     return best
 
 
-def _space(strength: float) -> str:
-    return f"{SPACE}.strength_{strength}"
+def _group(parameters: Settings) -> str:
+    return parameters.get("group", "hard")
+
+
+def _space(parameters: Settings, strength: float | None = None) -> str:
+    return f"ntkd.fab.mnist.{_group(parameters)}_tuning" + (f".strength_{strength}" if strength else "")
 
 
 def _trial_arms(
@@ -162,10 +167,12 @@ def _values(devices: Iterable[Record], way: str, name: str) -> list[Any]:
     return [device.values["recoveries"][way][name] for device in devices]
 
 
-def contest_of(captures: int | None = None) -> Contest:
-    """Describe the contest with all captures, or with few."""
+def contest_of(captures: int | None = None, protocol: str = "hard mnist") -> Contest:
+    """Describe the contest of a protocol with all captures, or with few."""
     labels = {way: methods.label_of(way) for way in (LABELS, "kd_ft", "ntkd_ft")}
-    return Contest(SPACE, labels, ["hard mnist"], partial(metric_name, captures=captures), base=LABELS)
+    parameters = load_claims().protocols[protocol].parameters
+    name = partial(metric_name, captures=captures, group=_group(parameters))
+    return Contest(_space(parameters), labels, [protocol], name, base=LABELS)
 
 
 def gaps() -> pd.DataFrame:
@@ -181,3 +188,6 @@ def strengths() -> pd.DataFrame:
         {"strength": strength, "validation": accuracy, "settings": contest.in_words(settings)}
         for strength, (settings, accuracy) in best_trials("hard mnist strengths").items()
     )
+
+
+PARTS = {" strengths": strength_arms, " tuning": tuning_arms, "": confirmed_arms}  # of a contest's protocols
