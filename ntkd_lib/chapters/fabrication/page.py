@@ -193,8 +193,7 @@ def _metric(table: pd.DataFrame) -> Metric:
 def draw_recovery(table: pd.DataFrame, means: pd.DataFrame) -> Figure:
     """Draw test accuracy after each way to recover: a dot per device, the mean, the paper's value."""
     figure = dots.draw_scores(table, means, "accuracy", "test accuracy (%)", "way", "devices")
-    edge = plt.rcParams["axes.edgecolor"]
-    figure.axes[0].axvline(table["ideal"].mean(), color=edge, linewidth=1, linestyle=":")
+    figure.axes[0].axvline(table["ideal"].mean(), color=plt.rcParams["axes.edgecolor"], lw=1, linestyle=":")
     return figure
 
 
@@ -210,8 +209,8 @@ def draw_sweep(rows: pd.DataFrame) -> Figure:
         axes.axvline(100 * severity(), color=edge, linewidth=1, linestyle=":")
     below.axhline(50, color=edge, linewidth=1)
     above.set(ylabel="test accuracy (%)", xlim=(0, None))
-    below.set(ylabel="won back (%)", ylim=(-20, 120))  # where little is lost, shares are mostly noise
-    below.set_xlabel("error strength (%); dotted: where the paper's drop is met")
+    along = "error strength (%); dotted: where the paper's drop is met"
+    below.set(ylabel="won back (%)", ylim=(-20, 120), xlabel=along)  # small losses have noisy shares
     above.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return figure
 

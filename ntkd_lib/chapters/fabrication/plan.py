@@ -69,4 +69,5 @@ PROTOCOLS = (
         for group in ("hard", "usual")
         for part, arms in hard.PARTS.items()
     ),
+    Protocol("usual mnist strengths wider", NOTEBOOK, "mnist", hard.strength_arms),
 )
