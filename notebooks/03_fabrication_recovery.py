@@ -123,7 +123,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-claim_box(evidence, ["ntkd-t4-mnist-ntkd", "ntkd-t4-mnist-order-2", "ntkd-t4-mnist-e2e"])
+claim_box(evidence, ["ntkd-t4-mnist-ntkd", "ntkd-t4-mnist-order-3", "ntkd-t4-mnist-e2e"])
 
 # %% tags=["hide-input"]
 show_table(page.end(sweep), page.END, "Where compensation stops working; a dash: nowhere")

@@ -223,7 +223,7 @@ def test_theory_has_every_width_and_reading(records) -> None:
     assert all(0 < change < 1 for _, change in rows)
 
 
-@pytest.mark.parametrize("group, strength", [("hard", 0.6), ("usual", 0.1875)])
+@pytest.mark.parametrize("group, strength", [("hard", 0.6), ("usual", 0.1875), ("shared", 0.1875)])
 def test_devices_are_recovered_as_registered(monkeypatch, group: str, strength: float) -> None:
     book, space = load_claims(), f"ntkd.fab.mnist.{group}_tuning"
     parameters = {part: book.protocols[f"{group} mnist{part}"].parameters for part in hard.PARTS}
@@ -235,8 +235,9 @@ def test_devices_are_recovered_as_registered(monkeypatch, group: str, strength: 
     tuning = hard.tuning_arms(parameters[" tuning"], 1000, "0" * 64)
     ways = Counter(name.removeprefix(f"{space}.").split(".")[0] for name in tuning)
     assert ways == dict.fromkeys(own["arms"], trials)
-    labels = tuning[f"{space}.e2e_ft.lr_0.005.weight_decay_0.1.validation"]
-    same = strengths[f"{space}.strength_{strength}.e2e_ft.lr_0.005.weight_decay_0.1.validation"]
+    lr = parameters[" tuning"]["trials"]["e2e_ft"]["lr"][1]
+    labels = tuning[f"{space}.e2e_ft.lr_{lr}.weight_decay_0.1.validation"]
+    same = strengths[f"{space}.strength_{strength}.e2e_ft.lr_{lr}.weight_decay_0.1.validation"]
     assert [cell.name for cell in labels.cells] == [cell.name for cell in same.cells]
     chosen = {"kd_ft": {"temperature": 2.0, "weight": 0.6}, "ntkd_ft": {"form": "raw", "weight": 1.0}}
     monkeypatch.setattr(hard, "choose", lambda _, space, way: chosen.get(way, {}))

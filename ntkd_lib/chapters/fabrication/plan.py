@@ -66,7 +66,7 @@ PROTOCOLS = (
     Protocol("ten devices", NOTEBOOK, "mnist", hard.usual_arms),
     *(
         Protocol(f"{group} mnist{part}", NOTEBOOK, "mnist", arms)
-        for group in ("hard", "usual")
+        for group in ("hard", "usual", "shared")
         for part, arms in hard.PARTS.items()
     ),
     Protocol("usual mnist strengths wider", NOTEBOOK, "mnist", hard.strength_arms),
