@@ -266,12 +266,12 @@ show(
 # takes EfficientNet-Lite0 with its published weights, its ten logits of Imagenette's classes and 128 × 128
 # pixels: exact per-class kernels of all {setup}`2,000` training and 500 test images as the reference, 100
 # distilled images after 200 steps, a sketch of their gradients and of each query's to 4,096 numbers, and all
-# reductions on these, so that stages {setup}`1 to 3` meet as in the paper. The paper's "100 times fewer" are
-# five gradients of {paper}`500` distilled images; five of our {setup}`100` are {setup}`20` times fewer, and
-# what so small a support costs the method was not measured on this network. Network and images are the same
-# for all seeds; what a seed draws are the starts of distillation, the sketch, and the random selections, and
-# intervals cover these alone. The main claims that it decides are below; a claim is not assessed until all
-# five seeds are there.
+# reductions on these, so that stages {setup}`1 to 3` meet as in the paper. The paper's {paper}`100 times
+# fewer` are five gradients of {paper}`500` distilled images; five of our {setup}`100` are {setup}`20` times
+# fewer, and what so small a support costs the method was not measured on this network. Network and images are
+# the same for all seeds; what a seed draws are the starts of distillation, the sketch, and the random
+# selections, and intervals cover these alone. The main claims that it decides are below; a claim is not
+# assessed until all five seeds are there.
 
 # %% tags=["hide-input"]
 claim_box(
