@@ -4,23 +4,21 @@ A mask has tens of thousands of logits, and the paper does not say whose kernel 
 match. Here it is the kernel of pooled or of randomly projected logits, the same for teacher and student.
 """
 
-import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkd_lib.distill.dense import DenseTeacher, MaskBatch, MaskObjective, Settings, pixel_loss
-from ntkd_lib.distill.kernel_draws import bound_gradient, kernel_images
 from ntkd_lib.distill.kernel_losses import KERNEL_LOSSES
-from ntkd_lib.ntk.empirical import empirical_ntk
-from ntkd_lib.ntk.landmarks import landmark_gram
+from ntkd_lib.distill.tangent import kernel_term
+from ntkd_lib.ntk.assembly import tiled_kernel
+from ntkd_lib.ntk.empirical import empirical_ntk, find_fault, warn_slow
+from ntkd_lib.ntk.tiles import LoopTiles
 
 
 def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
     """Build ``L = BCE(f(x), y) + weight * loss(Theta_student, Theta_teacher)``.
 
-    The kernels are those of ``g(f(x))``, with ``g`` the teacher's ``summary``, for ``kernel_batch`` images,
-    drawn afresh from the images whose teacher kernel is known, contracted over the outputs of ``g`` and all
-    trainable parameters. Both are divided by the teacher's mean ``Theta(x, x)``. With ``kernel_every = e``
-    the kernel loss enters every e-th step, e times as heavy, with a gradient of at most norm 1.
+    The second part is a `kernel_term`, of the kernels of ``g(f(x))`` with ``g`` the teacher's ``summary``.
 
     Source: NTKD paper, Eq. 8-9.
 
@@ -28,21 +26,20 @@ def build(settings: Settings, teacher: DenseTeacher) -> MaskObjective:
         settings: ``weight``, ``form``, ``kernel_batch`` and ``kernel_every``.
         teacher: With ``images``, ``features``, ``diagonal`` and ``summary``.
     """
-    every = int(settings["kernel_every"])
-    draw = kernel_images(len(teacher.images), int(settings["kernel_batch"]))
-    weight, loss = settings["weight"] * every, KERNEL_LOSSES[settings["form"]]
-    scale, probed = teacher.diagonal.mean(), iter([True])  # the first kernel of a training is probed
+    loops: bool | None = None  # whether the slow loop takes over, as the probe of the first kernel decides
+
+    def trace_kernel(student: nn.Module, images: Tensor) -> Float[Tensor, "m m"]:
+        nonlocal loops
+        network = nn.Sequential(student, teacher.summary)
+        if loops is None and (loops := (fault := find_fault(network, images)) is not None):
+            warn_slow(fault)
+        if loops:
+            return tiled_kernel(LoopTiles(network, "trace"), "trace", images, None, None)
+        return empirical_ntk(network, images, kind="trace", method="structured", probe=False)
+
+    term = kernel_term(settings, teacher, KERNEL_LOSSES[settings["form"]], trace_kernel)
 
     def objective(student: nn.Module, batch: MaskBatch) -> Tensor:
-        labels = pixel_loss(student(batch.images), batch.masks)
-        if batch.step % every:
-            return labels
-        drawn = draw().to(scale.device)
-        summarised = nn.Sequential(student, teacher.summary)
-        with torch.autocast(scale.device.type, enabled=False):  # kernels always in float32
-            form = {"kind": "trace", "method": "structured", "probe": next(probed, False)}
-            theta_student = empirical_ntk(summarised, teacher.images[drawn], **form) / scale
-            theta_teacher = landmark_gram(teacher.features[drawn], teacher.diagonal[drawn]) / scale
-            return labels + bound_gradient(student, weight * loss(theta_student, theta_teacher))
+        return pixel_loss(student(batch.images), batch.masks) + term(student, batch.step)
 
     return objective

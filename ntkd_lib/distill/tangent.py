@@ -5,20 +5,22 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from ntkd_lib.distill.dense import DenseTeacher
 from ntkd_lib.distill.kernel_draws import LARGEST_STEP, bound_gradient, kernel_images
 from ntkd_lib.distill.kernel_losses import KernelLoss
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher, label_loss
 from ntkd_lib.ntk.landmarks import landmark_gram
 from ntkd_lib.optics import HybridStudent, student_trace_ntk
 
-KernelTerm = Callable[[HybridStudent, int], Tensor | float]
-StudentKernel = Callable[[HybridStudent, Tensor], Float[Tensor, "m m"]]
+AnyTeacher = Teacher | DenseTeacher
+KernelTerm = Callable[[nn.Module, int], Tensor | float]
+StudentKernel = Callable[[nn.Module, Tensor], Float[Tensor, "m m"]]
 
 
 def kernel_term(
-    settings: Settings, teacher: Teacher, loss: KernelLoss, kernel: StudentKernel = student_trace_ntk
+    settings: Settings, teacher: AnyTeacher, loss: KernelLoss, kernel: StudentKernel = student_trace_ntk
 ) -> KernelTerm:
     """Build ``weight * loss(Theta_student, Theta_teacher)``, a function of the student and the step's number.
 
@@ -44,7 +46,7 @@ def kernel_term(
     draw = kernel_images(len(teacher.images), int(settings["kernel_batch"]))
     scale = teacher.diagonal.mean()
 
-    def term(student: HybridStudent, step: int) -> Tensor | float:
+    def term(student: nn.Module, step: int) -> Tensor | float:
         if step % every or step >= steps:
             return 0.0
         drawn = draw().to(scale.device)

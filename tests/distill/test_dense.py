@@ -12,7 +12,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ntkd_lib.data.torchvision import import_torchvision
 from ntkd_lib.distill import dense_labels, dense_soft_labels, dense_tangent
-from ntkd_lib.distill.dense import DenseTeacher, MaskBatch, PooledLogits, ProjectedLogits, summary_of
+from ntkd_lib.distill.dense import (
+    DenseTeacher,
+    MaskBatch,
+    PooledLogits,
+    ProjectedLogits,
+    pixel_loss,
+    summary_of,
+)
 from ntkd_lib.distill.kernel_draws import LARGEST_STEP
 from ntkd_lib.distill.kernel_losses import KERNEL_LOSSES
 from ntkd_lib.distill.mask_scores import boundary, boundary_scores, mean_iou
@@ -27,6 +34,7 @@ from ntkd_lib.distill.mask_training import (
 from ntkd_lib.distill.read_out_training import ReadOuts, fit_read_outs, guessed_masks
 from ntkd_lib.distill.training import DivergedError
 from ntkd_lib.nets.back_ends import UpConvolutionBackEnd
+from ntkd_lib.ntk.probe import SlowKernelWarning
 from ntkd_lib.ntk.reference import reference_ntk
 from ntkd_lib.optics.cascade import CascadeFrontEnd
 from ntkd_lib.optics.segmentation import MaskStudent
@@ -101,6 +109,31 @@ def test_ntk_distillation_adds_the_loss_of_the_exact_kernel(kind, form):
     assert value.item() == pytest.approx(expected, rel=1e-8)
     value.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_a_kernel_that_failed_its_probe_is_right_in_every_step():
+    torch.manual_seed(0)
+    layer = nn.Conv2d(1, 4, 3, padding=1)
+
+    def standardised(x, weight, bias):
+        weight = weight - weight.mean((1, 2, 3), keepdim=True)
+        return nn.functional.conv2d(
+            x, weight / weight.flatten(1).std(1)[:, None, None, None], bias, padding=1
+        )
+
+    layer._conv_forward = standardised
+    model = nn.Sequential(layer, nn.Tanh(), nn.Conv2d(4, 1, 3, padding=1)).double()
+    images, summary = torch.rand(6, 1, 8, 8).double(), PooledLogits(4)
+    teacher = DenseTeacher(None, images, torch.eye(6).double(), torch.ones(6).double(), summary)
+    exact = reference_ntk(nn.Sequential(model, summary), images).diagonal(dim1=2, dim2=3).sum(-1)
+    settings = {"weight": 1.0, "form": "raw", "kernel_batch": 6, "kernel_every": 1}
+    objective, masks = dense_tangent.build(settings, teacher), torch.zeros(6, 8, 8).double()
+    parts = [MaskBatch(images, masks, torch.arange(6), False, step) for step in range(3)]
+    with pytest.warns(SlowKernelWarning) as seen:
+        terms = [(objective(model, part) - pixel_loss(model(images), masks)).item() for part in parts]
+    expected = (exact - torch.eye(6)).square().mean().item()
+    assert terms == [pytest.approx(expected, rel=1e-10)] * 3
+    assert len(seen) == 1
 
 
 def kernel_part(model, part, teacher):
