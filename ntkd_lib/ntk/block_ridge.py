@@ -84,10 +84,8 @@ def ridge_by_blocks(
                 return z
         step = _preconditioned(own, gradient, ridge, rank, rng)
         mean, z = _accelerate(mean, z, step, places, ridge / diagonal, per_pass)
-    raise RuntimeError(
-        f"ridge_by_blocks: residual {residual:.1e} after {passes} passes, wanted {tolerance:g}; "
-        "raise the ridge, the rank or the block"
-    )
+    came = f"residual {residual:.1e} after {passes} passes, wanted {tolerance:g}"
+    raise RuntimeError(f"ridge_by_blocks: {came}; raise the ridge, the rank or the block")
 
 
 def _accelerate(

@@ -85,10 +85,8 @@ def ridge_solve(
     solution, unmet = cg(operator, right, rtol=tolerance, maxiter=passes, M=first)
     if unmet:
         residual = np.linalg.norm(operator @ solution - right) / np.linalg.norm(right)
-        raise RuntimeError(
-            f"ridge_solve: residual {residual:.1e} after {unmet} passes, wanted {tolerance:g}; "
-            "raise the ridge, or give more eigenpairs"
-        )
+        came = f"residual {residual:.1e} after {unmet} passes, wanted {tolerance:g}"
+        raise RuntimeError(f"ridge_solve: {came}; raise the ridge, or give more eigenpairs")
     return solution.reshape(shape)
 
 

@@ -38,10 +38,8 @@ def save_blocks(array: da.Array, folder: str | Path) -> da.Array:
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": _LARGEST_GRAPH}):
         _run([write(str(folder), place, blocks[place]) for place in missing])
     if missing := _missing(array, folder):
-        raise RuntimeError(
-            f"folder {folder.name!r}: {len(missing)} blocks were written elsewhere; "
-            "give a folder that all workers see"
-        )
+        where = "were written elsewhere; give a folder that all workers see"
+        raise RuntimeError(f"folder {folder.name!r}: {len(missing)} blocks {where}")
     return da.from_zarr(str(folder))
 
 
@@ -76,19 +74,15 @@ def _prepare(array: da.Array, folder: Path) -> None:
     elif not (folder / "zarr.json").is_file():
         raise ValueError(f"folder {folder.name!r}: holds something else; give a new or an empty folder")
     elif (name := zarr.open_array(str(folder), mode="r").attrs.get("name")) != array.name:
-        raise ValueError(
-            f"folder {folder.name!r}: holds {name}, here is {array.name}: another network, other samples, "
-            "settings or code; give another folder"
-        )
+        change = "another network, other samples, settings or code; give another folder"
+        raise ValueError(f"folder {folder.name!r}: holds {name}, here is {array.name}: {change}")
 
 
 def _block_shape(array: da.Array) -> tuple[int, ...]:
     for axis, sizes in enumerate(array.chunks):
         if len({*sizes[:-1]}) > 1 or sizes[-1] > sizes[0]:
-            raise ValueError(
-                f"array: got blocks of different sizes along axis {axis}, allowed is a smaller last one; "
-                "rechunk it first"
-            )
+            allowed = "a smaller last one; rechunk it first"
+            raise ValueError(f"array: got blocks of different sizes along axis {axis}, allowed is {allowed}")
     return array.chunksize
 
 

@@ -126,12 +126,11 @@ def predicted_work(sizes: NetworkSizes, rows: int, columns: int, kind: Kind) -> 
     gradients = samples * c * sizes.forward_work()
     others = 2 * pairs * class_pairs(c, kind) * sizes.others
     whole = 2 * pairs * class_pairs(c, kind) * sizes.parameters()
+    parts = (samples * _sample_work(s, kind) + pairs * _pair_work(s, kind) for s in sizes.shapes)
     return {
         "contraction": signals + gradients + whole,
         "products": float(columns * c * ((rows * 3 + 3) * sizes.forward_work() + 2 * sizes.tables)),
-        "structured": signals
-        + others
-        + sum(samples * _sample_work(s, kind) + pairs * _pair_work(s, kind) for s in sizes.shapes),
+        "structured": signals + others + sum(parts),
     }
 
 
@@ -182,12 +181,9 @@ def _sample_work(s: LayerShape, kind: Kind) -> int:
 
 
 def _pair_work(s: LayerShape, kind: Kind) -> int:
-    counts = {
-        "gradients": gradient_pair_work,
-        "one position": one_position_pair_work,
-        "positions": position_pair_work,
-    }
-    return counts[cheapest(s, kind)](s, kind)
+    way = cheapest(s, kind)
+    by_positions = one_position_pair_work if way == "one position" else position_pair_work
+    return (gradient_pair_work if way == "gradients" else by_positions)(s, kind)
 
 
 def _shape(uses: tuple[LayerCall, ...], classes: int) -> LayerShape:

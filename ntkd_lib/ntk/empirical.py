@@ -190,6 +190,9 @@ def _compute(
     *,
     named: bool = True,
 ) -> Tensor:
+    transforms = torch.is_grad_enabled() and method in ("contraction", "products")
+    if transforms and (operation := plan.half_differentiable(forward=method == "products")):
+        raise ProbeError(f"method {method!r}: has no right gradient of the kernel through {operation}")
     if tile == "auto":
         tile = choose_tile(model, x1, kind, method, memory, plan=plan)
     tiles = METHODS[method](model, kind, plan)

@@ -5,12 +5,10 @@ product ``<G[n, c], G[m, k]>`` can be computed in three ways; per pair of sample
 
 - one position: ``(A A') o (B B')``, ``k + c^2 o``, no gradient is formed;
 - gradients first: ``c^2 k o``;
-- Gram matrices of positions: ``sum_de (A'A)[d, e] (B'B)[d, e]``, ``d^2 (k + c o)`` and more for kind
-``full``.
+- Gram matrices of positions: ``sum_de (A'A)[d, e] (B'B)[d, e]``, ``d^2 (k + c o)``, more for kind ``full``.
 
 Source: Novak, Sohl-Dickstein, Schoenholz (2022), structured derivatives; the third way contracts ``A'A``
-    with the
-signals of one side first, so that ``c`` enters once with ``d^2``.
+with the signals of one side first, so that ``c`` enters once with ``d^2``.
 """
 
 from dataclasses import dataclass

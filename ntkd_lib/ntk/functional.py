@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
-from inspect import getmodule, signature
+from inspect import getmodule
 from typing import Any
 from unittest import mock
 
@@ -20,6 +20,7 @@ from torch.utils.checkpoint import CheckpointFunction
 
 Parameters = dict[str, Tensor]
 RAISED = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError)
+REPLACED = "replaced"  # mark of autograd nodes that are replaced where derivatives are differentiated again
 LONGEST = 200  # characters of another error that are quoted
 
 
@@ -133,17 +134,24 @@ def _linear(*args: Tensor | None, **named: Tensor | None) -> Tensor:
     return output
 
 
-def _normalisation(plain: Callable, *axes: int) -> Callable:
+def _normalisation(plain: Callable, names: str, *axes: int) -> Callable:
     """Write a normalisation in operations that can be differentiated twice, and use it where that happens.
 
     In second derivatives by transforms torch counts its saved mean and variance as constants (its issues
-    196699 and 196700). Averaged are some axes, and those of a layer's shape or of an image.
+    196699 and 196700). Averaged are some axes, and those of a layer's shape or of an image. Elsewhere the
+    node is marked, which tells it from those of names that are not replaced.
     """
+    order = names.split()
 
     def call(*args: Any, **named: Any) -> Tensor:
-        values = signature(plain).bind(*args, **named).arguments if _STATE.twice else {}
-        if not values or values.get("running_mean") is not None:
-            return plain(*args, **named)
+        values = dict(zip(order, args, strict=False), **named)
+        fixed = values.get("running_mean") is not None
+        if fixed or not _STATE.twice:
+            output = plain(*args, **named)
+            if _STATE.note is not None and not fixed and (node := output.grad_fn) is not None:
+                node = node if "Norm" in node.name() else node.next_functions[0][0] or node  # a view of it
+                node.metadata[REPLACED] = True
+            return output
         inputs, shape = values["input"], values.get("normalized_shape")
         averaged = (*axes, *(range(2, inputs.ndim) if shape is None else range(-len(shape), 0)))
         exact = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
@@ -195,16 +203,16 @@ def _run(function: Callable, _: bool, *arguments: object) -> object:
 
 _OPERATIONS, _STATE = _SharedOperations(), _ThreadState()
 _LINEAR, _PACKED = nn.functional.linear, getattr(nn.functional, "_in_projection_packed", None)
-_BATCH_NORM = _normalisation(nn.functional.batch_norm, 0)
+_BATCH_NORM = _normalisation(nn.functional.batch_norm, "input running_mean _ weight bias _ _ eps", 0)
 _REPLACED = (
     (CheckpointFunction, "apply", _run),
     (nn.functional, "batch_norm", _batch_norm),
-    (nn.functional, "instance_norm", _normalisation(nn.functional.instance_norm)),
-    (nn.functional, "layer_norm", _normalisation(nn.functional.layer_norm)),
     (nn.functional, "linear", _linear),
     (nn.functional, "prelu", _prelu),
     (nn.functional, "_in_projection_packed", _projections),
     (torch, "_weight_norm", _weight_norm),
+    (torch, "instance_norm", _normalisation(torch.instance_norm, "input weight bias running_mean _ _ _ eps")),
+    (torch, "layer_norm", _normalisation(torch.layer_norm, "input normalized_shape weight bias eps")),
     (getmodule(nn.utils.weight_norm), "_weight_norm", _weight_norm),
 )
 

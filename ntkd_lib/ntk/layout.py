@@ -1,5 +1,6 @@
 """Locate the rows of each sample in a layer's input, by comparing runs on one sample and on two."""
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -7,14 +8,17 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.functional import drawing_nowhere
+from ntkd_lib.ntk.functional import REPLACED, drawing_nowhere
 from ntkd_lib.ntk.layers.outer import CONVOLUTIONS, DENSE, TRANSPOSED
 from ntkd_lib.ntk.layers.rows import EMBEDDINGS, NORMS, PRELU
-from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, record
+from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, nodes_behind, record
 
 LISTED = (*CONVOLUTIONS, *TRANSPOSED, *NORMS, *EMBEDDINGS, *PRELU)
 # Layers that do the same to each row of their last axis, so that samples may lie on any other one.
 ROWWISE = (*DENSE, *EMBEDDINGS, nn.LayerNorm, nn.RMSNorm)
+# Operations in whose second derivatives torch counts saved values as constants, or all if they are scripted.
+WRONG_TWICE = "(NativeLayer|NativeBatch|CudnnBatch|MiopenBatch)Norm|DifferentiableGraph"
+WRONG_FORWARD = f"Linalg(SolveEx|Slogdet|Det|HouseholderProduct)|{WRONG_TWICE}"
 ROUNDINGS = {"tf32": 2**-11, "bf16": 2**-8}  # of factors of float32 products, by PyTorch's switches
 
 
@@ -86,6 +90,15 @@ class Plan:
         if others := {recording.names[key] for key in _outside(recording, layouts)} - {*self.left_out}:
             raise UnsettledError(f"model: {', '.join(sorted(others))}: used by other layers in some batches")
         return {use: layout for use, layout in layouts.items() if layout}
+
+    def half_differentiable(self, *, forward: bool = False) -> str:
+        """Name an operation whose second derivatives by transforms, or by forward mode, are wrong, if any."""
+        wrong = re.compile(WRONG_FORWARD if forward else WRONG_TWICE)
+        for node in nodes_behind([self.alone.logits.grad_fn], {}):
+            by_batch = getattr(node, "_saved_training", True)  # a norm by running statistics is right
+            if wrong.match(node.name().rpartition(":")[2]) and by_batch and REPLACED not in node.metadata:
+                return node.name()
+        return ""
 
 
 def two_samples(inputs: Tensor) -> Shaped[Tensor, "2 ..."]:

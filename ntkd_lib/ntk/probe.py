@@ -152,9 +152,8 @@ class Probe:
         error = abs(float(u @ multiply(self.i, self.j, v)) - _product(a, b))
         size = (_product(a, a) * _product(b, b)) ** 0.5
         if not error <= max(10 * tolerance_of(self.model, u), product_rounding(u)) * size + TINY:
-            raise ProbeError(
-                f"products: {100 * error / (size + TINY):.2g} % off plain autograd on samples that run alone"
-            )
+            share = f"{100 * error / (size + TINY):.2g} %"
+            raise ProbeError(f"products: {share} off plain autograd on samples that run alone")
 
     def _is_rounding(self, tiles: Tiles, s: int) -> bool:
         """Repeat a comparison in float64, in which sums and kinks round elsewhere and faults stay."""
@@ -210,9 +209,8 @@ class Probe:
                 layer = names[0].rpartition(".")[0]
                 kind = type(self.model.get_submodule(layer)).__name__
                 worst, place = gap, f"layer {layer!r} ({kind}): {', '.join(names)}"
-        raise ProbeError(
-            f"{place}: the tangent kernel is {100 * error:.2g} % off plain autograd on samples that run alone"
-        )
+        off = f"{100 * error:.2g} % off plain autograd on samples that run alone"
+        raise ProbeError(f"{place}: the tangent kernel is {off}")
 
     def _parts(self, s: int) -> list[tuple[list[str], float]]:
         """List the contributions of parameters to the drawn entry."""
@@ -339,7 +337,5 @@ def check_kernel(
         error = (entry_of(kernel, i, j, kind) - reduce_block(a @ b.T, kind)).norm()
         share = float(error / (a.norm() * b.norm() + TINY))
         if not share <= max(10 * tolerance_of(model, kernel), product_rounding(kernel)):
-            raise ProbeError(
-                f"kernel: its entry of samples {i} and {j} differs from plain autograd on these "
-                f"samples alone by {share:.1e} of the norms of their gradients"
-            )
+            entry, off = f"its entry of samples {i} and {j}", f"{share:.1e} of the norms of their gradients"
+            raise ProbeError(f"kernel: {entry} differs from plain autograd on these samples alone by {off}")

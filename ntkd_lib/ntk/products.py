@@ -71,9 +71,7 @@ def still_rows(recording: ForwardRecord) -> dict[str, int]:
             continue
         others = (node for node in nodes if node not in tables or node._saved_padding_idx != row)
         if not name or any(leaf is step for node in others for step, _ in node.next_functions):
-            raise TransformError(
-                f"{layer}: an embedding with padding whose table is shared or computed has no NTK-vector "
-                "products; use method 'structured' or 'contraction'"
-            )
+            why = "an embedding with padding whose table is shared or computed has no NTK-vector products"
+            raise TransformError(f"{layer}: {why}; use method 'structured' or 'contraction'")
         rows[name] = row
     return rows

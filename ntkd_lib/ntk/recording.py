@@ -7,6 +7,7 @@ makes them: attention has its projections, a fused one or rows of it, without ca
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -177,7 +178,7 @@ def _parameters_behind(roots: list[Node | None], doors: dict[Node | None, Node |
     return {id(node.variable) for node in nodes_behind(roots, doors) if hasattr(node, "variable")}
 
 
-def nodes_behind(roots: list[Node | None], doors: dict[Node | None, Node | None]) -> Iterator[Node]:
+def nodes_behind(roots: list[Any], doors: dict[Any, Any]) -> Iterator[Node]:  # a script's are of other types
     """Walk a graph from some nodes, which come first, and skip from each door to the node behind it."""
     waiting, seen = list(roots), {None, *roots}
     while waiting:

@@ -55,11 +55,9 @@ def predict(
     Raises:
         ValueError: Another number of columns than of coefficients.
     """
-    if theta_cross.shape[1] != coefficients.shape[-2]:
-        raise ValueError(
-            f"theta_cross: got {theta_cross.shape[1]} columns, needs one for each of "
-            f"{coefficients.shape[-2]} coefficients"
-        )
+    columns, count = theta_cross.shape[1], coefficients.shape[-2]
+    if columns != count:
+        raise ValueError(f"theta_cross: got {columns} columns, needs one for each of {count} coefficients")
     return torch.as_tensor(theta_cross).double() @ coefficients
 
 
@@ -148,10 +146,9 @@ def choose_ridge(
     if by not in CRITERIA:
         raise ValueError(f"by: got {by!r}, allowed are {', '.join(CRITERIA)}")
     if (by == "validation") != (validation is not None):
-        raise ValueError(
-            f"validation: got {'nothing' if validation is None else 'a kernel'} with by={by!r}, "
-            "needs a kernel and targets with by='validation' and nothing else"
-        )
+        came = f"{'nothing' if validation is None else 'a kernel'} with by={by!r}"
+        needs = "a kernel and targets with by='validation' and nothing else"
+        raise ValueError(f"validation: got {came}, needs {needs}")
     spectrum = _spectrum(*_checked(theta, targets), lambdas)
     if validation is not None:
         scores = _validation_scores(spectrum, *validation)
@@ -195,11 +192,9 @@ def _spectrum(theta: Tensor, targets: Tensor, lambdas: Sequence[float] | float) 
 
 
 def _validation_scores(spectrum: _Spectrum, theta_cross: Values, targets: Values) -> Tensor:
-    if targets.shape != (len(theta_cross), spectrum.rotated.shape[1]):
-        raise ValueError(
-            f"validation: got targets of shape {tuple(targets.shape)}, needs "
-            f"{(len(theta_cross), spectrum.rotated.shape[1])}"
-        )
+    shape = len(theta_cross), spectrum.rotated.shape[1]
+    if targets.shape != shape:
+        raise ValueError(f"validation: got targets of shape {tuple(targets.shape)}, needs {shape}")
     missed = predict(theta_cross, spectrum.coefficients()) - torch.as_tensor(targets).double()
     return missed.square().mean((1, 2))
 

@@ -1,14 +1,15 @@
 """Structured tangent kernels: parameter by parameter in the cheapest form, without the whole Jacobian.
 
 One forward pass records the input of each layer, one batched backward pass the gradient of each logit at
-its output; these two determine the per-sample gradients of every supported layer. Source: Novak,
-Sohl-Dickstein, Schoenholz (2022), structured derivatives. Other parameters get
-whole Jacobians.
+its output; these two determine the per-sample gradients of every supported layer. Other parameters get
+whole Jacobians. Source: Novak, Sohl-Dickstein, Schoenholz (2022), structured derivatives.
 """
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -63,7 +64,7 @@ def visit_factors(
 
     left_out = visit_parameters(model, inputs, kind, plan, visit_trace)
     if left_out:
-        features = whole_jacobian(model, inputs, left_out)
+        features = whole_jacobian(model, inputs, plan)
         visit(", ".join(left_out), Gradients(features.sum(1, keepdim=True) if kind == "pseudo" else features))
 
 
@@ -127,9 +128,9 @@ def warn_whole(names: Sequence[str], stacklevel: int = 3) -> None:
         )
 
 
-def whole_jacobian(model: nn.Module, inputs: Tensor, names: Sequence[str]) -> Float[Tensor, "n c p"]:
+def whole_jacobian(model: nn.Module, inputs: Tensor, plan: Plan) -> Float[Tensor, "n c p"]:
     """Form the whole Jacobian of parameters that are not known, by a loop if function transforms fail."""
-    try:
-        return jacobian(model, inputs, names)
-    except TransformError:
-        return looped_jacobian(model, inputs, names)
+    if not (torch.is_grad_enabled() and plan.half_differentiable()):
+        with suppress(TransformError):
+            return jacobian(model, inputs, plan.left_out)
+    return looped_jacobian(model, inputs, plan.left_out)

@@ -198,7 +198,6 @@ def _check_window(window: int | str, rows: int, columns: int) -> tuple[int, int]
     if window == "global":
         return rows, columns
     if isinstance(window, str) or window < 1 or rows % window or columns % window:
-        raise ValueError(
-            f"window: got {window!r}, allowed are 'global' and a side that divides maps of {rows} x {columns}"
-        )
+        allowed = f"'global' and a side that divides maps of {rows} x {columns}"
+        raise ValueError(f"window: got {window!r}, allowed are {allowed}")
     return window, window

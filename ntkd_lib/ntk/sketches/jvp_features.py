@@ -13,6 +13,7 @@ from ntkd_lib.ntk.empirical import find_fault, warn_slow
 from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent
 from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.network import Batch, as_network
+from ntkd_lib.ntk.probe import ProbeError
 from ntkd_lib.ntk.products import still_rows
 from ntkd_lib.ntk.sketches.hashing import key_of, signs
 
@@ -46,8 +47,11 @@ def jvp_features(
     model, x, _ = as_network(model, x, None)
     check_batches(x)
     check_model(model)
-    still = still_rows(make_plan(model, two_samples(x)).alone)
+    plan = make_plan(model, two_samples(x))
+    still = still_rows(plan.alone)
     error = find_fault(model, x, method="products") if probe else None
+    if torch.is_grad_enabled() and (operation := plan.half_differentiable(forward=True)):
+        error = ProbeError(f"forward mode: has no right gradient of features through {operation}")
     moving, rest = split_parameters(model, hooks=error is not None)
     derivative = partial(tangent, lambda p: call_with(model, (p, rest), (x,)), moving)
     if error is not None:

@@ -36,10 +36,8 @@ class KroneckerSketch(SparseSketch):
     def __init__(self, size: int, seed: int = 0, block: int = 1) -> None:
         super().__init__(size, seed=seed)
         if block < 1 or size % block**2:
-            raise ValueError(
-                f"block: got {block}, needs a number whose square divides the size {size}, "
-                f"at most {isqrt(size)}"
-            )
+            allowed = f"a number whose square divides the size {size}, at most {isqrt(size)}"
+            raise ValueError(f"block: got {block}, needs {allowed}")
         self.block = block
         self._drawn: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
 

@@ -123,7 +123,7 @@ def _features(model: nn.Module, inputs: Tensor, sketch: Sketch, plan: Plan, *, l
     shares: list[Tensor] = []
     left_out = visit_parameters(model, inputs, "full", plan, lambda t: shares.append(_share(t, sketch)))
     if left_out:
-        shares.append(sketch.whole(", ".join(left_out), whole_jacobian(model, inputs, left_out)))
+        shares.append(sketch.whole(", ".join(left_out), whole_jacobian(model, inputs, plan)))
     return sum(shares)
 
 
