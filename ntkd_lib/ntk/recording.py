@@ -140,7 +140,8 @@ def _hooks(model: nn.Module, is_recorded: LayerTest, recording: ForwardRecord) -
     def note_linear(inputs: Tensor, weight: Tensor, bias: Tensor | None, output: Tensor) -> None:
         values = {key: v for key, v in (("weight", weight), ("bias", bias)) if v is not None}
         parts = {key: _part(v, recording.names) for key, v in values.items() if v.requires_grad}
-        if None not in parts.values() and inside.isdisjoint(id(part.parameter) for part in parts.values()):
+        of_closed = any(part is None or id(part.parameter) in inside for part in parts.values())
+        if weight.ndim == 2 and not of_closed:  # a vector of weights leaves no axis of outputs
             name = next(iter(parts.values())).name.rpartition(".")[0] if parts else ""
             note(name, Dense(weight, bias), parts, inputs, output)
 

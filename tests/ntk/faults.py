@@ -597,6 +597,19 @@ SHAPES = {
         read_flat(given(nn.ConvTranspose1d(1, 2, 3, padding=1), stride=2), 22),
         real(1, 6),
     ),
+    "a weight without an axis of outputs": (
+        Net(lambda s, x: F.linear(x, s.w).tanh(), w=nn.Parameter(torch.randn(4))),
+        real(5, 4),
+    ),
+    "a weight and a bias without an axis of outputs": (
+        Net(
+            lambda s, x: F.linear(s.a(x).tanh(), s.w, s.v).sin(),
+            a=nn.Linear(3, 4),
+            w=nn.Parameter(torch.randn(4)),
+            v=nn.Parameter(torch.randn(())),
+        ),
+        real(5, 3),
+    ),
     "more slopes": (
         nn.Sequential(nn.Linear(4, 5), given(nn.PReLU(), weight=torch.rand(5)), nn.Linear(5, 2)),
         real(4),

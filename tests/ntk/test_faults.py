@@ -8,7 +8,7 @@ import torch
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.probe import SlowKernelWarning
 from ntkd_lib.ntk.structured import WholeJacobianWarning
-from tests.ntk.faults import KINDS_OF_FAULT
+from tests.ntk.faults import KINDS_OF_FAULT, SHAPES
 
 CASES = [(kind, name) for kind, cases in KINDS_OF_FAULT.items() for name in cases]
 
@@ -26,6 +26,19 @@ def loop_jacobian(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
         )
     model.zero_grad()
     return torch.stack(rows).unflatten(0, (len(x), -1))
+
+
+@pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.structured.WholeJacobianWarning")
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_are_those_of_weights_without_a_probe(name: str) -> None:
+    torch.manual_seed(0)
+    model, draw = SHAPES[name]
+    model, x = model.double(), draw(5)
+    x = x.double() if x.is_floating_point() else x
+    rows = loop_jacobian(model, x)
+    for method in ("auto", "structured"):
+        kernel = empirical_ntk(model, x, method=method, probe=False).detach()
+        torch.testing.assert_close(kernel, torch.einsum("ncp,mdp->nmcd", rows, rows), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind, name", CASES)
