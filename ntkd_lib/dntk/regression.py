@@ -83,9 +83,8 @@ def fit_nystrom(
 
 def _check_targets(targets: Tensor, theta: Tensor) -> None:
     if targets.shape != (shape := theta.shape[1::-1]):
-        raise ValueError(
-            f"targets: got shape {(*targets.shape,)}, needs {(*shape,)}: one row a point, one column a kernel"
-        )
+        allowed = f"{(*shape,)}: one row a point, one column a kernel"
+        raise ValueError(f"targets: got shape {(*targets.shape,)}, needs {allowed}")
 
 
 def reduce_kernel(theta: Float[Tensor, "c m m"], weights: Float[Tensor, "m s"]) -> Float[Tensor, "c s s"]:

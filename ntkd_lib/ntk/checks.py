@@ -52,10 +52,9 @@ def check_model(model: nn.Module) -> None:
             layer.training or layer.running_mean is None
         ):
             state = "in training mode" if layer.training else "without running statistics"
-            raise ValueError(
-                f"layer {name!r}: {type(layer).__name__} {state} mixes samples, so no per-sample tangent "
-                f"kernel exists{'; call model.eval() first' if layer.running_mean is not None else ''}"
-            )
+            advice = "" if layer.running_mean is None else "; call model.eval() first"
+            why = f"{type(layer).__name__} {state} mixes samples, so no per-sample tangent kernel exists"
+            raise ValueError(f"layer {name!r}: {why}{advice}")
         if isinstance(layer, nn.modules.dropout._DropoutNd) and layer.training and layer.p > 0:
             raise ValueError(f"layer {name!r}: dropout in training mode is random; call model.eval() first")
     if not any(p.requires_grad for p in model.parameters()):

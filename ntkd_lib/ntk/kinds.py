@@ -38,9 +38,8 @@ def long_product(left: Float[Tensor, "*b n d"], right: Float[Tensor, "*b m d"]) 
     One float32 product over millions of values may lose four digits if it has few rows; sums of shorter
     ones keep six.
     """
-    pieces = zip(left.split(PIECE, dim=-1), right.split(PIECE, dim=-1), strict=True)
     total = None
-    for a, b in pieces:
+    for a, b in zip(left.split(PIECE, dim=-1), right.split(PIECE, dim=-1), strict=True):
         if total is None:
             total = a @ b.mT
         elif total.requires_grad or total.ndim > 2:

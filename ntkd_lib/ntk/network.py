@@ -67,10 +67,9 @@ class Logits(nn.Module):
         if self.output is None and len(tensors) == 1:
             attribute = tensors[0]
         if attribute not in choices:
-            raise OutputError(
-                f"output: got {self.output!r} for a network that gives {type(out).__name__}, allowed are "
-                f"{', '.join(map(repr, choices)) or 'None'} and a function of the output"
-            )
+            came = f"{self.output!r} for a network that gives {type(out).__name__}"
+            allowed = f"{', '.join(map(repr, choices)) or 'None'} and a function of the output"
+            raise OutputError(f"output: got {came}, allowed are {allowed}")
         return choices[attribute]
 
 

@@ -147,7 +147,8 @@ def _hooks(model: nn.Module, is_recorded: LayerTest, recording: ForwardRecord) -
 
     def hook(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
         def noted(_: nn.Module, args: tuple, named: dict, output: Tensor) -> None:
-            own = [(key, p) for key, p in layer.named_parameters(recurse=False) if p.requires_grad]
+            all_names = layer.named_parameters(recurse=False, remove_duplicate=layer in closed)
+            own = [(key, p) for key, p in all_names if p.requires_grad]
             parts = {key: ParameterPart(recording.names[id(p)], p, (0, p.numel())) for key, p in own}
             note(name, layer, parts, args[0] if args else next(iter(named.values())), output)
 

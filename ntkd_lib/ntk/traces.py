@@ -27,6 +27,7 @@ class Group:
     """A parameter, or a part of it, and the layer calls that use it.
 
     Attributes:
+        attribute: What it is in these layers, such as their ``weight``; empty if not the same in all.
         bias: The bias of the same layers, if it is counted with it.
     """
 
@@ -74,14 +75,16 @@ class ParameterTrace:
 
     def gradients(self) -> Float[Tensor, "n c p"]:
         """Compute the gradients of the parameter, without a bias that is grouped with it."""
-        return sum(self._of_use(*use).unflatten(0, (-1, use[3])).sum(1).flatten(2) for use in self.uses)
+        key, calls = self.group.part.key, ((use, use[0].parts.items()) for use in self.uses)
+        named = ((name, use) for use, parts in calls for name, part in parts if part.key == key)
+        return sum(self._as(name, *use).unflatten(0, (-1, use[3])).sum(1).flatten(2) for name, use in named)
 
-    def _of_use(self, use: LayerCall, inputs: Tensor, signal: Tensor, _: int) -> Float[Tensor, "r c ..."]:
+    def _as(self, name: str, use: LayerCall, inputs: Tensor, signal: Tensor, _: int) -> Tensor:
         if not hasattr(use.layer, "per_sample_gradients"):
-            return parameter_gradients(use.layer, self.group.attribute, inputs, signal)
+            return parameter_gradients(use.layer, name, inputs, signal)
         if use not in self.own:
             self.own[use] = use.layer.per_sample_gradients(inputs, signal)
-        return self.own[use][self.group.attribute]
+        return self.own[use][name]
 
 
 def _of_samples(parts: OuterProducts, rows: int) -> OuterProducts:
@@ -208,8 +211,9 @@ def group_uses(recording: ForwardRecord, left_out: Collection[str]) -> list[Grou
                 members[part.key].append((attribute, part, use))
     groups, folded = [], set()
     for occurrences in members.values():
-        attribute, part, _ = occurrences[0]
-        uses = tuple(use for *_, use in occurrences)
+        attributes, part = {name for name, *_ in occurrences}, occurrences[0][1]
+        attribute = attributes.pop() if len(attributes) == 1 else ""
+        uses = tuple(dict.fromkeys(use for *_, use in occurrences))
         bias = _shared_bias(attribute, uses, members)
         folded |= {bias.key} if bias is not None else set()
         groups.append(Group(attribute, part, uses, bias))
@@ -222,9 +226,8 @@ def _form(use: LayerCall) -> tuple[bool, int, int]:
 
 
 def _shared_bias(attribute: str, uses: tuple[LayerCall, ...], members: dict) -> ParameterPart | None:
-    if attribute != "weight" or any(type(use.layer) not in (*DENSE, *CONVOLUTIONS) for use in uses):
-        return None
-    if len({_form(use) for use in uses}) > 1:
+    folding = attribute == "weight" and {type(use.layer) for use in uses} <= {*DENSE, *CONVOLUTIONS}
+    if not folding or len({_form(use) for use in uses}) > 1:
         return None
     biases = [use.parts.get("bias") for use in uses]
     if None in biases or len({bias.key for bias in biases}) > 1:

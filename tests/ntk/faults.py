@@ -515,6 +515,11 @@ def read_flat(layer: nn.Module, inputs: int) -> nn.Sequential:
     return nn.Sequential(layer, nn.Tanh(), nn.Flatten(), nn.Linear(inputs, 2))
 
 
+def one_vector(layer: nn.Module) -> nn.Module:
+    layer.bias = nn.init.uniform_(layer.weight)
+    return layer
+
+
 # A8: shapes that are not those of a layer's settings, or two of one weight
 SHAPES = {
     "a weight and its view": (
@@ -610,6 +615,34 @@ SHAPES = {
         ),
         real(5, 3),
     ),
+    "a bias and a weight": (
+        Net(
+            lambda s, x: F.linear(F.linear(x, s.w, s.v).tanh(), s.v[None]),
+            w=nn.Parameter(torch.randn(5, 3)),
+            v=nn.Parameter(torch.randn(5)),
+        ),
+        real(3),
+    ),
+    "a weight and a bias": (
+        Net(
+            lambda s, x: F.linear(F.linear(x, s.v[None]).tanh(), s.w, s.v),
+            w=nn.Parameter(torch.randn(3, 1)),
+            v=nn.Parameter(torch.randn(3)),
+        ),
+        real(3),
+    ),
+    "a weight and a bias of one call": (
+        Net(lambda s, x: F.linear(x, s.v[:, None], s.v).tanh(), v=nn.Parameter(torch.randn(3))),
+        real(1),
+    ),
+    "a scale and its shift": (
+        nn.Sequential(nn.Linear(3, 5), one_vector(nn.LayerNorm(5)), nn.Linear(5, 2)),
+        real(3),
+    ),
+    "a bias and a scale": (
+        Net(lambda s, x: s.b(s.n(s.a(x)).tanh()), a=nn.Linear(3, 5), n=nn.LayerNorm(5), b=nn.Linear(5, 2)),
+        real(3),
+    ),
     "more slopes": (
         nn.Sequential(nn.Linear(4, 5), given(nn.PReLU(), weight=torch.rand(5)), nn.Linear(5, 2)),
         real(4),
@@ -655,6 +688,7 @@ OTHERS = {
         real(4),
     ),
 }
+SHAPES["a bias and a scale"][0].n.weight = SHAPES["a bias and a scale"][0].a.bias
 SHAPES["two numbers of groups"][0].b.weight = SHAPES["two numbers of groups"][0].a.weight
 KINDS_OF_FAULT = {
     "shared": SHARED,
