@@ -12,7 +12,7 @@ from ntkd_lib.chapters.overfitting.problems import Problem, Sizes
 from ntkd_lib.chapters.overfitting.work import train
 from ntkd_lib.lab import Cell, Data, Record, RunCells, Search, read_search
 
-RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 TUNING_SEEDS = (1000, 1001, 1002)
 VALIDATION, CHECKPOINTS = 500, 16
 SCORES = {"ended": "validation", "stopped": "stopped"}  # of the search, by use of a network
