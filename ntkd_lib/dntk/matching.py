@@ -57,9 +57,8 @@ def distil_images(
     generator = torch.Generator().manual_seed(seed)
     starts = [_start(images[labels == c], per_class, generator) for c in range(len(counts))]
     made = torch.cat(starts).clone().requires_grad_(True)
-    aims = _StackedTargets.of(targets)
-    optimiser = torch.optim.Adam([made], lr=RATE)
-    losses = []
+    aims = _Targets.of(targets)
+    optimiser, losses = torch.optim.Adam([made], lr=RATE), []
     blocks = torch.arange(len(counts)).split(max(1, AT_ONCE // per_class))
     with frozen(model.parameters()):  # only the images have gradients
         for _ in range(steps):
@@ -72,9 +71,8 @@ def distil_images(
                 losses[-1] += loss.item()
             optimiser.step()
             made.data.clamp_(0, 1)
-    return SyntheticImages(
-        made.detach(), torch.arange(len(counts)).repeat_interleave(per_class).to(labels), losses
-    )
+    classes = torch.arange(len(counts)).repeat_interleave(per_class).to(labels)
+    return SyntheticImages(made.detach(), classes, losses)
 
 
 def barycentre(features: Float[Tensor, "n d"], count: int, seed: int = 0) -> Float[Tensor, "m d"]:
@@ -107,20 +105,14 @@ class _LayerStatistics:
 
 
 @dataclass(frozen=True)
-class _Target:
-    """Targets of a class's synthetic images: atoms, and mean and variance of each channel."""
+class _Targets:
+    """Targets of synthetic images, of a class or stacked: atoms, and mean and variance of each channel."""
 
-    atoms: Tensor
-    statistics: list[tuple[Tensor, Tensor]]
-
-
-@dataclass(frozen=True)
-class _StackedTargets:
     atoms: Float[Tensor, "m d"]
     statistics: list[tuple[Tensor, Tensor]]
 
     @classmethod
-    def of(cls, targets: list[_Target]) -> "_StackedTargets":
+    def of(cls, targets: list["_Targets"]) -> "_Targets":
         layers = zip(*(target.statistics for target in targets), strict=True)
         stacked = [(torch.stack([m for m, _ in own]), torch.stack([v for _, v in own])) for own in layers]
         return cls(torch.cat([target.atoms for target in targets]), stacked)
@@ -139,12 +131,12 @@ class _StackedTargets:
 
 
 @torch.no_grad()
-def _target(model: nn.Module, images: Tensor, count: int, seed: int) -> _Target:
+def _target(model: nn.Module, images: Tensor, count: int, seed: int) -> _Targets:
     parts = [_watch(model, part) for part in images.split(250)]
     features = torch.cat([part.features[0] for part in parts])
     layers = zip(*(part.maps for part in parts), strict=True)
     moments = [channel_moments(torch.cat(layer)[None]) for layer in layers]
-    return _Target(barycentre(features, count, seed), [(mean[0], var[0]) for mean, var in moments])
+    return _Targets(barycentre(features, count, seed), [(mean[0], var[0]) for mean, var in moments])
 
 
 class _ChannelMoments(torch.autograd.Function):
@@ -170,8 +162,7 @@ def channel_moments(maps: Float[Tensor, "c n k h w"]) -> tuple[Float[Tensor, "c 
 
     ``var(x)`` and its gradient take seven passes, most of the time of a matching step.
     """
-    mean, variance = _ChannelMoments.apply(maps)
-    return mean, variance
+    return _ChannelMoments.apply(maps)
 
 
 def _start(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -180,18 +171,16 @@ def _start(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 def _watch(model: nn.Module, images: Tensor) -> _LayerStatistics:
     """Run images and record the outputs of convolutions and the input of the last dense layer."""
-    seen = _LayerStatistics()
+    seen, ends = _LayerStatistics(), []
     dense = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     if not dense:
         raise ValueError("model: has no dense layer; needs one as its last")
-    last = dense[-1]
-    maps = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    last, maps = dense[-1], [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
     hooks = [
         last.register_forward_pre_hook(lambda _, inputs: seen.features.append(inputs[0])),
         *(layer.register_forward_hook(lambda _, __, output: seen.maps.append(output)) for layer in maps),
+        last.register_forward_hook(lambda _, __, output: ends.append(output)),
     ]
-    ends: list[Tensor] = []
-    hooks.append(last.register_forward_hook(lambda _, __, output: ends.append(output)))
     try:
         logits = model(images)
     finally:

@@ -20,8 +20,7 @@ def truncation_rank(values: Float[Tensor, " m"], energy: float = 0.95) -> int:
     """
     if not 0 < energy <= 1:
         raise ValueError(f"energy: got {energy}, allowed: above 0, at most 1")
-    shares = _shares(values).cumsum(0)
-    return int((shares < energy * (1 - 1e-12)).sum().item()) + 1
+    return int((_shares(values).cumsum(0) < energy * (1 - 1e-12)).sum().item()) + 1
 
 
 def effective_rank(values: Float[Tensor, " m"]) -> float:
@@ -37,8 +36,7 @@ def effective_rank(values: Float[Tensor, " m"]) -> float:
     >>> round(effective_rank(torch.tensor([2.0, 2.0, 0.0])), 6)
     2.0
     """
-    shares = _shares(values)
-    return torch.special.entr(shares).sum().exp().item()
+    return torch.special.entr(_shares(values)).sum().exp().item()
 
 
 def _shares(values: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
-from ntkd_lib.ntk.functional import call_with, located, plain_operations, split_parameters, unmoved
+from ntkd_lib.ntk.functional import call_with, located, plain_operations, readable, split_parameters, unmoved
 
 
 def jacobian(
@@ -50,7 +50,7 @@ def looped_jacobian(
 def single_logits(model: nn.Module, sample: Shaped[Tensor, "1 ..."]) -> Float[Tensor, " c"]:
     """Run one sample alone."""
     with plain_operations(), unmoved(model):
-        return model(sample if sample.requires_grad else sample.detach())[0]
+        return model(readable(model, sample if sample.requires_grad else sample.detach()))[0]
 
 
 def flat_gradient(gradient: Shaped[Tensor, "..."]) -> Float[Tensor, " p"]:

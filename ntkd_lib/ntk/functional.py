@@ -9,6 +9,7 @@ from functools import partial
 from inspect import getmodule
 from typing import Any
 from unittest import mock
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from torch.utils.checkpoint import CheckpointFunction
 Parameters = dict[str, Tensor]
 RAISED = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError)
 REPLACED = "replaced"  # mark of autograd nodes that are replaced where derivatives are differentiated again
+WRITERS: WeakSet[nn.Module] = WeakSet()  # networks that change their input in place
 LONGEST = 200  # characters of another error that are quoted
 
 
@@ -44,6 +46,11 @@ def split_parameters(
     return moving, {name: value for name, value in everything.items() if name not in moving}
 
 
+def readable(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Return inputs that a network may change in place: a copy, if its plan has shown that it does."""
+    return inputs.clone() if model in WRITERS else inputs
+
+
 def call_with(
     model: nn.Module, parameters: Parameters | tuple[Parameters, ...], inputs: tuple[Tensor, ...]
 ) -> Tensor:
@@ -55,7 +62,7 @@ def call_with(
     twice = len(layers) < len(list(model.named_modules(remove_duplicate=False)))
     own = [(part, dict(part)) for layer in layers for part in (layer._parameters, layer._buffers) if twice]
     try:
-        return functional_call(model, parameters, inputs)
+        return functional_call(model, parameters, tuple(readable(model, x) for x in inputs))
     finally:
         for part, before in own:
             part.update(before)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.functional import REPLACED, drawing_nowhere
+from ntkd_lib.ntk.functional import REPLACED, WRITERS, drawing_nowhere
 from ntkd_lib.ntk.layers.outer import CONVOLUTIONS, DENSE, TRANSPOSED
 from ntkd_lib.ntk.layers.rows import EMBEDDINGS, NORMS, PRELU
 from ntkd_lib.ntk.recording import ForwardRecord, LayerCall, nodes_behind, record
@@ -113,8 +113,11 @@ def make_plan(model: nn.Module, pair: Shaped[Tensor, "2 ..."]) -> Plan:
         ValueError: A network whose samples mix, whose values are not finite, whose forward pass is random, or
             whose logits depend on no trainable parameter.
     """
-    with drawing_nowhere(model, pair[:1]):
-        both, alone, other = (record(model, part, is_known) for part in (pair, pair[:1], pair[1:]))
+    parts = [part.clone() for part in (pair, pair[:1], pair[1:])]
+    with drawing_nowhere(model, pair[:1].clone()):
+        both, alone, other = (record(model, part, is_known) for part in parts)
+    if any(part._version for part in parts):
+        WRITERS.add(model)
     check_samples_apart(pair, (alone, other), both)
     if both.logits.grad_fn is None:
         raise ValueError("model: its logits depend on no trainable parameter")

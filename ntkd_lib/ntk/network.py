@@ -10,25 +10,29 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from ntkd_lib.ntk.checks import check_batches
 from ntkd_lib.ntk.functional import split_parameters, unmoved
 from ntkd_lib.ntk.recording import OutputError
 
 Batch = Tensor | np.ndarray | tuple | list | Mapping
+Arrays = Mapping[str, Tensor | np.ndarray]
 Output = str | int | Callable[[Any], Tensor]
 
 
 class FunctionNetwork(nn.Module):
     """A network made from a function of parameters and inputs."""
 
-    def __init__(self, function: Callable, parameters: Mapping[str, Tensor | np.ndarray]) -> None:
-        """Register the tensors under numbered names, because theirs may hold dots."""
+    def __init__(self, function: Callable, parameters: Arrays, leaves: bool) -> None:
+        """Register the tensors, as leaves if need be, under numbered names, because theirs may hold dots."""
         super().__init__()
+        parameters = dict(parameters)
         self.function, self.keys = function, list(parameters)
-        values = [torch.as_tensor(value) for value in parameters.values()]
-        chosen = any(value.requires_grad for value in values)
-        for number, value in enumerate(values):
-            trained = not chosen and (value.is_floating_point() or value.is_complex())
-            self._parameters[f"p{number}"] = value.detach().requires_grad_() if trained else value
+        values = {id(value): torch.as_tensor(value) for value in parameters.values()}  # the same one is tied
+        chosen = any(value.requires_grad for value in values.values())
+        for key, value in values.items() if leaves or not chosen else ():
+            started = not chosen and (value.is_floating_point() or value.is_complex())
+            values[key] = value.detach().requires_grad_(started or value.requires_grad)
+        self._parameters.update({f"p{k}": values[id(v)] for k, v in enumerate(parameters.values())})
 
     def forward(self, *inputs: object, **named: object) -> object:
         """Call the function with the present tensors."""
@@ -78,7 +82,7 @@ def as_network(
     x1: Batch,
     x2: Batch | None,
     output: Output | None = None,
-    parameters: Mapping[str, Tensor | np.ndarray] | None = None,
+    parameters: Arrays | None = None,
     dtype: torch.dtype | None = None,
 ) -> tuple[nn.Module, Tensor, Tensor | None]:
     """Adapt a network and its batches to the form on which kernels are computed.
@@ -88,7 +92,7 @@ def as_network(
     """
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise ValueError(f"dtype: got {dtype!r}, allowed are torch's types of real numbers and None")
-    network = model if parameters is None else FunctionNetwork(model, parameters)
+    network = model if parameters is None else FunctionNetwork(model, parameters, dtype is not None)
     _check_module(network)
     if dtype is not None:
         split_parameters(network)
@@ -100,6 +104,8 @@ def as_network(
         return network if output is None else Logits(network, output), x1, x2
     if x2 is not None and _described(x2) != _described(x1):
         raise ValueError(f"x2: got {_described(x2)}, needs the structure of x1, {_described(x1)}")
+    for key, part in (x2 or {}).items():
+        check_batches(x1[key], part, (f"x1[{key!r}]", f"x2[{key!r}]"))
     n, m = _length("x1", x1), 0 if x2 is None else _length("x2", x2)
     x1 = x1 if x2 is None else {key: torch.cat([part, x2[key]]) for key, part in x1.items()}
     places = torch.arange(n + m, device=first.device)

@@ -51,16 +51,12 @@ def outlined_gradient(
     nodes = _operations(logits.grad_fn, {id(p) for p in large})
     targets = [GradientEdge(nodes[id(p)], 0) if id(p) in nodes else p for p in parameters]
     gradients = torch.autograd.grad(logits, targets, direction, retain_graph=True, allow_unused=True)
-    outlines = []
-    for p, g in zip(parameters, gradients, strict=True):
-        if g is None or id(p) not in nodes:
-            outlines.append(Outline(torch.zeros_like(p) if g is None else g, None))
-        else:
-            outlines.append(_outline(nodes[id(p)], g))
-    return outlines
+    return [_outline(p, g, nodes.get(id(p))) for p, g in zip(parameters, gradients, strict=True)]
 
 
-def _outline(node: Node, signal: Tensor) -> Outline:
+def _outline(parameter: Tensor, signal: Tensor | None, node: Node | None) -> Outline:
+    if signal is None or node is None:
+        return Outline(torch.zeros_like(parameter) if signal is None else signal, None)
     if node.name() in SAVED:
         return Outline(signal, getattr(node, SAVED[node.name()]))
     rows = node._saved_indices.flatten()

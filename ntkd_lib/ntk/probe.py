@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ntkd_lib.ntk.assembly import Observer
 from ntkd_lib.ntk.contraction import flat_gradient, looped_jacobian, single_logits
 from ntkd_lib.ntk.factors import Factor
+from ntkd_lib.ntk.functional import WRITERS, readable
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layout import Plan, are_close, product_rounding
 from ntkd_lib.ntk.network import convert_values
@@ -107,7 +108,8 @@ class Probe:
         first = outlined_gradient(logits, u, parameters)
         try:
             with torch.enable_grad():
-                second = outlined_gradient(self.model(self.samples[1:].detach())[0], v, parameters)
+                logits = self.model(readable(self.model, self.samples[1:].detach()))[0]
+                second = outlined_gradient(logits, v, parameters)
         except RuntimeError:  # a reentrant checkpoint has no gradients with respect to chosen parameters
             second = outlined_gradient(single_logits(self.model, self.samples[1:]), v, parameters)
         self.gradients = [first, second]
@@ -162,12 +164,8 @@ class Probe:
         try:  # weights that carry a graph, as made by old hooks, cannot be copied
             twin, batch = self._in_float64(torch.cat([self.samples, self.x1[:FEW]]))
             parameters = [p for p in twin.parameters() if p.requires_grad]
-            first, second = (
-                outlined_gradient(
-                    single_logits(twin, batch[k : k + 1]), self.directions[k].double(), parameters
-                )
-                for k in (0, s)
-            )
+            sides = [(single_logits(twin, batch[k : k + 1]), self.directions[k].double()) for k in (0, s)]
+            first, second = (outlined_gradient(*side, parameters) for side in sides)
             tiles = type(tiles)(twin, self.kind, tiles.plan)
             data = tiles.keep(batch)
         except (RuntimeError, ValueError):
@@ -178,7 +176,10 @@ class Probe:
 
     def _in_float64(self, batch: Shaped[Tensor, "..."]) -> tuple[nn.Module, Shaped[Tensor, "..."]]:
         convert = partial(convert_values, dtype=torch.float64)
-        return copy.deepcopy(self.model)._apply(convert), convert(batch)
+        twin = copy.deepcopy(self.model)._apply(convert)
+        if self.model in WRITERS:
+            WRITERS.add(twin)
+        return twin, convert(batch)
 
     def _check_entries(self, kernel: Tensor, own: Tensor, cross: Tensor, size: float) -> None:
         """Compare the kernel's entries with all products of the logits of the two samples."""
@@ -193,11 +194,9 @@ class Probe:
 
     def _refuse(self, tiles: Tiles, s: int, error: float) -> None:
         """Raise an error that names the layer whose part of the kernel is furthest from autograd's."""
-        named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
-        exact = {
-            id(p): a.product(b)
-            for (_, p), a, b in zip(named, self.gradients[0], self.gradients[s], strict=True)
-        }
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        triples = zip(trained, self.gradients[0], self.gradients[s], strict=True)
+        exact = {id(p): a.product(b) for p, a, b in triples}
         worst, place = -1.0, f"method {type(tiles).__name__}"
         if "" in self.parts:
             self.parts = {}
@@ -253,7 +252,7 @@ class Probe:
 def _logits(model: nn.Module, batch: Shaped[Tensor, "..."], place: int) -> tuple[Tensor, Tensor, Tensor]:
     """Run a sample of a batch alone, once more, and in the batch."""
     alone, again = (single_logits(model, batch[place : place + 1]) for _ in range(2))
-    return alone, again, model(batch)[place]
+    return alone, again, model(readable(model, batch))[place]
 
 
 def _names(key: str) -> list[str]:

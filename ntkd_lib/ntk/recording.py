@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
-from ntkd_lib.ntk.functional import RAISED, first_line, observed_linear, plain_operations, unmoved
+from ntkd_lib.ntk.functional import RAISED, first_line, observed_linear, plain_operations, readable, unmoved
 from ntkd_lib.ntk.layers.outer import Dense
 
 LayerTest = Callable[[nn.Module], bool]
@@ -109,7 +109,7 @@ def record(model: nn.Module, inputs: Tensor, is_recorded: LayerTest) -> ForwardR
     recording = ForwardRecord({id(p): name for name, p in model.named_parameters() if p.requires_grad})
     with _hooks(model, is_recorded, recording), torch.enable_grad(), plain_operations(), unmoved(model):
         try:
-            recording.logits = model(inputs if inputs.requires_grad else inputs.detach())
+            recording.logits = model(readable(model, inputs if inputs.requires_grad else inputs.detach()))
         except OutputError:
             raise
         except RAISED as error:
@@ -150,7 +150,13 @@ def _hooks(model: nn.Module, is_recorded: LayerTest, recording: ForwardRecord) -
             all_names = layer.named_parameters(recurse=False, remove_duplicate=layer in closed)
             own = [(key, p) for key, p in all_names if p.requires_grad]
             parts = {key: ParameterPart(recording.names[id(p)], p, (0, p.numel())) for key, p in own}
-            note(name, layer, parts, args[0] if args else next(iter(named.values())), output)
+            note(
+                name,
+                layer,
+                parts,
+                args[0] if args else named.get("input", next(iter(named.values()))),
+                output,
+            )
 
         return layer.register_forward_hook(noted, prepend=True, with_kwargs=True)
 

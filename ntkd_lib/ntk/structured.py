@@ -120,12 +120,9 @@ def warn_whole(names: Sequence[str], stacklevel: int = 3) -> None:
         WholeJacobianWarning: By name.
     """
     if names:
-        warnings.warn(
-            f"{', '.join(names)}: not known to the structured method, whole Jacobians are formed for "
-            f"{'this parameter' if len(names) == 1 else 'these parameters'}",
-            WholeJacobianWarning,
-            stacklevel=stacklevel,
-        )
+        what = "this parameter" if len(names) == 1 else "these parameters"
+        why = f"not known to the structured method, whole Jacobians are formed for {what}"
+        warnings.warn(f"{', '.join(names)}: {why}", WholeJacobianWarning, stacklevel=stacklevel)
 
 
 def whole_jacobian(model: nn.Module, inputs: Tensor, plan: Plan) -> Float[Tensor, "n c p"]:

@@ -3,6 +3,7 @@
 import copy
 import random
 from collections import OrderedDict
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ntkd_lib.ntk import (
+    LandmarkKernel,
+    NTKOperator,
+    SparseSketch,
+    blocked_ntk,
+    jvp_features,
+    sketched_features,
+)
 from ntkd_lib.ntk.empirical import empirical_ntk
+from ntkd_lib.ntk.probe import check_kernel
+from ntkd_lib.ntk.reference import reference_ntk
 from tests.ntk.faults import Net, dense
 
 NUMPY, DRAW = np.random.mtrand._rand, "rand"  # the global generator
@@ -141,6 +152,88 @@ def test_another_precision_keeps_imaginary_parts() -> None:
     assert low.w.dtype == torch.complex64
 
 
+class Centred(nn.Module):
+    """Changes its input in place before the first layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.b = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(x.sub_(0.3).div_(2)).tanh()
+
+
+WRITERS = {
+    "ReLU": lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 3), nn.Tanh()),
+    "leaky ReLU": lambda: nn.Sequential(nn.LeakyReLU(0.5, inplace=True), nn.Linear(4, 3), nn.Tanh()),
+    "arithmetic": Centred,
+    "picked": lambda: Net(lambda s, x: {"a": s.c(x), "b": x}, c=Centred()),
+}
+
+
+@pytest.mark.filterwarnings("error::ntkd_lib.ntk.probe.SlowKernelWarning")
+@pytest.mark.parametrize("name", WRITERS)
+def test_inputs_that_a_network_changes_in_place_stay_as_they_are(name: str) -> None:
+    torch.manual_seed(0)
+    model, x, y = WRITERS[name]().double(), torch.randn(6, 4).double(), torch.randn(5, 4).double()
+    before, output = x.clone(), "a" if name == "picked" else None
+    inner = model.c if name == "picked" else model
+    own, cross = (reference_ntk(Net(lambda s, z: s.c(z.clone()), c=inner), x, z) for z in (None, y))
+    for graph, method in product((True, False), ("auto", "structured", "contraction", "products")):
+        with torch.set_grad_enabled(graph):
+            for tile in (None, 2):
+                kernel = empirical_ntk(model, x, method=method, tile=tile, output=output).detach()
+                torch.testing.assert_close(kernel, own)
+            kernel = empirical_ntk(model, x, y, method=method, output=output).detach()
+            torch.testing.assert_close(kernel, cross)
+    trace = own.diagonal(dim1=2, dim2=3).sum(-1)
+    check_kernel(model if output is None else inner, trace, x)
+    if output is None:
+        blocks = blocked_ntk(model, x, block=2).compute(scheduler="synchronous")
+        torch.testing.assert_close(torch.from_numpy(blocks), trace)
+        operator = NTKOperator(model, x, kind="trace")
+        torch.testing.assert_close(torch.from_numpy(operator @ np.eye(6)), trace)
+        diagonal = LandmarkKernel(model, x).features(x)[1]
+        torch.testing.assert_close(diagonal, trace.diagonal())
+        features = jvp_features(model, x, 4), sketched_features(model, x, SparseSketch(4), chunk=2)
+        again = jvp_features(model, x, 4), sketched_features(model, x, SparseSketch(4), chunk=3)
+        torch.testing.assert_close(features, again)
+    assert torch.equal(x, before)
+
+
+@pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.structured.WholeJacobianWarning")
+def test_a_transposed_convolution_called_by_keywords() -> None:
+    torch.manual_seed(0)
+    layer = nn.ConvTranspose2d(1, 2, 3, stride=2)
+    model = Net(lambda s, x: s.a(output_size=[12, 12], input=x).tanh().mean((2, 3)), a=layer).double()
+    x = torch.randn(4, 1, 5, 5).double()
+    torch.testing.assert_close(empirical_ntk(model, x, probe=False).detach(), reference_ntk(model, x))
+
+
+def by_two_names(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+    return torch.tanh(x @ parameters["a"].T) @ parameters["b"].T
+
+
+@pytest.mark.parametrize("trained", [True, False])
+@pytest.mark.parametrize("dtype", [None, torch.float64])
+def test_a_tensor_of_two_names_is_one_parameter(trained: bool, dtype: torch.dtype | None) -> None:
+    torch.manual_seed(0)
+    weight, x = torch.randn(4, 4).double().requires_grad_(trained), torch.randn(5, 4).double()
+    model = Net(lambda s, z: by_two_names({"a": s.w, "b": s.w}, z), w=nn.Parameter(weight.detach().clone()))
+    kernel = empirical_ntk(by_two_names, x, parameters={"a": weight, "b": weight}, dtype=dtype)
+    torch.testing.assert_close(kernel.detach(), reference_ntk(model, x))
+
+
+def test_parameters_that_carry_a_graph_are_converted() -> None:
+    torch.manual_seed(0)
+    start, x = torch.randn(3, 4, requires_grad=True), torch.randn(5, 4)
+    model = Net(lambda s, z: torch.tanh(z @ s.w.T), w=nn.Parameter(2 * start.detach()))
+    kernel = empirical_ntk(
+        lambda p, z: torch.tanh(z @ p["w"].T), x, parameters={"w": 2 * start}, dtype=torch.float64
+    )
+    torch.testing.assert_close(kernel.detach(), reference_ntk(model, x))
+
+
 def test_a_function_of_parameters_and_inputs() -> None:
     net, x = plain()
     values = {name: p.detach() for name, p in net.named_parameters()}
@@ -233,6 +326,8 @@ def test_other_structures_and_inference_mode_are_refused() -> None:
     net, x = plain()
     with pytest.raises(ValueError, match=r"x2: got one tensor, needs the structure of x1, (a )?tuple of 0"):
         empirical_ntk(net, (x,), x)
+    with pytest.raises(ValueError, match=r"x2\[1\]: got samples of shape \(3,\), x1\[1\] has \(4,\)"):
+        empirical_ntk(net, (x, x), (x, x[:, :3]))
     with torch.inference_mode(), pytest.raises(ValueError, match="model: got inference mode"):
         empirical_ntk(net, x)
 

@@ -187,10 +187,9 @@ def _map_size(images: Tensor, side: int, padding: int) -> tuple[int, int]:
         raise ValueError(f"padding: got {padding}, needs at least 0 pixels")
     rows, columns = (size + 2 * padding - side + 1 for size in images.shape[2:])
     if min(rows, columns) < 1:
-        raise ValueError(
-            f"filter_size: got {side}, images of {images.shape[2]} x {images.shape[3]} pixels with padding "
-            f"{padding} allow at most {min(images.shape[2:]) + 2 * padding}"
-        )
+        sizes, most = "{} x {}".format(*images.shape[2:]), min(images.shape[2:]) + 2 * padding
+        why = f"images of {sizes} pixels with padding {padding} allow at most {most}"
+        raise ValueError(f"filter_size: got {side}, {why}")
     return rows, columns
 
 
