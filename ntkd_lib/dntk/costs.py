@@ -41,8 +41,7 @@ class NetworkCosts:
         """Count one pass forward per image, and one backward per row, by default one row per class."""
         rows = self.classes if rows is None else rows
         count = images * rows
-        flop = images * (1 + 2 * rows) * self.forward
-        return Cost(forward=images, backward=count, rows=count, flop=flop)
+        return Cost(forward=images, backward=count, rows=count, flop=images * (1 + 2 * rows) * self.forward)
 
     def distillation(self, images: float, backward: float = 1.0) -> Cost:
         """Count passes forward and backward that change images.

@@ -70,8 +70,7 @@ def maximise_energy(
     that never more than a few of them are held.
     """
     images = starts.clone().requires_grad_(True)
-    optimiser = torch.optim.Adam([images], lr=RATE)
-    shares = []
+    optimiser, shares = torch.optim.Adam([images], lr=RATE), []
     for _ in range(steps):
         features = _features(model, images, sketch).requires_grad_(True)
         share = captured_energy(features, moments)
@@ -87,9 +86,8 @@ def maximise_energy(
 @torch.no_grad()
 def _chunk(model: nn.Module, images: Tensor) -> int:
     """Choose the number of images whose Jacobians fit into memory."""
-    logits = model(images[:1].detach()).shape[1]
     weights = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return max(1, ENTRIES // (logits * weights))
+    return max(1, ENTRIES // (model(images[:1].detach()).shape[1] * weights))
 
 
 @torch.no_grad()

@@ -69,9 +69,8 @@ def chain_kernels(
     Raises:
         ValueError: A module whose gradients do not follow from its layers' inputs and signals.
     """
-    m = len(images) if columns is None else columns
+    features, total, m = images, None, len(images) if columns is None else columns
     stopwatches = PartSeconds() if seconds is None else seconds
-    features, total = images, None
     places = range(len(chain)) if parts is None else parts
     for place, part in enumerate(chain[: max(places) + 1]):
         if place in places:

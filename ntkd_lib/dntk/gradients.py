@@ -105,8 +105,7 @@ def local_global(
 
 def distinct(vectors: Float[Tensor, "m q"], count: int) -> Float[Tensor, "m s"]:
     """Select the first unit vectors, best first, that are not nearly in the span of earlier ones."""
-    columns: list[int] = []
-    basis = vectors.new_zeros(len(vectors), 0)
+    columns, basis = [], vectors.new_zeros(len(vectors), 0)
     for i, vector in enumerate(vectors.T):
         if len(columns) == count:
             break
@@ -120,10 +119,8 @@ def distinct(vectors: Float[Tensor, "m q"], count: int) -> Float[Tensor, "m s"]:
 def _embedded(theta: Tensor, members: Tensor, energy: float) -> Float[Tensor, "m r"]:
     """Compute a block's leading eigenvectors, zero outside of it."""
     values, vectors = leading_eigenvectors(theta[members][:, members])
-    rank = truncation_rank(values, energy)
-    embedded = vectors.new_zeros(len(theta), rank)
-    embedded[members] = vectors[:, :rank]
-    return embedded
+    leading = vectors[:, : truncation_rank(values, energy)]
+    return vectors.new_zeros(len(theta), leading.shape[1]).index_copy_(0, members, leading)
 
 
 def _energies(theta: Tensor, vectors: Tensor) -> Float[Tensor, " q"]:

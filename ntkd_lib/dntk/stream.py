@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkd_lib.ntk.regression import EPS
+
 
 class StreamedRegression:
     """Ridge regression on sketched per-class features, from their second moments alone.
@@ -31,9 +33,9 @@ class StreamedRegression:
 
     def add(self, features: Float[Tensor, "n c k"], targets: Float[Tensor, "n c q"]) -> None:
         """Add the moments of some samples."""
-        columns = features.transpose(0, 1)
-        self.moments += (columns.mT @ columns).double()
-        products = columns.mT.double() @ targets.transpose(0, 1).double()
+        columns = features.transpose(0, 1).double()
+        self.moments += columns.mT @ columns
+        products = columns.mT @ targets.transpose(0, 1).double()
         self.products = products if self.products is None else self.products + products
         self.count += len(features)
 
@@ -41,7 +43,7 @@ class StreamedRegression:
         """Solve for the weights, with the ridge of each target as a share of the mean diagonals.
 
         Raises:
-            ValueError: Before any sample came, or another number of ridges than of targets.
+            ValueError: Before any sample came, another number of ridges than of targets, or too small ones.
         """
         if self.products is None:
             raise ValueError("solve: got no sample yet, needs at least one batch")
@@ -49,12 +51,17 @@ class StreamedRegression:
         if len(ridges) != count:
             raise ValueError(f"ridges: got {len(ridges)}, allowed: {count}, one per target")
         scale = self.moments.diagonal(dim1=1, dim2=2).sum(1) / self.count
-        eye = torch.eye(self.moments.shape[1]).to(self.moments)
-        columns = [
-            torch.linalg.solve(self.moments + (ridge * scale)[:, None, None] * eye, self.products[:, :, i])
-            for i, ridge in enumerate(ridges)
-        ]
-        return torch.stack(columns, 2)
+        eye, columns = torch.eye(self.moments.shape[1]).to(self.moments), []
+        for ridge, products in zip(ridges, self.products.unbind(2), strict=True):
+            damped = self.moments + (ridge * scale)[:, None, None] * eye
+            factors, places, _ = torch.linalg.lu_factor_ex(damped)
+            pivots = factors.diagonal(dim1=1, dim2=2).abs()
+            if not (ridge >= 0 and (pivots.amin(1) > len(eye) * EPS * pivots.amax(1)).all()):
+                raise ValueError(
+                    f"ridges: got {ridge:g}, which leaves the moments singular; needs a larger one"
+                )
+            columns.append(torch.linalg.lu_solve(factors, places, products[:, :, None]))
+        return torch.cat(columns, 2)
 
 
 class FrequentDirections:

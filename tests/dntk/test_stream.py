@@ -33,6 +33,33 @@ def test_streamed_regression_is_kernel_regression_whatever_the_chunks(seed: int,
     torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-9)
 
 
+def test_moments_of_float32_features_are_exact() -> None:
+    phi, targets = drawn(5, 400, 2, 6).float(), drawn(6, 400, 2, 1).float()
+    phi = (3 + 1e-3 * phi).requires_grad_(False)  # nearly alike, so that rounding of moments shows
+    single, double = StreamedRegression(2, 6), StreamedRegression(2, 6)
+    for part, wanted in zip(phi.split(64), targets.split(64), strict=True):
+        single.add(part, wanted)
+        double.add(part.double(), wanted.double())
+    assert torch.equal(single.moments, double.moments)
+    exact = torch.einsum("nck,ncl->ckl", phi.double(), phi.double())
+    torch.testing.assert_close(single.moments, exact, rtol=1e-13, atol=0)
+    assert torch.equal(single.solve([1e-9]), double.solve([1e-9]))
+
+
+@pytest.mark.parametrize("ridge", [0.0, -0.5, float("nan"), float("inf")])
+def test_ridges_that_leave_moments_singular_are_refused(ridge: float) -> None:
+    regression = StreamedRegression(2, 5)
+    regression.add(drawn(7, 3, 2, 5).float(), drawn(8, 3, 2, 2).float())
+    with pytest.raises(
+        ValueError, match=r"^ridges: got .*, which leaves the moments singular; needs a larger"
+    ):
+        regression.solve([1e-2, ridge])
+    weights = regression.solve([1e-2, 1.0])
+    scale = regression.moments.diagonal(dim1=1, dim2=2).sum(1) / 3
+    damped = regression.moments + (1e-2 * scale)[:, None, None] * torch.eye(5).double()
+    torch.testing.assert_close(weights[:, :, 0], torch.linalg.solve(damped, regression.products[:, :, 0]))
+
+
 def test_nothing_streamed_gives_no_weights() -> None:
     with pytest.raises(ValueError, match="solve: got no sample yet"):
         StreamedRegression(2, 5).solve([1e-2])
