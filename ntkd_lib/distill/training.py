@@ -19,7 +19,7 @@ PLATEAU_POINTS = 0.3
 
 
 class DivergedError(ArithmeticError):
-    """Training produced a loss that is not a finite number."""
+    """Training produced a loss or weights that are not finite numbers."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def train(
         mixed: whether losses are computed in bfloat16 if autocast thinks it safe; weights stay float32.
 
     Raises:
-        DivergedError: A loss that is not finite; the message names the step.
+        DivergedError: A loss, or weights at the end, that are not finite; the message names the step.
     """
     optimiser = torch.optim.AdamW(groups, fused=True)
     marks = {round(steps * (i + 1) / evaluations) for i in range(evaluations)}
@@ -143,20 +143,20 @@ def train(
             if not torch.isfinite(value):
                 raise DivergedError(f"loss is {value.item()} after step {batch.step + 1} of {steps}")
             curve.append(evaluate(model))
+    if steps and not all(p.isfinite().all() for group in groups for p in group["params"]):
+        raise DivergedError(f"weights are not finite after step {steps} of {steps}")
     model.eval()
     return curve
 
 
 def _groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    fast = [p for name, p in trained.items() if name.startswith("front.")]
-    slow = [p for name, p in trained.items() if not name.startswith("front.")]
-    rated = [(slow, 1.0), (fast, schedule.front_rate)]
-    return [
-        {"params": part, "largest": schedule.lr * rate, "weight_decay": schedule.weight_decay / rate}
-        for part, rate in rated
-        if part
-    ]
+    groups = []
+    for front, rate in ((False, 1.0), (True, schedule.front_rate)):
+        if part := [p for name, p in trained.items() if name.startswith("front.") == front]:
+            form = {"largest": schedule.lr * rate, "weight_decay": schedule.weight_decay / rate}
+            groups.append({"params": part, **form})
+    return groups
 
 
 def converged(curve: list[float]) -> bool:
@@ -202,8 +202,7 @@ def use_evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:
     """Compute the percentage of some of the images whose largest logit belongs to their label."""
-    hits = predict(model, data.images[rows]).argmax(1) == data.labels[rows]
-    return 100 * hits.double().mean().item()
+    return 100 * (predict(model, data.images[rows]).argmax(1) == data.labels[rows]).double().mean().item()
 
 
 def _batches(data: Images, rows: Tensor, schedule: Schedule) -> Iterator[Batch]:

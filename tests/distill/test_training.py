@@ -61,6 +61,28 @@ def test_no_epoch_changes_nothing() -> None:
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), net().parameters(), strict=True))
 
 
+class _Spoiler(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, slope):
+        return slope * float("nan")
+
+
+@pytest.mark.parametrize(("first", "evaluations"), [(53, 2), (53, 0), (2, 0)])
+def test_weights_that_are_not_finite_are_no_result(first: int, evaluations: int) -> None:
+    def spoilt(model: nn.Module, batch: Batch) -> torch.Tensor:
+        value = loss(model, batch)
+        return _Spoiler.apply(value) if batch.step == first else value
+
+    model, data = net(), two_blobs()
+    schedule = Schedule(epochs=6, batch=16, lr=0.05, evaluations=evaluations)
+    with pytest.raises(DivergedError, match="weights are not finite after step 54 of 54"):
+        fit(model, data, torch.arange(150), torch.arange(150, 200), spoilt, schedule)
+
+
 def test_every_batch_is_whole_and_every_row_comes_once() -> None:
     seen: list[Batch] = []
 
