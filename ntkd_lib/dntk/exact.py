@@ -16,6 +16,8 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from ntkd_lib.dntk.ledger import Stopwatch
+from ntkd_lib.ntk.assembly import gather_factors
+from ntkd_lib.ntk.factors import Gradients, tensors_of
 from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.traces import ParameterTrace, visit_parameters
@@ -107,45 +109,41 @@ def _part_kernels(
 def _stored_bytes(tail: nn.Module, features: Tensor, one: int) -> int:
     """Compute the bytes that one sample's gradients of one logit take."""
     factors = _collect(SomeLogits(tail, slice(one, one + 1)), features[:1])
-    return 4 * sum(sum(part[0].numel() for part in _tensors(factor)) for factor in factors)
+    return 4 * sum(sum(part[0].numel() for part in tensors_of(factor).values()) for factor in factors)
 
 
-def _collect(model: nn.Module, features: Tensor) -> list[OuterProducts | Tensor]:
+def _collect(model: nn.Module, features: Tensor) -> list[OuterProducts | Gradients]:
     """Compute the per-sample gradients of all trainable parameters, in the smaller of two forms."""
     plan = make_plan(model, two_samples(features))
     if plan.left_out:
         raise ValueError(f"chain: {', '.join(plan.left_out)} not known to the structured method")
-    stored: list[list[Tensor]] = []
-    for start in range(0, len(features), BATCH):
-        some = features[start : start + BATCH]
-        traces: list[ParameterTrace] = []
-        visit_parameters(model, some, "per_class", plan, traces.append, batched=False)
-        for place, tensors in enumerate(_tensors(_smaller(trace)) for trace in traces):
-            if not start:
-                stored.append([part.new_empty(len(features), *part.shape[1:]) for part in tensors])
-            for whole, part in zip(stored[place], tensors, strict=True):
-                whole[start : start + BATCH] = part
-    return [OuterProducts(*parts) if len(parts) > 1 else parts[0] for parts in stored]
+
+    def keep(part: slice) -> dict[str, OuterProducts | Gradients]:
+        forms: dict[str, OuterProducts | Gradients] = {}
+
+        def visit(trace: ParameterTrace) -> None:
+            forms[trace.name()] = _smaller(trace)
+
+        visit_parameters(model, features[part], "per_class", plan, visit, batched=False)
+        return forms
+
+    return list(gather_factors(keep, len(features), BATCH).values())
 
 
-def _tensors(factor: OuterProducts | Tensor) -> tuple[Tensor, ...]:
-    return (factor,) if isinstance(factor, Tensor) else (factor.inputs, factor.signals)
-
-
-def _smaller(trace: ParameterTrace) -> OuterProducts | Tensor:
+def _smaller(trace: ParameterTrace) -> OuterProducts | Gradients:
     parts = trace.outer()
     if parts is None:
-        return trace.gradients()
+        return Gradients(trace.gradients())
     parts = parts.with_bias() if trace.group.bias else parts
     _, c, _, o, d = parts.signals.shape
     k = parts.inputs.shape[2]
-    return parts if d * (k + c * o) < c * o * k else parts.gradients().flatten(2)
+    return parts if d * (k + c * o) < c * o * k else Gradients(parts.gradients().flatten(2))
 
 
-def _slices(factor: OuterProducts | Tensor) -> Iterator[Float[Tensor, "n c p"]]:
+def _slices(factor: OuterProducts | Gradients) -> Iterator[Float[Tensor, "n c p"]]:
     """Form the gradients of some weights at a time."""
-    if isinstance(factor, Tensor):
-        yield from factor.split(SLICE, 2)
+    if isinstance(factor, Gradients):
+        yield from factor.features.split(SLICE, 2)
         return
     width = factor.inputs.shape[1] * factor.inputs.shape[2] * factor.signals.shape[1]
     for signals in factor.signals.split(max(1, SLICE // width), 3):

@@ -7,7 +7,7 @@ disk, ``randomised_svd`` and ``ridge_solve`` read them block by block.
 
 import threading
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from math import isqrt
 from numbers import Integral
 from typing import SupportsIndex
@@ -24,16 +24,15 @@ with extra("cluster"):
     import dask.array as da
 
 from ntkd_lib.lab import keep_freed_memory, torch_on_one_thread
-from ntkd_lib.ntk.assembly import tiled_kernel
+from ntkd_lib.ntk.assembly import gather_factors, tiled_kernel
 from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_digest, kernel_graph, model_digest, samples_digest
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import choose_method, choose_tile, measure_network
 from ntkd_lib.ntk.empirical import FEW, find_fault, warn_slow
-from ntkd_lib.ntk.factors import Factor
 from ntkd_lib.ntk.functional import plain_operations, split_parameters
 from ntkd_lib.ntk.kinds import Kind, class_pairs, finish
 from ntkd_lib.ntk.layout import UnsettledError, make_plan, two_samples
-from ntkd_lib.ntk.tiles import METHODS, TileData, Tiles
+from ntkd_lib.ntk.tiles import METHODS, ProductTiles, TileData, Tiles
 
 Samples = Tensor | np.ndarray
 
@@ -65,12 +64,9 @@ class PassingTiles:
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> TileData:
         """Compute what the kernel needs of some samples, written into place piece by piece."""
-        whole = None
-        for start in range(0, len(inputs), PIECE):
-            part = self.tiles.keep(inputs[start : start + PIECE])
-            whole = _room(part, len(inputs)) if whole is None else whole
-            _write(part, whole, start)
-        return whole
+        if isinstance(self.tiles, ProductTiles):
+            return inputs.clone()
+        return gather_factors(lambda part: self.tiles.keep(inputs[part]), len(inputs), PIECE)
 
 
 def compute_block(
@@ -117,29 +113,6 @@ def laid_out(kernel: Shaped[Tensor, "..."], kind: Kind) -> Shaped[np.ndarray, ".
 def _tensor(chunk: np.ndarray, model: nn.Module) -> Tensor:
     # torch.tensor copies into memory aligned by torch, on which the order of sums may depend
     return torch.tensor(chunk, device=next(model.parameters()).device)
-
-
-def _room(part: TileData, count: int) -> TileData:
-    if isinstance(part, Tensor):
-        return part.new_empty((count, *part.shape[1:]))
-    return {
-        key: replace(factor, **{name: _room(value, count) for name, value in _tensors(factor)})
-        for key, factor in part.items()
-    }
-
-
-def _write(part: TileData, whole: TileData, start: int) -> None:
-    if isinstance(part, Tensor):
-        whole[start : start + len(part)] = part
-        return
-    for key, factor in part.items():
-        for name, value in _tensors(factor):
-            _write(value, getattr(whole[key], name), start)
-
-
-def _tensors(factor: Factor) -> list[tuple[str, Tensor]]:
-    values = [(field.name, getattr(factor, field.name)) for field in fields(factor)]
-    return [(name, value) for name, value in values if isinstance(value, Tensor)]
 
 
 def blocked_ntk(
@@ -234,11 +207,9 @@ def _plan(
 def _fault(
     model: nn.Module, left: np.ndarray, right: np.ndarray | None, settings: BlockSettings
 ) -> ValueError | None:
-    def few(x: np.ndarray) -> Tensor:
-        return _tensor(x[np.unique(np.linspace(0, len(x) - 1, FEW, dtype=int))], model)
-
-    a, b = few(left), None if right is None else few(right)
-    return find_fault(model, a, b, settings.kind, settings.method)
+    sides = ((x, np.linspace(0, len(x) - 1, FEW, dtype=int)) for x in (left, right) if x is not None)
+    few = [_tensor(x[np.unique(places)], model) for x, places in sides]
+    return find_fault(model, *few, kind=settings.kind, method=settings.method)
 
 
 def _sides(corner: np.ndarray, left: np.ndarray, right: np.ndarray, side: int) -> tuple[tuple[int, ...], ...]:

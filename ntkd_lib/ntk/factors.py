@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ntkd_lib.ntk.kinds import Kind, contract, scaling
+from ntkd_lib.ntk.layout import UnsettledError
 
 # Values that one step of the position way may hold, so that it works in the cache and in little memory.
 STEP = 2**22
@@ -134,3 +135,19 @@ class Positions:
 
 
 Factor = Gradients | OnePosition | Positions
+
+
+def tensors_of(factor: object) -> dict[str, Tensor]:
+    """List the tensors of a factor by name."""
+    return {name: value for name, value in vars(factor).items() if isinstance(value, Tensor)}
+
+
+def check_forms(name: str, left: object, right: object, *, fixed: bool = False) -> None:
+    """Refuse factors of one parameter whose forms differ, or whose sizes do if they are fixed.
+
+    Raises:
+        UnsettledError: The parameter by name.
+    """
+    a, b = ([v.shape[1:] if fixed else v.ndim for v in tensors_of(f).values()] for f in (left, right))
+    if type(left) is not type(right) or a != b:
+        raise UnsettledError(f"{name}: its gradients change from batch to batch")

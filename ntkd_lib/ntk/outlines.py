@@ -34,8 +34,13 @@ class Outline:
 
     def product(self, other: "Outline") -> float:
         """Compute the inner product of two gradients of one parameter."""
-        if self.inputs is None:
+        if self.inputs is None and other.inputs is None:
             return float(flat_gradient(self.signal) @ flat_gradient(other.signal))
+        if self.inputs is None or other.inputs is None:
+            a, b = (self, other) if other.inputs is None else (other, self)
+            whole = b.signal.to_dense()
+            rows = a.inputs @ whole.T if a.inputs.is_floating_point() else whole[a.inputs]
+            return float((a.signal * rows).sum())
         if self.inputs.is_floating_point():
             gram = self.inputs @ other.inputs.T
         else:

@@ -227,6 +227,7 @@ class Probe:
         return [
             (_names(key), self._along(factor.pair(right[key], "full")[0, :, 0], s))
             for key, factor in left.items()
+            if key in right
         ]
 
     def check_alone(self, plan: Plan) -> None:

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.choice import LayerShape, cheapest, gradient_pair_work, position_pair_work
 from ntkd_lib.ntk.contraction import jacobian, looped_jacobian
-from ntkd_lib.ntk.factors import Factor, Gradients, OnePosition, Positions
+from ntkd_lib.ntk.factors import Factor, Gradients, OnePosition, Positions, check_forms
 from ntkd_lib.ntk.functional import TransformError
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layers.rows import table_gradients
-from ntkd_lib.ntk.layout import Plan, make_plan, two_samples
+from ntkd_lib.ntk.layout import Plan, UnsettledError, make_plan, two_samples
 from ntkd_lib.ntk.traces import ParameterTrace, visit_parameters
 
 TABLE = 4  # times the looked-up rows that a table of embeddings may have where its gradients are formed
@@ -69,14 +69,21 @@ def visit_factors(
 
 
 def structured_kernel(left: dict[str, Factor], right: dict[str, Factor], kind: Kind) -> Float[Tensor, "..."]:
-    """Sum the contributions of all parameters to the kernel between two batches."""
+    """Sum the contributions of all parameters to the kernel between two batches.
+
+    Raises:
+        UnsettledError: Factors that do not fit together, or none of a parameter that both batches depend on.
+    """
     total = None
-    for name, factor in left.items():
-        part = factor.pair(right[name], kind)
+    for name in (name for name in left if name in right):
+        check_forms(name, left[name], right[name])
+        part = left[name].pair(right[name], kind)
         if total is None:
             total = part
         else:
             total = total + part if total.requires_grad or part.requires_grad else total.add_(part)
+    if total is None:
+        raise UnsettledError("model: the parameters that its logits depend on change from batch to batch")
     return total
 
 

@@ -92,11 +92,7 @@ def sketched_batches(
 
 
 def _stream(
-    model: nn.Module,
-    chunks: Iterator[Tensor],
-    sketch: Sketch,
-    probe: bool,
-    error: ValueError | None = None,
+    model: nn.Module, chunks: Iterator[Tensor], sketch: Sketch, probe: bool, error: ValueError | None = None
 ) -> Iterator[Tensor]:
     plan = None
     for part in chunks:
