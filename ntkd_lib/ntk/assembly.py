@@ -41,8 +41,8 @@ def tiled_kernel(
     take = _TileReader(tiles, x1, tile, partial(observe, None if own else 0))
     take2 = take if own else _TileReader(tiles, other, tile, partial(observe, 1))
     collector = _BlockJoiner(kind) if torch.is_grad_enabled() else _KernelWriter(kind, len(x1), len(other))
-    columns = _slices(len(other), tile or (_block(len(x1)) if own else len(other)))
-    for a in _slices(len(x1), tile or (_block(len(x1)) if own else len(x1))):
+    columns = slices(len(other), tile or (_block(len(x1)) if own else len(other)))
+    for a in slices(len(x1), tile or (_block(len(x1)) if own else len(x1))):
         left = take(a)
         for b in (part for part in columns if not own or part.start >= a.start):
             block = tiles.pair(left, left if own and a == b else take2(b))
@@ -72,7 +72,7 @@ def streamed_kernel(
             of their products before it is made symmetric, under no name; or None.
     """
     n, total = len(x1), None
-    rows = _slices(n, _block(n) if x2 is None else n)
+    rows = slices(n, _block(n) if x2 is None else n)
     columns = rows if x2 is None else [slice(n, n + len(x2))]
     pairs = [(a, b) for a in rows for b in columns if a.start <= b.start]
 
@@ -101,7 +101,7 @@ def gather_factors(keep: Callable[[slice], dict[str, T]], count: int, size: int)
         UnsettledError: A parameter whose factors have another form for other samples.
     """
     whole: dict[str, T] = {}
-    for rows in _slices(count, size):
+    for rows in slices(count, size):
         part = keep(rows)
         for key, factor in part.items():
             if key not in whole:
@@ -115,7 +115,8 @@ def gather_factors(keep: Callable[[slice], dict[str, T]], count: int, size: int)
     return whole
 
 
-def _slices(count: int, size: int) -> list[slice]:
+def slices(count: int, size: int) -> list[slice]:
+    """Cut a range into pieces of a size."""
     return [slice(i, min(i + size, count)) for i in range(0, count, size)]
 
 

@@ -1,7 +1,9 @@
 """The graph of a kernel in blocks, a task for each pair of chunks, and its name: what it is computed from."""
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product
 
 import numpy as np
@@ -9,11 +11,16 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from ntkd_lib.imports import extra
 from ntkd_lib.lab import LIBRARY, digest_json, source_digest
+
+with extra("cluster"):
+    import cloudpickle
 
 Samples = Shaped[np.ndarray, "_ ..."]
 
-_PLAIN = (bool, int, float, str, tuple, type(None))
+_PLAIN, _NESTED = (bool, int, float, str, type(None)), (list, tuple, dict, OrderedDict)
+_BASE = vars(nn.Module()).keys() - {"training"}
 _ROWS = 1024
 
 
@@ -50,15 +57,17 @@ def chunks_of(samples: Samples, side: int) -> list[Samples]:
 
 
 def model_digest(model: nn.Module) -> str:
-    """Hash a network: types and plain settings of all layers, parameters and buffers, the library's code.
+    """Hash a network: layers with settings and hooks, parameters and buffers, and the library's code.
 
-    The code of layers that are defined outside of the library does not count.
+    Functions and other objects count by what pickle writes of them: by name if a module holds them, else by
+    value. The code of layers that a module outside of the library holds does not count.
     """
-    layers = [(name, *_described(layer)) for name, layer in model.named_modules()]
+    layers = [(name, *_described(layer)) for name, layer in model.named_modules(remove_duplicate=False)]
     shared: dict[int, str] = {}
+    parts = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
     values = [
         (name, shared.setdefault(id(value), name), value.requires_grad, *_content(value))
-        for name, value in (*model.named_parameters(remove_duplicate=False), *model.named_buffers())
+        for name, value in parts
     ]
     modules = {type(layer).__module__ for layer in model.modules()}
     code = source_digest(sorted(name for name in modules if name.partition(".")[0] == LIBRARY))
@@ -79,8 +88,27 @@ def kernel_digest(module: str, settings: dict[str, str | int], contents: list[st
 
 
 def _described(layer: nn.Module) -> Iterator[object]:
-    yield f"{type(layer).__module__}.{type(layer).__qualname__}"
-    yield {name: repr(value) for name, value in vars(layer).items() if isinstance(value, _PLAIN)}
+    name = f"{type(layer).__module__}.{type(layer).__qualname__}"
+    yield name if name.startswith("__main__.") and "<locals>" not in name else _fact(type(layer))
+    state = layer.__getstate__()
+    state = state if isinstance(state, dict) else {"": state}
+    yield {name: _fact(value) for name, value in state.items() if name not in _BASE}
+    names = [name for name in sorted(_BASE) if "_hooks" in name and "state_dict" not in name]
+    hooks = {name: state.get(name) or {} for name in names}
+    numbers = sorted({number for each in hooks.values() for number in each})
+    yield [(name, numbers.index(k), _fact(hook)) for name in names for k, hook in hooks[name].items()]
+
+
+def _fact(value: object) -> object:
+    """Describe a value by its content."""
+    if type(value) in _PLAIN:
+        return repr(value)
+    if type(value) in _NESTED:
+        return [type(value).__name__, *map(_fact, value.items() if isinstance(value, dict) else value)]
+    if isinstance(value, Tensor):
+        with suppress(RuntimeError):  # of layouts that NumPy does not know
+            return [type(value).__name__, value.requires_grad, *_content(value)]
+    return hashlib.sha256(cloudpickle.dumps(value)).hexdigest()
 
 
 def _content(value: Tensor) -> Iterator[object]:
@@ -88,3 +116,4 @@ def _content(value: Tensor) -> Iterator[object]:
     yield str(value.dtype)
     yield list(value.shape)
     yield hashlib.sha256(flat.view(torch.uint8).numpy()).hexdigest()
+    yield _fact(list((value._backward_hooks or {}).values()))

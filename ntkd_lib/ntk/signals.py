@@ -104,10 +104,6 @@ def _backward(
 
 def _backward_singly(logits: Tensor, uses: Sequence[LayerCall], create_graph: bool) -> list[Tensor | None]:
     edges = [use.edge for use in uses]
-    rows = [
-        torch.autograd.grad(
-            logit.sum(), edges, retain_graph=True, create_graph=create_graph, allow_unused=True
-        )
-        for logit in logits.unbind(1)
-    ]
+    options = {"retain_graph": True, "create_graph": create_graph, "allow_unused": True}
+    rows = [torch.autograd.grad(logit.sum(), edges, **options) for logit in logits.unbind(1)]
     return [None if row[0] is None else torch.stack(row) for row in zip(*rows, strict=True)]

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import dask
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from ntkd_lib.ntk import blocked, blocked_store
 from ntkd_lib.ntk.blocked import PIECE, blocked_ntk, compute_block, laid_out
@@ -166,6 +168,110 @@ def test_the_name_follows_from_network_samples_and_settings(dense):
     tied[1].weight = tied[0].weight
     untied.load_state_dict(tied.state_dict())
     assert model_digest(tied) != model_digest(untied)
+
+
+def encoder(activation: Callable) -> nn.Module:
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, activation=activation, batch_first=True)
+    return nn.Sequential(layer, nn.Flatten(), nn.Linear(24, 3)).double().eval()
+
+
+def with_attribute(value: object) -> nn.Module:
+    torch.manual_seed(0)
+    net = nn.Linear(4, 3)
+    net.setting = value
+    return net
+
+
+def with_hook(*hooks: Callable, on_weight: bool = False) -> nn.Module:
+    net = with_attribute(0)
+    for hook in hooks:
+        (net.weight.register_hook if on_weight else net.register_forward_hook)(hook)
+    return net
+
+
+def scaled(factor: float) -> nn.Module:
+    torch.manual_seed(0)
+
+    class Scaled(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return factor * super().forward(x)
+
+    return Scaled(4, 3)
+
+
+def repeated(times: int) -> nn.Module:
+    torch.manual_seed(0)
+    act = nn.Tanh()
+    return nn.Sequential(nn.Linear(4, 3), *[act] * times)
+
+
+def recurrent() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.LSTM(4, 3)
+
+
+def double(_: nn.Module, inputs: tuple, output: torch.Tensor) -> torch.Tensor:
+    return 2 * output
+
+
+DIFFERENT = {
+    "functions": (lambda: encoder(F.silu), lambda: encoder(torch.tanh)),
+    "functions without a name": (lambda: with_attribute(lambda x: x), lambda: with_attribute(lambda x: -x)),
+    "functions of other values": (lambda: scaled(1.0), lambda: scaled(2.0)),
+    "partial functions": (
+        lambda: with_attribute(partial(F.elu, alpha=1)),
+        lambda: with_attribute(partial(F.elu, alpha=2)),
+    ),
+    "lists": (lambda: nn.AdaptiveAvgPool2d([2, 1]), lambda: nn.AdaptiveAvgPool2d([1, 2])),
+    "tables": (lambda: with_attribute({"a": [1.0]}), lambda: with_attribute({"a": [2.0]})),
+    "tensors": (lambda: with_attribute(torch.ones(2)), lambda: with_attribute(torch.zeros(2))),
+    "sparse tensors": (
+        lambda: with_attribute(torch.eye(2).to_sparse()),
+        lambda: with_attribute(2 * torch.eye(2).to_sparse()),
+    ),
+    "arrays in a tuple": (lambda: with_attribute((np.ones(2),)), lambda: with_attribute((np.zeros(2),))),
+    "modules in a list": (lambda: with_attribute([nn.ELU(1)]), lambda: with_attribute([nn.ELU(2)])),
+    "types": (lambda: with_attribute(torch.float32), lambda: with_attribute(torch.float64)),
+    "a number and its name": (lambda: with_attribute(1), lambda: with_attribute("1")),
+    "hooks": (with_hook, lambda: with_hook(double)),
+    "hooks of a weight": (with_hook, lambda: with_hook(torch.neg, on_weight=True)),
+    "a layer used again": (lambda: repeated(1), lambda: repeated(2)),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERENT)
+def test_the_name_follows_from_all_that_a_network_holds(case):
+    one, other = DIFFERENT[case]
+    net = one()
+    assert model_digest(net) == model_digest(net)
+    assert model_digest(one()) != model_digest(other())
+
+
+SAME = {
+    "functions": lambda: encoder(F.silu),
+    "lists, tables and tensors": lambda: with_attribute([{"a": torch.ones(2)}]),
+    "hooks": lambda: with_hook(double),
+    "layers that do not send all that they hold": recurrent,
+}
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_a_network_that_is_built_again_has_the_same_name(case):
+    net = SAME[case]
+    again = net()
+    assert model_digest(net()) == model_digest(again) == model_digest(pickled(again))
+
+
+def test_a_network_with_another_function_gets_a_kernel_of_its_own(tmp_path):
+    torch.manual_seed(1)
+    x = torch.randn(4, 3, 8).double()
+    kernels = [blocked_ntk(encoder(function), x) for function in (F.silu, torch.tanh)]
+    right = [whole(encoder(function), x, kind="trace") for function in (F.silu, torch.tanh)]
+    close((kernels[0] - kernels[1]).compute(), right[0] - right[1])
+    save_blocks(kernels[0], tmp_path / "kernel")
+    with pytest.raises(ValueError, match="another network"):
+        save_blocks(kernels[1], tmp_path / "kernel")
 
 
 def pickled(model: nn.Module) -> nn.Module:

@@ -47,6 +47,7 @@ NEEDS = {
     "koopman.export": "koopman",
     "koopman.settings": "koopman",
     "ntk.blocked": "cluster",
+    "ntk.blocked_graph": "cluster",
     "ntk.blocked_linear_algebra": "cluster",
     "ntk.blocked_store": "cluster",
     "ntk.infinite.blocked": "cluster",

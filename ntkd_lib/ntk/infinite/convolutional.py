@@ -12,6 +12,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional
 
+from ntkd_lib.ntk.assembly import slices
 from ntkd_lib.ntk.infinite.arc_cosine import kappas
 from ntkd_lib.ntk.infinite.kernels import Kernels, check_samples, check_spread, symmetrised
 
@@ -136,7 +137,7 @@ def _blocked(layer: _Layer, left: Tensor, right: Tensor | None, step: int) -> Ke
     other = left if right is None else right
     nngp = left.new_empty(len(left), len(other))
     ntk = torch.empty_like(nngp)
-    places = product(_pieces(len(left), samples), _pieces(len(other), samples))
+    places = product(*(slices(len(side), samples) for side in (left, other)))
     places = [(i, j) for i, j in places if right is not None or i.start <= j.start]
     for (i, j), block in _in_threads(partial(_block, layer, left, right), places, left.is_cpu):
         for whole, part in zip((nngp, ntk), block, strict=True):
@@ -152,10 +153,6 @@ def _block(layer: _Layer, left: Tensor, right: Tensor | None, place: Place) -> K
         own = left[i]
         return symmetrised(layer.block(own, own))
     return layer.block(left[i], left[j] if right is None else right[j])
-
-
-def _pieces(length: int, size: int) -> list[slice]:
-    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
 def _in_threads(
