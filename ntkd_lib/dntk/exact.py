@@ -8,7 +8,7 @@ products or in full, whichever is smaller, for some classes at a time, and multi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +21,7 @@ from ntkd_lib.ntk.factors import Gradients, tensors_of
 from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.traces import ParameterTrace, visit_parameters
+from ntkd_lib.ranges import check_number
 
 MEMORY = 5 * 2**28  # bytes of gradients that are held at once, more only if a single class needs more
 # Images per backward pass (one thread leaves oneDNN below 16), rows and weights of one matrix product.
@@ -65,22 +66,30 @@ def chain_kernels(
     Args:
         chain: Modules in order of execution, in evaluation mode; the last returns logits ``(n, c)``.
         columns: Number ``m`` of images in the columns; all by default.
-        parts: Modules whose parameters count, by position; all by default.
+        parts: Modules whose parameters count, by position, each once with all its uses; all by default.
         memory: Bytes of gradients that are held at once.
 
     Raises:
-        ValueError: A module whose gradients do not follow from its layers' inputs and signals.
+        ValueError: A module whose gradients do not follow from its layers' inputs and signals; columns or
+            parts that do not exist, or no trainable parameter.
     """
-    features, total, m = images, None, len(images) if columns is None else columns
+    m, places = len(images) if columns is None else columns, range(len(chain)) if parts is None else parts
+    check_number("columns", m, 1, len(images), whole=True)
+    if not places or {*places} - {*range(len(chain))}:
+        raise ValueError(f"parts: got {[*places]}, allowed are positions from 0 to {len(chain) - 1}")
+    waiting = {p for place in places for p in chain[place].parameters() if p.requires_grad}
+    if not waiting:
+        raise ValueError("parts: got no trainable parameter, needs at least one")
     stopwatches = PartSeconds() if seconds is None else seconds
-    places = range(len(chain)) if parts is None else parts
-    for place, part in enumerate(chain[: max(places) + 1]):
-        if place in places:
+    features, total = images, None
+    for place, part in enumerate(chain):
+        if own := waiting & {*part.parameters()}:  # where they are used first, with all later uses
             tail = nn.Sequential(*chain[place:])
-            with frozen({*tail.parameters()} - {*part.parameters()}):
+            with frozen({*tail.parameters()} - own):
                 kernels = _part_kernels(tail, features, m, classes, memory, stopwatches)
             total = kernels if total is None else total.add_(kernels)
-        features = torch.cat([part(some) for some in features.split(BATCH)])
+            waiting -= own
+        features = torch.cat([part(some) for some in features.split(BATCH)]) if waiting else features
     return _mirrored(total, m)
 
 
@@ -168,11 +177,7 @@ def _mirrored(total: Float[Tensor, "c n m"], m: int) -> Float[Tensor, "c n m"]:
 @contextmanager
 def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     """Freeze parameters for a while."""
-    moving = [p for p in parameters if p.requires_grad]
-    for parameter in moving:
-        parameter.requires_grad_(False)
-    try:
+    with ExitStack() as stack:
+        for parameter in [p for p in parameters if p.requires_grad]:
+            stack.callback(parameter.requires_grad_(False).requires_grad_, True)
         yield
-    finally:
-        for parameter in moving:
-            parameter.requires_grad_(True)

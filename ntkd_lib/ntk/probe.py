@@ -30,6 +30,7 @@ ROUNDED = 1e-2  # errors up to this may be rounding that a network amplifies, or
 EXACT = 1e-8  # then the method must agree in float64 to this
 FEW = 6  # other samples of that batch
 TINY = 1e-30
+OFF = "% off plain autograd on samples that run alone"
 CHUNK = 256  # samples that run together when a sample is compared with itself alone
 
 
@@ -154,8 +155,7 @@ class Probe:
         error = abs(float(u @ multiply(self.i, self.j, v)) - _product(a, b))
         size = (_product(a, a) * _product(b, b)) ** 0.5
         if not error <= max(10 * tolerance_of(self.model, u), product_rounding(u)) * size + TINY:
-            share = f"{100 * error / (size + TINY):.2g} %"
-            raise ProbeError(f"products: {share} off plain autograd on samples that run alone")
+            raise ProbeError(f"products: {100 * error / (size + TINY):.2g} {OFF}")
 
     def _is_rounding(self, tiles: Tiles, s: int) -> bool:
         """Repeat a comparison in float64, in which sums and kinks round elsewhere and faults stay."""
@@ -208,8 +208,7 @@ class Probe:
                 layer = names[0].rpartition(".")[0]
                 kind = type(self.model.get_submodule(layer)).__name__
                 worst, place = gap, f"layer {layer!r} ({kind}): {', '.join(names)}"
-        off = f"{100 * error:.2g} % off plain autograd on samples that run alone"
-        raise ProbeError(f"{place}: the tangent kernel is {off}")
+        raise ProbeError(f"{place}: the tangent kernel is {100 * error:.2g} {OFF}")
 
     def _parts(self, s: int) -> list[tuple[list[str], float]]:
         """List the contributions of parameters to the drawn entry."""
