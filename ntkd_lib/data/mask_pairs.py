@@ -125,20 +125,17 @@ def _refuse_shared_cars(dataset: MaskDataset, pairs: list[Pair]) -> None:
     parts: dict[str, Part] = {}
     for pair in pairs:
         if parts.setdefault(pair.car, pair.part) != pair.part:
-            raise DataError(
-                f"{dataset.name}: car {pair.car} is in {parts[pair.car]} and in {pair.part}; "
-                "each car belongs to one split"
-            )
+            both = f"car {pair.car} is in {parts[pair.car]} and in {pair.part}"
+            raise DataError(f"{dataset.name}: {both}; each car belongs to one split")
 
 
 def _refuse_part_of_set(dataset: MaskDataset, pairs: list[Pair]) -> None:
     cars = {pair.car for pair in pairs}
     distinct = {(pair.car, pair.view) for pair in pairs}
     if (len(cars), len(pairs), len(distinct)) != (dataset.cars, *2 * [dataset.cars * dataset.views]):
-        raise DataError(
-            f"{dataset.name}: found {len(pairs):,} pairs of {len(cars)} cars, the whole set has "
-            f"{dataset.cars * dataset.views:,} of {dataset.cars}; unpack it again"
-        )
+        came, whole = f"{len(pairs):,} pairs of {len(cars)} cars", dataset.cars * dataset.views
+        rest = f"the whole set has {whole:,} of {dataset.cars}; unpack it again"
+        raise DataError(f"{dataset.name}: found {came}, {rest}")
 
 
 @cache
@@ -172,10 +169,9 @@ def _refuse_other_pictures(dataset: MaskDataset, pairs: list[Pair]) -> None:
         image, mask = read_pair(dataset, by_name[stem])
         shown = (mask.mean(), image.mean())
         if abs(shown[0] - foreground) > _CLOSE[0] or abs(shown[1] - brightness) > _CLOSE[1]:
-            raise DataError(
-                f"{dataset.name}: train/{stem}.jpg is not the published picture (car on {shown[0]:.0%}, "
-                f"brightness {shown[1]:.0f}; published {foreground:.0%} and {brightness}); replace the copy"
-            )
+            own = f"car on {shown[0]:.0%}, brightness {shown[1]:.0f}"
+            came = f"train/{stem}.jpg is not the published picture ({own}; published"
+            raise DataError(f"{dataset.name}: {came} {foreground:.0%} and {brightness}); replace the copy")
 
 
 def read_pair(dataset: MaskDataset, pair: Pair) -> tuple[UInt8[np.ndarray, "3 h w"], Bool[np.ndarray, "h w"]]:
@@ -185,10 +181,8 @@ def read_pair(dataset: MaskDataset, pair: Pair) -> tuple[UInt8[np.ndarray, "3 h 
     if frames != 1:
         raise DataError(f"{dataset.name}: mask {pair.mask.name} has {frames} frames, needs one")
     if image.size != mask.size:
-        raise DataError(
-            f"{dataset.name}: {pair.image.name} has {_size(image)} pixels, its mask {_size(mask)}; "
-            "both must be the same"
-        )
+        sizes = f"{pair.image.name} has {_size(image)} pixels, its mask {_size(mask)}"
+        raise DataError(f"{dataset.name}: {sizes}; both must be the same")
     with _blamed(dataset, pair.image):
         pixels = _reduced_image(image, dataset)
     with _blamed(dataset, pair.mask):

@@ -178,8 +178,6 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         logits = np.asarray(logits)
         if logits.shape != (n, classes) or not np.isfinite(logits).all():
             count = int((~np.isfinite(logits)).sum())
-            raise ValueError(
-                f"{name}: teacher_logits of shape {logits.shape}; allowed: {(n, classes)}, "
-                f"all finite ({count} are not)"
-            )
+            allowed = f"{(n, classes)}, all finite ({count} are not)"
+            raise ValueError(f"{name}: teacher_logits of shape {logits.shape}; allowed: {allowed}")
         return torch.from_numpy(logits).T.contiguous()

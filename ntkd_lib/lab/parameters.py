@@ -73,10 +73,8 @@ def load_parameters(
     """Validate a notebook's parameters: defaults, then the tier's file, then overrides."""
     _validate(model, notebook, {"tier": tier})
     if overrides.get("tier", tier) != tier:
-        raise ParameterError(
-            f"{notebook}: tier = {shown(overrides['tier'])} does not fit the chosen tier {tier}; "
-            f"allowed: one of {', '.join(TIERS)}, chosen by --tier"
-        )
+        came = f"tier = {shown(overrides['tier'])} does not fit the chosen tier {tier}"
+        raise ParameterError(f"{notebook}: {came}; allowed: one of {', '.join(TIERS)}, chosen by --tier")
     standard = {**_tier_values(notebook, tier), "tier": tier}
     _validate(model, f"{_tier_file(tier).name}: {notebook}", standard)
     return _validate(model, notebook, {**standard, **overrides})
@@ -191,9 +189,8 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     except YamlError as error:
         raise ParameterError(f"{error}; allowed: one `name: value` a line") from None
     if values is not None and not isinstance(values, dict):
-        raise ParameterError(
-            f"{Path(path).name}: holds {shown(values)} ({kind(values)}); allowed: one `name: value` a line"
-        )
+        came = f"{shown(values)} ({kind(values)})"
+        raise ParameterError(f"{Path(path).name}: holds {came}; allowed: one `name: value` a line")
     return values or {}
 
 

@@ -92,9 +92,8 @@ class ForwardRecord:
         leaves = _parameters_behind([self.logits.grad_fn], {u.edge.node: u.start for u in self.uses})
         for use in self.uses:
             own = {id(part.parameter) for part in use.parts.values()}
-            inside = trainable & _parameters_behind(
-                [node for node, _ in use.edge.node.next_functions], {use.start: None}
-            )
+            roots = [node for node, _ in use.edge.node.next_functions]
+            inside = trainable & _parameters_behind(roots, {use.start: None})
             leaves |= own | inside if inside != own else set()
         return trainable & leaves
 

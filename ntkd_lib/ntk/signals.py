@@ -31,11 +31,8 @@ def stream_signals(logits: Float[Tensor, "n c"], uses: Sequence[LayerCall], rece
 
         return passed
 
-    handles = [
-        use.edge.node.register_prehook(hook(k, use.edge.output_nr))
-        for k, use in enumerate(uses)
-        if k not in first
-    ]
+    others = ((k, use.edge) for k, use in enumerate(uses) if k not in first)
+    handles = [edge.node.register_prehook(hook(k, edge.output_nr)) for k, edge in others]
     try:
         with plain_operations():
             rows = _backward(logits, [uses[k] for k in first], retain_graph=False)

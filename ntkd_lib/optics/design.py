@@ -61,10 +61,8 @@ def design_widths(targets: Float[Tensor, "m c s s"], geometry: Geometry, fit: De
     """
     expected = (len(geometry.wavelengths), geometry.taps, geometry.taps)
     if tuple(targets.shape[1:]) != expected or not 0 <= targets.min() <= targets.max() < float("inf"):
-        raise ValueError(
-            f"targets: got shape {tuple(targets.shape[1:])} with minimum {targets.min():g}; "
-            f"allowed: {expected}, no negative entries, all finite"
-        )
+        came = f"shape {tuple(targets.shape[1:])} with minimum {targets.min():g}"
+        raise ValueError(f"targets: got {came}; allowed: {expected}, no negative entries, all finite")
     starts = _starts(len(targets), geometry, fit).to(targets)
     parts = zip(starts.split(fit.chunk), targets.split(fit.chunk), strict=True)
     return torch.cat([_fitted(start, target, geometry, fit) for start, target in parts])

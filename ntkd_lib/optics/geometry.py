@@ -53,10 +53,8 @@ class Geometry:
         if not self.wavelengths:
             raise ValueError("wavelengths: got none, allowed: one or more")
         if self.taps * self.pixel > self.cells:
-            raise ValueError(
-                f"a filter of {self.taps} x {self.pixel} = {self.taps * self.pixel} cells is larger than the "
-                f"metasurface; allowed: at most cells = {self.cells}"
-            )
+            came = f"a filter of {self.taps} x {self.pixel} = {self.taps * self.pixel} cells"
+            raise ValueError(f"{came} is larger than the metasurface; allowed: at most cells = {self.cells}")
 
     @property
     def side(self) -> float:

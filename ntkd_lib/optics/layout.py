@@ -82,10 +82,8 @@ def _checked(widths: Float[ndarray, "..."], geometry: Geometry) -> ndarray:
     if ((widths > 0) & (nanometres == 0)).any():
         raise ValueError("widths: a pillar rounds to zero area; allowed: 0 (no pillar) or at least 1 nm")
     if nanometres.max() >= 1000 * pitch:
-        raise ValueError(
-            f"widths: pillars of {nanometres.max()} nm overlap; "
-            f"allowed: below their pitch of {1000 * pitch:g} nm"
-        )
+        allowed = f"below their pitch of {1000 * pitch:g} nm"
+        raise ValueError(f"widths: pillars of {nanometres.max()} nm overlap; allowed: {allowed}")
     if not nanometres.any():
         raise ValueError("widths: got no pillar at all, allowed: one or more")
     return nanometres
@@ -129,8 +127,7 @@ def _cell_of(origin: tuple[float, float], geometry: Geometry, path: Path) -> tup
     offset = np.array(origin) - corner_of(row, column, geometry) - geometry.pitch / PILLARS / 2
     inside = 0 <= row < geometry.cells and 0 <= column < geometry.cells
     if not inside or np.abs(offset).max() > 0.01 * geometry.pitch:
-        raise ValueError(
-            f"{path.name}: a pillar at {x:g}, {y:g} um lies off the grid of {geometry.cells} cells of "
-            f"{geometry.pitch:g} um; allowed: the geometry that it was written with"
-        )
+        grid = f"the grid of {geometry.cells} cells of {geometry.pitch:g} um"
+        came, allowed = f"a pillar at {x:g}, {y:g} um", "the geometry that it was written with"
+        raise ValueError(f"{path.name}: {came} lies off {grid}; allowed: {allowed}")
     return row, column

@@ -172,10 +172,9 @@ def sensor_intensity(
     shape = (len(geometry.wavelengths), geometry.cells, geometry.cells)
     if tuple(phase.shape[-3:]) != shape or not torch.isfinite(phase).all():
         count = int((~torch.isfinite(phase)).sum())
-        raise ValueError(
-            f"phase: got shape {tuple(phase.shape)}, {count} values not finite; allowed: finite, ending in "
-            f"{shape}, the geometry's colours and cells"
-        )
+        came = f"shape {tuple(phase.shape)}, {count} values not finite"
+        allowed = f"finite, ending in {shape}, the geometry's colours and cells"
+        raise ValueError(f"phase: got {came}; allowed: {allowed}")
     window = geometry.cells if window is None else window
     reach = geometry.cells + window
     points = next_fast_len(reach + (geometry.cells if padding is None else padding))

@@ -24,9 +24,8 @@ def binned(intensity: Float[Tensor, "*b w w"], geometry: Geometry, taps: int) ->
     side = taps * geometry.pixel
     spare = intensity.shape[-1] - side
     if spare < 0 or spare % 2:
-        raise ValueError(
-            f"taps: {taps} pixels of {geometry.pixel} cells do not lie centred in {intensity.shape[-1]} cells"
-        )
+        came = f"{taps} pixels of {geometry.pixel} cells"
+        raise ValueError(f"taps: {came} do not lie centred in {intensity.shape[-1]} cells")
     inner = intensity[..., spare // 2 : spare // 2 + side, spare // 2 : spare // 2 + side]
     blocks = inner.unflatten(-1, (taps, geometry.pixel)).unflatten(-3, (taps, geometry.pixel))
     return blocks.sum(dim=(-3, -1))

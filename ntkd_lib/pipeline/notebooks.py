@@ -79,9 +79,8 @@ def choose(kind: str, notebook: str, declared: Mapping[str, Declared], name: str
 def _folder() -> Path:
     folder = project_root() / "notebooks"
     if not folder.is_dir():
-        raise PipelineError(
-            f"there is no checkout of the project in {project_root()}: work in one, or name it in NTKD_ROOT"
-        )
+        came = f"there is no checkout of the project in {project_root()}"
+        raise PipelineError(f"{came}: work in one, or name it in NTKD_ROOT")
     return folder
 
 
@@ -91,9 +90,8 @@ def read_header(path: Path) -> NotebookSource:
     for key in ("jupyter", "ntkd", "chapter"):
         metadata = metadata.get(key) if isinstance(metadata, dict) else None
     if not isinstance(metadata, str) or not all(part.isidentifier() for part in metadata.split(".")):
-        raise PipelineError(
-            f"notebooks/{path.name} names no chapter; its header needs jupyter: ntkd: chapter: PACKAGE"
-        )
+        needs = "its header needs jupyter: ntkd: chapter: PACKAGE"
+        raise PipelineError(f"notebooks/{path.name} names no chapter; {needs}")
     return NotebookSource(path.stem, path, metadata)
 
 
@@ -132,9 +130,8 @@ def _attribute(notebook: NotebookSource, module: str, name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not dotted.startswith(error.name):
             raise
-        raise PipelineError(
-            f"{notebook.shown_path} names the chapter {notebook.chapter}, but there is no module {error.name}"
-        ) from error
+        came = f"{notebook.shown_path} names the chapter {notebook.chapter}"
+        raise PipelineError(f"{came}, but there is no module {error.name}") from error
     except AttributeError as error:
         raise PipelineError(f"{dotted} has no {name!r}") from error
 

@@ -104,9 +104,8 @@ def _require_evidence(target: Target, bench: Workbench) -> None:
     if not path.is_file():
         if target.notebook.is_summary:
             return
-        raise PipelineError(
-            f"{target.name}: it published no evidence for its parameters (no run.publish, or they changed)"
-        )
+        why = "no run.publish, or they changed"
+        raise PipelineError(f"{target.name}: it published no evidence for its parameters ({why})")
     ran_with = load_evidence(path).parameters
     if ran_with != target.values:
         name = next(k for k in {**ran_with, **target.values} if ran_with.get(k) != target.values.get(k))

@@ -84,10 +84,8 @@ class Contest:
         if len(gaps) < 2:  # seeds
             return pd.DataFrame()
         p_values = holm({f"{a} {b}": ordering_p(list(gaps[a, b])) for a, b in gaps})
-        rows = [
-            {"greater": a, "label": f"{self.labels[a]} − {self.labels[b]}", "p": p_values[f"{a} {b}"]}
-            for a, b in gaps
-        ]
+        own = self.labels
+        rows = [{"greater": a, "label": f"{own[a]} − {own[b]}", "p": p_values[f"{a} {b}"]} for a, b in gaps]
         ends = pd.DataFrame(simultaneous_intervals(gaps.to_numpy().T), columns=["low", "high"])
         wins = gaps.gt(0).sum().to_list()
         return pd.DataFrame(rows).assign(mean=gaps.mean().to_list(), wins=wins, seeds=len(gaps)).join(ends)

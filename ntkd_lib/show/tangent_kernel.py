@@ -52,10 +52,8 @@ def draw_growth(frame: pd.DataFrame, measure: str) -> Figure:
         axes.set_title(net)
     for axes in panels[:, 0]:
         axes.set_ylabel(MEASURES[measure])
-    handles = [
-        plt.Line2D([], [], marker=mark, color=f"C{i}", label=way)
-        for i, (way, mark) in enumerate(marks.items())
-    ]
+    ways = enumerate(marks.items())
+    handles = [plt.Line2D([], [], marker=mark, color=f"C{i}", label=way) for i, (way, mark) in ways]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 

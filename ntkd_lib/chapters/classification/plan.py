@@ -28,14 +28,11 @@ def plan(p: ClassificationParameters, data: Mapping[str, Data]) -> list[Cell]:
 def check_parameters(p: ClassificationParameters) -> None:
     """Refuse parameters that do not fit each other."""
     if strange := sorted(set(p.some_seeds) - set(p.all_seeds)):
-        raise ParameterError(
-            f"{NOTEBOOK}: control_seeds has {strange[0]}, allowed: some of seeds = {p.all_seeds}"
-        )
+        came = f"control_seeds has {strange[0]}"
+        raise ParameterError(f"{NOTEBOOK}: {came}, allowed: some of seeds = {p.all_seeds}")
     if p.kernel_batch > p.kernel_images:
-        raise ParameterError(
-            f"{NOTEBOOK}: kernel_batch = {p.kernel_batch} is more than kernel_images = {p.kernel_images}; "
-            "allowed: at most kernel_images"
-        )
+        came = f"kernel_batch = {p.kernel_batch} is more than kernel_images = {p.kernel_images}"
+        raise ParameterError(f"{NOTEBOOK}: {came}; allowed: at most kernel_images")
 
 
 def digit_cells(p: ClassificationParameters, data: Data) -> list[Cell]:

@@ -98,10 +98,8 @@ def _search_methods(comparison: Comparison, few: int) -> Iterator[tuple[str, Pre
     yield "random", lambda y, r: predict_per_class(seen, fit_per_class(own, y[:few], r))
     yield "nystrom", lambda y, r: predict_per_class(seen, fit_nystrom(part, own, y, r))
     half = images[: len(images) // 2]
-    sums, sums_of_tests = (
-        comparison.kernel(half, kind="pseudo"),
-        comparison.kernel(tests, half, kind="pseudo"),
-    )
+    sums = comparison.kernel(half, kind="pseudo")
+    sums_of_tests = comparison.kernel(tests, half, kind="pseudo")
     yield "pseudo", lambda y, r: shared(sums, sums_of_tests, y[: len(half)], r)
     features, own_features = last_inputs(comparison.model, images), last_inputs(comparison.model, tests)
     yield "last layer", lambda y, r: shared(features @ features.T, own_features @ features.T, y, r)
@@ -121,11 +119,8 @@ def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
         )
         for each in data.values()
     ]
-    trials = [
-        {"data": name, **row}
-        for name, record in zip(data, run(cells), strict=True)
-        for row in record.values["rows"]
-    ]
+    pairs = zip(data, run(cells), strict=True)
+    trials = [{"data": name, **row} for name, record in pairs for row in record.values["rows"]]
     budget = {"ridges": list(RIDGES), "seed": SEED, "images": IMAGES, "points": POINTS}
     return {"budget": budget, "trials": trials}
 

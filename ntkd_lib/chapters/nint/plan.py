@@ -20,10 +20,8 @@ def plan(parameters: NintParameters, data: Mapping[str, Data]) -> list[Cell]:
 
     for name in ("steps", "side_steps"):
         if parameters.every * 4 > getattr(parameters, name):
-            raise ParameterError(
-                f"07_nint_speedup: every = {parameters.every} is too much for {name} = "
-                f"{getattr(parameters, name)}; allowed: at most a quarter of it"
-            )
+            came = f"every = {parameters.every} is too much for {name} = {getattr(parameters, name)}"
+            raise ParameterError(f"07_nint_speedup: {came}; allowed: at most a quarter of it")
     located = data["signals"]
     return [
         *races(parameters, located),

@@ -84,11 +84,8 @@ def draw_filters(filters: np.ndarray) -> Figure:
     peak = np.abs(filters).max(axis=(0, 2, 3), keepdims=True)
     unit = (filters / peak).transpose(0, 2, 3, 1)[:8]
     grey = unit.shape[-1] == 1
-    rows = {
-        "filter": unit if grey else (unit + 1) / 2,
-        "PSF +": np.maximum(unit, 0),
-        f"PSF {MINUS}": np.maximum(-unit, 0),
-    }
+    psfs = {"PSF +": np.maximum(unit, 0), f"PSF {MINUS}": np.maximum(-unit, 0)}
+    rows = {"filter": unit if grey else (unit + 1) / 2, **psfs}
     figure, panels = plt.subplots(3, len(unit), figsize=(7.2, 3.2))
     for line, (name, images) in zip(panels, rows.items(), strict=True):
         signed = grey and name == "filter"
