@@ -163,7 +163,7 @@ def blocked_ntk(
     """
     if block != "auto" and (not isinstance(block, Integral) or block < 1):
         raise ValueError(f"block: got {block!r}, allowed are a number of samples, at least 1, and 'auto'")
-    left, right = _array(x1, "x1"), None if x2 is None else _array(x2, "x2")
+    left, right = _array(x1, "x1", model), None if x2 is None else _array(x2, "x2", model)
     shapes = (x if x is None else torch.empty(x.shape, device="meta") for x in (left, right))
     check_request(*shapes, kind, method, None, memory)
     check_model(model)
@@ -214,12 +214,11 @@ def _fault(
 
 def _sides(corner: np.ndarray, left: np.ndarray, right: np.ndarray, side: int) -> tuple[tuple[int, ...], ...]:
     """List the sizes of all blocks, axis by axis, from the kernel of one sample."""
-    rows = corner.shape[-1]
-    sides = [tuple(rows * len(chunk) for chunk in chunks_of(x, side)) for x in (left, right)]
+    sides = [tuple(corner.shape[-1] * len(chunk) for chunk in chunks_of(x, side)) for x in (left, right)]
     return (*((size,) for size in corner.shape[:-2]), *sides)
 
 
-def _array(samples: object, name: str) -> np.ndarray:
+def _array(samples: object, name: str, model: nn.Module) -> np.ndarray:
     if isinstance(samples, Tensor):
         if samples.dtype == torch.bfloat16:
             raise ValueError(f"{name}: got torch.bfloat16, unknown to NumPy; give float32 or float64")
@@ -227,4 +226,6 @@ def _array(samples: object, name: str) -> np.ndarray:
     dtype = getattr(samples, "dtype", type(samples).__name__)
     if getattr(dtype, "kind", "O") not in "biuf":
         raise ValueError(f"{name}: got samples of type {dtype}, allowed are numbers and booleans")
-    return np.asarray(samples)
+    first = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    converted = dtype.kind == "f" and first.dtype != torch.bfloat16  # to the network's; unknown to NumPy
+    return np.asarray(samples, dtype=str(first.dtype).partition(".")[2] if converted else None)

@@ -456,6 +456,17 @@ def test_refusals_name_what_came(change, text):
         blocked_ntk(**{"model": dense_net(), "x1": torch.zeros(2, 6)} | change)
 
 
+@pytest.mark.parametrize("types", [(np.float64, torch.float32), (np.float32, torch.float64)])
+def test_arrays_are_converted_to_the_type_of_the_network(types):
+    torch.manual_seed(0)
+    net, x, y = dense_net().to(types[1]), np.random.default_rng(0).normal(size=(9, 6)), torch.randn(4, 6)
+    x, y = x.astype(types[0]), y.numpy().astype(types[0])
+    exact = empirical_ntk(net, x, y, kind="trace").detach().numpy()
+    blocks = blocked_ntk(net, x, y, block=4).compute(scheduler="synchronous")
+    assert blocks.dtype == exact.dtype
+    np.testing.assert_allclose(blocks, exact, rtol=1e-5)
+
+
 def test_samples_of_several_tensors_are_refused():
     with pytest.raises(ValueError, match="x1: got samples of type tuple, allowed are numbers and booleans"):
         inspect.unwrap(blocked_ntk)(dense_net(), (torch.zeros(2, 6),))  # past the tests' types
