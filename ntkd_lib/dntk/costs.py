@@ -91,10 +91,6 @@ def network_costs(model: nn.Module, image: Shaped[Tensor, "1 ..."], kind: Kind =
     sizes = measure_network(model, image, kind)
     one, two = (predicted_work(sizes, n, n, kind)["structured"] for n in (1, 2))
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return NetworkCosts(
-        forward=float(sizes.forward_work()),
-        parameters=float(parameters),
-        classes=sizes.classes,
-        pair=(two - 2 * one) / 2,  # work(n, n) is 2 n samples and n^2 pairs
-        held=float(sizes.width * sizes.classes * parameters),
-    )
+    pair = (two - 2 * one) / 2  # work(n, n) is 2 n samples and n^2 pairs
+    forward, held = float(sizes.forward_work()), float(sizes.width * sizes.classes * parameters)
+    return NetworkCosts(forward, float(parameters), sizes.classes, pair, held)

@@ -16,8 +16,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from ntkd_lib.dntk.ledger import Stopwatch
-from ntkd_lib.ntk.assembly import gather_factors
-from ntkd_lib.ntk.factors import Gradients, tensors_of
+from ntkd_lib.ntk.factors import Gradients, gather_factors, tensors_of
 from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.traces import ParameterTrace, visit_parameters

@@ -84,11 +84,7 @@ class Stopwatch:
 
     @contextmanager
     def measure(self) -> Iterator[None]:
-        """Measure a block.
-
-        Yields:
-            Nothing; afterwards ``seconds`` holds the result.
-        """
+        """Measure a block; afterwards ``seconds`` holds the result."""
         start = self._now()
         try:
             yield

@@ -55,7 +55,8 @@ def distil_images(
         raise ValueError(f"per_class: got {per_class}, at most {counts.min()}: the rarest class has no more")
     targets = [_target(model, images[labels == c], per_class, seed) for c in range(len(counts))]
     generator = torch.Generator().manual_seed(seed)
-    starts = [_start(images[labels == c], per_class, generator) for c in range(len(counts))]
+    groups = (images[labels == c] for c in range(len(counts)))
+    starts = [x[torch.randperm(len(x), generator=generator)[:per_class].to(x.device)] for x in groups]
     made = torch.cat(starts).clone().requires_grad_(True)
     aims = _Targets.of(targets)
     optimiser, losses = torch.optim.Adam([made], lr=RATE), []
@@ -163,10 +164,6 @@ def channel_moments(maps: Float[Tensor, "c n k h w"]) -> tuple[Float[Tensor, "c 
     ``var(x)`` and its gradient take seven passes, most of the time of a matching step.
     """
     return _ChannelMoments.apply(maps)
-
-
-def _start(images: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    return images[torch.randperm(len(images), generator=generator)[:count].to(images.device)]
 
 
 def _watch(model: nn.Module, images: Tensor) -> _LayerStatistics:

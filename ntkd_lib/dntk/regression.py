@@ -32,11 +32,9 @@ def fit_per_class(
             [0.5000, 0.5000, 0.5000]], dtype=torch.float64)
     """
     _check_targets(targets, theta)
-    columns = [
-        fit_ridge(kernel, column[:, None], ridge * kernel.diagonal().double().mean().item())[:, 0]
-        for kernel, column in zip(theta, targets.T, strict=True)
-    ]
-    return torch.stack(columns)
+    ridges = [ridge * kernel.diagonal().double().mean().item() for kernel in theta]
+    systems = zip(theta, targets.T[:, :, None], ridges, strict=True)
+    return torch.stack([fit_ridge(*system)[:, 0] for system in systems])
 
 
 def predict_per_class(

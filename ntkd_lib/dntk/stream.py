@@ -57,9 +57,8 @@ class StreamedRegression:
             factors, places, _ = torch.linalg.lu_factor_ex(damped)
             pivots = factors.diagonal(dim1=1, dim2=2).abs()
             if not (ridge >= 0 and (pivots.amin(1) > len(eye) * EPS * pivots.amax(1)).all()):
-                raise ValueError(
-                    f"ridges: got {ridge:g}, which leaves the moments singular; needs a larger one"
-                )
+                came = f"{ridge:g}, which leaves the moments singular"
+                raise ValueError(f"ridges: got {came}; needs a larger one")
             columns.append(torch.linalg.lu_solve(factors, places, products[:, :, None]))
         return torch.cat(columns, 2)
 

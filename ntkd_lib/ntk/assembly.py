@@ -1,17 +1,14 @@
 """Assemble a kernel from blocks: written in place, or concatenated if gradients flow through it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from ntkd_lib.ntk.factors import Factor, check_forms, tensors_of
+from ntkd_lib.ntk.factors import Factor, slices
 from ntkd_lib.ntk.kinds import Kind, data_axes, join, mirrored
-from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.layout import Plan
 from ntkd_lib.ntk.structured import visit_factors
 from ntkd_lib.ntk.tiles import TileData, Tiles
@@ -20,7 +17,6 @@ from ntkd_lib.ntk.tiles import TileData, Tiles
 SYMMETRIC_BLOCKS = 8
 SMALLEST_BLOCK = 16
 ROOM = 2**21  # values of gradients that are formed at a time, so that they are used while in the cache
-T = TypeVar("T", Factor, OuterProducts)
 Observer = Callable[[int | None, slice, TileData], None]
 
 
@@ -92,32 +88,6 @@ def streamed_kernel(
         block = total.part(a, b)
         total.put(b, a, mirrored((block + mirrored(block, kind)) / 2 if a == b else block, kind))
     return total.kernel()
-
-
-def gather_factors(keep: Callable[[slice], dict[str, T]], count: int, size: int) -> dict[str, T]:
-    """Write factors that are computed for some samples at a time into one place, zeros where there are none.
-
-    Raises:
-        UnsettledError: A parameter whose factors have another form for other samples.
-    """
-    whole: dict[str, T] = {}
-    for rows in slices(count, size):
-        part = keep(rows)
-        for key, factor in part.items():
-            if key not in whole:
-                make = Tensor.new_zeros if rows.start else Tensor.new_empty
-                room = {name: make(v, (count, *v.shape[1:])) for name, v in tensors_of(factor).items()}
-                whole[key] = replace(factor, **room)
-            check_forms(key, whole[key], factor, fixed=True)
-        for key, factor in whole.items():
-            for name, value in tensors_of(factor).items():
-                value[rows] = getattr(part[key], name) if key in part else 0
-    return whole
-
-
-def slices(count: int, size: int) -> list[slice]:
-    """Cut a range into pieces of a size."""
-    return [slice(i, min(i + size, count)) for i in range(0, count, size)]
 
 
 class _TileReader:

@@ -24,7 +24,7 @@ with extra("cluster"):
     import dask.array as da
 
 from ntkd_lib.lab import keep_freed_memory, torch_on_one_thread
-from ntkd_lib.ntk.assembly import gather_factors, tiled_kernel
+from ntkd_lib.ntk.assembly import tiled_kernel
 from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_digest, kernel_graph, model_digest, samples_digest
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import choose_method, choose_tile, measure_network
@@ -32,7 +32,8 @@ from ntkd_lib.ntk.empirical import FEW, find_fault, warn_slow
 from ntkd_lib.ntk.functional import plain_operations, split_parameters
 from ntkd_lib.ntk.kinds import Kind, class_pairs, finish
 from ntkd_lib.ntk.layout import UnsettledError, make_plan, two_samples
-from ntkd_lib.ntk.tiles import METHODS, ProductTiles, TileData, Tiles
+from ntkd_lib.ntk.probe import ProbeError, check_results
+from ntkd_lib.ntk.tiles import METHODS
 
 Samples = Tensor | np.ndarray
 
@@ -53,20 +54,6 @@ class BlockSettings:
     kind: Kind
     method: str
     tile: int  # samples whose factors fit into memory beside those of as many others
-
-
-class PassingTiles:
-    """A method that runs few samples at a time through the network and stores the factors of all."""
-
-    def __init__(self, tiles: Tiles) -> None:
-        """Wrap a method, whose selecting and pairing stay the same."""
-        self.tiles, self.rows, self.pair = tiles, tiles.rows, tiles.pair
-
-    def keep(self, inputs: Shaped[Tensor, "n ..."]) -> TileData:
-        """Compute what the kernel needs of some samples, written into place piece by piece."""
-        if isinstance(self.tiles, ProductTiles):
-            return inputs.clone()
-        return gather_factors(lambda part: self.tiles.keep(inputs[part]), len(inputs), PIECE)
 
 
 def compute_block(
@@ -90,16 +77,20 @@ def compute_block(
         x2 = None if right is None else _tensor(right, model)
 
         def compute(method: str, fit: int) -> Tensor:
-            tiles = PassingTiles(METHODS[method](model, settings.kind, plan))
-            return tiled_kernel(tiles, settings.kind, x1, x2, fit if fit < longest else None)
+            tiles = METHODS[method](model, settings.kind, plan, PIECE)
+            kernel = tiled_kernel(tiles, settings.kind, x1, x2, fit if fit < longest else None)
+            kernel = finish(kernel, settings.kind)
+            rows, other = int(settings.kind == "per_class"), x1 if x2 is None else x2
+            check_results(model, kernel, (x1, rows, " of a block"), (other, rows + 1, " of a block"))
+            return kernel
 
         try:
             kernel = compute(settings.method, settings.tile)
-        except UnsettledError as error:
+        except (UnsettledError, ProbeError) as error:
             warn_slow(error)
             fit = choose_tile(model, x1, settings.kind, "loop", MEMORY, PIECE, plan)
             kernel = compute("loop", min(settings.tile, fit))
-    return laid_out(finish(kernel, settings.kind), settings.kind)
+    return laid_out(kernel, settings.kind)
 
 
 def laid_out(kernel: Shaped[Tensor, "..."], kind: Kind) -> Shaped[np.ndarray, "..."]:

@@ -126,11 +126,12 @@ def predicted_work(sizes: NetworkSizes, rows: int, columns: int, kind: Kind) -> 
     gradients = samples * c * sizes.forward_work()
     others = 2 * pairs * class_pairs(c, kind) * sizes.others
     whole = 2 * pairs * class_pairs(c, kind) * sizes.parameters()
-    parts = (samples * _sample_work(s, kind) + pairs * _pair_work(s, kind) for s in sizes.shapes)
+    formed = sum(gradient_work(s) for s in sizes.shapes if cheapest(s, kind) == "gradients")
+    layers = samples * formed + pairs * sum(_pair_work(s, kind) for s in sizes.shapes)
     return {
         "contraction": signals + gradients + whole,
         "products": float(columns * c * ((rows * 3 + 3) * sizes.forward_work() + 2 * sizes.tables)),
-        "structured": signals + others + sum(parts),
+        "structured": signals + others + layers,
     }
 
 
@@ -174,10 +175,6 @@ def _kept(s: LayerShape, kind: Kind) -> int:
     if cheapest(s, kind) == "gradients":
         return s.classes * s.groups * s.outputs * s.inputs
     return s.positions * (s.inputs + s.classes * s.outputs)
-
-
-def _sample_work(s: LayerShape, kind: Kind) -> int:
-    return gradient_work(s) if cheapest(s, kind) == "gradients" else 0
 
 
 def _pair_work(s: LayerShape, kind: Kind) -> int:

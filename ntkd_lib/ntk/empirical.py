@@ -38,7 +38,7 @@ from ntkd_lib.ntk.functional import TransformError
 from ntkd_lib.ntk.kinds import Kind, finish
 from ntkd_lib.ntk.layout import Plan, UnsettledError, is_known, make_plan
 from ntkd_lib.ntk.network import Batch, Logits, Output, as_network
-from ntkd_lib.ntk.probe import Probe, ProbeError, SlowKernelWarning, check_finite_kernel
+from ntkd_lib.ntk.probe import Probe, ProbeError, SlowKernelWarning, check_results
 from ntkd_lib.ntk.recording import OutputError, record
 from ntkd_lib.ntk.structured import warn_whole
 from ntkd_lib.ntk.tiles import METHODS
@@ -155,10 +155,12 @@ def find_fault(
     model, plan, trial = start_probe(model, a, b, kind)
     try:
         with torch.no_grad():
-            _compute(model, a, b, kind, MEMORY, plan, method, None, trial, named=False)
+            _compute(model, a, b, kind, MEMORY, plan, method, None, trial)
     except (UnsettledError, ProbeError, TransformError) as error:
         trial.check_alone(plan)
         return error
+    except ValueError:  # which comes again, by number, where all samples are computed
+        return None
     return None
 
 
@@ -187,8 +189,6 @@ def _compute(
     method: str,
     tile: int | str | None,
     trial: Probe | None,
-    *,
-    named: bool = True,
 ) -> Tensor:
     transforms = torch.is_grad_enabled() and method in ("contraction", "products")
     if transforms and (operation := plan.half_differentiable(forward=method == "products")):
@@ -206,7 +206,8 @@ def _compute(
         kernel = finish(streamed_kernel(model, kind, x1, x2, plan, note), kind)
     else:
         kernel = finish(tiled_kernel(tiles, kind, x1, x2, tile, observe), kind)
-    check_finite_kernel(model, kernel, x1, x2, kind, named)
+    rows, other = int(kind == "per_class"), (x1, "") if x2 is None else (x2, " of x2")
+    check_results(model, kernel, (x1, rows), (other[0], rows + 1, other[1]))
     if trial:
         if not trial.gradients:
             trial.differentiate(plan)

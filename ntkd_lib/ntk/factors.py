@@ -11,13 +11,16 @@ Source: Novak, Sohl-Dickstein, Schoenholz (2022), structured derivatives; the th
 with the signals of one side first, so that ``c`` enters once with ``d^2``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ntkd_lib.ntk.kinds import Kind, contract, scaling
+from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.layout import UnsettledError
 
 # Values that one step of the position way may hold, so that it works in the cache and in little memory.
@@ -135,6 +138,7 @@ class Positions:
 
 
 Factor = Gradients | OnePosition | Positions
+T = TypeVar("T", Factor, OuterProducts)
 
 
 def tensors_of(factor: object) -> dict[str, Tensor]:
@@ -151,3 +155,29 @@ def check_forms(name: str, left: object, right: object, *, fixed: bool = False) 
     a, b = ([v.shape[1:] if fixed else v.ndim for v in tensors_of(f).values()] for f in (left, right))
     if type(left) is not type(right) or a != b:
         raise UnsettledError(f"{name}: its gradients change from batch to batch")
+
+
+def gather_factors(keep: Callable[[slice], dict[str, T]], count: int, size: int) -> dict[str, T]:
+    """Write factors that are computed for some samples at a time into one place, zeros where there are none.
+
+    Raises:
+        UnsettledError: A parameter whose factors have another form for other samples.
+    """
+    whole: dict[str, T] = {}
+    for rows in slices(count, size):
+        part = keep(rows)
+        for key, factor in part.items():
+            if key not in whole:
+                make = Tensor.new_zeros if rows.start else Tensor.new_empty
+                room = {name: make(v, (count, *v.shape[1:])) for name, v in tensors_of(factor).items()}
+                whole[key] = replace(factor, **room)
+            check_forms(key, whole[key], factor, fixed=True)
+        for key, factor in whole.items():
+            for name, value in tensors_of(factor).items():
+                value[rows] = getattr(part[key], name) if key in part else 0
+    return whole
+
+
+def slices(count: int, size: int) -> list[slice]:
+    """Cut a range into pieces of a size."""
+    return [slice(i, min(i + size, count)) for i in range(0, count, size)]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from ntkd_lib.ntk.checks import check_batches, check_model
 from ntkd_lib.ntk.empirical import find_fault, start_probe, warn_slow
 from ntkd_lib.ntk.layout import UnsettledError
+from ntkd_lib.ntk.probe import ProbeError, check_results
 from ntkd_lib.ntk.structured import warn_whole
 from ntkd_lib.ntk.tiles import LoopTiles, StructuredTiles
 
@@ -37,8 +38,8 @@ class LandmarkKernel:
             warn_whole(plan.left_out)
             try:
                 self._factorise()
-            except UnsettledError as unsettled:
-                self._loop(unsettled)
+            except (UnsettledError, ProbeError) as failure:
+                self._loop(failure)
 
     def _loop(self, error: ValueError) -> None:
         """Compute everything anew by the slow loop."""
@@ -50,6 +51,7 @@ class LandmarkKernel:
     def _factorise(self) -> None:
         self.factors = self.tiles.keep(self.landmarks)
         gram = self.tiles.pair(self.factors, self.factors)
+        check_results(self.model, gram, (self.landmarks, 0), (self.landmarks, 1))
         values, vectors = torch.linalg.eigh((gram + gram.T).double() / 2)
         large = values > self.floor * values[-1]
         self.root = (vectors[:, large] / values[large].sqrt()).to(gram.dtype)
@@ -73,7 +75,9 @@ class LandmarkKernel:
         except UnsettledError as error:
             self._loop(error)
             parts = [self._features(part) for part in inputs.split(chunk)]
-        return torch.cat([f for f, _ in parts]), torch.cat([d for _, d in parts])
+        features, diagonal = (torch.cat(part) for part in zip(*parts, strict=True))
+        check_results(self.model, diagonal, (inputs, 0))
+        return features, diagonal
 
     def _features(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         factors = self.tiles.keep(inputs)

@@ -18,7 +18,7 @@ from ntkd_lib.ntk.functional import Parameters, TransformError, call_with, locat
 from ntkd_lib.ntk.kinds import Kind, long_product
 from ntkd_lib.ntk.layout import Plan
 from ntkd_lib.ntk.network import Batch, as_network
-from ntkd_lib.ntk.probe import Probe, ProbeError
+from ntkd_lib.ntk.probe import Probe, ProbeError, check_gradients, check_results
 from ntkd_lib.ntk.products import still_rows
 
 DIRECTIONS = 8  # in weight space, held at a time, each as large as the network
@@ -95,6 +95,8 @@ class NTKOperator(LinearOperator):
         try:
             trial.check_product(self._entry, plan)
         except (ProbeError, TransformError) as error:
+            for (x, k), name in zip(trial.sides, ("", "" if self.own else " of x2"), strict=True):
+                check_gradients(self.model, x, range(max(0, k - TRIED), min(k + TRIED, len(x))), name)
             trial.check_alone(plan)
             warn_slow(error, stacklevel=4)
             self.loops = True
@@ -113,6 +115,8 @@ class NTKOperator(LinearOperator):
         with torch.no_grad(), nullcontext() if self.loops else located(self.model):
             groups = self._cotangents(v).split(DIRECTIONS)
             moved = torch.cat([self._push(self._pull(group, self.x2), self.x1) for group in groups])
+        if v.isfinite().all():
+            check_results(self.model, moved, (self.x1, 1), (self.x2, None, "" if self.own else " of x2"))
         return self._gathered(moved, v.shape[1])
 
     def gram(self, v: Num[Tensor, "columns k"]) -> Float[Tensor, "k k"]:
@@ -130,7 +134,9 @@ class NTKOperator(LinearOperator):
         flat = [[real_values(g.reshape(len(g), -1)) for g in part] for part in pulled]
         rows = torch.cat([torch.cat(part, 1) for part in flat])
         rows = rows.unflatten(0, (v.shape[1], -1)).flatten(1)  # of kind trace the classes of a column add up
-        return long_product(rows, rows)
+        gram = long_product(rows, rows)
+        check_results(self.model, gram, (self.x1, None))
+        return gram
 
     def _matmat(self, X: Num[np.ndarray, "columns k"]) -> Float[np.ndarray, "rows k"]:
         if np.iscomplexobj(X):

@@ -6,7 +6,7 @@ what a method keeps of them; they must agree with that number, and the kernel's 
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -292,18 +292,37 @@ def reduce_block(block: Float[Tensor, "c c"], kind: Kind) -> Float[Tensor, "..."
 
 
 @torch.no_grad()
-def check_finite_kernel(
-    model: nn.Module, kernel: Float[Tensor, "..."], x1: Tensor, x2: Tensor | None, kind: Kind, named: bool
+def check_gradients(
+    model: nn.Module, x: Shaped[Tensor, "n ..."], places: Iterable[int], batch: str = "", first: int = 0
 ) -> None:
-    """Refuse a kernel that is not finite: for good if the gradient of a sample is not, else this method's."""
-    if kernel.sum().isfinite() or (finite := kernel.isfinite()).all():
-        return
-    i, j = (~finite).nonzero()[0].tolist()[kind == "per_class" :][:2]
-    for x, k in ((x1, i), (x1 if x2 is None else x2, j)):
+    """Refuse samples of a batch whose gradients are not finite.
+
+    Raises:
+        ValueError: The number of a sample, counted from that of the first.
+    """
+    for k in places:
         if not looped_jacobian(model, x[k : k + 1]).isfinite().all():
-            sample = (f"sample {k} of x2" if x is x2 else f"sample {k}") if named else "a sample"
+            sample = f"sample {first + k}{batch}"
             raise ValueError(f"model: the gradient of {sample} is not finite, so it has no tangent kernel")
-    raise ProbeError(f"kernel: entry {i}, {j} is not finite in {kernel.dtype}, the samples' gradients are")
+
+
+def check_results(model: nn.Module, results: Float[Tensor, "..."], *sides: tuple) -> None:
+    """Refuse results that are not finite: for good if the gradient of a sample is not, else this method's.
+
+    Args:
+        sides: Samples, the axis of their results or None if these are sums over all, and what
+            `check_gradients` wants to name them.
+
+    Raises:
+        ProbeError: Where the gradients are finite.
+    """
+    if results.sum().isfinite() or (finite := results.isfinite()).all():
+        return
+    place = (~finite).nonzero()[0].tolist()
+    for x, axis, *names in sides:
+        check_gradients(model, x, range(len(x)) if axis is None else [place[axis]], *names)
+    entry = ", ".join(map(str, place))
+    raise ProbeError(f"kernel: entry {entry} is not finite in {results.dtype}, the samples' gradients are")
 
 
 def check_kernel(

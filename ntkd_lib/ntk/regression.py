@@ -150,10 +150,8 @@ def choose_ridge(
         needs = "a kernel and targets with by='validation' and nothing else"
         raise ValueError(f"validation: got {came}, needs {needs}")
     spectrum = _spectrum(*_checked(theta, targets), lambdas)
-    if validation is not None:
-        scores = _validation_scores(spectrum, *validation)
-    else:
-        scores = spectrum.gcv() if by == "gcv" else spectrum.loo()
+    own = spectrum.gcv if by == "gcv" else spectrum.loo
+    scores = own() if validation is None else _validation_scores(spectrum, *validation)
     return RidgeChoice(float(lambdas[int(scores.argmin())]), scores)
 
 

@@ -6,7 +6,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from ntkd_lib.ntk.contraction import jacobian, looped_jacobian
-from ntkd_lib.ntk.factors import Factor, Gradients
+from ntkd_lib.ntk.factors import Factor, Gradients, gather_factors
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layout import Plan
 from ntkd_lib.ntk.products import products_kernel
@@ -33,11 +33,17 @@ class Tiles(Protocol):
 class StructuredTiles:
     """Factors of every parameter."""
 
-    def __init__(self, model: nn.Module, kind: Kind, plan: Plan | None = None) -> None:
-        self.model, self.kind, self.plan = model, kind, plan
+    def __init__(self, model: nn.Module, kind: Kind, plan: Plan | None = None, piece: int = 0) -> None:
+        self.model, self.kind, self.plan, self.piece = model, kind, plan, piece
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
-        """Compute the factors of some samples."""
+        """Compute the factors of some samples, in pieces of some samples unless these are 0."""
+        if not self.piece:
+            return self.compute(inputs)
+        return gather_factors(lambda part: self.compute(inputs[part]), len(inputs), self.piece)
+
+    def compute(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
+        """Compute the factors of some samples at once."""
         return structured_factors(self.model, inputs, self.kind, self.plan)
 
     def rows(self, data: dict[str, Factor], part: Rows) -> dict[str, Factor]:
@@ -54,7 +60,7 @@ class StructuredTiles:
 class ContractionTiles(StructuredTiles):
     """Whole Jacobians, as a single factor."""
 
-    def keep(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
+    def compute(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
         """Compute the Jacobian of some samples."""
         return {"": Gradients(jacobian(self.model, inputs))}
 
@@ -62,7 +68,7 @@ class ContractionTiles(StructuredTiles):
 class LoopTiles(StructuredTiles):
     """Whole Jacobians by plain autograd of single samples: slow, and exact if other methods fail."""
 
-    def keep(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
+    def compute(self, inputs: Shaped[Tensor, "n ..."]) -> dict[str, Factor]:
         """Compute the Jacobian of some samples, one after the other."""
         return {"": Gradients(looped_jacobian(self.model, inputs))}
 
@@ -71,8 +77,8 @@ class ProductTiles(StructuredTiles):
     """NTK-vector products, which keep nothing but the samples."""
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
-        """Return the samples themselves."""
-        return inputs
+        """Return the samples themselves, where they are pieces as a copy of their own."""
+        return inputs.clone() if self.piece else inputs
 
     def rows(self, data: Shaped[Tensor, "n ..."], part: Rows) -> Shaped[Tensor, "m ..."]:
         """Select samples of a tile."""

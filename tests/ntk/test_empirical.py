@@ -18,12 +18,17 @@ from ntkd_lib.ntk.blocked import blocked_ntk
 from ntkd_lib.ntk.checks import check_request
 from ntkd_lib.ntk.choice import choose_tile
 from ntkd_lib.ntk.empirical import empirical_ntk
+from ntkd_lib.ntk.estimators import sign_gram
 from ntkd_lib.ntk.kinds import KINDS
 from ntkd_lib.ntk.landmarks import LandmarkKernel
 from ntkd_lib.ntk.layout import make_plan
 from ntkd_lib.ntk.network import as_network
+from ntkd_lib.ntk.operator import NTKOperator
 from ntkd_lib.ntk.probe import Probe
 from ntkd_lib.ntk.reference import reference_ntk
+from ntkd_lib.ntk.sketches.jvp_features import jvp_features
+from ntkd_lib.ntk.sketches.sparse import SparseSketch
+from ntkd_lib.ntk.sketches.stream import sketched_features
 from ntkd_lib.ntk.structured import WholeJacobianWarning
 from ntkd_lib.optics.student import cifar_student
 from tests.ntk.faults import Net
@@ -260,8 +265,42 @@ def test_gradients_that_are_not_finite_are_refused_by_sample(kind: str, method: 
         for samples, place in (((x,), ""), ((x, y), ""), ((y, x), " of x2")):
             with pytest.raises(ValueError, match=text.format(place)):
                 empirical_ntk(model, *samples, **settings)
-    with pytest.raises(ValueError, match="model: the gradient of a sample is not finite"):
+    with pytest.raises(ValueError, match=text.format("")):
         LandmarkKernel(model, x)
+
+
+def features_of(model: nn.Module, x: torch.Tensor, probe: bool) -> torch.Tensor:
+    return LandmarkKernel(model, torch.rand(4, 3).double(), probe=probe).features(x, chunk=8)[0]
+
+
+ENTRIES = {
+    "operator": lambda model, x, probe: NTKOperator(model, x, probe=probe) @ np.ones(60),
+    "operator's columns": lambda model, x, probe: NTKOperator(model, x[:9], x, probe=probe) @ np.ones(60),
+    "operator's rows": lambda model, x, probe: NTKOperator(model, x, x[:9], probe=probe) @ np.ones(18),
+    "trace": lambda model, x, probe: sign_gram(NTKOperator(model, x, kind="trace", probe=probe), 2, 0),
+    "forward mode": lambda model, x, probe: jvp_features(model, x, 4, probe=probe),
+    "sketch": lambda model, x, probe: sketched_features(model, x, SparseSketch(8), chunk=7, probe=probe),
+    "features of landmarks": features_of,
+    "blocks": lambda model, x, probe: blocked_ntk(model, x, block=9, probe=probe).compute(),
+}
+
+
+@pytest.mark.parametrize("probe", [True, False])
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_results_that_are_not_finite_are_refused_by_sample(entry: str, probe: bool) -> None:
+    torch.manual_seed(0)
+    model, x = Length().double(), torch.randn(30, 3).double()
+    x[20] = 0
+    place = {"blocks": "2 of a block", "operator's columns": "20 of x2"}.get(entry, "20")
+    text = f"^model: the gradient of sample {place} is not finite, so it has no tangent kernel$"
+    with pytest.raises(ValueError, match=text):
+        ENTRIES[entry](model, x, probe)
+
+
+def test_directions_that_are_not_finite_are_no_fault_of_the_network() -> None:
+    torch.manual_seed(0)
+    operator = NTKOperator(Length().double(), torch.randn(4, 3).double(), kind="trace")
+    assert np.isnan(operator @ np.array([1, np.nan, 0, 0])).all()
 
 
 @pytest.mark.filterwarnings("ignore::ntkd_lib.ntk.probe.SlowKernelWarning")

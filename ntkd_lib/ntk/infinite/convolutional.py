@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional
 
-from ntkd_lib.ntk.assembly import slices
+from ntkd_lib.ntk.factors import slices
 from ntkd_lib.ntk.infinite.arc_cosine import kappas
 from ntkd_lib.ntk.infinite.kernels import Kernels, check_samples, check_spread, symmetrised
 
@@ -75,9 +75,8 @@ def convolutional_kernels(
     padding = filter_size // 2 if padding is None else padding
     rows, columns = _map_size(x1, filter_size, padding)
     tile = _check_window(window, rows, columns)
-    layer = _Layer(
-        filter_size, tile, (rows // tile[0], columns // tile[1]), weight_std, bias_std, trained_filters
-    )
+    windows = rows // tile[0], columns // tile[1]
+    layer = _Layer(filter_size, tile, windows, weight_std, bias_std, trained_filters)
     images = [functional.pad(x.to(dtype), (padding,) * 4) for x in (x1, x2) if x is not None]
     return _blocked(layer, images[0], None if x2 is None else images[1], step)
 

@@ -58,16 +58,10 @@ def _windows(
     padded: Tensor, size: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
 ) -> Float[Tensor, "n q d"]:
     steps = zip(padded.shape[2:], size, stride, dilation, strict=True)
-    counts = [(length - d * (k - 1) - 1) // s + 1 for length, k, s, d in steps]
-    shifted = []
-    for offset in product(*(range(k) for k in size)):
-        window = padded
-        for axis, (o, count, s, d) in enumerate(zip(offset, counts, stride, dilation, strict=True), start=2):
-            window = window.narrow(axis, o * d, s * (count - 1) + 1)
-            window = window[(slice(None),) * axis + (slice(None, None, s),)]
-        shifted.append(window)
-    patches = torch.stack(shifted, dim=2)
-    return patches.flatten(3).flatten(1, 2)
+    spans = [((length - d * (k - 1) - 1) // s * s + 1, s) for length, k, s, d in steps]
+    starts = product(*(range(0, k * d, d) for k, d in zip(size, dilation, strict=True)))
+    windows = ([slice(a, a + n, s) for a, (n, s) in zip(start, spans, strict=True)] for start in starts)
+    return torch.stack([padded[(..., *window)] for window in windows], dim=2).flatten(3).flatten(1, 2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from ntkd_lib.ntk.empirical import find_fault, warn_slow
 from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent
 from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.network import Batch, as_network
-from ntkd_lib.ntk.probe import ProbeError
+from ntkd_lib.ntk.probe import ProbeError, check_results
 from ntkd_lib.ntk.products import still_rows
 from ntkd_lib.ntk.sketches.hashing import key_of, signs
 
@@ -65,7 +65,9 @@ def jvp_features(
         else:
             flat = torch.cat([z.reshape(len(z), -1) for z in drawn.values()], dim=1)
             parts.append(torch.stack([flat @ looped_jacobian(model, s)[0].mT for s in x.split(1)], dim=1))
-    return torch.cat(parts).permute(1, 2, 0) / count**0.5
+    features = torch.cat(parts).permute(1, 2, 0) / count**0.5
+    check_results(model, features, (x, 0))
+    return features
 
 
 def _directions(moving: Parameters, still: dict[str, int], seed: int, which: range) -> Parameters:

@@ -77,11 +77,9 @@ class SparseSketch:
 
     def _places(self, name: str, coordinates: Int[Tensor, "..."]) -> list[Int[Tensor, "..."]]:
         """Hash each coordinate to an entry per block, plus ``k`` if its sign is negative."""
-        width, places = self.size // self.nonzeros, []
-        for block in range(self.nonzeros):
-            bits = hashed(coordinates, key_of(self.seed, name, block))
-            places.append((bits >> 1) % width + (block * width + (bits & 1) * self.size))
-        return places
+        width = self.size // self.nonzeros
+        drawn = (hashed(coordinates, key_of(self.seed, name, block)) for block in range(self.nonzeros))
+        return [(b >> 1) % width + (k * width + (b & 1) * self.size) for k, b in enumerate(drawn)]
 
     def _features(self, tally: Float[Tensor, "n c tally"]) -> Float[Tensor, "n c k"]:
         return (tally[..., : self.size] - tally[..., self.size :]) / self.nonzeros**0.5

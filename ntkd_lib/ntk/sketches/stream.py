@@ -14,6 +14,7 @@ from ntkd_lib.ntk.empirical import empirical_ntk, find_fault, warn_slow
 from ntkd_lib.ntk.kinds import Kind, contract, finish
 from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.layout import Plan, UnsettledError, make_plan, two_samples
+from ntkd_lib.ntk.probe import check_results
 from ntkd_lib.ntk.sketches.hashing import key_of, signs
 from ntkd_lib.ntk.structured import warn_whole, whole_jacobian
 from ntkd_lib.ntk.traces import ParameterTrace, visit_parameters
@@ -94,7 +95,7 @@ def sketched_batches(
 def _stream(
     model: nn.Module, chunks: Iterator[Tensor], sketch: Sketch, probe: bool, error: ValueError | None = None
 ) -> Iterator[Tensor]:
-    plan = None
+    plan, first = None, 0
     for part in chunks:
         if plan is None:
             error = find_fault(model, part) if probe else error
@@ -102,7 +103,10 @@ def _stream(
             warn_whole(() if error else plan.left_out)
             if error:
                 warn_slow(error)
-        yield _features(model, part, sketch, plan, loops=error is not None)
+        features = _features(model, part, sketch, plan, loops=error is not None)
+        check_results(model, features, (part, 0, "", first))
+        first += len(part)
+        yield features
 
 
 def _chunks(x: Tensor | Iterable[Tensor], chunk: int) -> Iterator[Tensor]:
