@@ -79,8 +79,7 @@ def chain_kernels(
     waiting = {p for place in places for p in chain[place].parameters() if p.requires_grad}
     if not waiting:
         raise ValueError("parts: got no trainable parameter, needs at least one")
-    stopwatches = PartSeconds() if seconds is None else seconds
-    features, total = images, None
+    stopwatches, features, total = PartSeconds() if seconds is None else seconds, images, None
     for place, part in enumerate(chain):
         if own := waiting & {*part.parameters()}:  # where they are used first, with all later uses
             tail = nn.Sequential(*chain[place:])

@@ -72,15 +72,14 @@ def compute_block(
     with alone, plain_operations(), torch_on_one_thread(), torch.no_grad():
         model = cloudpickle.loads(packed)
         x1 = _tensor(left, model)
-        plan = make_plan(model, two_samples(x1))
+        plan, kind = make_plan(model, two_samples(x1)), settings.kind
         longest = max(len(left), len(left if right is None else right))
         x2 = None if right is None else _tensor(right, model)
 
         def compute(method: str, fit: int) -> Tensor:
-            tiles = METHODS[method](model, settings.kind, plan, PIECE)
-            kernel = tiled_kernel(tiles, settings.kind, x1, x2, fit if fit < longest else None)
-            kernel = finish(kernel, settings.kind)
-            rows, other = int(settings.kind == "per_class"), x1 if x2 is None else x2
+            tiles = METHODS[method](model, kind, plan, PIECE)
+            kernel = finish(tiled_kernel(tiles, kind, x1, x2, fit if fit < longest else None), kind)
+            rows, other = int(kind == "per_class"), x1 if x2 is None else x2
             check_results(model, kernel, (x1, rows, " of a block"), (other, rows + 1, " of a block"))
             return kernel
 
@@ -88,9 +87,9 @@ def compute_block(
             kernel = compute(settings.method, settings.tile)
         except (UnsettledError, ProbeError) as error:
             warn_slow(error)
-            fit = choose_tile(model, x1, settings.kind, "loop", MEMORY, PIECE, plan)
+            fit = choose_tile(model, x1, kind, "loop", MEMORY, PIECE, plan)
             kernel = compute("loop", min(settings.tile, fit))
-    return laid_out(kernel, settings.kind)
+    return laid_out(kernel, kind)
 
 
 def laid_out(kernel: Shaped[Tensor, "..."], kind: Kind) -> Shaped[np.ndarray, "..."]:

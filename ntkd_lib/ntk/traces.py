@@ -1,6 +1,5 @@
 """Parameters with the recorded tensors that determine their gradients, visited as the backward pass goes."""
 
-import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -124,12 +123,16 @@ def visit_parameters(
         ValueError: A network whose samples mix, or whose logits depend on no trainable parameter.
         UnsettledError: A network for whose batch the layouts of the plan do not hold.
         TransformError: A network that changes a layer's input in place.
+        RuntimeError: What ``visit`` raises.
     """
     walk = _BackwardWalk(model, inputs, kind, plan, visit)
     if walk.waiting and batched and not torch.is_grad_enabled() and walk.signal_values() > AT_ONCE:
-        with contextlib.suppress(RuntimeError):  # some passes cannot be batched, and then others take over
+        try:
             stream_signals(walk.logits, list(walk.owners), walk.receive)
             walk.finish_all()
+        except RuntimeError:  # some passes cannot be batched, and then others take over
+            if walk.visiting:
+                raise
         if walk.waiting:
             walk = _BackwardWalk(model, inputs, kind, plan, visit, walk.waiting)
     if walk.waiting:
@@ -156,7 +159,7 @@ class _BackwardWalk:
         for use in recording.uses:
             if use.inputs._version != use.version:
                 raise TransformError(f"layer {use.name!r}: its input is changed in place after it was used")
-        self.visit, self.layouts = visit, plan.arranged(recording, len(inputs))
+        self.visit, self.layouts, self.visiting = visit, plan.arranged(recording, len(inputs)), False
         with torch.enable_grad():
             self.logits = recording.logits.sum(1, keepdim=True) if kind == "pseudo" else recording.logits
         if places is None:
@@ -190,7 +193,9 @@ class _BackwardWalk:
         uses = [use for use in self.waiting[k].uses if use in self.signals]
         if uses:
             arranged = tuple(self._arranged(use) for use in uses)
+            self.visiting = True  # an error from here on may have left a part of this parameter behind
             self.visit(ParameterTrace(self.waiting[k], arranged, self.own))
+            self.visiting = False
         for use in set(self.waiting.pop(k).uses):
             self.owners[use].discard(k)
             if not self.owners[use]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from ntkd_lib.ntk import traces
+from ntkd_lib.ntk import assembly, traces
 from ntkd_lib.ntk.assembly import streamed_kernel
 from ntkd_lib.ntk.empirical import empirical_ntk
 from ntkd_lib.ntk.factors import Factor, Gradients, Positions
@@ -127,6 +127,26 @@ def test_a_factor_is_dropped_before_the_next_is_made() -> None:
 
     streamed_kernel(model, "trace", x, None, make_plan(model, two_samples(x)), observe)
     assert len(before) >= 5
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("place", [1, 4, 8])
+def test_a_failure_while_a_parameter_is_added_up_is_raised(
+    place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, x, _ = build("dense", 40)
+    plain, calls = assembly._KernelWriter.add, []
+
+    def add(self: assembly._KernelWriter, *arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == place:
+            raise RuntimeError("out of memory")
+        plain(self, *arguments)
+
+    monkeypatch.setattr(traces, "AT_ONCE", 0)
+    monkeypatch.setattr(assembly._KernelWriter, "add", add)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        empirical_ntk(model, x, kind="trace", method="structured", probe=False)
 
 
 @torch.no_grad()
