@@ -13,20 +13,18 @@ from ntkd_lib.ntk.functional import Parameters, TransformError, call_with, locat
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.recording import ForwardRecord, nodes_behind
 
+NONE = 2**63  # what a table without padding has saved is larger
+
 
 def products_kernel(
-    model: nn.Module,
-    x1: Shaped[Tensor, "n ..."],
-    x2: Shaped[Tensor, "m ..."],
-    kind: Kind,
-    recording: ForwardRecord,
+    model: nn.Module, x1: Shaped[Tensor, "n ..."], x2: Shaped[Tensor, "m ..."], kind: Kind, one: ForwardRecord
 ) -> Float[Tensor, "..."]:
-    """Compute a kernel column by column, ``Theta(x1, x) e_c = J(x1) J(x)' e_c``.
+    """Compute a kernel column by column, ``Theta(x1, x) e_c = J(x1) J(x)' e_c``; `one` records one sample.
 
     Raises:
         TransformError: An embedding with padding whose table is used elsewhere; a layer without forward mode.
     """
-    still_rows(recording)
+    still_rows(one)
     moving, rest = split_parameters(model)
 
     def output(parameters: Parameters, samples: Tensor) -> Tensor:
@@ -67,11 +65,9 @@ def still_rows(recording: ForwardRecord) -> dict[str, int]:
         layer = f"layer {name.rpartition('.')[0]!r}" if name else "model"
         if table._saved_scale_grad_by_freq:
             raise TransformError(f"{layer}: gradients scaled by frequency have no NTK-vector products")
-        if row >= 2**63:  # no padding
-            continue
         others = (node for node in nodes if node not in tables or node._saved_padding_idx != row)
-        if not name or any(leaf is step for node in others for step, _ in node.next_functions):
+        if row < NONE and (not name or any(leaf is step for n in others for step, _ in n.next_functions)):
             why = "an embedding with padding whose table is shared or computed has no NTK-vector products"
             raise TransformError(f"{layer}: {why}; use method 'structured' or 'contraction'")
-        rows[name] = row
+        rows |= {name: row} if row < NONE else {}
     return rows

@@ -171,9 +171,8 @@ def _hooks(model: nn.Module, is_recorded: LayerTest, recording: ForwardRecord) -
 def _part(value: Tensor, names: dict[int, str]) -> ParameterPart | None:
     """Find the trainable parameter of which a tensor is the whole or a view of neighbouring values."""
     base = value if id(value) in names else value._base
-    if base is None or id(base) not in names or not base.is_leaf or base._backward_hooks:
-        return None
-    if base.is_complex() or not value.numel():
+    plain = base is not None and id(base) in names and base.is_leaf and not base._backward_hooks
+    if not plain or base.is_complex() or not value.numel():
         return None
     start = value.storage_offset() - base.storage_offset()
     if value is not base and not (value.is_contiguous() and base.is_contiguous()):
