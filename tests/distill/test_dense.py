@@ -121,7 +121,7 @@ def test_a_kernel_that_failed_its_probe_is_right_in_every_step():
             x, weight / weight.flatten(1).std(1)[:, None, None, None], bias, padding=1
         )
 
-    layer._conv_forward = standardised
+    vars(layer)["_conv_forward"] = standardised
     model = nn.Sequential(layer, nn.Tanh(), nn.Conv2d(4, 1, 3, padding=1)).double()
     images, summary = torch.rand(6, 1, 8, 8).double(), PooledLogits(4)
     teacher = DenseTeacher(None, images, torch.eye(6).double(), torch.ones(6).double(), summary)
