@@ -75,8 +75,9 @@ means = page.averages(page.scores(run))
 # convention: at the paper's own sizes inner products fall {val}`dntk.cost.exact_gram / dntk.cost.reduced_gram
 # :,.0f` times, but with {setup}`2,000` iterations of distillation the whole build of the distilled kernel
 # takes {val}`dntk.cost.dntk_total / dntk.cost.exact_kernel :.2f` times the operations of the exact one if the
-# gradients of the weights are counted, as the contract does, and fewer than it if the weights are held still,
-# as our program does: the builds are then even below the paper's number of images (last table of the ledger).
+# gradients of the weights are counted, as the contract does, and {val}`dntk.cost.dntk_total_frozen /
+# dntk.cost.exact_kernel :.2f` times if the weights are held still, as our program does: the builds are then
+# even below the paper's number of images (last table of the ledger).
 #
 # On a network trained on ImageNet ({ref}`pretrained`) a hundred distilled images, a twentieth of all, lose
 # {val}`dntk.pretrained.jac20.accuracy_drop :.1f` points of accuracy, a hundred random ones
