@@ -220,7 +220,9 @@ show_recorded(
 )
 
 # %% tags=["hide-input"]
-show_recorded(hard.contest_of(protocol="shared mnist").trials(), hard.TRIALS, "Every trial, best first")
+show_recorded(
+    hard.contest_of(protocol="shared mnist").trials(), hard.TRIALS, "Usual errors: every trial, best first"
+)
 
 # %% [markdown]
 # ## Where labels recover about what they did on the paper's device
@@ -255,7 +257,7 @@ show_recorded(hard.contest_of().scores(), hard.SCORES, "Stronger errors: every w
 show_recorded(hard.strengths(), hard.STRENGTHS, "What labels recover at each error strength")
 
 # %% tags=["hide-input"]
-show_recorded(hard.contest_of().trials(), hard.TRIALS, "Every trial, best first")
+show_recorded(hard.contest_of().trials(), hard.TRIALS, "Stronger errors: every trial, best first")
 
 # %% [markdown]
 # ## Which error matters
