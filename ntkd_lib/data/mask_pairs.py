@@ -133,9 +133,8 @@ def _refuse_part_of_set(dataset: MaskDataset, pairs: list[Pair]) -> None:
     cars = {pair.car for pair in pairs}
     distinct = {(pair.car, pair.view) for pair in pairs}
     if (len(cars), len(pairs), len(distinct)) != (dataset.cars, *2 * [dataset.cars * dataset.views]):
-        came, whole = f"{len(pairs):,} pairs of {len(cars)} cars", dataset.cars * dataset.views
-        rest = f"the whole set has {whole:,} of {dataset.cars}; unpack it again"
-        raise DataError(f"{dataset.name}: found {came}, {rest}")
+        whole = f"the whole set has {dataset.cars * dataset.views:,} of {dataset.cars}; unpack it again"
+        raise DataError(f"{dataset.name}: found {len(pairs):,} pairs of {len(cars)} cars, {whole}")
 
 
 @cache

@@ -151,12 +151,14 @@ def train(
 
 def _groups(model: nn.Module, schedule: Schedule) -> list[dict[str, Any]]:
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    groups = []
-    for front, rate in ((False, 1.0), (True, schedule.front_rate)):
-        if part := [p for name, p in trained.items() if name.startswith("front.") == front]:
-            form = {"largest": schedule.lr * rate, "weight_decay": schedule.weight_decay / rate}
-            groups.append({"params": part, **form})
-    return groups
+    fast = [p for name, p in trained.items() if name.startswith("front.")]
+    slow = [p for name, p in trained.items() if not name.startswith("front.")]
+    rated = [(slow, 1.0), (fast, schedule.front_rate)]
+    return [
+        {"params": part, "largest": schedule.lr * rate, "weight_decay": schedule.weight_decay / rate}
+        for part, rate in rated
+        if part
+    ]
 
 
 def converged(curve: list[float]) -> bool:
@@ -202,7 +204,8 @@ def use_evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:
     """Compute the percentage of some of the images whose largest logit belongs to their label."""
-    return 100 * (predict(model, data.images[rows]).argmax(1) == data.labels[rows]).double().mean().item()
+    hits = predict(model, data.images[rows]).argmax(1) == data.labels[rows]
+    return 100 * hits.double().mean().item()
 
 
 def _batches(data: Images, rows: Tensor, schedule: Schedule) -> Iterator[Batch]:

@@ -72,7 +72,8 @@ def chain_kernels(
         ValueError: A module whose gradients do not follow from its layers' inputs and signals; columns or
             parts that do not exist, or no trainable parameter.
     """
-    m, places = len(images) if columns is None else columns, range(len(chain)) if parts is None else parts
+    m = len(images) if columns is None else columns
+    places = range(len(chain)) if parts is None else parts
     check_number("columns", m, 1, len(images), whole=True)
     if not places or {*places} - {*range(len(chain))}:
         raise ValueError(f"parts: got {[*places]}, allowed are positions from 0 to {len(chain) - 1}")

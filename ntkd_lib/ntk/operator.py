@@ -142,8 +142,7 @@ class NTKOperator(LinearOperator):
         if np.iscomplexobj(X):
             raise ValueError("v: got complex numbers, a tangent kernel multiplies real ones")
         values = torch.from_numpy(np.ascontiguousarray(X, dtype=self.dtype))
-        device = next(self.model.parameters()).device
-        return self.matmul(values.to(device)).cpu().numpy()
+        return self.matmul(values.to(next(self.model.parameters()).device)).cpu().numpy()
 
     def _adjoint(self) -> "NTKOperator":
         if self.own:

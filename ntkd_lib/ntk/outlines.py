@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, Node
 
 from ntkd_lib.ntk.contraction import flat_gradient
-from ntkd_lib.ntk.recording import nodes_behind
+from ntkd_lib.ntk.recording import nodes_behind, padding_row
 
 LARGE = 2**18  # numbers from which a weight counts as large
 SAVED = {"AddmmBackward0": "_saved_mat1", "MmBackward0": "_saved_self"}
@@ -66,8 +66,8 @@ def _outline(parameter: Tensor, signal: Tensor | None, node: Node | None) -> Out
         return Outline(signal, getattr(node, SAVED[node.name()]))
     rows = node._saved_indices.flatten()
     signal = signal.reshape(len(rows), -1)
-    padding = node._saved_padding_idx  # 2^64 - 1 without one
-    trained = rows != (padding if padding < 2**63 else -1)
+    padding = padding_row(node)
+    trained = rows != (-1 if padding is None else padding)
     return Outline(signal[trained], rows[trained])
 
 

@@ -11,20 +11,17 @@ from torch.func import vjp, vmap
 
 from ntkd_lib.ntk.functional import Parameters, TransformError, call_with, located, split_parameters, tangent
 from ntkd_lib.ntk.kinds import Kind
-from ntkd_lib.ntk.recording import ForwardRecord, nodes_behind
-
-NONE = 2**63  # what a table without padding has saved is larger
+from ntkd_lib.ntk.recording import ForwardRecord, nodes_behind, padding_row
 
 
 def products_kernel(
-    model: nn.Module, x1: Shaped[Tensor, "n ..."], x2: Shaped[Tensor, "m ..."], kind: Kind, one: ForwardRecord
+    model: nn.Module, x1: Shaped[Tensor, "n ..."], x2: Shaped[Tensor, "m ..."], kind: Kind
 ) -> Float[Tensor, "..."]:
-    """Compute a kernel column by column, ``Theta(x1, x) e_c = J(x1) J(x)' e_c``; `one` records one sample.
+    """Compute a kernel column by column, ``Theta(x1, x) e_c = J(x1) J(x)' e_c``.
 
     Raises:
-        TransformError: An embedding with padding whose table is used elsewhere; a layer without forward mode.
+        TransformError: A layer without forward mode.
     """
-    still_rows(one)
     moving, rest = split_parameters(model)
 
     def output(parameters: Parameters, samples: Tensor) -> Tensor:
@@ -60,14 +57,16 @@ def still_rows(recording: ForwardRecord) -> dict[str, int]:
     nodes, rows = list(nodes_behind([recording.logits.grad_fn], {})), {}
     tables = [node for node in nodes if node.name() == "EmbeddingBackward0"]
     for table in tables:
-        leaf, row = table.next_functions[0][0], table._saved_padding_idx
+        leaf, row = table.next_functions[0][0], padding_row(table)
         name = recording.names.get(id(getattr(leaf, "variable", None)), "")
         layer = f"layer {name.rpartition('.')[0]!r}" if name else "model"
         if table._saved_scale_grad_by_freq:
             raise TransformError(f"{layer}: gradients scaled by frequency have no NTK-vector products")
-        others = (node for node in nodes if node not in tables or node._saved_padding_idx != row)
-        if row < NONE and (not name or any(leaf is step for n in others for step, _ in n.next_functions)):
+        if row is None:
+            continue
+        others = (node for node in nodes if node not in tables or padding_row(node) != row)
+        if not name or any(leaf is step for node in others for step, _ in node.next_functions):
             why = "an embedding with padding whose table is shared or computed has no NTK-vector products"
             raise TransformError(f"{layer}: {why}; use method 'structured' or 'contraction'")
-        rows |= {name: row} if row < NONE else {}
+        rows[name] = row
     return rows

@@ -149,13 +149,8 @@ def _hooks(model: nn.Module, is_recorded: LayerTest, recording: ForwardRecord) -
             all_names = layer.named_parameters(recurse=False, remove_duplicate=layer in closed)
             own = [(key, p) for key, p in all_names if p.requires_grad]
             parts = {key: ParameterPart(recording.names[id(p)], p, (0, p.numel())) for key, p in own}
-            note(
-                name,
-                layer,
-                parts,
-                args[0] if args else named.get("input", next(iter(named.values()))),
-                output,
-            )
+            inputs = args[0] if args else named.get("input", next(iter(named.values())))
+            note(name, layer, parts, inputs, output)
 
         return layer.register_forward_hook(noted, prepend=True, with_kwargs=True)
 
@@ -195,3 +190,8 @@ def nodes_behind(roots: list[Any], doors: dict[Any, Any]) -> Iterator[Node]:  # 
         steps = [doors[node]] if node in doors else dict.fromkeys(step for step, _ in node.next_functions)
         waiting += [step for step in steps if step not in seen]
         seen.update(steps)
+
+
+def padding_row(table: Node) -> int | None:
+    """Read the row that an embedding's node holds still, None without padding, which is saved as 2^64 - 1."""
+    return table._saved_padding_idx if table._saved_padding_idx < 2**63 else None

@@ -9,7 +9,7 @@ from ntkd_lib.ntk.contraction import jacobian, looped_jacobian
 from ntkd_lib.ntk.factors import Factor, Gradients, gather_factors
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layout import Plan
-from ntkd_lib.ntk.products import products_kernel
+from ntkd_lib.ntk.products import products_kernel, still_rows
 from ntkd_lib.ntk.structured import structured_factors, structured_kernel
 
 TileData = dict[str, Factor] | Tensor
@@ -77,7 +77,8 @@ class ProductTiles(StructuredTiles):
     """NTK-vector products, which keep nothing but the samples."""
 
     def keep(self, inputs: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
-        """Return the samples themselves, where they are pieces as a copy of their own."""
+        """Return the samples themselves, where they are pieces as a copy; refuse what `still_rows` does."""
+        still_rows(self.plan.alone)
         return inputs.clone() if self.piece else inputs
 
     def rows(self, data: Shaped[Tensor, "n ..."], part: Rows) -> Shaped[Tensor, "m ..."]:
@@ -88,7 +89,7 @@ class ProductTiles(StructuredTiles):
         self, left: Shaped[Tensor, "n ..."], right: Shaped[Tensor, "m ..."], kind: Kind | None = None
     ) -> Float[Tensor, "..."]:
         """Compute the kernel between two tiles."""
-        return products_kernel(self.model, left, right, kind or self.kind, self.plan.alone)
+        return products_kernel(self.model, left, right, kind or self.kind)
 
 
 METHODS = {

@@ -127,7 +127,7 @@ def _cell_of(origin: tuple[float, float], geometry: Geometry, path: Path) -> tup
     offset = np.array(origin) - corner_of(row, column, geometry) - geometry.pitch / PILLARS / 2
     inside = 0 <= row < geometry.cells and 0 <= column < geometry.cells
     if not inside or np.abs(offset).max() > 0.01 * geometry.pitch:
-        grid = f"the grid of {geometry.cells} cells of {geometry.pitch:g} um"
-        came, allowed = f"a pillar at {x:g}, {y:g} um", "the geometry that it was written with"
-        raise ValueError(f"{path.name}: {came} lies off {grid}; allowed: {allowed}")
+        came = f"a pillar at {x:g}, {y:g} um lies off the grid"
+        grid = f"{geometry.cells} cells of {geometry.pitch:g} um"
+        raise ValueError(f"{path.name}: {came} of {grid}; allowed: the geometry that it was written with")
     return row, column

@@ -173,8 +173,9 @@ def sensor_intensity(
     if tuple(phase.shape[-3:]) != shape or not torch.isfinite(phase).all():
         count = int((~torch.isfinite(phase)).sum())
         came = f"shape {tuple(phase.shape)}, {count} values not finite"
-        allowed = f"finite, ending in {shape}, the geometry's colours and cells"
-        raise ValueError(f"phase: got {came}; allowed: {allowed}")
+        raise ValueError(
+            f"phase: got {came}; allowed: finite, ending in {shape}, the geometry's colours and cells"
+        )
     window = geometry.cells if window is None else window
     reach = geometry.cells + window
     points = next_fast_len(reach + (geometry.cells if padding is None else padding))

@@ -57,8 +57,7 @@ def parameter_count(inputs: int, widths: Sequence[int], outputs: int = 1) -> int
     >>> [parameter_count(14, w) for w in ((32,), (16, 16), (512, 256))]
     [513, 529, 139265]
     """
-    sizes = [inputs, *widths, outputs]
-    return sum((before + 1) * after for before, after in pairwise(sizes))
+    return sum((before + 1) * after for before, after in pairwise([inputs, *widths, outputs]))
 
 
 def train_stacked(

@@ -33,9 +33,8 @@ TUNING = SegmentationParameters(steps=200)
 def plan(parameters: SegmentationParameters, data: Mapping[str, Data]) -> list[Cell]:
     """List the cells of a run."""
     if parameters.kernel_batch > parameters.kernel_images:
-        came = f"kernel_batch = {parameters.kernel_batch} is more than"
-        limit = f"kernel_images = {parameters.kernel_images}"
-        raise ParameterError(f"{NOTEBOOK}: {came} {limit}; allowed: at most kernel_images")
+        came = f"{parameters.kernel_batch} is more than kernel_images = {parameters.kernel_images}"
+        raise ParameterError(f"{NOTEBOOK}: kernel_batch = {came}; allowed: at most kernel_images")
     cars = data[parameters.data]
     students = [
         student_cell(parameters, cars, method, seed, MASKS.settings(method.source))

@@ -126,8 +126,7 @@ def _rows(images: Tensor, side: int) -> Iterator[list[_PositionRow]]:
 
 
 def _squared_norms(images: Tensor, side: int) -> Float[Tensor, "n h w"]:
-    squares = images.square().sum(1)
-    return functional.avg_pool2d(squares, side, 1, side // 2, divisor_override=1)
+    return functional.avg_pool2d(images.square().sum(1), side, 1, side // 2, divisor_override=1)
 
 
 def _row_sum(columns: Tensor, one: _PositionRow, two: _PositionRow) -> Tensor:

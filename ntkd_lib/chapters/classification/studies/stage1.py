@@ -74,9 +74,9 @@ def surface_of(p: ClassificationParameters) -> Architecture:
         raise ParameterError(f"{NOTEBOOK}: filter_size = {size} is even; allowed: odd sizes")
     surface = Architecture(SURFACE, "surface of the parameters", height, width, size, p.gap)
     if surface.filters < 1:
-        came = f"surface_height = {height} and surface_width = {width} have no room for a pair of"
-        filters = f"filters of {size} pixels with gap = {p.gap}"
-        raise ParameterError(f"{NOTEBOOK}: {came} {filters}; allowed: larger surfaces")
+        came = f"surface_height = {height} and surface_width = {width}"
+        needs = f"a pair of filters of {size} pixels with gap = {p.gap}"
+        raise ParameterError(f"{NOTEBOOK}: {came} have no room for {needs}; allowed: larger surfaces")
     return surface
 
 
