@@ -8,10 +8,10 @@ from typing import Any
 
 from ntkd_lib.lab.cells import Cell, Record
 from ntkd_lib.lab.claims import ClaimBook, RegisteredProtocol
-from ntkd_lib.lab.evidence import Metric, load_evidence
+from ntkd_lib.lab.evidence import Metric, Point, load_evidence
 from ntkd_lib.lab.layout import results_root
 
-Number = Callable[..., float]
+Number = Callable[..., float | list[Point]]
 
 
 class ProtocolError(ValueError):
@@ -35,7 +35,7 @@ def all_converged(*records: Record) -> bool | None:
 
 @dataclass(frozen=True)
 class Arm:
-    """What one seed contributes to one metric; number and plateau are read from the records of its cells."""
+    """What one seed contributes to one metric: number or series and plateau, read from its cells' records."""
 
     cells: tuple[Cell, ...]
     number: Number = field(default_factory=lambda: value_of("accuracy"))  # may raise `NoNumberError`

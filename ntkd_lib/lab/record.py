@@ -70,15 +70,15 @@ class Recording:
         return "" if self.rows[place].cells == self.keys.get(place) else "other code or data"
 
     def add(self, place: Place, records: list[Record]) -> None:
-        """Add the number of one arm and write the evidence."""
+        """Add the number or series of one arm and write the evidence."""
         name, seed = place
         arm, machines = self.arms[place], {record.provenance["machine"] for record in records}
         if len(machines) > 1:
             raise ProtocolError(f"{name}, seed {seed}: its cells ran on {len(machines)} kinds of machine")
-        plateau = arm.converged(*records)
+        plateau, number = arm.converged(*records), arm.number(*records)
         row = Metric(
             seeds=[seed],
-            values=[float(arm.number(*records))],
+            **{"series": [number]} if isinstance(number, list) else {"values": [float(number)]},
             converged=None if plateau is None else [plateau],
             data=[*self._data],
             cells=[record.key for record in records],

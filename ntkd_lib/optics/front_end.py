@@ -31,10 +31,7 @@ def split_signed(
 
 
 def correlate_colours(
-    scenes: Float[Tensor, "n c h w"],
-    psfs: Float[Tensor, "m _ s s"],
-    padding: int | str = 0,
-    stride: int = 1,
+    scenes: Float[Tensor, "n c h w"], psfs: Float[Tensor, "m _ s s"], padding: int | str = 0, stride: int = 1
 ) -> Float[Tensor, "n m c u v"]:
     """Correlate each colour of scenes with the same colour of every point spread function.
 

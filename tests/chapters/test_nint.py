@@ -33,6 +33,7 @@ from ntkd_lib.data.registry import find_weights, locate
 from ntkd_lib.data.signals import CHIRP_RATE, chirp
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
+from ntkd_lib.lab.evidence import Point
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.parameters import ParameterError, load_parameters
@@ -286,6 +287,11 @@ def test_a_target_that_is_not_reached_gives_no_number():
     low = {"quality": [10.0, 20.0, 25.0, 26.0, 27.0], "step": steps, "cpu": steps}
     made = Record("a" * 64, "made", {"curves": {"nint": fast, "full": slow, "uniform": low}}, {}, {})
     assert arms["nint.image5.full.psnr_1000"].number(made) == 30.0
+    halves = {"quality": [20.0, 30.0], "step": [0, 25], "cpu": [0.0, 9.5]}
+    raced = Record("a" * 64, "made", {"curves": {"full": halves}}, {}, {})
+    for axis, last in (("cpu", 9.5), ("step", 25)):
+        series = arms[f"nint.image5.full.by_{axis}"].number(raced)
+        assert series == [Point(x=0, y=20.0), Point(x=last, y=30.0)]
     assert arms["nint.image5.nint.time_saving_30"].number(made) == pytest.approx(52.381, abs=1e-3)
     with pytest.raises(NoNumberError, match="uniform does not reach 30 dB in 1100 steps"):
         arms["nint.image5.nint.time_saving_30_over_uniform"].number(made)

@@ -18,7 +18,7 @@ from ntkd_lib.lab import provenance
 from ntkd_lib.lab import record as recorder
 from ntkd_lib.lab.cells import CellError
 from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.lab.evidence import DataState, load_evidence
+from ntkd_lib.lab.evidence import DataState, Point, load_evidence
 from ntkd_lib.lab.protocols import Arm, NoNumberError, Protocol, ProtocolError, value_of
 from ntkd_lib.lab.record import open_recording, record
 
@@ -103,6 +103,22 @@ def test_every_number_is_recorded_with_its_origin(project, toy, store):
     assert evidence.definitions == {name: book.metrics[name].digest for name in METRICS}
     assert evidence.origins.keys() == {key for metric in evidence.metrics.values() for key in metric.cells}
     assert open_recording(pair(toy.name), STATE).left == []
+
+
+def test_a_series_is_recorded_seed_by_seed(project, toy, store):
+    def line(record):
+        return [Point(x=0.0, y=1.0), Point(x=2.0, y=record.values["y"])]
+
+    protocol = pair(toy.name)
+
+    def arms(*of):
+        return {name: replace(arm, number=line) for name, arm in protocol.arms(*of).items()}
+
+    assert record(open_recording(replace(protocol, arms=arms), STATE), store, workers=1) == []
+    metric = load_evidence(project / "results" / "01_pair.json").metrics[METRICS[1]]
+    assert (metric.values, metric.seeds) == (None, [*SEEDS])
+    assert [points[-1].y for points in metric.series] == [100, 121, 144, 169]
+    assert open_recording(replace(protocol, arms=arms), STATE).left == []
 
 
 def test_cells_of_one_name_and_different_content_are_refused_not_dropped(project, toy, store):

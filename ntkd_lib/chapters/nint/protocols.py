@@ -11,7 +11,7 @@ from ntkd_lib.chapters.nint.studies import contests
 from ntkd_lib.chapters.nint.studies.leverage import leverage
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
 from ntkd_lib.inr.metrics import crossing, value_at
-from ntkd_lib.lab import Arm, Cell, Data, NoNumberError, Protocol, Record, check_fixed
+from ntkd_lib.lab import Arm, Cell, Data, NoNumberError, Point, Protocol, Record, check_fixed
 
 SMALL = {"side": 128, "steps": 1000, "every": 50, "look": 400}
 SMALL_NETWORK = NetworkShape("siren", 64)
@@ -25,6 +25,7 @@ SAVINGS = (  # metric, sampler that NINT is compared with, axis, parameter: else
     ("iteration_saving_common", "full", "step", ""),
 )
 PART = 200  # steps of a part of a race at the paper's size, a multiple of those between evaluations
+AXES = ("cpu", "step")  # of recorded curves of PSNR, metrics `nint.image5.<sampler>.by_<axis>`
 SHARES = ("xi5", "xi6", "xi8")  # beside NINT's own 0.7
 
 
@@ -98,6 +99,7 @@ def paper_size_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> di
             entrants = [entrant(name, p["lr"], p["share"]) for name in names]
             arm = partial(Arm, _in_parts(partial(race_of, entrants=entrants), p["steps"]), rank=rank)
             arms |= {f"nint.image5.{n}.psnr_1000": arm(partial(_level, n, 1000)) for n in names}
+            arms |= {f"nint.image5.{n}.by_{x}": arm(partial(_curve, n, x)) for n in names for x in AXES}
             if {"nint", "full", "uniform"} <= set(names):
                 for metric, other, axis, target in SAVINGS:
                     arms[f"nint.image5.nint.{metric}"] = arm(partial(_saving, other, axis, p.get(target)))
@@ -111,6 +113,11 @@ def _in_parts(race_of: Callable[..., Cell], steps: int) -> tuple[Cell, ...]:
         earlier = cells[-1] if cells else None
         cells.append(race_of(steps=min(end, steps), earlier=earlier, state=end < steps))
     return tuple(cells)
+
+
+def _curve(name: str, axis: str, *parts: Record) -> list[Point]:
+    curve = parts[-1].values["curves"][name]
+    return [Point(x=x, y=y) for x, y in zip(curve[axis], curve["quality"], strict=True)]
 
 
 def _level(name: str, step: int, *parts: Record) -> float:

@@ -75,11 +75,7 @@ def _train_group(
 
 
 def train_checkpoints(
-    nets: StackedNets,
-    loss: Loss,
-    inputs: Sequence[Tensor],
-    schedule: Schedule,
-    decay: Tensor | None = None,
+    nets: StackedNets, loss: Loss, inputs: Sequence[Tensor], schedule: Schedule, decay: Tensor | None = None
 ) -> list[tuple[Tensor, ...]]:
     """Train networks on the first inputs; return their outputs on all inputs at each checkpoint."""
     times = set(schedule.times)
