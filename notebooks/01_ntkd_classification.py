@@ -659,7 +659,7 @@ show_recorded(
 read_out_table = read_outs.read_outs(run)
 show(
     run,
-    "read-outs",
+    "detectors",
     lambda: read_outs.draw_read_outs(read_out_table),
     alt="Test accuracy on MNIST against the number of values read out, through filters and through a lens.",
     caption="MNIST: accuracy by number of values read out, labels only.",
@@ -763,7 +763,7 @@ training.space_table(
 # On colour images trials last three epochs, and trial *i* of every student has the same learning rate and
 # weight decay. {setup}`Four trials of three epochs` are few: they favour what learns fast.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "recorded"]
 trials = methods.DIGITS.trial_table()
 show(
     run,

@@ -237,7 +237,7 @@ show_table(page.teacher_rows(run), page.TEACHER, "The teacher and its two compre
 # kernel loss train at the learning rate and weight decay of masks alone, and keep the rest of their best
 # trial; in the recorded run, which is older, they kept all of it.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "recorded"]
 trials = mask_methods.MASKS.trial_table()
 show(
     run,

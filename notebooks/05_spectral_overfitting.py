@@ -310,7 +310,7 @@ show_recorded(
     "Detectors on real tables, mean over tables with bootstrap intervals over tables",
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "recorded"]
 rates = tables_page.recorded_rates()
 show(
     run,

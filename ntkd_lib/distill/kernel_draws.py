@@ -1,4 +1,4 @@
-"""Shared by kernel losses: the draw of kernel images, and a bound on the gradient."""
+"""Shared by losses: draws that leave those of training alone, and a bound on a kernel loss's gradient."""
 
 from collections.abc import Callable
 
@@ -9,13 +9,14 @@ from torch import Tensor, nn
 LARGEST_STEP = 1.0
 
 
-def kernel_images(count: int, size: int) -> Callable[[], Int[Tensor, " m"]]:
-    """Build a function that draws ``size`` of ``count`` images anew at each call.
+def own_generator() -> torch.Generator:
+    """Seed a generator by the run's seed, so that batches, shifts and start are those without its loss."""
+    return torch.Generator().manual_seed(torch.initial_seed())
 
-    The draws come from a generator of their own, seeded by the run's seed, so that batches, shifts and start
-    of a run are the same with and without a kernel loss.
-    """
-    generator = torch.Generator().manual_seed(torch.initial_seed())
+
+def kernel_images(count: int, size: int) -> Callable[[], Int[Tensor, " m"]]:
+    """Build a function that draws ``size`` of ``count`` images anew at each call, by `own_generator`."""
+    generator = own_generator()
     return lambda: torch.randperm(count, generator=generator)[:size]
 
 

@@ -62,7 +62,7 @@ def fit(
     The model is in training mode meanwhile, except while it is evaluated, and in evaluation mode afterwards.
 
     Args:
-        rows: Positions of the images to train on.
+        rows: Positions of the images to train on, or a row of them for each of some epochs that take turns.
         loss: Objective of a model and a batch.
         watch: Looks at the model whenever the validation accuracy is taken.
 
@@ -71,7 +71,7 @@ def fit(
         DivergedError: A loss that is not finite; the message names the step.
     """
     if schedule.epochs > 0:
-        check_number("batch", schedule.batch, 1, len(rows), unit="images", whole=True)
+        check_number("batch", schedule.batch, 1, rows.shape[-1], unit="images", whole=True)
 
     def evaluate(net: nn.Module) -> float:
         with torch.autocast(data.images.device.type, torch.bfloat16, enabled=schedule.mixed):
@@ -86,7 +86,7 @@ def fit(
         loss,
         _groups(model, schedule),
         evaluate,
-        steps=schedule.epochs * (len(rows) // schedule.batch),
+        steps=schedule.epochs * (rows.shape[-1] // schedule.batch),
         evaluations=schedule.epochs * schedule.evaluations,
         mixed=schedule.mixed,
     )
@@ -209,9 +209,10 @@ def accuracy(model: nn.Module, data: Images, rows: Tensor) -> float:
 
 
 def _batches(data: Images, rows: Tensor, schedule: Schedule) -> Iterator[Batch]:
-    steps = len(rows) // schedule.batch
+    turns = rows.view(-1, rows.shape[-1])
+    steps = turns.shape[1] // schedule.batch
     for epoch in range(schedule.epochs):
-        order = rows[torch.randperm(len(rows)).to(rows.device)]
+        order = turns[epoch % len(turns), torch.randperm(turns.shape[1]).to(rows.device)]
         for i, part in enumerate(order.split(schedule.batch)[:steps]):
             images = data.images[part]
             images = random_shift(images, schedule.shift) if schedule.shift else images
@@ -245,12 +246,13 @@ def random_mirror(images: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n c 
 
 def withhold(
     data: Images, rows: Int[Tensor, " n"], share: float, seed: int
-) -> tuple[Images, Int[Tensor, " m"]]:
-    """Withhold the labels of most training images; return these images, and the rows of an epoch.
+) -> tuple[Images, Int[Tensor, "*e n"]]:
+    """Withhold the labels of most training images; return these images, and the rows of two epochs.
 
-    An epoch has as many rows as before: half of them are images whose label is known, as often as needed, the
-    other half any training images. Labels enter a loss if they are known; a teacher's outputs on an
-    image enter for all. Labels of other rows, such as validation images, stay.
+    Each has as many rows as before: half of them are images whose label is known, as often as needed, the
+    other half any training images. Two epochs, which take turns, have all images between them. Labels enter a
+    loss if they are known; a teacher's outputs on an image enter for all. Labels of other rows, such as
+    validation images, stay.
 
     Args:
         share: Share of them whose labels are known, in (0, 1]; 1 changes nothing.
@@ -267,6 +269,6 @@ def withhold(
     labelled = order[: max(1, round(share * len(rows)))]
     labels = data.labels.clone()
     labels[order[len(labelled) :]] = WITHHELD
-    half = len(rows) // 2
-    repeated = labelled.repeat(-(-half // len(labelled)))[:half]
-    return Images(data.images, labels), torch.cat([repeated, order[: len(rows) - half]])
+    half, rest = len(rows) // 2, -(-len(rows) // 2)
+    known = labelled.repeat(-(-2 * half // len(labelled)))[: 2 * half].view(2, half)
+    return Images(data.images, labels), torch.cat([known, torch.stack([order[:rest], order[-rest:]])], 1)

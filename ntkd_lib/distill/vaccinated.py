@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from ntkd_lib.distill.kernel_draws import own_generator
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher, label_loss
 from ntkd_lib.ntk.functional import call_with
 from ntkd_lib.optics.strength import perturb_filters
@@ -17,10 +18,10 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
         settings: ``strength``, share of the full extent of errors.
     """
     del teacher
-    strength = settings["strength"]
+    strength, generator = settings["strength"], own_generator()
 
     def objective(student: HybridStudent, batch: Batch) -> Tensor:
-        filters = perturb_filters(student.front.filters, strength)
+        filters = perturb_filters(student.front.filters, strength, generator)
         logits = call_with(student, {"front.filters": filters}, (batch.images,))
         return label_loss(logits, batch.labels)
 

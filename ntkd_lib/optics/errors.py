@@ -42,8 +42,7 @@ class Draws:
 
     def normal(self, like: Tensor, *shape: int) -> Tensor:
         """Draw standard normal numbers of a shape, of the type and on the device of a tensor."""
-        drawn = torch.randn(shape or like.shape, generator=self.generator, dtype=like.dtype)
-        return drawn.to(like.device)
+        return torch.randn(shape or like.shape, generator=self.generator).to(like)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def split_signed(
     """
     gain = filters.detach().abs().amax(dim=(0, 2, 3)).clamp_min(torch.finfo(filters.dtype).tiny)
     unit = filters / gain[None, :, None, None]
-    return unit.clamp_min(0), (-unit).clamp_min(0), gain
+    return (unit.abs() + unit) / 2, (unit.abs() - unit) / 2, gain  # slopes of the two differ by 1 at zero too
 
 
 def correlate_colours(
@@ -181,6 +181,9 @@ class SignedFrontEnd(nn.Module):
 class IdealLens(nn.Module):
     """A plain lens: the image itself, resampled to as many values as the filtered read-out has.
 
+    More values than pixels are interpolated; fewer are means over larger detectors, which share a row or
+    column of pixels where sides do not divide.
+
     Source: control of ours; arXiv 2606.09792 argues that no incoherent mask beats a lens at full read-out.
     """
 
@@ -191,6 +194,8 @@ class IdealLens(nn.Module):
 
     def forward(self, images: Float[Tensor, "n l h w"]) -> Float[Tensor, "n read_out"]:
         """Resample images to the read-out grid."""
+        if self.read_out < images[0].numel():
+            return functional.interpolate(images, self.grid, mode="area").flatten(1)
         return functional.interpolate(images, self.grid, mode="bilinear", align_corners=False).flatten(1)
 
 

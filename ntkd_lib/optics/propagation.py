@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Inexact
 from scipy.fft import next_fast_len
 from torch import Tensor
 
@@ -81,7 +81,7 @@ def window_transfer(
 
 
 def propagate(
-    field: Complex[Tensor, "..."], transfer: Complex[Tensor, "p p"], window: int | None = None
+    field: Inexact[Tensor, "..."], transfer: Complex[Tensor, "p p"], window: int | None = None
 ) -> Complex[Tensor, "... w w"]:
     """Propagate complex amplitudes from the metasurface to the sensor plane; differentiable.
 
@@ -101,6 +101,7 @@ def propagate(
         raise ValueError(f"field: got shape {tuple(field.shape)}, allowed: square planes")
     cells, points = field.shape[-1], transfer.shape[-1]
     window = cells if window is None else window
+    field = field if field.is_complex() else field.to(transfer.dtype)
     if points < cells + window:
         raise ValueError(f"points: got {points}, allowed: at least {cells} + {window} = {cells + window}")
     return _BandLimitedConvolution.apply(field, transfer, (cells - window) // 2, window)
@@ -167,7 +168,8 @@ def sensor_intensity(
             direct integration for random masks; with none it is within 11 %.
 
     Raises:
-        ValueError: A phase of another shape than the geometry's colours and cells, or one that is not finite.
+        ValueError: A phase of another shape than the geometry's colours and cells, or one that is not finite;
+            a window that cannot be centred behind the metasurface.
     """
     shape = (len(geometry.wavelengths), geometry.cells, geometry.cells)
     if tuple(phase.shape[-3:]) != shape or not torch.isfinite(phase).all():
@@ -177,6 +179,8 @@ def sensor_intensity(
             f"phase: got {came}; allowed: finite, ending in {shape}, the geometry's colours and cells"
         )
     window = geometry.cells if window is None else window
+    if (geometry.cells - window) % 2:
+        raise ValueError(f"window: {window} cells do not lie centred behind {geometry.cells}")
     reach = geometry.cells + window
     points = next_fast_len(reach + (geometry.cells if padding is None else padding))
     kind = torch.complex128 if phase.dtype == torch.float64 else torch.complex64

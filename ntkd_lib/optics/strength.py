@@ -1,6 +1,7 @@
 """Strength of errors: what 100 % means, the errors of a drawn device or of filters, and each by itself."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -83,7 +84,9 @@ SINGLE_ERRORS: dict[str, tuple[Error, Error]] = {
 }
 
 
-def perturb_filters(filters: Float[Tensor, "k c s s"], strength: float) -> Float[Tensor, "k c s s"]:
+def perturb_filters(
+    filters: Float[Tensor, "k c s s"], strength: float, generator: torch.Generator | None = None
+) -> Float[Tensor, "k c s s"]:
     """Perturb filters as a faulty device does: each pair is shifted apart, dimmed and noised.
 
     Each part of a pair is shifted by normal numbers of ``strength``, a share of the full extent, times the
@@ -95,9 +98,9 @@ def perturb_filters(filters: Float[Tensor, "k c s s"], strength: float) -> Float
     if not strength:
         return filters
     positive, negative, gain = split_signed(filters)
-    parts = torch.cat([positive, negative])
-    shifted = moved(parts, shift=EXTENT["misalignment"] * strength * torch.randn(*parts.shape[:2], 2))
-    dimmed = shifted * (EXTENT["gain"] * strength * torch.randn(*parts.shape[:2], 1, 1)).exp().to(parts)
-    stained = dimmed + 0.2 * strength * torch.randn(parts.shape).to(parts)
+    parts, normal = torch.cat([positive, negative]), partial(torch.randn, generator=generator)
+    shifted = moved(parts, shift=EXTENT["misalignment"] * strength * normal(*parts.shape[:2], 2))
+    dimmed = shifted * (EXTENT["gain"] * strength * normal(*parts.shape[:2], 1, 1)).exp().to(parts)
+    stained = dimmed + 0.2 * strength * normal(parts.shape).to(parts)
     plus, minus = stained.chunk(2)
     return gain[None, :, None, None] * (plus - minus)

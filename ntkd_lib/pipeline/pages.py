@@ -159,14 +159,10 @@ def below_title(source: str, block: str) -> str:
 
 
 def staged_chapter(
-    executed: bytes,
-    name: str,
-    evidence: Evidence | None,
-    figures: Sequence[str],
-    fill: Callable[[str], str] = str,
+    page: bytes, name: str, evidence: Evidence | None, figures: list[str], fill: Callable[[str], str] = str
 ) -> bytes:
     """Fill the numbers of a chapter's prose; add banner, provenance and downloads."""
-    notebook = json.loads(executed)
+    notebook = json.loads(page)
     prose = [cell for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
     for cell in prose:
         cell["source"] = fill("".join(cell["source"]))

@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ntkd_lib.data.files import unpack_tar
@@ -32,7 +33,7 @@ ENDING = ".tar.xz"
 UNPACKED = 1 << 28  # bytes of a page at most
 BITMAPS = ".png"  # ten times as large as the drawings; a live run makes them
 MODULES = "modules.json"
-FRESH = ("claim_box(", "show_recorded(")  # how cells begin that read `results/` and no run
+FRESH = ("claim_box(", "show_recorded(")  # how cells begin that read `results/` and no run; a tag says it too
 FIGURE = re.compile(r"^show(?:_slider)?\(\s*run,\s*\"([a-z0-9-]+)\"", re.MULTILINE)
 
 
@@ -150,7 +151,8 @@ def recorded_layout(name: str) -> Layout | None:
     if _place(name, ENDING).is_file():
         _unpack(name, layout)
         outputs = _outputs(layout, name)
-    page, gaps = _composed(notebooks.find_notebook(name), outputs, evidence)
+    own = {"evidence": evidence, "run": SimpleNamespace(notebook=name, layout=layout)}
+    page, gaps = _composed(notebooks.find_notebook(name), outputs, own)
     first = next(cell for cell in page.cells if cell.cell_type == "markdown")
     changed = [] if outputs is None else _changed_modules(layout)
     first.source = below_title(first.source, raw_block(_notice(evidence, changed, gaps)))
@@ -172,14 +174,14 @@ def _shown(source: str) -> str:
 
 
 def _composed(
-    source: notebooks.NotebookSource, outputs: Mapping[str, list[Any]] | None, evidence: Evidence
+    source: notebooks.NotebookSource, outputs: Mapping[str, list[Any]] | None, own: Mapping[str, Any]
 ) -> tuple["NotebookNode", int]:
     """Put recorded outputs into today's notebook; hidden cells that lack theirs are left out and counted."""
     notebook = notebooks.read_percent(source.path)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    names = {**_imported(cell.source for cell in code), "evidence": evidence}
+    names = {**_imported(cell.source for cell in code), **own}
     for cell in code:
-        cell.outputs = _fresh(cell.source, names) or (outputs or {}).get(_shown(cell.source), [])
+        cell.outputs = _fresh(cell, names) or (outputs or {}).get(_shown(cell.source), [])
     shown = [cell for cell in notebook.cells if not _is_gap(cell, outputs or {})]
     gaps, notebook.cells = len(notebook.cells) - len(shown), shown
     notebook.metadata["language_info"] = {"name": "python"}
@@ -195,13 +197,15 @@ def _imported(sources: Iterable[str]) -> dict[str, Any]:
     return names
 
 
-def _fresh(source: str, names: dict[str, Any]) -> list[Any]:
+def _fresh(cell: "NotebookNode", names: dict[str, Any]) -> list[Any]:
     """Make the output of a cell that rests on `results/` alone: verdicts and recorded numbers are today's."""
-    if not source.startswith(FRESH):
+    if not cell.source.startswith(FRESH) and "recorded" not in cell.metadata.get("tags", []):
         return []
     from nbformat.v4 import new_output
 
-    return [new_output("display_data", {"text/html": eval(source, names)._repr_html_()})]
+    *before, last = ast.parse(cell.source).body
+    exec(ast.unparse(ast.Module(before, [])), names)
+    return [new_output("display_data", {"text/html": eval(ast.unparse(last), names)._repr_html_()})]
 
 
 def _is_gap(cell: "NotebookNode", outputs: Mapping[str, Any]) -> bool:

@@ -14,12 +14,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, BROWN, PINK, GREY = sns.color_palette("colorbl
 
 
 def draw_scores(
-    table: pd.DataFrame,
-    means: pd.DataFrame,
-    value: str,
-    quantity: str,
-    by: str = "method",
-    each: str = "seeds",
+    table: pd.DataFrame, means: pd.DataFrame, value: str, label: str, by: str = "method", each: str = "seeds"
 ) -> Figure:
     """Draw a row per method: a dot per seed, the mean with its interval, the paper's value."""
     figure, axes = plt.subplots(figsize=(7.2, 0.34 * len(means) + 1.2))
@@ -31,7 +26,7 @@ def draw_scores(
         if not np.isnan(method.paper):
             axes.plot(method.paper, row, "D", color=ORANGE, markersize=6, markerfacecolor="none")
     name_rows(axes, means["label"])
-    axes.set_xlabel(quantity)
+    axes.set_xlabel(label)
     draw_key(axes, {f"ours: mean, 95 % interval, {each}": ("o", BLUE), "paper": ("D", ORANGE)})
     return figure
 

@@ -1,10 +1,11 @@
 """Few labels at matched settings: choices from recorded trials, arms that differ in one thing, sources."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
-from ntkd_lib.chapters.classification.studies import few_labels
+from ntkd_lib.chapters.classification.studies import few_labels, phase_page
 from ntkd_lib.chapters.classification.studies.few_labels import ARMS, SPACE
 from ntkd_lib.chapters.optical_students import kernel_sources as sources
 from ntkd_lib.chapters.optical_students.classification_setting import digit_partition, prepare
@@ -190,3 +191,27 @@ def test_conjugate_students_see_the_teacher_s_last_hidden_layer(digits, tangent)
     trace = reference_ntk(network, images).diagonal(dim1=2, dim2=3).sum(-1)
     features = made.arrays["features"][:5]
     np.testing.assert_allclose(10 * features @ features.T, trace.numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("gains", "words"), [((3.0, 1.0, 2.0), "+2.0"), ((0.3, -0.1, 0.1), "(+0.10)")])
+def test_the_phase_diagram_has_brackets_where_seeds_differ_in_sign(monkeypatch, gains, words):
+    rows = {
+        "none": (90.0, 91.0, 92.0),
+        "ntkd.form_cosine.weight_1.0": [base + gain for base, gain in zip((90, 91, 92), gains, strict=True)],
+        "kd.temperature_3.0.weight_0.9": (90.5, 91.5, 92.5),
+    }
+    recorded = {
+        f"ntkd.mnist.phase.share_0.01.{name}.accuracy": Metric(seeds=[20, 21, 22], values=list(values))
+        for name, values in rows.items()
+    }
+    monkeypatch.setattr(
+        phase_page, "recorded_metrics", lambda file: recorded if file[3:] == "phase-mnist" else {}
+    )
+    table = phase_page.gaps()
+    assert set(table["setting"]) == {"centred cosine, weight 1", "soft-label KD"}
+    assert set(table["data"]) == {"MNIST"}
+    assert list(table[table["setting"] == "soft-label KD"]["gap"]) == [0.5] * 3
+    figure = phase_page.draw(table)
+    assert [text.get_text() for text in figure.axes[0].texts] == [words, "+0.50"]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["1"]
+    plt.close(figure)

@@ -33,7 +33,7 @@ from ntkd_lib.data.registry import find_weights, locate
 from ntkd_lib.data.signals import CHIRP_RATE, chirp
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.lab.claims import load_claims
-from ntkd_lib.lab.evidence import Point
+from ntkd_lib.lab.evidence import Metric, Point
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.layout import tier_layout
 from ntkd_lib.lab.parameters import ParameterError, load_parameters
@@ -301,12 +301,12 @@ def test_a_target_that_is_not_reached_gives_no_number():
     assert arms["nint.image5.nint.time_saving_common"].number(turned) == pytest.approx(-100 / 3, abs=1e-3)
 
 
-def test_savings_are_the_larger_of_two_targets():
-    steps = [0, 100, 200, 300, 400, 500, 600, 700]
-    full = {"quality": [10, 20, 30, 31, 35, 36, 37, 38], "step": steps}
-    nint = {"quality": [10, 30, 31, 32, 35, 36, 37, 38], "step": steps}
+def test_a_saving_is_that_to_25_db_and_none_where_one_misses_them():
+    steps = [0, 100, 200, 300, 400]
+    full = {"quality": [10, 20, 25, 26, 27], "step": steps}
+    nint = {"quality": [10, 25, 26, 27, 27], "step": steps}
     assert full_size.saving([{"full": full, "nint": nint}], "step") == pytest.approx(50)
-    low = {"quality": [10] * 8, "step": steps}
+    low = {"quality": [10] * 5, "step": steps}
     assert full_size.saving([{"full": full, "nint": low}], "step") is None
 
 
@@ -468,10 +468,6 @@ def test_all_tables_are_written(run):
     assert "error memory" in show_table(qualities, page.QUALITIES, "qualities")
     answers = page.answers(savings, equal_time.compare(run), qualities)
     assert "NINT, as written" in show_table(answers, page.ANSWERS, "answers")
-    assert "39.09" in show_table(paper.levels(), paper.LEVELS, "the paper's")
-    rows = paper.beside(savings, qualities, networks.compare(run))
-    assert "+0.97 dB" in show_table(rows, paper.BESIDE, "beside")
-    assert "bach" in show_table(signals.means(signals.compare(run)), signals.MEANS, "signals")
     assert "percentile" in show_table(costs_page.looks(run), costs_page.LOOKS, "looks")
     assert "uniform" in show_table(equal_time.chosen(), equal_time.CHOSEN, "chosen")
     assert "MiB" in costs_page.cost_table(run)
@@ -479,6 +475,38 @@ def test_all_tables_are_written(run):
     rows = visits.similarity(image, visits.fits(run, "full"), None)
     assert f"not found: {find_weights()[1]}" in visits.similarity_table(rows)
     assert "LPIPS, inputs stretched" in visits.similarity_table(rows.fillna(0.5))
+
+
+def test_the_papers_numbers_stand_beside_the_recorded_ones(monkeypatch):
+    recorded = {"nint.image5.nint.psnr_1000": Metric(seeds=[0, 1], values=[32.0, 28.0])}
+    monkeypatch.setattr(paper, "recorded_metrics", {"07_paper_size": recorded}.get)
+    table = paper.beside().set_index("label")
+    assert list(table.loc["NINT, as written"]) == [28.96, 32.64, 39.09, 49.0, 44.3, 30.0, 2]
+    assert np.isnan(table.loc["uniform", ["to_30", "here"]].astype(float)).all()
+    shown = show_table(paper.beside(), paper.TABLE, "beside")
+    assert "49.0 %, 44.3 %" in shown
+
+
+def test_recorded_curves_are_listed_image_by_image(monkeypatch):
+    def series(*x):
+        return [[Point(x=a, y=10.0 * place) for place, a in enumerate(x)]]
+
+    recorded = {
+        "nint.image5.full.by_step": Metric(seeds=[3], series=series(0, 25)),
+        "nint.image5.full.by_cpu": Metric(seeds=[3], series=series(0.0, 7.5)),
+        "nint.image5.nint.by_step": Metric(seeds=[3], series=series(0, 25)),
+        "nint.image5.nint.by_cpu": Metric(seeds=[3], series=series(0.0, 4.5)),
+    }
+    monkeypatch.setattr(page, "recorded_metrics", {"07_paper_size": recorded}.get)
+    table = page.recorded_curves()
+    assert list(table["image"].unique()) == ["kodim05"]
+    points = [("full", 0, 0, 0), ("full", 7.5, 25, 10), ("nint", 0, 0, 0), ("nint", 4.5, 25, 10)]
+    assert [*table[["method", "cpu", "step", "mean"]].itertuples(index=False, name=None)] == points
+    figure = page.draw_curves(table, ("nint", "full"))
+    assert figure.axes[0].get_title(loc="left") == "kodim05"
+    marks = [list(line.get_ydata()) for line in figure.axes[1].lines if line.get_marker() == "D"]
+    assert marks == [[28.96, 32.64], [27.90, 31.67]]
+    plt.close(figure)
 
 
 def test_a_surface_that_is_not_there_is_left_out(run):

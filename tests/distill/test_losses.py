@@ -176,8 +176,8 @@ def test_sap_objective_moves_the_trace_towards_the_teacher() -> None:
 
 def test_vaccinated_is_cross_entropy_behind_filters_drawn_anew() -> None:
     student, batch = setting()
-    loss = vaccinated.build({"strength": 0.2}, Teacher())
     torch.manual_seed(5)
+    loss = vaccinated.build({"strength": 0.2}, Teacher())
     first, second = loss(student, batch), loss(student, batch)
     assert first.item() != second.item()
     faulty, _ = setting()
@@ -198,3 +198,17 @@ def test_both_transfers_add_up() -> None:
     term = kernel_losses.normalised(theta, voice.features @ voice.features.T)
     expected = soft_labels.build(soft, voice)(student, batch) + 0.7 * term
     assert value.item() == pytest.approx(expected.item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_no_loss_draws_from_the_generator_of_batches(name: str) -> None:
+    student, batch = setting()
+    settings = {"weight": 0.5, "temperature": 2.0, "soft_weight": 0.5, "strength": 0.1}
+    settings |= {"kernel_batch": 4, "kernel_every": 1, "kernel_clip": None}
+    voice = teacher()
+    torch.manual_seed(5)
+    loss = OBJECTIVES[name](settings, voice)
+    before = torch.get_rng_state()
+    for _ in range(2):
+        loss(student, batch)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -60,12 +60,11 @@ def test_kernels_stay_exact_inside_of_autocast() -> None:
 def test_withheld_labels_leave_the_loss_and_stay_with_validation() -> None:
     data = Images(torch.zeros(40, 1, 2, 2), torch.arange(40) % 10)
     rows = torch.arange(30)
-    few, epoch = withhold(data, rows, 0.1, seed=0)
+    few, turns = withhold(data, rows, 0.1, seed=0)
     assert (few.labels[:30] >= 0).sum() == 3
     assert torch.equal(few.labels[30:], data.labels[30:])
-    assert len(epoch) == 30
-    assert (few.labels[epoch] != WITHHELD).sum() >= 15
-    assert set(epoch.tolist()) <= set(range(30))
+    assert turns.shape == (2, 30)
+    assert all((few.labels[epoch] != WITHHELD).sum() >= 15 for epoch in turns)
     again, _ = withhold(data, rows, 0.1, seed=0)
     assert torch.equal(few.labels, again.labels)
     logits = torch.randn(6, 10)
@@ -82,10 +81,10 @@ LABEL_SHARES = {"soft_labels": 0.4, "tangent_normalised": 1.0, "tangent_sap": 1.
 @pytest.mark.parametrize("name", ["labels", "vaccinated", *LABEL_SHARES])
 def test_a_batch_without_labels_has_a_cross_entropy_of_zero_with_a_graph(name: str) -> None:
     student, batch, teacher = setting()
-    objective = OBJECTIVES[name](SETTINGS, teacher)
 
     def compute_loss(labels: torch.Tensor) -> torch.Tensor:
         torch.manual_seed(3)
+        objective = OBJECTIVES[name](SETTINGS, teacher)
         return objective(student, Batch(batch.images, labels, batch.rows))
 
     value = compute_loss(torch.full((8,), WITHHELD))
@@ -99,6 +98,29 @@ def test_a_batch_without_labels_has_a_cross_entropy_of_zero_with_a_graph(name: s
     else:
         assert value.item() == 0
         assert not any(slope.any() for slope in slopes)
+
+
+@pytest.mark.parametrize("share", [0.002, 0.1, 0.5, 0.6, 0.9])
+@pytest.mark.parametrize("count", [900, 901])
+def test_two_epochs_have_all_images_and_all_known_labels(share: float, count: int) -> None:
+    data, rows = Images(torch.zeros(1000, 1, 1, 1), torch.arange(1000) % 10), torch.arange(count)
+    few, turns = withhold(data, rows, share, seed=0)
+    assert turns.shape == (2, count)
+    assert torch.equal(turns.unique(), rows)
+    assert (few.labels[rows] != WITHHELD).sum() == max(1, round(share * count))
+    assert all((few.labels[epoch] != WITHHELD).sum() >= count // 2 for epoch in turns)
+
+
+def test_epochs_take_turns_in_training() -> None:
+    data, seen = Images(torch.zeros(12, 3), torch.arange(12) % 2), []
+    turns, net = torch.arange(12).view(2, 6), nn.Linear(3, 2)
+
+    def loss(model: nn.Module, batch: Batch) -> torch.Tensor:
+        seen.append((batch.step, sorted(batch.rows.tolist())))
+        return model(batch.images).sum()
+
+    fit(net, data, turns, turns[0], loss, Schedule(epochs=3, batch=6))
+    assert seen == [(0, [*range(6)]), (1, [*range(6, 12)]), (2, [*range(6)])]
 
 
 def test_few_labels_and_small_batches_train() -> None:

@@ -266,3 +266,11 @@ def test_frames_have_noise_of_their_own() -> None:
     (other,) = device.frames(scenes, psfs, "test")
     for seen in (one[1], two[0], other[0]):
         assert not torch.equal(seen, one[0])
+
+
+def test_a_draw_does_not_depend_on_the_type_of_its_numbers() -> None:
+    single, double = (
+        Draws("a").normal(torch.zeros(40, dtype=kind)) for kind in (torch.float32, torch.float64)
+    )
+    assert double.dtype == torch.float64
+    torch.testing.assert_close(double.float(), single, rtol=0, atol=0)

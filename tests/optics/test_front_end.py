@@ -118,3 +118,20 @@ def test_refusals() -> None:
         SignedFrontEnd(size=27)
     with pytest.raises(ValueError, match="positive=True needs trainable=False"):
         SignedFrontEnd(positive=True)
+
+
+@pytest.mark.parametrize("grid", [(14, 28), (4, 8), (2, 4), (1, 1)])
+def test_a_coarse_lens_averages_all_pixels(grid):
+    images = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    seen = IdealLens(*grid)(images).unflatten(1, grid)
+    if 28 % grid[1] == 0:
+        torch.testing.assert_close(seen, functional.avg_pool2d(images, (28 // grid[0], 28 // grid[1]))[:, 0])
+    each = torch.eye(784).view(784, 1, 28, 28)
+    assert (IdealLens(*grid)(each) > 0).any(1).all()
+
+
+def test_the_gradient_of_a_pair_is_that_of_its_filter_at_zero_too():
+    filters = torch.tensor([[[[0.0, -2.0, 1.5]]], [[[0.0, 0.0, 0.0]]]], requires_grad=True)
+    plus, minus, gain = split_signed(filters)
+    (gain[None, :, None, None] * (plus - minus)).sum().backward()
+    assert torch.equal(filters.grad, torch.ones_like(filters))

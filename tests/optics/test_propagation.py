@@ -188,3 +188,15 @@ def test_fields_that_are_not_square_are_refused(shape):
     field, transfer = torch.ones(shape, dtype=torch.complex64), torch.ones(40, 40, dtype=torch.complex64)
     with pytest.raises(ValueError, match=r"^field: got shape .*, allowed: square planes$"):
         propagate(field, transfer)
+
+
+def test_a_window_that_cannot_be_centred_is_refused() -> None:
+    geometry = Geometry(cells=61, distance=90, pixel=4, wavelengths=(0.532,))
+    with pytest.raises(ValueError, match="window: 28 cells do not lie centred behind 61"):
+        sensor_intensity(torch.zeros(1, 61, 61), geometry, 28)
+
+
+def test_a_real_field_is_carried_as_the_complex_one() -> None:
+    transfer = transfer_function(PropagationStep(0.532, 0.35, 20.0, 64))
+    field = torch.rand(16, 16, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(propagate(field, transfer), propagate(field.to(torch.complex64), transfer))

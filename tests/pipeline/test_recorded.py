@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from types import SimpleNamespace
 
 import pytest
+from nbformat.v4 import new_code_cell
 
 from ntkd_lib.lab.evidence import save_evidence
 from ntkd_lib.lab.layout import Layout
@@ -85,22 +87,33 @@ run = open()
 ROWS = 'pd.DataFrame({"a": [7]}), [Column("A", "{a:.2f}")], "Sevens"'
 
 
-def test_tables_that_rest_on_recorded_numbers_alone_are_made_anew():
+def fresh(source, names, *tags):
+    return recorded._fresh(new_code_cell(source, metadata={"tags": [*tags]}), names)
+
+
+def test_what_rests_on_recorded_numbers_alone_is_made_anew():
     names = recorded._imported([IMPORTS, "1 + 1"])
     assert "run" not in names
-    (output,) = recorded._fresh(f"show_recorded({ROWS})", names)
+    (output,) = fresh(f"show_recorded({ROWS})", names)
     assert re.search("Sevens.*7.00", output.data["text/html"], re.DOTALL)
-    assert recorded._fresh(f"show_table({ROWS})", names) == []
+    assert fresh(f"show_table({ROWS})", names) == []
+    (tagged,) = fresh(f"row = {ROWS}\nshow_recorded(*row)", names, "hide-input", "recorded")
+    assert tagged == output
     with pytest.raises(NameError, match="run"):
-        recorded._fresh("show_recorded(run.frame())", names)
+        fresh("show_recorded(run.frame())", names)
 
 
-def test_every_table_of_recorded_numbers_needs_no_run():
+def test_every_table_and_figure_of_recorded_numbers_needs_no_run(tmp_path):
     for source in notebooks.all_notebooks():
-        code = [cell.source for cell in notebooks.read_percent(source.path).cells if cell.cell_type == "code"]
-        names = recorded._imported(code)
-        shown = [cell for cell in code if "show_recorded(" in cell and "import" not in cell]
-        assert all(recorded._fresh(cell, names) for cell in shown)
+        code = [cell for cell in notebooks.read_percent(source.path).cells if cell.cell_type == "code"]
+        layout = Layout(tmp_path)
+        own = {"run": SimpleNamespace(notebook=source.name, layout=layout)}
+        names = recorded._imported(cell.source for cell in code) | own
+        tagged = [cell for cell in code if "recorded" in cell.metadata.get("tags", [])]
+        shown = [cell for cell in code if "show_recorded(" in cell.source and "import" not in cell.source]
+        assert all(recorded._fresh(cell, names) for cell in [*shown, *tagged])
+        drawn = [name for cell in tagged for name in recorded.FIGURE.findall(cell.source)]
+        assert all((layout.figures(source.name) / f"{name}.csv").is_file() for name in drawn)
 
 
 def test_text_is_todays_and_what_changed_since_is_named(clone):

@@ -1,6 +1,6 @@
 """The recorded protocols of notebook 01: registered parameters in, compared arms out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from scipy.stats import spearmanr
@@ -68,12 +68,8 @@ def limit_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[st
     """Regress on infinitely many filters, with all images and with few."""
     cell = infinite_width.cell(parameters, Data("cifar-10", sha256), seed)
     counts = infinite_width.few_counts(parameters["fitted"])
-    few = {infinite_width.few_metric(count): Arm((cell,), _few(count)) for count in counts}
+    few = {infinite_width.few_metric(n): Arm((cell,), lambda r, n=n: r.values["few"][str(n)]) for n in counts}
     return {infinite_width.ALL_IMAGES: Arm((cell,)), **few}
-
-
-def _few(count: int) -> Callable[[Record], float]:
-    return lambda record: record.values["few"][str(count)]
 
 
 PROTOCOLS = (

@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ntkd_lib.chapters.nint.methods import LABELS, finished_races, in_order
-from ntkd_lib.chapters.nint.studies import equal_time, full_size
+from ntkd_lib.chapters.nint.studies import equal_time, full_size, paper
 from ntkd_lib.chapters.nint.studies.contests import each_curve
 from ntkd_lib.chapters.nint.studies.leverage import leverage
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.inr.metrics import crossing, value_at
-from ntkd_lib.lab import Metric, interval_ends, metric
+from ntkd_lib.lab import Metric, interval_ends, load_claims, metric, recorded_metrics
 from ntkd_lib.show import dots
 from ntkd_lib.show.columns import Column
 from ntkd_lib.show.dots import BLUE, GREEN, ORANGE, PURPLE, RED
@@ -65,8 +65,27 @@ def mean_curves(table: pd.DataFrame, methods: Sequence[str] = tuple(LINES)) -> p
     """Average curves over images and seeds; `low` and `high` span the seeds."""
     part, by = table[table["method"].isin(methods)], ["method", "label", "step"]
     seeds = part.groupby([*by, "seed"], sort=False)["quality"].mean()
-    levels = seeds.groupby(by, sort=False).agg(mean="mean", low="min", high="max")
+    levels = seeds.groupby(by, sort=False).agg(mean="mean", low="min", high="max").assign(image="")
     return levels.join(part.groupby(by, sort=False)[["cpu", "forwards"]].mean()).reset_index()
+
+
+def recorded_curves() -> pd.DataFrame:
+    """List the curves of races at the paper's size, image by image, as far as they are recorded."""
+    images, recorded = (
+        load_claims().protocols["paper size"].parameters["images"],
+        recorded_metrics("07_paper_size"),
+    )
+    rows = [
+        {"image": images[seed], "method": method, "label": LABELS[method]}
+        | {"cpu": second.x, "step": step.x, **dict.fromkeys(("mean", "low", "high"), step.y)}
+        for method in LINES
+        if (by_step := recorded.get(f"nint.image5.{method}.by_step"))
+        for seed, *series in zip(
+            by_step.seeds, by_step.series, recorded[f"nint.image5.{method}.by_cpu"].series, strict=True
+        )
+        for step, second in zip(*series, strict=True)
+    ]
+    return pd.DataFrame(rows)
 
 
 def reached(run: Run) -> pd.DataFrame:
@@ -173,17 +192,22 @@ def answers(saved: pd.DataFrame, timed: pd.DataFrame, quality: pd.DataFrame) -> 
     return table[table["method"].isin(LINES)].assign(gap=lambda t: t["method"].map(gaps))
 
 
-def draw_curves(lines: pd.DataFrame) -> Figure:
-    """Draw quality against CPU time and against steps."""
-    figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.6), sharey=True)
-    for axes, x, name in zip(panels, ("cpu", "step"), ("CPU seconds", "steps"), strict=True):
-        for method, part in lines.groupby("method", sort=False):
-            colour, style = LINES[method]
-            axes.plot(part[x], part["mean"], style, color=colour, label=part["label"].iloc[0])
-            axes.fill_between(part[x], part["low"], part["high"], color=colour, alpha=0.2, linewidth=0)
-        axes.set_xlabel(name)
-    panels[0].set(ylabel="PSNR (dB)", xlim=(0, lines[lines["method"] == "nint"]["cpu"].max() * 1.05))
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+def draw_curves(lines: pd.DataFrame, marked: Sequence[str] = ()) -> Figure:
+    """Draw quality against CPU time and steps, image by image; marks are what the paper has for samplers."""
+    count = lines["image"].nunique()
+    figure, rows = plt.subplots(count, 2, figsize=(7.2, 0.9 + 2.7 * count), sharey="row", squeeze=False)
+    for panels, (image, own) in zip(rows, lines.groupby("image", sort=False), strict=True):
+        for axes, x, name in zip(panels, ("cpu", "step"), ("CPU seconds", "steps"), strict=True):
+            for method, part in own.groupby("method", sort=False):
+                colour, style = LINES[method]
+                axes.plot(part[x], part["mean"], style, color=colour, label=part["label"].iloc[0])
+                axes.fill_between(part[x], part["low"], part["high"], color=colour, alpha=0.2, linewidth=0)
+            axes.set_xlabel(name)
+        for method in marked:
+            panels[1].plot((250, 1000), paper.PSNR[method][:2], "D", color=LINES[method][0], fillstyle="none")
+        most = own[own["method"] == "nint"]["cpu"].max()
+        panels[0].set(title=image, ylabel="PSNR (dB)", xlim=(0, most * 1.05))
+    figure.legend(*rows[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return figure
 
 

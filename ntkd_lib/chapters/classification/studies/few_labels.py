@@ -199,8 +199,13 @@ def phase_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
         space, place = f"{phase_space(parameters)}.share_{share}", _place(parameters, seed, sha256, share)
         train = partial(few_student, parameters, place, point=_point(parameters, space), tested=True)
         tried = trial_arms(space, parameters["arms"], lambda arm, own, train=train: train(arm, settings=own))
-        arms |= {f"{name.removesuffix('validation')}accuracy": Arm(arm.cells) for name, arm in tried.items()}
+        arms |= {tested_name(name): Arm(arm.cells) for name, arm in tried.items()}
     return arms
+
+
+def tested_name(trial: str) -> str:
+    """Name the test accuracy of a trial's settings."""
+    return f"{trial.removesuffix('validation')}accuracy"
 
 
 LABELS = {name: arm.label for name, arm in ARMS.items()}

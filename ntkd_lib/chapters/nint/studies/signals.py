@@ -1,4 +1,4 @@
-"""Sound and shapes: quality of samplers in the CPU time of full batch."""
+"""What samplers leave of a sound and of a shape in the CPU time of full batch."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,6 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from ntkd_lib.chapters.nint.methods import LABELS, entrant, race_cell
 from ntkd_lib.chapters.nint.parameters import NintParameters
-from ntkd_lib.chapters.nint.studies import contests
 from ntkd_lib.chapters.nint.studies.networks import FEW
 from ntkd_lib.chapters.nint.work import Subject, make_signal, mesh, race
 from ntkd_lib.chapters.run import Run
@@ -19,53 +18,23 @@ from ntkd_lib.inr.shapes import chamfer, surface, surface_samples
 from ntkd_lib.lab import Cell, Data, Record
 from ntkd_lib.show import BLUE, GREEN, PURPLE, Column
 
-SOUNDS = ("bach", "speech-0000", "speech-0006")
-MESH = "bunny-small"
+SOUND, MESH = "bach", "bunny-small"
 DRAWN = {"full": BLUE, "nint": GREEN, "error_memory": PURPLE}
-MEANS = (
-    Column("Signal", "{signal}"),
-    Column("Sampler", "{label}"),
-    Column("SI-SNR or intersection over union", "{quality:.2f} {unit}"),
-    Column("Minus full batch", "{gap:+.2f}"),
-)
 DISTANCES = (Column("Sampler", "{label}"), Column("Chamfer distance", "{chamfer:.3g}"))
 
 
 def cells(p: NintParameters, signals: Data) -> list[Cell]:
-    """Describe the races; all seeds on tier paper, which their claims need, else the first."""
+    """Describe the races of the first seed."""
     side = min(128, max(12, 3 * p.side // 8))
-    subjects: list[tuple[Subject, Data | None, Cell | None]] = [
-        *((Subject("sound", 2 * p.side**2, name), signals, None) for name in SOUNDS),
-        (Subject("torus", side, "torus"), None, None),
-        (Subject("mesh", side, MESH), signals, mesh.cell(data=signals, name=MESH, side=side)),
+    subjects: list[tuple[Subject, Cell | None]] = [
+        (Subject("sound", 2 * p.side**2, SOUND), None),
+        (Subject("mesh", side, MESH), mesh.cell(data=signals, name=MESH, side=side)),
     ]
-    entrants, seeds = [entrant(method, 5e-4) for method in FEW], p.all_seeds
-    windows = {seeds[0]: [p.side_steps]}  # visits are counted for the first seed
+    entrants, form = [entrant(method, 5e-4) for method in FEW], {"windows": [p.side_steps], "leader": "full"}
     return [
-        race_cell(p, "signals", data, subject, seed, entrants, windows=windows.get(seed, []), **form)
-        for subject, data, sampled in subjects
-        for form in [{"leader": "full", "signal": sampled}]
-        for seed in (seeds if p.tier == "paper" else seeds[:1])
+        race_cell(p, "signals", signals, subject, p.all_seeds[0], entrants, signal=sampled, **form)
+        for subject, sampled in subjects
     ]
-
-
-def compare(run: Run) -> pd.DataFrame:
-    """List the quality of samplers in the time of full batch."""
-    table = pd.DataFrame(
-        {
-            **own,
-            "quality": contests.read_at(row.curves, own["method"], "full"),
-            "full": row.curves["full"]["quality"][-1],
-        }
-        for row, _, own in contests.each_curve(run, "signals")
-    )
-    return table.rename(columns={"image": "signal"}).assign(gap=table["quality"] - table["full"])
-
-
-def means(table: pd.DataFrame) -> pd.DataFrame:
-    """Average sound and shapes over seeds."""
-    rows = table.groupby(["signal", "label"], sort=False)[["quality", "gap"]].mean().reset_index()
-    return rows.assign(unit=np.where(rows["signal"].isin(("torus", MESH)), "%", "dB"))
 
 
 def _record(run: Run, subject: str) -> Record:
@@ -75,10 +44,10 @@ def _record(run: Run, subject: str) -> Record:
 def waveform(run: Run) -> pd.DataFrame:
     """List a piece of the first sound and of its fits, against milliseconds."""
     signals = run.data("signals")
-    true = make_signal(Subject("sound", 2 * run.parameters.side**2, SOUNDS[0]), signals).values.numpy()[:, 0]
+    true = make_signal(Subject("sound", 2 * run.parameters.side**2, SOUND), signals).values.numpy()[:, 0]
     middle = slice(len(true) // 2, len(true) // 2 + min(400, len(true) // 2))
-    time = np.arange(middle.stop - middle.start) * 1e3 / load_sound(SOUNDS[0], signals.sha256)[1]
-    arrays = _record(run, SOUNDS[0]).arrays
+    time = np.arange(middle.stop - middle.start) * 1e3 / load_sound(SOUND, signals.sha256)[1]
+    arrays = _record(run, SOUND).arrays
     fits = {method: arrays[f"fitted.{method}"][middle, 0] for method in DRAWN}
     return pd.DataFrame({"time": time, "true": true[middle], **fits})
 
