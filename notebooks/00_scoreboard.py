@@ -15,10 +15,10 @@
 # %% [markdown]
 # # Scoreboard
 #
-# Every claim of the five papers, and our own controls beside them: the paper's number, our number with a 95 %
-# interval over seeds (Student's t), and a verdict. Code decides, by a registered rule that reads a percentile
-# bootstrap; {doc}`index` says how often either interval holds the true mean. A claim that fails is shown as
-# plainly as one that holds.
+# Every claim of the five papers, and our own controls beside them: the paper's number, our number with a
+# 95 % interval over seeds (Student's t), and a verdict. Code decides, by a registered rule that reads a
+# percentile bootstrap; {doc}`the first page <index>` says how often either interval holds the true mean.
+# A claim that fails is shown as plainly as one that holds.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"

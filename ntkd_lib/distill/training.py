@@ -270,5 +270,5 @@ def withhold(
     labels = data.labels.clone()
     labels[order[len(labelled) :]] = WITHHELD
     half, rest = len(rows) // 2, -(-len(rows) // 2)
-    known = labelled.repeat(-(-2 * half // len(labelled)))[: 2 * half].view(2, half)
-    return Images(data.images, labels), torch.cat([known, torch.stack([order[:rest], order[-rest:]])], 1)
+    known_rows = labelled.repeat(-(-2 * half // len(labelled)))[: 2 * half].view(2, half)
+    return Images(data.images, labels), torch.cat([known_rows, torch.stack([order[:rest], order[-rest:]])], 1)

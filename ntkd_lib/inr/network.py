@@ -28,7 +28,7 @@ class StackNetwork(DenseStack):
         """Compare values and gradients at a few points with automatic differentiation, once.
 
         If they do not agree to the precision of the weights, a warning states the error, and every pass is
-        automatic from then on.
+        automatic from then on, as are passes of a network that was changed after it.
         """
         if self._agrees is None:
             error = self._error(x[:PROBED]) if self.is_plain() else float("inf")
@@ -39,7 +39,7 @@ class StackNetwork(DenseStack):
                     "network was changed after it was wrapped; automatic differentiation takes over",
                     stacklevel=3,
                 )
-        return self._agrees
+        return self._agrees and self.is_plain()
 
     @torch.enable_grad()
     def _error(self, x: Points) -> float:

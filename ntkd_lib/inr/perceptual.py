@@ -57,13 +57,15 @@ class Lpips:
                 value, which hides a wrong contrast.
 
         Raises:
-            ValueError: Images that differ in shape, or are too small.
+            ValueError: Images that differ in shape, or are too small; a target with other values than 0 to 1.
         """
         if estimate.shape != target.shape or min(estimate.shape[:2]) < SMALLEST:
             raise ValueError(
                 f"images of {estimate.shape} and {target.shape}; allowed: equal shapes of at least "
                 f"{SMALLEST} x {SMALLEST} pixels"
             )
+        if target.min() < 0 or target.max() > 1:
+            raise ValueError(f"target: got values from {target.min():g} to {target.max():g}, needs 0 to 1")
         pair = torch.stack([_scaled(np.clip(image, 0, 1), scaling) for image in (estimate, target)])
         total = 0.0
         for features, head in zip(self._features(pair), self.heads, strict=True):

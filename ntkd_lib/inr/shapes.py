@@ -50,12 +50,13 @@ def signed_distance(
 ) -> Float[np.ndarray, " n"]:
     """Compute the signed distance of points from a mesh, negative inside.
 
-    The distance is to the nearest of many even samples of the surface; the sign is the winding number's.
+    The distance is to the nearest of many even samples of the surface; inside, the winding number is 1 or, of
+    faces that are all wound the other way, -1.
     """
     triangles = vertices[faces].astype(np.float32)
     surface = surface_samples(triangles, samples)
     distance = cKDTree(surface).query(points)[0]
-    inside = winding_number(torch.tensor(points, dtype=torch.float32), torch.tensor(triangles)) > 0.5
+    inside = winding_number(torch.tensor(points, dtype=torch.float32), torch.tensor(triangles)).abs() > 0.5
     return np.where(inside.numpy(), -distance, distance).astype(np.float32)
 
 

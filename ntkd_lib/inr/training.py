@@ -159,7 +159,7 @@ class TrainingRun:
         watch: Called with the step and the indices of each step, outside of the clock.
         muon: Whether Muon updates the hidden layers' matrices, scaled to the length of Adam's steps; the rest
             is Adam's.
-        decay: Share of ``lr`` that is left at the end of a race; it falls exponentially.
+        decay: Share of ``lr`` towards which it falls exponentially, set anew at each block of a race.
 
     Raises:
         ValueError: A setting out of its range; a sampler of another number of points than the signal's; a
@@ -229,7 +229,7 @@ class TrainingRun:
 
     def _train(self, indices: Tensor) -> Tensor:
         x, y = self.signal.coordinates, self.signal.values
-        if len(indices) != len(y):
+        if len(indices) != len(y) or not (indices.diff() > 0).all():
             x, y = x[indices], y[indices]
         residuals = self.network.gradient(x, y, self.sampler.weights)
         for optimiser in self.optimisers:

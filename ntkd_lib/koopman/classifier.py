@@ -180,4 +180,4 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
             count = int((~np.isfinite(logits)).sum())
             allowed = f"{(n, classes)}, all finite ({count} are not)"
             raise ValueError(f"{name}: teacher_logits of shape {logits.shape}; allowed: {allowed}")
-        return torch.from_numpy(logits).T.contiguous()
+        return torch.from_numpy(logits).double().T.contiguous()

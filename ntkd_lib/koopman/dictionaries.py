@@ -121,11 +121,12 @@ def radial_functions(
     """Place a number of functions on randomly drawn inputs, the constant included.
 
     Args:
-        scale: Width in units of the median distance between centres.
+        scale: Width in units of the median distance between centres that differ, or of 1 if none do.
     """
     centres = scores[torch.randperm(len(scores), generator=generator)[: count - 1]]
     distances = torch.pdist(centres[:1000])
-    return RadialFunctions(centres, scale * max(distances.median().item(), 1e-12) if len(distances) else 1.0)
+    apart = distances[distances > 0]
+    return RadialFunctions(centres, scale * (apart.median().item() if len(apart) else 1.0))
 
 
 Primitive = Callable[[Float[Tensor, "k n"]], Float[Tensor, "k n"]]

@@ -17,24 +17,25 @@ def trials(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
 
 
-def trial_name(arm: str, settings: Mapping[str, Any]) -> str:
+def trial_name(arm: str, settings: Mapping[str, Any], score: str = "validation") -> str:
     """Name the metric of a trial of an arm, whose name begins as metrics do.
 
     >>> trial_name("ntkd.tuning.raw", {"steps": 4, "weight": 0.1})
     'ntkd.tuning.raw.steps_4.weight_0.1.validation'
     """
-    return ".".join([arm, *(f"{name}_{value}" for name, value in settings.items()), "validation"])
+    return ".".join([arm, *(f"{name}_{value}" for name, value in settings.items()), score])
 
 
 def trial_arms(
     space: str,
     tried: Mapping[str, Mapping[str, Sequence[Any]]],
     describe: Callable[[str, dict[str, Any]], Cell],
+    score: str = "validation",
 ) -> dict[str, Arm]:
-    """Read the validation score of the cell of every trial of every arm."""
+    """Read the score of the cell of every trial of every arm."""
     listed = [(arm, settings) for arm, axes in tried.items() for settings in trials(axes)]
-    read = value_of("validation")
-    return {trial_name(f"{space}.{arm}", own): Arm((describe(arm, own),), read) for arm, own in listed}
+    read = value_of(score)
+    return {trial_name(f"{space}.{arm}", own, score): Arm((describe(arm, own),), read) for arm, own in listed}
 
 
 def recorded_trials(protocols: Sequence[str], space: str, arm: str) -> list[tuple[dict[str, Any], Metric]]:

@@ -37,12 +37,7 @@ def alexnet_cifar(classes: int = 10, hidden: int = 1024, dropout: float = 0.5) -
 
 
 TeacherName = Literal["compact", "wide", "alexnet", "resnet18"]
-MAKERS = {
-    "compact": compact_resnet,
-    "wide": wide_resnet,
-    "alexnet": alexnet_cifar,
-    "resnet18": resnet18_pooled,
-}
+NETS = {"compact": compact_resnet, "wide": wide_resnet, "alexnet": alexnet_cifar, "resnet18": resnet18_pooled}
 WHITENED = ("compact", "wide")  # start at whitened patches of the images
 
 
@@ -64,6 +59,6 @@ def colour_teacher(name: TeacherName) -> nn.Sequential:
     Raises:
         ValueError: Another name.
     """
-    if name not in MAKERS:
-        raise ValueError(f"name: got {name!r}, allowed are {', '.join(MAKERS)}")
-    return nn.Sequential(Contrast(), MAKERS[name]())
+    if name not in NETS:
+        raise ValueError(f"name: got {name!r}, allowed are {', '.join(NETS)}")
+    return nn.Sequential(Contrast(), NETS[name]())

@@ -137,7 +137,7 @@ def _control_line(verdict: Verdict) -> Html:
     if verdict.status != "exceeded":
         return Html("")
     control = without_method(verdict).replace(NONE, "not measured")
-    return small(f"without the method: {control}")
+    return small(f"control: {control}")
 
 
 def where_links(claim: Claim, chapters: Sequence[str]) -> Html:

@@ -43,7 +43,7 @@ CONTROLS = {
     "ntkd-t4-cifar10-ntkd": Control(_LABELS, "ntkd.fab.cifar10.e2e_ft.accuracy"),
     "ntkd-t4-carvana-ntkd": Control(_LABELS, "ntkd.fab.carvana.e2e_ft.miou"),
     "ntkd-t5-random-underperforms": Control(
-        "two layers per side", "ntkd.mnist.none.accuracy", "-", "ntkd.mnist.random_frozen.accuracy", "points"
+        "same back end", "ntkd.mnist.none.accuracy", "-", "ntkd.mnist.random_frozen.accuracy", "points"
     ),
     "koopman-q2-accuracy": Control(_NO_TEACHER, "koopman.mnist.q2.ce.accuracy"),
     "koopman-q3-accuracy": Control(_NO_TEACHER, "koopman.mnist.q3.ce.accuracy"),
@@ -56,7 +56,7 @@ CONTROLS = {
         "all costs counted", "dntk.cost.exact_kernel", "/", "dntk.cost.dntk_total", "ratio"
     ),
     "nint-time-saving-3": Control(
-        "over uniform sampling, to 30 dB", "nint.image5.nint.time_saving_30_over_uniform"
+        "over uniform sampling to 30 dB, one image", "nint.image5.nint.time_saving_30_over_uniform"
     ),
 }
 

@@ -71,7 +71,7 @@ def largest(coefficients: Float[np.ndarray, " k"], count: int) -> Bool[np.ndarra
 def mode_table(
     values: Float[np.ndarray, " k"],
     fitted: Float[np.ndarray, " k"],
-    labels: Float[np.ndarray, " k"],
+    labels: Float[np.ndarray, " m"],
     shares: Float[np.ndarray, " k"],
 ) -> pd.DataFrame:
     """Tabulate every mode: number from 1, eigenvalue, fitted, labels, t, shrinkage and kind.
@@ -81,8 +81,9 @@ def mode_table(
 
     Args:
         fitted: Coefficients of the fitted values, on the training inputs.
+        labels: Coefficients of the labels; those beyond the modes count for the cut and the noise alone.
     """
-    kstar, noise = relevant_dimension(labels)
+    (kstar, noise), labels = relevant_dimension(labels), labels[: len(values)]
     t = labels / noise if noise > 0 else np.full(len(labels), np.inf)
     mode = np.arange(1, len(values) + 1)
     holds = (mode <= kstar) & (np.abs(t) > LIMIT)

@@ -78,7 +78,7 @@ def choose_ridge(
     rest: ResidualModes = ResidualModes(),  # noqa: B008 - a tuple cannot change
     least: float = 0.0,
 ) -> GcvChoice:
-    """Choose the ridge of the lowest GCV score, of equal scores the first.
+    """Choose the ridge of the lowest GCV score, of equal scores the last: constant outputs need no mode.
 
     Args:
         values: Eigenvalues, falling.
@@ -88,5 +88,5 @@ def choose_ridge(
     """
     ridges = ridge_grid(values, least=least) if ridges is None else np.asarray(ridges, dtype=float)
     scores = gcv_scores(values, coefficients, ridges, rest)
-    best = int(scores.argmin())
+    best = len(scores) - 1 - int(scores[::-1].argmin())
     return GcvChoice(float(ridges[best]), float(scores[best]), ridges, scores)

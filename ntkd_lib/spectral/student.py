@@ -195,10 +195,17 @@ class SpectralStudent(RegressorMixin, _SpectralEstimator):
         return self._outputs(X)[:, 0]
 
     def mode_table(self, y: Float[np.ndarray, " n"]) -> pd.DataFrame:
-        """Describe every mode of the fit against labels of the training inputs, as `modes.mode_table`."""
+        """Describe every mode of the fit against labels of the training inputs, as `modes.mode_table`.
+
+        The energy of the labels outside of the kept modes counts as that of the other modes, alike for all.
+        """
         check_is_fitted(self)
         basis, shares = self.fit_.basis, self.fit_.shares
-        labels = basis.coefficients(np.asarray(y, dtype=np.float64) - np.mean(y))
+        centred = np.asarray(y, dtype=np.float64) - np.mean(y)
+        labels = basis.coefficients(centred)
+        others = len(centred) - 1 - len(labels)
+        outside = max((centred**2).sum() - (labels**2).sum(), 0.0)
+        labels = np.append(labels, np.full(max(others, 0), (outside / max(others, 1)) ** 0.5))
         return mode_table(basis.values, shares * self.fit_.coefficients[:, 0], labels, shares)
 
 

@@ -17,7 +17,7 @@ from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.parameters import load_parameters
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.work import Data
-from ntkd_lib.nets.colour_teachers import MAKERS, WHITENED, colour_teacher
+from ntkd_lib.nets.colour_teachers import NETS, WHITENED, colour_teacher
 from ntkd_lib.nets.compact_resnet import whiten_first
 from ntkd_lib.ntk.empirical import empirical_ntk
 
@@ -98,7 +98,7 @@ def test_trials_of_one_number_share_learning_rate_and_weight_decay() -> None:
 
 def test_every_teacher_can_be_trained_and_sketched() -> None:
     for table in (methods.RECIPES, teachers.EXACT, {**teachers.SECONDS}):
-        assert table.keys() - {"lenet"} == MAKERS.keys()
+        assert table.keys() - {"lenet"} == NETS.keys()
 
 
 @pytest.mark.parametrize("name", WHITENED)

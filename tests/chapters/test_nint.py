@@ -502,7 +502,8 @@ def test_recorded_curves_are_listed_image_by_image(monkeypatch):
     assert list(table["image"].unique()) == ["kodim05"]
     points = [("full", 0, 0, 0), ("full", 7.5, 25, 10), ("nint", 0, 0, 0), ("nint", 4.5, 25, 10)]
     assert [*table[["method", "cpu", "step", "mean"]].itertuples(index=False, name=None)] == points
-    figure = page.draw_curves(table, ("nint", "full"))
+    with theme("light"):
+        figure = page.draw_curves(table, ("nint", "full"))
     assert figure.axes[0].get_title(loc="left") == "kodim05"
     marks = [list(line.get_ydata()) for line in figure.axes[1].lines if line.get_marker() == "D"]
     assert marks == [[28.96, 32.64], [27.90, 31.67]]

@@ -99,3 +99,9 @@ def test_small_or_unequal_images_are_refused():
 def test_other_weights_are_refused():
     with pytest.raises(ValueError, match=r"not the weights of LPIPS .*: 'NetLinLayer_0' is missing"):
         Lpips({"AlexNet_0": drawn()["AlexNet_0"]})
+
+
+def test_a_target_of_another_range_is_refused():
+    image, other = images()
+    with pytest.raises(ValueError, match=r"^target: got values from .* to 25\d\.?\d*, needs 0 to 1$"):
+        Lpips(drawn()).distance(image, 255 * other)

@@ -67,15 +67,18 @@ def test_a_step_has_single_precision():
     twin = build("siren", 2, 3, 256, 4).double()
     twin.load_state_dict(model.state_dict())
     stack = StackNetwork(model)
+    plain = build("siren", 2, 3, 256, 4)
+    plain.load_state_dict(model.state_dict())
+    errors = plain(x.float()) - y.float()
+    errors.square().mean().backward()
     residuals = stack.gradient(x.float(), y.float())
     exact = StackNetwork(twin, chunk=700).gradient(x, y)
     assert stack.chunk == 512  # 512 points of 256 numbers stay in the cache
-    pairs = [
-        (residuals, exact),
-        *((p.grad, q.grad) for p, q in zip(model.parameters(), twin.parameters(), strict=True)),
-    ]
-    for single, double in pairs:
-        assert (single - double).norm() <= 1e-6 * double.norm()
+    grads = ([p.grad for p in each.parameters()] for each in (model, plain, twin))
+    for single, torchs, double in [(residuals, errors, exact), *zip(*grads, strict=True)]:
+        # on some processors PyTorch's own step is off by a little more than a millionth
+        limit = max(1e-6 * double.norm(), 1.1 * (torchs.detach() - double).norm())
+        assert (single - double).norm() <= limit
 
 
 @pytest.mark.parametrize("name", STACKS)

@@ -151,8 +151,10 @@ def test_winding_number_is_one_inside_and_zero_outside():
     torch.testing.assert_close(found, torch.tensor([1.0, 1, 0, 0]), atol=1e-5, rtol=0)
 
 
-def test_signed_distance_of_a_cube():
+@pytest.mark.parametrize("order", [1, -1])
+def test_signed_distance_of_a_cube_however_its_faces_are_wound(order):
     vertices, faces = cube()
+    faces = np.ascontiguousarray(faces[:, ::order])
     points = np.array([[0, 0, 0], [0.3, 0, 0], [1.5, 0, 0]], np.float32)
     found = signed_distance(points, vertices, faces, samples=50_000)
     np.testing.assert_allclose(found, [-0.5, -0.2, 1.0], atol=0.01)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ntkd_lib.inr.network import wrap
-from ntkd_lib.inr.samplers.base import Sampler
+from ntkd_lib.inr.samplers.base import Sampler, magnitude
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory
 from ntkd_lib.inr.samplers.nint import Nint
 from ntkd_lib.inr.samplers.single_rule import FullBatch, UniformDraw
@@ -251,3 +251,39 @@ def test_a_constant_signal_is_fitted():
     made = TrainingRun(wrap(net().float()), signal, Nint(signal, 30, 0), 1e-3, 10)
     race([made], 60)
     assert made.curve[-1].quality > made.curve[0].quality + 5
+
+
+def test_a_permuted_batch_of_all_points_keeps_weights_and_errors_at_their_points():
+    made = fit(SoftMining, 144)
+    made.sampler.memory = torch.linspace(0.1, 3, 144)
+    model, weights = net().float(), []
+    choose = made.sampler.indices
+
+    def indices(step, state):
+        chosen = choose(step, state)
+        assert not torch.equal(chosen, torch.arange(144))
+        weights.extend([chosen, made.sampler.weights.clone()])
+        return chosen
+
+    made.sampler.indices = indices
+    made.advance(1)
+    rows, factors = weights
+    errors = model(made.signal.coordinates[rows]) - made.signal.values[rows]
+    (factors[:, None] * errors.square()).mean().backward()
+    for ours, plain in zip(made.network.net.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, plain.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_error_memory_of_all_points_has_the_errors_of_its_points():
+    made = fit(ErrorMemory, 144)
+    errors = made.network.predict(made.signal.coordinates) - made.signal.values
+    made.advance(1)
+    expected = magnitude(errors)
+    assert torch.corrcoef(torch.stack([made.sampler.memory, expected]))[0, 1] > 0.999
+
+
+def test_a_share_that_is_kept_looks_at_no_point_for_nothing():
+    made = fit(Nint, lam=0.0, xi=0.7)
+    made.advance(20)
+    # 3 of a pass over 30 of 144 points a step, two refreshes of 5
+    assert made.clock.forwards == pytest.approx(20 * 3 * 30 / 144 + 2 * 5)

@@ -255,6 +255,26 @@ def test_a_change_before_first_use_is_noticed():
     assert model[2].weight.grad is None
 
 
+@pytest.mark.parametrize("change", ["frozen", "hook"])
+def test_a_change_after_first_use_is_noticed(change):
+    model, (x, y) = stack().double(), points(20)
+    network = wrap(model)
+    network.gradient(x, y)
+    if change == "frozen":
+        model[2].weight.requires_grad_(False)
+        model[2].weight.grad = None
+    else:
+        model[2].register_forward_hook(lambda module, inputs, output: 2 * output)
+    network.gradient(x, y)
+    values = network.predict(x)
+    assert change == "hook" or model[2].weight.grad is None
+    torch.testing.assert_close(values, model(x).detach())
+    ours = [None if p.grad is None else p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    for gradient, expected in zip(ours, gradients(model, x, y), strict=True):
+        torch.testing.assert_close(gradient, expected)
+
+
 def test_a_network_without_trainable_parameters_is_refused():
     with pytest.raises(ValueError, match=r"^net: got no trainable parameter, needs at least one$"):
         wrap(stack().requires_grad_(False))

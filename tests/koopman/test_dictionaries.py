@@ -80,3 +80,14 @@ def test_projections_have_the_size_that_was_asked_for() -> None:
     same = random_features(scores, 4001, lambda u: u, 2.0, generator)
     centred = same.lift(scores)[1:] - same.offsets
     assert centred.square().mean().sqrt().item() == pytest.approx(2.0, rel=0.05)
+
+
+def test_equal_inputs_do_not_set_the_width_of_radial_functions():
+    generator = torch.Generator().manual_seed(0)
+    apart = torch.randn(60, 3, generator=generator, dtype=torch.float64)
+    scores = torch.cat([torch.zeros(300, 3, dtype=torch.float64), apart])
+    functions = radial_functions(scores, 361, 0.5, torch.Generator().manual_seed(1))
+    distances = torch.pdist(scores)
+    assert functions.width == pytest.approx(0.5 * distances[distances > 0].median().item())
+    alone = radial_functions(torch.ones(5, 3), 4, 0.5, torch.Generator().manual_seed(1))
+    assert alone.width == 0.5

@@ -213,9 +213,9 @@ def test_exceeded_stands_beside_what_was_measured_without_the_method(tmp_path, m
     }
     made = verdict(status="exceeded", run=fake.evidence(metrics=metrics))
     shown = words(claim_table([made, verdict(status="exceeded"), verdict()], caption="Three"))
-    assert shown.count("▲ exceeded without the method: 98.10 % (labels alone)") == 1
-    assert shown.count("▲ exceeded without the method: not measured") == 1
-    assert shown.count("without the method") == 2
+    assert shown.count("▲ exceeded control: 98.10 % (labels alone)") == 1
+    assert shown.count("▲ exceeded control: not measured") == 1
+    assert shown.count("control:") == 2
 
 
 def test_a_superseded_claim_is_struck_out_with_its_successor_and_the_reason():

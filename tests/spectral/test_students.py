@@ -8,6 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from ntkd_lib.spectral.kernels import GaussianKernel
 from ntkd_lib.spectral.student import SpectralStudent, SpectralStudentClassifier
 
 
@@ -32,6 +33,28 @@ def test_a_student_imitates_its_teacher_not_the_labels():
     assert np.corrcoef(student.predict(x), Formula().predict(x))[0, 1] > 0.99
     assert student.effective_parameters_ < 99
     assert student.stored_size_ == 600
+
+
+@pytest.mark.parametrize("landmarks", [40, 100, 200])
+def test_the_noise_of_a_low_rank_fit_is_that_of_all_modes(landmarks):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3))
+    y = np.sin(x[:, 0]) + x[:, 1] + 0.5 * rng.normal(size=400)
+    exact, part = (
+        SpectralStudent(kernel=GaussianKernel(2.0), landmarks=m).fit(x, y).mode_table(y)
+        for m in (None, landmarks)
+    )
+    noise, own = ((table.labels / table.t).abs()[0] for table in (exact, part))
+    assert noise == pytest.approx(0.51, abs=0.01)
+    assert own == pytest.approx(noise, abs=0.03)
+    assert abs((part.kind == "signal").sum() - (exact.kind == "signal").sum()) <= 3
+
+
+def test_constant_labels_need_no_mode():
+    x = np.random.default_rng(0).normal(size=(300, 3))
+    student = SpectralStudent().fit(x, np.full(300, 3.0))
+    assert student.effective_parameters_ < 1
+    np.testing.assert_allclose(student.predict(x), 3.0)
 
 
 def test_labels_are_not_needed_with_a_teacher():

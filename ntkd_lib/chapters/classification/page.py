@@ -44,13 +44,10 @@ SHOWN = ["method", "label", "seed", "accuracy", "validation", "converged", "para
 
 PAIR, SMALLEST = Column("Pair", "{label}"), Column("Smallest", "{smallest:+.2f}")
 RECORDED_SCORES = (Column("Student", "{label}"), ACCURACY, INTERVAL, STD, PAPER_SCORE, SEEDS)
-SCORES = (*RECORDED_SCORES[:-1], PARAMETERS, Column("Seconds per seed", "{seconds:.1f}"))
+SCORES = (*RECORDED_SCORES[:-1], PARAMETERS, Column("Seconds, beside other work", "{seconds:.0f}"))
 DIFFERENCES = (PAIR, *DIFFERENCE, SMALLEST, SEEDS)
 GAPS = (PAIR, Column("First", "{first:.2f} %"), Column("Second", "{second:.2f} %"), *DIFFERENCES[1:])
-CROSSED = {
-    "unmatched": "settings that the first search gave NTKD",
-    "labels_point": "settings that it gave labels alone",
-}
+CROSSED = {"unmatched": "settings of NTKD in the first search", "labels_point": "settings of labels in it"}
 CROSSINGS = (
     Column("Both trained at the", "{label}"),
     Column("Labels alone", "{second:.2f} %"),

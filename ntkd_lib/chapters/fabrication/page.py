@@ -20,10 +20,7 @@ from ntkd_lib.show import ACCURACY, DIFFERENCE, INTERVAL, PAPER_SCORE, Column, d
 
 PAPER, PAPER_IDEAL = {NONE: 89.2, "e2e_ft": 93.2, "ntkd_ft": 95.1}, 97.3
 MAIN = (NONE, "e2e_ft", "ntkd_ft")
-PAIRS = (
-    *(("ntkd_ft", "e2e_ft"), ("e2e_ft", NONE), ("ntkd_ft", NONE)),
-    *(("ntkd_ft", "kd_ft"), ("e2e_ft", "clean_ft")),
-)
+PAIRS = (("ntkd_ft", "e2e_ft"), ("ntkd_ft", "kd_ft"), ("e2e_ft", "clean_ft"))
 STYLE = {
     NONE: (dots.BLUE, "o"),
     "e2e_ft": (dots.ORANGE, "s"),
@@ -32,8 +29,8 @@ STYLE = {
 }
 RECOVERIES = (
     *(Column("Back end", "{label}"), ACCURACY, INTERVAL),
-    *(Column("Won back of the mean drop", "{share:.0f} %"), Column("on the average device", "{each:.0f} %")),
-    *(PAPER_SCORE, Column("Paper", "{paper_share:.0f} %")),
+    *(Column("Won back of the mean drop", "{share:.0f} %"), Column("Mean of devices", "{each:.0f} %")),
+    *(PAPER_SCORE, Column("Paper, won back", "{paper_share:.0f} %")),
 )
 DIFFERENCES = (Column("Pair", "{label}"), *DIFFERENCE, Column("Smallest", "{smallest:+.2f}"))
 END = (

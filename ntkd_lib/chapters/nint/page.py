@@ -71,10 +71,8 @@ def mean_curves(table: pd.DataFrame, methods: Sequence[str] = tuple(LINES)) -> p
 
 def recorded_curves() -> pd.DataFrame:
     """List the curves of races at the paper's size, image by image, as far as they are recorded."""
-    images, recorded = (
-        load_claims().protocols["paper size"].parameters["images"],
-        recorded_metrics("07_paper_size"),
-    )
+    images = load_claims().protocols["paper size"].parameters["images"]
+    recorded = recorded_metrics("07_paper_size")
     rows = [
         {"image": images[seed], "method": method, "label": LABELS[method]}
         | {"cpu": second.x, "step": step.x, **dict.fromkeys(("mean", "low", "high"), step.y)}
@@ -171,16 +169,13 @@ def qualities(table: pd.DataFrame) -> pd.DataFrame:
 def metrics(run: Run) -> dict[str, Metric]:
     """Collect the metrics of the live size, read in mid-training, and the contract's of a large run."""
     races, looks = finished_races(run, study="race"), run.frame(leverage)
+    ratios = looks.assign(last=[each[-1]["ratio"] for each in looks["looks"]])
     ends = {m: races.assign(end=[c[m]["quality"][-1] for c in races["curves"]]) for m in races["curves"][0]}
     timed = equal_time.compare(run).groupby("method", sort=False)
     return (
         {f"nint.live.{method}.psnr_end": metric(rows, "end") for method, rows in ends.items()}
         | {f"nint.live.{method}.psnr_equal_time": metric(rows, "quality") for method, rows in timed}
-        | {
-            "nint.live.leverage_ratio": metric(
-                looks.assign(last=[x[-1]["ratio"] for x in looks["looks"]]), "last"
-            )
-        }
+        | {"nint.live.leverage_ratio": metric(ratios, "last")}
         | full_size.metrics(run)
     )
 

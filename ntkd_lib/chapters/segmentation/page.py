@@ -24,7 +24,6 @@ STUDENTS = (
     Column("Student", "{label}"),
     *(Column("Test mIoU", "{mean:.2f} %"), INTERVAL, STD),
     *(Column("Boundary F", "{boundary:.1f} %"), PAPER_SCORE, PARAMETERS),
-    Column("Seconds per seed", "{seconds:.0f}"),
 )
 DIFFERENCES = (
     *(Column("Students", "{label}"), Column("Difference", "{mean:+.2f} points")),

@@ -66,12 +66,13 @@ class Nint(Sampler):
     def indices(self, step: int, state: SamplerContext) -> Indices:
         """Choose by score, then by error, then evenly."""
         guided = self._guided(step, state)
-        rest = round((1 - self.xi) * self.batch) - len(guided)
+        if not (rest := round((1 - self.xi) * self.batch) - len(guided)):
+            return self.fill([guided])
         hardest = largest(magnitude(state.residuals()), rest, self.mask([guided]))
         return self.fill([guided, hardest])
 
     def _guided(self, step: int, state: SamplerContext) -> Indices:
-        number = int(self.share(step) * self.batch)
+        number = round((1 - self.xi) * self.batch) if self.lam == 0 else int(self.share(step) * self.batch)
         if number and (self.ranking is None or (step + self.staircase) % self.alpha == 0):
             self.ranking = largest(state.score(self.score), max(number, round((1 - self.xi) * self.batch)))
         return self.uniform(0) if self.ranking is None else self.ranking[:number]

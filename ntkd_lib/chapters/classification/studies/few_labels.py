@@ -198,14 +198,9 @@ def phase_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     for share in parameters["shares"]:
         space, place = f"{phase_space(parameters)}.share_{share}", _place(parameters, seed, sha256, share)
         train = partial(few_student, parameters, place, point=_point(parameters, space), tested=True)
-        tried = trial_arms(space, parameters["arms"], lambda arm, own, train=train: train(arm, settings=own))
-        arms |= {tested_name(name): Arm(arm.cells) for name, arm in tried.items()}
+        tried = parameters["arms"]
+        arms |= trial_arms(space, tried, lambda arm, own, train=train: train(arm, settings=own), "accuracy")
     return arms
-
-
-def tested_name(trial: str) -> str:
-    """Name the test accuracy of a trial's settings."""
-    return f"{trial.removesuffix('validation')}accuracy"
 
 
 LABELS = {name: arm.label for name, arm in ARMS.items()}

@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
-from ntkd_lib.chapters.classification.studies.few_labels import LABELS, phase_space, tested_name
+from ntkd_lib.chapters.classification.studies.few_labels import LABELS, phase_space
 from ntkd_lib.lab import Metric, load_claims, recorded_metrics, seed_rows
 from ntkd_lib.lab.trials import trial_name, trials
 from ntkd_lib.show.numbers import signed
@@ -25,7 +25,7 @@ def gaps() -> pd.DataFrame:
 def _gaps(data: str, metrics: dict[str, Metric]) -> pd.DataFrame:
     registered = load_claims().protocols[f"phase-{data}"].parameters
     names = {
-        (share, _in_words(arm, own)): tested_name(trial_name(f"{space}.share_{share}.{arm}", own))
+        (share, _in_words(arm, own)): trial_name(f"{space}.share_{share}.{arm}", own, "accuracy")
         for space in [phase_space(registered)]
         for share in registered["shares"]
         for arm, axes in registered["arms"].items()

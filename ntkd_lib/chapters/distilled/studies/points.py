@@ -31,9 +31,9 @@ def points(
     order = torch.randperm(len(comparison.split.labels), generator=torch.Generator().manual_seed(seed))
     whole = comparison.kernel(comparison.split.test_images[:STRUCTURE])
     structure = _real_points(comparison, order, whole) | _distilled_images(comparison, images, whole)
-    chosen = _last_layer(comparison, order, seed)
+    chosen, seconds = _last_layer(comparison, order, seed)
     for size in _sizes(LANDMARKS, chosen):
-        before = {"choice of points": comparison.costs.passes(len(order))}
+        before = {"choice of points": comparison.costs.passes(len(order)).timed(seconds)}
         comparison.regress("pivoted", *comparison.select(chosen[:size]), before)
     _nystrom(comparison, order)
     _pseudo(comparison, order)
@@ -94,8 +94,8 @@ def _pseudo(comparison: Comparison, order: Tensor) -> None:
         replace(comparison, costs=costs).regress("pseudo", *part, kind="pseudo")
 
 
-def _last_layer(comparison: Comparison, order: Tensor, seed: int) -> Int[Tensor, " k"]:
-    """Run the last layer's kernel, which takes forward passes alone, and choose points by it."""
+def _last_layer(comparison: Comparison, order: Tensor, seed: int) -> tuple[Int[Tensor, " k"], float]:
+    """Run the last layer's kernel, which takes forward passes alone; choose points by it, in some seconds."""
     costs, stopwatch = comparison.costs, comparison.stopwatch
     with stopwatch.measure():
         features = last_inputs(comparison.model, comparison.split.images)
@@ -112,7 +112,9 @@ def _last_layer(comparison: Comparison, order: Tensor, seed: int) -> Int[Tensor,
         stages = {"forward passes": costs.passes(size).timed(forward * size), "regression": solved}
         query = (costs.passes(1) + costs.gram(1, size, width, 1)).timed(forward)
         comparison.scores.add("last layer", size, predictions, Ledger(stages, query))
-    return pivoted_cholesky(features, max(LANDMARKS), seed)
+    with stopwatch.measure():
+        chosen = pivoted_cholesky(features, max(LANDMARKS), seed)
+    return chosen, stopwatch.seconds + forward * len(order)
 
 
 def kernel_cosine(theta: Tensor, cross: Tensor, whole: Tensor) -> float:

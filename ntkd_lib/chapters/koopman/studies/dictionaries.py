@@ -32,11 +32,7 @@ TRIALS, TUNING_SEEDS, SEARCH_TOLERANCE = 12, (1000, 1001), 1e-3
 RIDGE: Mapping[str, Range] = {"ridge": (1e-7, 1e-2, "log")}
 SCALED: Mapping[str, Range] = {**RIDGE, "scale": (0.3, 10.0, "log")}
 FUNCTIONS, COMPONENTS = 231, 20  # as many as monomials of degree 2 in 20 scores
-PRIMITIVES = {
-    "intensity": torch.square,
-    "absorber": lambda fields: transmitted(fields.square()),
-    "relu": torch.relu,
-}
+PRIMITIVES = {"intensity": torch.square, "absorber": lambda u: transmitted(u.square()), "relu": torch.relu}
 
 
 @dataclass(frozen=True)
