@@ -212,17 +212,19 @@ modes.count_table(modes.mode_counts(run))
 # $$z = \frac{\sum_{k > K^*} a_k b_k}{\hat\sigma \sqrt{\sum_{k > K^*} a_k^2}},$$
 #
 # with $a$ the coefficients of the fitted values and $b$ those of the labels. It is standard normal if the
-# tail holds only noise and the fit was not trained on that noise. The grid has six targets at three or four
-# noise levels, and for Friedman-1 also uneven noise, shuffled labels, weight decay and more samples; each
-# with six networks at eight checkpoints from underfitting to interpolation. The contract fixed in advance
-# what counts as harmful: a true risk {setup}`25 %` above the best of that training run. This includes
-# networks that have hardly begun to learn, whose tail is empty; no test of fitted noise can find those. The
+# tail holds only noise and the fit was not trained on that noise. The grid has six targets (Friedman's
+# three formulas, an additive function, a smooth and a rough Gaussian process) at three or four noise
+# levels, and for Friedman-1 also uneven noise, shuffled labels, weight decay and more samples; each with
+# six networks at eight checkpoints from underfitting to interpolation. The contract fixed in advance what
+# counts as harmful: a true risk {setup}`25 %` above the best of that training run. This includes networks
+# that have hardly begun to learn, whose tail is empty; no test of fitted noise can find those. The
 # contract's second entry replaces truth and statistic: it asks whether the excess of modes,
 # $\operatorname{tr} H - K^*$ with $H$ the smoother that GCV chooses for the network's outputs, separates
-# checkpoints after the best one of their run from those up to it. The area that it names as known is that of
-# $z$ for the third truth; that of the excess was not known. A third truth is reported too, *past its
-# best*: {setup}`25 %` above the best of the checkpoints so far. We adopted it after a first small run, and no
-# verdict rests on it. A *large gap* means that test minus training error is more than half of the test error.
+# checkpoints after the best one of their run from those up to it. The area that it names as known is that
+# of $z$ for the third truth; that of the excess was not known. A third truth is reported too, *past its
+# best*: {setup}`25 %` above the best of the checkpoints so far. We adopted it after a first small run,
+# and no verdict rests on it. A *large gap* means that test minus training error is more than half of the
+# test error.
 
 # %% tags=["hide-input"]
 refitted = detection.compared(points)

@@ -223,7 +223,7 @@ def draw_captures(rows: pd.DataFrame) -> Figure:
     """Draw accuracy against the number of captures."""
     along = ("x", "captured training images")
     figure = training.draw_curves(rows.assign(method=rows["label"]), along, "test accuracy (%)")
-    figure.axes[0].set_xscale("log")
+    figure.axes[0].set(xscale="log", ylim=(None, 100))
     return figure
 
 

@@ -26,13 +26,13 @@ ACCURACY, FIDELITY, RANK, SHIFT = 74.1, 76.1, 41.0, 5.0
 STAGES = {
     "distillation of images": dots.ORANGE,
     "Jacobians": dots.BLUE,
-    "tangent kernel": dots.BLUE,
+    "tangent kernel": dots.PINK,
     "sketch": dots.GREEN,
-    "projection": dots.GREEN,
+    "projection": "#ece133",
     "inner products": dots.PURPLE,
     "decomposition": dots.RED,
     "choice of points": dots.BROWN,
-    "forward passes": dots.BROWN,
+    "forward passes": "#56b4e9",
     "regression": dots.GREY,
 }
 MEASURED = (

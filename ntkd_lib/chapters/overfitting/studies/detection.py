@@ -206,7 +206,7 @@ CALIBRATION = (
 
 def draw_roc(everywhere: pd.DataFrame, refitted: pd.DataFrame) -> Figure:
     """Draw ROC curves for networks past their best."""
-    figure, panels = plt.subplots(1, 2, figsize=(7.2, 4.6), sharey=True)
+    figure, panels = plt.subplots(1, 2, figsize=(7.2, 5.2), sharey=True)
     titles = ("the whole grid", "settings with refits")
     for axes, curves, title in zip(panels, (everywhere, refitted), titles, strict=True):
         for method, curve in curves.groupby("method", sort=False):
