@@ -45,6 +45,7 @@ def our_value(verdict: Verdict, *, deciding: bool = True) -> Html:
     if verdict.value is None:
         return Html(NONE)
     unit, lines = verdict.claim.unit, []
+    unit = "points" if (verdict.claim.rule.kind, unit) == ("ordering", "percent") else unit
     value = element("span", format_value(verdict.value, unit), class_="ntkd-number")
     if verdict.printed_interval is not None:
         lines.append(element("span", ends(verdict.printed_interval, unit), class_="ntkd-interval"))
@@ -134,10 +135,8 @@ def _claim_row(verdict: Verdict, chapters: Sequence[str] | None, note: Html) -> 
 
 
 def _control_line(verdict: Verdict) -> Html:
-    if verdict.status != "exceeded":
-        return Html("")
     control = without_method(verdict).replace(NONE, "not measured")
-    return small(f"control: {control}")
+    return small(f"control: {control}") if verdict.status == "exceeded" else Html("")
 
 
 def where_links(claim: Claim, chapters: Sequence[str]) -> Html:

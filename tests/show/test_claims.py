@@ -87,6 +87,12 @@ def test_ours_has_students_interval_and_the_one_that_decides():
     assert our_value(verdict()) == "–"
 
 
+def test_a_difference_of_percentages_is_in_points():
+    shape = CLAIMS["nint-shape-2"]
+    assert (shape.unit, shape.rule.kind) == ("percent", "ordering")
+    assert words(our_value(verdict(claim=shape, value=2.57, seeds=1))) == "+2.57 points"
+
+
 def test_the_number_of_another_run_stands_below_ours_with_the_difference():
     before = verdict(value=97.9, source=Source(recorded=True, tier="cpu", device="A", date="2026-01-02"))
     shown = words(our_value(verdict(value=98.0, reruns=(before,))))
