@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import astuple, dataclass, field
 from math import isfinite, log10
 from typing import Any
@@ -212,10 +212,11 @@ class TrainingRun:
             DivergedError: A loss that is no number; the last good weights are back.
         """
         for _ in range(steps):
+            before = copy(self.clock)  # the choice belongs to the step that follows
             with self.clock.running():
                 indices = self.sampler.indices(self.step, self.view)
             if self.step % self.every == 0:
-                self.evaluate()
+                self.evaluate(before)
             if self.watch:
                 self.watch(self.step, indices)
             with self.clock.running():
@@ -239,7 +240,7 @@ class TrainingRun:
         self.clock.forwards += 3 * len(indices) / len(self.signal.values)
         return residuals
 
-    def evaluate(self) -> None:
+    def evaluate(self, clock: Clock | None = None) -> None:
         """Add the quality of the present weights to the curve, once for each step, outside of the clock."""
         residuals = self.view.cached
         if residuals is None:
@@ -247,7 +248,7 @@ class TrainingRun:
         quality = self.quality(residuals)
         if isfinite(quality):
             self._good = self._weights()
-            clock = self.clock
+            clock = clock or self.clock
             self.curve = [point for point in self.curve if point.step < self.step]
             self.curve.append(CurvePoint(self.step, quality, clock.cpu, clock.wall, clock.forwards))
 

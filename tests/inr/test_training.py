@@ -176,6 +176,16 @@ def test_forward_equivalents_are_counted():
     assert nint.clock.forwards == pytest.approx(15 * 3 * 30 / 144 + 13 + 2 * 5)
 
 
+@pytest.mark.parametrize("kind", [UniformDraw, Nint])
+def test_a_point_of_a_curve_has_the_costs_of_the_steps_before_it(kind):
+    made, early = fit(kind), fit(kind)
+    made.advance(11)
+    early.advance(10)
+    assert [point.step for point in made.curve] == [0, 5, 10]
+    assert made.curve[-1].forwards == early.clock.forwards
+    assert made.curve[0].forwards == made.curve[0].cpu == 0
+
+
 def test_evaluation_is_not_on_the_clock():
     made = fit(every=1)
     slow = made.quality
