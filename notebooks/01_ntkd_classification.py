@@ -654,7 +654,8 @@ show_recorded(
 # which is about the best possible decoder: the lens loses nothing, since it interpolates {setup}`3,072`
 # pixel values to {setup}`4,095`, which can be undone, but both feed the same dense layers, which learn
 # less from pixels than from filtered images. On digits fewer values are means over larger detectors, for
-# the lens as for the filters.
+# the lens as for the filters; the figure waits for the next run, since the coarse lens of the recorded
+# one read single points in place of means.
 #
 # The paper names depth and strong nonlinearity as its limits: light cannot be subtracted before it is
 # captured, so a second optical layer adds little by itself, and a saturable absorber is the nonlinearity that

@@ -174,8 +174,9 @@ show(
 # and at {setup}`100 %` captures of a pair lie about three filter pixels apart. The share won back is the
 # part of the lost accuracy that fine-tuning returns; below half of it, marked by the level line, we say
 # that compensation has stopped working. A student that was trained under random shifts, gains and noise
-# of its filters ("vaccinated") is shown without any compensation. Shares are averaged over devices here;
-# the share of the mean drop, which the table above has too, weighs large losses more.
+# of its filters ("vaccinated") is shown without any compensation; in the recorded run it saw its batches
+# in another order than the other students, which is mended. Shares are averaged over devices here; the
+# share of the mean drop, which the table above has too, weighs large losses more.
 #
 # At {setup}`60 %` in this run accuracy is {val}`ntkd.fab.mnist.strength_60.uncompensated.accuracy @live
 # :.1f` % without compensation, {val}`ntkd.fab.mnist.strength_60.e2e_ft.accuracy @live :.1f` % after
