@@ -249,10 +249,9 @@ def withhold(
 ) -> tuple[Images, Int[Tensor, "*e n"]]:
     """Withhold the labels of most training images; return these images, and the rows of two epochs.
 
-    Each has as many rows as before: half of them are images whose label is known, as often as needed, the
-    other half any training images. Two epochs, which take turns, have all images between them. Labels enter a
-    loss if they are known; a teacher's outputs on an image enter for all. Labels of other rows, such as
-    validation images, stay.
+    Each has as many rows as before, half of them with known labels, as often as needed, the other half any.
+    Two epochs, which take turns, have all images between them. Labels enter a loss if they are known; a
+    teacher's outputs on an image enter for all. Labels of other rows, such as validation images, stay.
 
     Args:
         share: Share of them whose labels are known, in (0, 1]; 1 changes nothing.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ntkd_lib.inr import scores
 from ntkd_lib.inr.scores import ScoreRefresh
 from ntkd_lib.inr.stack import DenseStack, Outputs, Points
+from ntkd_lib.ntk.checks import check_model
 
 Weights = Float[Tensor, " n"]  # one per point
 PROBED = 8  # points at which passes by hand are compared with automatic differentiation
@@ -124,10 +125,10 @@ def wrap(net: nn.Module, chunk: int | None = None) -> Network:
     """Wrap a network from ``(n, d)`` to ``(n, c)``, by hand if it is a stack of dense layers.
 
     Raises:
-        ValueError: A network without trainable parameters.
+        ValueError: A network without trainable parameters, or whose output at a point is random or depends on
+            other points, so that it would depend on the chunks.
     """
-    if not any(p.requires_grad for p in net.parameters()):
-        raise ValueError("net: got no trainable parameter, needs at least one")
+    check_model(net)
     if isinstance(net, nn.Sequential):
         with suppress(TypeError):
             return StackNetwork(net, chunk)

@@ -61,7 +61,7 @@ def minimise(
         steps: Most Newton steps.
     """
     zero = torch.zeros(problem.shape, dtype=torch.float64)
-    scale = problem.evaluate(zero).gradient.norm().item()
+    scale, least = problem.evaluate(zero).gradient.norm().item(), 8 * torch.finfo(problem.soft.dtype).eps
     # the mean over classes changes no probability, and the ridge wants it to be zero
     weights, taken = (zero if start is None else start - start.mean(0)), 0
     count = max(len(problem.lifted) // WARM_SHARE, WARM_ROWS * problem.shape[1])
@@ -69,8 +69,14 @@ def minimise(
         part = problem.part(count)
         weights, taken = _descend(part, zero, WARM_TOLERANCE, scale, steps)
         problem.passes += part.passes * count / len(problem.lifted)
-    weights, more = _descend(problem, weights, tolerance, scale, steps)
-    return certify(problem, weights, taken + more, scale)
+    weights, more = _descend(problem, weights, max(tolerance, least), scale, steps)
+    optimum = certify(problem, weights, taken + more, scale)
+    if optimum.gradient > tolerance and taken + more < steps:  # single precision was not enough
+        exact = problem.double()
+        weights, last = _descend(exact, weights, tolerance, scale, steps - more)
+        problem.passes += exact.passes
+        optimum = certify(problem, weights, taken + more + last, scale)
+    return optimum
 
 
 def _descend(

@@ -177,7 +177,8 @@ class Problem:
 
     def double(self) -> "Problem":
         """Return the same problem in float64."""
-        return Problem(self.lifted.double(), self.loss, self.labels, self.soft, self.ridge, self.penalty)
+        lifted, soft = self.lifted.double(), self.soft.double()  # rounded, they do not quite add up to 1
+        return Problem(lifted, self.loss, self.labels, soft / soft.sum(0), self.ridge, self.penalty)
 
     def curvature(self, logits: Float[Tensor, "c n"]) -> "Curvature":
         """Compute the second derivative at logits of all inputs."""

@@ -276,5 +276,16 @@ def test_a_change_after_first_use_is_noticed(change):
 
 
 def test_a_network_without_trainable_parameters_is_refused():
-    with pytest.raises(ValueError, match=r"^net: got no trainable parameter, needs at least one$"):
+    with pytest.raises(ValueError, match=r"^model: got no trainable parameter, "):
         wrap(stack().requires_grad_(False))
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [(nn.BatchNorm1d(6), "mixes samples"), (nn.Dropout(0.5), "dropout in training mode is random")],
+)
+def test_a_network_that_depends_on_its_chunks_is_refused(layer, words):
+    model = nn.Sequential(nn.Linear(2, 6), layer, nn.Linear(6, 3))
+    with pytest.raises(ValueError, match=rf"^layer '1': .*{words}"):
+        wrap(model)
+    assert isinstance(wrap(model.eval()), AnyNetwork)

@@ -200,3 +200,12 @@ def test_adam_refuses_a_batch_of_more_inputs_than_there_are() -> None:
         train_adam(posed, epochs=1, lr=0.1, batch=61, seed=0)
     assert len(train_adam(posed, epochs=1, lr=0.1, batch=60, seed=0).values) == 1
     assert train_adam(posed, epochs=0, lr=0.1, batch=61, seed=0).values == []
+
+
+@pytest.mark.parametrize("tolerance", [1e-6, 1e-8, 1e-10])
+def test_a_tolerance_beyond_single_precision_is_reached_in_double(tolerance: float) -> None:
+    posed = problem(n=2000)
+    lifted = LiftedInputs(Monomials(D, 2), posed.lifted.scores.float())
+    made = minimise(Problem(lifted, posed.loss, posed.labels, posed.soft, posed.ridge), tolerance=tolerance)
+    assert made.gradient <= tolerance
+    assert made.steps < 40

@@ -33,12 +33,5 @@ def adam_course(
     optimum = minimise(problem, tolerance=tolerance)
     elapsed = time.process_time() - started
     runs = [train_adam(problem, epochs=epochs, lr=LR, batch=BATCH, seed=order) for order in range(orders)]
-    return CellResult(
-        {
-            "optimum": optimum.value,
-            "optimum_gap": optimum.gap,
-            "optimum_seconds": elapsed,
-            "losses": [run.values for run in runs],
-            "times": [run.seconds for run in runs],
-        }
-    )
+    best = {"optimum": optimum.value, "optimum_gap": optimum.gap, "optimum_seconds": elapsed}
+    return CellResult(best | {"losses": [r.values for r in runs], "times": [r.seconds for r in runs]})
