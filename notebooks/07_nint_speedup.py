@@ -394,7 +394,8 @@ show(
 
 # %% [markdown]
 # A network that does not reach the target for three evaluations in a row within these {param}`side_steps`
-# steps has no dots.
+# steps has no dots. The paper saves {paper}`29.6 %` with SIREN, {paper}`10.0 %` with FFN and
+# {paper}`43.3 %` with WIRE, to {paper}`25 dB` on images of its size.
 #
 # WIRE is the real form of its wavelet; the hash grid trains its encoding too and takes the route of automatic
 # differentiation.
