@@ -243,7 +243,8 @@ def test_students_learn_something_and_are_scored_on_other_cars(run):
     scores = table.set_index("method")
     assert scores["miou"].between(0, 100).all()
     assert scores.loc["none", "parameters"] == 234_873
-    assert run.select(teacher)[0].values["miou"] > 55
+    blank = 50 * (1 - load_masks("drawn-cars", "test").masks.float().mean().item())  # no car anywhere
+    assert run.select(teacher)[0].values["miou"] > blank + 10
     means = page.summary(table).set_index("method")
     assert means.loc["none", "paper"] == 74.3
     assert means.loc[MASKS.chosen_form(), "paper"] == 91.5
