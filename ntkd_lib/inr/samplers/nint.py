@@ -48,7 +48,7 @@ class Nint(Sampler):
         check_number("alpha", alpha, 1, whole=True)
         check_word("staircase", staircase, (True, False))
         super().__init__(signal, batch, seed)
-        self.xi, self.lam, self.alpha = xi, lam, alpha
+        self.xi, self.hard, self.lam, self.alpha = xi, round((1 - xi) * batch), lam, alpha
         self.score, self.staircase = score, staircase
         self.ranking: Tensor | None = None
 
@@ -66,13 +66,13 @@ class Nint(Sampler):
     def indices(self, step: int, state: SamplerContext) -> Indices:
         """Choose by score, then by error, then evenly."""
         guided = self._guided(step, state)
-        if not (rest := round((1 - self.xi) * self.batch) - len(guided)):
+        if not (rest := self.hard - len(guided)):
             return self.fill([guided])
         hardest = largest(magnitude(state.residuals()), rest, self.mask([guided]))
         return self.fill([guided, hardest])
 
     def _guided(self, step: int, state: SamplerContext) -> Indices:
-        number = round((1 - self.xi) * self.batch) if self.lam == 0 else int(self.share(step) * self.batch)
+        number = self.hard if self.lam == 0 else int(self.share(step) * self.batch)
         if number and (self.ranking is None or (step + self.staircase) % self.alpha == 0):
-            self.ranking = largest(state.score(self.score), max(number, round((1 - self.xi) * self.batch)))
+            self.ranking = largest(state.score(self.score), max(number, self.hard))
         return self.uniform(0) if self.ranking is None else self.ranking[:number]
