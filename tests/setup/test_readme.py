@@ -1,5 +1,6 @@
 """The README: its claim table is that of the recorded evidence, and what it tells people to type works."""
 
+import json
 import re
 import shutil
 
@@ -14,6 +15,7 @@ from ntkd_lib.show.headlines import headlines
 from tests.setup.project import ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "book/reproduce.md").read_text(encoding="utf-8")
 
 
 def blocks(language):
@@ -24,6 +26,14 @@ def blocks(language):
 def test_the_claim_table_is_that_of_the_recorded_evidence():
     block = readme.claims_block(headlines(recorded_verdicts()))
     assert readme.with_claims(TEXT, block) == TEXT, "run python -m ntkd_lib.pipeline.readme"
+
+
+def test_the_time_of_a_whole_run_is_that_of_the_recorded_runs():
+    runs = [json.loads(path.read_text()) for path in (ROOT / "results/cpu").glob("*.json")]
+    hours = sum(run["provenance"]["seconds"] for run in runs) / 2 / 3600
+    (readme_hours,) = re.findall(r"about (\d+) hours on 2 cores", TEXT)
+    (page_hours,) = re.findall(r"about {setup}`(\d+) hours` on two cores", PAGE)
+    assert int(readme_hours) == int(page_hours) == pytest.approx(hours, abs=0.5)
 
 
 def test_an_edited_table_is_named(tmp_path, monkeypatch):
