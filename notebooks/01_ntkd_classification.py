@@ -500,9 +500,9 @@ show(
     run,
     "estimates",
     lambda: stage1_page.draw_estimates(estimates),
-    alt="Scatter plot of nine optical architectures: accuracy reached on MNIST after training against the "
-    "estimate made without training.",
-    caption="MNIST: estimate and accuracy of nine architectures; small dots are seeds.",
+    alt="Nine optical architectures, listed on the left by the estimate made without training, on the right "
+    "by the accuracy reached on MNIST after training; a line joins the two places of each.",
+    caption="MNIST: the order of nine architectures by estimate and by accuracy, means of seeds.",
     data=estimates,
 )
 

@@ -52,7 +52,6 @@ def row_axes(labels: Sequence[str], quantity: str, reference: float = 0.0) -> tu
     figure, axes = plt.subplots(figsize=(7.2, 0.32 * len(labels) + 1.2))
     axes.axvline(reference, color=plt.rcParams["axes.edgecolor"], linewidth=1)
     name_rows(axes, labels)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_xlabel(quantity)
     return figure, axes
 
@@ -91,4 +90,4 @@ def key_handles(entries: Mapping[str, tuple[str, object]], *, filled: bool = Fal
 def name_rows(axes: Axes, labels: Sequence[str] | pd.Series) -> None:
     """Name the rows of a chart, the first on top."""
     axes.set_yticks(range(len(labels)), labels)
-    axes.invert_yaxis()
+    axes.set_ylim(len(labels) - 0.4, -0.6)

@@ -40,8 +40,15 @@ def estimates() -> pd.DataFrame:
 
 
 def test_estimates_are_drawn_and_listed_from_the_best_on() -> None:
-    axes = stage1_page.draw_estimates(estimates()).axes[0]
-    assert [text.get_text() for text in axes.texts] == ["1", "2", "3"]
+    swapped = estimates().assign(accuracy=lambda t: 200 - t["accuracy"])
+    left, right = stage1_page.draw_estimates(swapped).axes
+    assert [text.get_text().split(":")[0] for text in left.get_yticklabels()] == [
+        "kind 3",
+        "kind 2",
+        "kind 1",
+    ]
+    assert [text.get_text() for text in right.get_yticklabels()] == ["103.50 %", "102.50 %", "101.50 %"]
+    assert sorted(tuple(line.get_ydata()) for line in left.lines) == [(0, 2), (1, 1), (2, 0)]
     html = str(show_table(stage1_page.mean_estimates(estimates()), stage1_page.COLUMNS, "Stage 1"))
     assert html.index("kind 3") < html.index("kind 1")
     assert "360 × 180 µm" in html

@@ -53,7 +53,12 @@ PARTS = {
         "full", "uniform", "nint", "released", "error_mix", "int_dense", "evos", "expansive", "error_memory",
     ),
     (settings, "SETTINGS"): ("nint", "xi5", "alpha40"),
-    (networks, "RATES"): {"siren": 5e-4, "ffn": 2e-3, "wire": 2e-3, "hashgrid": 1e-2},
+    (networks, "RATES"): {
+        "SIREN": ("siren", 5e-4),
+        "FFN": ("ffn", 2e-3),
+        "WIRE": ("wire", 2e-3),
+        "hash grid": ("hashgrid", 1e-2),
+    },
 }  # fmt: skip
 SIGNALS = Data("signals", "0" * 64)
 NARROW = NetworkShape("siren", 8, 1)

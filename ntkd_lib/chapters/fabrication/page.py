@@ -205,7 +205,7 @@ def draw_sweep(rows: pd.DataFrame) -> Figure:
     for axes in (above, below):
         axes.axvline(100 * severity(), color=edge, linewidth=1, linestyle=":")
     below.axhline(50, color=edge, linewidth=1)
-    above.set(ylabel="test accuracy (%)", xlim=(0, None))
+    above.set(ylabel="test accuracy (%)", xlim=(0, None), ylim=(None, 100))
     along = "error strength (%); dotted: where the paper's drop is met"
     below.set(ylabel="won back (%)", ylim=(-20, 120), xlabel=along)  # small losses have noisy shares
     above.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
@@ -235,9 +235,9 @@ def draw_tornado(rows: pd.DataFrame) -> Figure:
         spread = [rows[end] - rows[f"{end}_low"], rows[f"{end}_high"] - rows[end]]
         axes.barh(places + offset, rows[end], 0.36, color=colour, edgecolor="none", label=f"{end} magnitude")
         axes.errorbar(rows[end], places + offset, xerr=spread, fmt="none", ecolor=edge, elinewidth=1.2)
-    axes.axvline(0, color=edge, linewidth=1)
     dots.name_rows(axes, rows["error"])
-    axes.set_xlabel("change of validation accuracy (points)")
+    axes.set_xscale("symlog", linthresh=0.1)
+    axes.set_xlabel("change of validation accuracy (points; linear between −0.1 and 0.1)")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return figure
 

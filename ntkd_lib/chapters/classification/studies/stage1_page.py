@@ -12,6 +12,7 @@ from ntkd_lib.chapters.classification.studies import stage1
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Metric, metric
 from ntkd_lib.show import BLUE, Column, Html, show_table
+from ntkd_lib.show.dots import name_rows
 
 COLUMNS = (
     Column("Architecture", "{label}"),
@@ -55,16 +56,15 @@ def rank_metric(run: Run) -> Metric:
 
 
 def draw_estimates(table: pd.DataFrame) -> Figure:
-    """Draw the accuracy that each architecture reached against its estimate."""
-    figure, axes = plt.subplots(figsize=(7.2, 3.8))
-    axes.scatter(table["estimate"], table["accuracy"], s=12, color=BLUE, alpha=0.4, linewidth=0)
+    """Draw architectures in the order of their estimates, joined to the order of the accuracies reached."""
     means = table.groupby("label", sort=False)[["estimate", "accuracy"]].mean()
-    for number, row in enumerate(means.itertuples(), start=1):
-        axes.plot(row.estimate, row.accuracy, "o", color=BLUE, markersize=7, label=f"{number}: {row.Index}")
-        place = {"xytext": (5, 5), "textcoords": "offset points", "fontsize": 9}
-        axes.annotate(str(number), (row.estimate, row.accuracy), **place)
-    axes.set(xlabel="estimate without training (% of validation images)", ylabel="test accuracy reached (%)")
-    figure.legend(loc="outside right upper", handlelength=0, fontsize=8, markerscale=0.01)
+    places = means.rank(ascending=False, method="first") - 1
+    figure, axes = plt.subplots(figsize=(7.2, 0.34 * len(means) + 0.8))
+    axes.plot([0, 1], places.T, "o-", color=BLUE)
+    first, last = (means[column].sort_values(ascending=False, kind="stable") for column in means)
+    name_rows(axes, [f"{label}: {value:.2f} %" for label, value in first.items()])
+    name_rows(axes.twinx(), [f"{value:.2f} %" for value in last])
+    axes.set_xticks([0, 1], ["estimate without training", "test accuracy reached"])
     return figure
 
 

@@ -16,8 +16,9 @@ from ntkd_lib.lab import Cell, Data
 from ntkd_lib.show.dots import GREEN, ORANGE, PURPLE, draw_key, row_axes
 
 RATES = {
-    "siren": 5e-4, "mlp": 2e-3, "pemlp": 2e-3, "ffn": 2e-3, "gauss": 2e-3, "finer": 5e-4, "wire": 2e-3,
-    "hashgrid": 1e-2,
+    "SIREN": ("siren", 5e-4), "MLP": ("mlp", 2e-3), "MLP, encoded positions": ("pemlp", 2e-3),
+    "FFN": ("ffn", 2e-3), "Gauss": ("gauss", 2e-3), "FINER": ("finer", 5e-4), "WIRE": ("wire", 2e-3),
+    "hash grid": ("hashgrid", 1e-2),
 }  # fmt: skip
 FEW = ("full", "uniform", "nint", "error_memory")
 SHOWN = {"nint": ("o", GREEN), "uniform": ("s", ORANGE), "error_memory": ("D", PURPLE)}
@@ -25,9 +26,9 @@ SHOWN = {"nint": ("o", GREEN), "uniform": ("s", ORANGE), "error_memory": ("D", P
 
 def cells(p: NintParameters, signals: Data, image: str) -> list[Cell]:
     """Describe one race per network on an image."""
-    networks = [(name, NetworkShape(name, p.width), lr) for name, lr in RATES.items()]
+    networks = [(name, NetworkShape(kind, p.width), lr) for name, (kind, lr) in RATES.items()]
     seed, widths = p.all_seeds[0], (p.width // 2, p.width, 2 * p.width)
-    networks += [(f"siren, width {width}", NetworkShape("siren", width), LR) for width in widths]
+    networks += [(f"SIREN, width {width}", NetworkShape("siren", width), LR) for width in widths]
     return [
         race_cell(p, "networks", signals, image, seed, entrants, {"shown": shown, "lr": lr}, network=network)
         for shown, network, lr in networks

@@ -206,14 +206,14 @@ CALIBRATION = (
 
 def draw_roc(everywhere: pd.DataFrame, refitted: pd.DataFrame) -> Figure:
     """Draw ROC curves for networks past their best."""
-    figure, panels = plt.subplots(1, 2, figsize=(7.2, 5.2), sharey=True)
-    titles = ("the whole grid", "settings with refits")
-    for axes, curves, title in zip(panels, (everywhere, refitted), titles, strict=True):
+    figure, panels = plt.subplots(1, 2, figsize=(7.2, 5.0), sharey=True)
+    parts = {"the whole grid": everywhere, "settings with refits": refitted}
+    for axes, (title, curves) in zip(panels, parts.items(), strict=True):
         for method, curve in curves.groupby("method", sort=False):
             label, colour, line = METHODS[method]
             axes.plot(curve["false_positive"], curve["true_positive"], line, color=colour, label=label)
         axes.plot([0, 1], [0, 1], color="0.5", linewidth=1, linestyle="--")
-        axes.set(title=title, xlabel="false-positive rate", aspect="equal")
+        axes.set(title=title, xlabel="false-positive rate")
     panels[0].set_ylabel("true-positive rate")
     handles, labels = panels[1].get_legend_handles_labels()
     if handles:
