@@ -465,7 +465,7 @@ for name, model in {"student": student, "kernel ridge on labels": control}.items
 # %% [markdown]
 # **Networks.** ReLU, He initialisation, standardised inputs and labels, Adam on full batches. For each of the
 # six the learning rate falls to zero along a cosine, so that training ends on a plateau. It starts from the
-# one of {setup}`four values between 0.001 and 0.03` with the lowest validation error at the end of training,
+# one of {setup}`six values between 0.001 and 0.3` with the lowest validation error at the end of training,
 # on three seeds that nothing else uses: the best case for the networks in the paper's comparison. In the grid
 # and on the two small tables all networks, those of the alternatives included, keep a rate of {setup}`0.003`,
 # untuned. In the grid wide networks train for fewer epochs, since they interpolate sooner. Replicates are

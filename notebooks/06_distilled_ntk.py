@@ -179,9 +179,8 @@ page.noise_table(run)
 #
 # The same scores against processor time: the whole build and a thousand queries. A query needs the
 # Jacobian of its image, which alone takes as many operations as $1 + 2c = 21$ forward passes of the
-# network that is imitated; three for the pseudo-NTK, one for the last layer. In the recorded run images
-# chosen by the last layer are not charged the seconds of their choice, a forward pass of all images and a
-# decomposition; the next run has them.
+# network that is imitated; three for the pseudo-NTK, one for the last layer. Images chosen by the last
+# layer are charged their choice too, a forward pass of all images and a decomposition.
 
 # %% tags=["hide-input"]
 show(

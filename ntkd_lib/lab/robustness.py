@@ -46,8 +46,9 @@ def flip_probability(verdict: Verdict) -> float | None:
         return None
     samples = np.array([verdict.single, *([verdict.below] if verdict.below else [])])
     claim, draws = verdict.claim, draw_reruns(samples, RERUNS).tolist()
-    reruns = (estimate(claim, *draw, seeds=verdict.seeds) for draw in draws)
-    return sum(decide(claim, rerun) != verdict.status for rerun in reruns) / RERUNS
+    runs = (estimate(claim, *draw, seeds=verdict.seeds) for draw in [samples.tolist(), *draws])
+    own, *reruns = (decide(claim, run) for run in runs)
+    return sum(rerun != own for rerun in reruns) / RERUNS
 
 
 def adjusted_orderings(verdicts: Iterable[Verdict]) -> dict[str, float]:

@@ -215,7 +215,7 @@ def _of_seed(sample: _Sample, seed: int) -> float:
 
 
 def _number(value: float, form: str) -> str:
-    return f"{value:{form}}".replace("-", MINUS)
+    return f"{round(value, 12) + 0.0 if form[-1] == 'f' else value:{form}}".replace("-", MINUS)
 
 
 def _spread(sample: _Sample, metrics: int) -> str:

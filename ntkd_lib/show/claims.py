@@ -1,6 +1,6 @@
 """Claim tables: the paper's number, ours, and the verdict, side by side."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from ntkd_lib.lab.claims import Claim, load_claims
@@ -13,6 +13,7 @@ from ntkd_lib.show.numbers import NO_BREAK, NONE, OUTCOME_SIGNS, SIGNS, differen
 from ntkd_lib.show.style import OUTCOMES
 
 SCOREBOARD = "00_scoreboard"
+FORMS = defaultdict(lambda: format_value, ordering=difference)  # of values, by kind of rule
 PAPERS = {
     "ntkd": "NTKD: neural tangent knowledge distillation",
     "koopman": "Koopman models by distillation",
@@ -33,7 +34,7 @@ def paper_value(claim: Claim) -> str:
     if claim.value is None:
         return NONE
     digits = _paper_digits(claim.value)
-    text = format_value(claim.value, claim.unit, digits)
+    text = FORMS[claim.rule.kind](claim.value, claim.unit, digits)
     if not claim.spread:
         return text
     plain, spread = (number(x, claim.unit, _paper_digits(x)) for x in (claim.value, claim.spread))
@@ -46,7 +47,7 @@ def our_value(verdict: Verdict, *, deciding: bool = True) -> Html:
         return Html(NONE)
     unit, lines = verdict.claim.unit, []
     unit = "points" if (verdict.claim.rule.kind, unit) == ("ordering", "percent") else unit
-    value = element("span", format_value(verdict.value, unit), class_="ntkd-number")
+    value = element("span", FORMS[verdict.claim.rule.kind](verdict.value, unit), class_="ntkd-number")
     if verdict.printed_interval is not None:
         lines.append(element("span", ends(verdict.printed_interval, unit), class_="ntkd-interval"))
     if verdict.seeds > 1:
@@ -59,9 +60,8 @@ def our_value(verdict: Verdict, *, deciding: bool = True) -> Html:
 
 def _rerun_line(verdict: Verdict, other: Verdict) -> Html:
     """Show the number of another run of the same protocol, and by how much the one above differs from it."""
-    unit = verdict.claim.unit
-    moved = difference(verdict.value - other.value, unit)
-    return small(f"{other.source}: {format_value(other.value, unit)}; difference {moved}")
+    claim, moved = verdict.claim, difference(verdict.value - other.value, verdict.claim.unit)
+    return small(f"{other.source}: {FORMS[claim.rule.kind](other.value, claim.unit)}; difference {moved}")
 
 
 def badge(verdict: Verdict) -> Html:

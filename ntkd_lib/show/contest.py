@@ -123,7 +123,7 @@ def score_columns(arm: str, base: str, unit: str) -> tuple[Column, ...]:
         Column("Fresh seeds", f"{{mean:.2f}} {unit}"),
         INTERVAL,
         Column(f"Minus {base}", "{gap:+.2f}"),
-        Column("95 %, this table at once", "[{gap_low:+.2f}, {gap_high:+.2f}]"),
+        Column("95 %, its group at once", "[{gap_low:+.2f}, {gap_high:+.2f}]"),
         SEEDS,
     )
 
@@ -131,7 +131,7 @@ def score_columns(arm: str, base: str, unit: str) -> tuple[Column, ...]:
 GAPS = (
     Column("Pair", "{label}"),
     DIFFERENCE[0],
-    Column("95 %, this table at once", "[{low:+.2f}, {high:+.2f}]"),
+    Column("95 %, its group at once", "[{low:+.2f}, {high:+.2f}]"),
     Column("Holm's p, first above", "{p:.3g}"),
     Column("Ahead", "{wins} of {seeds}"),
 )

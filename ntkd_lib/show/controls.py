@@ -56,7 +56,7 @@ CONTROLS = {
         "all costs counted", "dntk.cost.exact_kernel", "/", "dntk.cost.dntk_total", "ratio"
     ),
     "nint-time-saving-3": Control(
-        "over uniform sampling to 30 dB, one image", "nint.image5.nint.time_saving_30_over_uniform"
+        "over uniform sampling, where both reach 30 dB", "nint.image5.nint.time_saving_30_over_uniform"
     ),
 }
 

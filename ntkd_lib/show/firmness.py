@@ -77,8 +77,8 @@ def curve_words(verdict: Verdict, steps: Sequence[Step]) -> str:
 
 
 def _margin_words(verdict: Verdict, last: Step) -> str:
-    size = format_value(abs(last.tolerance), _unit(verdict)).lstrip("+")
-    firm = f"holds with {size} to spare" if last.tolerance <= 0 else f"is missed by {size}"
+    size = format_value(abs(last.tolerance), _unit(verdict))
+    firm = f"is missed by {size}" if last.decision == "not reproduced" else f"holds with {size} to spare"
     return f"With all seeds the rule {firm}."
 
 

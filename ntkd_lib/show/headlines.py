@@ -54,7 +54,7 @@ FIGURE = {
     "ntkd.mnist.none.accuracy": ("labels only", 91.4),
     "ntkd.mnist.kd.accuracy": ("soft-label KD", 95.9),
     "ntkd.mnist.ntkd.accuracy": ("NTKD", 97.3),
-    "ntkd.mnist.none_tuned.accuracy": ("labels only, equal time", None),
+    "ntkd.mnist.none_tuned.accuracy": ("labels only, trained longer", None),
 }
 
 

@@ -23,15 +23,14 @@ def number(value: float, unit: str | None, digits: int | None = None) -> str:
 
 def format_value(value: float, unit: str | None, digits: int | None = None) -> str:
     """Format a number with its unit."""
-    sign = "+" if unit == "points" and value > 0 else ""
     word = UNIT_WORDS.get(unit or "", unit or "")
-    return f"{sign}{number(value, unit, digits)}{NO_BREAK}{word}".strip()
+    return f"{number(value, unit, digits)}{NO_BREAK}{word}".strip()
 
 
-def difference(value: float, unit: str | None) -> str:
+def difference(value: float, unit: str | None, digits: int | None = None) -> str:
     """Format a difference of two numbers of a unit, with its sign."""
-    text = format_value(value, "points" if unit == "percent" else unit)
-    return f"+{text}" if value > 0 and text[0] != "+" else text
+    text = format_value(value, "points" if unit == "percent" else unit, digits)
+    return f"+{text}" if value > 0 else text
 
 
 def signed(value: float, digits: int = 2) -> str:

@@ -30,6 +30,15 @@ def shown(text, **changes):
     return re.match(r"<span [^>]*>(.*?)<span", made)[1]
 
 
+def test_a_difference_of_exactly_zero_has_no_minus():
+    rounded = {
+        name: Metric(values=values, seeds=[0, 1, 2], converged=[True] * 3)
+        for name, values in ((NTKD, [0.1, 0.2, 0.3]), (KD, [0.2, 0.3, 0.1]))
+    }
+    runs = {"01_ntkd_classification": recorded(metrics=rounded)}
+    assert shown(f"{NTKD} - {KD} :+.2f", runs=runs) == shown(f"{KD} - {NTKD} :+.2f", runs=runs) == "+0.00"
+
+
 @pytest.mark.parametrize(
     "text, words",
     [

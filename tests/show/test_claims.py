@@ -22,7 +22,7 @@ from ntkd_lib.show.claims import (
     statement,
     where_links,
 )
-from ntkd_lib.show.numbers import SIGNS, format_value
+from ntkd_lib.show.numbers import SIGNS, difference, format_value
 from ntkd_lib.show.style import STATUS_COLOURS
 from tests.book import fake
 from tests.setup.project import ROOT
@@ -60,7 +60,7 @@ def test_the_papers_number_is_printed_as_in_the_paper(name, text):
     [
         (97.306, "percent", "97.31 %"),
         (-0.5, "points", "\N{MINUS SIGN}0.50 points"),
-        (0.5, "points", "+0.50 points"),
+        (0.5, "points", "0.50 points"),
         (0.0, "points", "0.00 points"),
         (31.2345, "dB", "31.23 dB"),
         (359.4321, "ratio", "359.4 ×"),
@@ -70,6 +70,13 @@ def test_the_papers_number_is_printed_as_in_the_paper(name, text):
 )
 def test_numbers_carry_their_unit(value, unit, text):
     assert words(format_value(value, unit)) == text
+
+
+def test_differences_carry_their_sign_and_losses_none():
+    assert words(difference(0.5, "percent")) == "+0.50 points"
+    assert words(difference(-0.5, "points")) == "\N{MINUS SIGN}0.50 points"
+    assert words(difference(0.0, "points")) == "0.00 points"
+    assert words(paper_value(CLAIMS["koopman-q2-spread"])) == "0.07 points"
 
 
 def test_every_claim_of_the_contract_can_be_shown():

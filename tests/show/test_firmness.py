@@ -13,7 +13,7 @@ from ntkd_lib.lab.verdicts import judge
 from ntkd_lib.pipeline.numbers import recorded_runs
 from ntkd_lib.show import firmness as module
 from ntkd_lib.show.controls import CONTROLS
-from ntkd_lib.show.firmness import coverage_table, firmness, holm_notes, verdict_curve
+from ntkd_lib.show.firmness import coverage_table, curve_words, firmness, holm_notes, verdict_curve
 from ntkd_lib.show.headlines import HEADLINES
 from ntkd_lib.show.html import small
 from tests.lab.judging import ORDER, RATIO, claim, metric, run
@@ -48,6 +48,19 @@ def test_reruns_flip_what_lies_near_the_threshold():
     assert flip_probability(near) == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / RERUNS))
     assert flip_probability(judged(RATIO, [20.0, 21.0, 19.0, 20.5, 20.0])) == 0
     assert flip_probability(judge(claim(LEAST), [])) is None
+
+
+def test_reruns_are_compared_with_what_the_runs_own_numbers_decide():
+    exceeding = judged(LEAST, [20.0, 20.5, 19.5, 20.2, 19.8])
+    merged = replace(exceeding, status="reproduced")  # as beside a run that reproduces and does not exceed
+    assert flip_probability(merged) == flip_probability(exceeding)
+
+
+def test_an_exact_tie_is_missed():
+    tie = judged(ORDER, [1.0, 1.1, 1.2, 1.1, 1.3])
+    (*_, last) = steps_by_seeds(tie)
+    assert last.decision == "not reproduced"
+    assert "the rule is missed by" in curve_words(tie, [last])
 
 
 def test_holm_runs_over_the_orderings_that_have_a_verdict(monkeypatch):

@@ -123,7 +123,7 @@ DIGITS = Comparison(
         _tangent("ntkd_sap", "NTKD, NTK-SAP trace", objective="tangent_sap"),
         _tangent("ntkd_trace_only", "trace only (control)", objective="tangent_trace"),
         Method("random_frozen", "random signed filters", optics="random", settings_of="none"),
-        Method("none_tuned", "labels only, equal time", {**SPEED, **SHIFT}, length="long"),
+        Method("none_tuned", "labels only, trained longer", {**SPEED, **SHIFT}, length="long"),
         Method("linear", "no ReLU", SPEED, rectified="none"),
         Method("lens", "ideal lens", SPEED, optics="lens"),
         Method("none_capture", "ReLU after capture only", SPEED, rectified="capture"),

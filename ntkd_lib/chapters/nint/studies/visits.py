@@ -104,7 +104,7 @@ def draw_visits(true: np.ndarray, counts: Mapping[str, np.ndarray]) -> Figure:
         grid[row, 0].set_ylabel(span, fontsize=9)
         for axes, (method, maps_) in zip(grid[row, 1:], counts.items(), strict=True):
             title = "" if row else LABELS[method]
-            _show(axes, np.log2(maps_[row] + 0.1), title, cmap="magma", vmin=-3, vmax=3)
+            _show(axes, np.log2(np.maximum(maps_[row], 1 / 8)), title, cmap="magma", vmin=-3, vmax=3)
     return figure
 
 
