@@ -50,11 +50,7 @@ class Outlook:
 
 
 def duration(seconds: float) -> str:
-    """Write a time as people say it.
-
-    >>> duration(4.2), duration(200.0), duration(7500.0)
-    ('4 s', '3 min 20 s', '2 h 5 min')
-    """
+    """Write a time as people say it."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -76,11 +76,7 @@ def spaces(methods: Iterable[SearchedMethod]) -> dict[str, dict[str, Range]]:
 
 
 def space_rows(methods: Iterable[SearchedMethod]) -> list[tuple[str, str]]:
-    """Write what searches draw from, methods of one space together.
-
-    >>> space_rows([SearchedMethod(name, name, {"lr": (0.1, 1.0, "log")}) for name in "ab"])
-    [('a; b', 'lr 0.1 to 1 (log)')]
-    """
+    """Write what searches draw from, methods of one space together."""
     labels: dict[str, list[str]] = {}
     for method in methods:
         if method.space:
@@ -90,11 +86,7 @@ def space_rows(methods: Iterable[SearchedMethod]) -> list[tuple[str, str]]:
 
 
 def settings_text(settings: Mapping[str, float]) -> str:
-    """Write the settings of a trial.
-
-    >>> settings_text({"lr": 0.00251, "shift": 2.0})
-    'lr 0.00251, shift 2'
-    """
+    """Write the settings of a trial."""
     return ", ".join(f"{name} {value:g}" for name, value in settings.items())
 
 

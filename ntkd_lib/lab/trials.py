@@ -18,11 +18,7 @@ def trials(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def trial_name(arm: str, settings: Mapping[str, Any], score: str = "validation") -> str:
-    """Name the metric of a trial of an arm, whose name begins as metrics do.
-
-    >>> trial_name("ntkd.tuning.raw", {"steps": 4, "weight": 0.1})
-    'ntkd.tuning.raw.steps_4.weight_0.1.validation'
-    """
+    """Name the metric of a trial of an arm, whose name begins as metrics do."""
     return ".".join([arm, *(f"{name}_{value}" for name, value in settings.items()), score])
 
 

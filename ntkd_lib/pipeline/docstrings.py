@@ -46,24 +46,12 @@ def _link_back(app: Any, page: Any, name: str) -> None:
 
 
 def named_defaults(arguments: str) -> str:
-    """Write objects among the defaults of a signature as their names.
-
-    >>> named_defaults("(quality=<function psnr at 0x7f1e>, curve=<factory>)")
-    '(quality=psnr, curve=factory)'
-    """
+    """Write objects among the defaults of a signature as their names."""
     return _OBJECT.sub(r"\1", arguments)
 
 
 def formulas_as_directives(text: str) -> str:
-    """Write formulas in Sphinx's own markup.
-
-    >>> print(formulas_as_directives("$$a = b$$ with $b$"))
-    .. math::
-    <BLANKLINE>
-       a = b
-    <BLANKLINE>
-     with :math:`b`
-    """
+    """Write formulas in Sphinx's own markup."""
     return _INLINE.sub(r":math:`\1`", _DISPLAYED.sub(_directive, text))
 
 

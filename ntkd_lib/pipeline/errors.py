@@ -11,20 +11,12 @@ class PipelineError(RuntimeError):
 
 
 def one_line(error: BaseException | str) -> str:
-    """Squeeze an error's text into one line of at most 400 characters.
-
-    >>> one_line("  first   and second ")
-    'first and second'
-    """
+    """Squeeze an error's text into one line of at most 400 characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Suggest the allowed name that looks most like a given one.
-
-    >>> nearest("01_ntdk", ["01_ntkd", "02_seg"])
-    "; did you mean '01_ntkd'?"
-    """
+    """Suggest the allowed name that looks most like a given one."""
     close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.4)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -23,10 +23,7 @@ _PAGES = 2  # at a time; each takes a core
 def reproduce(
     tier: str, *, workers: int | None = None, scheduler: str | None = None, say: Say = print
 ) -> Path:
-    """Check parameters and prose, run every notebook that is not up to date, then build the book.
-
-    Notebooks are executed beside the cells of the next ones, or in this process for one worker.
-    """
+    """Check parameters and prose, run every notebook that is not up to date, then build the book."""
     check_prose()
     for problem in version_problems(tier_layout(tier)):
         say(f"ntkd: {problem}")

@@ -39,11 +39,7 @@ def signed(value: float, digits: int = 2) -> str:
 
 
 def with_minus(text: str) -> str:
-    """Write the minus of a negative number as a minus sign, not a hyphen.
-
-    >>> with_minus("-0.5 to -0.1, by least-squares")
-    '\N{MINUS SIGN}0.5 to \N{MINUS SIGN}0.1, by least-squares'
-    """
+    """Write the minus of a negative number as a minus sign, not a hyphen."""
     return re.sub(r"(?<![\w)])-(?=[\d.])", MINUS, text)
 
 

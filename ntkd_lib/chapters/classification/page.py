@@ -120,11 +120,7 @@ def compare(table: pd.DataFrame, data: str) -> pd.DataFrame:
 
 
 def of_labels(share: float) -> str:
-    """Write how many labels are known, if not all are.
-
-    >>> of_labels(0.1)
-    ', 10 % of labels'
-    """
+    """Write how many labels are known, if not all are."""
     return "" if share == 1 else f", {100 * share:g} % of labels"
 
 

@@ -88,11 +88,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def share_of(reached: pd.Series, lost: pd.Series | float, ideal: pd.Series | float) -> pd.Series:
-    """Compute the share of the lost accuracy that is won back, percent; NaN if nothing was lost.
-
-    >>> share_of(pd.Series([95.1]), 89.2, 97.3).round().tolist()
-    [73.0]
-    """
+    """Compute the share of the lost accuracy that is won back, percent; NaN if nothing was lost."""
     loss = np.asarray(ideal - lost, dtype=float)
     return 100 * (reached - lost) / np.where(loss > 0, loss, np.nan)
 

@@ -9,7 +9,9 @@ from ntkd_lib.chapters.optical_students.classification_methods import Method
 from ntkd_lib.chapters.optical_students.mask_methods import FORMS, MASKS, METHODS, student_cell, teacher_cell
 from ntkd_lib.chapters.segmentation import NOTEBOOK
 from ntkd_lib.chapters.segmentation.parameters import SegmentationParameters
+from ntkd_lib.chapters.segmentation.studies import matched
 from ntkd_lib.lab import Cell, Data, ParameterError, RunCells, Search, derive_seed, draw, run_trials, spaces
+from ntkd_lib.lab.protocols import Protocol
 
 ALWAYS_SHOWN = ("ntkd_raw", "ntkd_normalised", "ntkd_projected")  # forms shown even if not chosen
 PANEL_METHODS = ("none", "kd", "ntkd")
@@ -26,6 +28,7 @@ PANELS: Mapping[str, Any] = {
     "device": "cpu",
 }
 TRIALS, TUNING_SEEDS = 4, (1000,)
+PARTS = ("tuning", "tuning of transfers")  # of the trials of matched masks
 # Half of the compared training, for the search must fit two cores, with the teacher of tier cpu.
 TUNING = SegmentationParameters(steps=200)
 
@@ -75,4 +78,8 @@ def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
     }
 
 
+PROTOCOLS = (
+    *(Protocol(f"matched masks {part}", NOTEBOOK, "carvana", matched.tuning_arms) for part in PARTS),
+    Protocol("matched masks", NOTEBOOK, "carvana", matched.confirmed_arms),
+)
 SEARCHES = (Search(NOTEBOOK, (TUNING.data,), conduct),)

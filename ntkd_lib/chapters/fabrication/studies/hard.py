@@ -100,11 +100,7 @@ def calibrated(parameters: Settings) -> tuple[float, dict[str, Any]]:
 
 
 def best_trials(protocol: str, *, complete: bool = False) -> dict[float, tuple[dict[str, Any], float]]:
-    """Read the best trial of labels at each strength and its mean validation accuracy.
-
-    Raises:
-        ProtocolError: A strength without all its trials, if all are needed.
-    """
+    """Read the best trial of labels at each strength and its mean validation accuracy."""
     best, parameters = {}, load_claims().protocols[protocol].parameters
     for strength in parameters["strengths"]:
         space = _space(parameters, strength)

@@ -12,10 +12,7 @@ ROWS, SIZES = 150, Sizes(150, 100)
 
 
 def student_differences() -> tuple[float, float]:
-    """Compare a student with scikit-learn's centred kernel ridge regression, and tr H with its solution.
-
-    Returns the largest difference of predictions, and the difference of effective parameters.
-    """
+    """Compare a student with scikit-learn's centred kernel ridge regression, and tr H with its solution."""
     sample = draw(Problem(), SIZES, seed=99)
     student = SpectralStudent().fit(sample.x, sample.y)
     kernel, size = student.fit_.basis.kernel, student.fit_.ridge
