@@ -61,9 +61,6 @@ def scrub(words: list[str]) -> str:
 
     Paths in the project become relative to it, other absolute ones their last part; addresses of
     schedulers lose their host.
-
-    >>> scrub(["/home/ada/.venv/bin/ntkd", "run", "01", "-p", "seeds=[0, 1]", "--scheduler=tcp://10.0.0.7:8786"])
-    "ntkd run 01 -p 'seeds=[0, 1]' --scheduler=tcp://..."
     """
     return shlex.join(_ABSOLUTE.sub(_shorten, _ADDRESS.sub(r"\1://...", word)) for word in words)
 

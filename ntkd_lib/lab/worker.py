@@ -63,11 +63,7 @@ def run_job(job: Job) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    r"""Write an error as one line of bounded length, its text alone if it names the cell already.
-
-    >>> one_line(ValueError("bad\n  shape"))
-    'ValueError: bad shape'
-    """
+    """Write an error as one line of bounded length, its text alone if it names the cell already."""
     text = " ".join(str(error).split())
     line = text if isinstance(error, CellError) else f"{type(error).__name__}: {text}".removesuffix(": ")
     return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"

@@ -127,6 +127,7 @@ class _KernelWriter:
             for axis, side in zip(data_axes(self.kind), self.sides, strict=True):
                 shape[axis] = side
             self.whole = block.new_zeros(shape)
+        self.whole = self.whole.to(torch.promote_types(self.whole.dtype, block.dtype))
         return self
 
     def kernel(self) -> Tensor:

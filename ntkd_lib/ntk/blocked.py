@@ -29,7 +29,7 @@ from ntkd_lib.ntk.blocked_graph import chunks_of, kernel_digest, kernel_graph, m
 from ntkd_lib.ntk.checks import check_model, check_request
 from ntkd_lib.ntk.choice import choose_method, choose_tile, measure_network
 from ntkd_lib.ntk.empirical import FEW, find_fault, warn_slow
-from ntkd_lib.ntk.functional import plain_operations, split_parameters
+from ntkd_lib.ntk.functional import first_line, plain_operations, split_parameters
 from ntkd_lib.ntk.kinds import Kind, class_pairs, finish
 from ntkd_lib.ntk.layout import UnsettledError, make_plan, two_samples
 from ntkd_lib.ntk.probe import ProbeError, check_results
@@ -159,7 +159,10 @@ def blocked_ntk(
     check_model(model)
     split_parameters(model)
     block, memory = block if block == "auto" else int(block), int(memory)
-    packed = cloudpickle.dumps(model)  # dask's own way of sending a module changes its hooks' dictionaries
+    try:  # dask's own way of sending a module changes its hooks' dictionaries
+        packed = cloudpickle.dumps(model)
+    except (RuntimeError, TypeError) as error:  # such as torch's parametrizations
+        raise ValueError(f"model: cannot be sent to workers: {first_line(error)}") from None
     columns = len(left if right is None else right)
     side, settings = _plan(model, left, columns, kind, block, method, memory)
     if probe and (error := _fault(model, left, right, settings)):

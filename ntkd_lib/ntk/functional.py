@@ -56,11 +56,11 @@ def call_with(
 ) -> Tensor:
     """Run a network with other parameters and buffers without changing it.
 
-    ``torch.func.functional_call`` alone leaves the other parameters in a module that has two names.
+    ``torch.func.functional_call`` alone leaves the other parameters in a module that has two names, and the
+    weights that an old hook makes of them in its attributes.
     """
-    layers = list(model.modules())
-    twice = len(layers) < len(list(model.named_modules(remove_duplicate=False)))
-    own = [(part, dict(part)) for layer in layers for part in (layer._parameters, layer._buffers) if twice]
+    parts = [part for layer in model.modules() for part in (vars(layer), layer._parameters, layer._buffers)]
+    own = [(part, dict(part)) for part in parts]
     try:
         return functional_call(model, parameters, tuple(readable(model, x) for x in inputs))
     finally:
@@ -188,7 +188,7 @@ def _batch_norm(
     scale = (running_var + eps).rsqrt() if weight is None else weight * (running_var + eps).rsqrt()
     shift = -running_mean * scale if bias is None else bias - running_mean * scale
     shape = (-1, *[1] * (input.ndim - 2))
-    return input * scale.view(shape) + shift.view(shape)
+    return (input * scale.view(shape) + shift.view(shape)).to(input.dtype)
 
 
 def _projections(q: Tensor, k: Tensor, v: Tensor, *weights: Tensor | None) -> tuple[Tensor, ...]:
@@ -229,13 +229,12 @@ def unmoved(model: nn.Module) -> Iterator[None]:
     """Restore random states and buffers after a forward pass, and refuse a network that changes them.
 
     Raises:
-        ValueError: A forward pass that draws random numbers or changes a buffer.
+        ValueError: A forward pass that draws random numbers, or changes a buffer of a layer in training mode.
     """
     states = _random_states(model)
     buffers = [
         (name, layer, key, value, value._version, value.clone())
         for name, layer in model.named_modules()
-        if layer.training
         for key, value in layer.named_buffers(recurse=False)
     ]
     try:
@@ -249,7 +248,7 @@ def unmoved(model: nn.Module) -> Iterator[None]:
             layer._buffers[key] = value.copy_(saved)
     if drawn:
         raise ValueError("model: its forward pass draws random numbers, no kernel exists; call model.eval()")
-    for name, _, key, *_ in changed:
+    for name, key in ((name, key) for name, layer, key, *_ in changed if layer.training):
         raise ValueError(f"layer {name!r}: its forward pass changes buffer {key!r}; call model.eval()")
 
 

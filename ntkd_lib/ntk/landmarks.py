@@ -28,6 +28,8 @@ class LandmarkKernel:
         """Factorise the kernel of the landmarks in float64."""
         check_batches(landmarks, names=("landmarks", ""))
         check_model(model)
+        if not 0 <= floor < 1:
+            raise ValueError(f"floor: got {floor}, needs a number from 0 to below 1")
         self.probe, self.landmarks, self.floor = probe, landmarks, floor
         self.model, plan, _ = start_probe(model, landmarks, None, "trace")
         self.tiles = StructuredTiles(self.model, "trace", plan)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from ntkd_lib.ntk.checks import check_batches
 from ntkd_lib.ntk.functional import split_parameters, unmoved
-from ntkd_lib.ntk.recording import OutputError
+from ntkd_lib.ntk.recording import OutputError, nodes_behind
 
 Batch = Tensor | np.ndarray | tuple | list | Mapping
 Arrays = Mapping[str, Tensor | np.ndarray]
@@ -94,14 +95,16 @@ def as_network(
         raise ValueError(f"dtype: got {dtype!r}, allowed are torch's types of real numbers and None")
     network = model if parameters is None else FunctionNetwork(model, parameters, dtype is not None)
     _check_module(network)
+    left: list[Tensor] = []  # the weights of a network that is copied
     if dtype is not None:
         split_parameters(network)
+        left = list(network.parameters())
         network = _copied(network, x1)._apply(lambda values: convert_values(values, dtype))
     first = next((p for p in network.parameters() if p.is_floating_point()), torch.empty(0))
     x1 = _batch("x1", x1, first, dtype)
     x2 = None if x2 is None else _batch("x2", x2, first, dtype)
     if isinstance(x1, Tensor) and (x2 is None or isinstance(x2, Tensor)):
-        return network if output is None else Logits(network, output), x1, x2
+        return _apart(network if output is None else Logits(network, output), left, x1), x1, x2
     if x2 is not None and _described(x2) != _described(x1):
         raise ValueError(f"x2: got {_described(x2)}, needs the structure of x1, {_described(x1)}")
     for key, part in (x2 or {}).items():
@@ -109,7 +112,8 @@ def as_network(
     n, m = _length("x1", x1), 0 if x2 is None else _length("x2", x2)
     x1 = x1 if x2 is None else {key: torch.cat([part, x2[key]]) for key, part in x1.items()}
     places = torch.arange(n + m, device=first.device)
-    return Logits(network, output, x1), places[:n], None if x2 is None else places[n:]
+    joined = _apart(Logits(network, output, x1), left, places)
+    return joined, places[:n], None if x2 is None else places[n:]
 
 
 def convert_values(values: Tensor, dtype: torch.dtype) -> Tensor:
@@ -136,6 +140,19 @@ def _copied(model: nn.Module, x: Batch) -> nn.Module:
         with torch.no_grad(), unmoved(model):
             model(*x) if isinstance(x, tuple | list) else model(**x) if isinstance(x, Mapping) else model(x)
         return copy.deepcopy(model)
+
+
+def _apart(network: nn.Module, left: list[Tensor], x: Tensor) -> nn.Module:
+    """Refuse a converted copy whose closures and hooks still reach the weights that were left behind."""
+    if not left:
+        return network
+    reached: set[int] = set()
+    with torch.enable_grad(), unmoved(network), suppress(Exception):  # a failure is said where it matters
+        reached |= {id(getattr(n, "variable", 0)) for n in nodes_behind([network(x[:1]).grad_fn], {})}
+    if any(id(p) in reached for p in left):
+        came = "got a network whose closures or hooks hold weights, which a converted copy does not reach"
+        raise ValueError(f"dtype: {came}; convert the network itself and leave dtype out")
+    return network
 
 
 def _batch(name: str, x: Batch, like: Tensor, dtype: torch.dtype | None) -> Tensor | dict:

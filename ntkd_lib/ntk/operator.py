@@ -150,6 +150,8 @@ class NTKOperator(LinearOperator):
         return NTKOperator(self.model, self.x2, self.x1, kind=self.kind, chunk=self.chunk)
 
     def _cotangents(self, v: Tensor) -> Float[Tensor, "q m c"]:
+        if v.ndim != 2 or len(v) != self.shape[1]:
+            raise ValueError(f"v: got shape {tuple(v.shape)}, needs ({self.shape[1]}, k)")
         if self.kind == "full":
             return v.T.reshape(-1, len(self.x2), self.classes)
         if self.kind == "pseudo":

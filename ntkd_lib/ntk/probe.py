@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ntkd_lib.ntk.assembly import Observer
 from ntkd_lib.ntk.contraction import flat_gradient, looped_jacobian, single_logits
 from ntkd_lib.ntk.factors import Factor
-from ntkd_lib.ntk.functional import WRITERS, readable
+from ntkd_lib.ntk.functional import WRITERS, readable, unmoved
 from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.layout import Plan, are_close, product_rounding
 from ntkd_lib.ntk.network import convert_values
@@ -108,7 +108,7 @@ class Probe:
             logits = logits[0]
         first = outlined_gradient(logits, u, parameters)
         try:
-            with torch.enable_grad():
+            with torch.enable_grad(), unmoved(self.model):
                 logits = self.model(readable(self.model, self.samples[1:].detach()))[0]
                 second = outlined_gradient(logits, v, parameters)
         except RuntimeError:  # a reentrant checkpoint has no gradients with respect to chosen parameters
@@ -197,12 +197,13 @@ class Probe:
         trained = [p for p in self.model.parameters() if p.requires_grad]
         triples = zip(trained, self.gradients[0], self.gradients[s], strict=True)
         exact = {id(p): a.product(b) for p, a, b in triples}
+        named = dict(self.model.named_parameters(remove_duplicate=False))
         worst, place = -1.0, f"method {type(tiles).__name__}"
         if "" in self.parts:
             self.parts = {}
             visit_factors(self.model, self.x1, self.kind, tiles.plan, self.observe_factor)
         for names, value in self._parts(s):
-            members = {id(self.model.get_parameter(name)) for name in names}
+            members = {id(named[name]) for name in names}
             gap = abs(value - sum(exact.get(key, 0.0) for key in members))
             if gap > worst:
                 layer = names[0].rpartition(".")[0]

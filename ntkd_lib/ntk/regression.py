@@ -194,6 +194,8 @@ def _validation_scores(spectrum: _Spectrum, theta_cross: Values, targets: Values
     if targets.shape != shape:
         raise ValueError(f"validation: got targets of shape {tuple(targets.shape)}, needs {shape}")
     missed = predict(theta_cross, spectrum.coefficients()) - torch.as_tensor(targets).double()
+    if not missed.isfinite().all():
+        raise ValueError("validation: got a kernel or targets with values that are not finite")
     return missed.square().mean((1, 2))
 
 

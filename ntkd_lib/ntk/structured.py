@@ -78,7 +78,7 @@ def structured_kernel(left: dict[str, Factor], right: dict[str, Factor], kind: K
     for name in (name for name in left if name in right):
         check_forms(name, left[name], right[name])
         part = left[name].pair(right[name], kind)
-        graph = total is not None and (total.requires_grad or part.requires_grad)
+        graph = total is not None and (total.requires_grad or part.requires_grad or total.dtype != part.dtype)
         total = part if total is None else total + part if graph else total.add_(part)
     if total is None:
         raise UnsettledError("model: the parameters that its logits depend on change from batch to batch")

@@ -203,8 +203,13 @@ class _BackwardWalk:
                     table.pop(use, None)
 
     def _arranged(self, use: LayerCall) -> tuple[LayerCall, Tensor, Tensor, int]:
-        layout, inputs = self.layouts[use], use.inputs if torch.is_grad_enabled() else use.inputs.detach()
-        return use, layout.arrange(inputs), layout.arrange(self.signals[use], 1), layout.rows
+        layout, signal = self.layouts[use], self.signals[use]
+        inputs = use.inputs if torch.is_grad_enabled() else use.inputs.detach()
+        if inputs.is_floating_point() and inputs.dtype != signal.dtype:  # autocast has cast the inputs
+            inputs, signal = (
+                each.to(torch.promote_types(inputs.dtype, signal.dtype)) for each in (inputs, signal)
+            )
+        return use, layout.arrange(inputs), layout.arrange(signal, 1), layout.rows
 
 
 def group_uses(recording: ForwardRecord, left_out: Collection[str]) -> list[Group]:

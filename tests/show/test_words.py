@@ -5,7 +5,11 @@ import pytest
 
 from ntkd_lib.chapters.classification.page import of_labels
 from ntkd_lib.chapters.fabrication.page import share_of
+from ntkd_lib.chapters.optical_students.masks import car_rows
+from ntkd_lib.lab import worker
+from ntkd_lib.lab.digest import canonical_json, changes, plain
 from ntkd_lib.lab.progress import duration
+from ntkd_lib.lab.provenance import scrub
 from ntkd_lib.lab.search import SearchedMethod, settings_text, space_rows
 from ntkd_lib.lab.trials import trial_name
 from ntkd_lib.pipeline.docstrings import formulas_as_directives, named_defaults
@@ -23,6 +27,13 @@ from ntkd_lib.show.numbers import with_minus
         (duration, 200.0, "3 min 20 s"),
         (duration, 7500.0, "2 h 5 min"),
         (settings_text, {"lr": 0.00251, "shift": 2.0}, "lr 0.00251, shift 2"),
+        (worker.one_line, ValueError("bad\n  shape"), "ValueError: bad shape"),
+        (canonical_json, {"b": (1, 2.0), "a": None}, '{"a":null,"b":[1,2.0]}'),
+        (
+            scrub,
+            ["/home/ada/.venv/bin/ntkd", "run", "-p", "seeds=[0, 1]", "--scheduler=tcp://10.0.0.7:8786"],
+            "ntkd run -p 'seeds=[0, 1]' --scheduler=tcp://...",
+        ),
         (one_line, "  first   and second ", "first and second"),
         (with_minus, "-0.5 to -0.1, by least-squares", "−0.5 to −0.1, by least-squares"),
         (
@@ -50,6 +61,16 @@ def test_a_trial_is_named_by_its_settings():
 def test_pages_hold_neither_machines_nor_scripts():
     assert without_machine("<A at 0x7f00deadbeef> in /home/eve/x", {}) == "<A at 0x…> in ~/x"
     assert sanitise("<img src=x onerror=alert(1)>") == ('<img src="x">', "<img onerror src>")
+
+
+def test_hashes_are_compared_by_name():
+    moved = [("a", "missing"), ("b", "changed"), ("c", "added")]
+    assert list(changes({"a": "1", "b": "2"}, {"b": "3", "c": "4"})) == moved
+    assert plain({"sizes": (1, 2)}) == {"sizes": [1, 2]}
+
+
+def test_images_are_split_by_car():
+    assert car_rows(("a", "a", "b", "c"), 2).tolist() == [0, 1, 3]
 
 
 def test_a_name_is_suggested():

@@ -41,10 +41,7 @@ END = (
 
 
 def devices(run: Run) -> pd.DataFrame:
-    """List what back ends reach through devices: a row per student, device and way to recover.
-
-    `ideal` is the student's score without optics that are made, `ntkd_ft` the chosen form of the kernel loss.
-    """
+    """List what back ends reach through devices: a row per student, device and way to recover."""
     long = unfold(run.frame(recover), "recoveries", "way").drop(columns="curve")
     trained = run.frame(student)[["student", "seed", "accuracy", "converged"]]
     trained = trained.rename(columns={"accuracy": "ideal", "converged": "plateau"})

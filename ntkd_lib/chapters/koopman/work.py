@@ -101,10 +101,7 @@ def pose_problem(
     teacher: Record | None,
     places: Int[Tensor, " k"] | None = None,
 ) -> Problem:
-    """Build a student's problem on the training part.
-
-    Without a teacher, labels replace its outputs; its probabilities replace labels but at `places`.
-    """
+    """Build a student's problem on the training part."""
     labels = torch.eye(10)[parts.train.labels].T.contiguous()
     loss, soft = DistillationLoss(objective.alpha, objective.temperature), labels
     if teacher is not None:

@@ -61,5 +61,7 @@ def dense_kernels(
         nngp = scale * moments.values + shift
         ntk = nngp + scale * moments.slopes * ntk
         variances = [scale * v / 2 + shift for v in variances]
+    if not ntk.isfinite().all():
+        raise ValueError(f"x1: its products are too large for {dtype}; divide the samples, or use float64")
     kernels = Kernels(nngp, ntk)
     return symmetrised(kernels) if x2 is None else kernels

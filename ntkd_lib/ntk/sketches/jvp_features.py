@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from ntkd_lib.ntk.checks import check_batches, check_model
-from ntkd_lib.ntk.contraction import looped_jacobian
+from ntkd_lib.ntk.contraction import looped_jacobian, real_values
 from ntkd_lib.ntk.empirical import find_fault, warn_slow
-from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent
+from ntkd_lib.ntk.functional import Parameters, call_with, located, split_parameters, tangent, unmoved
 from ntkd_lib.ntk.layout import make_plan, two_samples
 from ntkd_lib.ntk.network import Batch, as_network
 from ntkd_lib.ntk.probe import ProbeError, check_results
@@ -53,6 +53,9 @@ def jvp_features(
     if torch.is_grad_enabled() and (operation := plan.half_differentiable(forward=True)):
         error = ProbeError(f"forward mode: has no right gradient of features through {operation}")
     moving, rest = split_parameters(model, hooks=error is not None)
+    with torch.enable_grad(), unmoved(model):  # forward mode would pass through `no_grad`
+        gradients = torch.autograd.grad(model(x.clone()).sum(), list(moving.values()), allow_unused=True)
+    still |= {name: slice(None) for name, slope in zip(moving, gradients, strict=True) if slope is None}
     derivative = partial(tangent, lambda p: call_with(model, (p, rest), (x,)), moving)
     if error is not None:
         warn_slow(error)
@@ -63,17 +66,21 @@ def jvp_features(
             with located(model):
                 parts.append(vmap(derivative)(drawn))
         else:
-            flat = torch.cat([z.reshape(len(z), -1) for z in drawn.values()], dim=1)
+            flat = torch.cat([real_values(z.reshape(len(z), -1)) for z in drawn.values()], dim=1)
             parts.append(torch.stack([flat @ looped_jacobian(model, s)[0].mT for s in x.split(1)], dim=1))
     features = torch.cat(parts).permute(1, 2, 0) / count**0.5
     check_results(model, features, (x, 0))
     return features
 
 
-def _directions(moving: Parameters, still: dict[str, int], seed: int, which: range) -> Parameters:
-    sizes = [p.numel() for p in moving.values()]
+def _directions(moving: Parameters, still: dict[str, int | slice], seed: int, which: range) -> Parameters:
+    shapes = {name: torch.view_as_real(p).shape if p.is_complex() else p.shape for name, p in moving.items()}
+    sizes = [shape.numel() for shape in shapes.values()]
     parts = torch.stack([signs(key_of(seed, i), (sum(sizes),)) for i in which]).split(sizes, dim=1)
-    drawn = {name: z.view(-1, *p.shape).to(p) for (name, p), z in zip(moving.items(), parts, strict=True)}
+    drawn = {}
+    for (name, p), z in zip(moving.items(), parts, strict=True):
+        real = z.reshape(len(z), *shapes[name]).to(p.device, p.real.dtype)
+        drawn[name] = torch.view_as_complex(real) if p.is_complex() else real
     for name in still.keys() & drawn.keys():
         drawn[name][:, still[name]] = 0
     return drawn

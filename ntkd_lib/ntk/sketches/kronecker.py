@@ -40,10 +40,11 @@ class KroneckerSketch(SparseSketch):
             raise ValueError(f"block: got {block}, needs {allowed}")
         self.block = block
         self._drawn: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
+        self._counted: dict[str, bool] = {}  # by weight, chosen once: the two ways do not match each other
 
     def outer(self, name: str, parts: OuterProducts, bias: bool) -> Float[Tensor, "n c k"]:
         """Sketch gradients of a weight in the cheaper way: by factors, or formed and hashed."""
-        if self._counting_work(parts) <= self._projecting_work(parts):
+        if self._counted.setdefault(name, self._counting_work(parts) <= self._projecting_work(parts)):
             return super().outer(name, parts, bias)
         return self.projected(name, parts, bias)
 

@@ -15,10 +15,7 @@ def choose_ridge(
     cross: Float[Tensor, "v n"],
     validation: Int[Tensor, " v"],
 ) -> tuple[float, float]:
-    """Choose the ridge with the highest validation accuracy in percent, the largest of equals; return both.
-
-    Source: NTKD paper, Eq. 3-4 (ridge by grid search on validation images).
-    """
+    """Choose the ridge with the highest validation accuracy (%), the largest of equals; return both."""
     accuracy, ridge = max((accuracy_of_fit(theta, labels, cross, validation, r), r) for r in RIDGES)
     return ridge, accuracy
 

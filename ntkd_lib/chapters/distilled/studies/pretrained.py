@@ -70,10 +70,7 @@ def _kernel_seconds(source: ImageSource) -> float:
 def exact_of_parts(
     data: Data, seed: int, *, source: ImageSource, label_ridge: float, network: Record, kernels: list[Record]
 ) -> CellResult:
-    """Add up the parts of the exact kernels, run regression on all training images, and measure ranks.
-
-    Seconds are shared out to training and queries by images and pairs.
-    """
+    """Add up the parts of the exact kernels, run regression on all training images, and measure ranks."""
     comparison = Comparison.open(data, seed, source, network, label_ridge)
     theta = add_parts(kernels)
     n, count = len(comparison.split.labels), theta.shape[1]
@@ -178,10 +175,7 @@ def against_exact(
     kernels: Record,
     exact: Record,
 ) -> CellResult:
-    """Run regression on as many random real images of each class, and compare both supports with all images.
-
-    `structure`: cosine between the centred kernel of test images and what is rebuilt from a support.
-    """
+    """Run regression on as many random images of each class, and compare both supports with all images."""
     comparison = Comparison.open(data, seed, source, network, label_ridge)
     theta, n = torch.tensor(exact.arrays["theta"]), len(comparison.split.labels)
     generator = torch.Generator().manual_seed(derive_seed("points", seed))

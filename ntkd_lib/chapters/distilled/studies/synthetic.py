@@ -36,10 +36,7 @@ def synthetic(
 def reduce_support(
     comparison: Comparison, kernels: tuple[Tensor, Tensor], targets: Targets, before: Ledger, seed: int
 ) -> CellResult:
-    """Reduce the kernels of a support to synthetic gradients and to selected points, and score all.
-
-    `uncovered_curve` holds the share that clusters leave uncovered, by number of clusters and energy.
-    """
+    """Reduce the kernels of a support to synthetic gradients and to selected points, and score all."""
     count, built, query = len(kernels[0][0]), dict(before.build), before.query
     mean = kernels[0].double().mean(0)
     with comparison.stopwatch.measure():

@@ -37,11 +37,7 @@ def table_cells(parameters: Mapping[str, Any], table: str) -> tuple[Cell, ...]:
 
 
 def detector_scores(detector: str, records: Sequence[Record]) -> Scores:
-    """Score each checkpoint of a table.
-
-    An estimate of the risk is scored by its ratio to the lowest of its run so far. The holdout of one fit
-    judges the network that was trained on the other samples, by the test risk of that network.
-    """
+    """Score each checkpoint of a table: estimates of the risk by their ratio to the lowest so far."""
     columns = {
         name: np.concatenate([record.arrays[name].reshape(len(NETWORKS), -1) for record in records])
         for name in records[0].arrays
