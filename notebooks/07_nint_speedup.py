@@ -190,10 +190,7 @@ show_table(savings, page.SAVINGS, "To the quality that full batch has after 25, 
 # %% [markdown]
 # Error memory, our own, draws from all points, which takes CPU time but no forward pass: on images as
 # small as these the two columns differ by it. At the paper's size the draw is a small part of a step
-# (last table of this page), so that there work and time agree. In the recorded run the four arms that
-# keep their kernel's share for ever also pay for a look at every point that they do not use: by count
-# they take {setup}`0.7` to {setup}`1.1` forward-equivalents a step, not the {setup}`1.6` to {setup}`2.0`
-# that they are charged. That is mended, and shows with the next run.
+# (last table of this page), so that there work and time agree.
 
 # %% [markdown]
 # ## What does the work?

@@ -39,6 +39,7 @@ CONTROLS = {
     "ntkd-t3-cifar10-ntkd": Control(_LABELS, "ntkd.cifar10.none.accuracy"),
     "ntkd-t3-cifar10-ntkd-2": Control(_LABELS, "ntkd.cifar10.matched.none.accuracy"),
     "ntkd-t3-carvana-ntkd": Control(_LABELS, "ntkd.carvana.none.miou"),
+    "ntkd-t3-carvana-ntkd-2": Control(_LABELS, "ntkd.carvana.matched.none.miou"),
     "ntkd-t4-mnist-ntkd": Control(_LABELS, "ntkd.fab.mnist.e2e_ft.accuracy"),
     "ntkd-t4-cifar10-ntkd": Control(_LABELS, "ntkd.fab.cifar10.e2e_ft.accuracy"),
     "ntkd-t4-carvana-ntkd": Control(_LABELS, "ntkd.fab.carvana.e2e_ft.miou"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HEADLINES = {
     "ntkd-t3-mnist-ntkd": "MNIST, optical student with NTK distillation",
     "ntkd-t3-cifar10-ntkd-2": "CIFAR-10, optical student with NTK distillation",
-    "ntkd-t3-carvana-ntkd": "Carvana masks, optical student with NTK distillation (mIoU)",
+    "ntkd-t3-carvana-ntkd-2": "Carvana masks, optical student with NTK distillation (mIoU)",
     "ntkd-t4-mnist-ntkd": "MNIST after fabrication, fine-tuned with the NTK loss",
     "koopman-q2-accuracy": "MNIST, distilled linear model of degree 2",
     "spectral-improves-all": "Networks that their spectral student beats, of six",

@@ -222,8 +222,14 @@ def evidence_of(run, metrics, tier="smoke"):
     )
 
 
+def live_claims():
+    """List the claims that a run of the notebook can serve; others need a recorded protocol."""
+    own = [claim for claim in load_claims().claims if claim.notebook == NOTEBOOK]
+    return [claim for claim in own if not any(".matched." in name for name in claim.metric_names)]
+
+
 def test_every_metric_of_the_contract_is_published(run, metrics):
-    claims = [claim for claim in load_claims().claims if claim.notebook == NOTEBOOK]
+    claims = live_claims()
     assert {name for claim in claims for name in claim.metric_names} <= set(metrics)
     assert "ntkd.random.carvana.f8.miou" in metrics
     assert run.holds(metrics)
@@ -231,7 +237,7 @@ def test_every_metric_of_the_contract_is_published(run, metrics):
 
 @pytest.mark.parametrize("tier", ["smoke", "cpu", "paper"])
 def test_no_claim_is_judged_on_drawings(run, metrics, tier):
-    claims = [claim for claim in load_claims().claims if claim.notebook == NOTEBOOK]
+    claims = live_claims()
     verdicts = [judge(claim, [evidence_of(run, metrics, tier)]) for claim in claims]
     assert len(verdicts) == 5
     assert {v.status for v in verdicts} == {"not assessed"}
