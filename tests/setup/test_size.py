@@ -4,7 +4,7 @@ import pytest
 
 from tests.setup.project import ROOT, python_files
 
-LINES = 41_907
+LINES = 41_904
 SLACK = 400  # lines below the committed number before it must be lowered
 
 
