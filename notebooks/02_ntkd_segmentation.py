@@ -122,9 +122,6 @@ show_recorded(matched.CONTEST.gaps(matched.PAIRS), contest.GAPS, "Matched settin
 show_recorded(matched.CONTEST.scores(), matched.SCORES, "Matched settings: every arm")
 
 # %% tags=["hide-input"]
-show_recorded(matched.CONTEST.trials(), matched.TRIALS, "Matched settings: every trial, best first")
-
-# %% tags=["hide-input"]
 show_table(gaps, page.DIFFERENCES, "Measured here: differences in test mIoU, seed by seed")
 
 # %% [markdown]
@@ -260,7 +257,10 @@ show_table(page.teacher_rows(run), page.TEACHER, "The teacher and its two compre
 # forms of the kernel loss, and so of {setup}`4` times as many trials as KD has. In the live run KD and
 # every kernel loss train at the learning rate and weight decay of masks alone, and keep the rest of their
 # best trial; in the older recorded run they kept all of it. The trials of *matched masks* are its own, at
-# full length (table above).
+# full length:
+
+# %% tags=["hide-input"]
+show_recorded(matched.CONTEST.trials(), matched.TRIALS, "Matched settings: every trial, best first")
 
 # %% tags=["hide-input", "recorded"]
 trials = mask_methods.MASKS.trial_table()
