@@ -117,7 +117,7 @@ def _part_kernels(
 def _stored_bytes(tail: nn.Module, features: Tensor, one: int) -> int:
     """Compute the bytes that one sample's gradients of one logit take."""
     factors = _collect(SomeLogits(tail, slice(one, one + 1)), features[:1])
-    return 4 * sum(sum(part[0].numel() for part in tensors_of(factor).values()) for factor in factors)
+    return sum(p[0].numel() * p[0].element_size() for f in factors for p in tensors_of(f).values())
 
 
 def _collect(model: nn.Module, features: Tensor) -> list[OuterProducts | Gradients]:

@@ -145,10 +145,11 @@ class _ChannelMoments(torch.autograd.Function):
     def forward(ctx: Any, maps: Tensor) -> tuple[Tensor, Tensor]:
         points = maps[:, :, 0].numel() // len(maps)
         mean = maps.sum((3, 4)).sum(1) / points
-        square = torch.linalg.vector_norm(maps, dim=(3, 4)).double().square().sum(1) / points
+        away = maps - mean[:, None, :, None, None]  # squares of large means would cancel
+        square = torch.linalg.vector_norm(away, dim=(3, 4)).double().square().sum(1) / points
         ctx.points = points
         ctx.save_for_backward(maps, mean)
-        return mean, (square - mean.double().square()).to(maps)
+        return mean, square.to(maps)
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> Tensor:
@@ -170,8 +171,8 @@ def _watch(model: nn.Module, images: Tensor) -> _LayerStatistics:
     """Run images and record the outputs of convolutions and the input of the last dense layer."""
     seen, ends = _LayerStatistics(), []
     dense = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
-    if not dense:
-        raise ValueError("model: has no dense layer; needs one as its last")
+    if not dense or any(layer.training for layer in model.modules()):
+        raise ValueError("model: without a dense layer or in training mode; needs a dense layer, and eval()")
     last, maps = dense[-1], [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
     hooks = [
         last.register_forward_pre_hook(lambda _, inputs: seen.features.append(inputs[0])),

@@ -51,4 +51,4 @@ class GaussianProjection:
 
     def _matrix(self, name: str, chunk: int, like: Tensor) -> Float[Tensor, "p k"]:
         generator = torch.Generator().manual_seed(key_of(self.seed, name, chunk))
-        return torch.randn(like.shape[2], self.size, generator=generator).to(like)
+        return torch.randn(like.shape[2], self.size, generator=generator, dtype=torch.float32).to(like)

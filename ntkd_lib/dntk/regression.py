@@ -5,6 +5,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from ntkd_lib.ntk.regression import fit_ridge
+from ntkd_lib.ranges import check_number
 
 JITTER = 1e-9  # share of the mean diagonal that makes a Gram matrix of near duplicates invertible
 
@@ -41,7 +42,7 @@ def predict_per_class(
     cross: Float[Tensor, "c t m"], coefficients: Float[Tensor, "c m"]
 ) -> Float[Tensor, "t c"]:
     """Predict: ``f_c(x) = theta_c(x, X) alpha_c``."""
-    return torch.einsum("ctm,cm->tc", cross.to(coefficients.dtype), coefficients)
+    return torch.bmm(cross.to(coefficients.dtype), coefficients[:, :, None])[:, :, 0].T  # einsum broadcasts
 
 
 def fit_nystrom(
@@ -64,6 +65,7 @@ def fit_nystrom(
         ValueError: Targets of another shape, or landmarks' kernels that are not positive semi-definite.
     """
     _check_targets(targets, cross)
+    check_number("ridge", ridge, 0)
     scale = gram.diagonal(dim1=1, dim2=2).double().mean(1)
     eye = torch.eye(gram.shape[1]).to(scale)
     rounding = len(eye) * torch.finfo(gram.dtype).eps  # share of the mean diagonal that eigenvalues are off
@@ -91,5 +93,6 @@ def reduce_kernel(theta: Float[Tensor, "c m m"], weights: Float[Tensor, "m s"]) 
     >>> reduce_kernel(torch.eye(3)[None], torch.ones(3, 1))
     tensor([[[3.]]])
     """
+    weights = weights.to(torch.promote_types(theta.dtype, weights.dtype))
     reduced = weights.T @ theta.to(weights.dtype) @ weights
     return (reduced + reduced.mT) / 2

@@ -66,6 +66,7 @@ def leverage_scores(theta: Float[Tensor, "m m"], ridge: float = RIDGE) -> Float[
 
 def sample_by(scores: Float[Tensor, " m"], count: int, seed: int) -> Int[Tensor, " s"]:
     """Draw points without replacement with probabilities proportional to their scores."""
+    check_number("count", count, 1, int((scores > 0).sum()), unit="points of positive score", whole=True)
     generator = torch.Generator().manual_seed(seed)
     return torch.multinomial(scores.cpu().double(), count, replacement=False, generator=generator)
 

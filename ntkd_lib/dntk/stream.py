@@ -34,7 +34,7 @@ class StreamedRegression:
     def add(self, features: Float[Tensor, "n c k"], targets: Float[Tensor, "n c q"]) -> None:
         """Add the moments of some samples."""
         columns = features.transpose(0, 1).double()
-        self.moments += columns.mT @ columns
+        self.moments = torch.baddbmm(self.moments, columns.mT, columns)  # `+=` would broadcast one class
         products = columns.mT @ targets.transpose(0, 1).double()
         self.products = products if self.products is None else self.products + products
         self.count += len(features)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` through a synced temporary file in the same folder; parent folders are made."""
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # what a symbolic link names is replaced, not the link
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.parent / f".{secrets.token_hex(8)}.tmp"
     try:

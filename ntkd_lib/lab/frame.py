@@ -48,7 +48,7 @@ def summarise(table: pd.DataFrame, value: str, by: Sequence[str]) -> pd.DataFram
     import pandas as pd
 
     rows = [
-        {**dict(zip(by, names, strict=True)), **_summary(part[value])}
+        {**dict(zip(by, names, strict=True)), **_summary(part[value].dropna())}
         for names, part in table.groupby(list(by), sort=False, dropna=False)
     ]
     return pd.DataFrame(rows)

@@ -33,7 +33,7 @@ def snapshot(command: list[str] | None = None) -> dict[str, Any]:
 
 def code_state(command: list[str] | None = None) -> dict[str, Any]:
     """Describe which code runs and what asked for it."""
-    status = _git("status", "--porcelain", "--", ".", ":(exclude)results")  # a recording writes there
+    status = _git("status", "--porcelain", "--untracked-files=normal", "--", ".", ":(exclude)results")
     return {
         "commit": _git("rev-parse", "HEAD"),
         "dirty": None if status is None else bool(status),

@@ -20,7 +20,7 @@ from ntkd_lib.lab.evidence import (
 )
 from ntkd_lib.lab.execute import run_cells
 from ntkd_lib.lab.manifest import renew_manifest
-from ntkd_lib.lab.protocols import Arm, NoNumberError, Protocol, ProtocolError
+from ntkd_lib.lab.protocols import Arm, Protocol, ProtocolError
 from ntkd_lib.lab.provenance import code_state, machine_kind, snapshot
 from ntkd_lib.lab.store import CellStore
 
@@ -183,7 +183,7 @@ def _run(
         for place in [place for place, keys in pending.items() if ready.issuperset(keys)]:
             try:
                 recording.add(place, [store.load(k) for k in pending.pop(place)])
-            except NoNumberError as error:
+            except (ArithmeticError, ValueError) as error:  # such as `NoNumberError`
                 missing.append(f"{place[0]}, seed {place[1]}: {error}")
 
     arms, seeds = recording.arms, recording.entry.seeds

@@ -47,7 +47,8 @@ def widen(model: nn.Module) -> nn.Module:
 
 
 def _is_plain(layer: nn.Conv2d) -> bool:
-    plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.bias is None
+    hooked = layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks
+    plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.bias is None and not hooked
     return plain and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 

@@ -98,8 +98,7 @@ def execute(name: str, converted: Path, executed: Path, parameters: Mapping[str,
 
         try:
             papermill.execute_notebook(
-                str(converted),
-                str(executed),
+                *(str(path).replace("{", "{{").replace("}", "}}") for path in (converted, executed)),
                 parameters=dict(parameters),
                 kernel_name=KERNEL["name"],
                 language=KERNEL["language"],

@@ -14,7 +14,7 @@ from ntkd_lib.pipeline.notebooks import all_notebooks
 
 CHAPTERS = Path("ntkd_lib/chapters")
 TEMPLATE, NAME, PACKAGE, DAY = "_template", "08_my_paper", "my_paper", "2026-01-01"  # as its files say
-PATTERN = re.compile(r"\d\d_[a-z][a-z0-9]*(_[a-z0-9]+)*")
+PATTERN = re.compile(r"[0-9]{2}_[a-z](_?[a-z0-9]){0,60}")
 
 
 def new_chapter(name: str) -> list[Path]:
@@ -67,7 +67,7 @@ def _additions(name: str, package: str) -> dict[Path, str]:
     for tier, values in yaml.safe_load((folder / "params.yml").read_text("utf-8")).items():
         path = Path(f"notebooks/params/{tier}.yaml")
         added = yaml.safe_dump({name: values}, default_flow_style=None, sort_keys=False)
-        files[path] = (root / path).read_text("utf-8") + added
+        files[path] = (root / path).read_text("utf-8").rstrip("\n") + "\n" + added
     return files
 
 

@@ -179,9 +179,12 @@ def test_the_search_reads_no_test_sample_and_writes_what_the_recorded_one_holds(
         assert [row[name] for row in content["trials"]] == [row[name] for row in record["trials"]]
 
 
-def test_large_problems_must_be_larger():
-    with pytest.raises(ParameterError, match=r"large_rows = \[40\] does not exceed grid_rows = 40; allowed"):
-        plan.plan(tiny(large_rows=[40]), {})
+@pytest.mark.parametrize("rows", [40, 1_000_000_000])
+def test_large_problems_must_be_larger_and_fit(rows):
+    with pytest.raises(
+        ParameterError, match=rf"large_rows = \[{rows}\] with grid_rows = 40; allowed: .* 5000$"
+    ):
+        plan.plan(tiny(large_rows=[rows]), {})
 
 
 @pytest.mark.parametrize("target", TARGETS)

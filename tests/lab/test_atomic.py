@@ -17,6 +17,15 @@ def test_parents_are_made_and_nothing_else_is_left(tmp_path):
     assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["c.bin"]
 
 
+def test_a_link_stays_and_what_it_names_is_replaced(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_bytes(b"old")
+    link.symlink_to(real)
+    write_bytes(link, b"new")
+    assert link.is_symlink()
+    assert real.read_bytes() == b"new"
+
+
 def test_text_keeps_its_line_ends_and_letters(tmp_path):
     write_text(tmp_path / "t", "é\r\nθ\n")
     assert (tmp_path / "t").read_bytes() == "é\r\nθ\n".encode()

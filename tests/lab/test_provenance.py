@@ -57,6 +57,13 @@ def test_the_commit_and_whether_files_differ_from_it(checkout):
     assert code_state([]) == {**clean, "dirty": True}
 
 
+def test_untracked_files_count_whatever_git_is_told_to_show(checkout):
+    command = ["git", "-C", str(checkout), "config", "status.showUntrackedFiles", "no"]
+    subprocess.run(command, check=True)
+    (checkout / "new.py").write_text("1")
+    assert code_state([])["dirty"] is True
+
+
 def test_outside_a_checkout_the_commit_is_unknown(tmp_path, monkeypatch):
     monkeypatch.setenv("NTKD_ROOT", str(tmp_path))
     assert code_state(["x"]) == {"commit": None, "dirty": None, "command": "x"}

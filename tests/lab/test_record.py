@@ -247,6 +247,16 @@ def test_an_arm_without_a_number_is_named_and_stays_open(project, toy, store):
     assert recording.left == [place]
 
 
+@pytest.mark.parametrize("number", [lambda _: 1 / 0, lambda _: float("nan")], ids=["by zero", "NaN"])
+def test_an_arm_whose_number_fails_leaves_the_others_recorded(project, toy, store, number):
+    first = open_recording(pair(toy.name), STATE)
+    place = (METRICS[1], 2)
+    arms = {**first.arms, place: replace(first.arms[place], number=number)}
+    (problem,) = record(replace(first, arms=arms), store, workers=1)
+    assert problem.startswith(f"{METRICS[1]}, seed 2: ")
+    assert numbers(project)[METRICS[1]][0] == [0, 1, 3]
+
+
 def test_arms_of_a_higher_rank_run_last(project, toy, store, monkeypatch):
     first = open_recording(pair(toy.name), STATE)
     arms = {place: replace(arm, rank=int(place[0] == METRICS[0])) for place, arm in first.arms.items()}

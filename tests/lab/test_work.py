@@ -114,6 +114,8 @@ def test_a_frame_has_labels_values_seconds_and_key(tmp_path) -> None:
     summary = summarise(table, "score", ["method"]).set_index("method")
     assert summary.loc["kd", "mean"] == 4.0
     assert summary.loc["kd", "high"] == pytest.approx(4 + 4.302652729911275 / 3**0.5)
+    missing = table.assign(score=table["score"].where(table["seed"] > 0))
+    assert summarise(missing, "score", ["method"])["seeds"].tolist() == [2, 2]
     gaps = paired(table, "score", [("kd", "none"), ("none", "absent")])
     assert gaps[["greater", "less", "mean", "low", "smallest", "wins"]].values.tolist() == [
         ["kd", "none", 1.5, 1.5, 1.5, 3]

@@ -19,8 +19,10 @@ class DistilledParameters(SeededParameters):
     colour: Literal["cifar-10", "imagenette"] = parameter(
         "cifar-10", "Colour images: cifar-10 with a small network, imagenette with a ResNet-18."
     )
-    images: int = parameter(2000, "Training images, all of them in the exact kernel.", unit="images", ge=200)
-    tests: int = parameter(1000, "Test images; all if there are fewer.", unit="images", ge=50)
+    images: int = parameter(
+        2000, "Training images, all of them in the exact kernel.", unit="images", ge=200, le=60_000
+    )
+    tests: int = parameter(1000, "Test images; all if there are fewer.", unit="images", ge=50, le=10_000)
     per_class: int = parameter(50, "Distilled images per class.", unit="images", ge=11, le=100)
     epochs: int = parameter(12, "Passes over the digits in training.", unit="epochs", ge=2, le=1000)
     colour_epochs: int = parameter(14, "Passes over the colour images.", unit="epochs", ge=2, le=1000)

@@ -110,11 +110,7 @@ def make_device(seed: int, number: int, strength: float) -> Device:
 
 @work(cost=lambda filters, **_: 2.5 * filters)
 def colour_design(*, filters: int, steps: int, colours: int, students: Sequence[Record]) -> CellResult:
-    """Design colour filters, one metasurface for three wavelengths, each with a filter of its own.
-
-    The filters are those of grey students, three to a colour filter, in turn. Arrays hold `targets` and the
-    designed `light` per grid cell of the first filter's pair too.
-    """
+    """Design colour filters, one metasurface for three wavelengths, each with a filter of its own."""
     deterministic(0)
     grey = torch.cat([restore_student(record).front.filters.detach()[:, 0] for record in students])
     count = filters * colours

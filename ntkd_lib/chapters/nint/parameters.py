@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from ntkd_lib.lab.parameters import SeededParameters, parameter
+from ntkd_lib.lab.parameters import SeededParameters, Seeds, parameter
 
 
 class NintParameters(SeededParameters):
     """Parameters of notebook 07."""
 
-    seeds: list[int] = parameter([0, 1, 2], "Seeds of the repetitions; compared samplers share them.")
+    seeds: Seeds = parameter([0, 1, 2], "Seeds of the repetitions; compared samplers share them.")
     side: Literal[32, 64, 128, 256, 512] = parameter(64, "Height and width of reduced images.", unit="pixels")
     width: int = parameter(32, "Width of the networks' hidden layers.", ge=8, le=1024)
     steps: int = parameter(1000, "Training steps of each sampler.", unit="steps", ge=20, le=100_000)

@@ -21,9 +21,9 @@ PROTOCOLS = (Protocol("real tables", NOTEBOOK, "", table_arms, "05_real_tables")
 
 def plan(parameters: OverfittingParameters, _: Mapping[str, Data]) -> list[Cell]:
     """List the cells of a run."""
-    if min([parameters.grid_rows + 1, *parameters.large_rows]) <= parameters.grid_rows:
-        came = f"large_rows = {parameters.large_rows} does not exceed grid_rows = {parameters.grid_rows}"
-        raise ParameterError(f"{NOTEBOOK}: {came}; allowed: sample sizes above grid_rows")
+    if not all(parameters.grid_rows < rows <= 5000 for rows in parameters.large_rows):
+        came = f"large_rows = {parameters.large_rows} with grid_rows = {parameters.grid_rows}"
+        raise ParameterError(f"{NOTEBOOK}: {came}; allowed: sample sizes above grid_rows, at most 5000")
     seeds, replicates = parameters.all_seeds, parameters.null_replicates
     six = [_six(parameters, seed) for seed in seeds]
     epochs = {"digits": max(8, parameters.epochs // 8), "diabetes": parameters.epochs}

@@ -98,11 +98,7 @@ def photograph(
     logits: Record,
     tested: bool = True,
 ) -> CellResult:
-    """Make one device of a student's design and recover what it lost, back end only.
-
-    Returns what `recover` does, with mean IoU (percent) as `miou` of test cars or, if not tested, as
-    `validation`; the design without errors is `designed`.
-    """
+    """Make one device of a student's design and recover what it lost, back end only."""
     deterministic(seed)
     own, drawn = restore_design(design, budget.geometry), make_device(seed, number, strength)
     devices = {True: CoarseDevice(drawn.errors, drawn.seed), False: CoarseDevice()}

@@ -1,0 +1,72 @@
+"""Values of the distilled kernel where types, modes, means and shapes are unusual."""
+
+import pytest
+import torch
+from torch import nn
+
+from ntkd_lib.dntk import (
+    GaussianProjection,
+    StreamedRegression,
+    fit_nystrom,
+    predict_per_class,
+    reduce_kernel,
+)
+from ntkd_lib.dntk.matching import channel_moments, last_inputs
+from ntkd_lib.dntk.selection import sample_by
+from ntkd_lib.nets.wide_convolution import widen
+
+
+def test_variances_of_channels_with_large_means_are_exact():
+    maps = torch.randn(2, 5, 3, 8, 8, generator=torch.Generator().manual_seed(0)) + 1000
+    _, variance = channel_moments(maps)
+    exact = maps.double().transpose(1, 2).flatten(2).var(2, correction=0)
+    torch.testing.assert_close(variance.double(), exact, rtol=1e-5, atol=0)
+
+
+def test_a_network_in_training_mode_is_refused():
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(16, 2))
+    with pytest.raises(ValueError, match=r"^model: .* in training mode; needs a dense layer"):
+        last_inputs(model, torch.rand(3, 1, 4, 4))
+
+
+def test_kernels_of_fewer_classes_do_not_stand_for_all():
+    with pytest.raises((ValueError, RuntimeError)):
+        predict_per_class.__wrapped__(torch.ones(1, 5, 4), torch.ones(3, 4))
+    regression = StreamedRegression(2, 3)
+    with pytest.raises((ValueError, RuntimeError)):
+        StreamedRegression.add.__wrapped__(regression, torch.ones(4, 1, 3), torch.ones(4, 1, 1))
+
+
+def test_a_ridge_below_zero_is_refused():
+    kernel = torch.eye(3)[None]
+    with pytest.raises(ValueError, match=r"^ridge: got -0.05, allowed: 0 or more$"):
+        fit_nystrom(kernel, kernel, torch.ones(3, 1), -0.05)
+
+
+def test_a_kernel_in_float64_keeps_its_digits():
+    theta = torch.full((1, 1, 1), 3.000000009, dtype=torch.float64)
+    assert reduce_kernel(theta, torch.ones(1, 1)).item() == 3.000000009
+
+
+def test_points_without_a_score_are_never_drawn():
+    with pytest.raises(ValueError, match=r"^count: got 3 points of positive score, allowed: 1 to 1"):
+        sample_by(torch.tensor([1.0, 0.0, 0.0, 0.0]), 3, 0)
+
+
+def test_a_projection_does_not_depend_on_the_default_type():
+    like = torch.ones(1, 1, 6, dtype=torch.float64)
+    drawn = GaussianProjection(4, seed=1)._matrix("w", 0, like)
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = GaussianProjection(4, seed=1)._matrix("w", 0, like)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(drawn, again)
+
+
+def test_a_layer_with_hooks_is_not_widened():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False))
+    model[0].register_forward_hook(lambda _, __, output: 2 * output)
+    images = torch.rand(1, 1, 5, 5)
+    before = model(images)
+    assert torch.equal(widen(model)(images), before)
