@@ -7,7 +7,6 @@ from typing import Any
 from ntkd_lib.chapters.run import locate_data
 from ntkd_lib.data.registry import locate
 from ntkd_lib.lab import Cell, CellStore, ClaimBook, DataState, Record, cell_root, load_claims, run_cells
-from ntkd_lib.lab.layout import build_root
 from ntkd_lib.lab.progress import duration
 from ntkd_lib.lab.protocols import Protocol, ProtocolError, declared, protocols_of
 from ntkd_lib.lab.provenance import code_state, snapshot
@@ -36,8 +35,8 @@ def run_protocol(
     state = _data_state(protocol)
     if state and state.kind != "real":
         raise PipelineError(f"recording needs the real {protocol.data}, found a stand-in")
-    lock = build_root() / "stage" / f"{protocol.path.stem}.lock"
-    with exclusive(lock, f"recording {protocol.name}"):  # a file is read once, and written over and over
+    lock = protocol.path.with_name(f".{protocol.path.stem}.lock")  # beside what is written over and over
+    with exclusive(lock, f"recording {protocol.name}"):
         recording = open_recording(protocol, state)
         yield from record(recording, CellStore(cell_root()), seeds=seeds, redo=redo, **limits)
         yield f"results/{protocol.path.name}: {_progress(recording)}"

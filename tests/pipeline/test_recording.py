@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from ntkd_lib.lab import record as recorder
 from ntkd_lib.lab.cells import CellResult
-from ntkd_lib.lab.layout import build_root
+from ntkd_lib.lab.layout import results_root
 from ntkd_lib.lab.protocols import Arm, Protocol, ProtocolError
 from ntkd_lib.lab.work import work
 from ntkd_lib.pipeline import recording
@@ -98,7 +98,7 @@ def test_minutes_are_a_number_above_0(project, minutes):
 
 
 def test_one_process_records_a_protocol_and_others_record_other_ones(project):
-    with exclusive(build_root() / "stage" / "01_pair.lock", "recording pair"):
+    with exclusive(results_root() / ".01_pair.lock", "recording pair"):
         refused = call("01", "pair", "--workers", "1")
         other = call("01", "pair of arms", "--workers", "1")
         assert other.exit_code == 0, other.stderr
