@@ -31,10 +31,8 @@ def _student(
 ) -> Cell:
     """Describe a student at the common point; `form` names the kernel loss of NTKD."""
     point = choose(parameters["point"], SPACE, "none") if "point" in parameters else {}
-    settings, run = (
-        {**point, **own},
-        load_parameters(SegmentationParameters, NOTEBOOK, "cpu", parameters["run"]),
-    )
+    settings = {**point, **own}
+    run = load_parameters(SegmentationParameters, NOTEBOOK, "cpu", parameters["run"])
     method = METHODS[f"ntkd_{settings.pop('form')}" if arm == "ntkd" else arm]
     return student_cell(run, Data(run.data, sha256), method, seed, settings, tested=tested)
 
