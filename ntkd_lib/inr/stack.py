@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkd_lib.inr.activations import has_slope, value_and_slope
+from ntkd_lib.nets.changes import is_changed
 from ntkd_lib.nets.sine import Sine
 
 Points = Float[Tensor, "n d"]
@@ -76,7 +77,7 @@ class DenseStack:
             and all(map(has_slope, self.activations))
             and all(p is not None and p.requires_grad for p in weights)
             and len({id(p) for p in weights}) == len(weights) == len(list(self.net.parameters()))
-            and not any(map(_is_changed, self.net.modules()))
+            and not any(map(is_changed, self.net.modules()))
         )
 
     def encode(self, x: Points) -> Float[Tensor, "n features"]:
@@ -156,9 +157,3 @@ class DenseStack:
     def zeros(self) -> list[Layer]:
         """Return a zero direction to accumulate into, like weight and bias of each layer."""
         return [(torch.zeros_like(layer.weight), torch.zeros_like(layer.bias)) for layer in self.layers]
-
-
-def _is_changed(module: nn.Module) -> bool:
-    """Check for hooks, and for a forward that the instance has and its class has not."""
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return "forward" in vars(module) or any(getattr(module, name) for name in hooks)

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ntkd_lib.nets.changes import is_changed
+
 # From here on (inputs times outputs) products take less time than the convolution library; measured in
 # bfloat16 with batches of 128.
 WIDE = 256 * 256
@@ -47,8 +49,7 @@ def widen(model: nn.Module) -> nn.Module:
 
 
 def _is_plain(layer: nn.Conv2d) -> bool:
-    hooked = layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks
-    plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.bias is None and not hooked
+    plain = layer.groups == 1 and layer.dilation == (1, 1) and layer.bias is None and not is_changed(layer)
     return plain and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 

@@ -246,6 +246,21 @@ def test_a_wrong_closed_form_is_noticed_once_and_replaced(fault, monkeypatch):
         torch.testing.assert_close(student_trace_ntk(made, images), exact)
 
 
+@pytest.mark.parametrize(("error", "holds"), [(3e-3, True), (5e-2, False), (float("nan"), False)])
+def test_float64_decides_whether_a_difference_in_float32_is_a_relu_on_its_other_side(
+    error, holds, monkeypatch, recwarn
+):
+    made, images = drawn(student)
+    made, images, right = made.float(), images.float(), tangent._layer_kernel
+
+    def rounded(layer, a, b):
+        return right(layer, a, b) * (1 if b.dtype == torch.float64 else 1 + error)
+
+    monkeypatch.setattr(tangent, "_layer_kernel", rounded)
+    student_trace_ntk(made, images)
+    assert [str(each.message)[:11] for each in recwarn] == ([] if holds else ["closed form"])
+
+
 def test_a_training_is_compared_once_and_again_when_layers_are_frozen(monkeypatch):
     made, images = drawn(student)
     calls, check = [], tangent.check_kernel
