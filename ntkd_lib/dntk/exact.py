@@ -16,6 +16,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from ntkd_lib.dntk.ledger import Stopwatch
+from ntkd_lib.ntk.checks import check_model
 from ntkd_lib.ntk.factors import Gradients, gather_factors, tensors_of
 from ntkd_lib.ntk.layers.outer import OuterProducts
 from ntkd_lib.ntk.layout import make_plan, two_samples
@@ -80,6 +81,7 @@ def chain_kernels(
     waiting = {p for place in places for p in chain[place].parameters() if p.requires_grad}
     if not waiting:
         raise ValueError("parts: got no trainable parameter, needs at least one")
+    check_model(nn.Sequential(*chain))
     stopwatches, features, total = PartSeconds() if seconds is None else seconds, images, None
     for place, part in enumerate(chain):
         if own := waiting & {*part.parameters()}:  # where they are used first, with all later uses

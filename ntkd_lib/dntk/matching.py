@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ntkd_lib.dntk.exact import frozen
 from ntkd_lib.imports import extra
@@ -90,13 +91,14 @@ def barycentre(features: Float[Tensor, "n d"], count: int, seed: int = 0) -> Flo
 
 @torch.no_grad()
 def last_inputs(model: nn.Module, images: Float[Tensor, "n _ _ _"]) -> Float[Tensor, "n d"]:
-    """Compute the inputs of the last dense layer, with a one for its bias: features of its tangent kernel.
+    """Compute the inputs of the last dense layer, with a one for a bias: features of its tangent kernel.
 
     The gradient of logit ``c`` over the last layer's weights is this vector in row ``c``, so that the
     last layer's kernel is the same for all classes and takes no backward pass.
     """
     features = torch.cat([_watch(model, part).features[0] for part in images.split(250)])
-    return torch.cat([features, torch.ones_like(features[:, :1])], 1)
+    bias = [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1].bias
+    return features if bias is None else functional.pad(features, (0, 1), value=1)
 
 
 @dataclass
@@ -167,16 +169,21 @@ def channel_moments(maps: Float[Tensor, "c n k h w"]) -> tuple[Float[Tensor, "c 
     return _ChannelMoments.apply(maps)
 
 
-def _watch(model: nn.Module, images: Tensor) -> _LayerStatistics:
-    """Run images and record the outputs of convolutions and the input of the last dense layer."""
-    seen, ends = _LayerStatistics(), []
+def _watch(model: nn.Module, images: Tensor, *, copied: bool = False) -> _LayerStatistics:
+    """Run images; record outputs of convolutions, copied if need be, and inputs of the last dense layer."""
+    seen, ends, versions = _LayerStatistics(), [], []
+
+    def keep(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
+        seen.maps.append(output.clone() if copied else output)
+        versions.append(output._version)
+
     dense = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     if not dense or any(layer.training for layer in model.modules()):
         raise ValueError("model: without a dense layer or in training mode; needs a dense layer, and eval()")
     last, maps = dense[-1], [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
     hooks = [
         last.register_forward_pre_hook(lambda _, inputs: seen.features.append(inputs[0])),
-        *(layer.register_forward_hook(lambda _, __, output: seen.maps.append(output)) for layer in maps),
+        *(layer.register_forward_hook(keep) for layer in maps),
         last.register_forward_hook(lambda _, __, output: ends.append(output)),
     ]
     try:
@@ -186,4 +193,6 @@ def _watch(model: nn.Module, images: Tensor) -> _LayerStatistics:
             hook.remove()
     if len(ends) != 1 or ends[0].shape != logits.shape or not torch.equal(ends[0], logits):
         raise ValueError("model: its logits are not those of its last dense layer; needs one at its end")
+    if [output._version for output in seen.maps] != versions and not copied:  # written over by a later layer
+        return _watch(model, images, copied=True)
     return seen

@@ -45,7 +45,7 @@ class UNet(nn.Module):
 class ShuffledNetwork(nn.Module):
     """A network at a fraction of the image's resolution, with all pixels as channels.
 
-    ``f(x) = shuffle(net(unshuffle(x)))``: no pixel is lost, and the work shrinks with the square of the
+    ``f(x) = shuffle(net(unshuffle(x - 1/2)))``: no pixel is lost, and the work shrinks with the square of the
     factor.
 
     Args:

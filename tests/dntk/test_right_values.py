@@ -8,9 +8,11 @@ from ntkd_lib.dntk import (
     GaussianProjection,
     StreamedRegression,
     fit_nystrom,
+    matching,
     predict_per_class,
     reduce_kernel,
 )
+from ntkd_lib.dntk.exact import chain_kernels
 from ntkd_lib.dntk.matching import channel_moments, last_inputs
 from ntkd_lib.dntk.selection import sample_by
 from ntkd_lib.nets.wide_convolution import widen
@@ -27,6 +29,27 @@ def test_a_network_in_training_mode_is_refused():
     model = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(16, 2))
     with pytest.raises(ValueError, match=r"^model: .* in training mode; needs a dense layer"):
         last_inputs(model, torch.rand(3, 1, 4, 4))
+
+
+def test_frozen_parts_in_training_mode_are_refused():
+    frozen = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten()).requires_grad_(False)
+    with pytest.raises(ValueError, match=r"^layer '0\.1': BatchNorm2d in training mode mixes samples"):
+        chain_kernels([frozen, nn.Linear(8, 2)], torch.rand(3, 1, 4, 4))
+
+
+def test_without_a_bias_the_last_inputs_have_no_one():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False)).eval()
+    images = torch.rand(3, 1, 2, 2)
+    assert torch.equal(last_inputs(model, images), images.flatten(1))
+
+
+@pytest.mark.parametrize("relu", [nn.ReLU(), nn.ReLU(inplace=True)], ids=["new", "in place"])
+def test_a_relu_in_place_changes_no_output_of_a_convolution(relu):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), relu, nn.Flatten(), nn.Linear(8, 2)).eval()
+    images = torch.rand(3, 1, 4, 4)
+    (maps,) = matching._watch(model, images).maps
+    torch.testing.assert_close(maps, model[0](images))
 
 
 def test_kernels_of_fewer_classes_do_not_stand_for_all():
@@ -64,9 +87,15 @@ def test_a_projection_does_not_depend_on_the_default_type():
     assert torch.equal(drawn, again)
 
 
-def test_a_layer_with_hooks_is_not_widened():
+@pytest.mark.parametrize("change", ["hook", "forward"])
+def test_a_changed_layer_is_not_widened(change, monkeypatch):
+    monkeypatch.setattr("ntkd_lib.nets.wide_convolution.WIDE", 1)
     model = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False))
-    model[0].register_forward_hook(lambda _, __, output: 2 * output)
+    if change == "hook":
+        model[0].register_forward_hook(lambda _, __, output: 2 * output)
+    else:
+        model[0].forward = lambda images: 2 * nn.Conv2d.forward(model[0], images)
     images = torch.rand(1, 1, 5, 5)
     before = model(images)
     assert torch.equal(widen(model)(images), before)
+    assert type(model[0]) is nn.Conv2d

@@ -54,7 +54,7 @@ def jvp_features(
         error = ProbeError(f"forward mode: has no right gradient of features through {operation}")
     moving, rest = split_parameters(model, hooks=error is not None)
     with torch.enable_grad(), unmoved(model):  # forward mode would pass through `no_grad`
-        gradients = torch.autograd.grad(model(x.clone()).sum(), list(moving.values()), allow_unused=True)
+        gradients = torch.autograd.grad(model(two_samples(x)).sum(), list(moving.values()), allow_unused=True)
     still |= {name: slice(None) for name, slope in zip(moving, gradients, strict=True) if slope is None}
     derivative = partial(tangent, lambda p: call_with(model, (p, rest), (x,)), moving)
     if error is not None:
