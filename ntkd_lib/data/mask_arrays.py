@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from ntkd_lib.data import mask_pairs
 from ntkd_lib.data.download import scratch_folder
 from ntkd_lib.data.files import file_hash
 from ntkd_lib.data.mask_pairs import PARTS, MaskDataset, Pair, Part, find_pairs, read_pair
@@ -27,7 +28,8 @@ class MaskArrays:
 
 def prepare_arrays(dataset: MaskDataset, folder: Path, sha256: str, cache_root: Path) -> Path:
     """Decode all pairs into the cache once, with a progress bar; nothing is left unless all were read."""
-    target = cache_root / f"{dataset.name}-{dataset.width}x{dataset.height}-{sha256[:16]}"
+    decoder = sha256_file(Path(mask_pairs.__file__))[:8]
+    target = cache_root / f"{dataset.name}-{dataset.width}x{dataset.height}-{sha256[:16]}-{decoder}"
     if (target / "pairs.json").is_file():
         return target
     pairs = find_pairs(dataset, folder)

@@ -90,7 +90,7 @@ def parse_index(
     """Read the lines of an index, which begin with `paths` paths inside its folder."""
     try:
         rows = [parse(row) for row in csv.DictReader(io.StringIO(text.decode()))]
-    except (KeyError, TypeError, ValueError) as error:
+    except (csv.Error, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{name} is no index of {what}: {error}") from None
     files = (file for row in rows for file in row[:paths])
     if strange := next((file for file in files if file.startswith("/") or ".." in Path(file).parts), None):

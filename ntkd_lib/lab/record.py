@@ -167,8 +167,10 @@ def record(
     places = [place for place in recording.left if place[1] in chosen]
     until = time.monotonic() + 60 * minutes
     words = "seed {0} was begun with {1}; run it again whole: --redo {0}"
-    refused = [words.format(seed, reason) for seed, reason in foreign.items()]
-    return refused + _run(recording, places, store, until, workers)
+    refused = {seed: words.format(seed, reason) for seed, reason in foreign.items()}
+    if named := [line for seed, line in refused.items() if seed in seeds]:
+        raise ProtocolError("; ".join(named))
+    return [*refused.values(), *_run(recording, places, store, until, workers)]
 
 
 def _run(

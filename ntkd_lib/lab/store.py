@@ -132,8 +132,11 @@ class CellStore:
         number = 1
         while (aside := folder.with_name(f"{key}.{number}.bad")).exists():
             number += 1
-        with contextlib.suppress(FileNotFoundError):  # another process put it aside first
+        try:
             folder.rename(aside)
+        except OSError:
+            if folder.exists():  # else another process put it aside first
+                raise
         return aside.name
 
 

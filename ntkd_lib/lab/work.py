@@ -144,6 +144,6 @@ def _joined_needs(needs: Mapping[str, Record]) -> dict[str, Any]:
 
 
 def _as_list(value: Any) -> Any:
-    if isinstance(value, dict) and all(isinstance(place, int) for place in value):
-        return [value[place] for place in sorted(value)]
+    if isinstance(value, dict) and {*value} == {*range(len(value))}:
+        return [value[place] for place in range(len(value))]
     return value

@@ -308,6 +308,14 @@ def serve(tier: str, port: int) -> None:
 def main() -> None:
     """Run the command line and end the process."""
     os.environ["PYTHONSAFEPATH"] = "1"  # no process started from here runs a file of the current folder
-    if sys.path and sys.path[0] in ("", str(Path.cwd())):  # python -m and -c look there first
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere  # closed by who started it
+    try:
+        here, _ = str(Path.cwd()), Path.home()
+    except FileNotFoundError:
+        sys.exit("ntkd: the current folder does not exist any more; change to another")
+    except RuntimeError:
+        sys.exit("ntkd: no home folder is known; set HOME")
+    if sys.path and sys.path[0] in ("", here):  # python -m and -c look there first
         del sys.path[0]
     cli.main()

@@ -23,6 +23,7 @@ c.IPKernelApp.log_level = "CRITICAL"
 c.HistoryManager.enabled = False
 """
 _START_SECONDS = 180
+FOLDERS = ("NTKD_DATA", "NTKD_CACHE")  # named from the folder of the command
 LIMIT = "NTKD_CELL_SECONDS"  # how long a cell of a notebook may run; unlimited where it is not set
 # not -m ipykernel_launcher, which takes the project's folder out of the path where PYTHONPATH names it
 _START = "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
@@ -32,8 +33,10 @@ _START = "from ipykernel.kernelapp import launch_new_instance; launch_new_instan
 def kernel_environment(home: Path, build: Path) -> Iterator[None]:
     """Set what the kernel inherits, a kernel spec `python3` of ours too, and put the old values back."""
     _write_settings(home)
+    own = {name: os.environ[name] for name in FOLDERS if os.environ.get(name)}
     changes = (
         matplotlib_settings()
+        | {name: str(Path(text).expanduser().absolute()) for name, text in own.items()}
         | dict.fromkeys(THREAD_VARIABLES, "1")
         | {
             WORKBENCH: str(build),

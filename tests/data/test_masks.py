@@ -248,6 +248,15 @@ def test_a_strange_index_is_refused(reduced, tmp_path, line, message):
     refused(message, tmp_path)
 
 
+def test_arrays_that_another_decoder_made_are_decoded_again(original, tmp_path, monkeypatch):
+    load_masks("carvana", "val")
+    changed = tmp_path / "mask_pairs.py"
+    changed.write_text("HALF = 1")
+    monkeypatch.setattr(mask_arrays.mask_pairs, "__file__", str(changed))
+    load_masks("carvana", "val")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
 def test_damaged_arrays_in_the_cache_are_noticed(original, tmp_path):
     load_masks("carvana", "val")
     (folder,) = (tmp_path / "cache").iterdir()

@@ -74,6 +74,12 @@ def test_an_index_of_other_columns_is_one_line(pictures) -> None:
         locate("imagenette")
 
 
+def test_an_index_with_a_field_without_end_is_one_line(pictures) -> None:
+    (pictures / "index.csv").write_text("image,split,label\n" + "x" * 200_000 + ",train,0\n")
+    with pytest.raises(DataError, match=r"^index\.csv is no index of pictures: field larger than"):
+        locate("imagenette")
+
+
 def test_a_picture_of_another_size_is_named(pictures, monkeypatch) -> None:
     Image.new("RGB", (SIDE, 5)).save(pictures / "train/0.jpg")
     digest = pictures_digest(pictures)

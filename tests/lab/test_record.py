@@ -206,6 +206,8 @@ def test_a_seed_begun_on_another_machine_is_run_again_whole(project, toy, store,
     monkeypatch.setattr(recorder, "machine_kind", lambda: "elsewhere")
     lines = record(open_recording(pair(toy.name), STATE), store, workers=1)
     assert lines == ["seed 2 was begun with another machine; run it again whole: --redo 2"]
+    with pytest.raises(ProtocolError, match=f"^{lines[0]}$"):
+        record(open_recording(pair(toy.name), STATE), store, seeds=[2, 3], workers=1)
     assert numbers(project)[METRICS[1]][0] == [0, 1, 3]
     assert record(open_recording(pair(toy.name), STATE), store, redo=[2], workers=1) == []
     assert numbers(project)[METRICS[1]][0] == [0, 1, 2, 3]

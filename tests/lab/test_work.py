@@ -40,6 +40,20 @@ def compare(data: Data, own: Record, others: Sequence[Record], named: Mapping[st
     return CellResult({"own": own.values["score"], "others": listed, "names": sorted(named)})
 
 
+@work()
+def select(by_size: Mapping[int, Record], size: int) -> CellResult:
+    """Read the record of one size."""
+    return CellResult({"score": by_size[size].values["score"]})
+
+
+@pytest.mark.parametrize("sizes", [(5, 3), (1, 2), (0, 2), (1, 0)])
+def test_records_of_whole_numbers_keep_their_numbers(sizes, tmp_path) -> None:
+    cells = {size: train.cell({}, data=DATA, seed=size) for size in sizes}
+    chosen = select.cell({}, by_size=cells, size=sizes[0])
+    records = run_cells([chosen], CellStore(tmp_path), workers=1)
+    assert records[chosen.name].values["score"] == 3 + sizes[0]
+
+
 def test_a_described_call_names_its_function_arguments_labels_and_cost() -> None:
     cell = train.cell({"method": "kd"}, data=DATA, seed=2, steps=4, optics=Optics("lens"))
     assert cell.work == "tests.lab.test_work:train"

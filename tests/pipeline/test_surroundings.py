@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import jupytext
 import pytest
 
 from ntkd_lib.pipeline.doctor import check_kernel
-from ntkd_lib.pipeline.kernel import matplotlib_settings
+from ntkd_lib.pipeline.kernel import kernel_environment, matplotlib_settings
 from ntkd_lib.pipeline.notebooks import read_header, source_hash
 from tests.pipeline.toy import NAME, REPOSITORY
 
@@ -97,6 +98,35 @@ def test_the_doctor_runs_no_file_of_the_current_folder(trap, monkeypatch):
     monkeypatch.chdir(trap)
     assert check_kernel().status == "ok"
     assert not (trap / "mark").exists()
+
+
+def test_a_folder_that_is_gone_and_a_home_that_is_not_known_are_one_line(tmp_path, own):
+    start = "import os, sys; os.rmdir(os.getcwd()); from ntkd_lib.pipeline.cli import main; main()"
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = [sys.executable, "-c", start]
+    settings = {"cwd": gone, "env": own.environment, "capture_output": True, "text": True, "check": False}
+    assert subprocess.run(command, **settings).stderr == (
+        "ntkd: the current folder does not exist any more; change to another\n"
+    )
+    start = "import pathlib\n@classmethod\ndef home(_): raise RuntimeError\npathlib.Path.home = home\n"
+    done = own.process([sys.executable, "-c", f"{start}from ntkd_lib.pipeline.cli import main; main()"])
+    assert done.stderr == "ntkd: no home folder is known; set HOME\n"
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_closed_stream_is_no_fault(own, closed):
+    done = own.process(["sh", "-c", f"exec {sys.executable} -m ntkd_lib params 90 {closed}>&-"])
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_folders_are_those_seen_from_where_the_command_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NTKD_DATA", "data")
+    monkeypatch.delenv("NTKD_CACHE", raising=False)
+    with kernel_environment(tmp_path / "home", tmp_path / "build"):
+        assert os.environ["NTKD_DATA"] == str(tmp_path / "data")
+        assert "NTKD_CACHE" not in os.environ
 
 
 def test_the_command_line_is_a_module_too(own):
