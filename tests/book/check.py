@@ -6,7 +6,8 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Literal
@@ -61,9 +62,9 @@ class Page:
 class _Reader(HTMLParser):
     """Reads a page; text counts as words inside `<article>` only."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.page = Page(path)
+        self.page = Page(Path())
         self._article = 0
         self._headed = False
 
@@ -102,8 +103,13 @@ class _Reader(HTMLParser):
 
 def read_page(path: Path) -> Page:
     """Read one HTML file."""
-    reader = _Reader(path)
-    reader.feed(path.read_text(encoding="utf-8"))
+    return replace(_parsed(path.read_text(encoding="utf-8")), path=path)
+
+
+@cache  # copies of a book differ in a page
+def _parsed(text: str) -> Page:
+    reader = _Reader()
+    reader.feed(text)
     return reader.page
 
 
