@@ -5,12 +5,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ntkd_lib.chapters.fabrication import NOTEBOOK
 from ntkd_lib.chapters.fabrication.methods import CLEAN
 from ntkd_lib.chapters.fabrication.studies import photographs, photographs_page
-from ntkd_lib.chapters.fabrication.studies.photographs import DESIGNED, RATES, TUNED, WAYS, Budget
+from ntkd_lib.chapters.fabrication.studies.photographs import DESIGNED, RECOVERED, WAYS, Budget
 from ntkd_lib.chapters.fabrication.work import NONE, make_device
-from ntkd_lib.chapters.optical_students.mask_methods import MASKS
+from ntkd_lib.chapters.optical_students.mask_methods import METHODS, student_cell
 from ntkd_lib.chapters.optical_students.mask_parameters import MaskStudentParameters
 from ntkd_lib.chapters.optical_students.masks import car_rows
 from ntkd_lib.data.masks import load_masks
@@ -22,15 +21,15 @@ from ntkd_lib.distill.mask_training import MaskSchedule
 from ntkd_lib.distill.read_out_training import ReadOuts, fit_read_outs
 from ntkd_lib.distill.training import DivergedError
 from ntkd_lib.lab.cells import Record
+from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.evidence import Metric
 from ntkd_lib.lab.execute import run_cells
+from ntkd_lib.lab.protocols import ProtocolError
 from ntkd_lib.lab.store import CellStore
 from ntkd_lib.lab.work import Data
 from ntkd_lib.optics.captured_masks import CapturedMaskStudent
 from ntkd_lib.optics.geometry import Geometry
 from ntkd_lib.optics.segmentation import carvana_student
-from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.recording import run_search
 from ntkd_lib.show.columns import show_recorded
 from tests.chapters.drawings import few_drawings
 
@@ -47,8 +46,16 @@ STUDENTS = MaskStudentParameters(
     kernel_outputs=2,
     landmarks=4,
 )
+SPEED = {"lr": 1e-3, "weight_decay": 1e-3}
+OWN = {
+    "e2e_ft": SPEED,
+    CLEAN: SPEED,
+    "kd_ft": {**SPEED, "temperature": 4.0, "weight": 0.6},
+    "ntkd_ft": {**SPEED, "form": "normalised", "weight": 0.01},
+}
 SEEDS = (0, 1, 2, 3, 4)
 SHA = "0" * 64
+DROPS = {0.2: [20.0, 24.0], 0.35: [30.0, 52.0], 0.7: [50.0, 51.0]}  # points, by strength
 SCORES = {"ideal": 92.0, "designed": 91.0, NONE: 61.0, "e2e_ft": 81.0, "kd_ft": 82.0, "ntkd_ft": 84.0}
 
 
@@ -63,9 +70,10 @@ def drawings() -> Data:
 
 
 def tiny_device(number: int = 0, ways=tuple(WAYS)):
-    recoveries = {way: photographs.recovery(STUDENTS, way, 1e-3) for way in ways}
+    recoveries = {way: photographs.recovery(STUDENTS, way, OWN[way]) for way in ways}
+    student = student_cell(STUDENTS, drawings(), METHODS["ntkd_normalised"], 0, OWN["ntkd_ft"])
     return photographs.device_cell(
-        STUDENTS, drawings(), 0, recoveries, number=number, budget=TINY, design_steps=2
+        STUDENTS, drawings(), student, recoveries, 0.1875, number=number, budget=TINY, design_steps=2
     )
 
 
@@ -142,13 +150,11 @@ def test_cells_depend_on_the_budgets_that_they_use_alone():
     assert "budget" not in needs["kernel"].arguments
 
 
-def test_ways_take_their_losses_from_the_search_of_notebook_02():
-    method = MASKS.method("ntkd")
-    assert method.name == MASKS.chosen_form()
-    kernel = photographs.recovery(STUDENTS, "ntkd_ft", 1e-3)
+def test_a_kernel_loss_gets_the_batches_of_the_students():
+    kernel = photographs.recovery(STUDENTS, "ntkd_ft", OWN["ntkd_ft"])
     assert kernel.objective == "dense_tangent"
-    assert kernel.settings["lr"] == 1e-3
-    assert (kernel.settings["kernel_every"], kernel.settings["form"]) == (4, method.form)
+    assert kernel.settings == {**OWN["ntkd_ft"], "kernel_batch": 2, "kernel_every": 4}
+    assert photographs.recovery(STUDENTS, "e2e_ft", OWN["e2e_ft"]).settings == OWN["e2e_ft"]
 
 
 def test_photographed_cars_are_whole_and_one_in_so_many():
@@ -173,27 +179,66 @@ def test_training_on_read_outs_improves_and_refuses_to_diverge(monkeypatch):
         fit_read_outs(model, data, data, lambda m, b: objective(m, b) * torch.nan, MaskSchedule(8))
 
 
-def test_the_search_refuses_drawings():
-    with pytest.raises(PipelineError, match="needs the real data set carvana, found a stand-in"):
-        run_search("03", "03_fabrication_segmentation", workers=1)
+def cars(part, monkeypatch, drops=DROPS):
+    """The arms of a part of the recorded run for some drops of the tuning students, all else registered."""
+    parameters = load_claims().protocols[part].parameters
+    monkeypatch.setattr(photographs, "recorded_drops", lambda _: drops)
+    chosen = {"e2e_ft": {"lr": 0.04, "weight_decay": 0.03}, "kd_ft": {"temperature": 4.0, "weight": 0.6}}
+    chosen["ntkd_ft"] = {"form": "cosine", "weight": 0.1}
+    monkeypatch.setattr(photographs, "choose", lambda protocols, space, way: chosen[way])
+    book = {"cars strengths": SimpleNamespace(seeds=[1000, 1001], parameters={"strengths": [*DROPS]})}
+    monkeypatch.setattr(photographs, "load_claims", lambda: SimpleNamespace(protocols=book))
+    return photographs.PARTS[part](parameters, 1000, SHA)
 
 
-def test_the_search_gives_every_way_the_same_rates_on_a_device_that_is_not_reported():
-    cell = photographs.trial_cell(STUDENTS, drawings(), TINY)
-    tried = [(name, each["settings"]["lr"]) for name, each in cell.arguments["recoveries"].items()]
-    assert tried == [(f"{n}/{rate:g}", rate) for n in ("e2e_ft", "kd_ft", "ntkd_ft") for rate in RATES]
-    assert not cell.arguments["tested"]
-    assert (cell.arguments["seed"], cell.arguments["number"]) == TUNED
-    assert TUNED[1] != 0
+def test_the_strength_is_that_of_the_registered_drop(monkeypatch):
+    (cell, _) = next(iter(cars("cars tuning", monkeypatch).values())).cells
+    assert cell.arguments["strength"] == 0.35
+    said = r"^cars strengths: 2 of 3 strengths are recorded; all are needed$"
+    monkeypatch.undo()
+    with pytest.raises(ProtocolError, match=said):
+        cars("cars tuning", monkeypatch, DROPS | {0.2: [20.0]})
 
 
-def test_best_rate_wins_and_the_control_takes_that_of_labels():
-    reached = {"e2e_ft": [3.0, 1.0, 2.0], "kd_ft": [1.0, 1.0, 2.0], "ntkd_ft": [1.0, 2.0, 2.0]}
-    rows = {f"{n}/{RATES[i]:g}": {"validation": v} for n, own in reached.items() for i, v in enumerate(own)}
-    record = made(0, rows | {NONE: {"validation": 50.0}})
-    content = photographs.conduct({"carvana": Data("carvana", SHA)}, lambda cells: [record for _ in cells])
-    assert len(content["trials"]) == 9
-    assert content["rates"] == {"e2e_ft": RATES[0], "kd_ft": RATES[2], "ntkd_ft": RATES[1], CLEAN: RATES[0]}
+def test_every_way_has_as_many_trials_and_those_of_transfers_keep_the_speed_of_labels(monkeypatch):
+    labels = cars("cars tuning", monkeypatch)
+    monkeypatch.undo()
+    transfers = cars("cars tuning of transfers", monkeypatch)
+    counts = [sum(f".{way}." in name for name in {**labels, **transfers}) for way in RECOVERED]
+    assert counts == [12, 12, 12]
+    for arms, ways in ((labels, ("e2e_ft",)), (transfers, ("kd_ft", "ntkd_ft"))):
+        cells = {cell.name: cell for arm in arms.values() for cell in arm.cells}.values()
+        assert len(cells) == 2 * len(ways)
+        assert not any(cell.arguments["tested"] for cell in cells)
+    speeds = {
+        (own["settings"]["lr"], own["settings"]["weight_decay"])
+        for arm in transfers.values()
+        for own in arm.cells[0].arguments["recoveries"].values()
+    }
+    assert speeds == {(0.04, 0.03)}
+
+
+def test_confirmed_ways_meet_the_same_devices_at_one_speed(monkeypatch):
+    arms = cars("cars", monkeypatch)
+    ways = {name: arm for name, arm in arms.items() if "ideal" not in name}
+    assert len({tuple(cell.name for cell in arm.cells) for arm in ways.values()}) == 1
+    recoveries = arms[photographs.metric_name(NONE)].cells[0].arguments["recoveries"]
+    assert list(recoveries) == [*RECOVERED, CLEAN]
+    assert {own["settings"]["lr"] for own in recoveries.values()} == {0.04}
+    assert [way for way, own in recoveries.items() if not own["errors"]] == [CLEAN]
+    assert recoveries["ntkd_ft"]["settings"]["form"] == "cosine"
+    assert [cell.arguments["number"] for cell in arms[photographs.metric_name(NONE)].cells] == [0, 1, 2]
+
+
+def test_a_drop_is_that_from_the_design_to_the_device():
+    arm = next(iter(photographs.strength_arms(strengths(), 1000, SHA).values()))
+    devices = [made(n, {DESIGNED: {"validation": 90.0 + n}, NONE: {"validation": 50.0}}) for n in range(4)]
+    assert arm.number(*devices) == pytest.approx(41.5)
+    assert arm.converged(*devices) is None
+
+
+def strengths():
+    return load_claims().protocols["cars strengths"].parameters
 
 
 def made(seed, recoveries, **values):
@@ -210,38 +255,40 @@ def invented():
     }
 
 
-def test_arms_read_scores_and_plateaus_of_one_device():
-    rates = dict.fromkeys(WAYS, RATES[0])
-    arms = photographs.arms({"rates": rates}, 3, SHA)
+def test_arms_average_scores_and_join_plateaus_of_devices(monkeypatch):
+    arms = cars("cars", monkeypatch)
     rows = {name: {"miou": SCORES[name]} for name in (DESIGNED, NONE)}
-    ways = {name: {"miou": SCORES.get(name, 95.0), "converged": name != CLEAN} for name in WAYS}
-    device = made(3, rows | ways)
+    devices = [
+        made(n, rows | {w: {"miou": SCORES.get(w, 95.0) + n, "converged": w != CLEAN or n < 2} for w in WAYS})
+        for n in range(3)
+    ]
     ways = {name: arm for name, arm in arms.items() if "ideal" not in name}
-    numbers = {name: (arm.number(device), arm.converged(device)) for name, arm in ways.items()}
-    assert numbers["ntkd.fab.carvana.ntkd_ft.miou"] == (SCORES["ntkd_ft"], True)
-    assert numbers[f"ntkd.fab.carvana.{CLEAN}.miou"][1] is False
-    assert numbers[f"ntkd.fab.carvana.{NONE}.miou"] == (SCORES[NONE], None)
-    assert len({arm.cells[0].name for arm in ways.values()}) == 1
-    assert arms["ntkd.fab.carvana.ideal.miou"].cells[0].arguments["seed"] == 3
+    numbers = {name: (arm.number(*devices), arm.converged(*devices)) for name, arm in ways.items()}
+    assert numbers[photographs.metric_name("ntkd_ft")] == (SCORES["ntkd_ft"] + 1, True)
+    assert numbers[photographs.metric_name(CLEAN)][1] is False
+    assert numbers[photographs.metric_name(NONE)] == (SCORES[NONE], None)
+    assert arms[photographs.metric_name("ideal")].cells[0].arguments["seed"] == 1000
 
 
 def test_what_is_recorded_is_read_back(monkeypatch):
     monkeypatch.setattr(photographs_page, "recorded_metrics", lambda file: {})
-    empty = photographs_page.recorded()
-    for table in (photographs_page.scores(empty), photographs_page.differences(empty)):
-        assert "ntkd record --list" in str(show_recorded(table, photographs_page.COLUMNS, "cars"))
+    empty = photographs_page.scores(photographs_page.recorded())
+    assert "ntkd record --list" in str(show_recorded(empty, photographs_page.COLUMNS, "cars"))
     monkeypatch.setattr(
-        photographs_page, "recorded_metrics", lambda file: invented() if file == NOTEBOOK else {}
+        photographs_page, "recorded_metrics", lambda file: invented() if file == "03_cars" else {}
     )
-    table = photographs_page.recorded()
-    scores = photographs_page.scores(table)
-    means, gaps = scores.set_index("way"), photographs_page.differences(table)
+    scores = photographs_page.scores(photographs_page.recorded())
+    means = scores.set_index("way")
     assert means["mean"]["e2e_ft"] == pytest.approx(81.2)
     assert means["share"]["e2e_ft"] == pytest.approx(100 * 20 / 34)
     assert means["share"][[NONE, CLEAN]].isna().all()
-    assert gaps["mean"][0] == pytest.approx(3.0)
     words = str(show_recorded(scores, photographs_page.COLUMNS, "cars"))
     assert "91.20 %" in words
     assert "59 %" in words
     assert "62.7 %" in words
-    assert gaps["label"][0] == "NTKD − labels (end to end)"
+
+
+def test_drops_are_listed_by_strength(monkeypatch):
+    monkeypatch.setattr(photographs_page, "recorded_drops", lambda _: {0.2: [20.0, 25.0]})
+    (row,) = photographs_page.drops().to_dict("records")
+    assert row == {"strength": 0.2, "drop": 22.5, "single": "20.0, 25.0"}

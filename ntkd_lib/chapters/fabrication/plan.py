@@ -57,12 +57,9 @@ def _of_seed(p: FabricationParameters, data: Data, seed: int) -> list[Cell]:
     ]
 
 
-SEARCHES = (
-    Search(NOTEBOOK, ("mnist",), methods.conduct),
-    Search("03_fabrication_segmentation", ("carvana",), photographs.conduct),
-)
+SEARCHES = (Search(NOTEBOOK, ("mnist",), methods.conduct),)
 PROTOCOLS = (
-    Protocol("photographs", NOTEBOOK, "carvana", photographs.arms, NOTEBOOK),
+    *(Protocol(name, NOTEBOOK, "carvana", arms) for name, arms in photographs.PARTS.items()),
     Protocol("ten devices", NOTEBOOK, "mnist", hard.usual_arms),
     *(
         Protocol(f"{group} mnist{part}", NOTEBOOK, "mnist", arms)

@@ -6,7 +6,7 @@ comes closest to what labels recover on the paper's device. Every other way trai
 rate and weight decay, and has as many trials of its own. No trial reads a test image.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from statistics import mean
 from typing import Any
@@ -46,7 +46,7 @@ def usual_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     shown = {way: way for way in (NONE, *ways)} | {"ntkd_ft": methods.WAYS.chosen_form()}
     arms = {
         f"ntkd.fab.mnist.{name}.accuracy": Arm(
-            (made["ntkd"],), partial(_mean_of, way, "accuracy"), partial(_all_converged, way)
+            (made["ntkd"],), partial(mean_of, way, "accuracy"), partial(all_converged, way)
         )
         for name, way in shown.items()
     }
@@ -57,7 +57,7 @@ def usual_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
 
 
 def _drop(student: Record, device: Record) -> float:
-    return student.values["accuracy"] - _mean_of(NONE, "accuracy", device)
+    return student.values["accuracy"] - mean_of(NONE, "accuracy", device)
 
 
 def strength_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
@@ -86,9 +86,9 @@ def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Ar
     for captures in (None, *parameters["few_captures"]):
         cells = _devices(parameters, seed, sha256, ways, strength=strength, captures=captures)
         for way in (NONE, *ways):
-            read = partial(_mean_of, way, "accuracy")
+            read = partial(mean_of, way, "accuracy")
             name = metric_name(way, captures, _group(parameters))
-            arms[name] = Arm(cells, read, partial(_all_converged, way))
+            arms[name] = Arm(cells, read, partial(all_converged, way))
     return arms
 
 
@@ -123,12 +123,25 @@ def _space(parameters: Settings, strength: float | None = None) -> str:
 def _trial_arms(
     parameters: Settings, seed: int, sha256: str, strength: float, space: str, speed: Settings
 ) -> dict[str, Arm]:
+    p = _run(parameters)
+    devices = partial(_devices, parameters, seed, sha256, strength=strength, tested=False)
+    return trial_arms(
+        space, parameters["trials"], lambda way, own: _recovery(p, way, {**speed, **own}), devices
+    )
+
+
+def trial_arms(
+    space: str,
+    tried: Mapping[str, Mapping[str, Any]],
+    recover: Callable[[str, Settings], Recovery],
+    devices: Callable[[Mapping[str, Recovery]], tuple[Cell, ...]],
+) -> dict[str, Arm]:
     """Run the trials of each way on the tuning devices, those of a way in one cell per device."""
-    p, arms = _run(parameters), {}
-    for way, axes in parameters["trials"].items():
-        tried = {trial_name(way, own): _recovery(p, way, {**speed, **own}) for own in trials(axes)}
-        cells = _devices(parameters, seed, sha256, tried, strength=strength, tested=False)
-        arms |= {f"{space}.{name}": Arm(cells, partial(_mean_of, name, "validation")) for name in tried}
+    arms: dict[str, Arm] = {}
+    for way, axes in tried.items():
+        ways = {trial_name(way, own): recover(way, own) for own in trials(axes)}
+        cells = devices(ways)
+        arms |= {f"{space}.{name}": Arm(cells, partial(mean_of, name, "validation")) for name in ways}
     return arms
 
 
@@ -151,16 +164,15 @@ def _devices(
     return tuple(methods.device_cell(p, data, "ntkd", seed, ways, number=n, **changes) for n in numbers)
 
 
-def _mean_of(way: str, score: str, *devices: Record) -> float:
-    return mean(_values(devices, way, score))
+def mean_of(way: str, score: str, *devices: Record) -> float:
+    """Average a way's score over devices."""
+    return mean(device.values["recoveries"][way][score] for device in devices)
 
 
-def _all_converged(way: str, *devices: Record) -> bool | None:
-    return None if way == NONE else all(_values(devices, way, "converged"))
-
-
-def _values(devices: Iterable[Record], way: str, name: str) -> list[Any]:
-    return [device.values["recoveries"][way][name] for device in devices]
+def all_converged(way: str, *devices: Record) -> bool | None:
+    """Tell whether a way reached a plateau on all devices; None if nothing was trained."""
+    plateaus = [device.values["recoveries"][way].get("converged") for device in devices]
+    return None if None in plateaus else all(plateaus)
 
 
 def contest_of(captures: int | None = None, protocol: str = "hard mnist") -> Contest:

@@ -1,16 +1,23 @@
-"""Devices for photographs of cars: recovery, the search for its learning rates, and the recorded protocol."""
+"""Recorded devices for cars, at the strength at which students fall as far as on the paper's device.
 
-from collections.abc import Callable, Mapping
+A device's number fixes the draws of its errors, its strength scales them. The strength is chosen by the mean
+drop of the tuning students' devices, before anything is recovered. Labels' trials then choose learning rate
+and weight decay, and every other way has as many trials of its own at them. No trial reads a test car.
+"""
+
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any
+from functools import partial
+from statistics import mean
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from ntkd_lib.chapters.fabrication.methods import CLEAN, severity
+from ntkd_lib.chapters.fabrication import NOTEBOOK
+from ntkd_lib.chapters.fabrication.methods import CLEAN
+from ntkd_lib.chapters.fabrication.studies.hard import Settings, all_converged, mean_of, trial_arms
 from ntkd_lib.chapters.fabrication.work import (
     NONE,
     Design,
@@ -29,27 +36,38 @@ from ntkd_lib.data.mask_pairs import Part
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.distill import DenseTeacher, MaskSchedule, mean_iou
 from ntkd_lib.distill.read_out_training import ReadOuts, fit_read_outs, guessed_masks
-from ntkd_lib.lab import Arm, Cell, CellResult, Record, RunCells, deterministic, load_parameters, value_of
-from ntkd_lib.lab.search import by_name
+from ntkd_lib.lab import (
+    Arm,
+    Cell,
+    CellResult,
+    ProtocolError,
+    Record,
+    by_name,
+    deterministic,
+    load_claims,
+    load_parameters,
+    recorded_metrics,
+    value_of,
+)
+from ntkd_lib.lab.trials import choose
 from ntkd_lib.lab.work import Data, work
 from ntkd_lib.optics.captured_masks import CapturedMaskStudent, CoarseDevice, laid_out, mask_read_out
 from ntkd_lib.optics.geometry import SCALED, Geometry
 from ntkd_lib.optics.segmentation import carvana_student
+from ntkd_lib.show import Contest
 
 DESIGN_STEPS = 60
-RATES = (1.5e-3, 4.5e-3, 1.35e-2)  # tried by every way to recover, on a device that is not reported
-TUNED = (0, 1)  # seed and number of that device; devices that are reported have number 0
+SPACE = "ntkd.fab.carvana.paper_drop_tuning"
 DESIGNED, IDEAL = "designed", "ideal"
 
-
-# Ways take weight decay and loss settings of students of notebook 02; `ntkd` is the chosen form.
+LABELS = "e2e_ft"
 WAYS: Mapping[str, Method] = by_name(
-    Method("e2e_ft", "labels (end to end)", objective="dense_labels", settings_of="none"),
-    Method("kd_ft", "soft-label KD", objective="dense_soft_labels", settings_of="kd"),
-    Method("ntkd_ft", "NTKD", objective="dense_tangent", settings_of="ntkd"),
-    Method(CLEAN, "labels, no errors (control)", objective="dense_labels", settings_of="none"),
+    Method(LABELS, "labels (end to end)", objective="dense_labels"),
+    Method("kd_ft", "soft-label KD", objective="dense_soft_labels"),
+    Method("ntkd_ft", "NTKD", objective="dense_tangent"),
+    Method(CLEAN, "labels, no errors (control)", objective="dense_labels"),
 )
-RATE_OF = {name: "e2e_ft" if name == CLEAN else name for name in WAYS}  # whose search chooses the rate
+RECOVERED = (LABELS, "kd_ft", "ntkd_ft")
 
 
 @dataclass(frozen=True)
@@ -142,97 +160,132 @@ def _teacher(
     )
 
 
-def student_cell(p: MaskStudentParameters, data: Data, seed: int) -> Cell:
-    """Describe the training of the NTKD student, notebook 02's own."""
-    method = students.MASKS.method("ntkd")
-    return students.student_cell(p, data, method, seed, students.MASKS.settings(method.name))
-
-
 def device_cell(
     p: MaskStudentParameters,
     data: Data,
-    seed: int,
+    student: Cell,
     recoveries: Mapping[str, Recovery],
+    strength: float,
     *,
     number: int = 0,
     budget: Budget = Budget(),
     design_steps: int = DESIGN_STEPS,
     tested: bool = True,
 ) -> Cell:
-    """Describe one device, its photographs, and what several ways to recover win back."""
-    own = student_cell(p, data, seed)
-    summary = LogitSummary(students.MASKS.method("ntkd").summary, p.kernel_outputs, students.TEACHER_SEED)
+    """Describe one device of a student, its photographs, and what several ways to recover win back."""
+    summary = LogitSummary("pooled", p.kernel_outputs, students.TEACHER_SEED)
+    seed, size = student.arguments["seed"], budget.geometry
     return photograph.cell(
         data=data,
         seed=seed,
         number=number,
-        strength=severity(),
+        strength=strength,
         budget=budget,
         batch=p.batch,
         summary=summary,
         recoveries=recoveries,
-        design=design.cell(
-            seed=seed, scenes="cars", steps=design_steps, geometry=budget.geometry, student=own
-        ),
-        student=own,
+        design=design.cell(seed=seed, scenes="cars", steps=design_steps, geometry=size, student=student),
+        student=student,
         kernel=students.tangent_cell(p, data, summary, budget.share),
         logits=students.logits_cell(p, data),
         tested=tested,
     )
 
 
-def recovery(p: MaskStudentParameters, way: str, rate: float) -> Recovery:
-    """Collect the settings of a way to recover: those of a student of notebook 02 at a rate of its own."""
-    method = students.MASKS.method(WAYS[way].settings_of)
-    searched = {**students.MASKS.settings(method.source), "lr": rate}
-    settings = {**searched, **students.loss_settings(p, method)}
-    return Recovery(WAYS[way].objective, settings, errors=way != CLEAN)
+def recovery(p: MaskStudentParameters, way: str, own: Settings) -> Recovery:
+    """Describe a way to recover with settings; `form` names the kernel loss among them."""
+    kernel = {"kernel_batch": p.kernel_batch, "kernel_every": p.kernel_every} if "form" in own else {}
+    return Recovery(WAYS[way].objective, {**own, **kernel}, errors=way != CLEAN)
 
 
-def student_parameters() -> MaskStudentParameters:
-    """Load what the students and their teacher are trained with: notebook 02's tier paper."""
-    return load_parameters(MaskStudentParameters, students.NOTEBOOK, "paper", {})
+def strength_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
+    """Measure at every strength how far a student's devices fall without compensation."""
+    return {
+        _drop_name(each): Arm(_devices(parameters, seed, sha256, {}, strength=each, tested=False), _drop)
+        for each in parameters["strengths"]
+    }
 
 
-def trial_cell(p: MaskStudentParameters, data: Data, budget: Budget = Budget()) -> Cell:
-    """Describe the search: one device, every way to recover at each learning rate."""
-    tuned = dict.fromkeys(RATE_OF.values())
-    recoveries = {f"{name}/{rate:g}": recovery(p, name, rate) for name in tuned for rate in RATES}
-    seed, number = TUNED
-    return device_cell(p, data, seed, recoveries, number=number, budget=budget, tested=False)
+def tuning_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
+    """Run all trials of every way at the chosen strength, those of transfers at labels' best speed."""
+    p = _training(parameters)
+    point = choose(parameters["point"], SPACE, LABELS) if "point" in parameters else {}
+    strength = matched_strength(parameters)
+    devices = partial(_devices, parameters, seed, sha256, strength=strength, tested=False)
+    return trial_arms(
+        SPACE, parameters["trials"], lambda way, own: recovery(p, way, {**point, **own}), devices
+    )
 
 
-def conduct(data: Mapping[str, Data], run: RunCells) -> dict[str, Any]:
-    """Search the learning rate of every way to recover on validation cars."""
-    (record,) = run([trial_cell(student_parameters(), data["carvana"])])
-    trials = [
-        {"way": name, "lr": rate, "validation": record.values["recoveries"][f"{name}/{rate:g}"]["validation"]}
-        for name in dict.fromkeys(RATE_OF.values())
-        for rate in RATES
-    ]
-    return {"trials": trials, "rates": chosen_rates(trials)}
+def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
+    """Recover a student's devices in every chosen way, and score each on test cars."""
+    p, point = _training(parameters), choose(parameters["point"], SPACE, LABELS)
+    chosen = {way: choose(protocols, SPACE, way) for way, protocols in parameters["arms"].items()}
+    ways = {way: recovery(p, way, {**point, **own}) for way, own in {**chosen, CLEAN: {}}.items()}
+    cells = _devices(parameters, seed, sha256, ways, strength=matched_strength(parameters))
+    ideal = Arm((cells[0].needs["student"],), value_of("miou"))
+    return {metric_name(IDEAL): ideal} | {
+        metric_name(row): Arm(cells, partial(mean_of, row, "miou"), partial(all_converged, row))
+        for row in (DESIGNED, NONE, *ways)
+    }
 
 
-def chosen_rates(trials: list[dict[str, Any]]) -> dict[str, float]:
-    """Choose the learning rate of every way to recover (the first of equals)."""
-    own = {way: [trial for trial in trials if trial["way"] == leader] for way, leader in RATE_OF.items()}
-    return {way: max(tried, key=itemgetter("validation"))["lr"] for way, tried in own.items()}
+def matched_strength(parameters: Settings) -> float:
+    """Choose the strength at which tuning students fall, in the mean, as far as is registered."""
+    protocol = parameters["strength_of"]
+    entry, drops = load_claims().protocols[protocol], recorded_drops(protocol)
+    complete = [strength for strength, values in drops.items() if len(values) == len(entry.seeds)]
+    if len(complete) < len(entry.parameters["strengths"]):
+        count = f"{len(complete)} of {len(entry.parameters['strengths'])}"
+        raise ProtocolError(f"{protocol}: {count} strengths are recorded; all are needed")
+    return min(complete, key=lambda strength: abs(mean(drops[strength]) - parameters["matched_drop"]))
+
+
+def recorded_drops(protocol: str) -> dict[float, list[float]]:
+    """Read how far each tuning student falls at each strength."""
+    recorded = recorded_metrics(f"{NOTEBOOK[:2]}_{protocol}")
+    names = {each: _drop_name(each) for each in load_claims().protocols[protocol].parameters["strengths"]}
+    return {each: recorded[name].values for each, name in names.items() if name in recorded}
 
 
 def metric_name(row: str) -> str:
     """Name the metric of a row."""
-    return f"ntkd.fab.carvana.{row}.miou"
+    return f"ntkd.fab.carvana.paper_drop.{row}.miou"
 
 
-def arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
-    """Make one device per student, recover in every way, and score each on test cars."""
-    p, data = student_parameters(), Data("carvana", sha256)
-    rates = parameters["rates"]
-    device = device_cell(p, data, seed, {way: recovery(p, way, rate) for way, rate in rates.items()})
-    rows = {n: Arm((device,), _value(n, "miou"), _value(n, "converged")) for n in (DESIGNED, NONE, *rates)}
-    ideal = Arm((student_cell(p, data, seed),), value_of("miou"))
-    return {metric_name(row): arm for row, arm in {IDEAL: ideal, **rows}.items()}
+def _drop_name(strength: float) -> str:
+    return f"{SPACE}.strength_{strength}.drop"
 
 
-def _value(row: str, name: str) -> Callable[[Record], Any]:
-    return lambda record: record.values["recoveries"][row].get(name)
+def _drop(*devices: Record) -> float:
+    return mean_of(DESIGNED, "validation", *devices) - mean_of(NONE, "validation", *devices)
+
+
+def _training(parameters: Settings) -> MaskStudentParameters:
+    return load_parameters(MaskStudentParameters, students.NOTEBOOK, "cpu", parameters["run"])
+
+
+def _devices(
+    parameters: Settings,
+    seed: int,
+    sha256: str,
+    ways: Mapping[str, Recovery],
+    *,
+    strength: float,
+    tested: bool = True,
+) -> tuple[Cell, ...]:
+    """Describe the devices of the NTKD student of a seed, which notebook 02's choices trained."""
+    p, data, settings = _training(parameters), Data("carvana", sha256), parameters["student"]
+    student = students.student_cell(p, data, students.METHODS[f"ntkd_{settings['form']}"], seed, settings)
+    numbers = range(parameters["devices"])
+    return tuple(device_cell(p, data, student, ways, strength, number=n, tested=tested) for n in numbers)
+
+
+CONTEST = Contest(SPACE, {way: WAYS[way].label for way in RECOVERED}, ["cars"], metric_name, base=LABELS)
+PAIRS = (("ntkd_ft", LABELS), ("ntkd_ft", "kd_ft"), ("kd_ft", LABELS))
+PARTS = {
+    "cars strengths": strength_arms,
+    "cars tuning": tuning_arms,
+    "cars tuning of transfers": tuning_arms,
+    "cars": confirmed_arms,
+}

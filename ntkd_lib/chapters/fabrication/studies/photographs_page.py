@@ -3,11 +3,20 @@
 import numpy as np
 import pandas as pd
 
-from ntkd_lib.chapters.fabrication import NOTEBOOK
 from ntkd_lib.chapters.fabrication.page import share_of
-from ntkd_lib.chapters.fabrication.studies.photographs import CLEAN, DESIGNED, IDEAL, WAYS, metric_name
+from ntkd_lib.chapters.fabrication.studies.hard import WAY
+from ntkd_lib.chapters.fabrication.studies.photographs import (
+    CLEAN,
+    DESIGNED,
+    IDEAL,
+    RECOVERED,
+    WAYS,
+    metric_name,
+    recorded_drops,
+)
 from ntkd_lib.chapters.fabrication.work import NONE
-from ntkd_lib.lab import paired, recorded_metrics, seed_rows, summarise
+from ntkd_lib.lab import recorded_metrics, seed_rows, summarise
+from ntkd_lib.show import contest
 from ntkd_lib.show.columns import INTERVAL, PAPER_SCORE, Column
 
 # Source: NTKD paper, Tables 3 and 4, its own student.
@@ -19,17 +28,21 @@ LABELS = {
     **{name: way.label for name, way in WAYS.items()},
     CLEAN: "labels, trained and tested without errors",
 }
-PAIRS = (("ntkd_ft", "e2e_ft"), ("ntkd_ft", "kd_ft"), ("kd_ft", "e2e_ft"), ("e2e_ft", NONE))
 COLUMNS = (
     *(Column("Optics, way to recover", "{label}"), Column("Test mIoU", "{mean:.2f} %"), INTERVAL),
-    *(Column("Won back", "{share:.0f} %"), PAPER_SCORE, Column("Devices", "{seeds}")),
+    *(Column("Won back", "{share:.0f} %"), PAPER_SCORE, Column("Students", "{seeds}")),
 )
+DROPS = (
+    Column("Error strength", lambda row: f"{100 * row.strength:g} %"),
+    *(Column("Mean drop", "{drop:.1f}"), Column("By tuning student", "{single}")),
+)
+TRIALS = contest.trial_columns(WAY, "Validation", "%")
 
 
 def recorded() -> pd.DataFrame:
     """List the recorded scores: a row per way to recover and seed."""
     names = {(name,): metric_name(name) for name in LABELS}
-    return seed_rows(recorded_metrics(NOTEBOOK), names, ["way", "seed", "miou"])
+    return seed_rows(recorded_metrics("03_cars"), names, ["way", "seed", "miou"])
 
 
 def scores(table: pd.DataFrame) -> pd.DataFrame:
@@ -40,12 +53,12 @@ def scores(table: pd.DataFrame) -> pd.DataFrame:
     reached, ways = means.set_index("way")["mean"], means["way"]
     share = share_of(means["mean"], reached.get(NONE, np.nan), reached.get(CLEAN, np.nan))
     labels = {"label": ways.map(LABELS), "paper": ways.map(PAPER)}
-    return means.assign(**labels, share=share.where(ways.isin(list(WAYS.keys() - {CLEAN}))))
+    return means.assign(**labels, share=share.where(ways.isin(RECOVERED)))
 
 
-def differences(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare the recorded ways seed by seed, each pair on one device."""
-    if table.empty:
-        return table
-    gaps = paired(table, "miou", PAIRS, of="way")
-    return gaps.assign(label=gaps["greater"].map(LABELS) + " − " + gaps["less"].map(LABELS))
+def drops() -> pd.DataFrame:
+    """List how far the tuning students fall at each strength without compensation."""
+    return pd.DataFrame(
+        {"strength": strength, "drop": np.mean(values), "single": ", ".join(f"{v:.1f}" for v in values)}
+        for strength, values in recorded_drops("cars strengths").items()
+    )
