@@ -286,6 +286,7 @@ PAIRS = (("ntkd_ft", LABELS), ("ntkd_ft", "kd_ft"), ("kd_ft", LABELS))
 PARTS = {
     "cars strengths": strength_arms,
     "cars tuning": tuning_arms,
+    "cars tuning wider": tuning_arms,
     "cars tuning of transfers": tuning_arms,
     "cars": confirmed_arms,
 }
