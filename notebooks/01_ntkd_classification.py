@@ -114,8 +114,9 @@ gaps = page.differences(run, data)
 #   {val}`ntkd.mnist.none.accuracy :.2f` %, soft-label KD {val}`ntkd.mnist.kd.accuracy :.2f` % and NTKD
 #   {val}`ntkd.mnist.ntkd.accuracy :.2f` %. NTKD {val}`order of ntkd.mnist.ntkd.accuracy -
 #   ntkd.mnist.kd.accuracy` KD ({val}`ntkd.mnist.ntkd.accuracy - ntkd.mnist.kd.accuracy :+.2f` points,
-#   {val}`interval of ntkd.mnist.ntkd.accuracy - ntkd.mnist.kd.accuracy :+.2f`). Labels alone, trained for
-#   longer in place of a teacher, reach {val}`ntkd.mnist.none_tuned.accuracy :.2f` %.
+#   {val}`interval of ntkd.mnist.ntkd.accuracy - ntkd.mnist.kd.accuracy :+.2f`). Labels alone, trained
+#   longer for about {setup}`60 %` of the teacher's time, reach {val}`ntkd.mnist.none_tuned.accuracy
+#   :.2f` %.
 # - **Colour images.** Over {val}`seeds of ntkd.cifar10.ntkd.accuracy` recorded seeds of {param}`epochs
 #   @01_ntkd_classification` epochs labels alone reach {val}`ntkd.cifar10.none.accuracy :.1f` %, soft-label KD
 #   {val}`ntkd.cifar10.kd.accuracy :.1f` %, NTKD {val}`ntkd.cifar10.ntkd.accuracy :.1f` % and both losses

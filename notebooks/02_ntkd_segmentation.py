@@ -59,10 +59,11 @@ gaps = page.differences(scores)
 # %% [markdown]
 # ## The answer
 #
-# NTK distillation does not help here, and soft labels do. All arms of a seed share start, order of batches,
-# learning rate and weight decay, those of the best of {setup}`12` trials of masks alone; soft labels and four
-# forms of the kernel loss then had {setup}`12` trials each (protocol *matched masks*, registered before its
-# run). Over {val}`seeds of ntkd.carvana.matched.ntkd.miou` fresh seeds scores on the test cars are:
+# At {param}`steps @02_ntkd_segmentation` steps NTK distillation does not help, and soft labels do. All
+# arms of a seed share start, order of batches, learning rate and weight decay, those of the best of
+# {setup}`12` trials of masks alone; soft labels then had {setup}`12` trials, and the kernel loss
+# {setup}`12` over its four forms (protocol *matched masks*, registered before its run). Over {val}`seeds
+# of ntkd.carvana.matched.ntkd.miou` fresh seeds scores on the test cars are:
 #
 # - **NTKD:** {val}`ntkd.carvana.matched.ntkd.miou :.1f` % mIoU, where the paper reports {paper}`91.5 %`.
 #   Masks alone reach {val}`ntkd.carvana.matched.none.miou :.1f` %, and NTKD {val}`order of
@@ -81,8 +82,9 @@ gaps = page.differences(scores)
 # An older recording, whose arms keep the learning rate and weight decay of a short search of their own, says
 # more about what is not transfer:
 #
-# - **Equal time:** masks alone, trained for as long as NTKD takes without its teacher, reach
-#   {val}`ntkd.carvana.none_long.miou :.1f` %.
+# - **Longer training:** masks alone, trained for {param}`long_steps @02_ntkd_segmentation` steps, about
+#   as long as NTKD trains (its teacher not counted), reach {val}`ntkd.carvana.none_long.miou :.1f` %,
+#   more than either transfer at the common length; what soft labels do at that length was not measured.
 # - **Optics:** trained filters score {val}`ntkd.carvana.none.miou - ntkd.carvana.random_frozen.miou :+.1f`
 #   points relative to random ones ({val}`interval of ntkd.carvana.none.miou - ntkd.carvana.random_frozen.miou
 #   :.1f`) and {val}`ntkd.carvana.none.miou - ntkd.carvana.lens.miou :+.1f` points relative to an ideal lens,

@@ -21,8 +21,8 @@
 # falls from {paper}`97.3 to 89.2 %`; trained again on a small share of the images, captured through the
 # device, the back end reaches {paper}`93.2 %` with labels and {paper}`95.1 %` with the tangent-kernel
 # loss. Here errors are **simulated instead of hardware**: metasurfaces are designed for students of
-# notebook 01 and for one trained under such errors. Each device gets ten errors at once, and its back end
-# is trained again in seven ways, two of which are controls.
+# notebook 01 and for one trained under such errors. Each device gets ten errors at once (the figure of
+# single errors has two more), and its back end is trained again in seven ways, two of which are controls.
 
 # %% tags=["parameters", "hide-input"]
 tier = "cpu"
@@ -68,26 +68,31 @@ sweep = page.strengths(run, made)
 # %% [markdown]
 # ## The answer
 #
-# Nearly all of it, in simulation, and labels alone win it back: with as many trials, all at the learning
-# rate that is best for labels, NTKD recovers no more, and less where errors are strong and captures few.
-# Over {val}`seeds of ntkd.fab.mnist.e2e_ft.accuracy` fresh devices, of a student each (protocol *ten
-# devices*, MNIST), NTKD students lose {val}`ntkd.fab.mnist.ntkd.drop :.1f` points on average, from
-# {val}`lowest of ntkd.fab.mnist.ntkd.drop :.1f` to {val}`highest of ntkd.fab.mnist.ntkd.drop :.1f`.
-# Accuracy through the faulty optics rises from {val}`ntkd.fab.mnist.uncompensated.accuracy :.1f` % to
-# these values:
+# Most of it, in simulation, and labels alone win it back: with as many trials, all at the
+# learning rate that is best for labels, NTKD recovers no more, and less where errors are strong and captures
+# few.
+#
+# - **At weights tuned where they are judged** (protocol *shared mnist*, {val}`seeds of
+#   ntkd.fab.mnist.shared.ntkd_ft.accuracy` students of three devices each) labels reach
+#   {val}`ntkd.fab.mnist.shared.e2e_ft.accuracy :.2f` %; NTKD ends
+#   {val}`ntkd.fab.mnist.shared.ntkd_ft.accuracy - ntkd.fab.mnist.shared.e2e_ft.accuracy :+.3f` points
+#   from them (95 % interval {val}`interval of ntkd.fab.mnist.shared.ntkd_ft.accuracy -
+#   ntkd.fab.mnist.shared.e2e_ft.accuracy :+.3f`), soft labels {val}`ntkd.fab.mnist.shared.kd_ft.accuracy
+#   - ntkd.fab.mnist.shared.e2e_ft.accuracy :+.3f` ({val}`interval of ntkd.fab.mnist.shared.kd_ft.accuracy
+#   - ntkd.fab.mnist.shared.e2e_ft.accuracy :+.3f`).
+#
+# The claims of the contract rest on an earlier search, of four draws on one device, whose learning rate
+# lies far above labels' best. Over {val}`seeds of ntkd.fab.mnist.e2e_ft.accuracy` fresh
+# devices, of a student each (protocol *ten devices*, MNIST), NTKD students lose
+# {val}`ntkd.fab.mnist.ntkd.drop :.1f` points on average, from {val}`lowest of ntkd.fab.mnist.ntkd.drop
+# :.1f` to {val}`highest of ntkd.fab.mnist.ntkd.drop :.1f`. Accuracy through the faulty optics rises from
+# {val}`ntkd.fab.mnist.uncompensated.accuracy :.1f` % to these values:
 #
 # - **Labels:** {val}`ntkd.fab.mnist.e2e_ft.accuracy :.2f` %. **NTKD:** {val}`ntkd.fab.mnist.ntkd_ft.accuracy
 #   :.2f` %, a difference of {val}`ntkd.fab.mnist.ntkd_ft.accuracy - ntkd.fab.mnist.e2e_ft.accuracy :+.2f`
 #   points (95 % interval {val}`interval of ntkd.fab.mnist.ntkd_ft.accuracy - ntkd.fab.mnist.e2e_ft.accuracy
 #   :+.2f`), at a weight of the kernel loss that is next to none. The paper has {paper}`93.2 and 95.1 %`: what
 #   simulated errors take is won back more easily than what its device lost.
-# - **At weights tuned where they are judged** (protocol *shared mnist*, {val}`seeds of
-#   ntkd.fab.mnist.shared.ntkd_ft.accuracy` other students of three devices each) NTKD ends
-#   {val}`ntkd.fab.mnist.shared.ntkd_ft.accuracy - ntkd.fab.mnist.shared.e2e_ft.accuracy :+.3f` points from
-#   labels (95 % interval {val}`interval of ntkd.fab.mnist.shared.ntkd_ft.accuracy -
-#   ntkd.fab.mnist.shared.e2e_ft.accuracy :+.3f`), soft labels
-#   {val}`ntkd.fab.mnist.shared.kd_ft.accuracy - ntkd.fab.mnist.shared.e2e_ft.accuracy :+.3f`
-#   ({val}`interval of ntkd.fab.mnist.shared.kd_ft.accuracy - ntkd.fab.mnist.shared.e2e_ft.accuracy :+.3f`).
 # - **Soft labels:** {val}`ntkd.fab.mnist.kd_ft.accuracy :.2f` %, ahead of NTKD on {val}`wins of
 #   ntkd.fab.mnist.kd_ft.accuracy - ntkd.fab.mnist.ntkd_ft.accuracy` devices.
 # - **Sixteen trained gains with a frozen back end:** {val}`ntkd.fab.mnist.calibration.accuracy :.2f` %. One
@@ -110,10 +115,10 @@ sweep = page.strengths(run, made)
 # points less than a soft-label one on average (95 % interval {val}`interval of ntkd.fab.mnist.kd.drop -
 # ntkd.fab.mnist.ntkd.drop :.1f`), on {val}`wins of ntkd.fab.mnist.kd.drop - ntkd.fab.mnist.ntkd.drop`
 # devices. A few devices of soft-label students, which lose up to {val}`highest of ntkd.fab.mnist.kd.drop
-# :.1f` points, make up most of the mean. Two earlier runs of five devices each, one of them with a
-# learning rate for each way to recover, did not agree on this claim and on the paper's order; they are
-# kept, and the fresh devices decide. The order was then registered anew, with a search at the rate at
-# which it is judged.
+# :.1f` points, make up most of the mean. {setup}`Four` runs of five devices each, one of them with a
+# learning rate for each way to recover, do not agree on this claim: two meet its rule, two do not. They
+# are kept, and the fresh devices decide; take it as open. The paper's order was registered anew, with a
+# search at the rate at which it is judged.
 #
 # Devices that photograph cars have [a section of their own](#photographs-of-cars). The claims on CIFAR-10
 # wait for a run.
@@ -183,9 +188,10 @@ show(
 # At {setup}`60 %` in this run accuracy is {val}`ntkd.fab.mnist.strength_60.uncompensated.accuracy @live
 # :.1f` % without compensation, {val}`ntkd.fab.mnist.strength_60.e2e_ft.accuracy @live :.1f` % after
 # fine-tuning with labels, {val}`ntkd.fab.mnist.strength_60.ntkd_ft.accuracy @live :.1f` % with NTKD, and
-# {val}`ntkd.fab.mnist.strength_60.vaccinated.accuracy @live :.1f` % for the vaccinated student without any
-# capture. All took the settings that were best at the calibrated strength, which need not suit stronger
-# errors. The second figure asks how many captures are needed; a device that lost little can end lower than it
+# {val}`ntkd.fab.mnist.strength_60.vaccinated.accuracy @live :.1f` % for the vaccinated student without
+# any capture. All took the settings that were best at the calibrated strength, where the weight of the
+# kernel loss is next to none: NTKD is labels under another name here, and protocol *hard* compares them.
+# The second figure asks how many captures are needed; a device that lost little can end lower than it
 # began.
 
 # %% tags=["hide-input"]
@@ -233,8 +239,7 @@ show_recorded(
 # %% [markdown]
 # ## Where labels recover about what they did on the paper's device
 #
-# At the strength above little is left to win: soft labels are {val}`ntkd.fab.mnist.kd_ft.accuracy -
-# ntkd.fab.mnist.e2e_ft.accuracy :.2f` points above labels, and no other way gains more. The recorded
+# At the strength above little is left to win. The recorded
 # protocol *hard* makes errors stronger: of {setup}`6` strengths it takes the one at which the best of
 # {setup}`12` trials of labels comes closest to what labels recovered on the paper's device,
 # {paper}`93.2 %`, as a mean over five devices of a student that is not reported. NTKD and soft labels
@@ -246,9 +251,9 @@ show_recorded(
 # than for the tuning one: labels recover {val}`ntkd.fab.mnist.hard.e2e_ft.accuracy :.2f` % of theirs,
 # more than the {setup}`93.2 %` of the claim's words.
 #
-# With {setup}`100` captures labels reach {val}`ntkd.fab.mnist.hard.e2e_ft.captures_100.accuracy :.1f` %, soft
-# labels {val}`ntkd.fab.mnist.hard.kd_ft.captures_100.accuracy :.1f` % and NTKD
-# {val}`ntkd.fab.mnist.hard.ntkd_ft.captures_100.accuracy :.1f` %; without compensation it is
+# With {setup}`100` captures labels reach {val}`ntkd.fab.mnist.hard.e2e_ft.captures_100.accuracy :.1f` %,
+# soft labels {val}`ntkd.fab.mnist.hard.kd_ft.captures_100.accuracy :.1f` % and NTKD
+# {val}`ntkd.fab.mnist.hard.ntkd_ft.captures_100.accuracy :.1f` %; without compensation accuracy is
 # {val}`ntkd.fab.mnist.hard.uncompensated.accuracy :.1f` %.
 
 # %% tags=["hide-input"]

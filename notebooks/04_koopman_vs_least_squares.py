@@ -152,13 +152,14 @@ show_table(table[table.data == "fashion"], page.SCORES, "Fashion-MNIST: every me
 # %% [markdown]
 # ## Does the teacher add anything?
 #
-# On identical functions we compare the distilled map with logistic regression, trained on labels only. Both
-# had the same number of trials for their settings, of which distillation has three and the other, with its
-# ridge, one; both are solved to the same precision, and the difference is taken seed by seed. "Yes" needs an
-# interval above zero and, with fewer than eight seeds, every difference above zero. Recorded protocols ask
-# again with {setup}`64` trials for either and a chosen teacher, and with {setup}`1 %` of the labels, of which
-# the teacher has seen no more than the student: its probabilities then stand in for the labels of all other
-# images. The best trial of each arm is fitted again on ten other seeds and tested.
+# On identical functions we compare the distilled map with logistic regression, trained on labels only.
+# Both had the same number of trials for their settings, of which distillation has three and cross-entropy
+# one, the ridge; both are solved to the same precision, and the difference is taken seed by seed. "Yes"
+# needs an interval above zero and, with fewer than eight seeds, every difference above zero. Recorded
+# protocols ask again with {setup}`64` trials for either and a chosen teacher, and with {setup}`1 %` of
+# the labels, of which the teacher has seen no more than the student: its probabilities then stand in for
+# the labels of all other images. The best trial of each arm is fitted again on ten other seeds and
+# tested.
 
 # %% tags=["hide-input"]
 share = sizes.teacher_share(scores)

@@ -28,7 +28,7 @@ from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.kernel import library_path, matplotlib_settings
 from ntkd_lib.pipeline.ledger import moved_table, stage_verdicts
 from ntkd_lib.pipeline.notebooks import all_notebooks
-from ntkd_lib.pipeline.numbers import Page, recorded_runs
+from ntkd_lib.pipeline.numbers import Page, answers, recorded_runs
 from ntkd_lib.pipeline.recorded import RECORDED_TIER, recorded_layout, recorded_run
 from ntkd_lib.pipeline.seal import check_seal
 from ntkd_lib.pipeline.workbench import exclusive
@@ -171,7 +171,8 @@ def stage(layout: Layout, tier: str, notebooks: Chapters) -> Path:
     recorded = sum(place != layout for place in notebooks.values())
     verdicts = _verdicts(layout, tier, notebooks)
     stage_verdicts(site / "static" / "downloads", verdicts, tier)
-    pages.fill_marks(site / "index.md", pages.landing_fills(verdicts, tier, [*notebooks], recorded))
+    fills = pages.landing_fills(verdicts, tier, [*notebooks], recorded)
+    pages.fill_marks(site / "index.md", {"answers": answers(tier, runs), **fills})
     pages.fill_marks(site / "deviations.md", {"moved-verdicts": moved_table()})
     from ntkd_lib.pipeline.tangent_page import stage_tangent_page  # draws: the command line starts without
 

@@ -86,6 +86,12 @@ def recorded_runs() -> dict[str, Evidence]:
     return {path.with_suffix("").as_posix(): run for path, run in runs.items()}
 
 
+def answers(tier: str, runs: Mapping[str, Evidence]) -> str:
+    """Read the answers between the marks of README.md, with the book's sources of each number."""
+    _, text, _ = (project_root() / "README.md").read_text(encoding="utf-8").split("<!-- answers -->")
+    return Page("README.md", tier, runs).fill(README_VALUE.sub(r"{val}`\g<text>`", text))
+
+
 def check_prose() -> None:
     """Check the numbers of all notebooks' prose that rest on recorded evidence, before anything runs."""
     runs = recorded_runs()

@@ -43,6 +43,7 @@ CONTROLS = {
     "ntkd-t4-mnist-ntkd": Control(_LABELS, "ntkd.fab.mnist.e2e_ft.accuracy"),
     "ntkd-t4-cifar10-ntkd": Control(_LABELS, "ntkd.fab.cifar10.e2e_ft.accuracy"),
     "ntkd-t4-carvana-ntkd": Control(_LABELS, "ntkd.fab.carvana.e2e_ft.miou"),
+    "ntkd-t4-carvana-ntkd-2": Control(_LABELS, "ntkd.fab.carvana.paper_drop.e2e_ft.miou"),
     "ntkd-t5-random-underperforms": Control(
         "same back end", "ntkd.mnist.none.accuracy", "-", "ntkd.mnist.random_frozen.accuracy", "points"
     ),
@@ -67,4 +68,6 @@ def without_method(verdict: Verdict) -> str:
     control = CONTROLS.get(verdict.claim.id)
     if control is None or (value := control.value(verdict.run)) is None:
         return NONE
-    return f"{format_value(value, control.unit)} ({control.words})"
+    count = len(_values(verdict.run, control.metric) or [])
+    words = f"{control.words}, 1 seed" if count == 1 < (verdict.claim.seeds or 1) else control.words
+    return f"{format_value(value, control.unit)} ({words})"

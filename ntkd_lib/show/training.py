@@ -44,7 +44,7 @@ def draw_trials(trials: pd.DataFrame, quantity: str, lowest: float) -> Figure:
 SETTINGS = (
     *(Column("Student", "{label}"), Column("Best trial", "{settings}")),
     *(Column("Its validation score", "{validation:.2f} %"), Column("Trials", "{count}")),
-    Column("Trained with", "{trained}"),
+    Column("This run trains with", "{trained}"),
 )
 
 

@@ -30,6 +30,7 @@ def copy_project(root):
     root.mkdir(parents=True)
     for name in SOURCES:
         shutil.copyfile(ROOT / name, root / name)
+    (root / "README.md").write_text("<!-- answers -->\n- No.\n<!-- answers -->\n")
     leave_out_reference(root / "_toc.yml")
     copy_book(root)
     renew_manifest()

@@ -35,7 +35,7 @@ TEACHER = (
     Column("Test mIoU", "{miou:.2f} %"),
     Column("Boundary F", "{boundary:.1f} %"),
     PARAMETERS,
-    Column("Kernel cosine", "{cosine:.4f}"),
+    Column("Compressed against exact, cosine", "{cosine:.4f}"),
     Column("Kernel error", "{relative_error:.3f}"),
     Column("Seconds", "{seconds:.0f}"),
 )
