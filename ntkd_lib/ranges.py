@@ -2,6 +2,7 @@
 
 from math import inf, isfinite
 from numbers import Integral, Real
+from typing import Any
 
 
 def check_number(
@@ -47,3 +48,10 @@ def check_word(name: str, value: object, allowed: tuple[object, ...]) -> None:
     """
     if not any(value is word or (isinstance(word, str) and value == word) for word in allowed):
         raise ValueError(f"{name}: got {value!r}, allowed: {', '.join(map(str, allowed))}")
+
+
+def check_intensities(name: str, images: Any) -> None:
+    """Refuse images that are not in [0, 1], such as normalised ones."""
+    low, high = (float(end) for end in (images.min(), images.max()))
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"{name}: got values from {low:g} to {high:g}, allowed: intensities from 0 to 1")

@@ -17,7 +17,7 @@ def build(settings: Settings, teacher: Teacher) -> Objective:
         teacher: With ``logits``.
     """
     temperature, weight = settings["temperature"], settings["weight"]
-    targets = log_softmax(teacher.logits / temperature, dim=1)
+    targets = log_softmax(teacher.logits.detach() / temperature, dim=1)
 
     def objective(student: nn.Module, batch: Batch) -> Tensor:
         logits = student(batch.images)

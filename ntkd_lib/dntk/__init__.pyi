@@ -1,7 +1,10 @@
 """Types of the public names, for type checkers and editors."""
 
 from ntkd_lib.dntk.energy import captured_energy as captured_energy
+from ntkd_lib.dntk.energy import gradient_features as gradient_features
 from ntkd_lib.dntk.energy import maximise_energy as maximise_energy
+from ntkd_lib.dntk.energy import second_moments as second_moments
+from ntkd_lib.dntk.gradients import cluster_points as cluster_points
 from ntkd_lib.dntk.gradients import leading_eigenvectors as leading_eigenvectors
 from ntkd_lib.dntk.gradients import local_global as local_global
 from ntkd_lib.dntk.ledger import Cost as Cost
@@ -19,5 +22,6 @@ from ntkd_lib.dntk.selection import cluster_centres as cluster_centres
 from ntkd_lib.dntk.selection import farthest_points as farthest_points
 from ntkd_lib.dntk.selection import leverage_scores as leverage_scores
 from ntkd_lib.dntk.selection import pivoted_cholesky as pivoted_cholesky
+from ntkd_lib.dntk.selection import sample_by as sample_by
 from ntkd_lib.dntk.stream import FrequentDirections as FrequentDirections
 from ntkd_lib.dntk.stream import StreamedRegression as StreamedRegression

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ntkd_lib.ntk.contraction import jacobian
 from ntkd_lib.ntk.sketches.sparse import SparseSketch
+from ntkd_lib.ranges import check_intensities
 
 RATE = 0.01  # of Adam, for intensities in [0, 1]; five times larger steps lower the energy at first
 JITTER = 1e-6  # share of the mean squared length that keeps near duplicates apart
@@ -69,6 +70,7 @@ def maximise_energy(
     Each step takes the Jacobians of all images twice, once for the energy and once for its derivative, so
     that never more than a few of them are held.
     """
+    check_intensities("starts", starts)
     images = starts.clone().requires_grad_(True)
     optimiser, shares = torch.optim.Adam([images], lr=RATE), []
     for _ in range(steps):

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from ntkd_lib.dntk.exact import frozen
 from ntkd_lib.imports import extra
+from ntkd_lib.ranges import check_intensities
 
 with extra("dntk"):
     from sklearn.cluster import KMeans
@@ -49,8 +50,9 @@ def distil_images(
     ``l``'s channels over a class, starred ones of all its images. Starts at random images of the class.
 
     Raises:
-        ValueError: A class with fewer images than are to be made.
+        ValueError: Images that are not in [0, 1], a class with fewer of them than are to be made.
     """
+    check_intensities("images", images)
     counts = labels.bincount()
     if counts.min() < per_class:
         raise ValueError(f"per_class: got {per_class}, at most {counts.min()}: the rarest class has no more")

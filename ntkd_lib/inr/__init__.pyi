@@ -1,5 +1,6 @@
 """Types of the public names, for type checkers and editors."""
 
+from ntkd_lib.inr.metrics import crossing as crossing
 from ntkd_lib.inr.metrics import intersection_over_union as intersection_over_union
 from ntkd_lib.inr.metrics import si_snr as si_snr
 from ntkd_lib.inr.metrics import ssim as ssim
@@ -8,6 +9,7 @@ from ntkd_lib.inr.networks import FourierFeatures as FourierFeatures
 from ntkd_lib.inr.networks import HashGrid as HashGrid
 from ntkd_lib.inr.networks import build as build
 from ntkd_lib.inr.perceptual import Lpips as Lpips
+from ntkd_lib.inr.samplers.base import Sampler as Sampler
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory as ErrorMemory
 from ntkd_lib.inr.samplers.evos import Evos as Evos
 from ntkd_lib.inr.samplers.nint import Nint as Nint

@@ -50,6 +50,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         dictionary: One of ``monomials``, ``orthogonal``, ``rbf``.
         loss: One of ``ce``, ``kd``, ``kd_only``, ``least_squares``.
         alpha: Share of the teacher under ``kd``, in [0, 1].
+        temperature: What logits are divided by under ``kd`` and ``kd_only``.
         ridge: Weight of the ridge term.
         width: Width of Gaussians, in median distances between centres.
         tolerance: Gradient norm to stop at, relative to that at W = 0.
@@ -95,7 +96,7 @@ class KoopmanClassifier(ClassifierMixin, BaseEstimator):
         Args:
             X: Inputs, ``(n, p)``.
             y: Labels, ``(n,)``.
-            teacher_logits: A teacher's logits; columns in the order of the sorted labels.
+            teacher_logits: A teacher's logits, in the order of the sorted labels; unused under ``ce``.
         """
         self._validate_params()
         vars(self).pop("optimum_", None)  # least squares sets none

@@ -18,6 +18,7 @@ from ntkd_lib.ntk.landmarks import LandmarkKernel as LandmarkKernel
 from ntkd_lib.ntk.operator import NTKOperator as NTKOperator
 from ntkd_lib.ntk.regression import choose_ridge as choose_ridge
 from ntkd_lib.ntk.regression import fit_ridge as fit_ridge
+from ntkd_lib.ntk.regression import predict as predict
 from ntkd_lib.ntk.sketches.jvp_features import jvp_features as jvp_features
 from ntkd_lib.ntk.sketches.kronecker import KroneckerSketch as KroneckerSketch
 from ntkd_lib.ntk.sketches.sparse import SparseSketch as SparseSketch

@@ -1,10 +1,12 @@
 """The graph of a kernel in blocks, a task for each pair of chunks, and its name: what it is computed from."""
 
 import hashlib
+import inspect
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import product
+from types import CodeType
 
 import numpy as np
 import torch
@@ -57,10 +59,10 @@ def chunks_of(samples: Samples, side: int) -> list[Samples]:
 
 
 def model_digest(model: nn.Module) -> str:
-    """Hash a network: layers with settings and hooks, parameters and buffers, and the library's code.
+    """Hash a network: layers with settings, hooks and code, parameters and buffers, and the library's code.
 
     Functions and other objects count by what pickle writes of them: by name if a module holds them, else by
-    value. The code of layers that a module outside of the library holds does not count.
+    value. Functions that the code of a layer outside of the library calls by name do not count.
     """
     layers = [(name, *_described(layer)) for name, layer in model.named_modules(remove_duplicate=False)]
     shared: dict[int, str] = {}
@@ -88,8 +90,7 @@ def kernel_digest(module: str, settings: dict[str, str | int], contents: list[st
 
 
 def _described(layer: nn.Module) -> Iterator[object]:
-    name = f"{type(layer).__module__}.{type(layer).__qualname__}"
-    yield name if name.startswith("__main__.") and "<locals>" not in name else _fact(type(layer))
+    yield [(f"{kind.__module__}.{kind.__qualname__}", *_code_of(kind)) for kind in type(layer).__mro__]
     state = layer.__getstate__()
     state = state if isinstance(state, dict) else {"": state}
     yield {name: _fact(value) for name, value in state.items() if name not in _BASE}
@@ -97,6 +98,26 @@ def _described(layer: nn.Module) -> Iterator[object]:
     hooks = {name: state.get(name) or {} for name in names}
     numbers = sorted({number for each in hooks.values() for number in each})
     yield [(name, numbers.index(k), _fact(hook)) for name in names for k, hook in hooks[name].items()]
+
+
+def _code_of(kind: type) -> Iterator[object]:
+    """Describe the functions and plain values of a class outside of the library and PyTorch."""
+    if kind.__module__.partition(".")[0] in (LIBRARY, "torch", "builtins"):
+        return
+    for name, value in sorted(vars(kind).items()):
+        function = inspect.unwrap(getattr(value, "fget", None) or getattr(value, "__func__", value))
+        if inspect.isfunction(function):
+            held = inspect.getclosurevars(function).nonlocals.values()
+            yield name, _instructions(function.__code__), _fact(function.__defaults__)
+            yield from (_fact(each) for each in held if not inspect.isclass(each))
+        elif type(value) in (*_PLAIN, *_NESTED) and not name.startswith("__"):
+            yield name, _fact(value)
+
+
+def _instructions(code: CodeType) -> list[object]:
+    sets = (sorted(map(repr, c)) if isinstance(c, frozenset) else c for c in code.co_consts)
+    constants = [_instructions(c) if isinstance(c, CodeType) else repr(c) for c in sets]
+    return [code.co_code.hex(), code.co_names, constants]
 
 
 def _fact(value: object) -> object:

@@ -73,6 +73,7 @@ def ridge_solve(
         RuntimeError: A tolerance that was not met.
     """
     _check_square(array)
+    targets = np.asarray(targets, np.float64)
     if len(targets) != len(array):
         raise ValueError(f"targets: got {len(targets)} rows, the kernel has {len(array)}")
     if not ridge > 0:
@@ -81,7 +82,7 @@ def ridge_solve(
     operator = _on_columns(lambda x: _product(array, x) + ridge * x, len(array), count)
     nearly = None if eigenpairs is None else _preconditioner(*eigenpairs, ridge)
     first = nearly and _on_columns(nearly, len(array), count)
-    right = targets.astype(np.float64).ravel()
+    right = targets.ravel()
     solution, unmet = cg(operator, right, rtol=tolerance, maxiter=passes, M=first)
     missed, size = np.linalg.norm(operator @ solution - right), np.linalg.norm(right)
     if unmet or missed > 2 * tolerance * size:  # the iteration's own residual parts from the true one

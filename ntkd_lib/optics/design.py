@@ -79,7 +79,7 @@ def _fitted(start: Masks, target: Float[Tensor, "m c s s"], geometry: Geometry, 
     widths = start.clone().requires_grad_()
     optimiser = torch.optim.Adam([widths], lr=fit.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, fit.steps))
-    plane = _plane(target, geometry, fit)
+    plane = _plane(target.detach(), geometry, fit)
     for _ in range(fit.steps):
         optimiser.zero_grad(set_to_none=True)
         _loss(widths, plane, geometry, fit).backward()

@@ -22,7 +22,7 @@ from ntkd_lib.optics.student import HybridStudent
 
 Layers = list[tuple[nn.Linear, bool]]  # dense layers, and whether a ReLU follows
 
-# students whose kernel was compared with autograd: what was trained then, and whether the closed form held
+# students whose kernel was compared with autograd: what was trained, in which modes, and whether it held
 _compared: WeakKeyDictionary[nn.Module, tuple[tuple[bool, ...], bool]] = WeakKeyDictionary()
 
 
@@ -39,14 +39,16 @@ def student_trace_ntk(
 
     Args:
         student: Student; the front end's parameters count if they are trained.
-        probe: Whether the first closed form of a student (and the first after parameters were frozen or
-            released), and every general kernel, is compared with plain autograd on two single images.
+        probe: Whether the first closed form of a student (and the first after a parameter was frozen
+            or released, or a mode changed), and every general kernel, is compared with plain autograd on two
+            single images.
 
     Returns:
         Symmetric kernel. If the closed form fails the comparison, a warning says so and the general kernel
         takes over for this student.
     """
-    trained = tuple(p.requires_grad for p in student.parameters())
+    parts = (*student.parameters(), *student.modules())
+    trained = tuple(p.requires_grad if isinstance(p, Tensor) else p.training for p in parts)
     before = _compared.get(student)
     layers = _closed_form(student) if before != (trained, False) else None
     if layers is None:

@@ -1,6 +1,7 @@
 """Kernels that a spectral student can use: Gaussian with a bandwidth rule, and a network's tangent kernel."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,10 +32,13 @@ class GaussianKernel:
 
 @dataclass(frozen=True)
 class TangentKernel:
-    """The tangent kernel of a network at its present weights, summed over outputs."""
+    """The tangent kernel of a copy of a network at its present weights, summed over outputs."""
 
     model: nn.Module  # network that takes inputs ``(n, d)`` in 32-bit numbers
     probe: bool = True  # whether every kernel is compared with plain autograd in one random entry
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "model", deepcopy(self.model))
 
     def __call__(self, x1: Float[np.ndarray, "n d"], x2: Float[np.ndarray, "m d"]) -> np.ndarray:
         """Compute the Gram matrix of two sets of inputs, ``(n, m)``, in the network's 32 bits."""

@@ -127,7 +127,7 @@ def spectral_report(
         model: Anything with ``predict``, which is called with ``x`` as it is.
         x: Training inputs, ``(n, d)``, an array or a data frame of numbers.
         y: Labels, ``(n,)``.
-        refit: Takes labels, trains the same model anew and gives its fitted values; one call for the
+        refit: Takes labels, trains the same model anew and gives its fitted values; two calls for the
             generalised degrees of freedom. It should start from the same random state each time.
         kernel: Kernel; None for Gaussian kernels.
         bandwidths: Widths of the Gaussian kernels, as multiples of the median distance.
@@ -162,7 +162,8 @@ def spectral_report(
 
 def _degrees(refit: Refit, y: np.ndarray, seed: int) -> float:
     change = CHANGE * y.std() * np.random.default_rng(seed).choice([-1.0, 1.0], len(y))
-    return float(generalised_degrees(np.asarray(refit(y)), np.asarray(refit(y + change)), change))
+    before, after = (np.asarray(refit(labels)).reshape(len(y)) for labels in (y, y + change))
+    return float(generalised_degrees(before, after, change))
 
 
 def _checked(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -55,6 +55,16 @@ def test_soft_labels_by_hand(temperature: float) -> None:
     assert loss.item() == pytest.approx((0.7 * hard + 0.3 * temperature**2 * divergence).item(), rel=1e-10)
 
 
+def test_a_teacher_whose_logits_carry_a_graph_stays_fixed() -> None:
+    torch.manual_seed(0)
+    own, images = torch.nn.Linear(4, 3), torch.rand(5, 4)
+    objective = soft_labels.build({"temperature": 2.0, "weight": 0.5}, Teacher(logits=own(images)))
+    batch = Batch(images, torch.zeros(5, dtype=torch.long), torch.arange(5))
+    for _ in range(2):
+        objective(torch.nn.Linear(4, 3), batch).backward()
+    assert own.weight.grad is None
+
+
 def test_soft_labels_vanish_for_a_perfect_student_and_follow_rows() -> None:
     student, batch = setting()
     rows = torch.tensor([5, 3, 1, 0, 2, 4, 6, 7])

@@ -12,10 +12,12 @@ from ntkd_lib.dntk import (
     predict_per_class,
     reduce_kernel,
 )
+from ntkd_lib.dntk.energy import maximise_energy
 from ntkd_lib.dntk.exact import chain_kernels
-from ntkd_lib.dntk.matching import channel_moments, last_inputs
+from ntkd_lib.dntk.matching import channel_moments, distil_images, last_inputs
 from ntkd_lib.dntk.selection import sample_by
 from ntkd_lib.nets.wide_convolution import widen
+from ntkd_lib.ntk.sketches.sparse import SparseSketch
 
 
 def test_variances_of_channels_with_large_means_are_exact():
@@ -50,6 +52,15 @@ def test_a_relu_in_place_changes_no_output_of_a_convolution(relu):
     images = torch.rand(3, 1, 4, 4)
     (maps,) = matching._watch(model, images).maps
     torch.testing.assert_close(maps, model[0](images))
+
+
+def test_normalised_images_are_refused_and_not_cut():
+    model, images = nn.Sequential(nn.Flatten(), nn.Linear(1, 2)).eval(), torch.rand(2, 1, 1, 1)
+    images[0], allowed = -1, "allowed: intensities from 0 to 1$"
+    with pytest.raises(ValueError, match=rf"^images: got values from -1 to 0\.\d+, {allowed}"):
+        distil_images(model, images, torch.tensor([0, 1]), per_class=1, steps=1)
+    with pytest.raises(ValueError, match=rf"^starts: got values from -1 to 0\.\d+, {allowed}"):
+        maximise_energy(model, images, torch.eye(4)[None], SparseSketch(4), 1)
 
 
 def test_kernels_of_fewer_classes_do_not_stand_for_all():

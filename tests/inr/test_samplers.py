@@ -2,6 +2,7 @@
 
 from math import exp
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from ntkd_lib.inr.samplers.base import Sampler, largest
 from ntkd_lib.inr.samplers.error_memory import ErrorMemory
 from ntkd_lib.inr.samplers.evos import laplacian
 from ntkd_lib.inr.samplers.nint import Nint
-from ntkd_lib.inr.samplers.single_rule import ErrorMix, IntTeaching
+from ntkd_lib.inr.samplers.single_rule import ErrorMix, IntTeaching, UniformDraw
 from ntkd_lib.inr.samplers.soft_mining import SoftMining
 from ntkd_lib.inr.signals import Signal
 from ntkd_lib.inr.training import SCORES, Clock, TrainingContext
@@ -253,3 +254,7 @@ def test_residuals_that_are_no_number_are_refused():
     sampler.complete = True
     with pytest.raises(ValueError, match=r"^weights: add up to nan, needs finite numbers"):
         sampler.indices(0, view(signal))
+
+
+def test_a_batch_may_be_an_integer_of_numpy():
+    assert len(UniformDraw(image(), batch=np.int64(5), seed=0).fill([])) == 5

@@ -263,6 +263,33 @@ def test_a_network_that_is_built_again_has_the_same_name(case):
     assert model_digest(net()) == model_digest(again) == model_digest(pickled(again))
 
 
+SCRIPT = """
+import sys, torch
+from torch import nn
+from ntkd_lib.ntk.blocked_graph import model_digest
+def build(power):
+    class Net(nn.Linear):
+        bend = {bend}
+        def forward(self, x):
+            return self.bend * super().forward(x).{function}() ** power
+    return Net
+Own = build({power})
+torch.manual_seed(0)
+print(model_digest(Own(4, 2)))
+"""
+
+
+def test_the_name_follows_from_the_code_of_a_script_and_not_from_the_process():
+    def digest(function="tanh", bend=1.0, power=2):
+        text = SCRIPT.format(function=function, bend=bend, power=power)
+        done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    first = digest()
+    assert digest() == first
+    assert len({first, digest("relu"), digest(bend=2.0), digest(power=3)}) == 4
+
+
 def test_a_network_with_another_function_gets_a_kernel_of_its_own(tmp_path):
     torch.manual_seed(1)
     x = torch.randn(4, 3, 8).double()

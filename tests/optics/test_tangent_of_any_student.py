@@ -261,6 +261,19 @@ def test_float64_decides_whether_a_difference_in_float32_is_a_relu_on_its_other_
     assert [str(each.message)[:11] for each in recwarn] == ([] if holds else ["closed form"])
 
 
+@pytest.mark.filterwarnings("ignore:closed form of the student")
+def test_a_front_end_that_turns_random_in_training_is_refused_after_a_call_in_evaluation():
+    class Noise(nn.Module):
+        def forward(self, x):
+            return x + torch.rand_like(x) if self.training else x
+
+    front = nn.Sequential(nn.Flatten(), nn.Linear(SIDE**2, 18).requires_grad_(False), Noise())
+    made, images = drawn(lambda: student(front=front))
+    student_trace_ntk(made.eval(), images)
+    with pytest.raises(ValueError, match="random"):
+        student_trace_ntk(made.train(), images)
+
+
 def test_a_training_is_compared_once_and_again_when_layers_are_frozen(monkeypatch):
     made, images = drawn(student)
     calls, check = [], tangent.check_kernel

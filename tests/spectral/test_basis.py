@@ -176,3 +176,13 @@ def test_equal_inputs_have_a_median_distance():
 def test_bad_input_is_refused_in_one_line(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_tangent_kernel_stays_that_of_the_weights_it_was_made_at():
+    torch.manual_seed(0)
+    net, x = torch.nn.Linear(3, 1), np.random.default_rng(0).normal(size=(4, 3))
+    kernel = TangentKernel(torch.nn.Sequential(net, torch.nn.Tanh()))
+    before = kernel(x, x)
+    with torch.no_grad():
+        net.weight.mul_(2)
+    np.testing.assert_array_equal(kernel(x, x), before)

@@ -1,11 +1,14 @@
 """Certificates hold as often as they say; tests and estimates of overfitting keep their promises."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import make_friedman1
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from sklearn.neighbors import KNeighborsRegressor
@@ -215,3 +218,22 @@ def test_report_draws_its_figure(noisy):
 def test_bad_input_is_refused_in_one_line(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_report_flags_the_true_function_where_the_kernel_does_not_suit_it():
+    x, y = make_friedman1(300, n_features=5, noise=1.0, random_state=0)
+    truth = SimpleNamespace(predict=lambda _: make_friedman1(300, n_features=5, random_state=0)[1])
+    assert spectral_report(truth, x, y).z > 4
+
+
+def test_a_refit_may_give_a_column_and_is_called_twice():
+    x, y = make_friedman1(60, n_features=5, noise=1.0, random_state=0)
+    model, calls = LinearRegression().fit(x, y), []
+
+    def refit(labels):
+        calls.append(labels)
+        return LinearRegression().fit(x, labels).predict(x)
+
+    flat = spectral_report(model, x, y, refit=refit).degrees
+    assert len(calls) == 2
+    assert spectral_report(model, x, y, refit=lambda labels: refit(labels)[:, None]).degrees == flat

@@ -6,6 +6,7 @@ It works in any training loop that provides a ``SamplerContext``.
 
 from collections.abc import Sequence
 from math import isfinite
+from numbers import Integral
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -43,11 +44,11 @@ class Sampler:
 
     weights: Tensor | None = None
 
-    def __init__(self, signal: Signal, batch: int, seed: int) -> None:
+    def __init__(self, signal: Signal, batch: int | Integral, seed: int) -> None:
         self.count, self.device = len(signal.values), signal.values.device
-        if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= self.count:
+        if isinstance(batch, bool) or not isinstance(batch, Integral) or not 1 <= batch <= self.count:
             raise ValueError(f"batch = {batch} is not allowed; allowed: 1 to {self.count}, all points")
-        self.batch = batch
+        self.batch = int(batch)
         self.generator = torch.Generator(device=self.device).manual_seed(seed)
 
     def indices(self, step: int, state: SamplerContext) -> Indices:
