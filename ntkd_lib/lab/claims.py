@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
@@ -46,11 +46,8 @@ class _Band(Strict):
     low: float
     high: float
 
-    @pydantic.model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(f"low {self.low} is above high {self.high}")
-        return self
+    def _problem(self) -> str:
+        return f"low {self.low} is above high {self.high}" if self.low > self.high else ""
 
 
 class Within(_Band):
@@ -164,33 +161,25 @@ class Claim(Strict):
         """Whether it states the score of a baseline: a band around a percentage of the paper."""
         return isinstance(self.rule, Within) and self.value is not None and self.unit == "percent"
 
-    @pydantic.model_validator(mode="after")
-    def _complete(self) -> Self:
-        if problem := _claim_problem(self):
-            raise ValueError(problem)
-        return self
-
-
-def _claim_problem(claim: Claim) -> str | None:
-    """Say what the types alone do not: fields that require or exclude each other."""
-    read = _metrics_of(claim.rule)
-    if read and read != claim.metric_names:
-        return f"metric is {list(claim.metric_names)}, the rule reads {list(read)}"
-    if not read and len(claim.metric_names) != 1:
-        return f"a rule of kind {claim.rule.kind} reads one metric, not {len(claim.metric_names)}"
-    if claim.paper != "ours" and not claim.id.startswith(f"{claim.paper}-"):
-        return f"the id of a claim of paper {claim.paper} begins with {claim.paper}-"
-    if claim.assessable != "full" and claim.why is None:
-        return f"assessable {claim.assessable} needs why"
-    if claim.spread is not None and claim.value is None:
-        return "a spread needs a value"
-    if 1 < claim.seeds < _FEWEST_SEEDS:
-        return f"seeds is {claim.seeds}; allowed: 1 where nothing is random, else {_FEWEST_SEEDS} or more"
-    if claim.supersedes is not None and claim.note is None:
-        return f"superseding {claim.supersedes} needs a note that says why"
-    if claim.known is not None and claim.registered is None:
-        return "known says what was seen on the day of registration: it needs registered"
-    return None
+    def _problem(self) -> str:
+        read = _metrics_of(self.rule)
+        if read and read != self.metric_names:
+            return f"metric is {list(self.metric_names)}, the rule reads {list(read)}"
+        if not read and len(self.metric_names) != 1:
+            return f"a rule of kind {self.rule.kind} reads one metric, not {len(self.metric_names)}"
+        if self.paper != "ours" and not self.id.startswith(f"{self.paper}-"):
+            return f"the id of a claim of paper {self.paper} begins with {self.paper}-"
+        if self.assessable != "full" and self.why is None:
+            return f"assessable {self.assessable} needs why"
+        if self.spread is not None and self.value is None:
+            return "a spread needs a value"
+        if 1 < self.seeds < _FEWEST_SEEDS:
+            return f"seeds is {self.seeds}; allowed: 1 where nothing is random, else {_FEWEST_SEEDS} or more"
+        if self.supersedes is not None and self.note is None:
+            return f"superseding {self.supersedes} needs a note that says why"
+        if self.known is not None and self.registered is None:
+            return "known says what was seen on the day of registration: it needs registered"
+        return ""
 
 
 def _metrics_of(rule: Rule) -> tuple[str, ...]:
@@ -209,27 +198,20 @@ class ClaimBook(Strict):
     setups: dict[Text, Setup] = Field(default_factory=dict)
     protocols: dict[Text, RegisteredProtocol] = Field(default_factory=dict)
 
-    @property
-    def superseded(self) -> dict[str, str]:
-        """The id of the entry that takes an entry's place, by the id of the replaced entry."""
-        return {claim.supersedes: claim.id for claim in self.claims if claim.supersedes is not None}
-
-    @pydantic.model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _problem(self) -> str:
+        """Link claims to their terms and replacements; say what does not fit."""
         seen: dict[str, Claim] = {}
         covered = {k: {m for m in self.metrics if is_covered(m, s.metrics)} for k, s in self.setups.items()}
         for claim in self.claims:
-            if problem := f"{claim.id} is given twice" if claim.id in seen else self._problem(claim, seen):
-                raise ValueError(problem)
+            if problem := self._claim_problem(claim, seen):
+                return problem
             seen[claim.id] = claim
             if claim.supersedes is not None:
                 seen[claim.supersedes]._replacement = claim
             claim._terms = self._terms_of(claim, covered)
         problems = [*map(self._setup_problem, self.setups)]
         problems += [self._protocol_problem(name, covered) for name in self.protocols]
-        for problem in filter(None, problems):
-            raise ValueError(problem)
-        return self
+        return next(filter(None, problems), "")
 
     def _terms_of(self, claim: Claim, covered: Mapping[str, set[str]]) -> Terms:
         names = claim.metric_names
@@ -254,19 +236,22 @@ class ClaimBook(Strict):
         wrong = next((place for place in protocol.departs if place not in departures), None)
         return f"protocols.{name}: departs names {wrong}, which it keeps to" if wrong else ""
 
-    def _problem(self, claim: Claim, earlier: Mapping[str, Claim]) -> str | None:
+    def _claim_problem(self, claim: Claim, earlier: Mapping[str, Claim]) -> str:
+        if claim.id in earlier:
+            return f"{claim.id} is given twice"
         for name in claim.metric_names:
             if problem := _definition_problem(claim, name, self.metrics.get(name)):
                 return f"{claim.id}: {problem}"
         old = claim.supersedes
         if old is not None and old not in earlier:
             return f"{claim.id}: supersedes {old}, which is no earlier entry"
-        if old is not None and self.superseded[old] != claim.id:
-            return f"{claim.id}: {old} is superseded by {self.superseded[old]} too"
-        return None
+        rivals = [each.id for each in self.claims if old and each.supersedes == old and each is not claim]
+        if rivals:
+            return f"{claim.id}: {old} is superseded by {rivals[-1]} too"
+        return ""
 
 
-def _definition_problem(claim: Claim, name: str, definition: Definition | None) -> str | None:
+def _definition_problem(claim: Claim, name: str, definition: Definition | None) -> str:
     """Say why a rule cannot read a metric."""
     if definition is None:
         return f"metric {name} is not defined under metrics"
@@ -275,7 +260,7 @@ def _definition_problem(claim: Claim, name: str, definition: Definition | None) 
         return f"metric {name} is {kind}, the rule is {claim.rule.kind}"
     if definition.pooled and claim.rule.kind == "ordering":
         return f"metric {name} is one number for all seeds: it cannot be compared seed by seed"
-    return None
+    return ""
 
 
 def load_claims(path: Path | None = None) -> ClaimBook:

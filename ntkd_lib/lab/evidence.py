@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
@@ -43,30 +43,23 @@ class Metric(Strict):
     cells: list[str] = Field(default_factory=list)  # keys of the cells that they come from
     machines: list[str] | None = None  # (s,) of `machine_kind`; None in older evidence
 
-    @pydantic.model_validator(mode="after")
-    def _complete(self) -> Self:
-        if problem := _metric_problem(self):
-            raise ValueError(problem)
-        return self
+    def _problem(self) -> str:
+        count = len(self.seeds)
+        if len(set(self.seeds)) < count:
+            return f"a seed is given twice in {self.seeds}"
+        if (self.values is None) == (self.series is None):
+            return "needs values or series, and not both"
+        for name, column in _columns(self).items():
+            if len(column) != count and (name, len(column)) != ("values", 1):
+                words = "entries of converged" if name == "converged" else name
+                return f"{len(column)} {words} for {count} seeds"
+        if any(len({point.x for point in points}) < 2 for points in self.series or ()):
+            return "a series needs two points that differ in x"
+        return ""
 
 
 def _columns(metric: Metric) -> dict[str, list[Any]]:
     return {name: column for name in _BY_SEED if (column := getattr(metric, name)) is not None}
-
-
-def _metric_problem(metric: Metric) -> str | None:
-    count = len(metric.seeds)
-    if len(set(metric.seeds)) < count:
-        return f"a seed is given twice in {metric.seeds}"
-    if (metric.values is None) == (metric.series is None):
-        return "needs values or series, and not both"
-    for name, column in _columns(metric).items():
-        if len(column) != count and (name, len(column)) != ("values", 1):
-            words = "entries of converged" if name == "converged" else name
-            return f"{len(column)} {words} for {count} seeds"
-    if any(len({point.x for point in points}) < 2 for points in metric.series or ()):
-        return "a series needs two points that differ in x"
-    return None
 
 
 class DataState(Strict):
@@ -107,14 +100,13 @@ class Evidence(Strict):
     recorded: bool = Field(default=False, exclude=True)  # of an earlier long run; set by the reader
     reference: bool = Field(default=False, exclude=True)  # of a tier's reference run, without protocol
 
-    @pydantic.model_validator(mode="after")
-    def _complete(self) -> Self:
+    def _problem(self) -> str:
         if self.standard == bool(self.changed):
-            raise ValueError(f"standard is {self.standard}, changed parameters: {sorted(self.changed)}")
+            return f"standard is {self.standard}, changed parameters: {sorted(self.changed)}"
         for name, metric in self.metrics.items():
             if unknown := sorted(set(metric.data) - self.data.keys()):
-                raise ValueError(f"metric {name} rests on {unknown[0]}, which is not among the data")
-        return self
+                return f"metric {name} rests on {unknown[0]}, which is not among the data"
+        return ""
 
 
 def save_evidence(path: Path, evidence: Evidence) -> None:

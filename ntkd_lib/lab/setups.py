@@ -30,6 +30,16 @@ class Strict(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if problem := self._problem():
+            raise ValueError(problem)
+        return self
+
+    def _problem(self) -> str:
+        """Say what is wrong although every type is right, such as fields that exclude each other."""
+        return ""
+
 
 def is_covered(metric: str, patterns: Sequence[str]) -> bool:
     """Tell whether a metric is among names, or below a prefix that ends in `.*`."""
@@ -44,11 +54,8 @@ class _Exempt(Strict):
     plateau: bool = True  # whether trained models must have reached one
     why: Text | None = None  # they need not, or cannot
 
-    @pydantic.model_validator(mode="after")
-    def _reasoned(self) -> Self:
-        if not self.plateau and self.why is None:
-            raise ValueError("plateau false needs why")
-        return self
+    def _problem(self) -> str:
+        return "" if self.plateau or self.why is not None else "plateau false needs why"
 
 
 class Requirement(Strict):

@@ -34,7 +34,8 @@ def test_the_contract_of_the_project_is_read_whole():
     for claim, plain in zip(book.claims, raw["claims"], strict=True):
         assert claim.model_dump(exclude_none=True) == plain
         assert claim.terms.definitions.keys() == set(claim.metric_names)
-    assert set(book.superseded.values()) < {claim.id for claim in book.claims if claim.registered}
+    later = {claim.replacement.id for claim in book.claims if claim.replacement}
+    assert later < {claim.id for claim in book.claims if claim.registered}
 
 
 def test_the_second_registration_is_taken_over_as_it_was_written():
@@ -157,7 +158,8 @@ def test_a_claim_is_superseded_by_one_later_entry(tmp_path):
     later = {"supersedes": "ntkd-demo", "note": "The first was wrong."}
     new, newer = (entry(WITHIN, id=name, **later) for name in ("ntkd-new", "ntkd-newer"))
     book = load_claims(write(tmp_path / "claims.yml", entry(WITHIN), new))
-    assert book.superseded == {"ntkd-demo": "ntkd-new"}
+    replaced = {claim.id: claim.replacement.id for claim in book.claims if claim.replacement}
+    assert replaced == {"ntkd-demo": "ntkd-new"}
     path = write(tmp_path / "claims.yml", entry(WITHIN), new, newer)
     assert complaint(path) == "claims.yml: ntkd-new: ntkd-demo is superseded by ntkd-newer too"
 
