@@ -54,8 +54,8 @@ def run_cells(
             raise
     if run.failed:
         raise CellError(_failure(run, plan.total))
-    there = [cell for cell in listed if until == inf or plan.keys[cell.name] in run.done]
-    return {cell.name: replace(plan.record(cell, store), name=cell.name) for cell in there}
+    keys = {cell.name: key for cell in listed if (key := plan.keys[cell.name]) in run.done}
+    return {name: replace(plan.stored.get(key) or store.load(key), name=name) for name, key in keys.items()}
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,6 @@ class _Plan:
     @property
     def total(self) -> int:
         return len(self.stored) + len(self.missing)
-
-    def record(self, cell: Cell, store: CellStore) -> Record:
-        key = self.keys[cell.name]
-        return self.stored.get(key) or store.load(key)
 
 
 def _plan(cells: list[Cell], store: CellStore) -> _Plan:

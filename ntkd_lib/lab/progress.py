@@ -91,7 +91,12 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(self._ahead(), refresh=False)
             self._bar.update()
-        self._tell()
+        now = time.monotonic()
+        if self.done == self.total:
+            self.say(f"{self.total} of {self.total} cells done in {duration(now - self._start)}")
+        elif self.mode == "plain" and now - self._said >= _QUIET:
+            self._said = now
+            self._line(f"{self.done} of {self.total} cells done, {self._ahead()}")
 
     def say(self, line: str) -> None:
         """Print a line of its own, whatever the mode but `none`."""
@@ -99,14 +104,6 @@ class Progress:
             self._bar.write(line, file=self.stream)
         else:
             self._line(line)
-
-    def _tell(self) -> None:
-        now = time.monotonic()
-        if self.done == self.total:
-            self.say(f"{self.total} of {self.total} cells done in {duration(now - self._start)}")
-        elif self.mode == "plain" and now - self._said >= _QUIET:
-            self._said = now
-            self._line(f"{self.done} of {self.total} cells done, {self._ahead()}")
 
     def _ahead(self) -> str:
         return f"{self.total - self.done} left, about {duration(self.outlook.seconds_left())}"
