@@ -36,7 +36,13 @@ _SHAPES: dict[str, tuple[tuple[float, ...], ...]] = {
 }
 
 # Texture classes: two palettes by five patterns; neither alone tells the class.
-_PATTERNS = ("vertical stripes", "horizontal stripes", "diagonal stripes", "checks", "rings")
+_PATTERNS: dict[str, Callable[..., np.ndarray]] = {  # of coordinates and phase
+    "vertical stripes": lambda x, _, phase: np.sin(10 * x + phase),
+    "horizontal stripes": lambda _, y, phase: np.sin(10 * y + phase),
+    "diagonal stripes": lambda x, y, phase: np.sin(7 * (x + y) + phase),
+    "checks": lambda x, y, phase: np.sin(10 * x + phase) * np.sin(10 * y - phase),
+    "rings": lambda x, y, phase: np.sin(11 * np.sqrt(x * x + y * y) + phase),
+}
 _PALETTES = (("warm", (0.75, 0.45, 0.3)), ("cold", (0.35, 0.5, 0.7)))
 TEXTURES = tuple(f"{palette} {pattern}" for palette, _ in _PALETTES for pattern in _PATTERNS)
 
@@ -51,6 +57,10 @@ class SmallDataset:
     path: Path | None  # None if it was drawn
     sha256: str  # of all pixels and labels
     note: str
+
+    def __post_init__(self) -> None:
+        for array in (*self.images.values(), *self.labels.values()):
+            array.setflags(write=False)
 
 
 def package_file(dataset: EmbeddedDataset) -> Path:
@@ -75,10 +85,10 @@ def read_integer_table(path: Path, columns: int) -> Int64[np.ndarray, "rows colu
 
 
 def _split(
-    images: UInt8[np.ndarray, "n c h w"], labels: Int64[np.ndarray, " n"], seed: int
+    images: UInt8[np.ndarray, "n c h w"], labels: Int64[np.ndarray, " n"]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Split the last fifth of each class off as test part and shuffle both parts."""
-    order = np.random.default_rng(seed).permutation(len(labels))
+    order = np.random.default_rng(0).permutation(len(labels))
     rank = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
@@ -94,10 +104,8 @@ def _small(
     path: Path | None,
     note: str,
 ) -> SmallDataset:
-    parts = _split(images, labels, seed=0)
+    parts = _split(images, labels)
     arrays = {f"{kind} {split}": a for kind, p in zip("xy", parts, strict=True) for split, a in p.items()}
-    for array in arrays.values():
-        array.setflags(write=False)
     sha256 = digest_json({name: [sha256_bytes(a.tobytes()), *a.shape] for name, a in arrays.items()})
     return SmallDataset(*parts, classes, path, sha256, note)
 
@@ -150,19 +158,6 @@ def draw_garments(count: int = DRAWN, seed: int = 0) -> SmallDataset:
     return _small(images, labels, garments, None, f"{count:,} drawn silhouettes of garments")
 
 
-def _pattern(
-    name: str, x: Float[np.ndarray, "n h w"], y: Float[np.ndarray, "n h w"], phase: Float[np.ndarray, "n 1 1"]
-) -> Float[np.ndarray, "n h w"]:
-    waves: dict[str, Callable[[], np.ndarray]] = {
-        "vertical stripes": lambda: np.sin(10 * x + phase),
-        "horizontal stripes": lambda: np.sin(10 * y + phase),
-        "diagonal stripes": lambda: np.sin(7 * (x + y) + phase),
-        "checks": lambda: np.sin(10 * x + phase) * np.sin(10 * y - phase),
-        "rings": lambda: np.sin(11 * np.sqrt(x * x + y * y) + phase),
-    }
-    return waves[name]()
-
-
 def draw_textures(count: int = DRAWN, seed: int = 0) -> SmallDataset:
     """Draw ten kinds of coloured texture, 32 × 32, with random phase, contrast, hue and noise."""
     generator = np.random.default_rng(seed)
@@ -170,9 +165,9 @@ def draw_textures(count: int = DRAWN, seed: int = 0) -> SmallDataset:
     x, y = _grid(count, 32, generator, 0.15)
     phase = generator.uniform(0, 2 * np.pi, (count, 1, 1)).astype(np.float32)
     waves = np.empty((count, 32, 32), np.float32)
-    for index, pattern in enumerate(_PATTERNS):
+    for index, wave in enumerate(_PATTERNS.values()):
         mine = labels % 5 == index
-        waves[mine] = _pattern(pattern, x[mine], y[mine], phase[mine])
+        waves[mine] = wave(x[mine], y[mine], phase[mine])
     hue = np.array([colour for _, colour in _PALETTES], np.float32)[labels // 5][:, :, None, None]
     hue = hue + 0.15 * generator.standard_normal((count, 3, 1, 1), np.float32)
     contrast = generator.uniform(0.08, 0.3, (count, 1, 1, 1)).astype(np.float32)
@@ -190,7 +185,6 @@ def packaged_photographs() -> SmallDataset:
     folder = Path((spec.submodule_search_locations or [""])[0] if spec else "") / "data"
     images = [np.asarray(Image.open(folder / f"{name}.png").convert("RGB")) for name in PHOTOGRAPHS]
     pixels = np.stack(images).transpose(0, 3, 1, 2).copy()
-    pixels.setflags(write=False)
     labels = np.zeros(len(pixels), np.int64)
     sha256 = digest_json({"images": sha256_bytes(pixels.tobytes()), "shape": list(pixels.shape)})
     note = f"{len(pixels)} images that scikit-image ships, a chirp and a torus"
@@ -200,8 +194,6 @@ def packaged_photographs() -> SmallDataset:
 def _enlarged(small: SmallDataset, times: int) -> SmallDataset:
     """Repeat each pixel, for networks that look at larger images."""
     images = {split: part.repeat(times, 2).repeat(times, 3) for split, part in small.images.items()}
-    for part in images.values():
-        part.setflags(write=False)
     note = f"{small.note}, enlarged {times} times"
     return SmallDataset(images, small.labels, small.classes, None, small.sha256, note)
 
