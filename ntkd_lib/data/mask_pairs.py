@@ -180,7 +180,8 @@ def read_pair(dataset: MaskDataset, pair: Pair) -> tuple[UInt8[np.ndarray, "3 h 
     if frames != 1:
         raise DataError(f"{dataset.name}: mask {pair.mask.name} has {frames} frames, needs one")
     if image.size != mask.size:
-        sizes = f"{pair.image.name} has {_size(image)} pixels, its mask {_size(mask)}"
+        own, other = (f"{picture.width} x {picture.height}" for picture in (image, mask))
+        sizes = f"{pair.image.name} has {own} pixels, its mask {other}"
         raise DataError(f"{dataset.name}: {sizes}; both must be the same")
     with _blamed(dataset, pair.image):
         pixels = _reduced_image(image, dataset)
@@ -208,10 +209,6 @@ def _blamed(dataset: MaskDataset, path: Path) -> Iterator[None]:
         text = (str(error).splitlines() or [type(error).__name__])[0]
         reason = "it is no image" if isinstance(error, UnidentifiedImageError) else text
         raise DataError(f"{dataset.name}: {path.name} is damaged or cut short: {reason}") from None
-
-
-def _size(picture: Image) -> str:
-    return f"{picture.width} x {picture.height}"
 
 
 def _reduced_image(picture: Image, dataset: MaskDataset) -> UInt8[np.ndarray, "3 h w"]:

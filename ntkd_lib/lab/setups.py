@@ -1,6 +1,7 @@
 """Set-ups that the contract demands of evidence, and recorded protocols as registered before their runs."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
@@ -14,11 +15,9 @@ _UNSTATED = object()
 
 def _check_day(text: str) -> str:
     """Refuse what is no calendar day in the form YYYY-MM-DD."""
-    try:
+    with suppress(ValueError):
         if date.fromisoformat(text).isoformat() == text:
             return text
-    except ValueError:
-        pass
     raise ValueError(f"{text!r} is no day; allowed: YYYY-MM-DD")
 
 

@@ -1,6 +1,7 @@
 """The page on the tangent kernel: its figures and tables come from the recorded benchmark."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,18 +49,11 @@ def _origin(state: dict) -> str:
 def _fills(origin: dict, layout: Layout) -> dict[str, str]:
     frame = tangent_kernel.benchmark_frame(origin["rows"])
     shelf = SimpleNamespace(layout=layout, notebook=PAGE)
-    shown = {
-        name: show(
-            shelf,
-            name,
-            lambda measure=measure: tangent_kernel.draw_growth(frame, measure),
-            alt=tangent_kernel.growth_words(frame, measure),
-            caption=CAPTIONS[name],
-            data=frame,
-        )
-        for name, measure in FIGURES.items()
-    }
-    figures = {name: raw_block(figure._repr_html_()) for name, figure in shown.items()}
+    figures = {}
+    for name, measure in FIGURES.items():
+        draw = partial(tangent_kernel.draw_growth, frame, measure)
+        words = {"alt": tangent_kernel.growth_words(frame, measure), "caption": CAPTIONS[name]}
+        figures[name] = raw_block(show(shelf, name, draw, **words, data=frame)._repr_html_())
     state = origin["provenance"]
     peers = ", ".join(f"{name} {version}" for name, version in state["peers"].items() if "ours" not in name)
     machine = (

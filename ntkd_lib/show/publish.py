@@ -88,13 +88,6 @@ def _check_texts(name: str, alt: str, caption: str) -> None:
             raise ValueError(f"figure {name!r} has an empty {what}; describe what the figure shows")
 
 
-def _encode(figure: Figure, format_: str, **style: Any) -> bytes:
-    buffer = io.BytesIO()
-    metadata: dict[str, Any] = {"Date": None} if format_ == "svg" else {"Software": None}
-    figure.savefig(buffer, format=format_, metadata=metadata, **style)
-    return buffer.getvalue()
-
-
 def _render(draw: Callable[[], Figure], name: ThemeName, *formats: str, **style: Any) -> dict[str, bytes]:
     style = style or {"transparent": True}
     images = {}
@@ -102,7 +95,10 @@ def _render(draw: Callable[[], Figure], name: ThemeName, *formats: str, **style:
         figure = draw()
         try:
             for format_ in formats:
-                images[format_] = _encode(figure, format_, **style)
+                buffer = io.BytesIO()
+                unstable = "Date" if format_ == "svg" else "Software"
+                figure.savefig(buffer, format=format_, metadata={unstable: None}, **style)
+                images[format_] = buffer.getvalue()
                 with plt.rc_context({"figure.constrained_layout.use": False}):
                     figure.set_layout_engine()  # none: the first format placed everything
         finally:
