@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from ntkd_lib.lab.atomic import write_text
+from ntkd_lib.lab.atomic import write_json, write_text
 from ntkd_lib.lab.digest import changes, sha256_file
 from ntkd_lib.lab.layout import project_root, results_root
 
@@ -40,6 +40,12 @@ def read_recorded(name: str) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"results/{name} is missing; restore it from version control")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_recorded(name: str, content: object) -> None:
+    """Write a JSON file by its path in the folder of results, and its line of the manifest."""
+    write_json(results_root() / name, content)
+    renew_manifest(results_root() / name)
 
 
 def recorded_files() -> list[str]:

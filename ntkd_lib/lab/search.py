@@ -4,13 +4,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from ntkd_lib.lab.atomic import write_json
 from ntkd_lib.lab.cells import Cell, Record
-from ntkd_lib.lab.layout import results_root
-from ntkd_lib.lab.manifest import read_recorded, renew_manifest
+from ntkd_lib.lab.manifest import read_recorded
 from ntkd_lib.lab.work import Data
 
 Range = tuple[float, float, Literal["log", "linear"]]
@@ -108,17 +105,6 @@ def place(bounds: Range, share: float) -> float:
         low, high = math.log(low), math.log(high)
     value = low + share * (high - low)
     return float(f"{math.exp(value) if scale == 'log' else value:.3g}")
-
-
-def search_file(notebook: str) -> Path:
-    """Name the file of a notebook's recorded search."""
-    return results_root() / "searches" / f"{notebook}.json"
-
-
-def save_search(notebook: str, content: Mapping[str, Any]) -> None:
-    """Record a notebook's search, and its line of the manifest."""
-    write_json(search_file(notebook), content)
-    renew_manifest(search_file(notebook))
 
 
 @cache

@@ -6,10 +6,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
-from ntkd_lib.lab import Verdict, all_verdicts, recorded_verdicts, renew_manifest, results_root, write_json
+from ntkd_lib.lab import Verdict, all_verdicts, recorded_verdicts, results_root, write_json
 from ntkd_lib.lab.checks import numbers_by_seed
 from ntkd_lib.lab.evidence import Evidence, collect_evidence, is_rerun, reference_evidence
-from ntkd_lib.lab.manifest import read_recorded
+from ntkd_lib.lab.manifest import read_recorded, write_recorded
 from ntkd_lib.lab.statistics import student_interval
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.show.html import element, raw_block, table
@@ -35,9 +35,7 @@ def _row(verdict: Verdict) -> Row:
 
 def write_ledger() -> None:
     """Commit to the verdicts that the recorded evidence gives today."""
-    path = results_root() / "verdicts" / "recorded.json"
-    write_json(path, ledger_rows(recorded_verdicts()))
-    renew_manifest(path)
+    write_recorded("verdicts/recorded.json", ledger_rows(recorded_verdicts()))
 
 
 def read_ledger(name: str) -> dict[str, Row]:

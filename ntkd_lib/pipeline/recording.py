@@ -7,11 +7,11 @@ from typing import Any
 from ntkd_lib.chapters.run import locate_data
 from ntkd_lib.data.registry import locate
 from ntkd_lib.lab import Cell, CellStore, ClaimBook, DataState, Record, cell_root, load_claims, run_cells
+from ntkd_lib.lab.manifest import write_recorded
 from ntkd_lib.lab.progress import duration
 from ntkd_lib.lab.protocols import Protocol, ProtocolError, declared, protocols_of
 from ntkd_lib.lab.provenance import code_state, snapshot
 from ntkd_lib.lab.record import Recording, open_recording, record
-from ntkd_lib.lab.search import save_search
 from ntkd_lib.lab.setups import is_covered
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import all_notebooks, choose, find_notebook
@@ -95,5 +95,6 @@ def run_search(notebook: str, name: str | None, *, workers: int | None) -> str:
     content = search.conduct(data, run)
     command = ["ntkd", "search", notebook, search.name]
     digests = {place.name: place.sha256 for place in data.values()}
-    save_search(search.name, {**content, "data": digests, "provenance": snapshot(command)})
-    return f"recorded results/searches/{search.name}.json"
+    name = f"searches/{search.name}.json"
+    write_recorded(name, {**content, "data": digests, "provenance": snapshot(command)})
+    return f"recorded results/{name}"

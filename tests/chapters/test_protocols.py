@@ -5,10 +5,9 @@ import pytest
 
 from ntkd_lib.chapters.classification import page
 from ntkd_lib.chapters.classification.studies import teacher_strength
-from ntkd_lib.lab import protocols
+from ntkd_lib.lab import protocols, results_root
 from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.protocols import Protocol, ProtocolError, protocols_of
-from ntkd_lib.lab.search import search_file
 from ntkd_lib.pipeline.notebooks import all_notebooks
 
 SHA = "0" * 64
@@ -29,7 +28,7 @@ def test_a_protocol_is_registered_and_measures_what_it_registers(protocol) -> No
     except ProtocolError as error:  # it waits for trials that are registered and not yet recorded
         name, _, words = str(error).partition(": ")
         if words == f"its trials are not recorded yet; run: ntkd search {protocol.notebook[:2]} {name}":
-            assert not search_file(name).exists()
+            assert not (results_root() / f"searches/{name}.json").exists()
             return
         before = next(p for p in DECLARED if p.name == name)
         recorded, seeds = protocols.recorded_metrics(before.path.stem), before.registered(load_claims()).seeds

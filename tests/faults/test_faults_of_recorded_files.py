@@ -7,8 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ntkd_lib.lab.layout import results_root
-from ntkd_lib.lab.manifest import manifest_file, manifest_problems, recorded_files, renew_manifest
-from ntkd_lib.lab.search import save_search, search_file
+from ntkd_lib.lab.manifest import (
+    manifest_file,
+    manifest_problems,
+    recorded_files,
+    renew_manifest,
+    write_recorded,
+)
 from tests.setup.project import ROOT
 
 FILES = ("01_a.json", "cpu/01_a.json", "searches/01_a.json", "benchmarks/entk_cpu.json", "cpu/notes.npz")
@@ -89,8 +94,8 @@ def test_recording_one_file_does_not_bless_another(recorded):
 
 
 def test_a_recorded_search_is_listed(recorded):
-    save_search("03_c", {"trials": []})
-    assert search_file("03_c").is_file()
+    write_recorded("searches/03_c.json", {"trials": []})
+    assert (recorded / "searches/03_c.json").is_file()
     assert list(manifest_problems()) == []
 
 

@@ -95,7 +95,7 @@ def test_verdicts_are_written_as_they_are_read(tmp_path, monkeypatch):
     for module in (ledger, manifest):
         monkeypatch.setattr(module, "results_root", lambda: tmp_path)
     monkeypatch.setattr(ledger, "recorded_verdicts", list)
-    monkeypatch.setattr(ledger, "renew_manifest", lambda *_: None)
+    monkeypatch.setattr(manifest, "renew_manifest", lambda *_: None)
     ledger.write_ledger()
     assert read_ledger("recorded") == {}
     assert json.loads((tmp_path / "verdicts" / "recorded.json").read_text()) == {}

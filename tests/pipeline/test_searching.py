@@ -65,9 +65,9 @@ def test_an_unknown_search_is_refused_by_name(searches):
 
 def test_trials_are_recorded_with_data_and_provenance(searches, monkeypatch):
     saved = {}
-    monkeypatch.setattr(recording, "save_search", lambda name, content: saved.update({name: content}))
+    monkeypatch.setattr(recording, "write_recorded", lambda name, content: saved.update({name: content}))
     assert recording.run_search("01", None, workers=1) == "recorded results/searches/01_try.json"
-    content = json.loads(json.dumps(saved["01_try"], default=str))
+    content = json.loads(json.dumps(saved["searches/01_try.json"], default=str))
     assert [row["method"] for row in content["trials"]] == ["kd", "kd"]
     assert [row["validation"] for row in content["trials"]] == [[7.0, 8.0], [8.0, 9.0]]
     assert content["data"] == {"mnist": "0" * 64}
