@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ntkd_lib.lab.atomic import write_text
 from ntkd_lib.lab.cells import CellError, code_identity
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-class Pool:
+class Pool(contextlib.AbstractContextManager):
     """This process, one cell at a time; other pools differ in where they submit jobs."""
 
     workers = 1  # cells that run at a time
@@ -32,9 +32,6 @@ class Pool:
 
     def __init__(self, task: Callable[[Any], str] = run_job) -> None:
         self.task = task  # does a job, and returns one line of error or nothing
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Stop what is still under way."""

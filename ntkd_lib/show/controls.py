@@ -20,16 +20,14 @@ class Control:
 
     def value(self, run: Evidence | None) -> float | None:
         """Compute the control of the run that decides a verdict; None if the run has not measured it."""
-        means = [mean(values) for name in (self.metric, self.other) if (values := _values(run, name))]
+        metrics = run.metrics if run is not None else {}
+        read = [metrics[name] for name in (self.metric, self.other) if name in metrics]
+        means = [mean(metric.values) for metric in read if metric.values]
         if len(means) < 1 + bool(self.other):
             return None
         if not self.sign:
             return means[0]
         return means[0] - means[1] if self.sign == "-" else means[0] / means[1]
-
-
-def _values(run: Evidence | None, metric: str) -> list[float] | None:
-    return run.metrics[metric].values if run is not None and metric in run.metrics else None
 
 
 _LABELS, _NO_TEACHER, _GAIN = "labels alone", "no teacher", "gain over kernel ridge on labels"
