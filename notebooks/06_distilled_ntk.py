@@ -43,6 +43,7 @@ device = "cpu"
 
 # %% tags=["hide-input"]
 from ntkd_lib.chapters.distilled import page, work
+from ntkd_lib.chapters.distilled.methods import NAMES
 from ntkd_lib.chapters.distilled.studies import (
     costs_page,
     points_page,
@@ -53,6 +54,7 @@ from ntkd_lib.chapters.distilled.studies import (
 from ntkd_lib.chapters.distilled.studies.memory import memory
 from ntkd_lib.chapters.distilled.studies.sketches import sketch_errors
 from ntkd_lib.chapters.run import open_run
+from ntkd_lib.lab import unfold
 from ntkd_lib.show.claims import claim_box
 from ntkd_lib.show.columns import show_recorded, show_table
 from ntkd_lib.show.publish import show
@@ -110,7 +112,7 @@ show(
 claim_box(evidence, ["dntk-five-orders", "dntk-jacobians-20x-2", "dntk-ctl-total-cost"])
 
 # %% tags=["hide-input"]
-page.best_table(means)
+show_table(page.best_cheap(means), page.BEST, "Measured here, with the network's logits as targets")
 
 # %% [markdown]
 # The paper's four main claims, each counted in two ways. Thresholds are those of the claim contract, applied
@@ -119,7 +121,8 @@ page.best_table(means)
 # network itself is far below {paper}`76 %`, so that no kernel of it could reach that accuracy.
 
 # %% tags=["hide-input"]
-costs_page.both_table(costs_page.both_ways(run, means, evidence.metrics))
+counted = costs_page.both_ways(run, means, evidence.metrics)
+show_table(counted, costs_page.BOTH, "Four claims, each counted in two ways")
 
 # %% [markdown]
 # The claims on Imagenette are decided by a recorded protocol on EfficientNet-Lite0 with published
@@ -141,7 +144,11 @@ page.paper_table(run, evidence.metrics)
 # labels are named.
 
 # %% tags=["hide-input"]
-points_page.fewest_table(points_page.fewest_rows(means))
+show_table(
+    points_page.fewest_rows(means),
+    points_page.FEWEST,
+    "Jacobian rows, build included, at which 99 % agreement is reached",
+)
 
 # %% [markdown]
 # What to read from it:
@@ -173,7 +180,7 @@ points_page.fewest_table(points_page.fewest_rows(means))
 # be asked to do better than this:
 
 # %% tags=["hide-input"]
-page.noise_table(run)
+show_table(page.noise(run), page.NOISE, "Agreement of exact regression with itself, ridge ten times larger")
 
 # %% [markdown]
 # ## Seconds
@@ -197,10 +204,18 @@ show(
 )
 
 # %% tags=["hide-input"]
-points_page.method_table(means, run.parameters.data)
+show_table(
+    points_page.main_methods(means, data),
+    points_page.METHODS,
+    "MNIST: scores (%) and what the build takes",
+)
 
 # %% tags=["hide-input"]
-points_page.method_table(means, run.parameters.colour)
+show_table(
+    points_page.main_methods(means, colour),
+    points_page.METHODS,
+    f"{NAMES[colour]}: scores (%) and what the build takes",
+)
 
 # %% [markdown]
 # The columns *labels* fit one-hot labels in place of logits. Compression costs far more there.
@@ -217,7 +232,11 @@ points_page.method_table(means, run.parameters.colour)
 # operations.
 
 # %% tags=["hide-input"]
-points_page.energy_table(run, means)
+show_table(
+    points_page.captured_energies(run, means),
+    points_page.ENERGIES,
+    "100 images tuned to the kernel, and to features with equal work",
+)
 
 # %% [markdown]
 # ## Synthetic gradients
@@ -372,7 +391,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-costs_page.cost_table()
+show_table(costs_page.paper_costs(), costs_page.COSTS, "The paper's sizes, by arithmetic")
 
 # %% [markdown]
 # The five orders of magnitude are there if inner products alone are counted: {val}`dntk.cost.exact_gram /
@@ -385,7 +404,7 @@ costs_page.cost_table()
 # each query, {setup}`eight times` what the inner products with 500 real images would.
 
 # %% tags=["hide-input"]
-costs_page.even_table()
+show_table(costs_page.even_builds(), costs_page.EVEN, "Builds cost the same at")
 
 # %% [markdown]
 # ## How it was made
@@ -443,11 +462,11 @@ guess = predict_per_class(cross @ weights, coefficients).argmax(1)
 # deviations.
 
 # %% tags=["hide-input"]
-errors = sketches_page.rows(run, sketch_errors)
+errors = unfold(run.frame(sketch_errors), "rows")
 show_table(errors, sketches_page.SKETCHES, "Sketch errors against what is stated for them")
 
 # %% tags=["hide-input"]
-show_table(sketches_page.rows(run, memory), sketches_page.MEMORY, "Memory of the streamed pass")
+show_table(unfold(run.frame(memory), "rows"), sketches_page.MEMORY, "Memory of the streamed pass")
 
 # %% [markdown]
 # A sketch may be unbiased and still be of no use for regression: what counts is its largest eigenvalue error
@@ -455,7 +474,11 @@ show_table(sketches_page.rows(run, memory), sketches_page.MEMORY, "Memory of the
 # predict; the ratios are below, and {setup}`1` would be needed.
 
 # %% tags=["hide-input"]
-sketches_page.certificate_table(run)
+show_table(
+    sketches_page.certificates(run),
+    sketches_page.CERTIFICATES,
+    "Is the sketched kernel certified? A ratio of 1 would be needed",
+)
 
 # %% [markdown]
 # ## Check

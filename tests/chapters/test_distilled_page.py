@@ -12,6 +12,7 @@ from ntkd_lib.chapters.distilled.studies import (
     points_page,
     reduction_page,
 )
+from ntkd_lib.show import show_table
 
 DATA = ("mnist", "cifar-10")
 
@@ -117,20 +118,20 @@ def test_tables_say_where_a_level_is_not_reached() -> None:
             },
         ]
     )
-    shown = points_page.fewest_table(fewest)
+    shown = show_table(fewest, points_page.FEWEST, "Jacobian rows")
     assert "not reached" in shown
     assert "no row needed" in shown
     assert "40.0" in shown
 
 
 def test_costs_say_when_a_method_pays() -> None:
-    shown = costs_page.cost_table()
+    shown = show_table(costs_page.paper_costs(), costs_page.COSTS, "Costs")
     assert "the start" in shown
     assert "queries" in shown or "never" in shown
 
 
 def test_the_best_method_of_each_data_set_has_a_line_of_its_own() -> None:
-    shown = page.best_table(means())
+    shown = show_table(page.best_cheap(means()), page.BEST, "Best")
     assert all(name in shown for name in ("MNIST", "CIFAR-10", "100"))
 
 
