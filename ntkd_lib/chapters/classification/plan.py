@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ntkd_lib.chapters.classification import NOTEBOOK, methods
 from ntkd_lib.chapters.classification.parameters import ClassificationParameters
+from ntkd_lib.chapters.classification.studies import features, random_filters, read_outs, sizes, stage1
 from ntkd_lib.chapters.optical_students.classification_cells import digit_kernel, digit_student
 from ntkd_lib.chapters.optical_students.classification_methods import DIGITS, Method, digit_method
 from ntkd_lib.lab import Cell, Data, ParameterError
@@ -11,8 +12,6 @@ from ntkd_lib.lab import Cell, Data, ParameterError
 
 def plan(p: ClassificationParameters, data: Mapping[str, Data]) -> list[Cell]:
     """List the cells of a run, without those that only others need."""
-    from ntkd_lib.chapters.classification.studies import random_filters, read_outs, sizes, stage1
-
     check_parameters(p)
     digits = data[p.data]
     return [
@@ -55,8 +54,6 @@ def seeds_of(p: ClassificationParameters, method: Method) -> list[int]:
 
 def colour_cells(p: ClassificationParameters, data: Data) -> list[Cell]:
     """List the students of colour images and their teachers, with all labels and with few."""
-    from ntkd_lib.chapters.classification.studies import features
-
     cells = [methods.colour_kernel(p, data, name) for name in p.teachers]
     for seed in p.colour_run_seeds:
         students = {m.name: methods.colour_student(p, data, m, seed) for m in methods.colour_methods(p)}

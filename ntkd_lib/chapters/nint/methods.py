@@ -1,22 +1,16 @@
 """Compared samplers of notebook 07, and the search for their settings at equal time."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ntkd_lib.chapters.nint import NOTEBOOK
-from ntkd_lib.lab import Range, RunCells, Search, derive_seed, draw, read_search
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ntkd_lib.chapters.nint.parameters import NintParameters
-    from ntkd_lib.chapters.nint.work import Entrant, Subject
-    from ntkd_lib.chapters.run import Run
-    from ntkd_lib.lab.cells import Cell
-    from ntkd_lib.lab.work import Data
+from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.chapters.nint.work import Entrant, NetworkShape, Subject, race
+from ntkd_lib.chapters.run import Run
+from ntkd_lib.lab import Cell, Data, Range, RunCells, Search, derive_seed, draw, read_search
 
 Curve = Mapping[str, Any]
 LR, SHARE = 1e-4, 0.2  # the paper's
@@ -72,8 +66,6 @@ LABELS = {name: method.label for name, method in METHODS.items()}
 
 def entrant(method: str, lr: float = LR, share: float = SHARE, name: str = "") -> Entrant:
     """Describe a method in a race."""
-    from ntkd_lib.chapters.nint.work import Entrant
-
     return Entrant(name or method, METHODS[method].sampler, METHODS[method].settings, lr, share)
 
 
@@ -88,8 +80,6 @@ def race_cell(
     **changes: Any,
 ) -> Cell:
     """Describe a race: a side study's steps, the run's SIREN, an image of its size, unless changed."""
-    from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
-
     subject = Subject("image", p.side, subject) if isinstance(subject, str) else subject
     usual = {"steps": p.side_steps, "every": p.every, "network": NetworkShape("siren", p.width)}
     arguments = {**usual, "device": p.device, **changes}
@@ -99,8 +89,6 @@ def race_cell(
 
 def finished_races(run: Run, **labels: Any) -> pd.DataFrame:
     """List the races with these labels; refuse those that a loss without a number has stopped."""
-    from ntkd_lib.chapters.nint.work import race
-
     table = run.frame(race, **labels)
     for row in table.itertuples():
         for name, curve in row.curves.items():
@@ -137,8 +125,6 @@ def draw_settings(trial: int) -> dict[str, float]:
 
 def search_cells(signals: Data) -> list[Cell]:
     """Describe one race per image, all trials for as long as NINT takes at the paper's settings."""
-    from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
-
     entrants = [entrant("nint", name="nint/paper")]
     entrants += [entrant(m, **draw_settings(t), name=trial_name(m, t)) for m, t in TRIED]
     return [

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ntkd_lib.chapters.nint.methods import TUNED, entrant, race_cell, tuned
 from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.chapters.nint.studies import costs, full_size, leverage, networks, settings, signals, spectrum
 from ntkd_lib.lab import Cell, Data, ParameterError
 
 IMAGES = ("div2k-512-01", "div2k-512-02", "div2k-512-03", "kodim03")
@@ -15,9 +16,6 @@ RACE = (
 
 def plan(parameters: NintParameters, data: Mapping[str, Data]) -> list[Cell]:
     """List the cells of a run."""
-    from ntkd_lib.chapters.nint.studies import costs, full_size, leverage, networks, settings, signals
-    from ntkd_lib.chapters.nint.studies.spectrum import cells as spectrum_cells
-
     for name in ("steps", "side_steps"):
         if parameters.every * 4 > getattr(parameters, name):
             came = f"every = {parameters.every} is too much for {name} = {getattr(parameters, name)}"
@@ -28,7 +26,7 @@ def plan(parameters: NintParameters, data: Mapping[str, Data]) -> list[Cell]:
         *leverage.cells(parameters, located, IMAGES),
         *settings.cells(parameters, located, IMAGES),
         *networks.cells(parameters, located, IMAGES[0]),
-        *spectrum_cells(parameters),
+        *spectrum.cells(parameters),
         *signals.cells(parameters, located),
         *costs.cells(parameters),
         *full_size.cells(parameters, located),

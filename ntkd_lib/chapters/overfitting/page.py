@@ -19,7 +19,7 @@ from ntkd_lib.chapters.overfitting.work import train
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.lab import Metric, Point, Work, summarise
 from ntkd_lib.lab.statistics import bootstrap_interval
-from ntkd_lib.show import BLUE, GREEN, ORANGE, Column, Html, dots, show_table
+from ntkd_lib.show import BLUE, GREEN, ORANGE, Column, dots
 from ntkd_lib.show.numbers import interval_text, signed
 from ntkd_lib.spectral.report import SpectralReport, spectral_report
 from ntkd_lib.spectral.stacked import parameter_count
@@ -165,12 +165,6 @@ def paper_figures(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "paper", "ours"])
 
 
-def single_table(run: Run, work: Work, columns: tuple[Column, ...], caption: str) -> Html:
-    """Show the rows of the one cell of a work function."""
-    (record,) = run.select(work)
-    return show_table(pd.DataFrame(record.values["rows"]), columns, caption)
-
-
 def real_scores(run: Run) -> pd.DataFrame:
     """Average the scores on diabetes and digits over seeds."""
     rows = [
@@ -182,12 +176,12 @@ def real_scores(run: Run) -> pd.DataFrame:
     return summarise(pd.DataFrame(rows), "score", ["place", "predictor", "data", "unit"])
 
 
-def example_report(run: Run, hidden: int = 64) -> tuple[SpectralReport, float]:
+def example_report(run: Run) -> tuple[SpectralReport, float]:
     """Train scikit-learn's network on diabetes, and compute its spectral report and true optimism."""
     split = split_table("diabetes", run.parameters.all_seeds[0])
     x, x_test, mean, spread = split.x[0], split.x[2], split.y[0].mean(), split.y[0].std()
     y, y_test = (split.y[0] - mean) / spread, (split.y[2] - mean) / spread
-    settings = {"hidden_layer_sizes": (hidden,), "solver": "lbfgs", "max_iter": 5000, "random_state": 0}
+    settings = {"hidden_layer_sizes": (64,), "solver": "lbfgs", "max_iter": 5000, "random_state": 0}
     model = MLPRegressor(**settings).fit(x, y)
     report = spectral_report(model, x, y, refit=lambda y: MLPRegressor(**settings).fit(x, y).predict(x))
     return report, float(((model.predict(x_test) - y_test) ** 2).mean()) - report.training_error

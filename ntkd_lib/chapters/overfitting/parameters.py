@@ -28,10 +28,5 @@ class OverfittingParameters(SeededParameters):
     low_rank_rows: int = parameter(20_000, "Samples of low-rank bases.", unit="samples", ge=200, le=100_000)
     landmarks: int = parameter(1000, "Landmarks of the low-rank kernel.", unit="samples", ge=10, le=5000)
 
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        """List the data sets to locate: none, since all data are drawn or ship with scikit-learn."""
-        return ()
-
 
 PARAMETERS = OverfittingParameters

@@ -111,11 +111,11 @@ def _complete(points: pd.DataFrame) -> list[str]:
     return [method for method in METHODS if points[method].notna().all()]
 
 
-def roc_curves(points: pd.DataFrame, truth: str = "harmful") -> pd.DataFrame:
-    """Compute the ROC curves of all methods that were run at all points, seeds pooled."""
+def roc_curves(points: pd.DataFrame) -> pd.DataFrame:
+    """Compute the ROC curves of all methods that were run at all points, past the best, seeds pooled."""
     parts = [pd.DataFrame({"method": [], "false_positive": [], "true_positive": []})]
-    for method in _complete(points) if points[truth].nunique() > 1 else []:
-        false, true, _ = roc_curve(points[truth], points[method])
+    for method in _complete(points) if points["harmful"].nunique() > 1 else []:
+        false, true, _ = roc_curve(points["harmful"], points[method])
         parts.append(pd.DataFrame({"method": method, "false_positive": false, "true_positive": true}))
     return pd.concat(parts, ignore_index=True)
 
