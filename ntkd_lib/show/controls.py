@@ -66,6 +66,7 @@ def without_method(verdict: Verdict) -> str:
     control = CONTROLS.get(verdict.claim.id)
     if control is None or (value := control.value(verdict.run)) is None:
         return NONE
-    count = len(_values(verdict.run, control.metric) or [])
-    words = f"{control.words}, 1 seed" if count == 1 < (verdict.claim.seeds or 1) else control.words
+    metric = verdict.run.metrics[control.metric] if verdict.run is not None else None
+    alone = metric is not None and len(metric.values or ()) == 1 < verdict.claim.seeds
+    words = f"{control.words}, 1 seed" if alone else control.words
     return f"{format_value(value, control.unit)} ({words})"
