@@ -11,14 +11,11 @@ from typing import Any
 
 import yaml
 
-_SCALARS = {  # pattern and possible first characters of each kind of scalar
-    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
-    "float": (
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        list("-+.0123456789"),
-    ),
+_SCALARS = {  # pattern of each kind of scalar
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
 }
 _MOST_DIGITS = 40
 _ODD = re.compile(r"[\t\ufeff]|\?(?!\))|[|>]\S*#")  # libyaml does not refuse it wherever PyYAML does
@@ -66,8 +63,8 @@ class _Loader(yaml.SafeLoader):
         return int(node.value, 0) if node.value[:2] in ("0o", "0x") else int(node.value)
 
 
-for _kind, (_pattern, _first) in _SCALARS.items():
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_pattern})\Z"), _first)
+for _kind, _pattern in _SCALARS.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_pattern})\Z"), None)
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.read_mapping)
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.read_whole_number)
 
