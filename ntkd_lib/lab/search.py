@@ -51,20 +51,17 @@ def run_trials(
     """Run as many trials of each method that has a space, without test data; one row per method and trial."""
     seeds = list(seeds)
     points = [(m, settings(m, trial)) for m in methods if m.space is not None for trial in range(trials)]
-    cells = [[cell(method, seed, drawn) for seed in seeds] for method, drawn in points]
-    records = iter(run([one for group in cells for one in group]))
-    rows = []
-    for (method, drawn), group in zip(points, cells, strict=True):
-        own = [next(records) for _ in group]
-        rows.append(
-            {
-                "method": method.name,
-                "settings": dict(drawn),
-                "validation": [record.values["validation"] for record in own],
-                "seconds": [record.provenance["seconds"] for record in own],
-            }
-        )
-    return rows
+    records = iter(run([cell(method, seed, drawn) for method, drawn in points for seed in seeds]))
+    groups = [[next(records) for _ in seeds] for _ in points]
+    return [
+        {
+            "method": method.name,
+            "settings": dict(drawn),
+            "validation": [record.values["validation"] for record in own],
+            "seconds": [record.provenance["seconds"] for record in own],
+        }
+        for (method, drawn), own in zip(points, groups, strict=True)
+    ]
 
 
 def spaces(methods: Iterable[SearchedMethod]) -> dict[str, dict[str, Range]]:

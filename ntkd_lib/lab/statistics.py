@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
@@ -90,12 +91,9 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
     The i-th smallest of k becomes the largest of (k - j + 1) p_j over j <= i, at most 1.
     """
-    adjusted: dict[str, float] = {}
-    largest = 0.0
-    for place, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[name]))
-        adjusted[name] = largest
-    return adjusted
+    names = sorted(p_values, key=p_values.__getitem__)
+    enlarged = [min(1.0, (len(names) - place) * p_values[name]) for place, name in enumerate(names)]
+    return dict(zip(names, accumulate(enlarged, max), strict=True))
 
 
 def bootstrap_interval(values: Sequence[float]) -> Interval:

@@ -1,13 +1,13 @@
 """The book as one PDF: its pages joined in the order of their contents, and printed by Chromium."""
 
 import os
-import posixpath
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from urllib.parse import urljoin
 
 import yaml
 
@@ -66,8 +66,7 @@ def _moved(name: str, what: str, place: str, pages: Collection[str]) -> str:
     """Turn a place of one page into that of the joined page, which cannot reach files beside it."""
     if what == "id":
         return f'id="{name.replace("/", "-")}--{place}"'
-    path, _, part = place.partition("#")
-    file = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else f"{name}.html"
+    file, _, part = urljoin(f"{name}.html", place).partition("#")
     if what == "src":
         return f'src="{file}"'
     page, part = file.removesuffix(".html"), part and f"--{part}"
