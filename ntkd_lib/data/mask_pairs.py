@@ -62,7 +62,7 @@ class Pair:
     part: Part
 
 
-def split_cars(cars: Iterable[str], share: float = HELD_OUT) -> dict[str, Part]:
+def split_cars(cars: Iterable[str]) -> dict[str, Part]:
     """Split by object, never by photograph, into training, validation and test.
 
     They are ordered by the SHA-256 of their names; the last shares are test and validation.
@@ -71,7 +71,7 @@ def split_cars(cars: Iterable[str], share: float = HELD_OUT) -> dict[str, Part]:
     {'c': 'train', 'b': 'val', 'a': 'test'}
     """
     ordered = sorted(set(cars), key=lambda car: hashlib.sha256(car.encode()).hexdigest())
-    held = max(1, round(len(ordered) * share))
+    held = max(1, round(len(ordered) * HELD_OUT))
     if len(ordered) < 3:
         raise DataError(f"{len(ordered)} cars cannot be split into train, val and test; needs 3 or more")
     first = len(ordered) - 2 * held

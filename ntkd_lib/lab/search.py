@@ -1,7 +1,7 @@
 """Searches: what a chapter declares for `ntkd search`, what trials draw from, and what is recorded."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar
@@ -43,13 +43,12 @@ def by_name(*methods: AnyMethod) -> dict[str, AnyMethod]:
 def run_trials(
     methods: Iterable[SearchedMethod],
     trials: int,
-    seeds: Iterable[int],
+    seeds: Sequence[int],
     settings: Callable[[Any, int], Mapping[str, float]],  # of a method's trial by number
     cell: Callable[[Any, int, Mapping[str, float]], Cell],  # its record has `validation`
     run: RunCells,
 ) -> list[dict[str, Any]]:
     """Run as many trials of each method that has a space, without test data; one row per method and trial."""
-    seeds = list(seeds)
     points = [(m, settings(m, trial)) for m in methods if m.space is not None for trial in range(trials)]
     records = iter(run([cell(method, seed, drawn) for method, drawn in points for seed in seeds]))
     groups = [[next(records) for _ in seeds] for _ in points]

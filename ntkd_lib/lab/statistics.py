@@ -148,7 +148,7 @@ def coverage(seeds: int, kind: Literal["student", "bootstrap"]) -> float:
 
 
 def draw_reruns(
-    samples: Float[np.ndarray, "metrics seeds"], reruns: int, seed: int = 0
+    samples: Float[np.ndarray, "metrics seeds"], reruns: int
 ) -> Float[np.ndarray, "reruns metrics seeds"]:
     """Draw what honest reruns with as many new seeds would measure.
 
@@ -158,7 +158,7 @@ def draw_reruns(
     recorded mean with covariance C / n. Each number of a rerun is then t-distributed, and the numbers of one
     rerun share mean and covariance. Needs more seeds than metrics. Tuning, data and machine stay the same.
     """
-    (metrics, seeds), generator = samples.shape, np.random.default_rng(seed)
+    (metrics, seeds), generator = samples.shape, np.random.default_rng(0)
     middle = samples.mean(axis=1)
     axes, lengths, _ = np.linalg.svd(samples - middle[:, None], full_matrices=False)  # root: axes * lengths
     noise = generator.normal(size=(reruns, metrics, seeds - 1))

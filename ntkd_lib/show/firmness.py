@@ -9,6 +9,7 @@ from ntkd_lib.show.numbers import SIGNS, format_value, number
 from ntkd_lib.show.style import STATUS_COLOURS
 
 LEFT, COLUMN, TOP, HEIGHT = 54, 19, 6, 72
+COUNTS = (3, 5, 8, 10)  # of seeds, in the table of coverages
 
 
 def firmness(verdict: Verdict) -> Html:
@@ -34,11 +35,11 @@ def _rerun_words(verdict: Verdict) -> str:
     return f"a rerun would change the verdict in {share} of cases"
 
 
-def coverage_table(counts: Sequence[int] = (3, 5, 8, 10)) -> Html:
+def coverage_table() -> Html:
     """Show the coverage of 95 % intervals of the mean of normal data, by number of seeds."""
     kinds = {"Student's t, which pages print": "student", "Percentile bootstrap, which decides": "bootstrap"}
-    rows = [(words, *(f"{coverage(count, kind):.1f} %" for count in counts)) for words, kind in kinds.items()]
-    headers = ("95 % interval", *(f"{count} seeds" for count in counts))
+    rows = [(words, *(f"{coverage(count, kind):.1f} %" for count in COUNTS)) for words, kind in kinds.items()]
+    headers = ("95 % interval", *(f"{count} seeds" for count in COUNTS))
     return table(headers, rows, caption="Simulated coverage of the two intervals on normal data")
 
 
