@@ -6,15 +6,15 @@ from statistics import mean
 from typing import Any
 
 from ntkd_lib.chapters.nint import NOTEBOOK
-from ntkd_lib.chapters.nint.methods import entrant, tuned
-from ntkd_lib.chapters.nint.studies import contests
-from ntkd_lib.chapters.nint.studies.leverage import leverage
+from ntkd_lib.chapters.nint.methods import entrant, race_cell, tuned
+from ntkd_lib.chapters.nint.parameters import NintParameters
+from ntkd_lib.chapters.nint.studies import contests, leverage
 from ntkd_lib.chapters.nint.work import NetworkShape, Subject, race
 from ntkd_lib.inr.metrics import crossing, value_at
 from ntkd_lib.lab import Arm, Cell, Data, NoNumberError, Point, Protocol, Record, check_fixed
 
-SMALL = {"side": 128, "steps": 1000, "every": 50, "look": 400}
-SMALL_NETWORK = NetworkShape("siren", 64)
+SMALL = {"side": 128, "steps": 1000, "every": 50, "look": leverage.LOOKS[-1]}
+WIDTH = 64  # of the small networks
 FIXED = ("nint", "error_mix", "released")
 TIMED = ("nint", "uniform", "error_memory")
 SAVINGS = (  # metric, sampler that NINT is compared with, axis, parameter: else what both have at step 1,000
@@ -32,24 +32,18 @@ SHARES = ("xi5", "xi6", "xi8")  # beside NINT's own 0.7
 def small_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[str, Arm]:
     """Race samplers for equal steps and for equal time, and measure leverage and the mixing share."""
     check_fixed(parameters, SMALL)
-    signals = Data("signals", sha256)
-    subjects = [Subject("image", parameters["side"], name) for name in parameters["images"]]
-    sizes = {name: parameters[name] for name in ("steps", "every")}
-    small_race = partial(race.cell, data=signals, seed=seed, network=SMALL_NETWORK, **sizes)
+    signals, images, steps = Data("signals", sha256), parameters["images"], parameters["steps"]
+    sizes = {name: parameters[name] for name in ("side", "every")}
+    p = NintParameters(seed=seed, width=WIDTH, side_steps=steps, **sizes)
     fixed, shares, timed = (
-        tuple(small_race(subject=subject, **entrants) for subject in subjects)
-        for entrants in (
-            {"entrants": [entrant(name) for name in FIXED]},
-            {"entrants": [entrant(name) for name in SHARES]},
-            {"entrants": [entrant(name, **tuned(name)) for name in TIMED], "leader": "nint"},
+        tuple(race_cell(p, "small", signals, name, seed, entrants, leader=leader) for name in images)
+        for entrants, leader in (
+            ([entrant(name) for name in FIXED], None),
+            ([entrant(name) for name in SHARES], None),
+            ([entrant(name, **tuned(name)) for name in TIMED], "nint"),
         )
     )
-    looks = tuple(
-        leverage.cell(
-            data=signals, subject=subject, seed=seed, network=SMALL_NETWORK, looks=[0, 50, parameters["look"]]
-        )
-        for subject in subjects
-    )
+    looks = tuple(leverage.cells(p, signals, images))
     return (
         {f"nint.small.{name}.psnr_1000": Arm(fixed, _mean(_last, name)) for name in FIXED}
         | {
