@@ -314,7 +314,7 @@ show_recorded(
 
 # %% tags=["hide-input"]
 show_recorded(
-    photographs.CONTEST.gaps(photographs.PAIRS),
+    photographs.CONTEST.gaps(hard.PAIRS),
     contest.GAPS,
     "The recorded run: differences in points of mIoU, student by student",
 )

@@ -27,8 +27,7 @@ from ntkd_lib.ntk.kinds import Kind
 from ntkd_lib.ntk.regression import fit_ridge, predict
 
 VALIDATION, BATCH = 500, 64
-SPEEDS = {"cifar-10": (2e-3, 1e-3), "imagenette": (1e-3, 5e-2)}  # learning rate, weight decay
-SPEED = (2e-3, 1e-3)
+SPEED, IMAGENETTE_SPEED = (2e-3, 1e-3), (1e-3, 5e-2)  # learning rate, weight decay
 WEIGHTS = "weights."
 # Regression on the network's logits, which have no noise, takes the ridge that a reproduction of the paper
 # reports. Ridges are shares of the mean diagonal, the same for every method.
@@ -120,8 +119,7 @@ def train_on(
     """Train a network in place, and list its validation accuracy in percent, twice per epoch."""
     everything = Images(torch.cat([images, split.held_images]), torch.cat([labels, split.held_labels]))
     rows = torch.arange(len(everything.labels), device=labels.device)
-    rate, decay = SPEEDS.get(data, SPEED)
-    shift = 8 if data == "imagenette" else 0
+    (rate, decay), shift = (IMAGENETTE_SPEED, 8) if data == "imagenette" else (SPEED, 0)
     return fit(
         model,
         everything,

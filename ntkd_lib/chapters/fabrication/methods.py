@@ -69,7 +69,7 @@ def student_cell(p: FabricationParameters, data: Data, name: str, seed: int) -> 
     return cells.digit_student(training(p), data, students.digit_method(name), seed, labels=labels)
 
 
-def _made(p: FabricationParameters, data: Data, name: str, seed: int) -> dict[str, Any]:
+def made(p: FabricationParameters, data: Data, name: str, seed: int) -> dict[str, Any]:
     """Collect a student and its metasurfaces, designed for one colour, green."""
     own = student_cell(p, data, name, seed)
     metasurfaces = work.design.cell(
@@ -96,7 +96,7 @@ def device_cell(
     needs = {"tangent": cells.digit_kernel, "soft_labels": cells.digit_soft_labels} if recoveries else {}
     return work.recover.cell(
         {"student": name},
-        **_made(p, data, name, seed),
+        **made(p, data, name, seed),
         **{need: cell(own, data, seed) for need, cell in needs.items()},
         number=number,
         strength=severity() if strength is None else strength,
@@ -115,11 +115,6 @@ def recovery(p: FabricationParameters, way: str, settings: Mapping[str, float]) 
     every = {**settings, **(kernel if method.uses_kernel else {})}
     part = "gains" if way == CALIBRATION else "back end"
     return Recovery(method.objective, every, part, errors=way != CLEAN)
-
-
-def sensitivity_cell(p: FabricationParameters, data: Data, seed: int) -> Cell:
-    """Describe the test of each error by itself on the NTKD student, without recovery."""
-    return work.single_errors.cell(**_made(p, data, "ntkd", seed), images=p.shown_captures)
 
 
 TRIALS = 4  # of the 8 points that a way's sequence gives

@@ -7,7 +7,7 @@ from ntkd_lib.chapters.fabrication.methods import VACCINATED, WAYS, device_cell
 from ntkd_lib.chapters.fabrication.parameters import FabricationParameters
 from ntkd_lib.chapters.fabrication.studies import hard, photographs
 from ntkd_lib.chapters.fabrication.studies.theory import theory
-from ntkd_lib.chapters.fabrication.work import GREEN, TAPS, colour_design
+from ntkd_lib.chapters.fabrication.work import GREEN, TAPS, colour_design, single_errors
 from ntkd_lib.lab import Cell, Data, Protocol, Search
 from ntkd_lib.optics.design import whole_pixels
 
@@ -32,7 +32,7 @@ def _of_seed(p: FabricationParameters, data: Data, seed: int) -> list[Cell]:
     every = {name: methods.recovery(p, name, WAYS.settings(name)) for name in WAYS.methods}
     main = {name: every[name] for name in ("e2e_ft", WAYS.chosen_form())}
     return [
-        methods.sensitivity_cell(p, data, seed),
+        single_errors.cell(**methods.made(p, data, "ntkd", seed), images=p.shown_captures),
         *(
             device_cell(p, data, name, seed, strength=0.0, taps=taps)
             for name in STUDENTS

@@ -115,6 +115,12 @@ def kernel_errors(exact: Float[Tensor, "n n"], rebuilt: Float[Tensor, "n n"]) ->
     return {"cosine": cosine, "relative_error": ((rebuilt - exact).norm() / exact.norm()).item()}
 
 
+def kernel_arrays(rows: Tensor, features: Tensor, diagonal: Tensor) -> dict[str, np.ndarray]:
+    """Collect a compressed kernel as arrays of a record: images by row, features, and exact diagonal."""
+    arrays = {"rows": rows, "features": features, "diagonal": diagonal}
+    return {name: array.cpu().numpy() for name, array in arrays.items()}
+
+
 def weights_of(model: nn.Module) -> dict[str, np.ndarray]:
     """Collect the weights of a network as arrays of a record."""
     return {f"weights.{k}": v.detach().cpu().contiguous().numpy() for k, v in model.state_dict().items()}

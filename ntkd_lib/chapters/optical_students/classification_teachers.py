@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,6 +9,7 @@ from torch.nn.functional import cosine_similarity
 
 from ntkd_lib.chapters.optical_students.classification_setting import (
     Partition,
+    kernel_arrays,
     kernel_errors,
     prepare,
     state_of,
@@ -101,7 +101,7 @@ def landmark_kernel(
         exact = empirical_ntk(model, images[part], kind="trace", tile=64)
     errors = _kernel_errors(exact, landmark_gram(features[part], diagonal[part]))
     values = {**errors, "mean_diagonal": diagonal.mean().item()}
-    return CellResult(values, _kernel_arrays(rows, features.half(), diagonal))
+    return CellResult(values, kernel_arrays(rows, features.half(), diagonal))
 
 
 @work(cost=lambda kernel_images, **_: 5 + 3e-2 * kernel_images)
@@ -129,7 +129,7 @@ def sketched_kernel(
         exact = empirical_ntk(model, checked, kind="trace", method=EXACT[network], tile=16)
     part = stored[:SKETCH_CHECKS].float()
     errors = _kernel_errors(exact, part @ part.T * size)
-    arrays = _kernel_arrays(rows, stored, stored.float().square().sum(1))
+    arrays = kernel_arrays(rows, stored, stored.float().square().sum(1))
     return CellResult({**errors, "mean_diagonal": size.item()}, arrays)
 
 
@@ -157,11 +157,6 @@ def _kernel_errors(exact: Float[Tensor, "n n"], rebuilt: Float[Tensor, "n n"]) -
     apart = ~torch.eye(len(exact), dtype=torch.bool, device=exact.device)
     off_diagonal = cosine_similarity(exact[apart], rebuilt[apart], dim=0).item()
     return {**kernel_errors(exact, rebuilt), "cosine_off_diagonal": off_diagonal}
-
-
-def _kernel_arrays(rows: Tensor, features: Tensor, diagonal: Tensor) -> dict[str, np.ndarray]:
-    arrays = {"rows": rows, "features": features, "diagonal": diagonal}
-    return {name: array.cpu().numpy() for name, array in arrays.items()}
 
 
 def _precision(device: str, *, mixed: bool) -> torch.autocast:

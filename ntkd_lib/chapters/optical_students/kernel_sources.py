@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from ntkd_lib.chapters.optical_students.classification_setting import Partition, prepare
+from ntkd_lib.chapters.optical_students.classification_setting import Partition, kernel_arrays, prepare
 from ntkd_lib.chapters.optical_students.classification_teachers import restore_teacher
 from ntkd_lib.distill.training import WITHHELD, predict, withhold
 from ntkd_lib.lab.cells import CellResult, Record
@@ -59,8 +59,7 @@ def conjugate_kernel(
 def _kernel(rows: Tensor, features: Tensor, bias: float) -> CellResult:
     """Keep features and, if there is a bias, one more that adds it to the kernel."""
     full = torch.cat([features, features.new_full((len(features), 1), bias**0.5)], dim=1)
-    arrays = {"rows": rows, "features": full, "diagonal": full.square().sum(1)}
-    return CellResult({}, {name: array.numpy() for name, array in arrays.items()})
+    return CellResult({}, kernel_arrays(rows, full, full.square().sum(1)))
 
 
 @work(cost=lambda **_: 3)

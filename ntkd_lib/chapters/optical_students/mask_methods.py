@@ -79,13 +79,15 @@ def student_cell(
 ) -> Cell:
     """Describe the training of one student."""
     steps = parameters.long_steps if method.length == "long" else parameters.steps
+    kernel = {"kernel_batch": parameters.kernel_batch, "kernel_every": parameters.kernel_every}
+    fixed = {**kernel, "form": method.form} if method.uses_kernel else {}
     return masks.student.cell(
         {"method": method.name},
         data=data,
         seed=seed,
         steps=_limit_steps(steps, data),
         batch=parameters.batch,
-        settings={**settings, **loss_settings(parameters, method)},
+        settings={**settings, **fixed},
         loss=method.objective,
         optics=method.optics,
         filters=parameters.many if method.name == "many" else 8,
@@ -93,14 +95,6 @@ def student_cell(
         device=parameters.device,
         **_teacher_inputs(parameters, data, method),
     )
-
-
-def loss_settings(parameters: MaskStudentParameters, method: Method) -> dict[str, float | str]:
-    """Collect the settings of the kernel loss that no search draws."""
-    if not method.uses_kernel:
-        return {}
-    batches = {"kernel_batch": parameters.kernel_batch, "kernel_every": parameters.kernel_every}
-    return {**batches, "form": method.form}
 
 
 def _teacher_inputs(parameters: MaskStudentParameters, data: Data, method: Method) -> dict[str, Any]:

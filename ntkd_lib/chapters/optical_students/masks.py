@@ -4,12 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from ntkd_lib.chapters.optical_students.classification_setting import kernel_errors, state_of, weights_of
+from ntkd_lib.chapters.optical_students.classification_setting import (
+    kernel_arrays,
+    kernel_errors,
+    state_of,
+    weights_of,
+)
 from ntkd_lib.data.mask_pairs import PARTS
 from ntkd_lib.data.masks import load_masks
 from ntkd_lib.distill import dense_labels, dense_soft_labels, dense_tangent
@@ -133,11 +137,8 @@ def tangent(
     with torch.no_grad():
         exact = empirical_ntk(model, shown[:CHECKED], kind="trace", method="structured", tile=CHUNK)
     values = kernel_errors(exact, landmark_gram(features[:CHECKED], diagonal[:CHECKED]))
-    arrays = {"rows": rows, "features": features.cpu(), "diagonal": diagonal.cpu()}
-    return CellResult(
-        {**values, "mean_diagonal": diagonal.mean().item()},
-        {name: np.asarray(array) for name, array in arrays.items()},
-    )
+    values |= {"mean_diagonal": diagonal.mean().item()}
+    return CellResult(values, kernel_arrays(rows, features, diagonal))
 
 
 def _student_cost(steps: int, batch: int, settings: Mapping[str, Any], **_: Any) -> float:

@@ -1,6 +1,8 @@
 """Methods with fewer points or cheaper kernels: real and distilled points, Nyström, pseudo, last layer."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -30,7 +32,10 @@ def points(
     seed = derive_seed("points", seed)
     order = torch.randperm(len(comparison.split.labels), generator=torch.Generator().manual_seed(seed))
     whole = comparison.kernel(comparison.split.test_images[:STRUCTURE])
-    structure = _real_points(comparison, order, whole) | _distilled_images(comparison, images, whole)
+    structure = {}
+    for method, support, *more in _supports(comparison, order, images):
+        kernels = comparison.regress(method, support, *more)
+        structure[f"{method}/{len(support)}"] = kernel_cosine(*kernels, whole)
     chosen, seconds = _last_layer(comparison, order, seed)
     for size in _sizes(LANDMARKS, chosen):
         before = {"choice of points": comparison.costs.passes(len(order)).timed(seconds)}
@@ -40,25 +45,15 @@ def points(
     return comparison.scores.result(structure=structure)
 
 
-def _real_points(comparison: Comparison, order: Tensor, whole: Tensor) -> dict[str, float]:
-    structure = {}
+def _supports(comparison: Comparison, order: Tensor, distilled: list[Record]) -> Iterator[tuple[Any, ...]]:
+    """List random, balanced and distilled images: method, images, targets, and costs before if there are."""
     for size in _sizes(RANDOM, order):
-        theta, cross = comparison.regress("random", *comparison.select(order[:size]))
-        structure[f"random/{size}"] = kernel_cosine(theta, cross, whole)
+        yield "random", *comparison.select(order[:size])
     labels = comparison.split.labels.cpu()[order]
     balanced = torch.cat([order[labels == c][:10] for c in range(comparison.costs.classes)])
-    theta, cross = comparison.regress("balanced", *comparison.select(balanced))
-    structure[f"balanced/{len(balanced)}"] = kernel_cosine(theta, cross, whole)
-    return structure
-
-
-def _distilled_images(comparison: Comparison, records: list[Record], whole: Tensor) -> dict[str, float]:
-    structure = {}
-    for record in records:
-        images, targets = comparison.support(record)
-        theta, cross = comparison.regress("distilled", images, targets, comparison.distillation(record))
-        structure[f"distilled/{len(images)}"] = kernel_cosine(theta, cross, whole)
-    return structure
+    yield "balanced", *comparison.select(balanced)
+    for record in distilled:
+        yield "distilled", *comparison.support(record), comparison.distillation(record)
 
 
 def _nystrom(comparison: Comparison, order: Tensor) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ntkd_lib.chapters.fabrication import NOTEBOOK
 from ntkd_lib.chapters.fabrication.methods import CLEAN
-from ntkd_lib.chapters.fabrication.studies.hard import Settings, all_converged, mean_of, trial_arms
+from ntkd_lib.chapters.fabrication.studies.hard import LABELS, Settings, all_converged, mean_of, trial_arms
 from ntkd_lib.chapters.fabrication.work import (
     NONE,
     Design,
@@ -60,7 +60,6 @@ DESIGN_STEPS = 60
 SPACE = "ntkd.fab.carvana.paper_drop_tuning"
 DESIGNED, IDEAL = "designed", "ideal"
 
-LABELS = "e2e_ft"
 WAYS: Mapping[str, Method] = by_name(
     Method(LABELS, "labels (end to end)", objective="dense_labels"),
     Method("kd_ft", "soft-label KD", objective="dense_soft_labels"),
@@ -282,7 +281,6 @@ def _devices(
 
 
 CONTEST = Contest(SPACE, {way: WAYS[way].label for way in RECOVERED}, ["cars"], metric_name, base=LABELS)
-PAIRS = (("ntkd_ft", LABELS), ("ntkd_ft", "kd_ft"), ("kd_ft", LABELS))
 PARTS = {
     "cars strengths": strength_arms,
     "cars tuning": tuning_arms,
