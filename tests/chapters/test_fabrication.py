@@ -266,6 +266,6 @@ def test_a_hard_way_is_its_mean_over_devices_and_on_a_plateau_on_all_of_them() -
         return Record("a" * 64, "made", values, {}, {})
 
     both = [device(90.0, converged=True), device(94.0, converged=False)]
-    assert hard._mean_of("ntkd_ft", "accuracy", *both) == 92.0
-    assert hard._all_converged("ntkd_ft", *both) is False
-    assert hard._all_converged("uncompensated", *both) is None
+    assert hard.mean_of("ntkd_ft", "accuracy", *both) == 92.0
+    assert hard.all_converged("ntkd_ft", *both) is False
+    assert hard.all_converged("uncompensated", *both) is None

@@ -12,7 +12,12 @@ from ntkd_lib.lab import Cell, Data, ParameterError
 
 def plan(p: ClassificationParameters, data: Mapping[str, Data]) -> list[Cell]:
     """List the cells of a run, without those that only others need."""
-    check_parameters(p)
+    if strange := sorted(set(p.some_seeds) - set(p.all_seeds)):
+        came = f"control_seeds has {strange[0]}"
+        raise ParameterError(f"{NOTEBOOK}: {came}, allowed: some of seeds = {p.all_seeds}")
+    if p.kernel_batch > p.kernel_images:
+        came = f"kernel_batch = {p.kernel_batch} is more than kernel_images = {p.kernel_images}"
+        raise ParameterError(f"{NOTEBOOK}: {came}; allowed: at most kernel_images")
     digits = data[p.data]
     return [
         *digit_cells(p, digits),
@@ -22,16 +27,6 @@ def plan(p: ClassificationParameters, data: Mapping[str, Data]) -> list[Cell]:
         *random_filters.plan(p, data),
         *colour_cells(p, data[p.colour]),
     ]
-
-
-def check_parameters(p: ClassificationParameters) -> None:
-    """Refuse parameters that do not fit each other."""
-    if strange := sorted(set(p.some_seeds) - set(p.all_seeds)):
-        came = f"control_seeds has {strange[0]}"
-        raise ParameterError(f"{NOTEBOOK}: {came}, allowed: some of seeds = {p.all_seeds}")
-    if p.kernel_batch > p.kernel_images:
-        came = f"kernel_batch = {p.kernel_batch} is more than kernel_images = {p.kernel_images}"
-        raise ParameterError(f"{NOTEBOOK}: {came}; allowed: at most kernel_images")
 
 
 def digit_cells(p: ClassificationParameters, data: Data) -> list[Cell]:

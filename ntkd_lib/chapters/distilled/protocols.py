@@ -30,23 +30,20 @@ def pretrained_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> di
     arms |= {
         "local_global.fidelity": Arm((small,), _score("local-global", "fidelity", COUNTS)),
         "uncovered_variance": Arm((small,), value_of("uncovered")),
-        "distilled_points.fidelity": Arm((small,), _score("distilled", "fidelity")),
-        "distilled_points.accuracy": Arm((small,), _score("distilled", "accuracy")),
-        "dntk.flop": Arm((small,), _built("local-global", "flop", COUNTS[-1])),
-        "dntk.seconds": Arm((small,), _built("local-global", "seconds", COUNTS[-1])),
-        "random_points.fidelity": Arm((against,), _score("balanced", "fidelity"), rank=1),
-        "random_points.accuracy": Arm((against,), _score("balanced", "accuracy"), rank=1),
         "jac20.accuracy_drop": Arm((exact, small), _lost, rank=1),
         "jac20.kernel_cosine": Arm((against,), lambda r: r.values["structure"]["distilled"], rank=1),
         "random.kernel_cosine": Arm((against,), lambda r: r.values["structure"]["balanced"], rank=1),
         "trunc_rank_50": Arm((against,), lambda r: r.values["ranks"]["truncation"], rank=1),
-        "exact.accuracy": Arm((exact,), _score("exact", "accuracy"), rank=1),
-        "exact.fidelity": Arm((exact,), _score("exact", "fidelity"), rank=1),
-        "exact.flop": Arm((exact,), _built("exact", "flop"), rank=1),
-        "exact.seconds": Arm((exact,), _built("exact", "seconds"), rank=1),
         "rank_shift": Arm((against, distilled), _shift, rank=2),
         "best_selection.fidelity": Arm(every, lambda *records: best_selection(records)[place], rank=3),
     }
+    for score in SCORES:
+        arms[f"distilled_points.{score}"] = Arm((small,), _score("distilled", score))
+        arms[f"random_points.{score}"] = Arm((against,), _score("balanced", score), rank=1)
+        arms[f"exact.{score}"] = Arm((exact,), _score("exact", score), rank=1)
+    for cost in ("flop", "seconds"):
+        arms[f"dntk.{cost}"] = Arm((small,), _built("local-global", cost, COUNTS[-1]))
+        arms[f"exact.{cost}"] = Arm((exact,), _built("exact", cost), rank=1)
     arms |= {
         f"uncovered.h{clusters}.e{round(100 * energy)}": Arm((small,), _uncovered(clusters, energy))
         for clusters, energy in product(CLUSTERS, ENERGIES)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from ntkd_lib.data.load import load
+from ntkd_lib.data.load import LabelledImages, load
 from ntkd_lib.data.torchvision import import_torchvision
 from ntkd_lib.distill.training import Images, Schedule, converged, fit
 from ntkd_lib.dntk import distil_images, fit_per_class, predict_per_class
@@ -71,16 +71,12 @@ def load_split(data: Data, seed: int, source: ImageSource, *, validation: bool =
     count = min(source.images, len(order) - held)
     chosen = torch.randperm(len(test), generator=generator)[: source.tests]
     deterministic(seed)
-    parts = ((train, order[:count]), (train, order[count : count + held]), (test, chosen))
-    tensors = [
-        tensor
-        for images, rows in parts
-        for tensor in (
-            images.images[rows].to(source.device).float() / 255,
-            images.labels[rows].to(source.device),
-        )
-    ]
-    return ImageSplit(*tensors[:4], *(tensors[2:4] if validation else tensors[4:]))
+    fitted, held_out = (_select(train, rows, source) for rows in order[: count + held].split([count, held]))
+    return ImageSplit(*fitted, *held_out, *(held_out if validation else _select(test, chosen, source)))
+
+
+def _select(data: LabelledImages, rows: Int[Tensor, " m"], source: ImageSource) -> tuple[Tensor, Tensor]:
+    return data.images[rows].to(source.device).float() / 255, data.labels[rows].to(source.device)
 
 
 def build_network(data: str) -> nn.Module:

@@ -49,12 +49,10 @@ def best_trial(data: str, degree: int, method: str, sizes: Iterable[int] | None 
     trials = [t for t in trials if t["data"] == source]
     if sizes is None:
         return max(trials, key=VALIDATION)
-    best: dict[int, dict[str, Any]] = {}
-    for d in sizes:
-        nearest = min({t["components"] for t in trials}, key=lambda tried, d=d: (abs(tried - d), tried))
-        best[d] = max((t for t in trials if t["components"] == nearest), key=VALIDATION)
-    chosen = max(best, key=lambda d: (best[d]["validation"], d))
-    return {**best[chosen], "components": chosen}
+    tried = {t["components"] for t in trials}
+    nearest = {d: min(tried, key=lambda size, d=d: (abs(size - d), size)) for d in sizes}
+    fitting = [{**t, "components": d} for d in sizes for t in trials if t["components"] == nearest[d]]
+    return max(fitting, key=itemgetter("validation", "components"))
 
 
 def chosen_size(parameters: KoopmanParameters, data: str, degree: int, method: str) -> int:

@@ -124,9 +124,8 @@ PROTOCOLS = (
         for name, each in teachers.CONTESTS.items()
     ),
     *(
-        Protocol(f"koopman {file[3:]}", NOTEBOOK, name, partial(dictionaries.arms, name), file)
-        for name in ("mnist", GARMENTS)
-        for file in (f"04_dictionaries_{name}",)
+        Protocol(f"koopman {part}", NOTEBOOK, name, partial(dictionaries.arms, name), f"04_{part}")
+        for part, name in (("dictionaries_mnist", "mnist"), (f"dictionaries_{GARMENTS}", GARMENTS))
     ),
     Protocol("koopman resnet18", NOTEBOOK, "mnist", residual.arms, "04_resnet18"),
 )
