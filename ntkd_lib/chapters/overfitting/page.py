@@ -17,7 +17,7 @@ from ntkd_lib.chapters.overfitting.studies.real_tables import score_diabetes, sc
 from ntkd_lib.chapters.overfitting.studies.students import distil_six, network_outputs
 from ntkd_lib.chapters.overfitting.work import train
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab import Metric, Point, Work, summarise
+from ntkd_lib.lab import Metric, Point, metric, summarise
 from ntkd_lib.lab.statistics import bootstrap_interval
 from ntkd_lib.show import BLUE, GREEN, ORANGE, Column, dots
 from ntkd_lib.show.numbers import interval_text, signed
@@ -214,7 +214,12 @@ def draw_six(scores: pd.DataFrame) -> Figure:
 def metrics(run: Run) -> dict[str, Metric]:
     """Collect the metrics that the claim contract names."""
     scores = six_scores(run)
-    measured = {f"spectral.{name}": _metric(run, scores, value) for name, value in _BY_SEED.items()}
+    by_seed = scores.groupby("seed", sort=False)
+    seeds = run.frame(distil_six)[["seed", "cell"]].assign(converged=by_seed["converged"].all().to_list())
+    measured = {
+        f"spectral.{name}": metric(seeds.assign(value=[value(part) for _, part in by_seed]), "value")
+        for name, value in _BY_SEED.items()
+    }
     table, groups = six_table(scores), [part for _, part in scores.groupby("network")]
     lows = [bootstrap_interval(list(part["teacher"] - part["student"]))[0] for part in groups]
     counts = {
@@ -223,17 +228,13 @@ def metrics(run: Run) -> dict[str, Metric]:
         "students_behind_ridge": (table["control_gain_high"] < 0).sum(),
     }
     for name, count in counts.items():
-        like = _metric(run, scores, lambda _: 0.0)
+        like = metric(seeds.assign(value=0.0), "value")
         measured[f"spectral.six.{name}"] = like.model_copy(update={"values": [float(count)]})
     share = detection.null_rates(run).set_index("variant")["false_positive"]["independent"]
     measured["spectral.null.false_positive_rate"] = Metric(
-        seeds=run.parameters.all_seeds, values=[float(share)], cells=_keys(run, matched_null)
+        seeds=run.parameters.all_seeds, values=[float(share)], cells=list(run.frame(matched_null)["cell"])
     )
     return measured | _grid_metrics(run)
-
-
-def _keys(run: Run, work: Work) -> list[str]:
-    return [record.key for record in run.select(work)]
 
 
 def _largest(column: str) -> Callable[[pd.DataFrame], float]:
@@ -259,19 +260,9 @@ _BY_SEED: Mapping[str, Callable[[pd.DataFrame], float]] = {
 _AREAS = {"harmful_auc": ("z", "off_best"), "past_best_auc": ("excess", "past_best")}
 
 
-def _metric(run: Run, scores: pd.DataFrame, value: Callable[[pd.DataFrame], float]) -> Metric:
-    parts, seeds = dict(list(scores.groupby("seed"))), run.parameters.all_seeds
-    return Metric(
-        seeds=seeds,
-        values=[float(value(parts[seed])) for seed in seeds],
-        converged=[bool(parts[seed]["converged"].all()) for seed in seeds],
-        cells=_keys(run, distil_six),
-    )
-
-
 def _grid_metrics(run: Run) -> dict[str, Metric]:
     by_seed = dict(list(detection.grid_points(run).groupby("seed")))
-    seeds, cells = run.parameters.all_seeds, _keys(run, diagnose)
+    seeds, cells = run.parameters.all_seeds, list(run.frame(diagnose)["cell"])
     series = [
         [Point(x=float(f"{p.gap:.4g}"), y=float(f"{p.optimism:.4g}")) for p in by_seed[seed].itertuples()]
         for seed in seeds
