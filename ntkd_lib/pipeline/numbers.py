@@ -104,7 +104,6 @@ def check_prose() -> None:
 class _Sample:
     values: Sequence[float]  # one number per seed, or one for all seeds
     seeds: Sequence[int]
-    value: float
     interval: Interval | None
 
 
@@ -175,11 +174,11 @@ def _sample(metrics: Sequence[Metric], sign: str | None) -> _Sample:
         raise ValueError("the two metrics share no seed")
     numbers = [numbers_by_seed(metric, seeds) for metric in metrics]
     if sign == "/":
-        value = mean(numbers[0]) / mean(numbers[1])
         paired = len(numbers[0]) == len(numbers[1])
-        return _Sample([value], seeds, value, fieller_interval(*numbers) if paired else None)
+        ratio = mean(numbers[0]) / mean(numbers[1])
+        return _Sample([ratio], seeds, fieller_interval(*numbers) if paired else None)
     values = numbers[0] if sign is None else [a - b for a, b in zip(*numbers, strict=True)]
-    return _Sample(values, seeds, mean(values), student_interval(values))
+    return _Sample(values, seeds, student_interval(values))
 
 
 def _checked_form(form: str | None, quantity: str) -> str:
@@ -225,11 +224,11 @@ def _number(value: float, form: str) -> str:
 
 
 def _spread(sample: _Sample, metrics: int) -> str:
+    value = _number(mean(sample.values), ".4g")
     if sample.interval is None:
-        return f"{_number(sample.value, '.4g')}, no interval ({_seed_words(sample.seeds)})"
+        return f"{value}, no interval ({_seed_words(sample.seeds)})"
     low, high = (_number(end, ".4g") for end in sample.interval)
     paired = ", paired by seed" if metrics > 1 else ""
-    value = _number(sample.value, ".4g")
     return f"mean over {_seed_words(sample.seeds)} {value}, 95 % interval {low} to {high} (Student t{paired})"
 
 
