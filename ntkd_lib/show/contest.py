@@ -22,7 +22,7 @@ class Contest:
     space: str  # what the names of trials' metrics begin with
     labels: Mapping[str, str]  # of arms, in the order of tables
     confirmed: Sequence[str]  # protocols of the fresh seeds
-    metric_name: Callable[[str], str]  # of an arm on fresh seeds
+    metric: str  # its name on fresh seeds, with {} for the arm
     base: str  # arm that all others are compared with
 
     @property
@@ -61,7 +61,7 @@ class Contest:
         """List the confirmed arms by seed, in the order of arms."""
         files = [f"{e.notebook[:2]}_{name}" for name, e in zip(self.confirmed, self.entries, strict=True)]
         recorded = {name: metric for file in files for name, metric in recorded_metrics(file).items()}
-        names = {(arm,): self.metric_name(arm) for arm in self.labels}
+        names = {(arm,): self.metric.format(arm) for arm in self.labels}
         return seed_rows(recorded, names, ["method", "seed", "value"])
 
     def scores(self) -> pd.DataFrame:

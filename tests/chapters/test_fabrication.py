@@ -262,8 +262,9 @@ def test_the_strength_is_that_at_which_labels_recover_the_paper_s_value(monkeypa
 
 def test_a_hard_way_is_its_mean_over_devices_and_on_a_plateau_on_all_of_them() -> None:
     def device(accuracy: float, *, converged: bool) -> Record:
-        values = {"recoveries": {"ntkd_ft": {"accuracy": accuracy, "converged": converged}}}
-        return Record("a" * 64, "made", values, {}, {})
+        ways = {"ntkd_ft": {"accuracy": accuracy, "converged": converged}}
+        ways["uncompensated"] = {"accuracy": 80.0, "converged": None}
+        return Record("a" * 64, "made", {"recoveries": ways}, {}, {})
 
     both = [device(90.0, converged=True), device(94.0, converged=False)]
     assert hard.mean_of("ntkd_ft", "accuracy", *both) == 92.0

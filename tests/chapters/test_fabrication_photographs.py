@@ -222,12 +222,12 @@ def test_confirmed_ways_meet_the_same_devices_at_one_speed(monkeypatch):
     arms = cars("cars", monkeypatch)
     ways = {name: arm for name, arm in arms.items() if "ideal" not in name}
     assert len({tuple(cell.name for cell in arm.cells) for arm in ways.values()}) == 1
-    recoveries = arms[photographs.metric_name(NONE)].cells[0].arguments["recoveries"]
+    recoveries = arms[photographs.METRIC.format(NONE)].cells[0].arguments["recoveries"]
     assert list(recoveries) == [*RECOVERED, CLEAN]
     assert {own["settings"]["lr"] for own in recoveries.values()} == {0.04}
     assert [way for way, own in recoveries.items() if not own["errors"]] == [CLEAN]
     assert recoveries["ntkd_ft"]["settings"]["form"] == "cosine"
-    assert [cell.arguments["number"] for cell in arms[photographs.metric_name(NONE)].cells] == [0, 1, 2]
+    assert [cell.arguments["number"] for cell in arms[photographs.METRIC.format(NONE)].cells] == [0, 1, 2]
 
 
 def test_a_drop_is_that_from_the_design_to_the_device():
@@ -248,7 +248,7 @@ def made(seed, recoveries, **values):
 def invented():
     """Metrics of five seeds with invented scores."""
     return {
-        photographs.metric_name(row): Metric(
+        photographs.METRIC.format(row): Metric(
             seeds=[*SEEDS], values=[SCORES.get(row, 95.0) + s / 10 for s in SEEDS]
         )
         for row in photographs_page.LABELS
@@ -264,10 +264,10 @@ def test_arms_average_scores_and_join_plateaus_of_devices(monkeypatch):
     ]
     ways = {name: arm for name, arm in arms.items() if "ideal" not in name}
     numbers = {name: (arm.number(*devices), arm.converged(*devices)) for name, arm in ways.items()}
-    assert numbers[photographs.metric_name("ntkd_ft")] == (SCORES["ntkd_ft"] + 1, True)
-    assert numbers[photographs.metric_name(CLEAN)][1] is False
-    assert numbers[photographs.metric_name(NONE)] == (SCORES[NONE], None)
-    assert arms[photographs.metric_name("ideal")].cells[0].arguments["seed"] == 1000
+    assert numbers[photographs.METRIC.format("ntkd_ft")] == (SCORES["ntkd_ft"] + 1, True)
+    assert numbers[photographs.METRIC.format(CLEAN)][1] is False
+    assert numbers[photographs.METRIC.format(NONE)] == (SCORES[NONE], None)
+    assert arms[photographs.METRIC.format("ideal")].cells[0].arguments["seed"] == 1000
 
 
 def test_what_is_recorded_is_read_back(monkeypatch):

@@ -82,7 +82,7 @@ def confirmed(monkeypatch) -> None:
         ]
         tried = {n: Metric(seeds=[1000, 1001], values=[80.0, 81.0 + i / 10]) for i, n in enumerate(names)}
         fresh = {
-            few_labels.accuracy_name(a): Metric(seeds=list(range(10, 18)), values=list(v))
+            few_labels.METRIC.format(a): Metric(seeds=list(range(10, 18)), values=list(v))
             for a, v in tests.items()
         }
         return tried or fresh

@@ -28,7 +28,7 @@ from ntkd_lib.lab.trials import choose, trial_arms
 from ntkd_lib.show import Column, Contest, contest
 
 Settings = Mapping[str, Any]
-SPACE = "ntkd.mnist.labels1_tuning"
+SPACE, METRIC = "ntkd.mnist.labels1_tuning", "ntkd.mnist.labels1.{}.accuracy"  # of trials, of an arm
 TANGENT, LOGITS = digits.digit_kernel, digits.digit_soft_labels
 KERNEL = ("kernel_batch", "kernel_every")
 ALL = 60_000  # kernel images; the landmarks are not among them
@@ -110,11 +110,6 @@ ARMS: Mapping[str, FewArm] = {
 }
 
 
-def accuracy_name(arm: str) -> str:
-    """Name the metric of a confirmed arm's test accuracy."""
-    return f"ntkd.mnist.labels1.{arm}.accuracy"
-
-
 def few_student(
     parameters: Settings, place: Place, arm: str, point: Settings, settings: Settings, *, tested: bool
 ) -> Cell:
@@ -184,7 +179,7 @@ def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Ar
         for arm, protocols in parameters["arms"].items()
     }
     train = partial(few_student, parameters, place, point=point, tested=True)
-    return {accuracy_name(arm): Arm((train(arm, settings=own),)) for arm, own in chosen.items()}
+    return {METRIC.format(arm): Arm((train(arm, settings=own),)) for arm, own in chosen.items()}
 
 
 def phase_space(parameters: Settings) -> str:
@@ -205,7 +200,7 @@ def phase_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
 
 LABELS = {name: arm.label for name, arm in ARMS.items()}
 LENGTHS = {  # epochs of all students
-    epochs: Contest(SPACE, LABELS, protocols, accuracy_name, base="none")
+    epochs: Contest(SPACE, LABELS, protocols, METRIC, base="none")
     for epochs, protocols in (
         (16, ["labels1-longer-matched"]),
         (8, ["labels1-long-matched"]),

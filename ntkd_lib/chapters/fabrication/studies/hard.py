@@ -179,8 +179,8 @@ def contest_of(captures: int | None = None, protocol: str = "hard mnist") -> Con
     """Describe the contest of a protocol with all captures, or with few."""
     labels = {way: methods.label_of(way) for way in (LABELS, "kd_ft", "ntkd_ft")}
     parameters = load_claims().protocols[protocol].parameters
-    name = partial(metric_name, captures=captures, group=_group(parameters))
-    return Contest(_space(parameters), labels, [protocol], name, base=LABELS)
+    metric = metric_name("{}", captures, _group(parameters))
+    return Contest(_space(parameters), labels, [protocol], metric, base=LABELS)
 
 
 def gaps() -> pd.DataFrame:

@@ -58,6 +58,7 @@ from ntkd_lib.show import Contest
 
 DESIGN_STEPS = 60
 SPACE = "ntkd.fab.carvana.paper_drop_tuning"
+METRIC, DROP = "ntkd.fab.carvana.paper_drop.{}.miou", f"{SPACE}.strength_{{}}.drop"  # of a row, of a strength
 DESIGNED, IDEAL = "designed", "ideal"
 
 WAYS: Mapping[str, Method] = by_name(
@@ -200,7 +201,7 @@ def recovery(p: MaskStudentParameters, way: str, own: Settings) -> Recovery:
 def strength_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Arm]:
     """Measure at every strength how far a student's devices fall without compensation."""
     return {
-        _drop_name(each): Arm(_devices(parameters, seed, sha256, {}, strength=each, tested=False), _drop)
+        DROP.format(each): Arm(_devices(parameters, seed, sha256, {}, strength=each, tested=False), _drop)
         for each in parameters["strengths"]
     }
 
@@ -223,8 +224,8 @@ def confirmed_arms(parameters: Settings, seed: int, sha256: str) -> dict[str, Ar
     ways = {way: recovery(p, way, {**point, **own}) for way, own in {**chosen, CLEAN: {}}.items()}
     cells = _devices(parameters, seed, sha256, ways, strength=matched_strength(parameters))
     ideal = Arm((cells[0].needs["student"],), value_of("miou"))
-    return {metric_name(IDEAL): ideal} | {
-        metric_name(row): Arm(cells, partial(mean_of, row, "miou"), partial(all_converged, row))
+    return {METRIC.format(IDEAL): ideal} | {
+        METRIC.format(row): Arm(cells, partial(mean_of, row, "miou"), partial(all_converged, row))
         for row in (DESIGNED, NONE, *ways)
     }
 
@@ -243,17 +244,8 @@ def matched_strength(parameters: Settings) -> float:
 def recorded_drops(protocol: str) -> dict[float, list[float]]:
     """Read how far each tuning student falls at each strength."""
     recorded = recorded_metrics(f"{NOTEBOOK[:2]}_{protocol}")
-    names = {each: _drop_name(each) for each in load_claims().protocols[protocol].parameters["strengths"]}
+    names = {each: DROP.format(each) for each in load_claims().protocols[protocol].parameters["strengths"]}
     return {each: recorded[name].values for each, name in names.items() if name in recorded}
-
-
-def metric_name(row: str) -> str:
-    """Name the metric of a row."""
-    return f"ntkd.fab.carvana.paper_drop.{row}.miou"
-
-
-def _drop_name(strength: float) -> str:
-    return f"{SPACE}.strength_{strength}.drop"
 
 
 def _drop(*devices: Record) -> float:
@@ -280,7 +272,7 @@ def _devices(
     return tuple(device_cell(p, data, student, ways, strength, number=n, tested=tested) for n in numbers)
 
 
-CONTEST = Contest(SPACE, {way: WAYS[way].label for way in RECOVERED}, ["cars"], metric_name, base=LABELS)
+CONTEST = Contest(SPACE, {way: WAYS[way].label for way in RECOVERED}, ["cars"], METRIC, base=LABELS)
 PARTS = {
     "cars strengths": strength_arms,
     "cars tuning": tuning_arms,

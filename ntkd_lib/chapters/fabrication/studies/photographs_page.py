@@ -9,9 +9,9 @@ from ntkd_lib.chapters.fabrication.studies.photographs import (
     CLEAN,
     DESIGNED,
     IDEAL,
+    METRIC,
     RECOVERED,
     WAYS,
-    metric_name,
     recorded_drops,
 )
 from ntkd_lib.chapters.fabrication.work import NONE
@@ -41,7 +41,7 @@ TRIALS = contest.trial_columns(WAY, "Validation", "%")
 
 def recorded() -> pd.DataFrame:
     """List the recorded scores: a row per way to recover and seed."""
-    names = {(name,): metric_name(name) for name in LABELS}
+    names = {(name,): METRIC.format(name) for name in LABELS}
     return seed_rows(recorded_metrics("03_cars"), names, ["way", "seed", "miou"])
 
 

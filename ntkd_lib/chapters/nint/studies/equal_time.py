@@ -11,7 +11,7 @@ from ntkd_lib.show import Column, Contest, contest
 
 ARMS = {**LABELS, "uniform_muon": "uniform, Muon", "nint_muon": "NINT, Muon"}
 CONTESTS = {
-    field: Contest(contests.space(field), ARMS, [field], partial(contests.metric_name, field), base="uniform")
+    field: Contest(contests.space(field), ARMS, [field], contests.metric_name(field, "{}"), base="uniform")
     for field in contests.FIELDS
 }
 PHOTOGRAPHS = {"two": CONTESTS["small10"], "six": CONTESTS["steady10"]}  # that chose the settings

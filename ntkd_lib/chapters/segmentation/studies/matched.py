@@ -17,13 +17,8 @@ from ntkd_lib.lab.protocols import value_of
 from ntkd_lib.lab.trials import choose, trial_arms
 from ntkd_lib.show import Contest, contest
 
-SPACE = "ntkd.carvana.matched_tuning"
+SPACE, METRIC = "ntkd.carvana.matched_tuning", "ntkd.carvana.matched.{}.miou"  # of trials, of an arm
 LABELS = {"none": "masks only", "kd": "soft-label KD", "ntkd": "NTKD"}
-
-
-def metric_name(arm: str) -> str:
-    """Name the metric of an arm's test mIoU."""
-    return f"ntkd.carvana.matched.{arm}.miou"
 
 
 def _student(
@@ -46,10 +41,10 @@ def confirmed_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dic
     """Train and test every arm at its chosen settings; `arms` names the protocols of each arm's trials."""
     train = partial(_student, parameters, seed, sha256, tested=True)
     chosen = {arm: choose(protocols, SPACE, arm) for arm, protocols in parameters["arms"].items()}
-    return {metric_name(arm): Arm((train(arm, own),), value_of("miou")) for arm, own in chosen.items()}
+    return {METRIC.format(arm): Arm((train(arm, own),), value_of("miou")) for arm, own in chosen.items()}
 
 
-CONTEST = Contest(SPACE, LABELS, ["matched masks"], metric_name, base="none")
+CONTEST = Contest(SPACE, LABELS, ["matched masks"], METRIC, base="none")
 PAIRS = (("ntkd", "kd"), ("ntkd", "none"), ("kd", "none"))
 TRIALS = contest.trial_columns("Student", "Validation", "%")
 SCORES = contest.score_columns("Student", "masks only", "%")
