@@ -68,8 +68,9 @@ def limit_arms(parameters: Mapping[str, Any], seed: int, sha256: str) -> dict[st
     """Regress on infinitely many filters, with all images and with few."""
     cell = infinite_width.cell(parameters, Data("cifar-10", sha256), seed)
     counts = infinite_width.few_counts(parameters["fitted"])
-    few = {infinite_width.few_metric(n): Arm((cell,), lambda r, n=n: r.values["few"][str(n)]) for n in counts}
-    return {infinite_width.ALL_IMAGES: Arm((cell,)), **few}
+    few = {n: Arm((cell,), lambda record, n=n: record.values["few"][str(n)]) for n in counts}
+    named = {infinite_width.FEWER_IMAGES.format(n): arm for n, arm in few.items()}
+    return {infinite_width.ALL_IMAGES: Arm((cell,)), **named}
 
 
 PROTOCOLS = (

@@ -19,7 +19,6 @@ GAINS: Mapping[str, Range] = {"lr": (1e-3, 2e-1, "log")}
 FORMS = ("ntkd_raw_ft", "ntkd_normalised_ft", "ntkd_cosine_ft")
 CALIBRATION, CLEAN = "calibration", "clean_ft"
 VACCINATED = Method("vaccinated", "vaccinated", objective="vaccinated", settings_of="none")
-LABELS = {NONE: "no compensation", "ntkd_ft": "NTKD", VACCINATED.name: "vaccinated, no compensation"}
 
 
 _tangent = partial(Method, space={**SPEED, **TANGENT})
@@ -37,17 +36,14 @@ WAYS = Comparison(
     leaders=dict.fromkeys(("kd_ft", *FORMS), "e2e_ft"),  # compared ways train at the speed of labels
     forms=FORMS,
 )
+LABELS = {NONE: "no compensation", "ntkd_ft": "NTKD", VACCINATED.name: "vaccinated, no compensation"}
+LABELS |= {name: method.label for name, method in WAYS.methods.items()}
 TUNED = [method for method in WAYS.methods.values() if method.space is not None]
 
 
 def severity() -> float:
     """Read the error strength at which the tuning student drops as far as the paper's device did."""
     return read_search(NOTEBOOK)["severity"]["strength"]
-
-
-def label_of(way: str) -> str:
-    """Name a way to recover for tables and figures."""
-    return LABELS.get(way) or WAYS.methods[way].label
 
 
 @cache

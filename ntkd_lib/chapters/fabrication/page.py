@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ntkd_lib.chapters.fabrication import NOTEBOOK
-from ntkd_lib.chapters.fabrication.methods import VACCINATED, WAYS, label_of, severity
+from ntkd_lib.chapters.fabrication.methods import LABELS, VACCINATED, WAYS, severity
 from ntkd_lib.chapters.fabrication.plan import STUDENTS
 from ntkd_lib.chapters.fabrication.studies import theory_page
 from ntkd_lib.chapters.fabrication.work import NONE, TAPS, recover, single_errors
@@ -62,7 +62,7 @@ def scores(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     """List what every way to recover reaches at the calibrated strength."""
     own = at(run, table)
     order = own["way"].map({way: place for place, way in enumerate((NONE, *WAYS.methods, "ntkd_ft"))})
-    return own.assign(label=own["way"].map(label_of)).iloc[np.argsort(order, kind="stable")]
+    return own.assign(label=own["way"].map(LABELS)).iloc[np.argsort(order, kind="stable")]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -93,7 +93,7 @@ def share_of(reached: pd.Series, lost: pd.Series | float, ideal: pd.Series | flo
 def differences(table: pd.DataFrame) -> pd.DataFrame:
     """Compare ways to recover seed by seed."""
     gaps = paired(table, "accuracy", PAIRS, of="way")
-    return gaps.assign(label=gaps["greater"].map(label_of) + " − " + gaps["less"].map(label_of))
+    return gaps.assign(label=gaps["greater"].map(LABELS) + " − " + gaps["less"].map(LABELS))
 
 
 def strengths(run: Run, table: pd.DataFrame) -> pd.DataFrame:
@@ -118,7 +118,7 @@ def _averaged(rows: pd.DataFrame, plain: pd.DataFrame, swept: str) -> pd.DataFra
     lost = plain[plain["way"] == NONE][[swept, "seed", "accuracy", "ideal"]]
     rows = rows.drop(columns="ideal").merge(lost, on=[swept, "seed"], suffixes=("", "_lost"))
     ideal = rows["ideal"].where(rows["x"] > 0, rows["accuracy_lost"])  # nothing is lost without errors
-    by, label = ["way", "label", "x"], rows["way"].map(label_of)
+    by, label = ["way", "label", "x"], rows["way"].map(LABELS)
     rows = rows.assign(label=label, share=share_of(rows["accuracy"], rows["accuracy_lost"], ideal))
     names = {"mean": "share", "low": "share_low", "high": "share_high"}
     shares = summarise(rows, "share", by)[[*by, *names]].rename(columns=names)

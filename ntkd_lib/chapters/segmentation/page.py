@@ -19,7 +19,8 @@ PAIRS = (
     ("none", "random_frozen"),
     ("none", "lens"),
 )
-SHORT = {"ntkd": "NTKD", "kd": "KD", "ntkd_projected": "projected", "ntkd_normalised": "pooled"}
+LABELS = {name: method.label for name, method in METHODS.items()}
+SHORT = LABELS | {"ntkd": "NTKD", "kd": "KD", "ntkd_projected": "projected", "ntkd_normalised": "pooled"}
 STUDENTS = (
     Column("Student", "{label}"),
     *(Column("Test mIoU", "{mean:.2f} %"), INTERVAL, STD),
@@ -44,9 +45,8 @@ TEACHER = (
 def scores(run: Run) -> pd.DataFrame:
     """List the scores of all students: one row per method and seed."""
     table = run.frame(student, data=run.parameters.data)
-    labels = {name: method.label for name, method in METHODS.items()}
-    labels[MASKS.chosen_form()] += " (chosen)"
-    table.insert(0, "label", table["method"].map(labels))
+    chosen = MASKS.chosen_form()
+    table.insert(0, "label", table["method"].map(LABELS | {chosen: f"{LABELS[chosen]} (chosen)"}))
     return table
 
 
@@ -62,17 +62,11 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 def differences(table: pd.DataFrame) -> pd.DataFrame:
     """Compare students seed by seed."""
     gaps = paired(_with_ntkd(table), "miou", PAIRS)
-    labels = [f"{short_label(row.greater)} − {short_label(row.less)}" for row in gaps.itertuples()]
-    return gaps.assign(label=labels)
+    return gaps.assign(label=gaps["greater"].map(SHORT) + " − " + gaps["less"].map(SHORT))
 
 
 def _with_ntkd(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, table[table["method"] == MASKS.chosen_form()].assign(method="ntkd")])
-
-
-def short_label(method: str) -> str:
-    """Return a student's label in differences and panels."""
-    return SHORT.get(method) or METHODS[method].label
 
 
 def metrics(run: Run) -> dict[str, Metric]:
@@ -89,7 +83,7 @@ def metrics(run: Run) -> dict[str, Metric]:
 def curves(table: pd.DataFrame, methods: tuple[str, ...]) -> pd.DataFrame:
     """Average validation curves over seeds."""
     by_method = {method: table[table["method"] == MASKS.method(method).name]["curve"] for method in methods}
-    parts = [band(part, 100).assign(method=short_label(method)) for method, part in by_method.items()]
+    parts = [band(part, 100).assign(method=SHORT[method]) for method, part in by_method.items()]
     return pd.concat(parts, ignore_index=True).rename(columns={"at": "share"})
 
 

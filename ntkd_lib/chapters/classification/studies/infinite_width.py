@@ -21,7 +21,7 @@ from ntkd_lib.ntk import blocked_flattened_ntk, randomised_svd, ridge_solve, sav
 
 TOLERANCE = 1e-5
 LIMIT = "ntkd.random.cifar10.infinite"
-ALL_IMAGES = f"{LIMIT}.accuracy"
+ALL_IMAGES, FEWER_IMAGES = f"{LIMIT}.accuracy", f"{LIMIT}.images_{{}}.accuracy"
 TRAINED = 45_000  # what the students' split leaves
 FITTED, HALVINGS = 20_480, range(5)
 
@@ -40,11 +40,6 @@ def cell(parameters: Mapping[str, Any], data: Data, seed: int) -> Cell:
     names = ("images", "fitted", "validated", "block", "rank", "compiled")
     fixed = {name: parameters[name] for name in names}
     return regress_all.cell(data=data, seed=seed, count=fixed.pop("images"), **fixed)
-
-
-def few_metric(count: int) -> str:
-    """Name the metric of the regression with fewer images."""
-    return f"{LIMIT}.images_{count}.accuracy"
 
 
 def few_counts(fitted: int) -> list[int]:
@@ -107,6 +102,6 @@ def kernels(problem: Problem, **form: Any) -> Sequence[da.Array]:
 def recorded_limit() -> pd.DataFrame:
     """List how the recorded regression gains from images."""
     metrics = recorded_metrics("01_infinite_width")
-    counts = {few_metric(n): n for n in reversed(few_counts(FITTED))} | {ALL_IMAGES: TRAINED}
+    counts = {FEWER_IMAGES.format(n): n for n in reversed(few_counts(FITTED))} | {ALL_IMAGES: TRAINED}
     rows = [(n, metrics[name].values[0]) for name, n in counts.items() if name in metrics]
     return pd.DataFrame(rows, columns=["images", "accuracy"])

@@ -177,7 +177,7 @@ def all_converged(way: str, *devices: Record) -> bool | None:
 
 def contest_of(captures: int | None = None, protocol: str = "hard mnist") -> Contest:
     """Describe the contest of a protocol with all captures, or with few."""
-    labels = {way: methods.label_of(way) for way in (LABELS, "kd_ft", "ntkd_ft")}
+    labels = {way: methods.LABELS[way] for way in (LABELS, "kd_ft", "ntkd_ft")}
     parameters = load_claims().protocols[protocol].parameters
     metric = metric_name("{}", captures, _group(parameters))
     return Contest(_space(parameters), labels, [protocol], metric, base=LABELS)

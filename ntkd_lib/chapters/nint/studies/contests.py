@@ -20,6 +20,7 @@ from ntkd_lib.lab.trials import choose, trial_name, trials
 
 Parameters = Mapping[str, Any]
 PACE, FIRST = "pace", 1000  # leader, first tuning seed
+SPACE = "nint.{}_tuning"  # of the trials' metrics, of a contest
 
 
 def _photograph(p: Parameters, seed: int) -> list[Subject]:
@@ -49,7 +50,7 @@ def tuning_arms(field: str, parameters: Parameters, seed: int, sha256: str) -> d
     """Race all trials of an arm, arm by arm, on the signals of a tuning seed."""
     arms: dict[str, Arm] = {}
     for arm, axes in parameters["trials"].items():
-        tried = {trial_name(f"{space(field)}.{arm}", own): own for own in trials(axes)}
+        tried = {trial_name(f"{SPACE.format(field)}.{arm}", own): own for own in trials(axes)}
         entrants = [_entrant(name, arm, own) for name, own in tried.items()]
         cells = _races(field, parameters, seed, sha256, [seed], entrants)
         arms |= {name: Arm(cells, partial(_mean_end, name)) for name in tried}
@@ -58,16 +59,11 @@ def tuning_arms(field: str, parameters: Parameters, seed: int, sha256: str) -> d
 
 def confirmed_arms(field: str, parameters: Parameters, seed: int, sha256: str) -> dict[str, Arm]:
     """Race every arm at its chosen settings on the signals of a seed, from one or more starts."""
-    chosen = {arm: choose(parameters["tuning"], space(field), arm) for arm in parameters["arms"]}
+    chosen = {arm: choose(parameters["tuning"], SPACE.format(field), arm) for arm in parameters["arms"]}
     entrants = [_entrant(arm, arm, own) for arm, own in chosen.items()]
     starts = [parameters["starts"] * seed + start for start in range(parameters["starts"])]
     cells = _races(field, parameters, seed, sha256, starts, entrants)
     return {metric_name(field, arm): Arm(cells, partial(_mean_end, arm)) for arm in chosen}
-
-
-def space(field: str) -> str:
-    """Name what the metrics of a contest's trials begin with."""
-    return f"nint.{field}_tuning"
 
 
 def metric_name(field: str, arm: str) -> str:

@@ -5,14 +5,14 @@ from functools import partial
 import pandas as pd
 
 from ntkd_lib.chapters.nint.methods import LABELS, TUNED, trial_rows, tuned
-from ntkd_lib.chapters.nint.studies import contests
+from ntkd_lib.chapters.nint.studies.contests import FIELDS, SPACE, each_curve, metric_name, read_at
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.show import Column, Contest, contest
 
 ARMS = {**LABELS, "uniform_muon": "uniform, Muon", "nint_muon": "NINT, Muon"}
 CONTESTS = {
-    field: Contest(contests.space(field), ARMS, [field], contests.metric_name(field, "{}"), base="uniform")
-    for field in contests.FIELDS
+    field: Contest(SPACE.format(field), ARMS, [field], metric_name(field, "{}"), base="uniform")
+    for field in FIELDS
 }
 PHOTOGRAPHS = {"two": CONTESTS["small10"], "six": CONTESTS["steady10"]}  # that chose the settings
 SIGNALS = {"sound, dB": CONTESTS["audio"], "shape, %": CONTESTS["shape48"]}
@@ -45,12 +45,12 @@ def compare(run: Run) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             **own,
-            "quality": contests.read_at(row.curves, own["method"], "nint"),
+            "quality": read_at(row.curves, own["method"], "nint"),
             "nint": row.curves["nint"]["quality"][-1],
             "steps": curve["step"][-1],
             **{name: getattr(row, name) for name in ("seed", "data", "cell")},
         }
-        for row, curve, own in contests.each_curve(run, "timed")
+        for row, curve, own in each_curve(run, "timed")
     )
     return table.assign(gap=table["quality"] - table["nint"])
 

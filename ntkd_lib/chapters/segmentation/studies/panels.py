@@ -12,7 +12,7 @@ from torch import nn
 from ntkd_lib.chapters.optical_students.mask_methods import MASKS
 from ntkd_lib.chapters.optical_students.masks import restore, restore_teacher, student, teacher
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.chapters.segmentation.page import short_label
+from ntkd_lib.chapters.segmentation.page import SHORT
 from ntkd_lib.chapters.segmentation.plan import PANEL_METHODS
 from ntkd_lib.data.catalogue import CARVANA
 from ntkd_lib.data.masks import load_masks
@@ -50,7 +50,7 @@ def _networks(run: Run, data: str) -> dict[str, nn.Module]:
     networks = {"teacher": restore_teacher(run.select(teacher, data=data)[0])}
     for method in PANEL_METHODS:
         record = run.select(student, data=data, method=MASKS.method(method).name)[0]
-        networks[short_label(method)] = restore(carvana_student(), record)
+        networks[SHORT[method]] = restore(carvana_student(), record)
     return networks
 
 
