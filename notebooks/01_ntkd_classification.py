@@ -75,6 +75,7 @@ from ntkd_lib.chapters.classification.studies import (
     teacher_strength,
 )
 from ntkd_lib.chapters.run import open_run
+from ntkd_lib.lab import entries
 from ntkd_lib.lab.search import space_rows
 from ntkd_lib.show import dots, training
 from ntkd_lib.show.claims import claim_box
@@ -314,7 +315,7 @@ show(
     alt="Eight trained signed filters of 7 by 7 pixels, and below each the positive and the negative PSF "
     "that realise it.",
     caption="Filters of the NTKD student, first seed, relative to the largest entry.",
-    data=features_page.filter_data(filters),
+    data=entries(features_page.AXES, value=filters),
 )
 
 # %% [markdown]
@@ -480,7 +481,7 @@ show(
     alt="Eight of the trained colour filters of 7 by 7 pixels, and below each the positive and the negative "
     "PSF that realise it.",
     caption="CIFAR-10: eight of the NTKD student's filters; grey is zero.",
-    data=features_page.filter_data(colour_filters),
+    data=entries(features_page.AXES, value=colour_filters),
 )
 
 # %% [markdown]

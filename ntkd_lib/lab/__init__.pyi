@@ -19,6 +19,7 @@ from ntkd_lib.lab.evidence import Point as Point
 from ntkd_lib.lab.evidence import load_evidence as load_evidence
 from ntkd_lib.lab.execute import run_cells as run_cells
 from ntkd_lib.lab.frame import band as band
+from ntkd_lib.lab.frame import entries as entries
 from ntkd_lib.lab.frame import metric as metric
 from ntkd_lib.lab.frame import paired as paired
 from ntkd_lib.lab.frame import seed_rows as seed_rows

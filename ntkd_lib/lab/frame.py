@@ -43,6 +43,15 @@ def unfold(table: pd.DataFrame, column: str, key: str | None = None) -> pd.DataF
     return pd.DataFrame(rows)
 
 
+def entries(axes: Sequence[str], **arrays: np.ndarray) -> pd.DataFrame:
+    """List the entries of arrays of one shape: their places on named axes, and a column per array."""
+    import pandas as pd
+
+    places = np.indices(next(iter(arrays.values())).shape).reshape(len(axes), -1)
+    columns = {name: array.ravel() for name, array in arrays.items()}
+    return pd.DataFrame(dict(zip(axes, places, strict=True)) | columns)
+
+
 def summarise(table: pd.DataFrame, value: str, by: Sequence[str]) -> pd.DataFrame:
     """Average over seeds: mean, 95 % interval (Student's t), standard deviation and seeds per group."""
     import pandas as pd

@@ -15,6 +15,7 @@ from ntkd_lib.chapters.classification.studies import (
     stage1_page,
     teacher_strength,
 )
+from ntkd_lib.lab import entries
 from ntkd_lib.show.columns import show_recorded, show_table
 
 
@@ -96,7 +97,7 @@ def test_filters_are_drawn_as_what_optics_can_show() -> None:
     signed, plus, minus = (figure.axes[row * 8].images[0].get_array() for row in range(3))
     assert min(plus.min(), minus.min()) >= 0
     np.testing.assert_allclose(2 * signed - 1, plus - minus, atol=1e-12)
-    assert len(features_page.filter_data(filters)) == filters.size
+    assert len(entries(features_page.AXES, value=filters)) == filters.size
 
 
 def test_grey_filters_have_a_scale_of_both_signs() -> None:

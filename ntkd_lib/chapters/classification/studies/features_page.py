@@ -15,6 +15,7 @@ from ntkd_lib.data.load import load
 from ntkd_lib.lab.cells import Record
 from ntkd_lib.show.numbers import MINUS
 
+AXES = ("filter", "colour", "row", "column")  # of filters
 LABELS = {"none": "labels only", "kd": "KD", "ntkd": "NTKD"}
 
 
@@ -98,10 +99,3 @@ def draw_filters(filters: np.ndarray) -> Figure:
         if grey:
             figure.colorbar(drawn, ax=list(line), shrink=0.8)
     return figure
-
-
-def filter_data(filters: np.ndarray) -> pd.DataFrame:
-    """List the entries of filters, one per row."""
-    index = np.indices(filters.shape).reshape(4, -1)
-    names = ("filter", "colour", "row", "column")
-    return pd.DataFrame(dict(zip(names, index, strict=True)) | {"value": filters.ravel()})

@@ -18,6 +18,7 @@ from ntkd_lib.chapters.fabrication.studies.checks import first_design
 from ntkd_lib.chapters.fabrication.work import NONE, TAPS, colour_design, design, make_device
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.data.load import load
+from ntkd_lib.lab import entries
 from ntkd_lib.optics.captured import read_out
 from ntkd_lib.optics.device import Device
 from ntkd_lib.optics.errors import error_rows
@@ -75,15 +76,8 @@ def _to_one(images: np.ndarray) -> np.ndarray:
 
 def design_pixels(own: ColourDesign) -> pd.DataFrame:
     """List target and designed light."""
-    table = _entries(("colour", "row", "column"), target=own.targets, designed=own.pixels)
+    table = entries(("colour", "row", "column"), target=own.targets, designed=own.pixels)
     return table.assign(colour=np.array(COLOURS)[table["colour"]])
-
-
-def _entries(axes: tuple[str, str, str], **arrays: np.ndarray) -> pd.DataFrame:
-    """List the entries of equal arrays with their places."""
-    shape = next(iter(arrays.values())).shape
-    places = dict(zip(axes, np.indices(shape).reshape(3, -1), strict=True))
-    return pd.DataFrame({**places, **{name: array.ravel() for name, array in arrays.items()}})
 
 
 def colour_rows(run: Run) -> pd.DataFrame:
@@ -132,7 +126,7 @@ def map_frames(run: Run) -> tuple[pd.DataFrame, dict[str, Callable[[], Figure]]]
     """Read an image out at rising error strengths: all values, and the drawing of each strength."""
     maps = {f"{100 * strength:.0f} %": captured_maps(run, strength) for strength in SHOWN_STRENGTHS}
     axes = ("filter", "row", "column")
-    values = [_entries(axes, designed=m.designed, made=m.made).assign(strength=s) for s, m in maps.items()]
+    values = [entries(axes, designed=m.designed, made=m.made).assign(strength=s) for s, m in maps.items()]
     return pd.concat(values, ignore_index=True), {text: partial(draw_maps, m) for text, m in maps.items()}
 
 
