@@ -4,7 +4,7 @@ import pytest
 
 from tests.setup.project import ROOT, python_files
 
-LINES = 41_900
+LINES = 41862
 SLACK = 400  # lines below the committed number before it must be lowered
 
 
