@@ -323,7 +323,7 @@ show(
 # ntkd.fab.carvana.paper_drop.ntkd_ft.miou - ntkd.fab.carvana.paper_drop.e2e_ft.miou` labels
 # ({val}`ntkd.fab.carvana.paper_drop.ntkd_ft.miou - ntkd.fab.carvana.paper_drop.e2e_ft.miou :+.2f` points,
 # interval {val}`interval of ntkd.fab.carvana.paper_drop.ntkd_ft.miou -
-# ntkd.fab.carvana.paper_drop.e2e_ft.miou :+.2f`), soft labels {val}`order of
+# ntkd.fab.carvana.paper_drop.e2e_ft.miou :+.2f`), fine-tuning on soft labels {val}`order of
 # ntkd.fab.carvana.paper_drop.kd_ft.miou - ntkd.fab.carvana.paper_drop.e2e_ft.miou` them
 # ({val}`ntkd.fab.carvana.paper_drop.kd_ft.miou - ntkd.fab.carvana.paper_drop.e2e_ft.miou :+.2f` points,
 # interval {val}`interval of ntkd.fab.carvana.paper_drop.kd_ft.miou -
