@@ -120,14 +120,13 @@ sweep = page.strengths(run, made)
 # are kept, and the fresh devices decide; take it as open. The paper's order was registered anew, with a
 # search at the rate at which it is judged.
 #
-# On cars ([their own section](#photographs-of-cars)), at errors that take tuning students about as far
-# down as the paper's device, labels bring {val}`ntkd.fab.carvana.paper_drop.uncompensated.miou :.1f` back
-# to {val}`ntkd.fab.carvana.paper_drop.e2e_ft.miou :.1f` % mIoU; NTKD ends
-# {val}`ntkd.fab.carvana.paper_drop.ntkd_ft.miou - ntkd.fab.carvana.paper_drop.e2e_ft.miou :+.2f` points
-# from them ({val}`interval of ntkd.fab.carvana.paper_drop.ntkd_ft.miou -
-# ntkd.fab.carvana.paper_drop.e2e_ft.miou :+.2f`), soft labels
-# {val}`ntkd.fab.carvana.paper_drop.kd_ft.miou - ntkd.fab.carvana.paper_drop.e2e_ft.miou :+.2f`
-# ({val}`interval of ntkd.fab.carvana.paper_drop.kd_ft.miou - ntkd.fab.carvana.paper_drop.e2e_ft.miou
+# On cars ([their own section](#photographs-of-cars)), at errors that take tuning students about as far down
+# as the paper's device, labels bring {val}`ntkd.fab.carvana.paper_drop.uncompensated.miou :.1f` back to
+# {val}`ntkd.fab.carvana.paper_drop.e2e_ft.miou :.1f` % mIoU; NTKD ends
+# {val}`ntkd.fab.carvana.paper_drop.ntkd_ft.miou - ntkd.fab.carvana.paper_drop.e2e_ft.miou :+.2f` points from
+# them ({val}`interval of ntkd.fab.carvana.paper_drop.ntkd_ft.miou - ntkd.fab.carvana.paper_drop.e2e_ft.miou
+# :+.2f`), soft labels {val}`ntkd.fab.carvana.paper_drop.kd_ft.miou - ntkd.fab.carvana.paper_drop.e2e_ft.miou
+# :+.2f` ({val}`interval of ntkd.fab.carvana.paper_drop.kd_ft.miou - ntkd.fab.carvana.paper_drop.e2e_ft.miou
 # :+.2f`). The claims on CIFAR-10 wait for a run.
 #
 # Measured in this run, by simulation: errors cost the students {val}`ntkd.fab.mnist.ntkd.drop @live :.2f`
@@ -187,10 +186,11 @@ show(
 # estimate of what fabrication leaves, from sources where there are any (the table of errors names them),
 # and at {setup}`100 %` captures of a pair lie about three filter pixels apart. The share won back is the
 # part of the lost accuracy that fine-tuning returns; below half of it, marked by the level line, we say
-# that compensation has stopped working. A student that was trained under random shifts, gains and noise
-# of its filters ("vaccinated") is shown without any compensation; in the recorded run it saw its batches
-# in another order than the other students, which is mended. Shares are averaged over devices here; the
-# share of the mean drop, which the table above has too, weighs large losses more.
+# that compensation has stopped working. A dash in the table above says that it did so nowhere. A student
+# that was trained under random shifts, gains and noise of its filters ("vaccinated") is shown without any
+# compensation; in the recorded run it saw its batches in another order than the other students, which is
+# mended. Shares are averaged over devices here; the share of the mean drop, which the table above has
+# too, weighs large losses more.
 #
 # At {setup}`60 %` in this run accuracy is {val}`ntkd.fab.mnist.strength_60.uncompensated.accuracy @live
 # :.1f` % without compensation, {val}`ntkd.fab.mnist.strength_60.e2e_ft.accuracy @live :.1f` % after
