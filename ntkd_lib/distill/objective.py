@@ -4,10 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-
-from ntkd_lib.optics.student import HybridStudent
 
 WITHHELD = -100  # what PyTorch's cross-entropy leaves out
 
@@ -32,7 +30,7 @@ class Batch:
     step: int = 0  # number of the training step
 
 
-Objective = Callable[[HybridStudent, Batch], Tensor]
+Objective = Callable[[nn.Module, Batch], Tensor]
 Settings = Mapping[str, float | None]
 
 

@@ -12,7 +12,7 @@ from ntkd_lib.distill.kernel_draws import LARGEST_STEP, bound_gradient, kernel_i
 from ntkd_lib.distill.kernel_losses import KernelLoss
 from ntkd_lib.distill.objective import Batch, Objective, Settings, Teacher, label_loss
 from ntkd_lib.ntk.landmarks import landmark_gram
-from ntkd_lib.optics import HybridStudent, student_trace_ntk
+from ntkd_lib.optics import student_trace_ntk
 
 AnyTeacher = Teacher | DenseTeacher
 KernelTerm = Callable[[nn.Module, int], Tensor | float]
@@ -65,7 +65,7 @@ def tangent_objective(
     """Build ``L = CE(f(x), y)`` plus a `kernel_term`, whose arguments it takes. Source: NTKD paper, Eq. 9."""
     term = kernel_term(settings, teacher, loss, kernel)
 
-    def objective(student: HybridStudent, batch: Batch) -> Tensor:
+    def objective(student: nn.Module, batch: Batch) -> Tensor:
         return label_loss(student(batch.images), batch.labels) + term(student, batch.step)
 
     return objective

@@ -135,7 +135,7 @@ def blocked_ntk(
         x2: Second samples; None for the first themselves.
         block: Samples per side of a block. ``"auto"``: as many as fit into ``memory``, at most a quarter.
         method: Method of `empirical_ntk`; ``"auto"`` is decided once, by the operations of a block.
-        memory: Bytes that one task may take.
+        memory: Bytes that one task may take; a process that computes blocks keeps freed memory for the next.
         probe: Whether one random entry of the kernel of some samples is compared with plain autograd; blocks
             are computed by a loop, with a warning, if it differs.
 

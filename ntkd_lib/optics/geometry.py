@@ -25,7 +25,7 @@ class Geometry:
         distance: From the metasurface to the sensor.
         pixel: Grid cells per side of a filter pixel.
         taps: Filter pixels per side of a filter.
-        wavelengths: Of the colours, red first.
+        wavelengths: Of the colours, red first; pillars are known at 0.635, 0.532 and 0.45 um.
 
     Raises:
         ValueError: A length out of its range (one in nm or mm is), numbers of cells that are not whole, or a
