@@ -88,8 +88,10 @@ def recorded_runs() -> dict[str, Evidence]:
 
 def answers(tier: str, runs: Mapping[str, Evidence]) -> str:
     """Read the answers between the marks of README.md, with the book's sources of each number."""
-    _, text, _ = (project_root() / "README.md").read_text(encoding="utf-8").split("<!-- answers -->")
-    return Page("README.md", tier, runs).fill(README_VALUE.sub(r"{val}`\g<text>`", text))
+    parts = (project_root() / "README.md").read_text(encoding="utf-8").split(mark := "<!-- answers -->")
+    if len(parts) != 3:
+        raise PipelineError(f"README.md holds the mark {mark} {len(parts) - 1} times; it must stand twice")
+    return Page("README.md", tier, runs).fill(README_VALUE.sub(r"{val}`\g<text>`", parts[1]))
 
 
 def check_prose() -> None:

@@ -25,12 +25,15 @@ HOSTILE = "<script>alert('x')</script> ``` {doc}`nowhere`"
 SOURCES = ("_config.yml", "_toc.yml", "claims.yml", "constraints.txt")
 
 
+ANSWERS = "<!-- answers -->\n- No.\n<!-- answers -->\n"  # of a README
+
+
 def copy_project(root):
     """Copy the book's own sources, and name the two notebooks."""
     root.mkdir(parents=True)
     for name in SOURCES:
         shutil.copyfile(ROOT / name, root / name)
-    (root / "README.md").write_text("<!-- answers -->\n- No.\n<!-- answers -->\n")
+    (root / "README.md").write_text(ANSWERS, encoding="utf-8")
     leave_out_reference(root / "_toc.yml")
     copy_book(root)
     renew_manifest()

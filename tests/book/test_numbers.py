@@ -9,7 +9,7 @@ from ntkd_lib.lab.layout import results_root, tier_layout
 from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.pipeline.book import build_book, stage
 from ntkd_lib.pipeline.errors import PipelineError
-from ntkd_lib.pipeline.numbers import Page, check_prose
+from ntkd_lib.pipeline.numbers import Page, answers, check_prose
 from tests.book import fake
 
 NTKD, KD = "ntkd.mnist.ntkd.accuracy", "ntkd.mnist.kd.accuracy"
@@ -261,3 +261,11 @@ def test_roles_that_need_a_run_wait_for_it(own):
     source = own / "project/notebooks" / f"{fake.CHAPTER}.py"
     source.write_text(source.read_text() + "\n# %% [markdown]\n# {param}`rows` {val}`a.b @live :.1f`\n")
     check_prose()
+
+
+def test_a_readme_without_its_answers_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("NTKD_ROOT", str(tmp_path))
+    (tmp_path / "README.md").write_text("<!-- answers -->", encoding="utf-8")
+    said = r"^README\.md holds the mark <!-- answers --> 1 times; it must stand twice$"
+    with pytest.raises(PipelineError, match=said):
+        answers("cpu", {})

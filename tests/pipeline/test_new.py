@@ -12,7 +12,7 @@ from ntkd_lib.lab.claims import load_claims
 from ntkd_lib.lab.contract import read_contract
 from ntkd_lib.lab.evidence import load_evidence
 from ntkd_lib.lab.verdicts import judge
-from tests.book.fake import SOURCES, leave_out_reference
+from tests.book.fake import ANSWERS, SOURCES, leave_out_reference
 from tests.setup.project import ROOT, copy_book
 
 NAME = "08_my_paper"
@@ -38,6 +38,7 @@ class Checkout:
         for name in SOURCES:
             shutil.copyfile(ROOT / name, root / name)
         leave_out_reference(root / "_toc.yml")
+        (root / "README.md").write_text(ANSWERS, encoding="utf-8")
         copy_book(root)
 
     def ntkd(self, *words):

@@ -13,7 +13,7 @@ from ntkd_lib.lab.manifest import renew_manifest
 from ntkd_lib.pipeline import reproduce as module
 from ntkd_lib.pipeline.errors import PipelineError
 from ntkd_lib.pipeline.notebooks import find_notebook
-from tests.book.fake import leave_out_reference
+from tests.book.fake import ANSWERS, leave_out_reference
 from tests.pipeline.toy import NAME, REPOSITORY, seconds_of_processes, totals
 from tests.setup.project import copy_book
 
@@ -26,6 +26,7 @@ def with_book(own, monkeypatch):
     contents = (REPOSITORY / "_toc.yml").read_text(encoding="utf-8")
     (own.root / "_toc.yml").write_text(contents.replace("01_ntkd_classification", NAME), encoding="utf-8")
     leave_out_reference(own.root / "_toc.yml")
+    (own.root / "README.md").write_text(ANSWERS, encoding="utf-8")
     with monkeypatch.context() as patch:
         patch.setenv("NTKD_ROOT", str(own.root))
         renew_manifest()
