@@ -49,7 +49,6 @@ from ntkd_lib.chapters.overfitting.studies.certificates import try_certificates
 from ntkd_lib.chapters.overfitting.studies.costs import compare_speed, decompose_large
 from ntkd_lib.chapters.overfitting.studies.counterexamples import counterexamples
 from ntkd_lib.chapters.run import open_run
-from ntkd_lib.lab import unfold
 from ntkd_lib.show.claims import claim_box
 from ntkd_lib.show.columns import show_recorded, show_table
 from ntkd_lib.show.publish import show, show_slider
@@ -385,7 +384,7 @@ claim_box(
 
 # %% tags=["hide-input"]
 caption = "Coverage of every certificate (stated confidence: 95 %)"
-show_table(unfold(run.frame(try_certificates), "rows"), page.COVERAGE, caption)
+page.single_table(run, try_certificates, page.COVERAGE, caption)
 
 # %% tags=["hide-input"]
 show_table(counterexamples(), page.EXAMPLES, "Worked counter-examples")
@@ -437,7 +436,7 @@ show_table(page.real_scores(run), page.SCORES, "Real tables, mean over seeds")
 
 # %% tags=["hide-input"]
 caption = "Exact and low-rank decompositions, ridge regression on noisy labels"
-show_table(unfold(run.frame(decompose_large), "rows"), page.SCALING, caption)
+page.single_table(run, decompose_large, page.SCALING, caption)
 
 # %% [markdown]
 # ## How it was made
@@ -474,8 +473,7 @@ for name, model in {"student": student, "kernel ridge on labels": control}.items
 
 # %% tags=["hide-input"]
 count, seconds = page.grid_fits(run)
-caption = "16 networks, 8 epochs, 200 samples, one thread"
-show_table(unfold(run.frame(compare_speed), "rows"), page.SPEED, caption)
+page.single_table(run, compare_speed, page.SPEED, "16 networks, 8 epochs, 200 samples, one thread")
 
 # %%
 f"{count:,} fits of the validation grid took {seconds:,.0f} seconds on one thread."

@@ -43,7 +43,6 @@ device = "cpu"
 
 # %% tags=["hide-input"]
 from ntkd_lib.chapters.distilled import page, work
-from ntkd_lib.chapters.distilled.methods import NAMES
 from ntkd_lib.chapters.distilled.studies import (
     costs_page,
     points_page,
@@ -54,7 +53,6 @@ from ntkd_lib.chapters.distilled.studies import (
 from ntkd_lib.chapters.distilled.studies.memory import memory
 from ntkd_lib.chapters.distilled.studies.sketches import sketch_errors
 from ntkd_lib.chapters.run import open_run
-from ntkd_lib.lab import unfold
 from ntkd_lib.show.claims import claim_box
 from ntkd_lib.show.columns import show_recorded, show_table
 from ntkd_lib.show.publish import show
@@ -112,7 +110,7 @@ show(
 claim_box(evidence, ["dntk-five-orders", "dntk-jacobians-20x-2", "dntk-ctl-total-cost"])
 
 # %% tags=["hide-input"]
-show_table(page.best_cheap(means), page.BEST, "Measured here, with the network's logits as targets")
+page.best_table(means)
 
 # %% [markdown]
 # The paper's four main claims, each counted in two ways. Thresholds are those of the claim contract, applied
@@ -121,8 +119,7 @@ show_table(page.best_cheap(means), page.BEST, "Measured here, with the network's
 # network itself is far below {paper}`76 %`, so that no kernel of it could reach that accuracy.
 
 # %% tags=["hide-input"]
-counted = costs_page.both_ways(run, means, evidence.metrics)
-show_table(counted, costs_page.BOTH, "Four claims, each counted in two ways")
+costs_page.both_table(costs_page.both_ways(run, means, evidence.metrics))
 
 # %% [markdown]
 # The claims on Imagenette are decided by a recorded protocol on EfficientNet-Lite0 with published
@@ -144,11 +141,7 @@ page.paper_table(run, evidence.metrics)
 # labels are named.
 
 # %% tags=["hide-input"]
-show_table(
-    points_page.fewest_rows(means),
-    points_page.FEWEST,
-    "Jacobian rows, build included, at which 99 % agreement is reached",
-)
+points_page.fewest_table(points_page.fewest_rows(means))
 
 # %% [markdown]
 # What to read from it:
@@ -180,7 +173,7 @@ show_table(
 # be asked to do better than this:
 
 # %% tags=["hide-input"]
-show_table(page.noise(run), page.NOISE, "Agreement of exact regression with itself, ridge ten times larger")
+page.noise_table(run)
 
 # %% [markdown]
 # ## Seconds
@@ -204,18 +197,10 @@ show(
 )
 
 # %% tags=["hide-input"]
-show_table(
-    points_page.main_methods(means, data),
-    points_page.METHODS,
-    "MNIST: scores (%) and what the build takes",
-)
+points_page.method_table(means, run.parameters.data)
 
 # %% tags=["hide-input"]
-show_table(
-    points_page.main_methods(means, colour),
-    points_page.METHODS,
-    f"{NAMES[colour]}: scores (%) and what the build takes",
-)
+points_page.method_table(means, run.parameters.colour)
 
 # %% [markdown]
 # The columns *labels* fit one-hot labels in place of logits. Compression costs far more there.
@@ -232,11 +217,7 @@ show_table(
 # operations.
 
 # %% tags=["hide-input"]
-show_table(
-    points_page.captured_energies(run, means),
-    points_page.ENERGIES,
-    "100 images tuned to the kernel, and to features with equal work",
-)
+points_page.energy_table(run, means)
 
 # %% [markdown]
 # ## Synthetic gradients
@@ -391,7 +372,7 @@ show(
 )
 
 # %% tags=["hide-input"]
-show_table(costs_page.paper_costs(), costs_page.COSTS, "The paper's sizes, by arithmetic")
+costs_page.cost_table()
 
 # %% [markdown]
 # The five orders of magnitude are there if inner products alone are counted: {val}`dntk.cost.exact_gram /
@@ -404,7 +385,7 @@ show_table(costs_page.paper_costs(), costs_page.COSTS, "The paper's sizes, by ar
 # each query, {setup}`eight times` what the inner products with 500 real images would.
 
 # %% tags=["hide-input"]
-show_table(costs_page.even_builds(), costs_page.EVEN, "Builds cost the same at")
+costs_page.even_table()
 
 # %% [markdown]
 # ## How it was made
@@ -462,11 +443,11 @@ guess = predict_per_class(cross @ weights, coefficients).argmax(1)
 # deviations.
 
 # %% tags=["hide-input"]
-errors = unfold(run.frame(sketch_errors), "rows")
+errors = sketches_page.rows(run, sketch_errors)
 show_table(errors, sketches_page.SKETCHES, "Sketch errors against what is stated for them")
 
 # %% tags=["hide-input"]
-show_table(unfold(run.frame(memory), "rows"), sketches_page.MEMORY, "Memory of the streamed pass")
+show_table(sketches_page.rows(run, memory), sketches_page.MEMORY, "Memory of the streamed pass")
 
 # %% [markdown]
 # A sketch may be unbiased and still be of no use for regression: what counts is its largest eigenvalue error
@@ -474,11 +455,7 @@ show_table(unfold(run.frame(memory), "rows"), sketches_page.MEMORY, "Memory of t
 # predict; the ratios are below, and {setup}`1` would be needed.
 
 # %% tags=["hide-input"]
-show_table(
-    sketches_page.certificates(run),
-    sketches_page.CERTIFICATES,
-    "Is the sketched kernel certified? A ratio of 1 would be needed",
-)
+sketches_page.certificate_table(run)
 
 # %% [markdown]
 # ## Check

@@ -12,7 +12,6 @@ from ntkd_lib.chapters.distilled.studies import (
     points_page,
     reduction_page,
 )
-from ntkd_lib.show import show_table
 
 DATA = ("mnist", "cifar-10")
 
@@ -118,20 +117,20 @@ def test_tables_say_where_a_level_is_not_reached() -> None:
             },
         ]
     )
-    shown = show_table(fewest, points_page.FEWEST, "Jacobian rows")
+    shown = points_page.fewest_table(fewest)
     assert "not reached" in shown
     assert "no row needed" in shown
     assert "40.0" in shown
 
 
 def test_costs_say_when_a_method_pays() -> None:
-    shown = show_table(costs_page.paper_costs(), costs_page.COSTS, "Costs")
+    shown = costs_page.cost_table()
     assert "the start" in shown
     assert "queries" in shown or "never" in shown
 
 
 def test_the_best_method_of_each_data_set_has_a_line_of_its_own() -> None:
-    shown = show_table(page.best_cheap(means()), page.BEST, "Best")
+    shown = page.best_table(means())
     assert all(name in shown for name in ("MNIST", "CIFAR-10", "100"))
 
 

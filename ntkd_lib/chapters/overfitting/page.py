@@ -17,9 +17,9 @@ from ntkd_lib.chapters.overfitting.studies.real_tables import score_diabetes, sc
 from ntkd_lib.chapters.overfitting.studies.students import distil_six, network_outputs
 from ntkd_lib.chapters.overfitting.work import train
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab import Metric, Point, metric, summarise
+from ntkd_lib.lab import Metric, Point, Work, metric, summarise, unfold
 from ntkd_lib.lab.statistics import bootstrap_interval
-from ntkd_lib.show import BLUE, GREEN, ORANGE, Column, dots
+from ntkd_lib.show import BLUE, GREEN, ORANGE, Column, Html, dots, show_table
 from ntkd_lib.show.numbers import interval_text, signed
 from ntkd_lib.spectral.report import SpectralReport, spectral_report
 from ntkd_lib.spectral.stacked import parameter_count
@@ -163,6 +163,11 @@ def paper_figures(scores: pd.DataFrame) -> pd.DataFrame:
         ("train-test gap of 512-256, RMSE", "2.32", f"{top['teacher'] - top['train']:.2f}"),
     ]
     return pd.DataFrame(rows, columns=["what", "paper", "ours"])
+
+
+def single_table(run: Run, work: Work, columns: tuple[Column, ...], caption: str) -> Html:
+    """Show the rows of the one cell of a work function."""
+    return show_table(unfold(run.frame(work), "rows"), columns, caption)
 
 
 def real_scores(run: Run) -> pd.DataFrame:

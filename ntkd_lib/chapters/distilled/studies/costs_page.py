@@ -19,7 +19,7 @@ from ntkd_lib.chapters.distilled.work import exact
 from ntkd_lib.chapters.run import Run
 from ntkd_lib.dntk.ledger import Ledger, break_even
 from ntkd_lib.lab.evidence import Metric
-from ntkd_lib.show import Column, dots
+from ntkd_lib.show import Column, Html, dots, show_table
 
 LOST, ORDERS = 2.0, 1e5  # points, times: the contract's thresholds
 ACCURACY, FIDELITY, RANK, SHIFT = 74.1, 76.1, 41.0, 5.0
@@ -50,17 +50,6 @@ CLAIMS = {
     "orders": "4. up to five orders of magnitude cheaper",
 }
 HOLDS = {True: "holds", False: "fails"}
-BOTH = (
-    Column("Claim", lambda r: f"{CLAIMS[r.claim]} ({NAMES.get(r.data, 'the paper’s sizes')})"),
-    Column("As the paper counts", lambda r: f"{HOLDS[r.paper_holds]}: {r.paper}"),
-    Column("Everything counted", lambda r: f"{HOLDS[r.whole_holds]}: {r.whole}"),
-)
-COSTS = (
-    *(Column("Method", "{method}"), Column("Jacobian rows", "{rows:,.0f}")),
-    *(Column("FLOP of the build", "{build:.2e}"), Column("FLOP per query", "{query:.2e}")),
-    Column("Cheaper than exact from", "{pays}"),
-)
-EVEN = (Column("Distillation counted with", "{label}"), Column("Images", "{images:,.0f}"))
 
 
 def both_ways(run: Run, means: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
@@ -134,6 +123,16 @@ def count_orders() -> dict[str, object]:
     }
 
 
+def both_table(counted: pd.DataFrame) -> Html:
+    """Show claims with the paper's accounting and with all costs."""
+    columns = (
+        Column("Claim", lambda r: f"{CLAIMS[r.claim]} ({NAMES.get(r.data, 'the paper’s sizes')})"),
+        Column("As the paper counts", lambda r: f"{HOLDS[r.paper_holds]}: {r.paper}"),
+        Column("Everything counted", lambda r: f"{HOLDS[r.whole_holds]}: {r.whole}"),
+    )
+    return show_table(counted, columns, "Four claims, each counted in two ways")
+
+
 def stage_seconds(run: Run) -> pd.DataFrame:
     """List the measured seconds of each stage of the main methods on the digits, mean over seeds."""
     data = run.parameters.data
@@ -173,10 +172,10 @@ def draw_ledger(stages: pd.DataFrame) -> Figure:
     return figure
 
 
-def paper_costs() -> pd.DataFrame:
-    """Count builds and queries at the paper's sizes, and when each pays against exact."""
+def cost_table() -> Html:
+    """Show builds and queries at the paper's sizes, and when each pays against exact."""
     ledgers = paper_ledgers()
-    return pd.DataFrame(
+    rows = [
         {
             "method": name,
             "rows": ledger.built().rows,
@@ -185,7 +184,15 @@ def paper_costs() -> pd.DataFrame:
             "pays": "–" if name == "exact" else _queries(ledger, ledgers["exact"]),
         }
         for name, ledger in ledgers.items()
+    ]
+    columns = (
+        Column("Method", "{method}"),
+        Column("Jacobian rows", "{rows:,.0f}"),
+        Column("FLOP of the build", lambda row: f"{row.build:.2e}"),
+        Column("FLOP per query", lambda row: f"{row.query:.2e}"),
+        Column("Cheaper than exact from", "{pays}"),
     )
+    return show_table(pd.DataFrame(rows), columns, "The paper's sizes, by arithmetic")
 
 
 def _queries(ledger: Ledger, exact: Ledger) -> str:
@@ -195,7 +202,9 @@ def _queries(ledger: Ledger, exact: Ledger) -> str:
     return "the start" if count == 0 else f"{count:,.0f} queries"
 
 
-def even_builds() -> pd.DataFrame:
-    """Count the images above which the distilled kernel is cheaper to build than the exact one."""
+def even_table() -> Html:
+    """Show the number of images above which the distilled kernel is cheaper to build than the exact one."""
     backward = {"gradients of weights too, as the claim counts": 2.0, "weights held still": 1.0}
-    return pd.DataFrame({"label": label, "images": even_images(n)} for label, n in backward.items())
+    rows = [{"label": label, "images": even_images(passes)} for label, passes in backward.items()]
+    columns = (Column("Distillation counted with", "{label}"), Column("Images", "{images:,.0f}"))
+    return show_table(pd.DataFrame(rows), columns, "Builds cost the same at")

@@ -7,8 +7,8 @@ from ntkd_lib.chapters.distilled.studies.memory import memory
 from ntkd_lib.chapters.distilled.studies.sketches import sketch_errors
 from ntkd_lib.chapters.distilled.studies.streamed import streamed
 from ntkd_lib.chapters.run import Run
-from ntkd_lib.lab import unfold
-from ntkd_lib.show import Column
+from ntkd_lib.lab.work import Work
+from ntkd_lib.show import Column, Html, show_table
 
 BEYOND = 5.0  # percent of errors that Chebyshev's bound allows
 SKETCHES = (
@@ -34,23 +34,30 @@ CERTIFICATES = (
 )
 
 
+def rows(run: Run, work: Work) -> pd.DataFrame:
+    """List the rows that the cells of a work function hold."""
+    return pd.DataFrame(row for record in run.select(work) for row in record.values["rows"])
+
+
 def within_bounds(run: Run) -> bool:
     """Check every sketch against its stated variance (by five standard errors) and its bound."""
-    table = unfold(run.frame(sketch_errors), "rows")
+    table = rows(run, sketch_errors)
     limits = 1 + 5 * (2 / table["draws"]) ** 0.5
     return bool(((table["beyond"] <= BEYOND) & (table["mean_ratio"] <= limits)).all())
 
 
 def memory_growth(run: Run) -> float:
     """Compare the peak for many images with that for few."""
-    few, *_, many = unfold(run.frame(memory), "rows")["peak"]
-    return many / few - 1
+    peaks = rows(run, memory)["peak"]
+    return peaks.iloc[-1] / peaks.iloc[0] - 1
 
 
-def certificates(run: Run) -> pd.DataFrame:
-    """Compare sketched kernels with the ridge, and Frequent Directions with their bound."""
-    return pd.DataFrame(
+def certificate_table(run: Run) -> Html:
+    """Show sketched kernels against the ridge, and Frequent Directions against their bound."""
+    lines = [
         {"data": cell.data, "seed": cell.seed, "frobenius": cell.frobenius}
         | {**cell.certificate, **cell.directions}
         for cell in run.frame(streamed).itertuples()
-    )
+    ]
+    caption = "Is the sketched kernel certified? A ratio of 1 would be needed"
+    return show_table(pd.DataFrame(lines), CERTIFICATES, caption)
