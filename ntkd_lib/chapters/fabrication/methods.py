@@ -1,7 +1,7 @@
 """The ways to recover from fabrication errors of digits, their cells, and the search for all settings."""
 
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import partial
 from statistics import mean
 from typing import Any
 
@@ -46,14 +46,9 @@ def severity() -> float:
     return read_search(NOTEBOOK)["severity"]["strength"]
 
 
-@cache
-def _tier_training(tier: str) -> Any:
-    return tier_parameters("01_ntkd_classification", tier)
-
-
 def training(p: FabricationParameters) -> cells.DigitTraining:
     """Load what students and teachers are trained with: notebook 01's parameters of the same tier."""
-    return _tier_training(p.tier).model_copy(update={"device": p.device})
+    return tier_parameters("01_ntkd_classification", p.tier).model_copy(update={"device": p.device})
 
 
 def student_cell(p: FabricationParameters, data: Data, name: str, seed: int) -> Cell:
