@@ -349,9 +349,7 @@ show_recorded(
 show_recorded(photographs_page.drops(), photographs_page.DROPS, "How far tuning students fall, in points")
 
 # %% tags=["hide-input"]
-show_recorded(
-    photographs.CONTEST.trials(), photographs_page.TRIALS, "Photographs of cars: every trial, best first"
-)
+show_recorded(photographs.CONTEST.trials(), hard.TRIALS, "Photographs of cars: every trial, best first")
 
 # %% tags=["hide-input"]
 claim_box(

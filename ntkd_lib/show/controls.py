@@ -66,7 +66,6 @@ def without_method(verdict: Verdict) -> str:
     control = CONTROLS.get(verdict.claim.id)
     if control is None or (value := control.value(verdict.run)) is None:
         return NONE
-    metric = verdict.run.metrics[control.metric] if verdict.run is not None else None
-    alone = metric is not None and len(metric.values or ()) == 1 < verdict.claim.seeds
-    words = f"{control.words}, 1 seed" if alone else control.words
+    seeds = len(verdict.run.metrics[control.metric].values)  # measured, since there is a value
+    words = f"{control.words}, 1 seed" if seeds == 1 < verdict.claim.seeds else control.words
     return f"{format_value(value, control.unit)} ({words})"

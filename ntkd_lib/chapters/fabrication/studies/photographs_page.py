@@ -1,10 +1,9 @@
-"""What is recorded of devices for photographs of cars: scores, and differences seed by seed."""
+"""What is recorded of devices for photographs of cars: scores, and how far students fall."""
 
 import numpy as np
 import pandas as pd
 
 from ntkd_lib.chapters.fabrication.page import share_of
-from ntkd_lib.chapters.fabrication.studies.hard import WAY
 from ntkd_lib.chapters.fabrication.studies.photographs import (
     CLEAN,
     DESIGNED,
@@ -16,7 +15,6 @@ from ntkd_lib.chapters.fabrication.studies.photographs import (
 )
 from ntkd_lib.chapters.fabrication.work import NONE
 from ntkd_lib.lab import recorded_metrics, seed_rows, summarise
-from ntkd_lib.show import contest
 from ntkd_lib.show.columns import INTERVAL, PAPER_SCORE, Column
 
 # Source: NTKD paper, Tables 3 and 4, its own student.
@@ -36,7 +34,6 @@ DROPS = (
     Column("Error strength", lambda row: f"{100 * row.strength:g} %"),
     *(Column("Mean drop", "{drop:.1f}"), Column("By tuning student", "{single}")),
 )
-TRIALS = contest.trial_columns(WAY, "Validation", "%")
 
 
 def recorded() -> pd.DataFrame:
