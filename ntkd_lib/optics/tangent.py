@@ -22,8 +22,8 @@ from ntkd_lib.optics.student import HybridStudent
 
 Layers = list[tuple[nn.Linear, bool]]  # dense layers, and whether a ReLU follows
 
-# students whose kernel was compared with autograd: what was trained, in which modes, and whether it held
-_compared: WeakKeyDictionary[nn.Module, tuple[tuple[bool, ...], bool]] = WeakKeyDictionary()
+# whether the closed form held when it was compared with autograd, by student, what was trained and modes
+_compared: WeakKeyDictionary[nn.Module, dict[tuple[bool, ...], bool]] = WeakKeyDictionary()
 
 
 def student_trace_ntk(
@@ -39,9 +39,8 @@ def student_trace_ntk(
 
     Args:
         student: Student; the front end's parameters count if they are trained.
-        probe: Whether the first closed form of a student (and the first after a parameter was frozen
-            or released, or a mode changed), and every general kernel, is compared with plain autograd on two
-            single images.
+        probe: Whether the first closed form of a student (and the first at other trained parameters or
+            modes), and every general kernel, is compared with plain autograd on two single images.
 
     Returns:
         Symmetric kernel. If the closed form fails the comparison, a warning says so and the general kernel
@@ -49,21 +48,21 @@ def student_trace_ntk(
     """
     parts = (*student.parameters(), *student.modules())
     trained = tuple(p.requires_grad if isinstance(p, Tensor) else p.training for p in parts)
-    before = _compared.get(student)
-    layers = _closed_form(student) if before != (trained, False) else None
+    held = _compared.setdefault(student, {})
+    layers = _closed_form(student) if held.get(trained, True) else None
     if layers is None:
         return empirical_ntk(student, images, kind="trace", probe=probe)
     kernel = _closed_kernel(student, images, layers)
-    if probe and (before is None or before[0] != trained):
+    if probe and trained not in held:
         try:
             check_kernel(student, kernel, images)
         except ProbeError as error:
             if not _holds_in_float64(student, images, kernel.detach()):
                 text = f"closed form of the student's kernel: {error}; taking the general one"
                 warnings.warn(text, stacklevel=2)
-                _compared[student] = trained, False
+                held[trained] = False
                 return empirical_ntk(student, images, kind="trace")
-        _compared[student] = trained, True
+        held[trained] = True
     return kernel
 
 

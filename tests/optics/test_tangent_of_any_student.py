@@ -290,4 +290,8 @@ def test_a_training_is_compared_once_and_again_when_layers_are_frozen(monkeypatc
     made.back[0].requires_grad_(False)
     objective(made, batch).backward()
     assert len(calls) == 2
+    for _ in range(2):  # as evaluations alternate with steps
+        objective(made.eval(), batch).backward()
+        objective(made.train(), batch).backward()
+    assert len(calls) == 3
     torch.set_rng_state(state)

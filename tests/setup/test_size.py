@@ -4,7 +4,7 @@ import pytest
 
 from tests.setup.project import ROOT, python_files
 
-LINES = 41892
+LINES = 41891
 SLACK = 400  # lines below the committed number before it must be lowered
 
 
